@@ -1,0 +1,120 @@
+"""Sizes and parameters of a convnet, layer by layer, in plain arithmetic.
+
+Held against Keras by a test, so that everything can be told before anything is built.
+"""
+
+import math
+from dataclasses import dataclass
+
+from workbench.text import human_size
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """The convolution blocks of a network; `pooling` has one entry a block."""
+
+    filters: tuple[int, ...]
+    kernel_size: int
+    padding: str
+    stride: int
+    pooling: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer: its output shape without the batch, and its parameters."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    parameters: int = 0
+
+    @property
+    def trainable(self) -> bool:
+        """True where the layer has weights that training can move."""
+        return self.parameters > 0
+
+
+class StackError(ValueError):
+    """The blocks do not fit the image; the message shows the sizes layer by layer."""
+
+
+def window_output(size: int, window: int, stride: int, padding: str) -> int:
+    """Output length of a window sliding over `size` pixels (0 or less where it does not fit).
+
+    valid: floor((size - window) / stride) + 1; same: ceil(size / stride). These are the formulas
+    of Keras's documentation of Conv2D and MaxPooling2D.
+    """
+    if padding == "same":
+        return math.ceil(size / stride)
+    return (size - window) // stride + 1 if size >= window else 0
+
+
+def convolution_stack(input_shape: tuple[int, int, int], blocks: Convolutions) -> list[LayerRow]:
+    """The rows from the input to the last block: conv1, pool1, conv2, ...
+
+    Args:
+        input_shape: (height, width, channels).
+
+    Raises:
+        StackError: a window is larger than the map it slides over.
+    """
+    rows: list[LayerRow] = []
+    height, width, channels = input_shape
+    for number, (filters, pooled) in enumerate(
+        zip(blocks.filters, blocks.pooling, strict=True), start=1
+    ):
+        kernel = blocks.kernel_size
+        height, width = (
+            window_output(side, kernel, blocks.stride, blocks.padding) for side in (height, width)
+        )
+        parameters = kernel * kernel * channels * filters + filters
+        rows.append(LayerRow(f"conv{number}", "convolution", (height, width, filters), parameters))
+        channels = filters
+        if min(height, width) < 1:
+            raise _does_not_fit(input_shape, blocks, rows)
+        if pooled:
+            height, width = (window_output(side, 2, 2, "valid") for side in (height, width))
+            rows.append(LayerRow(f"pool{number}", "max pooling", (height, width, filters)))
+            if min(height, width) < 1:
+                raise _does_not_fit(input_shape, blocks, rows)
+    return rows
+
+
+def network_stack(
+    input_shape: tuple[int, int, int],
+    blocks: Convolutions,
+    dense_units: tuple[int, ...],
+    dropout: float,
+    classes: int,
+) -> list[LayerRow]:
+    """The whole network from the first block to the output, one row a layer.
+
+    The output is one sigmoid unit for two classes, else a softmax over all of them.
+    """
+    rows = convolution_stack(input_shape, blocks)
+    flat = math.prod(rows[-1].output_shape if rows else input_shape)
+    rows.append(LayerRow("flatten", "flatten", (flat,)))
+    if dropout:
+        rows.append(LayerRow("dropout", "dropout", (flat,)))
+    before = flat
+    for number, units in enumerate(dense_units, start=1):
+        rows.append(LayerRow(f"dense{number}", "dense", (units,), before * units + units))
+        before = units
+    outputs = 1 if classes == 2 else classes
+    rows.append(LayerRow("output", "dense", (outputs,), before * outputs + outputs))
+    return rows
+
+
+def _does_not_fit(input_shape: Shape, blocks: Convolutions, rows: list[LayerRow]) -> StackError:
+    sizes = [f"input {human_size(input_shape)}"]
+    sizes += [f"{row.name} {human_size(row.output_shape)}" for row in rows[:-1]]
+    last = rows[-1]
+    window = 2 if last.kind == "max pooling" else blocks.kernel_size
+    return StackError(
+        f"{len(blocks.filters)} blocks do not fit the image: {' → '.join(sizes)}, and the "
+        f"{window}x{window} window of {last.name} does not fit any more. Use fewer blocks, "
+        f'padding = "same", less pooling, or a larger image_size'
+    )

@@ -1,0 +1,218 @@
+"""Specs in and out of TOML, with errors in words: file, key, value received, what is allowed."""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.text import one_of, safe_text
+
+Tree = dict[str, Any]
+
+
+def read_spec(path: Path) -> ExperimentSpec:
+    """The spec in a file.
+
+    Raises:
+        UserError: no such file, no TOML, or a key that is unknown or out of bounds.
+    """
+    return parse_spec(read_tree(path), str(path))
+
+
+def read_tree(path: Path) -> Tree:
+    """The tables of a TOML file, unchecked.
+
+    Raises:
+        UserError: no such file, or no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
+
+
+def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
+    """Checks tables against the spec.
+
+    Args:
+        where: the name of the file, or of whatever the tables came from, for the message.
+
+    Raises:
+        UserError: one line for each key that is unknown, of the wrong type or out of bounds.
+    """
+    try:
+        return ExperimentSpec.model_validate(_lists_to_tuples(tree))
+    except ValidationError as error:
+        lines = list(dict.fromkeys(_in_words(detail) for detail in error.errors()))
+        raise UserError("\n".join(f"{safe_text(where)}: {line}" for line in lines)) from None
+
+
+def dump_spec(spec: ExperimentSpec) -> str:
+    """The spec as TOML: every value that has an effect, defaults included."""
+    tree = spec.model_dump(mode="json", exclude_none=True)
+    if spec.model.strategy == "dense":
+        for key in ("filters", "kernel_size", "padding", "stride", "pooling"):
+            del tree["model"][key]
+    return _short_lists_on_one_line(tomli_w.dumps(tree))
+
+
+def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
+    """The tables with each `key.path=value` of the command line put in.
+
+    A value is read as TOML (`32`, `0.5`, `true`, `[32, 64]`), and as plain text where it is none.
+
+    Raises:
+        UserError: a setting without `=`, or a path through something that is no table.
+    """
+    changed = _copy(tree)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise UserError(
+                f'--set {safe_text(setting)}: expected KEY=VALUE, such as "training.batch_size=32".'
+            )
+        *tables, last = key.strip().split(".")
+        place = changed
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is no table.")
+        place[last] = _toml_value(text.strip())
+    return changed
+
+
+def field_at(location: tuple[str, ...]) -> Tree | None:
+    """The JSON schema of a key such as ("training", "batch_size"); None where there is none."""
+    schema = ExperimentSpec.model_json_schema()
+    here: Tree = schema
+    for name in location:
+        here = _resolve(schema, here)
+        if name not in here.get("properties", {}):
+            return None
+        here = here["properties"][name]
+    return _resolve(schema, here)
+
+
+def _in_words(detail: ErrorDetails) -> str:
+    location = tuple(str(part) for part in detail["loc"])
+    key = _known_part(location)
+    name = ".".join(key) or "spec"
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(location)
+    if detail["type"] == "missing":
+        allowed = _allowed(field_at(location) or {})
+        return f"{'.'.join(location)}: missing; needed: {allowed}"
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        return f"{name}: {message}." if key else f"{message}."
+    received = safe_text(repr(detail["input"]))
+    position = location[len(key) :]
+    entry = next((f" (entry {int(p) + 1})" for p in position if p.isdigit()), "")
+    return f"{name}: received {received}{entry}; allowed: {_allowed(field_at(key) or {})}."
+
+
+def _unknown_key(location: tuple[str, ...]) -> str:
+    parent = field_at(location[:-1]) or {}
+    known = list(parent.get("properties", {}))
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
+    return (
+        f"{safe_text('.'.join(location))}: unknown key.{guess} "
+        f"Allowed {table}: {', '.join(known)}."
+    )
+
+
+def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:
+    """The leading part of a pydantic location that names keys of the spec."""
+    key: tuple[str, ...] = ()
+    for part in location:
+        if field_at((*key, part)) is None:
+            break
+        key = (*key, part)
+    return key
+
+
+def _resolve(schema: Tree, node: Tree) -> Tree:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+def _allowed(field: Tree) -> str:
+    """What a field takes, in words, from its JSON schema."""
+    if "const" in field:
+        return repr(field["const"])
+    if "enum" in field:
+        return one_of([repr(choice) for choice in field["enum"]])
+    if "anyOf" in field:
+        choices = [_allowed(f) for f in field["anyOf"] if f.get("type") != "null"]
+        return " or ".join(choices)
+    kind = field.get("type")
+    if kind in ("integer", "number"):
+        noun = "a whole number" if kind == "integer" else "a number"
+        return noun + _bounds(field)
+    if kind == "boolean":
+        return "true or false"
+    if kind == "array":
+        return _allowed_list(field)
+    if kind == "string":
+        pattern = field.get("pattern")
+        return f"text that matches {pattern}" if pattern else "text"
+    return "a table of keys: " + ", ".join(field.get("properties", {}))
+
+
+def _allowed_list(field: Tree) -> str:
+    if "prefixItems" in field:
+        entries = field["prefixItems"]
+        return f"a list of {len(entries)}, each {_allowed(entries[0])}"
+    most = f" of at most {field['maxItems']}" if "maxItems" in field else ""
+    return f"a list{most}, each {_allowed(field.get('items', {}))}"
+
+
+def _bounds(field: Tree) -> str:
+    low, above = field.get("minimum"), field.get("exclusiveMinimum")
+    high = field.get("maximum")
+    if above is not None:
+        return f" above {above:g} and at most {high:,}" if high is not None else f" above {above:g}"
+    if low is not None and high is not None:
+        return f" from {low:,} to {high:,}"
+    return ""
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _short_lists_on_one_line(text: str) -> str:
+    def joined(match: re.Match[str]) -> str:
+        entries = [line.strip() for line in match[1].splitlines()]
+        return f"[{' '.join(entries).rstrip(',')}]"
+
+    return re.sub(r"(?m)(?<= = )\[\n((?:    [^\n]*,\n)+)\]$", joined, text)
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists; the strict spec holds tuples."""
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return tuple(_lists_to_tuples(inner) for inner in value)
+    return value
+
+
+def _copy(tree: Tree) -> Tree:
+    return {k: _copy(v) if isinstance(v, dict) else v for k, v in tree.items()}

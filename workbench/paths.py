@@ -1,0 +1,48 @@
+"""The workspace: the folder that holds data/ and saved_models/."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import UserError
+
+HOME_VARIABLE = "WORKBENCH_HOME"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where the workbench writes. Nothing is made until something is to be kept."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """One folder for each data set: scan, audit, manifest, packs."""
+        return self.root / "data"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each run."""
+        return self.root / "saved_models"
+
+
+def find_workspace(given: str | Path | None = None) -> Workspace:
+    """The folder given, else $WORKBENCH_HOME, else the current folder.
+
+    Raises:
+        UserError: it is no folder, or nothing can be written there.
+    """
+    source = "--workspace" if given else HOME_VARIABLE
+    chosen = given or os.environ.get(HOME_VARIABLE) or "."
+    root = Path(chosen).expanduser().resolve()
+    if root.exists() and not root.is_dir():
+        raise UserError(f"{source}: {root} is a file, not a folder.")
+    existing = root
+    while not existing.exists():
+        existing = existing.parent
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(
+            f"The workspace {root} cannot be written.",
+            f"Name another folder with --workspace DIR or {HOME_VARIABLE}.",
+        )
+    return Workspace(root)

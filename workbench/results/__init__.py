@@ -1,0 +1,1 @@
+"""The keras room that evaluates and predicts; entered by the worker alone."""

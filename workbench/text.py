@@ -1,0 +1,81 @@
+"""Text for terminals: strings from outside made safe, numbers and durations for people."""
+
+import unicodedata
+
+MAX_SHOWN = 200
+
+# Characters that reorder text around them, so that a name can pretend to be another.
+_BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+
+
+def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
+    """Makes a string from outside harmless for a terminal.
+
+    Control characters, escapes, newlines, bidirectional marks and bytes that are no UTF-8 are
+    shown as escapes; what is longer than `limit` characters is cut in the middle.
+
+    Args:
+        value: anything; its `str()` is taken.
+        limit: the longest result in characters, at least 8.
+    """
+    text = "".join(_safe_character(c) for c in str(value))
+    if len(text) <= limit:
+        return text
+    tail = limit // 3
+    return f"{text[: limit - tail - 1]}…{text[-tail:]}"
+
+
+def safe_lines(value: object) -> str:
+    """`safe_text` line by line, for messages of ours that hold line breaks of their own."""
+    return "\n".join(safe_text(line, limit=2000) for line in str(value).split("\n"))
+
+
+def _safe_character(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as os.fsdecode hands it over
+        return f"\\x{code - 0xDC00:02x}"
+    category = unicodedata.category(character)
+    if character in _BIDI or category in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return f"\\u{code:04x}"
+    return character
+
+
+def human_bytes(size: float) -> str:
+    """Bytes in powers of 1000, as disks are sold: 498 MB, 1.2 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def human_seconds(seconds: float) -> str:
+    """A duration in the two units that matter: 4 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def human_size(shape: tuple[int, ...]) -> str:
+    """A shape as people write it: (150, 150, 3) is 150x150x3."""
+    return "x".join(str(n) for n in shape)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """1 image, 2 images, 1,000 images."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def one_of(choices: "list[str] | tuple[str, ...]") -> str:
+    """a, b or c."""
+    return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"

@@ -1,0 +1,1 @@
+"""The keras room that trains; entered by the worker alone."""
