@@ -16,7 +16,6 @@ Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Share = Annotated[Fraction | Count, Field(union_mode="left_to_right")]
 
 
-
 class Section(BaseModel):
     """A table of the spec: frozen, strict in types, closed to unknown keys."""
 
@@ -106,9 +105,7 @@ class AugmentationSpec(Section):
     @property
     def active(self) -> bool:
         """True where at least one change is switched on."""
-        return any(
-            getattr(self, name) for name in type(self).model_fields if name != "fill"
-        )
+        return any(getattr(self, name) for name in type(self).model_fields if name != "fill")
 
 
 class ModelSpec(Section):
@@ -226,24 +223,26 @@ class ExperimentSpec(Section):
         except StackError as error:
             raise ValueError(f"model.filters: {error}") from None
         if not self.data.split.validation:
-            needs = [
-                name
-                for name, used in (
-                    (f"early_stopping = {self.training.early_stopping}", self.training.early_stopping),
-                    ('keep = "best"', self.training.keep == "best"),
-                    ('schedule = "plateau"', self.training.schedule == "plateau"),
-                )
-                if used
-            ]
-            if needs:
-                raise ValueError(
-                    f"training.{needs[0]} needs validation images, and data.split.validation is 0; "
-                    f'give it a share, or set training.early_stopping = 0, training.keep = "last" '
-                    f"and a schedule without plateau"
-                )
+            self._refuse_needs_of_validation()
         if self.evaluation.shift >= min(height, width):
             raise ValueError(
                 f"evaluation.shift is {self.evaluation.shift} pixels, but images are "
                 f"{height}x{width}; it must be smaller than the shorter side"
             )
         return self
+
+    def _refuse_needs_of_validation(self) -> None:
+        training = self.training
+        if training.early_stopping:
+            need = f"early_stopping = {training.early_stopping}"
+        elif training.keep == "best":
+            need = 'keep = "best"'
+        elif training.schedule == "plateau":
+            need = 'schedule = "plateau"'
+        else:
+            return
+        raise ValueError(
+            f"training.{need} needs validation images, and data.split.validation is 0; give it a "
+            f'share, or set training.early_stopping = 0, training.keep = "last" and a schedule '
+            f"other than plateau"
+        )

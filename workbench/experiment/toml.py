@@ -128,8 +128,7 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     guess = f" Did you mean {close[0]!r}?" if close else ""
     table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
     return (
-        f"{safe_text('.'.join(location))}: unknown key.{guess} "
-        f"Allowed {table}: {', '.join(known)}."
+        f"{safe_text('.'.join(location))}: unknown key.{guess} Allowed {table}: {', '.join(known)}."
     )
 
 

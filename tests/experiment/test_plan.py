@@ -1,0 +1,91 @@
+"""Plans and presets, without keras."""
+
+from dataclasses import replace
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.plan import plan_stages
+from workbench.experiment.presets import PRESETS, preset_tree
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec
+
+CATS_DOGS = DataFacts((374, 499), False, 3, classes=2, images=25_000, smallest_class=12_500,
+                      user_split=False)  # fmt: skip
+FEW = DataFacts((374, 499), False, 3, classes=2, images=600, smallest_class=300, user_split=False)
+MNIST = DataFacts((28, 28), True, 1, classes=10, images=70_000, smallest_class=6_313,
+                  user_split=True)  # fmt: skip
+TINY = DataFacts((8, 8), True, 1, classes=10, images=100, smallest_class=10, user_split=False)
+
+
+def build(name: str, facts: DataFacts) -> ExperimentSpec:
+    return parse_spec(preset_tree(name, "photos", facts), name)
+
+
+@pytest.mark.parametrize("facts", [CATS_DOGS, FEW, MNIST, TINY])
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_valid_spec_for_any_data(name: str, facts: DataFacts) -> None:
+    spec = build(name, facts)
+    assert spec.preset == name
+    assert len(plan_stages(spec)) == 1
+
+
+def test_the_convnet_has_one_stage_that_trains_all() -> None:
+    (stage,) = plan_stages(build("convnet-augmented", FEW))
+    assert (stage.index, stage.name, stage.trainable) == (0, "train all", None)
+    assert stage.augmented
+    assert stage.keep == "best"
+    assert stage.early_stopping == 12
+
+
+def test_book_convnet_has_the_books_figures() -> None:
+    spec = build("book-convnet", CATS_DOGS)
+    assert spec.data.image_size == (150, 150)
+    assert spec.data.split.parts == (1000, 500, 500)
+    assert spec.model.filters == (32, 64, 128, 128)
+    assert spec.model.dense_units == (512,)
+    training = spec.training
+    assert (training.optimizer, training.learning_rate) == ("rmsprop", 1e-4)
+    assert (training.batch_size, training.steps_per_epoch, training.epochs) == (20, 100, 30)
+    assert (training.early_stopping, training.keep) == (0, "last")
+
+
+def test_book_augmentation_is_the_books() -> None:
+    spec = build("book-convnet-augmented", CATS_DOGS)
+    change = spec.augmentation
+    assert (change.rotation, change.width_shift, change.height_shift) == (40, 0.2, 0.2)
+    assert (change.shear, change.zoom, change.horizontal_flip) == (11.46, 0.2, True)
+    assert change.fill == "nearest"
+    assert spec.model.dropout == 0.5
+    assert (spec.training.batch_size, spec.training.epochs) == (32, 100)
+
+
+def test_fewer_images_keep_the_books_proportions() -> None:
+    assert build("book-convnet", FEW).data.split.parts == (0.5, 0.25, 0.25)
+
+
+def test_book_mnist_is_notebook_5_1() -> None:
+    spec = build("book-mnist", MNIST)
+    assert spec.data.input_shape == (28, 28, 1)
+    assert spec.model.pooling == (True, True, False)
+    assert (spec.training.batch_size, spec.training.epochs) == (64, 5)
+    assert spec.training.learning_rate == 1e-3
+
+
+def test_recommended_presets_fit_the_images() -> None:
+    assert build("convnet", MNIST).data.input_shape == (28, 28, 1)
+    assert build("convnet", MNIST).model.filters == (32, 64, 64)
+    assert build("convnet", CATS_DOGS).data.input_shape == (150, 150, 3)
+    assert build("convnet", TINY).data.input_shape == (32, 32, 1)
+    assert build("convnet", replace(TINY, image_size=(16, 16))).model.filters == (32, 64)
+
+
+def test_drawings_are_not_mirrored() -> None:
+    assert build("convnet-augmented", CATS_DOGS).augmentation.horizontal_flip
+    assert not build("convnet-augmented", MNIST).augmentation.horizontal_flip
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(UserError, match="no preset 'vgg'; allowed: dense, convnet"):
+        preset_tree("vgg", "photos", FEW)

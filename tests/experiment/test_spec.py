@@ -1,0 +1,192 @@
+"""The spec refuses what it does not know, with the file, the key, the value and what is allowed."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec
+
+CONVNET = {
+    "data": {"source": "photos"},
+    "model": {"strategy": "convnet", "filters": [32, 64]},
+}
+
+
+def parse(*settings: str) -> ExperimentSpec:
+    return parse_spec(apply_settings(CONVNET, settings), "spec.toml")
+
+
+def refusal(*settings: str) -> str:
+    with pytest.raises(UserError) as caught:
+        parse(*settings)
+    return caught.value.message
+
+
+def test_defaults_are_written_out_and_read_back_the_same() -> None:
+    spec = parse("training.batch_size=64", "data.split.train=1000", "data.split.validation=500",
+                 "data.split.test=500", "model.pooling=[true, false]")  # fmt: skip
+    text = dump_spec(spec)
+    assert "image_size = [150, 150]" in text
+    assert 'optimizer = "rmsprop"' in text
+    assert parse_spec(tomllib.loads(text), "again") == spec
+
+
+def test_the_dense_baseline_is_written_without_convolutions() -> None:
+    dense = parse_spec({"data": {"source": "x"}, "model": {"strategy": "dense"}}, "x")
+    text = dump_spec(dense)
+    assert "filters" not in text
+    assert "pooling" not in text
+    assert parse_spec(tomllib.loads(text), "again") == dense
+
+
+def test_unknown_key_names_the_near_one_and_all_allowed() -> None:
+    message = refusal("training.batchsize=3")
+    assert message.startswith(
+        "spec.toml: training.batchsize: unknown key. Did you mean 'batch_size'?"
+    )
+    assert "Allowed in [training]: optimizer, learning_rate" in message
+
+
+def test_unknown_table() -> None:
+    assert "trainning: unknown key. Did you mean 'training'? Allowed at the top:" in refusal(
+        "trainning.epochs=3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("training.batch_size=abc", "training.batch_size: received 'abc'; allowed: a whole number"),
+        ("training.batch_size=0", "received 0; allowed: a whole number from 1 to 65,536."),
+        ("training.epochs=1.5", "training.epochs: received 1.5; allowed: a whole number"),
+        ("training.epochs=true", "training.epochs: received True; allowed: a whole number"),
+        ("training.learning_rate=0", "received 0; allowed: a number above 0 and at most 10."),
+        ("training.learning_rate=nan", "training.learning_rate: received nan"),
+        ("training.optimizer=lion", "received 'lion'; allowed: 'rmsprop', 'adam' or 'sgd'."),
+        ("data.channels=2", "data.channels: received 2; allowed: 1 or 3."),
+        ("data.image_size=[4, 8]", "received 4 (entry 1); allowed: a list of 2"),
+        ("data.resize=squash", "allowed: 'stretch', 'crop' or 'pad'."),
+        ("model.filters=[32, 0]", "model.filters: received 0 (entry 2)"),
+        ("model.dropout=0.95", "model.dropout: received 0.95; allowed: a number from 0 to 0.9."),
+        ("augmentation.rotation=181", "allowed: a number from 0 to 180."),
+        ("name=../elsewhere", "name: received '../elsewhere'; allowed: text that matches"),
+        ("data=3", "data: received 3; allowed: a table of keys: source, image_size"),
+    ],
+)  # fmt: skip
+def test_wrong_values(setting: str, words: str) -> None:
+    assert words in refusal(setting)
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [
+        ("training.batch_size", "1", "65536"),
+        ("model.dropout", "0", "0.9"),
+        ("model.stride", "1", "8"),
+        ("augmentation.shear", "0", "60"),
+        ("evaluation.shift", "0", "64"),
+    ],
+)
+def test_bounds_themselves_are_allowed(key: str, low: str, high: str) -> None:
+    parse(f"{key}={low}")
+    parse(f"{key}={high}", "model.padding=same")
+
+
+def test_every_fault_is_told_at_once() -> None:
+    message = refusal("training.batch_size=0", "data.channels=2")
+    assert len(message.splitlines()) == 2
+
+
+def test_missing_keys() -> None:
+    with pytest.raises(UserError, match=r"data: missing") as caught:
+        parse_spec({"model": {"strategy": "dense"}}, "spec.toml")
+    assert "source" in caught.value.message
+
+
+def test_fractions_and_counts_are_not_mixed() -> None:
+    assert "not both: [1000, 0.15, 0.15]" in refusal("data.split.train=1000")
+
+
+def test_fractions_add_up_to_one_at_most() -> None:
+    parse("data.split.train=0.7", "data.split.validation=0.2", "data.split.test=0.1")
+    assert "these make 1.1" in refusal("data.split.train=0.8")
+
+
+def test_no_training_images_is_no_split() -> None:
+    assert "train is 0" in refusal("data.split.train=0.0")
+
+
+def test_early_stopping_needs_validation() -> None:
+    assert "early_stopping = 3 needs validation images" in refusal(
+        "data.split.validation=0", "training.early_stopping=3"
+    )
+    parse("data.split.validation=0.0", "training.keep=last")
+
+
+def test_the_dense_baseline_refuses_convolution_options() -> None:
+    assert "filters: no effect in the dense baseline" in refusal("model.strategy=dense")
+
+
+def test_a_convnet_needs_filters() -> None:
+    assert "filters is missing" in refusal("model.filters=[]")
+
+
+def test_pooling_has_one_entry_a_block() -> None:
+    assert "pooling has 1 entries for 2 blocks" in refusal("model.pooling=[true]")
+
+
+def test_blocks_that_do_not_fit_are_shown_layer_by_layer() -> None:
+    message = refusal("data.image_size=[8, 8]", "model.filters=[32, 64, 128, 128]")
+    assert (
+        "input 8x8x3 → conv1 6x6x32 → pool1 3x3x32 → conv2 1x1x64, and the 2x2 window of pool2 "
+        "does not fit any more" in message
+    )
+
+
+def test_the_smallest_image_that_fits_four_blocks() -> None:
+    blocks = "model.filters=[32, 64, 128, 128]"
+    parse("data.image_size=[46, 46]", blocks)
+    assert "do not fit" in refusal("data.image_size=[45, 46]", blocks)
+
+
+def test_shift_stays_within_the_image() -> None:
+    parse("data.image_size=[20, 30]", "evaluation.shift=19")
+    assert "smaller than the shorter side" in refusal(
+        "data.image_size=[20, 30]", "evaluation.shift=20"
+    )
+
+
+@pytest.mark.parametrize("setting", ["training.epochs", "=3", "name.first=3x"])
+def test_settings_that_are_none(setting: str) -> None:
+    with pytest.raises(UserError):
+        parse("name=a", setting)
+
+
+def test_set_reaches_every_key() -> None:
+    """Each leaf of the schema can be set to the value that it has."""
+    tree = parse().model_dump(mode="json", exclude_none=True)
+    for table, keys in tree.items():
+        for key, value in keys.items():
+            if isinstance(value, int | float | str) and not isinstance(value, bool):
+                assert parse(f"{table}.{key}={value}") == parse()
+
+
+def test_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Cannot read the spec .*: No such file"):
+        read_spec(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[data\n")
+    with pytest.raises(UserError, match=r"broken.toml is no TOML: .*line 1"):
+        read_spec(broken)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="is no TOML"):
+        read_spec(binary)
+
+
+def test_hostile_strings_reach_no_terminal() -> None:
+    assert "\x1b" not in refusal("training.optimizer=\x1b[31mred")
+    assert "\x1b" not in refusal("\x1b[31m.x=3")

@@ -1,0 +1,61 @@
+"""Strings from outside do no harm in a terminal."""
+
+import os
+
+import pytest
+
+from workbench.text import human_bytes, human_seconds, human_size, one_of, plural, safe_text
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[31mred", "\\e[31mred"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("\x07\x00", "\\u0007\\u0000"),
+        ("cat\u202egpj.exe", "cat\\u202egpj.exe"),
+        ("\u2028", "\\u2028"),
+        ("\x9b31m", "\\u009b31m"),
+        (os.fsdecode(b"caf\xe9.jpg"), "caf\\xe9.jpg"),
+        ("[/oops]", "[/oops]"),
+        ("Häschen 猫", "Häschen 猫"),
+    ],
+)
+def test_safe_text(hostile: str, shown: str) -> None:
+    assert safe_text(hostile) == shown
+    safe_text(hostile).encode("utf-8")
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    assert safe_text("a" * 200) == "a" * 200
+    cut = safe_text("a" * 4096 + "end.jpg")
+    assert len(cut) == 200
+    assert cut.endswith("end.jpg")
+    assert "…" in cut
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (83_000, "83 kB"), (498_000_000, "498 MB"),
+     (1.2e9, "1.2 GB"), (1e12, "1.0 TB")],
+)  # fmt: skip
+def test_human_bytes(size: float, shown: str) -> None:
+    assert human_bytes(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
+     (125, "2 min 05 s"), (11_520, "3 h 12 min"), (187_200, "2 d 4 h")],
+)  # fmt: skip
+def test_human_seconds(seconds: float, shown: str) -> None:
+    assert human_seconds(seconds) == shown
+
+
+def test_words() -> None:
+    assert human_size((150, 150, 3)) == "150x150x3"
+    assert plural(1, "image") == "1 image"
+    assert plural(1000, "image") == "1,000 images"
+    assert plural(2, "class", "classes") == "2 classes"
+    assert one_of(["a"]) == "a"
+    assert one_of(("a", "b", "c")) == "a, b or c"

@@ -1,0 +1,89 @@
+"""Best epoch, patience and learning rate, as plain values."""
+
+from dataclasses import replace
+
+import pytest
+
+from workbench.experiment.plan import Stage
+from workbench.training.progression import Progression
+
+STAGE = Stage(
+    index=0,
+    name="train all",
+    trainable=None,
+    augmented=False,
+    optimizer="sgd",
+    learning_rate=0.1,
+    schedule="constant",
+    epochs=10,
+    steps_per_epoch=None,
+    early_stopping=2,
+    monitor="val_loss",
+    keep="best",
+)
+
+
+def after(stage: Stage, *values: float | None) -> Progression:
+    progression = Progression()
+    for epoch, value in enumerate(values, start=1):
+        progression = progression.after_epoch(stage, epoch, value)
+    return progression
+
+
+def test_the_lowest_loss_is_best_and_an_equal_one_is_no_gain() -> None:
+    progression = after(STAGE, 0.5, 0.3, 0.3)
+    assert (progression.best_epoch, progression.best_value, progression.since_best) == (2, 0.3, 1)
+
+
+def test_the_highest_accuracy_is_best() -> None:
+    accuracy = replace(STAGE, monitor="val_accuracy")
+    assert after(accuracy, 0.5, 0.7, 0.6).best_epoch == 2
+
+
+def test_a_loss_that_is_no_number_is_never_best() -> None:
+    nan = float("nan")
+    assert after(STAGE, nan).best_epoch == 0
+    assert after(STAGE, 0.5, nan).best_epoch == 1
+
+
+def test_patience_ends_after_so_many_epochs_without_gain() -> None:
+    assert not after(STAGE, 0.3, 0.4).stops(STAGE)
+    assert after(STAGE, 0.3, 0.4, 0.4).stops(STAGE)
+    assert not after(STAGE, 0.3, 0.4, 0.2).stops(STAGE)
+
+
+def test_patience_0_never_stops() -> None:
+    endless = replace(STAGE, early_stopping=0)
+    assert not after(endless, 0.3, *[0.4] * 50).stops(endless)
+
+
+def test_without_validation_nothing_is_told() -> None:
+    assert after(STAGE, None, None) == Progression()
+
+
+def test_cosine_falls_from_the_rate_to_nothing() -> None:
+    cosine = replace(STAGE, schedule="cosine")
+    at = Progression().learning_rate
+    assert at(cosine, 1, 0, 100) == pytest.approx(0.1)
+    assert at(cosine, 6, 0, 100) == pytest.approx(0.05)
+    assert at(cosine, 10, 99, 100) == pytest.approx(0, abs=1e-6)
+
+
+def test_plateau_halves_after_three_epochs_without_gain() -> None:
+    plateau = replace(STAGE, schedule="plateau", early_stopping=0)
+    assert after(plateau, 0.3, 0.4, 0.4).learning_rate(plateau, 4, 0, 10) == 0.1
+    dropped = after(plateau, 0.3, 0.4, 0.4, 0.4)
+    assert dropped.learning_rate(plateau, 5, 0, 10) == 0.05
+    assert after(plateau, 0.3, *[0.4] * 5).learning_rate(plateau, 7, 0, 10) == 0.05
+    assert after(plateau, 0.3, *[0.4] * 6).learning_rate(plateau, 8, 0, 10) == 0.025
+
+
+def test_constant_stays() -> None:
+    assert after(STAGE, 0.3, *[0.4] * 9).learning_rate(STAGE, 10, 5, 10) == 0.1
+
+
+def test_state_survives_as_plain_data() -> None:
+    progression = after(STAGE, 0.5, 0.6)
+    assert Progression.from_dict(progression.__dict__) == progression
+    with pytest.raises(TypeError):
+        Progression.from_dict({"best": 3})

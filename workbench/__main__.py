@@ -1,0 +1,14 @@
+"""`workbench` and `python -m workbench`."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line."""
+    from workbench.cli import workbench
+
+    workbench(prog_name="workbench")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The `workbench` command itself: its workspace, its version, its way of telling errors."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench import __version__
+from workbench.errors import UserError
+from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
+from workbench.text import safe_lines, safe_text
+
+EXIT_ERROR = 2
+
+
+class ErrorsForPeople(click.Group):
+    """Ends with exit code 2 and the message alone where the error is meant for people."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a person's way, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {safe_lines(error.message)}", err=True)
+            if error.hint:
+                click.echo(safe_lines(error.hint), err=True)
+            ctx.exit(EXIT_ERROR)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            place = f": {safe_text(error.filename)}" if error.filename else ""
+            click.echo(f"error: {error.strerror or error}{place}", err=True)
+            ctx.exit(EXIT_ERROR)
+
+
+@click.group(
+    cls=ErrorsForPeople,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `workbench demo`, or `workbench train --preset convnet --data FOLDER`.",
+)
+@click.version_option(__version__, prog_name="workbench")
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help=f"Folder of data/ and saved_models/ (else ${HOME_VARIABLE}, else the current folder).",
+)
+@click.pass_context
+def workbench(ctx: click.Context, workspace: Path | None) -> None:
+    """From a folder of images to a trained, understood image classifier."""
+    ctx.obj = workspace
+
+
+def in_workspace(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command `--workspace` too, and the workspace as its first argument."""
+
+    @click.option(
+        "--workspace",
+        "own_workspace",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of data/ and saved_models/.",
+    )
+    @click.pass_context
+    @functools.wraps(command)
+    def with_workspace(
+        ctx: click.Context, /, *args: Any, own_workspace: Path | None, **kwargs: Any
+    ) -> None:
+        command(find_workspace(own_workspace or ctx.obj), *args, **kwargs)
+
+    return with_workspace
+
+
+def command_line(workspace: Workspace, *words: str) -> str:
+    """A command to type next, with the workspace where it is not found without."""
+    elsewhere = [] if find_workspace() == workspace else ["--workspace", str(workspace.root)]
+    return safe_text(" ".join(["workbench", *words, *elsewhere]), limit=1000)

@@ -1,0 +1,143 @@
+"""Commands on finished models: evaluate, predict. The work is done by a worker process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.cli.group import in_workspace
+from workbench.cli.runs import json_option, run_argument
+from workbench.cli.setup import complete_runs
+from workbench.cli.show import evaluation_report, progress_bar, table
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.text import safe_text
+
+EXIT_SOME_UNREADABLE = 1
+
+
+@click.command()
+@run_argument
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test")
+@click.option("--shift", type=click.IntRange(0, 64), default=0, help="Also with shifted images.")
+@json_option
+@in_workspace
+def evaluate(workspace: Workspace, run: str, split: str, shift: int, as_json: bool) -> None:
+    """Measure a finished run: accuracy, labels, confusions, the surest errors by name."""
+    from workbench.runs.folder import find_run
+
+    folder = find_run(workspace, run)
+    request = {
+        "model": str(finished_model(workspace, run)),
+        "manifest": str(folder.manifest_path),
+        "workspace": str(workspace.root),
+        "split": split,
+        "shift": shift,
+    }
+    figures = _ask("evaluate", request)
+    click.echo(json.dumps(figures, indent=1) if as_json else evaluation_report(figures))
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--model",
+    default="latest",
+    shell_complete=complete_runs,
+    metavar="RUN|FILE",
+    help="A run, or a model.keras file; else the newest finished run.",
+)
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@in_workspace
+def predict(
+    workspace: Workspace, paths: tuple[str, ...], model: str, as_json: bool, as_csv: bool
+) -> None:
+    """Say what is in images: files, or folders of them.
+
+    Sizes and labels are the model's own. Files that are no images are listed and make the exit
+    code 1; the others are predicted all the same.
+    """
+    request = {
+        "model": str(finished_model(workspace, model)),
+        "paths": [str(Path(path).absolute()) for path in paths],
+    }
+    result = _ask("predict", request)
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+    elif as_csv:
+        click.echo(_csv(result), nl=False)
+    else:
+        click.echo(_table(result))
+    unreadable = [p for p in result["predictions"] if p["problem"]]
+    for prediction in unreadable:
+        click.echo(f"{safe_text(prediction['path'])}: {safe_text(prediction['problem'])}", err=True)
+    if unreadable:
+        click.get_current_context().exit(EXIT_SOME_UNREADABLE)
+
+
+def finished_model(workspace: Workspace, given: str) -> Path:
+    """The model file of a run, or a file itself.
+
+    Raises:
+        UserError: no such run or file, or the run has no model yet.
+    """
+    from workbench.runs.folder import find_run, list_runs
+
+    if given.endswith(".keras") or "/" in given:
+        if not Path(given).is_file():
+            raise UserError(f"There is no model file {safe_text(given)}.")
+        return Path(given).absolute()
+    if given == "latest":
+        for folder in list_runs(workspace):
+            if folder.model_path.exists():
+                return folder.model_path
+        raise UserError(f"No run in {workspace.runs} has a finished model yet.")
+    folder = find_run(workspace, given)
+    if not folder.model_path.exists():
+        raise UserError(
+            f"{folder.name} has no model yet: it is not finished.", "See: workbench runs"
+        )
+    return folder.model_path
+
+
+def _ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
+    from workbench.runs.jobs import run_job
+
+    with progress_bar() as progress:
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event.get("event") == "progress":
+                progress(event["phase"], event["done"], event["total"])
+
+        return run_job(job, request, on_event)
+
+
+def _table(result: dict[str, Any]) -> str:
+    rows = [
+        (p["label"], f"{p['probability']:.3f}", _shown_path(p["path"]))
+        for p in result["predictions"]
+        if not p["problem"]
+    ]
+    return table(("label", "surely", "file"), rows, "lr")
+
+
+def _shown_path(path: str) -> str:
+    """Relative to the current folder where it lies below it."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _csv(result: dict[str, Any]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["path", "label", "probability", *result["labels"]])
+    for p in result["predictions"]:
+        if not p["problem"]:
+            probabilities = [f"{value:.6f}" for value in p["probabilities"]]
+            writer.writerow([p["path"], p["label"], f"{p['probability']:.6f}", *probabilities])
+    return text.getvalue()

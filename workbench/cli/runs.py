@@ -1,0 +1,130 @@
+"""Commands on runs: runs, attach, status, stop, resume."""
+
+import json
+import time
+
+import click
+
+from workbench.cli.group import command_line, in_workspace
+from workbench.cli.setup import complete_runs
+from workbench.cli.show import accuracy, table
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.text import human_seconds
+
+STOP_SECONDS = 60.0  # patience for a worker that finishes its step and saves
+
+run_argument = click.argument("run", shell_complete=complete_runs)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@json_option
+@in_workspace
+def runs(workspace: Workspace, as_json: bool) -> None:
+    """List the runs, newest first."""
+    from workbench.runs.folder import list_runs
+    from workbench.runs.state import summarise
+
+    found = [summarise(folder) for folder in list_runs(workspace)]
+    if as_json:
+        click.echo(json.dumps([summary.as_dict() for summary in found], indent=1))
+        return
+    if not found:
+        click.echo(f"No runs yet in {workspace.runs}. Start one: workbench demo")
+        return
+    rows = [
+        (
+            summary.state.word,
+            summary.name,
+            summary.strategy,
+            f"{summary.epochs_done}/{summary.epochs_total or '?'}",
+            accuracy(summary.best_val_accuracy),
+            accuracy(summary.test_accuracy),
+            f"{human_seconds(time.time() - summary.started)} ago" if summary.started else "-",
+            summary.state.detail,
+        )
+        for summary in found
+    ]
+    headers = ("state", "run", "strategy", "epochs", "best val", "test", "started", "")
+    click.echo(table(headers, rows, "lllrrrrl"))
+
+
+@click.command()
+@run_argument
+@json_option
+@in_workspace
+def status(workspace: Workspace, run: str, as_json: bool) -> None:
+    """Tell how a run stands."""
+    from workbench.runs.folder import find_run
+    from workbench.runs.state import summarise
+
+    told = summarise(find_run(workspace, run)).as_dict()
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return
+    rows = [(key.replace("_", " "), "-" if value is None else value) for key, value in told.items()]
+    click.echo(table(("", ""), rows).lstrip())
+
+
+@click.command()
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the events.")
+@in_workspace
+def attach(workspace: Workspace, run: str, as_json: bool) -> None:
+    """Watch a run from its beginning; Ctrl-C ends the watching only."""
+    from workbench.cli.follow import watch
+    from workbench.runs.folder import find_run
+
+    watch(workspace, find_run(workspace, run), as_json)
+
+
+@click.command()
+@run_argument
+@in_workspace
+def stop(workspace: Workspace, run: str) -> None:
+    """Ask a run to save a checkpoint and end; `resume` goes on from there."""
+    from workbench.runs.folder import find_run
+    from workbench.runs.launch import request_stop
+    from workbench.runs.lock import is_locked
+
+    folder = find_run(workspace, run)
+    if not is_locked(folder.lock_path):
+        raise UserError(f"{folder.name} is not running.")
+    request_stop(folder)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_locked(folder.lock_path):
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"{folder.name} was asked to stop but still works; it stops after its step."
+            )
+        time.sleep(0.1)
+    again = command_line(workspace, "resume", folder.name)
+    click.echo(f"{folder.name} stopped. Go on: {again}")
+
+
+@click.command()
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
+@click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@in_workspace
+def resume(workspace: Workspace, run: str, as_json: bool, detach: bool) -> None:
+    """Go on with a stopped, failed or interrupted run at its last checkpoint."""
+    from workbench.cli.follow import watch
+    from workbench.experiment.toml import read_spec
+    from workbench.runs.folder import find_run
+    from workbench.runs.launch import launch
+    from workbench.runs.state import summarise
+
+    folder = find_run(workspace, run)
+    if summarise(folder).state.word == "finished":
+        raise UserError(
+            f"{folder.name} is finished; there is nothing to go on with.",
+            f"Its figures: {command_line(workspace, 'evaluate', folder.name)}",
+        )
+    read_spec(folder.spec_path)
+    launch(folder, resume=True)
+    if detach:
+        click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        return
+    watch(workspace, folder, as_json)

@@ -1,0 +1,90 @@
+"""`workbench train`: from a spec or a preset to a detached worker."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workbench.cli.group import command_line, in_workspace
+from workbench.errors import UserError
+from workbench.paths import Workspace
+
+if TYPE_CHECKING:
+    from workbench.experiment.spec import ExperimentSpec
+    from workbench.runs.folder import RunFolder
+
+
+@click.command()
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option("--preset", help="Start from a preset instead of a file (see `workbench presets`).")
+@click.option("--data", "source", metavar="PATH|NAME", help="Images: a path or a catalogue set.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change any key.")
+@click.option("--name", help="Name of the run's folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
+@click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@in_workspace
+def train(
+    workspace: Workspace,
+    spec: Path | None,
+    preset: str | None,
+    source: str | None,
+    settings: tuple[str, ...],
+    name: str | None,
+    as_json: bool,
+    detach: bool,
+) -> None:
+    """Train in a process of its own and watch it; Ctrl-C ends the watching only.
+
+    \b
+    workbench train --preset convnet --data photos
+    workbench train spec.toml --set training.batch_size=64 --set training.epochs=5
+    """
+    from workbench.cli.sources import file_spec, preset_spec
+
+    if (spec is None) == (preset is None):
+        raise UserError(
+            "Give either a spec file or --preset NAME.",
+            "workbench train spec.toml, or workbench train --preset convnet --data FOLDER",
+        )
+    if name is not None:
+        settings = (*settings, f'name="{name}"')
+    if spec is not None:
+        checked = file_spec(workspace, spec, source, settings)
+    elif source is None:
+        raise UserError("A preset needs images: add --data PATH, or a set such as --data digits.")
+    else:
+        checked = preset_spec(workspace, str(preset), source, settings)
+    start_run(workspace, checked, as_json, detach)
+
+
+def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detach: bool) -> None:
+    """Starts the run and watches it, unless detached."""
+    from workbench.cli.follow import watch
+
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec.data.source).stem).strip("-._") or "run"
+    folder = launch_run(workspace, spec, stem)
+    if detach:
+        click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        return
+    if not as_json:
+        click.echo(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C leaves it training")
+    watch(workspace, folder, as_json)
+
+
+def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunFolder":
+    """Makes the run's folder, named by the spec or else numbered, and starts its worker.
+
+    Raises:
+        UserError: the data is none that the workbench knows, or the name is taken; nothing has
+            been made then.
+    """
+    from workbench.datasets.layout import recognise
+    from workbench.experiment.toml import dump_spec
+    from workbench.runs.folder import create_run
+    from workbench.runs.launch import launch
+
+    recognise(spec.data.source)
+    folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
+    launch(folder)
+    return folder

@@ -1,0 +1,95 @@
+"""The finished model, `model.keras`: weights, and a contract that says how to use them.
+
+Whatever made it, a model file is never trusted to bring code: the network is built anew from the
+spec in the contract, and only numbers are read from the file.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from workbench import __version__
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec
+from workbench.files import atomic_file
+from workbench.text import safe_text
+from workbench.training.models import build_model
+
+CONTRACT = "workbench.json"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to predict.
+
+    Attributes:
+        model: takes raw 0-255 images (n, height, width, channels).
+        labels: what each output column means.
+        spec: size, channels, resize and decode of its images are in `spec.data`.
+    """
+
+    model: keras.Model
+    labels: tuple[str, ...]
+    spec: ExperimentSpec
+
+
+def save_model(
+    path: Path, model: keras.Model, spec: ExperimentSpec, labels: tuple[str, ...]
+) -> None:
+    """Writes the model with its contract inside; an existing file is replaced only when whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    contract = {
+        "format": 1,
+        "workbench": __version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "input": "raw pixel values 0-255, RGB or grey as spec.data.channels says",
+        "output": f"probability of {labels[1]!r}" if len(labels) == 2 else "one per label",
+        "labels": list(labels),
+        "spec": spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+    }
+    with atomic_file(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(CONTRACT, json.dumps(contract, indent=1))
+        _read_contract(temporary)
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Builds the network from the contract and reads the weights.
+
+    Raises:
+        UserError: no such file, or none that the workbench wrote.
+    """
+    labels, spec = _read_contract(path)
+    model = build_model(spec, len(labels))
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"The weights in {safe_text(path)} cannot be read: {safe_text(error)}."
+        ) from None
+    return LoadedModel(model, labels, spec)
+
+
+def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec]:
+    if not path.is_file():
+        raise UserError(f"There is no model file {safe_text(path)}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            contract: dict[str, Any] = json.loads(archive.read(CONTRACT))
+        labels = tuple(str(label) for label in contract["labels"])
+        return labels, parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{safe_text(path)} is no model of the workbench: {safe_text(error)}.",
+            "Give the model.keras of a finished run, or the run's name.",
+        ) from None

@@ -1,0 +1,100 @@
+"""Predictions for files and folders, made as the model's own contract says."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workbench.datasets.images import IMAGE_ENDINGS, ImageError, load_array
+from workbench.errors import UserError
+from workbench.progress import Progress, silent
+from workbench.results.evaluate import BATCH, probabilities_of
+from workbench.results.model_file import LoadedModel
+from workbench.text import safe_text
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one file, or why it can say nothing.
+
+    Attributes:
+        label: the most likely one; None where the file could not be read.
+        probabilities: one for each label, in the model's order.
+        problem: why the file could not be read.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: tuple[float, ...] = ()
+    problem: str | None = None
+
+
+def find_images(paths: list[str]) -> list[str]:
+    """The files named, and every image below the folders named, sorted within each.
+
+    Raises:
+        UserError: a path does not exist, or there is no image at all.
+    """
+    found: list[str] = []
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            found += sorted(str(p) for p in _images_below(path))
+        elif path.exists():
+            found.append(given)
+        else:
+            raise UserError(f"There is no file or folder {safe_text(given)}.")
+    if not found:
+        raise UserError(
+            f"No images in {', '.join(safe_text(p) for p in paths)}.",
+            f"Image files end in {', '.join(sorted(IMAGE_ENDINGS))}.",
+        )
+    return found
+
+
+def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:
+    """Predicts each file; one that cannot be read gets a `problem` instead."""
+    predictions: list[Prediction] = []
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            predictions += _predict_batch(loaded, batch, threads)
+            progress("predict", len(predictions), len(paths))
+    return predictions
+
+
+def _predict_batch(
+    loaded: LoadedModel, paths: list[str], threads: ThreadPoolExecutor
+) -> list[Prediction]:
+    def read(path: str) -> np.ndarray | str:
+        try:
+            return load_array(Path(path), loaded.spec.data)
+        except ImageError as error:
+            return str(error)
+
+    images = list(threads.map(read, paths))
+    readable = [image for image in images if not isinstance(image, str)]
+    rows: Iterator[np.ndarray] = iter(())
+    if readable:
+        rows = iter(probabilities_of(loaded.model, iter([np.stack(readable).astype(np.float32)])))
+    return [
+        Prediction(path, problem=image)
+        if isinstance(image, str)
+        else _prediction(path, next(rows), loaded.labels)
+        for path, image in zip(paths, images, strict=True)
+    ]
+
+
+def _prediction(path: str, row: np.ndarray, labels: tuple[str, ...]) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(path, labels[best], float(row[best]), tuple(float(p) for p in row))
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+            yield path

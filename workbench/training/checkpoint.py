@@ -1,0 +1,160 @@
+"""Checkpoints: every variable by its path, and the place in the plan, in one file.
+
+The format is numpy's `.npz` without pickles, readable anywhere. Optimizer state is matched by the
+variables' paths, never by position, so that it cannot reach the wrong layer.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from workbench.errors import UserError
+from workbench.files import atomic_file
+from workbench.text import safe_text
+from workbench.training.place import Place
+from workbench.training.progression import Progression
+
+Arrays = dict[str, np.ndarray]
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds."""
+
+    place: Place
+    progression: Progression
+    arrays: Arrays
+
+
+class CheckpointFolder:
+    """The checkpoints of one run: `last`, `previous` and the best of each stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last = folder / "last.npz"
+        self.previous = folder / "previous.npz"
+
+    def best_path(self, stage: int, epoch: int) -> Path:
+        """Best weights are named by their place; only the state of `last` points to them."""
+        return self.folder / f"best-stage{stage + 1}-epoch{epoch}.npz"
+
+    def save_last(self, checkpoint: Checkpoint) -> None:
+        """Writes `last`; the one before it stays as `previous`.
+
+        Raises:
+            UserError: a weight is not finite: such a checkpoint would replace a good one.
+            OSError: it could not be written; the older ones are untouched.
+        """
+        self.folder.mkdir(exist_ok=True)
+        if self.last.exists():
+            self.last.replace(self.previous)
+        try:
+            write_checkpoint(self.last, checkpoint)
+        except BaseException:
+            if self.previous.exists() and not self.last.exists():
+                self.previous.replace(self.last)
+            raise
+
+    def load_last(self) -> Checkpoint | None:
+        """The newest checkpoint that can be read: `last`, else `previous`, else None."""
+        for path in (self.last, self.previous):
+            if path.exists():
+                try:
+                    return read_checkpoint(path)
+                except (OSError, ValueError, KeyError, TypeError):
+                    continue
+        return None
+
+    def keep_only_best(self, stage: int, best: Path) -> None:
+        """Removes bests of the stage that a better one has replaced."""
+        for path in self.folder.glob(f"best-stage{stage + 1}-epoch*.npz"):
+            if path != best:
+                path.unlink()
+
+
+def collect(model: keras.Model, *groups: str) -> Arrays:
+    """State of a compiled model by path, of the groups named: "model", "optimizer", "metrics"."""
+    return {key: np.array(variable) for key, variable in _variables(model, groups).items()}
+
+
+def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
+    """Puts saved values back into the groups named.
+
+    Raises:
+        UserError: paths or shapes differ from the model's own; nothing has been changed then.
+    """
+    targets = _variables(model, groups)
+    saved = {key: array for key, array in arrays.items() if key.split("/", 1)[0] in groups}
+    different = sorted(saved.keys() ^ targets.keys()) or sorted(
+        key for key, variable in targets.items() if saved[key].shape != tuple(variable.shape)
+    )
+    if different:
+        raise UserError(
+            f"The checkpoint does not belong to this model: {len(different)} variables differ, "
+            f"the first is {safe_text(different[0])}.",
+            "The spec of a run must not be changed between its parts; start a new run instead.",
+        )
+    for key, variable in targets.items():
+        variable.assign(saved[key])
+
+
+def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
+    """The variables of the groups by `group/path`.
+
+    Seeds of dropout are left out: the engine sets them from the place at every step.
+    """
+    found: dict[str, Any] = {}
+    for group in groups:
+        match group:
+            case "model":
+                variables = [v for v in model.variables if "seed_generator" not in v.path]
+            case "optimizer":
+                variables = model.optimizer.variables
+            case _:
+                variables = model.metrics_variables
+        found |= {f"{group}/{variable.path}": variable for variable in variables}
+    return found
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes atomically and reads back before the old file is replaced.
+
+    Raises:
+        UserError: a weight is not finite.
+        OSError: disk full or not writable, or the file read back differs.
+    """
+    broken = [
+        key
+        for key, array in checkpoint.arrays.items()
+        if key.startswith("model/") and not np.isfinite(array).all()
+    ]
+    if broken:
+        raise UserError(f"Not saved: {safe_text(broken[0])} holds numbers that are not finite.")
+    state = {"place": asdict(checkpoint.place), "progression": asdict(checkpoint.progression)}
+    text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
+    with atomic_file(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **{_STATE: text}, **checkpoint.arrays)
+        written = read_checkpoint(temporary)
+        if not all(np.array_equal(written.arrays[k], a) for k, a in checkpoint.arrays.items()):
+            raise OSError(f"{path.name}: what was written reads back differently")
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint whole.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: damaged or foreign.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+    except (EOFError, RuntimeError) as error:
+        raise ValueError(str(error)) from None
+    state = json.loads(arrays.pop(_STATE).tobytes())
+    return Checkpoint(Place(**state["place"]), Progression.from_dict(state["progression"]), arrays)

@@ -1,0 +1,341 @@
+"""Runs the stages of a plan, step by step.
+
+The engine owns the step loop, so that a place in the plan (stage, epoch, step) says everything:
+the order of images, their augmentation, dropout and the learning rate are functions of the seed
+and the place. Every stage starts with a new optimizer and a compile, because Keras ignores a
+change of `trainable` until then.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from workbench.errors import UserError
+from workbench.experiment.plan import Stage
+from workbench.experiment.spec import ExperimentSpec
+from workbench.training.backend import Device, resolve_jit, resolve_precision
+from workbench.training.checkpoint import (
+    Checkpoint,
+    CheckpointFolder,
+    collect,
+    read_checkpoint,
+    restore,
+    write_checkpoint,
+)
+from workbench.training.data import TrainingData
+from workbench.training.inputs import Augmented, plain_batches, train_batches
+from workbench.training.models import accuracy_for, layer_rows, loss_for
+from workbench.training.order import epoch_order, fold_seed, steps_per_epoch
+from workbench.training.place import START, Place, Stopped
+from workbench.training.progression import Progression
+
+PROGRESS_SECONDS = 0.5  # between two progress events
+CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
+
+
+class Tell(Protocol):
+    """Writes an event."""
+
+    def __call__(self, kind: str, /, **fields: Any) -> None: ...
+
+
+@dataclass
+class Engine:
+    """Trains a model through a plan.
+
+    Attributes:
+        checkpoints: where the run's checkpoints lie.
+        tell: writes an event.
+        stop_asked: true once a stop was asked for; looked at before every step.
+        place: where the last checkpoint stands.
+    """
+
+    spec: ExperimentSpec
+    model: keras.Model
+    data: TrainingData
+    device: Device
+    checkpoints: CheckpointFolder
+    tell: Tell
+    stop_asked: Callable[[], bool]
+    place: Place = START
+
+    def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
+        """Runs every stage; the model holds the last stage's kept weights at the end.
+
+        Raises:
+            Stopped: after the checkpoint of a stop that was asked for.
+            UserError: the loss is no number any more, or a checkpoint of another model.
+        """
+        first = resume_from.place.stage if resume_from else 0
+        for stage in stages[first:]:
+            here = resume_from if resume_from and stage.index == first else None
+            _StageRun(self, stage).run(here)
+
+
+class _StageRun:
+    """One stage on its way: the loop over epochs and steps, and what it remembers."""
+
+    def __init__(self, engine: Engine, stage: Stage) -> None:
+        self.engine = engine
+        self.stage = stage
+        self.spec = engine.spec.training
+        self.model = engine.model
+        self.data = engine.data
+        self.train_rows = engine.data.rows["train"]
+        self.validation_rows = engine.data.rows["validation"]
+        self.steps = steps_per_epoch(
+            len(self.train_rows), self.spec.batch_size, stage.steps_per_epoch
+        )
+        self.weights = (
+            engine.data.balanced_weights() if self.spec.class_weights == "balanced" else None
+        )
+        self.progression = Progression()
+        self.last_progress = 0.0
+        self.last_checkpoint = time.monotonic()
+
+    def run(self, checkpoint: Checkpoint | None) -> None:
+        started = time.monotonic()
+        self._compile()
+        first_epoch, first_step = 1, 0
+        if checkpoint:
+            restore(self.model, checkpoint.arrays, "model", "optimizer", "metrics")
+            self.progression = checkpoint.progression
+            first_epoch, first_step = checkpoint.place.epoch, checkpoint.place.step
+        self._tell_start()
+        epoch = first_epoch
+        while epoch <= self.stage.epochs and not self.progression.stops(self.stage):
+            self._epoch(epoch, first_step if epoch == first_epoch else 0)
+            epoch += 1
+        kept = self._hand_on()
+        self.engine.tell(
+            "stage_finished",
+            stage=self.stage.index,
+            reason="early stopping" if epoch <= self.stage.epochs else "all epochs",
+            best_epoch=self.progression.best_epoch or None,
+            kept_epoch=kept or epoch - 1,
+            seconds=time.monotonic() - started,
+        )
+
+    def _compile(self) -> None:
+        stage, spec = self.stage, self.spec
+        for layer in self.model.layers:
+            layer.trainable = stage.trainable is None or layer.name in stage.trainable
+        optimizer = {
+            "rmsprop": keras.optimizers.RMSprop,
+            "adam": keras.optimizers.Adam,
+            "sgd": keras.optimizers.SGD,
+        }[stage.optimizer](stage.learning_rate)
+        self.jit = resolve_jit(spec.jit, self.engine.device, spec.deterministic)
+        classes = self.data.classes
+        self.model.compile(
+            optimizer=optimizer,
+            loss=loss_for(classes),
+            metrics=[accuracy_for(classes)],
+            jit_compile=self.jit,
+        )
+        # Build what Keras would build in its first step, so that all state can be restored.
+        self.model.optimizer.build(self.model.trainable_variables)
+        one = self.data.images[:1].astype(np.float32)
+        self.model.test_on_batch(one, self.data.targets(np.arange(1)))
+        self.model.reset_metrics()
+
+    def _tell_start(self) -> None:
+        rows = layer_rows(self.engine.spec, self.data.classes)
+        self.engine.tell(
+            "stage_started",
+            stage=self.stage.index,
+            name=self.stage.name,
+            epochs=self.stage.epochs,
+            steps=self.steps,
+            batch_size=self.spec.batch_size,
+            optimizer=self.stage.optimizer,
+            learning_rate=self.stage.learning_rate,
+            parameters=self.model.count_params(),
+            trainable_parameters=sum(math.prod(v.shape) for v in self.model.trainable_variables),
+            layers=[
+                {
+                    "name": row.name,
+                    "kind": row.kind,
+                    "output_shape": list(row.output_shape),
+                    "parameters": row.parameters,
+                }
+                for row in rows
+            ],
+            precision=resolve_precision(self.spec.precision, self.engine.device),
+            jit=self.jit,
+            device=self.engine.device.name,
+        )
+
+    def _epoch(self, epoch: int, first_step: int) -> None:
+        started = time.monotonic()
+        if first_step == 0:
+            self.model.reset_metrics()
+        self._train_steps(epoch, first_step)
+        train = _figures(self.model.get_metrics_result())
+        validation = self._validate(epoch)
+        learning_rate = self.progression.learning_rate(self.stage, epoch, 0, self.steps)
+        monitored = validation[self.stage.monitor] if validation else None
+        self.progression = self.progression.after_epoch(self.stage, epoch, monitored)
+        best = self.progression.best_epoch == epoch
+        if best and self.stage.keep == "best":
+            self._save_best(epoch)
+        self.engine.tell(
+            "epoch_finished",
+            stage=self.stage.index,
+            epoch=epoch,
+            **train,
+            val_loss=validation.get("val_loss"),
+            val_accuracy=validation.get("val_accuracy"),
+            learning_rate=learning_rate,
+            seconds=time.monotonic() - started,
+            best=best,
+        )
+        self.model.reset_metrics()
+        self._save(Place(self.stage.index, epoch + 1, 0))
+
+    def _train_steps(self, epoch: int, first_step: int) -> None:
+        stage, seed, batch_size = self.stage, self.spec.seed, self.spec.batch_size
+        order = self.train_rows[
+            epoch_order(
+                len(self.train_rows), seed, stage.index, epoch, stage.steps_per_epoch, batch_size
+            )
+        ]
+        with train_batches(
+            self.data.images,
+            order,
+            batch_size,
+            start_step=first_step,
+            augmentation=self._augmentation(epoch),
+        ) as batches:
+            started, done = time.monotonic(), 0
+            for step, x in enumerate(batches, start=first_step):
+                self._stop_or_save(Place(stage.index, epoch, step))
+                rows = order[step * batch_size : (step + 1) * batch_size]
+                figures = self._step(x, rows, epoch, step)
+                done += len(rows)
+                self._tell_progress(epoch, step + 1, done / (time.monotonic() - started), figures)
+
+    def _step(self, x: np.ndarray, rows: np.ndarray, epoch: int, step: int) -> dict[str, float]:
+        """One step of gradient descent; returns the epoch's running loss and accuracy."""
+        model, stage = self.model, self.stage
+        model.optimizer.learning_rate.assign(
+            self.progression.learning_rate(stage, epoch, step, self.steps)
+        )
+        _seed_dropout(model, self.spec.seed, stage.index, epoch, step)
+        weights = None if self.weights is None else self.weights[rows]
+        logs = model.train_on_batch(
+            x, self.data.targets(rows), sample_weight=weights, return_dict=True
+        )
+        figures = _figures(logs)
+        if not math.isfinite(figures["loss"]):
+            raise UserError(
+                f"The loss is no number any more ({figures['loss']}) in stage {stage.index + 1}, "
+                f"epoch {epoch}, step {step + 1}. The last checkpoint is untouched.",
+                f"Try a lower learning rate: --set training.learning_rate="
+                f"{stage.learning_rate / 10:g}",
+            )
+        return figures
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Loss and accuracy on the validation images; empty where there are none."""
+        rows = self.validation_rows
+        if not len(rows):
+            return {}
+        training_metrics = collect(self.model, "metrics")
+        self.model.reset_metrics()
+        figures: dict[str, float] = {}
+        total = math.ceil(len(rows) / self.spec.batch_size)
+        for step, (x, batch) in enumerate(
+            plain_batches(self.data.images, rows, self.spec.batch_size)
+        ):
+            if self.engine.stop_asked():
+                restore(self.model, training_metrics, "metrics")
+                self._stop_or_save(Place(self.stage.index, epoch, self.steps))
+            figures = _figures(
+                self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
+            )
+            self._tell_progress(epoch, step + 1, None, figures, "validation", total)
+        return {f"val_{name}": value for name, value in figures.items()}
+
+    def _augmentation(self, epoch: int) -> Augmented | None:
+        if not self.stage.augmented:
+            return None
+        return Augmented(
+            self.engine.spec.augmentation,
+            seed=self.spec.seed,
+            stage=self.stage.index,
+            view=epoch,
+            contents=self.data.contents,
+        )
+
+    def _stop_or_save(self, place: Place) -> None:
+        if self.engine.stop_asked():
+            self._save(place)
+            raise Stopped(place)
+        if time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS:
+            self._save(place)
+
+    def _save(self, place: Place) -> None:
+        arrays = collect(self.model, "model", "optimizer", "metrics")
+        self.engine.checkpoints.save_last(Checkpoint(place, self.progression, arrays))
+        self.engine.place = place
+        best = self.engine.checkpoints.best_path(place.stage, self.progression.best_epoch)
+        self.engine.checkpoints.keep_only_best(place.stage, best)
+        self.last_checkpoint = time.monotonic()
+        self.engine.tell("checkpoint_saved", stage=place.stage, epoch=place.epoch, step=place.step)
+
+    def _save_best(self, epoch: int) -> None:
+        path = self.engine.checkpoints.best_path(self.stage.index, epoch)
+        place = Place(self.stage.index, epoch, self.steps)
+        write_checkpoint(path, Checkpoint(place, self.progression, collect(self.model, "model")))
+
+    def _hand_on(self) -> int | None:
+        """Puts the kept weights into the model; returns their epoch, None for the last."""
+        if self.stage.keep == "last" or not self.progression.best_epoch:
+            return None
+        path = self.engine.checkpoints.best_path(self.stage.index, self.progression.best_epoch)
+        restore(self.model, read_checkpoint(path).arrays, "model")
+        return self.progression.best_epoch
+
+    def _tell_progress(
+        self,
+        epoch: int,
+        step: int,
+        images_per_second: float | None,
+        figures: dict[str, float],
+        phase: str = "train",
+        steps: int | None = None,
+    ) -> None:
+        now = time.monotonic()
+        if now - self.last_progress < PROGRESS_SECONDS:
+            return
+        self.last_progress = now
+        self.engine.tell(
+            "progress",
+            stage=self.stage.index,
+            phase=phase,
+            epoch=epoch,
+            step=step,
+            steps=steps or self.steps,
+            images_per_second=images_per_second,
+            **figures,
+        )
+
+
+def _figures(logs: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(logs[name]) for name in ("loss", "accuracy")}
+
+
+def _seed_dropout(model: keras.Model, seed: int, stage: int, epoch: int, step: int) -> None:
+    """Makes this step's dropout a function of the seed and the place."""
+    for number, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            drawn = fold_seed(seed, stage, epoch, step, number)
+            # Two halves below 2**31 fit every backend's integer type.
+            generator.state.assign(np.array([drawn & 0x7FFFFFFF, (drawn >> 31) & 0x7FFFFFFF]))

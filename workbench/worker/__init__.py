@@ -1,0 +1,1 @@
+"""The worker: the one process that imports keras. One job a process."""

@@ -1,0 +1,39 @@
+"""Entry of the worker process: environment, signals, dispatch.
+
+python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, tells events.jsonl
+python -m workbench.worker evaluate|predict --events-fd N            request on stdin
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from workbench.training.environment import quiet_environment
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one job; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workbench.worker")
+    jobs = parser.add_subparsers(dest="job", required=True)
+    train = jobs.add_parser("train")
+    train.add_argument("folder", type=Path)
+    train.add_argument("--lock-fd", type=int, required=True)
+    train.add_argument("--resume", action="store_true")
+    for name in ("evaluate", "predict"):
+        jobs.add_parser(name).add_argument("--events-fd", type=int, required=True)
+    given = parser.parse_args(arguments)
+    quiet_environment()
+    if given.job == "train":
+        # The terminal may go at any time; training stays.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        from workbench.worker.train import train_run
+
+        return train_run(given.folder, given.lock_fd, given.resume)
+    from workbench.worker.answer import answer
+
+    return answer(given.job, given.events_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

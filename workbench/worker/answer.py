@@ -1,0 +1,105 @@
+"""Jobs that answer a command and end with it: evaluate, predict.
+
+The request is a JSON object on stdin; progress, then the result or a failure, are JSON lines on a
+descriptor of their own, so that nothing a library prints can mix in.
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UserError
+
+TELL_SECONDS = 0.2
+
+Request = dict[str, Any]
+Send = Callable[[dict[str, Any]], None]
+
+
+def answer(job: str, events_fd: int) -> int:
+    """Does the job asked for on stdin; returns the process's exit code."""
+    with os.fdopen(events_fd, "w", encoding="utf-8") as out:
+
+        def send(event: dict[str, Any]) -> None:
+            out.write(json.dumps(event) + "\n")
+            out.flush()
+
+        try:
+            request = json.load(sys.stdin)
+            result = {"evaluate": _evaluate, "predict": _predict}[job](request, send)
+        except UserError as error:
+            send({"event": "failed", "kind": "user", "message": error.message, "hint": error.hint})
+            return 2
+        except Exception:
+            traceback.print_exc()
+            return 1
+        send({"event": "result", **result})
+    return 0
+
+
+def _predict(request: Request, send: Send) -> dict[str, Any]:
+    """Request: model, paths. Result: labels, predictions."""
+    from workbench.results.predict import find_images, predict
+
+    paths = find_images(request["paths"])
+    loaded = _load(request)
+    predictions = predict(loaded, paths, _Teller(send))
+    return {"labels": loaded.labels, "predictions": [asdict(p) for p in predictions]}
+
+
+def _evaluate(request: Request, send: Send) -> dict[str, Any]:
+    """Request: model, manifest, data folder, split, shift. Result: figures."""
+    from workbench.datasets.manifest import read_manifest
+    from workbench.datasets.prepare import prepare_again
+    from workbench.paths import Workspace
+    from workbench.results.evaluate import evaluate
+    from workbench.worker.train import training_data
+
+    loaded = _load(request)
+    rows = read_manifest(Path(request["manifest"]))
+    tell = _Teller(send)
+    prepared = prepare_again(loaded.spec.data, rows, Workspace(Path(request["workspace"])), tell)
+    data = training_data(prepared)
+    chosen = data.rows[request["split"]]
+    if not len(chosen):
+        raise UserError(f"The run has no {request['split']} images.")
+    paths = [prepared.rows[i].path for i in chosen]
+    evaluation = evaluate(
+        loaded.model,
+        data.images,
+        chosen,
+        data.labels[chosen],
+        paths,
+        loaded.labels,
+        request["shift"],
+        tell,
+    )
+    return {"split": request["split"], **evaluation.figures}
+
+
+def _load(request: Request) -> Any:
+    from workbench.results.model_file import load_model
+    from workbench.training.backend import prepare_device
+
+    prepare_device(deterministic=False)
+    return load_model(Path(request["model"]))
+
+
+class _Teller:
+    """A Progress that sends events, a few a second."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.last = 0.0
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self.last > TELL_SECONDS:
+            self.last = now
+            self.send({"event": "progress", "phase": phase, "done": done, "total": total})

@@ -1,0 +1,242 @@
+"""The training job: data, stages, the finished model, its test figures.
+
+Everything it has to say goes into the run's event log, which ends with one of `finished`,
+`stopped` and `failed` whatever happens to the job, short of a kill.
+"""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.datasets.manifest import Row, read_manifest
+from workbench.datasets.pack import open_pack
+from workbench.datasets.prepare import Prepared, prepare, prepare_again
+from workbench.errors import UserError
+from workbench.experiment.plan import plan_stages
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import read_spec
+from workbench.files import write_atomic
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import stop_requested
+from workbench.text import safe_text
+from workbench.training.data import TrainingData
+from workbench.training.environment import versions
+from workbench.training.place import START, Place, Stopped
+
+if TYPE_CHECKING:
+    from workbench.results.evaluate import Evaluation
+
+TELL_SECONDS = 0.5  # between two events of the same progress
+POLL_SECONDS = 0.3  # between two looks for a stop request
+
+
+def train_run(path: Path, lock_fd: int, resume: bool) -> int:
+    """Trains the run in a folder; returns the process's exit code.
+
+    Args:
+        lock_fd: the run's lock, taken by the launcher and held as long as this process lives.
+        resume: True to go on at the last checkpoint.
+    """
+    os.set_inheritable(lock_fd, False)
+    folder = RunFolder(path)
+    job = TrainJob(folder, EventWriter(folder.events_path), StopRequest(folder))
+    started = time.monotonic()
+    try:
+        _introduce(job)
+        job.run(resume)
+    except Stopped as stop:
+        job.events.write("stopped", **asdict(stop.place))
+        return 0
+    except UserError as error:
+        job.events.write("failed", kind="user", message=error.message, hint=error.hint)
+        return 2
+    except Exception as error:
+        traceback.print_exc()
+        job.events.write("failed", kind="error", **_in_words(error))
+        return 1
+    job.events.write("finished", seconds=time.monotonic() - started)
+    return 0
+
+
+class StopRequest:
+    """True once a stop was asked for: by a signal, or by a file in the control folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.asked = False
+        self.looked = 0.0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if not self.asked and now - self.looked > POLL_SECONDS:
+            self.looked = now
+            self.asked = stop_requested(self.folder)
+        return self.asked
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self.asked:  # asked twice: end at once, the last checkpoint stands
+            os._exit(128 + number)
+        self.asked = True
+
+
+@dataclass
+class TrainJob:
+    """One run's training from data to results."""
+
+    folder: RunFolder
+    events: EventWriter
+    stop_asked: StopRequest
+    place: Place = START
+    told: dict[str, float] = field(default_factory=dict)
+
+    def run(self, resume: bool) -> None:
+        """Raises Stopped, UserError, or whatever went wrong."""
+        spec = read_spec(self.folder.spec_path)
+        data, names, paths = self._data(spec, resume)
+        self._progress("start Keras", 0, 0)
+        # Imported here: seconds that a faulty spec or data set need not wait for.
+        import keras
+
+        from workbench.results.evaluate import evaluate
+        from workbench.results.model_file import save_model
+        from workbench.training.backend import prepare_device, resolve_precision
+        from workbench.training.checkpoint import CheckpointFolder
+        from workbench.training.engine import Engine
+        from workbench.training.models import build_model
+
+        device = prepare_device(spec.training.deterministic)
+        keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
+        model = build_model(spec, data.classes)
+        checkpoints = CheckpointFolder(self.folder.checkpoints)
+        checkpoint = checkpoints.load_last() if resume else None
+        if resume:
+            self.place = checkpoint.place if checkpoint else START
+            self.events.write("resumed", **asdict(self.place))
+        engine = Engine(spec, model, data, device, checkpoints, self.events.write, self.stop_asked)
+        engine.run(plan_stages(spec), checkpoint)
+        self.place = engine.place
+        save_model(self.folder.model_path, model, spec, names)
+        split = "test" if len(data.rows["test"]) else "validation"
+        rows = data.rows[split]
+        if not len(rows):
+            self.events.write("notice", message="No test or validation images: nothing to measure.")
+            return
+        evaluation = evaluate(
+            model,
+            data.images,
+            rows,
+            data.labels[rows],
+            [paths[i] for i in rows],
+            names,
+            spec.evaluation.shift,
+            self._progress,
+        )
+        write_results(self.folder, split, evaluation, [paths[i] for i in rows], data.labels[rows])
+        self._tell_evaluated(split, evaluation)
+
+    def _data(
+        self, spec: ExperimentSpec, resume: bool
+    ) -> tuple[TrainingData, tuple[str, ...], list[str]]:
+        """The images of the run; a resumed run keeps the split that it started with."""
+        workspace = Workspace(self.folder.path.parent.parent)
+        if resume and self.folder.manifest_path.exists():
+            rows = read_manifest(self.folder.manifest_path)
+            prepared = prepare_again(spec.data, rows, workspace, self._progress)
+        else:
+            prepared = prepare(spec.data, workspace, self._progress)
+            shutil.copyfile(prepared.folder / "manifest.csv", self.folder.manifest_path)
+        data = training_data(prepared)
+        if not len(data.rows["train"]):
+            raise UserError("There are no training images.")
+        self.events.write(
+            "data_ready",
+            name=prepared.name,
+            folder=str(prepared.folder),
+            pack=prepared.pack.name,
+            images={split: len(rows) for split, rows in data.rows.items()},
+            labels=list(prepared.labels),
+            notes=list(prepared.notes),
+        )
+        return data, prepared.labels, [row.path for row in prepared.rows]
+
+    def _progress(self, phase: str, done: int, total: int) -> None:
+        """Tells how far a phase is, at most twice a second; a stop ends it here."""
+        if self.stop_asked():
+            raise Stopped(self.place)
+        now = time.monotonic()
+        if done != total and now - self.told.get(phase, -TELL_SECONDS) < TELL_SECONDS:
+            return
+        self.told[phase] = now
+        kind = "evaluating" if phase == "evaluate" else "preparing"
+        self.events.write(kind, phase=phase, done=done, total=total)
+
+    def _tell_evaluated(self, split: str, evaluation: "Evaluation") -> None:
+        figures = evaluation.figures
+        self.events.write(
+            "evaluated",
+            split=split,
+            loss=figures["loss"],
+            accuracy=figures["accuracy"],
+            interval=figures["interval"],
+            images=figures["images"],
+            shifted=figures.get("shifted"),
+        )
+
+
+def training_data(prepared: Prepared) -> TrainingData:
+    """The pack's images with labels as numbers, in the order of `prepared.labels`."""
+    number = {label: i for i, label in enumerate(prepared.labels)}
+    rows: tuple[Row, ...] = prepared.rows
+    return TrainingData(
+        images=open_pack(prepared.pack),
+        labels=np.array([number[row.label] for row in rows], dtype=np.int64),
+        contents=np.array([int(row.pixel_hash[:16], 16) for row in rows], dtype=np.uint64),
+        rows={split: prepared.indices(split) for split in ("train", "validation", "test")},
+        classes=len(prepared.labels),
+    )
+
+
+def write_results(
+    folder: RunFolder, split: str, evaluation: "Evaluation", paths: list[str], labels: np.ndarray
+) -> None:
+    """results.json, and predictions.csv with every image's probabilities."""
+    from workbench.results.tables import predictions_csv
+
+    names = evaluation.figures["labels"]
+    table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
+    write_atomic(folder.predictions_path, table)
+    results = {"format": 1, "split": split, **evaluation.figures, "versions": versions()}
+    write_atomic(folder.results_path, json.dumps(results, indent=1))
+
+
+def _introduce(job: TrainJob) -> None:
+    """Says who works here: in worker.json and as the first event of this life."""
+    told = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "python": platform.python_version(),
+        **versions(),
+    }
+    write_atomic(job.folder.worker_path, json.dumps({**told, "started": time.time()}, indent=1))
+    job.events.write("worker_started", **told)
+
+
+def _in_words(error: Exception) -> dict[str, str]:
+    first = str(error).strip().split("\n", 1)[0]
+    message = f"{type(error).__name__}: {safe_text(first)}" if first else type(error).__name__
+    return {"message": message, "hint": "The whole message is in the run's worker.log."}
