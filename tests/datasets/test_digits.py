@@ -1,0 +1,128 @@
+"""Scikit-learn's digits as a folder of images, without a network."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.datasets import digits
+from workbench.datasets.catalogue import CATALOGUE, fetch
+from workbench.errors import UserError
+from workbench.paths import Workspace
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, int, int]]]:
+    told: list[tuple[str, int, int]] = []
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    return fetch("digits", workspace, lambda *step: told.append(step)), told
+
+
+def test_there_is_a_folder_of_images_for_each_digit(
+    made: tuple[Path, list[tuple[str, int, int]]],
+) -> None:
+    folder, _ = made
+    assert folder.parts[-3:] == ("data", "digits", "source")
+    assert sorted(p.name for p in folder.parent.iterdir()) == [".fetch.lock", "source"]
+    counts = Counter(path.parent.name for path in folder.glob("*/*.png"))
+    # What sklearn.datasets.load_digits documents: 1,797 images, about 180 a class.
+    assert counts == dict(
+        zip("0123456789", (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), strict=True)
+    )
+    assert counts.total() == CATALOGUE["digits"].images
+
+
+def test_each_is_28x28_grey_with_a_black_margin(
+    made: tuple[Path, list[tuple[str, int, int]]],
+) -> None:
+    folder, _ = made
+    for path in [folder / "0" / "digit-0000.png", folder / "8" / "digit-1796.png"]:
+        with Image.open(path) as image:
+            assert (image.mode, image.size) == ("L", (28, 28))
+            pixels = np.asarray(image)
+        assert pixels.max() > 200
+        margin = pixels.copy()
+        margin[4:24, 4:24] = 0
+        assert not margin.any()
+
+
+def test_progress_tells_the_loading_and_each_image(
+    made: tuple[Path, list[tuple[str, int, int]]],
+) -> None:
+    _, told = made
+    assert told[0] == ("load the digits", 0, 0)
+    assert told[1] == ("write the digits", 1, 1797)
+    assert told[-1] == ("write the digits", 1797, 1797)
+
+
+def test_what_is_complete_is_used_again(
+    made: tuple[Path, list[tuple[str, int, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = made
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    assert fetch("digits", Workspace(folder.parents[2])) == folder
+
+
+def test_sixteen_is_white_and_zero_is_black() -> None:
+    assert np.asarray(digits.enlarge(np.zeros((8, 8), np.uint8))).max() == 0
+    full = np.asarray(digits.enlarge(np.full((8, 8), 16, np.uint8)))
+    assert (full[4:24, 4:24] == 255).all()
+    assert full.sum() == 20 * 20 * 255
+
+
+def test_an_interruption_leaves_nothing_and_the_next_start_is_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ink = np.zeros((3, 8, 8), np.uint8)
+    monkeypatch.setattr(digits, "_load_digits", lambda: (ink, np.array([0, 1, 1])))
+
+    def interrupt(phase: str, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    home = tmp_path / "data" / "digits"
+    with pytest.raises(KeyboardInterrupt):
+        fetch("digits", Workspace(tmp_path), interrupt)
+    assert [path.name for path in home.iterdir()] == [".fetch.lock"]
+    (home / "source.new").mkdir()  # as a killed process leaves it
+    (home / "source.new" / "0").mkdir()
+    folder = fetch("digits", Workspace(tmp_path))
+    assert len(list(folder.glob("*/*.png"))) == 3
+    assert sorted(path.name for path in home.iterdir()) == [".fetch.lock", "source"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("raise ModuleNotFoundError(\"No module named 'sklearn'\")", "No module named 'sklearn'"),
+        ("import os; os._exit(3)", "it ended with code 3"),
+    ],
+)
+def test_a_missing_or_broken_scikit_learn_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    monkeypatch.setattr(digits, "_LOAD", script)
+    with pytest.raises(UserError) as caught:
+        fetch("digits", Workspace(tmp_path))
+    assert said in caught.value.message
+    assert "pip install --force-reinstall scikit-learn" in caught.value.hint
+
+
+def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits, "_LOAD", "import signal; signal.pause()")
+    monkeypatch.setattr(digits, "_PATIENCE", 0.2)
+    with pytest.raises(UserError, match=r"it did not load within 0\.2 seconds"):
+        fetch("digits", Workspace(tmp_path))
+
+
+def test_a_file_of_that_name_in_the_current_folder_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wanted.py").write_text("raise RuntimeError('mine')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(digits, "_LOAD", "import wanted")
+    with pytest.raises(UserError, match="No module named 'wanted'"):
+        fetch("digits", Workspace(tmp_path))

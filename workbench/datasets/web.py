@@ -1,0 +1,125 @@
+"""The web as a download sees it: http and https alone, and its faults in plain words."""
+
+import socket
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import BadStatusLine, HTTPException, HTTPMessage, IncompleteRead
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+
+from workbench.errors import UserError
+from workbench.text import human_seconds, safe_text
+
+_BUSY = {408, 425, 429}  # besides all of 5xx: the same request may succeed later
+
+
+class NetworkError(Exception):
+    """Something between here and the server; `cause` says what."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@contextmanager
+def network() -> Iterator[None]:
+    """Turns the errors of the network into NetworkError.
+
+    They are OSErrors like those of the disk and of a closed terminal, and must not be mixed up.
+    """
+    try:
+        yield
+    except HTTPError as error:
+        error.close()
+        raise NetworkError(error) from error
+    except URLError as error:
+        cause = error.reason if isinstance(error.reason, Exception) else error
+        raise NetworkError(cause) from error
+    except (OSError, HTTPException) as error:
+        raise NetworkError(error) from error
+
+
+def check_address(url: str) -> None:
+    """Raises UserError unless `url` is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise UserError(f"{safe_text(url, 2000)} is no web address (http://... or https://...).")
+
+
+class _WebRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            return None  # then the redirect itself is raised as an HTTPError
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def web_opener() -> urllib.request.OpenerDirector:
+    """Knows http, https and the proxies of the environment; never file:, ftp: or data:."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        _WebRedirects(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def may_pass(cause: Exception, *, answered: bool) -> bool:
+    """Whether trying again makes sense.
+
+    Args:
+        cause: of a NetworkError.
+        answered: whether the server has answered before. One that was never reached is not
+            tried again: without internet that would only make a person wait.
+    """
+    if isinstance(cause, HTTPError):
+        return cause.code >= 500 or cause.code in _BUSY
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return False
+    return answered or isinstance(cause, ConnectionResetError | BadStatusLine | IncompleteRead)
+
+
+def reason(cause: Exception, url: str, timeout: float) -> str:
+    """The cause of a NetworkError as the second half of a sentence."""
+    host = safe_text(urlsplit(url).hostname)
+    if isinstance(cause, HTTPError):
+        return _status(cause)
+    if isinstance(cause, socket.gaierror):
+        return f"the name {host} is not known here, so there seems to be no internet."
+    if isinstance(cause, TimeoutError):
+        return f"{host} sent nothing for {human_seconds(timeout)}."
+    if isinstance(cause, ConnectionRefusedError):
+        return f"{host} refused the connection."
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is not trusted ({safe_text(cause.verify_message)})."
+    what = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return f"{safe_text(what)}."
+
+
+def _status(error: HTTPError) -> str:
+    if 300 <= error.code < 400:
+        place = safe_text(error.headers.get("Location", "nowhere"))
+        return f"it points on to {place}; only http and https are followed, ten times at most."
+    if error.code in (404, 410):
+        return f"the server has no such file ({error.code})."
+    return f"the server answered {error.code} {safe_text(error.reason)}."
