@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.experiment.plan import Stage
-from workbench.training.progression import Progression
+from workbench.training.progression import Progression, Running
 
 STAGE = Stage(
     index=0,
@@ -82,8 +82,7 @@ def test_constant_stays() -> None:
     assert after(STAGE, 0.3, *[0.4] * 9).learning_rate(STAGE, 10, 5, 10) == 0.1
 
 
-def test_state_survives_as_plain_data() -> None:
-    progression = after(STAGE, 0.5, 0.6)
-    assert Progression.from_dict(progression.__dict__) == progression
-    with pytest.raises(TypeError):
-        Progression.from_dict({"best": 3})
+def test_running_figures_weigh_batches_by_their_images() -> None:
+    running = Running().plus({"loss": 1.0, "accuracy": 0.5}, 8)
+    running = running.plus({"loss": 4.0, "accuracy": 1.0}, 4)
+    assert running.means() == {"loss": 2.0, "accuracy": pytest.approx(8 / 12)}

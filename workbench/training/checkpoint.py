@@ -5,8 +5,9 @@ variables' paths, never by position, so that it cannot reach the wrong layer.
 """
 
 import json
+import zipfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from workbench.errors import UserError
 from workbench.files import atomic_file
 from workbench.text import safe_text
 from workbench.training.place import Place
-from workbench.training.progression import Progression
+from workbench.training.progression import Progression, Running
 
 Arrays = dict[str, np.ndarray]
 _STATE = "state.json"
@@ -30,6 +31,7 @@ class Checkpoint:
     place: Place
     progression: Progression
     arrays: Arrays
+    running: Running = field(default_factory=Running)
 
 
 class CheckpointFolder:
@@ -71,6 +73,16 @@ class CheckpointFolder:
                     continue
         return None
 
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Writes the weights of a stage's best epoch so far; older bests stay for the moment.
+
+        Raises:
+            UserError, OSError: as `save_last`.
+        """
+        self.folder.mkdir(exist_ok=True)
+        place = checkpoint.place
+        write_checkpoint(self.best_path(place.stage, place.epoch), checkpoint)
+
     def keep_only_best(self, stage: int, best: Path) -> None:
         """Removes bests of the stage that a better one has replaced."""
         for path in self.folder.glob(f"best-stage{stage + 1}-epoch*.npz"):
@@ -79,8 +91,9 @@ class CheckpointFolder:
 
 
 def collect(model: keras.Model, *groups: str) -> Arrays:
-    """State of a compiled model by path, of the groups named: "model", "optimizer", "metrics"."""
-    return {key: np.array(variable) for key, variable in _variables(model, groups).items()}
+    """State of a compiled model by path, of the groups named: "model", "optimizer"."""
+    variables = _variables(model, groups).items()
+    return {key: keras.ops.convert_to_numpy(variable) for key, variable in variables}
 
 
 def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
@@ -111,13 +124,8 @@ def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for group in groups:
-        match group:
-            case "model":
-                variables = [v for v in model.variables if "seed_generator" not in v.path]
-            case "optimizer":
-                variables = model.optimizer.variables
-            case _:
-                variables = model.metrics_variables
+        variables = model.variables if group == "model" else model.optimizer.variables
+        variables = [v for v in variables if "seed_generator" not in v.path]
         found |= {f"{group}/{variable.path}": variable for variable in variables}
     return found
 
@@ -136,7 +144,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     ]
     if broken:
         raise UserError(f"Not saved: {safe_text(broken[0])} holds numbers that are not finite.")
-    state = {"place": asdict(checkpoint.place), "progression": asdict(checkpoint.progression)}
+    parts = {
+        "place": checkpoint.place,
+        "progression": checkpoint.progression,
+        "running": checkpoint.running,
+    }
+    state = {name: asdict(part) for name, part in parts.items()}
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:
         np.savez(temporary, allow_pickle=False, **{_STATE: text}, **checkpoint.arrays)
@@ -154,7 +167,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    except (EOFError, RuntimeError) as error:
+    except (EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise ValueError(str(error)) from None
     state = json.loads(arrays.pop(_STATE).tobytes())
-    return Checkpoint(Place(**state["place"]), Progression.from_dict(state["progression"]), arrays)
+    return Checkpoint(
+        Place(**state["place"]),
+        Progression(**state["progression"]),
+        arrays,
+        Running(**state["running"]),
+    )

@@ -8,7 +8,7 @@ change of `trainable` until then.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,14 +25,13 @@ from workbench.training.checkpoint import (
     collect,
     read_checkpoint,
     restore,
-    write_checkpoint,
 )
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.models import accuracy_for, layer_rows, loss_for
 from workbench.training.order import epoch_order, fold_seed, steps_per_epoch
 from workbench.training.place import START, Place, Stopped
-from workbench.training.progression import Progression
+from workbench.training.progression import Progression, Running
 
 PROGRESS_SECONDS = 0.5  # between two progress events
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
@@ -95,6 +94,7 @@ class _StageRun:
             engine.data.balanced_weights() if self.spec.class_weights == "balanced" else None
         )
         self.progression = Progression()
+        self.running = Running()
         self.last_progress = 0.0
         self.last_checkpoint = time.monotonic()
 
@@ -103,8 +103,9 @@ class _StageRun:
         self._compile()
         first_epoch, first_step = 1, 0
         if checkpoint:
-            restore(self.model, checkpoint.arrays, "model", "optimizer", "metrics")
+            restore(self.model, checkpoint.arrays, "model", "optimizer")
             self.progression = checkpoint.progression
+            self.running = checkpoint.running
             first_epoch, first_step = checkpoint.place.epoch, checkpoint.place.step
         self._tell_start()
         epoch = first_epoch
@@ -125,11 +126,12 @@ class _StageRun:
         stage, spec = self.stage, self.spec
         for layer in self.model.layers:
             layer.trainable = stage.trainable is None or layer.name in stage.trainable
+        # Named, since Keras numbers nameless ones and the paths of their state with them.
         optimizer = {
             "rmsprop": keras.optimizers.RMSprop,
             "adam": keras.optimizers.Adam,
             "sgd": keras.optimizers.SGD,
-        }[stage.optimizer](stage.learning_rate)
+        }[stage.optimizer](stage.learning_rate, name=stage.optimizer)
         self.jit = resolve_jit(spec.jit, self.engine.device, spec.deterministic)
         classes = self.data.classes
         self.model.compile(
@@ -138,11 +140,8 @@ class _StageRun:
             metrics=[accuracy_for(classes)],
             jit_compile=self.jit,
         )
-        # Build what Keras would build in its first step, so that all state can be restored.
+        # Keras would do so in the first step; the state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
-        one = self.data.images[:1].astype(np.float32)
-        self.model.test_on_batch(one, self.data.targets(np.arange(1)))
-        self.model.reset_metrics()
 
     def _tell_start(self) -> None:
         rows = layer_rows(self.engine.spec, self.data.classes)
@@ -173,10 +172,8 @@ class _StageRun:
 
     def _epoch(self, epoch: int, first_step: int) -> None:
         started = time.monotonic()
-        if first_step == 0:
-            self.model.reset_metrics()
         self._train_steps(epoch, first_step)
-        train = _figures(self.model.get_metrics_result())
+        train = self.running.means()
         validation = self._validate(epoch)
         learning_rate = self.progression.learning_rate(self.stage, epoch, 0, self.steps)
         monitored = validation[self.stage.monitor] if validation else None
@@ -195,7 +192,7 @@ class _StageRun:
             seconds=time.monotonic() - started,
             best=best,
         )
-        self.model.reset_metrics()
+        self.running = Running()
         self._save(Place(self.stage.index, epoch + 1, 0))
 
     def _train_steps(self, epoch: int, first_step: int) -> None:
@@ -216,12 +213,13 @@ class _StageRun:
             for step, x in enumerate(batches, start=first_step):
                 self._stop_or_save(Place(stage.index, epoch, step))
                 rows = order[step * batch_size : (step + 1) * batch_size]
-                figures = self._step(x, rows, epoch, step)
+                self._step(x, rows, epoch, step)
                 done += len(rows)
-                self._tell_progress(epoch, step + 1, done / (time.monotonic() - started), figures)
+                pace = done / (time.monotonic() - started)
+                self._tell_progress(epoch, step + 1, self.steps, self.running, pace)
 
-    def _step(self, x: np.ndarray, rows: np.ndarray, epoch: int, step: int) -> dict[str, float]:
-        """One step of gradient descent; returns the epoch's running loss and accuracy."""
+    def _step(self, x: np.ndarray, rows: np.ndarray, epoch: int, step: int) -> None:
+        """One step of gradient descent."""
         model, stage = self.model, self.stage
         model.optimizer.learning_rate.assign(
             self.progression.learning_rate(stage, epoch, step, self.steps)
@@ -231,36 +229,29 @@ class _StageRun:
         logs = model.train_on_batch(
             x, self.data.targets(rows), sample_weight=weights, return_dict=True
         )
-        figures = _figures(logs)
-        if not math.isfinite(figures["loss"]):
+        if not math.isfinite(logs["loss"]):
             raise UserError(
-                f"The loss is no number any more ({figures['loss']}) in stage {stage.index + 1}, "
+                f"The loss is no number any more ({logs['loss']}) in stage {stage.index + 1}, "
                 f"epoch {epoch}, step {step + 1}. The last checkpoint is untouched.",
                 f"Try a lower learning rate: --set training.learning_rate="
                 f"{stage.learning_rate / 10:g}",
             )
-        return figures
+        self.running = self.running.plus(logs, len(rows))
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """Loss and accuracy on the validation images; empty where there are none."""
-        rows = self.validation_rows
+        rows, batch_size = self.validation_rows, self.spec.batch_size
         if not len(rows):
             return {}
-        training_metrics = collect(self.model, "metrics")
-        self.model.reset_metrics()
-        figures: dict[str, float] = {}
-        total = math.ceil(len(rows) / self.spec.batch_size)
-        for step, (x, batch) in enumerate(
-            plain_batches(self.data.images, rows, self.spec.batch_size)
-        ):
-            if self.engine.stop_asked():
-                restore(self.model, training_metrics, "metrics")
-                self._stop_or_save(Place(self.stage.index, epoch, self.steps))
-            figures = _figures(
-                self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
-            )
-            self._tell_progress(epoch, step + 1, None, figures, "validation", total)
-        return {f"val_{name}": value for name, value in figures.items()}
+        running = Running()
+        steps = math.ceil(len(rows) / batch_size)
+        batches = plain_batches(self.data.images, rows, batch_size)
+        for step, (x, batch) in enumerate(batches, start=1):
+            self._stop_or_save(Place(self.stage.index, epoch, self.steps))
+            logs = self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
+            running = running.plus(logs, len(batch))
+            self._tell_progress(epoch, step, steps, running)
+        return {f"val_{name}": value for name, value in running.means().items()}
 
     def _augmentation(self, epoch: int) -> Augmented | None:
         if not self.stage.augmented:
@@ -281,8 +272,9 @@ class _StageRun:
             self._save(place)
 
     def _save(self, place: Place) -> None:
-        arrays = collect(self.model, "model", "optimizer", "metrics")
-        self.engine.checkpoints.save_last(Checkpoint(place, self.progression, arrays))
+        arrays = collect(self.model, "model", "optimizer")
+        checkpoint = Checkpoint(place, self.progression, arrays, self.running)
+        self.engine.checkpoints.save_last(checkpoint)
         self.engine.place = place
         best = self.engine.checkpoints.best_path(place.stage, self.progression.best_epoch)
         self.engine.checkpoints.keep_only_best(place.stage, best)
@@ -290,9 +282,9 @@ class _StageRun:
         self.engine.tell("checkpoint_saved", stage=place.stage, epoch=place.epoch, step=place.step)
 
     def _save_best(self, epoch: int) -> None:
-        path = self.engine.checkpoints.best_path(self.stage.index, epoch)
         place = Place(self.stage.index, epoch, self.steps)
-        write_checkpoint(path, Checkpoint(place, self.progression, collect(self.model, "model")))
+        weights = collect(self.model, "model")
+        self.engine.checkpoints.save_best(Checkpoint(place, self.progression, weights))
 
     def _hand_on(self) -> int | None:
         """Puts the kept weights into the model; returns their epoch, None for the last."""
@@ -303,14 +295,9 @@ class _StageRun:
         return self.progression.best_epoch
 
     def _tell_progress(
-        self,
-        epoch: int,
-        step: int,
-        images_per_second: float | None,
-        figures: dict[str, float],
-        phase: str = "train",
-        steps: int | None = None,
+        self, epoch: int, step: int, steps: int, running: Running, pace: float | None = None
     ) -> None:
+        """Tells how far the epoch is, at most twice a second; without a pace it is validation."""
         now = time.monotonic()
         if now - self.last_progress < PROGRESS_SECONDS:
             return
@@ -318,17 +305,13 @@ class _StageRun:
         self.engine.tell(
             "progress",
             stage=self.stage.index,
-            phase=phase,
+            phase="validation" if pace is None else "train",
             epoch=epoch,
             step=step,
-            steps=steps or self.steps,
-            images_per_second=images_per_second,
-            **figures,
+            steps=steps,
+            images_per_second=pace,
+            **running.means(),
         )
-
-
-def _figures(logs: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(logs[name]) for name in ("loss", "accuracy")}
 
 
 def _seed_dropout(model: keras.Model, seed: int, stage: int, epoch: int, step: int) -> None:

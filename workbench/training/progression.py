@@ -1,4 +1,4 @@
-"""What a stage remembers from epoch to epoch: best so far, patience, learning rate. Pure."""
+"""What a stage remembers: figures of the epoch so far, best so far, patience. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,28 @@ from workbench.experiment.plan import Stage
 
 PLATEAU_PATIENCE = 3  # epochs without gain before the learning rate falls
 PLATEAU_FACTOR = 0.5
+
+
+@dataclass(frozen=True)
+class Running:
+    """Sums over the images of an epoch so far, for its mean loss and accuracy."""
+
+    loss: float = 0.0
+    accuracy: float = 0.0
+    images: int = 0
+
+    def plus(self, figures: Mapping[str, Any], images: int) -> Self:
+        """With a batch's mean loss and accuracy added."""
+        return replace(
+            self,
+            loss=self.loss + float(figures["loss"]) * images,
+            accuracy=self.accuracy + float(figures["accuracy"]) * images,
+            images=self.images + images,
+        )
+
+    def means(self) -> dict[str, float]:
+        """Mean loss and accuracy of an image; at least one batch must have been added."""
+        return {"loss": self.loss / self.images, "accuracy": self.accuracy / self.images}
 
 
 @dataclass(frozen=True)
@@ -28,11 +50,6 @@ class Progression:
     since_best: int = 0
     rate_scale: float = 1.0
     since_drop: int = 0
-
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Raises TypeError where the state has other keys."""
-        return cls(**state)
 
     def after_epoch(self, stage: Stage, epoch: int, value: float | None) -> Self:
         """The state after an epoch.

@@ -1,0 +1,267 @@
+"""The engine on tiny images: learning, early stopping, stops, and going on at the same place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from workbench.errors import UserError
+from workbench.experiment.plan import Stage, plan_stages
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, parse_spec
+from workbench.training.backend import Device
+from workbench.training.checkpoint import CheckpointFolder, collect
+from workbench.training.data import TrainingData
+from workbench.training.engine import Engine
+from workbench.training.models import build_model
+from workbench.training.place import Place, Stopped
+
+CPU = Device("cpu", "CPU")
+
+
+def make_spec(*settings: str) -> ExperimentSpec:
+    tree = {
+        "data": {"source": "x", "image_size": [8, 8], "channels": 1},
+        "augmentation": {"rotation": 20.0, "horizontal_flip": True},
+        "model": {"strategy": "convnet", "filters": [4], "dense_units": [8], "dropout": 0.25},
+        "training": {"batch_size": 8, "epochs": 3, "learning_rate": 0.01, "schedule": "cosine"},
+    }
+    return parse_spec(apply_settings(tree, settings), "test")
+
+
+def bars(classes: int = 2, images: int = 60) -> TrainingData:
+    """Images with a bright bar at a height that tells the label."""
+    labels = np.arange(images) % classes
+    pixels = np.random.default_rng(0).integers(0, 60, (images, 8, 8, 1), dtype=np.uint8)
+    for image, label in zip(pixels, labels, strict=True):
+        image[2 + 3 * label // (classes - 1)] += 190
+    rows = np.arange(images)
+    split = {"train": rows[:36], "validation": rows[36:48], "test": rows[48:]}
+    return TrainingData(pixels, labels.astype(np.int64), rows.astype(np.uint64), split, classes)
+
+
+@dataclass
+class Bench:
+    """A run in a folder, with its events kept in memory."""
+
+    spec: ExperimentSpec
+    folder: Path
+    data: TrainingData = field(default_factory=bars)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def tell(self, kind: str, /, **fields: Any) -> None:
+        self.events.append({"event": kind, **fields})
+
+    def run(
+        self, stop_asked: Callable[[], bool] = lambda: False, resume: bool = False
+    ) -> keras.Model:
+        model = build_model(self.spec, self.data.classes)
+        checkpoints = CheckpointFolder(self.folder)
+        checkpoint = checkpoints.load_last() if resume else None
+        engine = Engine(self.spec, model, self.data, CPU, checkpoints, self.tell, stop_asked)
+        engine.run(self.stages(), checkpoint)
+        return model
+
+    def stages(self) -> tuple[Stage, ...]:
+        return plan_stages(self.spec)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Finished epochs without their times."""
+        return [
+            {k: v for k, v in event.items() if k != "seconds"}
+            for event in self.events
+            if event["event"] == "epoch_finished"
+        ]
+
+
+def stop_at(count: int) -> Callable[[], bool]:
+    """True from the count-th look on; the engine looks before every step."""
+    looks = iter(range(1, 10_000))
+    return lambda: next(looks) >= count
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_learns(tmp_path: Path, classes: int) -> None:
+    spec = make_spec("training.epochs=12", "augmentation.rotation=0", "training.learning_rate=0.02")
+    bench = Bench(spec, tmp_path, bars(classes))
+    bench.run()
+    history = bench.history()
+    assert len(history) == 12
+    assert history[-1]["val_accuracy"] > 0.9
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_a_stage_tells_what_it_is(tmp_path: Path) -> None:
+    bench = Bench(make_spec("training.epochs=1"), tmp_path)
+    bench.run()
+    started = bench.events[0]
+    assert started["event"] == "stage_started"
+    assert (started["epochs"], started["steps"], started["batch_size"]) == (1, 5, 8)
+    assert started["parameters"] == started["trainable_parameters"] == 4 * 9 + 4 + 36 * 8 + 8 + 9
+    assert (started["precision"], started["jit"]) == ("float32", False)
+    assert [layer["name"] for layer in started["layers"]][:2] == ["conv1", "pool1"]
+    assert bench.events[-1]["event"] == "stage_finished"
+    assert bench.events[-1]["reason"] == "all epochs"
+
+
+def test_steps_per_epoch_cut_the_epoch(tmp_path: Path) -> None:
+    bench = Bench(make_spec("training.epochs=1", "training.steps_per_epoch=7"), tmp_path)
+    model = bench.run()
+    assert int(model.optimizer.iterations) == 7
+
+
+@pytest.mark.parametrize("looks", [1, 4, 6, 7, 8, 12, 17])
+def test_stopped_anywhere_and_resumed_it_ends_the_same(tmp_path: Path, looks: int) -> None:
+    """5 training steps and 2 validation batches an epoch: stops fall on both and between."""
+    spec = make_spec()
+    whole = Bench(spec, tmp_path / "whole")
+    expected = whole.run()
+    parts = Bench(spec, tmp_path / "parts")
+    with pytest.raises(Stopped) as stopped:
+        parts.run(stop_at(looks))
+    epoch, step = divmod(looks - 1, 7)
+    assert stopped.value.place == Place(0, epoch + 1, min(step, 5))
+    found = parts.run(resume=True)
+    assert parts.history() == whole.history()
+    for a, b in zip(expected.get_weights(), found.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_stopped_after_every_second_step_it_ends_the_same(tmp_path: Path) -> None:
+    spec = make_spec("training.epochs=2", "training.optimizer=adam")
+    whole = Bench(spec, tmp_path / "whole")
+    expected = whole.run()
+    parts = Bench(spec, tmp_path / "parts")
+    for _ in range(40):
+        try:
+            found = parts.run(stop_at(3), resume=True)
+            break
+        except Stopped:
+            continue
+    assert parts.history() == whole.history()
+    for a, b in zip(expected.get_weights(), found.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_early_stopping_keeps_the_best_epochs_weights(tmp_path: Path) -> None:
+    # A rate this high soon wanders off; what is kept must be the best epoch all the same.
+    spec = make_spec("training.epochs=30", "training.early_stopping=2",
+                     "training.learning_rate=0.05", "training.schedule=constant")  # fmt: skip
+    bench = Bench(spec, tmp_path)
+    model = bench.run()
+    history = bench.history()
+    losses = [epoch["val_loss"] for epoch in history]
+    finished = bench.events[-1]
+    assert finished["reason"] == "early stopping"
+    assert finished["kept_epoch"] == finished["best_epoch"] == 1 + int(np.argmin(losses))
+    assert len(losses) == finished["best_epoch"] + 2
+    rows = bench.data.rows["validation"]
+    images = bench.data.images[rows].astype(np.float32)
+    again = model.evaluate(images, bench.data.targets(rows), verbose=0, batch_size=8)
+    assert again[0] == pytest.approx(min(losses), rel=1e-5)
+    assert len(list(tmp_path.glob("best-*.npz"))) == 1
+
+
+def test_early_stopping_survives_a_stop(tmp_path: Path) -> None:
+    settings = ("training.epochs=30", "training.early_stopping=2",
+                "training.learning_rate=0.05", "training.schedule=plateau")  # fmt: skip
+    whole = Bench(make_spec(*settings), tmp_path / "whole")
+    whole.run()
+    parts = Bench(make_spec(*settings), tmp_path / "parts")
+    with pytest.raises(Stopped):
+        parts.run(stop_at(7 * (len(whole.history()) - 1) + 3))
+    parts.run(resume=True)
+    assert parts.history() == whole.history()
+    assert parts.events[-1]["best_epoch"] == whole.events[-1]["best_epoch"]
+
+
+def test_a_run_that_had_ended_is_only_handed_on(tmp_path: Path) -> None:
+    bench = Bench(make_spec("training.epochs=1"), tmp_path)
+    expected = bench.run()
+    bench.events.clear()
+    found = bench.run(resume=True)
+    assert bench.history() == []
+    for a, b in zip(expected.get_weights(), found.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    data = bars()
+    none = np.array([], np.int64)
+    data = replace(data, rows={**data.rows, "validation": none})
+    spec = make_spec("data.split.validation=0", "training.keep=last", "training.epochs=2")
+    bench = Bench(spec, tmp_path, data)
+    bench.run()
+    assert [epoch["val_loss"] for epoch in bench.history()] == [None, None]
+    assert bench.events[-1]["best_epoch"] is None
+    assert bench.events[-1]["kept_epoch"] == 2
+
+
+def test_a_stage_trains_only_what_it_names(tmp_path: Path) -> None:
+    class HeadOnly(Bench):
+        def stages(self) -> tuple[Stage, ...]:
+            (stage,) = super().stages()
+            return (
+                replace(stage, trainable=("dense1", "output"), epochs=1),
+                replace(stage, index=1, trainable=("conv1",), epochs=1, keep="last"),
+            )
+
+    bench = HeadOnly(make_spec(), tmp_path)
+    before = {layer.name: layer.get_weights() for layer in build_model(bench.spec, 2).layers}
+    bench.run()
+    stages = [e for e in bench.events if e["event"] == "stage_started"]
+    assert [s["trainable_parameters"] for s in stages] == [36 * 8 + 8 + 9, 40]
+    first = np.load(tmp_path / "best-stage1-epoch1.npz")
+    assert np.array_equal(first["model/conv1/kernel"], before["conv1"][0])
+    assert not np.array_equal(first["model/output/kernel"], before["output"][0])
+    last = np.load(tmp_path / "last.npz")
+    assert not np.array_equal(last["model/conv1/kernel"], before["conv1"][0])
+    assert np.array_equal(last["model/output/kernel"], first["model/output/kernel"])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spares_the_checkpoint(tmp_path: Path) -> None:
+    good = Bench(make_spec("training.epochs=1"), tmp_path)
+    good.run()
+    before = (tmp_path / "last.npz").read_bytes()
+    spec = make_spec("augmentation.rotation=0", "augmentation.horizontal_flip=false",
+                     "training.learning_rate=10")  # fmt: skip
+    wild = Bench(spec, tmp_path)
+    wild.data = replace(wild.data, images=np.full((60, 8, 8, 1), np.inf, np.float32))
+    with pytest.raises(UserError, match="no number any more") as caught:
+        wild.run()
+    assert "--set training.learning_rate=1" in caught.value.hint
+    assert (tmp_path / "last.npz").read_bytes() == before
+
+
+def test_balanced_weights_make_classes_count_alike() -> None:
+    data = bars()
+    labels = np.array([0, 0, 0, 1])
+    uneven = TrainingData(data.images[:4], labels, data.contents, {"train": np.arange(4)}, 2)
+    weights = uneven.balanced_weights()
+    assert weights == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2.0])
+
+
+def test_class_weights_change_the_loss(tmp_path: Path) -> None:
+    data = bars()
+    few = replace(data, rows={**data.rows, "train": np.concatenate([np.arange(0, 36, 2), [1, 3]])})
+    losses = []
+    for weights in ("none", "balanced"):
+        spec = make_spec(f"training.class_weights={weights}", "training.epochs=1")
+        bench = Bench(spec, tmp_path / weights, few)
+        bench.run()
+        losses.append(bench.history()[0]["loss"])
+    assert losses[0] != losses[1]
+
+
+def test_optimizer_state_is_matched_by_path(tmp_path: Path) -> None:
+    bench = Bench(make_spec("training.epochs=1", "training.optimizer=adam"), tmp_path)
+    model = bench.run()
+    keys = collect(model, "optimizer").keys()
+    assert "optimizer/adam/conv1_kernel_velocity" in keys
+    other = Bench(make_spec("training.epochs=2", "training.optimizer=rmsprop"), tmp_path)
+    with pytest.raises(UserError, match="does not belong to this model"):
+        other.run(resume=True)

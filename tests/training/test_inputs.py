@@ -1,0 +1,184 @@
+"""Batches made in the background: order, threads and their end."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.experiment.spec import AugmentationSpec
+from workbench.training.augment import augment, draw
+from workbench.training.inputs import Augmented, _ahead, _read, plain_batches, train_batches
+
+SPEC = AugmentationSpec(rotation=30, zoom=0.2, horizontal_flip=True, contrast=0.3)
+ORDER = np.array([7, 3, 3, 0, 9, 1, 8, 2, 5, 4, 6])
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> np.ndarray:
+    """Ten noisy images in a memory-mapped file."""
+    path = tmp_path / "pack.npy"
+    np.save(path, np.random.default_rng(1).integers(0, 256, (10, 12, 9, 3), dtype=np.uint8))
+    return np.load(path, mmap_mode="r")
+
+
+def augmented(view: int = 1) -> Augmented:
+    return Augmented(
+        SPEC, seed=1, stage=0, view=view, contents=2**64 - np.arange(1, 11, dtype="u8")
+    )
+
+
+def batches_of(images: np.ndarray, **options: Any) -> list[np.ndarray]:
+    with train_batches(images, ORDER, 4, **options) as batches:
+        return list(batches)
+
+
+def input_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("inputs")]
+
+
+def test_batches_hold_the_images_in_order_as_floats(images: np.ndarray) -> None:
+    batches = batches_of(images)
+    assert [batch.shape for batch in batches] == [(4, 12, 9, 3), (4, 12, 9, 3), (3, 12, 9, 3)]
+    assert all(batch.dtype == np.float32 and type(batch) is np.ndarray for batch in batches)
+    assert (np.concatenate(batches) == images[ORDER]).all()
+
+
+def test_augmented_images_are_those_drawn_for_their_content(images: np.ndarray) -> None:
+    found = np.concatenate(batches_of(images, augmentation=augmented(view=3)))
+    for image, row in zip(found, ORDER, strict=True):
+        drawn = draw(SPEC, 1, 0, 3, 2**64 - 1 - int(row))
+        assert (image == augment(images[row], SPEC, drawn)).all()
+
+
+def test_another_view_looks_different(images: np.ndarray) -> None:
+    first, second = (batches_of(images, augmentation=augmented(view)) for view in (1, 2))
+    assert (first[0] != second[0]).any()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("start_step", [0, 1, 2])
+@pytest.mark.parametrize("prefetch", [1, 20])
+def test_batches_depend_on_their_number_alone(
+    images: np.ndarray, workers: int, start_step: int, prefetch: int
+) -> None:
+    expected = batches_of(images, augmentation=augmented())[start_step:]
+    found = batches_of(
+        images,
+        augmentation=augmented(),
+        workers=workers,
+        start_step=start_step,
+        prefetch=prefetch,
+    )
+    assert len(found) == len(expected) == 3 - start_step
+    assert all((a == b).all() for a, b in zip(found, expected, strict=True))
+
+
+def test_an_epoch_already_done_has_no_batches(images: np.ndarray) -> None:
+    assert batches_of(images, start_step=3) == []
+
+
+def test_an_empty_order_has_no_batches(images: np.ndarray) -> None:
+    with train_batches(images, np.array([], np.int64), 4) as batches:
+        assert list(batches) == []
+
+
+def test_threads_end_with_the_block_in_the_middle_of_an_epoch(images: np.ndarray) -> None:
+    with train_batches(images, ORDER, 1, workers=3) as batches:
+        next(batches)
+        assert input_threads()
+    assert input_threads() == []
+    assert list(batches) == []
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
+def test_threads_end_when_training_fails(images: np.ndarray, raised: type[BaseException]) -> None:
+    with pytest.raises(raised), train_batches(images, ORDER, 1, workers=3) as batches:
+        next(batches)
+        raise raised
+    assert input_threads() == []
+
+
+class Failing(Augmented):
+    """Fails at row 9, which is in the second batch of four."""
+
+    def change(self, image: np.ndarray, row: int) -> np.ndarray:
+        if row == 9:
+            raise OSError("the disk went away")
+        return image
+
+
+def test_an_error_in_a_thread_is_raised_where_its_batch_is_due(images: np.ndarray) -> None:
+    failing = Failing(SPEC, 1, 0, 1, np.arange(10))
+    with (
+        pytest.raises(OSError, match="the disk went away"),
+        train_batches(images, ORDER, 4, augmentation=failing, workers=2) as batches,
+    ):
+        assert (next(batches) == images[ORDER[:4]]).all()
+        next(batches)
+    assert input_threads() == []
+
+
+class Closing(Augmented):
+    """Ends the work while the third image is made."""
+
+    def __init__(self, closing: threading.Event) -> None:
+        super().__init__(SPEC, 1, 0, 1, np.arange(10))
+        object.__setattr__(self, "closing", closing)
+        object.__setattr__(self, "changed", [])
+
+    def change(self, image: np.ndarray, row: int) -> np.ndarray:
+        self.changed.append(row)  # type: ignore[attr-defined]
+        if len(self.changed) == 3:  # type: ignore[attr-defined]
+            self.closing.set()  # type: ignore[attr-defined]
+        return image
+
+
+def test_a_thread_gives_up_after_the_image_it_works_on(images: np.ndarray) -> None:
+    event = threading.Event()
+    closing = Closing(event)
+    _read(images, np.arange(10), closing, event)
+    assert closing.changed == [0, 1, 2]  # type: ignore[attr-defined]
+
+
+class AtOnce:
+    """Threads that work while they are asked."""
+
+    def submit(self, make: Any, step: int) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(make(step))
+        return future
+
+
+def test_no_more_batches_than_asked_are_made_ahead() -> None:
+    made: list[int] = []
+
+    def make(step: int) -> int:
+        made.append(step)
+        return step
+
+    batches: Iterator[Any] = _ahead(AtOnce(), make, range(3, 9), 2)  # type: ignore[arg-type]
+    assert made == []
+    assert (next(batches), made) == (3, [3, 4, 5])
+    assert (next(batches), made) == (4, [3, 4, 5, 6])
+    assert list(batches) == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("batch_size", [3, 11, 100])
+def test_plain_batches_give_images_and_their_rows(images: np.ndarray, batch_size: int) -> None:
+    batches = list(plain_batches(images, ORDER, batch_size))
+    assert [len(x) for x, _ in batches][:-1] == [batch_size] * (len(batches) - 1)
+    assert (np.concatenate([rows for _, rows in batches]) == ORDER).all()
+    for x, rows in batches:
+        assert x.dtype == np.float32
+        assert (x == images[rows]).all()
+
+
+def test_grey_images_keep_their_one_channel() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
+    changes = Augmented(SPEC, 1, 0, 1, np.arange(4, dtype=np.uint64))
+    with train_batches(images, np.arange(4), 4, augmentation=changes) as batches:
+        assert next(batches).shape == (4, 8, 8, 1)

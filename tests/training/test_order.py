@@ -1,0 +1,83 @@
+"""The order of images, and the numbers drawn for a place."""
+
+import numpy as np
+import pytest
+
+from workbench.training.order import epoch_order, fold_seed, steps_per_epoch, uniforms
+
+
+def test_without_steps_each_image_comes_once() -> None:
+    order = epoch_order(1000, seed=1, stage=0, epoch=1, steps=None, batch_size=32)
+    assert order.dtype == np.int64
+    assert sorted(order) == list(range(1000))
+    assert list(order) != list(range(1000))
+
+
+def test_the_order_is_the_same_in_every_version() -> None:
+    assert epoch_order(8, 1, 0, 1, None, 4).tolist() == [2, 0, 5, 6, 1, 3, 4, 7]
+
+
+@pytest.mark.parametrize("other", [(2, 0, 1), (1, 1, 1), (1, 0, 2)])
+def test_another_seed_stage_or_epoch_gives_another_order(other: tuple[int, int, int]) -> None:
+    first = epoch_order(100, 1, 0, 1, None, 10)
+    assert first.tolist() == epoch_order(100, 1, 0, 1, None, 10).tolist()
+    assert first.tolist() != epoch_order(100, *other, None, 10).tolist()
+
+
+def test_fewer_steps_cut_the_order() -> None:
+    whole = epoch_order(10, 1, 0, 1, None, 3)
+    assert epoch_order(10, 1, 0, 1, 2, 3).tolist() == whole[:6].tolist()
+
+
+def test_more_steps_shuffle_anew_after_every_pass() -> None:
+    order = epoch_order(10, 1, 0, 1, steps=9, batch_size=3)  # 27 images: two passes and 7 more
+    assert len(order) == 27
+    first, second, third = order[:10], order[10:20], order[20:]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert len(set(third)) == 7
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == epoch_order(10, 1, 0, 1, None, 3).tolist()
+
+
+def test_a_batch_larger_than_the_data_repeats_images() -> None:
+    assert len(epoch_order(2, 1, 0, 1, steps=1, batch_size=5)) == 5
+
+
+def test_an_epoch_needs_images() -> None:
+    with pytest.raises(ValueError, match="count=0"):
+        epoch_order(0, 1, 0, 1, 5, 32)
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "expected"), [(63, None, 2), (64, None, 2), (65, None, 3), (65, 100, 100)]
+)
+def test_steps_cover_each_image_once_unless_given(
+    count: int, steps: int | None, expected: int
+) -> None:
+    assert steps_per_epoch(count, 32, steps) == expected
+
+
+def test_seeds_fold_to_64_bits_the_same_in_every_version() -> None:
+    assert fold_seed(1, 2, 3) == 15490538130094739861
+    assert isinstance(fold_seed(np.int64(1), np.uint64(2), 3), int)
+    assert fold_seed(np.int64(1), np.uint64(2), 3) == 15490538130094739861
+
+
+def test_parts_that_look_alike_fold_apart() -> None:
+    alike = [(), (0,), (0, 0), (1,), (1, 0), (0, 1), (2**32,), (2**32, 1), (0, 1, 1), (2**64 - 1,)]
+    assert len({fold_seed(*parts) for parts in alike}) == len(alike)
+
+
+@pytest.mark.parametrize("part", [-1, 2**64])
+def test_parts_out_of_range_are_refused(part: int) -> None:
+    with pytest.raises(OverflowError):
+        fold_seed(1, part)
+
+
+def test_uniforms_lie_in_0_to_1_and_begin_alike() -> None:
+    numbers = uniforms(10_000, 1, 2, 3)
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert abs(numbers.mean() - 0.5) < 0.01
+    assert uniforms(10, 1, 2, 3).tolist() == numbers[:10].tolist()
+    assert uniforms(10, 1, 2, 4).tolist() != numbers[:10].tolist()

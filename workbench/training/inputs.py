@@ -1,0 +1,135 @@
+"""Batches for the network, from the pack: made ahead by threads for training.
+
+numpy and Pillow alone, so that any Keras backend can train; both release Python's lock while they
+work on pixels.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from workbench.experiment.spec import AugmentationSpec
+from workbench.training.augment import augment, draw
+
+MOST_WORKERS = 4  # Python's lock is held for a sixth of the time that an image takes
+
+
+@dataclass(frozen=True, eq=False)
+class Augmented:
+    """How training images change.
+
+    Attributes:
+        view: which look at the images this is: the epoch.
+        contents: uint64 (N,), what identifies the content of each row of the pack.
+    """
+
+    spec: AugmentationSpec
+    seed: int
+    stage: int
+    view: int
+    contents: np.ndarray
+
+    def change(self, image: np.ndarray, row: int) -> np.ndarray:
+        """The image of a row of the pack, uint8 (h, w, c), as it looks in this view."""
+        content = int(self.contents[row])
+        return augment(image, self.spec, draw(self.spec, self.seed, self.stage, self.view, content))
+
+
+@contextmanager
+def train_batches(
+    images: np.ndarray,
+    order: np.ndarray,
+    batch_size: int,
+    *,
+    start_step: int = 0,
+    augmentation: Augmented | None = None,
+    workers: int | None = None,
+    prefetch: int | None = None,
+) -> Iterator[Iterator[np.ndarray]]:
+    """Iterates over an epoch's batches, made ahead in the background.
+
+    Batch k holds rows order[k * batch_size : (k + 1) * batch_size], in this order, whatever
+    `workers` and `start_step` are. An exception in a thread is raised where its batch is due. When
+    the `with` block ends, the threads end: each gives up after the image it works on.
+
+    Args:
+        images: uint8 (N, h, w, c), may be memory-mapped.
+        order: int (n,), rows of `images` in the order of training.
+        start_step: the first batch to make; earlier ones are skipped at no cost.
+        augmentation: None leaves images as they are.
+        workers: threads; None: one for each core this process may use, at most 4.
+        prefetch: batches made ahead of the one handed out, which bounds memory; None: one for
+            each thread and one to spare.
+
+    Yields:
+        An iterator over float32 (b, h, w, c) in 0 .. 255; the last batch may be smaller.
+    """
+    workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    closing = Event()
+
+    def make(step: int) -> np.ndarray:
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        return _read(images, rows, augmentation, closing)
+
+    steps = range(start_step, -(-len(order) // batch_size))
+    with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
+        batches = _ahead(threads, make, steps, prefetch or workers + 1)
+        try:
+            yield batches
+        finally:
+            closing.set()
+            batches.close()
+            threads.shutdown(cancel_futures=True)
+
+
+def plain_batches(
+    images: np.ndarray, rows: np.ndarray, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Iterates over images as they are, for validation, test and prediction.
+
+    Args:
+        images: uint8 (N, h, w, c), may be memory-mapped.
+        rows: int (n,), rows of `images`.
+
+    Yields:
+        float32 (b, h, w, c) in 0 .. 255, and its b rows; the last batch may be smaller.
+    """
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        yield _read(images, batch), batch
+
+
+def _ahead(
+    threads: ThreadPoolExecutor, make: Callable[[int], np.ndarray], steps: range, prefetch: int
+) -> Generator[np.ndarray, None, None]:
+    """The results of `make` for all steps, in order, `prefetch` more begun than handed out."""
+    waiting: deque[Future[np.ndarray]] = deque()
+    for step in steps:
+        waiting.append(threads.submit(make, step))
+        if len(waiting) > prefetch:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(
+    images: np.ndarray,
+    rows: np.ndarray,
+    augmentation: Augmented | None = None,
+    closing: Event | None = None,
+) -> np.ndarray:
+    """Images of the rows, float32; unfinished where nobody waits for them any more."""
+    images = np.asarray(images)  # slices of a memmap object are ten times as slow to make
+    batch = np.empty((len(rows), *images.shape[1:]), np.float32)
+    for i in np.argsort(rows, kind="stable").tolist():  # a disk reads faster in its own order
+        if closing and closing.is_set():
+            break
+        image = images[rows[i]]
+        batch[i] = augmentation.change(image, rows[i]) if augmentation else image
+    return batch
