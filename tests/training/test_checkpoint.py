@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.errors import UserError
 from workbench.training import checkpoint as module
 from workbench.training.checkpoint import (
     Checkpoint,
     CheckpointFolder,
+    NotFinite,
     read_checkpoint,
     write_checkpoint,
 )
@@ -54,7 +54,7 @@ def test_a_damaged_last_falls_back_to_the_one_before(tmp_path: Path, damage: byt
 def test_numbers_that_are_not_finite_are_refused_and_the_old_one_stays(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path)
     folder.save_last(make(1))
-    with pytest.raises(UserError, match="model/dense/kernel holds numbers that are not finite"):
+    with pytest.raises(NotFinite, match="model/dense/kernel holds numbers that are not finite"):
         folder.save_last(make(2, value=float("nan")))
     assert read_checkpoint(folder.last).place.epoch == 1
 

@@ -24,6 +24,10 @@ Arrays = dict[str, np.ndarray]
 _STATE = "state.json"
 
 
+class NotFinite(ArithmeticError):  # noqa: N818 - says what the weights are
+    """A weight is no finite number; saving it would replace a good checkpoint."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What a file holds."""
@@ -50,7 +54,7 @@ class CheckpointFolder:
         """Writes `last`; the one before it stays as `previous`.
 
         Raises:
-            UserError: a weight is not finite: such a checkpoint would replace a good one.
+            NotFinite: a weight is; the older ones are untouched.
             OSError: it could not be written; the older ones are untouched.
         """
         self.folder.mkdir(exist_ok=True)
@@ -77,7 +81,7 @@ class CheckpointFolder:
         """Writes the weights of a stage's best epoch so far; older bests stay for the moment.
 
         Raises:
-            UserError, OSError: as `save_last`.
+            NotFinite, OSError: as `save_last`.
         """
         self.folder.mkdir(exist_ok=True)
         place = checkpoint.place
@@ -134,7 +138,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes atomically and reads back before the old file is replaced.
 
     Raises:
-        UserError: a weight is not finite.
+        NotFinite: a weight is.
         OSError: disk full or not writable, or the file read back differs.
     """
     broken = [
@@ -143,7 +147,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if key.startswith("model/") and not np.isfinite(array).all()
     ]
     if broken:
-        raise UserError(f"Not saved: {safe_text(broken[0])} holds numbers that are not finite.")
+        raise NotFinite(f"{broken[0]} holds numbers that are not finite")
     parts = {
         "place": checkpoint.place,
         "progression": checkpoint.progression,

@@ -22,6 +22,7 @@ from workbench.training.backend import Device, resolve_jit, resolve_precision
 from workbench.training.checkpoint import (
     Checkpoint,
     CheckpointFolder,
+    NotFinite,
     collect,
     read_checkpoint,
     restore,
@@ -230,12 +231,7 @@ class _StageRun:
             x, self.data.targets(rows), sample_weight=weights, return_dict=True
         )
         if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"The loss is no number any more ({logs['loss']}) in stage {stage.index + 1}, "
-                f"epoch {epoch}, step {step + 1}. The last checkpoint is untouched.",
-                f"Try a lower learning rate: --set training.learning_rate="
-                f"{stage.learning_rate / 10:g}",
-            )
+            raise _diverged(stage, Place(stage.index, epoch, step), f"the loss is {logs['loss']}")
         self.running = self.running.plus(logs, len(rows))
 
     def _validate(self, epoch: int) -> dict[str, float]:
@@ -274,7 +270,10 @@ class _StageRun:
     def _save(self, place: Place) -> None:
         arrays = collect(self.model, "model", "optimizer")
         checkpoint = Checkpoint(place, self.progression, arrays, self.running)
-        self.engine.checkpoints.save_last(checkpoint)
+        try:
+            self.engine.checkpoints.save_last(checkpoint)
+        except NotFinite as error:
+            raise _diverged(self.stage, place, str(error)) from None
         self.engine.place = place
         best = self.engine.checkpoints.best_path(place.stage, self.progression.best_epoch)
         self.engine.checkpoints.keep_only_best(place.stage, best)
@@ -284,7 +283,10 @@ class _StageRun:
     def _save_best(self, epoch: int) -> None:
         place = Place(self.stage.index, epoch, self.steps)
         weights = collect(self.model, "model")
-        self.engine.checkpoints.save_best(Checkpoint(place, self.progression, weights))
+        try:
+            self.engine.checkpoints.save_best(Checkpoint(place, self.progression, weights))
+        except NotFinite as error:
+            raise _diverged(self.stage, place, str(error)) from None
 
     def _hand_on(self) -> int | None:
         """Puts the kept weights into the model; returns their epoch, None for the last."""
@@ -312,6 +314,15 @@ class _StageRun:
             images_per_second=pace,
             **running.means(),
         )
+
+
+def _diverged(stage: Stage, place: Place, why: str) -> UserError:
+    return UserError(
+        f"Training has diverged: {why} (stage {stage.index + 1}, epoch {place.epoch}, "
+        f"step {place.step}). The last good checkpoint is untouched.",
+        f"Start anew with a lower learning rate: "
+        f"--set training.learning_rate={stage.learning_rate / 10:g}",
+    )
 
 
 def _seed_dropout(model: keras.Model, seed: int, stage: int, epoch: int, step: int) -> None:

@@ -125,7 +125,7 @@ def _read(
     closing: Event | None = None,
 ) -> np.ndarray:
     """Images of the rows, float32; unfinished where nobody waits for them any more."""
-    images = np.asarray(images)  # slices of a memmap object are ten times as slow to make
+    images = np.asarray(images)  # slices of a memmap take twenty times as long
     batch = np.empty((len(rows), *images.shape[1:]), np.float32)
     for i in np.argsort(rows, kind="stable").tolist():  # a disk reads faster in its own order
         if closing and closing.is_set():

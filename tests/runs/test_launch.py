@@ -1,0 +1,213 @@
+"""Workers: launched, followed, stopped, killed. Real processes, without keras."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Start
+
+from workbench.errors import UserError
+from workbench.runs import launch as launch_module
+from workbench.runs.events import EventWriter, read_all
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import (
+    clear_requests,
+    follow,
+    launch,
+    request_stop,
+    stop_requested,
+)
+from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.state import summarise
+
+
+def kinds(events: list[dict[str, object]]) -> list[object]:
+    return [event["event"] for event in events]
+
+
+def test_a_run_is_followed_to_its_end(run: RunFolder, start: Start) -> None:
+    pid = start("finish")
+    events = list(follow(run))
+    assert kinds(events) == ["launched", "worker_started", "finished"]
+    assert [event["n"] for event in events] == [1, 2, 3]
+    assert events[1]["pid"] == pid
+    assert (events[0]["job"], events[0]["resume"]) == ("train", False)
+    assert run.log_path.read_text() == "printed in mode finish\n"
+    assert kinds(list(follow(run))) == kinds(events)  # and again, afterwards
+
+
+def test_the_worker_stands_on_its_own(run: RunFolder, start: Start) -> None:
+    pid = start("environment")
+    notice = next(event for event in follow(run) if event["event"] == "notice")
+    assert json.loads(notice["message"]) == {"cwd": "/", "session": pid, "stdin": ""}
+
+
+def test_a_stop_is_asked_for_and_honoured(run: RunFolder, start: Start) -> None:
+    start("wait")
+    assert is_locked(run.lock_path)  # from the first moment, before the worker has come up
+    seen = []
+    for event in follow(run, poll=0.01):
+        seen.append(event)
+        if event["event"] == "worker_started":
+            request_stop(run)
+    assert kinds(seen) == ["launched", "worker_started", "stopped"]
+
+
+def test_a_second_worker_is_refused(run: RunFolder, start: Start) -> None:
+    pid = start("wait")
+    with pytest.raises(RunLocked, match=f"birds is already being trained by process {pid} on "):
+        start("finish")
+    assert "launched" not in kinds(read_all(run.events_path))[1:]
+    request_stop(run)
+    assert kinds(list(follow(run, poll=0.01)))[-1] == "stopped"
+
+
+def test_a_killed_worker_is_seen_as_interrupted(run: RunFolder, start: Start) -> None:
+    start("wait")
+    seen = []
+    for event in follow(run, poll=0.01):
+        seen.append(event)
+        if event["event"] == "worker_started":
+            os.kill(event["pid"], signal.SIGKILL)
+    assert kinds(seen) == ["launched", "worker_started", "interrupted"]
+    assert summarise(run).state.word == "interrupted"
+    assert "interrupted" not in kinds(read_all(run.events_path))
+
+
+def test_the_log_told_is_that_of_the_newest_life(run: RunFolder, start: Start) -> None:
+    start("fail")
+    assert kinds(list(follow(run)))[-1] == "failed"
+    wait_until_free(run)
+    start("die")
+    events = list(follow(run, poll=0.01))
+    # Killed before it could print anything but this line.
+    assert events[-1] == {"event": "interrupted", "log": ["printed in mode die"]}
+
+
+def test_an_earlier_end_does_not_end_a_new_life(run: RunFolder, start: Start) -> None:
+    start("fail")
+    assert kinds(list(follow(run)))[-1] == "failed"
+    wait_until_free(run)
+    request_stop(run)  # too late for the first, and not meant for the second
+    start("wait", resume=True)
+    assert not stop_requested(run)
+    seen = []
+    for event in follow(run, poll=0.01):
+        seen.append(event)
+        if event["event"] == "resumed":
+            request_stop(run)
+    assert kinds(seen) == [
+        "launched",
+        "worker_started",
+        "failed",
+        "launched",
+        "worker_started",
+        "resumed",
+        "stopped",
+    ]
+    assert [event["n"] for event in seen] == list(range(1, 8))
+
+
+def test_a_run_that_never_started_is_interrupted(run: RunFolder) -> None:
+    assert list(follow(run)) == [{"event": "interrupted", "log": []}]
+
+
+def test_a_worker_that_cannot_start_is_told_in_the_log(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch_module, "worker_command", lambda *words: ["/no/such/python"])
+    with pytest.raises(UserError, match="The worker could not be started: .*No such file"):
+        launch(run)
+    assert not is_locked(run.lock_path)
+    assert kinds(list(follow(run))) == ["launched", "failed"]
+
+
+def test_requests_are_dropped_only_by_name_of_the_folder(run: RunFolder) -> None:
+    clear_requests(run)  # nothing there yet
+    assert not stop_requested(run)
+    request_stop(run)
+    request_stop(run)
+    assert stop_requested(run)
+    clear_requests(run)
+    assert not stop_requested(run)
+
+
+def test_a_run_on_another_machine_is_waited_for(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock cannot be seen from here, its events can."""
+    writer = EventWriter(run.events_path)
+    writer.write("worker_started", host="far", boot_id="other")
+    monkeypatch.setattr(
+        launch_module.time, "sleep", lambda seconds: writer.write("finished", seconds=1)
+    )
+    assert kinds(list(follow(run))) == ["worker_started", "finished"]
+
+
+LAUNCHER = """
+import fcntl, signal, sys, termios
+from pathlib import Path
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import launch
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # the terminal is this session's own
+launch(RunFolder(Path(sys.argv[1])), environment={"FAKE_WORKER": "wait"}, module="fake_worker")
+signal.pause()
+"""
+
+
+@pytest.mark.usefixtures("fake_path")
+def test_a_terminal_that_goes_leaves_the_worker(run: RunFolder) -> None:
+    terminal, other_end = pty.openpty()
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, str(run.path)],
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+    )
+    os.close(other_end)
+    seen = []
+    for event in follow_from_start(run):
+        seen.append(event["event"])
+        if event["event"] == "worker_started":
+            os.close(terminal)
+            assert launcher.wait() == -signal.SIGHUP  # the hang-up came
+            assert is_locked(run.lock_path)
+            request_stop(run)
+    assert seen == ["launched", "worker_started", "stopped"]
+
+
+def follow_from_start(run: RunFolder) -> "launch_module.Iterator[dict[str, object]]":
+    """`follow`, once the launcher has got as far as the lock."""
+    while not is_locked(run.lock_path):
+        pass
+    return follow(run, poll=0.01)
+
+
+def wait_until_free(run: RunFolder) -> None:
+    """A worker lets go of its lock only after its last word."""
+    while is_locked(run.lock_path):
+        pass
+
+
+def test_the_room_imports_quickly() -> None:
+    code = (
+        "import sys, workbench.runs.launch, workbench.runs.jobs, workbench.runs.state; "
+        "print([m for m in ('pydantic', 'numpy', 'keras', 'tensorflow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_pidless_path_of_a_run_may_be_relative(
+    run: RunFolder, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.path.parent)
+    relative = RunFolder(Path(run.name))
+    launch(relative, environment={"FAKE_WORKER": "finish"}, module="fake_worker")
+    assert kinds(list(follow(relative)))[-1] == "finished"

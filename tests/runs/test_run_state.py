@@ -1,0 +1,155 @@
+"""How a run stands: events held against the lock and the machine."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder
+from workbench.runs.history import fold
+from workbench.runs.host import SILENCE_SECONDS, may_live_elsewhere, this_host
+from workbench.runs.lock import take_lock
+from workbench.runs.state import State, run_state, summarise
+
+Tell = Callable[..., None]
+
+
+@pytest.fixture
+def tell(run: RunFolder) -> Tell:
+    return EventWriter(run.events_path).write
+
+
+@pytest.fixture
+def checkpoint(run: RunFolder) -> Path:
+    run.checkpoints.mkdir()
+    path = run.checkpoints / "last.npz"
+    path.touch()
+    return path
+
+
+def test_a_live_worker_is_told_by_its_phase(run: RunFolder, tell: Tell) -> None:
+    lock = take_lock(run.lock_path)
+    assert summarise(run).state == State("starting", False, "")
+    tell("preparing", phase="scan", done=1200, total=4000)
+    assert summarise(run).state == State("preparing", False, "scan, 1,200 of 4,000")
+    tell("preparing", phase="start Keras", done=0, total=0)
+    assert summarise(run).state == State("preparing", False, "start Keras")
+    tell("stage_started", stage=0, epochs=7)
+    tell("progress", stage=0, epoch=2, step=3, steps=9)
+    assert summarise(run).state == State("training", False, "epoch 2 of 7")
+    tell("evaluating", phase="evaluate", done=0, total=0)
+    assert summarise(run).state == State("evaluating", False, "evaluate")
+    os.close(lock)
+
+
+def test_without_its_lock_it_was_interrupted(run: RunFolder, tell: Tell, checkpoint: Path) -> None:
+    tell("worker_started", **this_host())
+    tell("progress", stage=0, epoch=2, step=3, steps=9)
+    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+    tell("checkpoint_saved", stage=0, epoch=3, step=0)
+    assert summarise(run).state == State("interrupted", True, "resume goes on at epoch 3")
+    tell("checkpoint_saved", stage=0, epoch=3, step=40)
+    assert summarise(run).state == State("interrupted", True, "resume goes on at epoch 3, step 40")
+    checkpoint.rename(checkpoint.with_name(".last.tmp"))
+    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+
+
+def test_a_run_that_was_never_launched_can_be(run: RunFolder) -> None:
+    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+
+
+def test_ends_are_told_by_the_events(run: RunFolder, tell: Tell, checkpoint: Path) -> None:
+    tell("checkpoint_saved", stage=0, epoch=3, step=0)
+    tell("stopped", stage=0, epoch=3, step=0)
+    assert summarise(run).state == State("stopped", True, "resume goes on at epoch 3")
+    lock = take_lock(run.lock_path)  # its worker has not quite gone
+    assert summarise(run).state == State("stopped", False, "resume goes on at epoch 3")
+    os.close(lock)
+    tell("failed", kind="user", message="bad \x1b[31m\nsecond line", hint="mend it")
+    assert summarise(run).state == State("failed", True, "bad \\e[31m")
+    tell("finished", seconds=3)
+    assert summarise(run).state == State("finished", False, "")
+
+
+def test_another_machine_gets_the_benefit_of_the_doubt(run: RunFolder) -> None:
+    events: list[dict[str, Any]] = [
+        {"event": "worker_started", "t": 1000.0, "host": "far\x1b", "boot_id": "other"},
+        {"event": "progress", "t": 2000.0, "stage": 0, "epoch": 1},
+    ]
+    history = fold(events)
+    just = 2000.0 + SILENCE_SECONDS
+    assert run_state(run, history, locked=False, now=2125.0) == State(
+        "training",
+        False,
+        "on far\\u001b, last sign of life 2 min 05 s ago".replace("\\u001b", "\\e"),
+    )
+    assert run_state(run, history, locked=False, now=just - 0.1).word == "training"
+    assert run_state(run, history, locked=False, now=just).word == "interrupted"
+    assert run_state(run, history, locked=True, now=just).word == "training"
+
+
+def test_this_machine_is_known_by_its_name_or_its_boot() -> None:
+    here = this_host()
+    far = {"host": "far", "boot_id": "other"}
+    assert may_live_elsewhere(far, last_sign=100.0, now=101.0)
+    assert not may_live_elsewhere({**far, "host": here["host"]}, 100.0, 101.0)  # rebooted
+    assert not may_live_elsewhere({**far, "boot_id": here["boot_id"]}, 100.0, 101.0)  # container
+    assert not may_live_elsewhere({}, 100.0, 101.0)
+    assert not may_live_elsewhere(far, None, 101.0)
+
+
+def test_a_summary_has_everything_in_a_line(run: RunFolder, tell: Tell) -> None:
+    tell("worker_started", **this_host())
+    tell("data_ready", name="birds-of-may")
+    tell("stage_started", stage=0, epochs=5)
+    for number, accuracy in enumerate((0.5, 0.75, 0.625), start=1):
+        tell("epoch_finished", stage=0, epoch=number, val_accuracy=accuracy)
+    tell("evaluated", split="test", accuracy=0.7)
+    tell("finished", seconds=3)
+    told = summarise(run).as_dict()
+    assert json.loads(json.dumps(told)) == told
+    started, last_sign = told.pop("started"), told.pop("last_sign")
+    assert started <= last_sign
+    assert told == {
+        "name": "birds",
+        "state": "finished",
+        "resumable": False,
+        "detail": "",
+        "strategy": "convnet",
+        "data": "birds-of-may",
+        "best_val_accuracy": 0.75,
+        "test_accuracy": 0.7,
+        "epochs_done": 3,
+        "epochs_total": 5,
+    }
+
+
+def test_before_anything_is_told_the_spec_speaks(run: RunFolder) -> None:
+    summary = summarise(run)
+    assert (summary.strategy, summary.data, summary.epochs_total) == ("convnet", "birds", 7)
+    assert (summary.started, summary.test_accuracy, summary.epochs_done) == (None, None, 0)
+
+
+def test_validation_images_are_no_test(run: RunFolder, tell: Tell) -> None:
+    tell("evaluated", split="validation", accuracy=0.7)
+    assert summarise(run).test_accuracy is None
+
+
+@pytest.mark.parametrize("spec", [b"\xff\xfe", b"model = 5", b"[model", b"[model]\nstrategy = 3"])
+def test_a_damaged_spec_is_no_reason_to_fail(run: RunFolder, spec: bytes) -> None:
+    run.spec_path.write_bytes(spec)
+    summary = summarise(run)
+    assert summary.strategy in ("?", "3")
+    assert summary.epochs_total is None
+
+
+def test_a_damaged_folder_gives_what_can_be_read(run: RunFolder) -> None:
+    run.spec_path.unlink()
+    run.events_path.mkdir()
+    summary = summarise(run)
+    assert summary.state == State("interrupted", False, "cannot be read: Is a directory")
+    assert (summary.name, summary.strategy, summary.data) == ("birds", "?", "?")

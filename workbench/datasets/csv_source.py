@@ -1,0 +1,140 @@
+"""A CSV file that tells the label, and perhaps the split, of each image."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.datasets.listing import Passed
+from workbench.datasets.names import split_name
+from workbench.datasets.source import Item, Source
+from workbench.errors import UserError
+from workbench.text import safe_text
+
+_COLUMNS = {
+    "path": ("path", "file", "filename", "image"),
+    "label": ("label", "class", "category"),
+    "split": ("split",),
+}
+_NEEDED = "The first line names the columns: path (or file, filename, image), label (or class, \
+category) and, if wanted, split. Paths start at the folder of the CSV file."
+_DELIMITERS = (",", ";", "\t")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Header:
+    delimiter: str
+    columns: dict[str, int]  # "path", "label", "split" -> position
+
+
+def has_known_columns(path: Path) -> bool:
+    """True where a CSV file's first line names a column of paths and one of labels."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            return _header(file.readline()) is not None
+    except OSError:
+        return False
+
+
+def read_csv_source(path: Path, passed: Passed) -> Source:
+    """The images that a CSV file names.
+
+    A path may lead anywhere as long as a file is there. Images that are missing stay in the list,
+    for the scan to name them; a table without a single existing image is refused.
+
+    Raises:
+        UserError: the file cannot be read, its first line does not name the columns, or a line
+            has a fault; the line's number is told.
+    """
+    items: dict[str, Item] = {}
+    lines: dict[str, int] = {}
+    for number, item in _rows(path):
+        passed.tell()
+        before = items.setdefault(item.path, item)
+        if (before.label, before.split) != (item.label, item.split):
+            raise _fault(
+                path,
+                number,
+                f"{safe_text(item.path)} was already given in line {lines[item.path]} with "
+                "another label or split",
+            )
+        lines.setdefault(item.path, number)
+    if not items:
+        raise UserError(f"{safe_text(path)} lists no images.", _NEEDED)
+    if not any((path.parent / name).exists() for name in items):
+        shown = "\n".join(
+            f"line {lines[name]}: {safe_text(path.parent / name)}" for name in list(items)[:_SHOWN]
+        )
+        raise UserError(
+            f"None of the {len(items):,} images that {safe_text(path)} lists is there:\n{shown}",
+            "Paths start at the folder of the CSV file.",
+        )
+    _refuse_half_a_split(path, items, lines)
+    return Source(path.parent, "csv", tuple(items.values()))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Item]]:
+    number = 1
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            first = file.readline()
+            header = _header(first)
+            if header is None:
+                raise UserError(
+                    f"{safe_text(path)}: the first line names no column of paths or none of "
+                    f"labels: {safe_text(first.rstrip())!r}.",
+                    _NEEDED,
+                )
+            reader = csv.reader(file, delimiter=header.delimiter, strict=True)
+            for row in reader:
+                number = reader.line_num + 1
+                if any(cell.strip() for cell in row):
+                    yield number, _item(path, number, row, header.columns)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
+    except csv.Error as error:
+        raise _fault(path, number + 1, f"it is no CSV ({safe_text(error)})") from error
+
+
+def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> Item:
+    cells = {name: row[at].strip() if at < len(row) else "" for name, at in columns.items()}
+    for name in ("path", "label"):
+        if not cells[name]:
+            raise _fault(path, number, f"the {name} is missing")
+        if "\0" in cells[name]:
+            raise _fault(path, number, f"the {name} holds a zero byte")
+    split = cells.get("split", "")
+    if split and split_name(split) is None:
+        raise _fault(
+            path,
+            number,
+            f"the split is {safe_text(split)!r}; allowed are train, validation and test",
+        )
+    return Item(os.path.normpath(cells["path"]), cells["label"], split_name(split))
+
+
+def _header(line: str) -> _Header | None:
+    for delimiter in _DELIMITERS:
+        cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+        columns = {
+            meaning: cells.index(name)
+            for meaning, names in _COLUMNS.items()
+            for name in reversed(names)
+            if name in cells
+        }
+        if "path" in columns and "label" in columns:
+            return _Header(delimiter, columns)
+    return None
+
+
+def _refuse_half_a_split(path: Path, items: dict[str, Item], lines: dict[str, int]) -> None:
+    without = [lines[name] for name, item in items.items() if item.split is None]
+    if without and len(without) < len(items):
+        raise _fault(path, without[0], "the split is missing; other lines have one")
+
+
+def _fault(path: Path, number: int, what: str) -> UserError:
+    return UserError(f"{safe_text(path)}, line {number}: {what}.", _NEEDED)

@@ -1,0 +1,300 @@
+"""Image files as arrays: the one way from a file to what a network is given.
+
+Whatever a file holds becomes 8-bit grey or RGB. EXIF orientation is applied, of an animation the
+first frame is taken, 16 bits are scaled to 8, and transparency is laid over white, as a viewer
+shows it.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from workbench.experiment.spec import DataSpec
+from workbench.text import safe_text
+
+# Pillow knows some formats that run other programs (EPS) or are no pictures; these are enough.
+ENDINGS_OF_FORMAT = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_OF_FORMAT.values() for ending in endings)
+
+# Where Pillow begins to warn: a quarter of a GiB as RGB, which each thread may need at once.
+MAX_PIXELS = 89_478_485
+TOO_LARGE = f"the header announces more than {MAX_PIXELS // 10**6} million pixels"
+GREY_MODES = frozenset({"1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I"})
+
+_ORIENTATION = 0x0112  # the EXIF tag; its values 1-8 as in the TIFF 6.0 specification
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_SIDEWAYS = 5  # orientations from here on exchange width and height
+
+Resize = Literal["stretch", "crop", "pad"]
+
+
+class ImageError(Exception):
+    """An image cannot be used; `reason` says why, in a few plain words without the file's name."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its image before it is decoded.
+
+    Attributes:
+        width: pixels, upright (EXIF orientation applied); so is height.
+        format: Pillow's name: JPEG, PNG, ...
+        mode: Pillow's name of the stored pixels: L, RGB, CMYK, ...
+        orientation: EXIF's value, 1 to 8; 1 is upright.
+        animated: True where the file holds more than one frame.
+        depth16: True where a channel has 16 bits.
+        alpha: True where something may be transparent.
+    """
+
+    width: int
+    height: int
+    format: str
+    mode: str
+    orientation: int
+    animated: bool
+    depth16: bool
+    alpha: bool
+
+    @property
+    def grey(self) -> bool:
+        """True where the file stores no colour."""
+        return self.mode in GREY_MODES or self.mode == "LA"
+
+
+@contextmanager
+def open_image(source: Path | bytes) -> Iterator[tuple[Image.Image, Header]]:
+    """Reads the header of an image; nothing is decoded before `load`.
+
+    Args:
+        source: a file, or the content of one.
+
+    Raises:
+        ImageError: no such file, no image, or too many pixels; also for what goes wrong inside
+            the block.
+    """
+    formats = tuple(ENDINGS_OF_FORMAT)
+    with _plain_reasons(), _binary(source) as file, Image.open(file, formats=formats) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(TOO_LARGE)
+        if not image.width * image.height:
+            raise ImageError("the image has no pixels")
+        yield image, _header(image)
+
+
+def decode(source: Path | bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
+    """The upright image as 8-bit grey (mode L) or RGB.
+
+    Args:
+        source: a file, or the content of one.
+        at_least: (height, width) that suffice: a JPEG is then decoded at 1/2, 1/4 or 1/8 of its
+            size where that is still as large. Its pixels differ slightly from a full decoding.
+
+    Raises:
+        ImageError: the file cannot be used.
+    """
+    with open_image(source) as (image, header):
+        return pixels(image, header, at_least)
+
+
+def pixels(
+    image: Image.Image, header: Header, at_least: tuple[int, int] | None = None
+) -> Image.Image:
+    """Decodes what `open_image` opened; use it inside its block. See `decode`."""
+    if at_least is not None and header.format == "JPEG":
+        height, width = at_least
+        if header.orientation >= _FIRST_SIDEWAYS:
+            height, width = width, height
+        image.draft(None, (width, height))
+    image.load()
+    plain = _to_8_bits(image)
+    method = _TRANSPOSE.get(header.orientation)
+    return plain if method is None else plain.transpose(method)
+
+
+def to_array(
+    image: Image.Image, image_size: tuple[int, int], channels: int, resize: Resize = "stretch"
+) -> np.ndarray:
+    """A decoded image as a network takes it.
+
+    Resizing is bilinear and averages over all pixels that shrink into one.
+
+    Args:
+        image: of mode L or RGB.
+        image_size: (height, width) wanted, pixels.
+        channels: 3 for RGB, 1 for grey (ITU-R 601-2 luma).
+        resize: "stretch" ignores the proportions, "crop" takes the largest middle part of the
+            right proportions, "pad" fits the whole image in, with black around it.
+
+    Returns:
+        uint8, (height, width, channels).
+    """
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    height, width = image_size
+    if image.size != (width, height):
+        image = _resized(image, width, height, resize)
+    return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def load_array(source: Path | bytes, data: DataSpec) -> np.ndarray:
+    """A file as the data section of a spec wants it; packing and predicting both use this.
+
+    Returns:
+        uint8, (height, width, channels).
+
+    Raises:
+        ImageError: the file cannot be used.
+    """
+    at_least = data.image_size if data.decode == "fast" else None
+    return to_array(decode(source, at_least), data.image_size, data.channels, data.resize)
+
+
+def _resized(image: Image.Image, width: int, height: int, resize: Resize) -> Image.Image:
+    bilinear = Image.Resampling.BILINEAR
+    if resize == "stretch":
+        return image.resize((width, height), bilinear)
+    if resize == "crop":
+        scale = min(image.width / width, image.height / height)
+        left = (image.width - width * scale) / 2
+        top = (image.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+        return image.resize((width, height), bilinear, box=box)
+    scale = max(image.width / width, image.height / height)
+    inner = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image.resize(inner, bilinear), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def _header(image: Image.Image) -> Header:
+    orientation = _orientation(image)
+    width, height = image.size
+    if orientation >= _FIRST_SIDEWAYS:
+        width, height = height, width
+    # A camera's JPEG may carry a second, smaller picture (Pillow: MPO); it is no animation.
+    tiles = getattr(image, "tile", [])
+    several = image.format != "MPO" and getattr(image, "is_animated", False)
+    return Header(
+        width=width,
+        height=height,
+        format="JPEG" if image.format == "MPO" else image.format or "",
+        mode=image.mode,
+        orientation=orientation,
+        animated=several,
+        depth16=image.mode.startswith("I") or any(";16" in _raw_mode(t) for t in tiles),
+        alpha=image.has_transparency_data,
+    )
+
+
+def _raw_mode(tile: Any) -> str:
+    """How the file stores its pixels, such as RGB;16B, which Pillow hands over as 8-bit RGB."""
+    arguments = tile[3]
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow raises many kinds; a broken EXIF block says nothing of orientation
+        return 1
+    return value if value in _TRANSPOSE else 1
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """The pixels as L or RGB; nothing is clipped."""
+    if image.mode.startswith("I"):
+        return _from_16_bits(image)
+    if image.mode == "F":
+        raise ImageError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    return image.convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ImageError("its pixels are numbers beyond 16 bits; save it with 8 or 16 bits")
+    # 65535 / 257 is 255; in steps of 32 bits, for memory's sake.
+    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+
+
+@contextmanager
+def _binary(source: Path | bytes) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        with io.BytesIO(source) as memory:
+            yield _not_empty(memory, len(source))
+        return
+    # Without O_NONBLOCK, opening a pipe that is named like an image would wait for ever.
+    with open(source, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("it is no regular file")
+        yield _not_empty(file, status.st_size)
+
+
+def _not_empty(file: BinaryIO, size: int) -> BinaryIO:
+    if not size:
+        raise ImageError("the file is empty")
+    return file
+
+
+@contextmanager
+def _plain_reasons() -> Iterator[None]:
+    """Turns everything that opening and decoding can raise into an ImageError."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError("there is no such file") from error
+    except UnidentifiedImageError as error:
+        raise ImageError("its content is no image of a known format") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(TOO_LARGE) from error
+    except MemoryError as error:
+        raise ImageError("it needs more memory than there is") from error
+    except OSError as error:
+        raise ImageError(_os_reason(error)) from error
+    except Exception as error:  # a dozen decoders over bytes from outside raise a dozen kinds
+        raise ImageError("its image data is damaged") from error
+
+
+def _os_reason(error: OSError) -> str:
+    if error.errno:
+        return f"it cannot be read: {safe_text(error.strerror)}"
+    if "truncated" in str(error).lower():
+        return "the file is truncated: it ends early"
+    return "its image data is damaged"

@@ -1,0 +1,306 @@
+"""Recognises how a person has laid out images and labels, without being told."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from workbench.datasets.csv_source import has_known_columns, read_csv_source
+from workbench.datasets.listing import (
+    Folder,
+    Passed,
+    examples,
+    holds_images,
+    images_below,
+    is_image,
+    list_folder,
+)
+from workbench.datasets.names import flat_label, split_name
+from workbench.datasets.npz_source import read_npz_source
+from workbench.datasets.source import Item, Source
+from workbench.errors import UserError
+from workbench.progress import Progress, silent
+from workbench.text import plural, safe_text
+
+__all__ = ["Item", "Source", "recognise"]
+
+ACCEPTED = """\
+The workbench reads
+  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg
+  split folders     DIR/train/cats/*.jpg, DIR/validation/..., DIR/test/...
+  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside train/validation/test folders
+  a CSV file        with the columns path, label and, if wanted, split
+  a .npz file       with x_train, y_train, x_test, y_test, as mnist.npz has"""
+
+
+def recognise(source: str | Path, progress: Progress = silent) -> Source:
+    """Finds the images, their labels and the splits that a person made.
+
+    Args:
+        source: a folder, a CSV file or an npz file.
+        progress: told "look through the folder" with the number of files seen.
+
+    Raises:
+        UserError: nothing is there, nothing fits, there is only one class, or a table of labels
+            has a fault.
+    """
+    path = Path(os.path.normpath(Path(source).expanduser().absolute()))
+    passed = Passed(progress)
+    if not path.exists():
+        raise UserError(f"There is no file or folder {safe_text(path)}.")
+    found = _folder(path, passed) if path.is_dir() else _file(path, passed)
+    items = _without_half_a_split(found.items, passed)
+    found = replace(found, path=path, items=tuple(sorted(items)), notes=passed.as_notes())
+    if len(found.labels) < 2:
+        raise _one_class(found)
+    return found
+
+
+def _file(path: Path, passed: Passed) -> Source:
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        return read_csv_source(path, passed)
+    if ending == ".npz":
+        return read_npz_source(path, passed)
+    what = "is a single image" if is_image(path.name) else "is no CSV and no npz file"
+    raise UserError(f"{safe_text(path)} {what}, so it gives no images with labels.", ACCEPTED)
+
+
+def _folder(path: Path, passed: Passed) -> Source:
+    here = list_folder(path)
+    filled = [name for name in here.folders if holds_images(path / name)]
+    table = _only_table(here)
+    parts = _split_parts(here, filled)
+    if parts and not (table and not _training_labels(here, parts)):
+        return _split_folders(here, parts, filled, passed)
+    if len(filled) >= 2 and not parts:
+        return _class_folders(here, filled, passed)
+    if table:
+        return read_csv_source(table, passed)
+    if labels := _flat_labels(here.images):
+        return _flat_names(here, labels, passed)
+    if here.images:
+        raise _no_labels(here)
+    archives = [name for name in here.others if name.lower().endswith(".npz")]
+    if len(archives) == 1 and not filled:
+        return read_npz_source(path / archives[0], passed)
+    inner = filled or [name for name in here.folders if not (path / name).is_symlink()]
+    if len(inner) == 1:
+        return _inside(path / inner[0], bool(filled), passed)
+    raise _nothing_fits(here)
+
+
+def _inside(folder: Path, filled: bool, passed: Passed) -> Source:
+    """What a folder is that holds nothing but one other."""
+    inner = list_folder(folder)
+    if filled and inner.images and not _flat_labels(inner.images) and not _only_table(inner):
+        raise UserError(
+            f"Only one class was found in {safe_text(folder.parent)}: "
+            f"{safe_text(folder.name)}, with {plural(len(inner.images), 'image')}. "
+            "A classifier needs at least two.",
+            ACCEPTED,
+        )
+    return _folder(folder, passed)
+
+
+def _without_half_a_split(items: tuple[Item, ...], passed: Passed) -> tuple[Item, ...]:
+    """A training part alone is no split: Kaggle's test images, for one, have no labels."""
+    if {item.split for item in items} != {"train"}:
+        return items
+    passed.notes.append("Only the training part has labels; it is split like any other images.")
+    return tuple(replace(item, split=None) for item in items)
+
+
+# Folders of classes and of splits
+
+
+def _class_folders(here: Folder, filled: list[str], passed: Passed) -> Source:
+    items = [
+        Item(image, name)
+        for name in filled
+        for image in images_below(here.path / name, f"{name}/", passed)
+    ]
+    _pass_over(here, set(filled), passed)
+    if here.images:
+        passed.notes.append(
+            f"{plural(len(here.images), 'image')} beside the class folders passed over: "
+            f"{examples(here.images)}."
+        )
+    return Source(here.path, "class folders", tuple(items))
+
+
+def _split_parts(here: Folder, filled: list[str]) -> dict[str, str]:
+    """From folder to split where the folders are splits; empty where they are not.
+
+    A class may be called "train" too, beside "bus": then it holds no labels of its own.
+    """
+    parts = {name: split for name in filled if (split := split_name(name))}
+    if "train" not in parts.values():
+        return {}
+    clear = len(parts) == len(filled) or len(_training_labels(here, parts)) > 1
+    return parts if clear else {}
+
+
+def _training_labels(here: Folder, parts: dict[str, str]) -> set[str]:
+    training = [name for name, split in parts.items() if split == "train"]
+    found = [_labelled_part(list_folder(here.path / name), Passed()) for name in training]
+    return {item.label for part in found if part for item in part[1]}
+
+
+def _split_folders(
+    here: Folder, parts: dict[str, str], filled: list[str], passed: Passed
+) -> Source:
+    items: list[Item] = []
+    named: dict[str, list[Item]] = {}
+    for name, split in parts.items():
+        found = _labelled_part(list_folder(here.path / name, f"{name}/"), passed)
+        if found is None:
+            count = sum(1 for _ in images_below(here.path / name, f"{name}/", Passed()))
+            passed.notes.append(
+                f"{safe_text(name)} holds {plural(count, 'image')} without labels; left out."
+            )
+            continue
+        by_folder, part = found
+        labelled = [replace(item, split=split) for item in part]
+        items += labelled
+        if by_folder and split != "train":
+            named[name] = labelled
+    _pass_over(here, set(parts), passed)
+    for name in set(filled) - set(parts):
+        passed.notes.append(f"The folder {safe_text(name)} is none of the splits; left out.")
+    known = {item.label for item in items if item.split == "train"}
+    if not known:
+        raise UserError(
+            f"The training part of {safe_text(here.path)} has no labels.",
+            f"Inside a split, images lie in class folders or are named cat.0.jpg.\n{ACCEPTED}",
+        )
+    _refuse_foreign_parts(named, known)
+    return Source(here.path, "split folders", tuple(_known_labels(items, known, passed)))
+
+
+def _labelled_part(folder: Folder, passed: Passed) -> tuple[bool, list[Item]] | None:
+    """The images of one split, without the split; None where they have no labels.
+
+    Returns:
+        Whether folders gave the labels, and the images.
+    """
+    filled = [name for name in folder.folders if holds_images(folder.path / name)]
+    if len(filled) == 1 and not folder.images:
+        inner = list_folder(folder.path / filled[0], f"{folder.below(filled[0])}/")
+        wrapped = [name for name in inner.folders if holds_images(inner.path / name)]
+        if (wrapped and not inner.images) or len(set(_flat_labels(inner.images).values())) > 1:
+            return _labelled_part(inner, passed)
+    if filled:
+        return True, [
+            Item(image, name)
+            for name in filled
+            for image in images_below(folder.path / name, f"{folder.below(name)}/", passed)
+        ]
+    labels = _flat_labels(folder.images)
+    if not labels:
+        return None
+    _note_unnamed(folder, labels, passed)
+    return False, [Item(folder.below(image), label) for image, label in labels.items()]
+
+
+def _refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
+    for name, items in named.items():
+        labels = {item.label for item in items}
+        if not labels & known:
+            raise UserError(
+                f"No class folder in {safe_text(name)} ({examples(tuple(labels))}) has the name "
+                f"of one in the training part ({examples(tuple(known))}).",
+                "Give the class folders the same names in all parts.",
+            )
+
+
+def _known_labels(items: list[Item], known: set[str], passed: Passed) -> Iterator[Item]:
+    """Leaves out what a network cannot learn: labels that training images never have."""
+    foreign: dict[tuple[str, str], int] = {}
+    for item in items:
+        if item.label in known:
+            yield item
+        else:
+            key = (item.split or "", item.label)
+            foreign[key] = foreign.get(key, 0) + 1
+    for (split, label), count in sorted(foreign.items()):
+        passed.notes.append(
+            f"{plural(count, f'{split} image')} of {safe_text(label)} left out: "
+            "no training image has this label."
+        )
+
+
+# Labels in file names
+
+
+def _flat_labels(images: tuple[str, ...]) -> dict[str, str]:
+    """From image to label for names such as cat.0.jpg; empty where names are not of this kind.
+
+    They are where most names fit and labels recur: holiday-1.jpg, birthday-7.jpg are no classes.
+    """
+    labels = {image: label for image in images if (label := flat_label(Path(image).stem))}
+    count = len(set(labels.values()))
+    fits = len(labels) * 2 > len(images) and count <= max(2, len(labels) // 2)
+    return labels if fits else {}
+
+
+def _flat_names(here: Folder, labels: dict[str, str], passed: Passed) -> Source:
+    _note_unnamed(here, labels, passed)
+    _pass_over(here, set(), passed)
+    return Source(here.path, "flat names", tuple(Item(*pair) for pair in labels.items()))
+
+
+def _note_unnamed(folder: Folder, labels: dict[str, str], passed: Passed) -> None:
+    unnamed = [folder.below(image) for image in folder.images if image not in labels]
+    if unnamed:
+        passed.notes.append(
+            f"{plural(len(unnamed), 'image')} without a label in the name passed over: "
+            f"{examples(unnamed)}."
+        )
+
+
+# Tables, and what is left
+
+
+def _only_table(here: Folder) -> Path | None:
+    """The CSV of a folder, if it has exactly one, with the columns that are needed."""
+    tables = [here.path / name for name in here.others if name.lower().endswith(".csv")]
+    return tables[0] if len(tables) == 1 and has_known_columns(tables[0]) else None
+
+
+def _pass_over(here: Folder, used: set[str], passed: Passed) -> None:
+    passed.others += [here.below(name) for name in here.others]
+    empty = [n for n in here.folders if n not in used and not holds_images(here.path / n)]
+    if empty:
+        passed.notes.append(f"Without images, so passed over: {examples(empty)}.")
+
+
+def _one_class(found: Source) -> UserError:
+    names = ", ".join(safe_text(label) for label in found.labels) or "none"
+    return UserError(
+        f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
+        f"({plural(len(found.items), 'image')}). A classifier needs at least two.",
+        ACCEPTED,
+    )
+
+
+def _no_labels(here: Folder) -> UserError:
+    return UserError(
+        f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
+        f"({examples(here.images)}), but nothing tells their labels.",
+        ACCEPTED,
+    )
+
+
+def _nothing_fits(here: Folder) -> UserError:
+    found = [
+        plural(len(here.folders), "folder") + f" ({examples(here.folders)})"
+        if here.folders
+        else "",
+        plural(len(here.others), "other file") + f" ({examples(here.others)})"
+        if here.others
+        else "",
+    ]
+    contents = " and ".join(part for part in found if part)
+    what = f"holds {contents}, but no images" if contents else "is empty"
+    return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)

@@ -1,0 +1,148 @@
+"""Looks through folders: what is an image, what is passed over. Follows links without looping."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from workbench.datasets.images import IMAGE_ENDINGS
+from workbench.datasets.names import ignored
+from workbench.errors import UserError
+from workbench.progress import Progress, silent
+from workbench.text import plural, safe_text
+
+_TELL_EVERY = 1000  # files between two words of progress
+_EXAMPLES = 3
+
+
+@dataclass
+class Passed:
+    """What was passed over, and how much was seen; told as notes at the end."""
+
+    progress: Progress = silent
+    seen: int = 0
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def tell(self) -> None:
+        """Counts a file."""
+        self.seen += 1
+        if self.seen % _TELL_EVERY == 0:
+            self.progress("look through the folder", self.seen, 0)
+
+    def as_notes(self) -> tuple[str, ...]:
+        """Sentences about everything that is no image of the data set."""
+        notes = list(self.notes)
+        if self.others:
+            count = plural(len(self.others), "file")
+            notes.append(f"{count} without an image ending passed over: {examples(self.others)}.")
+        if self.unreadable:
+            count = plural(len(self.unreadable), "folder")
+            notes.append(f"{count} could not be read: {examples(self.unreadable)}.")
+        return tuple(notes)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The visible entries of a folder, names sorted. `prefix` leads here from the root."""
+
+    path: Path
+    prefix: str
+    folders: tuple[str, ...]
+    images: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def below(self, name: str) -> str:
+        """The path of an entry from the root, with /."""
+        return f"{self.prefix}{name}"
+
+
+def list_folder(path: Path, prefix: str = "") -> Folder:
+    """What lies in one folder.
+
+    Args:
+        prefix: "" for the root, else the way from there to `path`, ending with /.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    folders, images, others = [], [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if ignored(entry.name):
+                    continue
+                if _is_folder(entry):
+                    folders.append(entry.name)
+                elif is_image(entry.name):
+                    images.append(entry.name)
+                else:
+                    others.append(entry.name)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"The folder {safe_text(path)} cannot be read: {reason}.") from error
+    return Folder(path, prefix, *(tuple(sorted(names)) for names in (folders, images, others)))
+
+
+def is_image(name: str) -> bool:
+    """True where the ending of a file's name is one of an image."""
+    return PurePath(name).suffix.lower() in IMAGE_ENDINGS
+
+
+def images_below(folder: Path, prefix: str, passed: Passed) -> Iterator[str]:
+    """The paths of all images in a folder and below it, in no order.
+
+    A folder that is reached twice by links counts once, and one that lies above not at all.
+
+    Args:
+        prefix: what comes before each path: the way from the root to `folder`, ending with /.
+        passed: told what is no image.
+    """
+    visited = {_identity(parent) for parent in folder.absolute().parents}
+    ahead = [(str(folder), prefix)]
+    while ahead:
+        path, prefix = ahead.pop()
+        try:
+            identity = _identity(path)
+            if identity in visited:
+                continue
+            visited.add(identity)
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if ignored(entry.name):
+                        continue
+                    if _is_folder(entry):
+                        ahead.append((entry.path, f"{prefix}{entry.name}/"))
+                        continue
+                    passed.tell()
+                    if is_image(entry.name):
+                        yield f"{prefix}{entry.name}"
+                    else:
+                        passed.others.append(f"{prefix}{entry.name}")
+        except OSError:
+            passed.unreadable.append(prefix.rstrip("/"))
+
+
+def holds_images(folder: Path) -> bool:
+    """True where an image lies in the folder or below it; stops at the first."""
+    return next(images_below(folder, "", Passed()), None) is not None
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into a folder that may not be entered, or one that leads in circles
+        return False
+
+
+def examples(names: list[str] | tuple[str, ...]) -> str:
+    """The first few names, made safe, and how many more there are."""
+    shown = ", ".join(safe_text(name, 60) for name in sorted(names)[:_EXAMPLES])
+    more = len(names) - _EXAMPLES
+    return f"{shown} and {more:,} more" if more > 0 else shown

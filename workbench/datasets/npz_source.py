@@ -1,0 +1,140 @@
+"""An .npz file of images and labels, such as Keras's mnist.npz."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from workbench.datasets.images import MAX_PIXELS
+from workbench.datasets.listing import Passed, examples
+from workbench.datasets.source import Item, Source
+from workbench.errors import UserError
+from workbench.text import safe_text
+
+PARTS = ("train", "test")
+_KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
+_EXPECTED = "Expected: x_train and x_test, uint8, (images, height, width) or (..., 1 or 3), and \
+y_train and y_test, whole numbers or text, one for each image; label_names may name the numbers."
+
+
+def read_npz_source(path: Path, passed: Passed) -> Source:
+    """Items train/00000, ... and test/00000, ... of an npz file; images are not read yet.
+
+    Raises:
+        UserError: the file is damaged, lacks an array, or an array has another type or shape.
+    """
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        missing = [key for key in _KEYS if key not in arrays.files]
+        if missing:
+            found = examples(tuple(arrays.files)) or "nothing"
+            raise _wrong(path, f"it lacks {', '.join(missing)}; it holds {found}")
+        if others := [k for k in arrays.files if k not in (*_KEYS, "label_names")]:
+            passed.notes.append(
+                f"Arrays of {safe_text(path.name)} passed over: {examples(others)}."
+            )
+        names = arrays["label_names"] if "label_names" in arrays.files else None
+        items: list[Item] = []
+        for part in PARTS:
+            labels = _labels(path, f"y_{part}", arrays[f"y_{part}"], names)
+            count = _checked_shape(path, f"x_{part}")[0]
+            if count != len(labels):
+                raise _wrong(
+                    path, f"x_{part} has {count:,} images, y_{part} {len(labels):,} labels"
+                )
+            keys = keys_of(part, count)
+            items += [Item(key, label, part) for key, label in zip(keys, labels, strict=True)]
+    return Source(path, "npz", tuple(items))
+
+
+def keys_of(part: str, count: int) -> list[str]:
+    """The paths of a part's images: train/00000, train/00001, ..."""
+    digits = max(5, len(str(count - 1)))
+    return [f"{part}/{number:0{digits}d}" for number in range(count)]
+
+
+class NpzImages:
+    """The images of an npz file, by the paths of their items.
+
+    Raises:
+        UserError: the file is damaged or too large for the memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _readable(path), np.load(path, allow_pickle=False) as arrays:
+            self.parts = {part: arrays[f"x_{part}"] for part in PARTS}
+
+    def array(self, key: str) -> np.ndarray:
+        """uint8, (height, width) or (height, width, 3).
+
+        Raises:
+            KeyError: no such image.
+        """
+        part, _, number = key.partition("/")
+        images = self.parts[part]
+        if not number.isdecimal() or int(number) >= len(images):
+            raise KeyError(key)
+        image = images[int(number)]
+        return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+
+    def image(self, key: str) -> Image.Image:
+        """The same as a Pillow image of mode L or RGB."""
+        return Image.fromarray(np.ascontiguousarray(self.array(key)))
+
+
+def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) -> list[str]:
+    if values.ndim == 2 and values.shape[1] == 1:  # as Keras's CIFAR-10 has them
+        values = values[:, 0]
+    if values.ndim != 1 or values.dtype.kind not in "iuU":
+        raise _wrong(path, f"{key} is {values.dtype}, {values.shape}")
+    if names is None or values.dtype.kind == "U":
+        return [str(value) for value in values.tolist()]
+    if names.ndim != 1 or (values.size and not 0 <= values.min() <= values.max() < len(names)):
+        raise _wrong(path, f"label_names does not name all labels of {key}")
+    known = [str(name) for name in names.tolist()]
+    return [known[value] for value in values.tolist()]
+
+
+def _checked_shape(path: Path, key: str) -> tuple[int, ...]:
+    """The shape of an array of images, from its header alone."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        read: Any = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise _wrong(path, f"{key} is stored in an unknown version of the npy format")
+        shape, _, dtype = read(member)
+    if dtype != np.uint8:
+        raise _wrong(path, f"{key} is {dtype}, not uint8")
+    good = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if not good or 0 in shape[1:] or shape[1] * shape[2] > MAX_PIXELS:
+        raise _wrong(path, f"{key} has the shape {shape}")
+    return shape
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns what numpy and zipfile raise over damaged or foreign files into a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"{safe_text(path)} needs more memory than there is.") from error
+    except OSError as error:
+        raise _wrong(path, safe_text(error.strerror or error)) from error
+    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        pickled = "allow_pickle" in str(error)
+        why = "it holds Python objects, which are not loaded" if pickled else "it is damaged"
+        raise _wrong(path, why) from error
+
+
+def _wrong(path: Path, why: str) -> UserError:
+    return UserError(f"{safe_text(path)} cannot be used: {why}.", _EXPECTED)

@@ -1,0 +1,36 @@
+"""Work on many images at once. Pillow and zlib let go of the interpreter while they decode."""
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+_AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
+
+
+def in_threads(function: Callable[[Work], Result], work: Iterable[Work]) -> Iterator[Result]:
+    """`map(function, work)` with one thread for each core that this process may use.
+
+    Results come in the order of the work. What `function` raises is raised here; work that has
+    not begun is then dropped, as it is when the caller takes no more results.
+    """
+    threads = len(os.sched_getaffinity(0))
+    waiting: deque[Future[Result]] = deque()
+    # Pillow warns of odd metadata on stderr, over any progress bar; what matters is in the audit.
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            for one in work:
+                waiting.append(pool.submit(function, one))
+                if len(waiting) >= threads * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

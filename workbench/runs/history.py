@@ -1,0 +1,226 @@
+"""What the events of a run amount to: a pure fold, the only source of plots and summaries."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from workbench.runs.events import Event
+from workbench.runs.rows import (
+    EpochRow,
+    Evaluation,
+    Place,
+    StageRow,
+    StepProgress,
+    Work,
+    number,
+    text,
+    whole,
+)
+
+PHASES = {
+    "launched": "starting",
+    "worker_started": "starting",
+    "preparing": "preparing",
+    "data_ready": "preparing",
+    "resumed": "training",
+    "stage_started": "training",
+    "progress": "training",
+    "epoch_finished": "training",
+    "stage_finished": "training",
+    "evaluating": "evaluating",
+    "evaluated": "evaluating",
+    "finished": "finished",
+    "stopped": "stopped",
+    "failed": "failed",
+}
+
+
+@dataclass
+class History:
+    """A run so far. What a resume superseded is not in it.
+
+    Attributes:
+        phase: starting, preparing, training, evaluating, finished, stopped or failed, as the
+            events tell it; whether the worker still lives is not theirs to tell (see `state`).
+        started: time of the first event, in unix seconds.
+        ended: time of the event that ended the newest life; None while it goes on.
+        last_sign: time of the newest event.
+        worker: the newest life's `worker_started`, before that its `launched`.
+        data: the newest `data_ready`; `images` (by split) and `labels` are taken from it.
+        work: how far preparing or evaluating is.
+        stages: by index.
+        epochs: finished epochs in the order of the plan.
+        progress: the newest figures inside the current epoch.
+        checkpoint: where a resume would go on.
+        message, hint: of a failure.
+        resumed: how many times the run was resumed.
+    """
+
+    phase: str = "starting"
+    started: float | None = None
+    ended: float | None = None
+    last_sign: float | None = None
+    worker: Event = field(default_factory=dict)
+    data: Event = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    work: Work | None = None
+    stages: dict[int, StageRow] = field(default_factory=dict)
+    epochs: list[EpochRow] = field(default_factory=list)
+    progress: StepProgress | None = None
+    checkpoint: Place | None = None
+    notices: list[str] = field(default_factory=list)
+    evaluation: Evaluation | None = None
+    message: str = ""
+    hint: str = ""
+    resumed: int = 0
+
+    @property
+    def best(self) -> EpochRow | None:
+        """The newest stage's best epoch by the figure that the stage monitors."""
+        marked = [row for row in self.epochs if row.best and row.stage == self.epochs[-1].stage]
+        return marked[-1] if marked else None
+
+    @property
+    def best_accuracy(self) -> EpochRow | None:
+        """The epoch with the highest validation accuracy, the earliest of equals."""
+        measured = [row for row in self.epochs if row.val_accuracy is not None]
+        return max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
+
+    @property
+    def epochs_planned(self) -> int | None:
+        """Epochs of the stages that have begun; None before the first."""
+        return sum(stage.epochs for stage in self.stages.values()) if self.stages else None
+
+    def copy(self) -> Self:
+        """A history of its own; rows are frozen and shared."""
+        return replace(
+            self,
+            stages=dict(self.stages),
+            epochs=list(self.epochs),
+            notices=list(self.notices),
+        )
+
+
+def fold(events: Iterable[Event], history: History | None = None) -> History:
+    """The history after the events; the one given is left as it is.
+
+    Odd or missing fields, unknown kinds and events of a later schema do no harm.
+    """
+    told = history.copy() if history else History()
+    for event in events:
+        kind = event.get("event")
+        if not isinstance(kind, str):
+            continue
+        time = number(event.get("t"))
+        if time is not None:
+            told.started = time if told.started is None else told.started
+            told.last_sign = time
+        told.phase = PHASES.get(kind, told.phase)
+        if kind in _HANDLERS:
+            _HANDLERS[kind](told, event)
+    return told
+
+
+def _life_begins(told: History, event: Event) -> None:
+    told.worker = event
+    told.ended = told.work = told.progress = None
+    told.message = told.hint = ""
+
+
+def _life_ends(told: History, event: Event) -> None:
+    told.ended = told.last_sign
+    told.work = told.progress = None
+    told.message, told.hint = text(event.get("message")), text(event.get("hint"))
+
+
+def _working(told: History, event: Event) -> None:
+    told.work = Work.from_event(event)
+
+
+def _data_ready(told: History, event: Event) -> None:
+    images, labels = event.get("images"), event.get("labels")
+    told.work = None
+    told.data = event
+    told.images = {k: whole(n) or 0 for k, n in images.items()} if isinstance(images, dict) else {}
+    told.labels = tuple(map(text, labels)) if isinstance(labels, list) else ()
+
+
+def _notice(told: History, event: Event) -> None:
+    message = text(event.get("message"))
+    if message and message not in told.notices:  # each life may say it again
+        told.notices.append(message)
+
+
+def _resumed(told: History, event: Event) -> None:
+    told.resumed += 1
+    told.work = None
+    if place := Place.from_event(event):
+        told.checkpoint = place
+        _supersede(told, place)
+
+
+def _supersede(told: History, place: Place) -> None:
+    """Drops what was told of the place's epoch and of all that came after it."""
+    told.epochs = [
+        row for row in told.epochs if (row.stage, row.epoch) < (place.stage, place.epoch)
+    ]
+    told.stages = {
+        index: replace(stage, end=stage.end if index < place.stage else None)
+        for index, stage in told.stages.items()
+        if index <= place.stage
+    }
+    told.progress = None
+    told.evaluation = None
+
+
+def _stage_started(told: History, event: Event) -> None:
+    told.work = None
+    if stage := StageRow.from_event(event):
+        told.stages[stage.index] = stage
+
+
+def _progress(told: History, event: Event) -> None:
+    told.progress = StepProgress.from_event(event) or told.progress
+
+
+def _epoch_finished(told: History, event: Event) -> None:
+    if row := EpochRow.from_event(event):
+        _supersede(told, Place(row.stage, row.epoch))  # a log without its `resumed`
+        told.epochs.append(row)
+
+
+def _checkpoint_saved(told: History, event: Event) -> None:
+    told.checkpoint = Place.from_event(event) or told.checkpoint
+
+
+def _stage_finished(told: History, event: Event) -> None:
+    told.progress = None
+    index = whole(event.get("stage"))
+    if index in told.stages:
+        told.stages[index] = replace(told.stages[index], end=event)
+
+
+def _evaluated(told: History, event: Event) -> None:
+    told.work = None
+    told.evaluation = Evaluation.from_event(event)
+
+
+_HANDLERS: dict[str, Callable[[History, Event], None]] = {
+    "launched": _life_begins,
+    "worker_started": _life_begins,
+    "preparing": _working,
+    "data_ready": _data_ready,
+    "notice": _notice,
+    "resumed": _resumed,
+    "stage_started": _stage_started,
+    "progress": _progress,
+    "epoch_finished": _epoch_finished,
+    "checkpoint_saved": _checkpoint_saved,
+    "stage_finished": _stage_finished,
+    "evaluating": _working,
+    "evaluated": _evaluated,
+    "stopped": _life_ends,
+    "failed": _life_ends,
+    "finished": _life_ends,
+}

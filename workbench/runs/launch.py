@@ -1,0 +1,143 @@
+"""Starting a detached worker, asking it to stop, and following what it tells."""
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from workbench.errors import UserError
+from workbench.files import write_atomic
+from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, EventReader, EventWriter
+from workbench.runs.folder import RunFolder
+from workbench.runs.host import may_live_elsewhere, this_host
+from workbench.runs.lock import is_locked, name_holder, take_lock
+from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, worker_command
+from workbench.runs.rows import number, whole
+from workbench.text import safe_text
+
+POLL_SECONDS = 0.2
+_STOP = "stop"
+
+
+def launch(
+    folder: RunFolder,
+    job: str = "train",
+    resume: bool = False,
+    environment: dict[str, str] | None = None,
+    module: str = WORKER_MODULE,
+) -> int:
+    """Starts a worker in a session of its own, which outlives this process and its terminal.
+
+    The run's lock is taken here and handed to the worker as an open descriptor, so there is no
+    moment at which a second one could start or this one look dead. Requests to an earlier
+    worker are dropped.
+
+    Args:
+        environment: variables set for the worker beyond this process's own.
+        module: what is run; tests have workers of their own.
+
+    Returns:
+        The worker's process id.
+
+    Raises:
+        RunLocked: a worker is at it.
+        UserError: no process could be started, or the file system has no locks.
+    """
+    descriptor = take_lock(folder.lock_path)
+    try:
+        clear_requests(folder)
+        arguments = [job, str(folder.path.absolute()), "--lock-fd", str(descriptor)]
+        command = worker_command(module, *arguments, *(["--resume"] if resume else []))
+        process = _start(folder, command, descriptor, environment, job=job, resume=resume)
+        with contextlib.suppress(OSError):  # only a courtesy to others
+            name_holder(descriptor, process.pid)
+    finally:
+        os.close(descriptor)
+    # Takes note of the worker's end, so that none is left as a zombie of a long-lived app.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return process.pid
+
+
+def request_stop(folder: RunFolder) -> None:
+    """Asks the worker to save a checkpoint and end; it looks between its steps."""
+    folder.control.mkdir(exist_ok=True)
+    write_atomic(folder.control / _STOP, "")
+
+
+def stop_requested(folder: RunFolder) -> bool:
+    """True where a stop was asked for in the worker's lifetime."""
+    return (folder.control / _STOP).exists()
+
+
+def clear_requests(folder: RunFolder) -> None:
+    """Drops requests; only the holder of the lock may."""
+    if folder.control.is_dir():
+        for request in folder.control.iterdir():
+            request.unlink(missing_ok=True)
+
+
+def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
+    """The events of a run from its beginning, as they come, until its newest worker's end.
+
+    Where that worker died without a word, the last event is one that is in no log:
+    `{"event": "interrupted", "log": [last lines it printed]}`.
+
+    Args:
+        poll: seconds between two looks while nothing comes.
+    """
+    reader = EventReader(folder.events_path)
+    launched: Event = {}
+    worker: Event = {}
+    last_sign: float | None = None
+    ended = False
+    while True:
+        # Asked before reading: all that a worker wrote before it let go is read after.
+        alive = is_locked(folder.lock_path)
+        quiet = True
+        for event in reader.drain():
+            quiet = False
+            kind = event["event"]
+            last_sign = number(event.get("t"))
+            launched = event if kind == "launched" else launched
+            worker = event if kind in LIFE_BEGINS else worker
+            ended = kind in LIFE_ENDS or (ended and kind not in LIFE_BEGINS)
+            yield event
+        if ended:
+            return
+        if quiet and not alive and not may_live_elsewhere(worker, last_sign, time.time()):
+            start = whole(launched.get("log_start")) or 0
+            yield {"event": "interrupted", "log": last_lines(folder.log_path, start)}
+            return
+        if quiet:
+            time.sleep(poll)
+
+
+def _start(
+    folder: RunFolder,
+    command: list[str],
+    descriptor: int,
+    environment: dict[str, str] | None,
+    **told: Any,
+) -> subprocess.Popen[bytes]:
+    """Writes `launched`, then starts the process, which writes all that follows."""
+    events = EventWriter(folder.events_path)
+    with folder.log_path.open("ab") as log:
+        events.write("launched", **told, argv=command, **this_host(), log_start=log.tell())
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=WORKING_FOLDER,
+                env={**os.environ, **(environment or {})},
+                pass_fds=(descriptor,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            reason = f"The worker could not be started: {safe_text(error)}."
+            events.write("failed", kind="error", message=reason, hint="")
+            raise UserError(reason) from None

@@ -1,0 +1,39 @@
+"""What detached and foreground workers share: how one is started, the end of what it printed."""
+
+import signal
+import sys
+from pathlib import Path
+
+WORKER_MODULE = "workbench.worker"
+# Nothing is kept from being removed by a worker that stands in it, and no file of a person's
+# folder is taken for a Python module.
+WORKING_FOLDER = "/"
+LOG_LINES = 15
+_TAIL_BYTES = 16 << 10
+
+
+def worker_command(module: str, *arguments: str) -> list[str]:
+    """The command line of a worker: unbuffered, and telling where it was when it crashes."""
+    return [sys.executable, "-u", "-X", "faulthandler", "-m", module, *arguments]
+
+
+def last_lines(log: Path, start: int = 0) -> list[str]:
+    """The last lines with something in them, none before byte `start`; [] without a log."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(min(start, size), size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-LOG_LINES:]
+
+
+def exit_in_words(code: int) -> str:
+    """How a process ended: "with exit code 1", "by signal SIGKILL"."""
+    if code >= 0:
+        return f"with exit code {code}"
+    try:
+        return f"by signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"by signal {-code}"

@@ -1,0 +1,152 @@
+"""How a run stands: what its events tell, held against whether its worker lives."""
+
+import time
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any
+
+from workbench.runs.events import EventReader
+from workbench.runs.folder import RunFolder
+from workbench.runs.history import History, fold
+from workbench.runs.host import may_live_elsewhere
+from workbench.runs.lock import is_locked
+from workbench.runs.rows import whole
+from workbench.text import human_seconds, safe_text
+
+ENDED = ("finished", "stopped", "failed")
+UNKNOWN = "?"
+
+
+@dataclass(frozen=True)
+class State:
+    """How a run stands.
+
+    Attributes:
+        word: starting, preparing, training, evaluating, finished, stopped, failed, or
+            interrupted: the worker ended without a word.
+        resumable: True where `launch(folder, resume=True)` would go on, or start over.
+        detail: a few words more, safe to print.
+    """
+
+    word: str
+    resumable: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a line. Times are unix seconds; None where there is nothing to tell yet."""
+
+    name: str
+    state: State
+    strategy: str
+    data: str
+    best_val_accuracy: float | None
+    test_accuracy: float | None
+    epochs_done: int
+    epochs_total: int | None
+    started: float | None
+    last_sign: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the state's parts among the others."""
+        told = asdict(self)
+        state = told.pop("state")
+        return {
+            "name": told.pop("name"),
+            "state": state["word"],
+            "resumable": state["resumable"],
+            "detail": state["detail"],
+            **told,
+        }
+
+
+def run_state(folder: RunFolder, history: History, locked: bool, now: float | None = None) -> State:
+    """How the run stands.
+
+    Args:
+        history: of all events.
+        locked: what `is_locked` told BEFORE the events were read: a worker that had let go by
+            then has told all it ever will.
+        now: unix seconds; the present where left out.
+    """
+    if history.phase in ENDED:
+        resumable = history.phase != "finished" and not locked
+        return State(history.phase, resumable, _ended_detail(folder, history))
+    if locked:
+        return State(history.phase, False, _running_detail(history))
+    now = time.time() if now is None else now
+    if may_live_elsewhere(history.worker, history.last_sign, now):
+        silent = human_seconds(max(now - (history.last_sign or now), 0.0))
+        host = safe_text(history.worker.get("host"))
+        return State(history.phase, False, f"on {host}, last sign of life {silent} ago")
+    return State("interrupted", True, _next_detail(folder, history))
+
+
+def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
+    """The run in a line; a damaged folder gives what can be read of it."""
+    spec = _spec(folder)
+    try:
+        locked = is_locked(folder.lock_path)
+        history = fold(EventReader(folder.events_path).drain())
+        state = run_state(folder, history, locked, now)
+    except OSError as error:
+        history = History()
+        state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+    best, evaluation = history.best_accuracy, history.evaluation
+    source = _table(spec, "data").get("source", UNKNOWN)
+    return RunSummary(
+        name=folder.name,
+        state=state,
+        strategy=str(_table(spec, "model").get("strategy", UNKNOWN)),
+        data=str(history.data.get("name") or PurePath(str(source)).name),
+        best_val_accuracy=best.val_accuracy if best else None,
+        test_accuracy=evaluation.accuracy if evaluation and evaluation.split == "test" else None,
+        epochs_done=len(history.epochs),
+        epochs_total=history.epochs_planned or whole(_table(spec, "training").get("epochs")),
+        started=history.started,
+        last_sign=history.last_sign,
+    )
+
+
+def _running_detail(history: History) -> str:
+    if history.phase == "training" and history.progress:
+        place = history.progress.place
+        total = history.stages[place.stage].epochs if place.stage in history.stages else 0
+        return f"epoch {place.epoch}" + (f" of {total}" if total else "")
+    if history.work:
+        work = history.work
+        return safe_text(work.phase) + (f", {work.done:,} of {work.total:,}" if work.total else "")
+    return ""
+
+
+def _ended_detail(folder: RunFolder, history: History) -> str:
+    if history.phase == "failed":
+        return safe_text(history.message.split("\n", 1)[0])
+    return _next_detail(folder, history) if history.phase == "stopped" else ""
+
+
+def _next_detail(folder: RunFolder, history: History) -> str:
+    if history.checkpoint and _has_checkpoint(folder):
+        return f"resume goes on at {history.checkpoint}"
+    return "resume starts over: no checkpoint"
+
+
+def _has_checkpoint(folder: RunFolder) -> bool:
+    if not folder.checkpoints.is_dir():
+        return False
+    return any(not path.name.startswith(".") for path in folder.checkpoints.iterdir())
+
+
+def _spec(folder: RunFolder) -> dict[str, Any]:
+    """The spec's tables unchecked: specs of other versions are told of all the same."""
+    try:
+        return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+
+
+def _table(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    table = spec.get(name)
+    return table if isinstance(table, dict) else {}
