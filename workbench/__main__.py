@@ -1,8 +1,5 @@
 """`workbench` and `python -m workbench`."""
 
-import sys
-
-
 def main() -> None:
     """Runs the command line."""
     from workbench.cli import workbench
@@ -11,4 +8,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,6 @@
 """A workspace, a run in it, and workers that do not outlive their test."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +8,9 @@ import pytest
 
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.launch import launch
-from workbench.runs.lock import is_locked
+from workbench.runs.launch import launch, request_stop
 
 SPEC = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
-
-Start = Callable[..., int]
 
 
 @pytest.fixture
@@ -23,28 +19,27 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(workspace: Workspace) -> RunFolder:
-    return create_run(workspace, SPEC, name="birds", stem="birds")
+def run(workspace: Workspace) -> Iterator[RunFolder]:
+    folder = create_run(workspace, SPEC, name="birds", stem="birds")
+    yield folder
+    request_stop(folder)  # should a failing test have left a worker
 
 
 @pytest.fixture
 def fake_path(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Lets worker processes find the module `fake_worker`."""
-    path = str(Path(__file__).parent)
+    """Lets worker processes find the modules `fake_worker` and `workbench`."""
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parents[1])])
     monkeypatch.setenv("PYTHONPATH", path)
     return path
 
 
 @pytest.fixture
-def start(run: RunFolder, fake_path: str) -> Iterator[Start]:
-    """Launches the fake worker in a mode; what still works at the end of the test is killed."""
-    pids = []
+def start(run: RunFolder, fake_path: str) -> Callable[..., int]:
+    """Launches the fake worker in a mode; gives its process id."""
 
     def start_fake(mode: str, resume: bool = False) -> int:
-        pid = launch(run, resume=resume, environment={"FAKE_WORKER": mode}, module="fake_worker")
-        pids.append(pid)
-        return pid
+        environment = {"FAKE_WORKER": mode}
+        return launch(run, resume=resume, environment=environment, module="fake_worker")
 
-    yield start_fake
-    if is_locked(run.lock_path):
-        os.kill(pids[-1], signal.SIGKILL)
+    return start_fake

@@ -1,5 +1,6 @@
 """The event log: strict JSON lines out; in, whatever a file may hold."""
 
+import itertools
 import json
 import os
 import threading
@@ -249,7 +250,7 @@ def test_however_it_is_cut_the_events_are_the_same(
     reader = EventReader(log, chunk_bytes=chunk)
     seen: list[dict[str, Any]] = []
     edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         with log.open("ab") as file:
             file.write(content[start:end])
         seen += reader.read()  # bounded: may fall behind

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,12 +71,16 @@ def test_ctrl_c_ends_the_worker(job: str, monkeypatch: pytest.MonkeyPatch) -> No
         os.kill(pids[-1], 0)
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_no_descriptors_are_left_open() -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     ask("echo")
     with pytest.raises(UserError):
         ask("kill")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_signals_without_a_name() -> None:

@@ -6,10 +6,12 @@ import pty
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Start
 
 from workbench.errors import UserError
 from workbench.runs import launch as launch_module
@@ -25,8 +27,10 @@ from workbench.runs.launch import (
 from workbench.runs.lock import RunLocked, is_locked
 from workbench.runs.state import summarise
 
+Start = Callable[..., int]
 
-def kinds(events: list[dict[str, object]]) -> list[object]:
+
+def kinds(events: list[dict[str, Any]]) -> list[Any]:
     return [event["event"] for event in events]
 
 
@@ -121,13 +125,13 @@ def test_a_worker_that_cannot_start_is_told_in_the_log(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch_module, "worker_command", lambda *words: ["/no/such/python"])
-    with pytest.raises(UserError, match="The worker could not be started: .*No such file"):
+    with pytest.raises(UserError, match=r"The worker could not be started: .*No such file"):
         launch(run)
     assert not is_locked(run.lock_path)
     assert kinds(list(follow(run))) == ["launched", "failed"]
 
 
-def test_requests_are_dropped_only_by_name_of_the_folder(run: RunFolder) -> None:
+def test_requests_are_made_and_dropped(run: RunFolder) -> None:
     clear_requests(run)  # nothing there yet
     assert not stop_requested(run)
     request_stop(run)
@@ -182,17 +186,17 @@ def test_a_terminal_that_goes_leaves_the_worker(run: RunFolder) -> None:
     assert seen == ["launched", "worker_started", "stopped"]
 
 
-def follow_from_start(run: RunFolder) -> "launch_module.Iterator[dict[str, object]]":
+def follow_from_start(run: RunFolder) -> Iterator[dict[str, Any]]:
     """`follow`, once the launcher has got as far as the lock."""
     while not is_locked(run.lock_path):
-        pass
+        time.sleep(0.01)
     return follow(run, poll=0.01)
 
 
 def wait_until_free(run: RunFolder) -> None:
     """A worker lets go of its lock only after its last word."""
     while is_locked(run.lock_path):
-        pass
+        time.sleep(0.01)
 
 
 def test_the_room_imports_quickly() -> None:
@@ -204,7 +208,7 @@ def test_the_room_imports_quickly() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_the_pidless_path_of_a_run_may_be_relative(
+def test_a_relative_folder_is_found_by_the_worker(
     run: RunFolder, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(run.path.parent)

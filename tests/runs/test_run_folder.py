@@ -92,6 +92,7 @@ def test_runs_are_listed_newest_first_and_foreign_things_left_out(workspace: Wor
     os.utime(old.spec_path, (999, 999))
     (workspace.runs / "README.md").write_text("about")
     (workspace.runs / "notes").mkdir()
+    (workspace.runs / "loop").symlink_to("loop")
     (workspace.runs / ".trash").mkdir()
     (workspace.runs / ".trash" / "spec.toml").touch()
     damaged = workspace.runs / "damaged"

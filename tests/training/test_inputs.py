@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def images(tmp_path: Path) -> np.ndarray:
 
 def augmented(view: int = 1) -> Augmented:
     contents = np.array([2**64 - 1 - row for row in range(10)], np.uint64)
-    return Augmented(SPEC, seed=1, stage=0, view=view, contents=contents)
+    views = np.full(len(ORDER), view)
+    return Augmented(SPEC, seed=1, stage=0, views=views, contents=contents)
 
 
 def batches_of(images: np.ndarray, **options: Any) -> list[np.ndarray]:
@@ -51,6 +53,13 @@ def test_augmented_images_are_those_drawn_for_their_content(images: np.ndarray) 
     for image, row in zip(found, ORDER, strict=True):
         drawn = draw(SPEC, 1, 0, 3, 2**64 - 1 - int(row))
         assert (image == augment(images[row], SPEC, drawn)).all()
+
+
+def test_an_image_that_comes_again_is_changed_anew(images: np.ndarray) -> None:
+    twice = replace(augmented(), views=np.array([1, 2]))
+    with train_batches(images, np.array([5, 5]), 2, augmentation=twice) as batches:
+        first, second = next(batches)
+    assert (first != second).any()
 
 
 def test_another_view_looks_different(images: np.ndarray) -> None:
@@ -108,14 +117,14 @@ def test_threads_end_when_training_fails(images: np.ndarray, raised: type[BaseEx
 class Failing(Augmented):
     """Fails at row 9, which is in the second batch of four."""
 
-    def change(self, image: np.ndarray, row: int) -> np.ndarray:
+    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
         if row == 9:
             raise OSError("the disk went away")
         return image
 
 
 def test_an_error_in_a_thread_is_raised_where_its_batch_is_due(images: np.ndarray) -> None:
-    failing = Failing(SPEC, 1, 0, 1, np.arange(10))
+    failing = Failing(SPEC, 1, 0, np.ones(11), np.arange(10))
     with train_batches(images, ORDER, 4, augmentation=failing, workers=2) as batches:
         assert (next(batches) == images[ORDER[:4]]).all()
         with pytest.raises(OSError, match="the disk went away"):
@@ -130,7 +139,7 @@ class Closing:
         self.closing = closing
         self.changed: list[int] = []
 
-    def change(self, image: np.ndarray, row: int) -> np.ndarray:
+    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
         self.changed.append(row)
         if len(self.changed) == 3:
             self.closing.set()
@@ -140,7 +149,7 @@ class Closing:
 def test_a_thread_gives_up_after_the_image_it_works_on(images: np.ndarray) -> None:
     event = threading.Event()
     closing = Closing(event)
-    _read(images, np.arange(10), closing, event)
+    _read(images, np.arange(10), closing, closing=event)
     assert closing.changed == [0, 1, 2]
 
 
@@ -179,6 +188,6 @@ def test_plain_batches_give_images_and_their_rows(images: np.ndarray, batch_size
 
 def test_grey_images_keep_their_one_channel() -> None:
     images = np.random.default_rng(1).integers(0, 256, (4, 8, 8, 1), dtype=np.uint8)
-    changes = Augmented(SPEC, 1, 0, 1, np.arange(4, dtype=np.uint64))
+    changes = Augmented(SPEC, 1, 0, np.ones(4, np.int64), np.arange(4, dtype=np.uint64))
     with train_batches(images, np.arange(4), 4, augmentation=changes) as batches:
         assert next(batches).shape == (4, 8, 8, 1)

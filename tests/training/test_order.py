@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.training.order import epoch_order, fold_seed, steps_per_epoch, uniforms
+from workbench.training.order import epoch_order, epoch_views, fold_seed, steps_per_epoch, uniforms
 
 
 def test_without_steps_each_image_comes_once() -> None:
@@ -81,3 +81,13 @@ def test_uniforms_lie_in_0_to_1_and_begin_alike() -> None:
     assert abs(numbers.mean() - 0.5) < 0.01
     assert uniforms(10, 1, 2, 3).tolist() == numbers[:10].tolist()
     assert uniforms(10, 1, 2, 4).tolist() != numbers[:10].tolist()
+
+
+def test_a_view_is_an_epoch_where_images_come_once() -> None:
+    assert epoch_views(5, epoch=3, length=5).tolist() == [3] * 5
+    assert epoch_views(5, epoch=3, length=2).tolist() == [3] * 2
+
+
+def test_every_pass_over_the_images_is_a_view_of_its_own() -> None:
+    assert epoch_views(3, epoch=1, length=7).tolist() == [1, 1, 1, 2, 2, 2, 3]
+    assert epoch_views(3, epoch=2, length=7).tolist() == [4, 4, 4, 5, 5, 5, 6]

@@ -67,7 +67,8 @@ def predict(
     if as_json:
         click.echo(json.dumps(result, indent=1))
     elif as_csv:
-        click.echo(_csv(result), nl=False)
+        # As bytes: a file name need not be UTF-8, and a script wants it as it is.
+        click.echo(_csv(result).encode("utf-8", "surrogateescape"), nl=False)
     else:
         click.echo(_table(result))
     unreadable = [p for p in result["predictions"] if p["problem"]]

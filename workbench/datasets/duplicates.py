@@ -10,7 +10,8 @@ from workbench.datasets.scan import THUMBNAIL, Record
 from workbench.progress import Progress, silent
 
 # A pair is near when its hashes differ in few bits and its thumbnails in few grey levels.
-# (On 600 photos re-saved as JPEG of quality 30 or at half size, both bounds hold for all.)
+# (Measured: both hold for 96 % or more of 200 photographs and their copies at JPEG quality 30 or
+# at half size; of 720,000 pairs of different photographs, for 3 that do look alike.)
 MOST_BITS = 4
 MOST_GREY_LEVELS = 8.0  # root mean square over the thumbnail
 LEAST_CONTRAST = 8.0  # standard deviation, grey levels; plain surfaces are alike by nature
@@ -19,6 +20,7 @@ LEAST_CONTRAST = 8.0  # standard deviation, grey levels; plain surfaces are alik
 _BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))
 # Neighbours that an image is compared with in a bucket; larger buckets are not compared in full.
 _BUCKET = 32
+_MOST_PAIRS = 20_000  # frames of a film make millions; nobody reads more than the first
 _AT_ONCE = 65_536  # candidate pairs verified at a time
 
 
@@ -28,11 +30,11 @@ class NearPairs:
 
     Attributes:
         pairs: the nearest first.
-        crowded: images in buckets too large to be compared in full.
+        complete: False where buckets were too large to be compared in full, or pairs too many.
     """
 
     pairs: tuple[tuple[Record, Record], ...]
-    crowded: int
+    complete: bool = True
 
 
 def exact_groups(records: Iterable[Record]) -> list[tuple[Record, ...]]:
@@ -56,26 +58,27 @@ def near_pairs(records: Sequence[Record], progress: Progress = silent) -> NearPa
     """
     chosen = _one_of_each(records)
     if len(chosen) < 2:
-        return NearPairs((), 0)
+        return NearPairs(())
     hashes = np.array([record.dhash for record in chosen], np.uint64)
     content = b"".join(bytes.fromhex(record.thumbnail) for record in chosen)
     thumbnails = np.frombuffer(content, np.uint8).reshape(len(chosen), THUMBNAIL**2)
     near: dict[tuple[int, int], float] = {}
-    crowded: set[int] = set()
+    complete = True
     for band, (shift, bits) in enumerate(_BANDS):
         keys = (hashes >> np.uint64(shift)) & np.uint64((1 << bits) - 1)
         order = np.lexsort((hashes, keys))
         for step in range(1, min(_BUCKET, len(order) - 1) + 1):
             first, second = order[:-step], order[step:]
             alike = keys[first] == keys[second]
-            if step == _BUCKET:
-                crowded.update(first[alike].tolist())
+            complete &= step < _BUCKET or not alike.any()
             alike &= np.bitwise_count(hashes[first] ^ hashes[second]) <= MOST_BITS
-            near.update(_verified(thumbnails, first[alike], second[alike]))
+            if len(near) < _MOST_PAIRS:
+                near.update(_verified(thumbnails, first[alike], second[alike]))
             progress("compare", band * _BUCKET + step, len(_BANDS) * _BUCKET)
     progress("compare", len(_BANDS) * _BUCKET, len(_BANDS) * _BUCKET)
-    ordered = sorted(near, key=lambda pair: (near[pair], pair))
-    return NearPairs(tuple((chosen[a], chosen[b]) for a, b in ordered), len(crowded))
+    ordered = sorted(near, key=lambda pair: (near[pair], pair))[:_MOST_PAIRS]
+    complete &= len(near) < _MOST_PAIRS
+    return NearPairs(tuple((chosen[a], chosen[b]) for a, b in ordered), complete)
 
 
 def _one_of_each(records: Sequence[Record]) -> list[Record]:

@@ -35,7 +35,7 @@ IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_OF_FORMAT.values() for e
 # Where Pillow begins to warn: a quarter of a GiB as RGB, which each thread may need at once.
 MAX_PIXELS = 89_478_485
 TOO_LARGE = f"the header announces more than {MAX_PIXELS // 10**6} million pixels"
-GREY_MODES = frozenset({"1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I"})
+GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 _ORIENTATION = 0x0112  # the EXIF tag; its values 1-8 as in the TIFF 6.0 specification
 _TRANSPOSE = {
@@ -86,7 +86,7 @@ class Header:
     @property
     def grey(self) -> bool:
         """True where the file stores no colour."""
-        return self.mode in GREY_MODES or self.mode == "LA"
+        return self.mode in GREY_MODES
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The folder of a run: where each of its files lies, and how a run is made and found again."""
 
+import contextlib
 import difflib
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,18 +140,25 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     if not workspace.runs.is_dir():
         return []
     runs = [RunFolder(path) for path in workspace.runs.iterdir() if not path.name.startswith(".")]
-    return sorted((run for run in runs if _is_run(run)), key=_age, reverse=True)
+    made = [(when, run) for run in runs if (when := _made(run)) is not None]
+    return [run for _, run in sorted(made, key=_age, reverse=True)]
 
 
-def _is_run(folder: RunFolder) -> bool:
-    return folder.spec_path.is_file() or folder.events_path.is_file()
+def _made(folder: RunFolder) -> int | None:
+    """When the run was made, in nanoseconds; None where the folder is no run, or just going."""
+    for path in (folder.spec_path, folder.events_path):
+        with contextlib.suppress(OSError):
+            told = path.stat()
+            if stat.S_ISREG(told.st_mode):
+                return told.st_mtime_ns
+    return None
 
 
-def _age(folder: RunFolder) -> tuple[int, list[tuple[int, str]]]:
-    """When the run was made; of two made in the same tick, the higher number is the newer."""
-    made = folder.spec_path if folder.spec_path.is_file() else folder.events_path
+def _age(made: tuple[int, RunFolder]) -> tuple[int, list[tuple[int, str]]]:
+    """Sorts by time; of two made in the same tick, the higher number is the newer."""
+    when, folder = made
     parts = re.findall(r"\d+|\D+", folder.name)
-    return made.stat().st_mtime_ns, [(int(p) if p.isdecimal() else -1, p) for p in parts]
+    return when, [(int(p) if p.isdecimal() else -1, p) for p in parts]
 
 
 def _named(workspace: Workspace, name: str) -> Path:

@@ -148,12 +148,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     ]
     if broken:
         raise NotFinite(f"{broken[0]} holds numbers that are not finite")
-    parts = {
-        "place": checkpoint.place,
-        "progression": checkpoint.progression,
-        "running": checkpoint.running,
+    state = {
+        "place": asdict(checkpoint.place),
+        "progression": asdict(checkpoint.progression),
+        "running": asdict(checkpoint.running),
     }
-    state = {name: asdict(part) for name, part in parts.items()}
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:
         np.savez(temporary, allow_pickle=False, **{_STATE: text}, **checkpoint.arrays)

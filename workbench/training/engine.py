@@ -30,7 +30,7 @@ from workbench.training.checkpoint import (
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.models import accuracy_for, layer_rows, loss_for
-from workbench.training.order import epoch_order, fold_seed, steps_per_epoch
+from workbench.training.order import epoch_order, epoch_views, fold_seed, steps_per_epoch
 from workbench.training.place import START, Place, Stopped
 from workbench.training.progression import Progression, Running
 
@@ -208,7 +208,7 @@ class _StageRun:
             order,
             batch_size,
             start_step=first_step,
-            augmentation=self._augmentation(epoch),
+            augmentation=self._augmentation(epoch, len(order)),
         ) as batches:
             started, done = time.monotonic(), 0
             for step, x in enumerate(batches, start=first_step):
@@ -249,14 +249,14 @@ class _StageRun:
             self._tell_progress(epoch, step, steps, running)
         return {f"val_{name}": value for name, value in running.means().items()}
 
-    def _augmentation(self, epoch: int) -> Augmented | None:
+    def _augmentation(self, epoch: int, length: int) -> Augmented | None:
         if not self.stage.augmented:
             return None
         return Augmented(
             self.engine.spec.augmentation,
             seed=self.spec.seed,
             stage=self.stage.index,
-            view=epoch,
+            views=epoch_views(len(self.train_rows), epoch, length),
             contents=self.data.contents,
         )
 

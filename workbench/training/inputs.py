@@ -25,20 +25,20 @@ class Augmented:
     """How training images change.
 
     Attributes:
-        view: which look at the images this is: the epoch.
+        views: int (n,), which look at its image each place of the epoch's order is.
         contents: uint64 (N,), what identifies the content of each row of the pack.
     """
 
     spec: AugmentationSpec
     seed: int
     stage: int
-    view: int
+    views: np.ndarray
     contents: np.ndarray
 
-    def change(self, image: np.ndarray, row: int) -> np.ndarray:
-        """The image of a row of the pack, uint8 (h, w, c), as it looks in this view."""
-        content = int(self.contents[row])
-        return augment(image, self.spec, draw(self.spec, self.seed, self.stage, self.view, content))
+    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
+        """The image of a row of the pack, uint8 (h, w, c), as it looks at a place of the order."""
+        view, content = int(self.views[place]), int(self.contents[row])
+        return augment(image, self.spec, draw(self.spec, self.seed, self.stage, view, content))
 
 
 @contextmanager
@@ -74,8 +74,8 @@ def train_batches(
     closing = Event()
 
     def make(step: int) -> np.ndarray:
-        rows = order[step * batch_size : (step + 1) * batch_size]
-        return _read(images, rows, augmentation, closing)
+        first = step * batch_size
+        return _read(images, order[first : first + batch_size], augmentation, first, closing)
 
     steps = range(start_step, -(-len(order) // batch_size))
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
@@ -122,14 +122,19 @@ def _read(
     images: np.ndarray,
     rows: np.ndarray,
     augmentation: Augmented | None = None,
+    first: int = 0,
     closing: Event | None = None,
 ) -> np.ndarray:
-    """Images of the rows, float32; unfinished where nobody waits for them any more."""
+    """Images of the rows, float32; unfinished where nobody waits for them any more.
+
+    Args:
+        first: the place of the first row in the epoch's order.
+    """
     images = np.asarray(images)  # slices of a memmap take twenty times as long
     batch = np.empty((len(rows), *images.shape[1:]), np.float32)
     for i in np.argsort(rows, kind="stable").tolist():  # a disk reads faster in its own order
         if closing and closing.is_set():
             break
         image = images[rows[i]]
-        batch[i] = augmentation.change(image, rows[i]) if augmentation else image
+        batch[i] = augmentation.change(image, rows[i], first + i) if augmentation else image
     return batch

@@ -59,6 +59,16 @@ def epoch_order(
     return np.concatenate(passes)[:length]
 
 
+def epoch_views(count: int, epoch: int, length: int) -> np.ndarray:
+    """Which look at its image each place of an epoch's order is, from 1 on: int64 (length,).
+
+    The epoch itself where it visits each image once; else every pass over the images is a look of
+    its own, so that an image that comes twice in an epoch is augmented twice.
+    """
+    passes = math.ceil(length / count)
+    return (epoch - 1) * passes + 1 + np.arange(length) // count
+
+
 def _permutation(count: int, seed: int) -> np.ndarray:
     # Raw bits are the only stream that NumPy promises to keep the same in every version.
     keys = np.random.PCG64(seed).random_raw(count)

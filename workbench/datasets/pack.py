@@ -1,0 +1,159 @@
+"""The pack: every image decoded once, in one memory-mapped array that is never changed."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from workbench.datasets.images import ImageError, decode, to_array
+from workbench.datasets.manifest import Row
+from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.scan import pixel_hash
+from workbench.datasets.threads import in_threads
+from workbench.errors import UserError
+from workbench.experiment.spec import DataSpec
+from workbench.files import atomic_file
+from workbench.progress import Progress, silent
+from workbench.text import human_bytes, safe_text
+
+# Part of every fingerprint: raise it when the way from file to array changes.
+_FORMAT = 1
+_HEADER = 128  # bytes of a .npy file before the values, at least
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+Load = Callable[[Row], np.ndarray]
+
+
+def pack_path(folder: Path, rows: Sequence[Row], data: DataSpec) -> Path:
+    """Where the pack of these images belongs.
+
+    The fingerprint in its name covers the pixels in their order, size, channels, resizing and
+    decoding; labels and splits may change without a new pack.
+    """
+    made = (_FORMAT, data.image_size, data.channels, data.resize, data.decode)
+    digest = blake2b(json.dumps(made).encode(), digest_size=8)
+    for row in rows:
+        digest.update(row.pixel_hash.encode())
+    return folder / f"pack-{digest.hexdigest()}.npy"
+
+
+def build_pack(
+    root: Path, rows: Sequence[Row], data: DataSpec, folder: Path, progress: Progress = silent
+) -> Path:
+    """Decodes all images into a pack, unless it is there already.
+
+    It is written to a temporary file that is synced and renamed: interrupted at any moment, it
+    leaves no pack. Hold the lock of the folder.
+
+    Args:
+        root: where the rows' paths start: a folder, or an npz file.
+        rows: the images, in the order of the pack.
+        data: size, channels, resizing and decoding.
+        folder: the data folder.
+        progress: told "pack" with the number of images.
+
+    Returns:
+        A .npy file, uint8, (rows, height, width, channels).
+
+    Raises:
+        UserError: an image changed since the scan or went away, or the disk is too small.
+    """
+    path = pack_path(folder, rows, data)
+    shape = (len(rows), *data.input_shape)
+    if path.exists() and _is_whole(path, shape):
+        return path
+    _check_room(folder, int(np.prod(shape)) + _HEADER)
+    load = _array_loader(root, data) if root.is_file() else _file_loader(root, data)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    try:
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for done, image in enumerate(in_threads(load, rows), start=1):
+                file.write(image.tobytes())
+                progress("pack", done, len(rows))
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise UserError(
+            f"The disk became full while {safe_text(path)} was written; nothing of it is kept.",
+            _MAKE_ROOM,
+        ) from error
+    return path
+
+
+def open_pack(path: Path) -> np.ndarray:
+    """A pack, memory-mapped for reading: uint8, (images, height, width, channels)."""
+    pack: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return pack
+
+
+_MAKE_ROOM = (
+    "Make room (`workbench data clean` removes packs that no run needs), choose a smaller "
+    "data.image_size, or another workspace with --workspace DIR."
+)
+
+
+def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        return open_pack(path).shape == shape
+    except (ValueError, OSError, EOFError):
+        return False
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"The pack needs {human_bytes(needed)}, and {safe_text(folder)} has "
+            f"{human_bytes(free)} free.",
+            _MAKE_ROOM,
+        )
+
+
+def _file_loader(root: Path, data: DataSpec) -> Load:
+    """Loads from files, and refuses what is not what the scan saw."""
+    fast = data.decode == "fast"
+
+    def load(row: Row) -> np.ndarray:
+        path = root / row.path
+        try:
+            size = path.stat().st_size
+            image = decode(path, data.image_size if fast else None)
+        except OSError as error:
+            raise _changed(path, safe_text(error.strerror or error)) from error
+        except ImageError as error:
+            raise _changed(path, error.reason) from error
+        # A JPEG decoded at a smaller size has other pixels than the scan saw.
+        reduced = fast and image.size != (row.width, row.height)
+        if size != row.bytes or not (reduced or pixel_hash(image) == row.pixel_hash):
+            raise _changed(path, "its content is another")
+        return to_array(image, data.image_size, data.channels, data.resize)
+
+    return load
+
+
+def _array_loader(root: Path, data: DataSpec) -> Load:
+    images = NpzImages(root)
+
+    def load(row: Row) -> np.ndarray:
+        try:
+            image = images.image(row.path)
+        except KeyError as error:
+            raise _changed(root, f"it has no image {safe_text(row.path)}") from error
+        if pixel_hash(image) != row.pixel_hash:
+            raise _changed(root, f"its image {safe_text(row.path)} is another")
+        return to_array(image, data.image_size, data.channels, data.resize)
+
+    return load
+
+
+def _changed(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{safe_text(path)} changed since it was scanned: {what}.",
+        "Give the command again to scan anew; a run that began with the old image keeps to it, "
+        "and needs it back to go on.",
+    )

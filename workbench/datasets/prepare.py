@@ -1,0 +1,182 @@
+"""From a source to a pack: recognise, scan, audit, split, manifest, pack."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+
+import numpy as np
+
+from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
+from workbench.datasets.folders import disk_faults
+from workbench.datasets.images import ImageError, open_image
+from workbench.datasets.layout import recognise
+from workbench.datasets.manifest import MANIFEST_NAME, Row, make_rows, write_manifest
+from workbench.datasets.names import naturally
+from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.pack import build_pack, pack_path
+from workbench.datasets.scan import Record, scan
+from workbench.datasets.source import Item, Source
+from workbench.datasets.split import assign
+from workbench.datasets.store import building, dataset_folder, find_folder
+from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.spec import DataSpec
+from workbench.paths import Workspace
+from workbench.progress import Progress, silent
+from workbench.text import safe_text
+
+_SAMPLE = 200  # images whose headers `survey` reads
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data that is ready to train on.
+
+    Attributes:
+        name: of the data folder.
+        folder: data/<name> in the workspace.
+        source_root: where the rows' paths start: a folder, or an npz file.
+        rows: the images in the order of the pack.
+        labels: the classes, 2 before 10.
+        pack: the file of the pack.
+        audit: what the scan found.
+        notes: sentences about the split and about what was passed over.
+    """
+
+    name: str
+    folder: Path
+    source_root: Path
+    rows: tuple[Row, ...]
+    labels: tuple[str, ...]
+    pack: Path
+    audit: Audit
+    notes: tuple[str, ...]
+
+    def indices(self, split: str) -> np.ndarray:
+        """int64: the places in the pack of the images of "train", "validation" or "test"."""
+        return np.array([i for i, row in enumerate(self.rows) if row.split == split], np.int64)
+
+
+def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -> Prepared:
+    """Makes the data of a spec ready; what an earlier call did is not done again.
+
+    Args:
+        progress: told "look through the folder", "scan", "compare", "pack", and "wait for
+            another process" while one prepares the same source.
+
+    Raises:
+        UserError: whatever is wrong with the source, the split or the disk.
+    """
+    source = recognise(data.source, progress)
+    folder = dataset_folder(workspace, source, progress)
+    with _in_folder(folder, progress):
+        records, found = _scanned(source, folder, progress)
+        assignment = assign(records, data.split)
+        rows = make_rows(records, assignment.splits)
+        write_manifest(folder / MANIFEST_NAME, rows)
+        pack = build_pack(source.root, rows, data, folder, progress)
+    return _prepared(folder, source.root, rows, pack, found, assignment.notes)
+
+
+def prepare_again(
+    data: DataSpec, rows: Sequence[Row], workspace: Workspace, progress: Progress = silent
+) -> Prepared:
+    """Makes the data of a frozen manifest ready: the same images in the same splits.
+
+    Where the pack is still there, the images themselves are not needed.
+
+    Args:
+        rows: as `read_manifest` gave them, in their order.
+
+    Raises:
+        UserError: the pack is gone and an image changed or went away, or as `prepare`.
+    """
+    path = Path(data.source).expanduser().absolute()
+    folder = find_folder(workspace, path)
+    if folder and pack_path(folder, rows, data).exists() and (folder / AUDIT_NAME).exists():
+        root = path if path.is_file() else folder  # no image is read from it
+        pack = pack_path(folder, rows, data)
+        return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
+    source = recognise(data.source, progress)
+    folder = dataset_folder(workspace, source, progress)
+    with _in_folder(folder, progress):
+        _, found = _scanned(source, folder, progress)
+        pack = build_pack(source.root, rows, data, folder, progress)
+    return _prepared(folder, source.root, tuple(rows), pack, found, ())
+
+
+def survey(source: str | Path) -> DataFacts:
+    """A quick look at a source, for presets: the headers of at most 200 images.
+
+    Raises:
+        UserError: no known layout, or none of the sampled images can be read.
+    """
+    found = recognise(source)
+    seen = list(_sample_headers(found))
+    if not seen:
+        raise UserError(
+            f"None of the images sampled in {safe_text(found.path)} can be read.",
+            "`workbench data show` names each file and what is wrong with it.",
+        )
+    heights, widths = [height for height, _, _ in seen], [width for _, width, _ in seen]
+    return DataFacts(
+        image_size=(median_low(heights), median_low(widths)),
+        uniform=len({*zip(heights, widths, strict=True)}) == 1,
+        channels=1 if all(grey for _, _, grey in seen) else 3,
+        classes=len(found.labels),
+        images=len(found.items),
+        smallest_class=min(Counter(item.label for item in found.items).values()),
+        user_split=found.user_split,
+    )
+
+
+@contextmanager
+def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
+    with disk_faults(folder, "What was scanned so far is kept."), building(folder, progress):
+        yield
+
+
+def _scanned(source: Source, folder: Path, progress: Progress) -> tuple[list[Record], Audit]:
+    """Scans and audits. The audit is kept before anything can fail for what it says."""
+    records = scan(source, folder, progress)
+    found = audit(source, records, progress)
+    write_audit(folder / AUDIT_NAME, found)
+    return records, found
+
+
+def _prepared(
+    folder: Path,
+    root: Path,
+    rows: tuple[Row, ...],
+    pack: Path,
+    found: Audit,
+    notes: tuple[str, ...],
+) -> Prepared:
+    passed = tuple(f.message for f in found.findings if f.code in ("unusable", "passed-over"))
+    labels = tuple(naturally({row.label for row in rows}))
+    return Prepared(folder.name, folder, root, rows, labels, pack, found, notes + passed)
+
+
+def _sample_headers(source: Source) -> Iterator[tuple[int, int, bool]]:
+    """Height, width, and whether it is grey, of images spread over the source."""
+    items = _spread(source.items)
+    if source.kind == "npz":
+        images = NpzImages(source.root)
+        for item in items:
+            array = images.array(item.path)
+            yield array.shape[0], array.shape[1], array.ndim == 2
+        return
+    for item in items:
+        try:
+            with open_image(source.root / item.path) as (_, header):
+                yield header.height, header.width, header.grey
+        except ImageError:
+            continue  # the scan will name it
+
+
+def _spread(items: tuple[Item, ...]) -> list[Item]:
+    step = max(1, len(items) // _SAMPLE)
+    return list(items[::step][:_SAMPLE])

@@ -1,0 +1,221 @@
+"""Shares images out to training, validation and test."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from workbench.datasets.duplicates import exact_groups
+from workbench.datasets.names import SPLITS, naturally
+from workbench.datasets.scan import Record
+from workbench.errors import UserError
+from workbench.experiment.spec import SplitSpec
+from workbench.text import plural, safe_text
+
+_BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
+--set data.split.test=0.15"
+
+Group = list[Record]  # records with the same pixels
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which image goes where.
+
+    Attributes:
+        splits: train, validation, test or None (not used), by path.
+        notes: sentences about what was done.
+    """
+
+    splits: dict[str, str | None]
+    notes: tuple[str, ...] = ()
+
+
+def assign(records: Sequence[Record], spec: SplitSpec) -> Assignment:
+    """Shares usable images out, the same way for the same images and seed.
+
+    Each class is shared out by itself. Images with the same pixels go to one side; those whose
+    labels contradict each other go to training, where they cannot flatter a measurement. The
+    order is drawn from the seed and the pixels, so that names and other images do not matter.
+
+    A split that the person made stays as it is. Only if it has no validation part, one is taken
+    from its training part.
+
+    Raises:
+        UserError: a class has fewer images than the counts ask for, or none to train on.
+    """
+    usable = [record for record in records if record.usable]
+    _refuse_empty_classes(records, usable)
+    if not any(record.split for record in usable):
+        return Assignment(_share_out(usable, spec.parts, spec.seed))
+    splits: dict[str, str | None] = {record.path: record.split for record in usable}
+    notes = ["The split in the data is kept as it is."]
+    missing = [part for part in SPLITS if part not in splits.values()]
+    if "validation" in missing and spec.validation:
+        training = [record for record in usable if record.split == "train"]
+        parts = (_rest(spec.validation), spec.validation, 0.0)
+        taken = _share_out(training, parts, spec.seed)
+        splits.update(taken)
+        count = sum(1 for split in taken.values() if split == "validation")
+        notes = [
+            "The split in the data is kept; it has no validation part, so "
+            f"{plural(count, 'image')} of the training part were taken for validation."
+        ]
+    if "test" in missing:
+        notes.append("The data has no test part, so there are no test images.")
+    return Assignment(splits, tuple(notes))
+
+
+def _rest(validation: float | int) -> float | int | None:
+    """What remains to train on beside a validation part; None stands for all others."""
+    return None if isinstance(validation, int) else 1.0 - validation
+
+
+def _share_out(
+    records: Sequence[Record],
+    parts: tuple[float | int | None, float | int, float | int],
+    seed: int,
+) -> dict[str, str | None]:
+    """The split of each record by path.
+
+    Args:
+        parts: training, validation and test as fractions or images per class. Training may be
+            None: whatever the counts of the others leave.
+    """
+    splits: dict[str, str | None] = {record.path: None for record in records}
+    by_label: dict[str, list[Group]] = defaultdict(list)
+    in_conflict: dict[str, Group] = defaultdict(list)
+    for group in _groups_of_pixels(records):
+        labels = {record.label for record in group}
+        for record in group if len(labels) > 1 else ():
+            in_conflict[record.label].append(record)
+        if len(labels) == 1:
+            by_label[labels.pop()].append(group)
+    for label in naturally({record.label for record in records}):
+        groups, conflicts = by_label[label], in_conflict[label]
+        images = sum(map(len, groups)) + len(conflicts)
+        quotas = _quotas(label, images, parts)
+        train = conflicts[: quotas[0]]
+        splits.update((record.path, "train") for record in train)
+        quotas[0] -= len(train)
+        groups.sort(key=lambda group: (-len(group), _draw(seed, group[0])))
+        short = _fill(groups, quotas, splits, exact=_counted(parts))
+        if short:
+            raise _too_few_of_one_side(label, images, parts)
+    return splits
+
+
+def _fill(
+    groups: list[Group], quotas: list[int], splits: dict[str, str | None], exact: bool
+) -> bool:
+    """Puts each group where most is still missing; returns True where a count is not met.
+
+    Args:
+        quotas: images still wanted in each split; counted down.
+        exact: True to leave images of a group unused rather than exceed a quota.
+    """
+    for group in groups:
+        fullest = max(range(len(SPLITS)), key=lambda i: quotas[i])
+        if quotas[fullest] <= 0:
+            break
+        chosen = group[: quotas[fullest]] if exact else group
+        splits.update((record.path, SPLITS[fullest]) for record in chosen)
+        quotas[fullest] -= len(chosen)
+    return exact and any(quota > 0 for quota in quotas)
+
+
+def _quotas(
+    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
+) -> list[int]:
+    """How many images of a class each split gets.
+
+    Raises:
+        UserError: fewer images than counted parts ask for.
+    """
+    if _counted(parts):
+        train, *others = parts
+        wanted = sum(int(part or 0) for part in others)
+        first = max(1, images - wanted) if train is None else int(train)
+        if first + wanted > images:
+            raise _too_few(label, images, parts)
+        return [first, *(int(part or 0) for part in others)]
+    return _fractions(images, [float(part or 0) for part in parts])
+
+
+def _fractions(images: int, parts: list[float]) -> list[int]:
+    """Largest remainders; then one for each part that is wanted, as far as images go."""
+    used = min(images, round(images * math.fsum(parts) + 1e-9))
+    used = max(used, min(images, sum(part > 0 for part in parts)))
+    total = math.fsum(parts)
+    ideal = [used * part / total for part in parts]
+    quotas = [math.floor(value) for value in ideal]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (quotas[i] - ideal[i], i))
+    for i in by_remainder[: used - sum(quotas)]:
+        quotas[i] += 1
+    for i, part in enumerate(parts):
+        largest = max(range(len(parts)), key=lambda i: quotas[i])
+        if part > 0 and quotas[i] == 0 and quotas[largest] > 1:
+            quotas[largest] -= 1
+            quotas[i] = 1
+    if quotas[0] == 0 and used:  # too few for all parts: training comes first
+        quotas[max(range(len(parts)), key=lambda i: quotas[i])] -= 1
+        quotas[0] = 1
+    return quotas
+
+
+def _groups_of_pixels(records: Sequence[Record]) -> list[Group]:
+    several = [list(group) for group in exact_groups(records)]
+    grouped = {record.path for group in several for record in group}
+    return several + [[record] for record in records if record.path not in grouped]
+
+
+def _draw(seed: int, record: Record) -> bytes:
+    return blake2b(f"{seed}:{record.pixel_hash}".encode(), digest_size=16).digest()
+
+
+def _counted(parts: tuple[float | int | None, float | int, float | int]) -> bool:
+    return any(part is None or (isinstance(part, int) and part > 0) for part in parts)
+
+
+def _refuse_empty_classes(records: Sequence[Record], usable: list[Record]) -> None:
+    """A class that cannot be trained on would be an output that nothing ever teaches."""
+    user_split = any(record.split for record in records)
+    trained = {r.label for r in usable if not user_split or r.split == "train"}
+    lacking = naturally({record.label for record in records} - trained)
+    if lacking:
+        where = " in the training part" if user_split else ""
+        names = ", ".join(safe_text(label, 60) for label in lacking[:5])
+        raise UserError(
+            f"{plural(len(lacking), 'class has', 'classes have')} no usable image{where}: {names}.",
+            "audit.json names the files that cannot be used and why. Mend them, or take the "
+            "class out of the data.",
+        )
+
+
+def _too_few(
+    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
+) -> UserError:
+    asked = " + ".join(str(part) for part in parts if part)
+    if parts[0] is None:
+        asked, remedy = (
+            f"{parts[1]} for validation and 1 to train on",
+            ("--set data.split.validation=0.15"),
+        )
+    else:
+        asked, remedy = f"{asked} = {sum(int(p or 0) for p in parts)}", _BY_FRACTIONS
+    return UserError(
+        f"The class {safe_text(label)} has {plural(images, 'usable image')}, and the split asks "
+        f"for {asked} a class.",
+        f"Ask for fewer, or for fractions: {remedy}",
+    )
+
+
+def _too_few_of_one_side(
+    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
+) -> UserError:
+    error = _too_few(label, images, parts)
+    return UserError(
+        f"{error.message} Many of them have the same pixels and have to stay on one side.",
+        error.hint,
+    )

@@ -1,0 +1,250 @@
+"""The folders data/<name>/: which source each belongs to, what lies in it, what may go."""
+
+import json
+import re
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
+from workbench.datasets.folders import locked
+from workbench.datasets.scan import CACHE_NAME
+from workbench.datasets.source import Source
+from workbench.errors import UserError
+from workbench.files import write_atomic
+from workbench.paths import Workspace
+from workbench.progress import Progress, silent
+from workbench.text import one_of, safe_text
+
+SOURCE_NAME = "source.json"
+_LOCK_NAME = ".prepare.lock"
+_PACKS = "pack-*.npy"
+_TEMPORARY = (".*.tmp", ".*.tmp.*")  # as files.atomic_file names them; left by a killed process
+_POLL = 0.5  # seconds between two looks for a lock
+_LONGEST_NAME = 48
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """A data folder in one line.
+
+    Attributes:
+        source: what the person named; "" where only a download of the catalogue lies here.
+        kind: how the source is laid out; "" as above.
+        images: images with a label; None before the first scan. So is classes.
+        packs: size of each pack in bytes, by file name.
+        prepared: seconds since 1970 of the last preparation; None before it.
+    """
+
+    name: str
+    folder: Path
+    source: str
+    kind: str
+    images: int | None
+    classes: int | None
+    packs: dict[str, int]
+    prepared: float | None
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` took away: bytes freed, and the names of the files."""
+
+    freed: int
+    removed: tuple[str, ...]
+
+
+def dataset_folder(workspace: Workspace, source: Source, progress: Progress = silent) -> Path:
+    """The folder of a source in the workspace, made at the first call.
+
+    The same source finds the same folder; another one of the same name gets name-2.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    try:
+        workspace.data.mkdir(parents=True, exist_ok=True)
+        with _waiting(workspace.data / _LOCK_NAME, "naming a data set", progress):
+            folder = find_folder(workspace, source.path)
+            if folder is None:
+                folder = _free_folder(workspace, source.path)
+                folder.mkdir(exist_ok=True)
+                _write_source(folder, source)
+            return folder
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(
+            f"No data folder can be made in {safe_text(workspace.data)}: {reason}.",
+            "Choose another workspace with --workspace DIR.",
+        ) from error
+
+
+def find_folder(workspace: Workspace, path: Path) -> Path | None:
+    """The folder that belongs to a source, or None where it was never prepared here."""
+    wanted = str(path.resolve())
+    for folder in _folders(workspace):
+        if _read_source(folder).get("resolved") == wanted:
+            return folder
+    return None
+
+
+@contextmanager
+def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
+    """Holds the lock of a data folder, waiting while another process prepares the same data.
+
+    What a killed process left half-written is removed.
+
+    Args:
+        progress: told "wait for another process" again and again; may raise to give up.
+    """
+    with _waiting(folder / _LOCK_NAME, f"preparing {safe_text(folder.name)}", progress):
+        _remove(folder, _leftovers(folder))
+        yield
+
+
+def list_datasets(workspace: Workspace) -> list[DatasetSummary]:
+    """All data folders of the workspace, by name."""
+    return [_summary(folder) for folder in _folders(workspace)]
+
+
+def describe(workspace: Workspace, name: str) -> tuple[DatasetSummary, Audit | None]:
+    """A data set's summary, and its audit once it was prepared.
+
+    Raises:
+        UserError: there is none of this name, or its audit is damaged.
+    """
+    folder = _known(workspace, name)
+    audit_file = folder / AUDIT_NAME
+    return _summary(folder), read_audit(audit_file) if audit_file.exists() else None
+
+
+def clean(
+    workspace: Workspace, name: str, keep: Collection[str] = (), scan: bool = False
+) -> Cleaned:
+    """Removes packs, and what an interrupted preparation left; never a person's images.
+
+    Args:
+        keep: names of packs that runs still need.
+        scan: True to remove the results of the scan, too; the next one reads all images again.
+
+    Raises:
+        UserError: there is none of this name, it is being prepared at this moment, or a file
+            cannot be removed.
+    """
+    folder = _known(workspace, name)
+    try:
+        with locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"):
+            doomed = [path for path in sorted(folder.glob(_PACKS)) if path.name not in keep]
+            doomed += _leftovers(folder)
+            doomed += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
+            return _remove(folder, doomed)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"{safe_text(folder)} cannot be cleaned: {reason}.") from error
+
+
+@contextmanager
+def _waiting(file: Path, doing: str, progress: Progress) -> Iterator[None]:
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(file, doing))
+                break
+            except UserError:  # held by another process
+                progress("wait for another process", 0, 0)
+                time.sleep(_POLL)
+        yield
+
+
+def _free_folder(workspace: Workspace, path: Path) -> Path:
+    own = _inside_workspace(workspace, path)
+    if own is not None and not (own / SOURCE_NAME).exists():
+        return own
+    stem = _safe_name(own.name if own else path.stem if path.is_file() else path.name)
+    for number in range(1, 1_000_000):
+        folder = workspace.data / (stem if number == 1 else f"{stem}-{number}")
+        if not folder.exists():
+            return folder
+    raise AssertionError("a million data sets of one name")
+
+
+def _inside_workspace(workspace: Workspace, path: Path) -> Path | None:
+    """The data folder in whose source/ the catalogue keeps this source, if it does."""
+    parts = path.relative_to(workspace.data).parts if path.is_relative_to(workspace.data) else ()
+    return workspace.data / parts[0] if len(parts) > 1 and parts[1] == "source" else None
+
+
+def _safe_name(name: str) -> str:
+    """Letters, digits, dots and hyphens: what every file system and shell takes."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
+    return plain[:_LONGEST_NAME].rstrip("-._") or "data"
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    if not workspace.data.is_dir():
+        return []
+    entries = (entry for entry in workspace.data.iterdir() if entry.is_dir())
+    return sorted(e for e in entries if (e / SOURCE_NAME).exists() or (e / "source").is_dir())
+
+
+def _known(workspace: Workspace, name: str) -> Path:
+    names = [folder.name for folder in _folders(workspace)]
+    if name not in names:
+        raise UserError(
+            f"There is no data set {safe_text(name)} in {safe_text(workspace.data)}.",
+            f"There is {one_of(names)}." if names else "None was prepared there yet.",
+        )
+    return workspace.data / name
+
+
+def _write_source(folder: Path, source: Source) -> None:
+    told = {
+        "format": 1,
+        "source": str(source.path),
+        "resolved": str(source.path.resolve()),
+        "kind": source.kind,
+    }
+    write_atomic(folder / SOURCE_NAME, json.dumps(told, indent=1) + "\n")
+
+
+def _read_source(folder: Path) -> dict[str, str]:
+    """What source.json tells; nothing where it is missing or damaged: a new folder is made then."""
+    try:
+        told = json.loads((folder / SOURCE_NAME).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _summary(folder: Path) -> DatasetSummary:
+    told = _read_source(folder)
+    images = classes = prepared = None
+    audit_file = folder / AUDIT_NAME
+    if audit_file.exists():
+        found = read_audit(audit_file)
+        images, classes = found.images, len(found.counts)
+        prepared = audit_file.stat().st_mtime
+    return DatasetSummary(
+        name=folder.name,
+        folder=folder,
+        source=str(told.get("source", "")),
+        kind=str(told.get("kind", "")),
+        images=images,
+        classes=classes,
+        packs={path.name: path.stat().st_size for path in sorted(folder.glob(_PACKS))},
+        prepared=prepared,
+    )
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    return sorted({path for pattern in _TEMPORARY for path in folder.glob(pattern)})
+
+
+def _remove(folder: Path, paths: list[Path]) -> Cleaned:
+    freed = 0
+    for path in paths:
+        freed += path.stat().st_size
+        path.unlink()
+    return Cleaned(freed, tuple(path.name for path in paths))
