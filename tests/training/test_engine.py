@@ -14,11 +14,12 @@ from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.training.backend import Device
-from workbench.training.checkpoint import CheckpointFolder, collect
+from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.engine import Engine
 from workbench.training.models import build_model
 from workbench.training.place import Place, Stopped
+from workbench.training.variables import collect
 
 CPU = Device("cpu", "CPU")
 

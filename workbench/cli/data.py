@@ -1,16 +1,26 @@
 """`workbench data`: look at images before training on them; keep the data folder small."""
 
 import json
-from pathlib import Path
+from dataclasses import dataclass
 
 import click
 
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.show import progress_bar, table
 from workbench.paths import Workspace
-from workbench.text import human_bytes, safe_text
+from workbench.text import human_bytes, plural, safe_text
 
-FILES_SHOWN = 10  # of a finding, unless all are asked for
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass(frozen=True)
+class PackUse:
+    """A run's use of a pack: which, in which data set, and whether it is still needed."""
+
+    run: str
+    dataset: str
+    pack: str
+    unfinished: bool
 
 
 @click.group()
@@ -21,58 +31,158 @@ def data() -> None:
 @data.command()
 @click.argument("source", metavar="PATH|NAME")
 @click.option("--all", "show_all", is_flag=True, help="Name every file of every finding.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @in_workspace
 def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> None:
     """Look at every image: classes, sizes, damaged files, duplicates, odd formats.
 
-    Nothing is changed; what cannot be used is left out of training and listed here.
+    Nothing is changed. What cannot be used is listed here and left out of training.
     """
     from workbench.cli.sources import find_source
-    from workbench.datasets.prepare import scan_and_audit
+    from workbench.datasets.prepare import inspect
 
     path = find_source(workspace, source)
     with progress_bar() as progress:
-        found = scan_and_audit(path, workspace, progress)
+        found = inspect(path, workspace, progress)
     if as_json:
         click.echo(found.to_json())
         return
     for line in found.lines():
         click.echo(line)
-    if show_all:
+    if not found.findings:
+        click.echo("nothing to complain about")
+    elif show_all:
         for finding in found.findings:
-            click.echo(f"\n{finding.message}")
+            click.echo(f"\n{finding.severity}: {finding.message}")
             for group in finding.groups or tuple((file,) for file in finding.files):
                 click.echo("  " + "   ".join(safe_text(file, 1000) for file in group))
-    elif any(len(f.files) + len(f.groups) > 3 for f in found.findings):
-        click.echo(f"Every file by name: {command_line(workspace, 'data', 'scan', source, '--all')}")
+    else:
+        every = command_line(workspace, "data", "scan", source, "--all")
+        click.echo(f"Every file of each: {every}")
 
 
 @data.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @in_workspace
 def list_command(workspace: Workspace, as_json: bool) -> None:
-    """List the data sets: size, images, which runs use them."""
+    """List the data sets: images, size on disk, which runs use them."""
     from workbench.datasets.store import list_datasets
 
-    users = runs_by_data(workspace)
     found = list_datasets(workspace)
+    users: dict[str, list[str]] = {}
+    for use in pack_uses(workspace):
+        users.setdefault(use.dataset, []).append(use.run)
     if as_json:
-        told = [{**d.as_dict(), "runs": users.get(d.name, [])} for d in found]
+        told = [
+            {
+                "name": d.name,
+                "source": d.source,
+                "kind": d.kind,
+                "images": d.images,
+                "classes": d.classes,
+                "packs": d.packs,
+                "runs": users.get(d.name, []),
+            }
+            for d in found
+        ]
         click.echo(json.dumps(told, indent=1))
         return
     if not found:
-        click.echo(f"No data sets yet in {workspace.data}. Look at one: workbench data scan FOLDER")
+        click.echo(f"No data sets yet in {safe_text(workspace.data)}.")
+        click.echo("Look at one: workbench data scan FOLDER    Fetch one: workbench data get")
         return
     rows = [
         (
             d.name,
-            f"{d.images:,}" if d.images else "-",
-            d.classes or "-",
-            human_bytes(d.bytes),
-            _names(users.get(d.name, [])),
+            "-" if d.images is None else f"{d.images:,}",
+            "-" if d.classes is None else d.classes,
+            human_bytes(sum(d.packs.values())),
+            len(users.get(d.name, [])),
             d.source,
         )
         for d in found
     ]
-    click.echo(table(("name", "images", "classes", "on disk", "runs", "source"), rows, "lrrr"))
+    click.echo(table(("name", "images", "classes", "packs", "runs", "source"), rows, "lrrrr"))
+
+
+@data.command()
+@click.argument("name")
+@in_workspace
+def show(workspace: Workspace, name: str) -> None:
+    """Show a data set: its source, its packs and who uses them, what the scan found."""
+    from workbench.datasets.store import describe
+
+    summary, audit = describe(workspace, name)
+    uses = [use for use in pack_uses(workspace) if use.dataset == name]
+    click.echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
+    for pack, size in summary.packs.items():
+        runs = [use.run for use in uses if use.pack == pack]
+        used = f"used by {', '.join(runs)}" if runs else "used by no run"
+        click.echo(f"{pack}  {human_bytes(size)}  {used}")
+    for line in audit.lines() if audit else ["not scanned yet"]:
+        click.echo(line)
+
+
+@data.command()
+@click.argument("name", required=False)
+@click.option("--scan", "scan_too", is_flag=True, help="Also forget what the scan found.")
+@in_workspace
+def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
+    """Remove packs that no unfinished run needs, of one data set or of all.
+
+    They are made anew when they are needed. Images are never touched.
+    """
+    from workbench.datasets.store import clean as clean_dataset
+    from workbench.datasets.store import list_datasets
+
+    needed = {use.pack for use in pack_uses(workspace) if use.unfinished}
+    names = [name] if name else [d.name for d in list_datasets(workspace)]
+    freed = 0
+    for each in names:
+        cleaned = clean_dataset(workspace, each, keep=needed, scan=scan_too)
+        freed += cleaned.freed
+        for file in cleaned.removed:
+            click.echo(f"removed {each}/{safe_text(file)}")
+    kept = f"; {plural(len(needed), 'pack')} kept for unfinished runs" if needed else ""
+    click.echo(f"{human_bytes(freed)} freed{kept}")
+
+
+@data.command()
+@click.argument("name", required=False)
+@in_workspace
+def get(workspace: Workspace, name: str | None) -> None:
+    """Fetch a set of the catalogue; without a name, list what there is."""
+    from workbench.datasets.catalogue import CATALOGUE, fetch
+
+    if name is None:
+        for key, entry in CATALOGUE.items():
+            size = human_bytes(entry.download_size) if entry.files else "no download"
+            click.echo(
+                f"{key:<14} {size:>11}  {entry.images:>6,} images, "
+                f"{len(entry.classes):>2} classes  {entry.about}"
+            )
+            for check in dict.fromkeys(file.verification for file in entry.files):
+                click.echo(f"{'':<14} checked: {check}")
+        return
+    with progress_bar() as progress:
+        path = fetch(name, workspace, progress)
+    click.echo(f"{name}: {safe_text(path, 1000)}")
+    click.echo(
+        f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}"
+    )
+
+
+def pack_uses(workspace: Workspace) -> list[PackUse]:
+    """Which run uses which pack, as the runs' own logs tell."""
+    from workbench.runs.events import read_all
+    from workbench.runs.folder import list_runs
+    from workbench.runs.history import fold
+
+    uses = []
+    for folder in list_runs(workspace):
+        history = fold(read_all(folder.events_path))
+        dataset, pack = history.data.get("name"), history.data.get("pack")
+        if dataset and pack:
+            unfinished = history.phase != "finished"
+            uses.append(PackUse(folder.name, str(dataset), str(pack), unfinished))
+    return uses

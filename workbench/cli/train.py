@@ -1,6 +1,5 @@
 """`workbench train`: from a spec or a preset to a detached worker."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +61,7 @@ def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detac
     """Starts the run and watches it, unless detached."""
     from workbench.cli.follow import watch
 
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec.data.source).stem).strip("-._") or "run"
-    folder = launch_run(workspace, spec, stem)
+    folder = launch_run(workspace, spec, stem=Path(spec.data.source).stem)
     if detach:
         click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
         return

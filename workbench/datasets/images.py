@@ -184,9 +184,9 @@ def _resized(image: Image.Image, width: int, height: int, resize: Resize) -> Ima
         return image.resize((width, height), bilinear)
     if resize == "crop":
         scale = min(image.width / width, image.height / height)
-        left = (image.width - width * scale) / 2
-        top = (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
+        left = max(0.0, (image.width - width * scale) / 2)  # rounding can make it -1e-14
+        top = max(0.0, (image.height - height * scale) / 2)
+        box = (left, top, image.width - left, image.height - top)
         return image.resize((width, height), bilinear, box=box)
     scale = max(image.width / width, image.height / height)
     inner = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))

@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from workbench.datasets.images import ImageError, decode, to_array
 from workbench.datasets.manifest import Row
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.scan import pixel_hash
-from workbench.datasets.threads import in_threads
+from workbench.datasets.threads import in_threads, told
 from workbench.errors import UserError
 from workbench.experiment.spec import DataSpec
 from workbench.files import atomic_file
@@ -67,14 +67,16 @@ def build_pack(
     if path.exists() and _is_whole(path, shape):
         return path
     _check_room(folder, int(np.prod(shape)) + _HEADER)
-    load = _array_loader(root, data) if root.is_file() else _file_loader(root, data)
+    if root.is_file():  # arrays need no decoding: threads would only be in each other's way
+        images: Iterator[np.ndarray] = map(_array_loader(root, data), rows)
+    else:
+        images = in_threads(_file_loader(root, data), rows)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for done, image in enumerate(in_threads(load, rows), start=1):
+            for image in told(images, "pack", len(rows), progress):
                 file.write(image.tobytes())
-                progress("pack", done, len(rows))
     except OSError as error:
         if error.errno not in _FULL:
             raise

@@ -20,7 +20,7 @@ from workbench.datasets.pack import build_pack, pack_path
 from workbench.datasets.scan import Record, scan
 from workbench.datasets.source import Item, Source
 from workbench.datasets.split import assign
-from workbench.datasets.store import building, dataset_folder, find_folder
+from workbench.datasets.store import building, dataset_folder, find_folder, source_root
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import DataSpec
@@ -94,11 +94,9 @@ def prepare_again(
     Raises:
         UserError: the pack is gone and an image changed or went away, or as `prepare`.
     """
-    path = Path(data.source).expanduser().absolute()
-    folder = find_folder(workspace, path)
+    folder = find_folder(workspace, Path(data.source).expanduser().absolute())
     if folder and pack_path(folder, rows, data).exists() and (folder / AUDIT_NAME).exists():
-        root = path if path.is_file() else folder  # no image is read from it
-        pack = pack_path(folder, rows, data)
+        root, pack = source_root(folder), pack_path(folder, rows, data)
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
@@ -106,6 +104,18 @@ def prepare_again(
         _, found = _scanned(source, folder, progress)
         pack = build_pack(source.root, rows, data, folder, progress)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
+
+
+def inspect(source: str | Path, workspace: Workspace, progress: Progress = silent) -> Audit:
+    """Scans and audits a source without preparing it.
+
+    Raises:
+        UserError: no known layout, or the disk.
+    """
+    found = recognise(source, progress)
+    folder = dataset_folder(workspace, found, progress)
+    with _in_folder(folder, progress):
+        return _scanned(found, folder, progress)[1]
 
 
 def survey(source: str | Path) -> DataFacts:
@@ -119,7 +129,7 @@ def survey(source: str | Path) -> DataFacts:
     if not seen:
         raise UserError(
             f"None of the images sampled in {safe_text(found.path)} can be read.",
-            "`workbench data show` names each file and what is wrong with it.",
+            "`workbench data scan` names each file and what is wrong with it.",
         )
     heights, widths = [height for height, _, _ in seen], [width for _, width, _ in seen]
     return DataFacts(

@@ -5,7 +5,7 @@ was, and a later one reads changed files only.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +23,7 @@ from workbench.datasets.images import (
 )
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.source import Item, Source
-from workbench.datasets.threads import in_threads
+from workbench.datasets.threads import in_threads, told
 from workbench.files import write_atomic
 from workbench.progress import Progress, silent
 
@@ -88,7 +88,7 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Reco
         OSError: scan.jsonl cannot be written.
     """
     if source.kind == "npz":
-        return list(_with_progress(_scan_arrays(source), len(source.items), progress))
+        return list(told(_scan_arrays(source), "scan", len(source.items), progress))
     cache = folder / CACHE_NAME
     known = _read_cache(cache)
     records: list[Record] = []
@@ -98,7 +98,7 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Reco
 
     with cache.open("a", encoding="ascii", buffering=1) as file:
         results = in_threads(look, source.items)
-        for record in _with_progress(results, len(source.items), progress):
+        for record in told(results, "scan", len(source.items), progress):
             if replace(record, label="", split=None) != known.get(record.path):
                 file.write(_to_line(record))
             records.append(record)
@@ -191,14 +191,6 @@ def _scan_arrays(source: Source) -> Iterator[Record]:
         header = Header(image.width, image.height, "npz", image.mode, 1, False, False, False)
         blank = Record(item.path, item.label, item.split, array.nbytes, modified)
         yield _described(blank, image, header)
-
-
-def _with_progress(results: Iterable[Record], total: int, progress: Progress) -> Iterator[Record]:
-    step = max(1, total // 1000)
-    for done, result in enumerate(results, start=1):
-        yield result
-        if done % step == 0 or done == total:
-            progress("scan", done, total)
 
 
 # scan.jsonl: a line that names the format, then a record a line; the last one of a path counts

@@ -71,7 +71,7 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
             if folder is None:
                 folder = _free_folder(workspace, source.path)
                 folder.mkdir(exist_ok=True)
-                _write_source(folder, source)
+            _write_source(folder, source)
             return folder
     except OSError as error:
         reason = safe_text(error.strerror or error)
@@ -88,6 +88,11 @@ def find_folder(workspace: Workspace, path: Path) -> Path | None:
         if _read_source(folder).get("resolved") == wanted:
             return folder
     return None
+
+
+def source_root(folder: Path) -> Path:
+    """Where the paths of a data folder's images started at its last preparation."""
+    return Path(_read_source(folder).get("root", ""))
 
 
 @contextmanager
@@ -201,12 +206,13 @@ def _known(workspace: Workspace, name: str) -> Path:
 
 def _write_source(folder: Path, source: Source) -> None:
     told = {
-        "format": 1,
         "source": str(source.path),
         "resolved": str(source.path.resolve()),
+        "root": str(source.root),
         "kind": source.kind,
     }
-    write_atomic(folder / SOURCE_NAME, json.dumps(told, indent=1) + "\n")
+    if told != _read_source(folder):
+        write_atomic(folder / SOURCE_NAME, json.dumps(told, indent=1) + "\n")
 
 
 def _read_source(folder: Path) -> dict[str, str]:
@@ -215,7 +221,7 @@ def _read_source(folder: Path) -> dict[str, str]:
         told = json.loads((folder / SOURCE_NAME).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
 
 
 def _summary(folder: Path) -> DatasetSummary:
@@ -229,8 +235,8 @@ def _summary(folder: Path) -> DatasetSummary:
     return DatasetSummary(
         name=folder.name,
         folder=folder,
-        source=str(told.get("source", "")),
-        kind=str(told.get("kind", "")),
+        source=told.get("source", ""),
+        kind=told.get("kind", ""),
         images=images,
         classes=classes,
         packs={path.name: path.stat().st_size for path in sorted(folder.glob(_PACKS))},

@@ -1,4 +1,4 @@
-"""Work on many images at once. Pillow and zlib let go of the interpreter while they decode."""
+"""Work on many images at once, and telling how far it is."""
 
 import os
 import warnings
@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from workbench.progress import Progress
+
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 
+_STEPS = 1000
 _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
 
 
 def in_threads(function: Callable[[Work], Result], work: Iterable[Work]) -> Iterator[Result]:
     """`map(function, work)` with one thread for each core that this process may use.
 
-    Results come in the order of the work. What `function` raises is raised here; work that has
+    It pays where Pillow decodes: it lets go of the interpreter meanwhile. Results come in the order of the work. What `function` raises is raised here; work that has
     not begun is then dropped, as it is when the caller takes no more results.
     """
     threads = len(os.sched_getaffinity(0))
@@ -34,3 +37,12 @@ def in_threads(function: Callable[[Work], Result], work: Iterable[Work]) -> Iter
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def told(results: Iterable[Result], phase: str, total: int, progress: Progress) -> Iterator[Result]:
+    """Hands the results on and tells `progress` of them, a thousand times at most."""
+    step = max(1, total // _STEPS)
+    for done, result in enumerate(results, start=1):
+        yield result
+        if done % step == 0 or done == total:
+            progress(phase, done, total)

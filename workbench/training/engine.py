@@ -23,9 +23,7 @@ from workbench.training.checkpoint import (
     Checkpoint,
     CheckpointFolder,
     NotFinite,
-    collect,
     read_checkpoint,
-    restore,
 )
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
@@ -33,6 +31,7 @@ from workbench.training.models import accuracy_for, layer_rows, loss_for
 from workbench.training.order import epoch_order, epoch_views, fold_seed, steps_per_epoch
 from workbench.training.place import START, Place, Stopped
 from workbench.training.progression import Progression, Running
+from workbench.training.variables import collect, restore
 
 PROGRESS_SECONDS = 0.5  # between two progress events
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off

@@ -24,6 +24,7 @@ Send = Callable[[dict[str, Any]], None]
 
 def answer(job: str, events_fd: int) -> int:
     """Does the job asked for on stdin; returns the process's exit code."""
+    os.set_inheritable(events_fd, False)
     with os.fdopen(events_fd, "w", encoding="utf-8") as out:
 
         def send(event: dict[str, Any]) -> None:

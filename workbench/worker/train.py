@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -29,8 +28,10 @@ from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
+from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
 from workbench.text import safe_text
+from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import versions
 from workbench.training.place import START, Place, Stopped
@@ -106,6 +107,11 @@ class TrainJob:
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
         spec = read_spec(self.folder.spec_path)
+        checkpoints = CheckpointFolder(self.folder.checkpoints)
+        checkpoint = checkpoints.load_last() if resume else None
+        if resume:
+            self.place = checkpoint.place if checkpoint else START
+            self.events.write("resumed", **asdict(self.place))
         data, names, paths = self._data(spec, resume)
         self._progress("start Keras", 0, 0)
         # Imported here: seconds that a faulty spec or data set need not wait for.
@@ -114,18 +120,12 @@ class TrainJob:
         from workbench.results.evaluate import evaluate
         from workbench.results.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
-        from workbench.training.checkpoint import CheckpointFolder
         from workbench.training.engine import Engine
         from workbench.training.models import build_model
 
         device = prepare_device(spec.training.deterministic)
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
         model = build_model(spec, data.classes)
-        checkpoints = CheckpointFolder(self.folder.checkpoints)
-        checkpoint = checkpoints.load_last() if resume else None
-        if resume:
-            self.place = checkpoint.place if checkpoint else START
-            self.events.write("resumed", **asdict(self.place))
         engine = Engine(spec, model, data, device, checkpoints, self.events.write, self.stop_asked)
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
@@ -227,8 +227,7 @@ def _introduce(job: TrainJob) -> None:
     """Says who works here: in worker.json and as the first event of this life."""
     told = {
         "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        **this_host(),
         "python": platform.python_version(),
         **versions(),
     }

@@ -1,0 +1,56 @@
+"""A model's variables by path, out of it and back into it.
+
+Optimizer state is matched by the variables' paths, never by position, so that it cannot reach the
+wrong layer.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from workbench.errors import UserError
+from workbench.text import safe_text
+
+Arrays = dict[str, np.ndarray]
+
+
+def collect(model: keras.Model, *groups: str) -> Arrays:
+    """State of a compiled model by path, of the groups named: "model", "optimizer"."""
+    variables = _variables(model, groups).items()
+    return {key: keras.ops.convert_to_numpy(variable) for key, variable in variables}
+
+
+def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
+    """Puts saved values back into the groups named.
+
+    Raises:
+        UserError: paths or shapes differ from the model's own; nothing has been changed then.
+    """
+    targets = _variables(model, groups)
+    saved = {key: array for key, array in arrays.items() if key.split("/", 1)[0] in groups}
+    different = sorted(saved.keys() ^ targets.keys()) or sorted(
+        key for key, variable in targets.items() if saved[key].shape != tuple(variable.shape)
+    )
+    if different:
+        raise UserError(
+            f"The checkpoint does not belong to this model: {len(different)} variables differ, "
+            f"the first is {safe_text(different[0])}.",
+            "The spec of a run must not be changed between its parts; start a new run instead.",
+        )
+    for key, variable in targets.items():
+        variable.assign(saved[key])
+
+
+def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
+    """The variables of the groups by `group/path`.
+
+    Seeds of dropout are left out: the engine sets them from the place at every step.
+    """
+    found: dict[str, Any] = {}
+    for group in groups:
+        variables = model.variables if group == "model" else model.optimizer.variables
+        variables = [v for v in variables if "seed_generator" not in v.path]
+        found |= {f"{group}/{variable.path}": variable for variable in variables}
+    return found
