@@ -1,5 +1,6 @@
 """`workbench` and `python -m workbench`."""
 
+
 def main() -> None:
     """Runs the command line."""
     from workbench.cli import workbench

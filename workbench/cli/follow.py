@@ -19,10 +19,14 @@ from workbench.text import human_seconds, plural, safe_text
 Event = dict[str, Any]
 
 
-class Bar(Protocol):
-    """Shows the work at hand; None clears it."""
+class Screen(Protocol):
+    """Where a story is told: lines that stay, and the work at hand as one bar below them."""
 
-    def __call__(self, text: str | None, done: int = 0, total: int = 0) -> None: ...
+    def line(self, text: str) -> None:
+        """Prints a line; the bar goes away until it is shown again."""
+
+    def bar(self, text: str, done: int, total: int) -> None:
+        """Shows how far the work at hand is; a total of 0 is unknown."""
 
 
 def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = False) -> str:
@@ -38,8 +42,8 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
     """
     last: Event = {}
     try:
-        with _bar(hidden=as_json) as bar:
-            story = Story(workspace, folder, bar, brief)
+        with _screen(plain=as_json) as screen:
+            story = Story(workspace, folder, screen, brief)
             for last in follow(folder):
                 if as_json:
                     click.echo(json.dumps(last))
@@ -69,11 +73,13 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
 class Story:
     """Turns events into lines for people."""
 
-    def __init__(self, workspace: Workspace, folder: RunFolder, bar: Bar, brief: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, folder: RunFolder, screen: Screen, brief: bool
+    ) -> None:
         self.brief = brief
         self.workspace = workspace
         self.folder = folder
-        self.bar = bar
+        self.line, self.bar = screen.line, screen.bar
         self.epochs = 0
 
     def tell(self, event: Event) -> None:
@@ -88,22 +94,20 @@ class Story:
     _evaluating = _preparing
 
     def _data_ready(self, event: Event) -> None:
-        self.bar(None)
         images = ", ".join(f"{n:,} {split}" for split, n in event["images"].items() if n)
-        click.echo(
+        self.line(
             f"data   {safe_text(event['name'])}: {images} images, "
             f"{plural(len(event['labels']), 'label')}"
         )
         for note in event["notes"]:
-            click.echo(f"note   {safe_text(note, 400)}")
+            self.line(f"note   {safe_text(note, 400)}")
 
     def _notice(self, event: Event) -> None:
-        click.echo(f"note   {safe_text(event['message'], 400)}")
+        self.line(f"note   {safe_text(event['message'], 400)}")
 
     def _stage_started(self, event: Event) -> None:
-        self.bar(None)
         self.epochs = event["epochs"]
-        click.echo(
+        self.line(
             f"stage  {safe_text(event['name'])}: {event['parameters']:,} parameters, "
             f"{event['optimizer']} at {event['learning_rate']:g}, batches of "
             f"{event['batch_size']}, up to {plural(event['epochs'], 'epoch')} "
@@ -114,7 +118,7 @@ class Story:
         where = f"epoch {event['epoch']}"
         if event["step"]:
             where += f", after step {event['step']}"
-        click.echo(f"resumed at {where}")
+        self.line(f"resumed at {where}")
 
     def _progress(self, event: Event) -> None:
         speed = event.get("images_per_second")
@@ -127,7 +131,6 @@ class Story:
         )
 
     def _epoch_finished(self, event: Event) -> None:
-        self.bar(None)
         width = len(str(self.epochs))
         figures = "  ".join(
             f"{name} {_number(event[name])}"
@@ -135,29 +138,26 @@ class Story:
             if event.get(name) is not None
         )
         best = "  best" if event["best"] else ""
-        click.echo(
+        self.line(
             f"epoch {event['epoch']:>{width}}/{self.epochs}  {figures}  "
             f"{human_seconds(event['seconds'])}{best}"
         )
 
     def _stage_finished(self, event: Event) -> None:
         kept = f"; kept the weights of epoch {event['kept_epoch']}"
-        click.echo(f"ended  {event['reason']}{kept}")
+        self.line(f"ended  {event['reason']}{kept}")
 
     def _evaluated(self, event: Event) -> None:
-        self.bar(None)
         results = json.loads(self.folder.results_path.read_text(encoding="utf-8"))
         report = evaluation_report(results)
-        click.echo(report.split("\n\n", 1)[0] if self.brief else report)
+        self.line(report.split("\n\n", 1)[0] if self.brief else report)
 
     def _stopped(self, event: Event) -> None:
-        self.bar(None)
         again = command_line(self.workspace, "resume", self.folder.name)
-        click.echo(f"stopped and saved at epoch {event['epoch']}. Go on: {again}")
+        self.line(f"stopped and saved at epoch {event['epoch']}. Go on: {again}")
 
     def _finished(self, event: Event) -> None:
-        self.bar(None)
-        click.echo(
+        self.line(
             f"finished in {human_seconds(event['seconds'])}: {safe_text(self.folder.model_path)}"
         )
 
@@ -166,17 +166,27 @@ def _number(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, int | float) else "-"
 
 
+class _PlainScreen:
+    """Lines alone, for files, pipes and scripts."""
+
+    def line(self, text: str) -> None:
+        click.echo(text)
+
+    def bar(self, text: str, done: int, total: int) -> None:
+        """Nothing: what is told here is told again and again."""
+
+
 @contextmanager
-def _bar(hidden: bool) -> Iterator[Bar]:
-    """One bar at the bottom of a terminal; nothing where there is none or it is not wanted."""
-    if hidden or not sys.stdout.isatty():
-        yield lambda text, done=0, total=0: None
+def _screen(plain: bool) -> Iterator[Screen]:
+    if plain or not sys.stdout.isatty():
+        yield _PlainScreen()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.text import Text
 
     with Progress(
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=16),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.description}", markup=False),
         console=Console(highlight=False),
@@ -184,9 +194,15 @@ def _bar(hidden: bool) -> Iterator[Bar]:
     ) as bars:
         task = bars.add_task("starting the worker", total=None)
 
-        def show(text: str | None, done: int = 0, total: int = 0) -> None:
-            bars.update(task, visible=text is not None)
-            if text is not None:
-                bars.update(task, description=text, completed=done, total=total or None)
+        class Terminal:
+            def line(self, text: str) -> None:
+                bars.update(task, visible=False)
+                # As Text, since names from outside may look like markup.
+                bars.console.print(Text(text), soft_wrap=True)
 
-        yield show
+            def bar(self, text: str, done: int, total: int) -> None:
+                bars.update(
+                    task, visible=True, description=text, completed=done, total=total or None
+                )
+
+        yield Terminal()

@@ -121,7 +121,7 @@ def _table(result: dict[str, Any]) -> str:
         for p in result["predictions"]
         if not p["problem"]
     ]
-    return table(("label", "surely", "file"), rows, "lr")
+    return table(("label", "probability", "file"), rows, "lr")
 
 
 def _shown_path(path: str) -> str:

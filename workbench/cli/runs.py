@@ -41,7 +41,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
             accuracy(summary.best_val_accuracy),
             accuracy(summary.test_accuracy),
-            f"{human_seconds(time.time() - summary.started)} ago" if summary.started else "-",
+            _ago(summary.started),
             summary.state.detail,
         )
         for summary in found
@@ -63,7 +63,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return
-    rows = [(key.replace("_", " "), "-" if value is None else value) for key, value in told.items()]
+    rows = [(key.replace("_", " "), _in_words(key, value)) for key, value in told.items()]
     click.echo(table(("", ""), rows).lstrip())
 
 
@@ -87,10 +87,11 @@ def stop(workspace: Workspace, run: str) -> None:
     from workbench.runs.folder import find_run
     from workbench.runs.launch import request_stop
     from workbench.runs.lock import is_locked
+    from workbench.runs.state import summarise
 
     folder = find_run(workspace, run)
     if not is_locked(folder.lock_path):
-        raise UserError(f"{folder.name} is not running.")
+        raise UserError(f"{folder.name} is not running: it is {summarise(folder).state.word}.")
     request_stop(folder)
     deadline = time.monotonic() + STOP_SECONDS
     while is_locked(folder.lock_path):
@@ -99,8 +100,9 @@ def stop(workspace: Workspace, run: str) -> None:
                 f"{folder.name} was asked to stop but still works; it stops after its step."
             )
         time.sleep(0.1)
+    state = summarise(folder).state
     again = command_line(workspace, "resume", folder.name)
-    click.echo(f"{folder.name} stopped. Go on: {again}")
+    click.echo(f"{folder.name} is {state.word}." + (f" Go on: {again}" if state.resumable else ""))
 
 
 @click.command()
@@ -128,3 +130,17 @@ def resume(workspace: Workspace, run: str, as_json: bool, detach: bool) -> None:
         click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     watch(workspace, folder, as_json)
+
+
+def _in_words(key: str, value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key in ("started", "last_sign") and isinstance(value, float):
+        return _ago(value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _ago(moment: float | None) -> str:
+    return f"{human_seconds(max(time.time() - moment, 0))} ago" if moment else "-"

@@ -96,7 +96,7 @@ def evaluation_report(figures: dict[str, Any]) -> str:
         lines += [
             "",
             "surest errors",
-            table(("label", "predicted", "surely", "file"), worst, "llr"),
+            table(("label", "predicted", "probability", "file"), worst, "llr"),
         ]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from workbench.experiment.spec import DataSpec
 from workbench.text import safe_text
@@ -35,6 +35,7 @@ IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_OF_FORMAT.values() for e
 # Where Pillow begins to warn: a quarter of a GiB as RGB, which each thread may need at once.
 MAX_PIXELS = 89_478_485
 TOO_LARGE = f"the header announces more than {MAX_PIXELS // 10**6} million pixels"
+_DAMAGED = "its image data is damaged"
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 _ORIENTATION = 0x0112  # the EXIF tag; its values 1-8 as in the TIFF 6.0 specification
@@ -90,7 +91,7 @@ class Header:
 
 
 @contextmanager
-def open_image(source: Path | bytes) -> Iterator[tuple[Image.Image, Header]]:
+def open_image(source: Path | bytes) -> Iterator[tuple[ImageFile.ImageFile, Header]]:
     """Reads the header of an image; nothing is decoded before `load`.
 
     Args:
@@ -125,7 +126,7 @@ def decode(source: Path | bytes, at_least: tuple[int, int] | None = None) -> Ima
 
 
 def pixels(
-    image: Image.Image, header: Header, at_least: tuple[int, int] | None = None
+    image: ImageFile.ImageFile, header: Header, at_least: tuple[int, int] | None = None
 ) -> Image.Image:
     """Decodes what `open_image` opened; use it inside its block. See `decode`."""
     if at_least is not None and header.format == "JPEG":
@@ -133,7 +134,10 @@ def pixels(
         if header.orientation >= _FIRST_SIDEWAYS:
             height, width = width, height
         image.draft(None, (width, height))
-    image.load()
+    sound = header.format != "PNG" or _sums_agree(image)
+    image.load()  # first, for it can tell that a file is truncated
+    if not sound:
+        raise ImageError(_DAMAGED)
     plain = _to_8_bits(image)
     method = _TRANSPOSE.get(header.orientation)
     return plain if method is None else plain.transpose(method)
@@ -195,13 +199,12 @@ def _resized(image: Image.Image, width: int, height: int, resize: Resize) -> Ima
     return canvas
 
 
-def _header(image: Image.Image) -> Header:
+def _header(image: ImageFile.ImageFile) -> Header:
     orientation = _orientation(image)
     width, height = image.size
     if orientation >= _FIRST_SIDEWAYS:
         width, height = height, width
     # A camera's JPEG may carry a second, smaller picture (Pillow: MPO); it is no animation.
-    tiles = getattr(image, "tile", [])
     several = image.format != "MPO" and getattr(image, "is_animated", False)
     return Header(
         width=width,
@@ -210,7 +213,7 @@ def _header(image: Image.Image) -> Header:
         mode=image.mode,
         orientation=orientation,
         animated=several,
-        depth16=image.mode.startswith("I") or any(";16" in _raw_mode(t) for t in tiles),
+        depth16=image.mode.startswith("I") or any(";16" in _raw_mode(t) for t in image.tile),
         alpha=image.has_transparency_data,
     )
 
@@ -223,10 +226,28 @@ def _raw_mode(tile: Any) -> str:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
+        # Pillow would decode a whole PNG in search of EXIF behind its pixels, where none writes it.
+        exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+        value = exif.get(_ORIENTATION, 1)
     except Exception:  # Pillow raises many kinds; a broken EXIF block says nothing of orientation
         return 1
     return value if value in _TRANSPOSE else 1
+
+
+def _sums_agree(image: ImageFile.ImageFile) -> bool:
+    """Pillow decodes a PNG without a look at its check sums: a flipped bit goes unseen."""
+    file = image.fp
+    assert file is not None  # not loaded yet
+    place = file.tell()
+    file.seek(0)
+    try:
+        with Image.open(file, formats=("PNG",)) as again:
+            again.verify()
+    except (SyntaxError, OSError, ValueError):
+        return False
+    finally:
+        file.seek(place)
+    return True
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -289,7 +310,7 @@ def _plain_reasons() -> Iterator[None]:
     except OSError as error:
         raise ImageError(_os_reason(error)) from error
     except Exception as error:  # a dozen decoders over bytes from outside raise a dozen kinds
-        raise ImageError("its image data is damaged") from error
+        raise ImageError(_DAMAGED) from error
 
 
 def _os_reason(error: OSError) -> str:
@@ -297,4 +318,4 @@ def _os_reason(error: OSError) -> str:
         return f"it cannot be read: {safe_text(error.strerror)}"
     if "truncated" in str(error).lower():
         return "the file is truncated: it ends early"
-    return "its image data is damaged"
+    return _DAMAGED

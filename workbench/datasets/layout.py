@@ -84,7 +84,8 @@ def _folder(path: Path, passed: Passed) -> Source:
     archives = [name for name in here.others if name.lower().endswith(".npz")]
     if len(archives) == 1 and not filled:
         return read_npz_source(path / archives[0], passed)
-    inner = filled or [name for name in here.folders if not (path / name).is_symlink()]
+    real = [name for name in here.folders if not (path / name).is_symlink()]
+    inner = filled or ([] if here.others else real)
     if len(inner) == 1:
         return _inside(path / inner[0], bool(filled), passed)
     raise _nothing_fits(here)

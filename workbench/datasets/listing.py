@@ -91,7 +91,7 @@ def is_image(name: str) -> bool:
 
 
 def images_below(folder: Path, prefix: str, passed: Passed) -> Iterator[str]:
-    """The paths of all images in a folder and below it, in no order.
+    """The paths of all images in a folder and below it, in the same order everywhere.
 
     A folder that is reached twice by links counts once, and one that lies above not at all.
 
@@ -108,20 +108,23 @@ def images_below(folder: Path, prefix: str, passed: Passed) -> Iterator[str]:
             if identity in visited:
                 continue
             visited.add(identity)
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if ignored(entry.name):
-                        continue
-                    if _is_folder(entry):
-                        ahead.append((entry.path, f"{prefix}{entry.name}/"))
-                        continue
-                    passed.tell()
-                    if is_image(entry.name):
-                        yield f"{prefix}{entry.name}"
-                    else:
-                        passed.others.append(f"{prefix}{entry.name}")
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError:
             passed.unreadable.append(prefix.rstrip("/"))
+            continue
+        folders = []
+        for entry in entries:
+            if ignored(entry.name):
+                continue
+            if _is_folder(entry):
+                folders.append((entry.path, f"{prefix}{entry.name}/"))
+                continue
+            passed.tell()
+            if is_image(entry.name):
+                yield f"{prefix}{entry.name}"
+            else:
+                passed.others.append(f"{prefix}{entry.name}")
+        ahead += reversed(folders)
 
 
 def holds_images(folder: Path) -> bool:

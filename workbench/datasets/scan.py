@@ -6,7 +6,7 @@ was, and a later one reads changed files only.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -221,9 +221,9 @@ def _first_line() -> str:
 
 
 def _to_line(record: Record) -> str:
-    kept = {name: value for name, value in asdict(record).items() if value not in ("", None, ())}
-    del kept["label"]  # label and split are the source's to tell
-    kept.pop("split", None)
+    # Label and split are the source's to tell; what is empty needs no room.
+    values = {name: getattr(record, name) for name in _KINDS}
+    kept = {name: value for name, value in values.items() if value not in ("", None, ())}
     return json.dumps(kept, separators=(",", ":")) + "\n"
 
 

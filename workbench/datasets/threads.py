@@ -19,8 +19,9 @@ _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the
 def in_threads(function: Callable[[Work], Result], work: Iterable[Work]) -> Iterator[Result]:
     """`map(function, work)` with one thread for each core that this process may use.
 
-    It pays where Pillow decodes: it lets go of the interpreter meanwhile. Results come in the order of the work. What `function` raises is raised here; work that has
-    not begun is then dropped, as it is when the caller takes no more results.
+    It pays where Pillow decodes: it lets go of the interpreter meanwhile. Results come in the
+    order of the work. What `function` raises is raised here; work that has not begun is then
+    dropped, as it is when the caller takes no more results.
     """
     threads = len(os.sched_getaffinity(0))
     waiting: deque[Future[Result]] = deque()

@@ -47,12 +47,20 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
     """Trains the run in a folder; returns the process's exit code.
 
     Args:
-        lock_fd: the run's lock, taken by the launcher and held as long as this process lives.
+        lock_fd: the run's lock, taken by the launcher and held until the last event is told.
         resume: True to go on at the last checkpoint.
     """
     os.set_inheritable(lock_fd, False)
     folder = RunFolder(path)
     job = TrainJob(folder, EventWriter(folder.events_path), StopRequest(folder))
+    try:
+        return _told(job, resume)
+    finally:
+        os.close(lock_fd)  # before the libraries' own clean-up, which takes a second
+
+
+def _told(job: "TrainJob", resume: bool) -> int:
+    """Runs the job; whatever becomes of it is told as the last event."""
     started = time.monotonic()
     try:
         _introduce(job)

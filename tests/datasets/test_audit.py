@@ -1,0 +1,175 @@
+"""The audit says in plain sentences what is wrong and odd, and survives a round trip."""
+
+import os
+from pathlib import Path
+
+import pytest
+from test_duplicates import record
+
+from pictures import photo  # isort: skip
+from workbench.datasets.audit import Audit, Finding, audit, read_audit, write_audit
+from workbench.datasets.scan import Record
+from workbench.datasets.source import Item, Source
+from workbench.errors import UserError
+
+
+def plain(path: str, label: str, split: str | None = None, **values: object) -> Record:
+    """A usable record with pixels of its own."""
+    own = {"pixel_hash": path.encode("utf-8", "surrogateescape").hex()}
+    fields = {"width": 30, "height": 20, "format": "PNG", "mode": "RGB", **own, **values}
+    return Record(path, label, split, **fields)  # type: ignore[arg-type]
+
+
+def judge(*records: Record, notes: tuple[str, ...] = ()) -> Audit:
+    items = tuple(Item(r.path, r.label, r.split) for r in records)
+    return audit(Source(Path("/x"), "class folders", items, notes), records)
+
+
+def finding(found: Audit, code: str) -> Finding:
+    (one,) = [f for f in found.findings if f.code == code]
+    return one
+
+
+def balanced() -> list[Record]:
+    return [plain(f"{label}/{n}", label) for label in ("a", "b") for n in range(20)]
+
+
+def test_nothing_to_say_of_good_data() -> None:
+    found = judge(*balanced())
+    assert found.findings == ()
+    assert (found.images, found.usable) == (40, 40)
+    assert found.counts == {"a": {"all": 20}, "b": {"all": 20}}
+    assert found.formats == {"PNG": 40}
+    assert found.lines() == [
+        "40 images in 2 classes (class folders), 40 usable",
+        "  a: 20",
+        "  b: 20",
+        "width x height 30x20",
+    ]
+
+
+def test_counts_go_by_class_and_split() -> None:
+    found = judge(plain("1", "a", "train"), plain("2", "a", "test"), plain("3", "b", "train"))
+    assert found.counts == {"a": {"train": 1, "test": 1}, "b": {"train": 1}}
+    assert "  a: train 1, test 1" in found.lines()
+
+
+def test_sizes_are_smallest_median_largest() -> None:
+    sizes = ((10, 90), (20, 80), (60, 70))
+    found = judge(
+        *(plain(str(w), "a", width=w, height=h) for w, h in sizes),
+        plain("z", "b", width=20, height=75),
+    )
+    assert found.sizes is not None
+    assert (found.sizes.width, found.sizes.height) == ((10, 20, 60), (70, 75, 90))
+    assert "widths 10 to 60 (median 20), heights 70 to 90 (median 75)" in found.lines()
+
+
+def test_unusable_files_are_listed_by_reason() -> None:
+    bad = [Record(p, "a", None, problem="the file is empty") for p in ("a/x", "a/y", "a/z", "a/w")]
+    other = Record("b/t", "b", None, problem="there is no such file")
+    found = judge(*balanced(), *bad, other)
+    first, second = found.findings
+    assert first.message == "4 files left out: the file is empty (a/x, a/y, a/z and 1 more)."
+    assert (first.code, first.severity, first.files) == (
+        "unusable",
+        "error",
+        ("a/x", "a/y", "a/z", "a/w"),
+    )
+    assert second.message == "1 file left out: there is no such file (b/t)."
+    assert (found.images, found.usable) == (45, 40)
+
+
+def test_exact_duplicates_are_told_under_their_gravest_aspect() -> None:
+    groups = {
+        "1": [("p", "a", "train"), ("q", "a", "train")],
+        "2": [("r", "a", "train"), ("s", "a", "test"), ("t", "a", "test")],
+        "3": [("u", "a", "train"), ("v", "b", "test")],
+    }
+    records = [
+        plain(path, label, split, pixel_hash=pixels * 32)
+        for pixels, members in groups.items()
+        for path, label, split in members
+    ]
+    found = judge(*records)
+    within = finding(found, "duplicates")
+    assert (within.severity, within.groups) == ("warning", (("p", "q"),))
+    across = finding(found, "duplicates-across")
+    assert (across.severity, across.groups) == ("error", (("r", "s", "t"),))
+    assert across.message == (
+        "1 group of images with the same pixels in more than one split, 3 files in all (r, s, t)."
+    )
+    conflicting = finding(found, "conflicting-labels")
+    assert (conflicting.severity, conflicting.groups) == ("error", (("u", "v"),))
+    severities = [f.severity for f in found.findings]
+    assert severities == sorted(severities, key=("error", "warning", "note").index)
+
+
+def test_near_duplicates_are_pairs_and_graver_across_splits() -> None:
+    pictures = [photo(n, 200, 160) for n in (1, 2)]
+    records = [
+        record("a", pictures[0], "x", "train"),
+        record("b", pictures[0].resize((100, 80)), "x", "test"),
+        record("c", pictures[1], "y", "train"),
+        record("d", pictures[1].resize((100, 80)), "y", "train"),
+    ]
+    found = judge(*records)
+    across, near = finding(found, "near-across"), finding(found, "near")
+    assert (across.severity, across.groups) == ("warning", (("a", "b"),))
+    assert (near.severity, near.groups) == ("note", (("c", "d"),))
+    assert near.message == "1 pair of images look nearly the same (c, d)."
+
+
+@pytest.mark.parametrize(("most", "told"), [(60, False), (61, True)])
+def test_imbalance_is_told_beyond_three_to_one(most: int, told: bool) -> None:
+    records = [plain(f"a{n}", "a") for n in range(most)] + [plain(f"b{n}", "b") for n in range(20)]
+    codes = [f.code for f in judge(*records).findings]
+    assert codes == (["imbalance"] if told else [])
+
+
+@pytest.mark.parametrize(("count", "told"), [(19, True), (20, False)])
+def test_small_classes_are_told(count: int, told: bool) -> None:
+    records = [plain(f"{label}{n}", label) for label in ("a", "b") for n in range(count)]
+    found = judge(*records)
+    assert [f.code for f in found.findings] == (["few-images"] if told else [])
+    if told:
+        assert found.findings[0].message == "2 classes have fewer than 20 images: a, b."
+
+
+def test_oddities_and_mixed_colours_are_told() -> None:
+    odd = plain("a/o", "a", notes=("cmyk", "tiny"), mode="CMYK")
+    found = judge(*balanced(), odd, plain("a/g", "a", mode="L"))
+    assert finding(found, "cmyk").message == (
+        "1 image is stored in CMYK colours; converted to RGB (a/o)."
+    )
+    assert finding(found, "tiny").severity == "warning"
+    assert finding(found, "mixed-colours").files == ("a/g",)
+    assert finding(found, "mixed-colours").message == (
+        "1 image is grey, the other 41 are stored in colour."
+    )
+
+
+def test_what_was_passed_over_is_kept() -> None:
+    assert finding(judge(*balanced(), notes=("No.",)), "passed-over").message == "No."
+
+
+def test_it_survives_being_written_in_any_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9\x1b[31m\n[/x]")
+    records = [plain(name, name, pixel_hash="1" * 32), plain("b", "b", pixel_hash="1" * 32)]
+    found = judge(*records, Record(f"{name}2", name, None, problem="the file is empty"))
+    write_audit(tmp_path / "audit.json", found)
+    assert read_audit(tmp_path / "audit.json") == found
+    shown = "\n".join(found.lines())
+    assert "\x1b" not in shown
+    assert len(found.lines()) == shown.count("\n") + 1
+    shown.encode()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 0}', '{"format": 1}', "\0"])
+def test_a_damaged_audit_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match="is damaged"):
+        read_audit(path)
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        read_audit(tmp_path / "none.json")

@@ -1,0 +1,160 @@
+"""Same and nearly same images: exact groups, verified pairs, linear cost."""
+
+import io
+
+import numpy as np
+import pytest
+from pictures import photo
+from PIL import Image
+
+from workbench.datasets import duplicates
+from workbench.datasets.duplicates import exact_groups, near_pairs
+from workbench.datasets.scan import Record, difference_hash, pixel_hash
+
+
+def record(path: str, image: Image.Image, label: str = "x", split: str | None = None) -> Record:
+    grey = image.convert("L")
+    return Record(
+        path,
+        label,
+        split,
+        width=image.width,
+        height=image.height,
+        pixel_hash=pixel_hash(image),
+        dhash=difference_hash(grey),
+        thumbnail=grey.resize((16, 16), Image.Resampling.BOX).tobytes().hex(),
+    )
+
+
+def resaved(image: Image.Image, quality: int = 50) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file)
+
+
+def paths(records: list[Record]) -> list[tuple[str, str]]:
+    return [(a.path, b.path) for a, b in near_pairs(records).pairs]
+
+
+def test_exact_groups_are_those_of_the_same_pixels() -> None:
+    records = [
+        record(name, photo(seed)) for name, seed in zip("dbaecf", (1, 2, 1, 3, 2, 1), strict=True)
+    ]
+    groups = exact_groups(records)
+    assert [[r.path for r in group] for group in groups] == [["a", "d", "f"], ["b", "c"]]
+
+
+def test_unusable_files_are_no_duplicates() -> None:
+    assert exact_groups([Record(p, "x", None, problem="the file is empty") for p in "ab"]) == []
+
+
+def test_a_resaved_and_a_halved_picture_are_near() -> None:
+    picture = photo(1, 200, 160)
+    records = [
+        record("a", picture),
+        record("b", resaved(picture)),
+        record("c", picture.resize((100, 80), Image.Resampling.BICUBIC)),
+        record("d", photo(2, 200, 160)),
+    ]
+    assert sorted(paths(records)) == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+def test_exact_duplicates_are_no_near_pairs() -> None:
+    picture = photo(1, 200, 160)
+    records = [record("a", picture), record("b", picture), record("c", resaved(picture))]
+    assert paths(records) == [("a", "c")]
+
+
+def test_an_equal_hash_is_not_enough() -> None:
+    picture = photo(1, 200, 160)
+    dark = picture.point(lambda value: value // 2)
+    a, b = record("a", picture), record("b", dark)
+    assert (a.dhash or 0) ^ (b.dhash or 0) < 1 << 64
+    hashed_alike = Record(**{**vars(b), "dhash": a.dhash})
+    assert near_pairs([a, hashed_alike]).pairs == ()
+
+
+def shifted(base: Record, bits: int, path: str) -> Record:
+    """The same thumbnail, and a hash with so many of its lowest bits turned in different bands."""
+    turned = sum(1 << place for place in (0, 13, 26, 39, 52)[:bits])
+    other_pixels = f"{abs(hash(path)):032x}"[:32]
+    return Record(
+        **{
+            **vars(base),
+            "path": path,
+            "pixel_hash": other_pixels,
+            "dhash": (base.dhash or 0) ^ turned,
+        }
+    )
+
+
+@pytest.mark.parametrize(("bits", "near"), [(1, True), (4, True), (5, False)])
+def test_the_bound_of_bits_holds_wherever_they_differ(bits: int, near: bool) -> None:
+    base = record("a", photo(1, 200, 160))
+    assert bool(near_pairs([base, shifted(base, bits, "b")]).pairs) is near
+
+
+@pytest.mark.parametrize(("levels", "near"), [(8, True), (9, False)])
+def test_the_bound_of_grey_levels_holds(levels: int, near: bool) -> None:
+    base = record("a", photo(1, 200, 160).point(lambda value: 40 + value // 2))
+    thumbnail = np.frombuffer(bytes.fromhex(base.thumbnail), np.uint8) + levels
+    other = Record(
+        **{
+            **vars(base),
+            "path": "b",
+            "pixel_hash": "0" * 32,
+            "thumbnail": thumbnail.tobytes().hex(),
+        }
+    )
+    assert bool(near_pairs([base, other]).pairs) is near
+
+
+def test_plain_surfaces_are_alike_by_nature() -> None:
+    surfaces = [Image.new("RGB", (80, 80), (value,) * 3) for value in (100, 101, 102)]
+    assert paths([record(str(i), image) for i, image in enumerate(surfaces)]) == []
+
+
+def test_pairs_are_never_joined_to_groups() -> None:
+    base = record("a", photo(1, 200, 160))
+    middle, far = shifted(base, 3, "b"), shifted(base, 5, "c")
+    assert sorted(paths([base, middle, far])) == [("a", "b"), ("b", "c")]
+
+
+def test_images_without_a_hash_take_no_part() -> None:
+    small = [Record(p, "x", None, pixel_hash=p * 32, width=63, height=80) for p in "ab"]
+    assert near_pairs(small).pairs == ()
+    assert near_pairs([]).pairs == ()
+
+
+def test_crowded_buckets_are_capped_and_said_to_be_incomplete() -> None:
+    base = record("0", photo(1, 200, 160))
+    crowd = [
+        Record(**{**vars(base), "path": str(n), "pixel_hash": f"{n:032x}"}) for n in range(100)
+    ]
+    found = near_pairs(crowd)
+    assert len(found.pairs) == sum(100 - step for step in range(1, 33))
+    assert not found.complete
+    assert near_pairs(crowd[:32]).complete
+    assert len(near_pairs(crowd[:32]).pairs) == 32 * 31 // 2
+
+
+def test_pairs_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_MOST_PAIRS", 10)
+    base = record("0", photo(1, 200, 160))
+    crowd = [Record(**{**vars(base), "path": str(n), "pixel_hash": f"{n:032x}"}) for n in range(30)]
+    found = near_pairs(crowd)
+    assert (len(found.pairs), found.complete) == (10, False)
+
+
+def test_the_nearest_pair_comes_first_and_progress_ends() -> None:
+    picture = photo(1, 200, 160)
+    records = [
+        record("a", picture),
+        record("b", resaved(picture, 10)),
+        record("c", resaved(picture, 95)),
+    ]
+    told: list[tuple[str, int, int]] = []
+    found = near_pairs(records, lambda *step: told.append(step))
+    assert [found.pairs[0][0].path, found.pairs[0][1].path] == ["a", "c"]
+    assert told[-1][0] == "compare"
+    assert told[-1][1] == told[-1][2]

@@ -1,0 +1,126 @@
+"""npz files as Keras's mnist.npz; foreign and damaged ones are refused in words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.datasets.layout import Item, recognise
+from workbench.datasets.npz_source import NpzImages, keys_of
+from workbench.errors import UserError
+
+
+def arrays(**changes: Any) -> dict[str, Any]:
+    images = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+    good = {
+        "x_train": images[:3],
+        "y_train": np.array([0, 1, 10]),
+        "x_test": images[3:],
+        "y_test": np.array([1, 0]),
+    }
+    return {key: value for key, value in {**good, **changes}.items() if value is not None}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    np.savez(path, **arrays(**changes))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UserError) as refused:
+        recognise(path)
+    assert "Expected: x_train" in refused.value.hint
+    return refused.value.message
+
+
+def test_parts_become_splits(tmp_path: Path) -> None:
+    found = recognise(write(tmp_path / "tiny.npz"))
+    assert (found.root, found.kind, found.user_split) == (tmp_path / "tiny.npz", "npz", True)
+    assert found.items[0] == Item("test/00000", "1")
+    assert found.items[-1] == Item("train/00002", "10")
+    assert [item.split for item in found.items] == ["test"] * 2 + ["train"] * 3
+    assert found.labels == ("0", "1", "10")
+
+
+def test_the_only_file_of_a_folder_is_found(tmp_path: Path) -> None:
+    write(tmp_path / "tiny.npz")
+    assert recognise(tmp_path).root == tmp_path / "tiny.npz"
+
+
+def test_keys_sort_as_numbers_do() -> None:
+    assert keys_of("train", 2) == ["train/00000", "train/00001"]
+    assert keys_of("train", 100_001)[-2:] == ["train/099999", "train/100000"]
+
+
+def test_labels_may_have_names(tmp_path: Path) -> None:
+    names = np.array([f"class {n}" for n in range(11)])
+    assert recognise(write(tmp_path / "a.npz", label_names=names)).labels == (
+        "class 0",
+        "class 1",
+        "class 10",
+    )
+    short = write(tmp_path / "b.npz", label_names=names[:10])
+    assert "label_names does not name all labels of y_train" in refusal(short)
+
+
+def test_labels_may_be_text_or_a_column(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.npz", y_train=np.array(["a", "b", "a"]), y_test=np.array([["a"], ["b"]])
+    )
+    assert recognise(path).labels == ("a", "b")
+
+
+def test_images_are_read_grey_and_in_colour(tmp_path: Path) -> None:
+    grey = NpzImages(write(tmp_path / "grey.npz"))
+    assert grey.array("train/00001").tolist() == arrays()["x_train"][1].tolist()
+    assert grey.image("test/00000").mode == "L"
+    column = NpzImages(write(tmp_path / "column.npz", x_test=np.zeros((2, 4, 3, 1), np.uint8)))
+    assert column.array("test/00001").shape == (4, 3)
+    colour = NpzImages(write(tmp_path / "colour.npz", x_test=np.zeros((2, 4, 5, 3), np.uint8)))
+    assert (colour.image("test/00001").mode, colour.image("test/00001").size) == ("RGB", (5, 4))
+    with pytest.raises(KeyError):
+        grey.array("test/00002")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"y_test": None}, "it lacks y_test; it holds x_test, x_train, y_train"),
+        ({"x_train": np.zeros((3, 4, 3), np.float32)}, "x_train is float32, not uint8"),
+        ({"x_train": np.zeros((3, 12), np.uint8)}, "x_train has the shape (3, 12)"),
+        ({"x_train": np.zeros((3, 4, 3, 2), np.uint8)}, "x_train has the shape (3, 4, 3, 2)"),
+        ({"x_train": np.zeros((3, 0, 3), np.uint8)}, "x_train has the shape (3, 0, 3)"),
+        ({"y_train": np.array([0, 1])}, "x_train has 3 images, y_train 2 labels"),
+        ({"y_train": np.array([0.5, 1, 1])}, "y_train is float64"),
+        (
+            {"y_train": np.array([0, {}, 1], object)},
+            "it holds Python objects, which are not loaded",
+        ),
+    ],
+)
+def test_wrong_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    assert told in refusal(write(tmp_path / "wrong.npz", **changes))
+
+
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.npz").read_bytes()
+    for name, content in (
+        ("text", b"not an npz"),
+        ("empty", b""),
+        ("half", whole[: len(whole) // 2]),
+    ):
+        path = tmp_path / f"{name}.npz"
+        path.write_bytes(content)
+        assert "cannot be used" in refusal(path)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "one.npz", y_train=np.zeros(3, int), y_test=np.zeros(2, int))
+    with pytest.raises(UserError, match="has only one class: 0"):
+        recognise(path)
+
+
+def test_other_arrays_are_told(tmp_path: Path) -> None:
+    found = recognise(write(tmp_path / "more.npz", extra=np.zeros(2)))
+    assert found.notes == ("Arrays of more.npz passed over: extra.",)

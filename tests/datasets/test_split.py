@@ -1,0 +1,215 @@
+"""Splits are stratified, drawn from the seed, and keep the same pixels on one side."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.datasets.scan import Record
+from workbench.datasets.split import assign
+from workbench.errors import UserError
+from workbench.experiment.spec import SplitSpec
+
+
+def images(split: str | None = None, prefix: str = "", **counts: int) -> list[Record]:
+    return [
+        Record(f"{prefix}{label}/{n}", label, split, pixel_hash=f"{prefix}{label}{n}")
+        for label, count in counts.items()
+        for n in range(count)
+    ]
+
+
+def spec(**values: Any) -> SplitSpec:
+    return SplitSpec(**values)
+
+
+def tally(records: list[Record], chosen: SplitSpec) -> dict[str, dict[str | None, int]]:
+    splits = assign(records, chosen).splits
+    labels = {record.path: record.label for record in records}
+    counted: dict[str, Counter[str | None]] = {}
+    for path, split in splits.items():
+        counted.setdefault(labels[path], Counter())[split] += 1
+    return {label: dict(counts) for label, counts in counted.items()}
+
+
+def refusal(records: list[Record], chosen: SplitSpec) -> UserError:
+    with pytest.raises(UserError) as refused:
+        assign(records, chosen)
+    return refused.value
+
+
+def test_fractions_are_met_in_each_class() -> None:
+    assert tally(images(a=100, b=20), SplitSpec()) == {
+        "a": {"train": 70, "validation": 15, "test": 15},
+        "b": {"train": 14, "validation": 3, "test": 3},
+    }
+
+
+def test_fractions_below_one_leave_images_out() -> None:
+    chosen = spec(train=0.2, validation=0.1, test=0.1)
+    assert tally(images(a=10), chosen)["a"] == {"train": 2, "validation": 1, "test": 1, None: 6}
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, {"train": 1}),
+        (2, {"train": 1, "validation": 1}),
+        (3, {"train": 1, "validation": 1, "test": 1}),
+        (4, {"train": 2, "validation": 1, "test": 1}),
+        (5, {"train": 3, "validation": 1, "test": 1}),
+    ],
+)
+def test_each_part_gets_an_image_where_possible(count: int, expected: dict[str, int]) -> None:
+    assert tally(images(a=count, b=9), SplitSpec())["a"] == expected
+
+
+def test_a_part_of_zero_gets_none() -> None:
+    chosen = spec(train=0.8, validation=0.0, test=0.2)
+    assert tally(images(a=10), chosen)["a"] == {"train": 8, "test": 2}
+
+
+def test_counts_are_met_exactly_and_the_rest_is_unused() -> None:
+    chosen = spec(train=5, validation=3, test=2)
+    assert tally(images(a=11, b=10), chosen) == {
+        "a": {"train": 5, "validation": 3, "test": 2, None: 1},
+        "b": {"train": 5, "validation": 3, "test": 2},
+    }
+
+
+def test_counts_too_large_are_refused_with_the_remedy() -> None:
+    refused = refusal(images(**{"a": 10, "b\x1b": 9}), spec(train=5, validation=3, test=2))
+    assert refused.message == (
+        "The class b\\e has 9 usable images, and the split asks for 5 + 3 + 2 = 10 a class."
+    )
+    assert "--set data.split.train=0.7" in refused.hint
+
+
+def test_the_seed_decides_and_nothing_else() -> None:
+    records = images(a=50, b=50)
+    first = assign(records, spec(seed=1)).splits
+    assert assign(records[::-1], spec(seed=1)).splits == first
+    assert assign(records, spec(seed=2)).splits != first
+    renamed = [Record(f"new/{r.path}", r.label, None, pixel_hash=r.pixel_hash) for r in records]
+    assert assign(renamed, spec(seed=1)).splits == {f"new/{p}": s for p, s in first.items()}
+
+
+def same(label: str, pixels: str, count: int, prefix: str = "s") -> list[Record]:
+    return [Record(f"{prefix}{label}{n}", label, None, pixel_hash=pixels) for n in range(count)]
+
+
+def test_the_same_pixels_stay_on_one_side() -> None:
+    records = images(a=40) + [r for n in range(10) for r in same("a", f"dup{n}", 4, f"{n}-")]
+    splits = assign(records, SplitSpec()).splits
+    sides: dict[str, set[str | None]] = {}
+    for record in records:
+        sides.setdefault(record.pixel_hash, set()).add(splits[record.path])
+    assert all(len(side) == 1 for side in sides.values())
+    assert None not in splits.values()
+
+
+def test_counts_hold_though_duplicates_stay_together() -> None:
+    records = images(a=6) + same("a", "dup", 4)
+    assert tally(records, spec(train=3, validation=2, test=2))["a"] == {
+        "train": 3,
+        "validation": 2,
+        "test": 2,
+        None: 3,
+    }
+
+
+def test_counts_that_duplicates_make_impossible_are_refused() -> None:
+    refused = refusal(same("a", "dup", 6) + images(b=6), spec(train=2, validation=2, test=2))
+    assert "The class a has 6 usable images" in refused.message
+    assert "same pixels" in refused.message
+
+
+def test_images_with_contradictory_labels_are_trained_on_not_measured_with() -> None:
+    records = images(a=20, b=20) + same("a", "both", 1) + same("b", "both", 1)
+    splits = assign(records, SplitSpec()).splits
+    assert splits["sa0"] == splits["sb0"] == "train"
+
+
+def test_bad_files_get_no_split() -> None:
+    records = [*images(a=5), Record("a/bad", "a", None, problem="the file is empty")]
+    assert "a/bad" not in assign(records, SplitSpec()).splits
+
+
+def test_a_class_without_usable_images_is_refused() -> None:
+    records = [*images(a=5), Record("b/bad", "b", None, problem="the file is empty")]
+    assert refusal(records, SplitSpec()).message == "1 class has no usable image: b."
+
+
+def test_a_split_in_the_data_is_kept() -> None:
+    records = images("train", a=3, b=3) + images("validation", "v", a=1, b=1)
+    records += images("test", "t", a=2, b=1)
+    done = assign(records, SplitSpec())
+    assert done.splits == {record.path: record.split for record in records}
+    assert done.notes == ("The split in the data is kept as it is.",)
+
+
+def test_a_missing_validation_part_is_taken_from_training() -> None:
+    records = images("train", a=20, b=10) + images("test", "t", a=5, b=5)
+    done = assign(records, spec(train=0.6, validation=0.2, test=0.2))
+    counts = Counter((path[0], split) for path, split in done.splits.items())
+    assert counts == {
+        ("a", "train"): 16,
+        ("a", "validation"): 4,
+        ("b", "train"): 8,
+        ("b", "validation"): 2,
+        ("t", "test"): 10,
+    }
+    assert "6 images of the training part were taken for validation" in done.notes[0]
+
+
+def test_a_missing_validation_part_may_be_counted() -> None:
+    records = images("train", a=20, b=10) + images("test", "t", a=5, b=5)
+    done = assign(records, spec(train=1000, validation=9, test=0))
+    assert Counter(done.splits.values()) == {"train": 12, "validation": 18, "test": 10}
+    refused = refusal(records, spec(train=1000, validation=10, test=0))
+    assert "asks for 10 for validation and 1 to train on a class" in refused.message
+
+
+def test_no_validation_is_taken_where_none_is_wanted() -> None:
+    records = images("train", a=3) + images("test", "t", a=3)
+    done = assign(records, spec(train=0.8, validation=0.0, test=0.2))
+    assert Counter(done.splits.values()) == {"train": 3, "test": 3}
+
+
+def test_without_a_test_part_there_is_none() -> None:
+    done = assign(images("train", a=3) + images("validation", "v", a=3), SplitSpec())
+    assert set(done.splits.values()) == {"train", "validation"}
+    assert done.notes[-1] == "The data has no test part, so there are no test images."
+
+
+def test_a_label_without_usable_training_images_is_refused() -> None:
+    records = [
+        *images("train", a=3),
+        Record("b/bad", "b", "train", problem="the file is empty"),
+        *images("test", "t", a=1, b=1),
+    ]
+    assert refusal(records, SplitSpec()).message == (
+        "1 class has no usable image in the training part: b."
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    groups=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5)), min_size=1, max_size=30),
+    parts=st.tuples(*[st.integers(0, 10)] * 3),
+    seed=st.integers(0, 5),
+)
+def test_whatever_the_data_no_pixels_leak(
+    groups: list[tuple[str, int]], parts: tuple[int, int, int], seed: int
+) -> None:
+    train, validation, test = (part / 32 for part in parts)
+    chosen = spec(train=train + 1 / 32, validation=validation, test=test, seed=seed)
+    records = [r for n, (label, k) in enumerate(groups) for r in same(label, f"p{n}", k, f"{n}-")]
+    splits = assign(records, chosen).splits
+    for pixels in {record.pixel_hash for record in records}:
+        sides = {splits[r.path] for r in records if r.pixel_hash == pixels}
+        assert len(sides) == 1
+    for label in {record.label for record in records}:
+        assert "train" in {splits[r.path] for r in records if r.label == label}

@@ -1,0 +1,159 @@
+"""Runs with real workers, driven by the command line."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Person
+from PIL import Image
+
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import follow
+
+pytestmark = pytest.mark.worker
+
+PRESET = ("train", "--preset", "convnet", "--data", "photos")
+# Long enough to be caught in the middle, and cut off by a stop long before its end.
+ENDLESS = (
+    *PRESET,
+    "--set", "training.epochs=100000",
+    "--set", "training.early_stopping=0",
+    "--name", "endless",
+)  # fmt: skip
+
+
+def folder_of(person: Person, run: str) -> RunFolder:
+    return RunFolder(person.workspace / "saved_models" / run)
+
+
+def wait_for(person: Person, run: str, kind: str, count: int = 1) -> None:
+    """Follows the run until an event has come `count` times."""
+    seen = 0
+    for event in follow(folder_of(person, run)):
+        seen += event["event"] == kind
+        if seen == count:
+            return
+    raise AssertionError(f"the run ended without {count} x {kind}")
+
+
+def worker_pid(person: Person, run: str) -> int:
+    return json.loads(folder_of(person, run).worker_path.read_text())["pid"]
+
+
+def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
+    photos = sorted((person.workspace / "photos").rglob("*.png"))
+    before = [(path.stat().st_mtime_ns, path.read_bytes()) for path in photos]
+    printed = person.types(
+        *PRESET,
+        "--set",
+        "training.epochs=8",
+        "--set",
+        "training.batch_size=4",
+        "--set",
+        "evaluation.shift=2",
+    )
+    assert "data   photos: 42 train, 10 validation, 8 test images, 2 labels" in printed
+    assert "test accuracy 1.0000 (" in printed
+    assert "accuracy with images shifted by 2 pixels 1.0000" in printed
+    folder = folder_of(person, "photos-1")
+    results = json.loads(folder.results_path.read_text())
+    assert results["confusion"] == [[4, 0], [0, 4]]
+    assert len(folder.predictions_path.read_text().splitlines()) == 9
+    assert before == [(path.stat().st_mtime_ns, path.read_bytes()) for path in photos]
+
+    (summary,) = json.loads(person.types("runs", "--json"))
+    assert (summary["name"], summary["state"], summary["test_accuracy"]) == (
+        "photos-1", "finished", 1.0,
+    )  # fmt: skip
+    assert "is not running: it is finished" in person.types("stop", "photos-1", expect=2)
+    assert "is finished" in person.types("resume", "photos-1", expect=2)
+
+    figures = json.loads(person.types("evaluate", "photos-1", "--json").split("evaluate:")[0])
+    assert figures["loss"] == pytest.approx(results["loss"], rel=1e-5)
+    assert figures["confusion"] == results["confusion"]
+
+    odd = person.workspace / "odd"
+    odd.mkdir()
+    # Larger, grey and in another format: the model's contract brings it to the right shape.
+    Image.fromarray(np.full((90, 50), 210, np.uint8)).save(odd / "bright.jpg")
+    (odd / "broken.png").write_bytes(b"no image")
+    (odd / "notes.txt").write_text("not looked at")
+    answer = person.types("predict", "odd", "--json", expect=1)
+    assert "broken.png: " in answer
+    told = json.loads(answer[: answer.rindex("}") + 1])
+    bright, broken = told["predictions"]
+    assert told["labels"] == ["dark", "light"]
+    assert (bright["label"], broken["label"]) == ("light", None)
+    assert sum(bright["probabilities"]) == pytest.approx(1)
+    rows = person.types("predict", "photos/dark", "--csv", "--model", "photos-1").splitlines()
+    assert rows[0] == "path,label,probability,dark,light"
+    assert all(row.split(",")[1] == "dark" for row in rows[1:31])
+
+
+def test_a_run_outlives_the_terminal_and_stops_when_asked(person: Person) -> None:
+    """The starting shell's whole session gets SIGHUP, as when ssh breaks off."""
+    shell = subprocess.Popen(
+        person.command(*ENDLESS),
+        cwd=person.workspace,
+        env=person.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert shell.stdout is not None
+    for line in shell.stdout:
+        if line.startswith(b"epoch"):
+            break
+    os.killpg(shell.pid, signal.SIGHUP)
+    assert shell.wait(timeout=30) == -signal.SIGHUP
+    shell.stdout.close()
+    done = len(person.epochs("endless"))
+    wait_for(person, "endless", "epoch_finished", done + 3)
+    assert "training" in person.types("runs")
+    assert "is already being trained" in person.types("resume", "endless", expect=2)
+
+    assert "endless is stopped. Go on: workbench resume endless" in person.types("stop", "endless")
+    assert "stopped" in person.types("runs")
+    told = person.types("attach", "endless")
+    epochs = [line for line in told.splitlines() if line.startswith("epoch")]
+    assert len(epochs) == len(person.epochs("endless")) > done
+    assert "stopped and saved at epoch" in told
+
+
+def test_killed_and_resumed_it_trains_on_where_it_was(person: Person) -> None:
+    finite = ("--set", "training.epochs=6", "--set", "training.early_stopping=0",
+              "--set", "training.deterministic=true")  # fmt: skip
+    person.types(*PRESET, *finite, "--name", "whole")
+    person.types(*PRESET, *finite, "--name", "parts", "--detach")
+    wait_for(person, "parts", "checkpoint_saved", 2)
+    os.kill(worker_pid(person, "parts"), signal.SIGKILL)
+    assert [event["event"] for event in follow(folder_of(person, "parts"))][-1] in (
+        "interrupted",
+        "finished",
+    )
+    assert "interrupted" in person.types("runs")
+    person.types("resume", "parts")
+    kept = {epoch["epoch"]: epoch for epoch in person.epochs("parts")}
+    assert list(kept.values()) == person.epochs("whole")
+    whole, parts = (
+        np.load(folder_of(person, run).checkpoints / "last.npz") for run in ("whole", "parts")
+    )
+    assert sorted(whole.files) == sorted(parts.files)
+    for key in whole.files:
+        assert np.array_equal(whole[key], parts[key]), key
+
+
+def test_faults_of_the_data_are_told_by_the_run(person: Person) -> None:
+    printed = person.types(
+        *PRESET, "--set", "data.split.train=100", "--set", "data.split.validation=10",
+        "--set", "data.split.test=10", expect=2,
+    )  # fmt: skip
+    assert "error: photos-1 failed." in printed
+    assert "100" in printed
+    assert person.events("photos-1")[-1]["event"] == "failed"
+    assert Path(person.workspace / "photos" / "dark" / "dark-0.png").exists()
