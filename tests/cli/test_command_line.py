@@ -1,0 +1,191 @@
+"""The command line: quick to answer, and plain about what it cannot do."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from workbench import __version__
+from workbench.cli import workbench
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Types a command in an empty workspace."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKBENCH_HOME", raising=False)
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(workbench, words, prog_name="workbench")
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """photos/a and photos/b with ten small images each."""
+    for label, level in (("a", 0), ("b", 200)):
+        folder = tmp_path / "photos" / label
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((20, 20, 3), level + number, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from workbench.cli import workbench\n"
+        "try: workbench(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'keras', 'tensorflow', 'textual', 'sklearn', 'scipy', 'numpy', 'PIL', "
+        "'pydantic', 'rich'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Commands:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_nothing_but_the_worker_imports_keras() -> None:
+    """Every module that a terminal may load, in a clean process."""
+    script = (
+        "import importlib, pkgutil, sys, workbench\n"
+        "rooms = ('cli', 'runs', 'datasets', 'experiment')\n"
+        "for room in rooms:\n"
+        "    package = importlib.import_module(f'workbench.{room}')\n"
+        "    for module in pkgutil.iter_modules(package.__path__):\n"
+        "        importlib.import_module(f'workbench.{room}.{module.name}')\n"
+        "print(sorted({'keras', 'tensorflow', 'textual', 'sklearn'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_version(types: Type) -> None:
+    assert types("--version").output == f"workbench, version {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(types: Type, shell: str) -> None:
+    result = types("completion", shell)
+    assert result.exit_code == 0
+    assert "_WORKBENCH_COMPLETE" in result.output
+
+
+def test_runs_are_completed_by_name(types: Type, tmp_path: Path) -> None:
+    run = tmp_path / "saved_models" / "photos-1"
+    run.mkdir(parents=True)
+    (run / "spec.toml").touch()
+    environment = {"COMP_WORDS": "workbench attach ph", "COMP_CWORD": "2"}
+    result = CliRunner().invoke(
+        workbench, [], prog_name="workbench",
+        env={**environment, "_WORKBENCH_COMPLETE": "bash_complete"},
+    )  # fmt: skip
+    assert result.output == "plain,photos-1\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("train",), "Give either a spec file or --preset NAME."),
+        (("train", "a.toml", "--preset", "dense"), "Give either a spec file or --preset NAME."),
+        (("train", "--preset", "convnet"), "A preset needs images: add --data PATH"),
+        (("train", "a.toml"), "Cannot read the spec a.toml: No such file or directory."),
+        (("train", "--preset", "vgg", "--data", "photos"), "There is no preset 'vgg'; allowed:"),
+        (("train", "--preset", "convnet", "--data", "none"), "There is no file or folder none."),
+        (("train", "--preset", "convnet", "--data", "empty"), "empty"),
+        (("train", "--preset", "convnet", "--data", "photos/a"), "photos/a"),
+        (
+            ("train", "--preset", "convnet", "--data", "photos", "--set", "training.epoch=3"),
+            "training.epoch: unknown key. Did you mean 'epochs'?",
+        ),
+        (
+            ("train", "--preset", "convnet", "--data", "photos", "--set", "data.image_size=[8,8]"),
+            "does not fit any more",
+        ),
+        (("train", "--preset", "convnet", "--data", "photos", "--name", "a/b"), "name: received"),
+        (("presets", "none", "--data", "photos"), "There is no preset 'none'"),
+        (("attach", "none"), "There are no runs in"),
+        (("stop", "none"), "There are no runs in"),
+        (("status", "../photos"), "There are no runs in"),
+        (("resume", "none"), "There are no runs in"),
+        (("evaluate", "none"), "There are no runs in"),
+        (("predict", "photos"), "has a finished model yet"),
+        (("predict", "photos", "--model", "x.keras"), "There is no model file x.keras."),
+        (("data", "scan", "none"), "There is no file or folder none."),
+        (("data", "show", "none"), "There is no data set none"),
+        (("data", "clean", "none"), "There is no data set none"),
+        (("data", "get", "none"), "There is no data set 'none' in the catalogue."),
+        (("--workspace", "photos/a/0.png", "runs"), "is a file, not a folder"),
+    ],
+)
+def test_errors_are_for_people(
+    types: Type, photos: Path, words: tuple[str, ...], told: str
+) -> None:
+    (photos.parent / "empty").mkdir()
+    result = types(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert told in result.stderr
+    assert not (photos.parent / "saved_models").exists()
+
+
+def test_a_preset_is_a_spec_to_start_from(types: Type, photos: Path, tmp_path: Path) -> None:
+    written = types("presets", "convnet", "--data", "photos")
+    assert written.exit_code == 0
+    tree = tomllib.loads(written.output)
+    assert tree["data"]["source"] == str(photos)
+    assert tree["data"]["image_size"] == [20, 20]
+    (tmp_path / "spec.toml").write_text(written.output)
+    result = types("train", "spec.toml", "--set", "training.optimizer=lion")
+    assert "spec.toml: training.optimizer: received 'lion'" in result.stderr
+
+
+def test_paths_in_a_spec_start_at_its_folder(types: Type, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    model = '[model]\nstrategy = "dense"\n'
+    (folder / "spec.toml").write_text(f'[data]\nsource = "gone"\n{model}')
+    assert "There is no file or folder" in types("train", "elsewhere/spec.toml").stderr
+    (folder / "spec.toml").write_text(f'[data]\nsource = "../photos"\nchannels = 2\n{model}')
+    assert "data.channels: received 2" in types("train", "elsewhere/spec.toml").stderr
+
+
+def test_scanning_tells_and_changes_nothing(types: Type, photos: Path, tmp_path: Path) -> None:
+    (photos / "a" / "broken.png").write_bytes(b"\x89PNG\r\n")
+    (photos / "b" / "\x1b[31m.png").write_bytes((photos / "b" / "1.png").read_bytes())
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    result = types("data", "scan", "photos", "--all")
+    assert result.exit_code == 0
+    assert "broken.png" in result.output
+    assert "\x1b" not in result.output
+    assert "\\e[31m.png" in result.output
+    assert before == {path: path.read_bytes() for path in photos.rglob("*.png")}
+    assert "photos" in types("data", "list").output
+    shown = types("data", "show", "photos").output
+    assert "22 images in 2 classes" in shown
+    assert "0 B freed" in types("data", "clean").output
+
+
+def test_an_empty_workspace_says_what_to_do(types: Type) -> None:
+    assert "Start one: workbench demo" in types("runs").output
+    assert "workbench data get" in types("data", "list").output
+    assert types("runs", "--json").output == "[]\n"
+
+
+def test_the_catalogue_says_how_files_are_checked(types: Type) -> None:
+    told = types("data", "get").output
+    assert "mnist" in told
+    assert "checked: sha256 as published by Keras" in told
