@@ -1,6 +1,8 @@
 """Same and nearly same images: exact groups, verified pairs, linear cost."""
 
 import io
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,23 +71,18 @@ def test_an_equal_hash_is_not_enough() -> None:
     picture = photo(1, 200, 160)
     dark = picture.point(lambda value: value // 2)
     a, b = record("a", picture), record("b", dark)
-    assert (a.dhash or 0) ^ (b.dhash or 0) < 1 << 64
-    hashed_alike = Record(**{**vars(b), "dhash": a.dhash})
-    assert near_pairs([a, hashed_alike]).pairs == ()
+    assert near_pairs([a, replace(b, dhash=a.dhash)]).pairs == ()
+
+
+def like(base: Record, path: str, **changes: Any) -> Record:
+    """The same picture under another name, with other pixels somewhere."""
+    return replace(base, path=path, pixel_hash=path.encode().hex(), **changes)
 
 
 def shifted(base: Record, bits: int, path: str) -> Record:
-    """The same thumbnail, and a hash with so many of its lowest bits turned in different bands."""
+    """The same thumbnail, and a hash in which so many bits differ, each in a band of its own."""
     turned = sum(1 << place for place in (0, 13, 26, 39, 52)[:bits])
-    other_pixels = f"{abs(hash(path)):032x}"[:32]
-    return Record(
-        **{
-            **vars(base),
-            "path": path,
-            "pixel_hash": other_pixels,
-            "dhash": (base.dhash or 0) ^ turned,
-        }
-    )
+    return like(base, path, dhash=(base.dhash or 0) ^ turned)
 
 
 @pytest.mark.parametrize(("bits", "near"), [(1, True), (4, True), (5, False)])
@@ -98,14 +95,7 @@ def test_the_bound_of_bits_holds_wherever_they_differ(bits: int, near: bool) -> 
 def test_the_bound_of_grey_levels_holds(levels: int, near: bool) -> None:
     base = record("a", photo(1, 200, 160).point(lambda value: 40 + value // 2))
     thumbnail = np.frombuffer(bytes.fromhex(base.thumbnail), np.uint8) + levels
-    other = Record(
-        **{
-            **vars(base),
-            "path": "b",
-            "pixel_hash": "0" * 32,
-            "thumbnail": thumbnail.tobytes().hex(),
-        }
-    )
+    other = like(base, "b", thumbnail=thumbnail.tobytes().hex())
     assert bool(near_pairs([base, other]).pairs) is near
 
 
@@ -141,7 +131,7 @@ def test_crowded_buckets_are_capped_and_said_to_be_incomplete() -> None:
 def test_pairs_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_MOST_PAIRS", 10)
     base = record("0", photo(1, 200, 160))
-    crowd = [Record(**{**vars(base), "path": str(n), "pixel_hash": f"{n:032x}"}) for n in range(30)]
+    crowd = [like(base, str(n)) for n in range(30)]
     found = near_pairs(crowd)
     assert (len(found.pairs), found.complete) == (10, False)
 

@@ -36,7 +36,7 @@ def test_the_convnet_has_one_stage_that_trains_all() -> None:
     assert (stage.index, stage.name, stage.trainable) == (0, "train all", None)
     assert stage.augmented
     assert stage.keep == "best"
-    assert stage.early_stopping == 12
+    assert stage.early_stopping == 15
 
 
 def test_book_convnet_has_the_books_figures() -> None:

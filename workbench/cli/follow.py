@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from workbench.runs.launch import follow
 from workbench.text import human_seconds, plural, safe_text
 
 Event = dict[str, Any]
+FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class Screen(Protocol):
@@ -51,9 +52,9 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
                     story.tell(last)
     except KeyboardInterrupt:
         click.echo(
-            f"\nDetached: {folder.name} trains on. "
-            f"Watch it again: {command_line(workspace, 'attach', folder.name)}   "
-            f"stop it: {command_line(workspace, 'stop', folder.name)}",
+            f"\nDetached; {folder.name} trains on.\n"
+            f"Watch it again: {command_line(workspace, 'attach', folder.name)}\n"
+            f"Stop it:        {command_line(workspace, 'stop', folder.name)}",
             err=True,
         )
         return "detached"
@@ -109,10 +110,10 @@ class Story:
         self.epochs = event["epochs"]
         self.line(
             f"stage  {safe_text(event['name'])}: {event['parameters']:,} parameters, "
-            f"{event['optimizer']} at {event['learning_rate']:g}, batches of "
-            f"{event['batch_size']}, up to {plural(event['epochs'], 'epoch')} "
-            f"on {safe_text(event['device'])}"
+            f"{event['optimizer']} {event['learning_rate']:g}, batch {event['batch_size']}, "
+            f"{plural(event['epochs'], 'epoch')}, {safe_text(event['device'])}"
         )
+        self.line(_columns("epoch", FIGURES, "time"))
 
     def _resumed(self, event: Event) -> None:
         where = f"epoch {event['epoch']}"
@@ -131,16 +132,12 @@ class Story:
         )
 
     def _epoch_finished(self, event: Event) -> None:
-        width = len(str(self.epochs))
-        figures = "  ".join(
-            f"{name} {_number(event[name])}"
-            for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-            if event.get(name) is not None
-        )
-        best = "  best" if event["best"] else ""
         self.line(
-            f"epoch {event['epoch']:>{width}}/{self.epochs}  {figures}  "
-            f"{human_seconds(event['seconds'])}{best}"
+            _columns(
+                f"{event['epoch']}/{self.epochs}",
+                [_number(event.get(name)) for name in FIGURES],
+                human_seconds(event["seconds"]) + ("  best" if event["best"] else ""),
+            )
         )
 
     def _stage_finished(self, event: Event) -> None:
@@ -160,6 +157,14 @@ class Story:
         self.line(
             f"finished in {human_seconds(event['seconds'])}: {safe_text(self.folder.model_path)}"
         )
+
+
+def _columns(epoch: str, figures: Sequence[str], time: str) -> str:
+    """A line of the table of epochs, within 80 columns."""
+    cells = (
+        f"{figure:>{max(len(name), 7)}}" for name, figure in zip(FIGURES, figures, strict=True)
+    )
+    return f"{epoch:>9}  {'  '.join(cells)}  {time}"
 
 
 def _number(value: object) -> str:
@@ -186,7 +191,7 @@ def _screen(plain: bool) -> Iterator[Screen]:
     from rich.text import Text
 
     with Progress(
-        BarColumn(bar_width=16),
+        BarColumn(bar_width=12),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.description}", markup=False),
         console=Console(highlight=False),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from workbench.datasets.duplicates import exact_groups, near_pairs
 from workbench.datasets.images import GREY_MODES
-from workbench.datasets.names import SPLITS, naturally
+from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import TINY, Record
 from workbench.datasets.source import Source
 from workbench.errors import UserError
@@ -25,7 +25,6 @@ UNSPLIT = "all"  # where the person made no split
 IMBALANCE = 3.0  # largest class over smallest from which it is told
 FEW = 20  # images of a class below which it is told
 _FORMAT = 1
-_NAMES_SHOWN = 3
 _SEVERITIES = ("error", "warning", "note")
 
 # Oddities of files that are used all the same, and what is done about them.
@@ -203,7 +202,7 @@ def _unusable(records: Sequence[Record]) -> Iterator[Finding]:
     for reason, paths in sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         count = plural(len(paths), "file")
         yield Finding(
-            "unusable", "error", f"{count} left out: {reason} ({_shown(paths)}).", tuple(paths)
+            "unusable", "error", f"{count} left out: {reason} ({examples(paths)}).", tuple(paths)
         )
 
 
@@ -236,7 +235,9 @@ def _near(usable: list[Record], progress: Progress) -> Iterator[Finding]:
         if pairs:
             groups = _paths_of(pairs)
             count = plural(len(pairs), "pair")
-            message = f"{least}{count} of images look nearly the same{where} ({_shown(groups[0])})."
+            message = (
+                f"{least}{count} of images look nearly the same{where} ({examples(groups[0])})."
+            )
             yield Finding(code, severity, message, groups=groups)
 
 
@@ -255,7 +256,7 @@ def _balance(counts: dict[str, dict[str, int]]) -> Iterator[Finding]:
     few = naturally(label for label, total in totals.items() if total < FEW)
     if few:
         count = plural(len(few), "class has", "classes have")
-        yield Finding("few-images", "warning", f"{count} fewer than {FEW} images: {_shown(few)}.")
+        yield Finding("few-images", "warning", f"{count} fewer than {FEW} images: {examples(few)}.")
 
 
 def _colours(usable: list[Record]) -> Iterator[Finding]:
@@ -274,7 +275,7 @@ def _oddities(usable: list[Record]) -> Iterator[Finding]:
             yield Finding(
                 code,
                 severity,
-                f"{plural(len(paths), 'image')} {verb} {what} ({_shown(paths)}).",
+                f"{plural(len(paths), 'image')} {verb} {what} ({examples(paths)}).",
                 paths,
             )
 
@@ -289,7 +290,7 @@ def _grouped(
         yield Finding(
             code,
             severity,
-            f"{count} of images {what}, {total:,} files in all ({_shown(paths[0])}).",
+            f"{count} of images {what}, {total:,} files in all ({examples(paths[0])}).",
             groups=paths,
         )
 
@@ -310,9 +311,3 @@ def _differ(group: Sequence[Record], value: Callable[[Record], str | None]) -> b
 
 def _paths_of(groups: Sequence[Sequence[Record]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(record.path for record in group) for group in groups)
-
-
-def _shown(names: Sequence[str]) -> str:
-    shown = ", ".join(safe_text(name, 60) for name in names[:_NAMES_SHOWN])
-    more = len(names) - _NAMES_SHOWN
-    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -9,13 +9,12 @@ from workbench.datasets.csv_source import has_known_columns, read_csv_source
 from workbench.datasets.listing import (
     Folder,
     Passed,
-    examples,
     holds_images,
     images_below,
     is_image,
     list_folder,
 )
-from workbench.datasets.names import flat_label, split_name
+from workbench.datasets.names import examples, flat_label, split_name
 from workbench.datasets.npz_source import read_npz_source
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
@@ -167,7 +166,7 @@ def _split_folders(
         if by_folder and split != "train":
             named[name] = labelled
     _pass_over(here, set(parts), passed)
-    for name in set(filled) - set(parts):
+    for name in sorted(set(filled) - set(parts)):
         passed.notes.append(f"The folder {safe_text(name)} is none of the splits; left out.")
     known = {item.label for item in items if item.split == "train"}
     if not known:
@@ -209,8 +208,8 @@ def _refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None
         labels = {item.label for item in items}
         if not labels & known:
             raise UserError(
-                f"No class folder in {safe_text(name)} ({examples(tuple(labels))}) has the name "
-                f"of one in the training part ({examples(tuple(known))}).",
+                f"No class folder in {safe_text(name)} ({examples(sorted(labels))}) has the name "
+                f"of one in the training part ({examples(sorted(known))}).",
                 "Give the class folders the same names in all parts.",
             )
 

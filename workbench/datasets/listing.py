@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from workbench.datasets.images import IMAGE_ENDINGS
-from workbench.datasets.names import ignored
+from workbench.datasets.names import examples, ignored
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
 _TELL_EVERY = 1000  # files between two words of progress
-_EXAMPLES = 3
 
 
 @dataclass
@@ -36,10 +35,12 @@ class Passed:
         notes = list(self.notes)
         if self.others:
             count = plural(len(self.others), "file")
-            notes.append(f"{count} without an image ending passed over: {examples(self.others)}.")
+            notes.append(
+                f"{count} without an image ending passed over: {examples(sorted(self.others))}."
+            )
         if self.unreadable:
             count = plural(len(self.unreadable), "folder")
-            notes.append(f"{count} could not be read: {examples(self.unreadable)}.")
+            notes.append(f"{count} could not be read: {examples(sorted(self.unreadable))}.")
         return tuple(notes)
 
 
@@ -142,10 +143,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link into a folder that may not be entered, or one that leads in circles
         return False
-
-
-def examples(names: list[str] | tuple[str, ...]) -> str:
-    """The first few names, made safe, and how many more there are."""
-    shown = ", ".join(safe_text(name, 60) for name in sorted(names)[:_EXAMPLES])
-    more = len(names) - _EXAMPLES
-    return f"{shown} and {more:,} more" if more > 0 else shown

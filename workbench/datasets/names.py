@@ -1,7 +1,9 @@
 """What names of files, folders and labels tell."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from workbench.text import safe_text
 
 SPLITS = ("train", "validation", "test")
 
@@ -12,6 +14,7 @@ _SPLIT_NAMES = {
 }
 _SPLIT_OF = {name: split for split, names in _SPLIT_NAMES.items() for name in names}
 _RUBBISH = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
+_EXAMPLES = 3
 _NUMBERED = re.compile(r"(.+)[._-]\d+", re.DOTALL)
 
 
@@ -38,6 +41,13 @@ def ignored(name: str) -> bool:
 def naturally(names: Iterable[str]) -> list[str]:
     """Sorted as people count: 2 before 10."""
     return sorted(names, key=_natural_key)
+
+
+def examples(names: Sequence[str]) -> str:
+    """The first few names, made safe, and how many more there are."""
+    shown = ", ".join(safe_text(name, 60) for name in names[:_EXAMPLES])
+    more = len(names) - _EXAMPLES
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

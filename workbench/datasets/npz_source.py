@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from workbench.datasets.images import MAX_PIXELS
-from workbench.datasets.listing import Passed, examples
+from workbench.datasets.listing import Passed
+from workbench.datasets.names import examples
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
 from workbench.text import safe_text
@@ -31,7 +32,7 @@ def read_npz_source(path: Path, passed: Passed) -> Source:
     with _readable(path), np.load(path, allow_pickle=False) as arrays:
         missing = [key for key in _KEYS if key not in arrays.files]
         if missing:
-            found = examples(tuple(arrays.files)) or "nothing"
+            found = examples(sorted(arrays.files)) or "nothing"
             raise _wrong(path, f"it lacks {', '.join(missing)}; it holds {found}")
         if others := [k for k in arrays.files if k not in (*_KEYS, "label_names")]:
             passed.notes.append(

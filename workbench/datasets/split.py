@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from workbench.datasets.duplicates import exact_groups
-from workbench.datasets.names import SPLITS, naturally
+from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import Record
 from workbench.errors import UserError
 from workbench.experiment.spec import SplitSpec
@@ -97,11 +97,12 @@ def _share_out(
         images = sum(map(len, groups)) + len(conflicts)
         quotas = _quotas(label, images, parts)
         train = conflicts[: quotas[0]]
-        splits.update((record.path, "train") for record in train)
-        quotas[0] -= len(train)
+        quotas[0] -= _put(train, "train", splits)
         groups.sort(key=lambda group: (-len(group), _draw(seed, group[0])))
-        short = _fill(groups, quotas, splits, exact=_counted(parts))
-        if short:
+        if groups and not train and not _counted(parts):
+            # The smallest group: if all were large, the others could leave training nothing.
+            quotas[0] -= _put(groups.pop(), "train", splits)
+        if _fill(groups, quotas, splits, exact=_counted(parts)):
             raise _too_few_of_one_side(label, images, parts)
     return splits
 
@@ -120,9 +121,13 @@ def _fill(
         if quotas[fullest] <= 0:
             break
         chosen = group[: quotas[fullest]] if exact else group
-        splits.update((record.path, SPLITS[fullest]) for record in chosen)
-        quotas[fullest] -= len(chosen)
+        quotas[fullest] -= _put(chosen, SPLITS[fullest], splits)
     return exact and any(quota > 0 for quota in quotas)
+
+
+def _put(group: Group, split: str, splits: dict[str, str | None]) -> int:
+    splits.update((record.path, split) for record in group)
+    return len(group)
 
 
 def _quotas(
@@ -185,9 +190,9 @@ def _refuse_empty_classes(records: Sequence[Record], usable: list[Record]) -> No
     lacking = naturally({record.label for record in records} - trained)
     if lacking:
         where = " in the training part" if user_split else ""
-        names = ", ".join(safe_text(label, 60) for label in lacking[:5])
         raise UserError(
-            f"{plural(len(lacking), 'class has', 'classes have')} no usable image{where}: {names}.",
+            f"{plural(len(lacking), 'class has', 'classes have')} no usable image{where}: "
+            f"{examples(lacking)}.",
             "audit.json names the files that cannot be used and why. Mend them, or take the "
             "class out of the data.",
         )

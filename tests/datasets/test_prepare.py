@@ -1,0 +1,253 @@
+"""From a folder to a pack in one call, on made data and on real data."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import class_folders, stop_at, write_photo
+
+from workbench.datasets.manifest import read_manifest
+from workbench.datasets.pack import open_pack
+from workbench.datasets.prepare import prepare, prepare_again, survey
+from workbench.datasets.store import list_datasets
+from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.spec import DataSpec
+from workbench.paths import Workspace
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="no shared data here")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+def spec(source: Path, **values: Any) -> DataSpec:
+    return DataSpec(source=str(source), **{"image_size": (10, 12), **values})
+
+
+def everything_below(root: Path) -> dict[str, tuple[int, int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_ino, path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_folder_becomes_a_pack(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", **{"class 10": 10, "class 2": 10})
+    before = everything_below(root)
+    told: list[tuple[str, int, int]] = []
+    done = prepare(spec(root), workspace, lambda *step: told.append(step))
+    assert (done.name, done.folder) == ("pets", workspace.data / "pets")
+    assert (done.source_root, done.labels) == (root, ("class 2", "class 10"))
+    assert read_manifest(done.folder / "manifest.csv") == list(done.rows)
+    assert open_pack(done.pack).shape == (20, 10, 12, 3)
+    parts = [done.indices(split) for split in ("train", "validation", "test")]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(20))
+    assert [len(part) for part in parts] == [14, 4, 2]
+    assert all(done.rows[i].split == "test" for i in parts[2])
+    assert parts[0].dtype == np.int64
+    assert [phase for phase, done, total in told if done == total] == ["scan", "pack"]
+    assert everything_below(root) == before
+
+
+def test_a_second_call_does_nothing_again(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=4, dogs=4)
+    first = prepare(spec(root), workspace)
+    stamp = first.pack.stat().st_mtime_ns
+    told: list[str] = []
+    assert prepare(spec(root), workspace, lambda phase, *_: told.append(phase)) == first
+    assert set(told) == {"scan"}
+    assert first.pack.stat().st_mtime_ns == stamp
+
+
+def test_bad_files_are_left_out_listed_and_kept(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=4, dogs=4)
+    (root / "cats" / "bad.jpg").write_text("hello")
+    done = prepare(spec(root), workspace)
+    assert len(done.rows) == 8
+    assert done.notes[-1] == (
+        "1 file left out: its content is no image of a known format (cats/bad.jpg)."
+    )
+    assert (root / "cats" / "bad.jpg").read_text() == "hello"
+    (summary,) = list_datasets(workspace)
+    assert (summary.images, summary.classes) == (9, 2)
+
+
+def test_what_is_refused_leaves_the_audit_to_read(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=4)
+    (root / "dogs").mkdir()
+    (root / "dogs" / "bad.jpg").touch()
+    with pytest.raises(UserError, match="1 class has no usable image: dogs"):
+        prepare(spec(root), workspace)
+    assert "the file is empty" in (workspace.data / "pets" / "audit.json").read_text()
+
+
+def test_an_interruption_at_any_moment_is_made_good(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=6, dogs=6)
+    for phase in ("scan", "pack"):
+        for number in (1, 7, 12):
+            with pytest.raises(KeyboardInterrupt):
+                prepare(spec(root), workspace, stop_at(phase, number))
+            folder = workspace.data / "pets"
+            if phase == "scan" or number < 12:
+                assert list(folder.glob("*pack*")) == []
+    whole = prepare(spec(root), Workspace(tmp_path / "fresh"))
+    done = prepare(spec(root), workspace)
+    assert done.rows == whole.rows
+    assert done.pack.read_bytes() == whole.pack.read_bytes()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from workbench.datasets.prepare import prepare
+from workbench.experiment.spec import DataSpec
+from workbench.paths import Workspace
+
+def progress(phase, done, total):
+    if phase == "pack" and done == 3:
+        print("here", flush=True)
+        time.sleep(60)
+
+data = DataSpec(source=sys.argv[1], image_size=(10, 12))
+prepare(data, Workspace(Path(sys.argv[2])), progress)
+"""
+
+
+def test_a_killed_preparation_is_made_good(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=6, dogs=6)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(root), str(workspace.root)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    folder = workspace.data / "pets"
+    assert len(list(folder.glob(".pack-*"))) == 1
+    done = prepare(spec(root), workspace)
+    assert [p.name for p in folder.glob("*pack*")] + [p.name for p in folder.glob(".pack*")] == [
+        done.pack.name
+    ]
+
+
+def test_a_run_keeps_its_manifest_whatever_happens_to_the_data(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    root = class_folders(tmp_path / "pets", cats=6, dogs=6)
+    first = prepare(spec(root), workspace)
+    rows = read_manifest(first.folder / "manifest.csv")
+    write_photo(root / "cats" / "new.png", 99)
+    prepare(spec(root), workspace)
+    again = prepare_again(spec(root), rows, workspace)
+    assert (again.rows, again.pack, again.labels) == (first.rows, first.pack, first.labels)
+    first.pack.unlink()
+    rebuilt = prepare_again(spec(root), rows, workspace)
+    assert open_pack(rebuilt.pack).shape[0] == 12
+    shutil.rmtree(root)
+    offline = prepare_again(spec(root), rows, workspace)
+    assert (offline.pack, offline.source_root) == (first.pack, root)
+
+
+def test_a_run_whose_image_is_gone_says_so(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=6, dogs=6)
+    first = prepare(spec(root), workspace)
+    first.pack.unlink()
+    (root / "cats" / "3.png").unlink()
+    with pytest.raises(UserError, match=r"cats/3\.png changed since it was scanned: No such file"):
+        prepare_again(spec(root), first.rows, workspace)
+
+
+def test_names_in_any_bytes_go_all_the_way(tmp_path: Path, workspace: Workspace) -> None:
+    odd = os.fsdecode(b"caf\xe9\x1b[31m\n")
+    for number in range(4):
+        write_photo(tmp_path / "pets" / odd / f"{odd}{number}.png", number)
+        write_photo(tmp_path / "pets" / "dogs" / f"{number}.png", 10 + number)
+    done = prepare(spec(tmp_path / "pets"), workspace)
+    assert done.labels == (odd, "dogs")
+    assert prepare_again(spec(tmp_path / "pets"), done.rows, workspace).rows == done.rows
+    assert read_manifest(done.folder / "manifest.csv") == list(done.rows)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, workspace: Workspace) -> None:
+    root = class_folders(tmp_path / "pets", cats=4, dogs=4)
+    folder = prepare(spec(root), workspace).folder
+    folder.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written"):
+        prepare(spec(root, channels=1), workspace)
+    folder.chmod(0o700)
+
+
+def test_survey_tells_what_presets_need(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets", cats=3, dogs=5)
+    assert survey(root) == DataFacts(
+        image_size=(20, 24),
+        uniform=True,
+        channels=3,
+        classes=2,
+        images=8,
+        smallest_class=3,
+        user_split=False,
+    )
+    write_photo(root / "cats" / "big.png", 50, 100, 90)
+    assert not survey(root).uniform
+    assert survey(root).image_size == (20, 24)
+
+
+def test_survey_sees_grey_and_splits_in_arrays(tmp_path: Path) -> None:
+    grey = np.zeros((4, 8, 9), np.uint8)
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=grey, y_train=[0, 1, 1, 1], x_test=grey[:2], y_test=[0, 1])
+    facts = survey(path)
+    assert (facts.image_size, facts.channels, facts.user_split) == ((8, 9), 1, True)
+    assert (facts.images, facts.smallest_class) == (6, 2)
+
+
+def test_survey_passes_over_bad_files_and_refuses_when_all_are(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "pets", cats=1)
+    (root / "dogs").mkdir()
+    (root / "dogs" / "1.jpg").touch()
+    assert survey(root).image_size == (20, 24)
+    (root / "cats" / "0.png").write_text("text")
+    with pytest.raises(UserError, match="None of the images sampled"):
+        survey(root)
+
+
+@needs_shared
+def test_cats_and_dogs_go_through_with_no_hand_work(workspace: Workspace) -> None:
+    done = prepare(DataSpec(source=str(SHARED / "cats_dogs_flat")), workspace)
+    assert done.labels == ("cat", "dog")
+    assert open_pack(done.pack).shape == (600, 150, 150, 3)
+    counts = Counter((row.label, row.split) for row in done.rows)
+    assert counts == {
+        (label, split): count
+        for label in ("cat", "dog")
+        for split, count in (("train", 210), ("validation", 45), ("test", 45))
+    }
+    assert [f.code for f in done.audit.findings] == ["near"]
+
+
+@needs_shared
+def test_flowers_go_through_with_no_hand_work(workspace: Workspace) -> None:
+    done = prepare(DataSpec(source=str(SHARED / "flowers5"), image_size=(64, 64)), workspace)
+    assert len(done.labels) == 5
+    assert open_pack(done.pack).shape == (600, 64, 64, 3)
+    codes = [f.code for f in done.audit.findings]
+    assert codes == ["duplicates", "near"]
+    same = done.audit.findings[0].groups
+    sides = {row.path: row.split for row in done.rows}
+    assert all(len({sides[path] for path in group}) == 1 for group in same)
