@@ -1,5 +1,6 @@
 """From a folder to a pack in one call, on made data and on real data."""
 
+import errno
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from pictures import class_folders, stop_at, write_photo
 
+from workbench.datasets import prepare as prepare_module
 from workbench.datasets.manifest import read_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import prepare, prepare_again, survey
@@ -182,11 +184,27 @@ def test_names_in_any_bytes_go_all_the_way(tmp_path: Path, workspace: Workspace)
     assert read_manifest(done.folder / "manifest.csv") == list(done.rows)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_full_disk_is_told(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = class_folders(tmp_path / "pets", cats=4, dogs=4)
+
+    def full(path: Path, rows: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(prepare_module, "write_manifest", full)
+    with pytest.raises(UserError) as refused:
+        prepare(spec(root), workspace)
+    assert "the disk is full. What was scanned so far is kept." in refused.value.message
+    assert "--workspace DIR" in refused.value.hint
+
+
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, workspace: Workspace) -> None:
     root = class_folders(tmp_path / "pets", cats=4, dogs=4)
     folder = prepare(spec(root), workspace).folder
     folder.chmod(0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("root may write everywhere")
     with pytest.raises(UserError, match="cannot be written"):
         prepare(spec(root, channels=1), workspace)
     folder.chmod(0o700)

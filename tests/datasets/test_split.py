@@ -172,6 +172,25 @@ def test_a_missing_validation_part_may_be_counted() -> None:
     assert "asks for 10 for validation and 1 to train on a class" in refused.message
 
 
+def test_training_images_that_cannot_be_kept_apart_are_told() -> None:
+    twins = [Record(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
+    records = images("train", a=2) + twins + images("test", "t", a=3)
+    done = assign(records, spec(train=1000, validation=4, test=0))
+    assert Counter(done.splits.values()) == {"train": 2, "validation": 4, "test": 3, None: 1}
+    assert {done.splits[twin.path] for twin in twins} == {"validation", None}
+    assert done.notes[1] == (
+        "1 training image with the same pixels as others not used, so that the two parts stay "
+        "apart."
+    )
+
+
+def test_validation_never_takes_all_that_there_is_to_train_on() -> None:
+    twins = [Record(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
+    refused = refusal(twins + images("test", "t", a=3), spec(train=9, validation=4, test=0))
+    assert "4 for validation and 1 to train on" in refused.message
+    assert "same pixels" in refused.message
+
+
 def test_no_validation_is_taken_where_none_is_wanted() -> None:
     records = images("train", a=3) + images("test", "t", a=3)
     done = assign(records, spec(train=0.8, validation=0.0, test=0.2))

@@ -42,12 +42,14 @@ def runs(workspace: Workspace, as_json: bool) -> None:
             accuracy(summary.best_val_accuracy),
             accuracy(summary.test_accuracy),
             _ago(summary.started),
-            summary.state.detail,
         )
         for summary in found
     ]
-    headers = ("state", "run", "strategy", "epochs", "best val", "test", "started", "")
-    click.echo(table(headers, rows, "lllrrrrl"))
+    headers = ("state", "run", "strategy", "epochs", "best val", "test", "started")
+    click.echo(table(headers, rows, "lllrrrr"))
+    for summary in found:
+        if summary.state.word in ("failed", "interrupted"):
+            click.echo(f"{summary.name}: {summary.state.detail}")
 
 
 @click.command()

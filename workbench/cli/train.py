@@ -61,7 +61,7 @@ def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detac
     """Starts the run and watches it, unless detached."""
     from workbench.cli.follow import watch
 
-    folder = launch_run(workspace, spec, stem=Path(spec.data.source).stem)
+    folder = launch_run(workspace, spec, _stem(workspace, spec))
     if detach:
         click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
@@ -86,3 +86,11 @@ def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunF
     folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     launch(folder)
     return folder
+
+
+def _stem(workspace: Workspace, spec: "ExperimentSpec") -> str:
+    """What a nameless run is called after: its data, by the name people know it by."""
+    source = Path(spec.data.source)
+    if source.is_relative_to(workspace.data):  # a set of the catalogue: data/digits/source
+        return source.relative_to(workspace.data).parts[0]
+    return source.stem

@@ -17,6 +17,9 @@ _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
 --set data.split.test=0.15"
 
 Group = list[Record]  # records with the same pixels
+# Training, validation and test as fractions or images per class. Training may be None: whatever
+# the counts of the others leave.
+Parts = tuple[float | int | None, float | int, float | int]
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ def assign(records: Sequence[Record], spec: SplitSpec) -> Assignment:
     """Shares usable images out, the same way for the same images and seed.
 
     Each class is shared out by itself. Images with the same pixels go to one side; those whose
-    labels contradict each other go to training, where they cannot flatter a measurement. The
-    order is drawn from the seed and the pixels, so that names and other images do not matter.
+    labels contradict each other go to training, as far as it has room: they would spoil any
+    measurement. The order is drawn from the seed and the pixels, so that names and other images
+    do not matter.
 
     A split that the person made stays as it is. Only if it has no validation part, one is taken
     from its training part.
@@ -62,6 +66,11 @@ def assign(records: Sequence[Record], spec: SplitSpec) -> Assignment:
             "The split in the data is kept; it has no validation part, so "
             f"{plural(count, 'image')} of the training part were taken for validation."
         ]
+        if unused := sum(1 for split in taken.values() if split is None):
+            notes.append(
+                f"{plural(unused, 'training image')} with the same pixels as others not used, "
+                "so that the two parts stay apart."
+            )
     if "test" in missing:
         notes.append("The data has no test part, so there are no test images.")
     return Assignment(splits, tuple(notes))
@@ -74,15 +83,10 @@ def _rest(validation: float | int) -> float | int | None:
 
 def _share_out(
     records: Sequence[Record],
-    parts: tuple[float | int | None, float | int, float | int],
+    parts: Parts,
     seed: int,
 ) -> dict[str, str | None]:
-    """The split of each record by path.
-
-    Args:
-        parts: training, validation and test as fractions or images per class. Training may be
-            None: whatever the counts of the others leave.
-    """
+    """The split of each record by path; None for those that are not used."""
     splits: dict[str, str | None] = {record.path: None for record in records}
     by_label: dict[str, list[Group]] = defaultdict(list)
     in_conflict: dict[str, Group] = defaultdict(list)
@@ -102,15 +106,17 @@ def _share_out(
         if groups and not train and not _counted(parts):
             # The smallest group: if all were large, the others could leave training nothing.
             quotas[0] -= _put(groups.pop(), "train", splits)
-        if _fill(groups, quotas, splits, exact=_counted(parts)):
+        _fill(groups, quotas, splits, exact=_counted(parts))
+        own = [*conflicts, *(record for group in groups for record in group)]
+        if _counted(parts) and _short(own, quotas, parts, splits):
             raise _too_few_of_one_side(label, images, parts)
     return splits
 
 
 def _fill(
     groups: list[Group], quotas: list[int], splits: dict[str, str | None], exact: bool
-) -> bool:
-    """Puts each group where most is still missing; returns True where a count is not met.
+) -> None:
+    """Puts each group where most is still missing.
 
     Args:
         quotas: images still wanted in each split; counted down.
@@ -122,7 +128,16 @@ def _fill(
             break
         chosen = group[: quotas[fullest]] if exact else group
         quotas[fullest] -= _put(chosen, SPLITS[fullest], splits)
-    return exact and any(quota > 0 for quota in quotas)
+
+
+def _short(
+    records: list[Record], quotas: list[int], parts: Parts, splits: dict[str, str | None]
+) -> bool:
+    """Whether a class misses a count, or anything to train on, once its records are put."""
+    if parts[0] is not None:
+        return any(quota > 0 for quota in quotas)
+    trained = any(splits[record.path] == "train" for record in records)
+    return not trained or any(quota > 0 for quota in quotas[1:])
 
 
 def _put(group: Group, split: str, splits: dict[str, str | None]) -> int:
@@ -130,9 +145,7 @@ def _put(group: Group, split: str, splits: dict[str, str | None]) -> int:
     return len(group)
 
 
-def _quotas(
-    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
-) -> list[int]:
+def _quotas(label: str, images: int, parts: Parts) -> list[int]:
     """How many images of a class each split gets.
 
     Raises:
@@ -179,7 +192,7 @@ def _draw(seed: int, record: Record) -> bytes:
     return blake2b(f"{seed}:{record.pixel_hash}".encode(), digest_size=16).digest()
 
 
-def _counted(parts: tuple[float | int | None, float | int, float | int]) -> bool:
+def _counted(parts: Parts) -> bool:
     return any(part is None or (isinstance(part, int) and part > 0) for part in parts)
 
 
@@ -198,17 +211,15 @@ def _refuse_empty_classes(records: Sequence[Record], usable: list[Record]) -> No
         )
 
 
-def _too_few(
-    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
-) -> UserError:
-    asked = " + ".join(str(part) for part in parts if part)
-    if parts[0] is None:
-        asked, remedy = (
-            f"{parts[1]} for validation and 1 to train on",
-            ("--set data.split.validation=0.15"),
-        )
+def _too_few(label: str, images: int, parts: Parts) -> UserError:
+    train, validation, test = parts
+    if train is None:
+        asked = f"{validation} for validation and 1 to train on"
+        remedy = "--set data.split.validation=0.15"
     else:
-        asked, remedy = f"{asked} = {sum(int(p or 0) for p in parts)}", _BY_FRACTIONS
+        counts = [int(part) for part in (train, validation, test) if part]
+        asked = f"{' + '.join(map(str, counts))} = {sum(counts)}"
+        remedy = _BY_FRACTIONS
     return UserError(
         f"The class {safe_text(label)} has {plural(images, 'usable image')}, and the split asks "
         f"for {asked} a class.",
@@ -216,9 +227,7 @@ def _too_few(
     )
 
 
-def _too_few_of_one_side(
-    label: str, images: int, parts: tuple[float | int | None, float | int, float | int]
-) -> UserError:
+def _too_few_of_one_side(label: str, images: int, parts: Parts) -> UserError:
     error = _too_few(label, images, parts)
     return UserError(
         f"{error.message} Many of them have the same pixels and have to stay on one side.",

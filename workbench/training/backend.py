@@ -42,12 +42,15 @@ def resolve_precision(asked: str, device: Device) -> str:
 
 
 def resolve_jit(asked: str, device: Device, deterministic: bool) -> bool:
-    """ "auto" is on for a GPU and off on the CPU, where it halves a small convnet's speed.
+    """ "auto" is on for a GPU and off on the CPU, where it costs a convnet a third of its speed.
 
-    With determinism it is off, as in Keras: compiled kernels may differ between processes.
+    (benchmarks/jit.py measures it.) With determinism it is off, as in Keras: compiled kernels may
+    differ between processes. JAX without jit would run every operation by itself: always on.
     """
     if asked != "auto":
         return asked == "on"
+    if keras.backend.backend() == "jax":
+        return True
     return device.kind == "gpu" and not deterministic
 
 
