@@ -1,14 +1,14 @@
 """Predictions for files and folders, made as the model's own contract says."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from workbench.datasets.images import IMAGE_ENDINGS, ImageError, load_array
+from workbench.datasets.threads import in_threads
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.results.evaluate import BATCH, probabilities_of
@@ -58,25 +58,26 @@ def find_images(paths: list[str]) -> list[str]:
 
 def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:
     """Predicts each file; one that cannot be read gets a `problem` instead."""
-    predictions: list[Prediction] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        for start in range(0, len(paths), BATCH):
-            batch = paths[start : start + BATCH]
-            predictions += _predict_batch(loaded, batch, threads)
-            progress("predict", len(predictions), len(paths))
-    return predictions
 
-
-def _predict_batch(
-    loaded: LoadedModel, paths: list[str], threads: ThreadPoolExecutor
-) -> list[Prediction]:
     def read(path: str) -> np.ndarray | str:
         try:
             return load_array(Path(path), loaded.spec.data)
         except ImageError as error:
-            return str(error)
+            return error.reason
 
-    images = list(threads.map(read, paths))
+    predictions: list[Prediction] = []
+    images = in_threads(read, paths)
+    for start in range(0, len(paths), BATCH):
+        batch = list(islice(images, BATCH))
+        predictions += _predict_batch(loaded, paths[start : start + BATCH], batch)
+        progress("predict", len(predictions), len(paths))
+    return predictions
+
+
+def _predict_batch(
+    loaded: LoadedModel, paths: list[str], images: list[np.ndarray | str]
+) -> list[Prediction]:
+    """Predictions for images, and for the reasons why there is none."""
     readable = [image for image in images if not isinstance(image, str)]
     rows: Iterator[np.ndarray] = iter(())
     if readable:

@@ -7,7 +7,6 @@ Everything it has to say goes into the run's event log, which ends with one of `
 import json
 import os
 import platform
-import shutil
 import signal
 import time
 import traceback
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.datasets.manifest import Row, read_manifest
+from workbench.datasets.manifest import Row, read_manifest, write_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
 from workbench.errors import UserError
@@ -31,12 +30,14 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
 from workbench.text import safe_text
-from workbench.training.checkpoint import CheckpointFolder
+from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import versions
 from workbench.training.place import START, Place, Stopped
 
 if TYPE_CHECKING:
+    import keras
+
     from workbench.results.evaluate import Evaluation
 
 TELL_SECONDS = 0.5  # between two events of the same progress
@@ -115,17 +116,28 @@ class TrainJob:
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
         spec = read_spec(self.folder.spec_path)
-        checkpoints = CheckpointFolder(self.folder.checkpoints)
-        checkpoint = checkpoints.load_last() if resume else None
+        checkpoint = CheckpointFolder(self.folder.checkpoints).load_last() if resume else None
         if resume:
             self.place = checkpoint.place if checkpoint else START
             self.events.write("resumed", **asdict(self.place))
-        data, names, paths = self._data(spec, resume)
+        prepared = self._prepared(spec, resume)
+        data = training_data(prepared)
+        self._tell_data(prepared, data)
         self._progress("start Keras", 0, 0)
+        model = self._trained(spec, data, prepared.labels, checkpoint)
+        self._evaluate(spec, model, data, prepared)
+
+    def _trained(
+        self,
+        spec: ExperimentSpec,
+        data: TrainingData,
+        labels: tuple[str, ...],
+        checkpoint: Checkpoint | None,
+    ) -> "keras.Model":
+        """Trains through the plan and saves the model."""
         # Imported here: seconds that a faulty spec or data set need not wait for.
         import keras
 
-        from workbench.results.evaluate import evaluate
         from workbench.results.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
         from workbench.training.engine import Engine
@@ -134,42 +146,49 @@ class TrainJob:
         device = prepare_device(spec.training.deterministic)
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
         model = build_model(spec, data.classes)
+        checkpoints = CheckpointFolder(self.folder.checkpoints)
         engine = Engine(spec, model, data, device, checkpoints, self.events.write, self.stop_asked)
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
-        save_model(self.folder.model_path, model, spec, names)
+        save_model(self.folder.model_path, model, spec, labels)
+        return model
+
+    def _evaluate(
+        self, spec: ExperimentSpec, model: "keras.Model", data: TrainingData, prepared: Prepared
+    ) -> None:
+        """Measures on test images, or on validation images where there are no others."""
+        from workbench.results.evaluate import evaluate
+
         split = "test" if len(data.rows["test"]) else "validation"
         rows = data.rows[split]
         if not len(rows):
             self.events.write("notice", message="No test or validation images: nothing to measure.")
             return
+        paths, labels = [prepared.rows[i].path for i in rows], data.labels[rows]
         evaluation = evaluate(
             model,
             data.images,
             rows,
-            data.labels[rows],
-            [paths[i] for i in rows],
-            names,
+            labels,
+            paths,
+            prepared.labels,
             spec.evaluation.shift,
             self._progress,
         )
-        write_results(self.folder, split, evaluation, [paths[i] for i in rows], data.labels[rows])
+        write_results(self.folder, split, evaluation, paths, labels)
         self._tell_evaluated(split, evaluation)
 
-    def _data(
-        self, spec: ExperimentSpec, resume: bool
-    ) -> tuple[TrainingData, tuple[str, ...], list[str]]:
+    def _prepared(self, spec: ExperimentSpec, resume: bool) -> Prepared:
         """The images of the run; a resumed run keeps the split that it started with."""
         workspace = Workspace(self.folder.path.parent.parent)
         if resume and self.folder.manifest_path.exists():
             rows = read_manifest(self.folder.manifest_path)
-            prepared = prepare_again(spec.data, rows, workspace, self._progress)
-        else:
-            prepared = prepare(spec.data, workspace, self._progress)
-            shutil.copyfile(prepared.folder / "manifest.csv", self.folder.manifest_path)
-        data = training_data(prepared)
-        if not len(data.rows["train"]):
-            raise UserError("There are no training images.")
+            return prepare_again(spec.data, rows, workspace, self._progress)
+        prepared = prepare(spec.data, workspace, self._progress)
+        write_manifest(self.folder.manifest_path, prepared.rows)
+        return prepared
+
+    def _tell_data(self, prepared: Prepared, data: TrainingData) -> None:
         self.events.write(
             "data_ready",
             name=prepared.name,
@@ -179,7 +198,6 @@ class TrainJob:
             labels=list(prepared.labels),
             notes=list(prepared.notes),
         )
-        return data, prepared.labels, [row.path for row in prepared.rows]
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         """Tells how far a phase is, at most twice a second; a stop ends it here."""
