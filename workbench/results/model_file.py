@@ -5,6 +5,7 @@ spec in the contract, and only numbers are read from the file.
 """
 
 import json
+import warnings
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,8 +73,11 @@ def load_model(path: Path) -> LoadedModel:
     labels, spec = _read_contract(path)
     model = build_model(spec, len(labels))
     try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of a layer that it finds no weights for.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise UserError(
             f"The weights in {safe_text(path)} cannot be read: {safe_text(error)}."
         ) from None
