@@ -12,9 +12,9 @@ from statistics import median
 
 import numpy as np
 
-from workbench.training.environment import quiet_environment
+from workbench.training.environment import prepare_environment
 
-quiet_environment()
+prepare_environment()
 
 import keras  # noqa: E402
 

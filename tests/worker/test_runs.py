@@ -69,7 +69,7 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert (summary["name"], summary["state"], summary["test_accuracy"]) == (
         "photos-1", "finished", 1.0,
     )  # fmt: skip
-    assert "is not running: it is finished" in person.types("stop", "photos-1", expect=2)
+    assert "is not running here: it is finished" in person.types("stop", "photos-1", expect=2)
     assert "is finished" in person.types("resume", "photos-1", expect=2)
 
     figures = json.loads(person.types("evaluate", "photos-1", "--json").split("evaluate:")[0])
@@ -93,6 +93,21 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert rows[0] == "path,label,probability,dark,light"
     assert all(row.split(",")[1] == "dark" for row in rows[1:31])
 
+    # A newer run without a model takes nothing from the older one.
+    (person.workspace / "saved_models" / "newer").mkdir()
+    spec = folder.spec_path.read_text()
+    (person.workspace / "saved_models" / "newer" / "spec.toml").write_text(spec)
+    assert "newer has no model yet" in person.types("evaluate", "latest", expect=2)
+    assert "light" in person.types("predict", "photos/light/light-1.png")
+
+    folder.results_path.unlink()
+    assert "test accuracy 1.0000" in person.types("attach", "photos-1")
+    content = bytearray(folder.model_path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    folder.model_path.write_bytes(content)
+    damaged = person.types("predict", "photos", "--model", "photos-1", expect=2)
+    assert "is damaged" in damaged
+
 
 def test_a_run_outlives_the_terminal_and_stops_when_asked(person: Person) -> None:
     """The starting shell's whole session gets SIGHUP, as when ssh breaks off."""
@@ -115,27 +130,25 @@ def test_a_run_outlives_the_terminal_and_stops_when_asked(person: Person) -> Non
     done = len(person.epochs("endless"))
     wait_for(person, "endless", "epoch_finished", done + 3)
     assert "training" in person.types("runs")
-    assert "is already being trained" in person.types("resume", "endless", expect=2)
+    assert "is being trained" in person.types("resume", "endless", expect=2)
 
     assert "endless is stopped. Go on: workbench resume endless" in person.types("stop", "endless")
     assert "stopped" in person.types("runs")
     told = person.types("attach", "endless")
     epochs = [line for line in told.splitlines() if "/100000 " in line]
     assert len(epochs) == len(person.epochs("endless")) > done
-    assert "stopped and saved at epoch" in told
+    assert "stopped; everything is saved. Go on:" in told
 
 
 def test_killed_and_resumed_it_trains_on_where_it_was(person: Person) -> None:
-    finite = ("--set", "training.epochs=6", "--set", "training.early_stopping=0",
+    finite = ("--set", "training.epochs=150", "--set", "training.early_stopping=0",
               "--set", "training.deterministic=true")  # fmt: skip
     person.types(*PRESET, *finite, "--name", "whole")
     person.types(*PRESET, *finite, "--name", "parts", "--detach")
     wait_for(person, "parts", "checkpoint_saved", 2)
     os.kill(worker_pid(person, "parts"), signal.SIGKILL)
-    assert [event["event"] for event in follow(folder_of(person, "parts"))][-1] in (
-        "interrupted",
-        "finished",
-    )
+    assert [event["event"] for event in follow(folder_of(person, "parts"))][-1] == "interrupted"
+    assert len(person.epochs("parts")) < 150
     assert "interrupted" in person.types("runs")
     person.types("resume", "parts")
     kept = {epoch["epoch"]: epoch for epoch in person.epochs("parts")}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.show import progress_bar, table
+from workbench.cli.show import progress_bar, say, table
 from workbench.paths import Workspace
 from workbench.text import human_bytes, plural, safe_text
 
@@ -48,17 +48,17 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
         click.echo(found.to_json())
         return
     for line in found.lines():
-        click.echo(line)
+        say(line)
     if not found.findings:
-        click.echo("nothing to complain about")
+        say("nothing to complain about")
     elif show_all:
         for finding in found.findings:
-            click.echo(f"\n{finding.severity}: {finding.message}")
+            say(f"\n{finding.severity}: {finding.message}")
             for group in finding.groups or tuple((file,) for file in finding.files):
-                click.echo("  " + "   ".join(safe_text(file, 1000) for file in group))
+                say("  " + "   ".join(safe_text(file, 1000) for file in group))
     else:
         every = command_line(workspace, "data", "scan", source, "--all")
-        click.echo(f"Every file of each: {every}")
+        say(f"Every file of each: {every}")
 
 
 @data.command("list")
@@ -88,8 +88,8 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=1))
         return
     if not found:
-        click.echo(f"No data sets yet in {safe_text(workspace.data)}.")
-        click.echo("Look at one: workbench data scan FOLDER    Fetch one: workbench data get")
+        say(f"No data sets yet in {safe_text(workspace.data)}.")
+        say("Look at one: workbench data scan FOLDER    Fetch one: workbench data get")
         return
     rows = [
         (
@@ -102,7 +102,7 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
         )
         for d in found
     ]
-    click.echo(table(("name", "images", "classes", "packs", "runs", "source"), rows, "lrrrr"))
+    say(table(("name", "images", "classes", "packs", "runs", "source"), rows, "lrrrr"))
 
 
 @data.command()
@@ -114,13 +114,13 @@ def show(workspace: Workspace, name: str) -> None:
 
     summary, audit = describe(workspace, name)
     uses = [use for use in pack_uses(workspace) if use.dataset == name]
-    click.echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
+    say(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
     for pack, size in summary.packs.items():
         runs = [use.run for use in uses if use.pack == pack]
         used = f"used by {', '.join(runs)}" if runs else "used by no run"
-        click.echo(f"{pack}  {human_bytes(size)}  {used}")
+        say(f"{pack}  {human_bytes(size)}  {used}")
     for line in audit.lines() if audit else ["not scanned yet"]:
-        click.echo(line)
+        say(line)
 
 
 @data.command()
@@ -142,9 +142,9 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
         cleaned = clean_dataset(workspace, each, keep=needed, scan=scan_too)
         freed += cleaned.freed
         for file in cleaned.removed:
-            click.echo(f"removed {each}/{safe_text(file)}")
+            say(f"removed {each}/{safe_text(file)}")
     kept = f"; {plural(len(needed), 'pack')} kept for unfinished runs" if needed else ""
-    click.echo(f"{human_bytes(freed)} freed{kept}")
+    say(f"{human_bytes(freed)} freed{kept}")
 
 
 @data.command()
@@ -157,19 +157,17 @@ def get(workspace: Workspace, name: str | None) -> None:
     if name is None:
         for key, entry in CATALOGUE.items():
             size = human_bytes(entry.download_size) if entry.files else "no download"
-            click.echo(
+            say(
                 f"{key:<14} {size:>11}  {entry.images:>6,} images, "
                 f"{len(entry.classes):>2} classes  {entry.about}"
             )
             for check in dict.fromkeys(file.verification for file in entry.files):
-                click.echo(f"{'':<14} checked: {check}")
+                say(f"{'':<14} checked: {check}")
         return
     with progress_bar() as progress:
         path = fetch(name, workspace, progress)
-    click.echo(f"{name}: {safe_text(path, 1000)}")
-    click.echo(
-        f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}"
-    )
+    say(f"{name}: {safe_text(path, 1000)}")
+    say(f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}")
 
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.show import table
+from workbench.cli.show import say, table
 from workbench.paths import Workspace
 
 SHIFT = 2  # pixels by which test digits are moved
@@ -46,12 +46,12 @@ def demo(workspace: Workspace) -> None:
         if outcome is None:  # detached or stopped
             return
         outcomes.append(outcome)
-        click.echo("")
-    click.echo(closing_table(outcomes))
-    click.echo("")
+        say("")
+    say(closing_table(outcomes))
+    say("")
     for line in conclusions(*outcomes):
-        click.echo(line)
-    click.echo(
+        say(line)
+    say(
         f"\nNext: {command_line(workspace, 'runs')}, "
         f"{command_line(workspace, 'evaluate', outcomes[-1].run)}, "
         f"or your own images: workbench train --preset convnet --data FOLDER"
@@ -109,7 +109,7 @@ def _train(workspace: Workspace, strategy: str) -> Outcome | None:
     settings = (f"evaluation.shift={SHIFT}",)
     spec = preset_spec(workspace, strategy, "digits", settings)
     folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
-    click.echo(f"run    {folder.name}: the {strategy} network; Ctrl-C leaves it training")
+    say(f"run    {folder.name}: the {strategy} network; Ctrl-C leaves it training")
     if watch(workspace, folder, as_json=False, brief=True) != "finished":
         return None
     from workbench.runs.events import read_all

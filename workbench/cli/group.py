@@ -34,7 +34,7 @@ class ErrorsForPeople(click.Group):
             if isinstance(error, BrokenPipeError):
                 raise
             place = f": {safe_text(error.filename)}" if error.filename else ""
-            click.echo(f"error: {error.strerror or error}{place}", err=True)
+            click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
             ctx.exit(EXIT_ERROR)
 
 

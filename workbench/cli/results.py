@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.group import in_workspace
 from workbench.cli.runs import json_option, run_argument
 from workbench.cli.setup import complete_runs
-from workbench.cli.show import evaluation_report, progress_bar, table
+from workbench.cli.show import evaluation_report, progress_bar, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import safe_text
+
+if TYPE_CHECKING:
+    from workbench.runs.folder import RunFolder
 
 EXIT_SOME_UNREADABLE = 1
 
@@ -29,7 +32,7 @@ def evaluate(workspace: Workspace, run: str, split: str, shift: int, as_json: bo
 
     folder = find_run(workspace, run)
     request = {
-        "model": str(finished_model(workspace, run)),
+        "model": str(model_of(folder)),
         "manifest": str(folder.manifest_path),
         "workspace": str(workspace.root),
         "split": split,
@@ -73,7 +76,7 @@ def predict(
         click.echo(_table(result))
     unreadable = [p for p in result["predictions"] if p["problem"]]
     for prediction in unreadable:
-        click.echo(f"{safe_text(prediction['path'])}: {safe_text(prediction['problem'])}", err=True)
+        say(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)
     if unreadable:
         click.get_current_context().exit(EXIT_SOME_UNREADABLE)
 
@@ -86,7 +89,7 @@ def finished_model(workspace: Workspace, given: str) -> Path:
     """
     from workbench.runs.folder import find_run, list_runs
 
-    if given.endswith(".keras") or "/" in given:
+    if "/" in given or Path(given).is_file() or given.endswith(".keras"):
         if not Path(given).is_file():
             raise UserError(f"There is no model file {safe_text(given)}.")
         return Path(given).absolute()
@@ -95,7 +98,15 @@ def finished_model(workspace: Workspace, given: str) -> Path:
             if folder.model_path.exists():
                 return folder.model_path
         raise UserError(f"No run in {workspace.runs} has a finished model yet.")
-    folder = find_run(workspace, given)
+    return model_of(find_run(workspace, given))
+
+
+def model_of(folder: "RunFolder") -> Path:
+    """The model file of a run.
+
+    Raises:
+        UserError: there is none yet.
+    """
     if not folder.model_path.exists():
         raise UserError(
             f"{folder.name} has no model yet: it is not finished.", "See: workbench runs"

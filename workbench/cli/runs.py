@@ -7,7 +7,7 @@ import click
 
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.setup import complete_runs
-from workbench.cli.show import accuracy, table
+from workbench.cli.show import accuracy, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import human_seconds
@@ -31,7 +31,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         click.echo(json.dumps([summary.as_dict() for summary in found], indent=1))
         return
     if not found:
-        click.echo(f"No runs yet in {workspace.runs}. Start one: workbench demo")
+        say(f"No runs yet in {workspace.runs}. Start one: workbench demo")
         return
     rows = [
         (
@@ -46,10 +46,10 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         for summary in found
     ]
     headers = ("state", "run", "strategy", "epochs", "best val", "test", "started")
-    click.echo(table(headers, rows, "lllrrrr"))
+    say(table(headers, rows, "lllrrrr"))
     for summary in found:
         if summary.state.word in ("failed", "interrupted"):
-            click.echo(f"{summary.name}: {summary.state.detail}")
+            say(f"{summary.name}: {summary.state.detail}")
 
 
 @click.command()
@@ -66,7 +66,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=1))
         return
     rows = [(key.replace("_", " "), _in_words(key, value)) for key, value in told.items()]
-    click.echo(table(("", ""), rows).lstrip())
+    say(table(("", ""), rows).lstrip())
 
 
 @click.command()
@@ -93,7 +93,9 @@ def stop(workspace: Workspace, run: str) -> None:
 
     folder = find_run(workspace, run)
     if not is_locked(folder.lock_path):
-        raise UserError(f"{folder.name} is not running: it is {summarise(folder).state.word}.")
+        state = summarise(folder).state
+        where = f" ({state.detail})" if state.detail else ""
+        raise UserError(f"{folder.name} is not running here: it is {state.word}{where}.")
     request_stop(folder)
     deadline = time.monotonic() + STOP_SECONDS
     while is_locked(folder.lock_path):
@@ -104,7 +106,7 @@ def stop(workspace: Workspace, run: str) -> None:
         time.sleep(0.1)
     state = summarise(folder).state
     again = command_line(workspace, "resume", folder.name)
-    click.echo(f"{folder.name} is {state.word}." + (f" Go on: {again}" if state.resumable else ""))
+    say(f"{folder.name} is {state.word}." + (f" Go on: {again}" if state.resumable else ""))
 
 
 @click.command()
@@ -121,15 +123,22 @@ def resume(workspace: Workspace, run: str, as_json: bool, detach: bool) -> None:
     from workbench.runs.state import summarise
 
     folder = find_run(workspace, run)
-    if summarise(folder).state.word == "finished":
+    state = summarise(folder).state
+    if state.word == "finished":
         raise UserError(
             f"{folder.name} is finished; there is nothing to go on with.",
             f"Its figures: {command_line(workspace, 'evaluate', folder.name)}",
         )
+    if not state.resumable:
+        where = f" ({state.detail})" if state.detail else ""
+        raise UserError(
+            f"{folder.name} is being trained: it is {state.word}{where}.",
+            f"Watch it: {command_line(workspace, 'attach', folder.name)}",
+        )
     read_spec(folder.spec_path)
     launch(folder, resume=True)
     if detach:
-        click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        say(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     watch(workspace, folder, as_json)
 

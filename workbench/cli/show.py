@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from workbench.progress import Progress
-from workbench.text import safe_text
+from workbench.text import safe_lines, safe_text
 
 
 @contextmanager
@@ -39,6 +39,11 @@ def progress_bar() -> Iterator[Progress]:
         yield show
 
 
+def say(text: str, err: bool = False) -> None:
+    """Prints lines whose strings may come from outside."""
+    click.echo(safe_lines(text), err=err)
+
+
 def _plain_progress(phase: str, done: int, total: int) -> None:
     if done == total and total:
         click.echo(f"{safe_text(phase)}: {done:,} of {total:,}", err=True)
@@ -50,7 +55,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
     Args:
         right: one letter a column, "l" or "r"; what is missing is "l".
     """
-    cells = [[safe_text(cell, 60) for cell in row] for row in (headers, *rows)]
+    cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     sides = right.ljust(len(widths), "l")
     lines = []

@@ -8,9 +8,11 @@ from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import apply_settings, parse_spec, read_tree
+from workbench.experiment.toml import Tree, apply_settings, parse_spec, read_tree
 from workbench.paths import Workspace
 from workbench.text import one_of, safe_text
+
+SOURCE_KEY = "data.source"
 
 
 def find_source(workspace: Workspace, given: str, base: Path | None = None) -> Path:
@@ -35,31 +37,57 @@ def find_source(workspace: Workspace, given: str, base: Path | None = None) -> P
 
 
 def preset_spec(
-    workspace: Workspace, preset: str, source: str, settings: tuple[str, ...]
+    workspace: Workspace,
+    preset: str,
+    source: str | None,
+    settings: tuple[str, ...],
+    name: str | None = None,
 ) -> ExperimentSpec:
     """A preset fitted to the images, with settings of the command line put in.
 
     Raises:
         UserError: no such preset or images, or a setting that is not allowed.
     """
+    source, settings = _source_of(source, settings)
+    if source is None:
+        raise UserError("A preset needs images: add --data PATH, or a set such as --data digits.")
     path = find_source(workspace, source)
-    tree = preset_tree(preset, str(path), survey(path))
-    return parse_spec(apply_settings(tree, settings), "--set" if settings else preset)
+    with progress_bar() as progress:
+        facts = survey(path, progress)
+    tree = apply_settings(preset_tree(preset, str(path), facts), settings)
+    return parse_spec(_named(tree, name), "--set" if settings else preset)
 
 
 def file_spec(
-    workspace: Workspace, file: Path, source: str | None, settings: tuple[str, ...]
+    workspace: Workspace,
+    file: Path,
+    source: str | None,
+    settings: tuple[str, ...],
+    name: str | None = None,
 ) -> ExperimentSpec:
     """The spec of a file; relative paths in it start at its folder.
 
     Raises:
         UserError: the file, a key or a setting is not right.
     """
+    source, settings = _source_of(source, settings)
     tree = apply_settings(read_tree(file), settings)
-    if source is not None:
-        tree = {**tree, "data": {**tree.get("data", {}), "source": source}}
-    spec = parse_spec(tree, str(file))
+    if source is not None and isinstance(tree.setdefault("data", {}), dict):
+        tree["data"]["source"] = source
+    spec = parse_spec(_named(tree, name), str(file))
     base = None if source is not None else file.absolute().parent
     found = find_source(workspace, spec.data.source, base)
     data = spec.data.model_copy(update={"source": str(found)})
     return spec.model_copy(update={"data": data})
+
+
+def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """`--set data.source=X` is another way to say `--data X`; the last one counts."""
+    prefix = f"{SOURCE_KEY}="
+    given = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
+    others = tuple(setting for setting in settings if not setting.startswith(prefix))
+    return (given[-1] if given else source), others
+
+
+def _named(tree: Tree, name: str | None) -> Tree:
+    return tree if name is None else {**tree, "name": name}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import command_line, in_workspace
+from workbench.cli.show import progress_bar, say
 from workbench.errors import UserError
 from workbench.paths import Workspace
 
@@ -46,14 +47,10 @@ def train(
             "Give either a spec file or --preset NAME.",
             "workbench train spec.toml, or workbench train --preset convnet --data FOLDER",
         )
-    if name is not None:
-        settings = (*settings, f'name="{name}"')
     if spec is not None:
-        checked = file_spec(workspace, spec, source, settings)
-    elif source is None:
-        raise UserError("A preset needs images: add --data PATH, or a set such as --data digits.")
+        checked = file_spec(workspace, spec, source, settings, name)
     else:
-        checked = preset_spec(workspace, str(preset), source, settings)
+        checked = preset_spec(workspace, str(preset), source, settings, name)
     start_run(workspace, checked, as_json, detach)
 
 
@@ -63,10 +60,10 @@ def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detac
 
     folder = launch_run(workspace, spec, _stem(workspace, spec))
     if detach:
-        click.echo(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        say(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     if not as_json:
-        click.echo(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C leaves it training")
+        say(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C leaves it training")
     watch(workspace, folder, as_json)
 
 
@@ -82,7 +79,8 @@ def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunF
     from workbench.runs.folder import create_run
     from workbench.runs.launch import launch
 
-    recognise(spec.data.source)
+    with progress_bar() as progress:
+        recognise(spec.data.source, progress)
     folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     launch(folder)
     return folder

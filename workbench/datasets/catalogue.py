@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.datasets import conversions, digits
-from workbench.datasets.download import download
-from workbench.datasets.folders import disk_faults, locked, new_folder
+from workbench.downloads.download import download
+from workbench.downloads.folders import disk_faults, locked, new_folder
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent

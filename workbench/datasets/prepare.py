@@ -10,7 +10,6 @@ from statistics import median_low
 import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
-from workbench.datasets.folders import disk_faults
 from workbench.datasets.images import ImageError, open_image
 from workbench.datasets.layout import recognise
 from workbench.datasets.manifest import MANIFEST_NAME, Row, make_rows, write_manifest
@@ -21,6 +20,7 @@ from workbench.datasets.scan import Record, scan
 from workbench.datasets.source import Item, Source
 from workbench.datasets.split import assign
 from workbench.datasets.store import building, dataset_folder, find_folder, source_root
+from workbench.downloads.folders import disk_faults
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import DataSpec
@@ -118,13 +118,13 @@ def inspect(source: str | Path, workspace: Workspace, progress: Progress = silen
         return _scanned(found, folder, progress)[1]
 
 
-def survey(source: str | Path) -> DataFacts:
+def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
     """A quick look at a source, for presets: the headers of at most 200 images.
 
     Raises:
         UserError: no known layout, or none of the sampled images can be read.
     """
-    found = recognise(source)
+    found = recognise(source, progress)
     seen = list(_sample_headers(found))
     if not seen:
         raise UserError(

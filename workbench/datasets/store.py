@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
-from workbench.datasets.folders import locked
 from workbench.datasets.scan import CACHE_NAME
 from workbench.datasets.source import Source
+from workbench.downloads.folders import locked
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.paths import Workspace

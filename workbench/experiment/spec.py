@@ -13,7 +13,8 @@ from workbench.experiment.stack import Convolutions, StackError, convolution_sta
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
-Share = Annotated[Fraction | Count, Field(union_mode="left_to_right")]
+# Counts first: strict whole numbers let 0.5 pass on, while 1 would do as a fraction.
+Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
 
 
 class Section(BaseModel):

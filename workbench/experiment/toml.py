@@ -1,6 +1,8 @@
 """Specs in and out of TOML, with errors in words: file, key, value received, what is allowed."""
 
 import difflib
+import hashlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -59,11 +61,30 @@ def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
 
 def dump_spec(spec: ExperimentSpec) -> str:
     """The spec as TOML: every value that has an effect, defaults included."""
+    return _short_lists_on_one_line(tomli_w.dumps(spec_tree(spec)))
+
+
+def spec_tree(spec: ExperimentSpec) -> Tree:
+    """The spec as plain tables: every value that has an effect, defaults included."""
     tree = spec.model_dump(mode="json", exclude_none=True)
     if spec.model.strategy == "dense":
         for key in ("filters", "kernel_size", "padding", "stride", "pooling"):
             del tree["model"][key]
-    return _short_lists_on_one_line(tomli_w.dumps(tree))
+    return tree
+
+
+def training_fingerprint(spec: ExperimentSpec) -> str:
+    """Names what a place in training means: what may change while a run goes on is left out.
+
+    A longer or shorter training, the choice of what is kept and the evaluation may change.
+    """
+    tree = spec_tree(spec)
+    for key in ("name", "preset", "evaluation"):
+        tree.pop(key, None)
+    for key in ("epochs", "early_stopping", "keep"):
+        del tree["training"][key]
+    del tree["data"]["source"]  # a folder may move; the manifest tells of its images
+    return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:

@@ -7,6 +7,7 @@ spec in the contract, and only numbers are read from the file.
 import json
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,13 @@ import keras
 from workbench import __version__
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import parse_spec
+from workbench.experiment.toml import parse_spec, spec_tree
 from workbench.files import atomic_file
 from workbench.text import safe_text
 from workbench.training.models import build_model
 
 CONTRACT = "workbench.json"
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,13 @@ def save_model(
         OSError: it cannot be written.
     """
     contract = {
-        "format": 1,
+        "format": FORMAT,
         "workbench": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "input": "raw pixel values 0-255, RGB or grey as spec.data.channels says",
         "output": f"probability of {labels[1]!r}" if len(labels) == 2 else "one per label",
         "labels": list(labels),
-        "spec": spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+        "spec": spec_tree(spec),
     }
     with atomic_file(path) as temporary:
         model.save(temporary)
@@ -77,7 +79,7 @@ def load_model(path: Path) -> LoadedModel:
             # Keras only warns of a layer that it finds no weights for.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except (ValueError, OSError, KeyError, RuntimeError, UserWarning) as error:
         raise UserError(
             f"The weights in {safe_text(path)} cannot be read: {safe_text(error)}."
         ) from None
@@ -90,9 +92,13 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec]:
     try:
         with zipfile.ZipFile(path) as archive:
             contract: dict[str, Any] = json.loads(archive.read(CONTRACT))
+            if contract["format"] > FORMAT:
+                raise ValueError(f"it was written by a newer workbench, {contract['workbench']}")
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} in it is damaged")
         labels = tuple(str(label) for label in contract["labels"])
         return labels, parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{safe_text(path)} is no model of the workbench: {safe_text(error)}.",
             "Give the model.keras of a finished run, or the run's name.",

@@ -45,13 +45,15 @@ def resolve_jit(asked: str, device: Device, deterministic: bool) -> bool:
     """ "auto" is on for a GPU and off on the CPU, where it costs a convnet a third of its speed.
 
     (benchmarks/jit.py measures it.) With determinism it is off, as in Keras: compiled kernels may
-    differ between processes. JAX without jit would run every operation by itself: always on.
+    differ between processes. JAX without jit would run every operation by itself: always on;
+    for torch it is off, as in Keras.
     """
     if asked != "auto":
         return asked == "on"
-    if keras.backend.backend() == "jax":
+    backend = keras.backend.backend()
+    if backend == "jax":
         return True
-    return device.kind == "gpu" and not deterministic
+    return backend == "tensorflow" and device.kind == "gpu" and not deterministic
 
 
 def _prepare_tensorflow(deterministic: bool) -> Device:

@@ -4,14 +4,18 @@ The format is numpy's `.npz` without pickles, readable anywhere. Nothing here ne
 `variables` for what moves arrays in and out of a model).
 """
 
+import errno
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from workbench.errors import UserError
 from workbench.files import atomic_file
+from workbench.text import safe_text
 from workbench.training.place import Place
 from workbench.training.progression import Progression, Running
 
@@ -25,12 +29,17 @@ class NotFinite(ArithmeticError):  # noqa: N818 - says what the weights are
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds."""
+    """What a file holds.
+
+    Attributes:
+        spec: fingerprint of what the place means: other data or batches make it another place.
+    """
 
     place: Place
     progression: Progression
     arrays: Arrays
     running: Running = field(default_factory=Running)
+    spec: str = ""
 
 
 class CheckpointFolder:
@@ -42,35 +51,52 @@ class CheckpointFolder:
         self.previous = folder / "previous.npz"
 
     def best_path(self, stage: int, epoch: int) -> Path:
-        """Best weights are named by their place; only the state of `last` points to them."""
+        """Best weights are named by their place; only the state of a checkpoint points to them."""
         return self.folder / f"best-stage{stage + 1}-epoch{epoch}.npz"
 
     def save_last(self, checkpoint: Checkpoint) -> None:
-        """Writes `last`; the one before it stays as `previous`.
+        """Writes `last`; the one before it stays as `previous`, and so do the bests of both.
 
         Raises:
             NotFinite: a weight is; the older ones are untouched.
             OSError: it could not be written; the older ones are untouched.
         """
         self.folder.mkdir(exist_ok=True)
-        if self.last.exists():
-            self.last.replace(self.previous)
-        try:
-            write_checkpoint(self.last, checkpoint)
-        except BaseException:
-            if self.previous.exists() and not self.last.exists():
-                self.previous.replace(self.last)
-            raise
+        _write(self.last, checkpoint, keep_old_as=self.previous)
+        stage = checkpoint.place.stage
+        needed = {self.best_path(stage, checkpoint.progression.best_epoch)}
+        if self.previous.exists():
+            before = read_state(self.previous)
+            needed.add(self.best_path(stage, before.progression.best_epoch))
+        for path in self.folder.glob(f"best-stage{stage + 1}-epoch*.npz"):
+            if path not in needed:
+                path.unlink()
 
-    def load_last(self) -> Checkpoint | None:
-        """The newest checkpoint that can be read: `last`, else `previous`, else None."""
+    def load_last(self) -> tuple[Checkpoint | None, str]:
+        """The newest checkpoint that can be read: `last`, else `previous`.
+
+        Returns:
+            The checkpoint, None where none was saved yet; and a sentence where one was passed
+            over, else "".
+
+        Raises:
+            UserError: there are checkpoints, but none that can be read.
+            OSError: the disk failed; nothing is said of the files then.
+        """
+        reason = ""
         for path in (self.last, self.previous):
-            if path.exists():
-                try:
-                    return read_checkpoint(path)
-                except (OSError, ValueError, KeyError, TypeError):
-                    continue
-        return None
+            if not path.exists():
+                continue
+            try:
+                return read_checkpoint(path), reason
+            except (ValueError, KeyError, TypeError) as error:
+                reason = f"{path.name} is damaged ({safe_text(error)}); the one before it is used."
+        if reason:
+            raise UserError(
+                f"No checkpoint in {safe_text(self.folder)} can be read.",
+                "Move that folder away to start the run anew; the events and the spec stay.",
+            )
+        return None, ""
 
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Writes the weights of a stage's best epoch so far; older bests stay for the moment.
@@ -80,17 +106,60 @@ class CheckpointFolder:
         """
         self.folder.mkdir(exist_ok=True)
         place = checkpoint.place
-        write_checkpoint(self.best_path(place.stage, place.epoch), checkpoint)
+        _write(self.best_path(place.stage, place.epoch), checkpoint)
 
-    def keep_only_best(self, stage: int, best: Path) -> None:
-        """Removes bests of the stage that a better one has replaced."""
-        for path in self.folder.glob(f"best-stage{stage + 1}-epoch*.npz"):
-            if path != best:
-                path.unlink()
+    def load_best(self, stage: int, epoch: int) -> Checkpoint:
+        """The weights of a stage's best epoch.
+
+        Raises:
+            UserError: they are missing or damaged.
+        """
+        path = self.best_path(stage, epoch)
+        try:
+            return read_checkpoint(path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"The weights of the best epoch cannot be read: {safe_text(path)}: "
+                f"{safe_text(error)}.",
+                'To finish with the last epoch\'s weights, set keep = "last" in the [training] '
+                "table of the run's spec.toml and resume.",
+            ) from None
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes atomically and reads back before the old file is replaced.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint whole.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError, KeyError, TypeError: damaged or foreign.
+    """
+    return _read(path, with_arrays=True)
+
+
+def read_state(path: Path) -> Checkpoint:
+    """A checkpoint without its arrays; raises as `read_checkpoint`."""
+    return _read(path, with_arrays=False)
+
+
+def _read(path: Path, with_arrays: bool) -> Checkpoint:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = [name for name in stored.files if name != _STATE]
+            arrays = {name: stored[name] for name in names} if with_arrays else {}
+            state = json.loads(stored[_STATE].tobytes())
+    except (EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error)) from None
+    return Checkpoint(
+        Place(**state["place"]),
+        Progression(**state["progression"]),
+        arrays,
+        Running(**state["running"]),
+        state["spec"],
+    )
+
+
+def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) -> None:
+    """Writes beside, reads back, and only then takes the place of the old file.
 
     Raises:
         NotFinite: a weight is.
@@ -107,30 +176,13 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "place": asdict(checkpoint.place),
         "progression": asdict(checkpoint.progression),
         "running": asdict(checkpoint.running),
+        "spec": checkpoint.spec,
     }
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:
         np.savez(temporary, allow_pickle=False, **{_STATE: text}, **checkpoint.arrays)
         written = read_checkpoint(temporary)
         if not all(np.array_equal(written.arrays[k], a) for k, a in checkpoint.arrays.items()):
-            raise OSError(f"{path.name}: what was written reads back differently")
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint whole.
-
-    Raises:
-        OSError, ValueError, KeyError, TypeError: damaged or foreign.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        raise ValueError(str(error)) from None
-    state = json.loads(arrays.pop(_STATE).tobytes())
-    return Checkpoint(
-        Place(**state["place"]),
-        Progression(**state["progression"]),
-        arrays,
-        Running(**state["running"]),
-    )
+            raise OSError(errno.EIO, "what was written reads back differently", str(path))
+        if keep_old_as and path.exists():
+            path.replace(keep_old_as)

@@ -18,12 +18,12 @@ import numpy as np
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import training_fingerprint
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 from workbench.training.checkpoint import (
     Checkpoint,
     CheckpointFolder,
     NotFinite,
-    read_checkpoint,
 )
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
@@ -71,9 +71,20 @@ class Engine:
             UserError: the loss is no number any more, or a checkpoint of another model.
         """
         first = resume_from.place.stage if resume_from else 0
+        if resume_from:
+            self._check(resume_from)
+            self.place = resume_from.place
         for stage in stages[first:]:
             here = resume_from if resume_from and stage.index == first else None
             _StageRun(self, stage).run(here)
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.spec != training_fingerprint(self.spec):
+            raise UserError(
+                "The spec was changed since the checkpoint was saved, so its place means nothing.",
+                "Take the change back, or start a new run with it. While a run goes on only "
+                "epochs, early_stopping, keep and [evaluation] may change.",
+            )
 
 
 class _StageRun:
@@ -268,14 +279,13 @@ class _StageRun:
 
     def _save(self, place: Place) -> None:
         arrays = collect(self.model, "model", "optimizer")
-        checkpoint = Checkpoint(place, self.progression, arrays, self.running)
+        spec = training_fingerprint(self.engine.spec)
+        checkpoint = Checkpoint(place, self.progression, arrays, self.running, spec)
         try:
             self.engine.checkpoints.save_last(checkpoint)
         except NotFinite as error:
             raise _diverged(self.stage, place, str(error)) from None
         self.engine.place = place
-        best = self.engine.checkpoints.best_path(place.stage, self.progression.best_epoch)
-        self.engine.checkpoints.keep_only_best(place.stage, best)
         self.last_checkpoint = time.monotonic()
         self.engine.tell("checkpoint_saved", stage=place.stage, epoch=place.epoch, step=place.step)
 
@@ -291,8 +301,8 @@ class _StageRun:
         """Puts the kept weights into the model; returns their epoch, None for the last."""
         if self.stage.keep == "last" or not self.progression.best_epoch:
             return None
-        path = self.engine.checkpoints.best_path(self.stage.index, self.progression.best_epoch)
-        restore(self.model, read_checkpoint(path).arrays, "model")
+        best = self.engine.checkpoints.load_best(self.stage.index, self.progression.best_epoch)
+        restore(self.model, best.arrays, "model")
         return self.progression.best_epoch
 
     def _tell_progress(

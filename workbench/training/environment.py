@@ -4,9 +4,15 @@ import importlib.metadata
 import os
 
 
-def quiet_environment() -> None:
-    """Keeps TensorFlow's start-up chatter out of the log; a person's own setting stays."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+def prepare_environment(deterministic: bool = False) -> None:
+    """Sets what the backends read when they are imported; a person's own setting stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # less start-up chatter
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX: memory as needed
+    backend = os.environ.get("KERAS_BACKEND")
+    if deterministic and backend == "torch":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if deterministic and backend == "jax":
+        os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 
 def versions() -> dict[str, str]:

@@ -42,7 +42,8 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = layers.Flatten(name="flatten")(x)
     if model.dropout:
-        x = layers.Dropout(model.dropout, seed=spec.training.seed, name="dropout")(x)
+        # Its seed is set anew before every step (see engine).
+        x = layers.Dropout(model.dropout, seed=0, name="dropout")(x)
     for number, units in enumerate(model.dense_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
     if classes == 2:

@@ -1,16 +1,6 @@
 """Where a run stands in its plan."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """A place in the plan: stage from 0, epoch from 1, steps of that epoch already done."""
-
-    stage: int
-    epoch: int
-    step: int
-
+from workbench.runs.rows import Place
 
 START = Place(0, 1, 0)
 
@@ -21,3 +11,6 @@ class Stopped(Exception):  # noqa: N818 - an outcome, not an error
     def __init__(self, place: Place) -> None:
         super().__init__(f"stopped at {place}")
         self.place = place
+
+
+__all__ = ["START", "Place", "Stopped"]

@@ -9,8 +9,6 @@ import signal
 import sys
 from pathlib import Path
 
-from workbench.training.environment import quiet_environment
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one job; returns the exit code."""
@@ -23,7 +21,6 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("evaluate", "predict"):
         jobs.add_parser(name).add_argument("--events-fd", type=int, required=True)
     given = parser.parse_args(arguments)
-    quiet_environment()
     if given.job == "train":
         # The terminal may go at any time; training stays.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.training.environment import prepare_environment
+from workbench.worker.failures import failure_in_words
 
 TELL_SECONDS = 0.2
 
@@ -37,8 +38,9 @@ def answer(job: str, events_fd: int) -> int:
         except UserError as error:
             send({"event": "failed", "kind": "user", "message": error.message, "hint": error.hint})
             return 2
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            message, hint = failure_in_words(error)
+            send({"event": "failed", "kind": "error", "message": message, "hint": hint})
             return 1
         send({"event": "result", **result})
     return 0
@@ -46,6 +48,7 @@ def answer(job: str, events_fd: int) -> int:
 
 def _predict(request: Request, send: Send) -> dict[str, Any]:
     """Request: model, paths. Result: labels, predictions."""
+    prepare_environment()
     from workbench.results.predict import find_images, predict
 
     paths = find_images(request["paths"])
@@ -55,7 +58,8 @@ def _predict(request: Request, send: Send) -> dict[str, Any]:
 
 
 def _evaluate(request: Request, send: Send) -> dict[str, Any]:
-    """Request: model, manifest, data folder, split, shift. Result: figures."""
+    """Request: model, manifest, workspace, split, shift. Result: figures."""
+    prepare_environment()
     from workbench.datasets.manifest import read_manifest
     from workbench.datasets.prepare import prepare_again
     from workbench.paths import Workspace
@@ -69,7 +73,11 @@ def _evaluate(request: Request, send: Send) -> dict[str, Any]:
     data = training_data(prepared)
     chosen = data.rows[request["split"]]
     if not len(chosen):
-        raise UserError(f"The run has no {request['split']} images.")
+        others = [split for split, indices in data.rows.items() if len(indices)]
+        raise UserError(
+            f"The run has no {request['split']} images.",
+            f"Choose others: {' or '.join(f'--split {split}' for split in others)}",
+        )
     paths = [prepared.rows[i].path for i in chosen]
     evaluation = evaluate(
         loaded.model,

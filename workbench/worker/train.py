@@ -32,12 +32,11 @@ from workbench.runs.launch import stop_requested
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import versions
+from workbench.training.environment import prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
+from workbench.worker.failures import failure_in_words
 
 if TYPE_CHECKING:
-    import keras
-
     from workbench.results.evaluate import Evaluation
 
 TELL_SECONDS = 0.5  # between two events of the same progress
@@ -74,7 +73,8 @@ def _told(job: "TrainJob", resume: bool) -> int:
         return 2
     except Exception as error:
         traceback.print_exc()
-        job.events.write("failed", kind="error", **_in_words(error))
+        message, hint = failure_in_words(error)
+        job.events.write("failed", kind="error", message=message, hint=hint)
         return 1
     job.events.write("finished", seconds=time.monotonic() - started)
     return 0
@@ -116,24 +116,40 @@ class TrainJob:
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
         spec = read_spec(self.folder.spec_path)
-        checkpoint = CheckpointFolder(self.folder.checkpoints).load_last() if resume else None
-        if resume:
-            self.place = checkpoint.place if checkpoint else START
-            self.events.write("resumed", **asdict(self.place))
-        prepared = self._prepared(spec, resume)
+        checkpoint = self._checkpoint() if resume else None
+        prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
+        self._advise(spec, data)
         self._progress("start Keras", 0, 0)
-        model = self._trained(spec, data, prepared.labels, checkpoint)
-        self._evaluate(spec, model, data, prepared)
+        prepare_environment(spec.training.deterministic)
+        self._train(spec, data, prepared.labels, checkpoint)
+        self._evaluate(spec, data, prepared)
 
-    def _trained(
+    def _checkpoint(self) -> Checkpoint | None:
+        """Where a resumed run goes on; None from the beginning."""
+        checkpoint, passed_over = CheckpointFolder(self.folder.checkpoints).load_last()
+        if passed_over:
+            self.events.write("notice", message=passed_over)
+        self.place = checkpoint.place if checkpoint else START
+        self.events.write("resumed", **asdict(self.place))
+        return checkpoint
+
+    def _advise(self, spec: ExperimentSpec, data: TrainingData) -> None:
+        if spec.data.split.validation and not len(data.rows["validation"]):
+            self.events.write(
+                "notice",
+                message="There are no validation images: nothing can stop early, and the last "
+                "epoch's weights are kept.",
+            )
+
+    def _train(
         self,
         spec: ExperimentSpec,
         data: TrainingData,
         labels: tuple[str, ...],
         checkpoint: Checkpoint | None,
-    ) -> "keras.Model":
+    ) -> None:
         """Trains through the plan and saves the model."""
         # Imported here: seconds that a faulty spec or data set need not wait for.
         import keras
@@ -151,13 +167,11 @@ class TrainJob:
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
         save_model(self.folder.model_path, model, spec, labels)
-        return model
 
-    def _evaluate(
-        self, spec: ExperimentSpec, model: "keras.Model", data: TrainingData, prepared: Prepared
-    ) -> None:
-        """Measures on test images, or on validation images where there are no others."""
+    def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
+        """Measures the saved model on test images, or on validation images for want of others."""
         from workbench.results.evaluate import evaluate
+        from workbench.results.model_file import load_model
 
         split = "test" if len(data.rows["test"]) else "validation"
         rows = data.rows[split]
@@ -166,7 +180,7 @@ class TrainJob:
             return
         paths, labels = [prepared.rows[i].path for i in rows], data.labels[rows]
         evaluation = evaluate(
-            model,
+            load_model(self.folder.model_path).model,
             data.images,
             rows,
             labels,
@@ -178,9 +192,21 @@ class TrainJob:
         write_results(self.folder, split, evaluation, paths, labels)
         self._tell_evaluated(split, evaluation)
 
-    def _prepared(self, spec: ExperimentSpec, resume: bool) -> Prepared:
-        """The images of the run; a resumed run keeps the split that it started with."""
+    def _prepared(
+        self, spec: ExperimentSpec, resume: bool, checkpoint: Checkpoint | None
+    ) -> Prepared:
+        """The images of the run; a resumed run keeps the split that it started with.
+
+        Raises:
+            UserError: there is a checkpoint, but not the split that it was trained with.
+        """
         workspace = Workspace(self.folder.path.parent.parent)
+        if checkpoint and not self.folder.manifest_path.exists():
+            raise UserError(
+                f"{safe_text(self.folder.manifest_path)} is missing, so nobody can tell which "
+                "images this run was trained on.",
+                "Bring it back, or start a new run.",
+            )
         if resume and self.folder.manifest_path.exists():
             rows = read_manifest(self.folder.manifest_path)
             return prepare_again(spec.data, rows, workspace, self._progress)
@@ -259,9 +285,3 @@ def _introduce(job: TrainJob) -> None:
     }
     write_atomic(job.folder.worker_path, json.dumps({**told, "started": time.time()}, indent=1))
     job.events.write("worker_started", **told)
-
-
-def _in_words(error: Exception) -> dict[str, str]:
-    first = str(error).strip().split("\n", 1)[0]
-    message = f"{type(error).__name__}: {safe_text(first)}" if first else type(error).__name__
-    return {"message": message, "hint": "The whole message is in the run's worker.log."}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError
 
-from workbench.datasets.folders import disk_faults, locked
-from workbench.datasets.web import (
+from workbench.downloads.folders import disk_faults, locked
+from workbench.downloads.web import (
     NetworkError,
     check_address,
     may_pass,

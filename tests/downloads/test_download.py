@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from web_server import WebServer, web_server
 
-from workbench.datasets import download as module
-from workbench.datasets.download import download
-from workbench.datasets.folders import locked
+from workbench.downloads import download as module
+from workbench.downloads.download import download
+from workbench.downloads.folders import locked
 from workbench.errors import UserError
 
 CONTENT = bytes(range(256)) * 40
