@@ -30,19 +30,11 @@ def find_workspace(given: str | Path | None = None) -> Workspace:
     """The folder given, else $WORKBENCH_HOME, else the current folder.
 
     Raises:
-        UserError: it is no folder, or nothing can be written there.
+        UserError: it is no folder.
     """
     source = "--workspace" if given else HOME_VARIABLE
     chosen = given or os.environ.get(HOME_VARIABLE) or "."
     root = Path(chosen).expanduser().resolve()
     if root.exists() and not root.is_dir():
         raise UserError(f"{source}: {root} is a file, not a folder.")
-    existing = root
-    while not existing.exists():
-        existing = existing.parent
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(
-            f"The workspace {root} cannot be written.",
-            f"Name another folder with --workspace DIR or {HOME_VARIABLE}.",
-        )
     return Workspace(root)

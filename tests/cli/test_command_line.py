@@ -179,6 +179,56 @@ def test_scanning_tells_and_changes_nothing(types: Type, photos: Path, tmp_path:
     assert "0 B freed" in types("data", "clean").output
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("train --preset book-c", {"book-convnet", "book-convnet-augmented"}),
+        ("train --data fla", set()),
+        ("train --data flo", {"flowers"}),
+        ("train --set training.batch", {"training.batch_size="}),
+        ("presets den", {"dense"}),
+        ("data get mn", {"mnist"}),
+    ],
+)
+def test_tab_offers(types: Type, typed: str, offered: set[str]) -> None:
+    environment = {
+        "COMP_WORDS": f"workbench {typed}",
+        "COMP_CWORD": str(len(typed.split())),
+        "_WORKBENCH_COMPLETE": "bash_complete",
+    }
+    result = CliRunner().invoke(workbench, [], prog_name="workbench", env=environment)
+    lines = result.output.splitlines()
+    assert {line.removeprefix("plain,") for line in lines if line.startswith("plain,")} == offered
+    assert any(line.startswith("file,") for line in lines) == ("--data" in typed)
+
+
+def test_a_preset_can_be_looked_at_without_data(types: Type) -> None:
+    tree = tomllib.loads(types("presets", "book-convnet").output)
+    assert tree["data"]["split"]["train"] == 1000
+
+
+def test_a_folder_is_no_spec(types: Type, photos: Path) -> None:
+    result = types("train", "photos")
+    assert result.exit_code == 2
+    assert "workbench train --preset convnet --data photos" in result.stderr
+
+
+def test_a_workspace_that_cannot_be_written_can_be_read(
+    types: Type, tmp_path: Path, photos: Path
+) -> None:
+    run = tmp_path / "saved_models" / "photos-1"
+    run.mkdir(parents=True)
+    (run / "spec.toml").write_text("")
+    for folder in (run, run.parent, tmp_path):
+        folder.chmod(0o555)
+    try:
+        assert "photos-1" in types("runs").output
+        assert types("presets", "dense", "--data", "photos").exit_code == 0
+    finally:
+        for folder in (tmp_path, run.parent, run):
+            folder.chmod(0o755)
+
+
 def test_an_empty_workspace_says_what_to_do(types: Type) -> None:
     assert "Start one: workbench demo" in types("runs").output
     assert "workbench data get" in types("data", "list").output

@@ -90,7 +90,7 @@ def test_a_copy_beside_the_splits_is_left_out(tmp_path: Path) -> None:
         touch(tmp_path, f"{part}/ill/1.jpg", f"{part}/well/1.jpg")
     found = recognise(tmp_path)
     assert len(found.items) == 4
-    assert found.notes == ("The folder chest_xray is none of the splits; left out.",)
+    assert found.notes == ("The folder chest_xray is none of the splits; 2 images left out.",)
 
 
 @pytest.mark.parametrize("between", [".", "_", "-"])

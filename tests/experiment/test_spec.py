@@ -7,7 +7,7 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec
+from workbench.experiment.toml import apply_settings, dump_spec, keys, parse_spec, read_spec
 
 CONVNET = {
     "data": {"source": "photos"},
@@ -112,7 +112,30 @@ def test_fractions_and_counts_are_not_mixed() -> None:
 
 def test_fractions_add_up_to_one_at_most() -> None:
     parse("data.split.train=0.7", "data.split.validation=0.2", "data.split.test=0.1")
-    assert "these make 1.1" in refusal("data.split.train=0.8")
+    told = refusal("data.split.train=0.8")
+    assert "train 0.8 + validation 0.15 + test 0.15 make 1.1" in told
+
+
+def test_one_image_of_a_class_is_a_count_and_1_0_is_all_of_them() -> None:
+    counts = parse("data.split.train=5", "data.split.validation=1", "data.split.test=1")
+    assert counts.data.split.counts
+    everything = ("data.split.train=1.0", "data.split.validation=0", "data.split.test=0")
+    assert not parse(*everything, "training.keep=last").data.split.counts
+
+
+def test_a_key_of_another_table_is_found() -> None:
+    assert "epochs: unknown key. Did you mean 'training.epochs'?" in refusal("epochs=3")
+
+
+def test_only_presets_that_exist_are_recorded() -> None:
+    assert parse("preset=convnet").preset == "convnet"
+    assert "preset: received 'vgg'; allowed: dense, convnet" in refusal("preset=vgg")
+
+
+def test_every_key_is_listed() -> None:
+    listed = keys()
+    assert {"name", "data.source", "data.split.train", "training.jit"} <= set(listed)
+    assert not any(key in listed for key in ("data", "data.split", "training"))
 
 
 def test_no_training_images_is_no_split() -> None:
@@ -168,8 +191,8 @@ def test_settings_that_are_none(setting: str) -> None:
 def test_set_reaches_every_key() -> None:
     """Each leaf of the schema can be set to the value that it has."""
     tree = parse().model_dump(mode="json", exclude_none=True)
-    for table, keys in tree.items():
-        for key, value in keys.items():
+    for table, entries in tree.items():
+        for key, value in entries.items():
             if isinstance(value, int | float | str) and not isinstance(value, bool):
                 assert parse(f"{table}.{key}={value}") == parse()
 

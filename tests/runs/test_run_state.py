@@ -119,6 +119,7 @@ def test_a_summary_has_everything_in_a_line(run: RunFolder, tell: Tell) -> None:
         "state": "finished",
         "resumable": False,
         "detail": "",
+        "preset": None,
         "strategy": "convnet",
         "data": "birds-of-may",
         "best_val_accuracy": 0.75,

@@ -72,7 +72,8 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert "is not running here: it is finished" in person.types("stop", "photos-1", expect=2)
     assert "is finished" in person.types("resume", "photos-1", expect=2)
 
-    figures = json.loads(person.types("evaluate", "photos-1", "--json").split("evaluate:")[0])
+    assert json.loads(person.types("evaluate", "photos-1", "--json")) == results
+    figures = json.loads(person.types("evaluate", "photos-1", "--json", "--again"))
     assert figures["loss"] == pytest.approx(results["loss"], rel=1e-5)
     assert figures["confusion"] == results["confusion"]
 
@@ -84,14 +85,16 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     (odd / "notes.txt").write_text("not looked at")
     answer = person.types("predict", "odd", "--json", expect=1)
     assert "broken.png: " in answer
-    told = json.loads(answer[: answer.rindex("}") + 1])
+    told = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
     bright, broken = told["predictions"]
     assert told["labels"] == ["dark", "light"]
     assert (bright["label"], broken["label"]) == ("light", None)
     assert sum(bright["probabilities"]) == pytest.approx(1)
-    rows = person.types("predict", "photos/dark", "--csv", "--model", "photos-1").splitlines()
-    assert rows[0] == "path,label,probability,dark,light"
+    gone = person.types("predict", "photos/dark", "gone", "--csv", "--model", "photos-1", expect=1)
+    rows = gone.splitlines()
+    assert rows[0] == "path,label,probability,dark,light,problem"
     assert all(row.split(",")[1] == "dark" for row in rows[1:31])
+    assert rows[31].split(",")[1] == ""
 
     # A newer run without a model takes nothing from the older one.
     (person.workspace / "saved_models" / "newer").mkdir()
@@ -159,6 +162,21 @@ def test_killed_and_resumed_it_trains_on_where_it_was(person: Person) -> None:
     assert sorted(whole.files) == sorted(parts.files)
     for key in whole.files:
         assert np.array_equal(whole[key], parts[key]), key
+
+
+def test_a_leak_is_told_beside_the_figures(person: Person) -> None:
+    for label in ("dark", "light"):
+        for part in ("train", "validation", "test"):
+            folder = person.workspace / "split" / part / label
+            folder.mkdir(parents=True)
+            for number in range(4):
+                name = f"{label}-{number + (8 if part == 'validation' else 0)}.png"
+                (folder / name).write_bytes(
+                    (person.workspace / "photos" / label / name).read_bytes()
+                )
+    printed = person.types(*PRESET[:-1], "split", "--set", "training.epochs=1")
+    assert "8 of 8 test images are training images too" in printed
+    assert "Mind: 8 of these images are training images too" in printed
 
 
 def test_faults_of_the_data_are_told_by_the_run(person: Person) -> None:

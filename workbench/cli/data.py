@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import click
 
+from workbench.cli.complete import complete_catalogue, complete_datasets, complete_sources
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.show import progress_bar, say, table
 from workbench.paths import Workspace
@@ -29,7 +30,7 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("source", metavar="PATH|NAME")
+@click.argument("source", metavar="PATH|NAME", shell_complete=complete_sources)
 @click.option("--all", "show_all", is_flag=True, help="Name every file of every finding.")
 @json_option
 @in_workspace
@@ -106,7 +107,7 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_datasets)
 @in_workspace
 def show(workspace: Workspace, name: str) -> None:
     """Show a data set: its source, its packs and who uses them, what the scan found."""
@@ -124,7 +125,7 @@ def show(workspace: Workspace, name: str) -> None:
 
 
 @data.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_datasets)
 @click.option("--scan", "scan_too", is_flag=True, help="Also forget what the scan found.")
 @in_workspace
 def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
@@ -148,7 +149,7 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
 
 
 @data.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_catalogue)
 @in_workspace
 def get(workspace: Workspace, name: str | None) -> None:
     """Fetch a set of the catalogue; without a name, list what there is."""

@@ -1,6 +1,7 @@
 """`workbench demo`: a dense baseline and a convnet on handwritten digits, side by side."""
 
 import json
+import textwrap
 from dataclasses import dataclass
 
 import click
@@ -50,7 +51,7 @@ def demo(workspace: Workspace) -> None:
     say(closing_table(outcomes))
     say("")
     for line in conclusions(*outcomes):
-        say(line)
+        say(textwrap.fill(line, 79))
     say(
         f"\nNext: {command_line(workspace, 'runs')}, "
         f"{command_line(workspace, 'evaluate', outcomes[-1].run)}, "

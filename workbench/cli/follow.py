@@ -1,6 +1,7 @@
 """Watching a run in a terminal: its events as lines, the work at hand as one bar."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from workbench.runs.launch import follow
 from workbench.text import safe_lines
 
 Event = dict[str, Any]
+# What TensorFlow's libraries always print, which explains nothing.
+_CHATTER = re.compile(r"WARNING: All log messages|[IWE]\d{4} |\s*$")
 
 
 def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = False) -> str:
@@ -53,12 +56,20 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
         message = str(last.get("message", "unknown"))
         raise UserError(f"{folder.name} failed. {message}", str(last.get("hint") or ""))
     if kind == "interrupted":
-        raise UserError(
-            f"{folder.name}: its worker ended without a word. "
-            f"Last lines of {folder.log_path}:\n" + "\n".join(map(str, last.get("log", []))),
-            f"Go on at the last checkpoint: {command_line(workspace, 'resume', folder.name)}",
-        )
+        raise _interrupted(workspace, folder, last)
     return kind
+
+
+def _interrupted(workspace: Workspace, folder: RunFolder, event: Event) -> UserError:
+    if not folder.path.exists():
+        return UserError(f"The folder of {folder.name} is gone.")
+    printed = [str(line) for line in event.get("log", []) if not _CHATTER.match(str(line))]
+    log = f" The last it printed, in {folder.log_path}:\n" if printed else ""
+    return UserError(
+        f"{folder.name}: its worker ended without a word: it was killed, ran out of memory, or the "
+        f"machine went down.{log}" + "\n".join(printed),
+        f"Go on at the last checkpoint: {command_line(workspace, 'resume', folder.name)}",
+    )
 
 
 class _PlainScreen:

@@ -1,5 +1,6 @@
 """The `workbench` command itself: its workspace, its version, its way of telling errors."""
 
+import errno
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text
 
 EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
 
 
 class ErrorsForPeople(click.Group):
@@ -30,11 +32,20 @@ class ErrorsForPeople(click.Group):
             if error.hint:
                 click.echo(safe_lines(error.hint), err=True)
             ctx.exit(EXIT_ERROR)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted; what was done so far is kept.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
             place = f": {safe_text(error.filename)}" if error.filename else ""
             click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
+            if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
+                click.echo(
+                    f"Make room or mend the permissions, or name another workspace with "
+                    f"--workspace DIR or {HOME_VARIABLE}.",
+                    err=True,
+                )
             ctx.exit(EXIT_ERROR)
 
 

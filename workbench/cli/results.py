@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.runs import json_option, run_argument
-from workbench.cli.setup import complete_runs
+from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import evaluation_report, progress_bar, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -21,16 +21,26 @@ EXIT_SOME_UNREADABLE = 1
 
 
 @click.command()
-@run_argument
+@latest_argument
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test")
 @click.option("--shift", type=click.IntRange(0, 64), default=0, help="Also with shifted images.")
+@click.option("--again", is_flag=True, help="Measure again what was measured before.")
 @json_option
 @in_workspace
-def evaluate(workspace: Workspace, run: str, split: str, shift: int, as_json: bool) -> None:
-    """Measure a finished run: accuracy, labels, confusions, the surest errors by name."""
+def evaluate(
+    workspace: Workspace, run: str, split: str, shift: int, again: bool, as_json: bool
+) -> None:
+    """Show what a finished run is worth: accuracy, labels, confusions, worst errors by name.
+
+    Its test figures are shown as they were measured at its end; other splits, shifted images, or
+    --again, are measured now.
+    """
     from workbench.runs.folder import find_run
 
     folder = find_run(workspace, run)
+    if split == "test" and not shift and not again and (stored := _stored(folder)):
+        click.echo(json.dumps(stored, indent=1) if as_json else evaluation_report(stored))
+        return
     request = {
         "model": str(model_of(folder)),
         "manifest": str(folder.manifest_path),
@@ -66,7 +76,9 @@ def predict(
         "model": str(finished_model(workspace, model)),
         "paths": [str(Path(path).absolute()) for path in paths],
     }
-    result = _ask("predict", request)
+    result = {"model": request["model"], **_ask("predict", request)}
+    labels = ", ".join(result["labels"])
+    say(f"model {_shown_path(str(request['model']))} ({safe_text(labels)})", err=True)
     if as_json:
         click.echo(json.dumps(result, indent=1))
     elif as_csv:
@@ -90,6 +102,8 @@ def finished_model(workspace: Workspace, given: str) -> Path:
     from workbench.runs.folder import find_run, list_runs
 
     if "/" in given or Path(given).is_file() or given.endswith(".keras"):
+        if (Path(given) / "model.keras").is_file():
+            return (Path(given) / "model.keras").absolute()
         if not Path(given).is_file():
             raise UserError(f"There is no model file {safe_text(given)}.")
         return Path(given).absolute()
@@ -114,6 +128,16 @@ def model_of(folder: "RunFolder") -> Path:
     return folder.model_path
 
 
+def _stored(folder: "RunFolder") -> dict[str, Any] | None:
+    """The figures of results.json; None where they are missing or damaged."""
+    try:
+        figures = json.loads(folder.results_path.read_text(encoding="utf-8"))
+        evaluation_report(figures)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return dict(figures)
+
+
 def _ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
     from workbench.runs.jobs import run_job
 
@@ -132,7 +156,7 @@ def _table(result: dict[str, Any]) -> str:
         for p in result["predictions"]
         if not p["problem"]
     ]
-    return table(("label", "probability", "file"), rows, "lr")
+    return table(("label", "probability", "file"), rows, "lr") if rows else "nothing to predict"
 
 
 def _shown_path(path: str) -> str:
@@ -146,10 +170,13 @@ def _csv(result: dict[str, Any]) -> str:
     import io
 
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["path", "label", "probability", *result["labels"]])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "label", "probability", *result["labels"], "problem"])
     for p in result["predictions"]:
-        if not p["problem"]:
+        if p["problem"]:
+            empty = [""] * (2 + len(result["labels"]))
+            writer.writerow([p["path"], *empty, p["problem"]])
+        else:
             probabilities = [f"{value:.6f}" for value in p["probabilities"]]
-            writer.writerow([p["path"], p["label"], f"{p['probability']:.6f}", *probabilities])
+            writer.writerow([p["path"], p["label"], f"{p['probability']:.6f}", *probabilities, ""])
     return text.getvalue()

@@ -5,8 +5,8 @@ import time
 
 import click
 
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.setup import complete_runs
 from workbench.cli.show import accuracy, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -15,6 +15,7 @@ from workbench.text import human_seconds
 STOP_SECONDS = 60.0  # patience for a worker that finishes its step and saves
 
 run_argument = click.argument("run", shell_complete=complete_runs)
+latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -37,7 +38,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         (
             summary.state.word,
             summary.name,
-            summary.strategy,
+            summary.preset or summary.strategy,
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
             accuracy(summary.best_val_accuracy),
             accuracy(summary.test_accuracy),
@@ -45,7 +46,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         )
         for summary in found
     ]
-    headers = ("state", "run", "strategy", "epochs", "best val", "test", "started")
+    headers = ("state", "run", "preset", "epochs", "best val", "test", "started")
     say(table(headers, rows, "lllrrrr"))
     for summary in found:
         if summary.state.word in ("failed", "interrupted"):
@@ -53,11 +54,11 @@ def runs(workspace: Workspace, as_json: bool) -> None:
 
 
 @click.command()
-@run_argument
+@latest_argument
 @json_option
 @in_workspace
 def status(workspace: Workspace, run: str, as_json: bool) -> None:
-    """Tell how a run stands."""
+    """Tell how a run stands; the newest where none is named."""
     from workbench.runs.folder import find_run
     from workbench.runs.state import summarise
 
@@ -65,16 +66,18 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return
+    if told["state"] not in ("stopped", "failed", "interrupted"):
+        del told["resumable"]  # true or false, it is no news then
     rows = [(key.replace("_", " "), _in_words(key, value)) for key, value in told.items()]
     say(table(("", ""), rows).lstrip())
 
 
 @click.command()
-@run_argument
+@latest_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events.")
 @in_workspace
 def attach(workspace: Workspace, run: str, as_json: bool) -> None:
-    """Watch a run from its beginning; Ctrl-C ends the watching only."""
+    """Watch a run, the newest where none is named; Ctrl-C ends the watching only."""
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
 

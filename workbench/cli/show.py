@@ -1,6 +1,8 @@
 """Printing: progress bars, tables, figures. Whatever comes from outside is made safe here."""
 
+import math
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +15,9 @@ from workbench.text import safe_lines, safe_text
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A Progress that draws one bar a phase on a terminal, and else prints a line at each end."""
+    """A Progress that draws one bar a phase on a terminal, and else prints lines."""
     if not sys.stderr.isatty():
-        yield _plain_progress
+        yield _plain_progress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -44,9 +46,18 @@ def say(text: str, err: bool = False) -> None:
     click.echo(safe_lines(text), err=err)
 
 
-def _plain_progress(phase: str, done: int, total: int) -> None:
-    if done == total and total:
-        click.echo(f"{safe_text(phase)}: {done:,} of {total:,}", err=True)
+def _plain_progress() -> Progress:
+    """A line at the end of each phase that took a second or more."""
+    began: dict[str, float] = {}
+
+    def show(phase: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if total and done == total and now - began.pop(phase, now) >= 1:
+            say(f"{phase}: {done:,} of {total:,}", err=True)
+        elif done != total:
+            began.setdefault(phase, now)
+
+    return show
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
@@ -83,6 +94,12 @@ def evaluation_report(figures: dict[str, Any]) -> str:
     ]
     if figures["split"] == "validation":
         lines.append("These images chose the best epoch, so expect a little less on new ones.")
+    if leaked := figures.get("leaked"):
+        lines.append(
+            f"Mind: {leaked:,} of these images are training images too, so this is too good."
+        )
+    if guess := _guessing(figures):
+        lines.append(guess)
     if shifted := figures.get("shifted"):
         lines.append(
             f"accuracy with images shifted by {shifted['pixels']} pixels {shifted['accuracy']:.4f}"
@@ -95,15 +112,22 @@ def evaluation_report(figures: dict[str, Any]) -> str:
     lines += ["", "confusion: true label in rows, predicted in columns", _confusion(figures)]
     if figures["worst"]:
         worst = [
-            (w["label"], w["predicted"], f"{w['probability']:.3f}", w["path"])
+            (w["label"], w["predicted"], f"{math.exp(-w['loss']):.3f}", w["path"])
             for w in figures["worst"][:10]
         ]
-        lines += [
-            "",
-            "surest errors",
-            table(("label", "predicted", "probability", "file"), worst, "llr"),
-        ]
+        lines += ["", "worst errors, by the probability that was given to the true label"]
+        lines.append(table(("label", "predicted", "p(label)", "file"), worst, "llr"))
     return "\n".join(lines)
+
+
+def _guessing(figures: dict[str, Any]) -> str:
+    """Said where always naming the most frequent label would do as well, within chance."""
+    counts = {c["label"]: c["images"] for c in figures["classes"]}
+    label = max(counts, key=counts.__getitem__)
+    share = counts[label] / figures["images"]
+    if figures["interval"][0] > share:
+        return ""
+    return f"Not beyond guessing: always saying {safe_text(label)} would be right for {share:.4f}."
 
 
 def _confusion(figures: dict[str, Any]) -> str:

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_keys, complete_presets, complete_sources
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.show import progress_bar, say
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.text import safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -17,9 +19,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", help="Start from a preset instead of a file (see `workbench presets`).")
-@click.option("--data", "source", metavar="PATH|NAME", help="Images: a path or a catalogue set.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change any key.")
+@click.option(
+    "--preset",
+    shell_complete=complete_presets,
+    metavar="NAME",
+    help="Start from a preset instead of a file (see `workbench presets`).",
+)
+@click.option(
+    "--data",
+    "source",
+    shell_complete=complete_sources,
+    metavar="PATH|NAME",
+    help="Images: a path or a catalogue set.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    shell_complete=complete_keys,
+    metavar="KEY=VALUE",
+    help="Change any key.",
+)
 @click.option("--name", help="Name of the run's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
@@ -46,6 +66,11 @@ def train(
         raise UserError(
             "Give either a spec file or --preset NAME.",
             "workbench train spec.toml, or workbench train --preset convnet --data FOLDER",
+        )
+    if spec is not None and spec.is_dir():
+        raise UserError(
+            f"{safe_text(spec)} is a folder, not a spec.",
+            f"To train on images in it: workbench train --preset convnet --data {safe_text(spec)}",
         )
     if spec is not None:
         checked = file_spec(workspace, spec, source, settings, name)
@@ -76,11 +101,15 @@ def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunF
     """
     from workbench.datasets.layout import recognise
     from workbench.experiment.toml import dump_spec
-    from workbench.runs.folder import create_run
+    from workbench.runs.folder import create_run, list_runs
     from workbench.runs.launch import launch
+    from workbench.runs.lock import is_locked
 
     with progress_bar() as progress:
         recognise(spec.data.source, progress)
+    for other in list_runs(workspace):
+        if is_locked(other.lock_path):
+            say(f"note   {other.name} is training here too; both will be slower", err=True)
     folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     launch(folder)
     return folder

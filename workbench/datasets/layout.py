@@ -167,7 +167,16 @@ def _split_folders(
             named[name] = labelled
     _pass_over(here, set(parts), passed)
     for name in sorted(set(filled) - set(parts)):
-        passed.notes.append(f"The folder {safe_text(name)} is none of the splits; left out.")
+        count = sum(1 for _ in images_below(here.path / name, f"{name}/", Passed()))
+        passed.notes.append(
+            f"The folder {safe_text(name)} is none of the splits; "
+            f"{plural(count, 'image')} left out."
+        )
+    if here.images:
+        passed.notes.append(
+            f"{plural(len(here.images), 'image')} beside the splits passed over: "
+            f"{examples(here.images)}."
+        )
     known = {item.label for item in items if item.split == "train"}
     if not known:
         raise UserError(

@@ -55,6 +55,11 @@ class Prepared:
     audit: Audit
     notes: tuple[str, ...]
 
+    def leaked(self) -> int:
+        """How many test images have the same pixels as a training image."""
+        trained = {row.pixel_hash for row in self.rows if row.split == "train"}
+        return sum(row.split == "test" and row.pixel_hash in trained for row in self.rows)
+
     def indices(self, split: str) -> np.ndarray:
         """int64: the places in the pack of the images of "train", "validation" or "test"."""
         return np.array([i for i, row in enumerate(self.rows) if row.split == split], np.int64)
@@ -165,7 +170,9 @@ def _prepared(
     found: Audit,
     notes: tuple[str, ...],
 ) -> Prepared:
-    passed = tuple(f.message for f in found.findings if f.code in ("unusable", "passed-over"))
+    passed = tuple(
+        f.message for f in found.findings if f.severity == "error" or f.code == "passed-over"
+    )
     labels = tuple(naturally({row.label for row in rows}))
     return Prepared(folder.name, folder, root, rows, labels, pack, found, notes + passed)
 

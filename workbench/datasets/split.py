@@ -206,8 +206,8 @@ def _refuse_empty_classes(records: Sequence[Record], usable: list[Record]) -> No
         raise UserError(
             f"{plural(len(lacking), 'class has', 'classes have')} no usable image{where}: "
             f"{examples(lacking)}.",
-            "audit.json names the files that cannot be used and why. Mend them, or take the "
-            "class out of the data.",
+            "`workbench data scan` names the files that cannot be used and why. Mend them, or take "
+            "the class out of the data.",
         )
 
 

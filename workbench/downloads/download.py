@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError
 
-from workbench.downloads.folders import disk_faults, locked
+from workbench.downloads.folders import OTHER_WORKSPACE, disk_faults, locked
 from workbench.downloads.web import (
     NetworkError,
     check_address,
@@ -44,6 +44,7 @@ def download(
     timeout: float = 30.0,
     attempts: int = 4,
     backoff: float = 1.0,
+    elsewhere: str = OTHER_WORKSPACE,
 ) -> Path:
     """Brings a file from the web, or returns the one that is already there and right.
 
@@ -59,6 +60,7 @@ def download(
         timeout: seconds without a byte after which the connection counts as dead.
         attempts: connections in a row that may bring nothing new.
         backoff: seconds before the second attempt, doubled for each further one.
+        elsewhere: how to choose another place, told where the disk cannot take the file.
 
     Raises:
         UserError: no connection, no such file, a wrong size or hash, a full disk, another
@@ -66,7 +68,7 @@ def download(
     """
     check_address(url)
     part = target.with_name(f"{target.name}.part")
-    with disk_faults(target, _KEPT):
+    with disk_faults(target, _KEPT, elsewhere):
         if target.exists():
             _check_present(url, target, size, digest, progress)
             part.unlink(missing_ok=True)  # the file was brought by hand in the meantime
@@ -75,7 +77,7 @@ def download(
         with locked(part, f"downloading {safe_text(target.name)}"):
             try:
                 with part.open("ab", buffering=0) as file:
-                    transfer = _Transfer(url, target, file, size, progress, timeout)
+                    transfer = _Transfer(url, target, file, size, progress, timeout, elsewhere)
                     transfer.begin(may_continue=bool(size or digest))
                     transfer.run(attempts, backoff)
                     os.fsync(file.fileno())
@@ -155,6 +157,7 @@ class _Transfer:
     size: int | None
     progress: Progress
     timeout: float
+    elsewhere: str
     have: int = 0
     most: int = 0  # the furthest it ever was
     answered: bool = False
@@ -238,7 +241,7 @@ class _Transfer:
             raise UserError(
                 f"{safe_text(self.target.name)} needs {human_bytes(missing)} more, and "
                 f"{safe_text(folder, 2000)} has {human_bytes(free)} free. {_KEPT}",
-                "Make room there or choose another workspace with --workspace DIR.",
+                f"Make room there or {self.elsewhere}.",
             )
 
     def _receive(self, response: HTTPResponse, total: int | None) -> None:

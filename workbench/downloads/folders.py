@@ -15,6 +15,8 @@ from workbench.text import safe_text
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
+OTHER_WORKSPACE = "choose another workspace with --workspace DIR"
+
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
@@ -63,12 +65,13 @@ def locked(file: Path, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def disk_faults(target: Path, kept: str) -> Iterator[None]:
+def disk_faults(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> Iterator[None]:
     """Tells what a full, read-only or forbidden disk means for `target`.
 
     Args:
         target: what was being written.
         kept: what remains of the work so far, one sentence.
+        elsewhere: how to have it written to another place, the second half of a sentence.
 
     Raises:
         UserError: in place of any OSError of a disk.
@@ -83,5 +86,5 @@ def disk_faults(target: Path, kept: str) -> Iterator[None]:
         remedy = "Make room there" if full else "Check the permissions of the folder"
         raise UserError(
             f"{safe_text(target, 2000)} cannot be written: {what}. {kept}",
-            f"{remedy}, or choose another workspace with --workspace DIR.",
+            f"{remedy}, or {elsewhere}.",
         ) from error

@@ -7,9 +7,11 @@ finds into words. A default is what happens when the key is left out.
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from workbench.experiment.presets import PRESETS
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
+from workbench.text import one_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -54,7 +56,10 @@ class SplitSpec(Section):
                 f"{list(self.parts)}"
             )
         if not self.counts and math.fsum(self.parts) > 1 + 1e-9:
-            raise ValueError(f"fractions add up to at most 1; these make {math.fsum(self.parts):g}")
+            raise ValueError(
+                f"fractions add up to at most 1; train {self.train:g} + validation "
+                f"{self.validation:g} + test {self.test:g} make {math.fsum(self.parts):g}"
+            )
         if not self.train:
             raise ValueError("the training part must hold images; train is 0")
         return self
@@ -208,6 +213,10 @@ class ExperimentSpec(Section):
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="name of the run's folder; left out: made from the data and a number",
+        json_schema_extra={
+            "pattern_words": "up to 64 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit"
+        },
     )
     preset: str | None = Field(None, max_length=64, description="the preset this grew from")
     data: DataSpec
@@ -215,6 +224,13 @@ class ExperimentSpec(Section):
     model: ModelSpec
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, preset: str | None) -> str | None:
+        if preset is not None and preset not in PRESETS:
+            raise ValueError(f"received {preset!r}; allowed: {one_of(list(PRESETS))}")
+        return preset
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

@@ -39,7 +39,9 @@ def read_tree(path: Path) -> Tree:
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"{safe_text(path)} is no TOML: it is no UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
 
 
@@ -124,6 +126,21 @@ def field_at(location: tuple[str, ...]) -> Tree | None:
     return _resolve(schema, here)
 
 
+def keys() -> list[str]:
+    """Every key that can be set: "name", "data.source", "data.split.train", ..."""
+    found: list[str] = []
+
+    def collect(here: tuple[str, ...]) -> None:
+        inner = (field_at(here) or {}).get("properties")
+        if inner is None:
+            found.append(".".join(here))
+        for name in inner or {}:
+            collect((*here, name))
+
+    collect(())
+    return found
+
+
 def _in_words(detail: ErrorDetails) -> str:
     location = tuple(str(part) for part in detail["loc"])
     key = _known_part(location)
@@ -145,12 +162,18 @@ def _in_words(detail: ErrorDetails) -> str:
 def _unknown_key(location: tuple[str, ...]) -> str:
     parent = field_at(location[:-1]) or {}
     known = list(parent.get("properties", {}))
-    close = difflib.get_close_matches(location[-1], known, n=1)
+    close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
     guess = f" Did you mean {close[0]!r}?" if close else ""
     table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
     return (
         f"{safe_text('.'.join(location))}: unknown key.{guess} Allowed {table}: {', '.join(known)}."
     )
+
+
+def _elsewhere(name: str) -> list[str]:
+    """Keys of this name in the tables of the spec: "epochs" is found as "training.epochs"."""
+    tables = (field_at(()) or {}).get("properties", {})
+    return [f"{table}.{name}" for table in tables if field_at((table, name)) is not None]
 
 
 def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,7 +211,7 @@ def _allowed(field: Tree) -> str:
         return _allowed_list(field)
     if kind == "string":
         pattern = field.get("pattern")
-        return f"text that matches {pattern}" if pattern else "text"
+        return field.get("pattern_words", f"text that matches {pattern}") if pattern else "text"
     return "a table of keys: " + ", ".join(field.get("properties", {}))
 
 

@@ -98,8 +98,14 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec]:
                 raise ValueError(f"{damaged} in it is damaged")
         labels = tuple(str(label) for label in contract["labels"])
         return labels, parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
-    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{safe_text(path)} is no model of the workbench: {safe_text(error)}.",
-            "Give the model.keras of a finished run, or the run's name.",
-        ) from None
+    except (KeyError, TypeError, AttributeError):
+        raise _no_model(path, f"it holds no whole {CONTRACT}") from None
+    except (zipfile.BadZipFile, zlib.error, ValueError) as error:
+        raise _no_model(path, safe_text(error)) from None
+
+
+def _no_model(path: Path, why: str) -> UserError:
+    return UserError(
+        f"{safe_text(path)} is no model of the workbench: {why}.",
+        "Give the model.keras of a finished run, or the run's name.",
+    )

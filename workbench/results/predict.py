@@ -34,10 +34,10 @@ class Prediction:
 
 
 def find_images(paths: list[str]) -> list[str]:
-    """The files named, and every image below the folders named, sorted within each.
+    """The files named, and every visible image below the folders named, sorted within each.
 
     Raises:
-        UserError: a path does not exist, or there is no image at all.
+        UserError: no path exists, or there is no image at all.
     """
     found: list[str] = []
     for given in paths:
@@ -47,7 +47,9 @@ def find_images(paths: list[str]) -> list[str]:
         elif path.exists():
             found.append(given)
         else:
-            raise UserError(f"There is no file or folder {safe_text(given)}.")
+            found.append(given)  # told as a problem of its own
+    if not any(Path(path).exists() for path in paths):
+        raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
     if not found:
         raise UserError(
             f"No images in {', '.join(safe_text(p) for p in paths)}.",
@@ -97,5 +99,6 @@ def _prediction(path: str, row: np.ndarray, labels: tuple[str, ...]) -> Predicti
 
 def _images_below(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file() and not hidden:
             yield path

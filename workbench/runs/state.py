@@ -40,6 +40,7 @@ class RunSummary:
 
     name: str
     state: State
+    preset: str | None
     strategy: str
     data: str
     best_val_accuracy: float | None
@@ -99,6 +100,7 @@ def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
     return RunSummary(
         name=folder.name,
         state=state,
+        preset=preset if isinstance(preset := spec.get("preset"), str) else None,
         strategy=str(_table(spec, "model").get("strategy", UNKNOWN)),
         data=str(history.data.get("name") or PurePath(str(source)).name),
         best_val_accuracy=best.val_accuracy if best else None,

@@ -29,7 +29,7 @@ from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import prepare_environment, versions
@@ -120,7 +120,7 @@ class TrainJob:
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
-        self._advise(spec, data)
+        self._warn(spec, data, prepared)
         self._progress("start Keras", 0, 0)
         prepare_environment(spec.training.deterministic)
         self._train(spec, data, prepared.labels, checkpoint)
@@ -135,7 +135,14 @@ class TrainJob:
         self.events.write("resumed", **asdict(self.place))
         return checkpoint
 
-    def _advise(self, spec: ExperimentSpec, data: TrainingData) -> None:
+    def _warn(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
+        if leaked := prepared.leaked():
+            total = len(data.rows["test"])
+            self.events.write(
+                "notice",
+                message=f"{leaked:,} of {plural(total, 'test image')} are training images too: the "
+                "test accuracy will be too good. `workbench data scan` names them.",
+            )
         if spec.data.split.validation and not len(data.rows["validation"]):
             self.events.write(
                 "notice",
@@ -189,6 +196,8 @@ class TrainJob:
             spec.evaluation.shift,
             self._progress,
         )
+        if split == "test" and (leaked := prepared.leaked()):
+            evaluation.figures["leaked"] = leaked
         write_results(self.folder, split, evaluation, paths, labels)
         self._tell_evaluated(split, evaluation)
 

@@ -1,0 +1,64 @@
+"""What the shell offers at Tab: names of runs, presets, data sets and keys of the spec."""
+
+import click
+from click.shell_completion import CompletionItem
+
+Items = list[CompletionItem]
+
+
+def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Names of runs in the workspace, for the shell."""
+    from workbench.errors import UserError
+    from workbench.paths import find_workspace
+    from workbench.runs.folder import list_runs
+
+    try:
+        folders = list_runs(find_workspace(ctx.params.get("own_workspace")))
+    except UserError:
+        return []
+    return _matching([folder.name for folder in folders], incomplete)
+
+
+def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Names of presets."""
+    from workbench.experiment.presets import PRESETS
+
+    return _matching(list(PRESETS), incomplete)
+
+
+def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Files and folders, as the shell knows them, and sets of the catalogue."""
+    from workbench.datasets.catalogue import CATALOGUE
+
+    return [*_matching(list(CATALOGUE), incomplete), CompletionItem(incomplete, type="file")]
+
+
+def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Sets of the catalogue."""
+    from workbench.datasets.catalogue import CATALOGUE
+
+    return _matching(list(CATALOGUE), incomplete)
+
+
+def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Data sets of the workspace."""
+    from workbench.datasets.store import list_datasets
+    from workbench.errors import UserError
+    from workbench.paths import find_workspace
+
+    try:
+        found = list_datasets(find_workspace(ctx.params.get("own_workspace")))
+    except UserError:
+        return []
+    return _matching([dataset.name for dataset in found], incomplete)
+
+
+def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Keys of the spec, each with its equals sign."""
+    from workbench.experiment.toml import keys
+
+    return _matching([f"{key}=" for key in keys()], incomplete)
+
+
+def _matching(names: list[str], incomplete: str) -> Items:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
