@@ -28,7 +28,7 @@ def build(name: str, facts: DataFacts) -> ExperimentSpec:
 def test_every_preset_is_a_valid_spec_for_any_data(name: str, facts: DataFacts) -> None:
     spec = build(name, facts)
     assert spec.preset == name
-    assert len(plan_stages(spec)) == 1
+    assert len(plan_stages(spec)) == (2 if "fine-tuning" in name else 1)
 
 
 def test_the_convnet_has_one_stage_that_trains_all() -> None:

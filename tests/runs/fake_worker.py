@@ -16,6 +16,8 @@ from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
+from workbench.runs.lock import take_lock
+from workbench.runs.queue import wait_for_turn
 
 
 def train(mode: str) -> None:
@@ -25,22 +27,49 @@ def train(mode: str) -> None:
     events = EventWriter(folder.events_path)
     print(f"printed in mode {mode}")
     events.write("worker_started", pid=os.getpid(), **this_host())
+    if wait_in_queue(folder, events):
+        return
     if "--resume" in sys.argv:
         events.write("resumed", stage=0, epoch=1, step=0)
     if mode == "finish":
         events.write("finished", seconds=0.5)
     elif mode == "fail":
         events.write("failed", kind="user", message="no images", hint="add some")
-    elif mode == "wait":
+    elif mode in ("wait", "work"):
+        if mode == "work":
+            events.write("notice", message="at work")
         while not stop_requested(folder):
             time.sleep(0.01)
         events.write("stopped", stage=0, epoch=1, step=3)
+    elif mode == "alone":
+        alone = take_lock(folder.path.parent / ".alone")  # raises where another holds it
+        events.write("finished", seconds=0.5)
+        os.close(alone)
     elif mode == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     elif mode == "environment":
         fields = {"cwd": str(Path.cwd()), "session": os.getsid(0), "stdin": sys.stdin.read()}
         events.write("notice", message=json.dumps(fields))
         events.write("finished", seconds=0.5)
+
+
+def wait_in_queue(folder: RunFolder, events: EventWriter) -> bool:
+    """Waits for its turn where it was queued; True where it was stopped instead."""
+
+    class StopAsked(Exception):  # noqa: N818 - an outcome, not an error
+        pass
+
+    def progress(phase: str, done: int, total: int) -> None:
+        if stop_requested(folder):
+            raise StopAsked
+        events.write("preparing", phase=phase, done=done, total=total)
+
+    try:
+        wait_for_turn(folder, progress, lambda: stop_requested(folder), poll=0.01)
+    except StopAsked:
+        events.write("stopped", stage=0, epoch=1, step=0)
+        return True
+    return False
 
 
 def answer(job: str) -> int:

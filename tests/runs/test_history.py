@@ -215,3 +215,10 @@ def test_odd_fields_do_no_harm(events: list[Event], cut: int) -> None:
     assert whole.phase in {*PHASES.values()}
     assert whole.best is None or whole.best in whole.epochs
     assert whole.best_accuracy is None or whole.best_accuracy in whole.epochs
+
+
+def test_waiting_is_a_phase_of_its_own() -> None:
+    waits = event("preparing", phase="wait for birds-1", done=0, total=0)
+    told = fold([event("launched"), waits])
+    assert (told.phase, told.work) == ("waiting", Work("wait for birds-1", 0, 0))
+    assert fold([event("preparing", phase="scan", done=1, total=2)], told).phase == "preparing"

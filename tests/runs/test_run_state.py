@@ -120,6 +120,7 @@ def test_a_summary_has_everything_in_a_line(run: RunFolder, tell: Tell) -> None:
         "resumable": False,
         "detail": "",
         "preset": None,
+        "random_weights": False,
         "strategy": "convnet",
         "data": "birds-of-may",
         "best_val_accuracy": 0.75,

@@ -12,7 +12,13 @@ import pytest
 
 from workbench.experiment.spec import AugmentationSpec
 from workbench.training.augment import augment, draw
-from workbench.training.inputs import Augmented, _ahead, _read, plain_batches, train_batches
+from workbench.training.inputs import (
+    Augmented,
+    _ahead,
+    plain_batches,
+    read_batch,
+    train_batches,
+)
 
 SPEC = AugmentationSpec(rotation=30, zoom=0.2, horizontal_flip=True, contrast=0.3)
 ORDER = np.array([7, 3, 3, 0, 9, 1, 8, 2, 5, 4, 6])
@@ -149,7 +155,7 @@ class Closing:
 def test_a_thread_gives_up_after_the_image_it_works_on(images: np.ndarray) -> None:
     event = threading.Event()
     closing = Closing(event)
-    _read(images, np.arange(10), closing, closing=event)
+    read_batch(images, np.arange(10), closing, closing=event)
     assert closing.changed == [0, 1, 2]
 
 

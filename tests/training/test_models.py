@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
-from workbench.training.models import build_model, layer_rows
+from workbench.training.models import build_model
 
 
 def make_spec(model: dict, size: tuple[int, int] = (28, 28), channels: int = 1) -> ExperimentSpec:

@@ -6,13 +6,15 @@ Nothing heavy is imported until a command needs it, so that `workbench --help` a
 from workbench.cli.data import data
 from workbench.cli.demo import demo
 from workbench.cli.group import workbench
+from workbench.cli.plan import layers, plan
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, resume, runs, status, stop
 from workbench.cli.setup import completion, presets
 from workbench.cli.train import train
 
 for _command in (
-    demo, data, presets, train, runs, attach, status, stop, resume, evaluate, predict, completion,
+    demo, data, presets, plan, train, runs, attach, status, stop, resume,
+    layers, evaluate, predict, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

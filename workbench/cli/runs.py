@@ -38,7 +38,8 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         (
             summary.state.word,
             summary.name,
-            summary.preset or summary.strategy,
+            (summary.preset or summary.strategy)
+            + (" (random weights)" if summary.random_weights else ""),
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
             accuracy(summary.best_val_accuracy),
             accuracy(summary.test_accuracy),

@@ -92,6 +92,8 @@ def evaluation_report(figures: dict[str, Any]) -> str:
         f"({low:.4f} to {high:.4f} with 95 % confidence), loss {figures['loss']:.4f}, "
         f"{figures['images']:,} images"
     ]
+    if figures.get("weights") == "random":
+        lines.append("The base had random weights, as asked for.")
     if figures["split"] == "validation":
         lines.append("These images chose the best epoch, so expect a little less on new ones.")
     if leaked := figures.get("leaked"):

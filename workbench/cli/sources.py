@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.cli.show import progress_bar
 from workbench.datasets.catalogue import CATALOGUE, fetch
 from workbench.datasets.prepare import survey
@@ -42,6 +43,8 @@ def preset_spec(
     source: str | None,
     settings: tuple[str, ...],
     name: str | None = None,
+    base: str | None = None,
+    weights: str | None = None,
 ) -> ExperimentSpec:
     """A preset fitted to the images, with settings of the command line put in.
 
@@ -54,7 +57,12 @@ def preset_spec(
     path = find_source(workspace, source)
     with progress_bar() as progress:
         facts = survey(path, progress)
-    tree = apply_settings(preset_tree(preset, str(path), facts), settings)
+    weights = _weights_path(weights)
+    tree = apply_settings(preset_tree(preset, str(path), facts, base, weights), settings)
+    if "base" not in tree and (base or weights):
+        raise UserError(
+            f"--base and --weights have no effect with the preset {preset}, which has no base."
+        )
     return parse_spec(_named(tree, name), "--set" if settings else preset)
 
 
@@ -64,6 +72,8 @@ def file_spec(
     source: str | None,
     settings: tuple[str, ...],
     name: str | None = None,
+    base: str | None = None,
+    weights: str | None = None,
 ) -> ExperimentSpec:
     """The spec of a file; relative paths in it start at its folder.
 
@@ -72,11 +82,15 @@ def file_spec(
     """
     source, settings = _source_of(source, settings)
     tree = apply_settings(read_tree(file), settings)
+    chosen = {"name": base, "weights": _weights_path(weights)}
+    for key, value in chosen.items():
+        if value is not None and isinstance(tree.setdefault("base", {}), dict):
+            tree["base"][key] = value
     if source is not None and isinstance(tree.setdefault("data", {}), dict):
         tree["data"]["source"] = source
     spec = parse_spec(_named(tree, name), str(file))
-    base = None if source is not None else file.absolute().parent
-    found = find_source(workspace, spec.data.source, base)
+    start = None if source is not None else file.absolute().parent
+    found = find_source(workspace, spec.data.source, start)
     data = spec.data.model_copy(update={"source": str(found)})
     return spec.model_copy(update={"data": data})
 
@@ -87,6 +101,13 @@ def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | Non
     given = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
     others = tuple(setting for setting in settings if not setting.startswith(prefix))
     return (given[-1] if given else source), others
+
+
+def _weights_path(given: str | None) -> str | None:
+    """A file as an absolute path, since the worker stands elsewhere."""
+    if given is None or given in (IMAGENET, RANDOM):
+        return given
+    return str(Path(given).expanduser().absolute())
 
 
 def _named(tree: Tree, name: str | None) -> Tree:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Change any key.",
 )
+@click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ...")
+@click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base.")
 @click.option("--name", help="Name of the run's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
@@ -50,6 +52,8 @@ def train(
     preset: str | None,
     source: str | None,
     settings: tuple[str, ...],
+    base: str | None,
+    weights: str | None,
     name: str | None,
     as_json: bool,
     detach: bool,
@@ -73,9 +77,9 @@ def train(
             f"To train on images in it: workbench train --preset convnet --data {safe_text(spec)}",
         )
     if spec is not None:
-        checked = file_spec(workspace, spec, source, settings, name)
+        checked = file_spec(workspace, spec, source, settings, name, base, weights)
     else:
-        checked = preset_spec(workspace, str(preset), source, settings, name)
+        checked = preset_spec(workspace, str(preset), source, settings, name, base, weights)
     start_run(workspace, checked, as_json, detach)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stack import LayerRow, head_stack, network_stack
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,12 @@ class Stage:
     Attributes:
         index: its place in the plan, from 0; part of every seed.
         trainable: names of the layers whose weights may move; None means all of them.
+        prefix: the layer whose output cuts the network below all that trains; what lies below
+            cannot change and need not be computed anew. None where there is no such part.
+        cached: True where the prefix's outputs are kept on disk, False where they are computed in
+            every epoch.
         augmented: True where training images are changed at random.
+        views: augmented and cached: how many changed views of each image there are.
         steps_per_epoch: None where an epoch is each image once.
         early_stopping: epochs without gain after which the stage ends; 0 for never.
         keep: whose weights the stage hands on, "best" or "last" epoch.
@@ -30,24 +36,100 @@ class Stage:
     early_stopping: int
     monitor: str
     keep: str
+    prefix: str | None = None
+    cached: bool = False
+    views: int = 0
+
+    def trains(self, layer: str) -> bool:
+        """True where the plan lets a layer's weights move."""
+        return self.trainable is None or layer in self.trainable
 
 
 def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
-    """The stages of an experiment, in order. The dense baseline and the convnet have one."""
+    """The stages of an experiment, in order.
+
+    dense, convnet: everything trains. feature extraction: the head trains behind the frozen base.
+    fine-tuning: first the head alone, then the head and the chosen blocks: an untrained head would
+    send large errors down into what the base has learned.
+    """
     training = spec.training
+    if spec.base is None:
+        return (_stage(spec, 0, "train all", None, None, training.learning_rate, training.epochs),)
+    head = head_layers(spec)
+    table = spec.base_table
+    top = table.layers[-1].name
+    if spec.model.strategy == "feature-extraction":
+        name = "head on the frozen base"
+        return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
+    trained = spec.base.trained_layers(table)
+    cut = table.deepest_cut(set(trained))
     return (
-        Stage(
-            index=0,
-            name="train all",
-            trainable=None,
-            augmented=spec.augmentation.active,
-            optimizer=training.optimizer,
-            learning_rate=training.learning_rate,
-            schedule=training.schedule,
-            epochs=training.epochs,
-            steps_per_epoch=training.steps_per_epoch,
-            early_stopping=training.early_stopping,
-            monitor=training.monitor,
-            keep=training.keep,
+        _stage(spec, 0, "head first", head, top, training.head_learning_rate, training.head_epochs),
+        _stage(
+            spec,
+            1,
+            f"head and {', '.join(spec.base.trainable)}",
+            trained + head,
+            cut,
+            training.learning_rate,
+            training.epochs,
         ),
+    )
+
+
+def head_layers(spec: ExperimentSpec) -> tuple[str, ...]:
+    """Names of the head's layers that hold weights."""
+    return tuple(row.name for row in _head_rows(spec, classes=2) if row.parameters)
+
+
+def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
+    """Every layer of the network from the image up, as the spec alone tells them."""
+    model = spec.model
+    if spec.base is None:
+        return network_stack(
+            spec.data.input_shape, model.convolutions, model.dense_units, model.dropout, classes
+        )
+    base = [
+        LayerRow(layer.name, layer.kind, layer.output_shape, layer.parameters, layer.block)
+        for layer in spec.base_table.layers
+    ]
+    return base + _head_rows(spec, classes)
+
+
+def _head_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
+    model = spec.model
+    return head_stack(
+        spec.base_table.output_shape, model.head, model.dense_units, model.dropout, classes
+    )
+
+
+def _stage(
+    spec: ExperimentSpec,
+    index: int,
+    name: str,
+    trainable: tuple[str, ...] | None,
+    prefix: str | None,
+    learning_rate: float,
+    epochs: int,
+) -> Stage:
+    training, base = spec.training, spec.base
+    augmented = spec.augmentation.active
+    views = base.views if base else 0
+    cached = bool(base and prefix and base.prefix == "cached" and (views or not augmented))
+    return Stage(
+        index=index,
+        name=name,
+        trainable=trainable,
+        augmented=augmented,
+        optimizer=training.optimizer,
+        learning_rate=learning_rate,
+        schedule=training.schedule,
+        epochs=epochs,
+        steps_per_epoch=training.steps_per_epoch,
+        early_stopping=training.early_stopping,
+        monitor=training.monitor,
+        keep=training.keep,
+        prefix=prefix,
+        cached=cached,
+        views=views if augmented else 0,
     )

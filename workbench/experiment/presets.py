@@ -31,6 +31,15 @@ BOOK_SPLIT: Tree = {"train": 1000, "validation": 500, "test": 500}
 # Pixels; images of one size between these keep it, larger or mixed ones get the book's 150 x 150.
 SMALLEST_OWN_SIZE, LARGEST_OWN_SIZE = 16, 160
 
+DEFAULT_BASE = "vgg16"
+# What fine-tuning trains first: the most specific part of each base.
+TOP_BLOCKS = {
+    "vgg16": ["block5"],
+    "vgg19": ["block5"],
+    "mobilenetv2-0.35": ["block_14", "block_15", "block_16", "top"],
+    "mobilenetv2-1.0": ["block_14", "block_15", "block_16", "top"],
+}
+
 # The public cats and dogs: what presets are fitted to where there is no data yet.
 BOOK_FACTS = DataFacts(
     image_size=(374, 499),
@@ -58,8 +67,14 @@ class Preset:
     build: Callable[[DataFacts], Tree]
 
 
-def preset_tree(name: str, source: str, facts: DataFacts) -> Tree:
+def preset_tree(
+    name: str, source: str, facts: DataFacts, base: str | None = None, weights: str | None = None
+) -> Tree:
     """The tables of a preset's spec, fitted to the data.
+
+    Args:
+        base: the pretrained network instead of the preset's own; passed over by presets without.
+        weights: "imagenet", "random" or a file, likewise.
 
     Raises:
         UserError: no such preset.
@@ -72,6 +87,11 @@ def preset_tree(name: str, source: str, facts: DataFacts) -> Tree:
         )
     tree = PRESETS[name].build(facts)
     tree["data"] = {"source": source, **tree["data"]}
+    if "base" in tree:
+        chosen = {"name": base, "weights": weights}
+        tree["base"] = {**tree["base"], **{k: v for k, v in chosen.items() if v is not None}}
+        if tree["base"].get("trainable") == "top":
+            tree["base"]["trainable"] = TOP_BLOCKS.get(tree["base"]["name"], [])
     return {"preset": name, **tree}
 
 
@@ -147,6 +167,77 @@ def _convnet_augmented(facts: DataFacts) -> Tree:
     return {**tree, "augmentation": augmentation, "training": _own_training(120, 15, 5e-4)}
 
 
+def _base_data(facts: DataFacts) -> Tree:
+    """160 x 160 in colour: a size that there are MobileNetV2 weights for, close to the book's."""
+    return {"image_size": [160, 160], "channels": 3}
+
+
+def _feature_extraction(facts: DataFacts) -> Tree:
+    return {
+        "data": _base_data(facts),
+        "base": {"name": DEFAULT_BASE},
+        "model": {
+            "strategy": "feature-extraction",
+            "head": "average",
+            "dense_units": [128],
+            "dropout": 0.5,
+        },
+        "training": _own_training(epochs=40, patience=6, learning_rate=1e-3),
+    }
+
+
+def _feature_extraction_augmented(facts: DataFacts) -> Tree:
+    tree = _feature_extraction(facts)
+    augmentation = _convnet_augmented(facts)["augmentation"]
+    return {**tree, "base": {**tree["base"], "views": 5}, "augmentation": augmentation}
+
+
+def _fine_tuning(facts: DataFacts) -> Tree:
+    tree = _feature_extraction(facts)
+    training = {**_own_training(epochs=20, patience=5, learning_rate=1e-5), "head_epochs": 20}
+    return {
+        **tree,
+        "base": {"name": DEFAULT_BASE, "trainable": "top"},
+        "model": {**tree["model"], "strategy": "fine-tuning"},
+        "training": training,
+    }
+
+
+def _book_feature_extraction(facts: DataFacts) -> Tree:
+    return {
+        "data": _book_data(facts),
+        "base": {"name": "vgg16", "preprocessing": "rescale"},
+        "model": {
+            "strategy": "feature-extraction",
+            "head": "flatten",
+            "dense_units": [256],
+            "dropout": 0.5,
+        },
+        "training": _book_training(2e-5, batch_size=20, epochs=30),
+    }
+
+
+def _book_feature_extraction_augmented(facts: DataFacts) -> Tree:
+    tree = _book_feature_extraction(facts)
+    return {
+        **tree,
+        "augmentation": dict(BOOK_AUGMENTATION),
+        "model": {**tree["model"], "dropout": 0.0},
+        "training": _book_training(2e-5, batch_size=20, epochs=30, steps=100),
+    }
+
+
+def _book_fine_tuning(facts: DataFacts) -> Tree:
+    tree = _book_feature_extraction_augmented(facts)
+    training = _book_training(1e-5, batch_size=20, epochs=100, steps=100)
+    return {
+        **tree,
+        "base": {**tree["base"], "trainable": ["block5"]},
+        "model": {**tree["model"], "strategy": "fine-tuning"},
+        "training": {**training, "head_epochs": 30, "head_learning_rate": 2e-5},
+    }
+
+
 def _book_dense(facts: DataFacts) -> Tree:
     return {
         "data": {
@@ -220,6 +311,21 @@ PRESETS: dict[str, Preset] = {
         "the book's convnet with augmentation: 0.844 on 2,000 cats and dogs",
         _convnet_augmented,
     ),
+    "feature-extraction": Preset(
+        "a head on a pretrained base whose outputs are computed once",
+        "over 0.97 on 2,000 cats and dogs with VGG16's own preprocessing (readers of the book)",
+        _feature_extraction,
+    ),
+    "feature-extraction-augmented": Preset(
+        "the same on five cached views of each image",
+        "about 0.90 with 1/255 and a base that really is frozen (readers of the book)",
+        _feature_extraction_augmented,
+    ),
+    "fine-tuning": Preset(
+        "the head first, then the base's upper blocks at a low learning rate",
+        "the book's fine-tuning: 0.975 on 2,000 cats and dogs, test 0.968",
+        _fine_tuning,
+    ),
     "book-dense": Preset(
         "chapter 2's dense network for MNIST: 512 units, 5 epochs",
         "about 0.98 on MNIST's test images (chapter 2)",
@@ -239,5 +345,20 @@ PRESETS: dict[str, Preset] = {
         "5.2: the same with augmentation and dropout, 100 epochs",
         "0.844 on validation images after 100 epochs (notebook 5.2)",
         _book_convnet_augmented,
+    ),
+    "book-feature-extraction": Preset(
+        "5.3: Dense 256 on VGG16's cached features, 1/255",
+        "0.903 on validation images after 30 epochs (notebook 5.3)",
+        _book_feature_extraction,
+    ),
+    "book-feature-extraction-augmented": Preset(
+        "5.3: the frozen base run in every epoch on augmented images",
+        "the book says 0.951; readers whose base is really frozen get about 0.90",
+        _book_feature_extraction_augmented,
+    ),
+    "book-fine-tuning": Preset(
+        "5.3: block5 of VGG16 trains too, after the head",
+        "0.975 on validation images after 100 epochs, test 0.968 (notebook 5.3)",
+        _book_fine_tuning,
     ),
 }

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from workbench.bases.catalogue import BASES, base_table
+from workbench.bases.table import BaseError, BaseTable
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
 from workbench.text import one_of
@@ -114,10 +116,72 @@ class AugmentationSpec(Section):
         return any(getattr(self, name) for name in type(self).model_fields if name != "fill")
 
 
+class BaseSpec(Section):
+    """A pretrained network below a head of our own."""
+
+    name: str = Field(description="which network")
+    weights: str = Field(
+        "imagenet",
+        min_length=1,
+        description="imagenet, random, or the file that holds them",
+    )
+    preprocessing: Literal["own", "rescale"] = Field(
+        "own",
+        description="own: what the weights were trained with; rescale: 1/255, as the book does",
+    )
+    trainable: tuple[str, ...] = Field(
+        (), max_length=400, description="fine-tuning: blocks or layers that train after the head"
+    )
+    batch_norm: Literal["frozen", "adapt"] = Field(
+        "frozen", description="adapt: batch normalization inside trained blocks trains too"
+    )
+    prefix: Literal["cached", "streamed"] = Field(
+        "cached", description="what lies below all that trains: computed once, or in every epoch"
+    )
+    prefix_dtype: Literal["float32", "float16"] = Field(
+        "float32", description="of the cached outputs; float16 takes half the disk"
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="augmentation: cached views of each image, used in turn; 0: new in each epoch",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _known_base(cls, name: str) -> str:
+        if name not in BASES:
+            raise ValueError(f"received {name!r}; allowed: {one_of(list(BASES))}")
+        return name
+
+    def trained_layers(self, table: BaseTable) -> tuple[str, ...]:
+        """Names of the layers that fine-tuning trains, from the blocks and layers named.
+
+        Raises:
+            BaseError: a name is neither a block nor a layer of the base.
+        """
+        found: list[str] = []
+        for name in self.trainable:
+            layers = table.block_layers(name) if name in table.blocks else (table.layer(name),)
+            found += [
+                layer.name
+                for layer in layers
+                if layer.parameters
+                and (self.batch_norm == "adapt" or layer.kind != "batch normalization")
+            ]
+        return tuple(dict.fromkeys(found))
+
+
 class ModelSpec(Section):
     """The network. Its final layer follows from the data: one sigmoid, or a softmax."""
 
-    strategy: Literal["dense", "convnet"] = Field(description="what kind of network")
+    strategy: Literal["dense", "convnet", "feature-extraction", "fine-tuning"] = Field(
+        description="what kind of network"
+    )
+    head: Literal["average", "flatten"] = Field(
+        "average", description="pretrained: how the base's map becomes the head's input"
+    )
     filters: tuple[Annotated[int, Field(ge=1, le=2048)], ...] = Field(
         (), max_length=12, description="convnet: filters of each block, [32, 64, 128, 128]"
     )
@@ -135,6 +199,11 @@ class ModelSpec(Section):
     dropout: float = Field(0.0, ge=0, le=0.9, description="share dropped before the dense layers")
 
     @property
+    def pretrained(self) -> bool:
+        """True for the strategies that build on a base."""
+        return self.strategy in ("feature-extraction", "fine-tuning")
+
+    @property
     def convolutions(self) -> Convolutions:
         """The convolution blocks alone; none for the dense baseline."""
         pooling = self.pooling
@@ -146,11 +215,14 @@ class ModelSpec(Section):
     def _options_have_an_effect(self) -> Self:
         convnet_only = {"filters", "kernel_size", "padding", "stride", "pooling"}
         idle = sorted(convnet_only & self.model_fields_set)
-        if self.strategy == "dense" and idle:
+        if self.strategy != "convnet" and idle:
+            kind = "the dense baseline" if self.strategy == "dense" else self.strategy
             raise ValueError(
-                f"{', '.join(idle)}: no effect in the dense baseline, which has no convolutions; "
+                f"{', '.join(idle)}: no effect in {kind}, which has no convolutions of its own; "
                 f'leave out, or set strategy = "convnet"'
             )
+        if not self.pretrained and "head" in self.model_fields_set:
+            raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
         if self.strategy == "convnet" and not self.filters:
             raise ValueError(
                 "filters is missing: a convnet needs the filters of each block, "
@@ -175,6 +247,12 @@ class TrainingSpec(Section):
     )
     batch_size: int = Field(32, ge=1, le=65536, description="images a step")
     epochs: int = Field(30, ge=1, le=100_000)
+    head_epochs: int = Field(
+        10, ge=1, le=100_000, description="fine-tuning: epochs of the head before blocks train"
+    )
+    head_learning_rate: float = Field(
+        1e-3, gt=0, le=10, description="fine-tuning: step size while the head alone trains"
+    )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
     )
@@ -222,6 +300,7 @@ class ExperimentSpec(Section):
     data: DataSpec
     augmentation: AugmentationSpec = AugmentationSpec()
     model: ModelSpec
+    base: BaseSpec | None = Field(None, description="the pretrained network to build on")
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
 
@@ -235,6 +314,7 @@ class ExperimentSpec(Section):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         height, width = self.data.image_size
+        self._base_fits()
         try:
             convolution_stack(self.data.input_shape, self.model.convolutions)
         except StackError as error:
@@ -247,6 +327,56 @@ class ExperimentSpec(Section):
                 f"{height}x{width}; it must be smaller than the shorter side"
             )
         return self
+
+    @property
+    def base_table(self) -> BaseTable:
+        """The base's layers at the spec's image size; only for strategies that have one."""
+        assert self.base is not None
+        return base_table(self.base.name, self.data.image_size)
+
+    def _base_fits(self) -> None:
+        strategy = self.model.strategy
+        if not self.model.pretrained:
+            if self.base is not None:
+                raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
+            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+            return
+        if self.base is None:
+            raise ValueError(
+                f"[base] is missing: {strategy} needs a pretrained network, such as "
+                f'name = "vgg16" (allowed: {one_of(list(BASES))})'
+            )
+        if self.data.channels != 3:
+            raise ValueError(
+                "data.channels is 1, but a pretrained base reads 3: set channels = 3, and grey "
+                "images become RGB"
+            )
+        try:
+            table = self.base_table
+            trained = self.base.trained_layers(table)
+        except BaseError as error:
+            raise ValueError(f"base: {error}") from None
+        if strategy == "fine-tuning" and not trained:
+            raise ValueError(
+                f"base.trainable is empty: fine-tuning needs blocks or layers to train, such as "
+                f'["{table.blocks[-1]}"]; the blocks of {table.title} are '
+                f"{', '.join(table.blocks)}"
+            )
+        if strategy == "feature-extraction":
+            self._refuse_idle("base", ("trainable", "batch_norm"))
+            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+        if self.base.views and not self.augmentation.active:
+            raise ValueError(
+                f"base.views is {self.base.views}, but augmentation is off: every view would be "
+                f"the same; switch a change on, or set views = 0"
+            )
+
+    def _refuse_idle(self, table: str, names: tuple[str, ...]) -> None:
+        idle = [name for name in names if name in getattr(self, table).model_fields_set]
+        if idle:
+            raise ValueError(
+                f"{table}.{idle[0]}: no effect with strategy {self.model.strategy!r}; leave out"
+            )
 
     def _refuse_needs_of_validation(self) -> None:
         training = self.training

@@ -30,6 +30,7 @@ class LayerRow:
     kind: str
     output_shape: Shape
     parameters: int = 0
+    block: str = ""
 
     @property
     def trainable(self) -> bool:
@@ -95,16 +96,32 @@ def network_stack(
     The output is one sigmoid unit for two classes, else a softmax over all of them.
     """
     rows = convolution_stack(input_shape, blocks)
-    flat = math.prod(rows[-1].output_shape if rows else input_shape)
-    rows.append(LayerRow("flatten", "flatten", (flat,)))
+    below = rows[-1].output_shape if rows else input_shape
+    return rows + head_stack(below, "flatten", dense_units, dropout, classes, block="")
+
+
+def head_stack(
+    below: Shape,
+    how: str,
+    dense_units: tuple[int, ...],
+    dropout: float,
+    classes: int,
+    block: str = "head",
+) -> list[LayerRow]:
+    """From a map (height, width, channels) to the output.
+
+    Args:
+        how: "flatten" keeps every value of the map, "average" one for each channel.
+    """
+    before = math.prod(below) if how == "flatten" else below[-1]
+    rows = [LayerRow(how, how if how == "flatten" else "average pooling", (before,), 0, block)]
     if dropout:
-        rows.append(LayerRow("dropout", "dropout", (flat,)))
-    before = flat
+        rows.append(LayerRow("dropout", "dropout", (before,), 0, block))
     for number, units in enumerate(dense_units, start=1):
-        rows.append(LayerRow(f"dense{number}", "dense", (units,), before * units + units))
+        rows.append(LayerRow(f"dense{number}", "dense", (units,), before * units + units, block))
         before = units
     outputs = 1 if classes == 2 else classes
-    rows.append(LayerRow("output", "dense", (outputs,), before * outputs + outputs))
+    rows.append(LayerRow("output", "dense", (outputs,), before * outputs + outputs, block))
     return rows
 
 

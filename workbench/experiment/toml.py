@@ -69,9 +69,17 @@ def dump_spec(spec: ExperimentSpec) -> str:
 def spec_tree(spec: ExperimentSpec) -> Tree:
     """The spec as plain tables: every value that has an effect, defaults included."""
     tree = spec.model_dump(mode="json", exclude_none=True)
-    if spec.model.strategy == "dense":
+    if spec.model.strategy != "convnet":
         for key in ("filters", "kernel_size", "padding", "stride", "pooling"):
             del tree["model"][key]
+    if not spec.model.pretrained:
+        del tree["model"]["head"]
+    if spec.model.strategy != "fine-tuning":
+        for key in ("head_epochs", "head_learning_rate"):
+            del tree["training"][key]
+    if spec.model.strategy == "feature-extraction":
+        for key in ("trainable", "batch_norm"):
+            del tree["base"][key]
     return tree
 
 
@@ -85,6 +93,8 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree.pop(key, None)
     for key in ("epochs", "early_stopping", "keep"):
         del tree["training"][key]
+    for key in ("prefix", "weights"):  # the same bits from elsewhere; the weights' own print counts
+        tree.get("base", {}).pop(key, None)
     del tree["data"]["source"]  # a folder may move; the manifest tells of its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
 
@@ -187,6 +197,10 @@ def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _resolve(schema: Tree, node: Tree) -> Tree:
+    """Follows references, and a table that may be left out to the table itself."""
+    tables = [choice for choice in node.get("anyOf", []) if "$ref" in choice]
+    if len(tables) == 1:
+        node = tables[0]
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     return node

@@ -6,10 +6,12 @@ done). A figure that is no finite number is null. Readers pass over kinds and fi
 know; a change that would mislead such a reader raises SCHEMA.
 
     kind              fields
-    launched          job, resume, argv, host, boot_id, log_start (the byte of worker.log where
-                      this life's output begins); told by the launcher before the worker starts
+    launched          job, resume, queued, argv, host, boot_id, log_start (the byte of worker.log
+                      where this life's output begins); told by the launcher before the worker
+                      starts
     worker_started    pid, host, boot_id, python, backend, keras and versions of other packages
-    preparing         phase (a word or two), done, total (0: unknown); at most twice a second
+    preparing         phase (a word or two; "wait for RUN" in the queue), done, total (0:
+                      unknown); at most twice a second
     data_ready        name, folder, pack, images {train, validation, test}, labels, notes
     notice            message: something that people should know
     stage_started     stage, name, epochs, steps, batch_size, optimizer, learning_rate, parameters,

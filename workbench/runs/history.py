@@ -6,6 +6,7 @@ from typing import Self
 
 from workbench.runs.events import Event
 from workbench.runs.rows import (
+    WAITING_PHASE,
     EpochRow,
     Evaluation,
     Place,
@@ -40,8 +41,9 @@ class History:
     """A run so far. What a resume superseded is not in it.
 
     Attributes:
-        phase: starting, preparing, training, evaluating, finished, stopped or failed, as the
-            events tell it; whether the worker still lives is not theirs to tell (see `state`).
+        phase: starting, waiting, preparing, training, evaluating, finished, stopped or failed,
+            as the events tell it; whether the worker still lives is not theirs to tell (see
+            `state`).
         started: time of the first event, in unix seconds.
         ended: time of the event that ended the newest life; None while it goes on.
         last_sign: time of the newest event.
@@ -136,6 +138,8 @@ def _life_ends(told: History, event: Event) -> None:
 
 def _working(told: History, event: Event) -> None:
     told.work = Work.from_event(event)
+    if told.work.phase.startswith(WAITING_PHASE):
+        told.phase = "waiting"
 
 
 def _data_ready(told: History, event: Event) -> None:

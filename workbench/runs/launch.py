@@ -15,6 +15,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.host import may_live_elsewhere, this_host
 from workbench.runs.lock import is_locked, name_holder, take_lock
 from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, worker_command
+from workbench.runs.queue import draw_ticket
 from workbench.runs.rows import number, whole
 from workbench.text import safe_text
 
@@ -26,6 +27,7 @@ def launch(
     folder: RunFolder,
     job: str = "train",
     resume: bool = False,
+    queue: bool = False,
     environment: dict[str, str] | None = None,
     module: str = WORKER_MODULE,
 ) -> int:
@@ -36,6 +38,8 @@ def launch(
     worker are dropped.
 
     Args:
+        queue: True to have the worker wait for runs that are at work or in the queue (see
+            `queue`).
         environment: variables set for the worker beyond this process's own.
         module: what is run; tests have workers of their own.
 
@@ -49,9 +53,13 @@ def launch(
     descriptor = take_lock(folder.lock_path)
     try:
         clear_requests(folder)
+        if queue:
+            draw_ticket(folder)
         arguments = [job, str(folder.path.absolute()), "--lock-fd", str(descriptor)]
         command = worker_command(module, *arguments, *(["--resume"] if resume else []))
-        process = _start(folder, command, descriptor, environment, job=job, resume=resume)
+        process = _start(
+            folder, command, descriptor, environment, job=job, resume=resume, queued=queue
+        )
         with contextlib.suppress(OSError):  # only a courtesy to others
             name_holder(descriptor, process.pid)
     finally:

@@ -6,6 +6,10 @@ from typing import Any, Self
 
 from workbench.runs.events import Event
 
+# How phases of `preparing` begin that are no work: "wait for RUN" in the queue, "wait for another
+# process" that builds the same pack.
+WAITING_PHASE = "wait for "
+
 
 @dataclass(frozen=True, order=True)
 class Place:

@@ -23,8 +23,8 @@ class State:
     """How a run stands.
 
     Attributes:
-        word: starting, preparing, training, evaluating, finished, stopped, failed, or
-            interrupted: the worker ended without a word.
+        word: starting, waiting (for another run or process), preparing, training, evaluating,
+            finished, stopped, failed, or interrupted: the worker ended without a word.
         resumable: True where `launch(folder, resume=True)` would go on, or start over.
         detail: a few words more, safe to print.
     """
@@ -41,6 +41,7 @@ class RunSummary:
     name: str
     state: State
     preset: str | None
+    random_weights: bool
     strategy: str
     data: str
     best_val_accuracy: float | None
@@ -101,6 +102,7 @@ def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
         name=folder.name,
         state=state,
         preset=preset if isinstance(preset := spec.get("preset"), str) else None,
+        random_weights=_table(spec, "base").get("weights") == "random",
         strategy=str(_table(spec, "model").get("strategy", UNKNOWN)),
         data=str(history.data.get("name") or PurePath(str(source)).name),
         best_val_accuracy=best.val_accuracy if best else None,

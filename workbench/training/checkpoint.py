@@ -54,6 +54,31 @@ class CheckpointFolder:
         """Best weights are named by their place; only the state of a checkpoint points to them."""
         return self.folder / f"best-stage{stage + 1}-epoch{epoch}.npz"
 
+    def start_path(self, stage: int) -> Path:
+        """The weights that a stage began with: what has moved is told against them."""
+        return self.folder / f"start-stage{stage + 1}.npz"
+
+    def save_start(self, checkpoint: Checkpoint) -> None:
+        """Writes the weights that a stage begins with; raises as `save_last`."""
+        self.folder.mkdir(exist_ok=True)
+        _write(self.start_path(checkpoint.place.stage), checkpoint)
+
+    def load_start(self, stage: int) -> Arrays:
+        """The weights that a stage began with.
+
+        Raises:
+            UserError: they are missing or damaged.
+        """
+        try:
+            return read_checkpoint(self.start_path(stage)).arrays
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"The weights that the stage began with cannot be read: "
+                f"{safe_text(self.start_path(stage))}: {safe_text(error)}. Without them nobody "
+                "could tell what has moved.",
+                "Bring the file back, or start a new run.",
+            ) from None
+
     def save_last(self, checkpoint: Checkpoint) -> None:
         """Writes `last`; the one before it stays as `previous`, and so do the bests of both.
 

@@ -9,14 +9,14 @@ change of `trainable` until then.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.experiment.plan import Stage
+from workbench.experiment.plan import Stage, layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import training_fingerprint
 from workbench.training.backend import Device, resolve_jit, resolve_precision
@@ -26,11 +26,20 @@ from workbench.training.checkpoint import (
     NotFinite,
 )
 from workbench.training.data import TrainingData
-from workbench.training.inputs import Augmented, plain_batches, train_batches
-from workbench.training.models import accuracy_for, layer_rows, loss_for
-from workbench.training.order import epoch_order, epoch_views, fold_seed, steps_per_epoch
+from workbench.training.freezing import (
+    FROZEN,
+    TRAINS,
+    FreezeWatch,
+    LayerTruth,
+    as_rows,
+    check_truth,
+)
+from workbench.training.models import accuracy_for, loss_for
+from workbench.training.order import epoch_order, fold_seed, steps_per_epoch
 from workbench.training.place import START, Place, Stopped
+from workbench.training.prefix import FeatureStore, Prefix
 from workbench.training.progression import Progression, Running
+from workbench.training.stage_inputs import CachedInputs, PackInputs, StageInputs, StreamedInputs
 from workbench.training.variables import collect, restore
 
 PROGRESS_SECONDS = 0.5  # between two progress events
@@ -51,7 +60,9 @@ class Engine:
         checkpoints: where the run's checkpoints lie.
         tell: writes an event.
         stop_asked: true once a stop was asked for; looked at before every step.
+        store: where outputs of a frozen prefix are kept; only plans with a prefix need one.
         place: where the last checkpoint stands.
+        truth: for each stage, what the layers' weights did.
     """
 
     spec: ExperimentSpec
@@ -61,7 +72,9 @@ class Engine:
     checkpoints: CheckpointFolder
     tell: Tell
     stop_asked: Callable[[], bool]
+    store: FeatureStore | None = None
     place: Place = START
+    truth: dict[int, list[LayerTruth]] = field(default_factory=dict)
 
     def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
         """Runs every stage; the model holds the last stage's kept weights at the end.
@@ -94,7 +107,7 @@ class _StageRun:
         self.engine = engine
         self.stage = stage
         self.spec = engine.spec.training
-        self.model = engine.model
+        self.model, self.inputs = _split(engine, stage)
         self.data = engine.data
         self.train_rows = engine.data.rows["train"]
         self.validation_rows = engine.data.rows["validation"]
@@ -106,6 +119,7 @@ class _StageRun:
         )
         self.progression = Progression()
         self.running = Running()
+        self.warned = False
         self.last_progress = 0.0
         self.last_checkpoint = time.monotonic()
 
@@ -118,6 +132,12 @@ class _StageRun:
             self.progression = checkpoint.progression
             self.running = checkpoint.running
             first_epoch, first_step = checkpoint.place.epoch, checkpoint.place.step
+        else:
+            place = Place(self.stage.index, 1, 0)
+            start = Checkpoint(place, self.progression, collect(self.model, "model"))
+            self.engine.checkpoints.save_start(start)
+        began_with = self.engine.checkpoints.load_start(self.stage.index)
+        self.watch = FreezeWatch(self.engine.model, self.model, self.stage, began_with)
         self._tell_start()
         epoch = first_epoch
         while epoch <= self.stage.epochs and not self.progression.stops(self.stage):
@@ -135,8 +155,8 @@ class _StageRun:
 
     def _compile(self) -> None:
         stage, spec = self.stage, self.spec
-        for layer in self.model.layers:
-            layer.trainable = stage.trainable is None or layer.name in stage.trainable
+        for layer in self.engine.model.layers:
+            layer.trainable = stage.trains(layer.name)
         # Named, since Keras numbers nameless ones and the paths of their state with them.
         optimizer = {
             "rmsprop": keras.optimizers.RMSprop,
@@ -165,7 +185,7 @@ class _StageRun:
             batch_size=self.spec.batch_size,
             optimizer=self.stage.optimizer,
             learning_rate=self.stage.learning_rate,
-            parameters=self.model.count_params(),
+            parameters=self.engine.model.count_params(),
             trainable_parameters=sum(math.prod(v.shape) for v in self.model.trainable_variables),
             layers=[
                 {
@@ -173,9 +193,14 @@ class _StageRun:
                     "kind": row.kind,
                     "output_shape": list(row.output_shape),
                     "parameters": row.parameters,
+                    "block": row.block,
+                    "requested": TRAINS if self.stage.trains(row.name) else FROZEN,
                 }
                 for row in rows
             ],
+            prefix=self.stage.prefix,
+            cached=self.stage.cached,
+            weights=self.engine.spec.base.weights if self.engine.spec.base else None,
             precision=resolve_precision(self.spec.precision, self.engine.device),
             jit=self.jit,
             device=self.engine.device.name,
@@ -192,6 +217,7 @@ class _StageRun:
         best = self.progression.best_epoch == epoch
         if best and self.stage.keep == "best":
             self._save_best(epoch)
+        self._look_at_layers(epoch)
         self.engine.tell(
             "epoch_finished",
             stage=self.stage.index,
@@ -213,13 +239,7 @@ class _StageRun:
                 len(self.train_rows), seed, stage.index, epoch, stage.steps_per_epoch, batch_size
             )
         ]
-        with train_batches(
-            self.data.images,
-            order,
-            batch_size,
-            start_step=first_step,
-            augmentation=self._augmentation(epoch, len(order)),
-        ) as batches:
+        with self.inputs.train(epoch, order, batch_size, first_step) as batches:
             started, done = time.monotonic(), 0
             for step, x in enumerate(batches, start=first_step):
                 self._stop_or_save(Place(stage.index, epoch, step))
@@ -251,24 +271,22 @@ class _StageRun:
             return {}
         running = Running()
         steps = math.ceil(len(rows) / batch_size)
-        batches = plain_batches(self.data.images, rows, batch_size)
-        for step, (x, batch) in enumerate(batches, start=1):
+        for step, (x, batch) in enumerate(self.inputs.validation(batch_size), start=1):
             self._stop_or_save(Place(self.stage.index, epoch, self.steps))
             logs = self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
             running = running.plus(logs, len(batch))
             self._tell_progress(epoch, step, steps, running)
         return {f"val_{name}": value for name, value in running.means().items()}
 
-    def _augmentation(self, epoch: int, length: int) -> Augmented | None:
-        if not self.stage.augmented:
-            return None
-        return Augmented(
-            self.engine.spec.augmentation,
-            seed=self.spec.seed,
-            stage=self.stage.index,
-            views=epoch_views(len(self.train_rows), epoch, length),
-            contents=self.data.contents,
-        )
+    def _look_at_layers(self, epoch: int) -> None:
+        """Compares the weights with those that the stage began with, and tells."""
+        truth = self.watch.look()
+        self.engine.truth[self.stage.index] = truth
+        self.engine.tell("layers", stage=self.stage.index, epoch=epoch, layers=as_rows(truth))
+        warning = check_truth(truth)
+        if warning and not self.warned:
+            self.warned = True
+            self.engine.tell("notice", message=warning)
 
     def _stop_or_save(self, place: Place) -> None:
         if self.engine.stop_asked():
@@ -323,6 +341,21 @@ class _StageRun:
             images_per_second=pace,
             **running.means(),
         )
+
+
+def _split(engine: Engine, stage: Stage) -> tuple[keras.Model, StageInputs]:
+    """The network that the stage trains, and its inputs: above and below the frozen prefix."""
+    images = PackInputs(engine.data, stage, engine.spec.augmentation, engine.spec.training.seed)
+    if stage.prefix is None:
+        return engine.model, images
+    prefix = Prefix(engine.model, stage.prefix)
+    suffix = keras.Model(
+        engine.model.get_layer(stage.prefix).output, engine.model.output, name="suffix"
+    )
+    if not stage.cached:
+        return suffix, StreamedInputs(images, prefix)
+    assert engine.store is not None
+    return suffix, CachedInputs(images, prefix, engine.store)
 
 
 def _diverged(stage: Stage, place: Place, why: str) -> UserError:

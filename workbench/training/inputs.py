@@ -75,7 +75,7 @@ def train_batches(
 
     def make(step: int) -> np.ndarray:
         first = step * batch_size
-        return _read(images, order[first : first + batch_size], augmentation, first, closing)
+        return read_batch(images, order[first : first + batch_size], augmentation, first, closing)
 
     steps = range(start_step, -(-len(order) // batch_size))
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
@@ -102,7 +102,7 @@ def plain_batches(
     """
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        yield _read(images, batch), batch
+        yield read_batch(images, batch), batch
 
 
 def _ahead(
@@ -118,17 +118,19 @@ def _ahead(
         yield waiting.popleft().result()
 
 
-def _read(
+def read_batch(
     images: np.ndarray,
     rows: np.ndarray,
     augmentation: Augmented | None = None,
     first: int = 0,
     closing: Event | None = None,
 ) -> np.ndarray:
-    """Images of the rows, float32; unfinished where nobody waits for them any more.
+    """Images of the rows, float32 (b, h, w, c); any number type is read.
 
     Args:
+        images: uint8 images, or numbers of any other shape (N, ...) where nothing is augmented.
         first: the place of the first row in the epoch's order.
+        closing: once set, the batch is left unfinished, since nobody waits for it any more.
     """
     images = np.asarray(images)  # slices of a memmap take twenty times as long
     batch = np.empty((len(rows), *images.shape[1:]), np.float32)

@@ -1,18 +1,14 @@
 """From a spec to a Keras model that takes raw 0-255 images."""
 
+from functools import partial
+
 import keras
 from keras import layers
 
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import LayerRow, network_stack
 
-
-def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
-    """The network's layers as the spec alone tells them; `build_model` has the same."""
-    model = spec.model
-    return network_stack(
-        spec.data.input_shape, model.convolutions, model.dense_units, model.dropout, classes
-    )
+# Means of ImageNet's blue, green and red, as keras.applications' "caffe" mode subtracts them.
+IMAGENET_MEANS = (103.939, 116.779, 123.68)
 
 
 def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
@@ -23,10 +19,46 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
     are float32 in mixed precision too.
     """
     keras.utils.set_random_seed(spec.training.seed)
-    model = spec.model
-    blocks = model.convolutions
     inputs = keras.Input(spec.data.input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(inputs)
+    if spec.base is None:
+        x = _convolutions(spec, layers.Rescaling(1 / 255, name="rescale")(inputs))
+        x = layers.Flatten(name="flatten")(x)
+    else:
+        x = _base(spec, _preprocessed(spec, inputs))
+        if spec.model.head == "average":
+            x = layers.GlobalAveragePooling2D(name="average")(x)
+        else:
+            x = layers.Flatten(name="flatten")(x)
+    return keras.Model(inputs, _head(spec, x, classes), name="workbench")
+
+
+def _preprocessed(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
+    """Raw 0-255 RGB as the base wants it; part of the model, so that nobody can forget it."""
+    assert spec.base is not None
+    if spec.base.preprocessing == "rescale":
+        return layers.Rescaling(1 / 255, name="rescale")(image)
+    if spec.base_table.preprocessing == "caffe":
+        bgr = image[..., ::-1]
+        offset = [-mean for mean in IMAGENET_MEANS]
+        return layers.Rescaling(1.0, offset=offset, name="subtract_means")(bgr)
+    return layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
+
+
+def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
+    """The base's layers with fresh weights, under Keras's own names."""
+    assert spec.base is not None
+    applications = keras.applications
+    make = {
+        "vgg16": applications.VGG16,
+        "vgg19": applications.VGG19,
+        "mobilenetv2-0.35": partial(applications.MobileNetV2, alpha=0.35),
+        "mobilenetv2-1.0": partial(applications.MobileNetV2, alpha=1.0),
+    }[spec.base.name]
+    return make(include_top=False, weights=None, input_tensor=image).output
+
+
+def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTensor:
+    blocks = spec.model.convolutions
     for number, (filters, pooled) in enumerate(
         zip(blocks.filters, blocks.pooling, strict=True), start=1
     ):
@@ -40,17 +72,19 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
         )(x)
         if pooled:
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
-    x = layers.Flatten(name="flatten")(x)
+    return x
+
+
+def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    model = spec.model
     if model.dropout:
         # Its seed is set anew before every step (see engine).
         x = layers.Dropout(model.dropout, seed=0, name="dropout")(x)
     for number, units in enumerate(model.dense_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
     if classes == 2:
-        outputs = layers.Dense(1, activation="sigmoid", dtype="float32", name="output")(x)
-    else:
-        outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="output")(x)
-    return keras.Model(inputs, outputs, name="workbench")
+        return layers.Dense(1, activation="sigmoid", dtype="float32", name="output")(x)
+    return layers.Dense(classes, activation="softmax", dtype="float32", name="output")(x)
 
 
 def loss_for(classes: int) -> keras.losses.Loss:

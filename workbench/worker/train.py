@@ -12,10 +12,11 @@ import time
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.bases.weights import find_weights, fingerprint
 from workbench.datasets.manifest import Row, read_manifest, write_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
@@ -29,6 +30,7 @@ from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
+from workbench.runs.queue import wait_for_turn
 from workbench.text import plural, safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
@@ -38,6 +40,7 @@ from workbench.worker.failures import failure_in_words
 
 if TYPE_CHECKING:
     from workbench.results.evaluate import Evaluation
+    from workbench.training.prefix import FeatureStore
 
 TELL_SECONDS = 0.5  # between two events of the same progress
 POLL_SECONDS = 0.3  # between two looks for a stop request
@@ -112,18 +115,21 @@ class TrainJob:
     stop_asked: StopRequest
     place: Place = START
     told: dict[str, float] = field(default_factory=dict)
+    layers: list[list[dict[str, Any]]] = field(default_factory=list)
 
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
+        wait_for_turn(self.folder, self._progress, self.stop_asked)
         spec = read_spec(self.folder.spec_path)
         checkpoint = self._checkpoint() if resume else None
+        weights = self._weights(spec)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
         self._warn(spec, data, prepared)
         self._progress("start Keras", 0, 0)
         prepare_environment(spec.training.deterministic)
-        self._train(spec, data, prepared.labels, checkpoint)
+        self._train(spec, data, prepared, weights, checkpoint)
         self._evaluate(spec, data, prepared)
 
     def _checkpoint(self) -> Checkpoint | None:
@@ -154,7 +160,8 @@ class TrainJob:
         self,
         spec: ExperimentSpec,
         data: TrainingData,
-        labels: tuple[str, ...],
+        prepared: Prepared,
+        weights: Path | None,
         checkpoint: Checkpoint | None,
     ) -> None:
         """Trains through the plan and saves the model."""
@@ -164,16 +171,67 @@ class TrainJob:
         from workbench.results.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
         from workbench.training.engine import Engine
+        from workbench.training.freezing import as_rows
         from workbench.training.models import build_model
+        from workbench.training.weights import load_base_weights
 
         device = prepare_device(spec.training.deterministic)
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
         model = build_model(spec, data.classes)
-        checkpoints = CheckpointFolder(self.folder.checkpoints)
-        engine = Engine(spec, model, data, device, checkpoints, self.events.write, self.stop_asked)
+        if weights:
+            load_base_weights(model, spec.base_table, weights)
+        engine = Engine(
+            spec,
+            model,
+            data,
+            device,
+            CheckpointFolder(self.folder.checkpoints),
+            self.events.write,
+            self.stop_asked,
+            self._store(spec, prepared, weights),
+        )
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
-        save_model(self.folder.model_path, model, spec, labels)
+        self.layers = [as_rows(truth) for truth in engine.truth.values()]
+        save_model(self.folder.model_path, model, spec, prepared.labels)
+
+    def _weights(self, spec: ExperimentSpec) -> Path | None:
+        """The base's weights; None without a base, or for random ones that were asked for."""
+        if spec.base is None:
+            return None
+        found = find_weights(
+            spec.base.name, spec.data.image_size, spec.base.weights, self._progress
+        )
+        for note in found.notes if found else ("The base has random weights, as asked for.",):
+            self.events.write("notice", message=note)
+        return found.path if found else None
+
+    def _store(
+        self, spec: ExperimentSpec, prepared: Prepared, weights: Path | None
+    ) -> "FeatureStore | None":
+        """Where the frozen prefix's outputs are kept, and what they depend on."""
+        import keras
+
+        from workbench.training.prefix import FeatureStore
+
+        if spec.base is None:
+            return None
+        identity = {
+            "pack": prepared.pack.name,
+            "base": spec.base.name,
+            "weights": fingerprint(weights) if weights else f"random {spec.training.seed}",
+            "preprocessing": spec.base.preprocessing,
+            "precision": keras.config.dtype_policy().name,
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+        }
+        return FeatureStore(
+            prepared.folder,
+            identity,
+            spec.base.prefix_dtype,
+            self._progress,
+            lambda message: self.events.write("notice", message=message),
+        )
 
     def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
         """Measures the saved model on test images, or on validation images for want of others."""
@@ -198,6 +256,9 @@ class TrainJob:
         )
         if split == "test" and (leaked := prepared.leaked()):
             evaluation.figures["leaked"] = leaked
+        evaluation.figures["layers"] = self.layers
+        if spec.base is not None:
+            evaluation.figures["weights"] = spec.base.weights
         write_results(self.folder, split, evaluation, paths, labels)
         self._tell_evaluated(split, evaluation)
 

@@ -1,0 +1,152 @@
+"""Tables of pretrained bases: figures, blocks, and where one tensor cuts the network."""
+
+import pytest
+
+from workbench.bases.catalogue import BASES, base_table
+from workbench.bases.table import IMAGE, BaseError, BaseLayer, BaseTable
+
+VGG16 = base_table("vgg16", (150, 150))
+MOBILE = base_table("mobilenetv2-0.35", (160, 160))
+
+
+def layer(name: str, *inputs: str, parameters: int = 1) -> BaseLayer:
+    return BaseLayer(name, "convolution", "b", (1, 1, 1), parameters, 0, 0, inputs)
+
+
+def table(*layers: BaseLayer) -> BaseTable:
+    return BaseTable("x", "X", layers, (1, 1, 3), 1, "tf")
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def test_vgg16_at_150_pixels_is_the_books() -> None:
+    assert VGG16.parameters == 14_714_688
+    assert VGG16.output_shape == (4, 4, 512)
+    by_block = [sum(one.parameters for one in VGG16.block_layers(b)) for b in VGG16.blocks]
+    assert by_block == [38_720, 221_440, 1_475_328, 5_899_776, 7_079_424]
+    assert sum(one.kind == "convolution" for one in VGG16.layers) == 13
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "top"),
+    [
+        ("mobilenetv2-1.0", 300e6, 1280 * 1000),
+        ("mobilenetv2-0.35", 59e6, 1280 * 1000),
+        ("vgg16", 15.5e9, 25_088 * 4096 + 4096 * 4096 + 4096 * 1000),
+        ("vgg19", 19.6e9, 25_088 * 4096 + 4096 * 4096 + 4096 * 1000),
+    ],
+)
+def test_multiply_adds_are_those_published_for_224_pixels(
+    name: str, published: float, top: int
+) -> None:
+    assert base_table(name).multiply_adds + top == pytest.approx(published, rel=0.006)
+
+
+def test_multiply_adds_of_single_layers() -> None:
+    assert VGG16.layer("block1_conv1").multiply_adds == 150 * 150 * 64 * 3 * 3 * 3
+    assert VGG16.layer("block1_pool").multiply_adds == 0
+    assert MOBILE.layer("expanded_conv_depthwise").multiply_adds == 80 * 80 * 16 * 3 * 3
+    assert MOBILE.layer("Conv_1").multiply_adds == 5 * 5 * 1280 * 112
+    assert MOBILE.layer("Conv_1_bn").multiply_adds == 0
+
+
+def test_batch_norm_statistics_are_counted_apart() -> None:
+    norm = MOBILE.layer("Conv_1_bn")
+    assert (norm.parameters, norm.non_trainable) == (4 * 1280, 2 * 1280)
+    assert VGG16.layer("block1_conv1").non_trainable == 0
+
+
+def test_blocks_go_from_the_image_upwards() -> None:
+    assert VGG16.blocks == ("block1", "block2", "block3", "block4", "block5")
+    assert MOBILE.blocks == ("stem", *(f"block_{n}" for n in range(17)), "top")
+    assert [one.name for one in MOBILE.block_layers("stem")] == ["Conv1", "bn_Conv1", "Conv1_relu"]
+    assert [one.name for one in MOBILE.block_layers("top")] == ["Conv_1", "Conv_1_bn", "out_relu"]
+    assert MOBILE.block_layers("block_0")[0].name == "expanded_conv_depthwise"
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_32_pixels_a_side_are_the_least(name: str) -> None:
+    assert base_table(name, (32, 32)).output_shape[:2] == (1, 1)
+    for size in ((31, 32), (32, 31)):
+        with pytest.raises(BaseError) as refused:
+            base_table(name, size)
+        assert "at least 32x32 pixels" in str(refused.value)
+        assert f"received {size[0]}x{size[1]}" in str(refused.value)
+
+
+def test_unknown_names_are_refused_with_those_there_are() -> None:
+    with pytest.raises(BaseError, match=r'no base "resnet\\e"; allowed are vgg16, vgg19, '):
+        base_table("resnet\x1b")
+    with pytest.raises(BaseError, match=r'VGG16 has no block "block6"; its blocks are block1, '):
+        VGG16.block_layers("block6")
+    with pytest.raises(BaseError, match=r'VGG16 has no layer "conv1"'):
+        VGG16.layer("conv1")
+    with pytest.raises(BaseError, match=r'VGG16 has no layer "dense"'):
+        VGG16.deepest_cut({"block5_conv1", "dense"})
+
+
+# --- cuts -------------------------------------------------------------------------------------
+
+
+def test_every_layer_of_a_chain_is_a_cut() -> None:
+    assert VGG16.cuts == tuple(one.name for one in VGG16.layers)
+
+
+def test_nothing_that_a_connection_jumps_over_is_a_cut() -> None:
+    residual = table(layer("a", IMAGE), layer("b", "a"), layer("c", "b"), layer("d", "a", "c"))
+    assert residual.cuts == ("a", "d")
+    from_image = table(layer("a", IMAGE), layer("b", "a"), layer("c", IMAGE, "b"))
+    assert from_image.cuts == ("c",)
+
+
+def test_residual_blocks_have_no_cut_inside() -> None:
+    inside = [one.name for one in MOBILE.block_layers("block_2")][:-1]
+    assert not set(inside) & set(MOBILE.cuts)
+    assert {"block_1_project_BN", "block_2_add", "block_3_expand", "out_relu"} <= set(MOBILE.cuts)
+    adds = [one.name for one in MOBILE.layers if one.kind == "add"]
+    assert len(adds) == 10
+    assert set(adds) <= set(MOBILE.cuts)
+
+
+@pytest.mark.parametrize(
+    ("base", "trainable", "cut"),
+    [
+        (VGG16, set(), "block5_pool"),
+        (VGG16, {"block5_conv1", "block5_conv3"}, "block4_pool"),
+        (VGG16, {"block5_conv3"}, "block5_conv2"),
+        (VGG16, {"block5_pool"}, "block5_pool"),  # holds nothing that could train
+        (VGG16, {"block1_conv2"}, "block1_conv1"),
+        (VGG16, {"block1_conv1"}, None),
+        (MOBILE, set(), "out_relu"),
+        (MOBILE, {"Conv_1"}, "block_16_project_BN"),
+        (MOBILE, {"block_3_project"}, "block_3_depthwise_relu"),
+        (MOBILE, {"block_2_project"}, "block_1_project_BN"),  # inside: back to where it begins
+        (MOBILE, {"block_5_project_BN"}, "block_4_add"),
+        (MOBILE, {"Conv1", "Conv_1"}, None),
+    ],
+)
+def test_the_deepest_cut_lies_below_all_that_trains(
+    base: BaseTable, trainable: set[str], cut: str | None
+) -> None:
+    assert base.deepest_cut(trainable) == cut
+
+
+def test_a_cut_parts_the_layers() -> None:
+    below, above = VGG16.split_at("block4_pool")
+    assert (below[-1].name, above[0].name) == ("block4_pool", "block5_conv1")
+    assert below + above == VGG16.layers
+    assert VGG16.split_at(None) == ((), VGG16.layers)
+    assert VGG16.split_at("block5_pool") == (VGG16.layers, ())
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_above_a_cut_nothing_reads_below_it(name: str) -> None:
+    base = base_table(name, (96, 96))
+    for cut in base.cuts:
+        below, above = base.split_at(cut)
+        read = {source for one in above for source in one.inputs}
+        assert read & ({IMAGE} | {one.name for one in below}) <= {cut}

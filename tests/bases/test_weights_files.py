@@ -1,0 +1,299 @@
+"""Weights: found where Keras keeps them, downloaded and checked, refused in plain words."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from web_server import WebServer, web_server
+
+from workbench.bases import weights as module
+from workbench.bases.weights import FoundWeights, find_weights, fingerprint, weights_file
+from workbench.errors import UserError
+
+HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(range(200))
+VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+MOBILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_{}_no_top.h5"
+UNPROVED = "No hash is published for {}, nor a size, so it is unverified."
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    monkeypatch.setenv("no_proxy", "*")
+    with web_server() as server:
+        yield server
+
+
+class Home:
+    """Two places for weights, and a server that may have them."""
+
+    def __init__(self, tmp_path: Path, web: WebServer) -> None:
+        self.keras_home = tmp_path / "keras home"
+        self.home = tmp_path / "home"
+        self.home.mkdir()
+        self.web = web
+        self.environment = {"KERAS_HOME": str(self.keras_home), "HOME": str(self.home)}
+        self.models = self.keras_home / "models"
+        self.other_models = self.home / ".keras" / "models"
+
+    def find(
+        self, base: str = "mobilenetv2-0.35", side: int = 160, given: str | Path = "imagenet"
+    ) -> FoundWeights | None:
+        return find_weights(
+            base,
+            (side, side),
+            given,
+            base_url=self.web.address,
+            environment=self.environment,
+        )
+
+    def refusal(self, base: str = "mobilenetv2-0.35", given: str | Path = "imagenet") -> str:
+        with pytest.raises(UserError) as refused:
+            self.find(base, given=given)
+        return str(refused.value)
+
+
+@pytest.fixture
+def home(tmp_path: Path, web: WebServer) -> Home:
+    return Home(tmp_path, web)
+
+
+def put(path: Path, content: bytes = HDF5) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def prove(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Publishes `content` as VGG16's weights, with its size and hash."""
+    digest = f"md5:{hashlib.md5(content).hexdigest()}"
+    file = replace(weights_file("vgg16", (224, 224)), size=len(content), digest=digest)
+    monkeypatch.setitem(module._VGG, "vgg16", file)
+
+
+# --- which file -------------------------------------------------------------------------------
+
+
+def test_published_figures() -> None:
+    file = weights_file("vgg16", (150, 150))
+    assert (file.name, file.size) == (VGG16, 58_889_256)
+    assert file.digest == "md5:6d6bbae143d832006294945121d1f1fc"
+    assert weights_file("vgg19", (150, 150)).digest == "md5:253f8cb515780f3b799900260a226db6"
+    assert weights_file("mobilenetv2-1.0", (160, 160)).size == 9_406_464
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [((96, 96), 96), ((192, 192), 192), ((95, 95), 224), ((96, 128), 224), ((300, 300), 224)],
+)
+def test_mobilenet_has_a_file_for_five_square_sizes(size: tuple[int, int], side: int) -> None:
+    file = weights_file("mobilenetv2-0.35", size)
+    assert file.name == MOBILE.format(side)
+    assert (file.size, file.digest, file.source) == (None, None, "nothing published")
+
+
+# --- what is there already --------------------------------------------------------------------
+
+
+def test_random_needs_no_file(home: Home) -> None:
+    assert home.find(given="random") is None
+    assert home.web.ranges == []
+
+
+def test_keras_home_comes_before_the_home_folder(home: Home) -> None:
+    name = MOBILE.format(160)
+    notes = (UNPROVED.format(name),)
+    second = put(home.other_models / name)
+    assert home.find() == FoundWeights(second, notes)
+    first = put(home.models / name)
+    assert home.find() == FoundWeights(first, notes)
+    assert home.web.ranges == []  # nobody was asked
+
+
+def test_without_keras_home_the_home_folder_is_the_place(home: Home) -> None:
+    del home.environment["KERAS_HOME"]
+    present = put(home.other_models / MOBILE.format(160))
+    found = home.find()
+    assert found is not None
+    assert found.path == present
+
+
+def test_the_file_for_224_pixels_stands_in_and_says_so(home: Home) -> None:
+    general = put(home.models / MOBILE.format(224))
+    assert home.find() == FoundWeights(
+        general,
+        (
+            "The weights trained on 160x160 images are not here, so those trained on 224x224 "
+            "images serve; they fit any size.",
+            UNPROVED.format(general.name),
+        ),
+    )
+    exact = put(home.other_models / MOBILE.format(160))
+    found = home.find()
+    assert found is not None
+    assert found.path == exact
+
+
+def test_the_file_for_another_size_does_not_stand_in(home: Home) -> None:
+    put(home.models / MOBILE.format(96))
+    assert MOBILE.format(160) in home.refusal()
+
+
+def test_a_proved_file_needs_no_note(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    prove(monkeypatch, HDF5)
+    present = put(home.models / VGG16)
+    assert home.find("vgg16") == FoundWeights(present, ())
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "received"),
+    [
+        (HDF5[:-1], "208 bytes", "207 were received"),
+        (
+            HDF5[:-1] + b"x",
+            f"md5 {hashlib.md5(HDF5).hexdigest()} is expected",
+            f"{hashlib.md5(HDF5[:-1] + b'x').hexdigest()} was received",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_with_both_values_and_left(
+    home: Home, monkeypatch: pytest.MonkeyPatch, content: bytes, expected: str, received: str
+) -> None:
+    prove(monkeypatch, HDF5)
+    home.web.files[VGG16] = HDF5
+    present = put(home.models / VGG16, content)
+    message = home.refusal("vgg16")
+    assert str(present) in message
+    assert expected in message
+    assert received in message
+    assert present.read_bytes() == content
+    assert home.web.ranges == []
+
+
+def test_what_is_no_hdf5_is_refused_and_left(home: Home) -> None:
+    present = put(home.models / MOBILE.format(160), b"<html>log in</html>")
+    assert "is no weights file" in home.refusal()
+    assert present.exists()
+
+
+# --- downloads --------------------------------------------------------------------------------
+
+
+def test_the_download_goes_to_keras_home(home: Home) -> None:
+    name = MOBILE.format(160)
+    home.web.files[name] = HDF5
+    found = home.find()
+    path = home.models / name
+    assert found == FoundWeights(path, (f"Downloaded to {path}.", UNPROVED.format(name)))
+    assert path.read_bytes() == HDF5
+    assert [one.name for one in home.models.iterdir()] == [name]
+
+
+def test_a_place_that_cannot_be_written_is_passed_over(home: Home) -> None:
+    home.keras_home.write_text("a file in the way")
+    home.web.files[MOBILE.format(160)] = HDF5
+    found = home.find()
+    assert found is not None
+    assert found.path == home.other_models / MOBILE.format(160)
+
+
+def test_a_place_with_an_impossible_name_is_told(home: Home) -> None:
+    home.environment = {"KERAS_HOME": str(home.keras_home / ("x" * 300))}
+    message = home.refusal()
+    assert "File name too long" in message
+    assert "set KERAS_HOME to a folder elsewhere" in message
+
+
+def test_with_no_place_nothing_goes_to_a_temporary_folder(home: Home) -> None:
+    home.keras_home.write_text("in the way")
+    (home.home / ".keras").write_text("in the way")
+    message = home.refusal()
+    assert f"{home.models} nor {home.other_models} cannot be written" in message
+    assert "set KERAS_HOME" in message
+    assert home.web.ranges == []
+    home.environment.clear()
+    assert "neither HOME nor KERAS_HOME is set" in home.refusal()
+
+
+def test_a_download_is_held_against_size_and_hash(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prove(monkeypatch, HDF5)
+    home.web.files[VGG16] = HDF5[:-1] + b"x"
+    message = home.refusal("vgg16")
+    assert hashlib.md5(HDF5).hexdigest() in message
+    assert hashlib.md5(HDF5[:-1] + b"x").hexdigest() in message
+    assert not (home.models / VGG16).exists()
+    home.web.files[VGG16] = HDF5
+    found = home.find("vgg16")
+    assert found is not None
+    assert found.path.read_bytes() == HDF5
+
+
+def test_a_login_page_is_not_kept_as_weights(home: Home) -> None:
+    home.web.files[MOBILE.format(160)] = b"<html>log in</html>"
+    assert "is no weights file" in home.refusal()
+    assert list(home.models.iterdir()) == []
+
+
+def test_progress_is_told_in_bytes(home: Home) -> None:
+    name = MOBILE.format(160)
+    home.web.files[name] = HDF5
+    told: list[tuple[str, int, int]] = []
+    find_weights(
+        "mobilenetv2-0.35",
+        (160, 160),
+        "imagenet",
+        lambda *words: told.append(words),
+        base_url=home.web.address,
+        environment=home.environment,
+    )
+    assert told[0] == (f"download {name}", 0, len(HDF5))
+    assert told[-1] == (f"download {name}", len(HDF5), len(HDF5))
+
+
+def test_offline_says_where_the_file_belongs_and_how_to_bring_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with web_server() as server:
+        address = server.address
+    environment = {"HOME": str(tmp_path)}
+    with pytest.raises(UserError) as refused:
+        find_weights("vgg16", (150, 150), "imagenet", base_url=address, environment=environment)
+    message = str(refused.value)
+    assert "refused the connection" in message
+    assert f"curl -L -o {VGG16} {address}/{VGG16}" in message
+    assert f"scp {VGG16} " in message
+    assert f":{tmp_path}/.keras/models/{VGG16}" in message
+    assert not (tmp_path / ".keras" / "models" / VGG16).exists()
+
+
+# --- a file of one's own ----------------------------------------------------------------------
+
+
+def test_a_file_of_ones_own_is_taken_as_it_is(home: Home, tmp_path: Path) -> None:
+    own = put(tmp_path / "my weights.h5")
+    assert home.find(given=str(own)) == FoundWeights(own, ())
+    assert home.find("vgg16", given=own) == FoundWeights(own, ())
+
+
+def test_a_file_of_ones_own_must_be_there_and_be_hdf5(home: Home, tmp_path: Path) -> None:
+    missing = home.refusal(given=tmp_path / "gone\n.h5")
+    assert "gone\\n.h5 cannot be read: No such file or directory" in missing
+    assert "Is a directory" in home.refusal(given=tmp_path)
+    assert "File name too long" in home.refusal(given="x" * 300)
+    assert "~nobody-here/w.h5 cannot be read" in home.refusal(given="~nobody-here/w.h5")
+    empty = put(tmp_path / "empty.h5", b"")
+    assert "is no weights file" in home.refusal(given=empty)
+    keras = put(tmp_path / "model.keras", b"PK\x03\x04 and more")
+    assert "is no weights file" in home.refusal(given=keras)
+
+
+def test_a_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
+    one, same = put(tmp_path / "a.h5"), put(tmp_path / "b.h5")
+    assert fingerprint(one) == fingerprint(same)
+    assert fingerprint(one) == hashlib.blake2b(HDF5, digest_size=16).hexdigest()
+    put(same, HDF5[:-1] + b"x")
+    assert fingerprint(one) != fingerprint(same)

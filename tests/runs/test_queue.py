@@ -1,0 +1,197 @@
+"""The queue: one run at a time, in the order they were queued. Real processes, without keras."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from workbench.paths import Workspace
+from workbench.runs import queue as queue_module
+from workbench.runs.events import read_all
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.launch import clear_requests, follow, launch, request_stop
+from workbench.runs.lock import is_locked, take_lock
+from workbench.runs.queue import draw_ticket, first_ahead, is_waiting, wait_for_turn
+from workbench.runs.state import State, summarise
+
+Queue = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def queue(workspace: Workspace, fake_path: str) -> Iterator[Queue]:
+    """Launches a fake worker in a run of its own; none outlives the test."""
+    runs = []
+
+    def start(name: str, mode: str = "wait", queued: bool = True) -> RunFolder:
+        folder = create_run(workspace, "", name, name)
+        runs.append(folder)
+        environment = {"FAKE_WORKER": mode}
+        launch(folder, queue=queued, environment=environment, module="fake_worker")
+        return folder
+
+    yield start
+    for folder in runs:
+        request_stop(folder)
+
+
+@pytest.fixture
+def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
+    """Makes a run and holds its lock here, as its worker would."""
+    held = []
+
+    def lock(name: str) -> RunFolder:
+        folder = create_run(workspace, "", name, name)
+        held.append(take_lock(folder.lock_path))
+        return folder
+
+    yield lock
+    for descriptor in held:
+        os.close(descriptor)
+
+
+def until(run: RunFolder, kind: str, **fields: Any) -> dict[str, Any]:
+    """Follows the run until such an event has come."""
+    for event in follow(run, poll=0.01):
+        if event["event"] == kind and fields.items() <= event.items():
+            return event
+    raise AssertionError(f"{run.name} ended without {kind} {fields}")
+
+
+def phases(run: RunFolder) -> list[str]:
+    return [e["phase"] for e in read_all(run.events_path) if e["event"] == "preparing"]
+
+
+def test_a_run_waits_for_the_one_at_work(queue: Queue) -> None:
+    first = queue("first", queued=False)
+    second = queue("second", "finish")
+    assert is_locked(second.lock_path)
+    until(second, "preparing", phase="wait for first")
+    assert summarise(second).state == State("waiting", False, "wait for first")
+    assert [e["event"] for e in read_all(second.events_path)] == [
+        "launched", "worker_started", "preparing",
+    ]  # fmt: skip
+    request_stop(first)
+    until(second, "finished")
+    last = read_all(first.events_path)[-1]
+    assert (last["event"], summarise(second).state.word) == ("stopped", "finished")
+    assert last["t"] <= read_all(second.events_path)[-1]["t"]
+
+
+def test_the_queue_is_served_in_order(queue: Queue) -> None:
+    names = ["d", "b", "c", "a"]  # neither the order of names nor of their folders' times
+    runs = [queue(name, "work") for name in names]
+    for index, run in enumerate(runs):
+        until(run, "notice", message="at work")
+        for later in runs[index + 1 :]:
+            until(later, "preparing", phase=f"wait for {run.name}")
+            assert "notice" not in [e["event"] for e in read_all(later.events_path)]
+        request_stop(run)
+    assert phases(runs[-1]) == ["wait for d", "wait for b", "wait for c"]
+
+
+def test_runs_queued_at_once_work_one_at_a_time(queue: Queue) -> None:
+    names = [f"run-{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        runs = list(pool.map(lambda name: queue(name, "alone"), names))
+    for run in runs:
+        until(run, "finished")
+
+
+def test_without_others_its_turn_comes_at_once(queue: Queue) -> None:
+    run = queue("only", "finish")
+    until(run, "finished")
+    assert phases(run) == []
+    assert not is_waiting(run)
+    assert read_all(run.events_path)[0]["queued"] is True
+
+
+def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
+    queue("first")
+    second = queue("second", "finish", queued=False)
+    until(second, "finished")
+    assert phases(second) == []
+    assert read_all(second.events_path)[0]["queued"] is False
+
+
+def test_a_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
+    first, second = queue("first"), queue("second")
+    until(second, "preparing")
+    request_stop(second)
+    until(second, "stopped", step=0)  # it never worked
+    assert summarise(first).state.word != "stopped"
+    while is_locked(second.lock_path):
+        os.sched_yield()
+    environment = {"FAKE_WORKER": "finish"}
+    launch(second, resume=True, queue=True, environment=environment, module="fake_worker")
+    request_stop(first)
+    until(second, "finished")
+
+
+def test_a_killed_run_is_waited_for_no_longer(queue: Queue) -> None:
+    first, second, third = queue("first"), queue("second"), queue("third", "finish")
+    until(third, "preparing", phase="wait for first")
+    for run in (second, first):  # one that waits, one at work
+        os.kill(until(run, "worker_started")["pid"], signal.SIGKILL)
+    until(third, "finished")
+
+
+def test_who_is_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) -> None:
+    early, late = locked("x-early"), locked("a-late")
+    create_run(workspace, "", "idle", "idle")
+    draw_ticket(early)
+    draw_ticket(late)
+    assert first_ahead(early) is None
+    assert first_ahead(late) == early
+    working = locked("working")
+    assert first_ahead(early) == first_ahead(late) == working
+    assert first_ahead(working) is None
+    (early.control / "queued").write_text("no number")  # taken for one at work: never two at once
+    assert first_ahead(late) in (early, working)
+
+
+def test_of_equal_tickets_the_name_decides(
+    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_module.time, "monotonic_ns", lambda: 5)
+    a, b = locked("a"), locked("b")
+    draw_ticket(b)
+    draw_ticket(a)
+    assert (first_ahead(a), first_ahead(b)) == (None, a)
+
+
+def test_a_ticket_without_a_worker_holds_up_nobody(
+    locked: Callable[[str], RunFolder], workspace: Workspace
+) -> None:
+    dead = create_run(workspace, "", "dead", "dead")
+    draw_ticket(dead)
+    run = locked("run")
+    draw_ticket(run)
+    assert first_ahead(run) is None
+    clear_requests(dead)  # as its next start does
+    assert not is_waiting(dead)
+
+
+def test_waiting_is_told_once_and_then_as_a_sign_of_life(
+    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead, run = locked("ahead"), locked("run")
+    draw_ticket(run)
+    moments = iter([100.0, 100.5, 159.9, 160.0, 160.5])
+    told: list[str] = []
+
+    def progress(phase: str, done: int, total: int) -> None:
+        told.append(phase)
+        if len(told) == 3:
+            raise InterruptedError
+
+    monkeypatch.setattr(queue_module.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(queue_module.time, "sleep", lambda seconds: None)
+    asked = iter([False] * 4 + [True])
+    with pytest.raises(InterruptedError):
+        wait_for_turn(run, progress, lambda: next(asked))
+    assert told == [f"wait for {ahead.name}"] * 3  # at 100.0, at 160.0, and for the stop
+    assert next(moments, None) is None
+    assert is_waiting(run)

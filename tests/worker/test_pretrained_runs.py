@@ -1,0 +1,63 @@
+"""Runs on a base with real workers: what is computed once, and what is refused."""
+
+import json
+
+import pytest
+from conftest import Person
+
+pytestmark = pytest.mark.worker
+
+# 32 x 32 is the smallest size that the base takes; the weights are random, as asked for.
+SMALL = (
+    "--data", "photos",
+    "--base", "mobilenetv2-0.35",
+    "--set", "data.image_size=[32, 32]",
+    "--set", "training.epochs=1",
+)  # fmt: skip
+RANDOM = ("--weights", "random")
+CACHED = "is frozen: it runs once for"
+
+
+def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None:
+    tuned = ("train", "--preset", "fine-tuning", *SMALL, *RANDOM, "--set", "training.head_epochs=1")
+    first = person.types(*tuned, "--name", "first")
+    assert "note   The base has random weights, as asked for." in first
+    assert first.count(CACHED) == 4  # training and validation images, at two depths
+    assert "The base had random weights, as asked for." in first
+
+    told = person.types("layers", "first")
+    assert "stage 1  head first, after epoch 1  random weights" in told
+    assert "stage 2  head and block_14, block_15, block_16, top" in told
+    assert "ERROR" not in told
+    results = json.loads((person.workspace / "saved_models" / "first" / "results.json").read_text())
+    assert results["weights"] == "random"
+    for stage in results["layers"]:
+        assert all(row["moved"] == 0 for row in stage if row["requested"] == "frozen")
+        assert all(row["compiled"] == row["requested"] for row in stage)
+    assert "fine-tuning (random weights)" in person.types("runs")
+
+    again = person.types(*tuned, "--name", "again")
+    assert CACHED not in again
+    assert person.epochs("again") == person.epochs("first")
+    other = ("train", "--preset", "feature-extraction", *SMALL, *RANDOM)
+    assert person.types(*other, "--set", "base.preprocessing=rescale").count(CACHED) == 2
+
+
+def test_weights_that_are_none_are_refused_and_nothing_is_lost(person: Person) -> None:
+    extraction = ("train", "--preset", "feature-extraction", *SMALL)
+    page = person.workspace / "page.h5"
+    page.write_text("<html>please log in</html>")
+    refused = person.types(*extraction, "--weights", "page.h5", expect=2)
+    assert "error: photos-1 failed." in refused
+    assert "page.h5" in refused
+    assert page.read_text() == "<html>please log in</html>"
+    missing = person.types(*extraction, "--weights", "none.h5", expect=2)
+    assert "none.h5" in missing
+
+
+def test_the_plan_is_told_before_anything_runs(person: Person) -> None:
+    told = person.types("plan", "--preset", "fine-tuning", *SMALL, *RANDOM)
+    assert "fine-tuning: MobileNetV2 (alpha 0.35) with random weights at 32x32x3" in told
+    assert "stage 1  head first: up to 20 epochs" in told
+    assert "stage 2  head and block_14, block_15, block_16, top: up to 1 epoch" in told
+    assert not (person.workspace / "saved_models").exists()

@@ -1,0 +1,244 @@
+"""The files that hold a base's weights: where they lie, where they come from, what proves them.
+
+A file is looked for where Keras itself keeps it, so that both share one copy. What is found is
+never changed or removed.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.downloads.download import download
+from workbench.errors import UserError
+from workbench.progress import Progress, silent
+from workbench.text import human_size, safe_text
+
+IMAGENET = "imagenet"
+RANDOM = "random"
+
+_SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_OTHER_HOME = "set KERAS_HOME to a folder elsewhere"
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published file.
+
+    Attributes:
+        base: name of the base it belongs to.
+        name: file name.
+        url: where it is published.
+        size: bytes, or None where no one published them.
+        digest: "md5:<hex>" as published, or None.
+        source: where size and digest were read.
+        image_size: side in pixels of the images it was trained with.
+    """
+
+    base: str
+    name: str
+    url: str
+    size: int | None
+    digest: str | None
+    source: str
+    image_size: int = 224
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """A file that is there, and what a person should know about it (may be nothing)."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def _vgg(name: str, size: int, md5: str) -> WeightsFile:
+    file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    source = f"md5: keras.applications.{name}; size: what Keras prints when it downloads the file"
+    return WeightsFile(name, file, f"{_SERVER}/{name}/{file}", size, f"md5:{md5}", source)
+
+
+_VGG = {
+    "vgg16": _vgg("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
+    "vgg19": _vgg("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
+}
+
+_MOBILENET_ALPHAS = {"mobilenetv2-0.35": "0.35", "mobilenetv2-1.0": "1.0"}
+_MOBILENET_SIDES = (96, 128, 160, 192, 224)
+# What Keras prints when it downloads them; it publishes no hash. Other sizes are not known.
+_MOBILENET_BYTES = {("1.0", side): 9_406_464 for side in (128, 160, 224)}
+
+
+def weights_file(base: str, image_size: tuple[int, int]) -> WeightsFile:
+    """The file that Keras takes for a base: MobileNetV2 has one for each of five square sizes.
+
+    Args:
+        base: a key of `BASES`.
+        image_size: (height, width); all other sizes take the file for 224 x 224.
+    """
+    if base in _VGG:
+        return _VGG[base]
+    alpha = _MOBILENET_ALPHAS[base]
+    height, width = image_size
+    side = height if height == width and height in _MOBILENET_SIDES else 224
+    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{side}_no_top.h5"
+    size = _MOBILENET_BYTES.get((alpha, side))
+    source = "size: what Keras prints when it downloads the file" if size else "nothing published"
+    return WeightsFile(base, name, f"{_SERVER}/mobilenet_v2/{name}", size, None, source, side)
+
+
+def find_weights(
+    base: str,
+    image_size: tuple[int, int],
+    given: str | Path = IMAGENET,
+    progress: Progress = silent,
+    *,
+    base_url: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> FoundWeights | None:
+    """Finds or brings the weights of a base; never falls back to random ones by itself.
+
+    "imagenet" is looked for in $KERAS_HOME/models, then in ~/.keras/models. Where the file for
+    just this image size is in neither, one for 224 x 224 that is there serves as well, since these
+    weights fit any size: that is told in a note. Else the file is downloaded to the first of the
+    two folders that can be written.
+
+    Args:
+        base: a key of `BASES`.
+        image_size: (height, width).
+        given: "imagenet", "random", or the path of a file of one's own.
+        progress: told "download NAME" and "check NAME", in bytes.
+        base_url: a mirror: the address of a folder that holds the file.
+        environment: for KERAS_HOME and HOME.
+
+    Returns:
+        The file, or None for "random".
+
+    Raises:
+        UserError: a file of one's own is missing or no weights file; the published one cannot be
+            had (the message says where it belongs and how to bring it); or what lies in its place
+            has another size or hash, which is left as it is.
+    """
+    if given == RANDOM:
+        return None
+    if given != IMAGENET:
+        return FoundWeights(check_weights_file(_expanded(given)))
+    exact = weights_file(base, image_size)
+    folders = _folders(environment)
+    for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
+        for folder in folders:
+            path = folder / file.name
+            if _exists(path):
+                _check_present(file, path, progress)
+                return FoundWeights(path, (*_stand_in(exact, file), *_unproved(file)))
+    path = _writable(folders, exact) / exact.name
+    _fetch(exact, path, base_url, progress)
+    return FoundWeights(path, (f"Downloaded to {safe_text(path, 2000)}.", *_unproved(exact)))
+
+
+def check_weights_file(path: Path) -> Path:
+    """Returns `path` if it is a readable HDF5 file; what it holds shows when it is loaded.
+
+    Raises:
+        UserError: it is not there, cannot be read, or is another kind of file.
+    """
+    shown = safe_text(path, 2000)
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HDF5))
+    except OSError as error:
+        raise UserError(
+            f"The weights file {shown} cannot be read: {safe_text(error.strerror)}.",
+            "--weights takes imagenet, random, or the path of a file.",
+        ) from None
+    if start != _HDF5:
+        raise UserError(
+            f"{shown} is no weights file: Keras writes them in HDF5, and this does not begin so.",
+            "Give a file that ends in .h5, as Keras publishes and saves them.",
+        )
+    return path
+
+
+def fingerprint(path: Path) -> str:
+    """32 hexadecimal digits of the content (BLAKE2b): the same weights, whatever the file's name.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _folders(environment: Mapping[str, str]) -> list[Path]:
+    """Where Keras keeps weights, most particular first."""
+    homes = []
+    if given := environment.get("KERAS_HOME"):
+        homes.append(_expanded(given))
+    if home := environment.get("HOME"):
+        homes.append(Path(home) / ".keras")
+    return list(dict.fromkeys(home / "models" for home in homes))
+
+
+def _writable(folders: list[Path], file: WeightsFile) -> Path:
+    for folder in folders:
+        existing = folder
+        while not _exists(existing):
+            existing = existing.parent
+        if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+            return folder
+    tried = " nor ".join(safe_text(folder, 2000) for folder in folders)
+    raise UserError(
+        f"{file.name} is to be downloaded, but "
+        + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
+        f"To go on, {_OTHER_HOME}, or give the file itself with --weights FILE.",
+    )
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~name, and there is no such user
+        return Path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered, a name that is too long
+        return False
+
+
+def _check_present(file: WeightsFile, path: Path, progress: Progress) -> None:
+    check_weights_file(path)
+    download(file.url, path, size=file.size, digest=file.digest, progress=progress)
+
+
+def _fetch(file: WeightsFile, path: Path, base_url: str | None, progress: Progress) -> None:
+    url = f"{base_url.rstrip('/')}/{file.name}" if base_url else file.url
+    download(
+        url, path, size=file.size, digest=file.digest, progress=progress, elsewhere=_OTHER_HOME
+    )
+    try:
+        check_weights_file(path)
+    except UserError:
+        path.unlink()  # it came this moment, perhaps from a login page; nothing else proves it
+        raise
+
+
+def _stand_in(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]:
+    if used == exact:
+        return ()
+    wanted, have = (human_size((file.image_size,) * 2) for file in (exact, used))
+    return (
+        f"The weights trained on {wanted} images are not here, so those trained on {have} images "
+        "serve; they fit any size.",
+    )
+
+
+def _unproved(file: WeightsFile) -> tuple[str, ...]:
+    if file.digest:
+        return ()
+    checked = "only its size was checked" if file.size else "nor a size, so it is unverified"
+    return (f"No hash is published for {file.name}, {checked}.",)

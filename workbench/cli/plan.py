@@ -1,0 +1,180 @@
+"""`workbench plan` and `workbench layers`: what will run, and what was really frozen."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.complete import complete_keys, complete_presets, complete_sources
+from workbench.cli.group import in_workspace
+from workbench.cli.runs import json_option, latest_argument
+from workbench.cli.show import say, table
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.text import human_bytes, human_size, plural
+
+if TYPE_CHECKING:
+    from workbench.experiment.cost import StageCost
+
+Row = dict[str, Any]
+
+
+@click.command()
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.option("--preset", shell_complete=complete_presets, metavar="NAME", help="Plan a preset.")
+@click.option("--data", "source", shell_complete=complete_sources, metavar="PATH|NAME")
+@click.option("--set", "settings", multiple=True, shell_complete=complete_keys, metavar="KEY=VALUE")
+@click.option("--base", metavar="NAME", help="Pretrained network.")
+@click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base.")
+@json_option
+@in_workspace
+def plan(
+    workspace: Workspace,
+    spec: Path | None,
+    preset: str | None,
+    source: str | None,
+    settings: tuple[str, ...],
+    base: str | None,
+    weights: str | None,
+    as_json: bool,
+) -> None:
+    """Show the stages of an experiment and what they cost, before anything runs."""
+    from workbench.cli.sources import file_spec, preset_spec
+    from workbench.datasets.prepare import survey
+    from workbench.experiment.cost import stage_costs
+
+    if (spec is None) == (preset is None):
+        raise UserError("Give either a spec file or --preset NAME with --data PATH.")
+    if spec is not None:
+        checked = file_spec(workspace, spec, source, settings, None, base, weights)
+    else:
+        checked = preset_spec(workspace, str(preset), source, settings, None, base, weights)
+    facts = survey(checked.data.source)
+    costs = stage_costs(checked, facts.classes)
+    if as_json:
+        click.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
+        return
+    title = checked.base_table.title if checked.base else checked.model.strategy
+    random = " with random weights" if checked.base and checked.base.weights == "random" else ""
+    say(
+        f"{checked.model.strategy}: {title}{random} at {human_size(checked.data.input_shape)}, "
+        f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
+    )
+    for cost in costs:
+        for line in stage_lines(cost, facts.images):
+            say(line)
+
+
+def stage_lines(cost: "StageCost", images: int) -> list[str]:
+    """A stage in a few lines.
+
+    Args:
+        images: how many the data has; an upper bound for what is cached.
+    """
+    stage = cost.stage
+    share = cost.trainable / cost.parameters
+    lines = [
+        f"stage {stage.index + 1}  {stage.name}: up to {plural(stage.epochs, 'epoch')}, "
+        f"{stage.optimizer} at {stage.learning_rate:g}",
+        f"  trains   {cost.trainable:,} of {cost.parameters:,} parameters ({share:.0%})",
+    ]
+    if cost.prefix_shape:
+        what = f"up to {stage.prefix} ({human_size(cost.prefix_shape)})"
+        part = f"{cost.prefix_share:.0%} of the base's operations"
+        if stage.cached:
+            views = f" in each of {plural(stage.views, 'view')}" if stage.views else ""
+            size = human_bytes(cost.prefix_bytes * images * max(stage.views, 1))
+            lines.append(f"  prefix   {what}: {part}, once an image{views}; at most {size} on disk")
+        else:
+            lines.append(f"  prefix   {what}: {part}, in every epoch")
+    return lines
+
+
+@click.command()
+@latest_argument
+@click.option("--all", "show_all", is_flag=True, help="Every layer, not only the blocks.")
+@json_option
+@in_workspace
+def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
+    """Show what was frozen in a run: requested, compiled, and what the weights really did."""
+    from workbench.runs.events import read_all
+    from workbench.runs.folder import find_run
+
+    folder = find_run(workspace, run)
+    told: dict[int, dict[str, Any]] = {}
+    stages: dict[int, dict[str, Any]] = {}
+    for event in read_all(folder.events_path):
+        if event["event"] == "layers":
+            told[event["stage"]] = event
+        elif event["event"] == "stage_started":
+            stages[event["stage"]] = event
+    if not told:
+        raise UserError(f"{folder.name} has not finished an epoch yet, so nothing can be told.")
+    if as_json:
+        click.echo(json.dumps(list(told.values()), indent=1))
+        return
+    for number, event in told.items():
+        started = stages.get(number, {})
+        random = "  random weights" if started.get("weights") == "random" else ""
+        say(f"stage {number + 1}  {started.get('name', '?')}, after epoch {event['epoch']}{random}")
+        known = {row["name"]: row for row in started.get("layers", [])}
+        rows = [{**known.get(row["name"], {}), **row} for row in event["layers"]]
+        say(truth_table(rows if show_all else by_block(rows)))
+
+
+def by_block(rows: list[Row]) -> list[Row]:
+    """Layers of a block that the plan treats alike as one row; those without a block as they are.
+
+    In a block that trains, batch normalization stays frozen unless asked otherwise: such a block
+    has two rows.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        block = row.get("block") or "head"
+        key = (
+            (block, row["name"]) if block == "head" else (block, row["requested"], row["compiled"])
+        )
+        groups.setdefault(key, []).append(row)
+    halved = {key[0] for key in groups if sum(other[0] == key[0] for other in groups) > 1}
+    return [_together(key, group, key[0] in halved) for key, group in groups.items()]
+
+
+def _together(key: tuple[str, ...], group: list[Row], halved: bool) -> Row:
+    name = group[0]["name"] if key[0] == "head" else key[0]
+    norms = all(row.get("kind") == "batch normalization" for row in group)
+    return {
+        **group[-1],
+        "name": f"{name} batch norm" if halved and norms and key[0] != "head" else name,
+        "parameters": sum(row.get("parameters", 0) for row in group),
+        "moved": max(row["moved"] for row in group),
+    }
+
+
+def truth_table(rows: list[Row]) -> str:
+    """Requested, compiled and moved, a line a row; what disagrees is marked in words."""
+    lines = [
+        (
+            row["name"],
+            human_size(tuple(row.get("output_shape") or ())),
+            f"{row.get('parameters', 0):,}",
+            row["requested"],
+            row["compiled"],
+            "0" if row["moved"] == 0 else f"{row['moved']:.3%}",
+            _verdict(row),
+        )
+        for row in rows
+    ]
+    headers = ("layer", "output", "parameters", "requested", "compiled", "moved", "")
+    return table(headers, lines, "lrrllr")
+
+
+def _verdict(row: Row) -> str:
+    if row["requested"] == "frozen" and row["moved"] > 0:
+        return "ERROR: frozen but moved"
+    if row["requested"] != row["compiled"]:
+        return "ERROR: compiled otherwise"
+    if row["requested"] == "trains" and row["moved"] == 0:
+        return "did not move"
+    return ""

@@ -1,0 +1,155 @@
+"""The frozen prefix: what lies below everything that trains, computed once for each image.
+
+Its outputs are kept as `features-<print>.npy` in the data folder and shared between stages and
+runs. The fingerprint covers all that they depend on, so that nothing stale is ever read.
+"""
+
+import errno
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from workbench.datasets.store import building
+from workbench.errors import UserError
+from workbench.files import atomic_file
+from workbench.progress import Progress
+from workbench.text import human_bytes, safe_text
+from workbench.training.inputs import Augmented, read_batch
+
+CHUNK = 32  # images a step; outputs on the CPU are bit-equal for all sizes up to this
+_FORMAT = 1
+
+
+class Prefix:
+    """The network from the image to a cut.
+
+    Attributes:
+        cut: name of the layer whose output leaves it.
+        shape: of one output, (height, width, channels).
+    """
+
+    def __init__(self, model: keras.Model, cut: str) -> None:
+        output = model.get_layer(cut).output
+        self.cut = cut
+        self.network = keras.Model(model.input, output, name="prefix")
+        self.shape = tuple(int(side) for side in output.shape[1:])
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Outputs float32 (n, *shape) of raw images float32 (n, h, w, c)."""
+        parts = [
+            np.asarray(self.network.predict_on_batch(images[at : at + CHUNK]), np.float32)
+            for at in range(0, len(images), CHUNK)
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """The data folder's cached outputs.
+
+    Attributes:
+        folder: data/<name>.
+        identity: all that outputs depend on beside rows, cut, view and dtype: the pack's
+            fingerprint, base, weights, preprocessing, precision, backend.
+        dtype: "float32" or "float16".
+        progress: told "prefix" with the number of images.
+        told: called with a sentence before anything is written.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    dtype: str
+    progress: Progress
+    told: Callable[[str], None]
+
+    def features(
+        self,
+        prefix: Prefix,
+        images: np.ndarray,
+        rows: np.ndarray,
+        changes: Augmented | None = None,
+    ) -> np.ndarray:
+        """Outputs of the prefix for rows of the pack, memory-mapped: (len(rows), *shape).
+
+        Args:
+            changes: how each image is changed first; `views` has one entry for each of the rows.
+
+        Raises:
+            UserError: the disk does not hold them.
+        """
+        path = self._path(prefix, rows, changes)
+        if not path.exists():
+            with building(self.folder, self.progress):
+                if not path.exists():  # another run may have made it meanwhile
+                    self._check_space(prefix, len(rows))
+                    self._write(path, prefix, images, rows, changes)
+        return np.load(path, mmap_mode="r")
+
+    def _path(self, prefix: Prefix, rows: np.ndarray, changes: Augmented | None) -> Path:
+        parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
+        digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8)
+        digest.update(rows.astype("<i8").tobytes())
+        if changes is not None:
+            drawn = [changes.spec.model_dump(mode="json"), changes.seed, changes.stage]
+            digest.update(json.dumps(drawn).encode())
+            digest.update(changes.views.astype("<i8").tobytes())
+        return self.folder / f"features-{digest.hexdigest()}.npy"
+
+    def _check_space(self, prefix: Prefix, count: int) -> None:
+        needed = count * math.prod(prefix.shape) * np.dtype(self.dtype).itemsize
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise UserError(
+                f"The prefix's outputs need {human_bytes(needed)}, and {safe_text(self.folder)} "
+                f"has {human_bytes(free)} free.",
+                "Make room, halve them with --set base.prefix_dtype=float16, or compute them in "
+                "every epoch with --set base.prefix=streamed.",
+            )
+        self.told(
+            f"Everything up to {prefix.cut} is frozen: it runs once for {count:,} images and its "
+            f"outputs are kept, {human_bytes(needed)}."
+        )
+
+    def _write(
+        self,
+        path: Path,
+        prefix: Prefix,
+        images: np.ndarray,
+        rows: np.ndarray,
+        changes: Augmented | None,
+    ) -> None:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(self.dtype)),
+            "fortran_order": False,
+            "shape": (len(rows), *prefix.shape),
+        }
+        try:
+            with atomic_file(path) as temporary, temporary.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for done, outputs in self._outputs(prefix, images, rows, changes):
+                    file.write(np.ascontiguousarray(outputs, self.dtype).data)
+                    self.progress("prefix", done, len(rows))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise UserError(
+                f"The disk of {safe_text(self.folder)} became full while the prefix's outputs "
+                "were written; what was written of them is removed.",
+                "Make room and resume, or compute them in every epoch with "
+                "--set base.prefix=streamed.",
+            ) from None
+
+    def _outputs(
+        self, prefix: Prefix, images: np.ndarray, rows: np.ndarray, changes: Augmented | None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        for start in range(0, len(rows), CHUNK):
+            batch = read_batch(images, rows[start : start + CHUNK], changes, start)
+            yield min(start + CHUNK, len(rows)), prefix(batch)

@@ -1,0 +1,112 @@
+"""Where a stage's inputs come from: the pack, or the outputs of the frozen prefix.
+
+The same suffix trains in every case, so cached and streamed inputs give the same bits.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from workbench.experiment.plan import Stage
+from workbench.experiment.spec import AugmentationSpec
+from workbench.training.data import TrainingData
+from workbench.training.inputs import Augmented, plain_batches, train_batches
+from workbench.training.order import epoch_views
+from workbench.training.prefix import FeatureStore, Prefix
+
+Rows = np.ndarray
+
+
+class StageInputs(Protocol):
+    """Inputs of the network that a stage trains."""
+
+    def train(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        """Batches float32 of the rows in `order`, from `start_step` on."""
+
+    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Batches float32 of the validation rows, with these rows; never augmented."""
+
+
+class PackInputs:
+    """Images themselves, changed at random where the stage says so."""
+
+    def __init__(
+        self, data: TrainingData, stage: Stage, changes: AugmentationSpec, seed: int
+    ) -> None:
+        self.data = data
+        self.stage = stage
+        self.changes = changes
+        self.seed = seed
+
+    def train(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        views = epoch_views(len(self.data.rows["train"]), epoch, len(order))
+        augmentation = self.augmented(views) if self.stage.augmented else None
+        return train_batches(
+            self.data.images, order, batch_size, start_step=start_step, augmentation=augmentation
+        )
+
+    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        return plain_batches(self.data.images, self.data.rows["validation"], batch_size)
+
+    def augmented(self, views: np.ndarray) -> Augmented:
+        """How the images of an order change, each in the view given for its place."""
+        return Augmented(self.changes, self.seed, self.stage.index, views, self.data.contents)
+
+
+class StreamedInputs:
+    """Outputs of the prefix, computed in every epoch."""
+
+    def __init__(self, images: PackInputs, prefix: Prefix) -> None:
+        self.images = images
+        self.prefix = prefix
+
+    @contextmanager
+    def train(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> Iterator[Iterator[np.ndarray]]:
+        with self.images.train(epoch, order, batch_size, start_step) as batches:
+            yield (self.prefix(batch) for batch in batches)
+
+    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        for batch, rows in self.images.validation(batch_size):
+            yield self.prefix(batch), rows
+
+
+class CachedInputs:
+    """Outputs of the prefix, computed once; with augmentation once for each view.
+
+    Epoch e uses view (e - 1) mod K + 1, which is made when it is first needed.
+    """
+
+    def __init__(self, images: PackInputs, prefix: Prefix, store: FeatureStore) -> None:
+        self.images = images
+        self.prefix = prefix
+        self.store = store
+        rows = images.data.rows
+        self.train_rows = np.sort(rows["train"])
+        self.validation_rows = rows["validation"]
+
+    def train(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        changes = None
+        if self.images.stage.augmented:
+            view = (epoch - 1) % self.images.stage.views + 1
+            changes = self.images.augmented(np.full(len(self.train_rows), view))
+        features = self.store.features(
+            self.prefix, self.images.data.images, self.train_rows, changes
+        )
+        places = np.searchsorted(self.train_rows, order)
+        return train_batches(features, places, batch_size, start_step=start_step)
+
+    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        rows = self.validation_rows
+        features = self.store.features(self.prefix, self.images.data.images, rows)
+        for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
+            yield batch, rows[places]
