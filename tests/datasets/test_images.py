@@ -14,7 +14,7 @@ from PIL import Image
 
 from workbench.datasets import images
 from workbench.datasets.images import ImageError, decode, load_array, open_image, to_array
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -18,7 +18,7 @@ from workbench.datasets.manifest import Row, make_rows
 from workbench.datasets.pack import build_pack, open_pack, pack_path
 from workbench.datasets.scan import scan
 from workbench.errors import UserError
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 
 
 def spec(**values: Any) -> DataSpec:

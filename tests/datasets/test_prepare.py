@@ -21,7 +21,7 @@ from workbench.datasets.prepare import prepare, prepare_again, survey
 from workbench.datasets.store import list_datasets
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -114,7 +114,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from workbench.datasets.prepare import prepare
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 
 def progress(phase, done, total):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from workbench.datasets.scan import Record
 from workbench.datasets.split import assign
 from workbench.errors import UserError
-from workbench.experiment.spec import SplitSpec
+from workbench.experiment.sections import SplitSpec
 
 
 def images(split: str | None = None, prefix: str = "", **counts: int) -> list[Record]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from workbench.experiment.spec import AugmentationSpec
+from workbench.experiment.sections import AugmentationSpec
 from workbench.training.augment import Draw, augment, draw, matrix
 
 NEAREST = AugmentationSpec(fill="nearest")

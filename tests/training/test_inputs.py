@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.experiment.spec import AugmentationSpec
+from workbench.experiment.sections import AugmentationSpec
 from workbench.training.augment import augment, draw
 from workbench.training.inputs import (
     Augmented,

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 from workbench.text import safe_text
 
 # Pillow knows some formats that run other programs (EPS) or are no pictures; these are enough.

@@ -15,7 +15,7 @@ from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.scan import pixel_hash
 from workbench.datasets.threads import in_threads, told
 from workbench.errors import UserError
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file
 from workbench.progress import Progress, silent
 from workbench.text import human_bytes, safe_text

@@ -23,7 +23,7 @@ from workbench.datasets.store import building, dataset_folder, find_folder, sour
 from workbench.downloads.folders import disk_faults
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.spec import DataSpec
+from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.text import safe_text

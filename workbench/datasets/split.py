@@ -10,7 +10,7 @@ from workbench.datasets.duplicates import exact_groups
 from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import Record
 from workbench.errors import UserError
-from workbench.experiment.spec import SplitSpec
+from workbench.experiment.sections import SplitSpec
 from workbench.text import plural, safe_text
 
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \

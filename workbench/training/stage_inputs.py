@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from workbench.experiment.plan import Stage
-from workbench.experiment.spec import AugmentationSpec
+from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.order import epoch_views

@@ -1,0 +1,283 @@
+"""The tables of a spec, each checked by itself.
+
+Every model here is frozen and refuses unknown keys; `experiment/toml.py` turns what pydantic
+finds into words. A default is what happens when the key is left out.
+"""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from workbench.bases.catalogue import BASES
+from workbench.bases.table import BaseTable
+from workbench.experiment.stack import Convolutions
+from workbench.text import one_of
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+# Counts first: strict whole numbers let 0.5 pass on, while 1 would do as a fraction.
+Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
+
+
+class Section(BaseModel):
+    """A table of the spec: frozen, strict in types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SplitSpec(Section):
+    """How images are shared out where the data has no split of its own.
+
+    Either fractions of each class (0.7, 0.15, 0.15) or counts per class (1000, 500, 500).
+    A split that the person made in folders is kept; only a missing validation part is taken
+    from its training part, by `validation`.
+    """
+
+    train: Share = Field(0.7, description="fraction or images per class to train on")
+    validation: Share = Field(0.15, description="fraction or images per class to validate on")
+    test: Share = Field(0.15, description="fraction or images per class to test on")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="which images fall where")
+
+    @property
+    def counts(self) -> bool:
+        """True where the parts are images per class, False where they are fractions."""
+        return any(isinstance(part, int) and part > 0 for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[float | int, float | int, float | int]:
+        """Train, validation, test."""
+        return self.train, self.validation, self.test
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.counts and any(isinstance(p, float) and p > 0 for p in self.parts):
+            raise ValueError(
+                f"parts are all fractions (0.7) or all images per class (1000), not both: "
+                f"{list(self.parts)}"
+            )
+        if not self.counts and math.fsum(self.parts) > 1 + 1e-9:
+            raise ValueError(
+                f"fractions add up to at most 1; train {self.train:g} + validation "
+                f"{self.validation:g} + test {self.test:g} make {math.fsum(self.parts):g}"
+            )
+        if not self.train:
+            raise ValueError("the training part must hold images; train is 0")
+        return self
+
+
+class DataSpec(Section):
+    """Which images, and how each becomes an array of `image_size` x `channels`."""
+
+    source: str = Field(min_length=1, description="folder of images, CSV file or .npz file")
+    image_size: tuple[
+        Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]
+    ] = Field((150, 150), description="height and width in pixels")
+    channels: Literal[1, 3] = Field(3, description="3 for colour (RGB), 1 for grey")
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="stretch to the size, crop the middle, or pad with black",
+    )
+    decode: Literal["exact", "fast"] = Field(
+        "exact", description="fast reads JPEGs at a reduced size: quicker, pixels differ slightly"
+    )
+    split: SplitSpec = SplitSpec()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (*self.image_size, self.channels)
+
+
+class AugmentationSpec(Section):
+    """Random changes to training images, drawn anew in every epoch; all off by default.
+
+    Rotation, shifts, shear and zoom are composed in this order into one affine transform,
+    as Keras's ImageDataGenerator does.
+    """
+
+    rotation: float = Field(0.0, ge=0, le=180, description="up to this many degrees either way")
+    width_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the width")
+    height_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the height")
+    shear: float = Field(0.0, ge=0, le=60, description="degrees")
+    zoom: float = Field(0.0, ge=0, le=0.9, description="0.2 zooms each axis by 0.8 to 1.2")
+    horizontal_flip: bool = Field(False, description="mirror left and right half of the time")
+    vertical_flip: bool = Field(False, description="mirror up and down half of the time")
+    brightness: float = Field(0.0, ge=0, le=0.9, description="0.2 multiplies by 0.8 to 1.2")
+    contrast: float = Field(0.0, ge=0, le=0.9, description="0.2 scales around the mean by 0.8-1.2")
+    fill: Literal["nearest", "black"] = Field(
+        "nearest", description="what appears behind a moved image: its edge repeated, or black"
+    )
+
+    @property
+    def active(self) -> bool:
+        """True where at least one change is switched on."""
+        return any(getattr(self, name) for name in type(self).model_fields if name != "fill")
+
+
+class BaseSpec(Section):
+    """A pretrained network below a head of our own."""
+
+    name: str = Field(description="which network")
+    weights: str = Field(
+        "imagenet",
+        min_length=1,
+        description="imagenet, random, or the file that holds them",
+    )
+    preprocessing: Literal["own", "rescale"] = Field(
+        "own",
+        description="own: what the weights were trained with; rescale: 1/255, as the book does",
+    )
+    trainable: tuple[str, ...] = Field(
+        (), max_length=400, description="fine-tuning: blocks or layers that train after the head"
+    )
+    batch_norm: Literal["frozen", "adapt"] = Field(
+        "frozen", description="adapt: batch normalization inside trained blocks trains too"
+    )
+    prefix: Literal["cached", "streamed"] = Field(
+        "cached", description="what lies below all that trains: computed once, or in every epoch"
+    )
+    prefix_dtype: Literal["float32", "float16"] = Field(
+        "float32", description="of the cached outputs; float16 takes half the disk"
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="augmentation: cached views of each image, used in turn; 0: new in each epoch",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _known_base(cls, name: str) -> str:
+        if name not in BASES:
+            raise ValueError(f"received {name!r}; allowed: {one_of(list(BASES))}")
+        return name
+
+    def trained_layers(self, table: BaseTable) -> tuple[str, ...]:
+        """Names of the layers that fine-tuning trains, from the blocks and layers named.
+
+        Raises:
+            BaseError: a name is neither a block nor a layer of the base.
+        """
+        found: list[str] = []
+        for name in self.trainable:
+            layers = table.block_layers(name) if name in table.blocks else (table.layer(name),)
+            found += [
+                layer.name
+                for layer in layers
+                if layer.parameters
+                and (self.batch_norm == "adapt" or layer.kind != "batch normalization")
+            ]
+        return tuple(dict.fromkeys(found))
+
+
+class ModelSpec(Section):
+    """The network. Its final layer follows from the data: one sigmoid, or a softmax."""
+
+    strategy: Literal["dense", "convnet", "feature-extraction", "fine-tuning"] = Field(
+        description="what kind of network"
+    )
+    head: Literal["average", "flatten"] = Field(
+        "average", description="pretrained: how the base's map becomes the head's input"
+    )
+    filters: tuple[Annotated[int, Field(ge=1, le=2048)], ...] = Field(
+        (), max_length=12, description="convnet: filters of each block, [32, 64, 128, 128]"
+    )
+    kernel_size: int = Field(3, ge=1, le=11, description="convnet: side of the window, pixels")
+    padding: Literal["valid", "same"] = Field(
+        "valid", description="convnet: valid loses the border, same keeps the size"
+    )
+    stride: int = Field(1, ge=1, le=8, description="convnet: step of the window, pixels")
+    pooling: bool | tuple[bool, ...] = Field(
+        True, description="convnet: 2x2 max pooling after each block, or a list with one for each"
+    )
+    dense_units: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
+        (512,), max_length=8, description="units of each dense layer before the last"
+    )
+    dropout: float = Field(0.0, ge=0, le=0.9, description="share dropped before the dense layers")
+
+    @property
+    def pretrained(self) -> bool:
+        """True for the strategies that build on a base."""
+        return self.strategy in ("feature-extraction", "fine-tuning")
+
+    @property
+    def convolutions(self) -> Convolutions:
+        """The convolution blocks alone; none for the dense baseline."""
+        pooling = self.pooling
+        if isinstance(pooling, bool):
+            pooling = (pooling,) * len(self.filters)
+        return Convolutions(self.filters, self.kernel_size, self.padding, self.stride, pooling)
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> Self:
+        convnet_only = {"filters", "kernel_size", "padding", "stride", "pooling"}
+        idle = sorted(convnet_only & self.model_fields_set)
+        if self.strategy != "convnet" and idle:
+            kind = "the dense baseline" if self.strategy == "dense" else self.strategy
+            raise ValueError(
+                f"{', '.join(idle)}: no effect in {kind}, which has no convolutions of its own; "
+                f'leave out, or set strategy = "convnet"'
+            )
+        if not self.pretrained and "head" in self.model_fields_set:
+            raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
+        if self.strategy == "convnet" and not self.filters:
+            raise ValueError(
+                "filters is missing: a convnet needs the filters of each block, "
+                "such as [32, 64, 128, 128]"
+            )
+        if not isinstance(self.pooling, bool) and len(self.pooling) != len(self.filters):
+            raise ValueError(
+                f"pooling has {len(self.pooling)} entries for {len(self.filters)} blocks of "
+                f"filters; give one for each, or a single true or false"
+            )
+        return self
+
+
+class TrainingSpec(Section):
+    """How the network is trained."""
+
+    optimizer: Literal["rmsprop", "adam", "sgd"] = "rmsprop"
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="step size of the optimizer")
+    schedule: Literal["constant", "cosine", "plateau"] = Field(
+        "constant",
+        description="cosine falls to 0 over all epochs; plateau halves after 3 epochs without gain",
+    )
+    batch_size: int = Field(32, ge=1, le=65536, description="images a step")
+    epochs: int = Field(30, ge=1, le=100_000)
+    head_epochs: int = Field(
+        10, ge=1, le=100_000, description="fine-tuning: epochs of the head before blocks train"
+    )
+    head_learning_rate: float = Field(
+        1e-3, gt=0, le=10, description="fine-tuning: step size while the head alone trains"
+    )
+    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="steps that make an epoch; left out: each image once"
+    )
+    early_stopping: int = Field(
+        0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
+    )
+    monitor: Literal["val_loss", "val_accuracy"] = Field(
+        "val_loss", description="what tells whether an epoch was better"
+    )
+    keep: Literal["best", "last"] = Field("best", description="whose weights become the model")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced weighs images of rare classes more"
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto", description="auto: mixed_float16 on a GPU with tensor cores, else float32"
+    )
+    jit: Literal["auto", "on", "off"] = Field(
+        "auto", description="compile steps with XLA; auto: off on the CPU, on on a GPU"
+    )
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
+    deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")
+
+
+class EvaluationSpec(Section):
+    """What is measured on the test images when training is over."""
+
+    shift: int = Field(
+        0, ge=0, le=64, description="also measure accuracy with images shifted by so many pixels"
+    )
