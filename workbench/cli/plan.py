@@ -2,13 +2,12 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.complete import complete_keys, complete_presets, complete_sources
 from workbench.cli.group import in_workspace
+from workbench.cli.options import with_spec
 from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import say, table
 from workbench.errors import UserError
@@ -17,49 +16,33 @@ from workbench.text import human_bytes, human_size, plural
 
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
+    from workbench.experiment.spec import ExperimentSpec
 
 Row = dict[str, Any]
 
 
 @click.command()
-@click.argument("spec", required=False, type=click.Path(path_type=Path))
-@click.option("--preset", shell_complete=complete_presets, metavar="NAME", help="Plan a preset.")
-@click.option("--data", "source", shell_complete=complete_sources, metavar="PATH|NAME")
-@click.option("--set", "settings", multiple=True, shell_complete=complete_keys, metavar="KEY=VALUE")
-@click.option("--base", metavar="NAME", help="Pretrained network.")
-@click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base.")
 @json_option
 @in_workspace
+@with_spec
 def plan(
     workspace: Workspace,
-    spec: Path | None,
-    preset: str | None,
-    source: str | None,
-    settings: tuple[str, ...],
-    base: str | None,
-    weights: str | None,
+    spec: "ExperimentSpec",
     as_json: bool,
 ) -> None:
     """Show the stages of an experiment and what they cost, before anything runs."""
-    from workbench.cli.sources import file_spec, preset_spec
     from workbench.datasets.prepare import survey
     from workbench.experiment.cost import stage_costs
 
-    if (spec is None) == (preset is None):
-        raise UserError("Give either a spec file or --preset NAME with --data PATH.")
-    if spec is not None:
-        checked = file_spec(workspace, spec, source, settings, None, base, weights)
-    else:
-        checked = preset_spec(workspace, str(preset), source, settings, None, base, weights)
-    facts = survey(checked.data.source)
-    costs = stage_costs(checked, facts.classes)
+    facts = survey(spec.data.source)
+    costs = stage_costs(spec, facts.classes)
     if as_json:
         click.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
         return
-    title = checked.base_table.title if checked.base else checked.model.strategy
-    random = " with random weights" if checked.base and checked.base.weights == "random" else ""
+    title = spec.base_table.title if spec.base else spec.model.strategy
+    random = " with random weights" if spec.base and spec.base.weights == "random" else ""
     say(
-        f"{checked.model.strategy}: {title}{random} at {human_size(checked.data.input_shape)}, "
+        f"{spec.model.strategy}: {title}{random} at {human_size(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
     for cost in costs:

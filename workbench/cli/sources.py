@@ -57,13 +57,13 @@ def preset_spec(
     path = find_source(workspace, source)
     with progress_bar() as progress:
         facts = survey(path, progress)
-    weights = _weights_path(weights)
     tree = apply_settings(preset_tree(preset, str(path), facts, base, weights), settings)
     if "base" not in tree and (base or weights):
         raise UserError(
             f"--base and --weights have no effect with the preset {preset}, which has no base."
         )
-    return parse_spec(_named(tree, name), "--set" if settings else preset)
+    spec = parse_spec(_named(tree, name), "--set" if settings else preset)
+    return _with_weights_at(spec, Path())
 
 
 def file_spec(
@@ -82,7 +82,7 @@ def file_spec(
     """
     source, settings = _source_of(source, settings)
     tree = apply_settings(read_tree(file), settings)
-    chosen = {"name": base, "weights": _weights_path(weights)}
+    chosen = {"name": base, "weights": weights}
     for key, value in chosen.items():
         if value is not None and isinstance(tree.setdefault("base", {}), dict):
             tree["base"][key] = value
@@ -92,7 +92,8 @@ def file_spec(
     start = None if source is not None else file.absolute().parent
     found = find_source(workspace, spec.data.source, start)
     data = spec.data.model_copy(update={"source": str(found)})
-    return spec.model_copy(update={"data": data})
+    spec = spec.model_copy(update={"data": data})
+    return _with_weights_at(spec, file.absolute().parent if weights is None else Path())
 
 
 def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
@@ -103,11 +104,13 @@ def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | Non
     return (given[-1] if given else source), others
 
 
-def _weights_path(given: str | None) -> str | None:
-    """A file as an absolute path, since the worker stands elsewhere."""
-    if given is None or given in (IMAGENET, RANDOM):
-        return given
-    return str(Path(given).expanduser().absolute())
+def _with_weights_at(spec: ExperimentSpec, start: Path) -> ExperimentSpec:
+    """A file of weights as an absolute path from `start` on, since the worker stands elsewhere."""
+    if spec.base is None or spec.base.weights in (IMAGENET, RANDOM):
+        return spec
+    path = Path(start, Path(spec.base.weights).expanduser()).absolute()
+    base = spec.base.model_copy(update={"weights": str(path)})
+    return spec.model_copy(update={"base": base})
 
 
 def _named(tree: Tree, name: str | None) -> Tree:

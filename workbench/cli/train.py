@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.complete import complete_keys, complete_presets, complete_sources
 from workbench.cli.group import command_line, in_workspace
+from workbench.cli.options import with_spec
 from workbench.cli.show import progress_bar, say
-from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -18,43 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("spec", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--preset",
-    shell_complete=complete_presets,
-    metavar="NAME",
-    help="Start from a preset instead of a file (see `workbench presets`).",
-)
-@click.option(
-    "--data",
-    "source",
-    shell_complete=complete_sources,
-    metavar="PATH|NAME",
-    help="Images: a path or a catalogue set.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    shell_complete=complete_keys,
-    metavar="KEY=VALUE",
-    help="Change any key.",
-)
-@click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ...")
-@click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base.")
-@click.option("--name", help="Name of the run's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
 @in_workspace
+@with_spec
 def train(
     workspace: Workspace,
-    spec: Path | None,
-    preset: str | None,
-    source: str | None,
-    settings: tuple[str, ...],
-    base: str | None,
-    weights: str | None,
-    name: str | None,
+    spec: "ExperimentSpec",
     as_json: bool,
     detach: bool,
 ) -> None:
@@ -64,23 +32,7 @@ def train(
     workbench train --preset convnet --data photos
     workbench train spec.toml --set training.batch_size=64 --set training.epochs=5
     """
-    from workbench.cli.sources import file_spec, preset_spec
-
-    if (spec is None) == (preset is None):
-        raise UserError(
-            "Give either a spec file or --preset NAME.",
-            "workbench train spec.toml, or workbench train --preset convnet --data FOLDER",
-        )
-    if spec is not None and spec.is_dir():
-        raise UserError(
-            f"{safe_text(spec)} is a folder, not a spec.",
-            f"To train on images in it: workbench train --preset convnet --data {safe_text(spec)}",
-        )
-    if spec is not None:
-        checked = file_spec(workspace, spec, source, settings, name, base, weights)
-    else:
-        checked = preset_spec(workspace, str(preset), source, settings, name, base, weights)
-    start_run(workspace, checked, as_json, detach)
+    start_run(workspace, spec, as_json, detach)
 
 
 def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detach: bool) -> None:

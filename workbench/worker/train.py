@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.bases.weights import find_weights, fingerprint
 from workbench.datasets.manifest import Row, read_manifest, write_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
@@ -37,10 +36,10 @@ from workbench.training.data import TrainingData
 from workbench.training.environment import prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
 from workbench.worker.failures import failure_in_words
+from workbench.worker.weights import base_weights
 
 if TYPE_CHECKING:
     from workbench.results.evaluate import Evaluation
-    from workbench.training.prefix import FeatureStore
 
 TELL_SECONDS = 0.5  # between two events of the same progress
 POLL_SECONDS = 0.3  # between two looks for a stop request
@@ -122,7 +121,7 @@ class TrainJob:
         wait_for_turn(self.folder, self._progress, self.stop_asked)
         spec = read_spec(self.folder.spec_path)
         checkpoint = self._checkpoint() if resume else None
-        weights = self._weights(spec)
+        weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
@@ -136,7 +135,7 @@ class TrainJob:
         """Where a resumed run goes on; None from the beginning."""
         checkpoint, passed_over = CheckpointFolder(self.folder.checkpoints).load_last()
         if passed_over:
-            self.events.write("notice", message=passed_over)
+            self._note(passed_over)
         self.place = checkpoint.place if checkpoint else START
         self.events.write("resumed", **asdict(self.place))
         return checkpoint
@@ -174,6 +173,7 @@ class TrainJob:
         from workbench.training.freezing import as_rows
         from workbench.training.models import build_model
         from workbench.training.weights import load_base_weights
+        from workbench.worker.base import feature_store
 
         device = prepare_device(spec.training.deterministic)
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
@@ -188,50 +188,12 @@ class TrainJob:
             CheckpointFolder(self.folder.checkpoints),
             self.events.write,
             self.stop_asked,
-            self._store(spec, prepared, weights),
+            feature_store(spec, prepared, weights, self._progress, self._note),
         )
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
         self.layers = [as_rows(truth) for truth in engine.truth.values()]
         save_model(self.folder.model_path, model, spec, prepared.labels)
-
-    def _weights(self, spec: ExperimentSpec) -> Path | None:
-        """The base's weights; None without a base, or for random ones that were asked for."""
-        if spec.base is None:
-            return None
-        found = find_weights(
-            spec.base.name, spec.data.image_size, spec.base.weights, self._progress
-        )
-        for note in found.notes if found else ("The base has random weights, as asked for.",):
-            self.events.write("notice", message=note)
-        return found.path if found else None
-
-    def _store(
-        self, spec: ExperimentSpec, prepared: Prepared, weights: Path | None
-    ) -> "FeatureStore | None":
-        """Where the frozen prefix's outputs are kept, and what they depend on."""
-        import keras
-
-        from workbench.training.prefix import FeatureStore
-
-        if spec.base is None:
-            return None
-        identity = {
-            "pack": prepared.pack.name,
-            "base": spec.base.name,
-            "weights": fingerprint(weights) if weights else f"random {spec.training.seed}",
-            "preprocessing": spec.base.preprocessing,
-            "precision": keras.config.dtype_policy().name,
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-        }
-        return FeatureStore(
-            prepared.folder,
-            identity,
-            spec.base.prefix_dtype,
-            self._progress,
-            lambda message: self.events.write("notice", message=message),
-        )
 
     def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
         """Measures the saved model on test images, or on validation images for want of others."""
@@ -294,6 +256,9 @@ class TrainJob:
             labels=list(prepared.labels),
             notes=list(prepared.notes),
         )
+
+    def _note(self, message: str) -> None:
+        self.events.write("notice", message=message)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         """Tells how far a phase is, at most twice a second; a stop ends it here."""
