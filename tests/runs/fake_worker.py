@@ -41,8 +41,10 @@ def train(mode: str) -> None:
         while not stop_requested(folder):
             time.sleep(0.01)
         events.write("stopped", stage=0, epoch=1, step=3)
-    elif mode == "alone":
+    elif mode.startswith("alone among "):
         alone = take_lock(folder.path.parent / ".alone")  # raises where another holds it
+        while _started(folder) < int(mode.removeprefix("alone among ")):
+            time.sleep(0.01)
         events.write("finished", seconds=0.5)
         os.close(alone)
     elif mode == "die":
@@ -70,6 +72,12 @@ def wait_in_queue(folder: RunFolder, events: EventWriter) -> bool:
         events.write("stopped", stage=0, epoch=1, step=0)
         return True
     return False
+
+
+def _started(folder: RunFolder) -> int:
+    """How many workers have come up in the workspace."""
+    logs = folder.path.parent.glob("*/events.jsonl")
+    return sum("worker_started" in log.read_text() for log in logs)
 
 
 def answer(job: str) -> int:

@@ -53,10 +53,11 @@ def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
 
 
 def until(run: RunFolder, kind: str, **fields: Any) -> dict[str, Any]:
-    """Follows the run until such an event has come."""
+    """Follows the run until such an event has come; it must not have begun its work before."""
     for event in follow(run, poll=0.01):
         if event["event"] == kind and fields.items() <= event.items():
             return event
+        assert event["event"] != "notice", f"{run.name} did not wait"
     raise AssertionError(f"{run.name} ended without {kind} {fields}")
 
 
@@ -95,7 +96,7 @@ def test_the_queue_is_served_in_order(queue: Queue) -> None:
 def test_runs_queued_at_once_work_one_at_a_time(queue: Queue) -> None:
     names = [f"run-{number}" for number in range(8)]
     with ThreadPoolExecutor(len(names)) as pool:
-        runs = list(pool.map(lambda name: queue(name, "alone"), names))
+        runs = list(pool.map(lambda name: queue(name, "alone among 8"), names))
     for run in runs:
         until(run, "finished")
 
@@ -117,7 +118,7 @@ def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
 
 
 def test_a_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
-    first, second = queue("first"), queue("second")
+    first, second = queue("first"), queue("second", "work")
     until(second, "preparing")
     request_stop(second)
     until(second, "stopped", step=0)  # it never worked
