@@ -157,6 +157,17 @@ def filled(workspace: Workspace, tmp_path: Path) -> Path:
     return folder
 
 
+def test_clean_removes_features_where_no_pack_is_kept(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "birds"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "source.json").write_text("{}")
+    for name in ("pack-1.npy", "features-1.npy", "features-2.npy"):
+        (folder / name).write_bytes(b"0" * 10)
+    own = Workspace(tmp_path)
+    assert clean(own, "birds", keep={"pack-1.npy"}).removed == ()
+    assert sorted(clean(own, "birds").removed) == ["features-1.npy", "features-2.npy", "pack-1.npy"]
+
+
 def test_clean_removes_packs_and_leftovers_alone(workspace: Workspace, tmp_path: Path) -> None:
     folder = filled(workspace, tmp_path)
     done = clean(workspace, "pets", keep={"pack-2.npy"})

@@ -82,6 +82,7 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
                 "images": d.images,
                 "classes": d.classes,
                 "packs": d.packs,
+                "features": d.features,
                 "runs": users.get(d.name, []),
             }
             for d in found
@@ -97,13 +98,13 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
             d.name,
             "-" if d.images is None else f"{d.images:,}",
             "-" if d.classes is None else d.classes,
-            human_bytes(sum(d.packs.values())),
+            human_bytes(sum(d.packs.values()) + sum(d.features.values())),
             len(users.get(d.name, [])),
             d.source,
         )
         for d in found
     ]
-    say(table(("name", "images", "classes", "packs", "runs", "source"), rows, "lrrrr"))
+    say(table(("name", "images", "classes", "on disk", "runs", "source"), rows, "lrrrr"))
 
 
 @data.command()
@@ -120,6 +121,9 @@ def show(workspace: Workspace, name: str) -> None:
         runs = [use.run for use in uses if use.pack == pack]
         used = f"used by {', '.join(runs)}" if runs else "used by no run"
         say(f"{pack}  {human_bytes(size)}  {used}")
+    if summary.features:
+        total = human_bytes(sum(summary.features.values()))
+        say(f"{plural(len(summary.features), 'file')} of cached features  {total}")
     for line in audit.lines() if audit else ["not scanned yet"]:
         say(line)
 
@@ -129,7 +133,7 @@ def show(workspace: Workspace, name: str) -> None:
 @click.option("--scan", "scan_too", is_flag=True, help="Also forget what the scan found.")
 @in_workspace
 def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
-    """Remove packs that no unfinished run needs, of one data set or of all.
+    """Remove packs and cached features that no unfinished run needs, of one data set or all.
 
     They are made anew when they are needed. Images are never touched.
     """

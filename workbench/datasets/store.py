@@ -21,6 +21,7 @@ from workbench.text import one_of, safe_text
 SOURCE_NAME = "source.json"
 _LOCK_NAME = ".prepare.lock"
 _PACKS = "pack-*.npy"
+_FEATURES = "features-*.npy"  # cached outputs of frozen prefixes
 _TEMPORARY = (".*.tmp", ".*.tmp.*")  # as files.atomic_file names them; left by a killed process
 _POLL = 0.5  # seconds between two looks for a lock
 _LONGEST_NAME = 48
@@ -35,6 +36,7 @@ class DatasetSummary:
         kind: how the source is laid out; "" as above.
         images: images with a label; None before the first scan. So is classes.
         packs: size of each pack in bytes, by file name.
+        features: size of each file of cached features in bytes, by file name.
         prepared: seconds since 1970 of the last preparation; None before it.
     """
 
@@ -45,6 +47,7 @@ class DatasetSummary:
     images: int | None
     classes: int | None
     packs: dict[str, int]
+    features: dict[str, int]
     prepared: float | None
 
 
@@ -128,7 +131,9 @@ def describe(workspace: Workspace, name: str) -> tuple[DatasetSummary, Audit | N
 def clean(
     workspace: Workspace, name: str, keep: Collection[str] = (), scan: bool = False
 ) -> Cleaned:
-    """Removes packs, and what an interrupted preparation left; never a person's images.
+    """Removes packs, cached features, and what an interrupted preparation left; never images.
+
+    Features stay where a pack that is kept could still be trained on.
 
     Args:
         keep: names of packs that runs still need.
@@ -141,7 +146,10 @@ def clean(
     folder = _known(workspace, name)
     try:
         with locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"):
-            doomed = [path for path in sorted(folder.glob(_PACKS)) if path.name not in keep]
+            packs = sorted(folder.glob(_PACKS))
+            doomed = [path for path in packs if path.name not in keep]
+            if doomed == packs:
+                doomed += sorted(folder.glob(_FEATURES))
             doomed += _leftovers(folder)
             doomed += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
             return _remove(folder, doomed)
@@ -239,7 +247,8 @@ def _summary(folder: Path) -> DatasetSummary:
         kind=told.get("kind", ""),
         images=images,
         classes=classes,
-        packs={path.name: path.stat().st_size for path in sorted(folder.glob(_PACKS))},
+        packs=_sizes(folder, _PACKS),
+        features=_sizes(folder, _FEATURES),
         prepared=prepared,
     )
 
@@ -254,3 +263,7 @@ def _remove(folder: Path, paths: list[Path]) -> Cleaned:
         freed += path.stat().st_size
         path.unlink()
     return Cleaned(freed, tuple(path.name for path in paths))
+
+
+def _sizes(folder: Path, pattern: str) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in sorted(folder.glob(pattern))}
