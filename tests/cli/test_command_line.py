@@ -122,6 +122,21 @@ def test_runs_are_completed_by_name(types: Type, tmp_path: Path) -> None:
         (("status", "../photos"), "There are no runs in"),
         (("resume", "none"), "There are no runs in"),
         (("evaluate", "none"), "There are no runs in"),
+        (("compare", "a", "b"), "There are no runs in"),
+        (("ladder",), "Give --data for a new ladder, or the name of one."),
+        (("ladder", "none"), "There is no ladder 'none' in"),
+        (("ladder", "none", "--stop", "--resume"), "Give one of --data, --watch, --stop"),
+        (("ladder", "none", "--base", "vgg16"), "belong to a new ladder: --data."),
+        (("ladder", "--data", "none"), "rung dense: There is no file or folder none."),
+        (("ladder", "--data", "photos", "--presets", "dense,vgg"), "rung vgg: There is no preset"),
+        (
+            ("ladder", "--data", "photos", "--set", "model.filters=[8]"),
+            "rung dense: --set: model: filters: no effect in the dense baseline",
+        ),
+        (
+            ("ladder", "--data", "photos", "--weights", "gone.h5"),
+            "gone.h5",
+        ),
         (("predict", "photos"), "has a finished model yet"),
         (("predict", "photos", "--model", "x.keras"), "There is no model file x.keras."),
         (("data", "scan", "none"), "There is no file or folder none."),
@@ -188,6 +203,7 @@ def test_scanning_tells_and_changes_nothing(types: Type, photos: Path, tmp_path:
         ("train --set training.batch", {"training.batch_size="}),
         ("presets den", {"dense"}),
         ("data get mn", {"mnist"}),
+        ("ladder --presets dense,fi", {"dense,fine-tuning"}),
     ],
 )
 def test_tab_offers(types: Type, typed: str, offered: set[str]) -> None:
@@ -239,3 +255,25 @@ def test_the_catalogue_says_how_files_are_checked(types: Type) -> None:
     told = types("data", "get").output
     assert "mnist" in told
     assert "checked: sha256 as published by Keras" in told
+
+
+def test_one_run_is_no_comparison(types: Type, tmp_path: Path) -> None:
+    run = tmp_path / "saved_models" / "photos-1"
+    run.mkdir(parents=True)
+    (run / "spec.toml").write_text("")
+    for words in (("photos-1",), ("photos-1", "latest")):
+        result = types("compare", *words)
+        assert (result.exit_code, result.output.splitlines()[0]) == (
+            2, "error: Name at least two different runs.",
+        )  # fmt: skip
+
+
+def test_ladders_are_completed_by_name(types: Type, tmp_path: Path) -> None:
+    (tmp_path / "saved_models").mkdir()
+    (tmp_path / "saved_models" / "pets.ladder.json").touch()
+    environment = {"COMP_WORDS": "workbench ladder pe", "COMP_CWORD": "2"}
+    result = CliRunner().invoke(
+        workbench, [], prog_name="workbench",
+        env={**environment, "_WORKBENCH_COMPLETE": "bash_complete"},
+    )  # fmt: skip
+    assert result.output == "plain,pets\n"

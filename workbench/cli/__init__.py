@@ -3,9 +3,11 @@
 Nothing heavy is imported until a command needs it, so that `workbench --help` answers at once.
 """
 
+from workbench.cli.compare import compare
 from workbench.cli.data import data
 from workbench.cli.demo import demo
 from workbench.cli.group import workbench
+from workbench.cli.ladder import ladder
 from workbench.cli.plan import layers, plan
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, resume, runs, status, stop
@@ -14,7 +16,7 @@ from workbench.cli.train import train
 
 for _command in (
     demo, data, presets, plan, train, runs, attach, status, stop, resume,
-    layers, evaluate, predict, completion,
+    layers, evaluate, compare, ladder, predict, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

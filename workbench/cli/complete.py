@@ -26,6 +26,26 @@ def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str
     return _matching(list(PRESETS), incomplete)
 
 
+def complete_preset_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Names of presets, the last one of a list with commas."""
+    from workbench.experiment.presets import PRESETS
+
+    head, comma, _ = incomplete.rpartition(",")
+    return _matching([f"{head}{comma}{name}" for name in PRESETS], incomplete)
+
+
+def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Names of ladders in the workspace."""
+    from workbench.errors import UserError
+    from workbench.paths import find_workspace
+    from workbench.runs.ladder import list_ladders
+
+    try:
+        return _matching(list_ladders(find_workspace(ctx.params.get("own_workspace"))), incomplete)
+    except UserError:
+        return []
+
+
 def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Files and folders, as the shell knows them, and sets of the catalogue."""
     from workbench.datasets.catalogue import CATALOGUE

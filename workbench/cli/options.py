@@ -1,4 +1,4 @@
-"""The options that say which experiment is meant, shared by `train` and `plan`."""
+"""Options that several commands share: which experiment is meant, when it is its turn."""
 
 import functools
 from collections.abc import Callable
@@ -38,6 +38,10 @@ _OPTIONS = (
     click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
     click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),
     click.option("--name", help="Name of the run's folder."),
+)
+
+queue_option = click.option(
+    "--queue", is_flag=True, help="Wait for the runs that are training or queued here."
 )
 
 

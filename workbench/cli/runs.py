@@ -7,6 +7,7 @@ import click
 
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
+from workbench.cli.options import queue_option
 from workbench.cli.show import accuracy, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -117,8 +118,9 @@ def stop(workspace: Workspace, run: str) -> None:
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@queue_option
 @in_workspace
-def resume(workspace: Workspace, run: str, as_json: bool, detach: bool) -> None:
+def resume(workspace: Workspace, run: str, as_json: bool, detach: bool, queue: bool) -> None:
     """Go on with a stopped, failed or interrupted run at its last checkpoint."""
     from workbench.cli.follow import watch
     from workbench.experiment.toml import read_spec
@@ -140,9 +142,10 @@ def resume(workspace: Workspace, run: str, as_json: bool, detach: bool) -> None:
             f"Watch it: {command_line(workspace, 'attach', folder.name)}",
         )
     read_spec(folder.spec_path)
-    launch(folder, resume=True)
+    launch(folder, resume=True, queue=queue)
     if detach:
-        say(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        does = "is queued" if queue else "trains"
+        say(f"{folder.name} {does}. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     watch(workspace, folder, as_json)
 

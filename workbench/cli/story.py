@@ -8,7 +8,16 @@ from workbench.cli.group import command_line
 from workbench.cli.show import evaluation_report
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.rows import EpochRow, Evaluation, Place, StageRow, StepProgress, Work, number
+from workbench.runs.rows import (
+    WAITING_PHASE,
+    EpochRow,
+    Evaluation,
+    Place,
+    StageRow,
+    StepProgress,
+    Work,
+    number,
+)
 from workbench.text import human_seconds, plural, safe_text
 
 Event = dict[str, Any]
@@ -43,6 +52,7 @@ class Story:
         self.line, self.bar = screen.line, screen.bar
         self.brief = brief
         self.epochs = 0
+        self.ahead = ""  # what is waited for
 
     def tell(self, event: Event) -> None:
         """Prints what an event says; kinds that say nothing to people are passed over."""
@@ -52,6 +62,9 @@ class Story:
 
     def _preparing(self, event: Event) -> None:
         work = Work.from_event(event)
+        if work.phase.startswith(WAITING_PHASE) and work.phase != self.ahead:
+            self.ahead = work.phase
+            self.line(f"queue  {work.phase}")
         self.bar(safe_text(work.phase, 40), work.done, work.total)
 
     _evaluating = _preparing

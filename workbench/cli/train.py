@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import with_spec
+from workbench.cli.options import queue_option, with_spec
 from workbench.cli.show import progress_bar, say
 from workbench.paths import Workspace
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@queue_option
 @in_workspace
 @with_spec
 def train(
@@ -25,6 +26,7 @@ def train(
     spec: "ExperimentSpec",
     as_json: bool,
     detach: bool,
+    queue: bool,
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C ends the watching only.
 
@@ -32,24 +34,25 @@ def train(
     workbench train --preset convnet --data photos
     workbench train spec.toml --set training.batch_size=64 --set training.epochs=5
     """
-    start_run(workspace, spec, as_json, detach)
-
-
-def start_run(workspace: Workspace, spec: "ExperimentSpec", as_json: bool, detach: bool) -> None:
-    """Starts the run and watches it, unless detached."""
     from workbench.cli.follow import watch
 
-    folder = launch_run(workspace, spec, _stem(workspace, spec))
+    folder = launch_run(workspace, spec, data_stem(workspace, spec), queue)
     if detach:
-        say(f"{folder.name} trains. Watch: {command_line(workspace, 'attach', folder.name)}")
+        does = "is queued" if queue else "trains"
+        say(f"{folder.name} {does}. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     if not as_json:
         say(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C leaves it training")
     watch(workspace, folder, as_json)
 
 
-def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunFolder":
+def launch_run(
+    workspace: Workspace, spec: "ExperimentSpec", stem: str, queue: bool = False
+) -> "RunFolder":
     """Makes the run's folder, named by the spec or else numbered, and starts its worker.
+
+    Args:
+        queue: True to have it wait for the runs that are at work or queued already.
 
     Raises:
         UserError: the data is none that the workbench knows, or the name is taken; nothing has
@@ -60,18 +63,22 @@ def launch_run(workspace: Workspace, spec: "ExperimentSpec", stem: str) -> "RunF
     from workbench.runs.folder import create_run, list_runs
     from workbench.runs.launch import launch
     from workbench.runs.lock import is_locked
+    from workbench.runs.queue import is_waiting
 
     with progress_bar() as progress:
         recognise(spec.data.source, progress)
-    for other in list_runs(workspace):
-        if is_locked(other.lock_path):
-            say(f"note   {other.name} is training here too; both will be slower", err=True)
+    for other in list_runs(workspace) if not queue else []:
+        if is_locked(other.lock_path) and not is_waiting(other):
+            say(
+                f"note   {other.name} is training here too; both will be slower (--queue waits)",
+                err=True,
+            )
     folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
-    launch(folder)
+    launch(folder, queue=queue)
     return folder
 
 
-def _stem(workspace: Workspace, spec: "ExperimentSpec") -> str:
+def data_stem(workspace: Workspace, spec: "ExperimentSpec") -> str:
     """What a nameless run is called after: its data, by the name people know it by."""
     source = Path(spec.data.source)
     if source.is_relative_to(workspace.data):  # a set of the catalogue: data/digits/source

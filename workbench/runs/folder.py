@@ -144,6 +144,11 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     return [run for _, run in sorted(made, key=_age, reverse=True)]
 
 
+def safe_stem(stem: str) -> str:
+    """Any text as the beginning of a name: what a name cannot hold becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:LONGEST_STEM].strip("-._") or "run"
+
+
 def _made(folder: RunFolder) -> int | None:
     """When the run was made, in nanoseconds; None where the folder is no run, or just going."""
     for path in (folder.spec_path, folder.events_path):
@@ -180,7 +185,7 @@ def _named(workspace: Workspace, name: str) -> Path:
 
 def _numbered(workspace: Workspace, stem: str) -> Path:
     """Makes `stem-N`, N above all that are there; another process may take a number first."""
-    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:LONGEST_STEM].strip("-._") or "run"
+    clean = safe_stem(stem)
     taken = re.compile(rf"{re.escape(clean)}-([0-9]{{1,7}})")
     matches = [taken.fullmatch(path.name) for path in workspace.runs.iterdir()]
     number = max((int(match[1]) for match in matches if match), default=0)

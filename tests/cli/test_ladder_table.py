@@ -1,0 +1,53 @@
+"""The ladder's table, from plain values."""
+
+from workbench.cli.ladder import Row, ladder_table
+from workbench.experiment.presets import PRESETS
+from workbench.experiment.rungs import FIGURES, LADDER
+
+DENSE = Row("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
+EXTRACTION = Row(
+    "feature-extraction", "photos-f-1", "waiting", "wait for photos-dense-1", book=0.903,
+    readers=0.97,
+)  # fmt: skip
+
+
+def test_every_rung_is_a_preset() -> None:
+    assert set(LADDER) | set(FIGURES) <= set(PRESETS)
+
+
+def test_the_table_has_a_row_a_rung() -> None:
+    lines = ladder_table([DENSE, EXTRACTION]).splitlines()
+    assert lines[0].split() == [
+        "rung", "accuracy", "95", "%", "interval", "seconds", "book", "readers",
+    ]  # fmt: skip
+    assert lines[1].split() == ["dense", "0.6000", "0.500", "to", "0.700", "1,234", "-", "-"]
+    assert lines[2].split() == ["feature-extraction", "waiting", "-", "-", "0.903", "0.97"]
+    assert "runs: photos-dense-1, photos-f-1" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_whole_ladder_fits_a_terminal() -> None:
+    rows = [
+        Row(p, f"p-{p}-1", "finished", "", "test", 0.9, (0.8, 0.95), 99_999,
+            book=FIGURES[p].book if p in FIGURES else None, readers=0.9)
+        for p in LADDER
+    ]  # fmt: skip
+    lines = ladder_table(rows).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[5].split()[-2:] == ["0.951", "0.90"]
+
+
+def test_notes_follow_from_the_rows() -> None:
+    alone = ladder_table([DENSE])
+    assert "book:" not in alone
+    assert "readers:" not in alone
+    both = " ".join(ladder_table([DENSE, EXTRACTION]).split())
+    assert "validation accuracy on cats and dogs" in both
+    assert "where the book's text says 0.96" in both
+    random = ladder_table([Row("fine-tuning", "x", "finished", random_weights=True)])
+    assert "fine-tuning (random)" in random
+    assert "the base had random weights" in random
+    validation = ladder_table([Row("dense", "x", "finished", split="validation", accuracy=0.5)])
+    assert "There are no test images" in validation
+    failed = ladder_table([Row("dense", "x-1", "failed", "no images")])
+    assert failed.splitlines()[-1] == "x-1: no images"

@@ -1,0 +1,127 @@
+"""The record of a ladder, and what is done to all its runs."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.runs import ladder as ladder_module
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, list_runs
+from workbench.runs.ladder import (
+    Ladder,
+    Rung,
+    ask_to_stop,
+    create_ladder,
+    find_ladder,
+    folders,
+    list_ladders,
+    start,
+)
+from workbench.runs.launch import stop_requested
+from workbench.runs.lock import take_lock
+
+SPECS = [("dense", "a = 1"), ("convnet", "a = 2")]
+
+
+@pytest.fixture
+def photos(workspace: Workspace) -> Ladder:
+    return create_ladder(workspace, None, "photos", SPECS)
+
+
+def test_a_ladder_is_remembered(workspace: Workspace, photos: Ladder) -> None:
+    rungs = (Rung("dense", "photos-dense-1"), Rung("convnet", "photos-convnet-1"))
+    assert photos == Ladder("photos-ladder-1", rungs)
+    assert find_ladder(workspace, "photos-ladder-1") == photos
+    assert [f.spec_path.read_text() for f in folders(workspace, photos)] == ["a = 1", "a = 2"]
+    assert {run.name for run in list_runs(workspace)} == {rung.run for rung in rungs}
+    again = create_ladder(workspace, None, "photos", SPECS)
+    assert (again.name, again.rungs[0].run) == ("photos-ladder-2", "photos-dense-2")
+    assert list_ladders(workspace) == ["photos-ladder-1", "photos-ladder-2"]
+
+
+def test_a_ladder_may_have_a_name(workspace: Workspace) -> None:
+    assert create_ladder(workspace, "pets", "photos", SPECS).name == "pets"
+    with pytest.raises(UserError, match="There is a ladder pets already"):
+        create_ladder(workspace, "pets", "photos", SPECS)
+    for name in ("../pets", "a b", ""):
+        with pytest.raises(UserError, match="cannot be a ladder's name"):
+            create_ladder(workspace, name, "photos", SPECS)
+    assert len(list_runs(workspace)) == 2
+
+
+def test_odd_data_names_make_names_all_the_same(workspace: Workspace) -> None:
+    ladder = create_ladder(workspace, None, "my\x1b photos/" + "x" * 80, SPECS)
+    assert find_ladder(workspace, ladder.name) == ladder
+
+
+def test_a_ladder_that_cannot_be_made_leaves_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: str) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(ladder_module, "write_atomic", full)
+    with pytest.raises(OSError, match="disk full"):
+        create_ladder(workspace, "pets", "photos", SPECS)
+    assert list(workspace.runs.iterdir()) == []
+
+
+def test_ladders_that_are_none_are_told(workspace: Workspace, photos: Ladder) -> None:
+    with pytest.raises(UserError, match="There is no ladder 'pets'") as none:
+        find_ladder(workspace, "pets")
+    assert none.value.hint == "There are: photos-ladder-1"
+    record = workspace.runs / "photos-ladder-1.ladder.json"
+    for damage in ("", "[]", "{}", '{"rungs": [{"run": "x"}]}', "\udcff"):
+        record.write_bytes(damage.encode("utf-8", "surrogateescape"))
+        with pytest.raises(UserError, match=r"photos-ladder-1.ladder.json is damaged"):
+            find_ladder(workspace, "photos-ladder-1")
+    record.write_text(json.dumps({"rungs": [{"preset": "dense", "run": "../elsewhere"}]}))
+    with pytest.raises(UserError, match="names runs that cannot be"):
+        find_ladder(workspace, "photos-ladder-1")
+
+
+def test_what_is_not_finished_is_queued(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ladder = create_ladder(workspace, "pets", "p", [(f"r{n}", "") for n in range(5)])
+    new, finished, failed, working, gone = folders(workspace, ladder)
+    EventWriter(finished.events_path).write("finished", seconds=1)
+    EventWriter(failed.events_path).write("failed", message="no weights")
+    gone.spec_path.unlink()
+    gone.path.rmdir()
+    lock = take_lock(working.lock_path)
+    launched: list[Any] = []
+
+    def launch(folder: RunFolder, resume: bool, queue: bool) -> None:
+        launched.append((folder.name, resume, queue))
+
+    monkeypatch.setattr(ladder_module, "launch", launch)
+    assert start(workspace, ladder) == [new.name, failed.name]
+    assert launched == [(new.name, False, True), (failed.name, True, True)]
+    os.close(lock)
+
+
+def test_a_stop_reaches_every_worker_the_last_first(
+    workspace: Workspace, photos: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense, convnet = folders(workspace, photos)
+    locks = [take_lock(dense.lock_path), take_lock(convnet.lock_path)]
+    asked: list[str] = []
+    real = ladder_module.request_stop
+
+    def request(folder: RunFolder) -> None:
+        asked.append(folder.name)
+        real(folder)
+
+    monkeypatch.setattr(ladder_module, "request_stop", request)
+    assert ask_to_stop(workspace, photos) == [dense, convnet]
+    assert asked == [convnet.name, dense.name]
+    assert stop_requested(dense)
+    for lock in locks:
+        os.close(lock)
+    assert ask_to_stop(workspace, photos) == []

@@ -1,0 +1,165 @@
+"""A ladder: runs that were queued together, remembered in a file beside their folders."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench.errors import UserError
+from workbench.files import write_atomic
+from workbench.paths import Workspace
+from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
+from workbench.runs.launch import launch, request_stop
+from workbench.runs.lock import is_locked
+from workbench.runs.state import summarise
+from workbench.text import safe_text
+
+FORMAT = 1
+_ENDING = ".ladder.json"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A preset and the run that trains it."""
+
+    preset: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A ladder and its rungs from the lowest up."""
+
+    name: str
+    rungs: tuple[Rung, ...]
+
+
+def create_ladder(
+    workspace: Workspace, name: str | None, data: str, specs: Sequence[tuple[str, str]]
+) -> Ladder:
+    """Makes the runs of a ladder and its record; starts nothing.
+
+    Args:
+        name: None for the data's name, "ladder" and the next free number.
+        data: what runs are called after: "photos" makes photos-dense-1, ...
+        specs: preset and content of spec.toml of each rung.
+
+    Raises:
+        UserError: the name is taken, or none that a ladder can have.
+        OSError: the disk cannot be written; nothing is left of the ladder then.
+    """
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    path = _reserve(workspace, name, data)
+    made: list[RunFolder] = []
+    try:
+        for preset, spec_text in specs:
+            made.append(create_run(workspace, spec_text, None, f"{data}-{preset}"))
+        presets = [preset for preset, _ in specs]
+        rungs = tuple(Rung(p, run.name) for p, run in zip(presets, made, strict=True))
+        told = {"format": FORMAT, "rungs": [asdict(rung) for rung in rungs]}
+        write_atomic(path, json.dumps(told, indent=1))
+    except BaseException:
+        for run in made:
+            shutil.rmtree(run.path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        raise
+    return Ladder(_name(path), rungs)
+
+
+def find_ladder(workspace: Workspace, name: str) -> Ladder:
+    """The ladder of that name.
+
+    Raises:
+        UserError: there is none, or its record is damaged.
+    """
+    names = list_ladders(workspace)
+    if name not in names:
+        raise UserError(
+            f"There is no ladder {safe_text(repr(name))} in {safe_text(workspace.runs)}.",
+            f"There are: {', '.join(names)}" if names else "Start one: workbench ladder --data DIR",
+        )
+    path = _path(workspace, name)
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        rungs = tuple(Rung(str(rung["preset"]), str(rung["run"])) for rung in told["rungs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{safe_text(path)} is damaged: {safe_text(error)}.",
+            "The runs themselves are untouched: workbench runs",
+        ) from None
+    if any(not NAME_PATTERN.fullmatch(rung.run) for rung in rungs):
+        raise UserError(f"{safe_text(path)} names runs that cannot be.")
+    return Ladder(name, rungs)
+
+
+def list_ladders(workspace: Workspace) -> list[str]:
+    """Names of the workspace's ladders, in the order of the alphabet."""
+    if not workspace.runs.is_dir():
+        return []
+    found = [path for path in workspace.runs.iterdir() if path.name.endswith(_ENDING)]
+    return sorted(_name(path) for path in found if NAME_PATTERN.fullmatch(_name(path)))
+
+
+def folders(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """The folders of the rungs that are still there."""
+    found = [RunFolder(workspace.runs / rung.run) for rung in ladder.rungs]
+    return [folder for folder in found if folder.path.is_dir()]
+
+
+def start(workspace: Workspace, ladder: Ladder) -> list[str]:
+    """Queues every rung that is neither finished nor at work; returns the names of their runs."""
+    started = []
+    for folder in folders(workspace, ladder):
+        if summarise(folder).state.resumable:
+            launch(folder, resume=folder.events_path.exists(), queue=True)
+            started.append(folder.name)
+    return started
+
+
+def ask_to_stop(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """Asks every rung with a worker to stop; returns their folders.
+
+    From the last rung down, so that none begins because an earlier one has ended.
+    """
+    live = [folder for folder in folders(workspace, ladder) if is_locked(folder.lock_path)]
+    for folder in reversed(live):
+        request_stop(folder)
+    return live
+
+
+def _reserve(workspace: Workspace, name: str | None, data: str) -> Path:
+    """Makes an empty record; another process may take a number first."""
+    if name is not None:
+        if not NAME_PATTERN.fullmatch(name):
+            raise UserError(
+                f"{safe_text(repr(name))} cannot be a ladder's name; allowed: up to 64 letters, "
+                "digits, dots, dashes and underscores, beginning with a letter or digit."
+            )
+        if not _made(_path(workspace, name)):
+            raise UserError(
+                f"There is a ladder {name} already.", f"Its table: workbench ladder {name}"
+            )
+        return _path(workspace, name)
+    stem = safe_stem(f"{data}-ladder")
+    number = 1
+    while not _made(_path(workspace, f"{stem}-{number}")):
+        number += 1
+    return _path(workspace, f"{stem}-{number}")
+
+
+def _made(path: Path) -> bool:
+    """Makes the file; False where it exists."""
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _path(workspace: Workspace, name: str) -> Path:
+    return workspace.runs / f"{name}{_ENDING}"
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(_ENDING)
