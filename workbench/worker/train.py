@@ -63,7 +63,6 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
 
 def _told(job: "TrainJob", resume: bool) -> int:
     """Runs the job; whatever becomes of it is told as the last event."""
-    started = time.monotonic()
     try:
         _introduce(job)
         job.run(resume)
@@ -78,7 +77,7 @@ def _told(job: "TrainJob", resume: bool) -> int:
         message, hint = failure_in_words(error)
         job.events.write("failed", kind="error", message=message, hint=hint)
         return 1
-    job.events.write("finished", seconds=time.monotonic() - started)
+    job.events.write("finished", seconds=time.monotonic() - job.started)
     return 0
 
 
@@ -107,20 +106,29 @@ class StopRequest:
 
 @dataclass
 class TrainJob:
-    """One run's training from data to results."""
+    """One run's training from data to results.
+
+    Attributes:
+        place: where a stop at this moment would leave the run.
+        started: when its turn came (monotonic seconds).
+        told: when each phase of progress was told last.
+        layers: for each stage, what the layers' weights did.
+    """
 
     folder: RunFolder
     events: EventWriter
     stop_asked: StopRequest
     place: Place = START
+    started: float = field(default_factory=time.monotonic)
     told: dict[str, float] = field(default_factory=dict)
     layers: list[list[dict[str, Any]]] = field(default_factory=list)
 
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
-        wait_for_turn(self.folder, self._progress, self.stop_asked)
         spec = read_spec(self.folder.spec_path)
         checkpoint = self._checkpoint() if resume else None
+        wait_for_turn(self.folder, self._progress, self.stop_asked)
+        self.started = time.monotonic()
         weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
