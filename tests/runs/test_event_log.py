@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.runs import events as events_module
-from workbench.runs.events import SCHEMA, EventReader, EventWriter, parse_event, read_all
+from workbench.runs.events import (
+    SCHEMA,
+    EventReader,
+    EventWriter,
+    newest_by_stage,
+    parse_event,
+    read_all,
+)
 
 
 @pytest.fixture
@@ -258,3 +265,14 @@ def test_however_it_is_cut_the_events_are_the_same(
     assert seen == expected
     assert reader.skipped == len(whole) - len(expected)
     assert reader.restarts == 0
+
+
+def test_the_newest_of_each_stage_counts_over_all_lives() -> None:
+    told = [
+        {"event": "layers", "stage": 0, "epoch": 1},
+        {"event": "layers", "stage": 0, "epoch": 2},
+        {"event": "resumed", "stage": 1, "epoch": 1},
+        {"event": "layers", "stage": 1, "epoch": 1},
+        {"event": "layers", "stage": "odd"},
+    ]
+    assert newest_by_stage(told, "layers") == {0: told[1], 1: told[3]}

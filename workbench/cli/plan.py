@@ -82,17 +82,13 @@ def stage_lines(cost: "StageCost", images: int) -> list[str]:
 @in_workspace
 def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
     """Show what was frozen in a run: requested, compiled, and what the weights really did."""
-    from workbench.runs.events import read_all
+    from workbench.runs.events import newest_by_stage, read_all
     from workbench.runs.folder import find_run
 
     folder = find_run(workspace, run)
-    told: dict[int, dict[str, Any]] = {}
-    stages: dict[int, dict[str, Any]] = {}
-    for event in read_all(folder.events_path):
-        if event["event"] == "layers":
-            told[event["stage"]] = event
-        elif event["event"] == "stage_started":
-            stages[event["stage"]] = event
+    events = read_all(folder.events_path)
+    told = newest_by_stage(events, "layers")
+    stages = newest_by_stage(events, "stage_started")
     if not told:
         raise UserError(f"{folder.name} has not finished an epoch yet, so nothing can be told.")
     if as_json:

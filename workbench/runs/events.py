@@ -40,7 +40,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,14 @@ def _strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(inner) for inner in value]
     return _strict(value.tolist()) if hasattr(value, "tolist") else str(value)
+
+
+def newest_by_stage(events: Iterable[Event], kind: str) -> dict[int, Event]:
+    """The last event of a kind for each stage, in the order of the stages.
+
+    Whatever lives a run had: what a later one did not do again stands as it was told before.
+    """
+    found = {
+        e["stage"]: e for e in events if e["event"] == kind and isinstance(e.get("stage"), int)
+    }
+    return dict(sorted(found.items()))

@@ -9,7 +9,7 @@ change of `trainable` until then.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import keras
@@ -30,7 +30,6 @@ from workbench.training.freezing import (
     FROZEN,
     TRAINS,
     FreezeWatch,
-    LayerTruth,
     as_rows,
     check_truth,
 )
@@ -62,7 +61,6 @@ class Engine:
         stop_asked: true once a stop was asked for; looked at before every step.
         store: where outputs of a frozen prefix are kept; only plans with a prefix need one.
         place: where the last checkpoint stands.
-        truth: for each stage, what the layers' weights did.
     """
 
     spec: ExperimentSpec
@@ -74,7 +72,6 @@ class Engine:
     stop_asked: Callable[[], bool]
     store: FeatureStore | None = None
     place: Place = START
-    truth: dict[int, list[LayerTruth]] = field(default_factory=dict)
 
     def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
         """Runs every stage; the model holds the last stage's kept weights at the end.
@@ -281,7 +278,6 @@ class _StageRun:
     def _look_at_layers(self, epoch: int) -> None:
         """Compares the weights with those that the stage began with, and tells."""
         truth = self.watch.look()
-        self.engine.truth[self.stage.index] = truth
         self.engine.tell("layers", stage=self.stage.index, epoch=epoch, layers=as_rows(truth))
         warning = check_truth(truth)
         if warning and not self.warned:

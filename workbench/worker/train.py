@@ -12,7 +12,7 @@ import time
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.files import write_atomic
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
+from workbench.runs.events import EventWriter, newest_by_stage, read_all
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
@@ -112,7 +112,6 @@ class TrainJob:
         place: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
         told: when each phase of progress was told last.
-        layers: for each stage, what the layers' weights did.
     """
 
     folder: RunFolder
@@ -121,7 +120,6 @@ class TrainJob:
     place: Place = START
     started: float = field(default_factory=time.monotonic)
     told: dict[str, float] = field(default_factory=dict)
-    layers: list[list[dict[str, Any]]] = field(default_factory=list)
 
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
@@ -178,7 +176,6 @@ class TrainJob:
         from workbench.results.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
         from workbench.training.engine import Engine
-        from workbench.training.freezing import as_rows
         from workbench.training.models import build_model
         from workbench.training.weights import load_base_weights
         from workbench.worker.base import feature_store
@@ -200,7 +197,6 @@ class TrainJob:
         )
         engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
-        self.layers = [as_rows(truth) for truth in engine.truth.values()]
         save_model(self.folder.model_path, model, spec, prepared.labels)
 
     def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
@@ -226,7 +222,9 @@ class TrainJob:
         )
         if split == "test" and (leaked := prepared.leaked()):
             evaluation.figures["leaked"] = leaked
-        evaluation.figures["layers"] = self.layers
+        # From the log: a resumed run's earlier stages were told in an earlier life.
+        told = newest_by_stage(read_all(self.folder.events_path), "layers")
+        evaluation.figures["layers"] = [event["layers"] for event in told.values()]
         if spec.base is not None:
             evaluation.figures["weights"] = spec.base.weights
         write_results(self.folder, split, evaluation, paths, labels)
