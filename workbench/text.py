@@ -52,6 +52,11 @@ def human_bytes(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
+def human_gib(size: float) -> str:
+    """Bytes of a GPU's memory, which is sold in powers of 1024: 79.6 GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
 def human_seconds(seconds: float) -> str:
     """A duration in the two units that matter: 4 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
     if seconds < 9.95:

@@ -6,7 +6,7 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.plan import plan_stages
+from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.presets import PRESETS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
@@ -89,3 +89,12 @@ def test_drawings_are_not_mirrored() -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(UserError, match="no preset 'vgg'; allowed: dense, convnet"):
         preset_tree("vgg", "photos", FEW)
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "expected"), [(63, None, 2), (64, None, 2), (65, None, 3), (65, 100, 100)]
+)
+def test_steps_cover_each_image_once_unless_given(
+    count: int, steps: int | None, expected: int
+) -> None:
+    assert steps_per_epoch(count, 32, steps) == expected

@@ -53,6 +53,7 @@ class Bench:
     folder: Path
     data: TrainingData = field(default_factory=bars)
     events: list[dict[str, Any]] = field(default_factory=list)
+    expected: dict[int, float] = field(default_factory=dict)
 
     def tell(self, kind: str, /, **fields: Any) -> None:
         self.events.append({"event": kind, **fields})
@@ -63,7 +64,10 @@ class Bench:
         model = build_model(self.spec, self.data.classes)
         checkpoints = CheckpointFolder(self.folder)
         checkpoint = checkpoints.load_last()[0] if resume else None
-        engine = Engine(self.spec, model, self.data, CPU, checkpoints, self.tell, stop_asked)
+        engine = Engine(
+            self.spec, model, self.data, CPU, checkpoints, self.tell, stop_asked,
+            expected=self.expected,
+        )  # fmt: skip
         engine.run(self.stages(), checkpoint)
         return model
 
@@ -318,3 +322,33 @@ def test_optimizer_state_is_matched_by_path(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="does not belong to this model: 2 variables differ"):
         restore(model, arrays, "optimizer")
+
+
+def test_the_first_whole_epoch_is_held_against_the_estimate(tmp_path: Path) -> None:
+    bench = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    bench.run()
+    (told,) = [event for event in bench.events if event["event"] == "estimate_checked"]
+    (first, *_) = [event for event in bench.events if event["event"] == "epoch_finished"]
+    assert (told["stage"], told["epoch"], told["estimated_seconds"]) == (0, 1, 2.0)
+    assert told["compile_seconds"] > 0
+    assert told["seconds"] == pytest.approx(first["seconds"] - told["compile_seconds"])
+    assert told["ratio"] == pytest.approx(told["seconds"] / 2.0)
+    (started,) = [event for event in bench.events if event["event"] == "stage_started"]
+    assert started["estimated_seconds"] == 2.0
+
+
+def test_without_an_estimate_nothing_is_told_of_it(tmp_path: Path) -> None:
+    bench = Bench(make_spec("training.epochs=1"), tmp_path)
+    bench.run()
+    assert not [event for event in bench.events if event["event"] == "estimate_checked"]
+
+
+def test_a_part_of_an_epoch_is_not_held_against_the_estimate(tmp_path: Path) -> None:
+    looks = iter([False] * 3 + [True])
+    first = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    with pytest.raises(Stopped):
+        first.run(lambda: next(looks))
+    again = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    again.run(resume=True)
+    (told,) = [event for event in again.events if event["event"] == "estimate_checked"]
+    assert told["epoch"] == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.training.order import epoch_order, epoch_views, fold_seed, steps_per_epoch, uniforms
+from workbench.training.order import epoch_order, epoch_views, fold_seed, uniforms
 
 
 def test_without_steps_each_image_comes_once() -> None:
@@ -46,15 +46,6 @@ def test_a_batch_larger_than_the_data_repeats_images() -> None:
 def test_an_epoch_needs_images() -> None:
     with pytest.raises(ValueError, match="count=0"):
         epoch_order(0, 1, 0, 1, 5, 32)
-
-
-@pytest.mark.parametrize(
-    ("count", "steps", "expected"), [(63, None, 2), (64, None, 2), (65, None, 3), (65, 100, 100)]
-)
-def test_steps_cover_each_image_once_unless_given(
-    count: int, steps: int | None, expected: int
-) -> None:
-    assert steps_per_epoch(count, 32, steps) == expected
 
 
 def test_seeds_fold_to_64_bits_the_same_in_every_version() -> None:

@@ -126,7 +126,7 @@ def find_weights(
     if given != IMAGENET:
         return FoundWeights(check_weights_file(_expanded(given)))
     exact = weights_file(base, image_size)
-    folders = _folders(environment)
+    folders = weights_folders(environment)
     for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
         for folder in folders:
             path = folder / file.name
@@ -171,7 +171,7 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _folders(environment: Mapping[str, str]) -> list[Path]:
+def weights_folders(environment: Mapping[str, str]) -> list[Path]:
     """Where Keras keeps weights, most particular first."""
     homes = []
     if given := environment.get("KERAS_HOME"):

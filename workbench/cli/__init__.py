@@ -3,6 +3,7 @@
 Nothing heavy is imported until a command needs it, so that `workbench --help` answers at once.
 """
 
+from workbench.cli.check import check
 from workbench.cli.compare import compare
 from workbench.cli.data import data
 from workbench.cli.demo import demo
@@ -15,7 +16,7 @@ from workbench.cli.setup import completion, presets
 from workbench.cli.train import train
 
 for _command in (
-    demo, data, presets, plan, train, runs, attach, status, stop, resume,
+    check, demo, data, presets, plan, train, runs, attach, status, stop, resume,
     layers, evaluate, compare, ladder, predict, completion,
 ):  # fmt: skip
     workbench.add_command(_command)

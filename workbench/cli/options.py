@@ -12,6 +12,14 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
+GPU_KEY = "training.gpu"
+
+gpu_option = click.option(
+    "--gpu",
+    metavar="N|auto|none",
+    help="GPU as nvidia-smi counts; auto: the freest; none: the CPU.",
+)
+
 _OPTIONS = (
     click.argument("file", metavar="[SPEC]", required=False, type=click.Path(path_type=Path)),
     click.option(
@@ -37,6 +45,7 @@ _OPTIONS = (
     ),
     click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
     click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),
+    gpu_option,
     click.option("--name", help="Name of the run's folder."),
 )
 
@@ -57,11 +66,14 @@ def with_spec(command: Callable[..., None]) -> Callable[..., None]:
         settings: tuple[str, ...],
         base: str | None,
         weights: str | None,
+        gpu: str | None,
         name: str | None,
         **rest: Any,
     ) -> None:
         from workbench.cli.sources import file_spec, preset_spec
 
+        if gpu is not None:
+            settings = (*settings, f"{GPU_KEY}={gpu}")
         if file is not None and preset is None:
             _refuse_folder(file)
             spec = file_spec(workspace, file, source, settings, name, base, weights)

@@ -1,6 +1,7 @@
 """`workbench plan` and `workbench layers`: what will run, and what was really frozen."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import human_bytes, human_size, plural
+from workbench.text import human_bytes, human_seconds, human_size, plural, safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
+    from workbench.experiment.estimate import StageSeconds
+    from workbench.experiment.facts import DataFacts
     from workbench.experiment.spec import ExperimentSpec
+    from workbench.machine.figures import Figures
 
 Row = dict[str, Any]
 
@@ -31,13 +35,23 @@ def plan(
     as_json: bool,
 ) -> None:
     """Show the stages of an experiment and what they cost, before anything runs."""
+    from workbench.cli.machine import known_figures
     from workbench.datasets.prepare import survey
     from workbench.experiment.cost import stage_costs
+    from workbench.experiment.estimate import stage_seconds
+    from workbench.experiment.facts import expected_images
 
     facts = survey(spec.data.source)
+    images = expected_images(facts, spec.data.split)
     costs = stage_costs(spec, facts.classes)
+    figures = known_figures(spec.training.gpu)
+    seconds = [stage_seconds(cost, images, figures.speed) if figures else None for cost in costs]
     if as_json:
-        click.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
+        stages = [
+            {**asdict(cost), "seconds": asdict(took) if took else None}
+            for cost, took in zip(costs, seconds, strict=True)
+        ]
+        click.echo(json.dumps(stages, indent=1))
         return
     title = spec.base_table.title if spec.base else spec.model.strategy
     random = " with random weights" if spec.base and spec.base.weights == "random" else ""
@@ -45,16 +59,23 @@ def plan(
         f"{spec.model.strategy}: {title}{random} at {human_size(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
-    for cost in costs:
-        for line in stage_lines(cost, facts.images):
+    for cost, took in zip(costs, seconds, strict=True):
+        for line in stage_lines(cost, images, took):
             say(line)
+    if figures:
+        say(total_line(figures, facts, images, [took for took in seconds if took]))
+    else:
+        say("How long? Measure this machine once: workbench check")
 
 
-def stage_lines(cost: "StageCost", images: int) -> list[str]:
+def stage_lines(
+    cost: "StageCost", images: Mapping[str, int], took: "StageSeconds | None" = None
+) -> list[str]:
     """A stage in a few lines.
 
     Args:
-        images: how many the data has; an upper bound for what is cached.
+        images: by "train" and "validation".
+        took: what it will take, None where the machine was not measured.
     """
     stage = cost.stage
     share = cost.trainable / cost.parameters
@@ -68,11 +89,39 @@ def stage_lines(cost: "StageCost", images: int) -> list[str]:
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
             views = f" in each of {plural(stage.views, 'view')}" if stage.views else ""
-            size = human_bytes(cost.prefix_bytes * images * max(stage.views, 1))
-            lines.append(f"  prefix   {what}: {part}, once an image{views}; at most {size} on disk")
+            cached = images["train"] * max(stage.views, 1) + images["validation"]
+            size = human_bytes(cost.prefix_bytes * cached)
+            time = f", about {human_seconds(took.prefix)}" if took else ""
+            lines.append(f"  prefix   {what}: {part}, once an image{views}{time}; {size} on disk")
         else:
             lines.append(f"  prefix   {what}: {part}, in every epoch")
+    lines.append(f"  memory   {human_bytes(cost.memory_bytes)} or more")
+    if took:
+        epochs = took.total - took.prefix
+        lines.append(
+            f"  time     about {human_seconds(took.epoch)} an epoch, "
+            f"{human_seconds(epochs)} for {plural(stage.epochs, 'epoch')}"
+        )
     return lines
+
+
+def total_line(
+    figures: "Figures", facts: "DataFacts", images: Mapping[str, int], took: "list[StageSeconds]"
+) -> str:
+    """What all of it will take, and where the figures come from."""
+    from workbench.experiment.estimate import reading_seconds
+
+    total = sum(one.total for one in took)
+    reading = ""
+    if figures.images_per_second:
+        seconds = reading_seconds(facts, figures.images_per_second)
+        total += seconds
+        reading = f", reading the images included ({human_seconds(seconds)})"
+    device = "the CPU" if figures.kind == "cpu" else safe_text(figures.device, 40)
+    return (
+        f"at most about {human_seconds(total)} on {device} as measured here{reading}; the first "
+        "steps compile, which takes some seconds more"
+    )
 
 
 @click.command()

@@ -7,7 +7,7 @@ import click
 
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import queue_option
+from workbench.cli.options import GPU_KEY, gpu_option, queue_option
 from workbench.cli.show import accuracy, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -118,11 +118,15 @@ def stop(workspace: Workspace, run: str) -> None:
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@gpu_option
 @queue_option
 @in_workspace
-def resume(workspace: Workspace, run: str, as_json: bool, detach: bool, queue: bool) -> None:
+def resume(
+    workspace: Workspace, run: str, as_json: bool, detach: bool, gpu: str | None, queue: bool
+) -> None:
     """Go on with a stopped, failed or interrupted run at its last checkpoint."""
     from workbench.cli.follow import watch
+    from workbench.cli.sources import change_spec
     from workbench.experiment.toml import read_spec
     from workbench.runs.folder import find_run
     from workbench.runs.launch import launch
@@ -141,7 +145,10 @@ def resume(workspace: Workspace, run: str, as_json: bool, detach: bool, queue: b
             f"{folder.name} is being trained: it is {state.word}{where}.",
             f"Watch it: {command_line(workspace, 'attach', folder.name)}",
         )
-    read_spec(folder.spec_path)
+    if gpu is None:
+        read_spec(folder.spec_path)
+    else:
+        change_spec(folder.spec_path, f"{GPU_KEY}={gpu}")
     launch(folder, resume=True, queue=queue)
     if detach:
         does = "is queued" if queue else "trains"

@@ -69,6 +69,11 @@ class Story:
 
     _evaluating = _preparing
 
+    def _gpu_chosen(self, event: Event) -> None:
+        gpu = _dict(event.get("gpu"))
+        if gpu:
+            self.line(f"gpu    {safe_text(gpu.get('name'), 60)} (GPU {gpu.get('index')})")
+
     def _data_ready(self, event: Event) -> None:
         splits = _dict(event.get("images")).items()
         images = ", ".join(f"{count:,} {split}" for split, count in splits if count)
@@ -87,7 +92,7 @@ class Story:
             f"stage  {event.get('name')}: {_grouped(event.get('parameters'))} parameters, "
             f"{event.get('optimizer')} {event.get('learning_rate')}, "
             f"batch {event.get('batch_size')}, {plural(self.epochs, 'epoch')}, "
-            f"{event.get('device')}"
+            f"{event.get('device')}{_expected(event)}"
         )
         self.line(_columns("epoch", FIGURES, "time"))
 
@@ -154,6 +159,11 @@ def _columns(epoch: str, figures: Sequence[str], time: str) -> str:
         f"{figure:>{max(len(name), 7)}}" for name, figure in zip(FIGURES, figures, strict=True)
     )
     return f"{epoch:>9}  {'  '.join(cells)}  {time}"
+
+
+def _expected(event: Event) -> str:
+    seconds = number(event.get("estimated_seconds"))
+    return "" if seconds is None else f", about {human_seconds(seconds)} an epoch"
 
 
 def _number(value: float | None) -> str:

@@ -55,9 +55,10 @@ def launch_run(
         queue: True to have it wait for the runs that are at work or queued already.
 
     Raises:
-        UserError: the data is none that the workbench knows, or the name is taken; nothing has
-            been made then.
+        UserError: the data is none that the workbench knows, the name is taken, or the GPU is
+            not there or has not enough memory left; nothing has been made then.
     """
+    from workbench.cli.machine import look_before
     from workbench.datasets.layout import recognise
     from workbench.experiment.toml import dump_spec
     from workbench.runs.folder import create_run, list_runs
@@ -66,7 +67,8 @@ def launch_run(
     from workbench.runs.queue import is_waiting
 
     with progress_bar() as progress:
-        recognise(spec.data.source, progress)
+        found = recognise(spec.data.source, progress)
+    look_before(spec, len(found.labels))
     for other in list_runs(workspace) if not queue else []:
         if is_locked(other.lock_path) and not is_waiting(other):
             say(

@@ -145,6 +145,7 @@ def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
         images=len(found.items),
         smallest_class=min(Counter(item.label for item in found.items).values()),
         user_split=found.user_split,
+        split_images=Counter(item.split for item in found.items if item.split),
     )
 
 

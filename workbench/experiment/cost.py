@@ -1,12 +1,32 @@
 """What a plan costs, in operations, numbers and bytes, before anything runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stack import LayerRow
 
 FLOAT_BYTES = {"float32": 4, "float16": 2}
+OPTIMIZER_SLOTS = {"rmsprop": 1, "adam": 2, "sgd": 0}  # numbers kept for each trained one
+_NO_COPY = ("flatten", "dropout")  # a view of what is there, or nothing outside training
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one image asks of some layers.
+
+    Attributes:
+        flops: floating-point operations; a multiply-add is two.
+        heavy_bytes: bytes that convolutions with a bias and an activation of their own, poolings
+            and dense layers put out.
+        light_bytes: bytes that all other layers put out: normalization, activations, additions.
+    """
+
+    flops: int = 0
+    heavy_bytes: int = 0
+    light_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -19,6 +39,13 @@ class StageCost:
         prefix_shape: of one output of the frozen prefix, None without one.
         prefix_bytes: of one cached output, 0 where none is kept.
         prefix_share: multiply-adds of the base that lie in the prefix, from 0 to 1.
+        prefix: one image through the frozen prefix.
+        forward: one image through what lies above it.
+        training: the same and the way back; the forward pass is in it.
+        batch_size: images a step.
+        memory_bytes: a lower bound of what training needs at once: weights, gradients, the
+            optimizer's state, and the outputs of a batch that the way back needs, in half
+            precision unless the spec asks for float32.
     """
 
     stage: Stage
@@ -27,6 +54,11 @@ class StageCost:
     prefix_shape: tuple[int, ...] | None
     prefix_bytes: int
     prefix_share: float
+    prefix: Work
+    forward: Work
+    training: Work
+    batch_size: int
+    memory_bytes: int
 
 
 def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
@@ -36,30 +68,80 @@ def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
         classes: number of labels; the last layer follows from it.
     """
     rows = layer_rows(spec, classes)
-    parameters = sum(row.parameters for row in rows)
-    return [
-        StageCost(
-            stage,
-            parameters,
-            _trainable(spec, stage, classes),
-            *_prefix(spec, stage),
+    return [_stage_cost(spec, stage, rows) for stage in plan_stages(spec)]
+
+
+def forward_work(rows: Sequence[LayerRow]) -> Work:
+    """One image through the layers."""
+    # Convolutions before a normalization leave bias and activation to other layers.
+    normalized = any(row.kind == "batch normalization" for row in rows)
+    sizes = {"heavy": 0, "light": 0}
+    for row in rows:
+        if row.kind in _NO_COPY:
+            continue
+        heavy = row.kind in ("dense", "max pooling", "average pooling") or (
+            row.kind == "convolution" and not normalized
         )
-        for stage in plan_stages(spec)
-    ]
+        sizes["heavy" if heavy else "light"] += math.prod(row.output_shape) * 4
+    flops = 2 * sum(row.multiply_adds for row in rows)
+    return Work(flops, sizes["heavy"], sizes["light"])
 
 
-def _trainable(spec: ExperimentSpec, stage: Stage, classes: int) -> int:
-    fixed = {}
-    if spec.base is not None:
-        fixed = {layer.name: layer.non_trainable for layer in spec.base_table.layers}
-    return sum(
-        row.parameters - fixed.get(row.name, 0)
-        for row in layer_rows(spec, classes)
-        if stage.trains(row.name)
+def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
+    """Operations of one image forward and back.
+
+    A layer costs its forward pass again for the gradient of its weights where it trains, and once
+    more for that of its input where a layer below it trains.
+    """
+    flops, trains_below = 0, False
+    for row in rows:
+        trains = row.trainable and stage.trains(row.name)
+        flops += 2 * row.multiply_adds * (1 + trains + trains_below)
+        trains_below = trains_below or trains
+    return flops
+
+
+def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> StageCost:
+    below, above = _split(rows, stage.prefix)
+    forward = forward_work(above)
+    training = Work(training_flops(above, stage), forward.heavy_bytes, forward.light_bytes)
+    trainable = _trainable(spec, stage, rows)
+    parameters = sum(row.parameters for row in rows)
+    numbers = parameters + trainable * (1 + OPTIMIZER_SLOTS[stage.optimizer])
+    batch = spec.training.batch_size
+    float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
+    outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)
+    shape, size, share = _prefix(spec, stage)
+    return StageCost(
+        stage=stage,
+        parameters=parameters,
+        trainable=trainable,
+        prefix_shape=shape,
+        prefix_bytes=size,
+        prefix_share=share,
+        prefix=forward_work(below),
+        forward=forward,
+        training=training,
+        batch_size=batch,
+        memory_bytes=4 * numbers + outputs,
     )
 
 
+def _split(rows: list[LayerRow], cut: str | None) -> tuple[list[LayerRow], list[LayerRow]]:
+    """The layers up to and with the cut, and those above it (all of them for None)."""
+    place = 0 if cut is None else [row.name for row in rows].index(cut) + 1
+    return rows[:place], rows[place:]
+
+
+def _trainable(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> int:
+    fixed = {}
+    if spec.base is not None:
+        fixed = {layer.name: layer.non_trainable for layer in spec.base_table.layers}
+    return sum(row.parameters - fixed.get(row.name, 0) for row in rows if stage.trains(row.name))
+
+
 def _prefix(spec: ExperimentSpec, stage: Stage) -> tuple[tuple[int, ...] | None, int, float]:
+    """Shape and bytes of one cached output, and the prefix's share of the base."""
     if spec.base is None or stage.prefix is None:
         return None, 0, 0.0
     table = spec.base_table

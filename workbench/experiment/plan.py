@@ -1,5 +1,6 @@
 """The plan: an experiment as a list of stages. One engine runs any stage."""
 
+import math
 from dataclasses import dataclass
 
 from workbench.experiment.spec import ExperimentSpec
@@ -43,6 +44,11 @@ class Stage:
     def trains(self, layer: str) -> bool:
         """True where the plan lets a layer's weights move."""
         return self.trainable is None or layer in self.trainable
+
+
+def steps_per_epoch(count: int, batch_size: int, steps: int | None) -> int:
+    """Steps of an epoch: `steps` where given, else as many as visit each image once."""
+    return math.ceil(count / batch_size) if steps is None else steps
 
 
 def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
@@ -90,7 +96,14 @@ def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
             spec.data.input_shape, model.convolutions, model.dense_units, model.dropout, classes
         )
     base = [
-        LayerRow(layer.name, layer.kind, layer.output_shape, layer.parameters, layer.block)
+        LayerRow(
+            layer.name,
+            layer.kind,
+            layer.output_shape,
+            layer.parameters,
+            layer.block,
+            layer.multiply_adds,
+        )
         for layer in spec.base_table.layers
     ]
     return base + _head_rows(spec, classes)

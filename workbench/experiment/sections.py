@@ -16,6 +16,7 @@ from workbench.text import one_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Gpu = Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)]
 # Counts first: strict whole numbers let 0.5 pass on, while 1 would do as a fraction.
 Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
 
@@ -270,6 +271,9 @@ class TrainingSpec(Section):
     )
     jit: Literal["auto", "on", "off"] = Field(
         "auto", description="compile steps with XLA; auto: off on the CPU, on on a GPU"
+    )
+    gpu: Gpu = Field(
+        "auto", description="auto: the freest; none: the CPU; or a number as nvidia-smi counts"
     )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")

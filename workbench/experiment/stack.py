@@ -24,13 +24,17 @@ class Convolutions:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer: its output shape without the batch, and its parameters."""
+    """One layer: its output shape without the batch, its parameters, its multiply-adds an image.
+
+    Multiply-adds are counted as in `bases.table`; a dense layer has one for each of its weights.
+    """
 
     name: str
     kind: str
     output_shape: Shape
     parameters: int = 0
     block: str = ""
+    multiply_adds: int = 0
 
     @property
     def trainable(self) -> bool:
@@ -71,8 +75,17 @@ def convolution_stack(input_shape: tuple[int, int, int], blocks: Convolutions) -
         height, width = (
             window_output(side, kernel, blocks.stride, blocks.padding) for side in (height, width)
         )
-        parameters = kernel * kernel * channels * filters + filters
-        rows.append(LayerRow(f"conv{number}", "convolution", (height, width, filters), parameters))
+        weights = kernel * kernel * channels * filters
+        shape = (height, width, filters)
+        rows.append(
+            LayerRow(
+                f"conv{number}",
+                "convolution",
+                shape,
+                weights + filters,
+                multiply_adds=max(height, 0) * max(width, 0) * weights,
+            )
+        )
         channels = filters
         if min(height, width) < 1:
             raise _does_not_fit(input_shape, blocks, rows)
@@ -118,11 +131,15 @@ def head_stack(
     if dropout:
         rows.append(LayerRow("dropout", "dropout", (before,), 0, block))
     for number, units in enumerate(dense_units, start=1):
-        rows.append(LayerRow(f"dense{number}", "dense", (units,), before * units + units, block))
+        rows.append(_dense(f"dense{number}", before, units, block))
         before = units
-    outputs = 1 if classes == 2 else classes
-    rows.append(LayerRow("output", "dense", (outputs,), before * outputs + outputs, block))
+    rows.append(_dense("output", before, 1 if classes == 2 else classes, block))
     return rows
+
+
+def _dense(name: str, inputs: int, units: int, block: str) -> LayerRow:
+    weights = inputs * units
+    return LayerRow(name, "dense", (units,), weights + units, block, multiply_adds=weights)
 
 
 def _does_not_fit(input_shape: Shape, blocks: Convolutions, rows: list[LayerRow]) -> StackError:

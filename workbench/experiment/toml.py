@@ -86,12 +86,13 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
 def training_fingerprint(spec: ExperimentSpec) -> str:
     """Names what a place in training means: what may change while a run goes on is left out.
 
-    A longer or shorter training, the choice of what is kept and the evaluation may change.
+    A longer or shorter training, the choice of what is kept, the GPU and the evaluation may
+    change.
     """
     tree = spec_tree(spec)
     for key in ("name", "preset", "evaluation"):
         tree.pop(key, None)
-    for key in ("epochs", "early_stopping", "keep"):
+    for key in ("epochs", "early_stopping", "keep", "gpu"):
         del tree["training"][key]
     for key in ("prefix", "weights"):  # the same bits from elsewhere; the weights' own print counts
         tree.get("base", {}).pop(key, None)

@@ -10,17 +10,26 @@ know; a change that would mislead such a reader raises SCHEMA.
                       where this life's output begins); told by the launcher before the worker
                       starts
     worker_started    pid, host, boot_id, python, backend, keras and versions of other packages
+    gpu_chosen        asked (auto, none or a number), gpu {index, uuid, name, memory_free,
+                      memory_total} or null for the CPU
     preparing         phase (a word or two; "wait for RUN" in the queue), done, total (0:
                       unknown); at most twice a second
     data_ready        name, folder, pack, images {train, validation, test}, labels, notes
     notice            message: something that people should know
     stage_started     stage, name, epochs, steps, batch_size, optimizer, learning_rate, parameters,
                       trainable_parameters, layers [{name, kind, output_shape, parameters}],
-                      precision, jit, device
+                      precision, jit, device, prefix, cached, weights, estimated_seconds (of an
+                      epoch; null where the machine was not measured)
     progress          stage, phase (train or validation), epoch, step, steps, loss, accuracy,
                       images_per_second (null in validation); at most twice a second
     epoch_finished    stage, epoch, loss, accuracy, val_loss, val_accuracy (null without validation
                       images), learning_rate, seconds, best
+    layers            stage, epoch, layers [{name, requested, compiled, moved}]
+    estimate_checked  stage, epoch, estimated_seconds, seconds (of the stage's first whole epoch
+                      without its compile_seconds), ratio (seconds / estimated_seconds)
+    machine           cpu, process_cpu (percent; of one core for the latter), memory_used,
+                      memory_total, process_memory, disk_free (bytes), gpu {utilization,
+                      temperature, memory_used, memory_total} or null; every few seconds
     checkpoint_saved  stage, epoch, step
     resumed           stage, epoch, step: the place that goes on; all that was told of that epoch
                       and of later ones is superseded

@@ -1,8 +1,12 @@
 """What differs between Keras's backends. The only file that imports tensorflow.
 
 Everything else speaks Keras, so that KERAS_BACKEND=jax or torch can train as well.
+
+python -m workbench.training.backend --answer-fd N      tells what the backend can do here
 """
 
+import importlib.metadata
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +60,101 @@ def resolve_jit(asked: str, device: Device, deterministic: bool) -> bool:
     return backend == "tensorflow" and device.kind == "gpu" and not deterministic
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A device that the backend offers.
+
+    Attributes:
+        id: as `keras.device` takes it: "cpu:0", "gpu:1".
+        capability: of an NVIDIA GPU, None where it is not known.
+    """
+
+    id: str
+    kind: str
+    name: str
+    capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """The backend: its version, and the CUDA and cuDNN versions it was built for, "" for none."""
+
+    backend: str
+    version: str
+    cuda: str = ""
+    cudnn: str = ""
+
+
+def describe() -> Build:
+    """What the backend tells of itself."""
+    backend = keras.backend.backend()
+    version = importlib.metadata.version(backend)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        built = tf.sysconfig.get_build_info()
+        cuda, cudnn = str(built.get("cuda_version", "")), str(built.get("cudnn_version", ""))
+        return Build(backend, version, cuda, cudnn)
+    if backend == "torch":
+        import torch
+
+        return Build(backend, version, torch.version.cuda or "")
+    try:
+        return Build(backend, version, importlib.metadata.version("jax-cuda12-plugin"))
+    except importlib.metadata.PackageNotFoundError:
+        return Build(backend, version)
+
+
+def list_devices() -> list[Listed]:
+    """The devices that training could use, CPU first; `prepare_device` comes before it."""
+    match keras.backend.backend():
+        case "tensorflow":
+            return _list_tensorflow()
+        case "torch":
+            return _list_torch()
+        case _:
+            return _list_jax()
+
+
+def _list_tensorflow() -> list[Listed]:
+    import tensorflow as tf
+
+    found = [Listed("cpu:0", "cpu", "CPU")]
+    for number, gpu in enumerate(tf.config.list_physical_devices("GPU")):
+        details: dict[str, Any] = tf.config.experimental.get_device_details(gpu)
+        name = details.get("device_name", "GPU")
+        found.append(Listed(f"gpu:{number}", "gpu", name, details.get("compute_capability")))
+    return found
+
+
+def _list_torch() -> list[Listed]:
+    import torch
+
+    found = [Listed("cpu:0", "cpu", "CPU")]
+    for n in range(torch.cuda.device_count()):
+        capability = torch.cuda.get_device_capability(n)
+        found.append(Listed(f"gpu:{n}", "gpu", torch.cuda.get_device_name(n), capability))
+    return found
+
+
+def _list_jax() -> list[Listed]:
+    import jax
+
+    gpus = [device for device in jax.devices() if device.platform == "gpu"]
+    return [
+        Listed("cpu:0", "cpu", "CPU"),
+        *(
+            Listed(f"gpu:{n}", "gpu", device.device_kind, _jax_capability(device))
+            for n, device in enumerate(gpus)
+        ),
+    ]
+
+
+def _jax_capability(device: Any) -> tuple[int, int]:
+    major, _, minor = str(getattr(device, "compute_capability", "0.0")).partition(".")
+    return int(major), int(minor or 0)
+
+
 def _prepare_tensorflow(deterministic: bool) -> Device:
     import tensorflow as tf
 
@@ -88,5 +187,10 @@ def _prepare_jax() -> Device:
     device = jax.devices()[0]
     if device.platform == "cpu":
         return Device("cpu", "CPU")
-    capability = tuple(int(n) for n in str(getattr(device, "compute_capability", "0.0")).split("."))
-    return Device("gpu", device.device_kind, capability >= MIN_TENSOR_CORES)
+    return Device("gpu", device.device_kind, _jax_capability(device) >= MIN_TENSOR_CORES)
+
+
+if __name__ == "__main__":
+    from workbench.training.probe import main
+
+    sys.exit(main())

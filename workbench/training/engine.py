@@ -8,15 +8,15 @@ change of `trainable` until then.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.experiment.plan import Stage, layer_rows
+from workbench.experiment.plan import Stage, layer_rows, steps_per_epoch
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import training_fingerprint
 from workbench.training.backend import Device, resolve_jit, resolve_precision
@@ -34,11 +34,12 @@ from workbench.training.freezing import (
     check_truth,
 )
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.order import epoch_order, fold_seed, steps_per_epoch
+from workbench.training.order import epoch_order, fold_seed
 from workbench.training.place import START, Place, Stopped
 from workbench.training.prefix import FeatureStore, Prefix
 from workbench.training.progression import Progression, Running
 from workbench.training.stage_inputs import CachedInputs, PackInputs, StageInputs, StreamedInputs
+from workbench.training.timing import StepTimes
 from workbench.training.variables import collect, restore
 
 PROGRESS_SECONDS = 0.5  # between two progress events
@@ -60,6 +61,7 @@ class Engine:
         tell: writes an event.
         stop_asked: true once a stop was asked for; looked at before every step.
         store: where outputs of a frozen prefix are kept; only plans with a prefix need one.
+        expected: seconds that an epoch of each stage was estimated to take, by its index.
         place: where the last checkpoint stands.
     """
 
@@ -71,6 +73,7 @@ class Engine:
     tell: Tell
     stop_asked: Callable[[], bool]
     store: FeatureStore | None = None
+    expected: Mapping[int, float] = field(default_factory=dict)
     place: Place = START
 
     def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
@@ -93,7 +96,7 @@ class Engine:
             raise UserError(
                 "The spec was changed since the checkpoint was saved, so its place means nothing.",
                 "Take the change back, or start a new run with it. While a run goes on only "
-                "epochs, early_stopping, keep and [evaluation] may change.",
+                "epochs, early_stopping, keep, gpu and [evaluation] may change.",
             )
 
 
@@ -117,6 +120,8 @@ class _StageRun:
         self.progression = Progression()
         self.running = Running()
         self.warned = False
+        self.checked_estimate = False
+        self.times = StepTimes()
         self.last_progress = 0.0
         self.last_checkpoint = time.monotonic()
 
@@ -201,9 +206,12 @@ class _StageRun:
             precision=resolve_precision(self.spec.precision, self.engine.device),
             jit=self.jit,
             device=self.engine.device.name,
+            estimated_seconds=self.engine.expected.get(self.stage.index),
         )
 
     def _epoch(self, epoch: int, first_step: int) -> None:
+        self.inputs.prepare(epoch)
+        self.times = StepTimes()
         started = time.monotonic()
         self._train_steps(epoch, first_step)
         train = self.running.means()
@@ -215,6 +223,7 @@ class _StageRun:
         if best and self.stage.keep == "best":
             self._save_best(epoch)
         self._look_at_layers(epoch)
+        seconds = time.monotonic() - started
         self.engine.tell(
             "epoch_finished",
             stage=self.stage.index,
@@ -223,9 +232,11 @@ class _StageRun:
             val_loss=validation.get("val_loss"),
             val_accuracy=validation.get("val_accuracy"),
             learning_rate=learning_rate,
-            seconds=time.monotonic() - started,
+            seconds=seconds,
             best=best,
         )
+        if first_step == 0:
+            self._check_estimate(epoch, seconds)
         self.running = Running()
         self._save(Place(self.stage.index, epoch + 1, 0))
 
@@ -241,7 +252,8 @@ class _StageRun:
             for step, x in enumerate(batches, start=first_step):
                 self._stop_or_save(Place(stage.index, epoch, step))
                 rows = order[step * batch_size : (step + 1) * batch_size]
-                self._step(x, rows, epoch, step)
+                with self.times.training:
+                    self._step(x, rows, epoch, step)
                 done += len(rows)
                 pace = done / (time.monotonic() - started)
                 self._tell_progress(epoch, step + 1, self.steps, self.running, pace)
@@ -270,10 +282,28 @@ class _StageRun:
         steps = math.ceil(len(rows) / batch_size)
         for step, (x, batch) in enumerate(self.inputs.validation(batch_size), start=1):
             self._stop_or_save(Place(self.stage.index, epoch, self.steps))
-            logs = self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
+            with self.times.validation:
+                logs = self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
             running = running.plus(logs, len(batch))
             self._tell_progress(epoch, step, steps, running)
         return {f"val_{name}": value for name, value in running.means().items()}
+
+    def _check_estimate(self, epoch: int, seconds: float) -> None:
+        """Holds the stage's first whole epoch against what it was expected to take."""
+        expected = self.engine.expected.get(self.stage.index)
+        if expected is None or self.checked_estimate or not self.times.telling:
+            return
+        self.checked_estimate = True
+        compiling = self.times.compiling
+        self.engine.tell(
+            "estimate_checked",
+            stage=self.stage.index,
+            epoch=epoch,
+            estimated_seconds=expected,
+            seconds=seconds - compiling,
+            compile_seconds=compiling,
+            ratio=(seconds - compiling) / expected,
+        )
 
     def _look_at_layers(self, epoch: int) -> None:
         """Compares the weights with those that the stage began with, and tells."""

@@ -28,11 +28,6 @@ def uniforms(count: int, *parts: int) -> np.ndarray:
     return (bits >> np.uint64(11)) * 2.0**-53  # as many bits as a float64 holds
 
 
-def steps_per_epoch(count: int, batch_size: int, steps: int | None) -> int:
-    """Steps of an epoch: `steps` where given, else as many as visit each image once."""
-    return math.ceil(count / batch_size) if steps is None else steps
-
-
 def epoch_order(
     count: int, seed: int, stage: int, epoch: int, steps: int | None, batch_size: int
 ) -> np.ndarray:

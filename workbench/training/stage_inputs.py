@@ -22,6 +22,9 @@ Rows = np.ndarray
 class StageInputs(Protocol):
     """Inputs of the network that a stage trains."""
 
+    def prepare(self, epoch: int) -> None:
+        """Makes what the epoch reads and nobody has made yet."""
+
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
@@ -41,6 +44,9 @@ class PackInputs:
         self.stage = stage
         self.changes = changes
         self.seed = seed
+
+    def prepare(self, epoch: int) -> None:
+        """Nothing: the pack is there."""
 
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
@@ -65,6 +71,9 @@ class StreamedInputs:
     def __init__(self, images: PackInputs, prefix: Prefix) -> None:
         self.images = images
         self.prefix = prefix
+
+    def prepare(self, epoch: int) -> None:
+        """Nothing: outputs are computed when they are read."""
 
     @contextmanager
     def train(
@@ -92,21 +101,30 @@ class CachedInputs:
         self.train_rows = np.sort(rows["train"])
         self.validation_rows = rows["validation"]
 
+    def prepare(self, epoch: int) -> None:
+        """Runs the prefix over all images of the epoch, where its outputs are not kept yet."""
+        self._train_features(epoch)
+        if len(self.validation_rows):
+            self._validation_features()
+
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        places = np.searchsorted(self.train_rows, order)
+        return train_batches(self._train_features(epoch), places, batch_size, start_step=start_step)
+
+    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        rows = self.validation_rows
+        features = self._validation_features()
+        for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
+            yield batch, rows[places]
+
+    def _train_features(self, epoch: int) -> np.ndarray:
         changes = None
         if self.images.stage.augmented:
             view = (epoch - 1) % self.images.stage.views + 1
             changes = self.images.augmented(np.full(len(self.train_rows), view))
-        features = self.store.features(
-            self.prefix, self.images.data.images, self.train_rows, changes
-        )
-        places = np.searchsorted(self.train_rows, order)
-        return train_batches(features, places, batch_size, start_step=start_step)
+        return self.store.features(self.prefix, self.images.data.images, self.train_rows, changes)
 
-    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        rows = self.validation_rows
-        features = self.store.features(self.prefix, self.images.data.images, rows)
-        for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
-            yield batch, rows[places]
+    def _validation_features(self) -> np.ndarray:
+        return self.store.features(self.prefix, self.images.data.images, self.validation_rows)

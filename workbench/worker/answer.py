@@ -15,6 +15,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.training.environment import prepare_environment
+from workbench.worker.device import claim_device
 from workbench.worker.failures import failure_in_words
 
 TELL_SECONDS = 0.2
@@ -48,6 +49,7 @@ def answer(job: str, events_fd: int) -> int:
 
 def _predict(request: Request, send: Send) -> dict[str, Any]:
     """Request: model, paths. Result: labels, predictions."""
+    claim_device()
     prepare_environment()
     from workbench.results.predict import find_images, predict
 
@@ -59,6 +61,7 @@ def _predict(request: Request, send: Send) -> dict[str, Any]:
 
 def _evaluate(request: Request, send: Send) -> dict[str, Any]:
     """Request: model, manifest, workspace, split, shift. Result: figures."""
+    claim_device()
     prepare_environment()
     from workbench.datasets.manifest import read_manifest
     from workbench.datasets.prepare import prepare_again

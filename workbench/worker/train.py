@@ -24,6 +24,8 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.files import write_atomic
+from workbench.machine.gpus import AUTO, Choice, holders_in_words
+from workbench.machine.sample import GpuGauge, Sample, Sampler
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter, newest_by_stage, read_all
 from workbench.runs.folder import RunFolder
@@ -35,6 +37,7 @@ from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
+from workbench.worker.device import claim_device, expected_seconds
 from workbench.worker.failures import failure_in_words
 from workbench.worker.weights import base_weights
 
@@ -112,6 +115,7 @@ class TrainJob:
         place: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
         told: when each phase of progress was told last.
+        choice: the GPU that it took.
     """
 
     folder: RunFolder
@@ -120,6 +124,7 @@ class TrainJob:
     place: Place = START
     started: float = field(default_factory=time.monotonic)
     told: dict[str, float] = field(default_factory=dict)
+    choice: Choice = field(default_factory=lambda: Choice(AUTO))
 
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
@@ -127,6 +132,7 @@ class TrainJob:
         checkpoint = self._checkpoint() if resume else None
         wait_for_turn(self.folder, self._progress, self.stop_asked)
         self.started = time.monotonic()
+        self._claim(spec)
         weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
@@ -136,6 +142,15 @@ class TrainJob:
         prepare_environment(spec.training.deterministic)
         self._train(spec, data, prepared, weights, checkpoint)
         self._evaluate(spec, data, prepared)
+
+    def _claim(self, spec: ExperimentSpec) -> None:
+        """Takes the GPU, now that it is this run's turn."""
+        self.choice = claim_device(spec.training.gpu)
+        asked = spec.training.gpu
+        self.events.write("gpu_chosen", asked=asked, gpu=self.choice.as_event())
+        if holders := holders_in_words(self.choice):
+            name = self.choice.gpu.name if self.choice.gpu else ""
+            self._note(f"Others hold memory of {safe_text(name)}: {holders}.")
 
     def _checkpoint(self) -> Checkpoint | None:
         """Where a resumed run goes on; None from the beginning."""
@@ -181,6 +196,15 @@ class TrainJob:
         from workbench.worker.base import feature_store
 
         device = prepare_device(spec.training.deterministic)
+        if self.choice.gpu and device.kind == "cpu":
+            self._note(
+                f"{safe_text(self.choice.gpu.name)} was chosen, but the framework sees no GPU: "
+                "training on the CPU. `workbench check` tells why."
+            )
+        images = {split: len(rows) for split, rows in data.rows.items()}
+        expected = expected_seconds(
+            spec, images, data.classes, device, self.choice, self._progress, self._note
+        )
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
         model = build_model(spec, data.classes)
         if weights:
@@ -194,8 +218,11 @@ class TrainJob:
             self.events.write,
             self.stop_asked,
             feature_store(spec, prepared, weights, self._progress, self._note),
+            expected,
         )
-        engine.run(plan_stages(spec), checkpoint)
+        gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
+        with Sampler(self._sample, self.folder.path, gauge):
+            engine.run(plan_stages(spec), checkpoint)
         self.place = engine.place
         save_model(self.folder.model_path, model, spec, prepared.labels)
 
@@ -262,6 +289,9 @@ class TrainJob:
             labels=list(prepared.labels),
             notes=list(prepared.notes),
         )
+
+    def _sample(self, sample: Sample) -> None:
+        self.events.write("machine", **sample)
 
     def _note(self, message: str) -> None:
         self.events.write("notice", message=message)

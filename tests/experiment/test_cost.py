@@ -1,0 +1,171 @@
+"""Operations, bytes and seconds of a plan, in plain arithmetic."""
+
+from dataclasses import replace
+
+import pytest
+
+from workbench.experiment.cost import Work, forward_work, stage_costs
+from workbench.experiment.estimate import (
+    EPOCH_SECONDS,
+    LIGHT_FORWARD,
+    LIGHT_TRAINING,
+    LOOK_SECONDS,
+    Speed,
+    reading_seconds,
+    stage_seconds,
+)
+from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.plan import layer_rows
+from workbench.experiment.presets import BOOK_FACTS, preset_tree
+from workbench.experiment.sections import SplitSpec
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, parse_spec
+
+# Round figures, so that each part of a sum is seen in it.
+SPEED = Speed(
+    forward_flops=1e9,
+    training_flops=5e8,
+    forward_bytes=1e8,
+    training_bytes=5e7,
+    forward_step=0.001,
+    training_step=0.002,
+    update=1e-8,
+)
+
+
+def build(preset: str, *settings: str) -> ExperimentSpec:
+    return parse_spec(apply_settings(preset_tree(preset, "x", BOOK_FACTS), settings), preset)
+
+
+def test_multiply_adds_of_the_book_s_convnet() -> None:
+    rows = {row.name: row.multiply_adds for row in layer_rows(build("book-convnet"), 2)}
+    assert rows["conv1"] == 148 * 148 * 32 * 9 * 3
+    assert rows["conv2"] == 72 * 72 * 64 * 9 * 32
+    assert rows["dense1"] == 7 * 7 * 128 * 512
+    assert rows["output"] == 512
+    assert rows["pool1"] == rows["flatten"] == 0
+
+
+def test_training_pays_for_gradients_of_weights_and_of_inputs() -> None:
+    (cost,) = stage_costs(build("book-mnist"), classes=10)
+    first = 26 * 26 * 32 * 9
+    above = 11 * 11 * 64 * 9 * 32 + 3 * 3 * 64 * 9 * 64 + 576 * 64 + 64 * 10
+    assert cost.forward.flops == 2 * (first + above)
+    # Nothing trains below the first layer, so that its input needs no gradient.
+    assert cost.training.flops == 2 * (2 * first + 3 * above)
+
+
+def test_a_frozen_layer_hands_gradients_down_only_where_something_trains_below() -> None:
+    settings = ('base.trainable=["block4"]', "base.weights=random")
+    _, both = stage_costs(build("fine-tuning", *settings), classes=2)
+    rows = {row.name: row for row in layer_rows(build("fine-tuning", *settings), 2)}
+    block4 = [rows[f"block4_conv{n}"].multiply_adds for n in (1, 2, 3)]
+    block5 = sum(rows[f"block5_conv{n}"].multiply_adds for n in (1, 2, 3))
+    head = [rows["dense1"].multiply_adds, rows["output"].multiply_adds]
+    expected = 2 * block4[0] + 3 * sum(block4[1:]) + 2 * block5 + 3 * sum(head)
+    assert both.stage.prefix == "block3_pool"
+    assert both.training.flops == 2 * expected
+
+
+def test_bytes_of_outputs() -> None:
+    work = forward_work(layer_rows(build("book-mnist"), 10))
+    written = 26 * 26 * 32 + 13 * 13 * 32 + 11 * 11 * 64 + 5 * 5 * 64 + 3 * 3 * 64 + 64 + 10
+    assert (work.heavy_bytes, work.light_bytes) == (4 * written, 0)  # flatten copies nothing
+
+
+def test_convolutions_before_a_normalization_are_light() -> None:
+    spec = build("feature-extraction", "base.name=mobilenetv2-0.35", "base.weights=random")
+    (cost,) = stage_costs(spec, classes=2)
+    assert cost.prefix.heavy_bytes == 0
+    assert cost.prefix.light_bytes > 10_000_000
+    assert cost.prefix.flops == 2 * spec.base_table.multiply_adds
+
+
+def test_an_epoch_is_the_sum_of_its_parts() -> None:
+    (cost,) = stage_costs(build("book-mnist"), classes=10)
+    images = {"train": 130, "validation": 65}
+    took = stage_seconds(cost, images, SPEED)
+    training, forward = cost.training, cost.forward
+    expected = (
+        3 * (0.002 + 93_322 * 1e-8)  # 130 images in batches of 64
+        + 130 * (training.flops / 5e8 + training.heavy_bytes / 5e7)
+        + 2 * 0.001
+        + 65 * (forward.flops / 1e9 + forward.heavy_bytes / 1e8)
+        + EPOCH_SECONDS
+        + 93_322 * LOOK_SECONDS
+    )
+    assert took.epoch == pytest.approx(expected)
+    assert took.prefix == 0
+    assert took.total == pytest.approx(5 * expected)
+
+
+def test_light_bytes_cost_a_share() -> None:
+    work = Work(flops=0, light_bytes=100_000_000)
+    assert SPEED.forward(work) == pytest.approx(LIGHT_FORWARD)
+    assert SPEED.training(work) == pytest.approx(2 * LIGHT_TRAINING)
+
+
+def test_steps_that_are_cut_count_as_they_are() -> None:
+    (cost,) = stage_costs(build("book-convnet"), classes=2)
+    many = stage_seconds(cost, {"train": 2000, "validation": 0}, SPEED)
+    few = stage_seconds(cost, {"train": 100, "validation": 0}, SPEED)
+    assert few == many  # 100 steps of 20 in both
+
+
+def test_a_cached_prefix_is_paid_once_and_a_streamed_one_in_every_epoch() -> None:
+    images = {"train": 100, "validation": 50}
+    (cached,) = stage_costs(build("feature-extraction", "base.weights=random"), classes=2)
+    once = stage_seconds(cached, images, SPEED)
+    prefix = SPEED.forward(cached.prefix)
+    assert once.prefix == pytest.approx(150 * prefix)
+    assert once.total == pytest.approx(once.prefix + 40 * once.epoch)
+    (streamed,) = stage_costs(
+        build("feature-extraction", "base.weights=random", "base.prefix=streamed"), classes=2
+    )
+    each = stage_seconds(streamed, images, SPEED)
+    assert each.prefix == 0
+    assert each.epoch == pytest.approx(once.epoch + 150 * prefix)
+
+
+def test_every_view_is_computed_once() -> None:
+    (cost,) = stage_costs(build("feature-extraction-augmented", "base.weights=random"), classes=2)
+    took = stage_seconds(cost, {"train": 100, "validation": 50}, SPEED)
+    assert took.prefix == pytest.approx((5 * 100 + 50) * SPEED.forward(cost.prefix))
+
+
+def test_memory_holds_weights_state_and_a_batch() -> None:
+    (cost,) = stage_costs(build("book-mnist", "training.precision=float32"), classes=10)
+    outputs = cost.forward.heavy_bytes * 64
+    assert cost.memory_bytes == 4 * 93_322 * 3 + outputs  # rmsprop keeps one number for each
+    (half,) = stage_costs(build("book-mnist"), classes=10)
+    assert half.memory_bytes == 4 * 93_322 * 3 + outputs // 2
+
+
+FACTS = DataFacts((300, 400), False, 3, 2, images=1000, smallest_class=400, user_split=False)
+OWN = replace(FACTS, user_split=True, split_images={"train": 800, "test": 200})
+
+
+@pytest.mark.parametrize(
+    ("facts", "split", "expected"),
+    [
+        (FACTS, SplitSpec(), (700, 150, 150)),
+        (FACTS, SplitSpec(train=100, validation=50, test=0), (200, 100, 0)),
+        (OWN, SplitSpec(), (680, 120, 200)),
+        (OWN, SplitSpec(train=100, validation=50, test=50), (700, 100, 200)),
+        (OWN, SplitSpec(train=0.8, validation=0.0, test=0.2), (800, 0, 200)),
+        (
+            replace(OWN, split_images={"train": 700, "validation": 100, "test": 200}),
+            SplitSpec(),
+            (700, 100, 200),
+        ),
+    ],
+)
+def test_images_of_each_split(
+    facts: DataFacts, split: SplitSpec, expected: tuple[int, int, int]
+) -> None:
+    images = expected_images(facts, split)
+    assert (images["train"], images["validation"], images["test"]) == expected
+
+
+def test_reading_takes_time_by_the_pixel() -> None:
+    assert reading_seconds(FACTS, images_per_second=640) == pytest.approx(2 * 1000 / 1000)

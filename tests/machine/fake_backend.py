@@ -1,0 +1,61 @@
+"""A backend that misbehaves: python -m fake_backend --answer-fd N [--skip STEP] [--known NAME].
+
+FAKE_BACKEND names what goes wrong: "crash gpu:0", "hang gpu:0 jit", "import", "no devices".
+FAKE_GPUS is how many GPUs it offers; FAKE_STDERR is printed; FAKE_ERROR is told by every GPU step.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+
+SPEED = {
+    "forward_flops": 2e11, "training_flops": 2e11, "forward_bytes": 1e10, "training_bytes": 3e9,
+    "forward_step": 1e-3, "training_step": 1e-3, "update": 3e-9,
+}  # fmt: skip
+
+
+def main() -> int:
+    """Returns the exit code, where it comes to that."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--answer-fd", type=int, required=True)
+    parser.add_argument("--skip", action="append", default=[])
+    parser.add_argument("--known", action="append", default=[])
+    given = parser.parse_args()
+    trouble, _, where = os.environ.get("FAKE_BACKEND", "").partition(" ")
+    print(os.environ.get("FAKE_STDERR", ""), file=sys.stderr, flush=True)
+    if trouble == "import":
+        print("ImportError: libfoo.so: cannot open shared object file", file=sys.stderr)
+        return 1
+
+    def tell(**line: object) -> None:
+        os.write(given.answer_fd, (json.dumps(line) + "\n").encode("ascii"))
+
+    count = int(os.environ.get("FAKE_GPUS", "0"))
+    gpus = [f"gpu:{number}" for number in range(count)]
+    devices = [{"id": "cpu:0", "kind": "cpu", "name": "CPU"}]
+    devices += [{"id": one, "kind": "gpu", "name": "NVIDIA H200"} for one in gpus]
+    versions = {"backend": "tensorflow", "version": "2.21.0", "keras": "3.15.1", "cuda": "12.5.1"}
+    tell(framework={**versions, "devices": devices})
+    for device in ("cpu:0", *gpus):
+        for jit in (False, True):
+            name = f"{device} jit" if jit else device
+            if name in given.skip:
+                continue
+            tell(begin=name)
+            if name == where and trouble == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if name == where and trouble == "hang":
+                time.sleep(600)
+            error = os.environ.get("FAKE_ERROR", "") if device != "cpu:0" else ""
+            tell(step={"device": device, "jit": jit, "error": error, "seconds": 0.1})
+    for device, name in (("cpu:0", "CPU"), *((one, "NVIDIA H200") for one in gpus[:1])):
+        if name not in given.known:
+            tell(speed={"device": device, "precision": "float32", "jit": False, "speed": SPEED})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

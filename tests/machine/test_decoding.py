@@ -1,0 +1,41 @@
+"""The pace of reading photographs is measured on what is prepared for training as well."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.experiment.sections import DataSpec
+from workbench.machine import decoding as module
+from workbench.machine.decoding import made_photograph, measure_decoding
+
+
+def test_the_photograph_is_like_one() -> None:
+    photograph = made_photograph()
+    assert 25_000 < len(photograph) < 40_000
+    assert photograph == made_photograph()
+    with Image.open(io.BytesIO(photograph)) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (500, 375))
+        pixels = np.asarray(image)
+    assert pixels.std() > 40
+
+
+def test_images_are_counted_in_the_shape_that_is_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = set()
+    load = module.load_array
+
+    def noted(source: bytes, data: DataSpec) -> np.ndarray:
+        array = load(source, data)
+        shapes.add((array.shape, array.dtype))
+        return array
+
+    monkeypatch.setattr(module, "load_array", noted)
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    told = measure_decoding(seconds=0.1)
+    assert shapes == {((150, 150, 3), np.dtype("uint8"))}
+    assert told.images_per_second > len(os.sched_getaffinity(0))
+    assert 0 <= told.busy <= 1

@@ -1,0 +1,70 @@
+"""Asking the backend: a step that takes its process along costs that step only."""
+
+import os
+from pathlib import Path
+
+from workbench.machine.facts import Framework, Outcome
+from workbench.machine.framework import ask_framework
+
+PATIENCE = 60.0  # seconds; a fake answers in a fraction of one
+
+
+def ask(
+    limit: float = PATIENCE, known: tuple[str, ...] = (), **variables: str
+) -> tuple[Framework | None, Outcome]:
+    path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": path, **variables}
+    return ask_framework(limit, known, environment, module="fake_backend")
+
+
+def answered(told: tuple[Framework | None, Outcome]) -> tuple[Framework, Outcome]:
+    framework, outcome = told
+    assert framework is not None
+    return framework, outcome
+
+
+def test_everything_is_told() -> None:
+    framework, outcome = answered(ask(FAKE_GPUS="2"))
+    assert outcome.status == "ok"
+    assert [device.id for device in framework.devices] == ["cpu:0", "gpu:0", "gpu:1"]
+    assert [device.id for device in framework.gpus] == ["gpu:0", "gpu:1"]
+    assert [(step.device, step.jit) for step in framework.steps] == [
+        ("cpu:0", False), ("cpu:0", True),
+        ("gpu:0", False), ("gpu:0", True),
+        ("gpu:1", False), ("gpu:1", True),
+    ]  # fmt: skip
+    assert [one.device for one in framework.speeds] == ["cpu:0", "gpu:0"]
+    assert framework.current == framework.stopped == ""
+
+
+def test_what_is_known_is_not_measured() -> None:
+    framework, _ = answered(ask(known=("CPU",), FAKE_GPUS="1"))
+    assert [one.device for one in framework.speeds] == ["gpu:0"]
+
+
+def test_a_crash_costs_its_step_only() -> None:
+    framework, outcome = answered(ask(FAKE_GPUS="2", FAKE_BACKEND="crash gpu:0"))
+    assert (outcome.status, outcome.detail) == ("crashed", "by signal SIGSEGV")
+    assert (framework.current, framework.stopped) == ("gpu:0", "by signal SIGSEGV")
+    told = {(step.device, step.jit): step.error for step in framework.steps}
+    assert told.pop(("gpu:0", False)) == "the process was ended by signal SIGSEGV"
+    assert set(told.values()) == {""}
+    assert set(told) == {
+        ("cpu:0", False), ("cpu:0", True), ("gpu:0", True), ("gpu:1", False), ("gpu:1", True),
+    }  # fmt: skip
+
+
+def test_a_hang_ends_at_the_limit() -> None:
+    framework, outcome = answered(ask(limit=2.0, FAKE_GPUS="1", FAKE_BACKEND="hang gpu:0 jit"))
+    assert outcome.status == "hung"
+    assert framework.current == "gpu:0 jit"
+    (failed,) = [step for step in framework.steps if step.error]
+    assert (failed.device, failed.jit) == ("gpu:0", True)
+    assert failed.error.startswith("the process gave no answer after ")
+
+
+def test_no_answer_at_all() -> None:
+    framework, outcome = ask(FAKE_BACKEND="import")
+    assert framework is None
+    assert (outcome.status, outcome.detail) == ("failed", "with exit code 1")
+    assert "ImportError: libfoo.so" in outcome.stderr

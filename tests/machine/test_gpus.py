@@ -1,0 +1,130 @@
+"""Which GPU a run takes."""
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml
+from workbench.machine.gpus import choose_gpu, holders_in_words
+
+GIB = 2**30
+
+
+def card(index: int, used: float, **fields: object) -> Gpu:
+    """80 GiB, `used` of them taken."""
+    told = {"name": "NVIDIA H100", "uuid": f"GPU-{index}aaa", "memory_total": 80 * GIB, **fields}
+    return Gpu.model_validate({"index": index, "memory_used": int(used * GIB), **told})
+
+
+BOX = Nvml(driver="550.54", gpus=(card(0, 60), card(1, 10), card(2, 10, utilization=90)))
+
+
+def chosen(asked: int | str, nvml: Nvml | None = BOX, visible: str | None = None) -> int | None:
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    choice = choose_gpu(asked, nvml, environment)
+    return choice.gpu.index if choice.gpu else None
+
+
+@pytest.mark.parametrize(
+    ("asked", "visible", "expected"),
+    [
+        ("auto", None, 1),  # as free as 2, and idle
+        ("auto", "0", 0),
+        ("auto", "2,0", 2),
+        ("auto", "", None),
+        ("auto", "-1", None),
+        (0, None, 0),
+        (2, "2", 2),
+        ("GPU-2", None, 2),
+        ("none", None, None),
+    ],
+)
+def test_the_freest_or_the_one_asked_for(
+    asked: int | str, visible: str | None, expected: int | None
+) -> None:
+    assert chosen(asked, visible=visible) == expected
+
+
+def test_a_worker_is_shown_the_chosen_one_alone() -> None:
+    choice = choose_gpu("auto", BOX, {})
+    assert choice.environment == {
+        "CUDA_VISIBLE_DEVICES": "GPU-1aaa", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }  # fmt: skip
+    assert choose_gpu("none", BOX, {}).environment == {"CUDA_VISIBLE_DEVICES": "-1"}
+    # Where nothing is known, nothing is changed: the framework may know better.
+    assert choose_gpu("auto", None, {}).environment == {}
+    assert choose_gpu("auto", Nvml(error="Driver Not Loaded", error_code=9), {}).environment == {}
+
+
+def test_without_a_name_the_number_in_the_order_of_the_bus() -> None:
+    choice = choose_gpu(0, Nvml(gpus=(card(0, 0, uuid=""),)), {})
+    assert choice.environment == {
+        "CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }  # fmt: skip
+
+
+def test_a_lost_gpu_is_passed_over_and_refused_by_name() -> None:
+    box = Nvml(gpus=(card(0, 70), card(1, 0, error="GPU is lost")))
+    assert chosen("auto", box) == 0
+    with pytest.raises(UserError, match=r"GPU 1 \(NVIDIA H100\) does not answer: GPU is lost"):
+        chosen(1, box)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"ecc_errors": 1}, {"remap_failed": True}, {"xids": (13, 79)}], ids=str
+)
+def test_a_card_with_a_fault_is_the_last_resort(fault: dict[str, object]) -> None:
+    assert chosen("auto", Nvml(gpus=(card(0, 1, **fault), card(1, 70)))) == 1
+    assert chosen("auto", Nvml(gpus=(card(0, 1, **fault),))) == 0
+    assert chosen("auto", Nvml(gpus=(card(0, 1, xids=(13,)), card(1, 70)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "nvml", "visible", "words"),
+    [
+        (3, BOX, None, "There is no GPU 3; allowed: 0, 1, 2, none or auto"),
+        (0, None, None, "There is no GPU 0: no NVIDIA GPU can be found here"),
+        (0, Nvml(error="Driver Not Loaded", error_code=9), None, "Driver Not Loaded"),
+        (1, BOX, "0", "GPU 1 is hidden by CUDA_VISIBLE_DEVICES=0"),
+    ],
+)
+def test_refusals(asked: int, nvml: Nvml | None, visible: str | None, words: str) -> None:
+    with pytest.raises(UserError) as refused:
+        chosen(asked, nvml, visible)
+    assert words in str(refused.value)
+
+
+def test_of_slices_the_freest() -> None:
+    parts = (
+        MigDevice(uuid="MIG-a", memory_total=10 * GIB, memory_used=9 * GIB),
+        MigDevice(uuid="MIG-b", memory_total=10 * GIB, memory_used=1 * GIB),
+    )
+    box = Nvml(gpus=(card(0, 10, mig=True, mig_devices=parts), card(1, 76)))
+    choice = choose_gpu("auto", box, {})
+    assert (choice.uuid, choice.memory_free) == ("MIG-b", 9 * GIB)
+    assert choice.environment["CUDA_VISIBLE_DEVICES"] == "MIG-b"
+    named = choose_gpu("auto", box, {"CUDA_VISIBLE_DEVICES": "MIG-a"})
+    assert named.uuid == "MIG-a"
+
+
+def test_for_the_log() -> None:
+    assert choose_gpu("none", BOX, {}).as_event() is None
+    assert choose_gpu(1, BOX, {}).as_event() == {
+        "index": 1,
+        "uuid": "GPU-1aaa",
+        "name": "NVIDIA H100",
+        "memory_free": 70 * GIB,
+        "memory_total": 80 * GIB,
+    }
+
+
+def test_who_holds_memory_the_largest_first() -> None:
+    processes = (
+        GpuProcess(pid=7, memory=GIB, user="eve\x1b[31m", name="python"),
+        GpuProcess(pid=8, memory=59 * GIB),
+        GpuProcess(pid=9),
+    )
+    box = Nvml(gpus=(card(0, 60, processes=processes),))
+    assert holders_in_words(choose_gpu(0, box, {})) == (
+        "another user (PID 8) 59.0 GiB, eve\\e[31m (PID 7, python) 1.0 GiB, another user (PID 9)"
+    )
+    assert holders_in_words(choose_gpu(1, BOX, {})) == ""

@@ -1,0 +1,35 @@
+"""Compiling told from work by how long steps take."""
+
+import pytest
+
+from workbench.training.timing import StepTimes, compile_seconds
+
+
+@pytest.mark.parametrize(
+    ("steps", "compiling"),
+    [
+        ([], 0.0),
+        ([3.0], 0.0),  # nothing to hold it against
+        ([3.0, 1.0], 2.0),
+        ([1.0, 3.0], 0.0),
+        ([1.0, 1.0, 1.0], 0.0),
+        ([9.0, 1.0, 1.0, 1.0], 8.0),
+        ([5.0, 1.0, 1.0, 1.0], 0.0),  # five times the median: may be work
+        ([5.1, 1.0, 1.0, 1.0], pytest.approx(4.1)),
+        ([9.0, 1.0, 1.0, 1.0, 7.0], pytest.approx(14.0)),  # the last batch has another size
+    ],
+)
+def test_compile_seconds(steps: list[float], compiling: float) -> None:
+    assert compile_seconds(steps) == compiling
+
+
+def test_too_few_steps_tell_nothing() -> None:
+    times = StepTimes()
+    for _ in range(2):
+        with times.training:
+            pass
+    assert not times.telling
+    with times.training:
+        pass
+    assert times.telling
+    assert len(times.training.seconds) == 3

@@ -1,0 +1,55 @@
+"""How fast this box reads photographs: with what is read from disk, the pace of the first epoch."""
+
+import io
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from workbench.datasets.images import load_array
+from workbench.datasets.threads import in_threads
+from workbench.experiment.sections import DataSpec
+from workbench.machine.facts import Decoding
+
+WIDTH, HEIGHT = 500, 375  # pixels, as most pictures of the cats and dogs of Kaggle
+MEASURE_SECONDS = 0.5
+BUSY_SECONDS = 0.3
+_QUALITY = 90
+_NOISE = 2.5  # grey levels: with it the file is as long as a photograph of that size, 31 kB
+_DATA = DataSpec(source="made here")  # the default: 150 x 150 pixels in colour
+
+
+def measure_decoding(seconds: float = MEASURE_SECONDS) -> Decoding:
+    """Reads one made-up photograph over and over with every core, for so many seconds."""
+    busy = psutil.cpu_percent(BUSY_SECONDS) / 100  # this process sleeps meanwhile
+    photograph = made_photograph()
+    load_array(photograph, _DATA)
+    began = time.monotonic()
+    images = sum(1 for _ in in_threads(_load, _again(photograph, began + seconds)))
+    return Decoding(images_per_second=images / (time.monotonic() - began), busy=busy)
+
+
+def made_photograph() -> bytes:
+    """A JPEG of smooth shapes with a little noise; the same one every time."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    hills = [
+        np.sin(x / 90 + channel) * 50 + np.cos(y / 60 - channel) * 40 + np.hypot(x - 200, y - 150)
+        for channel in range(3)
+    ]
+    folded = 255 - np.abs(np.stack(hills, axis=-1) % 510 - 255)  # up to 255, then down again
+    grain = np.random.default_rng(1).normal(0, _NOISE, (HEIGHT, WIDTH, 1))
+    pixels = np.clip(folded + grain, 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _load(photograph: bytes) -> np.ndarray:
+    return load_array(photograph, _DATA)
+
+
+def _again(photograph: bytes, deadline: float) -> Iterator[bytes]:
+    while time.monotonic() < deadline:
+        yield photograph

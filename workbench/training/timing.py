@@ -1,0 +1,57 @@
+"""How long an epoch's steps take, and how much of that was compiling."""
+
+import time
+from statistics import median
+from types import TracebackType
+
+LEAST_STEPS = 3  # fewer cannot tell which of them compiled
+OUTLIER = 5.0  # times the median: only compiling takes so long
+
+
+class Stopwatch:
+    """Seconds of each `with` block."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.seconds.append(time.perf_counter() - self._started)
+
+
+class StepTimes:
+    """The steps of an epoch, training and validation each by themselves."""
+
+    def __init__(self) -> None:
+        self.training = Stopwatch()
+        self.validation = Stopwatch()
+
+    @property
+    def telling(self) -> bool:
+        """True where there were steps enough to tell compiling from work."""
+        return len(self.training.seconds) >= LEAST_STEPS
+
+    @property
+    def compiling(self) -> float:
+        """Seconds beyond the median of the steps that took many times as long.
+
+        The first step compiles, and so does the first of another size, at an epoch's end.
+        """
+        return compile_seconds(self.training.seconds) + compile_seconds(self.validation.seconds)
+
+
+def compile_seconds(steps: list[float]) -> float:
+    """Of steps in seconds; 0 where they are too few to tell."""
+    if len(steps) < LEAST_STEPS:
+        # The first of one or two validation steps still tells where it dwarfs the other.
+        return max(steps[0] - steps[1], 0.0) if len(steps) == 2 else 0.0
+    usual = median(steps)
+    return sum(taken - usual for taken in steps if taken > OUTLIER * usual)
