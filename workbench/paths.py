@@ -25,6 +25,16 @@ class Workspace:
         """One folder for each run."""
         return self.root / "saved_models"
 
+    @property
+    def trash(self) -> Path:
+        """Runs that were deleted, until someone empties it."""
+        return self.runs / ".trash"
+
+    @property
+    def drafts(self) -> Path:
+        """Experiments that were begun and not started."""
+        return self.runs / ".drafts"
+
 
 def find_workspace(given: str | Path | None = None) -> Workspace:
     """The folder given, else $WORKBENCH_HOME, else the current folder.

@@ -7,9 +7,14 @@ import pytest
 from workbench.experiment.cost import Work, forward_work, stage_costs
 from workbench.experiment.estimate import (
     EPOCH_SECONDS,
+    LAYER_FORWARD,
+    LAYER_TRAINING,
     LIGHT_FORWARD,
     LIGHT_TRAINING,
     LOOK_SECONDS,
+    PREFIX_BATCH,
+    SAVE_SECONDS,
+    TINY_LAYERS,
     Speed,
     reading_seconds,
     stage_seconds,
@@ -68,15 +73,18 @@ def test_a_frozen_layer_hands_gradients_down_only_where_something_trains_below()
 
 
 def test_bytes_of_outputs() -> None:
-    work = forward_work(layer_rows(build("book-mnist"), 10))
+    rows = layer_rows(build("book-mnist"), 10)
     written = 26 * 26 * 32 + 13 * 13 * 32 + 11 * 11 * 64 + 5 * 5 * 64 + 3 * 3 * 64 + 64 + 10
-    assert (work.heavy_bytes, work.light_bytes) == (4 * written, 0)  # flatten copies nothing
+    assert forward_work(rows).heavy_bytes == 4 * written  # flatten copies nothing
+    work = forward_work(rows, (28, 28, 1))
+    assert (work.heavy_bytes, work.light_bytes) == (4 * (written + 28 * 28), 0)
+    assert work.layers == 8
 
 
 def test_convolutions_before_a_normalization_are_light() -> None:
     spec = build("feature-extraction", "base.name=mobilenetv2-0.35", "base.weights=random")
     (cost,) = stage_costs(spec, classes=2)
-    assert cost.prefix.heavy_bytes == 0
+    assert cost.prefix.heavy_bytes == 4 * 160 * 160 * 3  # the image
     assert cost.prefix.light_bytes > 10_000_000
     assert cost.prefix.flops == 2 * spec.base_table.multiply_adds
 
@@ -86,13 +94,14 @@ def test_an_epoch_is_the_sum_of_its_parts() -> None:
     images = {"train": 130, "validation": 65}
     took = stage_seconds(cost, images, SPEED)
     training, forward = cost.training, cost.forward
+    more = 8 - TINY_LAYERS
     expected = (
-        3 * (0.002 + 93_322 * 1e-8)  # 130 images in batches of 64
+        3 * (0.002 * (1 + more * LAYER_TRAINING) + 93_322 * 1e-8)  # 130 images in batches of 64
         + 130 * (training.flops / 5e8 + training.heavy_bytes / 5e7)
-        + 2 * 0.001
+        + 2 * 0.001 * (1 + more * LAYER_FORWARD)
         + 65 * (forward.flops / 1e9 + forward.heavy_bytes / 1e8)
         + EPOCH_SECONDS
-        + 93_322 * LOOK_SECONDS
+        + 93_322 * (SAVE_SECONDS + LOOK_SECONDS)
     )
     assert took.epoch == pytest.approx(expected)
     assert took.prefix == 0
@@ -100,9 +109,14 @@ def test_an_epoch_is_the_sum_of_its_parts() -> None:
 
 
 def test_light_bytes_cost_a_share() -> None:
-    work = Work(flops=0, light_bytes=100_000_000)
-    assert SPEED.forward(work) == pytest.approx(LIGHT_FORWARD)
-    assert SPEED.training(work) == pytest.approx(2 * LIGHT_TRAINING)
+    work = Work(light_bytes=100_000_000)
+    assert SPEED.forward(work, 2, 0) == pytest.approx(2 * LIGHT_FORWARD)
+    assert SPEED.training(work, 2, 0) == pytest.approx(4 * LIGHT_TRAINING)
+
+
+@pytest.mark.parametrize(("layers", "factor"), [(1, 1.0), (3, 1.0), (13, 1 + 10 * LAYER_FORWARD)])
+def test_layers_beyond_a_tiny_network_add_to_a_step(layers: int, factor: float) -> None:
+    assert SPEED.forward(Work(layers=layers), 0, 5) == pytest.approx(5 * 0.001 * factor)
 
 
 def test_steps_that_are_cut_count_as_they_are() -> None:
@@ -116,26 +130,26 @@ def test_a_cached_prefix_is_paid_once_and_a_streamed_one_in_every_epoch() -> Non
     images = {"train": 100, "validation": 50}
     (cached,) = stage_costs(build("feature-extraction", "base.weights=random"), classes=2)
     once = stage_seconds(cached, images, SPEED)
-    prefix = SPEED.forward(cached.prefix)
-    assert once.prefix == pytest.approx(150 * prefix)
+    prefix = SPEED.forward(cached.prefix, 150, 150 / PREFIX_BATCH)
+    assert once.prefix == pytest.approx(prefix)
     assert once.total == pytest.approx(once.prefix + 40 * once.epoch)
     (streamed,) = stage_costs(
         build("feature-extraction", "base.weights=random", "base.prefix=streamed"), classes=2
     )
     each = stage_seconds(streamed, images, SPEED)
     assert each.prefix == 0
-    assert each.epoch == pytest.approx(once.epoch + 150 * prefix)
+    assert each.epoch == pytest.approx(once.epoch + prefix)
 
 
 def test_every_view_is_computed_once() -> None:
     (cost,) = stage_costs(build("feature-extraction-augmented", "base.weights=random"), classes=2)
     took = stage_seconds(cost, {"train": 100, "validation": 50}, SPEED)
-    assert took.prefix == pytest.approx((5 * 100 + 50) * SPEED.forward(cost.prefix))
+    assert took.prefix == pytest.approx(SPEED.forward(cost.prefix, 550, 550 / PREFIX_BATCH))
 
 
 def test_memory_holds_weights_state_and_a_batch() -> None:
     (cost,) = stage_costs(build("book-mnist", "training.precision=float32"), classes=10)
-    outputs = cost.forward.heavy_bytes * 64
+    outputs = cost.forward.heavy_bytes * 64  # the images themselves among them
     assert cost.memory_bytes == 4 * 93_322 * 3 + outputs  # rmsprop keeps one number for each
     (half,) = stage_costs(build("book-mnist"), classes=10)
     assert half.memory_bytes == 4 * 93_322 * 3 + outputs // 2

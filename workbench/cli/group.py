@@ -51,8 +51,10 @@ class ErrorsForPeople(click.Group):
 
 @click.group(
     cls=ErrorsForPeople,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with `workbench demo`, or `workbench train --preset convnet --data FOLDER`.",
+    epilog="Without a command, on a terminal: the guided app. Or start with `workbench demo`, or "
+    "`workbench train --preset convnet --data FOLDER`.",
 )
 @click.version_option(__version__, prog_name="workbench")
 @click.option(
@@ -61,10 +63,20 @@ class ErrorsForPeople(click.Group):
     metavar="DIR",
     help=f"Folder of data/ and saved_models/ (else ${HOME_VARIABLE}, else the current folder).",
 )
+@click.option(
+    "--low-bandwidth", is_flag=True, help="The app: redraw less often, for a slow connection."
+)
 @click.pass_context
-def workbench(ctx: click.Context, workspace: Path | None) -> None:
+def workbench(ctx: click.Context, workspace: Path | None, low_bandwidth: bool) -> None:
     """From a folder of images to a trained, understood image classifier."""
     ctx.obj = workspace
+    if ctx.invoked_subcommand is not None:
+        return
+    from workbench.cli.app import can_open, open_app
+
+    if can_open():
+        ctx.exit(open_app(find_workspace(workspace), low_bandwidth))
+    click.echo(ctx.get_help())
 
 
 def in_workspace(command: Callable[..., None]) -> Callable[..., None]:

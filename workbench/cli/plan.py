@@ -95,7 +95,7 @@ def stage_lines(
             lines.append(f"  prefix   {what}: {part}, once an image{views}{time}; {size} on disk")
         else:
             lines.append(f"  prefix   {what}: {part}, in every epoch")
-    lines.append(f"  memory   {human_bytes(cost.memory_bytes)} or more")
+    lines.append(f"  memory   {human_bytes(cost.memory_bytes)} for weights, state and a batch")
     if took:
         epochs = took.total - took.prefix
         lines.append(
@@ -116,12 +116,9 @@ def total_line(
     if figures.images_per_second:
         seconds = reading_seconds(facts, figures.images_per_second)
         total += seconds
-        reading = f", reading the images included ({human_seconds(seconds)})"
+        reading = f", reading the images ({human_seconds(seconds)}) included"
     device = "the CPU" if figures.kind == "cpu" else safe_text(figures.device, 40)
-    return (
-        f"at most about {human_seconds(total)} on {device} as measured here{reading}; the first "
-        "steps compile, which takes some seconds more"
-    )
+    return f"in all at most about {human_seconds(total)} on {device}, as measured here{reading}"
 
 
 @click.command()

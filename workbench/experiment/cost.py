@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
 from workbench.experiment.spec import ExperimentSpec
@@ -15,18 +15,20 @@ _NO_COPY = ("flatten", "dropout")  # a view of what is there, or nothing outside
 
 @dataclass(frozen=True)
 class Work:
-    """What one image asks of some layers.
+    """What some layers do: figures of one image, and how many layers there are.
 
     Attributes:
         flops: floating-point operations; a multiply-add is two.
-        heavy_bytes: bytes that convolutions with a bias and an activation of their own, poolings
-            and dense layers put out.
+        heavy_bytes: bytes that go in, and that convolutions with a bias and an activation of
+            their own, poolings and dense layers put out.
         light_bytes: bytes that all other layers put out: normalization, activations, additions.
+        layers: each costs something in every step, however small the step is.
     """
 
     flops: int = 0
     heavy_bytes: int = 0
     light_bytes: int = 0
+    layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,16 @@ def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
     return [_stage_cost(spec, stage, rows) for stage in plan_stages(spec)]
 
 
-def forward_work(rows: Sequence[LayerRow]) -> Work:
-    """One image through the layers."""
+def forward_work(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) -> Work:
+    """One image through the layers.
+
+    Args:
+        input_shape: of what the first of them reads; () for no numbers at all.
+    """
     # Convolutions before a normalization leave bias and activation to other layers.
     normalized = any(row.kind == "batch normalization" for row in rows)
-    sizes = {"heavy": 0, "light": 0}
+    read = math.prod(input_shape) * 4 if input_shape else 0
+    sizes = {"heavy": read, "light": 0}
     for row in rows:
         if row.kind in _NO_COPY:
             continue
@@ -84,7 +91,7 @@ def forward_work(rows: Sequence[LayerRow]) -> Work:
         )
         sizes["heavy" if heavy else "light"] += math.prod(row.output_shape) * 4
     flops = 2 * sum(row.multiply_adds for row in rows)
-    return Work(flops, sizes["heavy"], sizes["light"])
+    return Work(flops, sizes["heavy"], sizes["light"], len(rows))
 
 
 def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
@@ -103,8 +110,8 @@ def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
 
 def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> StageCost:
     below, above = _split(rows, stage.prefix)
-    forward = forward_work(above)
-    training = Work(training_flops(above, stage), forward.heavy_bytes, forward.light_bytes)
+    forward = forward_work(above, below[-1].output_shape if below else spec.data.input_shape)
+    training = replace(forward, flops=training_flops(above, stage))
     trainable = _trainable(spec, stage, rows)
     parameters = sum(row.parameters for row in rows)
     numbers = parameters + trainable * (1 + OPTIMIZER_SLOTS[stage.optimizer])
@@ -119,7 +126,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
         prefix_shape=shape,
         prefix_bytes=size,
         prefix_share=share,
-        prefix=forward_work(below),
+        prefix=forward_work(below, spec.data.input_shape if below else ()),
         forward=forward,
         training=training,
         batch_size=batch,

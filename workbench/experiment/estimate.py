@@ -1,5 +1,6 @@
 """Seconds: what a stage will take on a device that was measured."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,11 +12,17 @@ from workbench.experiment.plan import steps_per_epoch
 
 # Outputs of normalizations, activations and additions are written once and read once, with
 # nothing else done to them; measured beside a convolution with bias, activation and pooling.
-LIGHT_FORWARD = 0.6
+LIGHT_FORWARD = 0.45
 LIGHT_TRAINING = 0.3
-# Seconds of an epoch that do not depend on its images: events and the best epoch's weights on
-# disk; and, for each number of the whole network, its look at what moved.
-EPOCH_SECONDS = 0.03
+# What a layer adds to a step, as a share of what the step of a network of TINY_LAYERS costs.
+TINY_LAYERS = 3
+LAYER_FORWARD = 1 / 10
+LAYER_TRAINING = 1 / 6
+PREFIX_BATCH = 32  # images a step while a prefix is computed (see `training.prefix`)
+# Seconds of an epoch that do not depend on its images: events and files; for each trained number
+# the best epoch's weights on disk; for each number of the whole network the look at what moved.
+EPOCH_SECONDS = 0.05
+SAVE_SECONDS = 1e-8
 LOOK_SECONDS = 2e-9
 
 
@@ -27,7 +34,7 @@ class Speed(BaseModel):
         training_flops: the same while training, forward and backward counted.
         forward_bytes: bytes a second that convolutions of few channels and poolings put out.
         training_bytes: the same while training.
-        forward_step: seconds that any step without training costs, however small.
+        forward_step: seconds that a step of a tiny network costs without training.
         training_step: the same while training.
         update: seconds that an optimizer's step costs for each trained number.
     """
@@ -42,15 +49,22 @@ class Speed(BaseModel):
     training_step: float
     update: float
 
-    def forward(self, work: Work) -> float:
-        """Seconds of one image's way forward, as part of a batch."""
+    def forward(self, work: Work, images: int, steps: float) -> float:
+        """Seconds of steps that take so many images forward in all."""
         written = work.heavy_bytes + LIGHT_FORWARD * work.light_bytes
-        return work.flops / self.forward_flops + written / self.forward_bytes
+        one = work.flops / self.forward_flops + written / self.forward_bytes
+        return images * one + steps * self.forward_step * _layers(work, LAYER_FORWARD)
 
-    def training(self, work: Work) -> float:
-        """Seconds of one image's way forward and back, as part of a batch."""
+    def training(self, work: Work, images: int, steps: float) -> float:
+        """Seconds of steps that take so many images forward and back, without the update."""
         written = work.heavy_bytes + LIGHT_TRAINING * work.light_bytes
-        return work.flops / self.training_flops + written / self.training_bytes
+        one = work.flops / self.training_flops + written / self.training_bytes
+        return images * one + steps * self.training_step * _layers(work, LAYER_TRAINING)
+
+
+def _layers(work: Work, share: float) -> float:
+    """What a step costs, in steps of a tiny network."""
+    return 1 + share * max(work.layers - TINY_LAYERS, 0)
 
 
 @dataclass(frozen=True)
@@ -80,23 +94,24 @@ def stage_seconds(cost: StageCost, images: Mapping[str, int], speed: Speed) -> S
         images: by "train" and "validation".
     """
     stage = cost.stage
+    validated = images["validation"]
     steps = steps_per_epoch(images["train"], cost.batch_size, stage.steps_per_epoch)
     trained = images["train"] if stage.steps_per_epoch is None else steps * cost.batch_size
-    validation_steps = -(-images["validation"] // cost.batch_size)
-    prefix = speed.forward(cost.prefix)
     epoch = (
-        steps * (speed.training_step + cost.trainable * speed.update)
-        + trained * speed.training(cost.training)
-        + validation_steps * speed.forward_step
-        + images["validation"] * speed.forward(cost.forward)
+        speed.training(cost.training, trained, steps)
+        + steps * cost.trainable * speed.update
+        + speed.forward(cost.forward, validated, math.ceil(validated / cost.batch_size))
         + EPOCH_SECONDS
+        + cost.trainable * SAVE_SECONDS
         + cost.parameters * LOOK_SECONDS
     )
     once = 0.0
     if stage.cached:
-        once = (images["train"] * max(stage.views, 1) + images["validation"]) * prefix
+        passed = images["train"] * max(stage.views, 1) + validated
+        once = speed.forward(cost.prefix, passed, passed / PREFIX_BATCH)
     elif stage.prefix is not None:
-        epoch += (trained + images["validation"]) * prefix
+        passed = trained + validated
+        epoch += speed.forward(cost.prefix, passed, passed / PREFIX_BATCH)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
 
 

@@ -213,8 +213,9 @@ def _no_driver(nvml: Nvml, system: System) -> Finding:
         "no-driver",
         "warning",
         "No NVIDIA driver and no NVIDIA card seen.",
-        "Training takes the CPU. That works for everything here; large networks take long.",
-        f"only if there should be a GPU: {ASK_FOR_DRIVER}",
+        "Training takes the CPU: everything works, large networks take long. Only if there should "
+        "be a GPU, something is to be done.",
+        ASK_FOR_DRIVER,
         GPU_FINDINGS,
         short="no NVIDIA driver and no NVIDIA card",
     )

@@ -25,8 +25,9 @@ know; a change that would mislead such a reader raises SCHEMA.
     epoch_finished    stage, epoch, loss, accuracy, val_loss, val_accuracy (null without validation
                       images), learning_rate, seconds, best
     layers            stage, epoch, layers [{name, requested, compiled, moved}]
-    estimate_checked  stage, epoch, estimated_seconds, seconds (of the stage's first whole epoch
-                      without its compile_seconds), ratio (seconds / estimated_seconds)
+    estimate_checked  stage, epoch, estimated_seconds, seconds (of that epoch without its
+                      compile_seconds), ratio (seconds / estimated_seconds); for the first two
+                      whole epochs of a stage
     machine           cpu, process_cpu (percent; of one core for the latter), memory_used,
                       memory_total, process_memory, disk_free (bytes), gpu {utilization,
                       temperature, memory_used, memory_total} or null; every few seconds

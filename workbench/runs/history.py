@@ -54,6 +54,9 @@ class History:
         epochs: finished epochs in the order of the plan.
         progress: the newest figures inside the current epoch.
         checkpoint: where a resume would go on.
+        layers: the newest `layers` of each stage: what was frozen, and what moved.
+        gpu: the newest `gpu_chosen`.
+        machine: the newest `machine`, {} between lives.
         message, hint: of a failure.
         resumed: how many times the run was resumed.
     """
@@ -73,6 +76,9 @@ class History:
     checkpoint: Place | None = None
     notices: list[str] = field(default_factory=list)
     evaluation: Evaluation | None = None
+    layers: dict[int, Event] = field(default_factory=dict)
+    gpu: Event = field(default_factory=dict)
+    machine: Event = field(default_factory=dict)
     message: str = ""
     hint: str = ""
     resumed: int = 0
@@ -101,6 +107,7 @@ class History:
             stages=dict(self.stages),
             epochs=list(self.epochs),
             notices=list(self.notices),
+            layers=dict(self.layers),
         )
 
 
@@ -126,11 +133,13 @@ def fold(events: Iterable[Event], history: History | None = None) -> History:
 
 def _life_begins(told: History, event: Event) -> None:
     told.worker = event
+    told.machine = {}
     told.ended = told.work = told.progress = None
     told.message = told.hint = ""
 
 
 def _life_ends(told: History, event: Event) -> None:
+    told.machine = {}
     told.ended = told.last_sign
     told.work = told.progress = None
     told.message, told.hint = text(event.get("message")), text(event.get("hint"))
@@ -205,6 +214,20 @@ def _stage_finished(told: History, event: Event) -> None:
         told.stages[index] = replace(told.stages[index], end=event)
 
 
+def _layers(told: History, event: Event) -> None:
+    index = whole(event.get("stage"))
+    if index is not None and isinstance(event.get("layers"), list):
+        told.layers[index] = event
+
+
+def _gpu_chosen(told: History, event: Event) -> None:
+    told.gpu = event
+
+
+def _machine(told: History, event: Event) -> None:
+    told.machine = event
+
+
 def _evaluated(told: History, event: Event) -> None:
     told.work = None
     told.evaluation = Evaluation.from_event(event)
@@ -221,6 +244,9 @@ _HANDLERS: dict[str, Callable[[History, Event], None]] = {
     "progress": _progress,
     "epoch_finished": _epoch_finished,
     "checkpoint_saved": _checkpoint_saved,
+    "layers": _layers,
+    "gpu_chosen": _gpu_chosen,
+    "machine": _machine,
     "stage_finished": _stage_finished,
     "evaluating": _working,
     "evaluated": _evaluated,

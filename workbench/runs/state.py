@@ -88,7 +88,6 @@ def run_state(folder: RunFolder, history: History, locked: bool, now: float | No
 
 def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
     """The run in a line; a damaged folder gives what can be read of it."""
-    spec = _spec(folder)
     try:
         locked = is_locked(folder.lock_path)
         history = fold(EventReader(folder.events_path).drain())
@@ -96,6 +95,17 @@ def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
     except OSError as error:
         history = History()
         state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+    return summary_of(folder, read_tables(folder), history, state)
+
+
+def summary_of(
+    folder: RunFolder, spec: dict[str, Any], history: History, state: State
+) -> RunSummary:
+    """A run in a line from what is known of it.
+
+    Args:
+        spec: its tables, as `read_tables` gives them.
+    """
     best, evaluation = history.best_accuracy, history.evaluation
     source = _table(spec, "data").get("source", UNKNOWN)
     return RunSummary(
@@ -143,7 +153,7 @@ def _has_checkpoint(folder: RunFolder) -> bool:
     return any(not path.name.startswith(".") for path in folder.checkpoints.iterdir())
 
 
-def _spec(folder: RunFolder) -> dict[str, Any]:
+def read_tables(folder: RunFolder) -> dict[str, Any]:
     """The spec's tables unchecked: specs of other versions are told of all the same."""
     try:
         return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))

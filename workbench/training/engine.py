@@ -43,6 +43,7 @@ from workbench.training.timing import StepTimes
 from workbench.training.variables import collect, restore
 
 PROGRESS_SECONDS = 0.5  # between two progress events
+CHECKED_EPOCHS = 2  # whose time is held against the estimate
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
 
 
@@ -120,7 +121,7 @@ class _StageRun:
         self.progression = Progression()
         self.running = Running()
         self.warned = False
-        self.checked_estimate = False
+        self.whole_epochs = 0  # in this life
         self.times = StepTimes()
         self.last_progress = 0.0
         self.last_checkpoint = time.monotonic()
@@ -289,11 +290,16 @@ class _StageRun:
         return {f"val_{name}": value for name, value in running.means().items()}
 
     def _check_estimate(self, epoch: int, seconds: float) -> None:
-        """Holds the stage's first whole epoch against what it was expected to take."""
+        """Holds the first whole epochs against what one was expected to take.
+
+        Two of them: in the first, what is compiling can only be told by how long steps take.
+        """
         expected = self.engine.expected.get(self.stage.index)
-        if expected is None or self.checked_estimate or not self.times.telling:
+        self.whole_epochs += 1
+        if expected is None or self.whole_epochs > CHECKED_EPOCHS:
             return
-        self.checked_estimate = True
+        if self.whole_epochs == 1 and not self.times.telling:
+            return
         compiling = self.times.compiling
         self.engine.tell(
             "estimate_checked",

@@ -20,8 +20,8 @@ from workbench.training.backend import Device, resolve_jit, resolve_precision
 
 SECONDS = 0.25  # of steps for each figure
 LOOK_SECONDS = 0.2  # for how busy others keep the CPU
-LEAST_STEPS, MOST_STEPS = 4, 60
-CPU_BATCH, GPU_BATCH = 16, 128  # images a step; a GPU needs more of them to be busy
+LEAST_STEPS, MOST_STEPS = 3, 60
+CPU_BATCH, GPU_BATCH = 8, 128  # images a step; a GPU needs more of them to be busy
 SIDE, CHANNELS = 28, 256  # VGG16's third block at 112 x 112
 THIN_SIDE, THIN_FILTERS = 150, 32  # the first block of the book's convnet
 UNITS = 1024
@@ -67,6 +67,7 @@ def measure(jit: bool, batch_size: int = CPU_BATCH) -> Speed:
     Args:
         batch_size: images a step.
     """
+    # TINY_LAYERS of them, with the output.
     tiny = _Timed((64,), [layers.Dropout(0.5, seed=0), layers.Dense(16)], batch_size, jit)
     step, training_step = tiny.forward(), tiny.training()
     wide = _Timed((UNITS,), [layers.Dense(UNITS), layers.Dense(UNITS)], batch_size, jit)
@@ -160,7 +161,6 @@ class _Timed:
 def _seconds(step: Callable[[], object]) -> float:
     """Of a step once it is compiled: the quicker half's median, since only delays disturb it."""
     step()
-    step()  # some backends compile again once sizes have been seen
     taken: list[float] = []
     while len(taken) < LEAST_STEPS or (sum(taken) < SECONDS and len(taken) < MOST_STEPS):
         started = time.perf_counter()

@@ -1,11 +1,10 @@
 """How long an epoch's steps take, and how much of that was compiling."""
 
 import time
-from statistics import median
 from types import TracebackType
 
 LEAST_STEPS = 3  # fewer cannot tell which of them compiled
-OUTLIER = 5.0  # times the median: only compiling takes so long
+OUTLIER = 5.0  # times what is usual: only compiling takes so long
 
 
 class Stopwatch:
@@ -41,7 +40,7 @@ class StepTimes:
 
     @property
     def compiling(self) -> float:
-        """Seconds beyond the median of the steps that took many times as long.
+        """Seconds beyond the usual of the steps that took many times as long.
 
         The first step compiles, and so does the first of another size, at an epoch's end.
         """
@@ -50,8 +49,7 @@ class StepTimes:
 
 def compile_seconds(steps: list[float]) -> float:
     """Of steps in seconds; 0 where they are too few to tell."""
-    if len(steps) < LEAST_STEPS:
-        # The first of one or two validation steps still tells where it dwarfs the other.
-        return max(steps[0] - steps[1], 0.0) if len(steps) == 2 else 0.0
-    usual = median(steps)
+    if len(steps) < 2:
+        return 0.0
+    usual = sorted(steps)[(len(steps) - 1) // 3]  # two of three may compile
     return sum(taken - usual for taken in steps if taken > OUTLIER * usual)

@@ -1,0 +1,60 @@
+"""What looking at the machine costs a training: CPU time of a look beside that of a step.
+
+    python benchmarks/sampling.py [--looks 500]
+
+A look comes every few seconds, so its share of a step is its own CPU time spread over them. The
+step is one of the book's convnet for MNIST, the quickest of the chapter's networks.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from workbench.machine.check import ask_nvml
+from workbench.machine.gpus import choose_gpu
+from workbench.machine.sample import SECONDS, GpuGauge, seconds_of_a_look
+from workbench.training.environment import prepare_environment
+
+prepare_environment()
+
+from workbench.experiment.facts import DataFacts  # noqa: E402
+from workbench.experiment.presets import preset_tree  # noqa: E402
+from workbench.experiment.toml import parse_spec  # noqa: E402
+from workbench.training.models import accuracy_for, build_model, loss_for  # noqa: E402
+
+FACTS = DataFacts((28, 28), True, 1, 10, 70_000, 6_313, user_split=True)
+STEPS = 100
+
+
+def step_seconds() -> float:
+    """CPU seconds of a training step."""
+    spec = parse_spec(preset_tree("book-mnist", "none", FACTS), "book-mnist")
+    model = build_model(spec, classes=10)
+    model.compile("rmsprop", loss_for(10), metrics=[accuracy_for(10)], jit_compile=False)
+    rng = np.random.default_rng(1)
+    images = rng.random((64, 28, 28, 1), dtype=np.float32) * 255
+    labels = rng.integers(0, 10, 64)
+    model.train_on_batch(images, labels)
+    started = time.process_time()
+    for _ in range(STEPS):
+        model.train_on_batch(images, labels)
+    return (time.process_time() - started) / STEPS
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--looks", type=int, default=500)
+    given = parser.parse_args()
+    uuid = choose_gpu("auto", ask_nvml()).uuid
+    look = seconds_of_a_look(Path.cwd(), GpuGauge(uuid) if uuid else None, given.looks)
+    step = step_seconds()
+    print(f"a look: {look * 1e3:.3f} ms of CPU every {SECONDS:g} s ({'GPU' if uuid else 'no GPU'})")
+    print(f"a step: {step * 1e3:.2f} ms of CPU")
+    print(f"share of the time: {look / SECONDS:.4%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The machine in real commands and real runs."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import Person
+from test_runs import ENDLESS, PRESET, wait_for
+
+pytestmark = pytest.mark.worker
+
+TWO_CARDS = """
+from types import SimpleNamespace
+
+GIB = 2**30
+NVML_TEMPERATURE_GPU = 0
+
+class NVMLError(Exception):
+    value = 3
+
+def nvmlInit(): pass
+def nvmlShutdown(): pass
+def nvmlSystemGetDriverVersion(): return "550.54.14"
+def nvmlSystemGetCudaDriverVersion_v2(): return 12040
+def nvmlDeviceGetCount(): return 2
+def nvmlDeviceGetHandleByIndex(index): return index
+def nvmlDeviceGetHandleByUUID(uuid): return int(uuid[-1])
+def nvmlDeviceGetName(handle): return "NVIDIA H200"
+def nvmlDeviceGetUUID(handle): return f"GPU-{handle}"
+def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
+def nvmlDeviceGetMemoryInfo(handle):
+    used = (139.99, 3)[handle] * GIB
+    return SimpleNamespace(total=140 * GIB, used=int(used), free=int(140 * GIB - used))
+def nvmlDeviceGetUtilizationRates(handle): return SimpleNamespace(gpu=7, memory=1)
+def nvmlDeviceGetTemperature(handle, which): return 41
+def nvmlDeviceGetComputeRunningProcesses(handle):
+    return [SimpleNamespace(pid=2**22, usedGpuMemory=139 * GIB)] if handle == 0 else []
+"""
+
+
+@pytest.fixture
+def on_a_shared_box(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Two cards, the first full of somebody else's work; TensorFlow itself sees what there is."""
+    folder = person.workspace / "fakes"
+    folder.mkdir()
+    (folder / "pynvml.py").write_text(TWO_CARDS)
+    path = os.pathsep.join([str(folder), person.environment["PYTHONPATH"]])
+    monkeypatch.setattr(
+        Person, "environment", property(lambda self: {**_plain(self), "PYTHONPATH": path})
+    )
+    return person
+
+
+def _plain(person: Person) -> dict[str, str]:
+    variables = {**os.environ, "WORKBENCH_HOME": str(person.workspace)}
+    variables.pop("CUDA_VISIBLE_DEVICES", None)
+    return variables
+
+
+def events(person: Person, run: str, kind: str) -> list[dict[str, object]]:
+    return [event for event in person.events(run) if event["event"] == kind]
+
+
+def test_the_check_answers_in_json_with_its_exit_code(person: Person) -> None:
+    told = person.types("check", "--json", expect=check_code(person))
+    tree = json.loads(told[told.index("{") : told.rindex("}") + 1])
+    assert tree["exit_code"] in (0, 1)
+    assert tree["figures"]["CPU"]["speed"]["forward_flops"] > 0
+    assert set(tree["facts"]["outcomes"]) >= {"nvml", "libraries", "framework", "system", "storage"}
+    if tree["exit_code"] == 1 and not tree["facts"]["nvml"]["gpus"]:
+        assert tree["verdict"].startswith("CPU only")
+    assert not Path(person.workspace / "saved_models").exists()
+    # Now a plan can tell seconds.
+    assert "an epoch" in person.types("plan", *PRESET[1:])
+
+
+def check_code(person: Person) -> int:
+    """What the check ends with here: 0 where a GPU trains."""
+    from workbench.machine.check import ask_nvml
+
+    nvml = ask_nvml()
+    return 0 if nvml and nvml.gpus else 1
+
+
+def test_a_run_takes_the_freest_gpu_and_says_so(on_a_shared_box: Person) -> None:
+    person = on_a_shared_box
+    printed = person.types(*PRESET, "--set", "training.epochs=2", "--name", "free")
+    assert "gpu    GPU 1, NVIDIA H200, 137.0 GiB of 140.0 GiB free" in printed
+    (chosen,) = events(person, "free", "gpu_chosen")
+    assert chosen["asked"] == "auto"
+    assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
+    checks = events(person, "free", "estimate_checked")
+    assert [check["epoch"] for check in checks] == [2]  # two steps tell not what compiling was
+    assert all(check["ratio"] > 0 for check in checks)  # type: ignore[operator]
+
+
+def test_a_full_gpu_is_refused_before_anything_is_made(on_a_shared_box: Person) -> None:
+    person = on_a_shared_box
+    big = ("--set", "model.dense_units=[8192]", "--set", "data.image_size=[96, 96]")
+    printed = person.types(*PRESET, *big, "--gpu", "0", expect=2)
+    assert "note   others hold its memory: another user (PID 4194304) 139.0 GiB" in printed
+    assert "and GPU 0 has 0.0 GiB free" in printed
+    assert "--gpu auto" in printed
+    assert not (person.workspace / "saved_models").exists()
+    assert "There is no GPU 7; allowed: 0, 1, none or auto" in person.types(
+        *PRESET, "--gpu", "7", expect=2
+    )
+
+
+def test_gpu_none_is_written_to_the_spec_and_may_change_on_resume(person: Person) -> None:
+    person.types(*ENDLESS, "--gpu", "none", "--detach")
+    wait_for(person, "endless", "machine")  # the first sample, some seconds after the start
+    person.types("stop", "endless")
+    spec = person.workspace / "saved_models" / "endless" / "spec.toml"
+    assert 'gpu = "none"' in spec.read_text()
+    (chosen,) = events(person, "endless", "gpu_chosen")
+    assert (chosen["asked"], chosen["gpu"]) == ("none", None)
+    sample = events(person, "endless", "machine")[0]
+    assert sample["gpu"] is None
+    assert sample["process_memory"] > 50e6  # type: ignore[operator]
+
+    assert "received 'no'" in person.types("resume", "endless", "--gpu", "no", expect=2)
+    assert 'gpu = "none"' in spec.read_text()
+    person.types("resume", "endless", "--gpu", "auto", "--detach")
+    done = len(person.epochs("endless"))
+    wait_for(person, "endless", "epoch_finished", done + 1)
+    person.types("stop", "endless")
+    assert 'gpu = "auto"' in spec.read_text()

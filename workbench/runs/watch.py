@@ -1,0 +1,57 @@
+"""A run as it changes: each look reads only what was appended since the last one."""
+
+from typing import Any
+
+from workbench.runs.events import EventReader
+from workbench.runs.folder import RunFolder
+from workbench.runs.history import History, fold
+from workbench.runs.lock import is_locked
+from workbench.runs.state import RunSummary, State, read_tables, run_state, summary_of
+from workbench.text import safe_text
+
+
+class RunWatch:
+    """What is known of a run; `look` brings it up to date.
+
+    Attributes:
+        history: of all events so far.
+        state: how the run stands.
+        spec: its tables, unchecked.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.history = History()
+        self.state = State("interrupted", False, "")
+        self.spec: dict[str, Any] = read_tables(folder)
+        self._reader = EventReader(folder.events_path)
+        self._restarts = 0
+
+    def look(self) -> bool:
+        """Reads on, at most a megabyte at a time; True where anything changed."""
+        try:
+            # Asked before reading: all that a worker wrote before it let go is read after.
+            locked = is_locked(self.folder.lock_path)
+            events = self._reader.read()
+            if self._reader.restarts != self._restarts:  # another file has taken its place
+                self._restarts = self._reader.restarts
+                self.history, self.spec = History(), read_tables(self.folder)
+            if events:
+                self.history = fold(events, self.history)
+            state = run_state(self.folder, self.history, locked)
+        except OSError as error:
+            events = []
+            state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+        changed = bool(events) or state != self.state
+        self.state = state
+        return changed
+
+    @property
+    def more(self) -> bool:
+        """True where the last look left something unread because of its bound."""
+        return self._reader.more
+
+    @property
+    def summary(self) -> RunSummary:
+        """The run in a line."""
+        return summary_of(self.folder, self.spec, self.history, self.state)

@@ -1,0 +1,89 @@
+"""The runs of the workspace as they change: read by a thread, handed to the app as a snapshot."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder, list_runs
+from workbench.runs.history import History
+from workbench.runs.state import RunSummary
+from workbench.runs.watch import RunWatch
+
+LOOK_SECONDS = 0.5
+WORKING = ("starting", "waiting", "preparing", "training", "evaluating")
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run at one moment; nothing in it changes any more.
+
+    Attributes:
+        spec: its tables, unchecked.
+    """
+
+    folder: RunFolder
+    summary: RunSummary
+    history: History
+    spec: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.folder.name
+
+    @property
+    def working(self) -> bool:
+        """True while its worker lives, waiting included."""
+        return self.summary.state.word in WORKING
+
+
+Runs = tuple[RunView, ...]
+
+
+class RunFeed:
+    """Looks at every run again and again.
+
+    Args:
+        tell: called with all runs, running ones first, then the newest; from the thread.
+    """
+
+    def __init__(self, workspace: Workspace, tell: Callable[[Runs], None]) -> None:
+        self._workspace = workspace
+        self._tell = tell
+        self._watches: dict[str, RunWatch] = {}
+        self._views: dict[str, RunView] = {}
+
+    def run(self, ended: Callable[[], bool], seconds: float = LOOK_SECONDS) -> None:
+        """Looks until `ended`; tells only what changed, and the first look always."""
+        first = True
+        while not ended():
+            changed = self.look()
+            if changed or first:
+                self._tell(self.views())
+                first = False
+            if not any(watch.more for watch in self._watches.values()):
+                time.sleep(seconds)
+
+    def look(self) -> bool:
+        """Reads on in every run; True where anything changed."""
+        folders = {folder.name: folder for folder in list_runs(self._workspace)}
+        changed = False
+        for gone in self._watches.keys() - folders.keys():
+            del self._watches[gone]
+            self._views.pop(gone, None)
+            changed = True
+        for name, folder in folders.items():
+            watch = self._watches.setdefault(name, RunWatch(folder))
+            if watch.look() or name not in self._views:
+                self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
+                changed = True
+        return changed
+
+    def views(self) -> Runs:
+        """All runs: those at work first, then by their beginning, the newest first."""
+        order = [self._views[name] for name in self._views]
+        return tuple(
+            sorted(order, key=lambda view: (not view.working, -(view.history.started or 0.0)))
+        )

@@ -1,0 +1,84 @@
+"""What every screen has: a line at the top, the keys at the bottom, and a way back."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+if TYPE_CHECKING:
+    from workbench.ui.app import WorkbenchApp
+
+LEAST_COLUMNS, LEAST_ROWS = 80, 24
+
+
+class WorkbenchScreen(Screen[None]):
+    """A screen with a heading and a footer; `compose_body` gives what is between.
+
+    Attributes:
+        CONCEPTS: names of the concepts that the why panel explains here (see `ui.concepts`).
+    """
+
+    CONCEPTS: ClassVar[tuple[str, ...]] = ()
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", id="back"),
+        Binding("question_mark", "why", "Why?", key_display="?", id="why"),
+    ]
+
+    @property
+    def workbench(self) -> "WorkbenchApp":
+        """The app, by its own type."""
+        return cast("WorkbenchApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Heading, body, keys; and what is shown instead where there is no room for them."""
+        yield Static(id="heading")
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield Footer()
+        yield Static(id="too-small")
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets between heading and footer."""
+        yield from ()
+
+    def heading(self) -> Text:
+        """The line at the top."""
+        return Text("workbench", style="bold")
+
+    def refresh_heading(self) -> None:
+        """Draws the heading anew."""
+        self.query_one("#heading", Static).update(self.heading())
+
+    def on_mount(self) -> None:
+        """Draws what does not depend on anything else."""
+        self.refresh_heading()
+
+    def on_resize(self) -> None:
+        """Says so where the terminal is too small, instead of showing half of everything."""
+        size = self.app.size
+        small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
+        self.set_class(small, "-too-small")
+        if small:
+            self.query_one("#too-small", Static).update(
+                Text(
+                    f"The terminal has {size.width} x {size.height} cells; the workbench needs "
+                    f"{LEAST_COLUMNS} x {LEAST_ROWS}.\nMake it larger, or use the commands: "
+                    "workbench --help"
+                )
+            )
+
+    def action_back(self) -> None:
+        """To the screen before."""
+        if len(self.app.screen_stack) > 2:  # the app's own blank one, and home
+            self.app.pop_screen()
+
+    def action_why(self) -> None:
+        """Opens the explanations of this screen."""
+        from workbench.ui.screens.why import WhyScreen
+
+        if self.CONCEPTS:
+            self.app.push_screen(WhyScreen(self.CONCEPTS))

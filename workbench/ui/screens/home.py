@@ -1,0 +1,223 @@
+"""Home: the runs, newest first, and where to go from here."""
+
+import time
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable, Input, Static
+
+from workbench.errors import UserError
+from workbench.runs.launch import launch, request_stop
+from workbench.runs.trash import move_to_trash
+from workbench.text import human_seconds, safe_text
+from workbench.ui.feed import Runs, RunView
+from workbench.ui.marks import COLORS, sign, sparkline
+from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.dialogs import Confirm
+
+CURVE = 10  # cells
+COLUMNS = (
+    ("state", 13), ("run", 24), ("strategy", 20), ("best", 6), ("curve", CURVE), ("when", 24),
+)  # fmt: skip
+
+
+class HomeScreen(WorkbenchScreen):
+    """All runs of the workspace; running ones on top."""
+
+    CONCEPTS = ("workbench",)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", id="open", priority=False),
+        Binding("r", "resume", "Resume", id="resume"),
+        Binding("x", "stop", "Stop", id="stop"),
+        Binding("delete", "delete", "Delete", id="delete"),
+        Binding("m", "machine", "Machine", id="machine"),
+        Binding("slash", "filter", "Filter", key_display="/", id="filter"),
+        Binding("q", "app.quit", "Quit", id="quit"),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """The filter, hidden until it is asked for; the table; a word where it is empty."""
+        yield Input(placeholder="part of a name, strategy or state", id="filter")
+        yield DataTable(id="runs", cursor_type="row", zebra_stripes=False)
+        yield Static(id="nothing")
+
+    def heading(self) -> Text:
+        """The workspace, and how many runs it has."""
+        runs = self.workbench.runs
+        working = sum(view.working for view in runs)
+        text = Text("workbench", style="bold")
+        text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
+        text.append(f"   {len(runs)} runs" + (f", {working} at work" if working else ""))
+        return text
+
+    def on_mount(self) -> None:
+        """Shows the runs that are known and all that come."""
+        super().on_mount()
+        table = self.query_one(DataTable)
+        for title, width in COLUMNS:
+            table.add_column(title, key=title, width=width)
+        self.query_one("#filter").display = False
+        self.watch(self.app, "runs", self._show)
+        table.focus()
+
+    def _show(self, runs: Runs) -> None:
+        """Fills the table; the cursor stays on its run."""
+        table = self.query_one(DataTable)
+        chosen = self._chosen_name()
+        wanted = self.query_one("#filter", Input).value.lower()
+        shown = [view for view in runs if wanted in _searched(view)]
+        names = [view.name for view in shown]
+        if names != [key.value for key in table.rows]:
+            table.clear()
+            for view in shown:
+                table.add_row(*self._cells(view), key=view.name)
+            if chosen in names:
+                table.move_cursor(row=names.index(chosen))
+        else:
+            for view in shown:
+                for (title, _), cell in zip(COLUMNS, self._cells(view), strict=True):
+                    if table.get_cell(view.name, title) != cell:
+                        table.update_cell(view.name, title, cell)
+        table.display = bool(shown)
+        nothing = self.query_one("#nothing", Static)
+        nothing.display = not shown
+        nothing.update(_nothing(wanted))
+        self.refresh_heading()
+
+    def _cells(self, view: RunView) -> tuple[Text, ...]:
+        utf8, summary = self.workbench.utf8, view.summary
+        word = summary.state.word
+        accuracies = [row.val_accuracy for row in view.history.epochs]
+        best = summary.test_accuracy or summary.best_val_accuracy
+        return (
+            Text.assemble(f"{word:<11}", " ", sign(word, utf8), style=self._color(word)),
+            Text(safe_text(view.name, 24)),
+            Text(safe_text(summary.preset or summary.strategy, 20)),
+            Text("-" if best is None else f"{best:.3f}", justify="right"),
+            Text(sparkline(accuracies, CURVE, utf8)),
+            Text(_when(view)),
+        )
+
+    def _color(self, word: str) -> str:
+        name = COLORS.get(word, "$foreground").removeprefix("$")
+        return self.app.theme_variables.get(name, "")
+
+    def _chosen_name(self) -> str | None:
+        table = self.query_one(DataTable)
+        if not table.row_count:
+            return None
+        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+
+    def _chosen(self) -> RunView | None:
+        name = self._chosen_name()
+        return self.workbench.find_run(name) if name else None
+
+    @on(DataTable.RowSelected)
+    def action_open(self) -> None:
+        """The run under the cursor."""
+        if view := self._chosen():
+            self.workbench.open_run(view)
+
+    def action_machine(self) -> None:
+        """The machine check."""
+        from workbench.ui.screens.machine import MachineScreen
+
+        self.app.push_screen(MachineScreen())
+
+    def action_filter(self) -> None:
+        """Shows the filter; an empty one goes away again."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self) -> None:
+        self._show(self.workbench.runs)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self) -> None:
+        self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
+        self.query_one(DataTable).focus()
+
+    def action_back(self) -> None:
+        """Takes the filter away; home has no screen before it."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.query_one(DataTable).focus()
+
+    def action_stop(self) -> None:
+        """Asks, then asks the worker."""
+        view = self._chosen()
+        if view is None or not view.working:
+            self.notify("This run is not at work.", severity="warning")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                request_stop(view.folder)
+                self.notify(f"{view.name} saves a checkpoint and ends.")
+
+        question = f"Stop {view.name}? Everything is saved, and r goes on with it."
+        self.app.push_screen(Confirm(question, "Stop"), answered)
+
+    def action_resume(self) -> None:
+        """Goes on with a run at its last checkpoint."""
+        view = self._chosen()
+        if view is None or not view.summary.state.resumable:
+            self.notify("This run has nothing to go on with.", severity="warning")
+            return
+        try:
+            launch(view.folder, resume=True)
+        except UserError as error:
+            self.notify(safe_text(str(error), 400), severity="error")
+            return
+        self.workbench.open_run(view)
+
+    def action_delete(self) -> None:
+        """Asks, then moves the run to the trash."""
+        view = self._chosen()
+        if view is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                moved = move_to_trash(self.workbench.workspace, view.folder)
+            except (UserError, OSError) as error:
+                self.notify(safe_text(str(error), 400), severity="error")
+                return
+            self.notify(f"Moved to {safe_text(moved.path, 200)}")
+
+        question = f"Delete {view.name}? Its folder moves to the trash of saved_models."
+        self.app.push_screen(Confirm(question, "Delete"), answered)
+
+
+def _searched(view: RunView) -> str:
+    summary = view.summary
+    parts = (view.name, summary.preset or "", summary.strategy, summary.state.word, summary.data)
+    return " ".join(parts).lower()
+
+
+def _when(view: RunView) -> str:
+    summary = view.summary
+    if view.working:
+        return safe_text(summary.state.detail, 24) or "just begun"
+    ago = ""
+    if summary.last_sign:
+        ago = f"{human_seconds(max(time.time() - summary.last_sign, 0))} ago"
+    return ago + (", r resumes" if summary.state.resumable else "")
+
+
+def _nothing(wanted: str) -> Text:
+    if wanted:
+        return Text("No run fits the filter; escape takes it away.")
+    return Text(
+        "No runs yet.\n\n"
+        "m  look at the machine: does training run on a GPU here?\n\n"
+        "Start one in a shell: workbench demo, or workbench train --preset convnet --data FOLDER"
+    )
