@@ -71,6 +71,14 @@ def human_seconds(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def human_age(seconds: float) -> str:
+    """How long ago in one unit: 12 s, 4 min, 3 h, 2 d."""
+    for limit, unit, size in ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600)):
+        if seconds < limit:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds // 86400)} d"
+
+
 def human_size(shape: tuple[int, ...]) -> str:
     """A shape as people write it: (150, 150, 3) is 150x150x3."""
     return "x".join(str(n) for n in shape)

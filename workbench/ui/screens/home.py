@@ -8,20 +8,21 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
+from textual.widgets.data_table import ColumnKey
 
 from workbench.errors import UserError
 from workbench.runs.launch import launch, request_stop
 from workbench.runs.trash import move_to_trash
-from workbench.text import human_seconds, safe_text
+from workbench.text import human_age, safe_text
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS, sign, sparkline
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
 
-CURVE = 10  # cells
-COLUMNS = (
-    ("state", 13), ("run", 24), ("strategy", 20), ("best", 6), ("curve", CURVE), ("when", 24),
-)  # fmt: skip
+# Column and its least width in cells; what a wider terminal has more goes by the shares.
+COLUMNS = {"state": 13, "run": 17, "strategy": 14, "best": 5, "curve": 8, "when": 8}
+SHARES = {"run": 0.3, "strategy": 0.5, "curve": 0.2}
+PADDING = 2  # cells around a column
 
 
 class HomeScreen(WorkbenchScreen):
@@ -29,13 +30,14 @@ class HomeScreen(WorkbenchScreen):
 
     CONCEPTS = ("workbench",)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", id="open", priority=False),
+        Binding("enter", "open", "Open", id="open"),
+        Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
         Binding("delete", "delete", "Delete", id="delete"),
-        Binding("m", "machine", "Machine", id="machine"),
         Binding("slash", "filter", "Filter", key_display="/", id="filter"),
         Binding("q", "app.quit", "Quit", id="quit"),
+        Binding("escape", "back", "Back", show=False, id="back"),
     ]
 
     def compose_body(self) -> ComposeResult:
@@ -43,6 +45,7 @@ class HomeScreen(WorkbenchScreen):
         yield Input(placeholder="part of a name, strategy or state", id="filter")
         yield DataTable(id="runs", cursor_type="row", zebra_stripes=False)
         yield Static(id="nothing")
+        yield Static(id="detail")
 
     def heading(self) -> Text:
         """The workspace, and how many runs it has."""
@@ -55,13 +58,27 @@ class HomeScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Shows the runs that are known and all that come."""
-        super().on_mount()
         table = self.query_one(DataTable)
-        for title, width in COLUMNS:
+        for title, width in self._widths().items():
             table.add_column(title, key=title, width=width)
         self.query_one("#filter").display = False
         self.watch(self.app, "runs", self._show)
         table.focus()
+
+    def on_resize(self) -> None:
+        """Gives the columns what room there is."""
+        table = self.query_one(DataTable)
+        for title, width in self._widths().items():
+            if title in table.columns:
+                table.columns[ColumnKey(title)].width = width
+        table.refresh(layout=True)
+        self._show(self.workbench.runs)
+
+    def _widths(self) -> dict[str, int]:
+        """Cells of each column."""
+        margins = 2 + PADDING * len(COLUMNS)
+        spare = max(self.app.size.width - margins - sum(COLUMNS.values()), 0)
+        return {title: n + int(SHARES.get(title, 0) * spare) for title, n in COLUMNS.items()}
 
     def _show(self, runs: Runs) -> None:
         """Fills the table; the cursor stays on its run."""
@@ -78,26 +95,33 @@ class HomeScreen(WorkbenchScreen):
                 table.move_cursor(row=names.index(chosen))
         else:
             for view in shown:
-                for (title, _), cell in zip(COLUMNS, self._cells(view), strict=True):
+                for title, cell in zip(COLUMNS, self._cells(view), strict=True):
                     if table.get_cell(view.name, title) != cell:
                         table.update_cell(view.name, title, cell)
         table.display = bool(shown)
         nothing = self.query_one("#nothing", Static)
         nothing.display = not shown
         nothing.update(_nothing(wanted))
+        self._show_detail()
         self.refresh_heading()
 
+    @on(DataTable.RowHighlighted)
+    def _show_detail(self) -> None:
+        """What the table has no room for, of the run under the cursor."""
+        view = self._chosen()
+        self.query_one("#detail", Static).update(_detail(view) if view else Text())
+
     def _cells(self, view: RunView) -> tuple[Text, ...]:
-        utf8, summary = self.workbench.utf8, view.summary
+        utf8, summary, widths = self.workbench.utf8, view.summary, self._widths()
         word = summary.state.word
         accuracies = [row.val_accuracy for row in view.history.epochs]
         best = summary.test_accuracy or summary.best_val_accuracy
         return (
             Text.assemble(f"{word:<11}", " ", sign(word, utf8), style=self._color(word)),
-            Text(safe_text(view.name, 24)),
-            Text(safe_text(summary.preset or summary.strategy, 20)),
+            Text(safe_text(view.name, widths["run"])),
+            Text(safe_text(summary.preset or summary.strategy, widths["strategy"])),
             Text("-" if best is None else f"{best:.3f}", justify="right"),
-            Text(sparkline(accuracies, CURVE, utf8)),
+            Text(sparkline(accuracies, widths["curve"], utf8)),
             Text(_when(view)),
         )
 
@@ -204,13 +228,31 @@ def _searched(view: RunView) -> str:
 
 
 def _when(view: RunView) -> str:
+    """How far a run at work is; how long ago another was heard of."""
     summary = view.summary
     if view.working:
-        return safe_text(summary.state.detail, 24) or "just begun"
-    ago = ""
-    if summary.last_sign:
-        ago = f"{human_seconds(max(time.time() - summary.last_sign, 0))} ago"
-    return ago + (", r resumes" if summary.state.resumable else "")
+        total = summary.epochs_total
+        return f"{summary.epochs_done}/{total}" if total else "begun"
+    if summary.last_sign is None:
+        return "-"
+    return human_age(max(time.time() - summary.last_sign, 0))
+
+
+def _detail(view: RunView) -> Text:
+    """The run in two lines."""
+    summary, history = view.summary, view.history
+    parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.strategy, 30)}"]
+    if summary.random_weights:
+        parts.append("random weights")
+    if summary.best_val_accuracy is not None:
+        parts.append(f"best validation {summary.best_val_accuracy:.4f}")
+    if summary.test_accuracy is not None:
+        parts.append(f"test {summary.test_accuracy:.4f}")
+    text = Text(", ".join(parts))
+    detail = safe_text(history.message, 300) or summary.state.detail
+    if detail:
+        text.append(f"\n{summary.state.word}: {detail}", style="dim")
+    return text
 
 
 def _nothing(wanted: str) -> Text:

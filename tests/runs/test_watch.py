@@ -1,0 +1,114 @@
+"""A run watched as it changes, and the same run put out of the way."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, create_run, list_runs
+from workbench.runs.lock import take_lock
+from workbench.runs.trash import move_to_trash, restore
+from workbench.runs.watch import RunWatch
+
+SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def folder(workspace: Workspace) -> RunFolder:
+    return create_run(workspace, SPEC, "photos-1", "")
+
+
+def epoch(number: int, accuracy: float) -> dict[str, object]:
+    return {"stage": 0, "epoch": number, "val_accuracy": accuracy, "best": True}
+
+
+def test_only_what_is_new_changes_anything(folder: RunFolder) -> None:
+    events = EventWriter(folder.events_path)
+    events.write("launched", job="train")
+    watch = RunWatch(folder)
+    assert watch.look()
+    assert not watch.look()
+    events.write("epoch_finished", **epoch(1, 0.5))
+    assert watch.look()
+    assert [row.val_accuracy for row in watch.history.epochs] == [0.5]
+    events.write("epoch_finished", **epoch(2, 0.75))
+    before = watch.history
+    assert watch.look()
+    assert len(before.epochs) == 1  # who holds an earlier look keeps it as it was
+    assert watch.summary.best_val_accuracy == 0.75
+    assert watch.summary.strategy == "convnet"
+
+
+def test_a_worker_that_comes_and_goes_changes_the_state(folder: RunFolder) -> None:
+    EventWriter(folder.events_path).write("stage_started", stage=0, epochs=3)
+    watch = RunWatch(folder)
+    watch.look()
+    assert watch.state.word == "interrupted"
+    lock = take_lock(folder.lock_path)
+    assert watch.look()
+    assert watch.state.word == "training"
+    os.close(lock)
+    assert watch.look()
+    assert watch.state.word == "interrupted"
+
+
+def test_another_log_in_its_place_is_read_from_the_beginning(folder: RunFolder) -> None:
+    EventWriter(folder.events_path).write("epoch_finished", **epoch(1, 0.5))
+    watch = RunWatch(folder)
+    watch.look()
+    folder.events_path.unlink()
+    EventWriter(folder.events_path).write("epoch_finished", **epoch(7, 0.25))
+    assert watch.look()
+    assert [row.epoch for row in watch.history.epochs] == [7]
+
+
+def test_layers_gpu_and_machine_are_part_of_a_history(folder: RunFolder) -> None:
+    events = EventWriter(folder.events_path)
+    events.write("gpu_chosen", asked="auto", gpu={"index": 1})
+    events.write("layers", stage=0, epoch=1, layers=[{"name": "conv1"}])
+    events.write("machine", cpu=50.0, gpu=None)
+    watch = RunWatch(folder)
+    watch.look()
+    assert watch.history.gpu["gpu"] == {"index": 1}
+    assert watch.history.layers[0]["layers"] == [{"name": "conv1"}]
+    assert watch.history.machine["cpu"] == 50.0
+    events.write("finished", seconds=1.0)
+    watch.look()
+    assert watch.history.machine == {}  # a gauge of something that has ended says nothing
+
+
+def test_a_run_in_the_trash_can_be_brought_back(workspace: Workspace, folder: RunFolder) -> None:
+    moved = move_to_trash(workspace, folder)
+    assert not folder.path.exists()
+    assert moved.path.parent == workspace.trash
+    assert moved.spec_path.read_text() == SPEC
+    assert list_runs(workspace) == []
+    assert restore(workspace, moved) == folder
+    assert [run.name for run in list_runs(workspace)] == ["photos-1"]
+
+
+def test_two_runs_of_a_name_in_the_same_second(workspace: Workspace, folder: RunFolder) -> None:
+    first = move_to_trash(workspace, folder)
+    second = move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
+    third = move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
+    assert len({first.path, second.path, third.path}) == 3
+    create_run(workspace, SPEC, "photos-1", "")
+    with pytest.raises(UserError, match="There is a run photos-1 by now"):
+        restore(workspace, second)
+    assert second.path.exists()
+
+
+def test_a_run_at_work_stays(workspace: Workspace, folder: RunFolder) -> None:
+    lock = take_lock(folder.lock_path)
+    with pytest.raises(UserError, match="is already being trained"):
+        move_to_trash(workspace, folder)
+    assert folder.spec_path.exists()
+    os.close(lock)

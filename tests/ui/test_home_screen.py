@@ -1,0 +1,150 @@
+"""Home: the runs as they change, and what can be done with them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Static
+from ui_pilot import drive, until
+
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.lock import take_lock
+from workbench.ui.app import WorkbenchApp
+
+SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
+HOSTILE = "[/oops] \x1b[31mred"
+
+
+def make_run(root: Path, name: str, *accuracies: float, end: str = "finished") -> RunFolder:
+    folder = create_run(Workspace(root), SPEC, name, "")
+    events = EventWriter(folder.events_path)
+    events.write("launched", job="train")
+    events.write("data_ready", name=HOSTILE, images={"train": 10}, labels=["a", "b"])
+    events.write("stage_started", stage=0, epochs=9)
+    for number, accuracy in enumerate(accuracies, start=1):
+        events.write("epoch_finished", stage=0, epoch=number, val_accuracy=accuracy, best=True)
+    if end == "failed":
+        events.write("failed", kind="user", message=f"no room for {HOSTILE}", hint="make some")
+    elif end:
+        events.write(end, seconds=1.0, stage=0, epoch=1, step=0)
+    return folder
+
+
+def table(app: WorkbenchApp) -> list[list[str]]:
+    """The cells as text."""
+    widget = app.screen.query_one(DataTable)
+    return [[str(cell) for cell in widget.get_row_at(row)] for row in range(widget.row_count)]
+
+
+def names(app: WorkbenchApp) -> list[str]:
+    return [row[1] for row in table(app)]
+
+
+def text(app: WorkbenchApp, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).content)
+
+
+def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.screen.query("#nothing"), "home")
+        assert "No runs yet." in text(app, "#nothing")
+        for key in ("enter", "r", "x", "delete"):  # nothing to do it with, no harm done
+            await pilot.press(key)
+        assert not list(tmp_path.iterdir())
+
+    drive(tmp_path, play)
+
+
+def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
+    alive = make_run(tmp_path, "alive", 0.5, 0.6, end="")
+    lock = take_lock(alive.lock_path)
+    make_run(tmp_path, "older", 0.7)
+    make_run(tmp_path, "newer", 0.8, end="stopped")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: len(table(app)) == 3, "three runs")
+        assert names(app) == ["alive", "newer", "older"]
+        rows = table(app)
+        assert rows[0][0].split() == ["training", "▶"]
+        assert rows[0][3:] == ["0.600", "▁█", "2/9"]
+        assert rows[1][0].split() == ["stopped", "■"]
+        assert "1 at work" in text(app, "#heading")
+        EventWriter(alive.events_path).write(
+            "epoch_finished", stage=0, epoch=3, val_accuracy=0.9, best=True
+        )
+        await until(pilot, lambda: table(app)[0][3] == "0.900", "the new epoch")
+
+    drive(tmp_path, play)
+    os.close(lock)
+
+
+def test_what_comes_from_outside_does_no_harm(tmp_path: Path) -> None:
+    make_run(tmp_path, "bad", end="failed")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["bad"], "the run")
+        await until(pilot, lambda: "no room for" in text(app, "#detail"), "the detail")
+        assert "[/oops] \\e[31mred" in text(app, "#detail")
+
+    drive(tmp_path, play)
+
+
+def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
+    make_run(tmp_path, "cats-1", 0.5)
+    make_run(tmp_path, "dogs-1", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: len(table(app)) == 2, "two runs")
+        await pilot.press("slash", *"dog")
+        await until(pilot, lambda: names(app) == ["dogs-1"], "the one that fits")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(table(app)) == 2, "all again")
+
+    drive(tmp_path, play)
+
+
+def test_deleting_asks_and_moves_to_the_trash(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "old", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["old"], "the run")
+        await pilot.press("delete")
+        await pilot.press("enter")  # the default loses nothing
+        assert folder.path.exists()
+        await pilot.press("delete")
+        await pilot.press("y")
+        await until(pilot, lambda: not folder.path.exists(), "moved")
+        await until(pilot, lambda: "No runs yet." in text(app, "#nothing"), "an empty table")
+
+    drive(tmp_path, play)
+    (trashed,) = (tmp_path / "saved_models" / ".trash").iterdir()
+    assert (trashed / "spec.toml").read_text() == SPEC
+
+
+def test_stopping_asks_and_leaves_a_request(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "busy", 0.5, end="")
+    lock = take_lock(folder.lock_path)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["busy"], "the run")
+        await pilot.press("x", "n")
+        assert not (folder.control / "stop").exists()
+        await pilot.press("x", "y")
+        await until(pilot, lambda: (folder.control / "stop").exists(), "the request")
+
+    drive(tmp_path, play)
+    os.close(lock)
+
+
+def test_too_small_a_terminal_is_told(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.screen.query("#too-small"), "home")
+        assert app.screen.has_class("-too-small")
+        assert "79 x 24 cells; the workbench needs 80 x 24" in text(app, "#too-small")
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: not app.screen.has_class("-too-small"), "room enough")
+
+    drive(tmp_path, play, size=(79, 24))

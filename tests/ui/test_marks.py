@@ -1,0 +1,58 @@
+"""Signs, sparklines and bars."""
+
+import pytest
+
+from workbench.ui.marks import ASCII_SIGNS, COLORS, SIGNS, bar, sign, sparkline, speaks_utf8
+
+
+def test_every_state_has_a_sign_and_a_colour() -> None:
+    assert set(SIGNS) == set(ASCII_SIGNS) == set(COLORS)
+    assert all(character.isascii() for character in ASCII_SIGNS.values())
+    assert sign("nonsense") == "?"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([0.5], "▄"),
+        ([0.1, 0.1], "▄▄"),
+        ([0.0, 0.5, 1.0], "▁▅█"),
+        ([None, 0.0, None, 1.0], "▁█"),
+        ([9.0, 0.0, 0.5, 1.0], "▁▅█"),  # only the last three fit
+    ],
+)
+def test_sparkline(values: list[float | None], expected: str) -> None:
+    assert sparkline(values, 3) == expected
+
+
+def test_sparkline_in_ascii() -> None:
+    assert sparkline([0, 1], 5, utf8=False) == "_@"
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, "    "), (0.5, "██  "), (1, "████"), (0.125, "▌   "), (-1, "    "), (2, "████")],
+)
+def test_bar(share: float, expected: str) -> None:
+    assert bar(share, 4) == expected
+
+
+def test_bar_in_ascii() -> None:
+    assert bar(0.5, 4, utf8=False) == "##.."
+
+
+@pytest.mark.parametrize(
+    ("environment", "utf8"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, False),
+        ({"LANG": "de_DE.UTF-8"}, True),
+        ({"LANG": "en_US.utf8"}, True),
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
+    ],
+)
+def test_what_the_locale_says(environment: dict[str, str], utf8: bool) -> None:
+    assert speaks_utf8(environment) is utf8

@@ -1,0 +1,36 @@
+"""Driving the app in tests: a workspace, and waiting for what has to come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from workbench.paths import Workspace
+from workbench.ui.app import WorkbenchApp
+
+LOOKS = 300  # at most; each waits for the app to be idle and a moment more
+MOMENT = 0.05  # seconds
+
+Play = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
+
+
+def drive(folder: Path, play: Play, size: tuple[int, int] = (80, 24), **options: Any) -> None:
+    """Runs the app in a workspace while `play` uses it."""
+
+    async def scene() -> None:
+        app = WorkbenchApp(Workspace(folder), **options)
+        async with app.run_test(size=size) as pilot:
+            await play(app, pilot)
+
+    asyncio.run(scene())
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str) -> None:
+    """Waits until a condition holds."""
+    for _ in range(LOOKS):
+        await pilot.pause(MOMENT)
+        if condition():
+            return
+    raise AssertionError(f"in vain: {what}")
