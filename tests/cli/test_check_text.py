@@ -9,7 +9,8 @@ from workbench.experiment.estimate import Speed
 from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Gpu, GpuProcess, Nvml, Outcome
-from workbench.machine.figures import CPU, Figures
+from workbench.machine.figures import Figures
+from workbench.machine.gpus import CPU
 from workbench.machine.live import Gauges
 
 SPEED = Speed(
@@ -96,3 +97,7 @@ def test_gauges() -> None:
 def test_gauges_without_a_gpu_and_of_a_driver_that_is_silent() -> None:
     assert "no GPU: Driver Not Loaded" in gauge_text(Gauges(BOX, Nvml(error="Driver Not Loaded")))
     assert "NVML has not answered for 7.0 s." in gauge_text(Gauges(BOX, Nvml(), silent=7.0))
+
+
+def test_before_the_first_look_nothing_is_claimed() -> None:
+    assert gauge_text(Gauges(silent=6.0)) == "waiting for the driver, 6.0 s so far"

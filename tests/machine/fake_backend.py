@@ -1,6 +1,7 @@
 """A backend that misbehaves: python -m fake_backend --answer-fd N [--skip STEP] [--known NAME].
 
 FAKE_BACKEND names what goes wrong: "crash gpu:0", "hang gpu:0 jit", "import", "no devices".
+"block 1" has that GPU keep every device from working that is not alone, as TensorFlow's do.
 FAKE_GPUS is how many GPUs it offers; FAKE_STDERR is printed; FAKE_ERROR is told by every GPU step.
 """
 
@@ -34,6 +35,9 @@ def main() -> int:
         os.write(given.answer_fd, (json.dumps(line) + "\n").encode("ascii"))
 
     count = int(os.environ.get("FAKE_GPUS", "0"))
+    alone = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if alone is not None:
+        count = 0 if alone == "-1" else 1
     gpus = [f"gpu:{number}" for number in range(count)]
     devices = [{"id": "cpu:0", "kind": "cpu", "name": "CPU"}]
     devices += [{"id": one, "kind": "gpu", "name": "NVIDIA H200"} for one in gpus]
@@ -50,6 +54,8 @@ def main() -> int:
             if name == where and trouble == "hang":
                 time.sleep(600)
             error = os.environ.get("FAKE_ERROR", "") if device != "cpu:0" else ""
+            if trouble == "block" and (alone is None or alone == where):
+                error = f"InternalError: implicit initialization on GPU:{where} failed"
             tell(step={"device": device, "jit": jit, "error": error, "seconds": 0.1})
     for device, name in (("cpu:0", "CPU"), *((one, "NVIDIA H200") for one in gpus[:1])):
         if name not in given.known:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from workbench.experiment.estimate import Speed
-from workbench.machine.figures import BUSY, CPU, Figures, Shelf
+from workbench.machine.figures import BUSY, Figures, Shelf
+from workbench.machine.gpus import CPU
 
 SPEED = Speed(
     forward_flops=1e11, training_flops=1e11, forward_bytes=1e9, training_bytes=1e9,
@@ -61,6 +62,13 @@ def test_figures_of_another_kind_of_device_are_replaced(shelf: Shelf) -> None:
     """A GPU that could not be used left the CPU's; now it can."""
     shelf.save(QUIET)
     shelf.save(QUIET.model_copy(update={"device": "NVIDIA H200", "kind": "gpu", "busy": 0.9}))
+    assert (kept := shelf.load())
+    assert kept.kind == "gpu"
+
+
+def test_figures_of_the_cpu_never_replace_a_gpu_s(shelf: Shelf) -> None:
+    shelf.save(QUIET.model_copy(update={"device": "NVIDIA H200", "kind": "gpu"}))
+    shelf.save(QUIET)
     assert (kept := shelf.load())
     assert kept.kind == "gpu"
 

@@ -322,10 +322,10 @@ def test_an_old_card_beside_a_good_one() -> None:
     told = diagnose(two_gpus(small, gpu(1), framework=both))
     assert [(one.severity, one.id) for one in told.findings] == [("note", "card-too-old")]
     assert (told.verdict, told.exit_code) == ("GPU ready: NVIDIA H200", 0)
-    assert told.findings[0].remedy == "train on another GPU: --gpu 1"
-    # A run would take the freest by itself.
+    assert told.findings[0].remedy == ""
+    # However much memory it has free, a run does not take it.
     freest = gpu(0, memory_used=0, **old)
-    assert tops(two_gpus(freest, gpu(1), framework=both)) == [("warning", "card-too-old")]
+    assert tops(two_gpus(freest, gpu(1), framework=both)) == [("note", "card-too-old")]
 
 
 def test_another_gpu_with_room_that_is_not_the_freest() -> None:
@@ -386,8 +386,29 @@ def test_a_misled_library_and_a_broken_one() -> None:
 
 
 def test_a_missing_device_file_and_a_plain_install() -> None:
-    facts = blind(libraries=libraries(tuple(WHEELS)), system=system(uvm_device=False))
+    stuck_cuda = libraries(tuple(WHEELS), cuda_driver_code=999, cuda_driver_error="unknown error")
+    facts = blind(libraries=stuck_cuda, system=system(uvm_device=False))
     assert [cause for _, cause in tops(facts)] == ["no-uvm", "cpu-only-install"]
+
+
+def test_a_device_file_that_appears_with_the_first_use_is_no_fault() -> None:
+    """It was looked for before CUDA made it, and CUDA works."""
+    facts = blind(libraries=libraries(tuple(WHEELS)), system=system(uvm_device=False))
+    assert [cause for _, cause in tops(facts)] == ["cpu-only-install"]
+
+
+def test_libraries_from_elsewhere_are_no_fault_where_the_gpu_is_listed() -> None:
+    busy = Nvml(driver="570.133.20", cuda=(12, 8), gpus=(full(0, 139.5),))
+    facts = failing("RESOURCE_EXHAUSTED: OOM", nvml=busy, libraries=libraries(tuple(WHEELS)))
+    assert [cause for _, cause in tops(facts)] == ["memory-taken"]
+
+
+def test_what_follows_from_a_consequence_is_folded_too() -> None:
+    def found(name: str, *explained: str) -> Finding:
+        return Finding(name, "warning", name, name, explains=frozenset(explained))
+
+    (cause,) = fold([found("a", "b"), found("b", "c"), found("c")])
+    assert [one.id for one in cause.consequences] == ["b", "c"]
 
 
 def test_jit_that_fails_beside_a_device_that_works_otherwise() -> None:

@@ -14,6 +14,8 @@ def ask(
 ) -> tuple[Framework | None, Outcome]:
     path = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)])
     environment = {**os.environ, "PYTHONPATH": path, **variables}
+    if "CUDA_VISIBLE_DEVICES" not in variables:
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
     return ask_framework(limit, known, environment, module="fake_backend")
 
 
@@ -68,3 +70,23 @@ def test_no_answer_at_all() -> None:
     assert framework is None
     assert (outcome.status, outcome.detail) == ("failed", "with exit code 1")
     assert "ImportError: libfoo.so" in outcome.stderr
+
+
+def test_one_gpu_that_blocks_all_is_told_from_the_others() -> None:
+    framework, _ = answered(ask(FAKE_GPUS="2", FAKE_BACKEND="block 0"))
+    told = {(step.device, step.jit): step.error for step in framework.steps}
+    assert set(told) == {
+        (device, jit) for device in ("cpu:0", "gpu:0", "gpu:1") for jit in (False, True)
+    }
+    failed = {place for place, error in told.items() if error}
+    assert failed == {("gpu:0", False), ("gpu:0", True)}
+    assert "implicit initialization on GPU:0 failed" in told["gpu:0", False]
+    assert {speed.device for speed in framework.speeds} >= {"cpu:0", "gpu:1"}
+
+
+def test_a_hang_leaves_time_for_the_others() -> None:
+    framework, outcome = answered(ask(limit=5.0, FAKE_GPUS="2", FAKE_BACKEND="hang gpu:0"))
+    assert outcome.status == "hung"
+    told = {(step.device, step.jit): step.error for step in framework.steps}
+    assert told["gpu:1", False] == ""
+    assert told["gpu:0", False].startswith("the process gave no answer after ")

@@ -34,7 +34,6 @@ def chosen(asked: int | str, nvml: Nvml | None = BOX, visible: str | None = None
         ("auto", "-1", None),
         (0, None, 0),
         (2, "2", 2),
-        ("GPU-2", None, 2),
         ("none", None, None),
     ],
 )
@@ -106,6 +105,29 @@ def test_of_slices_the_freest() -> None:
     assert named.uuid == "MIG-a"
 
 
+def test_a_card_in_mig_mode_without_slices_is_none_to_run_on() -> None:
+    box = Nvml(gpus=(card(0, 1, mig=True), card(1, 70)))
+    assert chosen("auto", box) == 1
+    assert chosen("auto", Nvml(gpus=(card(0, 1, mig=True),))) is None
+    with pytest.raises(UserError, match=r"GPU 0 .* is in MIG mode and has no slices"):
+        chosen(0, box)
+
+
+def test_a_slice_named_in_the_old_way_stays_as_it_was_chosen() -> None:
+    parts = (MigDevice(uuid="MIG-a", memory_total=GIB),)
+    box = Nvml(gpus=(card(0, 10, mig=True, mig_devices=parts),))
+    choice = choose_gpu("auto", box, {"CUDA_VISIBLE_DEVICES": "MIG-GPU-0aaa/7/0"})
+    assert choice.gpu == box.gpus[0]
+    assert choice.environment == {}
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((5, 2), 1), ((6, 0), 0)])
+def test_too_old_a_card_is_the_last_resort(capability: tuple[int, int], expected: int) -> None:
+    assert chosen("auto", Nvml(gpus=(card(0, 1, compute_capability=capability), card(1, 70)))) == (
+        expected
+    )
+
+
 def test_for_the_log() -> None:
     assert choose_gpu("none", BOX, {}).as_event() is None
     assert choose_gpu(1, BOX, {}).as_event() == {
@@ -125,6 +147,6 @@ def test_who_holds_memory_the_largest_first() -> None:
     )
     box = Nvml(gpus=(card(0, 60, processes=processes),))
     assert holders_in_words(choose_gpu(0, box, {})) == (
-        "another user (PID 8) 59.0 GiB, eve\\e[31m (PID 7, python) 1.0 GiB, another user (PID 9)"
+        "somebody (PID 8) 59.0 GiB, eve\\e[31m (PID 7, python) 1.0 GiB, somebody (PID 9)"
     )
     assert holders_in_words(choose_gpu(1, BOX, {})) == ""

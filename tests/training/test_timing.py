@@ -24,13 +24,15 @@ def test_compile_seconds(steps: list[float], compiling: float) -> None:
     assert compile_seconds(steps) == compiling
 
 
-def test_too_few_steps_tell_nothing() -> None:
+@pytest.mark.parametrize(
+    ("training", "validation", "telling"),
+    [(2, 0, False), (3, 0, True), (3, 1, False), (3, 2, False), (3, 3, True), (0, 3, False)],
+)
+def test_too_few_steps_tell_nothing(training: int, validation: int, telling: bool) -> None:
     times = StepTimes()
-    for _ in range(2):
-        with times.training:
-            pass
-    assert not times.telling
-    with times.training:
-        pass
-    assert times.telling
-    assert len(times.training.seconds) == 3
+    for watch, count in ((times.training, training), (times.validation, validation)):
+        for _ in range(count):
+            with watch:
+                pass
+    assert times.telling is telling
+    assert len(times.training.seconds) == training

@@ -3,6 +3,7 @@
 import sys
 
 from workbench.cli.show import say, table
+from workbench.errors import UserError
 from workbench.machine.live import Gauges, gauges
 from workbench.machine.summary import gpu_text
 from workbench.text import human_gib, human_seconds, safe_text
@@ -11,26 +12,40 @@ BAR = 20  # cells
 
 
 def watch_gauges() -> None:
-    """Shows the gauges until Ctrl-C; lines without end where the output is no terminal."""
-    try:
-        if not sys.stdout.isatty():
-            for look in gauges():
-                say(gauge_text(look) + "\n")
-            return
-        from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
+    """Shows the gauges until Ctrl-C; lines without end where the output is no terminal.
 
-        with Live(console=Console(highlight=False), auto_refresh=False) as live:
-            for look in gauges():
-                live.update(Text(gauge_text(look) + "\n\nCtrl-C ends"), refresh=True)
+    Raises:
+        UserError: the process that reads them ended.
+    """
+    try:
+        _show_gauges()
     except KeyboardInterrupt:
         return
+    raise UserError(
+        "The process that reads the gauges has ended: a driver may have crashed it.",
+        "workbench check tells more.",
+    )
+
+
+def _show_gauges() -> None:
+    if not sys.stdout.isatty():
+        for look in gauges():
+            say(gauge_text(look) + "\n")
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        for look in gauges():
+            live.update(Text(gauge_text(look) + "\n\nCtrl-C ends"), refresh=True)
 
 
 def gauge_text(look: Gauges) -> str:
     """A look as lines within 80 columns."""
     box = look.box
+    if not box:
+        return f"waiting for the driver, {human_seconds(look.silent)} so far"
     lines = []
     if "cpu" in box:
         used, total = box["memory_used"], box["memory_total"]

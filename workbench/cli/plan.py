@@ -44,7 +44,11 @@ def plan(
     facts = survey(spec.data.source)
     images = expected_images(facts, spec.data.split)
     costs = stage_costs(spec, facts.classes)
-    figures = known_figures(spec.training.gpu)
+    figures, why_not = None, "How long? Measure this machine once: workbench check"
+    try:
+        figures = known_figures(spec.training.gpu)
+    except UserError as error:  # a spec for another machine: its costs are the same here
+        why_not = f"How long cannot be told here: {error.message}"
     seconds = [stage_seconds(cost, images, figures.speed) if figures else None for cost in costs]
     if as_json:
         stages = [
@@ -65,7 +69,7 @@ def plan(
     if figures:
         say(total_line(figures, facts, images, [took for took in seconds if took]))
     else:
-        say("How long? Measure this machine once: workbench check")
+        say(why_not)
 
 
 def stage_lines(
@@ -89,7 +93,7 @@ def stage_lines(
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
             views = f" in each of {plural(stage.views, 'view')}" if stage.views else ""
-            cached = images["train"] * max(stage.views, 1) + images["validation"]
+            cached = images["train"] * stage.views_made + images["validation"]
             size = human_bytes(cost.prefix_bytes * cached)
             time = f", about {human_seconds(took.prefix)}" if took else ""
             lines.append(f"  prefix   {what}: {part}, once an image{views}{time}; {size} on disk")

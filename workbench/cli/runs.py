@@ -126,8 +126,10 @@ def resume(
 ) -> None:
     """Go on with a stopped, failed or interrupted run at its last checkpoint."""
     from workbench.cli.follow import watch
-    from workbench.cli.sources import change_spec
-    from workbench.experiment.toml import read_spec
+    from workbench.cli.sources import changed_spec
+    from workbench.experiment.toml import dump_spec, read_spec
+    from workbench.files import write_atomic
+    from workbench.machine.check import look_at_gpus
     from workbench.runs.folder import find_run
     from workbench.runs.launch import launch
     from workbench.runs.state import summarise
@@ -148,7 +150,9 @@ def resume(
     if gpu is None:
         read_spec(folder.spec_path)
     else:
-        change_spec(folder.spec_path, f"{GPU_KEY}={gpu}")
+        spec = changed_spec(folder.spec_path, f"{GPU_KEY}={gpu}")
+        look_at_gpus(spec.training.gpu)  # before anything is written
+        write_atomic(folder.spec_path, dump_spec(spec))
     launch(folder, resume=True, queue=queue)
     if detach:
         does = "is queued" if queue else "trains"

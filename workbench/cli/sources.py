@@ -9,8 +9,7 @@ from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import Tree, apply_settings, dump_spec, parse_spec, read_tree
-from workbench.files import write_atomic
+from workbench.experiment.toml import Tree, apply_settings, parse_spec, read_tree
 from workbench.paths import Workspace
 from workbench.text import one_of, safe_text
 
@@ -97,15 +96,13 @@ def file_spec(
     return _with_weights_at(spec, file.absolute().parent if weights is None else Path())
 
 
-def change_spec(path: Path, *settings: str) -> ExperimentSpec:
-    """Changes keys in a run's own spec.toml.
+def changed_spec(path: Path, *settings: str) -> ExperimentSpec:
+    """A run's own spec with keys changed; the file is left as it is.
 
     Raises:
-        UserError: the file or a setting is not right; nothing is changed then.
+        UserError: the file or a setting is not right.
     """
-    spec = parse_spec(apply_settings(read_tree(path), settings), "--set")
-    write_atomic(path, dump_spec(spec))
-    return spec
+    return parse_spec(apply_settings(read_tree(path), settings), "--set")
 
 
 def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

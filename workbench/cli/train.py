@@ -68,7 +68,7 @@ def launch_run(
 
     with progress_bar() as progress:
         found = recognise(spec.data.source, progress)
-    look_before(spec, len(found.labels))
+    look_before(spec, len(found.labels), queue)
     for other in list_runs(workspace) if not queue else []:
         if is_locked(other.lock_path) and not is_waiting(other):
             say(

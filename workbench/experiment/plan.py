@@ -41,6 +41,11 @@ class Stage:
     cached: bool = False
     views: int = 0
 
+    @property
+    def views_made(self) -> int:
+        """How often each training image passes a cached prefix: views are made when needed."""
+        return max(min(self.views, self.epochs), 1)
+
     def trains(self, layer: str) -> bool:
         """True where the plan lets a layer's weights move."""
         return self.trainable is None or layer in self.trainable

@@ -1,5 +1,6 @@
 """Where the workbench keeps what it can measure again."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,5 +13,5 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     given = environment.get("XDG_CACHE_HOME", "")
     if given.startswith("/"):
         return Path(given, "workbench")
-    home = environment.get("HOME") or Path.home()
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
     return Path(home, ".cache", "workbench")

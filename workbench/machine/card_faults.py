@@ -7,8 +7,6 @@ from workbench.machine.finding import Finding, gpu_label, quote
 from workbench.machine.steps import auto_gpu, gpu_in_doubt, nvml_gpus, seen_gpus, symptoms_on
 from workbench.text import human_gib, plural, safe_text
 
-# Xid errors after which a card cannot be trusted: memory, its repair, NVLink, fallen off the bus.
-
 
 def hardware(facts: Facts) -> list[Finding]:
     """Cards with faults; one that programs do not see here is only a note."""
@@ -92,7 +90,7 @@ def _gpu_error(gpu: Gpu, explains: frozenset[str]) -> Finding:
         f"{gpu_label(gpu)} does not answer the driver: {quote(gpu.error)}.",
         "Its memory and its faults are not known.",
         f"nvidia-smi -i {gpu.index}",
-        explains,
+        explains | {"no-uvm", "cuda-init"},  # CUDA may not start beside it
         short=f"GPU {gpu.index} does not answer",
     )
 

@@ -115,7 +115,9 @@ def card_too_old(facts: Facts) -> list[Finding]:
             "Training takes another GPU by itself."
             if works
             else "A run that takes it continues on the CPU.",
-            f"train on another GPU: --gpu {others[0].index}"
+            ""
+            if works
+            else f"train on another GPU: --gpu {others[0].index}"
             if old and others
             else "continue on the CPU: --gpu none",
             symptoms_on(facts, old or seen_gpus(facts)) & {"framework-no-gpu", "gpu-compute"},
@@ -182,7 +184,7 @@ def _slices(gpu: Gpu, works: bool, explains: frozenset[str]) -> Finding:
         "mig",
         "note" if works else "warning",
         f"{gpu_label(gpu)} is divided into {plural(count, 'slice')} (MIG), and none is chosen.",
-        "A program can use one slice only. The workbench takes the first one if it works.",
+        "A program can use one slice only. The workbench takes the freest.",
         f"export CUDA_VISIBLE_DEVICES={typed(gpu.mig_devices[0].uuid)}",
         explains,
         short=f"no slice of GPU {gpu.index} is chosen",

@@ -17,6 +17,7 @@ from workbench.machine.facts import (
     Decoding,
     Facts,
     Framework,
+    FrameworkDevice,
     Libraries,
     Nvml,
     Outcome,
@@ -24,12 +25,14 @@ from workbench.machine.facts import (
     System,
     Told,
 )
-from workbench.machine.figures import CPU, Figures, Shelf
+from workbench.machine.figures import BUSY, Figures, Shelf
 from workbench.machine.framework import MODULE as FRAMEWORK
 from workbench.machine.framework import ask_framework
-from workbench.machine.gpus import AUTO, choose_gpu
+from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, Choice, choose_gpu
 from workbench.machine.probe import run_probe
+from workbench.machine.steps import gpu_behind
 from workbench.machine.terminal import look_at_terminal
+from workbench.machine.visibility import visible_gpus
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.process import worker_command
@@ -93,8 +96,7 @@ def check(
     progress("ask the box", 0, 3)
     told = asker.at_once(QUICK)
     nvml = _model(Nvml, told["nvml"])
-    names = [CPU, *(gpu.name for gpu in nvml.gpus if gpu.name)] if nvml else [CPU]
-    shelves = {name: Shelf(name, environment) for name in dict.fromkeys(names)}
+    shelves = {name: Shelf(name, environment) for name in _devices(nvml, environment)}
     kept = {} if measure else _kept(shelves)
     progress("read images", 1, 3)
     decoding = None
@@ -129,6 +131,19 @@ def ask_nvml(environment: Mapping[str, str] = os.environ, module: str = ASK) -> 
     return _model(Nvml, (answer.lines, answer.outcome))
 
 
+def look_at_gpus(
+    asked: int | str = AUTO, environment: Mapping[str, str] = os.environ, module: str = ASK
+) -> Choice:
+    """The device that a run would take at this moment (see `choose_gpu`).
+
+    Raises:
+        UserError: the GPU asked for is not there.
+    """
+    # Who wants the CPU need not wait for a driver that hangs.
+    nvml = None if asked == NONE else ask_nvml(environment, module)
+    return choose_gpu(asked, nvml, environment)
+
+
 Answers = tuple[tuple[dict[str, Any], ...], Outcome]
 
 
@@ -141,7 +156,8 @@ class _Asker:
 
     def at_once(self, names: tuple[str, ...]) -> dict[str, Answers]:
         """Asks several probes beside each other; each has its own limit."""
-        told: dict[str, Answers] = {}
+        failed = Outcome(status="failed", detail="before it was asked")
+        told: dict[str, Answers] = dict.fromkeys(names, ((), failed))
         cancelled = threading.Event()
         root = str(self.workspace.root)
 
@@ -151,9 +167,9 @@ class _Asker:
             told[name] = (answer.lines, answer.outcome)
 
         threads = [threading.Thread(target=ask, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             for thread in threads:
                 thread.join()
         finally:  # Ctrl-C reaches this thread alone
@@ -167,6 +183,14 @@ def _model(model: type[Model], answers: Answers) -> Model | None:
     with suppress(ValidationError, IndexError):
         return model.model_validate(lines[0])
     return None
+
+
+def _devices(nvml: Nvml | None, environment: Mapping[str, str]) -> list[str]:
+    """Names of the devices that runs could take: the CPU, GPUs that are not hidden, slices."""
+    names = [CPU]
+    for gpu in visible_gpus(environment.get(VARIABLE), nvml.gpus if nvml else ()):
+        names += [part.name for part in gpu.mig_devices] if gpu.mig else [gpu.name]
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def _kept(shelves: Mapping[str, Shelf]) -> dict[str, Figures]:
@@ -188,12 +212,18 @@ def _measured(facts: Facts, kept: Mapping[str, Figures]) -> dict[str, Figures]:
                 precision=told.precision,
                 jit=told.jit,
                 speed=told.speed,
-                busy=told.busy,
+                busy=max(told.busy, _use(facts, device)),
             )
     rate = kept[CPU].images_per_second if CPU in kept else None
-    if facts.decoding:
+    if facts.decoding and (rate is None or facts.decoding.busy <= BUSY):
         rate = facts.decoding.images_per_second
     return {n: f.model_copy(update={"images_per_second": rate}) for n, f in found.items()}
+
+
+def _use(facts: Facts, device: FrameworkDevice) -> float:
+    """How busy others kept a GPU before it was measured, from 0 to 1."""
+    gpu = gpu_behind(facts, device.id) if device.kind == "gpu" else None
+    return (gpu.utilization or 0) / 100 if gpu else 0.0
 
 
 def _keep(shelves: Mapping[str, Shelf], figures: Mapping[str, Figures], facts: Facts) -> None:
@@ -203,13 +233,3 @@ def _keep(shelves: Mapping[str, Shelf], figures: Mapping[str, Figures], facts: F
         if found := figures.get(name if name in usable else CPU):
             with suppress(OSError):  # they are shown all the same, and measured again next time
                 shelf.save(found)
-
-
-def expected_device(nvml: Nvml | None, asked: int | str = AUTO) -> str:
-    """The name of the device that a run will take: a GPU's as NVML tells it, else "CPU".
-
-    Raises:
-        UserError: as `choose_gpu`.
-    """
-    choice = choose_gpu(asked, nvml)
-    return choice.gpu.name if choice.gpu and choice.gpu.name else CPU

@@ -16,7 +16,9 @@ def devices(facts: Facts) -> list[Finding]:
     system, libraries = system_of(facts), facts.libraries
     error = libraries.cuda_driver_error if libraries else ""
     code = libraries.cuda_driver_code if libraries else None
-    missing = facts.system is not None and not system.uvm_device and not system.virtual
+    # The file appears when CUDA first runs, so it may have been missed by a moment.
+    missing = code != 0 and facts.system is not None and not system.uvm_device
+    missing = missing and not system.virtual
     # CUDA also says "unknown error" where a GPU fell off the bus, or the device file is left over
     # from before the machine slept.
     unknown = code == UNKNOWN and not system.virtual

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from workbench.datasets.images import load_array
 from workbench.datasets.threads import in_threads
 from workbench.experiment.sections import DataSpec
 from workbench.machine.facts import Decoding
+from workbench.machine.load import busy_share
 
 WIDTH, HEIGHT = 500, 375  # pixels, as most pictures of the cats and dogs of Kaggle
 MEASURE_SECONDS = 0.5
@@ -23,7 +23,7 @@ _DATA = DataSpec(source="made here")  # the default: 150 x 150 pixels in colour
 
 def measure_decoding(seconds: float = MEASURE_SECONDS) -> Decoding:
     """Reads one made-up photograph over and over with every core, for so many seconds."""
-    busy = psutil.cpu_percent(BUSY_SECONDS) / 100  # this process sleeps meanwhile
+    busy = busy_share(BUSY_SECONDS)
     photograph = made_photograph()
     load_array(photograph, _DATA)
     began = time.monotonic()

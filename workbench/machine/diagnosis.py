@@ -69,8 +69,12 @@ def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         if cause is None:
             kept.append(finding)
         else:
-            consequences = (*kept[cause].consequences, finding)
-            kept[cause] = replace(kept[cause], consequences=consequences)
+            found = kept[cause]
+            kept[cause] = replace(
+                found,
+                consequences=(*found.consequences, finding),
+                explains=found.explains | finding.explains,  # what follows from what follows
+            )
     return tuple(kept)
 
 

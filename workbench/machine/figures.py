@@ -23,7 +23,6 @@ from workbench.machine.cache import cache_folder
 from workbench.machine.system import allowed_cores, cpu_name
 
 FORMAT = 1
-CPU = "CPU"  # the name under which backends list it
 BUSY = 0.25  # share of the CPU in others' hands from which a figure is not worth much
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "nvidia-cudnn-cu12")
 
@@ -92,12 +91,14 @@ class Shelf:
             return None
 
     def save(self, figures: Figures) -> None:
-        """Keeps figures, unless quieter ones of the same device are there.
+        """Keeps figures, unless quieter ones of the same device, or a GPU's own, are there.
 
         Raises:
             OSError: the cache folder cannot be written.
         """
         kept = self.load()
+        if kept and kept.kind == "gpu" and figures.kind == "cpu":
+            return  # a GPU that is hidden or held up for once
         if kept and kept.kind == figures.kind and kept.worth_keeping and not figures.worth_keeping:
             return
         if figures.images_per_second is None and kept:

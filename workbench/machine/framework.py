@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from workbench.machine.facts import DeviceSpeed, Framework, Outcome, Step
+from workbench.machine.gpus import VARIABLE
 from workbench.machine.probe import Answer, run_probe
 from workbench.runs.process import worker_command
 
@@ -15,6 +17,7 @@ M = TypeVar("M", Step, DeviceSpeed)
 
 MODULE = "workbench.training.backend"
 MOST_STARTS = 4  # each costs an import; more steps than that do not crash by chance
+FIRST_SHARE = 0.6  # of the time, for one process
 
 
 def ask_framework(
@@ -26,7 +29,8 @@ def ask_framework(
     """What the backend offers and whether it trains on each device.
 
     A step that crashes or hangs is told as failed, and a new process does the rest, as long as
-    there is time.
+    there is time. Where one GPU keeps all others and the CPU from working, as one that is full or
+    faulty does in TensorFlow, each is tried again with no other in sight.
 
     Args:
         limit: seconds for all of it.
@@ -37,25 +41,101 @@ def ask_framework(
         None for the first where nothing was answered. The outcome is that of the first process
         that did not end well; its stderr is that of all of them.
     """
-    deadline = time.monotonic() + limit
-    # Everything that the libraries have to say is wanted here, and GPUs counted as NVML counts.
-    shown = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **environment, "TF_CPP_MIN_LOG_LEVEL": "0"}
-    merged: dict[str, Any] = {}
-    outcomes: list[Outcome] = []
-    done: list[str] = []
-    for _ in range(MOST_STARTS):
-        left = deadline - time.monotonic()
+    # Everything that the libraries have to say is wanted here, GPUs counted as NVML counts, and no
+    # more of their memory taken than is needed.
+    shown = {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        **environment,
+        "TF_CPP_MIN_LOG_LEVEL": "0",
+    }
+    asked = _Asked(module, time.monotonic() + limit, limit * FIRST_SHARE, tuple(known))
+    asked.ask(shown)
+    if asked.one_blocks_all:
+        asked.ask_each_alone(shown)
+    return _framework(asked.merged), _together(asked.outcomes)
+
+
+@dataclass
+class _Asked:
+    """The answers of one process after the other.
+
+    Attributes:
+        deadline: monotonic seconds at which all has to be over.
+        longest: seconds that one process may take, so that one that hangs leaves time for others.
+        merged: the answers so far.
+        outcomes: of each process.
+    """
+
+    module: str
+    deadline: float
+    longest: float
+    known: tuple[str, ...]
+    merged: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def ask(self, environment: Mapping[str, str]) -> None:
+        """Asks for everything; goes on behind a step that ended its process."""
+        done: list[str] = []
+        for _ in range(MOST_STARTS):
+            answer = self._start(environment, done)
+            if answer is None:
+                return
+            ended_in = _merge(answer, self.merged, done)
+            if answer.outcome.ok or not ended_in:
+                return
+            _fail(ended_in, answer.outcome, self.merged)
+
+    @property
+    def one_blocks_all(self) -> bool:
+        """True where GPUs are listed and not even the CPU works beside them."""
+        devices = self.merged.get("told", {}).get("devices", [])
+        listed = any(isinstance(d, dict) and d.get("kind") == "gpu" for d in devices)
+        return listed and any(
+            step.get("device") == "cpu:0" and not step.get("jit") and step.get("error")
+            for step in self.merged.get("steps", [])
+        )
+
+    def ask_each_alone(self, environment: Mapping[str, str]) -> None:
+        """Tries the CPU without any GPU, then each GPU without the others."""
+        failed, self.merged["steps"] = self.merged["steps"], []
+        ids = [device["id"] for device in self.merged["told"]["devices"]]
+        for device in ids:
+            alone = {**environment, VARIABLE: _shown_alone(device, environment)}
+            skip = [] if device == "cpu:0" else ["cpu:0", "cpu:0 jit"]
+            answer = self._start(alone, skip)
+            told: dict[str, Any] = {}
+            if answer is not None:
+                ended_in = _merge(answer, told, [])
+                if ended_in:
+                    _fail(ended_in, answer.outcome, told)
+            here = "cpu:0" if device == "cpu:0" else "gpu:0"
+            for kind in ("steps", "speeds"):
+                found = [one for one in told.get(kind, []) if one.get("device") == here]
+                renamed = [{**one, "device": device} for one in found]
+                self.merged.setdefault(kind, []).extend(renamed)
+            if not any(step.get("device") == device for step in self.merged["steps"]):
+                self.merged["steps"] += [step for step in failed if step.get("device") == device]
+
+    def _start(self, environment: Mapping[str, str], skip: list[str]) -> Answer | None:
+        """One process; None where there is no time left for it."""
+        left = min(self.deadline - time.monotonic(), self.longest)
         if left <= 0:
-            break
-        skipped = [word for step in done for word in ("--skip", step)]
-        given = [word for name in known for word in ("--known", name)]
-        answer = run_probe(worker_command(module, *skipped, *given), left, shown)
-        outcomes.append(answer.outcome)
-        ended_in = _merge(answer, merged, done)
-        if answer.outcome.ok or not ended_in:
-            break
-        _fail(ended_in, answer.outcome, merged)
-    return _framework(merged), _together(outcomes)
+            return None
+        skipped = [word for step in skip for word in ("--skip", step)]
+        given = [word for name in self.known for word in ("--known", name)]
+        answer = run_probe(worker_command(self.module, *skipped, *given), left, environment)
+        self.outcomes.append(answer.outcome)
+        return answer
+
+
+def _shown_alone(device: str, environment: Mapping[str, str]) -> str:
+    """What CUDA_VISIBLE_DEVICES has to be for one device alone."""
+    if device == "cpu:0":
+        return "-1"
+    number = int(device.partition(":")[2])
+    named = environment.get(VARIABLE, "").split(",")
+    return named[number].strip() if environment.get(VARIABLE) else str(number)
 
 
 def _merge(answer: Answer, merged: dict[str, Any], done: list[str]) -> str:

@@ -83,8 +83,10 @@ def cpu_compute(facts: Facts) -> list[Finding]:
     told = [failure for failure in failures(facts) if failure.device.startswith("cpu")]
     if not told:
         return []
+    went = outcome(facts, "framework")
     if not device_works(facts, told[0].device):
-        return [_cpu_compute(facts, told[0])]
+        slow = went is not None and went.status == "hung"
+        return [_too_slow(facts, told[0]) if slow else _cpu_compute(facts, told[0])]
     jit = [failure for failure in told if failure.jit]
     speed = [failure for failure in told if not failure.jit]
     return [_cpu_jit(one) for one in jit[:1]] + [_cpu_speed(facts, one) for one in speed[:1]]
@@ -99,6 +101,18 @@ def _cpu_compute(facts: Facts, failed: Failure) -> Finding:
         _reinstall(facts),
         frozenset({"gpu-untested"}),
         short=f"{framework_title(facts)} does not work on the CPU",
+    )
+
+
+def _too_slow(facts: Facts, failed: Failure) -> Finding:
+    return Finding(
+        "cpu-slow",
+        "warning",
+        f"{framework_title(facts)} did not come to train on the CPU: {quote(failed.words)}.",
+        "The first start after an installation, or from a network disk, can take so long.",
+        "workbench check",
+        frozenset({"gpu-untested"}),
+        short=f"{framework_title(facts)} did not come to its first step in time",
     )
 
 

@@ -42,6 +42,8 @@ def cpu_only_install(facts: Facts) -> list[Finding]:
         return []
     if backend(facts) in INSTALL_GPU:
         return _cpu_build(facts)
+    if facts.framework and facts.framework.gpus:  # it found its libraries elsewhere
+        return []
     wheels = facts.libraries.wheels if facts.libraries else ()
     missing = [wheel.name for wheel in wheels if wheel.version is None]
     if not missing or missing == [NVCC]:  # which no GPU needs to be seen
@@ -79,6 +81,8 @@ def libraries(facts: Facts) -> list[Finding]:
     told = facts.libraries.libraries if facts.libraries else ()
     failed = [library for library in told if library.error]
     if not failed or not nvml_gpus(facts) or not gpu_in_doubt(facts):
+        return []
+    if facts.framework and facts.framework.gpus:  # whatever it needs, it has loaded
         return []
     misled = [library for library in failed if library.error_without == ""]
     broken = [library for library in failed if library.error_without != ""]
@@ -132,7 +136,12 @@ def libdevice(facts: Facts) -> list[Finding]:
     failed = gpu_failures(facts)
     words = framework_words(facts).lower()
     said = any(text in words for text in NO_LIBDEVICE)
-    compiler = wheel_missing(facts, NVCC) and any(failure.jit for failure in failed)
+    missing = (
+        [wheel.name for wheel in facts.libraries.wheels if wheel.version is None]
+        if (facts.libraries)
+        else []
+    )
+    compiler = missing == [NVCC] and all(failure.jit for failure in failed)
     if not failed or not (said or compiler) or backend(facts) != "tensorflow":
         return []
     flags = "set XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR, the folder that holds nvvm/libdevice"

@@ -71,11 +71,13 @@ def gauges(module: str = MODULE, patience: float = PATIENCE) -> Iterator[Gauges]
                 yield last
     finally:
         process.kill()
+        process.wait()
 
 
 def _pass_on(pipe: IO[bytes], lines: "queue.Queue[bytes]") -> None:
-    for line in pipe:
-        lines.put(line)
+    with pipe:
+        for line in pipe:
+            lines.put(line)
     lines.put(b"")
 
 
@@ -85,6 +87,9 @@ def main() -> int:
 
     from workbench.machine.nvml import read_nvml
 
+    # Held open: where no program uses a card, each start would wake it and each end drop it again.
+    with suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
     box_gauges()
     while True:
         time.sleep(SECONDS)

@@ -13,6 +13,7 @@ from workbench.text import safe_text
 
 _TEMPERATURE_OF_CHIP = 0
 _UNCORRECTED, _SINCE_DRIVER_LOADED = 1, 0
+_NO_PERMISSION = 4  # NVML: counted, but shut off from this process, as by SLURM
 _GONE = {15, 16}  # GPU is lost; GPU requires restart
 _NO_FIGURE = 2**64 - 1  # what old versions say for "not available"
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # the kernel's fixed number for it
@@ -126,17 +127,19 @@ def _read(pynvml: Any, errors_in_log: dict[tuple[int, ...], tuple[int, ...]], pr
         count = pynvml.nvmlDeviceGetCount()
     except pynvml.NVMLError as error:
         return Nvml(error=_words(error), error_code=_code(error), driver=driver, cuda=newest)
-    gpus = tuple(_gpu(pynvml, index, errors_in_log, proc) for index in range(count))
+    told = [_gpu(pynvml, index, errors_in_log, proc) for index in range(count)]
+    gpus = _with_lost_addresses([gpu for gpu in told if gpu is not None], errors_in_log)
     return Nvml(driver=driver, cuda=newest, gpus=gpus)
 
 
 def _gpu(
     pynvml: Any, index: int, errors_in_log: dict[tuple[int, ...], tuple[int, ...]], proc: Path
-) -> Gpu:
+) -> Gpu | None:
+    """None where the card is counted, but is none of this person's."""
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     except pynvml.NVMLError as error:
-        return Gpu(index=index, error=_words(error))
+        return None if _code(error) == _NO_PERMISSION else Gpu(index=index, error=_words(error))
     reader = _Reader(pynvml)
     pci = _text(getattr(reader.get("nvmlDeviceGetPciInfo", handle), "busId", ""))
     capability = reader.get("nvmlDeviceGetCudaComputeCapability", handle)
@@ -165,6 +168,20 @@ def _gpu(
         processes=_processes(reader, handle, proc),
         xids=errors_in_log.get(pci_address(pci), ()),
         error=reader.gone,  # after all readings
+    )
+
+
+def _with_lost_addresses(
+    gpus: list[Gpu], errors_in_log: dict[tuple[int, ...], tuple[int, ...]]
+) -> tuple[Gpu, ...]:
+    """Errors of addresses that no card answers for belong to the card that does not answer."""
+    answered = {pci_address(gpu.pci) for gpu in gpus if gpu.pci}
+    lost = [xids for place, xids in errors_in_log.items() if place not in answered]
+    silent = [gpu for gpu in gpus if gpu.error and not gpu.pci]
+    if len(silent) != 1 or len(lost) != 1:
+        return tuple(gpus)
+    return tuple(
+        gpu.model_copy(update={"xids": lost[0]}) if gpu is silent[0] else gpu for gpu in gpus
     )
 
 

@@ -218,7 +218,7 @@ def _outcome(
     if heard.flood:
         return "flooded", heard.flood
     if cut is not None or code is None:
-        return "hung", f"after {limit:g} s"
+        return "hung", f"after {float(f'{limit:.2g}'):g} s"
     if code:
         return "crashed" if code < 0 else "failed", exit_in_words(code)
     return ("garbled", garbled) if garbled else ("ok", "")

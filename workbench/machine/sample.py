@@ -77,7 +77,6 @@ class Sampler:
         self._process = psutil.Process()
 
     def __enter__(self) -> Self:
-        self._look()  # from here on the shares of the CPU are counted
         self._thread.start()
         return self
 
@@ -91,9 +90,13 @@ class Sampler:
         self._thread.join(self._seconds)
 
     def _run(self) -> None:
+        self._look()  # from here on the shares of the CPU are counted, for this thread
         while not self._ended.wait(self._seconds):
+            sample = self._look()
+            if self._ended.is_set():  # it waited long in a driver: nobody listens any more
+                return
             with suppress(OSError):  # a full disk is told by those who must write to it
-                self._tell(self._look())
+                self._tell(sample)
 
     def _look(self) -> Sample:
         return {

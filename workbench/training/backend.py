@@ -87,22 +87,36 @@ class Build:
 
 def describe() -> Build:
     """What the backend tells of itself."""
-    backend = keras.backend.backend()
-    version = importlib.metadata.version(backend)
-    if backend == "tensorflow":
-        import tensorflow as tf
+    match keras.backend.backend():
+        case "tensorflow":
+            return _describe_tensorflow()
+        case "torch":
+            import torch
 
-        built = tf.sysconfig.get_build_info()
-        cuda, cudnn = str(built.get("cuda_version", "")), str(built.get("cudnn_version", ""))
-        return Build(backend, version, cuda, cudnn)
-    if backend == "torch":
-        import torch
+            return Build("torch", str(torch.__version__), torch.version.cuda or "")
+        case _:
+            return _describe_jax()
 
-        return Build(backend, version, torch.version.cuda or "")
-    try:
-        return Build(backend, version, importlib.metadata.version("jax-cuda12-plugin"))
-    except importlib.metadata.PackageNotFoundError:
-        return Build(backend, version)
+
+def _describe_tensorflow() -> Build:
+    import tensorflow as tf
+
+    built = tf.sysconfig.get_build_info()
+    cuda, cudnn = str(built.get("cuda_version", "")), str(built.get("cudnn_version", ""))
+    return Build("tensorflow", str(tf.__version__), cuda, cudnn)
+
+
+def _describe_jax() -> Build:
+    """The CUDA version is that of the plugin that is installed beside JAX."""
+    import jax
+
+    for cuda in ("13", "12"):
+        try:
+            importlib.metadata.version(f"jax-cuda{cuda}-plugin")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return Build("jax", str(jax.__version__), cuda)
+    return Build("jax", str(jax.__version__))
 
 
 def list_devices() -> list[Listed]:

@@ -18,7 +18,14 @@ from typing import Any
 
 import keras
 
-from workbench.training.backend import Device, Listed, describe, list_devices, prepare_device
+from workbench.training.backend import (
+    MIN_TENSOR_CORES,
+    Device,
+    Listed,
+    describe,
+    list_devices,
+    prepare_device,
+)
 from workbench.training.speed import measure_device, one_step
 
 LONGEST_ERROR = 2000  # characters
@@ -45,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def answer(tell: Tell, skip: frozenset[str], known: frozenset[str]) -> None:
     """Tells everything, but for the steps to skip; devices named in `known` are not measured."""
-    default = prepare_device(deterministic=False)
+    prepare_device(deterministic=False)
     devices = list_devices()
     tell({"framework": _framework(devices)})
     for device in devices:
@@ -56,7 +63,7 @@ def answer(tell: Tell, skip: frozenset[str], known: frozenset[str]) -> None:
         if name not in skip and device.name not in measured:
             measured.add(device.name)
             tell({"begin": name})
-            _measure(device, default, tell)
+            _measure(device, tell)
 
 
 def _framework(devices: list[Listed]) -> dict[str, Any]:
@@ -91,8 +98,9 @@ def _try_out(device: Listed, tell: Tell, skip: frozenset[str]) -> None:
         tell({"step": {"device": device.id, "jit": jit, "error": error, "seconds": seconds}})
 
 
-def _measure(device: Listed, default: Device, tell: Tell) -> None:
-    here = default if device.kind == default.kind else Device(device.kind, device.name)
+def _measure(device: Listed, tell: Tell) -> None:
+    cores = device.kind == "gpu" and (device.capability or (0, 0)) >= MIN_TENSOR_CORES
+    here = Device(device.kind, device.name, cores)
     try:
         with keras.device(device.id):
             found = measure_device(here)

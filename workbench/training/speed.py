@@ -12,10 +12,10 @@ from statistics import median
 
 import keras
 import numpy as np
-import psutil
 from keras import layers
 
 from workbench.experiment.estimate import Speed
+from workbench.machine.load import busy_share
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 
 SECONDS = 0.25  # of steps for each figure
@@ -48,7 +48,7 @@ def measure_device(device: Device) -> Measured:
     What Keras remembers of names and seeds is forgotten afterwards.
     """
     precision, jit = resolve_precision("auto", device), resolve_jit("auto", device, False)
-    busy = psutil.cpu_percent(LOOK_SECONDS) / 100  # this process sleeps meanwhile
+    busy = busy_share(LOOK_SECONDS)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -35,8 +35,9 @@ class StepTimes:
 
     @property
     def telling(self) -> bool:
-        """True where there were steps enough to tell compiling from work."""
-        return len(self.training.seconds) >= LEAST_STEPS
+        """True where there were steps enough of each kind to tell compiling from work."""
+        counts = len(self.training.seconds), len(self.validation.seconds)
+        return counts[0] >= LEAST_STEPS and (counts[1] == 0 or counts[1] >= LEAST_STEPS)
 
     @property
     def compiling(self) -> float:

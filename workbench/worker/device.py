@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.check import ask_nvml
-from workbench.machine.figures import CPU, Figures, Shelf
-from workbench.machine.gpus import AUTO, Choice, choose_gpu
+from workbench.machine.check import look_at_gpus
+from workbench.machine.figures import Figures, Shelf
+from workbench.machine.gpus import AUTO, CPU, Choice
 from workbench.progress import Progress
 from workbench.text import safe_text
 
@@ -24,7 +24,7 @@ def claim_device(asked: int | str = AUTO) -> Choice:
     Raises:
         UserError: the GPU asked for is not there.
     """
-    choice = choose_gpu(asked, ask_nvml())
+    choice = look_at_gpus(asked)
     os.environ.update(choice.environment)
     return choice
 
@@ -45,7 +45,7 @@ def expected_seconds(
     Args:
         images: by "train" and "validation".
     """
-    shelf = Shelf(choice.gpu.name if choice.gpu and choice.gpu.name else CPU)
+    shelf = Shelf(choice.device_name)
     figures = shelf.load()
     if figures is None or figures.kind != device.kind:
         progress("measure this machine, once", 0, 0)
@@ -54,8 +54,9 @@ def expected_seconds(
         except Exception as error:  # a figure is no reason to end a training
             note(f"The machine could not be measured: {safe_text(error)}.")
             return {}
-        with suppress(OSError):
-            shelf.save(figures)
+        if not spec.training.deterministic:  # which slows some operations down
+            with suppress(OSError):
+                shelf.save(figures)
     costs = stage_costs(spec, classes)
     return {c.stage.index: stage_seconds(c, images, figures.speed).epoch for c in costs}
 

@@ -24,6 +24,7 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.files import write_atomic
+from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, Choice, holders_in_words
 from workbench.machine.sample import GpuGauge, Sample, Sampler
 from workbench.paths import Workspace
@@ -43,6 +44,7 @@ from workbench.worker.weights import base_weights
 
 if TYPE_CHECKING:
     from workbench.results.evaluate import Evaluation
+    from workbench.training.engine import Engine
 
 TELL_SECONDS = 0.5  # between two events of the same progress
 POLL_SECONDS = 0.3  # between two looks for a stop request
@@ -116,6 +118,7 @@ class TrainJob:
         started: when its turn came (monotonic seconds).
         told: when each phase of progress was told last.
         choice: the GPU that it took.
+        engine: once training has begun; its place then counts.
     """
 
     folder: RunFolder
@@ -125,6 +128,7 @@ class TrainJob:
     started: float = field(default_factory=time.monotonic)
     told: dict[str, float] = field(default_factory=dict)
     choice: Choice = field(default_factory=lambda: Choice(AUTO))
+    engine: "Engine | None" = None
 
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
@@ -132,25 +136,26 @@ class TrainJob:
         checkpoint = self._checkpoint() if resume else None
         wait_for_turn(self.folder, self._progress, self.stop_asked)
         self.started = time.monotonic()
-        self._claim(spec)
+        look_at_gpus(spec.training.gpu)  # what is not there is told before minutes of work
         weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
         self._warn(spec, data, prepared)
+        self._claim(spec)
         self._progress("start Keras", 0, 0)
         prepare_environment(spec.training.deterministic)
         self._train(spec, data, prepared, weights, checkpoint)
         self._evaluate(spec, data, prepared)
 
     def _claim(self, spec: ExperimentSpec) -> None:
-        """Takes the GPU, now that it is this run's turn."""
+        """Takes the GPU, now that it will be used: the freest may be another one by now."""
         self.choice = claim_device(spec.training.gpu)
         asked = spec.training.gpu
         self.events.write("gpu_chosen", asked=asked, gpu=self.choice.as_event())
         if holders := holders_in_words(self.choice):
-            name = self.choice.gpu.name if self.choice.gpu else ""
-            self._note(f"Others hold memory of {safe_text(name)}: {holders}.")
+            name = safe_text(self.choice.device_name)
+            self._note(f"Memory of {name} is held by {holders}.")
 
     def _checkpoint(self) -> Checkpoint | None:
         """Where a resumed run goes on; None from the beginning."""
@@ -209,7 +214,7 @@ class TrainJob:
         model = build_model(spec, data.classes)
         if weights:
             load_base_weights(model, spec.base_table, weights)
-        engine = Engine(
+        engine = self.engine = Engine(
             spec,
             model,
             data,
@@ -299,7 +304,7 @@ class TrainJob:
     def _progress(self, phase: str, done: int, total: int) -> None:
         """Tells how far a phase is, at most twice a second; a stop ends it here."""
         if self.stop_asked():
-            raise Stopped(self.place)
+            raise Stopped(self.engine.place if self.engine else self.place)
         now = time.monotonic()
         if done != total and now - self.told.get(phase, -TELL_SECONDS) < TELL_SECONDS:
             return
