@@ -325,7 +325,7 @@ def test_optimizer_state_is_matched_by_path(tmp_path: Path) -> None:
 
 
 def test_the_first_two_whole_epochs_are_held_against_the_estimate(tmp_path: Path) -> None:
-    bench = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    bench = Bench(make_spec("training.batch_size=4"), tmp_path, expected={0: 2.0})
     bench.run()
     told, again = [event for event in bench.events if event["event"] == "estimate_checked"]
     first, *_ = [event for event in bench.events if event["event"] == "epoch_finished"]
@@ -346,10 +346,11 @@ def test_without_an_estimate_nothing_is_told_of_it(tmp_path: Path) -> None:
 
 def test_a_part_of_an_epoch_is_not_held_against_the_estimate(tmp_path: Path) -> None:
     looks = iter([False] * 3 + [True])
-    first = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    spec = make_spec("training.batch_size=4")
+    first = Bench(spec, tmp_path, expected={0: 2.0})
     with pytest.raises(Stopped):
         first.run(lambda: next(looks))
-    again = Bench(make_spec(), tmp_path, expected={0: 2.0})
+    again = Bench(spec, tmp_path, expected={0: 2.0})
     again.run(resume=True)
     told = [event for event in again.events if event["event"] == "estimate_checked"]
     assert [event["epoch"] for event in told] == [2, 3]
