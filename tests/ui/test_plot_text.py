@@ -8,11 +8,12 @@ from workbench.ui.plot_text import PlotOptions, Series, plot
 
 FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
 RISING = (0.1, 0.2, 0.3, 0.4, 0.5)
+DEFAULT = PlotOptions()
 ASCII = PlotOptions(epochs=5, utf8=False)
 
 
 def lines(
-    *series: Series, width: int = 40, height: int = 12, options: PlotOptions = PlotOptions()
+    *series: Series, width: int = 40, height: int = 12, options: PlotOptions = DEFAULT
 ) -> list[str]:
     return plot(series, width, height, options).plain.split("\n")
 
@@ -133,7 +134,8 @@ def test_a_log_axis_passes_over_what_has_no_logarithm() -> None:
         (0.5, 0.5, 0.5),
         (0.0, 0.0),
         (1e-30, 2e-30),
-        (1e300, -1e300),
+        (1.7e308, -1.7e308),
+        (1e99, -1e99),
         (7.0, 1e9),
     ],
 )

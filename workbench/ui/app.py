@@ -8,6 +8,7 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.theme import Theme
@@ -113,6 +114,18 @@ class WorkbenchApp(App[None]):
     def action_theme(self) -> None:
         """Changes between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Shows words for a moment; never as markup, for names from outside may look like it."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def find_run(self, name: str) -> RunView | None:
         """The newest look at a run, None where it is gone."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
 
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
+WIDE_COLUMNS = 110  # from here on there is room for what can be had by other ways too
 
 
 class WorkbenchScreen(Screen[None]):
@@ -38,7 +39,7 @@ class WorkbenchScreen(Screen[None]):
         yield Static(id="heading")
         with Vertical(id="body"):
             yield from self.compose_body()
-        yield Footer()
+        yield Footer(compact=True)
         yield Static(id="too-small")
 
     def compose_body(self) -> ComposeResult:
@@ -60,6 +61,7 @@ class WorkbenchScreen(Screen[None]):
     def on_resize(self) -> None:
         """Says so where the terminal is too small, instead of showing half of everything."""
         size = self.app.size
+        self.query_one(Footer).show_command_palette = size.width >= WIDE_COLUMNS
         small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
         self.set_class(small, "-too-small")
         if small:

@@ -4,7 +4,7 @@ import time
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
@@ -13,7 +13,7 @@ from textual.widgets.data_table import ColumnKey
 from workbench.errors import UserError
 from workbench.runs.launch import launch, request_stop
 from workbench.runs.trash import move_to_trash
-from workbench.text import human_age, safe_text
+from workbench.text import human_age, plural, safe_text
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS, sign, sparkline
 from workbench.ui.screens.base import WorkbenchScreen
@@ -30,6 +30,8 @@ class HomeScreen(WorkbenchScreen):
 
     CONCEPTS = ("workbench",)
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New", id="new"),
+        Binding("d", "demo", "Demo", id="demo"),
         Binding("enter", "open", "Open", id="open"),
         Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
@@ -53,7 +55,7 @@ class HomeScreen(WorkbenchScreen):
         working = sum(view.working for view in runs)
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
-        text.append(f"   {len(runs)} runs" + (f", {working} at work" if working else ""))
+        text.append(f"   {plural(len(runs), 'run')}" + (f", {working} at work" if working else ""))
         return text
 
     def on_mount(self) -> None:
@@ -144,6 +146,37 @@ class HomeScreen(WorkbenchScreen):
         """The run under the cursor."""
         if view := self._chosen():
             self.workbench.open_run(view)
+
+    def action_new(self) -> None:
+        """The guided way of a new experiment, or on with one that was begun."""
+        from workbench.ui.guide import begin_experiment
+
+        begin_experiment(self.workbench)
+
+    def action_demo(self) -> None:
+        """A convnet on handwritten digits."""
+        self.notify("Starting a convnet on handwritten digits.")
+        self._start_demo()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="demo")
+    def _start_demo(self) -> None:
+        from workbench.ui.demo import start_demo
+
+        def tell(words: str) -> None:
+            self.app.call_from_thread(self.notify, safe_text(words, 400))
+
+        try:
+            folder = start_demo(self.workbench.workspace, tell)
+        except (UserError, OSError) as error:
+            words = safe_text(error, 400)
+            self.app.call_from_thread(self.notify, words, severity="error")
+            return
+        self.app.call_from_thread(self._show_demo, folder.name)
+
+    def _show_demo(self, name: str) -> None:
+        from workbench.ui.guide import show_run
+
+        show_run(self.workbench, name)
 
     def action_machine(self) -> None:
         """The machine check."""
@@ -260,6 +293,8 @@ def _nothing(wanted: str) -> Text:
         return Text("No run fits the filter; escape takes it away.")
     return Text(
         "No runs yet.\n\n"
-        "m  look at the machine: does training run on a GPU here?\n\n"
-        "Start one in a shell: workbench demo, or workbench train --preset convnet --data FOLDER"
+        "n  a new experiment: from your images to a trained classifier, step by step\n"
+        "d  the demo: a convnet on handwritten digits, a minute on two cores\n"
+        "m  the machine: does training run on a GPU here, and how fast?\n"
+        "?  what all this is"
     )

@@ -1,0 +1,159 @@
+"""What is said of specs: advice that is taken and helps, and what a draft will cost."""
+
+import pytest
+
+from workbench.bases.catalogue import base_table
+from workbench.experiment.estimate import Speed
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.spec_advice import (
+    advise,
+    forecast,
+    prefix_in_words,
+    setting,
+    toggled,
+    top_blocks,
+    trainable_names,
+)
+from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
+
+FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
+                  user_split=False)  # fmt: skip
+FEW = {"train": 2_000, "validation": 1_000}
+MANY = {"train": 50_000, "validation": 1_000}
+ALL = 'base.trainable=["block1", "block2", "block3", "block4", "block5"]'
+
+
+def spec_of(*settings: str, preset: str = "fine-tuning", base: str | None = None) -> ExperimentSpec:
+    tree = preset_tree(preset, "photos", FACTS, base=base)
+    return parse_spec(apply_settings(tree, settings), "spec.toml")
+
+
+def ids(spec: ExperimentSpec, images: dict[str, int] = FEW) -> list[str]:
+    return [advice.id for advice in advise(spec, images)]
+
+
+@pytest.mark.parametrize(
+    ("preset", "base"),
+    [
+        ("fine-tuning", None),
+        ("fine-tuning", "mobilenetv2-0.35"),
+        ("book-fine-tuning", None),
+        ("feature-extraction", None),
+        ("convnet", None),
+        ("dense", None),
+    ],
+)
+def test_presets_need_no_advice(preset: str, base: str | None) -> None:
+    assert ids(spec_of(preset=preset, base=base)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ("training.head_epochs=1", "head-first"),
+        ("training.learning_rate=0.001", "learning-rate"),
+        ('base.trainable=["block3"]', "upper-layers"),
+        ('base.trainable=["block5_conv1"]', "upper-layers"),
+        ("training.head_epochs=3", None),
+        ("training.learning_rate=0.0001", None),
+        ('base.trainable=["block4", "block5"]', None),
+    ],
+)
+def test_each_says_what_it_is_about(changed: str, expected: str | None) -> None:
+    assert ids(spec_of(changed)) == ([expected] if expected else [])
+
+
+def test_a_whole_base_needs_many_images() -> None:
+    assert ids(spec_of(ALL)) == ["all-unfrozen"]
+    assert ids(spec_of(ALL), MANY) == []
+
+
+def test_maps_that_are_not_pooled_make_parameters_explode() -> None:
+    [advice] = advise(spec_of("model.pooling=false", preset="convnet"), FEW)
+    assert advice.id == "pooling"
+    assert "dense1 holds 1" in advice.sentence  # 100 %
+    assert ids(spec_of("model.pooling=[true, true, true, false]", preset="convnet")) == []
+
+
+def test_every_mend_is_taken_and_helps() -> None:
+    spec = spec_of(
+        'base.trainable=["block2"]', "training.head_epochs=1", "training.learning_rate=0.01"
+    )
+    for _ in range(4):
+        if not (advice := advise(spec, FEW)):
+            break
+        changed = parse_spec(apply_settings(spec_tree(spec), advice[0].mend), "mend")
+        assert advice[0].id not in ids(changed)
+        spec = changed
+    assert ids(spec) == []
+    assert spec.base is not None
+    assert spec.base.trainable == ("block2", "block3", "block4", "block5")
+
+
+def test_whole_blocks_are_named_as_blocks() -> None:
+    table = base_table("vgg16", (150, 150))
+    chosen = {"block4_conv3", "block5_conv1", "block5_conv2", "block5_conv3", "block5_pool"}
+    assert trainable_names(table, chosen, "frozen") == ["block4_conv3", "block5"]
+    mobile = base_table("mobilenetv2-0.35", (160, 160))
+    assert trainable_names(mobile, {"Conv_1"}, "frozen") == ["top"]
+    assert trainable_names(mobile, {"Conv_1"}, "adapt") == ["Conv_1"]
+
+
+def test_settings_are_toml() -> None:
+    assert setting("base.trainable", ["a b", "c"]) == 'base.trainable=["a b", "c"]'
+    assert setting("model.pooling", True) == "model.pooling=true"
+    assert top_blocks(base_table("vgg19", (150, 150))) == ["block5"]
+
+
+SPEED = Speed(
+    forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
+    forward_step=0.002, training_step=0.005, update=2e-9,
+)  # fmt: skip
+
+
+def test_a_forecast_tells_what_the_prefix_saves() -> None:
+    told = forecast(spec_of(), 2, FEW, SPEED)
+    assert told.cost.stage.index == 1
+    assert told.prefix.startswith("block1-block4 run once: about ")
+    assert told.prefix.endswith(" MB on disk, then never again")
+    assert "without the prefix" in told.seconds
+    assert forecast(spec_of(), 2, FEW, SPEED, index=0).prefix.startswith("the whole base runs once")
+
+
+def test_a_machine_that_was_not_measured_has_no_seconds() -> None:
+    told = forecast(spec_of(), 2, FEW, None)
+    assert "machine check" in told.seconds
+    assert "about" not in told.prefix
+    assert forecast(spec_of(preset="dense"), 2, FEW, SPEED).prefix == ""
+
+
+def test_a_prefix_that_is_not_kept_says_why() -> None:
+    told = forecast(spec_of(preset="book-fine-tuning"), 2, FEW, SPEED)
+    assert told.prefix == (
+        "block1-block4 run in every epoch: augmented images are new each time "
+        "(base.views = 5 would keep some)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        (None, "none: every layer runs in every epoch"),
+        ("block1_pool", "block1 runs once, then never again"),
+        ("block4_conv2", "everything up to block4_conv2 runs once, then never again"),
+        ("\x1b", "everything up to \\e runs once, then never again"),
+    ],
+)
+def test_prefixes_are_named_by_their_blocks(cut: str | None, words: str) -> None:
+    assert prefix_in_words(base_table("vgg16", (150, 150)), cut, cached=True) == words
+
+
+def test_a_toggle_takes_a_whole_block_or_a_layer() -> None:
+    spec = spec_of('base.trainable=["block5_conv1"]')
+    assert toggled(spec, "layer block5_conv1") == set()
+    whole = {"block5_conv1", "block5_conv2", "block5_conv3"}
+    assert toggled(spec, "block block5") == whole
+    assert toggled(spec_of(), "block block5") == set()
+    assert toggled(spec_of(), "layer block4_conv3") == whole | {"block4_conv3"}

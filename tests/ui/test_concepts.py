@@ -1,0 +1,266 @@
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import workbench.ui
+from workbench.bases.catalogue import base_table
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import BOOK_FACTS, preset_tree
+from workbench.experiment.stack import (
+    Convolutions,
+    convolution_stack,
+    head_stack,
+    network_stack,
+    window_output,
+)
+from workbench.results.measures import accuracy_interval
+from workbench.ui.concepts import CONCEPTS
+from workbench.ui.concepts.concept import PICTURE_COLUMNS, PICTURE_ROWS
+from workbench.ui.concepts.windows import Windows
+
+NAMES = [
+    "workbench",
+    "machine",
+    "local-patterns",
+    "spatial-hierarchy",
+    "border-effect",
+    "stride",
+    "max-pooling",
+    "parameters",
+    "flatten",
+    "preprocessing",
+    "batches",
+    "validation",
+    "overfitting",
+    "augmentation",
+    "dropout",
+    "smoothing",
+    "transfer",
+    "feature-extraction",
+    "freezing",
+    "recompiling",
+    "head-first",
+    "upper-layers",
+    "dense-top",
+    "batch-norm",
+    "learning-rate",
+    "confusion-matrix",
+    "interval",
+]
+SMALL_PANE = 54  # columns for the explanation on a terminal of 80
+SMALL_ROWS = 21  # rows of the body on a terminal of 24
+
+CASES = [
+    (size, kernel, padding, stride)
+    for size in (1, 2, 5, 7, 8, 28, 150, 1024)
+    for kernel in (1, 2, 3, 5, 11)
+    for padding in ("valid", "same")
+    for stride in (1, 2, 3, 8)
+]
+
+
+def test_every_concept_is_there_under_its_name() -> None:
+    assert sorted(CONCEPTS) == sorted(NAMES)
+    assert all(name == concept.name for name, concept in CONCEPTS.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_concept_has_a_title_and_a_few_sentences(name: str) -> None:
+    concept = CONCEPTS[name]
+    sentences = re.findall(r"[^ ][.?](?= [A-Z]|$)", concept.text)
+    assert concept.title
+    assert len(concept.title) <= PICTURE_COLUMNS
+    assert 4 <= len(sentences) <= 9
+    assert (concept.title + concept.text).isascii()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_keeps_its_size_with_and_without_utf8(name: str) -> None:
+    rich, plain = CONCEPTS[name].drawing().split("\n"), CONCEPTS[name].drawing(utf8=False)
+    assert 3 <= len(rich) <= PICTURE_ROWS
+    assert max(map(len, rich)) <= PICTURE_COLUMNS <= 60
+    assert plain.isascii()
+    assert [len(line) for line in plain.split("\n")] == [len(line) for line in rich]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_concept_fits_the_smallest_terminal_without_scrolling(name: str) -> None:
+    concept = CONCEPTS[name]
+    text, picture = textwrap.wrap(concept.text, SMALL_PANE), concept.picture.split("\n")
+    fields = 5 if name == "border-effect" else 0
+    assert 2 + len(text) + fields + 1 + len(picture) <= SMALL_ROWS
+
+
+def _concepts_of_screens() -> Iterator[str]:
+    """The names in every `CONCEPTS = (...)` of the app, read without importing it."""
+    for path in Path(inspect.getfile(workbench.ui)).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+                targets = [t.id for t in node.targets if isinstance(t, ast.Name)]
+                if targets == ["CONCEPTS"]:
+                    yield from ast.literal_eval(node.value)
+
+
+def test_screens_name_concepts_that_there_are() -> None:
+    assert set(_concepts_of_screens()) <= set(CONCEPTS)
+
+
+def test_figures_of_vgg16_are_those_of_its_table() -> None:
+    vgg = base_table("vgg16", (150, 150))
+    blocks = {b: sum(layer.parameters for layer in vgg.block_layers(b)) for b in vgg.blocks}
+    head = sum(row.parameters for row in head_stack(vgg.output_shape, "flatten", (256,), 0.5, 2))
+    assert vgg.output_shape == (4, 4, 512)
+    assert f"{vgg.parameters:,}" == "14,714,688"
+    for name in ("transfer", "freezing", "dense-top"):
+        assert f"{vgg.parameters:,}" in CONCEPTS[name].picture
+    assert (
+        f"{138_357_544 - vgg.parameters:,}" in CONCEPTS["dense-top"].picture
+    )  # whole, as published
+    for block, parameters in blocks.items():
+        assert re.search(rf"{block} +{parameters:,} ", CONCEPTS["upper-layers"].picture)
+    assert f"{head:,}" in CONCEPTS["upper-layers"].picture
+    assert f"{head + blocks['block5']:,}" in CONCEPTS["upper-layers"].text
+    assert f"{head + vgg.parameters:,}" in CONCEPTS["freezing"].picture
+    assert f"{vgg.multiply_adds / 1e9:.1f} billion" in CONCEPTS["machine"].text
+
+
+def test_sizes_of_vgg16_are_those_of_its_table() -> None:
+    vgg = base_table("vgg16", (150, 150))
+    for block in ("block1", "block2", "block4", "block5"):
+        height, width, channels = vgg.block_layers(block)[-1].output_shape
+        assert f"{height}x{width}x{channels}" in CONCEPTS["spatial-hierarchy"].picture
+
+
+def test_figures_of_the_books_convnet_are_those_of_its_layers() -> None:
+    blocks = Convolutions((32, 64, 128, 128), 3, "valid", 1, (True,) * 4)
+    rows = network_stack((150, 150, 3), blocks, (512,), 0.0, 2)
+    concept = CONCEPTS["parameters"]
+    for row in rows:
+        if row.parameters:
+            assert re.search(rf"{row.name} +{row.parameters:,}( |\n|$)", concept.picture)
+    assert f"{sum(row.parameters for row in rows):,}" in concept.text
+    assert f"3x3x3x32 + 32 = {rows[0].parameters}" in concept.text
+
+
+def test_figures_without_pooling_are_those_of_the_layers() -> None:
+    blocks = Convolutions((32, 64, 64), 3, "valid", 1, (False,) * 3)
+    below = convolution_stack((28, 28, 1), blocks)[-1].output_shape
+    flat, dense, _ = head_stack(below, "flatten", (512,), 0.0, 10)
+    text = CONCEPTS["max-pooling"].text
+    assert f"22x22x64 = {flat.output_shape[0]:,} values" in text
+    assert f"{dense.parameters:,} parameters" in text
+
+
+def test_figures_of_both_heads_are_those_of_the_layers() -> None:
+    for how in ("flatten", "average"):
+        below, dense, _ = head_stack((4, 4, 512), how, (256,), 0.0, 2)
+        line = next(line for line in CONCEPTS["flatten"].picture.split("\n") if how in line)
+        assert f"{below.output_shape[0]:,}" in line
+        assert line.endswith(f"{dense.parameters:,}")
+
+
+def test_learning_rates_are_those_of_the_presets() -> None:
+    def rates(preset: str, facts: DataFacts = BOOK_FACTS) -> dict[str, float]:
+        training = preset_tree(preset, "photos", facts)["training"]
+        return {key: value for key, value in training.items() if key.endswith("rate")}
+
+    picture = CONCEPTS["learning-rate"].picture
+    told = {line.split(" = ")[0].split()[-1] for line in picture.split("\n")}
+    assert {float(rate) for rate in told} == {
+        rates("book-convnet")["learning_rate"],
+        rates("book-feature-extraction")["learning_rate"],
+        rates("book-fine-tuning")["learning_rate"],
+    }
+    assert rates("book-fine-tuning")["head_learning_rate"] == 2e-5
+    assert "2e-5" in CONCEPTS["head-first"].picture
+
+
+@pytest.mark.parametrize(("right", "images"), [(933, 1000), (93, 100)])
+def test_intervals_are_those_that_are_measured(right: int, images: int) -> None:
+    low, high = accuracy_interval(right, images)
+    assert f"{low:.3f} to {high:.3f}" in CONCEPTS["interval"].picture
+
+
+def test_the_confusion_matrix_agrees_with_itself() -> None:
+    lines = CONCEPTS["confusion-matrix"].picture.split("\n")
+    (cats, missed, recall_cat) = (float(word) for word in lines[1].split()[2:])
+    (called, dogs, recall_dog) = (float(word) for word in lines[2].split()[2:])
+    precision_cat, precision_dog = (float(word) for word in lines[3].split()[1:])
+    assert round(cats / (cats + missed), 3) == recall_cat
+    assert round(dogs / (called + dogs), 3) == recall_dog
+    assert round(cats / (cats + called), 3) == precision_cat
+    assert round(dogs / (dogs + missed), 3) == precision_dog
+
+
+def test_smoothed_values_are_eight_tenths_of_the_point_before() -> None:
+    measured, smooth = (
+        [float(word) for word in line.split()[1:]]
+        for line in CONCEPTS["smoothing"].picture.split("\n")[:2]
+    )
+    point = measured[0]
+    for value, told in zip(measured, smooth, strict=True):
+        point = 0.8 * point + 0.2 * value
+        assert round(point, 2) == told
+
+
+@pytest.mark.parametrize(("size", "kernel", "padding", "stride"), CASES)
+def test_windows_lie_where_keras_puts_them(
+    size: int, kernel: int, padding: str, stride: int
+) -> None:
+    windows = Windows(size, kernel, padding, stride)
+    before, after = windows.zeros
+    assert windows.output == max(window_output(size, kernel, stride, padding), 0)
+    assert len(windows.starts) == windows.output
+    assert all(b - a == stride for a, b in zip(windows.starts, windows.starts[1:], strict=False))
+    assert all(-before <= start <= size + after - kernel for start in windows.starts)
+    assert 0 <= after - before <= 1
+    if padding == "valid" and windows.output:
+        assert size - (windows.starts[-1] + kernel) < stride, "no place for another window"
+
+
+@pytest.mark.parametrize(("size", "kernel", "padding", "stride"), CASES)
+def test_pictures_of_windows_fit_and_tell_the_output(
+    size: int, kernel: int, padding: str, stride: int
+) -> None:
+    windows = Windows(size, kernel, padding, stride)
+    lines = windows.lines()
+    assert len(lines) <= 7
+    assert max(map(len, lines)) <= PICTURE_COLUMNS
+    assert "\n".join(windows.lines(utf8=False)).isascii()
+    if not windows.output:
+        assert "does not fit" in lines[0]
+        return
+    assert lines[0].endswith(f"= {windows.output}")
+    assert f"{size}x{size} → {windows.output}x{windows.output}, " in lines[-1]
+    assert f"place {windows.output} " in lines[-2]
+
+
+def test_windows_are_drawn_at_their_places() -> None:
+    assert Windows(5, 3, "valid", 1).lines() == [
+        "output     5 - 3 + 1 = 3",
+        "pixels     · · · · ·",
+        "place 1    ■ ■ ■",
+        "place 2      ■ ■ ■",
+        "place 3        ■ ■ ■",
+        "map        5x5 → 3x3, 9 values",
+    ]
+    assert Windows(5, 3, "same", 2).lines(utf8=False) == [
+        "output     5 / 2, rounded up = 3",
+        "pixels     0 . . . . . 0",
+        "place 1    # # #",
+        "place 2        # # #",
+        "place 3            # # #",
+        "map        5x5 > 3x3, 9 values",
+    ]
+
+
+def test_pixels_that_no_window_reaches_are_told() -> None:
+    assert Windows(8, 3, "valid", 2).unseen == 1
+    assert Windows(7, 1, "valid", 3).unseen == 4
+    assert Windows(8, 3, "same", 2).unseen == 0
+    assert Windows(8, 3, "valid", 2).lines()[-1].endswith(", 1 pixel unseen")

@@ -1,0 +1,310 @@
+"""The data screen: choosing, scanning, what was found, the split."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, OptionList, Static
+
+from workbench.paths import Workspace
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft, newest_draft
+from workbench.ui.scan_job import ScanJob
+from workbench.ui.screens.data import DataScreen
+from workbench.ui.screens.files import FilesScreen
+from workbench.ui.widgets.data_choice import DataChoice
+from workbench.ui.widgets.path_field import PathField, completions
+
+LOOPS = 400
+Steps = Callable[[Pilot, DataScreen], Awaitable[None]]
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    Image.fromarray(rough).resize((72, 66), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    (tmp_path / "ws").mkdir()
+    return Workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def pets(tmp_path):
+    root = tmp_path / "pets"
+    for number in range(10):
+        picture(root / "cats" / f"{number}.png", number)
+        picture(root / "dogs" / f"{number}.png", 100 + number)
+    return root
+
+
+def on_screen(
+    workspace: Workspace,
+    steps: Steps,
+    draft: Draft | None = None,
+    size: tuple[int, int] = (80, 24),
+    **arguments: str,
+) -> Draft:
+    """Runs `steps` on a data screen; gives the draft."""
+    draft = draft or Draft(workspace)
+
+    async def run() -> None:
+        app = WorkbenchApp(workspace)
+        app.utf8 = True
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            screen = DataScreen(draft, **arguments)
+            await app.push_screen(screen)
+            await steps(pilot, screen)
+
+    asyncio.run(run())
+    return draft
+
+
+async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
+    """Lets the app work until something is so."""
+    for _ in range(LOOPS):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it did not come to this")
+
+
+def found(screen: DataScreen) -> Callable[[], bool]:
+    return lambda: screen.phase == "found"
+
+
+def text_of(screen: DataScreen, selector: str) -> str:
+    return str(screen.query_one(selector, Static).content)
+
+
+def all_shown(screen: DataScreen) -> str:
+    strips = screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def choose(pilot: Pilot, screen: DataScreen, path: Path) -> None:
+    screen.query_one(PathField).value = str(path)
+    await pilot.press("enter")
+
+
+def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        assert "20 images in 2 classes" in text_of(screen, "#summary")
+        assert screen.query_one("#classes", DataTable).row_count == 2
+        await until(pilot, lambda: "rescale" in text_of(screen, "#steps"))
+        shown = text_of(screen, "#steps")
+        assert "66x72x3 uint8" in shown
+        assert "to 1.000" in shown or "0.9" in shown
+        assert "train 14   validation 3   test 3" in text_of(screen, "#split-result")
+
+    draft = on_screen(workspace, steps)
+    assert draft.facts.images == 20
+    assert newest_draft(workspace) == draft
+
+
+def test_tab_completes_folders_and_goes_on_where_nothing_fits(workspace, pets):
+    async def steps(pilot, screen):
+        field = screen.query_one(PathField)
+        field.value = f"{pets}/ca"
+        field.cursor_position = len(field.value)
+        await until(pilot, lambda: bool(field._suggestion))
+        await pilot.press("tab")
+        assert field.value == f"{pets}/cats/"
+        field.value = f"{pets}/zebras"
+        await until(pilot, lambda: not field._suggestion)
+        await pilot.press("tab")
+        assert screen.query_one(OptionList).has_focus
+
+    on_screen(workspace, steps)
+
+
+def test_completions_leave_out_names_that_are_not_what_they_seem(tmp_path):
+    for name in (b"plain", b"pl\x1b[31m", b"pl\xff", b"pl\n", b".plhidden"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).mkdir()
+    (tmp_path / "pl.csv").write_text("")
+    (tmp_path / "pl.txt").write_text("")
+    found = completions(f"{tmp_path}/pl")
+    assert found == [f"{tmp_path}/pl.csv", f"{tmp_path}/plain/"]
+    assert completions(f"{tmp_path}/nowhere/x") == []
+    assert completions("~nobody-of-this-name/") == []
+
+
+@pytest.mark.parametrize("fault", ["empty", "no images", "gone"])
+def test_what_cannot_be_used_is_said_over_the_line(workspace, tmp_path, fault):
+    folder = tmp_path / "[/oops]"
+    if fault != "gone":
+        folder.mkdir(parents=True)
+    if fault == "no images":
+        (folder / "a.txt").write_text("a")
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, folder)
+        await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
+        words = {"empty": "is empty", "no images": "no images", "gone": "There is no file"}
+        assert words[fault] in text_of(screen, "#fault")
+        assert screen.query_one(PathField).has_focus
+
+    on_screen(workspace, steps)
+
+
+def test_leaving_in_the_middle_of_a_scan_and_coming_back(workspace, pets, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+
+    async def leave(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
+        await pilot.press("escape")
+        assert screen not in pilot.app.screen_stack
+
+    on_screen(workspace, leave, scan_module="ui_slow_scan")
+    again = newest_draft(workspace)
+    assert again.source == pets
+    assert again.facts is None
+    assert ScanJob(workspace, pets).look().state == "running"
+
+    async def come_back(pilot, screen):
+        await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
+        (workspace.root / "go").touch()
+        await until(pilot, found(screen))
+
+    on_screen(workspace, come_back, again, scan_module="ui_slow_scan")
+    assert again.facts.images == 20
+
+
+def test_a_scan_can_be_cancelled(workspace, pets, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
+        await pilot.press("x")
+        assert screen.phase == "choose"
+        job = ScanJob(workspace, pets)
+        await until(pilot, lambda: job.look().state == "none")
+
+    on_screen(workspace, steps, scan_module="ui_slow_scan")
+
+
+def test_a_scan_that_ends_without_a_word_is_told(workspace, pets):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
+        assert "No module named" in text_of(screen, "#fault")
+
+    on_screen(workspace, steps, scan_module="workbench_no_such_module")
+
+
+def test_hostile_names_are_shown_harmless(workspace, tmp_path):
+    root = tmp_path / "[/oops]"
+    for number in range(4):
+        picture(root / "[red]cats[bold" / f"\x1b[31m{number}\n.png", number)
+        picture(root / "dogs\x1b]0;x\x07" / f"{number}.png", 50 + number)
+    picture(root / "[red]cats[bold" / "twin.png", 0)
+    picture(root / os.fsdecode(b"\xffbad") / "1.png", 99)
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, root)
+        await until(pilot, found(screen))
+        await until(pilot, lambda: "rescale" in text_of(screen, "#steps"))
+        shown = all_shown(screen)
+        assert "[red]cats[bold" in shown
+        assert "\\xffbad" in shown
+        assert not any(ord(c) < 32 and c != "\n" for c in shown)
+        screen.query_one("#findings").focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FilesScreen))
+        await pilot.pause()
+        assert not any(ord(c) < 32 and c != "\n" for c in all_shown(pilot.app.screen))
+
+    on_screen(workspace, steps)
+
+
+def test_a_path_that_is_no_utf8_is_refused_in_words(workspace, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+
+    async def steps(pilot, screen):
+        screen.query_one(DataChoice).post_message(DataChoice.Chosen(folder))
+        await until(pilot, lambda: "UTF-8" in text_of(screen, "#fault"))
+
+    on_screen(workspace, steps)
+
+
+def test_the_split_is_checked_as_it_is_typed(workspace, pets):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        field = screen.query_one("#split", Input)
+        for typed, shown in (
+            ("0.5 0.3 0.2", "train 10   validation 6   test 4"),
+            ("6 2 2", "train 12   validation 4   test 4"),
+            ("0.9 0.9 0.9", "! fractions add up to at most 1"),
+            ("600 2 2", "! 604 a class wanted, the rarest class has 10"),
+            ("0.5 0.5", "! three numbers"),
+            ("0.5 0.3 -", "! - is no number"),
+        ):
+            field.value = typed
+            await until(pilot, lambda shown=shown: shown in text_of(screen, "#split-result"))
+        field.focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert pilot.app.screen is screen  # not with a split that is wrong
+
+    draft = on_screen(workspace, steps)
+    assert draft.settings["data.split.train"] == 6
+
+
+def test_a_split_of_ones_own_is_kept(workspace, tmp_path):
+    for part in ("train", "validation", "test"):
+        for label in ("a", "b"):
+            for number in range(3):
+                name = f"{number}.png"
+                picture(tmp_path / "s" / part / label / name, hash((part, label, number)) % 9999)
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, tmp_path / "s")
+        await until(pilot, found(screen))
+        assert "train 6   validation 6   test 6" in text_of(screen, "#split-result")
+        assert not screen.query_one("#split").display
+
+    on_screen(workspace, steps)
+
+
+def test_the_demo_digits_are_fetched_and_scanned(workspace):
+    async def steps(pilot, screen):
+        screen.query_one(OptionList).focus()
+        await pilot.press("enter")
+        await until(pilot, found(screen))
+        assert "1,797 images in 10 classes" in text_of(screen, "#summary")
+
+    draft = on_screen(workspace, steps)
+    assert draft.stem == "digits"
+    assert draft.chosen_preset == "convnet"
+
+
+def test_the_tree_chooses_a_folder(workspace, pets):
+    async def steps(pilot, screen):
+        screen.query_one(PathField).value = str(pets.parent)
+        await pilot.press("ctrl+t")
+        choice = screen.query_one(DataChoice)
+        tree = choice.query_one("FolderTree")
+        await until(pilot, lambda: len(tree.root.children) == 2)
+        await pilot.press("escape")
+        assert not choice.tree_shown
+        await pilot.press("ctrl+t")
+        tree = choice.query_one("FolderTree")
+        await until(pilot, lambda: len(tree.root.children) == 2)
+        await pilot.press("down", "enter")  # pets, before ws
+        await until(pilot, found(screen))
+
+    on_screen(workspace, steps)

@@ -1,0 +1,318 @@
+"""The layers of a run and of a draft, in the app."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.text import Text
+from textual.pilot import Pilot
+from textual.widgets import Static
+from ui_pilot import drive, until
+
+from workbench.experiment.cost import stage_costs
+from workbench.experiment.estimate import Speed
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.plan import layer_rows, plan_stages
+from workbench.experiment.presets import preset_tree
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
+from workbench.machine.figures import Figures
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import create_run
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens.layers import ChooseLayersScreen, LayersScreen
+from workbench.ui.widgets.layer_table import LayerTable
+
+FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
+                  user_split=False)  # fmt: skip
+FIGURES = Figures(
+    device="CPU", kind="cpu", precision="float32", jit=False,
+    speed=Speed(forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
+                forward_step=0.002, training_step=0.005, update=2e-9),
+)  # fmt: skip
+
+
+def spec_of(preset: str, *settings: str) -> ExperimentSpec:
+    return parse_spec(apply_settings(preset_tree(preset, "photos", FACTS), settings), "spec.toml")
+
+
+class Told:
+    """A run that tells what a test wants it to."""
+
+    def __init__(self, folder: Path, spec: ExperimentSpec, name: str = "birds") -> None:
+        self.spec = spec
+        self.folder = create_run(Workspace(folder), dump_spec(spec), name, "")
+        self.writer = EventWriter(self.folder.events_path)
+
+    def start(self, index: int, rows: list[dict[str, Any]] | None = None) -> None:
+        cost = stage_costs(self.spec, 2)[index]
+        self.writer.write(
+            "stage_started", stage=index, name=cost.stage.name, epochs=cost.stage.epochs,
+            steps=3, optimizer="adam", learning_rate=cost.stage.learning_rate,
+            parameters=cost.parameters, trainable_parameters=cost.trainable,
+            layers=rows or self.rows(index), prefix=cost.stage.prefix, cached=True,
+        )  # fmt: skip
+
+    def rows(self, index: int) -> list[dict[str, Any]]:
+        stage = plan_stages(self.spec)[index]
+        return [
+            {"name": row.name, "kind": row.kind, "output_shape": list(row.output_shape),
+             "parameters": row.parameters, "block": row.block,
+             "requested": "trains" if stage.trains(row.name) else "frozen"}
+            for row in layer_rows(self.spec, 2)
+        ]  # fmt: skip
+
+    def look(self, index: int, epoch: int = 1, **moved: float) -> None:
+        rows = [row for row in self.rows(index) if row["parameters"]]
+        self.writer.write("layers", stage=index, epoch=epoch, layers=[
+            {"name": row["name"], "requested": row["requested"], "compiled": row["requested"],
+             "moved": moved.get(row["name"], 0.01 if row["requested"] == "trains" else 0.0)}
+            for row in rows
+        ])  # fmt: skip
+
+
+def shown(app: WorkbenchApp) -> str:
+    """All that the screen says, the table's cells included; lines and gaps become spaces."""
+    table = app.screen.query_one(LayerTable)
+    parts = [str(widget.render()) for widget in app.screen.query(Static)]
+    for key in table.rows:
+        cells = [cell.plain.partition("\n") for cell in table.get_row(key)]
+        parts += [" ".join(first for first, _, _ in cells), "".join(second for *_, second in cells)]
+    return " ".join(" ".join(parts).split())
+
+
+def row(app: WorkbenchApp, key: str) -> list[str]:
+    cells = app.screen.query_one(LayerTable).get_row(key)
+    assert all(isinstance(cell, Text) for cell in cells)
+    return [cell.plain.strip() for cell in cells]
+
+
+def keys(app: WorkbenchApp) -> list[str]:
+    return [str(key.value) for key in app.screen.query_one(LayerTable).rows]
+
+
+async def open_layers(app: WorkbenchApp, pilot: Pilot[Any], name: str = "birds") -> None:
+    await until(pilot, lambda: app.find_run(name), "the run is seen")
+    await app.push_screen(LayersScreen(name))
+    await until(pilot, lambda: app.screen.query_one(LayerTable).row_count, "layers")
+
+
+def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> None:
+    run = Told(tmp_path, spec_of("fine-tuning"))
+    run.start(0)
+    run.look(0)
+    run.start(1)
+    run.look(1, epoch=4, block5_conv2=0.0523)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        assert row(app, "block block4")[1:] == ["10x10x512", "5,899,776", "frozen", "frozen", "0"]
+        assert row(app, "block block5")[3:] == ["trains", "trains", "5.23 %"]
+        text = shown(app)
+        assert "stage 2 of 2, after epoch 4" in text
+        assert "7,145,217 of 14,780,481 trainable, 7,635,264 frozen 48%" in text
+        assert "block1-block4 ran once, then never again" in text
+        assert "1 head first: up to 20 epochs" in text
+        await pilot.press("1")
+        assert row(app, "block block5")[3:] == ["frozen", "frozen", "0"]
+        assert "the whole base ran once" in shown(app)
+
+    drive(tmp_path, play)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_frozen_but_moved_is_said_in_words(tmp_path: Path, size: tuple[int, int]) -> None:
+    run = Told(tmp_path, spec_of("fine-tuning"))
+    run.start(1)
+    run.look(1, block2_conv1=1e-5, block5_conv3=0.0)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        table = app.screen.query_one(LayerTable)
+        cells = table.get_row("block block2")
+        second_line = "".join(cell.plain.partition("\n")[2] for cell in cells)
+        words = second_line if size[0] == 80 else cells[-1].plain
+        assert words.strip() == "ERROR: frozen but moved (1 of 2)"
+        assert app.theme_variables["error"] in str(cells[0].style)
+        assert "did not move (1 of 3)" in shown(app)
+
+    drive(tmp_path, play, size)
+
+
+def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
+    run = Told(tmp_path, spec_of("fine-tuning"))
+    run.start(1)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        assert row(app, "block block5")[4:] == ["-", "-"]
+        await pilot.press("end", "up", "right", "down", "down")
+        table = app.screen.query_one(LayerTable)
+        assert table.chosen == "layer block5_conv2"
+        run.look(1, epoch=1, block5_conv2=0.5)
+        await until(
+            pilot, lambda: row(app, "layer block5_conv2")[4:] == ["trains", "50.0 %"], "moved"
+        )
+        run.look(1, epoch=2, block1_conv1=0.5)  # a row of two lines: the table is drawn anew
+        await until(pilot, lambda: "ERROR" in shown(app), "the error")
+        assert table.chosen == "layer block5_conv2"
+        await pilot.press("left")
+        assert table.chosen == "block block5"
+        assert "layer block5_conv2" not in keys(app)
+        await pilot.press("a")
+        assert "layer block1_conv1" in keys(app)
+        await pilot.press("a")
+        assert len(keys(app)) == 6
+        await pilot.press("enter")
+        assert "layer block5_conv2" in keys(app)
+
+    drive(tmp_path, play)
+
+
+def test_a_stage_to_come_is_shown_as_planned(tmp_path: Path) -> None:
+    run = Told(tmp_path, spec_of("fine-tuning"))
+    run.start(0)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        await pilot.press("2")
+        assert row(app, "block block5")[3:] == ["trains", "-", "-"]
+        assert "stage 2 of 2, as planned: it has not begun" in shown(app)
+        await pilot.press("7")
+        assert row(app, "block block5")[3:] == ["trains", "-", "-"]
+
+    drive(tmp_path, play)
+
+
+def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
+    run = Told(tmp_path, spec_of("convnet"))
+    run.start(0)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        assert row(app, "layer conv1")[1] == "148x148x32"
+        assert row(app, "layer pool1")[1] == "74x74x32"
+        await pilot.press("down")
+        await until(pilot, lambda: "the strongest of each 2x2 is kept" in shown(app), "the words")
+        assert "prefix" not in shown(app)
+
+    drive(tmp_path, play)
+
+
+def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
+    run = Told(tmp_path, spec_of("fine-tuning"))
+    run.folder.spec_path.write_text("[model]\nstrategy = 'of tomorrow'\n")
+    hostile = "[/oops]\x1b[31m\n\udcff"
+    run.writer.write("stage_started", stage=0, name=hostile, epochs=3, optimizer=hostile,
+                     parameters=5, trainable_parameters=5, prefix=hostile,
+                     layers=[{"name": hostile, "kind": hostile, "parameters": 5, "block": hostile,
+                              "output_shape": [5], "requested": "trains"}])  # fmt: skip
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        await pilot.press("a", "down")
+        await pilot.pause()
+        text = shown(app)
+        assert "\x1b" not in text
+        assert "[/oops]\\e[31m" in text
+
+    drive(tmp_path, play)
+
+
+def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await app.push_screen(LayersScreen("[/gone]"))
+        await until(pilot, lambda: "There is no run [/gone]" in shown(app), "the words")
+        await pilot.press("right", "left", "a", "enter", "1")
+
+    drive(tmp_path, play)
+
+
+async def open_draft(
+    app: WorkbenchApp, pilot: Pilot[Any], spec: ExperimentSpec, figures: Figures | None = FIGURES
+) -> list[ExperimentSpec]:
+    done: list[ExperimentSpec] = []
+    await app.push_screen(ChooseLayersScreen(spec, FACTS, figures, done.append))
+    await until(pilot, lambda: app.screen.query_one(LayerTable).row_count, "layers")
+    return done
+
+
+def trainable(app: WorkbenchApp) -> tuple[str, ...]:
+    assert isinstance(app.screen, ChooseLayersScreen)
+    assert app.screen.spec.base is not None
+    return app.screen.spec.base.trainable
+
+
+def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        done = await open_draft(app, pilot, spec_of("fine-tuning"))
+        text = shown(app)
+        assert "7,145,217 of 14,780,481 trainable, 7,635,264 frozen 48%" in text
+        assert "block1-block4 run once: about" in text
+        assert "on disk, then never again" in text
+        assert "without the prefix" in text
+        assert "ok: the head trains 20 epochs first" in text
+        await pilot.press("down", "down", "down", "space")  # block4, too
+        assert trainable(app) == ("block4", "block5")
+        assert "block1-block3 run once" in shown(app)
+        await pilot.press("space", "right", "down", "down", "space")  # a layer of it alone
+        assert trainable(app) == ("block4_conv2", "block5")
+        assert row(app, "block block4")[0].startswith("[~]")
+        assert "f: train all from block4_conv2 up" in shown(app)
+        await pilot.press("f")
+        assert trainable(app) == ("block4_conv2", "block4_conv3", "block5")
+        await pilot.press("u")
+        assert trainable(app) == ("block5",)
+        await pilot.press("enter")
+        await until(pilot, lambda: done, "the choice")
+        assert done[0].base is not None
+        assert done[0].base.trainable == ("block5",)
+        assert not isinstance(app.screen, ChooseLayersScreen)
+
+    drive(tmp_path, play)
+
+
+def test_what_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_draft(app, pilot, spec_of("fine-tuning"), figures=None)
+        assert "once the machine check has measured" in shown(app)
+        await pilot.press("end", "space")
+        assert "it always trains" in shown(app)
+        await pilot.press("up", "space")
+        assert "base.trainable is empty" in shown(app)
+        assert trainable(app) == ("block5",)
+        await pilot.press("right", "end", "up", "space")
+        assert "block5_pool has no weights to train" in shown(app)
+
+    drive(tmp_path, play)
+
+
+def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_draft(app, pilot, spec_of("convnet"))
+        before = row(app, "layer dense1")[2]
+        await pilot.press("4", "3", "2")
+        assert "layer pool4" not in keys(app)
+        assert len(row(app, "layer dense1")[2]) > len(before)
+        assert "f: pooling after every block" in shown(app)
+        await pilot.press("f")
+        assert row(app, "layer dense1")[2] == before
+        await pilot.press("home", "space")  # conv1: its block's pooling
+        assert "layer pool1" not in keys(app)
+
+    drive(tmp_path, play)
+
+
+@pytest.mark.parametrize("preset", ["dense", "feature-extraction"])
+def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        spec = spec_of(preset)
+        await open_draft(app, pilot, spec)
+        await pilot.press("space", "u", "f", "1")
+        assert isinstance(app.screen, ChooseLayersScreen)
+        assert app.screen.spec == spec
+        words = "nothing pretrained" if preset == "dense" else "choose fine-tuning"
+        assert words in shown(app)
+
+    drive(tmp_path, play)

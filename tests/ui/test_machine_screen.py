@@ -1,0 +1,448 @@
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from machine_facts import (
+    GIB,
+    NO_DLOPEN,
+    cpu_box,
+    framework,
+    gpu,
+    healthy,
+    outcomes,
+    printed,
+    process,
+)
+from machine_facts import libraries as cuda_libraries
+from rich.console import Console
+from textual.pilot import Pilot
+from textual.widgets import OptionList, Static
+from ui_pilot import drive, until
+
+from workbench.errors import UserError
+from workbench.machine import check as machine_check
+from workbench.machine import live
+from workbench.machine.check import Report
+from workbench.machine.diagnosis import diagnose
+from workbench.machine.facts import Facts, Nvml
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens.machine import (
+    DetailsScreen,
+    MachineScreen,
+    Pen,
+    checkup,
+    details_text,
+    gauge_text,
+    last_report,
+)
+
+Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
+BOX = {"cpu": 37.0, "memory_used": 56 * GIB, "memory_total": 256 * GIB}
+
+
+def report(facts: Facts) -> Report:
+    return Report(facts, diagnose(facts), {}, 3.2)
+
+
+def without_cudnn() -> Facts:
+    """Two GPUs that TensorFlow does not see: a finding with a consequence."""
+    return healthy(
+        nvml=Nvml(driver="570.133.20", cuda=(12, 8), gpus=(gpu(0), gpu(1))),
+        libraries=cuda_libraries(("nvidia-cudnn-cu12",)),
+        framework=framework(),
+        outcomes=outcomes(framework=printed(NO_DLOPEN)),
+    )
+
+
+class FakeCheck:
+    """Answers with a report, raises, or waits to be released."""
+
+    def __init__(self, answer: Facts | Exception) -> None:
+        self.answer = answer
+        self.calls: list[bool] = []  # whether each was to measure
+        self.ended = False
+        self.released = threading.Event()
+        self.released.set()
+
+    def __call__(self, workspace: Any, *, measure: bool, progress: Any) -> Report:
+        self.calls.append(measure)
+        progress("read images", 1, 3)
+        assert self.released.wait(60)
+        self.ended = True
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return report(self.answer)
+
+
+class FakeGauges:
+    """A look again and again; counts those that are open."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.look = live.Gauges(BOX, Nvml(gpus=(gpu(0, utilization=97, temperature=71),)))
+
+    def __call__(self, *, patience: float) -> Iterator[live.Gauges]:
+        self.open += 1
+        try:
+            while True:
+                yield self.look
+                time.sleep(0.01)
+        finally:
+            self.open -= 1
+
+
+@pytest.fixture
+def box(monkeypatch: pytest.MonkeyPatch) -> FakeCheck:
+    """The check of a healthy box, until a test says otherwise."""
+    fake = FakeCheck(healthy())
+    monkeypatch.setattr(machine_check, "check", fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def gauges(monkeypatch: pytest.MonkeyPatch) -> FakeGauges:
+    fake = FakeGauges()
+    monkeypatch.setattr(live, "gauges", fake)
+    return fake
+
+
+def show(folder: Path, scene: Scene, size: tuple[int, int] = (80, 24), **options: Any) -> None:
+    """Opens the screen over home while `scene` uses it."""
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        app.utf8 = True
+        screen = MachineScreen()
+        await app.push_screen(screen)
+        await scene(screen, pilot)
+
+    drive(folder, play, size, **options)
+
+
+def said(screen: MachineScreen, widget: str = "verdict") -> str:
+    return str(screen.query_one(f"#{widget}", Static).content)
+
+
+def heading(screen: MachineScreen) -> str:
+    return screen.heading().plain
+
+
+def drawn(renderable: Any) -> str:
+    """A renderable of Rich as plain text."""
+    console = Console(width=78, color_system=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def findings(screen: MachineScreen) -> str:
+    options = screen.query_one(OptionList).options
+    return "".join(drawn(option.prompt) for option in options)
+
+
+async def answered(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: "checked just now" in heading(screen), "a report")
+
+
+def test_the_verdict_is_a_word_a_sign_and_what_it_means(tmp_path: Path, box: FakeCheck) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        assert said(screen) == "usable ✓  GPU ready: NVIDIA H200"
+        assert not screen.query_one(OptionList).display
+        assert "48 cores" in drawn(screen.query_one("#rows", Static).content)
+
+    show(tmp_path, scene)
+
+
+def test_without_utf8_the_sign_is_ascii(tmp_path: Path, box: FakeCheck) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        app.utf8 = False
+        screen = MachineScreen()
+        await app.push_screen(screen)
+        await answered(screen, pilot)
+        assert said(screen) == "usable +  GPU ready: NVIDIA H200"
+
+    drive(tmp_path, play)
+
+
+def test_findings_show_what_why_and_the_remedy(tmp_path: Path, box: FakeCheck) -> None:
+    box.answer = cpu_box()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        (finding,) = report(cpu_box()).diagnosis.findings
+        assert said(screen).startswith("degraded !  CPU only")
+        shown = " ".join(findings(screen).split())
+        assert all(words in shown for words in (finding.what, finding.why, f"> {finding.remedy}"))
+
+    show(tmp_path, scene)
+
+
+def test_what_is_being_asked_is_told_while_the_screen_answers(
+    tmp_path: Path, box: FakeCheck
+) -> None:
+    box.released.clear()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "read images (2 of 3)" in heading(screen), "the phase")
+        assert said(screen).startswith("asking the box ...")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: pilot.app.screen is not screen, "another screen meanwhile")
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen, "the way back")
+        await pilot.press("a")  # one is at work already
+        box.released.set()
+        await answered(screen, pilot)
+        assert box.calls == [False]
+
+    show(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UserError("No room in the cache."), OSError(28, "No space"), ValueError("[/oops]\x1b[2J")],
+)
+def test_a_check_that_fails_is_said_and_can_be_repeated(
+    tmp_path: Path, box: FakeCheck, error: Exception
+) -> None:
+    box.answer = error
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: said(screen).startswith("failed ✗"), "that it failed")
+        assert type(error).__name__ in said(screen)
+        assert "\x1b" not in said(screen)
+        assert last_report(pilot.app) is None
+        box.answer = healthy()
+        await pilot.press("a")
+        await answered(screen, pilot)
+        assert said(screen).startswith("usable ✓")
+
+    show(tmp_path, scene)
+
+
+def test_a_later_failure_leaves_the_report(tmp_path: Path, box: FakeCheck) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        before = last_report(pilot.app)
+        box.answer = OSError("gone")
+        await pilot.press("a")
+        await until(pilot, lambda: "gone" in said(screen), "the failure")
+        assert "usable ✓" in said(screen)
+        assert last_report(pilot.app) is before
+
+    show(tmp_path, scene)
+
+
+def test_leaving_during_a_check_loses_nothing(tmp_path: Path, box: FakeCheck) -> None:
+    box.released.clear()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: box.calls, "a check")
+        await pilot.press("escape")
+        await until(pilot, lambda: not screen.is_attached, "home")
+        again = MachineScreen()
+        await pilot.app.push_screen(again)
+        await until(pilot, lambda: "asking the box" in heading(again), "the check still at work")
+        await pilot.press("escape")
+        await until(pilot, lambda: not again.is_attached, "home")
+        box.released.set()
+        await until(pilot, lambda: last_report(pilot.app), "the report")
+        assert box.calls == [False]
+
+    show(tmp_path, scene)
+
+
+def test_quitting_waits_for_no_check(tmp_path: Path, box: FakeCheck) -> None:
+    box.released.clear()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: box.calls, "a check")
+
+    try:
+        show(tmp_path, scene)
+        assert not box.ended
+    finally:
+        box.released.set()
+
+
+def test_the_last_report_is_shown_with_its_age_and_nothing_asked(
+    tmp_path: Path, box: FakeCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: not screen.is_attached, "home")
+        now = checkup(pilot.app).state.when
+        monkeypatch.setattr("workbench.ui.screens.machine.time.time", lambda: now + 185)
+        again = MachineScreen()
+        await pilot.app.push_screen(again)
+        await until(pilot, lambda: "checked 3 min 05 s ago" in heading(again), "its age")
+        assert said(again) == "usable ✓  GPU ready: NVIDIA H200"
+        assert box.calls == [False]
+
+    show(tmp_path, scene)
+
+
+def test_keys_check_again_and_measure_anew(tmp_path: Path, box: FakeCheck) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        for key, calls in (("", [False]), ("a", [False, False]), ("w", [False, False, True])):
+            await pilot.press(*filter(None, [key]))
+            await until(pilot, lambda wanted=calls: box.calls == wanted, "the check")
+            await answered(screen, pilot)
+
+    show(tmp_path, scene)
+
+
+def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, box: FakeCheck) -> None:
+    box.answer = without_cudnn()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        await pilot.press("c")
+        remedy = "pip install 'tensorflow[and-cuda]==2.21.0'"  # no markup, though it looks like it
+        await until(pilot, lambda: pilot.app.clipboard == remedy, "the clipboard")
+        assert [note.message for note in pilot.app._notifications] == [remedy]
+        assert not any(note.markup for note in pilot.app._notifications)
+
+    show(tmp_path, scene)
+
+
+def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, box: FakeCheck) -> None:
+    crowded = gpu(0, memory_used=130 * GIB, processes=(process(),))
+    box.answer = without_cudnn().model_copy(update={"nvml": Nvml(gpus=(crowded, gpu(1)))})
+    first, second = report(box.answer).diagnosis.findings
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        for key, finding in (("down", second), ("up", first)):
+            await pilot.press(key, "c")
+            await until(pilot, lambda wanted=finding: pilot.app.clipboard == wanted.remedy, key)
+
+    show(tmp_path, scene)
+
+
+def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, box: FakeCheck) -> None:
+    box.answer = cpu_box()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        def colored() -> bool:
+            warning = screen.app.theme_variables["warning"]
+            verdict = screen.query_one("#verdict", Static).content
+            return warning in str(getattr(verdict, "spans", ""))
+
+        await answered(screen, pilot)
+        before = screen.app.theme_variables["warning"]
+        assert colored()
+        await screen.run_action("app.theme")
+        await until(pilot, lambda: screen.app.theme_variables["warning"] != before, "the theme")
+        await until(pilot, colored, "its colour")
+
+    show(tmp_path, scene)
+
+
+def test_without_a_finding_there_is_nothing_to_copy(tmp_path: Path, box: FakeCheck) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        await pilot.press("c", "enter")
+        assert screen.check_action("copy", ()) is None
+        assert not pilot.app._notifications
+
+    show(tmp_path, scene)
+
+
+def test_consequences_open_and_close(tmp_path: Path, box: FakeCheck) -> None:
+    box.answer = without_cudnn()
+    what = report(without_cudnn()).diagnosis.findings[0].consequences[0].what
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        def opened() -> bool:
+            return what in " ".join(findings(screen).split())
+
+        await answered(screen, pilot)
+        assert not opened()
+        await pilot.press("enter")
+        await until(pilot, opened, "the consequence")
+        await pilot.press("enter")
+        await until(pilot, lambda: not opened(), "it gone")
+
+    show(tmp_path, scene)
+
+
+def test_details_tell_each_probe_and_what_it_printed(tmp_path: Path, box: FakeCheck) -> None:
+    box.answer = without_cudnn()
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DetailsScreen), "details")
+        told = str(pilot.app.screen.query_one("#details Static", Static).content)
+        assert "follows from: TensorFlow misses GPU libraries" in told
+        assert "framework printed\nW0000" in told
+        assert all(probe in told for probe in without_cudnn().outcomes)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen, "the way back")
+
+    show(tmp_path, scene)
+
+
+def test_what_probes_print_is_made_safe() -> None:
+    facts = healthy(outcomes=outcomes(framework=printed("\x1b[2J[red]\nsecond line")))
+    told = details_text(report(facts)).plain
+    assert "\\e[2J[red]\nsecond line" in told
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_gauges_are_live_while_the_screen_is_seen(
+    tmp_path: Path, box: FakeCheck, gauges: FakeGauges, size: tuple[int, int]
+) -> None:
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await answered(screen, pilot)
+        await until(pilot, lambda: "97 %, 71 °C" in said(screen, "look"), "a look")
+        assert gauges.open == 1
+        await pilot.press("d")
+        await until(pilot, lambda: gauges.open == 0, "closed behind the details")
+        await pilot.press("escape")
+        await until(pilot, lambda: gauges.open == 1, "open again")
+        await pilot.press("escape")
+        await until(pilot, lambda: gauges.open == 0, "closed at the end")
+
+    show(tmp_path, scene, size)
+
+
+def test_gauges_that_cannot_start_are_said(
+    tmp_path: Path, box: FakeCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> Iterator[live.Gauges]:
+        raise OSError("too many processes")
+
+    monkeypatch.setattr(live, "gauges", fail)
+
+    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "too many processes" in said(screen, "look"), "why")
+        await answered(screen, pilot)
+
+    show(tmp_path, scene)
+
+
+@pytest.mark.parametrize(("column", "width"), [(True, 44), (False, 78)])
+def test_gauges_fit_their_column(column: bool, width: int) -> None:
+    holders = tuple(process(pid, user="somebody-else") for pid in range(4_000_001, 4_000_006))
+    cards = (
+        gpu(0, utilization=100, temperature=100, memory_used=139 * GIB, processes=holders),
+        gpu(1, error="GPU is lost"),
+        gpu(2),
+    )
+    look = live.Gauges(BOX, Nvml(gpus=cards), silent=12.0)
+    told = gauge_text(look, Pen(True, column, lambda name: "")).plain.split("\n")
+    assert max(map(len, told)) <= width
+    assert any("100 %, 100 °C" in line for line in told)
+    assert "  and 2 other programs" in told
+    assert any("GPU is lost" in line for line in told)
+    assert told[-1] == "! no answer for 12 s"
+
+
+def test_a_box_without_gpu_says_why() -> None:
+    look = live.Gauges(BOX, Nvml(error="Driver Not Loaded", error_code=9))
+    assert "none: Driver Not Loaded" in gauge_text(look, Pen(True, False, lambda name: "")).plain

@@ -1,0 +1,372 @@
+"""The strategy screen: rungs, options, the start."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, OptionList, Static
+
+from workbench.datasets.prepare import survey
+from workbench.errors import UserError
+from workbench.experiment.estimate import Speed
+from workbench.experiment.presets import BOOK_FACTS
+from workbench.experiment.toml import read_spec
+from workbench.machine.figures import Figures
+from workbench.machine.gpus import Choice
+from workbench.paths import Workspace
+from workbench.runs import start as runs_start
+from workbench.ui import guide, start
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft, newest_draft
+from workbench.ui.screens import strategy
+from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.screens.option import OptionScreen
+from workbench.ui.screens.strategy import StartScreen, StrategyScreen
+from workbench.ui.strategy_text import typed_value, value_in_words
+
+LOOPS = 400
+FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
+SPEED = Speed(
+    forward_flops=1e11,
+    training_flops=1e11,
+    forward_bytes=1e10,
+    training_bytes=1e10,
+    forward_step=1e-3,
+    training_step=1e-3,
+    update=1e-9,
+)
+FIGURES = Figures(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
+Steps = Callable[[Pilot, StrategyScreen], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _quick_box(monkeypatch):
+    """No driver is asked; the box was measured."""
+    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(start, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def draft(workspace, tmp_path):
+    for number in range(4):
+        for label in ("cats", "dogs"):
+            path = tmp_path / "pets" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            values = np.full((20, 20, 3), number * 20 + len(label), np.uint8)
+            Image.fromarray(values).save(path)
+    made = Draft(workspace)
+    made.take_source(tmp_path / "pets", FEW)
+    made.settle("data")
+    return made
+
+
+def on_screen(draft: Draft, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
+    async def run() -> None:
+        app = WorkbenchApp(draft.workspace)
+        app.utf8 = True
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            screen = StrategyScreen(draft)
+            await app.push_screen(screen)
+            await steps(pilot, screen)
+
+    asyncio.run(run())
+
+
+async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
+    """Lets the app work until something is so."""
+    for _ in range(LOOPS):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it did not come to this")
+
+
+def as_scanned(draft: Draft) -> None:
+    """The facts that the scan will find again."""
+    draft.take_source(draft.source, survey(draft.source))
+    draft.settle("data")
+
+
+def details(screen: StrategyScreen) -> str:
+    return str(screen.query_one("#rung", Static).content)
+
+
+def option(screen: StrategyScreen, key: str) -> str:
+    table = screen.query_one("#options", DataTable)
+    row = screen._keys.index(key)
+    return " ".join(str(cell) for cell in table.get_row_at(row))
+
+
+async def open_option(pilot: Pilot, screen: StrategyScreen, key: str) -> OptionScreen:
+    table = screen.query_one("#options", DataTable)
+    table.focus()
+    table.move_cursor(row=screen._keys.index(key))
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, OptionScreen))
+    return pilot.app.screen
+
+
+def test_it_begins_with_the_recommended_rung_and_its_cost(draft):
+    async def steps(pilot, screen):
+        assert "begin with feature-extraction" in str(screen.query_one("#advice", Static).content)
+        await until(pilot, lambda: "on the CPU" in details(screen))
+        text = details(screen)
+        assert "65,793 of 14.8 M train" in text
+        assert "0.903   its readers since 0.97" in text
+
+    on_screen(draft, steps)
+
+
+def test_an_unmeasured_machine_is_told_how_to_be_measured(draft, monkeypatch):
+    monkeypatch.setattr(strategy.Shelf, "load", lambda self: None)
+
+    async def steps(pilot, screen):
+        await pilot.pause()
+        assert "press m on home" in details(screen)
+
+    on_screen(draft, steps)
+
+
+def test_the_cursor_shows_a_rung_without_choosing_it(draft):
+    async def steps(pilot, screen):
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "2 head and block5" in details(screen))
+        assert "training.head_epochs" in screen._keys
+        assert draft.chosen_preset == "feature-extraction"
+        await pilot.press("home")
+        await until(pilot, lambda: "every unit" in details(screen))
+        assert "base.name" not in screen._keys
+
+    on_screen(draft, steps)
+
+
+def test_the_books_own_are_behind_a_key(draft):
+    async def steps(pilot, screen):
+        await pilot.press("b")
+        names = [option.id for option in screen.query_one(OptionList).options]
+        assert names[0] == "book-dense"
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "Section 5.2" in details(screen))
+        await pilot.press("b")
+        assert screen.query_one(OptionList).options[0].id == "dense"
+
+    on_screen(draft, steps)
+
+
+def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
+    async def steps(pilot, screen):
+        asking = await open_option(pilot, screen, "training.epochs")
+        field = asking.query_one(Input)
+        field.value = "0"
+        await until(pilot, lambda: "allowed" in str(asking.query_one("#error", Static).content))
+        await pilot.press("enter")
+        assert pilot.app.screen is asking
+        field.value = "7"
+        await until(pilot, lambda: not str(asking.query_one("#error", Static).content))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert option(screen, "training.epochs").startswith("training.epochs 7 yours")
+        assert "7 epochs" in details(screen)
+        asking = await open_option(pilot, screen, "training.epochs")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert "yours" not in option(screen, "training.epochs")
+
+    on_screen(draft, steps)
+    assert draft.settings == {}
+
+
+def test_another_base_is_chosen_from_a_list(draft):
+    async def steps(pilot, screen):
+        asking = await open_option(pilot, screen, "base.name")
+        choices = asking.query_one(OptionList)
+        names = [str(option.prompt) for option in choices.options]
+        assert {"vgg16", "vgg19", "mobilenetv2-1.0"} <= set(names)
+        choices.highlighted = names.index("mobilenetv2-1.0")
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert "of 2.4 M train" in details(screen)
+
+    on_screen(draft, steps)
+    assert draft.settings == {"base.name": "mobilenetv2-1.0"}
+    assert newest_draft(draft.workspace).settings == draft.settings
+
+
+def test_options_of_every_kind_can_be_opened(draft):
+    kinds = ("base.trainable", "model.dense_units", "training.steps_per_epoch", "training.gpu")
+
+    async def steps(pilot, screen):
+        await pilot.press("down", "down")
+        await pilot.pause()
+        for key in (*kinds, "training.deterministic", "data.image_size", "name"):
+            asking = await open_option(pilot, screen, key)
+            await pilot.pause()
+            shown = str(asking.query_one("#error", Static).content)
+            assert not shown, f"{key}: {shown}"  # what is there now is right
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+
+    on_screen(draft, steps)
+    assert draft.settings == {}
+
+
+def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
+    launched = []
+    monkeypatch.setattr(
+        runs_start, "launch", lambda folder, queue=False: launched.append(folder.name)
+    )
+
+    async def steps(pilot, screen):
+        await pilot.press("t")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "TrainScreen")
+        names = [type(one).__name__ for one in pilot.app.screen_stack[1:]]
+        assert names == ["HomeScreen", "TrainScreen"]
+
+    on_screen(draft, steps)
+    assert launched == ["pets-1"]
+    spec = read_spec(workspace.runs / "pets-1" / "spec.toml")
+    assert (spec.preset, spec.data.source) == ("feature-extraction", str(draft.source))
+    assert newest_draft(workspace) is None
+
+
+def test_a_start_that_is_refused_keeps_the_draft_and_says_why(draft, monkeypatch):
+    def refuse(*arguments):
+        raise UserError("There is no GPU 3.", "Allowed: 0")
+
+    monkeypatch.setattr(strategy, "start_run", refuse)
+
+    async def steps(pilot, screen):
+        await pilot.press("t")
+        await until(pilot, lambda: any("no GPU 3" in n.message for n in pilot.app._notifications))
+        assert pilot.app.screen is screen
+
+    on_screen(draft, steps)
+    assert newest_draft(draft.workspace) is not None
+
+
+def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
+    started = []
+    monkeypatch.setattr(StrategyScreen, "_start", lambda self, spec: started.append(spec))
+
+    async def steps(pilot, screen):
+        await pilot.press("home", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("escape")
+        assert not started
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(started))
+
+    on_screen(draft, steps)
+    assert started[0].model.strategy == "dense"
+
+
+def test_the_layers_chosen_come_back_and_are_kept(draft):
+    async def steps(pilot, screen):
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "ChooseLayersScreen")
+        assert "strategy" in draft.settled
+        spec = draft.spec()
+        base = spec.base.model_copy(update={"trainable": ("block4", "block5")})
+        pilot.app.screen.spec = spec.model_copy(update={"base": base})
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+
+    on_screen(draft, steps)
+    assert draft.settings == {"base.trainable": ["block4", "block5"]}
+    assert draft.settled >= {"data", "strategy", "layers"}
+
+
+def test_hostile_settings_are_shown_harmless(draft):
+    draft.settings = {"base.weights": "/x/[/oops]\x1b[31m\n", "training.gpu": "[bold"}
+
+    async def steps(pilot, screen):
+        await pilot.pause()
+        assert "[bold" in details(screen)  # the error names what was received
+        strips = screen._compositor.render_strips()
+        shown = "".join(segment.text for strip in strips for segment in strip)
+        assert not any(ord(c) < 32 for c in shown)
+
+    on_screen(draft, steps)
+
+
+def test_weights_that_are_not_there_are_refused_before_a_run_is_made(draft, workspace):
+    draft.take({"base.weights": "/nowhere/w.h5"})
+    with pytest.raises(UserError, match="no file of weights"):
+        start.start_run(workspace, draft.spec(), "pets")
+    assert not list(workspace.runs.glob("pets-*"))
+
+
+def test_a_draft_that_was_begun_is_offered_and_gone_on_with(draft):
+    as_scanned(draft)
+
+    async def run() -> None:
+        app = WorkbenchApp(draft.workspace)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            guide.begin_experiment(app)
+            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
+            await pilot.press("g")
+            await until(pilot, lambda: isinstance(app.screen, StrategyScreen))
+            assert app.screen.draft.id == draft.id
+            await pilot.press("escape")
+            await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
+
+    asyncio.run(run())
+
+
+def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, monkeypatch):
+    monkeypatch.setattr(MachineScreen, "on_mount", lambda self: self.refresh_heading())
+
+    async def run() -> None:
+        app = WorkbenchApp(draft.workspace)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            guide.begin_experiment(app)
+            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
+            await pilot.press("n")
+            await until(pilot, lambda: type(app.screen).__name__ == "MachineStep")
+            assert newest_draft(draft.workspace) is None
+            await pilot.press("n")
+            await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
+            assert app.screen.draft.source is None
+            assert app.screen.draft.settled == {"machine"}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "value"),
+    [
+        ("training.epochs", "7", 7),
+        ("training.learning_rate", "1e-4", 1e-4),
+        ("training.steps_per_epoch", "", None),
+        ("training.gpu", "none", "none"),
+        ("training.gpu", "1", 1),
+        ("data.image_size", "160, 160", [160, 160]),
+        ("data.image_size", "[64, 32]", [64, 32]),
+        ("base.trainable", "block4 block5", ["block4", "block5"]),
+        ("base.trainable", "block5", ["block5"]),
+        ("model.dense_units", "", []),
+        ("model.pooling", "true", True),
+        ("model.pooling", "true false", [True, False]),
+        ("base.weights", "/a b/w.h5", "/a b/w.h5"),
+        ("name", "007", "007"),
+        ("name", "", None),
+    ],
+)
+def test_typed_values(key, typed, value):
+    assert typed_value(key, typed) == value
+    assert typed_value(key, value_in_words(value)) == value

@@ -1,0 +1,417 @@
+"""The Train screen in a real app over run folders whose worker is the test."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
+
+from workbench.paths import Workspace
+from workbench.runs.launch import stop_requested
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.curves import stage_plan
+from workbench.ui.notes import newest_note
+from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.screens.home import HomeScreen
+from workbench.ui.screens.train import TrainScreen
+from workbench.ui.train_text import time_left
+from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.tail import Tail
+
+PATIENCE = 400  # looks, of at least 20 ms
+NARROW, WIDE = (80, 24), (120, 40)
+Steps = Callable[[Pilot[None], TrainScreen], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _a_terminal_with_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    for _ in range(PATIENCE):
+        if holds():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come about")
+
+
+def watch(workspace: Workspace, run: str, steps: Steps, size: tuple[int, int] = NARROW) -> None:
+    """Opens the screen of a run, waits until the run is known, and goes through the steps."""
+
+    async def session() -> None:
+        app = WorkbenchApp(workspace)
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.find_run(run) is not None)
+            screen = TrainScreen(run)
+            app.push_screen(screen)
+            await until(pilot, lambda: screen._view is not None and bool(shown(screen, "heading")))
+            await steps(pilot, screen)
+
+    asyncio.run(session())
+
+
+def shown(screen: Screen[None], name: str) -> str:
+    """What a part of the screen says; "" where it is hidden."""
+    found = screen.query(f"#{name}")
+    if not found or not found.first().display:
+        return ""
+    widget = found.first()
+    return str(widget.render()) if isinstance(widget, Static | LinePlot | Tail) else ""
+
+
+def keys(screen: Screen[None]) -> set[str]:
+    """The keys that the footer offers."""
+    return {
+        binding.binding.key for binding in screen.active_bindings.values() if binding.binding.show
+    }
+
+
+def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        heading = shown(screen, "heading")
+        assert "training ▶" in heading
+        assert "stage 2/2  epoch 17/30" in heading
+        assert heading.rstrip().endswith("at most 12 min left")
+        assert "train 0.990" in shown(screen, "accuracy")
+        assert "best 12" in shown(screen, "accuracy")
+        progress = shown(screen, "progress")
+        assert "20/63  44 images/s  loss 0.031  acc 0.991" in progress
+        assert "CPU  96 %  memory 3.1/24 GiB  disk 120 GB free" in shown(screen, "box")
+        assert "saved" in shown(screen, "box")
+        assert "NVIDIA H100 80GB HBM3  use  87 %  memory 12.0/80 GiB  64 °C" in shown(screen, "gpu")
+        assert "no gain for 4 epochs (best 0.109 at epoch 12); stops in 1." in shown(
+            screen, "coach"
+        )
+        assert "overfitting since epoch 12" in shown(screen, "coach")
+        assert "fewer weights that train" in shown(screen, "coach")
+        assert shown(screen, "log").split("\n")[-1].split()[:3] == ["16", "0.036", "0.990"]
+        assert shown(screen, "panel-text") == ""
+        for name in ("heading", "progress", "box", "gpu", "coach", "log"):
+            assert all(len(line) <= 78 for line in shown(screen, name).split("\n")), name
+        log = screen.query_one("#log")
+        await until(pilot, lambda: log.region.bottom == 23)  # all of it above the footer
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_the_footer_fits_in_eighty_columns(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        footer = screen.query_one(Footer)
+        wanted = {"question_mark", "x", "q", "s", "l", "z", "o", "L", "n"}
+        await until(pilot, lambda: keys(screen) == wanted)
+
+        def fits() -> bool:
+            ends = [key.region.right for key in footer.children]
+            return len(ends) == len(wanted) and 0 < max(ends) <= 80
+
+        await until(pilot, fits)
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_a_large_terminal_shows_more(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: len(shown(screen, "log").split("\n")) == 11)
+        await until(pilot, lambda: screen.query_one("#loss").size.height > 15)
+        assert "fine-tuning, vgg16" in shown(screen, "heading")
+        coach, log = screen.query_one("#coach"), screen.query_one("#log")
+        await until(pilot, lambda: coach.region.right <= log.region.x)
+        assert all(len(line) <= log.size.width for line in shown(screen, "log").split("\n"))
+        await pilot.resize_terminal(*NARROW)
+        await until(pilot, lambda: len(shown(screen, "log").split("\n")) == 3)
+        await until(pilot, lambda: screen.query_one("#loss").size.width < 40)
+        await until(pilot, lambda: max(map(len, shown(screen, "loss").split("\n"))) < 40)
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps, WIDE)
+
+
+def test_epochs_appear_as_they_end(workspace: Workspace) -> None:
+    with training(workspace) as run:
+
+        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+            await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+            run.progress(1, 17, 40)
+            await until(pilot, lambda: "40/63" in shown(screen, "progress"))
+            run.progress(1, 17, 5, phase="validation")
+            await until(pilot, lambda: "5/63  validation" in shown(screen, "progress"))
+            run.tell("epoch_finished", stage=1, epoch=17, loss=0.03, accuracy=0.9, val_loss=0.05,
+                     val_accuracy=0.987, seconds=50.0, best=True)  # fmt: skip
+            await until(pilot, lambda: "17 best" in shown(screen, "log"))
+            assert "val 0.987" in shown(screen, "accuracy")
+            assert "best 17" in shown(screen, "loss")
+            assert "no gain" not in shown(screen, "coach")
+            run.tell("notice", message="odd [bold]\x1b[31m thing")
+            await until(pilot, lambda: "odd [bold]\\e[31m thing" in shown(screen, "notice"))
+
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_what_did_not_change_is_not_drawn_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    with training(workspace) as run:
+
+        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+            await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+            await until(pilot, lambda: screen.query_one("#log").region.bottom == 23)
+            await pilot.pause()
+            for kind in (Static, LinePlot, Tail):
+                original = kind.refresh
+
+                def refresh(self: Static, *args: object, _its=original, **named: object) -> object:
+                    drawn.append(str(self.id))
+                    return _its(self, *args, **named)
+
+                monkeypatch.setattr(kind, "refresh", refresh)
+            run.progress(1, 17, 41)
+            await until(pilot, lambda: "41/63" in shown(screen, "progress"))
+            assert "progress" in drawn
+            assert not {"loss", "accuracy", "log", "coach"} & set(drawn)
+
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_stop_asks_first(workspace: Workspace) -> None:
+    with training(workspace) as run:
+
+        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+            await pilot.press("x")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+            await pilot.press("n")
+            await until(pilot, lambda: pilot.app.screen is screen)
+            assert not stop_requested(run.folder)
+            await pilot.press("x")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+            await pilot.press("y")
+            await until(pilot, lambda: "asked for" in shown(screen, "progress"))
+            assert stop_requested(run.folder)
+            run.tell("stopped", stage=1, epoch=17, step=20)
+            run.die()
+            await until(pilot, lambda: "Stopped. r goes on" in shown(screen, "panel-text"))
+            assert {"r", "q"} <= keys(screen)
+            assert "x" not in keys(screen)
+
+        watch(workspace, "cats-dogs-12", steps)
+
+
+@pytest.mark.parametrize("key", ["q", "escape"])
+def test_leaving_says_that_the_run_goes_on(workspace: Workspace, key: str) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+        told = [one.message for one in pilot.app._notifications]
+        assert any("cats-dogs-12 goes on" in message for message in told)
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        raw = shown(screen, "loss")
+        await pilot.press("s")
+        assert "smoothed 0.80" in shown(screen, "loss")
+        assert shown(screen, "loss").split("\n")[2:] != raw.split("\n")[2:]
+        for _ in range(5):
+            await pilot.press("plus")
+        assert "smoothed 0.95" in shown(screen, "loss")
+        for _ in range(25):
+            await pilot.press("minus")
+        assert "smoothed 0.00" in shown(screen, "loss")
+        await pilot.press("s")
+        assert shown(screen, "loss") == raw
+        await pilot.press("l")
+        assert "log scale" in shown(screen, "accuracy")
+        await pilot.press("l", "z")
+        await until(pilot, lambda: screen.query_one("#loss").size.width == 78)
+        assert shown(screen, "accuracy") == ""
+        assert "stage 2" in shown(screen, "loss")
+        await pilot.press("z")
+        assert shown(screen, "loss") == ""
+        await pilot.press("z")
+        assert shown(screen, "loss")
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_another_run_lies_below(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("o")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: "other: cats-dogs-11" in shown(screen, "loss"))
+        assert "other 0.121" in shown(screen, "loss")
+        await pilot.press("o")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("home", "enter")
+        await until(pilot, lambda: "other" not in shown(screen, "loss"))
+
+    finished(workspace)
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        pilot.app.screen.query_one(Input).value = "tried [red] \x1b[31m light"
+        await pilot.press("enter")
+        await until(pilot, lambda: "tried [red]" in shown(screen, "note"))
+        assert "\x1b" not in shown(screen, "note")
+
+    run = finished(workspace)
+    watch(workspace, "cats-dogs-11", steps)
+    assert newest_note(run.folder).endswith("tried [red] \\e[31m light")
+
+
+def test_a_finished_run_tells_its_accuracy(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "finished ✓  20 epochs" in shown(screen, "heading"))
+        panel = shown(screen, "panel-text")
+        assert "Accuracy 0.951 (0.936 to 0.963 with 95 % confidence) on 1,000 test images" in panel
+        assert "On shifted images 0.921" in panel
+        assert "R" in keys(screen)
+        assert not {"x", "r"} & keys(screen)
+        assert shown(screen, "box") == shown(screen, "progress") == ""
+
+    finished(workspace)
+    watch(workspace, "cats-dogs-11", steps)
+
+
+def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "failed ✗" in shown(screen, "heading"))
+        panel = shown(screen, "panel-text")
+        assert "Failed. No images in [/photos]\\e[2J.\nSecond line." in panel
+        assert "Look at [the] folder." in panel
+        assert "r starts over." in panel
+        assert shown(screen, "loss") == "" or not screen.query_one("#plots").display
+
+    run = FakeRun(workspace, "early", CONVNET.format(epochs=3))
+    run.tell("failed", kind="user", message="No images in [/photos]\x1b[2J.\nSecond line.",
+             hint="Look at [the] folder.")  # fmt: skip
+    watch(workspace, "early", steps)
+
+
+def test_a_worker_that_died_leaves_its_last_words(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "interrupted !" in shown(screen, "heading"))
+        panel = shown(screen, "panel-text")
+        assert "ended without a word" in panel
+        assert "r starts over: no checkpoint." in panel
+        assert "out of memory \\e[31m" in panel
+        assert "r" in keys(screen)
+
+    run = FakeRun(workspace, "dead", CONVNET.format(epochs=30))
+    run.live()
+    run.stage(0, "train all", 30)
+    run.epochs(0, 3)
+    run.folder.log_path.write_text("out of memory \x1b[31m\n")
+    run.die()
+    watch(workspace, "dead", steps)
+
+
+def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "birds", FINE_TUNING.format(head=4, epochs=9))
+
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "Waiting for cats-7" in shown(screen, "panel-text"))
+        assert "waiting …" in shown(screen, "heading")
+        run.data()
+        run.tell("preparing", phase="decode images", done=1200, total=4000)
+        await until(pilot, lambda: "1,200 of 4,000" in shown(screen, "panel-text"))
+        assert "2,000 train, 1,000 validation, 1,000 test" in shown(screen, "panel-text")
+        run.stage(0, "head first", 4)
+        run.progress(0, 1, 9)
+        await until(pilot, lambda: "no finished epoch yet" in shown(screen, "loss"))
+        assert "stage 1/2  epoch 1/4" in shown(screen, "heading")
+        assert "left in stage 1" in shown(screen, "heading")
+        assert shown(screen, "panel-text") == "" or not screen.query_one("#panel").display
+        run.epochs(0, 1)
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert "best 1" in shown(screen, "loss")
+
+    run.live()
+    run.tell("preparing", phase="wait for cats-7", done=0, total=0)
+    watch(workspace, "birds", steps)
+    run.die()
+
+
+def test_a_run_that_vanishes_is_missed_and_no_more(workspace: Workspace) -> None:
+    run = finished(workspace)
+
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        shutil.rmtree(run.folder.path)
+        await until(pilot, lambda: "cats-dogs-11 is gone" in shown(screen, "panel-text"))
+        assert not screen.query_one("#plots").display
+        assert keys(screen) == {"question_mark", "q"}
+        await pilot.press("s", "o", "x", "n", "q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+
+    watch(workspace, "cats-dogs-11", steps)
+
+
+def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        view = screen.workbench.find_run("cats-dogs-12")
+        assert view is not None
+        assert stage_plan(view) == [10, 30]
+        # 14 epochs less 20 of 63 steps, 54 s each: 12 min 19 s.
+        assert time_left(view) == "at most 12 min left"
+        view.spec["training"]["early_stopping"] = 0
+        assert time_left(view) == "12 min left"
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_a_terminal_without_utf8_gets_ascii(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        for name in ("heading", "loss", "accuracy", "progress", "box", "gpu", "coach", "log"):
+            assert shown(screen, name).isascii(), name
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_colours_follow_the_theme(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+
+        def colours() -> set[str]:
+            text = screen.query_one("#loss", LinePlot).render()
+            return {str(span.style) for span in text.spans}
+
+        dark = colours()
+        screen.workbench.action_theme()
+        await until(pilot, lambda: colours() != dark)
+        assert any("#005f87" in colour for colour in colours())
+
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)

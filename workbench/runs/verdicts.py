@@ -1,0 +1,242 @@
+"""What a run's results amount to: figures that can be trusted to be there, and words on them."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UserError
+from workbench.experiment.rungs import FIGURES
+from workbench.runs.history import History
+from workbench.runs.rows import number, text, whole
+from workbench.text import plural, safe_text
+
+OVERFITTING = 0.05  # training accuracy above validation accuracy from which it is worth a word
+LITTLE_LEFT = 0.99  # test accuracy from which a higher rung can bring hardly anything
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Of one label; precision is None where it was never predicted, recall without images."""
+
+    label: str
+    images: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class WorstError:
+    """A wrong prediction; `probability` is that of the predicted label."""
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """The content of results.json.
+
+    Attributes:
+        interval: of the accuracy, with 95 % confidence.
+        confusion: true labels in rows, predicted ones in columns.
+        leaked: how many of the images are training images too.
+        shifted: (pixels, accuracy) with shifted images.
+    """
+
+    split: str
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+    loss: float | None
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[ClassFigures, ...]
+    worst: tuple[WorstError, ...]
+    random_weights: bool = False
+    leaked: int = 0
+    shifted: tuple[int, float] | None = None
+
+
+def read_results(path: Path) -> Results:
+    """The results of a run.
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or it is damaged.
+    """
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return parse_results(told)
+    except FileNotFoundError:
+        raise UserError(
+            "There are no results yet.", "They are written when training has ended."
+        ) from None
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"The results cannot be read: {reason}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(
+            f"{safe_text(path)} is damaged.",
+            f"Measure again: workbench evaluate {safe_text(path.parent.name)} --again",
+        ) from None
+
+
+def parse_results(told: Mapping[str, Any]) -> Results:
+    """The results in plain data.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: something is missing or of another kind.
+    """
+    low, high = told["interval"]
+    labels = tuple(map(str, told["labels"]))
+    confusion = tuple(tuple(_count(n) for n in row) for row in told["confusion"])
+    if not labels or {len(labels)} != {len(confusion), *map(len, confusion)}:
+        raise ValueError("the confusions do not fit the labels")
+    shifted = told.get("shifted")
+    return Results(
+        split=str(told["split"]),
+        images=_count(told["images"]),
+        accuracy=_finite(told["accuracy"]),
+        interval=(_finite(low), _finite(high)),
+        loss=number(told.get("loss")),
+        labels=labels,
+        confusion=confusion,
+        classes=tuple(_class(row) for row in told["classes"]),
+        worst=tuple(_worst(row) for row in told["worst"]),
+        random_weights=told.get("weights") == "random",
+        leaked=whole(told.get("leaked")) or 0,
+        shifted=(_count(shifted["pixels"]), _finite(shifted["accuracy"])) if shifted else None,
+    )
+
+
+def cautions(results: Results) -> list[str]:
+    """What takes worth from the figures, a sentence each."""
+    found = []
+    if results.random_weights:
+        found.append("The base had random weights, as asked for.")
+    if results.split == "validation":
+        found.append("These images chose the best epoch, so expect a little less on new ones.")
+    if results.leaked:
+        found.append(
+            f"Mind: {results.leaked:,} of these images are training images too, so this is too "
+            "good."
+        )
+    if guess := _guessing(results):
+        found.append(guess)
+    return found
+
+
+def figures_beside(preset: str | None) -> str:
+    """What the book, or its readers, got with the same preset; "" where there is no figure."""
+    figures = FIGURES.get(preset or "")
+    if figures is None:
+        return ""
+    told = [f"book {figures.book:.3f}"] if figures.book is not None else []
+    told += [f"readers {figures.readers:.3f}"] if figures.readers is not None else []
+    return ", ".join(told)
+
+
+def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> str:
+    """Which rung to climb next, with the reason in the run's own numbers; "" for other strategies.
+
+    Args:
+        spec: its tables, unchecked.
+    """
+    strategy = text(_table(spec, "model").get("strategy"))
+    reached = f"{results.split} accuracy {results.accuracy:.3f}"
+    images = history.images.get("train")
+    few = f"{plural(images, 'training image')}" if images else "so few images"
+    if _table(spec, "base").get("weights") == "random":
+        return (
+            f"the same with ImageNet weights: a frozen base with random ones knows nothing, "
+            f"and {reached} shows it."
+        )
+    if results.accuracy >= LITTLE_LEFT:
+        return f"at {reached} there is little left to gain: look at the errors one by one."
+    if strategy == "dense":
+        return (
+            f"convnet: dense layers learn each place of the image anew; windows that move "
+            f"over it find a thing wherever it is ({reached} is the baseline)."
+        )
+    if strategy == "convnet":
+        return _after_convnet(spec, history, few, reached)
+    if strategy == "feature-extraction":
+        return (
+            f"fine-tuning: the base has never seen your images; letting its upper block "
+            f"adapt may lift {reached}, wherever the errors are of kinds it does not know."
+        )
+    if strategy == "fine-tuning":
+        return (
+            f"this is the top rung, with {reached}: what is left are more images, above all of "
+            "the kinds among the errors, or another base."
+        )
+    return ""
+
+
+def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> str:
+    best = history.best_accuracy
+    augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
+    if augmented:
+        return (
+            f"feature-extraction: {few} are few to learn seeing from ({reached}); a "
+            "pretrained base has learned it from 1.2 million."
+        )
+    if best and best.accuracy is not None and best.val_accuracy is not None:
+        gap = best.accuracy - best.val_accuracy
+        if gap >= OVERFITTING:
+            return (
+                f"convnet-augmented: training {best.accuracy:.3f} against validation "
+                f"{best.val_accuracy:.3f} is overfitting, and images changed anew in every epoch "
+                "cannot be learned by heart."
+            )
+    return (
+        f"convnet-augmented and then feature-extraction: with {few} and {reached}, more "
+        "variety helps first, and then what a pretrained base has seen."
+    )
+
+
+def _guessing(results: Results) -> str:
+    """Said where always naming the most frequent label would do as well, within chance."""
+    if not results.classes or not results.images:
+        return ""
+    most = max(results.classes, key=lambda one: one.images)
+    share = most.images / results.images
+    if results.interval[0] > share:
+        return ""
+    label = safe_text(most.label)
+    return f"Not beyond guessing: always saying {label} would be right for {share:.4f}."
+
+
+def _class(row: Mapping[str, Any]) -> ClassFigures:
+    return ClassFigures(
+        str(row["label"]), _count(row["images"]), number(row["precision"]), number(row["recall"])
+    )
+
+
+def _worst(row: Mapping[str, Any]) -> WorstError:
+    return WorstError(
+        str(row["path"]), str(row["label"]), str(row["predicted"]), _finite(row["probability"])
+    )
+
+
+def _count(value: Any) -> int:
+    found = whole(value)
+    if found is None:
+        raise ValueError(f"{value!r} is no count")
+    return found
+
+
+def _finite(value: Any) -> float:
+    found = number(value)
+    if found is None or not math.isfinite(found):
+        raise ValueError(f"{value!r} is no number")
+    return found
+
+
+def _table(spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = spec.get(name)
+    return table if isinstance(table, Mapping) else {}

@@ -1,0 +1,180 @@
+"""A run's history as curves: for the plots, and for the coach."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from workbench.experiment.advice import Curves
+from workbench.experiment.smoothing import BOOK_FACTOR, smooth
+from workbench.runs.history import History
+from workbench.runs.rows import EpochRow, whole
+from workbench.ui.feed import RunView
+from workbench.ui.plot_text import PlotOptions, Series, Values
+
+Figure = Literal["loss", "accuracy"]
+LEAST_AXIS = 40  # epochs; an axis up to here is shown in full
+AXIS_STRETCH = 4  # a longer one has room for so many times the finished epochs
+OVERLAY = "other"  # what the curve of another run is called beside its last point
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of the curves as `#rrggbb`."""
+
+    train: str
+    validation: str
+    train_raw: str
+    validation_raw: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """How curves are shown.
+
+    Attributes:
+        factor: of the smoothing, where it is on.
+    """
+
+    smoothing: bool = False
+    factor: float = BOOK_FACTOR
+    log: bool = False
+    utf8: bool = True
+
+
+def training_table(spec: dict[str, Any]) -> dict[str, Any]:
+    """The table [training] of an unchecked spec."""
+    table = spec.get("training")
+    return table if isinstance(table, dict) else {}
+
+
+def stage_plan(view: RunView) -> list[int]:
+    """Epochs planned for each stage, begun or not."""
+    table = training_table(view.spec)
+    plan = [whole(table.get("epochs")) or 0]
+    if view.summary.strategy == "fine-tuning":
+        plan.insert(0, whole(table.get("head_epochs")) or 0)
+    for index, stage in view.history.stages.items():
+        plan += [0] * (index + 1 - len(plan))
+        plan[index] = stage.epochs or plan[index]
+    return plan
+
+
+def stage_starts(history: History) -> tuple[int, ...]:
+    """Index of each stage's first finished epoch; a stage that has just begun is among them."""
+    starts, newest = [], -1
+    for index, row in enumerate(history.epochs):
+        if row.stage != newest:
+            starts.append(index)
+            newest = row.stage
+    if any(index > newest for index in history.stages):
+        starts.append(len(history.epochs))
+    return tuple(starts)
+
+
+def epochs_in_all(view: RunView) -> int:
+    """The last epoch of the x axis: what is done, and what is planned at most beyond it.
+
+    A plan of very many epochs is shown in part, so that the first ones are no sliver.
+    """
+    history = view.history
+    done = len(history.epochs)
+    if not view.working or view.summary.state.word == "evaluating":
+        return max(done, 1)
+    plan = stage_plan(view)
+    counts = [0] * len(plan)
+    for row in history.epochs:
+        counts += [0] * (row.stage + 1 - len(counts))
+        counts[row.stage] += 1
+    planned = 0
+    for index, epochs in enumerate(plan):
+        stage = history.stages.get(index)
+        planned += counts[index] if stage and stage.end else max(epochs, counts[index])
+    return max(min(planned, max(LEAST_AXIS, AXIS_STRETCH * done)), done, 1)
+
+
+def coach_curves(view: RunView) -> Curves:
+    """What the coach looks at."""
+    history, table = view.history, training_table(view.spec)
+    rows, best = history.epochs, history.best
+    starts = stage_starts(history)
+    newest = starts[-1] if starts else 0
+    index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
+    return Curves(
+        loss=tuple(row.loss for row in rows),
+        accuracy=tuple(row.accuracy for row in rows),
+        val_loss=tuple(row.val_loss for row in rows),
+        val_accuracy=tuple(row.val_accuracy for row in rows),
+        stage_starts=starts or (0,),
+        best=index if index is not None and index >= newest else None,
+        monitor=str(table.get("monitor", "val_loss")),
+        patience=whole(table.get("early_stopping")) or 0,
+        classes=len(history.labels),
+        validation_images=history.images.get("validation", 0),
+        pretrained=isinstance(view.spec.get("base"), dict),
+        working=view.working,
+    )
+
+
+def plot_series(
+    view: RunView, figure: Figure, look: Look, palette: Palette, other: RunView | None = None
+) -> tuple[Series, ...]:
+    """The curves of a plot: another run's validation below training below validation."""
+    series = [
+        _series(view.history, figure, False, "train", palette.train, palette.train_raw, look),
+        _series(
+            view.history, figure, True, "val", palette.validation, palette.validation_raw, look
+        ),
+    ]
+    if other is not None:
+        smoothed = Look(look.smoothing, look.factor)
+        below = _series(
+            other.history, figure, True, OVERLAY, palette.other, palette.other, smoothed
+        )
+        series.insert(0, Series(OVERLAY, below.values, palette.other, last=below.last, marker="~"))
+    return tuple(one for one in series if one.newest is not None)
+
+
+def plot_options(view: RunView, look: Look) -> PlotOptions:
+    """Axis, stage borders and best epoch; epochs are numbered within their stage."""
+    history = view.history
+    starts, best = stage_starts(history), history.best
+    total = epochs_in_all(view)
+    names = sorted(history.stages)
+    borders = tuple(
+        (start + 1, f"stage {number + 1}") for number, start in enumerate(starts) if len(names) > 1
+    )
+    last = total - (starts[-1] if starts and len(stage_plan(view)) == len(starts) else 0)
+    return PlotOptions(
+        epochs=total,
+        borders=borders or ((1, "epoch 1"),),
+        best=history.epochs.index(best) + 1 if best else None,
+        best_name=f"best {best.epoch}" if best else "",
+        end_name=str(max(last, 1)),
+        log=look.log,
+        utf8=look.utf8,
+        empty="no finished epoch yet" if view.working else "no finished epoch",
+    )
+
+
+def _series(
+    history: History,
+    figure: Figure,
+    validation: bool,
+    name: str,
+    color: str,
+    raw_color: str,
+    look: Look,
+) -> Series:
+    values = tuple(_value(row, figure, validation) for row in history.epochs)
+    marker = "o" if validation else "."
+    newest = next((value for value in reversed(values) if value is not None), None)
+    if not look.smoothing:
+        return Series(name, values, color, last=newest, marker=marker)
+    smoothed: Values = smooth(values, look.factor, stage_starts(history))
+    return Series(name, smoothed, color, values, raw_color, newest, marker)
+
+
+def _value(row: EpochRow, figure: Figure, validation: bool) -> float | None:
+    if figure == "loss":
+        return row.val_loss if validation else row.loss
+    return row.val_accuracy if validation else row.accuracy

@@ -1,0 +1,40 @@
+"""The machine check as the first step of a new experiment."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from workbench.errors import UserError
+from workbench.text import safe_text
+from workbench.ui.draft import Draft
+from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.widgets.step_rail import rail_heading
+
+
+class MachineStep(MachineScreen):
+    """Shows the machine; nobody has to wait for the check to go on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "go_on", "Next: data", id="machine.go_on")
+    ]
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.draft = draft
+
+    def heading(self) -> Text:
+        """The rail."""
+        return rail_heading(self.draft.name, "machine", self.draft.settled, self.workbench.utf8)
+
+    def action_go_on(self) -> None:
+        """To the data."""
+        from workbench.ui.screens.data import DataScreen
+
+        try:
+            self.draft.settle("machine")
+        except UserError as error:
+            self.notify(safe_text(str(error), 400), severity="error", markup=False)
+            return
+        self.refresh_heading()
+        self.app.push_screen(DataScreen(self.draft))

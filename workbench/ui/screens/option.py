@@ -1,0 +1,99 @@
+"""A key of the experiment, changed: chosen from a list, or typed and checked as it is typed."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.text import safe_text
+from workbench.ui.strategy_text import choices_of, described, typed_value, value_in_words
+
+Check = Callable[[Any], str]
+
+
+class OptionScreen(ModalScreen[tuple[Any] | None]):
+    """Asks for a value; gives it in a tuple of one, or None after escape.
+
+    Args:
+        key: "training.epochs".
+        value: what it is now.
+        default: what the preset says.
+        check: says what is wrong with a value, "" for nothing.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("ctrl+r", "reset", "Preset's value"),
+    ]
+    DEFAULT_CSS = """
+    OptionScreen .about { color: $secondary; margin-bottom: 1; }
+    OptionScreen #error { color: $error; margin-top: 1; height: auto; min-height: 1; }
+    OptionScreen OptionList, OptionScreen OptionList:focus { border: none; }
+    OptionScreen OptionList { height: auto; max-height: 10; padding: 0; background: $panel; }
+    """
+
+    def __init__(self, key: str, value: Any, default: Any, check: Check) -> None:
+        super().__init__()
+        self._key = key
+        self._value = value
+        self._default = default
+        self._check = check
+        self._choices = choices_of(key)
+
+    def compose(self) -> ComposeResult:
+        """The key, what it means, the value, what is wrong with it."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(self._key, style="bold"))
+            default = value_in_words(self._default) or "left out"
+            about = f"{described(self._key)}\n" if described(self._key) else ""
+            yield Static(Text(f"{about}preset: {default} (ctrl+r)"), classes="about")
+            if self._choices:
+                yield OptionList(
+                    *(Option(Text(value_in_words(one)), id=str(i))
+                      for i, one in enumerate(self._choices))
+                )  # fmt: skip
+            else:
+                yield Input(value_in_words(self._value), compact=True)
+            yield Static(id="error")
+
+    def on_mount(self) -> None:
+        """The cursor stands on what is chosen now."""
+        if self._choices:
+            here = self._choices.index(self._value) if self._value in self._choices else 0
+            self.query_one(OptionList).highlighted = here
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._tell(self._check(typed_value(self._key, event.value)))
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        self._tell(self._check(self._choices[event.option_index]))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._take(typed_value(self._key, event.value))
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self._take(self._choices[event.option_index])
+
+    def action_reset(self) -> None:
+        """Takes the preset's value."""
+        self.dismiss((self._default,))
+
+    def _take(self, value: Any) -> None:
+        if error := self._check(value):
+            self._tell(error)
+        else:
+            self.dismiss((value,))
+
+    def _tell(self, error: str) -> None:
+        self.query_one("#error", Static).update(Text(f"! {safe_text(error, 300)}" if error else ""))

@@ -1,0 +1,92 @@
+"""From a draft to a run: what is looked at before, and the start itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from workbench.bases.weights import IMAGENET, RANDOM
+from workbench.datasets.layout import recognise
+from workbench.errors import UserError
+from workbench.experiment.cost import stage_costs
+from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.check import look_at_gpus
+from workbench.machine.gpus import Choice, holders_in_words
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.runs.start import others_at_work, start
+from workbench.text import human_gib, safe_text
+
+# Of the counted memory surely needed: what is fused or not kept for the way back needs none.
+SURE_SHARE = 0.6
+
+Tell = Callable[[str], None]
+
+
+def start_run(
+    workspace: Workspace, spec: ExperimentSpec, stem: str, tell: Tell = lambda words: None
+) -> RunFolder:
+    """Looks whether a run can begin, makes its folder and starts its worker.
+
+    Takes a second or more with many images or a slow driver: call it in a thread.
+
+    Args:
+        stem: what a nameless run is called after.
+        tell: called with what is good to know and hinders nothing.
+
+    Raises:
+        UserError: the images, the weights or the GPU are not as they should be, the name is
+            taken, or the disk cannot be written; nothing trains then.
+    """
+    found = recognise(spec.data.source)
+    _look_for_weights(spec)
+    choice = look_at_gpus(spec.training.gpu)
+    _refuse_too_little(spec, len(found.labels), choice)
+    for words in notes(workspace, choice):
+        tell(words)
+    try:
+        return start(workspace, spec, stem)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(
+            f"The run cannot be written in {safe_text(workspace.runs)}: {reason}."
+        ) from None
+
+
+def notes(workspace: Workspace, choice: Choice) -> list[str]:
+    """What is good to know before a run begins."""
+    found = []
+    if choice.gpu is not None:
+        free = f"{human_gib(choice.memory_free)} of {human_gib(choice.memory_total)} free"
+        found.append(f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}")
+    if holders := holders_in_words(choice):
+        found.append(f"Its memory is held by {holders}.")
+    found += [
+        f"{safe_text(run.name)} is training here too; both will be slower."
+        for run in others_at_work(workspace)
+    ]
+    return found
+
+
+def _look_for_weights(spec: ExperimentSpec) -> None:
+    if spec.base and spec.base.weights not in (IMAGENET, RANDOM):
+        path = Path(spec.base.weights)
+        if not path.is_file():
+            raise UserError(
+                f"There is no file of weights {safe_text(path)}.",
+                "Set base.weights to imagenet, random or a file.",
+            )
+
+
+def _refuse_too_little(spec: ExperimentSpec, classes: int, choice: Choice) -> None:
+    if choice.gpu is None or not choice.memory_total:
+        return
+    needed = SURE_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes))
+    if needed <= choice.memory_free:
+        return
+    holders = holders_in_words(choice)
+    held = f" Its memory is held by {holders}." if holders else ""
+    raise UserError(
+        f"Training needs {human_gib(needed)} or more, and GPU {choice.gpu.index} has "
+        f"{human_gib(choice.memory_free)} free.{held}",
+        f"Wait until it is free, or set training.batch_size to "
+        f"{max(spec.training.batch_size // 2, 1)}, or training.gpu to none for the CPU.",
+    )

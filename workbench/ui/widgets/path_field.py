@@ -1,0 +1,125 @@
+"""A line to type a path into, and a tree to find one; names are completed from the file system."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text, TextType
+from textual.binding import Binding, BindingType
+from textual.suggester import Suggester
+from textual.widgets import DirectoryTree, Input
+
+from workbench.text import safe_text
+
+MOST_ENTRIES = 4000  # of a folder that are looked at; a folder of images may hold a million
+MOST_SHOWN = 40
+FILES = (".csv", ".npz")  # beside folders, what a data source can be
+
+
+def completions(value: str, start: Path | None = None) -> list[str]:
+    """Paths that begin with what was typed: folders (with / at the end), CSV and npz files.
+
+    Names that a terminal would not show as they are (control characters, no UTF-8) are left
+    out: typed text has to be what it seems.
+
+    Args:
+        start: where relative paths begin; the current folder where left out.
+    """
+    head, slash, typed = value.rpartition("/")
+    if value == "~":
+        return ["~/"]
+    folder = typed_path(f"{head}{slash}", start)
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in islice(entries, MOST_ENTRIES):
+                name = entry.name
+                fits = name.startswith(typed) and (typed.startswith(".") or name[0] != ".")
+                if fits and safe_text(name, 1000) == name and (kind := _kind(entry)):
+                    found.append(f"{head}{slash}{name}" + ("/" if kind == "folder" else ""))
+    except (OSError, ValueError):  # no such folder, or typed text that no path can be
+        return []
+    return sorted(found)
+
+
+def typed_path(value: str, start: Path | None = None) -> Path:
+    """What was typed as a path; ~ of a person that is not known stays as it is."""
+    path = Path(start or "", value)
+    with suppress(RuntimeError):
+        return path.expanduser()
+    return path
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    try:
+        if entry.is_dir():
+            return "folder"
+    except OSError:
+        return ""
+    return "file" if entry.name.lower().endswith(FILES) else ""
+
+
+class PathSuggester(Suggester):
+    """Shows the rest of a name behind the cursor; looks into the folder in a thread."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The first completion that adds something."""
+        if not value:
+            return None
+        found = await asyncio.to_thread(completions, value)
+        return next((path for path in found if path != value), None)
+
+
+class PathField(Input):
+    """Tab takes over the suggestion, as shells do; without one it goes on to the next widget."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete")]
+
+    def __init__(self, value: str = "", *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(
+            value, placeholder="/path/to/images, or a name below", id=id, suggester=PathSuggester()
+        )
+        self.compact = True
+
+    def action_complete(self) -> None:
+        """Takes over what is shown behind the cursor."""
+        if self._suggestion and self.cursor_at_end:
+            self.action_cursor_right()
+        else:
+            self.screen.focus_next()
+
+
+class FolderTree(DirectoryTree):
+    """Folders, CSV and npz files; hidden ones are left out.
+
+    Args:
+        utf8: False for signs of ASCII alone.
+    """
+
+    ICON_FILE = "  "  # no pictographs: terminals do not agree on their width
+
+    def __init__(self, path: Path, utf8: bool = True) -> None:
+        super().__init__(path)
+        self.ICON_NODE, self.ICON_NODE_EXPANDED = ("▸ ", "▾ ") if utf8 else ("+ ", "- ")
+        self.show_guides = False
+        self.auto_expand = False  # enter chooses a folder, space opens it
+
+    def process_label(self, label: TextType) -> Text:
+        """Any name on one line, harmless."""
+        return Text(safe_text(label, 60))
+
+    def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
+        """What a data source can be; called in a thread."""
+        return [
+            path
+            for path in islice(paths, MOST_ENTRIES)
+            if not path.name.startswith(".")
+            and (path.suffix.lower() in FILES or self._safe_is_dir(path))
+        ]
