@@ -14,7 +14,7 @@ from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.estimate import Speed
 from workbench.experiment.presets import BOOK_FACTS
-from workbench.experiment.toml import read_spec
+from workbench.experiment.toml import field_at, keys, read_spec
 from workbench.machine.figures import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
@@ -26,7 +26,7 @@ from workbench.ui.screens import strategy
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.option import OptionScreen
 from workbench.ui.screens.strategy import StartScreen, StrategyScreen
-from workbench.ui.strategy_text import typed_value, value_in_words
+from workbench.ui.strategy_text import schema_of, typed_value, value_in_words
 
 LOOPS = 400
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
@@ -370,3 +370,25 @@ def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, mon
 def test_typed_values(key, typed, value):
     assert typed_value(key, typed) == value
     assert typed_value(key, value_in_words(value)) == value
+
+
+def test_the_meaning_of_every_key_is_the_specs_own():
+    assert all(schema_of(key) == field_at(tuple(key.split("."))) for key in keys())
+
+
+def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
+    launched = []
+    monkeypatch.setattr(
+        runs_start, "launch", lambda folder, queue=False: launched.append((folder.name, queue))
+    )
+
+    async def run() -> None:
+        app = WorkbenchApp(workspace)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            guide.begin_demo(app)
+            await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
+
+    asyncio.run(run())
+    assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
+    assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2

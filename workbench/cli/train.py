@@ -60,24 +60,17 @@ def launch_run(
     """
     from workbench.cli.machine import look_before
     from workbench.datasets.layout import recognise
-    from workbench.experiment.toml import dump_spec
-    from workbench.runs.folder import create_run, list_runs
-    from workbench.runs.launch import launch
-    from workbench.runs.lock import is_locked
-    from workbench.runs.queue import is_waiting
+    from workbench.runs.start import others_at_work, start
 
     with progress_bar() as progress:
         found = recognise(spec.data.source, progress)
     look_before(spec, len(found.labels), queue)
-    for other in list_runs(workspace) if not queue else []:
-        if is_locked(other.lock_path) and not is_waiting(other):
-            say(
-                f"note   {other.name} is training here too; both will be slower (--queue waits)",
-                err=True,
-            )
-    folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
-    launch(folder, queue=queue)
-    return folder
+    for other in others_at_work(workspace) if not queue else []:
+        say(
+            f"note   {other.name} is training here too; both will be slower (--queue waits)",
+            err=True,
+        )
+    return start(workspace, spec, stem, queue)
 
 
 def data_stem(workspace: Workspace, spec: "ExperimentSpec") -> str:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from workbench.errors import UserError
+from workbench.text import safe_lines
 from workbench.ui.draft import Draft, newest_draft
 
 if TYPE_CHECKING:
@@ -39,6 +41,23 @@ def go_on(app: "WorkbenchApp", draft: Draft) -> None:
     from workbench.ui.screens.data import DataScreen
 
     app.push_screen(DataScreen(draft, onward="data" in draft.settled))
+
+
+def begin_demo(app: "WorkbenchApp") -> None:
+    """Starts the demo's two runs on handwritten digits and shows the first."""
+    from workbench.ui.start import start_demo
+
+    def work() -> None:
+        try:
+            first, *_ = start_demo(app.workspace)
+        except UserError as error:
+            words = safe_lines(str(error))
+            app.call_from_thread(app.notify, words, severity="error", timeout=15, markup=False)
+        else:
+            app.call_from_thread(show_run, app, first.name)
+
+    app.notify("Making the digits; then a dense network trains, and a convnet after it.")
+    app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
 
 
 def show_run(app: "WorkbenchApp", name: str) -> None:

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.bases.weights import IMAGENET, RANDOM
+from workbench.datasets.catalogue import fetch
 from workbench.datasets.layout import recognise
+from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
+from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import Choice, holders_in_words
 from workbench.paths import Workspace
@@ -18,11 +22,18 @@ from workbench.text import human_gib, safe_text
 # Of the counted memory surely needed: what is fused or not kept for the way back needs none.
 SURE_SHARE = 0.6
 
+DEMO = ("dense", "convnet")
+DEMO_SHIFT = 2  # pixels by which test digits are moved as well
+
 Tell = Callable[[str], None]
 
 
 def start_run(
-    workspace: Workspace, spec: ExperimentSpec, stem: str, tell: Tell = lambda words: None
+    workspace: Workspace,
+    spec: ExperimentSpec,
+    stem: str,
+    tell: Tell = lambda words: None,
+    queue: bool = False,
 ) -> RunFolder:
     """Looks whether a run can begin, makes its folder and starts its worker.
 
@@ -31,6 +42,8 @@ def start_run(
     Args:
         stem: what a nameless run is called after.
         tell: called with what is good to know and hinders nothing.
+        queue: True to have it wait for runs that are at work: whoever holds the GPU's memory may
+            be gone by then.
 
     Raises:
         UserError: the images, the weights or the GPU are not as they should be, the name is
@@ -39,16 +52,39 @@ def start_run(
     found = recognise(spec.data.source)
     _look_for_weights(spec)
     choice = look_at_gpus(spec.training.gpu)
-    _refuse_too_little(spec, len(found.labels), choice)
-    for words in notes(workspace, choice):
-        tell(words)
+    if not queue:
+        _refuse_too_little(spec, len(found.labels), choice)
+        for words in notes(workspace, choice):
+            tell(words)
     try:
-        return start(workspace, spec, stem)
+        return start(workspace, spec, stem, queue)
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
             f"The run cannot be written in {safe_text(workspace.runs)}: {reason}."
         ) from None
+
+
+def start_demo(workspace: Workspace, tell: Tell = lambda words: None) -> list[RunFolder]:
+    """A dense baseline and, behind it in the queue, a convnet on handwritten digits.
+
+    Needs no network; call it in a thread.
+
+    Returns:
+        The two runs; the first begins at once.
+
+    Raises:
+        UserError: as `start_run`, or the digits cannot be made.
+    """
+    source = fetch("digits", workspace)
+    facts = survey(source)
+    runs = []
+    for preset in DEMO:
+        tree = preset_tree(preset, str(source), facts)
+        tree["evaluation"] = {"shift": DEMO_SHIFT}
+        spec = parse_spec(tree, preset)
+        runs.append(start_run(workspace, spec, f"demo-{preset}", tell, queue=bool(runs)))
+    return runs
 
 
 def notes(workspace: Workspace, choice: Choice) -> list[str]:
