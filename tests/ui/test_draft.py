@@ -121,6 +121,14 @@ def test_a_changed_spec_comes_back_as_settings(draft, workspace):
     assert draft.spec() == changed
 
 
+def test_settings_that_fit_no_more_are_dropped_and_named(draft):
+    draft.take({"data.split.seed": 5})
+    draft.settings = {**draft.settings, "training.batch_size": -1}
+    assert draft.mend().startswith("training.batch_size: received -1")
+    assert draft.settings == {"data.split.seed": 5}
+    assert draft.mend() == ""
+
+
 def test_other_images_open_the_later_steps_again(draft):
     for step in ("data", "strategy", "layers"):
         draft.settle(step)

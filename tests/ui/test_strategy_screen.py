@@ -25,7 +25,8 @@ from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.screens import strategy
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.option import OptionScreen
-from workbench.ui.screens.strategy import StartScreen, StrategyScreen
+from workbench.ui.screens.start import StartScreen
+from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.strategy_text import schema_of, typed_value, value_in_words
 
 LOOPS = 400
@@ -276,7 +277,7 @@ def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
 def test_the_layers_chosen_come_back_and_are_kept(draft):
     async def steps(pilot, screen):
         await pilot.press("down", "down", "enter")
-        await until(pilot, lambda: type(pilot.app.screen).__name__ == "ChooseLayersScreen")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "LayersStep")
         assert "strategy" in draft.settled
         spec = draft.spec()
         base = spec.base.model_copy(update={"trainable": ("block4", "block5")})

@@ -180,6 +180,14 @@ class Draft:
         self.settled -= {"strategy", "layers"}
         self.save()
 
+    def mend(self) -> str:
+        """Drops settings that fit no more; what was wrong with them, "" where nothing was."""
+        error = self.error() if self.facts else ""
+        if error:
+            self.settings = self._kept()
+            self.save()
+        return error
+
     def take(self, changes: Mapping[str, Any]) -> None:
         """Sets keys; what is the preset's own value is no setting any more."""
         settings = {**self.settings, **changes}

@@ -8,19 +8,16 @@ from workbench.datasets.catalogue import fetch
 from workbench.datasets.layout import recognise
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
-from workbench.experiment.cost import stage_costs
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.machine.check import look_at_gpus
-from workbench.machine.gpus import Choice, holders_in_words
+from workbench.machine.gpus import Choice
+from workbench.machine.room import gpu_notes, refuse_too_little
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.start import others_at_work, start
-from workbench.text import human_gib, safe_text
-
-# Of the counted memory surely needed: what is fused or not kept for the way back needs none.
-SURE_SHARE = 0.6
+from workbench.text import safe_text
 
 DEMO = ("dense", "convnet")
 DEMO_SHIFT = 2  # pixels by which test digits are moved as well
@@ -53,7 +50,7 @@ def start_run(
     _look_for_weights(spec)
     choice = look_at_gpus(spec.training.gpu)
     if not queue:
-        _refuse_too_little(spec, len(found.labels), choice)
+        refuse_too_little(spec, len(found.labels), choice)
         for words in notes(workspace, choice):
             tell(words)
     try:
@@ -78,7 +75,7 @@ def start_demo(workspace: Workspace, tell: Tell = lambda words: None) -> list[Ru
     """
     source = fetch("digits", workspace)
     facts = survey(source)
-    runs = []
+    runs: list[RunFolder] = []
     for preset in DEMO:
         tree = preset_tree(preset, str(source), facts)
         tree["evaluation"] = {"shift": DEMO_SHIFT}
@@ -89,12 +86,7 @@ def start_demo(workspace: Workspace, tell: Tell = lambda words: None) -> list[Ru
 
 def notes(workspace: Workspace, choice: Choice) -> list[str]:
     """What is good to know before a run begins."""
-    found = []
-    if choice.gpu is not None:
-        free = f"{human_gib(choice.memory_free)} of {human_gib(choice.memory_total)} free"
-        found.append(f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}")
-    if holders := holders_in_words(choice):
-        found.append(f"Its memory is held by {holders}.")
+    found = gpu_notes(choice)
     found += [
         f"{safe_text(run.name)} is training here too; both will be slower."
         for run in others_at_work(workspace)
@@ -110,19 +102,3 @@ def _look_for_weights(spec: ExperimentSpec) -> None:
                 f"There is no file of weights {safe_text(path)}.",
                 "Set base.weights to imagenet, random or a file.",
             )
-
-
-def _refuse_too_little(spec: ExperimentSpec, classes: int, choice: Choice) -> None:
-    if choice.gpu is None or not choice.memory_total:
-        return
-    needed = SURE_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes))
-    if needed <= choice.memory_free:
-        return
-    holders = holders_in_words(choice)
-    held = f" Its memory is held by {holders}." if holders else ""
-    raise UserError(
-        f"Training needs {human_gib(needed)} or more, and GPU {choice.gpu.index} has "
-        f"{human_gib(choice.memory_free)} free.{held}",
-        f"Wait until it is free, or set training.batch_size to "
-        f"{max(spec.training.batch_size // 2, 1)}, or training.gpu to none for the CPU.",
-    )

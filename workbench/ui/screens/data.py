@@ -52,11 +52,18 @@ class DataScreen(WorkbenchScreen):
         Binding("r", "rescan", "Scan again", id="data.rescan"),
         Binding("x", "cancel", "Cancel", id="data.cancel"),
     ]
-    DEFAULT_CSS = """
-    DataScreen #body { padding: 1 1 0 1; }
+    # Not DEFAULT_CSS: the app's own rules for tables would go before it.
+    CSS = """
     DataScreen #work { height: auto; }
     DataScreen #work-line { margin-top: 1; }
     DataScreen #work-note { margin-top: 1; color: $secondary; }
+    DataScreen DataTable { scrollbar-size-vertical: 1; background-tint: $background 0%; }
+    DataScreen DataTable:blur > .datatable--cursor { background: $background; }
+    DataScreen #findings { max-height: 5; }
+    DataScreen OptionList { border: none; background-tint: $background 0%; }
+    DataScreen OptionList > .option-list--option-highlighted { color: $foreground;
+                              background: $primary 30%; text-style: none; }
+    DataScreen OptionList:blur > .option-list--option-highlighted { background: $background; }
     """
 
     class Looked(Message):
@@ -274,10 +281,13 @@ class DataScreen(WorkbenchScreen):
     def _found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
         try:
             self.draft.take_source(source, inspection.facts)
-            self.draft.spec()
+            dropped = self.draft.mend()
         except UserError as error:
             self._choose(str(error))
             return
+        if dropped:
+            words = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
+            self.notify(words, severity="warning", markup=False)
         self._show("found")
         self.query_one(DataFound).show(inspection, audit)
         if self._onward and "data" in self.draft.settled:

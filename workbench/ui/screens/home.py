@@ -4,7 +4,7 @@ import time
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
@@ -154,29 +154,10 @@ class HomeScreen(WorkbenchScreen):
         begin_experiment(self.workbench)
 
     def action_demo(self) -> None:
-        """A convnet on handwritten digits."""
-        self.notify("Starting a convnet on handwritten digits.")
-        self._start_demo()
+        """A dense network and a convnet on handwritten digits, one after the other."""
+        from workbench.ui.guide import begin_demo
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="demo")
-    def _start_demo(self) -> None:
-        from workbench.ui.demo import start_demo
-
-        def tell(words: str) -> None:
-            self.app.call_from_thread(self.notify, safe_text(words, 400))
-
-        try:
-            folder = start_demo(self.workbench.workspace, tell)
-        except (UserError, OSError) as error:
-            words = safe_text(error, 400)
-            self.app.call_from_thread(self.notify, words, severity="error")
-            return
-        self.app.call_from_thread(self._show_demo, folder.name)
-
-    def _show_demo(self, name: str) -> None:
-        from workbench.ui.guide import show_run
-
-        show_run(self.workbench, name)
+        begin_demo(self.workbench)
 
     def action_machine(self) -> None:
         """The machine check."""
@@ -294,7 +275,7 @@ def _nothing(wanted: str) -> Text:
     return Text(
         "No runs yet.\n\n"
         "n  a new experiment: from your images to a trained classifier, step by step\n"
-        "d  the demo: a convnet on handwritten digits, a minute on two cores\n"
+        "d  the demo: a dense network and a convnet on handwritten digits, a minute\n"
         "m  the machine: does training run on a GPU here, and how fast?\n"
         "?  what all this is"
     )

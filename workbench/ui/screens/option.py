@@ -32,7 +32,9 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         Binding("escape", "dismiss(None)", "Cancel"),
         Binding("ctrl+r", "reset", "Preset's value"),
     ]
-    DEFAULT_CSS = """
+    CSS = """
+    OptionScreen OptionList > .option-list--option-highlighted { color: $foreground;
+                              background: $primary 30%; }
     OptionScreen .about { color: $secondary; margin-bottom: 1; }
     OptionScreen #error { color: $error; margin-top: 1; height: auto; min-height: 1; }
     OptionScreen OptionList, OptionScreen OptionList:focus { border: none; }

@@ -7,10 +7,9 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widgets import Button, DataTable, OptionList, Static
+from textual.widgets import DataTable, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.bases.weights import IMAGENET, RANDOM
@@ -27,6 +26,7 @@ from workbench.ui.draft import FIXED, Draft, plain_message
 from workbench.ui.guide import show_run
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.option import OptionScreen
+from workbench.ui.screens.start import StartScreen
 from workbench.ui.start import start_run
 from workbench.ui.strategy_text import (
     Forecast,
@@ -73,17 +73,19 @@ class StrategyScreen(WorkbenchScreen):
         Binding("b", "book", "The book's", id="strategy.book"),
         Binding("t", "train", "Train now", id="strategy.train"),
     ]
-    DEFAULT_CSS = """
+    # Not DEFAULT_CSS: the app's own rules for tables would go before it.
+    CSS = """
     StrategyScreen #advice { margin-bottom: 1; height: auto; }
     StrategyScreen #top { height: 10; }
-    StrategyScreen RungList:focus, StrategyScreen RungList { border: none; }
-    StrategyScreen RungList { width: 31; height: 1fr; padding: 0;
-                              background: $background; }
-    StrategyScreen RungList:blur > .option-list--option-highlighted { text-style: bold;
-                              background: $background; color: $foreground; }
+    StrategyScreen RungList { width: 31; height: 1fr; padding: 0; border: none;
+                              background: $background; background-tint: $background 0%; }
+    StrategyScreen RungList > .option-list--option-highlighted { color: $foreground;
+                              background: $primary 30%; text-style: none; }
+    StrategyScreen RungList:blur > .option-list--option-highlighted {
+                              background: $background; text-style: bold; }
     StrategyScreen #details { width: 1fr; height: 1fr; padding-left: 1; }
     StrategyScreen #details Static { height: auto; }
-    StrategyScreen #options { height: 1fr; margin-top: 1; }
+    StrategyScreen #options { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
     StrategyScreen #options:blur > .datatable--cursor { background: $background; }
     StrategyScreen.-wide #top { height: 12; }
     StrategyScreen.-wide RungList { width: 36; }
@@ -308,11 +310,9 @@ class StrategyScreen(WorkbenchScreen):
         if spec.model.strategy == "dense":  # has no layers to choose from
             self._ask_to_start(spec)
             return
-        from workbench.ui.screens.layers import ChooseLayersScreen
+        from workbench.ui.screens.layers_step import LayersStep
 
-        self.app.push_screen(
-            ChooseLayersScreen(spec, self.draft.facts, self._figures, self._layers_chosen)
-        )
+        self.app.push_screen(LayersStep(self.draft, spec, self._figures, self._layers_chosen))
 
     def _settled_spec(self) -> ExperimentSpec | None:
         """Takes the rung over; None where its settings do not fit."""
@@ -382,41 +382,6 @@ class StrategyScreen(WorkbenchScreen):
             self.notify(safe_text(words, 300), markup=False)
         self.draft.discard()
         show_run(self.workbench, event.run.name)
-
-
-class StartScreen(ModalScreen[bool]):
-    """The last question before a run begins; enter is yes.
-
-    Args:
-        words: what begins.
-    """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "answer(False)", "Not yet")]
-
-    def __init__(self, words: str) -> None:
-        super().__init__()
-        self._words = words
-
-    def compose(self) -> ComposeResult:
-        """The words over two buttons."""
-        with Vertical(classes="dialog"):
-            yield Static(Text(safe_text(self._words, 400)))
-            yield Static(Text("It goes on when this terminal is closed.", style="dim"))
-            with Horizontal(classes="buttons"):
-                yield Button("Train (enter)", variant="primary", id="yes")
-                yield Button("Not yet (esc)", id="no")
-
-    def on_mount(self) -> None:
-        """What the way leads to is the default."""
-        self.query_one("#yes", Button).focus()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Ends the question."""
-        self.dismiss(yes)
 
 
 def _with(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

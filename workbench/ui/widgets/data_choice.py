@@ -34,12 +34,9 @@ class DataChoice(Vertical):
     DataChoice #path { background: $panel; margin: 0; }
     DataChoice #completions { color: $secondary; height: 1; }
     DataChoice #help { margin: 1 0 1 0; color: $secondary; }
-    DataChoice OptionList, DataChoice OptionList:focus { border: none; }
     DataChoice OptionList { height: auto; max-height: 1fr; padding: 0;
                             background: $background; text-wrap: nowrap;
                             text-overflow: ellipsis; }
-    DataChoice OptionList:blur > .option-list--option-highlighted
-        { background: $background; color: $foreground; text-style: none; }
     DataChoice FolderTree { height: 1fr; display: none; background: $background; }
     DataChoice.-tree FolderTree { display: block; }
     DataChoice.-tree #known, DataChoice.-tree #help, DataChoice.-tree #known-title

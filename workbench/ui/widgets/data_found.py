@@ -72,9 +72,7 @@ class DataFound(Vertical):
     DataFound #steps { height: auto; }
     DataFound #thumbs { height: 1fr; margin-top: 1; }
     DataFound #thumbs Static { width: auto; margin-right: 1; }
-    DataFound DataTable:blur > .datatable--cursor { background: $background; }
     DataFound #findings-title { height: 1; color: $secondary; margin-top: 1; }
-    DataFound #findings { max-height: 5; }
     DataFound #split-row { height: 1; margin-top: 1; }
     DataFound #split-row Static { width: auto; margin-right: 1; }
     DataFound #split { width: 20; background: $panel; }
