@@ -230,6 +230,8 @@ def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monk
 
     async def steps(pilot, screen):
         await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "TrainScreen")
         names = [type(one).__name__ for one in pilot.app.screen_stack[1:]]
         assert names == ["HomeScreen", "TrainScreen"]
@@ -249,6 +251,8 @@ def test_a_start_that_is_refused_keeps_the_draft_and_says_why(draft, monkeypatch
 
     async def steps(pilot, screen):
         await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("enter")
         await until(pilot, lambda: any("no GPU 3" in n.message for n in pilot.app._notifications))
         assert pilot.app.screen is screen
 
@@ -393,3 +397,14 @@ def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     asyncio.run(run())
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2
+
+
+def test_escape_leads_from_the_options_to_the_rungs(draft):
+    async def steps(pilot, screen):
+        await pilot.press("o")
+        await until(pilot, lambda: screen.query_one("#options").has_focus)
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.query_one("RungList").has_focus)
+        assert pilot.app.screen is screen
+
+    on_screen(draft, steps)

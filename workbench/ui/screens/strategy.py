@@ -71,7 +71,7 @@ class StrategyScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "options", "Options", id="strategy.options"),
         Binding("b", "book", "The book's", id="strategy.book"),
-        Binding("t", "train", "Train now", id="strategy.train"),
+        Binding("t", "train", "Train", id="strategy.train"),
     ]
     # Not DEFAULT_CSS: the app's own rules for tables would go before it.
     CSS = """
@@ -293,6 +293,13 @@ class StrategyScreen(WorkbenchScreen):
         table = self.query_one(OptionTable)
         (self.query_one(RungList) if table.has_focus else table).focus()
 
+    def action_back(self) -> None:
+        """From the options to the rungs, from there to the step before."""
+        if self.query_one(OptionTable).has_focus:
+            self.query_one(RungList).focus()
+        else:
+            super().action_back()
+
     def action_book(self) -> None:
         """The book's own rungs, or ours."""
         self._book = not self._book
@@ -351,9 +358,9 @@ class StrategyScreen(WorkbenchScreen):
         self.app.push_screen(StartScreen(start_words(spec, self._told(spec))), answered)
 
     def action_train(self) -> None:
-        """Starts training at once."""
+        """Passes the layers over; asks before anything begins."""
         if spec := self._settled_spec():
-            self._start(spec)
+            self._ask_to_start(spec)
 
     def _start(self, spec: ExperimentSpec) -> None:
         if self._starting:

@@ -1,0 +1,109 @@
+"""The guided way from an empty workspace to results, with a real worker; left in the middle."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Static
+from ui_pilot import drive, until
+
+from workbench.paths import Workspace
+from workbench.runs.folder import list_runs
+from workbench.ui.app import WorkbenchApp
+
+pytestmark = pytest.mark.worker
+
+
+def screen(app: WorkbenchApp) -> str:
+    return type(app.screen).__name__
+
+
+def words(app: WorkbenchApp) -> str:
+    """All that the screen's plain texts say."""
+    return "\n".join(str(widget.content) for widget in app.screen.query(Static))
+
+
+async def shown(pilot: Pilot[Any], name: str) -> None:
+    await until(pilot, lambda: screen(pilot.app) == name, name)  # type: ignore[arg-type]
+
+
+async def choose(pilot: Pilot[Any], key: str, value: str) -> None:
+    """Gives an option of the strategy screen a value."""
+    table = pilot.app.screen.query_one("#options", DataTable)
+    await until(pilot, lambda: table.row_count, "the options")
+    keys = [str(table.get_row_at(row)[0]) for row in range(table.row_count)]
+    table.move_cursor(row=keys.index(key))
+    table.focus()
+    await pilot.press("enter")
+    await shown(pilot, "OptionScreen")
+    await pilot.press("ctrl+u", *value, "enter")
+    await shown(pilot, "StrategyScreen")
+
+
+def test_the_whole_way_with_a_disconnect_in_the_middle(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    epochs = 30
+
+    async def begin(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "No runs yet." in words(app), "an empty home")
+        await pilot.press("n")
+        await shown(pilot, "MachineStep")
+        await pilot.press("n")
+        await shown(pilot, "DataScreen")
+        await pilot.press("tab", "enter")  # the digits, which need no network
+        await until(pilot, lambda: "1,797 images in 10 classes" in words(app), "the scan")
+        await pilot.press("enter")
+        await shown(pilot, "StrategyScreen")
+        rungs = app.screen.query_one("RungList")
+        rungs.highlighted = 1  # type: ignore[attr-defined]
+        await until(pilot, lambda: "train all" in words(app), "the convnet's plan")
+        await choose(pilot, "training.epochs", str(epochs))
+        await choose(pilot, "training.early_stopping", "0")
+        rungs.focus()
+        await pilot.press("enter")
+        await shown(pilot, "LayersStep")
+        before = words(app)
+        await pilot.press("1")  # the first block goes without pooling: the parameters explode
+        await until(pilot, lambda: words(app) != before, "other figures")
+        await pilot.press("1", "enter")
+        await shown(pilot, "StartScreen")
+        await pilot.press("enter")
+        await shown(pilot, "TrainScreen")
+        await until(pilot, lambda: "epoch 2/" in words(app), "the second epoch")
+
+    drive(tmp_path, begin)
+    (run,) = list_runs(workspace)
+    assert not run.model_path.exists()  # the app is closed, the worker trains on
+
+    async def attach(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.find_run(run.name) is not None, "the run")
+        await pilot.press("enter")
+        await shown(pilot, "TrainScreen")
+        for _ in range(10):  # each waits for a while: training takes longer than one
+            view = app.find_run(run.name)
+            if view is not None and view.summary.state.word == "finished":
+                break
+            with_epochs = len(view.history.epochs) if view else 0
+            await until(
+                pilot,
+                lambda seen=with_epochs: _moved(app, run.name, seen),
+                "another epoch, or the end",
+            )
+        await until(pilot, lambda: "Finished." in words(app), "the end")
+        view = app.find_run(run.name)
+        assert view is not None
+        assert [row.epoch for row in view.history.epochs] == list(range(1, epochs + 1))
+        await pilot.press("R")
+        await shown(pilot, "ResultsScreen")
+        await until(pilot, lambda: "95 % confidence" in words(app), "the figures")
+
+    drive(tmp_path, attach, size=(120, 40))
+    assert run.model_path.exists()
+
+
+def _moved(app: WorkbenchApp, run: str, epochs: int) -> bool:
+    view = app.find_run(run)
+    if view is None:
+        return False
+    return len(view.history.epochs) > epochs + 3 or view.summary.state.word == "finished"
