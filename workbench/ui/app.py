@@ -9,7 +9,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import get_current_worker
@@ -82,7 +82,7 @@ class WorkbenchApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
     ]
 
-    runs: reactive[Runs] = reactive(())
+    runs: var[Runs] = var(())  # a reactive would draw the whole screen anew at each look
 
     def __init__(self, workspace: Workspace, low_bandwidth: bool = False) -> None:
         super().__init__()

@@ -29,6 +29,8 @@ class WorkbenchScreen(Screen[None]):
         Binding("question_mark", "why", "Why?", key_display="?", id="why"),
     ]
 
+    _heading: Text | None = None
+
     @property
     def workbench(self) -> "WorkbenchApp":
         """The app, by its own type."""
@@ -51,8 +53,11 @@ class WorkbenchScreen(Screen[None]):
         return Text("workbench", style="bold")
 
     def refresh_heading(self) -> None:
-        """Draws the heading anew."""
-        self.query_one("#heading", Static).update(self.heading())
+        """Draws the heading where it changed; it always has one line."""
+        heading = self.heading()
+        if heading != self._heading:
+            self._heading = heading
+            self.query_one("#heading", Static).update(heading, layout=False)
 
     def on_mount(self) -> None:
         """Draws what does not depend on anything else."""

@@ -34,6 +34,8 @@ from workbench.ui.widgets.tail import Tail
 FIGURES: tuple[Figure, ...] = ("loss", "accuracy")
 ZOOMS: tuple[tuple[Figure, ...], ...] = (FIGURES, ("loss",), ("accuracy",))
 LINES = ("progress", "box", "gpu", "notice", "note")
+# Those whose text is fitted to one line by those who make it.
+ONE_LINE = ("heading", *LINES)
 WIDE = 110  # columns, from which on the coach stands beside the log
 COACH_LINES = 3  # above the log
 LOG_CELLS = 74  # beside the coach; the style sheet says so too
@@ -262,14 +264,22 @@ class TrainScreen(WorkbenchScreen):
         return self._advice[1]
 
     def _set_line(self, name: str, text: Text) -> None:
-        self.query_one(f"#{name}").display = bool(text.plain)
+        widget = self.query_one(f"#{name}")
+        if widget.display != bool(text.plain):
+            widget.display = bool(text.plain)
         self._set(name, text)
 
     def _set(self, name: str, text: Text) -> None:
-        """Draws a text where it is another than before."""
-        if self._texts.get(name) != text:
+        """Draws a text where it is another than before.
+
+        The screen is laid out anew only where it has another number of lines: that draws it whole.
+        """
+        before = self._texts.get(name)
+        if before != text:
             self._texts[name] = text
-            self.query_one(f"#{name}", Static).update(text)
+            grown = before is None or before.plain.count("\n") != text.plain.count("\n")
+            layout = grown or name not in ONE_LINE
+            self.query_one(f"#{name}", Static).update(text, layout=layout)
 
     def _color(self, name: str) -> str:
         return self.app.theme_variables.get(name, "")
