@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint pictures clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -19,6 +19,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+pictures: $(INSTALLED)
+	$(BIN)/python docs/pictures.py
 
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

@@ -1,6 +1,7 @@
 """Text for terminals: strings from outside made safe, numbers and durations for people."""
 
 import unicodedata
+from collections.abc import Sequence
 
 MAX_SHOWN = 200
 
@@ -92,3 +93,27 @@ def plural(count: int, one: str, many: str = "") -> str:
 def one_of(choices: "list[str] | tuple[str, ...]") -> str:
     """a, b or c."""
     return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
+    """Columns with two spaces between; a column whose letter in `right` is "r" leans right.
+
+    Args:
+        right: one letter a column, "l" or "r"; what is missing is "l".
+    """
+    cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    sides = right.ljust(len(widths), "l")
+    lines = []
+    for row in cells:
+        parts = [
+            cell.rjust(width) if side == "r" else cell.ljust(width)
+            for cell, width, side in zip(row, widths, sides, strict=True)
+        ]
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
+
+
+def accuracy(value: float | None) -> str:
+    """An accuracy as a share of 1 with four digits."""
+    return "-" if value is None else f"{value:.4f}"

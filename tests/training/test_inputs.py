@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from workbench.datasets.augment import augment, draw
 from workbench.experiment.sections import AugmentationSpec
-from workbench.training.augment import augment, draw
 from workbench.training.inputs import (
     Augmented,
     _ahead,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Footer, Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
@@ -13,6 +13,8 @@ from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.home import HomeScreen
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"
@@ -137,6 +139,70 @@ def test_stopping_asks_and_leaves_a_request(tmp_path: Path) -> None:
 
     drive(tmp_path, play)
     os.close(lock)
+
+
+def test_only_what_can_be_done_with_a_run_is_offered(tmp_path: Path) -> None:
+    busy = make_run(tmp_path, "busy", 0.5, end="")
+    lock = take_lock(busy.lock_path)
+    make_run(tmp_path, "done", 0.5)
+
+    def offered(app: WorkbenchApp) -> set[str]:
+        return {one.binding.action for one in app.screen.active_bindings.values()}
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["busy", "done"], "two runs")
+        assert "stop" in offered(app)
+        await pilot.press("down")
+        await until(pilot, lambda: "stop" not in offered(app), "nothing to stop")
+        assert {"new", "compare", "delete", "app.quit"} <= offered(app)
+        footer = app.screen.query_one(Footer)
+        assert footer.max_scroll_x == 0  # all keys are seen
+
+    drive(tmp_path, play)
+    os.close(lock)
+
+
+def test_the_keys_of_a_run_at_work_fit_too(tmp_path: Path) -> None:
+    busy = make_run(tmp_path, "busy", 0.5, end="")
+    lock = take_lock(busy.lock_path)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["busy"], "the run")
+        await until(pilot, lambda: app.screen.query_one(Footer).children, "the keys")
+        assert app.screen.query_one(Footer).max_scroll_x == 0
+
+    drive(tmp_path, play)
+    os.close(lock)
+
+
+def test_comparing_takes_two_runs(tmp_path: Path) -> None:
+    make_run(tmp_path, "only", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await pilot.press("c")  # there is no run yet, or only one
+        await until(pilot, lambda: names(app) == ["only"], "the run")
+        await pilot.press("c")
+        assert isinstance(app.screen, HomeScreen)
+
+    drive(tmp_path, play)
+
+
+def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        make_run(tmp_path, name, 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["three", "two", "one"], "three runs")
+        await pilot.press("c", "escape")
+        assert isinstance(app.screen, HomeScreen)
+        await pilot.press("c", "space", "space", "space", "down", "space", "enter")
+        assert isinstance(app.screen, CompareScreen)
+        assert app.screen.names == ("three", "two", "one")
+        await pilot.press("escape", "c", "down", "enter")  # without marks: the one at the cursor
+        assert isinstance(app.screen, CompareScreen)
+        assert app.screen.names == ("three", "one")
+
+    drive(tmp_path, play)
 
 
 def test_too_small_a_terminal_is_told(tmp_path: Path) -> None:

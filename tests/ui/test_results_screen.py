@@ -14,6 +14,7 @@ from textual.widgets import DataTable, Input, Static
 from ui_pilot import drive, until
 
 from workbench.errors import UserError
+from workbench.experiment.presets import PRESETS
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
@@ -27,9 +28,11 @@ from workbench.runs.verdicts import (
     read_results,
 )
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.screens import results as screen
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.screens.results import ResultsScreen, shade
+from workbench.ui.screens.strategy import StrategyScreen
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 
@@ -285,12 +288,122 @@ def history(train: float, validation: float) -> History:
     ],
 )  # fmt: skip
 def test_the_next_rung_has_a_reason(spec: dict[str, Any], begins: str) -> None:
-    assert next_rung(spec, history(0.99, 0.72), results(accuracy=0.72)).startswith(begins)
+    found = next_rung(spec, history(0.99, 0.72), results(accuracy=0.72))
+    assert (found.words if found else "").startswith(begins)
+    assert found is None or found.preset in ("", *PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "preset", "weights"),
+    [
+        ({"model": {"strategy": "dense"}}, "convnet", ""),
+        ({"model": {"strategy": "convnet"}}, "convnet-augmented", ""),
+        ({"model": {"strategy": "convnet"}, "augmentation": {"zoom": 0.2}},
+         "feature-extraction", ""),
+        ({"model": {"strategy": "feature-extraction"}}, "fine-tuning", ""),
+        ({"model": {"strategy": "fine-tuning"}}, "", ""),
+        ({"model": {"strategy": "fine-tuning"}, "base": {"weights": "random"}},
+         "fine-tuning", "imagenet"),
+        ({"preset": "book-fine-tuning", "base": {"weights": "random"}},
+         "book-fine-tuning", "imagenet"),
+        ({"preset": ["odd"], "base": {"weights": "random"}}, "", "imagenet"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("train", [0.99, 0.73])
+def test_the_next_rung_is_a_preset(
+    spec: dict[str, Any], preset: str, weights: str, train: float
+) -> None:
+    found = next_rung(spec, history(train, 0.72), results(accuracy=0.72))
+    assert found
+    assert (found.preset, found.weights) == (preset, weights)
+
+
+async def climb(app: WorkbenchApp, pilot: Pilot[Any]) -> Draft:
+    """Presses the key and gives the draft of the screen that it leads to."""
+    await open_results(app, pilot, "test 0.9000")
+    await pilot.press("n")
+    await until(pilot, lambda: getattr(app.screen, "_keys", None), "the options of the strategy")
+    assert isinstance(app.screen, StrategyScreen)
+    return app.screen.draft
+
+
+def test_the_next_rung_opens_with_what_the_run_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StrategyScreen, "_find_figures", lambda self, asked: None)
+    run = make_run(tmp_path, figures())
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "photos" / "dog.1.png")
+    split = "[data.split]\ntrain = 0.5\nvalidation = 0.25\ntest = 0.25\nseed = 7\n"
+    base = run.spec_path.read_text().replace("vgg16", "mobilenetv2-0.35")
+    run.spec_path.write_text(f'{base}weights = "/models/own.h5"\n{split}')
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        draft = await climb(app, pilot)
+        spec = draft.spec()
+        assert (spec.preset, spec.data.source) == ("fine-tuning", str(tmp_path / "photos"))
+        assert spec.data.split.parts == (0.5, 0.25, 0.25)
+        assert spec.data.split.seed == 7
+        assert spec.base
+        assert (spec.base.name, spec.base.weights) == ("mobilenetv2-0.35", "/models/own.h5")
+        assert draft.settled == {"machine", "data"}
+        assert newest_draft(app.workspace) == draft
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ResultsScreen), "the results again")
+
+    drive(tmp_path, play)
+
+
+def test_what_does_not_fit_the_next_rung_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StrategyScreen, "_find_figures", lambda self, asked: None)
+    run = make_run(tmp_path, figures())
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "photos" / "dog.1.png")
+    text = run.spec_path.read_text().replace('"vgg16"', '"[/oops]"')
+    odd = "[data.split]\ntrain = 2020-01-01\ntest = nan\nother = 3\nseed = [1]\n"
+    run.spec_path.write_text(f"{text}weights = 3\n{odd}")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        draft = await climb(app, pilot)
+        assert draft.spec().preset == "fine-tuning"
+        assert draft.settings == {}
+
+    drive(tmp_path, play)
+
+
+def test_images_that_are_gone_are_told(tmp_path: Path) -> None:
+    make_run(tmp_path, figures())
+    (tmp_path / "photos" / "cat.7.png").unlink()
+    (tmp_path / "photos").rmdir()
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await pilot.press("n")
+        await until(pilot, lambda: any(n.severity == "error" for n in app._notifications), "why")
+        assert isinstance(app.screen, ResultsScreen)
+        assert newest_draft(app.workspace) is None
+
+    drive(tmp_path, play)
+
+
+def test_on_the_top_rung_none_is_offered(tmp_path: Path) -> None:
+    make_run(tmp_path, figures(), preset="fine-tuning")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "this is the top rung")
+        assert not app.screen.check_action("next_rung", ())
+        await pilot.press("n")
+        assert isinstance(app.screen, ResultsScreen)
+
+    drive(tmp_path, play)
 
 
 def test_at_the_top_of_accuracy_no_rung_is_next() -> None:
     spec = {"model": {"strategy": "dense"}}
-    assert "little left to gain" in next_rung(spec, history(1, 1), results(accuracy=0.995))
+    found = next_rung(spec, history(1, 1), results(accuracy=0.995))
+    assert found
+    assert "little left to gain" in found.words
+    assert found.preset == ""
 
 
 def test_figures_of_the_book_are_found_by_preset() -> None:

@@ -1,9 +1,10 @@
 """`workbench plan` and `workbench layers`: what will run, and what was really frozen."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from workbench.experiment.facts import DataFacts
     from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.figures import Figures
+    from workbench.ui.layer_rows import Layer
 
-Row = dict[str, Any]
+HEAD = "head"  # the block of what lies on a pretrained base
 
 
 @click.command()
@@ -134,6 +136,7 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
     """Show what was frozen in a run: requested, compiled, and what the weights really did."""
     from workbench.runs.events import newest_by_stage, read_all
     from workbench.runs.folder import find_run
+    from workbench.ui.layer_rows import layers_of_stage
 
     folder = find_run(workspace, run)
     events = read_all(folder.events_path)
@@ -148,62 +151,64 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
         started = stages.get(number, {})
         random = "  random weights" if started.get("weights") == "random" else ""
         say(f"stage {number + 1}  {started.get('name', '?')}, after epoch {event['epoch']}{random}")
-        known = {row["name"]: row for row in started.get("layers", [])}
-        rows = [{**known.get(row["name"], {}), **row} for row in event["layers"]]
+        rows = [layer for layer in layers_of_stage(started, event) if layer.compiled]
         say(truth_table(rows if show_all else by_block(rows)))
 
 
-def by_block(rows: list[Row]) -> list[Row]:
-    """Layers of a block that the plan treats alike as one row; those without a block as they are.
+def by_block(layers: "Sequence[Layer]") -> "list[Layer]":
+    """Layers of a block that the plan treats alike as one row; those of the head as they are.
 
     In a block that trains, batch normalization stays frozen unless asked otherwise: such a block
     has two rows.
     """
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        block = row.get("block") or "head"
-        key = (
-            (block, row["name"]) if block == "head" else (block, row["requested"], row["compiled"])
-        )
-        groups.setdefault(key, []).append(row)
-    halved = {key[0] for key in groups if sum(other[0] == key[0] for other in groups) > 1}
-    return [_together(key, group, key[0] in halved) for key, group in groups.items()]
+    groups: dict[tuple[str, ...], list[Layer]] = {}
+    for layer in layers:
+        apart = layer.block in ("", HEAD)
+        key = ("", layer.name) if apart else (layer.block, layer.requested, layer.compiled)
+        groups.setdefault(key, []).append(layer)
+    parts = Counter(block for block, *_ in groups)
+    return [
+        _together(block, group, parts[block] > 1) if block else group[0]
+        for (block, *_), group in groups.items()
+    ]
 
 
-def _together(key: tuple[str, ...], group: list[Row], halved: bool) -> Row:
-    name = group[0]["name"] if key[0] == "head" else key[0]
-    norms = all(row.get("kind") == "batch normalization" for row in group)
-    return {
-        **group[-1],
-        "name": f"{name} batch norm" if halved and norms and key[0] != "head" else name,
-        "parameters": sum(row.get("parameters", 0) for row in group),
-        "moved": max(row["moved"] for row in group),
-    }
+def _together(block: str, group: "list[Layer]", halved: bool) -> "Layer":
+    from workbench.ui.layer_rows import BATCH_NORM
+
+    norms = all(layer.kind == BATCH_NORM for layer in group)
+    return replace(
+        group[-1],
+        name=f"{block} batch norm" if halved and norms else block,
+        parameters=sum(layer.parameters for layer in group),
+        moved=max((layer.moved for layer in group if layer.moved is not None), default=None),
+    )
 
 
-def truth_table(rows: list[Row]) -> str:
+def truth_table(layers: "Sequence[Layer]") -> str:
     """Requested, compiled and moved, a line a row; what disagrees is marked in words."""
     lines = [
         (
-            row["name"],
-            human_size(tuple(row.get("output_shape") or ())),
-            f"{row.get('parameters', 0):,}",
-            row["requested"],
-            row["compiled"],
-            "0" if row["moved"] == 0 else f"{row['moved']:.3%}",
-            _verdict(row),
+            layer.name,
+            human_size(layer.output_shape),
+            f"{layer.parameters:,}",
+            layer.requested,
+            layer.compiled,
+            _moved(layer.moved),
+            _verdict(layer),
         )
-        for row in rows
+        for layer in layers
     ]
     headers = ("layer", "output", "parameters", "requested", "compiled", "moved", "")
     return table(headers, lines, "lrrllr")
 
 
-def _verdict(row: Row) -> str:
-    if row["requested"] == "frozen" and row["moved"] > 0:
-        return "ERROR: frozen but moved"
-    if row["requested"] != row["compiled"]:
-        return "ERROR: compiled otherwise"
-    if row["requested"] == "trains" and row["moved"] == 0:
-        return "did not move"
-    return ""
+def _moved(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3%}" if share else "0"
+
+
+def _verdict(layer: "Layer") -> str:
+    from workbench.ui.layer_rows import verdict
+
+    told = verdict(layer)
+    return told.words if told else ""

@@ -3,14 +3,14 @@
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from workbench.progress import Progress
-from workbench.text import safe_lines, safe_text
+from workbench.text import accuracy, safe_lines, safe_text, table
 
 
 @contextmanager
@@ -60,48 +60,21 @@ def _plain_progress() -> Progress:
     return show
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
-    """Columns with two spaces between; a column whose letter in `right` is "r" leans right.
-
-    Args:
-        right: one letter a column, "l" or "r"; what is missing is "l".
-    """
-    cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    sides = right.ljust(len(widths), "l")
-    lines = []
-    for row in cells:
-        parts = [
-            cell.rjust(width) if side == "r" else cell.ljust(width)
-            for cell, width, side in zip(row, widths, sides, strict=True)
-        ]
-        lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
-
-
-def accuracy(value: float | None) -> str:
-    """An accuracy as a share of 1 with four digits."""
-    return "-" if value is None else f"{value:.4f}"
-
-
 def evaluation_report(figures: dict[str, Any]) -> str:
-    """Figures of an evaluation for people: accuracy, labels, confusions, worst errors."""
+    """Figures of an evaluation for people: accuracy, labels, confusions, worst errors.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: a figure is missing or of another kind.
+    """
+    from workbench.runs.verdicts import cautions, parse_results
+
     low, high = figures["interval"]
     lines = [
         f"{figures['split']} accuracy {figures['accuracy']:.4f} "
         f"({low:.4f} to {high:.4f} with 95 % confidence), loss {figures['loss']:.4f}, "
         f"{figures['images']:,} images"
     ]
-    if figures.get("weights") == "random":
-        lines.append("The base had random weights, as asked for.")
-    if figures["split"] == "validation":
-        lines.append("These images chose the best epoch, so expect a little less on new ones.")
-    if leaked := figures.get("leaked"):
-        lines.append(
-            f"Mind: {leaked:,} of these images are training images too, so this is too good."
-        )
-    if guess := _guessing(figures):
-        lines.append(guess)
+    lines += cautions(parse_results(figures))
     if shifted := figures.get("shifted"):
         lines.append(
             f"accuracy with images shifted by {shifted['pixels']} pixels {shifted['accuracy']:.4f}"
@@ -120,16 +93,6 @@ def evaluation_report(figures: dict[str, Any]) -> str:
         lines += ["", "worst errors, by the probability that was given to the true label"]
         lines.append(table(("label", "predicted", "p(label)", "file"), worst, "llr"))
     return "\n".join(lines)
-
-
-def _guessing(figures: dict[str, Any]) -> str:
-    """Said where always naming the most frequent label would do as well, within chance."""
-    counts = {c["label"]: c["images"] for c in figures["classes"]}
-    label = max(counts, key=counts.__getitem__)
-    share = counts[label] / figures["images"]
-    if figures["interval"][0] > share:
-        return ""
-    return f"Not beyond guessing: always saying {safe_text(label)} would be right for {share:.4f}."
 
 
 def _confusion(figures: dict[str, Any]) -> str:

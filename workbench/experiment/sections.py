@@ -239,14 +239,16 @@ class ModelSpec(Section):
 class TrainingSpec(Section):
     """How the network is trained."""
 
-    optimizer: Literal["rmsprop", "adam", "sgd"] = "rmsprop"
+    optimizer: Literal["rmsprop", "adam", "sgd"] = Field(
+        "rmsprop", description="how gradients become steps; adam and rmsprop adapt their size"
+    )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="step size of the optimizer")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
         "constant",
         description="cosine falls to 0 over all epochs; plateau halves after 3 epochs without gain",
     )
     batch_size: int = Field(32, ge=1, le=65536, description="images a step")
-    epochs: int = Field(30, ge=1, le=100_000)
+    epochs: int = Field(30, ge=1, le=100_000, description="passes over the images at most")
     head_epochs: int = Field(
         10, ge=1, le=100_000, description="fine-tuning: epochs of the head before blocks train"
     )

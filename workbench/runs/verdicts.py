@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
+from workbench.experiment.presets import PRESETS
 from workbench.experiment.rungs import FIGURES
 from workbench.runs.history import History
 from workbench.runs.rows import number, text, whole
@@ -60,6 +62,21 @@ class Results:
     random_weights: bool = False
     leaked: int = 0
     shifted: tuple[int, float] | None = None
+
+
+@dataclass(frozen=True)
+class NextRung:
+    """What to try after a run.
+
+    Attributes:
+        words: which rung, and why.
+        preset: its name; "" where it is no rung.
+        weights: of the base, where they are to be others than the run's.
+    """
+
+    words: str
+    preset: str = ""
+    weights: str = ""
 
 
 def read_results(path: Path) -> Results:
@@ -140,8 +157,8 @@ def figures_beside(preset: str | None) -> str:
     return ", ".join(told)
 
 
-def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> str:
-    """Which rung to climb next, with the reason in the run's own numbers; "" for other strategies.
+def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> NextRung | None:
+    """Which rung to climb next, with the reason in the run's own numbers; None where none is known.
 
     Args:
         spec: its tables, unchecked.
@@ -150,53 +167,67 @@ def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> st
     reached = f"{results.split} accuracy {results.accuracy:.3f}"
     images = history.images.get("train")
     few = f"{plural(images, 'training image')}" if images else "so few images"
-    if _table(spec, "base").get("weights") == "random":
-        return (
-            f"the same with ImageNet weights: a frozen base with random ones knows nothing, "
-            f"and {reached} shows it."
-        )
+    if _table(spec, "base").get("weights") == RANDOM:
+        why = f"a frozen base with random ones knows nothing, and {reached} shows it."
+        preset = text(spec.get("preset"))
+        again = preset if preset in PRESETS else strategy
+        return NextRung(f"the same with ImageNet weights: {why}", _known(again), IMAGENET)
     if results.accuracy >= LITTLE_LEFT:
-        return f"at {reached} there is little left to gain: look at the errors one by one."
+        return NextRung(
+            f"at {reached} there is little left to gain: look at the errors one by one."
+        )
     if strategy == "dense":
-        return (
-            f"convnet: dense layers learn each place of the image anew; windows that move "
-            f"over it find a thing wherever it is ({reached} is the baseline)."
+        return _rung(
+            "convnet",
+            "dense layers learn each place of the image anew; windows that move "
+            f"over it find a thing wherever it is ({reached} is the baseline).",
         )
     if strategy == "convnet":
         return _after_convnet(spec, history, few, reached)
     if strategy == "feature-extraction":
-        return (
-            f"fine-tuning: the base has never seen your images; letting its upper block "
-            f"adapt may lift {reached}, wherever the errors are of kinds it does not know."
+        return _rung(
+            "fine-tuning",
+            "the base has never seen your images; letting its upper block "
+            f"adapt may lift {reached}, wherever the errors are of kinds it does not know.",
         )
     if strategy == "fine-tuning":
-        return (
+        return NextRung(
             f"this is the top rung, with {reached}: what is left are more images, above all of "
             "the kinds among the errors, or another base."
         )
-    return ""
+    return None
 
 
-def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> str:
+def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextRung:
     best = history.best_accuracy
     augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
     if augmented:
-        return (
-            f"feature-extraction: {few} are few to learn seeing from ({reached}); a "
-            "pretrained base has learned it from 1.2 million."
+        return _rung(
+            "feature-extraction",
+            f"{few} are few to learn seeing from ({reached}); a "
+            "pretrained base has learned it from 1.2 million.",
         )
     if best and best.accuracy is not None and best.val_accuracy is not None:
         gap = best.accuracy - best.val_accuracy
         if gap >= OVERFITTING:
-            return (
-                f"convnet-augmented: training {best.accuracy:.3f} against validation "
-                f"{best.val_accuracy:.3f} is overfitting, and images changed anew in every epoch "
-                "cannot be learned by heart."
+            return _rung(
+                "convnet-augmented",
+                f"training {best.accuracy:.3f} against validation {best.val_accuracy:.3f} is "
+                "overfitting, and images changed anew in every epoch cannot be learned by heart.",
             )
-    return (
+    return NextRung(
         f"convnet-augmented and then feature-extraction: with {few} and {reached}, more "
-        "variety helps first, and then what a pretrained base has seen."
+        "variety helps first, and then what a pretrained base has seen.",
+        "convnet-augmented",
     )
+
+
+def _rung(preset: str, why: str) -> NextRung:
+    return NextRung(f"{preset}: {why}", preset)
+
+
+def _known(preset: str) -> str:
+    return preset if preset in PRESETS else ""
 
 
 def _guessing(results: Results) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage, layer_rows, steps_per_epoch
+from workbench.experiment.seeds import fold_seed
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import training_fingerprint
 from workbench.training.backend import Device, resolve_jit, resolve_precision
@@ -34,7 +35,7 @@ from workbench.training.freezing import (
     check_truth,
 )
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.order import epoch_order, fold_seed
+from workbench.training.order import epoch_order
 from workbench.training.place import START, Place, Stopped
 from workbench.training.prefix import FeatureStore, Prefix
 from workbench.training.progression import Progression, Running

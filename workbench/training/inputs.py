@@ -14,8 +14,8 @@ from threading import Event
 
 import numpy as np
 
+from workbench.datasets.augment import augment, draw
 from workbench.experiment.sections import AugmentationSpec
-from workbench.training.augment import augment, draw
 
 MOST_WORKERS = 4  # Python's lock is held for a sixth of the time that an image takes
 

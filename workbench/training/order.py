@@ -1,31 +1,10 @@
-"""Everything random is a function of a seed and a place: numbers drawn by name, not in sequence.
-
-A run that continues draws what it would have drawn, because nothing remembers what came before.
-"""
+"""The order of images in an epoch: a function of a seed and a place (see `experiment.seeds`)."""
 
 import math
 
 import numpy as np
 
-
-def fold_seed(*parts: int) -> int:
-    """Mixes whole numbers, each from 0 to 2**64 - 1, into one of 64 bits.
-
-    Other parts, another order of them or another count of them give another number.
-
-    Raises:
-        OverflowError: a part is negative or has more than 64 bits.
-    """
-    return int(_mix(parts).generate_state(1, np.uint64)[0])
-
-
-def uniforms(count: int, *parts: int) -> np.ndarray:
-    """float64 (count,), uniform in [0, 1), a function of the parts (see `fold_seed`).
-
-    The first numbers stay the same when `count` grows.
-    """
-    bits = _mix(parts).generate_state(count, np.uint64)
-    return (bits >> np.uint64(11)) * 2.0**-53  # as many bits as a float64 holds
+from workbench.experiment.seeds import fold_seed
 
 
 def epoch_order(
@@ -68,10 +47,3 @@ def _permutation(count: int, seed: int) -> np.ndarray:
     # Raw bits are the only stream that NumPy promises to keep the same in every version.
     keys = np.random.PCG64(seed).random_raw(count)
     return np.argsort(keys, kind="stable")
-
-
-def _mix(parts: tuple[int, ...]) -> np.random.SeedSequence:
-    # Each part in 64 bits, after their count: SeedSequence itself takes [1] for [1, 0], and
-    # [2**32, 1] for [0, 1, 1].
-    words = b"".join(int(part).to_bytes(8, "little") for part in (len(parts), *parts))
-    return np.random.SeedSequence(np.frombuffer(words, "<u4"))

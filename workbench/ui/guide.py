@@ -1,10 +1,14 @@
 """The guided way of a new experiment: where it begins, goes on, and ends in a run."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts
+from workbench.runs.verdicts import NextRung
 from workbench.text import safe_lines
-from workbench.ui.draft import Draft, newest_draft
+from workbench.ui.draft import Draft, flat, newest_draft
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
@@ -41,6 +45,41 @@ def go_on(app: "WorkbenchApp", draft: Draft) -> None:
     from workbench.ui.screens.data import DataScreen
 
     app.push_screen(DataScreen(draft, onward="data" in draft.settled))
+
+
+def next_experiment(
+    app: "WorkbenchApp", source: Path, facts: DataFacts, spec: Mapping[str, Any], rung: NextRung
+) -> None:
+    """Begins an experiment with the images of a run on another rung, at the strategy step.
+
+    Args:
+        source: the images, an absolute path.
+        facts: what they are now.
+        spec: the run's tables, unchecked; what of them does not fit is left out.
+
+    Raises:
+        UserError: the draft cannot be kept.
+    """
+    from workbench.ui.screens.strategy import StrategyScreen
+
+    draft = Draft(app.workspace)
+    draft.take_source(source, facts)
+    draft.take_preset(rung.preset)
+    carried = {key: value for key, value in flat(dict(spec)).items() if _carries_on(key, value)}
+    if rung.weights:
+        carried["base.weights"] = rung.weights
+    draft.take(carried)
+    draft.mend()
+    draft.settle("machine")
+    draft.settle("data")
+    app.push_screen(StrategyScreen(draft))
+
+
+def _carries_on(key: str, value: object) -> bool:
+    """True for what makes another rung comparable: the split, and the base."""
+    if key in ("base.name", "base.weights"):
+        return isinstance(value, str)
+    return key.startswith("data.split.") and isinstance(value, (int, float))
 
 
 def begin_demo(app: "WorkbenchApp") -> None:

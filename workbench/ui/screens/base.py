@@ -61,6 +61,7 @@ class WorkbenchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draws what does not depend on anything else."""
+        self.set_class(not self.workbench.utf8, "-ascii")
         self.refresh_heading()
 
     def on_resize(self) -> None:

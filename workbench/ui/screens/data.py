@@ -48,6 +48,7 @@ class DataScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go_on", "Go on", id="data.go_on"),
         Binding("ctrl+t", "tree", "Tree", id="data.tree"),
+        Binding("a", "augment", "Augment", id="data.augment"),
         Binding("c", "change", "Other images", id="data.change"),
         Binding("r", "rescan", "Scan again", id="data.rescan"),
         Binding("x", "cancel", "Cancel", id="data.cancel"),
@@ -138,6 +139,7 @@ class DataScreen(WorkbenchScreen):
         phases = {
             "go_on": ("found",),
             "tree": ("choose",),
+            "augment": ("found",),
             "change": ("found",),
             "rescan": ("found",),
             "cancel": ("scan", "fetch"),
@@ -324,6 +326,12 @@ class DataScreen(WorkbenchScreen):
     @on(DataFound.OpenFinding)
     def _open_finding(self, event: DataFound.OpenFinding) -> None:
         self.app.push_screen(FilesScreen(event.finding, self.draft.source))
+
+    def action_augment(self) -> None:
+        """Tries augmentation on an image of the data."""
+        from workbench.ui.screens.bench import BenchScreen
+
+        self.app.push_screen(BenchScreen(self.draft), lambda _: self.refresh_heading())
 
     @on(DataFound.GoOn)
     def action_go_on(self) -> None:

@@ -1,6 +1,7 @@
 """Home: the runs, newest first, and where to go from here."""
 
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -33,6 +34,7 @@ class HomeScreen(WorkbenchScreen):
         Binding("n", "new", "New", id="new"),
         Binding("d", "demo", "Demo", id="demo"),
         Binding("enter", "open", "Open", id="open"),
+        Binding("c", "compare", "Compare", id="compare"),
         Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
@@ -41,6 +43,9 @@ class HomeScreen(WorkbenchScreen):
         Binding("q", "app.quit", "Quit", id="quit"),
         Binding("escape", "back", "Back", show=False, id="back"),
     ]
+
+    _detail = Text()
+    _offered: Sequence[bool | None] = ()
 
     def compose_body(self) -> ComposeResult:
         """The filter, hidden until it is asked for; the table; a word where it is empty."""
@@ -67,6 +72,10 @@ class HomeScreen(WorkbenchScreen):
         self.watch(self.app, "runs", self._show)
         table.focus()
 
+    def on_screen_resume(self) -> None:
+        """Shows what changed behind the other screen."""
+        self._show(self.workbench.runs)
+
     def on_resize(self) -> None:
         """Gives the columns what room there is."""
         table = self.query_one(DataTable)
@@ -83,7 +92,9 @@ class HomeScreen(WorkbenchScreen):
         return {title: n + int(SHARES.get(title, 0) * spare) for title, n in COLUMNS.items()}
 
     def _show(self, runs: Runs) -> None:
-        """Fills the table; the cursor stays on its run."""
+        """Fills the table; the cursor stays on its run. Behind another screen it waits."""
+        if not self.is_current:
+            return
         table = self.query_one(DataTable)
         chosen = self._chosen_name()
         wanted = self.query_one("#filter", Input).value.lower()
@@ -103,7 +114,8 @@ class HomeScreen(WorkbenchScreen):
         table.display = bool(shown)
         nothing = self.query_one("#nothing", Static)
         nothing.display = not shown
-        nothing.update(_nothing(wanted))
+        if not shown:
+            nothing.update(_nothing(wanted))
         self._show_detail()
         self.refresh_heading()
 
@@ -111,7 +123,23 @@ class HomeScreen(WorkbenchScreen):
     def _show_detail(self) -> None:
         """What the table has no room for, of the run under the cursor."""
         view = self._chosen()
-        self.query_one("#detail", Static).update(_detail(view) if view else Text())
+        detail = _detail(view) if view else Text()
+        if detail != self._detail:
+            self._detail = detail
+            self.query_one("#detail", Static).update(detail, layout=False)
+        offered = [self.check_action(action, ()) for action in ("stop", "resume")]
+        if offered != self._offered:  # the footer is drawn anew only where it changes
+            self._offered = offered
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers to stop or to resume where the run under the cursor can be."""
+        if action not in ("stop", "resume"):
+            return True
+        view = self._chosen() if self.query(DataTable) else None
+        if view is None:
+            return False
+        return view.working if action == "stop" else view.summary.state.resumable
 
     def _cells(self, view: RunView) -> tuple[Text, ...]:
         utf8, summary, widths = self.workbench.utf8, view.summary, self._widths()
@@ -164,6 +192,23 @@ class HomeScreen(WorkbenchScreen):
         from workbench.ui.screens.machine import MachineScreen
 
         self.app.push_screen(MachineScreen())
+
+    def action_compare(self) -> None:
+        """Asks which runs, and holds them beside the one under the cursor."""
+        from workbench.ui.screens.compare import CompareScreen, PickRuns
+
+        view = self._chosen()
+        others = [one for one in self.workbench.runs if view and one.name != view.name]
+        if view is None or not others:
+            self.notify("It takes two runs to compare.", severity="warning")
+            return
+        first = view.name
+
+        def answered(names: tuple[str, ...] | None) -> None:
+            if names:
+                self.app.push_screen(CompareScreen((first, *names)))
+
+        self.app.push_screen(PickRuns(f"Compare {first} with which runs?", others), answered)
 
     def action_filter(self) -> None:
         """Shows the filter; an empty one goes away again."""

@@ -73,7 +73,7 @@ class _LayersScreen(WorkbenchScreen):
 
     CONCEPTS = CONCEPTS
     CSS = """
-    LayersScreen, ChooseLayersScreen {
+    LayersScreen, ChooseLayersScreen, LayersStep {
         #title { height: auto; margin-bottom: 1; }
         LayerTable { height: 1fr; max-height: 100%; min-height: 5; }
         LayerTable:focus { background-tint: $background 0%; }

@@ -16,11 +16,14 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.prepare import survey
 from workbench.datasets.store import find_folder, source_root
 from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts
 from workbench.paths import Workspace
 from workbench.runs.jobs import run_job
 from workbench.runs.verdicts import (
+    NextRung,
     Results,
     WorstError,
     cautions,
@@ -28,8 +31,9 @@ from workbench.runs.verdicts import (
     next_rung,
     read_results,
 )
-from workbench.text import safe_text
+from workbench.text import safe_lines, safe_text
 from workbench.ui.feed import Runs, RunView
+from workbench.ui.guide import next_experiment
 from workbench.ui.halfblocks import fitted, no_picture, thumbnail
 from workbench.ui.layer_rows import hanging, named_line
 from workbench.ui.screens.base import WorkbenchScreen
@@ -63,6 +67,15 @@ class PredictTold(Message):
     problem: str = ""
 
 
+@dataclass
+class Surveyed(Message):
+    """What the images of the run are now, or why that cannot be told."""
+
+    source: Path
+    facts: DataFacts | None = None
+    problem: str = ""
+
+
 class ResultsScreen(WorkbenchScreen):
     """Accuracy first, then a view of confusions, labels, errors or predictions.
 
@@ -92,6 +105,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("e", "view('errors')", "Errors", id="errors"),
         Binding("L", "layers", "Layers", id="layers"),
         Binding("p", "predict", "Predict", id="predict"),
+        Binding("n", "next_rung", "Next rung", id="results.next"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -99,6 +113,7 @@ class ResultsScreen(WorkbenchScreen):
         self._run = run
         self._view: RunView | None = None
         self._results: Results | None = None
+        self._rung: NextRung | None = None
         self._shown = "matrix"
         self._told = ""  # of a prediction: how far it is, or what went wrong
 
@@ -162,9 +177,10 @@ class ResultsScreen(WorkbenchScreen):
 
     def _say(self, words: str) -> None:
         """Where there are no figures."""
-        self._results = None
+        self._results = self._rung = None
         self.query_one("#summary", Static).update(Text(words))
         self.query_one("#next", Static).update(Text())
+        self.refresh_bindings()
         self._show_view()
 
     def _draw_words(self) -> None:
@@ -175,8 +191,10 @@ class ResultsScreen(WorkbenchScreen):
         room, console = self.app.size.width - 2, self.app.console
         summary = hanging(self._summary(view, results), room, console)
         self.query_one("#summary", Static).update(summary)
-        rung = named_line("next", next_rung(view.spec, view.history, results))
-        self.query_one("#next", Static).update(hanging([rung], room, console))
+        self._rung = next_rung(view.spec, view.history, results)
+        words = named_line("next", self._rung.words) if self._rung else Text()
+        self.query_one("#next", Static).update(hanging([words], room, console))
+        self.refresh_bindings()
 
     def _summary(self, view: RunView, results: Results) -> list[Text]:
         low, high = results.interval
@@ -289,6 +307,39 @@ class ResultsScreen(WorkbenchScreen):
             _fill_predictions(self.query_one("#predictions", DataTable), message.answer)
         self._show_view()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers the next rung where there is one."""
+        return action != "next_rung" or bool(self._rung and self._rung.preset)
+
+    def action_next_rung(self) -> None:
+        """Begins the experiment that is suggested; looks at the images first."""
+        source = source_of(self._view) if self._view else ""
+        if source:
+            self.notify("Looking at the images.")
+            self._survey(_absolute(source))
+        else:
+            self.notify("The run's spec does not tell where its images are.", severity="warning")
+
+    @work(thread=True, exclusive=True, group="survey", exit_on_error=False)
+    def _survey(self, source: Path) -> None:
+        try:
+            facts = survey(source)
+        except (UserError, OSError, ValueError) as error:
+            self.post_message(Surveyed(source, problem=safe_lines(str(error))))
+        else:
+            self.post_message(Surveyed(source, facts))
+
+    @on(Surveyed)
+    def _surveyed(self, message: Surveyed) -> None:
+        problem, view, rung = message.problem, self._view, self._rung
+        if message.facts and view and rung and self.is_current:
+            try:
+                next_experiment(self.workbench, message.source, message.facts, view.spec, rung)
+            except UserError as error:
+                problem = safe_lines(str(error))
+        if problem:
+            self.notify(problem, severity="error", timeout=15)
+
     @property
     def _box(self) -> tuple[int, int]:
         """Cells of a picture."""
@@ -323,10 +374,15 @@ class ResultsScreen(WorkbenchScreen):
             )
 
 
+def source_of(view: RunView) -> str:
+    """The images that a run was given, as its spec has it; "" where it does not tell."""
+    data = view.spec.get("data")
+    return str(data.get("source", "")) if isinstance(data, dict) else ""
+
+
 def images_root(workspace: Workspace, view: RunView) -> Path | None:
     """Where the paths of a run's images start: a folder, or an npz file; None if not known."""
-    data = view.spec.get("data")
-    source = str(data.get("source", "")) if isinstance(data, dict) else ""
+    source = source_of(view)
     folder = Path(str(view.history.data.get("folder", "")))
     if not view.history.data.get("folder") or not (folder / "source.json").exists():
         found = find_folder(workspace, _absolute(source)) if source else None

@@ -178,6 +178,8 @@ class StrategyScreen(WorkbenchScreen):
         self._show_options()
 
     def _show_details(self) -> None:
+        if not self.query("#rung"):  # the app is ending
+            return
         spec, error = self._spec()
         color = self.app.theme_variables.get("error", "")
         text = rung_details(

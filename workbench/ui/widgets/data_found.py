@@ -38,6 +38,8 @@ THUMBS_ACROSS = 4
 _OWN = "the base has its own in place of 1/255"
 _LEAST_ROWS = 3  # cells that a thumbnail needs to show anything
 
+SEVERITY_CELLS = 16  # of a finding's line, its margins included
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -103,6 +105,7 @@ class DataFound(Vertical):
         self._audit: Audit | None = None
         self._inspection: Inspection | None = None
         self._labels: list[str] = []
+        self._drawn_for = (0, 0)  # width and height, in cells, of the newest thumbnails
         self.split_error = ""
 
     def compose(self) -> ComposeResult:
@@ -165,6 +168,7 @@ class DataFound(Vertical):
             return
         box = self.query_one("#thumbs").size
         room = max(box.height, 0)
+        self._drawn_for = (box.width, room)
         self._look_at(label, paths[:THUMBS_ACROSS], box.width, room)
 
     def on_resize(self) -> None:
@@ -200,6 +204,13 @@ class DataFound(Vertical):
             thumbs = event.seen.thumbs
             shown = thumbs[number] if number < len(thumbs) else Text()
             self.query_one(f"#thumb-{number}", Static).update(shown)
+        self.call_after_refresh(self._look_again, event.seen.label)
+
+    def _look_again(self, label: str) -> None:
+        """Once more where the steps above left other room than was thought."""
+        box = self.query_one("#thumbs").size
+        if (box.width, max(box.height, 0)) != self._drawn_for:
+            self._look(label)
 
     # Findings
 
@@ -208,10 +219,12 @@ class DataFound(Vertical):
         table.clear(columns=True)
         table.add_columns("severity", "message")
         variables = self.app.theme_variables
+        room = max(self.app.size.width - SEVERITY_CELLS, 40)
         for found in audit.findings:
             color = variables.get(COLORS.get(found.severity, "$foreground").removeprefix("$"), "")
             table.add_row(
-                Text(safe_text(found.severity, 8), style=color), Text(safe_text(found.message, 400))
+                Text(safe_text(found.severity, 8), style=color),
+                Text(safe_text(found.message, room)),
             )
         table.display = bool(audit.findings)
         count = plural(len(audit.findings), "finding")

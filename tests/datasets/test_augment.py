@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from workbench.datasets.augment import Draw, augment, draw, matrix
 from workbench.experiment.sections import AugmentationSpec
-from workbench.training.augment import Draw, augment, draw, matrix
 
 NEAREST = AugmentationSpec(fill="nearest")
 BLACK = AugmentationSpec(fill="black")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from workbench.experiment.sections import AugmentationSpec
-from workbench.training.order import uniforms
+from workbench.experiment.seeds import uniforms
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,392 @@
+"""A made-up workspace: drawn images, runs as a worker would have told them, a box with one GPU.
+
+Nothing here is taken from a real machine, and nothing depends on when or where it is built.
+"""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+
+from workbench.datasets import inspect_job
+from workbench.datasets.prepare import survey
+from workbench.experiment.estimate import Speed
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree
+from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
+from workbench.machine import facts as told
+from workbench.machine.check import Report
+from workbench.machine.diagnosis import diagnose
+from workbench.machine.figures import Figures
+from workbench.machine.live import Gauges
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.host import this_host
+from workbench.runs.lock import take_lock
+from workbench.ui.draft import Draft
+from workbench.ui.scan_job import ScanJob
+
+NOW = 1_772_445_600.0  # 2 March 2026, 10:00 UTC
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+GIB = 2**30
+FOLDER = "photos"  # of the workspace, as the app shows it
+IMAGES = 1000  # of each class
+SIZE = (72, 96)  # of a drawn image, rows and columns
+
+CATS_DOGS = DataFacts(
+    image_size=SIZE, uniform=True, channels=3, classes=2, images=2 * IMAGES,
+    smallest_class=IMAGES, user_split=False,
+)  # fmt: skip
+FLOWERS = DataFacts(
+    image_size=(160, 160), uniform=True, channels=3, classes=5, images=3670,
+    smallest_class=633, user_split=False,
+)  # fmt: skip
+
+FIGURES = Figures(
+    device="NVIDIA H200", kind="gpu", precision="float32", jit=True, images_per_second=4000.0,
+    speed=Speed(forward_flops=2e13, training_flops=1.6e13, forward_bytes=8e11,
+                training_bytes=6e11, forward_step=0.004, training_step=0.008, update=4e-11),
+)  # fmt: skip
+
+
+@dataclass
+class Clock:
+    """Stands still until it is set."""
+
+    now: float = NOW
+
+    def read(self) -> float:
+        """The time of day, in unix seconds."""
+        return self.now
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Is the clock of everything that asks for the time of day."""
+        with mock.patch("time.time", self.read):
+            yield
+
+
+# Images
+
+
+def draw(root: Path) -> None:
+    """Faces with pointed ears and faces with hanging ears; a few files with something wrong."""
+    random = np.random.default_rng(7)
+    for label in ("cat", "dog"):
+        folder = root / label
+        folder.mkdir(parents=True)
+        for number in range(IMAGES):
+            face = _face(random, pointed=label == "cat")
+            Image.fromarray(face).save(folder / f"{label}.{number}.jpg", quality=85)
+    (root / "cat" / "cat.999.jpg").write_bytes((root / "cat" / "cat.12.jpg").read_bytes())
+    whole = (root / "dog" / "dog.666.jpg").read_bytes()
+    (root / "dog" / "dog.666.jpg").write_bytes(whole[: len(whole) // 3])
+
+
+def _face(random: np.random.Generator, pointed: bool) -> np.ndarray:
+    """One face somewhere before a quiet background, in colours of its own."""
+    rows, columns = SIZE
+    y, x = np.mgrid[0:rows, 0:columns].astype(float)
+    shades = random.uniform((40, 70, 90), (90, 130, 170)) * random.uniform(0.7, 1.3, (2, 3, 1))
+    rough = shades.clip(0, 255).astype(np.uint8)
+    back = Image.fromarray(rough).resize((columns, rows), Image.Resampling.BICUBIC)
+    image = np.asarray(back, float).copy()
+    middle, height = columns / 2 + random.uniform(-8, 8), rows * random.uniform(0.52, 0.62)
+    size = random.uniform(22, 27)
+    fur = random.uniform(0.75, 1.1) * random.uniform((190, 130, 70), (225, 190, 150))
+    head = ((x - middle) / size) ** 2 + ((y - height) / (size * 0.9)) ** 2 < 1
+    image[head] = fur
+    for side in (-1, 1):
+        across, down = (x - middle) * side / size, (y - height) / size
+        if pointed:
+            ear = (across > 0.15) & (down > -1.5) & (across < 0.95) & (down < -0.3)
+            ear &= np.abs(across - 0.65) < (down + 1.5) * 0.45
+        else:
+            ear = ((across - 1.0) / 0.3) ** 2 + (down / 0.85) ** 2 < 1
+        image[ear] = fur * 0.6
+        eye = (across - 0.4) ** 2 + (down + 0.15) ** 2 < 0.035
+        image[eye] = (20, 25, 20)
+    nose = ((x - middle) / size) ** 2 + ((y - height) / size - 0.35) ** 2 < 0.03
+    image[nose] = (60, 30, 40)
+    image += random.normal(0, 6, image.shape)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def scan(workspace: Workspace, source: Path) -> None:
+    """Leaves the result of a scan where the data screen looks for it."""
+    job = ScanJob(workspace, source)
+    job.folder.mkdir(parents=True)
+    with job.events.open("w", encoding="ascii") as events, contextlib.redirect_stdout(events):
+        code = inspect_job.main([str(source), str(workspace.root)])
+    assert code == 0, "the drawn images cannot be scanned"
+
+
+# Runs
+
+
+class Told:
+    """A run that tells what it is asked to, at the time that the clock shows."""
+
+    def __init__(self, workspace: Workspace, name: str, preset: str, *settings: str) -> None:
+        facts = FLOWERS if name.startswith("flowers") else CATS_DOGS
+        source = f"/photos/{name.rpartition('-')[0]}"
+        tree = apply_settings(preset_tree(preset, source, facts), settings)
+        text = dump_spec(parse_spec(tree, "spec.toml"))
+        self.folder: RunFolder = create_run(workspace, text, name=name, stem=name)
+        self.tell = EventWriter(self.folder.events_path).write
+        self.tell("worker_started", pid=os.getpid(), **this_host())
+        self.tell("gpu_chosen", asked="auto", gpu={"index": 0, "name": "NVIDIA H200"})
+
+    def data(self, name: str, labels: list[str], train: int, rest: int) -> None:
+        images = {"train": train, "validation": rest, "test": rest}
+        self.tell("data_ready", name=name, images=images, labels=labels)
+
+    def stage(self, index: int, name: str, epochs: int) -> None:
+        self.tell(
+            "stage_started", stage=index, name=name, epochs=epochs, steps=32, batch_size=32,
+            learning_rate=1e-5 if index else 1e-3,
+        )  # fmt: skip
+
+    def epochs(self, stage: int, count: int, top: float = 0.975) -> None:
+        """Finished epochs; the best so far by validation loss are marked."""
+        lowest = math.inf
+        for epoch in range(1, count + 1):
+            figures = curve(stage, epoch, top)
+            best = figures["val_loss"] < lowest
+            lowest = min(lowest, figures["val_loss"])
+            self.tell(
+                "epoch_finished", stage=stage, epoch=epoch, best=best, seconds=9.4,
+                learning_rate=1e-5 if stage else 1e-3, **figures,
+            )  # fmt: skip
+
+    def checkpoint(self, stage: int, epoch: int, when: float) -> None:
+        self.folder.checkpoints.mkdir(exist_ok=True)
+        path = self.folder.checkpoints / "last.npz"
+        path.touch()
+        os.utime(path, (when, when))
+        self.tell("checkpoint_saved", stage=stage, epoch=epoch, step=0)
+
+
+def curve(stage: int, epoch: int, top: float) -> dict[str, float]:
+    """Figures that fall and rise as real ones do, the same in every call."""
+    t = epoch + 8 * stage
+    wave = 0.009 * math.sin(2.3 * t) + 0.004 * math.sin(5.1 * t)
+    late = max(epoch - 13, 0) if stage else 0
+    return {
+        "loss": 0.62 * math.exp(-t / 6) + 0.02 - 0.2 * wave,
+        "accuracy": 0.995 - 0.42 * math.exp(-t / 5) + 0.1 * wave,
+        "val_loss": 0.55 * math.exp(-t / 5) + 1.07 - top + wave + 0.012 * late,
+        "val_accuracy": top - 0.38 * math.exp(-t / 5) - wave / 2 - 0.002 * late,
+    }
+
+
+def finished(workspace: Workspace) -> None:
+    """Five kinds of flowers, with results."""
+    run = Told(workspace, "flowers-3", "feature-extraction", "training.epochs=20")
+    labels = ["daisy", "dandelion", "rose", "sunflower", "tulip"]
+    run.data("flowers", labels, 2570, 550)
+    run.stage(0, "head", 20)
+    run.epochs(0, 20, top=0.92)
+    run.tell("stage_finished", stage=0, reason="all epochs", best_epoch=18, kept_epoch=18)
+    confusion = [
+        [91, 3, 0, 1, 0],
+        [4, 126, 0, 4, 1],
+        [1, 0, 82, 1, 12],
+        [1, 3, 2, 96, 3],
+        [0, 1, 9, 4, 105],
+    ]
+    results = measured(labels, confusion)
+    run.folder.results_path.write_text(json.dumps(results), encoding="ascii")
+    run.tell("evaluated", **{key: results[key] for key in ("split", "accuracy", "images", "loss")})
+    run.tell("finished", seconds=310)
+
+
+def measured(labels: list[str], confusion: list[list[int]]) -> dict[str, Any]:
+    """Results that follow from a confusion matrix."""
+    images, right = sum(map(sum, confusion)), sum(row[i] for i, row in enumerate(confusion))
+    accuracy = right / images
+    margin = 1.96 * math.sqrt(accuracy * (1 - accuracy) / images)
+    classes = [
+        {
+            "label": label,
+            "images": sum(confusion[i]),
+            "precision": confusion[i][i] / sum(row[i] for row in confusion),
+            "recall": confusion[i][i] / sum(confusion[i]),
+        }
+        for i, label in enumerate(labels)
+    ]
+    return {
+        "format": 1, "split": "test", "images": images, "loss": 0.271, "accuracy": accuracy,
+        "interval": [accuracy - margin, accuracy + margin], "labels": labels,
+        "confusion": confusion, "classes": classes, "worst": [],
+    }  # fmt: skip
+
+
+def stopped(workspace: Workspace) -> None:
+    run = Told(workspace, "cats-dogs-11", "convnet", "training.epochs=60")
+    run.data("cats-dogs", ["cat", "dog"], 1000, 500)
+    run.stage(0, "train all", 60)
+    run.epochs(0, 24, top=0.86)
+    run.checkpoint(0, 25, NOW - 2 * DAY)
+    run.tell("stopped", stage=0, epoch=25, step=0)
+
+
+def failed(workspace: Workspace) -> None:
+    run = Told(workspace, "cats-dogs-10", "convnet", "training.batch_size=1024")
+    run.data("cats-dogs", ["cat", "dog"], 1000, 500)
+    run.stage(0, "train all", 60)
+    run.tell(
+        "failed", kind="user", message="The GPU has no room for batches of 1,024 images.",
+        hint="Set training.batch_size=512 or less.",
+    )  # fmt: skip
+
+
+def train(workspace: Workspace) -> int:
+    """A fine-tuning in its second stage; gives the lock that its worker would hold."""
+    run = Told(workspace, "cats-dogs-12", "fine-tuning", "training.epochs=30")
+    lock = take_lock(run.folder.lock_path)
+    run.data("cats-dogs", ["cat", "dog"], 1000, 500)
+    run.stage(0, "head first", 10)
+    run.epochs(0, 10)
+    run.tell("stage_finished", stage=0, reason="all epochs", best_epoch=10, kept_epoch=10)
+    run.stage(1, "head and block5", 30)
+    run.epochs(1, 16)
+    run.checkpoint(1, 17, NOW - 40)
+    gpu = {"utilization": 93, "temperature": 61, "memory_used": 9 * GIB, "memory_total": 140 * GIB}
+    run.tell(
+        "machine", cpu=38.0, process_cpu=310.0, memory_used=58 * GIB, memory_total=256 * GIB,
+        process_memory=5 * GIB, disk_free=512 * 10**9, gpu=gpu,
+    )  # fmt: skip
+    run.tell(
+        "progress", stage=1, phase="train", epoch=17, step=20, steps=32, loss=0.031,
+        accuracy=0.991, images_per_second=412.0,
+    )  # fmt: skip
+    return lock
+
+
+@contextlib.contextmanager
+def workspace_in(folder: Path, clock: Clock) -> Iterator[Workspace]:
+    """Draws the images and writes the runs, each at its time; one of them trains meanwhile."""
+    workspace = Workspace(folder / FOLDER)
+    source = folder / "cats-dogs"
+    draw(source)
+    scan(workspace, source)
+    for make, ago in ((failed, 3 * DAY), (stopped, 2 * DAY), (finished, 5 * HOUR)):
+        clock.now = NOW - ago
+        make(workspace)
+    clock.now = NOW - 4 * MINUTE
+    lock = train(workspace)
+    clock.now = NOW
+    try:
+        yield workspace
+    finally:
+        os.close(lock)
+
+
+def draft_in(workspace: Workspace, folder: Path, preset: str = "") -> Draft:
+    """An experiment with the drawn images; with a preset all steps before the layers are done."""
+    draft = Draft(workspace, id="example")
+    source = folder / "cats-dogs"
+    draft.take_source(source, survey(source))
+    if preset:
+        draft.take_preset(preset)
+    for step in ("machine", "data", "strategy") if preset else ("machine", "data"):
+        draft.settle(step)
+    return draft
+
+
+# The box
+
+_WHEELS = {
+    "nvidia-cublas-cu12": "12.5.3.2",
+    "nvidia-cuda-cupti-cu12": "12.5.82",
+    "nvidia-cuda-nvcc-cu12": "12.5.82",
+    "nvidia-cuda-nvrtc-cu12": "12.5.82",
+    "nvidia-cuda-runtime-cu12": "12.5.82",
+    "nvidia-cudnn-cu12": "9.10.2.21",
+    "nvidia-cufft-cu12": "11.2.3.61",
+    "nvidia-curand-cu12": "10.3.6.82",
+    "nvidia-cusolver-cu12": "11.6.3.83",
+    "nvidia-cusparse-cu12": "12.5.1.3",
+    "nvidia-nccl-cu12": "2.27.7",
+    "nvidia-nvjitlink-cu12": "12.5.82",
+}
+
+
+def _gpu() -> told.Gpu:
+    """A card on which somebody else's program lies."""
+    other = told.GpuProcess(pid=4242, memory=int(97.5 * GIB), user="grace", name="python")
+    return told.Gpu(
+        index=0, uuid="GPU-0a4f1c2d-88c0-4a5e-9f7a-3c1d5e7f9b00", name="NVIDIA H200",
+        pci="0000:01:00.0", compute_capability=(9, 0), memory_total=140 * GIB,
+        memory_used=int(98.1 * GIB), utilization=72, temperature=58, processes=(other,),
+    )  # fmt: skip
+
+
+def _framework() -> told.Framework:
+    """TensorFlow, on whose devices every step worked."""
+    devices = (
+        told.FrameworkDevice(id="cpu:0", kind="cpu", name="CPU"),
+        told.FrameworkDevice(id="gpu:0", kind="gpu", name="NVIDIA H200", compute_capability=(9, 0)),
+    )
+    steps = [told.Step(device=one.id, jit=jit) for one in devices for jit in (False, True)]
+    return told.Framework(
+        backend="tensorflow", version="2.21.0", keras="3.15.1", cuda="12.5.1", cudnn="9",
+        devices=devices, steps=tuple(steps),
+    )  # fmt: skip
+
+
+def facts() -> told.Facts:
+    """A box on which everything works, and that is not ours alone."""
+    places = [
+        told.Place(what=what, path=Path(f"/home/ada/{what}"), free=500 * GIB, locks=True,
+                   file_system="ext4")
+        for what in ("runs", "packs", "cache")
+    ]  # fmt: skip
+    probes = ("nvml", "libraries", "framework", "system", "storage", "decoding")
+    return told.Facts(
+        backends=told.Backends(keras="3.15.1", installed={"tensorflow": "2.21.0"}),
+        terminal=told.Terminal(interactive=True, columns=100, rows=30, colors=256, utf8=True),
+        nvml=told.Nvml(driver="570.133.20", cuda=(12, 8), gpus=(_gpu(),)),
+        libraries=told.Libraries(
+            wheels=tuple(told.Wheel(name=name, version=at) for name, at in _WHEELS.items()),
+            libraries=(
+                told.Library(name="libcublas.so.12", wheel="nvidia-cublas-cu12"),
+                told.Library(name="libcudnn.so.9", wheel="nvidia-cudnn-cu12"),
+            ),
+            cuda_driver_code=0,
+        ),
+        framework=_framework(),
+        system=told.System(
+            cpu="AMD EPYC 9454", cores=48, cores_allowed=48.0, memory_total=256 * GIB,
+            memory_available=200 * GIB, nvidia_cards=1, uvm_device=True,
+            session=told.Session(systemd=True, scope="session"),
+        ),
+        storage=told.Storage(places=tuple(places)),
+        decoding=told.Decoding(images_per_second=4000.0),
+        outcomes={name: told.Outcome(status="ok", seconds=1.0) for name in probes},
+    )  # fmt: skip
+
+
+def report() -> Report:
+    """What the machine check would say of the box."""
+    box = facts()
+    return Report(box, diagnose(box), {FIGURES.device: FIGURES}, 6.4)
+
+
+def gauges(*, patience: float = 0.0) -> Iterator[Gauges]:
+    """A look at the box that never changes."""
+    box = {"cpu": 21.0, "memory_used": 56 * GIB, "memory_total": 256 * GIB}
+    while True:
+        yield Gauges(box, told.Nvml(gpus=(_gpu(),)))
+        time.sleep(0.05)

@@ -1,0 +1,193 @@
+"""Runs side by side in the app, and the grid they are drawn in."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.containers import ScrollableContainer
+from textual.pilot import Pilot
+from textual.widgets import Static
+from ui_pilot import drive, until
+
+from workbench.datasets.manifest import Row, write_manifest
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.runs.compare import Comparison, Difference, Result, StageFigures
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, create_run
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.comparing import compare_runs, comparison_grid
+from workbench.ui.screens.compare import CompareScreen
+
+HOSTILE = "[/oops]\x1b[31m\n\udcff"
+ROOM = 77
+A = Result("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
+B = Result("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
+
+
+def make_run(root: Path, name: str, accuracy: float | None, epochs: int = 3) -> RunFolder:
+    text = (
+        '[model]\nstrategy = "convnet"\nfilters = [8]\n[data]\nsource = "photos"\n'
+        f"[training]\nepochs = {epochs}\n"
+    )
+    run = create_run(Workspace(root), text, name, "")
+    writer = EventWriter(run.events_path)
+    writer.write("worker_started")
+    layer = {"name": "conv", "parameters": 8, "requested": "trains" if epochs > 3 else "frozen"}
+    writer.write(
+        "stage_started", stage=0, name="all layers", epochs=epochs, steps=2, optimizer="adam",
+        learning_rate=0.001, parameters=1234, trainable_parameters=56, layers=[layer],
+    )  # fmt: skip
+    writer.write("epoch_finished", stage=0, epoch=1, val_accuracy=0.7, best=True)
+    if accuracy is not None:
+        bounds = [accuracy - 0.02, accuracy + 0.02]
+        writer.write("evaluated", split="test", accuracy=accuracy, interval=bounds, images=1)
+        writer.write("finished", seconds=1.0)
+    write_manifest(run.manifest_path, [Row("a.png", "cat", "test", 8, 8, 100, "0" * 32)])
+    return run
+
+
+def sheet(app: WorkbenchApp) -> str:
+    """The comparison with single spaces."""
+    return " ".join(str(app.screen.query_one("#comparison", Static).content).split())
+
+
+async def open_comparison(
+    app: WorkbenchApp, pilot: Pilot[Any], words: str, *names: str
+) -> CompareScreen:
+    screen = CompareScreen(names)
+    await app.push_screen(screen)
+    await until(pilot, lambda: words in sheet(app), words)
+    return screen
+
+
+def test_verdicts_come_first_then_all_that_differs(tmp_path: Path) -> None:
+    make_run(tmp_path, "weak", 0.8)
+    make_run(tmp_path, "strong", 0.9, epochs=5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_comparison(app, pilot, "results", "weak", "strong")
+        told = sheet(app)
+        assert told.startswith(
+            "All were measured on the same 1 test image. "
+            "strong is better, beyond chance: its interval overlaps with no other. weak strong"
+        )
+        assert "accuracy 0.8000 0.9000" in told
+        assert "where the specs differ training.epochs 3 5" in told
+        assert "layers not frozen alike conv frozen trains" in told
+        assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in told
+        assert "optimizer adam 0.001 adam 0.001" in told
+        assert "2 runs weak, strong" in " ".join(
+            str(app.screen.query_one("#heading", Static).content).split()
+        )
+
+    drive(tmp_path, play)
+
+
+def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
+    names = [f"run-{number}" for number in range(6)]
+    for number, name in enumerate(names):
+        make_run(tmp_path, name, 0.5, epochs=number + 1)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_comparison(app, pilot, "results", *names)
+        box = app.screen.query_one("#sheet", ScrollableContainer)
+        await until(pilot, lambda: box.max_scroll_x and box.max_scroll_y, "room to scroll")
+        await pilot.press("right", "down")
+        await until(pilot, lambda: box.scroll_x > 0 and box.scroll_y > 0, "scrolled")
+        await pilot.resize_terminal(120, 40)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, CompareScreen)
+
+    drive(tmp_path, play)
+
+
+def test_a_run_at_work_is_read_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "at-work", None)
+    make_run(tmp_path, "done", 0.9)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_comparison(app, pilot, "accuracy interrupted 0.9000", "at-work", "done")
+        writer = EventWriter(run.events_path)
+        writer.write("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=1)
+        await pilot.press("r")
+        await until(pilot, lambda: "accuracy 0.7500 0.9000" in sheet(app), "the new figure")
+
+    drive(tmp_path, play)
+
+
+def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "gone", 0.9)
+    make_run(tmp_path, "left", 0.9)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_comparison(app, pilot, "too close to call", "gone", "left")
+        shutil.rmtree(run.path)
+        await pilot.press("r")
+        await until(pilot, lambda: "There is no run 'gone' in" in sheet(app), "the reason")
+        await pilot.resize_terminal(120, 40)
+        assert "There is no run 'gone' in" in sheet(app)
+
+    drive(tmp_path, play)
+
+
+def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
+    bad = make_run(tmp_path, "bad", 0.9)
+    other = make_run(tmp_path, "other", 0.9)
+    bad.spec_path.write_text('[model]\nstrategy = "[/oops]"\nwhen = 2020-01-01\nodd = nan\n')
+    bad.manifest_path.write_text("nonsense")
+    writer = EventWriter(bad.events_path)
+    layers = [None, 3, {"name": HOSTILE, "requested": HOSTILE, "parameters": "many"}]
+    writer.write("stage_started", stage=1, name=HOSTILE, epochs=-1, optimizer=[HOSTILE],
+                 learning_rate="fast", layers=layers)  # fmt: skip
+    other.events_path.write_bytes(other.events_path.read_bytes() + b"\xff\x00{[\n")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_comparison(app, pilot, "cannot be told", "bad", "other")
+        told = str(app.screen.query_one("#comparison", Static).content)
+        assert "[/oops]" in told
+        assert "2020-01-01" in told
+        assert not {"\x1b", "\udcff"} & set(told)
+
+    drive(tmp_path, play)
+
+
+def test_one_run_is_no_comparison(tmp_path: Path) -> None:
+    make_run(tmp_path, "only", 0.9)
+    with pytest.raises(UserError, match="at least two"):
+        compare_runs(Workspace(tmp_path), ["only", "latest"])
+
+
+def comparison(*results: Result, **changes: Any) -> Comparison:
+    counts = tuple(r.images for r in results)
+    told: dict[str, Any] = {"spec": [], "layers": [], "stages": [], **changes}
+    return Comparison(tuple(r.run for r in results), results=list(results), test_images=counts,
+                      shared_test_images=100, **told)  # fmt: skip
+
+
+def rows(told: Comparison, room: int = ROOM) -> list[str]:
+    return comparison_grid(told, room).plain.splitlines()
+
+
+def test_two_runs_fit_a_narrow_terminal() -> None:
+    long = Difference("a.key.that.is.rather.long.as.keys.go", ("x" * 60, [1, 2, 3]))
+    lines = rows(comparison(A, B, spec=[long]))
+    assert max(map(len, lines)) <= ROOM
+    assert ["base", "-", "random", "weights"] in [line.split() for line in lines]
+
+
+def test_the_same_specs_say_so() -> None:
+    assert "the specs are the same" in rows(comparison(A, B))
+
+
+def test_a_stage_that_a_run_does_not_have_is_a_dash() -> None:
+    stages = [
+        StageFigures("a", 0, "head", "adam", 0.001, 7, 3, 4, 2, 0.75),
+        StageFigures("b", 0, "head", "adam", None, None, 0, 4, None, None),
+        StageFigures("b", 1, "all", "adam", 1e-5, 9, 1, 4, 1, 0.8),
+    ]
+    cells = [line.split() for line in rows(comparison(A, B, stages=stages))]
+    assert ["stage", "2", "-", "all"] in cells
+    assert ["epochs", "-", "1/4"] in cells
+    assert ["best", "validation", "0.7500", "-"] in cells

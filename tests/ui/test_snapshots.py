@@ -1,0 +1,313 @@
+"""The characters of every screen against those that were kept, and that they fit.
+
+A screen that was changed on purpose is kept anew with UPDATE_SNAPSHOTS=1 in the environment;
+look at the difference before it is committed.
+"""
+
+import asyncio
+import contextlib
+import difflib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from machine_facts import GIB, gpu, healthy, process
+from PIL import Image
+from rich.cells import cell_len
+from textual.pilot import Pilot
+from textual.screen import Screen
+from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
+
+from workbench.datasets import inspect_job
+from workbench.datasets.prepare import survey
+from workbench.experiment.estimate import Speed
+from workbench.machine import check as machine_check
+from workbench.machine import live
+from workbench.machine.check import Report
+from workbench.machine.diagnosis import diagnose
+from workbench.machine.facts import Nvml
+from workbench.machine.figures import Figures
+from workbench.machine.gpus import Choice
+from workbench.paths import Workspace
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft
+from workbench.ui.scan_job import ScanJob
+from workbench.ui.screens import strategy
+from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.data import DataScreen
+from workbench.ui.screens.layers_step import LayersStep
+from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.screens.train import TrainScreen
+from workbench.ui.screens.why import WhyScreen
+
+KEPT = Path(__file__).parent / "snapshots"
+UPDATE = "UPDATE_SNAPSHOTS"
+HINT = f"Meant to be so? {UPDATE}=1 python -m pytest tests/ui/test_snapshots.py"
+SIZES = ((80, 24), (120, 40))
+LOOKS, MOMENT, CALM = 400, 0.03, 5  # at most; seconds; still for so many looks is settled
+NOW = 1_772_445_600.0
+HOUR, DAY = 3600.0, 86400.0
+RUNNING = "1 at work"
+CARD = gpu(memory_used=100 * GIB, utilization=72, temperature=58, processes=(process(),))
+FIGURES = Figures(
+    device="CPU", kind="cpu", precision="float32", jit=False,
+    speed=Speed(forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
+                forward_step=0.002, training_step=0.005, update=2e-9),
+)  # fmt: skip
+CONFUSION = [[46, 3, 1], [4, 41, 5], [0, 9, 41]]
+LABELS = ["cat", "dog", "fox"]
+
+Opener = Callable[[Draft], Screen[Any] | None]
+
+
+class Clock:
+    """The time of day; it stands still."""
+
+    now = NOW
+
+
+@dataclass(frozen=True)
+class Case:
+    """A screen to look at.
+
+    Attributes:
+        open: makes the screen, None for home.
+        words: all of them are there once the screen is drawn.
+        key: pressed then; "" for none.
+        more: what is there afterwards.
+    """
+
+    open: Opener
+    words: tuple[str, ...]
+    key: str = ""
+    more: tuple[str, ...] = ()
+    utf8: bool = True
+
+
+def _layers(draft: Draft) -> Screen[Any]:
+    tuned = replace(draft, preset="fine-tuning")
+    tuned.settle("strategy")
+    return LayersStep(tuned, tuned.spec(), FIGURES, lambda spec: None)
+
+
+def _home(draft: Draft) -> None:
+    return None
+
+
+def _train(name: str) -> Opener:
+    return lambda draft: TrainScreen(name)
+
+
+HOME = (RUNNING, "epoch 17 of 30")
+TRAINING = ("val 0.", "saved 40 s ago")
+CASES = {
+    "home": Case(_home, HOME),
+    "home-ascii": Case(_home, HOME, utf8=False),
+    "machine": Case(lambda draft: MachineScreen(), ("just now", "alice python")),
+    # Another class: the first pictures are drawn before their place has its size.
+    "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
+    "strategy": Case(StrategyScreen, ("on the CPU",)),
+    "layers": Case(_layers, ("prefix",)),
+    "train": Case(_train("cats-dogs-12"), TRAINING),
+    "train-ascii": Case(_train("cats-dogs-12"), TRAINING, utf8=False),
+    "train-finished": Case(_train("cats-dogs-11"), ("Finished.",)),
+    "train-stopped": Case(_train("cats-dogs-10"), ("Stopped.",)),
+    "train-failed": Case(_train("cats-dogs-9"), ("Failed.",)),
+    "results": Case(lambda draft: ResultsScreen("cats-dogs-11"), ("true label in rows",)),
+    "compare": Case(lambda draft: CompareScreen(("cats-dogs-12", "cats-dogs-11")), ("strategy",)),
+    "why": Case(lambda draft: WhyScreen(("border-effect",)), ("place 1",)),
+}
+
+
+# The workspace
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What everything takes for the time of day."""
+    shown = Clock()
+    monkeypatch.setattr(time, "time", lambda: shown.now)
+    return shown
+
+
+@pytest.fixture(autouse=True)
+def _made_up_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No driver is asked, and nothing is measured."""
+    facts = healthy(nvml=Nvml(driver="570.133.20", cuda=(12, 8), gpus=(CARD,)))
+    report = Report(facts, diagnose(facts), {}, 3.2)
+    monkeypatch.setattr(machine_check, "check", lambda workspace, **options: report)
+    monkeypatch.setattr(live, "gauges", still_gauges)
+    monkeypatch.setattr(strategy, "look_at_gpus", Choice)
+    monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
+
+
+def still_gauges(*, patience: float) -> Iterator[live.Gauges]:
+    """A look that is the same each time."""
+    box = {"cpu": 37.0, "memory_used": 56 * GIB, "memory_total": 256 * GIB}
+    while True:
+        yield live.Gauges(box, Nvml(gpus=(CARD,)))
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Workspace]:
+    """Four runs: one at work, the others long over. Its name is the same wherever it lies."""
+    monkeypatch.chdir(tmp_path)
+    made = Workspace(Path("photos"))
+    clock.now = NOW - 3 * DAY
+    _failed(made)
+    clock.now = NOW - 2 * DAY
+    _stopped(made)
+    clock.now = NOW - 5 * HOUR
+    _measured(finished(made))
+    clock.now = NOW
+    with training(made) as run:
+        os.utime(run.folder.checkpoints / "last.npz", (NOW - 40, NOW - 40))
+        yield made
+
+
+def _failed(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "cats-dogs-9", CONVNET.format(epochs=30))
+    run.data()
+    run.stage(0, "train all", 30)
+    run.epochs(0, 3)
+    run.tell(
+        "failed", kind="user", message="The GPU has no room for batches of 1,024 images.",
+        hint="Set training.batch_size=512 or less.",
+    )  # fmt: skip
+
+
+def _stopped(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "cats-dogs-10", FINE_TUNING.format(head=10, epochs=30))
+    run.data()
+    run.stage(0, "head first", 10)
+    run.epochs(0, 8)
+    run.checkpoint(0, 9)
+    run.tell("stopped", stage=0, epoch=9, step=0)
+
+
+def _measured(run: FakeRun) -> None:
+    right, images = sum(row[i] for i, row in enumerate(CONFUSION)), sum(map(sum, CONFUSION))
+    classes = [
+        {"label": label, "images": sum(row), "precision": 0.9, "recall": row[i] / sum(row)}
+        for i, (label, row) in enumerate(zip(LABELS, CONFUSION, strict=True))
+    ]
+    told = {
+        "format": 1, "split": "test", "images": images, "loss": 0.3, "accuracy": right / images,
+        "interval": [0.79, 0.90], "labels": LABELS, "confusion": CONFUSION, "classes": classes,
+        "worst": [],
+    }  # fmt: skip
+    run.folder.results_path.write_text(json.dumps(told), encoding="ascii")
+
+
+@pytest.fixture
+def draft(workspace: Workspace, tmp_path: Path) -> Draft:
+    """An experiment whose images were scanned."""
+    source = tmp_path / "pets"
+    for number, label in enumerate(("cats", "dogs")):
+        (source / label).mkdir(parents=True)
+        for seed in range(12 - 2 * number):
+            _picture(source / label / f"{label[:-1]}-{seed}.bmp", 100 * number + seed)
+    (source / "cats" / "twin.bmp").write_bytes((source / "cats" / "cat-3.bmp").read_bytes())
+    job = ScanJob(workspace, source)
+    job.folder.mkdir(parents=True)
+    with job.events.open("w", encoding="ascii") as events, contextlib.redirect_stdout(events):
+        assert inspect_job.main([str(source), str(workspace.root)]) == 0
+    made = Draft(workspace)
+    made.take_source(source, survey(source))
+    for step in ("machine", "data"):
+        made.settle(step)
+    return made
+
+
+def _picture(path: Path, seed: int) -> None:
+    """Rough squares, in a format whose files are as large everywhere."""
+    rough = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(rough.repeat(10, axis=0).repeat(10, axis=1)).save(path)
+
+
+# Looking
+
+
+def characters(app: WorkbenchApp) -> list[str]:
+    """The lines of the screen as a terminal shows them."""
+    return [strip.text for strip in app.screen._compositor.render_strips()]
+
+
+def labels(app: WorkbenchApp) -> list[str]:
+    """What the footer is to say, key by key."""
+    return [key.description for key in app.screen.query("FooterKey") if key.display]
+
+
+async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str]:
+    """The lines once they have these words in them and do not change any more."""
+    before: list[str] = []
+    calm = 0
+    for _ in range(LOOKS):
+        await pilot.pause(MOMENT)
+        lines = characters(app)
+        there = all(some in "\n".join(lines) for some in words)
+        calm = calm + 1 if there and lines == before else 0
+        before = lines
+        if calm == CALM:
+            return lines
+    raise AssertionError(f"{words} in vain:\n" + "\n".join(before))
+
+
+def look_at(case: Case, draft: Draft, size: tuple[int, int]) -> tuple[list[str], list[str]]:
+    """The lines of a screen, and the labels of its footer."""
+
+    async def scene() -> tuple[list[str], list[str]]:
+        app = WorkbenchApp(draft.workspace)
+        app.utf8, app.animation_level = case.utf8, "none"
+        async with app.run_test(size=size) as pilot:
+            await settled(app, pilot, RUNNING)
+            if screen := case.open(draft):
+                await app.push_screen(screen)
+            lines = await settled(app, pilot, *case.words)
+            if case.key:
+                await pilot.press(case.key)
+                lines = await settled(app, pilot, *case.more)
+            return lines, labels(app)
+
+    return asyncio.run(scene())
+
+
+def compare(name: str, shown: str) -> None:
+    """Fails with the difference where a screen is another than the one kept."""
+    path = KEPT / f"{name}.txt"
+    if os.environ.get(UPDATE) == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shown, encoding="utf-8")
+    kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    if kept != shown:
+        told = difflib.unified_diff(
+            kept.splitlines(), shown.splitlines(), f"kept: {path.name}", "shown", lineterm=""
+        )
+        pytest.fail("\n".join([*told, "", HINT]), pytrace=False)
+
+
+@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("name", CASES)
+def test_screens_look_as_they_did(name: str, size: tuple[int, int], draft: Draft) -> None:
+    lines, footer = look_at(CASES[name], draft, size)
+    shown = "".join(f"{line.rstrip()}\n" for line in lines)
+    compare(f"{name}-{size[0]}x{size[1]}", shown)
+    assert CASES[name].utf8 or "".join(lines[:-1]).isascii()  # the footer is Textual's own
+    assert [cell_len(line) for line in lines] == [size[0]] * size[1]
+    missing = [label for label in footer if label not in lines[-1]]
+    assert footer
+    assert not missing, f"cut off in the footer: {missing}\n{lines[-1]}"
+
+
+def test_no_snapshot_is_left_over() -> None:
+    known = {f"{name}-{width}x{height}.txt" for name in CASES for width, height in SIZES}
+    assert {path.name for path in KEPT.iterdir()} == known
