@@ -1,8 +1,19 @@
-"""What all tests share: a cache folder of their own."""
+"""What all tests share: a cache folder of their own, and one process for all that import keras."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+KERAS_ROOMS = {"bases", "results", "training", "worker"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, keras and the workers' training stay in one."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in KERAS_ROOMS:
+            item.add_marker(pytest.mark.xdist_group("keras"))
 
 
 @pytest.fixture(scope="session", autouse=True)
