@@ -18,7 +18,7 @@ from workbench.experiment.estimate import Speed
 from workbench.machine.load import busy_share
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 
-SECONDS = 0.25  # of steps for each figure
+SECONDS = 0.12  # of steps for each figure
 LOOK_SECONDS = 0.2  # for how busy others keep the CPU
 LEAST_STEPS, MOST_STEPS = 3, 60
 CPU_BATCH, GPU_BATCH = 8, 128  # images a step; a GPU needs more of them to be busy
