@@ -18,7 +18,7 @@ LIGHT_TRAINING = 0.3
 TINY_LAYERS = 3
 LAYER_FORWARD = 1 / 10
 LAYER_TRAINING = 1 / 6
-PREFIX_BATCH = 32  # images a step while a prefix is computed (see `training.prefix`)
+PREFIX_BATCH = 32  # images a step while `training.prefix` computes a prefix
 # Seconds of an epoch that do not depend on its images: events and files; for each trained number
 # the best epoch's weights on disk; for each number of the whole network the look at what moved.
 EPOCH_SECONDS = 0.05

@@ -9,6 +9,7 @@ from workbench.machine.finding import (
     typed,
     version_numbers,
 )
+from workbench.machine.gpus import OLDEST_CARD
 from workbench.machine.install_faults import CUDNN, wheel_version
 from workbench.machine.steps import (
     auto_gpu,
@@ -24,7 +25,6 @@ from workbench.machine.steps import (
 from workbench.machine.visibility import read_visibility
 from workbench.text import plural
 
-OLDEST_CARD = (6, 0)  # the first that TensorFlow's packages are built for
 OLDEST_NEW_CUDNN = (7, 5)  # the first that cuDNN 9.11 and later know
 NEWEST_CARD = (9, 0)  # the last that TensorFlow's packages are built for
 DROPPED_CUDNN = (9, 11)

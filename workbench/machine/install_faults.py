@@ -45,7 +45,7 @@ def cpu_only_install(facts: Facts) -> list[Finding]:
     if facts.framework and facts.framework.gpus:  # it found its libraries elsewhere
         return []
     wheels = facts.libraries.wheels if facts.libraries else ()
-    missing = [wheel.name for wheel in wheels if wheel.version is None]
+    missing = missing_wheels(facts)
     if not missing or missing == [NVCC]:  # which no GPU needs to be seen
         return []
     remedy = f"pip install '{_tensorflow_with_cuda(facts)}'"
@@ -136,12 +136,7 @@ def libdevice(facts: Facts) -> list[Finding]:
     failed = gpu_failures(facts)
     words = framework_words(facts).lower()
     said = any(text in words for text in NO_LIBDEVICE)
-    missing = (
-        [wheel.name for wheel in facts.libraries.wheels if wheel.version is None]
-        if (facts.libraries)
-        else []
-    )
-    compiler = missing == [NVCC] and all(failure.jit for failure in failed)
+    compiler = missing_wheels(facts) == [NVCC] and all(failure.jit for failure in failed)
     if not failed or not (said or compiler) or backend(facts) != "tensorflow":
         return []
     flags = "set XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR, the folder that holds nvvm/libdevice"
@@ -170,10 +165,10 @@ def wheel_version(facts: Facts, name: str) -> str:
     return next((wheel.version or "" for wheel in wheels if wheel.name == name), "")
 
 
-def wheel_missing(facts: Facts, name: str) -> bool:
-    """True where the framework asks for a wheel that is not installed."""
+def missing_wheels(facts: Facts) -> list[str]:
+    """Names of the wheels that the framework asks for and that are not installed."""
     wheels = facts.libraries.wheels if facts.libraries else ()
-    return any(wheel.name == name and wheel.version is None for wheel in wheels)
+    return [wheel.name for wheel in wheels if wheel.version is None]
 
 
 def _cpu_build(facts: Facts) -> list[Finding]:

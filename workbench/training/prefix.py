@@ -19,12 +19,13 @@ import numpy as np
 
 from workbench.datasets.store import building
 from workbench.errors import UserError
+from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.files import atomic_file
 from workbench.progress import Progress
 from workbench.text import human_bytes, safe_text
 from workbench.training.inputs import Augmented, read_batch
 
-CHUNK = 32  # images a step; outputs on the CPU are bit-equal for all sizes up to this
+CHUNK = PREFIX_BATCH  # outputs on the CPU are bit-equal for all sizes up to this
 _FORMAT = 1
 
 
