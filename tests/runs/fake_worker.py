@@ -1,12 +1,14 @@
 """A worker without a network to train: does what FAKE_WORKER says, over the real lock and log.
 
 python -m fake_worker train FOLDER --lock-fd N [--resume]
+python -m fake_worker warm --channel-fd N       is told later which folder
 python -m fake_worker JOB --events-fd N
 """
 
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock
 from workbench.runs.queue import wait_for_turn
+from workbench.runs.warm import LONGEST_ORDER
 
 
 def train(mode: str) -> None:
@@ -53,6 +56,22 @@ def train(mode: str) -> None:
         fields = {"cwd": str(Path.cwd()), "session": os.getsid(0), "stdin": sys.stdin.read()}
         events.write("notice", message=json.dumps(fields))
         events.write("finished", seconds=0.5)
+
+
+def warm() -> None:
+    """Waits for a run, then trains it as if it had been started for it."""
+    with socket.socket(fileno=int(sys.argv[sys.argv.index("--channel-fd") + 1])) as channel:
+        order, descriptors, _, _ = socket.recv_fds(channel, LONGEST_ORDER, 2)
+    if not order:
+        return
+    lock, log = descriptors
+    os.dup2(log, sys.stdout.fileno())
+    os.close(log)
+    told = json.loads(order)
+    sys.argv[1:] = ["train", told["folder"], "--lock-fd", str(lock)]
+    if told["resume"]:
+        sys.argv.append("--resume")
+    train(os.environ["FAKE_WORKER"])
 
 
 def wait_in_queue(folder: RunFolder, events: EventWriter) -> bool:
@@ -111,7 +130,9 @@ def answer(job: str) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "train":
+    if sys.argv[1] == "warm":
+        warm()
+    elif sys.argv[1] == "train":
         train(os.environ["FAKE_WORKER"])
     else:
         sys.exit(answer(sys.argv[1]))

@@ -196,3 +196,33 @@ def test_waiting_is_told_once_and_then_as_a_sign_of_life(
     assert told == [f"wait for {ahead.name}"] * 3  # at 100.0, at 160.0, and for the stop
     assert next(moments, None) is None
     assert is_waiting(run)
+
+
+def test_the_next_in_line_is_told_so_once(
+    locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, waiting, run = locked("working"), locked("waiting"), locked("run")
+    draw_ticket(waiting)
+    draw_ticket(run)
+    happened: list[str] = []
+
+    def gone(folder: RunFolder) -> None:
+        folder.path.rename(folder.path.parent / f".{folder.name}")
+        happened.append(f"{folder.name} ends")
+
+    moments = iter([
+        lambda: gone(working),  # the other's turn, which still has its ticket
+        lambda: (waiting.control / "queued").unlink(),  # and begins
+        lambda: None,
+        lambda: gone(waiting),
+    ])  # fmt: skip
+    monkeypatch.setattr(queue_module.time, "sleep", lambda seconds: next(moments)())
+    wait_for_turn(
+        run,
+        lambda phase, done, total: happened.append(phase),
+        lambda: False,
+        is_next=lambda: happened.append("next"),
+    )
+    assert happened == [
+        "wait for working", "working ends", "wait for waiting", "next", "waiting ends",
+    ]  # fmt: skip

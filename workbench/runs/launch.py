@@ -17,6 +17,7 @@ from workbench.runs.lock import is_locked, name_holder, take_lock
 from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, worker_command
 from workbench.runs.queue import draw_ticket
 from workbench.runs.rows import number, whole
+from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2
@@ -25,11 +26,11 @@ _STOP = "stop"
 
 def launch(
     folder: RunFolder,
-    job: str = "train",
     resume: bool = False,
     queue: bool = False,
     environment: dict[str, str] | None = None,
     module: str = WORKER_MODULE,
+    warm: WarmWorker | None = None,
 ) -> int:
     """Starts a worker in a session of its own, which outlives this process and its terminal.
 
@@ -42,6 +43,7 @@ def launch(
             `queue`).
         environment: variables set for the worker beyond this process's own.
         module: what is run; tests have workers of their own.
+        warm: a worker that may have been started already; taken if it is as a new one would be.
 
     Returns:
         The worker's process id.
@@ -55,11 +57,10 @@ def launch(
         clear_requests(folder)
         if queue:
             draw_ticket(folder)
-        arguments = [job, str(folder.path.absolute()), "--lock-fd", str(descriptor)]
+        arguments = ["train", str(folder.path.absolute()), "--lock-fd", str(descriptor)]
         command = worker_command(module, *arguments, *(["--resume"] if resume else []))
-        process = _start(
-            folder, command, descriptor, environment, job=job, resume=resume, queued=queue
-        )
+        told = {"job": "train", "resume": resume, "queued": queue}
+        process = _start(folder, command, descriptor, environment, warm, told)
         with contextlib.suppress(OSError):  # only a courtesy to others
             name_holder(descriptor, process.pid)
     finally:
@@ -128,12 +129,18 @@ def _start(
     command: list[str],
     descriptor: int,
     environment: dict[str, str] | None,
-    **told: Any,
+    warm: WarmWorker | None,
+    told: dict[str, Any],
 ) -> subprocess.Popen[bytes]:
     """Writes `launched`, then starts the process, which writes all that follows."""
     events = EventWriter(folder.events_path)
+    variables = {**os.environ, **(environment or {})}
     with folder.log_path.open("ab") as log:
         events.write("launched", **told, argv=command, **this_host(), log_start=log.tell())
+        if warm and warm.fits(variables):
+            absolute = str(folder.path.absolute())
+            if warm.give(absolute, told["resume"], descriptor, log.fileno()):
+                return warm.process
         try:
             return subprocess.Popen(
                 command,
@@ -141,7 +148,7 @@ def _start(
                 stdout=log,
                 stderr=log,
                 cwd=WORKING_FOLDER,
-                env={**os.environ, **(environment or {})},
+                env=variables,
                 pass_fds=(descriptor,),
                 start_new_session=True,
             )

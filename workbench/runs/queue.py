@@ -45,6 +45,7 @@ def wait_for_turn(
     progress: Progress,
     stop_asked: Callable[[], bool],
     poll: float = POLL_SECONDS,
+    is_next: Callable[[], None] = lambda: None,
 ) -> None:
     """Returns once nothing is ahead of the run; at once where it was not queued.
 
@@ -52,13 +53,18 @@ def wait_for_turn(
         progress: told "wait for RUN" when that changes, once a minute, and when a stop was asked
             for; it raises then, which ends the waiting.
         poll: seconds between two looks.
+        is_next: called once, when all that is ahead is at work; it may take its time.
     """
-    told, last = "", 0.0
-    while ahead := first_ahead(folder):
+    told, last, waits = "", 0.0, True
+    while ahead := _all_ahead(folder):
+        _, _, first = ahead[0]
         now = time.monotonic()
-        if stop_asked() or ahead.name != told or now - last >= REPEAT_SECONDS:
-            progress(WAITING_PHASE + ahead.name, 0, 0)
-            told, last = ahead.name, now
+        if stop_asked() or first.name != told or now - last >= REPEAT_SECONDS:
+            progress(WAITING_PHASE + first.name, 0, 0)
+            told, last = first.name, now
+        if waits and all(ticket is None for ticket, _, _ in ahead):
+            waits = False
+            is_next()
         time.sleep(poll)
     _ticket_path(folder).unlink(missing_ok=True)
 
@@ -68,17 +74,26 @@ def first_ahead(folder: RunFolder) -> RunFolder | None:
 
     None where its turn has come, or where it is not queued.
     """
+    ahead = _all_ahead(folder)
+    return ahead[0][-1] if ahead else None
+
+
+def _all_ahead(folder: RunFolder) -> list[tuple[int | None, str, RunFolder]]:
+    """Ticket, name and folder of all that come before a queued run; those at work first.
+
+    [] where it is not queued.
+    """
     own = _ticket(folder)
     if own is None:
-        return None
+        return []
     ahead = []
     for other in list_runs(Workspace(folder.path.parent.parent)):
         if other.name == folder.name or not _is_locked(other):
             continue
         ticket = _ticket(other)
         if ticket is None or (ticket, other.name) < (own, folder.name):
-            ahead.append((ticket or 0, other.name, other))
-    return min(ahead)[-1] if ahead else None
+            ahead.append((ticket, other.name, other))
+    return sorted(ahead, key=lambda one: (one[0] or 0, one[1]))
 
 
 def _ticket_path(folder: RunFolder) -> Path:

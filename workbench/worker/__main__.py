@@ -1,6 +1,7 @@
 """Entry of the worker process: environment, signals, dispatch.
 
 python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, tells events.jsonl
+python -m workbench.worker warm --channel-fd N                       is told later which run
 python -m workbench.worker evaluate|predict --events-fd N            request on stdin
 """
 
@@ -18,15 +19,21 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("folder", type=Path)
     train.add_argument("--lock-fd", type=int, required=True)
     train.add_argument("--resume", action="store_true")
+    jobs.add_parser("warm").add_argument("--channel-fd", type=int, required=True)
     for name in ("evaluate", "predict"):
         jobs.add_parser(name).add_argument("--events-fd", type=int, required=True)
     given = parser.parse_args(arguments)
-    if given.job == "train":
+    if given.job in ("train", "warm"):
         # The terminal may go at any time; training stays.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if given.job == "train":
         from workbench.worker.train import train_run
 
         return train_run(given.folder, given.lock_fd, given.resume)
+    if given.job == "warm":
+        from workbench.worker.warm import wait_for_run
+
+        return wait_for_run(given.channel_fd)
     from workbench.worker.answer import answer
 
     return answer(given.job, given.events_fd)

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import signal
+import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -40,6 +41,7 @@ from workbench.training.environment import prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
 from workbench.worker.device import claim_device, expected_seconds
 from workbench.worker.failures import failure_in_words
+from workbench.worker.warm import warm_up_for
 from workbench.worker.weights import base_weights
 
 if TYPE_CHECKING:
@@ -134,7 +136,9 @@ class TrainJob:
         """Raises Stopped, UserError, or whatever went wrong."""
         spec = read_spec(self.folder.spec_path)
         checkpoint = self._checkpoint() if resume else None
-        wait_for_turn(self.folder, self._progress, self.stop_asked)
+        wait_for_turn(
+            self.folder, self._progress, self.stop_asked, is_next=lambda: warm_up_for(spec)
+        )
         self.started = time.monotonic()
         look_at_gpus(spec.training.gpu)  # what is not there is told before minutes of work
         weights = base_weights(spec, self._progress, self._note)
@@ -358,6 +362,7 @@ def _introduce(job: TrainJob) -> None:
         **this_host(),
         "python": platform.python_version(),
         **versions(),
+        "warm": "keras" in sys.modules,  # imported before there was a run
     }
     write_atomic(job.folder.worker_path, json.dumps({**told, "started": time.time()}, indent=1))
     job.events.write("worker_started", **told)

@@ -1,0 +1,122 @@
+"""Workers that were warm before they had a run, with keras."""
+
+import subprocess
+import sys
+from contextlib import closing
+
+import numpy as np
+import pytest
+from conftest import Person
+
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import follow
+from workbench.runs.start import start
+from workbench.runs.warm import WarmWorker
+from workbench.worker.warm import Warmth
+
+pytestmark = pytest.mark.worker
+
+
+def spec(person: Person, **training: object) -> ExperimentSpec:
+    tree = {
+        "data": {"source": str(person.workspace / "photos"), "image_size": [16, 16]},
+        "model": {"strategy": "convnet", "filters": [4]},
+        "training": {"epochs": 1, "early_stopping": 0, **training},
+    }
+    return parse_spec(tree, "test")
+
+
+def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = None) -> RunFolder:
+    run = start(Workspace(person.workspace), chosen, "photos", warm=worker)
+    *_, last = follow(run)
+    assert last["event"] == "finished", run.log_path.read_text()
+    return run
+
+
+def pid_of(person: Person, run: RunFolder) -> int:
+    return next(e["pid"] for e in person.events(run.name) if e["event"] == "worker_started")
+
+
+def was_warm(person: Person, run: RunFolder) -> bool:
+    return next(e["warm"] for e in person.events(run.name) if e["event"] == "worker_started")
+
+
+def arrays(run: RunFolder) -> dict[str, np.ndarray]:
+    with np.load(run.checkpoints / "last.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_a_run_in_a_warm_worker_is_as_in_a_new_one(person: Person) -> None:
+    with closing(WarmWorker()) as warm:
+        new, taken = train(person, spec(person)), train(person, spec(person), warm)
+    assert pid_of(person, taken) == warm.process.pid != pid_of(person, new)
+    assert {name: (a.shape, a.dtype) for name, a in arrays(taken).items()} == {
+        name: (a.shape, a.dtype) for name, a in arrays(new).items()
+    }
+    assert (was_warm(person, new), was_warm(person, taken)) == (False, True)
+
+
+def test_what_was_done_while_warming_never_changes_a_bit(person: Person) -> None:
+    """A step was taken without determinism, so the process begins anew."""
+    exact = spec(person, deterministic=True)
+    with closing(WarmWorker()) as warm:
+        new, taken = train(person, exact), train(person, exact, warm)
+    assert pid_of(person, taken) == warm.process.pid
+    kept, others = arrays(taken), arrays(new)
+    assert kept.keys() == others.keys()
+    assert all(kept[name].tobytes() == others[name].tobytes() for name in kept)
+    assert not was_warm(person, taken)
+
+
+@pytest.mark.parametrize(
+    ("stepped", "training", "suits"),
+    [
+        (False, {"deterministic": True, "gpu": 1}, True),
+        (True, {"deterministic": False, "gpu": "auto"}, True),
+        (True, {"deterministic": False, "gpu": "none"}, True),
+        (True, {"deterministic": True}, False),
+        (True, {"gpu": 1}, False),
+    ],
+)
+def test_what_suits_a_run(
+    stepped: bool, training: dict[str, object], suits: bool, person: Person
+) -> None:
+    assert Warmth(stepped).suits(spec(person, **training)) is suits
+
+
+BESIDE_A_GPU = """
+import sys
+from machine_facts import gpu
+from workbench.machine.gpus import Choice
+from workbench.worker import warm
+
+warm.look_at_gpus = lambda asked: Choice(asked, gpu())
+print(warm.warm_up())
+print("keras" in sys.modules)
+if "keras" in sys.modules:
+    from tensorflow.python.eager import context
+
+    print(context.context()._physical_devices, context.context()._context_handle)
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "printed"),
+    [
+        ("tensorflow", ["Warmth(stepped=False)", "True", "None None"]),
+        ("torch", ["Warmth(stepped=False)", "False"]),  # whose import starts the driver
+    ],
+)
+def test_beside_a_gpu_no_device_is_touched(
+    person: Person, backend: str, printed: list[str]
+) -> None:
+    tests = [path for path in sys.path if path.endswith("tests")]
+    path = ":".join([person.environment["PYTHONPATH"], *tests])
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_A_GPU], capture_output=True, text=True, check=True,
+        env={**person.environment, "PYTHONPATH": path, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == printed
