@@ -1,11 +1,12 @@
 """The ladder's table, from plain values."""
 
-from workbench.cli.ladder import Row, ladder_table
+from workbench.cli.ladder import ladder_table
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.rungs import FIGURES, LADDER
+from workbench.runs.ladder_rows import RungRow
 
-DENSE = Row("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
-EXTRACTION = Row(
+DENSE = RungRow("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
+EXTRACTION = RungRow(
     "feature-extraction", "photos-f-1", "waiting", "wait for photos-dense-1", book=0.903,
     readers=0.97,
 )  # fmt: skip
@@ -28,7 +29,7 @@ def test_the_table_has_a_row_a_rung() -> None:
 
 def test_the_whole_ladder_fits_a_terminal() -> None:
     rows = [
-        Row(p, f"p-{p}-1", "finished", "", "test", 0.9, (0.8, 0.95), 99_999,
+        RungRow(p, f"p-{p}-1", "finished", "", "test", 0.9, (0.8, 0.95), 99_999,
             book=FIGURES[p].book if p in FIGURES else None, readers=0.9)
         for p in LADDER
     ]  # fmt: skip
@@ -44,10 +45,10 @@ def test_notes_follow_from_the_rows() -> None:
     both = " ".join(ladder_table([DENSE, EXTRACTION]).split())
     assert "validation accuracy on cats and dogs" in both
     assert "where the book's text says 0.96" in both
-    random = ladder_table([Row("fine-tuning", "x", "finished", random_weights=True)])
+    random = ladder_table([RungRow("fine-tuning", "x", "finished", random_weights=True)])
     assert "fine-tuning (random)" in random
     assert "the base had random weights" in random
-    validation = ladder_table([Row("dense", "x", "finished", split="validation", accuracy=0.5)])
+    validation = ladder_table([RungRow("dense", "x", "finished", split="validation", accuracy=0.5)])
     assert "There are no test images" in validation
-    failed = ladder_table([Row("dense", "x-1", "failed", "no images")])
+    failed = ladder_table([RungRow("dense", "x-1", "failed", "no images")])
     assert failed.splitlines()[-1] == "x-1: no images"

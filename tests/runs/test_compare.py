@@ -17,10 +17,10 @@ from workbench.runs.compare import (
     freeze_map,
     load_facts,
     result,
-    seconds_worked,
 )
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
+from workbench.runs.history import fold
 from workbench.runs.state import RunSummary, State
 
 Event = dict[str, Any]
@@ -184,13 +184,15 @@ def test_waiting_is_no_work() -> None:
         at(90, "preparing", phase="scan"),
         at(95, "stopped"),
     ]
-    assert seconds_worked(life) == 1 + 5
+    assert fold(life).seconds_worked == 1 + 5
     second = [at(500, "launched"), at(501, "worker_started"), at(503, "finished")]
-    assert seconds_worked([*life, *second]) == 1 + 5 + 2
+    assert fold([*life, *second]).seconds_worked == 1 + 5 + 2
+    assert fold(second, fold(life)).seconds_worked == 1 + 5 + 2  # read on bit by bit
     killed = [*life[:-1], *second]  # ended without a word
-    assert seconds_worked(killed) == 1 + 0 + 2
-    assert seconds_worked(life[:1]) is None
-    assert seconds_worked([at(9, "worker_started"), at(4, "finished")]) == 0  # the clock was set
+    assert fold(killed).seconds_worked == 1 + 0 + 2
+    assert fold(life[:1]).seconds_worked is None
+    back = [at(9, "worker_started"), at(4, "finished")]  # the clock was set
+    assert fold(back).seconds_worked == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.runs.history import PHASES, History, fold
-from workbench.runs.rows import EpochRow, Evaluation, Place, StepProgress, Work
+from workbench.runs.rows import EpochRow, Evaluation, Notice, Place, StepProgress, Work
 
 Event = dict[str, Any]
 
@@ -73,7 +73,7 @@ def test_a_run_from_beginning_to_end() -> None:
     assert (told.started, told.ended, told.last_sign) == (100.0, 109.0, 109.0)
     assert told.worker["host"] == "box"
     assert (told.images, told.labels) == ({"train": 6, "test": 3}, ("jay", "wren"))
-    assert told.notices == ["two files were left out"]
+    assert told.notices == [Notice("two files were left out", 103.5)]
     assert [row.epoch for row in told.epochs] == [1, 2, 3]
     assert told.epochs[0] == EpochRow(0, 1, 1.0, 0.4, 1.1, 0.5, 0.001, 2.0, True)
     assert told.best_accuracy == told.best == told.epochs[1]
@@ -169,8 +169,11 @@ def test_a_failure_is_told_until_the_next_life() -> None:
 
 
 def test_a_notice_of_each_life_is_kept_once() -> None:
-    told = fold([event("notice", message="a"), event("launched"), event("notice", message="a")])
-    assert told.notices == ["a"]
+    told = fold(
+        [event("notice", 1.0, message="a"), event("launched"), event("notice", 9.0, message="a")]
+    )
+    assert told.notices == [Notice("a", 1.0)]
+    assert fold([{"event": "notice", "t": "soon", "message": "a"}]).notices == [Notice("a")]
 
 
 def test_events_without_a_place_change_no_rows() -> None:
@@ -181,7 +184,8 @@ def test_events_without_a_place_change_no_rows() -> None:
 
 
 def test_unknown_kinds_only_give_a_sign_of_life() -> None:
-    assert fold([event("dreamed", 3.0, of="sheep")]) == History(started=3.0, last_sign=3.0)
+    told = History(started=3.0, last_sign=3.0, at_work=True)
+    assert fold([event("dreamed", 3.0, of="sheep")]) == told
 
 
 odd_values = st.recursive(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ def test_a_crash_is_told_with_what_was_printed_last() -> None:
 def test_an_end_without_an_answer_is_a_crash_too() -> None:
     with pytest.raises(UserError, match="The worker for nothing ended with exit code 0"):
         ask("nothing")
+
+
+def test_a_worker_can_be_ended_by_another_thread() -> None:
+    with pytest.raises(UserError, match="The worker for wait ended by signal SIGTERM"):
+        run_job("wait", {}, lambda event: None, "fake_worker", subprocess.Popen.terminate)
 
 
 @pytest.mark.parametrize("job", ["wait", "stubborn"])

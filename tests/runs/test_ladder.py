@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from workbench.errors import UserError
+from workbench.experiment.presets import BOOK_FACTS, preset_tree
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec, read_spec
 from workbench.paths import Workspace
 from workbench.runs import ladder as ladder_module
 from workbench.runs.events import EventWriter
@@ -20,12 +23,18 @@ from workbench.runs.ladder import (
     find_ladder,
     folders,
     list_ladders,
+    prepare_ladder,
     start,
 )
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock
 
 SPECS = [("dense", "a = 1"), ("convnet", "a = 2")]
+TUNING = "fine-tuning"
+
+
+def checked(preset: str) -> ExperimentSpec:
+    return parse_spec(preset_tree(preset, "/photos", BOOK_FACTS), preset)
 
 
 @pytest.fixture
@@ -125,3 +134,42 @@ def test_a_stop_reaches_every_worker_the_last_first(
     for lock in locks:
         os.close(lock)
     assert ask_to_stop(workspace, photos) == []
+
+
+def test_the_weights_of_each_base_are_looked_for_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(ladder_module, "find_weights", lambda *asked: found.append(asked[:3]))
+    presets = ("dense", "feature-extraction", TUNING)
+    specs = [(preset, checked(preset)) for preset in presets]
+    ladder = prepare_ladder(workspace, None, "photos", specs)
+    assert found == [("vgg16", (160, 160), "imagenet")]
+    assert [rung.run for rung in ladder.rungs] == [f"photos-{preset}-1" for preset in presets]
+    written = [read_spec(folder.spec_path) for folder in folders(workspace, ladder)]
+    assert written == [spec for _, spec in specs]
+
+
+def test_weights_that_cannot_be_had_leave_no_ladder(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*asked: Any) -> None:
+        raise UserError("No network.")
+
+    monkeypatch.setattr(ladder_module, "find_weights", missing)
+    with pytest.raises(UserError, match="No network"):
+        prepare_ladder(workspace, None, "photos", [(TUNING, checked(TUNING))])
+    assert list_ladders(workspace) == []
+    assert list_runs(workspace) == []
+    assert prepare_ladder(workspace, None, "photos", [("dense", checked("dense"))]).rungs
+
+
+def test_a_disk_that_cannot_be_written_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ladder_module, "create_run", full)
+    with pytest.raises(UserError, match=r"cannot be written in .*: No space left on device"):
+        prepare_ladder(workspace, None, "photos", [("dense", checked("dense"))])

@@ -1,16 +1,14 @@
-"""A run watched as it changes, and the same run put out of the way."""
+"""A run watched as it changes."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
-from workbench.runs.folder import RunFolder, create_run, list_runs
+from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
-from workbench.runs.trash import move_to_trash, restore
 from workbench.runs.watch import RunWatch
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
@@ -85,32 +83,3 @@ def test_layers_gpu_and_machine_are_part_of_a_history(folder: RunFolder) -> None
     events.write("finished", seconds=1.0)
     watch.look()
     assert watch.history.machine == {}  # a gauge of something that has ended says nothing
-
-
-def test_a_run_in_the_trash_can_be_brought_back(workspace: Workspace, folder: RunFolder) -> None:
-    moved = move_to_trash(workspace, folder)
-    assert not folder.path.exists()
-    assert moved.path.parent == workspace.trash
-    assert moved.spec_path.read_text() == SPEC
-    assert list_runs(workspace) == []
-    assert restore(workspace, moved) == folder
-    assert [run.name for run in list_runs(workspace)] == ["photos-1"]
-
-
-def test_two_runs_of_a_name_in_the_same_second(workspace: Workspace, folder: RunFolder) -> None:
-    first = move_to_trash(workspace, folder)
-    second = move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
-    third = move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
-    assert len({first.path, second.path, third.path}) == 3
-    create_run(workspace, SPEC, "photos-1", "")
-    with pytest.raises(UserError, match="There is a run photos-1 by now"):
-        restore(workspace, second)
-    assert second.path.exists()
-
-
-def test_a_run_at_work_stays(workspace: Workspace, folder: RunFolder) -> None:
-    lock = take_lock(folder.lock_path)
-    with pytest.raises(UserError, match="is already being trained"):
-        move_to_trash(workspace, folder)
-    assert folder.spec_path.exists()
-    os.close(lock)

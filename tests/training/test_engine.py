@@ -336,6 +336,7 @@ def test_the_first_two_whole_epochs_are_held_against_the_estimate(tmp_path: Path
     assert (again["epoch"], again["compile_seconds"]) == (2, pytest.approx(0.0, abs=0.5))
     (started,) = [event for event in bench.events if event["event"] == "stage_started"]
     assert started["estimated_seconds"] == 2.0
+    assert started["estimates"] == [2.0]
 
 
 def test_without_an_estimate_nothing_is_told_of_it(tmp_path: Path) -> None:

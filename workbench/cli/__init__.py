@@ -14,10 +14,11 @@ from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, resume, runs, status, stop
 from workbench.cli.setup import completion, presets
 from workbench.cli.train import train
+from workbench.cli.trash import delete, restore
 
 for _command in (
     check, demo, data, presets, plan, train, runs, attach, status, stop, resume,
-    layers, evaluate, compare, ladder, predict, completion,
+    delete, restore, layers, evaluate, compare, ladder, predict, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

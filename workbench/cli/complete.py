@@ -19,6 +19,19 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _matching([folder.name for folder in folders], incomplete)
 
 
+def complete_trash(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Names of deleted runs in the workspace's trash."""
+    from workbench.errors import UserError
+    from workbench.paths import find_workspace
+    from workbench.runs.trash import list_trash
+
+    try:
+        deleted = list_trash(find_workspace(ctx.params.get("own_workspace")))
+    except UserError:
+        return []
+    return _matching(list(dict.fromkeys(run.name for run in deleted)), incomplete)
+
+
 def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Names of presets."""
     from workbench.experiment.presets import PRESETS

@@ -3,7 +3,8 @@
 import json
 import textwrap
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -24,30 +25,7 @@ from workbench.text import plural
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.ladder import Ladder
-
-
-@dataclass(frozen=True)
-class Row:
-    """A rung of the table; what is not known is None.
-
-    Attributes:
-        state: of the run; "gone" where its folder is.
-        split: of the accuracy: test, or validation for want of test images.
-        seconds: of work, without the waiting.
-        book, readers: accuracies to hold one's own beside (see `experiment.rungs`).
-    """
-
-    preset: str
-    run: str
-    state: str
-    detail: str = ""
-    split: str | None = None
-    accuracy: float | None = None
-    interval: tuple[float, float] | None = None
-    seconds: float | None = None
-    random_weights: bool = False
-    book: float | None = None
-    readers: float | None = None
+    from workbench.runs.ladder_rows import RungRow
 
 
 @click.command()
@@ -105,6 +83,7 @@ def ladder(
     workbench ladder photos-ladder-1 --stop
     """
     from workbench.runs.ladder import find_ladder, list_ladders, start
+    from workbench.runs.ladder_rows import read_rows
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
         raise UserError("Give one of --data, --watch, --stop and --resume.")
@@ -128,7 +107,7 @@ def ladder(
         say(f"{plural(len(queued), 'run')} queued." if queued else "Nothing is left to do.")
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
-    rows = table_rows(workspace, chosen)
+    rows = read_rows(workspace, chosen)
     if as_json:
         told = {"name": chosen.name, "rungs": [asdict(row) for row in rows]}
         click.echo(json.dumps(told, indent=1))
@@ -149,8 +128,8 @@ def rung_specs(
     """Preset and checked spec of each rung.
 
     Raises:
-        UserError: no such images or preset, a setting that is not allowed in one of the rungs
-            (which is named), or weights that cannot be had.
+        UserError: no such images or preset, or a setting that is not allowed in one of the rungs
+            (which is named).
     """
     from workbench.cli.sources import preset_spec
     from workbench.experiment.rungs import LADDER
@@ -166,7 +145,6 @@ def rung_specs(
         except UserError as error:
             raise UserError(f"rung {preset}: {error.message}", error.hint) from None
         specs.append((preset, spec))
-    _find_weights([spec for _, spec in specs])
     return specs
 
 
@@ -176,26 +154,15 @@ def _has_base(preset: str) -> bool:
     return preset in PRESETS and "base" in PRESETS[preset].build(BOOK_FACTS)
 
 
-def _find_weights(specs: "list[ExperimentSpec]") -> None:
-    """Brings what has to be downloaded now, while someone is there to read what went wrong."""
-    from workbench.bases.weights import find_weights
-
-    bases = [(s.base.name, s.data.image_size, s.base.weights) for s in specs if s.base]
-    with progress_bar() as progress:
-        for name, size, weights in dict.fromkeys(bases):
-            find_weights(name, size, weights, progress)
-
-
 def _start_new(
     workspace: Workspace, name: str | None, specs: "list[tuple[str, ExperimentSpec]]"
 ) -> "Ladder":
     from workbench.cli.train import data_stem
-    from workbench.experiment.toml import dump_spec
-    from workbench.runs.ladder import create_ladder, start
+    from workbench.runs.ladder import prepare_ladder, start
 
-    data = data_stem(workspace, specs[0][1])
-    texts = [(preset, dump_spec(spec)) for preset, spec in specs]
-    made = create_ladder(workspace, name, data, texts)
+    with progress_bar() as progress:
+        data = data_stem(workspace, specs[0][1])
+        made = prepare_ladder(workspace, name, data, specs, progress)
     start(workspace, made)
     say(f"ladder {made.name}: {plural(len(made.rungs), 'run')} queued", err=True)
     return made
@@ -239,41 +206,9 @@ def _watch(workspace: Workspace, chosen: "Ladder") -> None:
         say("")
 
 
-def table_rows(workspace: Workspace, chosen: "Ladder") -> list[Row]:
-    """How the rungs stand."""
-    from workbench.experiment.rungs import FIGURES, Figures
-    from workbench.runs.compare import load_facts, result
-    from workbench.runs.ladder import folders
-
-    there = {folder.name: folder for folder in folders(workspace, chosen)}
-    rows = []
-    for rung in chosen.rungs:
-        said = asdict(FIGURES.get(rung.preset, Figures()))
-        if rung.run not in there:
-            rows.append(Row(rung.preset, rung.run, "gone", **said))
-            continue
-        facts = load_facts(there[rung.run])
-        figures = result(facts)
-        rows.append(
-            Row(
-                rung.preset,
-                rung.run,
-                figures.state,
-                facts.summary.state.detail,
-                figures.split,
-                figures.accuracy,
-                figures.interval,
-                figures.seconds,
-                figures.random_weights,
-                **said,
-            )
-        )
-    return rows
-
-
-def ladder_table(rows: list[Row]) -> str:
+def ladder_table(rows: "Sequence[RungRow]") -> str:
     """The rungs side by side with the book's figures, and what has to be said of them."""
-    from workbench.experiment.rungs import ABOUT_BOOK, ABOUT_READERS
+    from workbench.runs.ladder_rows import figure, notes
 
     headers = ("rung", "accuracy", "95 % interval", "seconds", "book", "readers")
     cells = [
@@ -282,28 +217,12 @@ def ladder_table(rows: list[Row]) -> str:
             row.state if row.accuracy is None else accuracy(row.accuracy),
             f"{row.interval[0]:.3f} to {row.interval[1]:.3f}" if row.interval else "-",
             "-" if row.seconds is None else f"{row.seconds:,.0f}",
-            _said(row.book),
-            _said(row.readers),
+            figure(row.book),
+            figure(row.readers),
         )
         for row in rows
     ]
-    notes = []
-    if any(row.book for row in rows):
-        notes.append(ABOUT_BOOK)
-    if any(row.readers for row in rows):
-        notes.append(ABOUT_READERS)
-    if any(row.random_weights for row in rows):
-        notes.append("random: the base had random weights, as asked for.")
-    if any(row.split == "validation" for row in rows):
-        notes.append(
-            "There are no test images: accuracies are of the validation images that chose the best "
-            "epoch, and so a little high."
-        )
-    notes.append("runs: " + ", ".join(row.run for row in rows))
-    notes += [f"{row.run}: {row.detail}" for row in rows if row.state in ("failed", "interrupted")]
-    wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in notes]
+    said = [*notes(rows), "runs: " + ", ".join(row.run for row in rows)]
+    said += [f"{row.run}: {row.detail}" for row in rows if row.state in ("failed", "interrupted")]
+    wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in said]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])
-
-
-def _said(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:.3f}".rstrip("0").ljust(4, "0")

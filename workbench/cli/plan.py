@@ -1,9 +1,8 @@
 """`workbench plan` and `workbench layers`: what will run, and what was really frozen."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from workbench.experiment.facts import DataFacts
     from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.figures import Figures
-    from workbench.ui.layer_rows import Layer
-
-HEAD = "head"  # the block of what lies on a pretrained base
+    from workbench.runs.layer_truth import Layer, Verdict
 
 
 @click.command()
@@ -136,7 +133,7 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
     """Show what was frozen in a run: requested, compiled, and what the weights really did."""
     from workbench.runs.events import newest_by_stage, read_all
     from workbench.runs.folder import find_run
-    from workbench.ui.layer_rows import layers_of_stage
+    from workbench.runs.layer_truth import groups_of, layers_of_stage, verdict
 
     folder = find_run(workspace, run)
     events = read_all(folder.events_path)
@@ -151,41 +148,14 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
         started = stages.get(number, {})
         random = "  random weights" if started.get("weights") == "random" else ""
         say(f"stage {number + 1}  {started.get('name', '?')}, after epoch {event['epoch']}{random}")
-        rows = [layer for layer in layers_of_stage(started, event) if layer.compiled]
-        say(truth_table(rows if show_all else by_block(rows)))
+        found = [layer for layer in layers_of_stage(started, event) if layer.compiled]
+        if show_all:
+            say(truth_table((layer, verdict(layer)) for layer in found))
+        else:
+            say(truth_table((group.together, group.verdict) for group in groups_of(found)))
 
 
-def by_block(layers: "Sequence[Layer]") -> "list[Layer]":
-    """Layers of a block that the plan treats alike as one row; those of the head as they are.
-
-    In a block that trains, batch normalization stays frozen unless asked otherwise: such a block
-    has two rows.
-    """
-    groups: dict[tuple[str, ...], list[Layer]] = {}
-    for layer in layers:
-        apart = layer.block in ("", HEAD)
-        key = ("", layer.name) if apart else (layer.block, layer.requested, layer.compiled)
-        groups.setdefault(key, []).append(layer)
-    parts = Counter(block for block, *_ in groups)
-    return [
-        _together(block, group, parts[block] > 1) if block else group[0]
-        for (block, *_), group in groups.items()
-    ]
-
-
-def _together(block: str, group: "list[Layer]", halved: bool) -> "Layer":
-    from workbench.ui.layer_rows import BATCH_NORM
-
-    norms = all(layer.kind == BATCH_NORM for layer in group)
-    return replace(
-        group[-1],
-        name=f"{block} batch norm" if halved and norms else block,
-        parameters=sum(layer.parameters for layer in group),
-        moved=max((layer.moved for layer in group if layer.moved is not None), default=None),
-    )
-
-
-def truth_table(layers: "Sequence[Layer]") -> str:
+def truth_table(rows: "Iterable[tuple[Layer, Verdict | None]]") -> str:
     """Requested, compiled and moved, a line a row; what disagrees is marked in words."""
     lines = [
         (
@@ -195,9 +165,9 @@ def truth_table(layers: "Sequence[Layer]") -> str:
             layer.requested,
             layer.compiled,
             _moved(layer.moved),
-            _verdict(layer),
+            verdict.words if verdict else "",
         )
-        for layer in layers
+        for layer, verdict in rows
     ]
     headers = ("layer", "output", "parameters", "requested", "compiled", "moved", "")
     return table(headers, lines, "lrrllr")
@@ -205,10 +175,3 @@ def truth_table(layers: "Sequence[Layer]") -> str:
 
 def _moved(share: float | None) -> str:
     return "-" if share is None else f"{share:.3%}" if share else "0"
-
-
-def _verdict(layer: "Layer") -> str:
-    from workbench.ui.layer_rows import verdict
-
-    told = verdict(layer)
-    return told.words if told else ""

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec, spec_tree
-from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, read_all
+from workbench.runs.events import Event, read_all
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
-from workbench.runs.rows import WAITING_PHASE, StageRow, number, text, whole
+from workbench.runs.rows import StageRow, number, text, whole
 from workbench.runs.state import RunSummary, summarise
 
 # Images by (hash of their pixels, label), each as often as it is there.
@@ -204,29 +203,10 @@ def result(run: RunFacts) -> Result:
         interval=evaluation.interval if evaluation else None,
         images=evaluation.images if evaluation else None,
         parameters=whole(last[1].event.get("parameters")) if last else None,
-        seconds=seconds_worked(run.events),
+        seconds=history.seconds_worked,
         best_epoch=stages[-1].best_epoch if stages else None,
         random_weights=run.summary.random_weights,
     )
-
-
-def seconds_worked(events: Iterable[Event]) -> float | None:
-    """The seconds that a run's workers worked, without what they waited; None before the first."""
-    told = [(event, t) for event in events if (t := number(event.get("t"))) is not None]
-    if not any(event["event"] == "worker_started" for event, _ in told):
-        return None
-    return sum(
-        max(after - before, 0.0)
-        for (event, before), (following, after) in pairwise(told)
-        if _works(event) and following["event"] not in LIFE_BEGINS
-    )
-
-
-def _works(event: Event) -> bool:
-    """True where work follows the event at once."""
-    if event["event"] == "preparing":
-        return not text(event.get("phase")).startswith(WAITING_PHASE)
-    return event["event"] != "launched" and event["event"] not in LIFE_ENDS
 
 
 def _stage_figures(run: RunFacts, stage: StageRow) -> StageFigures:

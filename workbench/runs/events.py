@@ -9,7 +9,8 @@ know; a change that would mislead such a reader raises SCHEMA.
     launched          job, resume, queued, argv, host, boot_id, log_start (the byte of worker.log
                       where this life's output begins); told by the launcher before the worker
                       starts
-    worker_started    pid, host, boot_id, python, backend, keras and versions of other packages
+    worker_started    pid, host, boot_id, python, backend, keras and versions of other packages;
+                      warm: whether keras had been imported before there was a run
     gpu_chosen        asked (auto, none or a number), gpu {index, uuid, name, memory_free,
                       memory_total} or null for the CPU
     preparing         phase (a word or two; "wait for RUN" in the queue), done, total (0:
@@ -19,7 +20,8 @@ know; a change that would mislead such a reader raises SCHEMA.
     stage_started     stage, name, epochs, steps, batch_size, optimizer, learning_rate, parameters,
                       trainable_parameters, layers [{name, kind, output_shape, parameters}],
                       precision, jit, device, prefix, cached, weights, estimated_seconds (of an
-                      epoch; null where the machine was not measured)
+                      epoch; null where the machine was not measured), estimates (seconds of an
+                      epoch of each stage of the plan; [] likewise)
     progress          stage, phase (train or validation), epoch, step, steps, loss, accuracy,
                       images_per_second (null in validation); at most twice a second
     epoch_finished    stage, epoch, loss, accuracy, val_loss, val_accuracy (null without validation

@@ -135,6 +135,19 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
     )
 
 
+def check_name(name: str) -> None:
+    """Looks whether a new run can have a name.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not NAME_PATTERN.fullmatch(name) or name == LATEST:
+        raise UserError(
+            f"{safe_text(repr(name))} cannot be a run's name; allowed: up to 64 letters, digits, "
+            f"dots, dashes and underscores, beginning with a letter or digit, and not {LATEST!r}."
+        )
+
+
 def list_runs(workspace: Workspace) -> list[RunFolder]:
     """The runs, newest first by when they were made; folders that are no runs are left out."""
     if not workspace.runs.is_dir():
@@ -167,11 +180,7 @@ def _age(made: tuple[int, RunFolder]) -> tuple[int, list[tuple[int, str]]]:
 
 
 def _named(workspace: Workspace, name: str) -> Path:
-    if not NAME_PATTERN.fullmatch(name) or name == LATEST:
-        raise UserError(
-            f"{safe_text(repr(name))} cannot be a run's name; allowed: up to 64 letters, digits, "
-            f"dots, dashes and underscores, beginning with a letter or digit, and not {LATEST!r}."
-        )
+    check_name(name)
     path = workspace.runs / name
     try:
         path.mkdir()

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from workbench.runs.events import Event
+from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event
 from workbench.runs.rows import (
     WAITING_PHASE,
     EpochRow,
     Evaluation,
+    Notice,
     Place,
     StageRow,
     StepProgress,
@@ -47,6 +48,8 @@ class History:
         started: time of the first event, in unix seconds.
         ended: time of the event that ended the newest life; None while it goes on.
         last_sign: time of the newest event.
+        seconds_worked: by its workers, without what they waited; None before the first of them.
+        at_work: True where work follows the newest event.
         worker: the newest life's `worker_started`, before that its `launched`.
         data: the newest `data_ready`; `images` (by split) and `labels` are taken from it.
         work: how far preparing or evaluating is.
@@ -65,6 +68,8 @@ class History:
     started: float | None = None
     ended: float | None = None
     last_sign: float | None = None
+    seconds_worked: float | None = None
+    at_work: bool = False
     worker: Event = field(default_factory=dict)
     data: Event = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
@@ -74,7 +79,7 @@ class History:
     epochs: list[EpochRow] = field(default_factory=list)
     progress: StepProgress | None = None
     checkpoint: Place | None = None
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     evaluation: Evaluation | None = None
     layers: dict[int, Event] = field(default_factory=dict)
     gpu: Event = field(default_factory=dict)
@@ -123,12 +128,24 @@ def fold(events: Iterable[Event], history: History | None = None) -> History:
             continue
         time = number(event.get("t"))
         if time is not None:
+            _count_work(told, event, time)
             told.started = time if told.started is None else told.started
             told.last_sign = time
         told.phase = PHASES.get(kind, told.phase)
         if kind in _HANDLERS:
             _HANDLERS[kind](told, event)
     return told
+
+
+def _count_work(told: History, event: Event, time: float) -> None:
+    """Adds the seconds since the event before, where they were work."""
+    kind = event["event"]
+    if told.seconds_worked is None:
+        told.seconds_worked = 0.0 if kind == "worker_started" else None
+    elif told.at_work and told.last_sign is not None and kind not in LIFE_BEGINS:
+        told.seconds_worked += max(time - told.last_sign, 0.0)
+    waits = kind == "preparing" and text(event.get("phase")).startswith(WAITING_PHASE)
+    told.at_work = not waits and kind != "launched" and kind not in LIFE_ENDS
 
 
 def _life_begins(told: History, event: Event) -> None:
@@ -161,8 +178,8 @@ def _data_ready(told: History, event: Event) -> None:
 
 def _notice(told: History, event: Event) -> None:
     message = text(event.get("message"))
-    if message and message not in told.notices:  # each life may say it again
-        told.notices.append(message)
+    if message and all(message != one.message for one in told.notices):
+        told.notices.append(Notice(message, number(event.get("t"))))  # each life may say it again
 
 
 def _resumed(told: History, event: Event) -> None:

@@ -28,6 +28,7 @@ def run_job(
     request: dict[str, Any],
     on_event: Callable[[Event], None],
     module: str = WORKER_MODULE,
+    on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
     """Has a worker do a job and returns its result.
 
@@ -38,6 +39,7 @@ def run_job(
         request: what the job is about; paths in it absolute.
         on_event: called for every event but the last.
         module: what is run; tests have workers of their own.
+        on_start: given the worker's process, for who may want to end it from another thread.
 
     Raises:
         UserError: the job failed, with the worker's reason; or the worker crashed.
@@ -48,6 +50,7 @@ def run_job(
         asked.write_text(json.dumps(request), encoding="ascii")
         process, events = _start(worker_command(module, job), asked, log)
         try:
+            on_start(process)
             for line in events:
                 event = parse_event(line)
                 if event is None:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from workbench.bases.weights import find_weights
 from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import dump_spec
 from workbench.files import write_atomic
 from workbench.paths import Workspace
+from workbench.progress import Progress, silent
 from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
 from workbench.runs.launch import launch, request_stop
 from workbench.runs.lock import is_locked
@@ -33,6 +37,38 @@ class Ladder:
 
     name: str
     rungs: tuple[Rung, ...]
+
+
+def prepare_ladder(
+    workspace: Workspace,
+    name: str | None,
+    data: str,
+    specs: Sequence[tuple[str, ExperimentSpec]],
+    progress: Progress = silent,
+) -> Ladder:
+    """Brings the weights that its bases need, then makes a ladder; `start` queues its runs.
+
+    What has to be downloaded comes now, while someone is there to read what went wrong.
+
+    Args:
+        name, data: as `create_ladder`.
+        specs: preset and checked spec of each rung, from the lowest up.
+        progress: told of downloads.
+
+    Raises:
+        UserError: weights cannot be had, the name is taken, or the disk cannot be written.
+    """
+    bases = [(s.base.name, s.data.image_size, s.base.weights) for _, s in specs if s.base]
+    for base, size, weights in dict.fromkeys(bases):
+        find_weights(base, size, weights, progress)
+    texts = [(preset, dump_spec(spec)) for preset, spec in specs]
+    try:
+        return create_ladder(workspace, name, data, texts)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(
+            f"The ladder cannot be written in {safe_text(workspace.runs)}: {reason}."
+        ) from None
 
 
 def create_ladder(

@@ -32,6 +32,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something that people should know, and when it was told; None where that is not known."""
+
+    message: str
+    time: float | None = None
+
+
+@dataclass(frozen=True)
 class Work:
     """How far preparing or evaluating is; `total` is 0 where it is unknown."""
 

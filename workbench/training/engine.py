@@ -209,6 +209,7 @@ class _StageRun:
             jit=self.jit,
             device=self.engine.device.name,
             estimated_seconds=self.engine.expected.get(self.stage.index),
+            estimates=list(self.engine.expected.values()),
         )
 
     def _epoch(self, epoch: int, first_step: int) -> None:
