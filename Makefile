@@ -22,7 +22,7 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 pictures: $(INSTALLED)
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/draw_screens.py
 
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

@@ -16,6 +16,19 @@ MOMENT = 0.05  # seconds
 Play = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
 
 
+class FakeWarmWorker:
+    """Stands for a worker that has imported keras; waits until it is closed."""
+
+    made: list["FakeWarmWorker"]
+
+    def __init__(self) -> None:
+        self.waits = True
+        self.made.append(self)
+
+    def close(self) -> None:
+        self.waits = False
+
+
 def drive(folder: Path, play: Play, size: tuple[int, int] = (80, 24), **options: Any) -> None:
     """Runs the app in a workspace while `play` uses it."""
 

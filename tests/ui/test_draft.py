@@ -150,5 +150,5 @@ def test_a_hostile_source_is_shown_harmless_and_found_again(workspace):
 
 def test_a_full_disk_is_told_in_words(workspace):
     workspace.runs.write_text("a file where a folder should be")
-    with pytest.raises(UserError, match="cannot be kept"):
+    with pytest.raises(UserError, match="cannot be written"):
         Draft(workspace).save()

@@ -4,17 +4,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+from textual.command import CommandList
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
+from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.dialogs import Ask
 from workbench.ui.screens.home import HomeScreen
+from workbench.ui.screens.machine_step import MachineStep
+from workbench.ui.widgets.key_line import KeyLine
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"
@@ -60,6 +65,19 @@ def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
+def test_keys_work_on_an_empty_home_that_was_come_back_to(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.screen.query("#nothing"), "home")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: not isinstance(app.screen, HomeScreen), "what all this is")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home again")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, MachineStep), "the first step")
+
+    drive(tmp_path, play)
+
+
 def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
     alive = make_run(tmp_path, "alive", 0.5, 0.6, end="")
     lock = take_lock(alive.lock_path)
@@ -100,30 +118,147 @@ def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: len(table(app)) == 2, "two runs")
+        assert "back" not in offered(app)
         await pilot.press("slash", *"dog")
+        assert "back" in offered(app)
         await until(pilot, lambda: names(app) == ["dogs-1"], "the one that fits")
         await pilot.press("escape")
         await until(pilot, lambda: len(table(app)) == 2, "all again")
+        assert "back" not in offered(app)
 
     drive(tmp_path, play)
 
 
-def test_deleting_asks_and_moves_to_the_trash(tmp_path: Path) -> None:
+def offered(app: WorkbenchApp) -> set[str]:
+    return {one.binding.action for one in app.screen.active_bindings.values()}
+
+
+def told(app: WorkbenchApp) -> str:
+    """All notices."""
+    return "\n".join(notice.message for notice in app._notifications)
+
+
+async def delete(app: WorkbenchApp, pilot: Pilot[Any], folder: RunFolder) -> None:
+    """Deletes the run under the cursor, and waits until home has seen it."""
+    await pilot.press("delete", "y")
+    await until(pilot, lambda: not app.find_run(folder.name), "deleted")
+    await until(pilot, lambda: "undo" in offered(app), "it can be taken back")
+
+
+def test_deleting_asks_and_can_be_taken_back(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "old", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["old"], "the run")
+        assert "undo" not in offered(app)
+        await pilot.press("delete")
+        await pilot.press("enter")  # the default loses nothing
+        assert folder.path.exists()
+        await delete(app, pilot, folder)
+        assert told(app) == "old is in the trash; u brings it back."
+        assert "u  bring back the run that was deleted last" in text(app, "#nothing")
+        (trashed,) = (tmp_path / "saved_models" / ".trash").iterdir()
+        assert (trashed / "spec.toml").read_text() == SPEC
+        await pilot.press("u")
+        await until(pilot, lambda: names(app) == ["old"], "the run again")
+        assert app.screen.focused is app.screen.query_one(DataTable)
+        assert told(app).endswith("old is back.")
+        await until(pilot, lambda: "undo" not in offered(app), "nothing to take back")
+
+    drive(tmp_path, play)
+    assert folder.spec_path.read_text() == SPEC
+
+
+def test_deletions_are_taken_back_one_by_one_the_last_first(tmp_path: Path) -> None:
+    runs = {name: make_run(tmp_path, name, 0.5) for name in ("one", "two", "three", "four")}
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: len(names(app)) == 4, "four runs")
+        await pilot.press("down")
+        await delete(app, pilot, runs["three"])
+        assert app.screen.query_one(DataTable).cursor_row == 1  # the next took its place
+        await pilot.press("delete", "y")
+        await until(pilot, lambda: names(app) == ["four", "one"], "two are gone")
+        trash = tmp_path / "saved_models" / ".trash"
+        for path in trash.glob("three.*"):  # deleted earlier, though in the same second
+            path.rename(trash / "three.20200101-000000")
+        await pilot.press("u")
+        await until(pilot, lambda: names(app) == ["four", "two", "one"], "the last")
+        await pilot.press("u")
+        await until(pilot, lambda: len(names(app)) == 4, "the one before")
+
+    drive(tmp_path, play)
+
+
+def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "old", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["old"], "the run")
+        await delete(app, pilot, folder)
+        make_run(tmp_path, "old", 0.75)
+        await until(pilot, lambda: names(app) == ["old"], "another of the name")
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        assert "undo" in offered(app)  # nothing was done, so it still can be
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question again")
+        assert "There is another run old by now." in str(app.screen.query(Static)[0].content)
+        await pilot.press("enter")
+        await until(pilot, lambda: set(names(app)) == {"old", "old-old"}, "both")
+        accuracies = {row[1]: row[3] for row in table(app)}
+        assert accuracies == {"old": "0.750", "old-old": "0.500"}
+
+    drive(tmp_path, play)
+
+
+def test_the_palette_brings_back_any_deleted_run(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        folder = make_run(tmp_path, name, 0.5)
+        move_to_trash(Workspace(tmp_path), folder)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "undo" in offered(app), "the trash was looked at")
+        await pilot.press("ctrl+p", *"bring back first")
+        commands = app.screen.query_one(CommandList)
+        await until(pilot, lambda: commands.option_count == 1, "the command")
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await until(pilot, lambda: names(app) == ["first"], "the run")
+
+    drive(tmp_path, play)
+
+
+def test_a_run_at_work_is_not_deleted(tmp_path: Path) -> None:
+    busy = make_run(tmp_path, "busy", 0.5, end="")
+    lock = take_lock(busy.lock_path)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["busy"], "the run")
+        await pilot.press("delete")
+        assert isinstance(app.screen, HomeScreen)  # nothing is asked
+        assert told(app) == "busy is at work: x stops it, and then it can be deleted."
+
+    drive(tmp_path, play)
+    os.close(lock)
+    assert busy.path.exists()
+
+
+def test_a_worker_that_begins_while_it_is_asked_keeps_its_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["old"], "the run")
         await pilot.press("delete")
-        await pilot.press("enter")  # the default loses nothing
-        assert folder.path.exists()
-        await pilot.press("delete")
+        lock = take_lock(folder.lock_path)
         await pilot.press("y")
-        await until(pilot, lambda: not folder.path.exists(), "moved")
-        await until(pilot, lambda: "No runs yet." in text(app, "#nothing"), "an empty table")
+        await until(pilot, lambda: "old is at work: a worker holds it" in told(app), "why not")
+        os.close(lock)
 
     drive(tmp_path, play)
-    (trashed,) = (tmp_path / "saved_models" / ".trash").iterdir()
-    assert (trashed / "spec.toml").read_text() == SPEC
+    assert folder.path.exists()
 
 
 def test_stopping_asks_and_leaves_a_request(tmp_path: Path) -> None:
@@ -146,17 +281,13 @@ def test_only_what_can_be_done_with_a_run_is_offered(tmp_path: Path) -> None:
     lock = take_lock(busy.lock_path)
     make_run(tmp_path, "done", 0.5)
 
-    def offered(app: WorkbenchApp) -> set[str]:
-        return {one.binding.action for one in app.screen.active_bindings.values()}
-
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["busy", "done"], "two runs")
         assert "stop" in offered(app)
         await pilot.press("down")
         await until(pilot, lambda: "stop" not in offered(app), "nothing to stop")
         assert {"new", "compare", "delete", "app.quit"} <= offered(app)
-        footer = app.screen.query_one(Footer)
-        assert footer.max_scroll_x == 0  # all keys are seen
+        assert app.screen.query_one(KeyLine).keys.cell_len <= 80  # all keys are seen
 
     drive(tmp_path, play)
     os.close(lock)
@@ -168,8 +299,7 @@ def test_the_keys_of_a_run_at_work_fit_too(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["busy"], "the run")
-        await until(pilot, lambda: app.screen.query_one(Footer).children, "the keys")
-        assert app.screen.query_one(Footer).max_scroll_x == 0
+        assert app.screen.query_one(KeyLine).keys.cell_len <= 80
 
     drive(tmp_path, play)
     os.close(lock)

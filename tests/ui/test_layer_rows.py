@@ -10,19 +10,14 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
-from workbench.ui.layer_rows import (
-    Layer,
-    TableRow,
+from workbench.runs.layer_truth import Layer, groups_of, layers_of_spec, layers_of_stage, verdict
+from workbench.ui.layer_rows import TableRow, table_rows
+from workbench.ui.layer_text import (
     below_of,
     block_in_words,
-    groups_of,
     hanging,
-    layers_of_spec,
-    layers_of_stage,
     named_line,
     shape_in_words,
-    table_rows,
-    verdict,
 )
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,

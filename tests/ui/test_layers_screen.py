@@ -21,7 +21,9 @@ from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.layers import ChooseLayersScreen, LayersScreen
+from workbench.ui.draft import Draft, newest_draft
+from workbench.ui.screens.layers import LayersScreen
+from workbench.ui.screens.layers_step import LayersStep
 from workbench.ui.widgets.layer_table import LayerTable
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
@@ -230,23 +232,26 @@ def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
 
 
 async def open_draft(
-    app: WorkbenchApp, pilot: Pilot[Any], spec: ExperimentSpec, figures: Figures | None = FIGURES
+    app: WorkbenchApp, pilot: Pilot[Any], preset: str, figures: Figures | None = FIGURES
 ) -> list[ExperimentSpec]:
     done: list[ExperimentSpec] = []
-    await app.push_screen(ChooseLayersScreen(spec, FACTS, figures, done.append))
+    draft = Draft(app.workspace, keeper=app.keeper)
+    draft.take_source(app.workspace.root / "photos", FACTS)
+    draft.take_preset(preset)
+    await app.push_screen(LayersStep(draft, draft.spec(), figures, done.append))
     await until(pilot, lambda: app.screen.query_one(LayerTable).row_count, "layers")
     return done
 
 
 def trainable(app: WorkbenchApp) -> tuple[str, ...]:
-    assert isinstance(app.screen, ChooseLayersScreen)
+    assert isinstance(app.screen, LayersStep)
     assert app.screen.spec.base is not None
     return app.screen.spec.base.trainable
 
 
 def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        done = await open_draft(app, pilot, spec_of("fine-tuning"))
+        done = await open_draft(app, pilot, "fine-tuning")
         text = shown(app)
         assert "7,145,217 of 14,780,481 trainable, 7,635,264 frozen 48%" in text
         assert "block1-block4 run once: about" in text
@@ -268,14 +273,14 @@ def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
         await until(pilot, lambda: done, "the choice")
         assert done[0].base is not None
         assert done[0].base.trainable == ("block5",)
-        assert not isinstance(app.screen, ChooseLayersScreen)
+        assert not isinstance(app.screen, LayersStep)
 
     drive(tmp_path, play)
 
 
 def test_what_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_draft(app, pilot, spec_of("fine-tuning"), figures=None)
+        await open_draft(app, pilot, "fine-tuning", figures=None)
         assert "once the machine check has measured" in shown(app)
         await pilot.press("end", "space")
         assert "it always trains" in shown(app)
@@ -290,7 +295,7 @@ def test_what_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
 
 def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_draft(app, pilot, spec_of("convnet"))
+        await open_draft(app, pilot, "convnet")
         before = row(app, "layer dense1")[2]
         await pilot.press("4", "3", "2")
         assert "layer pool4" not in keys(app)
@@ -307,12 +312,29 @@ def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", ["dense", "feature-extraction"])
 def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        spec = spec_of(preset)
-        await open_draft(app, pilot, spec)
+        await open_draft(app, pilot, preset)
+        assert isinstance(app.screen, LayersStep)
+        spec = app.screen.draft.spec()
         await pilot.press("space", "u", "f", "1")
-        assert isinstance(app.screen, ChooseLayersScreen)
+        assert isinstance(app.screen, LayersStep)
         assert app.screen.spec == spec
         words = "nothing pretrained" if preset == "dense" else "choose fine-tuning"
         assert words in shown(app)
+
+    drive(tmp_path, play)
+
+
+def test_a_draft_keeps_what_was_toggled(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_draft(app, pilot, "convnet")
+        step = app.screen
+        assert isinstance(step, LayersStep)
+        await pilot.press("2")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not step, "the screen before")
+        kept = newest_draft(app.workspace, app.keeper)
+        assert kept is not None
+        assert kept.spec().model.convolutions.pooling == (True, False, True, True)
+        assert kept.spec() == step.spec
 
     drive(tmp_path, play)

@@ -29,17 +29,13 @@ from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.machine import (
-    DetailsScreen,
-    MachineScreen,
-    Pen,
-    checkup,
-    details_text,
-    gauge_text,
-    last_report,
-)
+from workbench.ui.checkup import checkup
+from workbench.ui.machine_text import Pen, details_text, gauge_text
+from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.screens.machine_details import DetailsScreen
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
+PEN = Pen(True, lambda name: "")
 BOX = {"cpu": 37.0, "memory_used": 56 * GIB, "memory_total": 256 * GIB}
 
 
@@ -213,7 +209,7 @@ def test_a_check_that_fails_is_said_and_can_be_repeated(
         await until(pilot, lambda: said(screen).startswith("failed ✗"), "that it failed")
         assert type(error).__name__ in said(screen)
         assert "\x1b" not in said(screen)
-        assert last_report(pilot.app) is None
+        assert checkup(pilot.app).state.report is None
         box.answer = healthy()
         await pilot.press("a")
         await answered(screen, pilot)
@@ -225,12 +221,12 @@ def test_a_check_that_fails_is_said_and_can_be_repeated(
 def test_a_later_failure_leaves_the_report(tmp_path: Path, box: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        before = last_report(pilot.app)
+        before = checkup(pilot.app).state.report
         box.answer = OSError("gone")
         await pilot.press("a")
         await until(pilot, lambda: "gone" in said(screen), "the failure")
         assert "usable ✓" in said(screen)
-        assert last_report(pilot.app) is before
+        assert checkup(pilot.app).state.report is before
 
     show(tmp_path, scene)
 
@@ -248,7 +244,7 @@ def test_leaving_during_a_check_loses_nothing(tmp_path: Path, box: FakeCheck) ->
         await pilot.press("escape")
         await until(pilot, lambda: not again.is_attached, "home")
         box.released.set()
-        await until(pilot, lambda: last_report(pilot.app), "the report")
+        await until(pilot, lambda: checkup(pilot.app).state.report, "the report")
         assert box.calls == [False]
 
     show(tmp_path, scene)
@@ -435,7 +431,7 @@ def test_gauges_fit_their_column(column: bool, width: int) -> None:
         gpu(2),
     )
     look = live.Gauges(BOX, Nvml(gpus=cards), silent=12.0)
-    told = gauge_text(look, Pen(True, column, lambda name: "")).plain.split("\n")
+    told = gauge_text(look, column, PEN).plain.split("\n")
     assert max(map(len, told)) <= width
     assert any("100 %, 100 °C" in line for line in told)
     assert "  and 2 other programs" in told
@@ -445,4 +441,4 @@ def test_gauges_fit_their_column(column: bool, width: int) -> None:
 
 def test_a_box_without_gpu_says_why() -> None:
     look = live.Gauges(BOX, Nvml(error="Driver Not Loaded", error_code=9))
-    assert "none: Driver Not Loaded" in gauge_text(look, Pen(True, False, lambda name: "")).plain
+    assert "none: Driver Not Loaded" in gauge_text(look, False, PEN).plain

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from workbench.ui.plot_text import PlotOptions, Series, plot
+from workbench.ui.plot_canvas import Series
+from workbench.ui.plot_text import PlotOptions, plot
 
 FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
 RISING = (0.1, 0.2, 0.3, 0.4, 0.5)

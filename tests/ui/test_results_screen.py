@@ -2,14 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from PIL import Image
 from textual.containers import ItemGrid
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import DataTable, Input, Static
 from ui_pilot import drive, until
 
@@ -29,10 +30,11 @@ from workbench.runs.verdicts import (
 )
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.screens import results as screen
+from workbench.ui.results_text import answer_in_words, shade
 from workbench.ui.screens.layers import LayersScreen
-from workbench.ui.screens.results import ResultsScreen, shade
+from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.widgets import predictions
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 
@@ -73,11 +75,15 @@ def make_run(folder: Path, told: Any = None, preset: str = "feature-extraction")
     return run
 
 
+def is_shown(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self)
+
+
 def shown(app: WorkbenchApp) -> str:
     """All that can be seen, with single spaces."""
-    parts = [str(one.render()) for one in app.screen.query(Static) if one.display]
+    parts = [str(one.render()) for one in app.screen.query(Static) if is_shown(one)]
     for table in app.screen.query(DataTable):
-        if table.display:
+        if is_shown(table):
             parts += [str(column.label) for column in table.columns.values()]
             parts += [cell.plain for key in table.rows for cell in table.get_row(key)]
     return " ".join(" ".join(parts).split())
@@ -187,54 +193,130 @@ def test_many_hostile_labels_scroll(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-Job = Callable[[str, dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
-
-
 async def ask(app: WorkbenchApp, pilot: Pilot[Any], path: str) -> None:
-    await open_results(app, pilot, "test 0.9000")
+    """Types a path over what stands in the line."""
     await pilot.press("p")
-    await until(pilot, lambda: app.screen.query(Input), "the question")
-    app.screen.query_one(Input).value = path
+    field = app.screen.query_one("#path", Input)
+    await until(pilot, lambda: field.has_focus, "the line for a path")
+    field.value = path
     await pilot.press("enter")
 
 
 def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
+    run = make_run(tmp_path, figures())
+    run.model_path.write_bytes(b"a model")
+    photos = tmp_path / "photos"
     asked: dict[str, Any] = {}
 
-    def job(name: str, request: dict[str, Any], on_event: Any) -> dict[str, Any]:
+    def job(name: str, request: dict[str, Any], on_event: Any, on_start: Any) -> dict[str, Any]:
         asked.update(request, job=name)
         on_event({"event": "progress", "phase": HOSTILE, "done": 1, "total": 2})
         return {"labels": ["cat", "dog"], "predictions": [
-            {"path": "/a.png", "label": "cat", "probability": 0.75, "problem": ""},
+            {"path": f"{photos}/a.png", "label": "cat", "probability": 0.75, "problem": ""},
             {"path": HOSTILE, "label": "", "probability": 0.0, "problem": "it is no image"},
         ]}  # fmt: skip
 
-    monkeypatch.setattr(screen, "run_job", job)
+    monkeypatch.setattr(predictions, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await ask(app, pilot, str(tmp_path / "photos"))
+        await open_results(app, pilot, "test 0.9000")
+        await ask(app, pilot, str(photos))
         await until(pilot, lambda: "2 predicted, 1 of them unreadable" in shown(app), "answers")
+        assert app.screen.query_one("#answers").has_focus  # to look through them
         text = shown(app)
-        assert "cat 0.750 /a.png" in text
-        assert "unreadable - it is no image: [/oops]\\e[31m\\n\\xff" in text
-        assert asked["job"] == "predict"
-        assert asked["paths"] == [str(tmp_path / "photos")]
+        assert "cat 0.750 a.png" in text  # the folder is known
+        assert "unreadable - [/oops]\\e[31m\\n\\xff: it is no image" in text
+        assert asked == {"job": "predict", "model": str(run.model_path), "paths": [str(photos)]}
+        await pilot.press("p", "escape")
+        await until(pilot, lambda: "true label in rows" in shown(app), "the matrix")
+        assert "2 predicted" not in shown(app)
+        await ask(app, pilot, f"{photos}/cat.7.png")
+        await until(pilot, lambda: asked["paths"] == [f"{photos}/cat.7.png"], "another")
+        await until(pilot, lambda: f"cat 0.750 {photos}/a.png" in shown(app), "its whole path")
+        assert "a.png a.png" not in shown(app)  # the answers before are gone
 
     drive(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/gone/[/oops]\x1b[31m", "There is no file or folder /gone/[/oops]\\e[31m."),
+        ("~no-such-person/nowhere", "There is no file or folder"),
+    ],
+)
+def test_a_path_that_is_wrong_starts_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, words: str
+) -> None:
+    make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
+    asked: list[object] = []
+    monkeypatch.setattr(predictions, "run_job", lambda *job, **_: asked.append(job))
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await ask(app, pilot, path)
+        await until(pilot, lambda: words in shown(app), "the reason")
+        await pilot.press("enter")  # the line is still there to be mended
+        assert app.screen.query_one("#path", Input).has_focus
+
+    drive(tmp_path, play)
+    assert asked == []
 
 
 def test_a_prediction_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
 
-    def job(*_: Any) -> dict[str, Any]:
-        raise UserError(f"There is no {HOSTILE}.")
+    def job(*_: Any, **__: Any) -> dict[str, Any]:
+        raise UserError(f"The model is damaged: {HOSTILE}.", "Train again.")
 
-    monkeypatch.setattr(screen, "run_job", job)
+    monkeypatch.setattr(predictions, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await ask(app, pilot, "~no-such-person/nowhere")
-        await until(pilot, lambda: "There is no [/oops]\\e[31m" in shown(app), "the reason")
+        await open_results(app, pilot, "test 0.9000")
+        await ask(app, pilot, str(tmp_path / "photos"))
+        words = "The model is damaged: [/oops]\\e[31m"
+        await until(pilot, lambda: words in shown(app), "the reason")
+        assert "Train again." in shown(app)
+
+    drive(tmp_path, play)
+
+
+class FakeProcess:
+    """A worker that never answers; its end is waited for."""
+
+    def __init__(self) -> None:
+        self.ended = Event()
+
+    def terminate(self) -> None:
+        self.ended.set()
+
+
+def test_a_worker_that_nobody_waits_for_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
+    begun: list[FakeProcess] = []
+
+    def job(name: str, request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
+        process = FakeProcess()
+        on_start(process)
+        begun.append(process)
+        process.ended.wait()
+        raise UserError("The worker for predict ended by signal SIGTERM.")
+
+    monkeypatch.setattr(predictions, "run_job", job)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await ask(app, pilot, str(tmp_path / "photos"))
+        await until(pilot, lambda: len(begun) == 1, "a worker")
+        await ask(app, pilot, str(tmp_path / "photos"))
+        await until(pilot, lambda: len(begun) == 2, "another worker")
+        assert begun[0].ended.is_set()  # another path was asked for
+        assert not begun[1].ended.is_set()
+        assert "SIGTERM" not in shown(app)
+        await pilot.press("escape", "escape")
+        await until(pilot, begun[1].ended.is_set, "the screen was left")
 
     drive(tmp_path, play)
 
@@ -245,7 +327,9 @@ def test_without_a_model_nothing_is_asked(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
         await pilot.press("p")
-        assert isinstance(app.screen, ResultsScreen)
+        await until(pilot, lambda: app._notifications, "why")
+        assert [one.message for one in app._notifications] == ["This run has no model yet."]
+        assert not is_shown(app.screen.query_one("#path"))
 
     drive(tmp_path, play)
 
@@ -322,7 +406,9 @@ async def climb(app: WorkbenchApp, pilot: Pilot[Any]) -> Draft:
     """Presses the key and gives the draft of the screen that it leads to."""
     await open_results(app, pilot, "test 0.9000")
     await pilot.press("n")
-    await until(pilot, lambda: getattr(app.screen, "_keys", None), "the options of the strategy")
+    await until(pilot, lambda: app.screen.query("#options"), "the strategy")
+    table = app.screen.query_one("#options", DataTable)
+    await until(pilot, lambda: table.row_count, "its options")
     assert isinstance(app.screen, StrategyScreen)
     return app.screen.draft
 
@@ -346,7 +432,10 @@ def test_the_next_rung_opens_with_what_the_run_had(
         assert spec.base
         assert (spec.base.name, spec.base.weights) == ("mobilenetv2-0.35", "/models/own.h5")
         assert draft.settled == {"machine", "data"}
-        assert newest_draft(app.workspace) == draft
+        await until(pilot, lambda: newest_draft(app.workspace), "the draft is kept")
+        kept = newest_draft(app.workspace)
+        assert kept
+        assert (kept.spec(), kept.settled) == (spec, draft.settled)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ResultsScreen), "the results again")
 
@@ -414,6 +503,14 @@ def test_figures_of_the_book_are_found_by_preset() -> None:
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_results(tmp_path)
+
+
+def test_of_many_predictions_the_first_are_shown() -> None:
+    found = [{"problem": ""}, {"problem": "it is no image"}, {"problem": ""}]
+    assert answer_in_words(found, 3) == "3 predicted, 1 of them unreadable"
+    assert answer_in_words(found[:1] * 3, 2) == (
+        "3 predicted; the first 2 are shown. All: workbench predict PATH --csv"
+    )
 
 
 def test_shades_leave_nothing_blank_that_is_there() -> None:

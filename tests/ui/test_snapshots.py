@@ -1,14 +1,16 @@
-"""The characters of every screen against those that were kept, and that they fit.
+"""Every screen, characters and colours, against the picture that was kept, and that it fits.
 
 A screen that was changed on purpose is kept anew with UPDATE_SNAPSHOTS=1 in the environment;
-look at the difference before it is committed.
+look at the pictures before they are committed.
 """
 
 import asyncio
 import contextlib
 import difflib
+import html
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from draw_screens import plain
 from machine_facts import GIB, gpu, healthy, process
 from PIL import Image
 from rich.cells import cell_len
@@ -39,14 +42,17 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft
 from workbench.ui.scan_job import ScanJob
 from workbench.ui.screens import strategy
+from workbench.ui.screens.bench import BenchScreen
 from workbench.ui.screens.compare import CompareScreen
 from workbench.ui.screens.data import DataScreen
+from workbench.ui.screens.ladder import LadderScreen
 from workbench.ui.screens.layers_step import LayersStep
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.screens.train import TrainScreen
 from workbench.ui.screens.why import WhyScreen
+from workbench.ui.widgets.key_line import KeyLine
 
 KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
@@ -62,6 +68,9 @@ FIGURES = Figures(
     speed=Speed(forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
                 forward_step=0.002, training_step=0.005, update=2e-9),
 )  # fmt: skip
+# A piece of text in a picture, whose cells are 12.2 by 24.4.
+PIECE = re.compile(r'<text class="[^"]+-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
+CELL_WIDTH, CELL_HEIGHT = 12.2, 24.4
 CONFUSION = [[46, 3, 1], [4, 41, 5], [0, 9, 41]]
 LABELS = ["cat", "dog", "fox"]
 
@@ -98,8 +107,21 @@ def _layers(draft: Draft) -> Screen[Any]:
     return LayersStep(tuned, tuned.spec(), FIGURES, lambda spec: None)
 
 
+def _bench(draft: Draft) -> BenchScreen:
+    return BenchScreen(replace(draft, preset="convnet-augmented"))
+
+
 def _home(draft: Draft) -> None:
     return None
+
+
+def _ladder(draft: Draft) -> Screen[Any]:
+    presets = ("convnet", "convnet-augmented", "feature-extraction", "fine-tuning")
+    rungs = [{"preset": p, "run": f"cats-dogs-{11 - at}"} for at, p in enumerate(presets[:3])]
+    rungs.append({"preset": presets[3], "run": "cats-dogs-12"})
+    record = draft.workspace.runs / "cats-dogs.ladder.json"
+    record.write_text(json.dumps({"format": 1, "rungs": rungs}), encoding="ascii")
+    return LadderScreen("cats-dogs")
 
 
 def _train(name: str) -> Opener:
@@ -114,6 +136,7 @@ CASES = {
     "machine": Case(lambda draft: MachineScreen(), ("just now", "alice python")),
     # Another class: the first pictures are drawn before their place has its size.
     "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
+    "bench": Case(_bench, ("views 1 to 8", "▀▀▀▀")),
     "strategy": Case(StrategyScreen, ("on the CPU",)),
     "layers": Case(_layers, ("prefix",)),
     "train": Case(_train("cats-dogs-12"), TRAINING),
@@ -121,6 +144,7 @@ CASES = {
     "train-finished": Case(_train("cats-dogs-11"), ("Finished.",)),
     "train-stopped": Case(_train("cats-dogs-10"), ("Stopped.",)),
     "train-failed": Case(_train("cats-dogs-9"), ("Failed.",)),
+    "ladder": Case(_ladder, ("26/40", "1 of 4 rungs")),
     "results": Case(lambda draft: ResultsScreen("cats-dogs-11"), ("true label in rows",)),
     "compare": Case(lambda draft: CompareScreen(("cats-dogs-12", "cats-dogs-11")), ("strategy",)),
     "why": Case(lambda draft: WhyScreen(("border-effect",)), ("place 1",)),
@@ -244,7 +268,7 @@ def characters(app: WorkbenchApp) -> list[str]:
 
 def labels(app: WorkbenchApp) -> list[str]:
     """What the footer is to say, key by key."""
-    return [key.description for key in app.screen.query("FooterKey") if key.display]
+    return [key.binding.description for line in app.screen.query(KeyLine) for key in line.shown]
 
 
 async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str]:
@@ -262,10 +286,19 @@ async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str
     raise AssertionError(f"{words} in vain:\n" + "\n".join(before))
 
 
-def look_at(case: Case, draft: Draft, size: tuple[int, int]) -> tuple[list[str], list[str]]:
-    """The lines of a screen, and the labels of its footer."""
+@dataclass(frozen=True)
+class Look:
+    """A screen: its picture, its lines, and what the footer is to say."""
 
-    async def scene() -> tuple[list[str], list[str]]:
+    picture: str
+    lines: list[str]
+    footer: list[str]
+
+
+def look_at(case: Case, draft: Draft, size: tuple[int, int]) -> Look:
+    """Opens a screen and waits until it is drawn."""
+
+    async def scene() -> Look:
         app = WorkbenchApp(draft.workspace)
         app.utf8, app.animation_level = case.utf8, "none"
         async with app.run_test(size=size) as pilot:
@@ -276,38 +309,64 @@ def look_at(case: Case, draft: Draft, size: tuple[int, int]) -> tuple[list[str],
             if case.key:
                 await pilot.press(case.key)
                 lines = await settled(app, pilot, *case.more)
-            return lines, labels(app)
+            return Look(plain(app.export_screenshot(simplify=True), "kept"), lines, labels(app))
 
     return asyncio.run(scene())
 
 
+def characters_of(picture: str) -> list[str]:
+    """The lines that can be read in a picture."""
+    lines: dict[int, str] = {}
+    for x, y, piece in PIECE.findall(picture):
+        row, column = int(float(y) / CELL_HEIGHT), round(float(x) / CELL_WIDTH)
+        lines[row] = lines.get(row, "").ljust(column) + html.unescape(piece).replace("\xa0", " ")
+    return [lines[row].rstrip() for row in sorted(lines)]
+
+
+def difference(kept: str, shown: str) -> list[str]:
+    """What is another: the characters, else the styles."""
+    before, after = characters_of(kept), characters_of(shown)
+    if before == after:
+        before, after = (
+            kept.replace("><", ">\n<").split("\n"),
+            shown.replace("><", ">\n<").split("\n"),
+        )
+    return list(difflib.unified_diff(before, after, "kept", "shown", lineterm="", n=1))
+
+
 def compare(name: str, shown: str) -> None:
     """Fails with the difference where a screen is another than the one kept."""
-    path = KEPT / f"{name}.txt"
+    path = KEPT / f"{name}.svg"
     if os.environ.get(UPDATE) == "1":
         path.parent.mkdir(exist_ok=True)
         path.write_text(shown, encoding="utf-8")
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
     if kept != shown:
-        told = difflib.unified_diff(
-            kept.splitlines(), shown.splitlines(), f"kept: {path.name}", "shown", lineterm=""
-        )
-        pytest.fail("\n".join([*told, "", HINT]), pytrace=False)
+        pytest.fail("\n".join([path.name, *difference(kept, shown), "", HINT]), pytrace=False)
 
 
 @pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("name", CASES)
 def test_screens_look_as_they_did(name: str, size: tuple[int, int], draft: Draft) -> None:
-    lines, footer = look_at(CASES[name], draft, size)
-    shown = "".join(f"{line.rstrip()}\n" for line in lines)
-    compare(f"{name}-{size[0]}x{size[1]}", shown)
-    assert CASES[name].utf8 or "".join(lines[:-1]).isascii()  # the footer is Textual's own
+    look = look_at(CASES[name], draft, size)
+    lines = look.lines
+    compare(f"{name}-{size[0]}x{size[1]}", look.picture)
+    assert CASES[name].utf8 or "".join(lines).isascii()
     assert [cell_len(line) for line in lines] == [size[0]] * size[1]
-    missing = [label for label in footer if label not in lines[-1]]
-    assert footer
+    missing = [label for label in look.footer if label not in lines[-1]]
+    assert look.footer
     assert not missing, f"cut off in the footer: {missing}\n{lines[-1]}"
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].utf8])
+def test_screens_are_ascii_where_the_terminal_has_no_more(name: str, draft: Draft) -> None:
+    words = tuple(filter(str.isascii, CASES[name].words))
+    look = look_at(replace(CASES[name], words=words, utf8=False), draft, SIZES[0])
+    assert "".join(look.lines).isascii()
+    assert "?" not in "".join(look.lines[1:-1])  # which stands for what has no stand-in
+    assert not [label for label in look.footer if label not in look.lines[-1]]
+
+
 def test_no_snapshot_is_left_over() -> None:
-    known = {f"{name}-{width}x{height}.txt" for name in CASES for width, height in SIZES}
+    known = {f"{name}-{width}x{height}.svg" for name in CASES for width, height in SIZES}
     assert {path.name for path in KEPT.iterdir()} == known

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
+from ui_pilot import FakeWarmWorker
 
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
@@ -23,11 +24,13 @@ from workbench.ui import guide, start
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.screens import strategy
+from workbench.ui.screens.layers_step import LayersStep
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.option import OptionScreen
 from workbench.ui.screens.start import StartScreen
 from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.strategy_text import schema_of, typed_value, value_in_words
+from workbench.ui.strategy_text import cut, schema_of, typed_value, value_in_words
+from workbench.ui.widgets.option_table import OptionTable
 
 LOOPS = 400
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
@@ -104,15 +107,15 @@ def details(screen: StrategyScreen) -> str:
 
 
 def option(screen: StrategyScreen, key: str) -> str:
-    table = screen.query_one("#options", DataTable)
-    row = screen._keys.index(key)
+    table = screen.query_one(OptionTable)
+    row = table.keys.index(key)
     return " ".join(str(cell) for cell in table.get_row_at(row))
 
 
 async def open_option(pilot: Pilot, screen: StrategyScreen, key: str) -> OptionScreen:
-    table = screen.query_one("#options", DataTable)
+    table = screen.query_one(OptionTable)
     table.focus()
-    table.move_cursor(row=screen._keys.index(key))
+    table.move_cursor(row=table.keys.index(key))
     await pilot.press("enter")
     await until(pilot, lambda: isinstance(pilot.app.screen, OptionScreen))
     return pilot.app.screen
@@ -143,11 +146,11 @@ def test_the_cursor_shows_a_rung_without_choosing_it(draft):
     async def steps(pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
-        assert "training.head_epochs" in screen._keys
+        assert "training.head_epochs" in screen.query_one(OptionTable).keys
         assert draft.chosen_preset == "feature-extraction"
         await pilot.press("home")
         await until(pilot, lambda: "every unit" in details(screen))
-        assert "base.name" not in screen._keys
+        assert "base.name" not in screen.query_one(OptionTable).keys
 
     on_screen(draft, steps)
 
@@ -225,10 +228,13 @@ def test_options_of_every_kind_can_be_opened(draft):
 def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start, "launch", lambda folder, queue=False: launched.append(folder.name)
+        runs_start, "launch", lambda folder, queue, warm: launched.append((folder.name, warm))
     )
 
+    worker = FakeWarmWorker()
+
     async def steps(pilot, screen):
+        pilot.app.warm = worker
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
@@ -237,14 +243,14 @@ def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monk
         assert names == ["HomeScreen", "TrainScreen"]
 
     on_screen(draft, steps)
-    assert launched == ["pets-1"]
+    assert launched == [("pets-1", worker)]
     spec = read_spec(workspace.runs / "pets-1" / "spec.toml")
     assert (spec.preset, spec.data.source) == ("feature-extraction", str(draft.source))
     assert newest_draft(workspace) is None
 
 
 def test_a_start_that_is_refused_keeps_the_draft_and_says_why(draft, monkeypatch):
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise UserError("There is no GPU 3.", "Allowed: 0")
 
     monkeypatch.setattr(strategy, "start_run", refuse)
@@ -283,9 +289,7 @@ def test_the_layers_chosen_come_back_and_are_kept(draft):
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "LayersStep")
         assert "strategy" in draft.settled
-        spec = draft.spec()
-        base = spec.base.model_copy(update={"trainable": ("block4", "block5")})
-        pilot.app.screen.spec = spec.model_copy(update={"base": base})
+        await pilot.press("down", "down", "down", "space")  # block4
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
 
@@ -384,7 +388,9 @@ def test_the_meaning_of_every_key_is_the_specs_own():
 def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start, "launch", lambda folder, queue=False: launched.append((folder.name, queue))
+        runs_start,
+        "launch",
+        lambda folder, queue=False, warm=None: launched.append((folder.name, queue)),
     )
 
     async def run() -> None:
@@ -408,3 +414,58 @@ def test_escape_leads_from_the_options_to_the_rungs(draft):
         assert pilot.app.screen is screen
 
     on_screen(draft, steps)
+
+
+def test_a_meaning_that_is_cut_says_so(draft):
+    async def steps(pilot, screen):
+        row = option(screen, "training.head_epochs")
+        assert row.endswith("…")
+        assert len(row.split("  ")[-1]) <= 80
+
+    draft.take_preset("fine-tuning")
+    on_screen(draft, steps)
+
+
+@pytest.mark.parametrize(
+    ("room", "utf8", "shown"),
+    [
+        (9, True, "of images"),
+        (8, True, "of imag…"),
+        (4, True, "of…"),
+        (9, False, "of images"),
+        (8, False, "of im..."),
+    ],
+)
+def test_words_are_cut_with_an_ellipsis(room, utf8, shown):
+    assert cut("of images", room, utf8) == shown
+    assert len(shown) <= room
+
+
+def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(draft):
+    draft.take_preset("fine-tuning")
+
+    async def steps(pilot, screen):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))
+        await pilot.press("down", "down", "down", "space")  # block4
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await until(pilot, lambda: "yours" in option(screen, "base.trainable"))
+        assert "2 head and block4, block5" in details(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))
+        assert pilot.app.screen.spec.base.trainable == ("block4", "block5")
+        await pilot.press("down", "down", "space")  # block3
+        await pilot.press("ctrl+q")
+
+    on_screen(draft, steps)
+    again = newest_draft(draft.workspace)
+    assert again.settings == {"base.trainable": ["block3", "block4", "block5"]}
+    assert "strategy" in again.settled
+
+    async def come_back(pilot, screen):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))
+        assert pilot.app.screen.spec.base.trainable == ("block3", "block4", "block5")
+
+    on_screen(again, come_back)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
 from workbench.paths import Workspace
@@ -16,10 +16,11 @@ from workbench.runs.launch import stop_requested
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.curves import stage_plan
 from workbench.ui.notes import newest_note
+from workbench.ui.run_progress import time_left
 from workbench.ui.screens.dialogs import Confirm
 from workbench.ui.screens.home import HomeScreen
 from workbench.ui.screens.train import TrainScreen
-from workbench.ui.train_text import time_left
+from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.line_plot import LinePlot
 from workbench.ui.widgets.tail import Tail
 
@@ -109,15 +110,9 @@ def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
 
 def test_the_footer_fits_in_eighty_columns(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        footer = screen.query_one(Footer)
         wanted = {"question_mark", "x", "q", "s", "l", "z", "o", "L", "n"}
         await until(pilot, lambda: keys(screen) == wanted)
-
-        def fits() -> bool:
-            ends = [key.region.right for key in footer.children]
-            return len(ends) == len(wanted) and 0 < max(ends) <= 80
-
-        await until(pilot, fits)
+        assert screen.query_one(KeyLine).keys.cell_len <= 80
 
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)

@@ -1,11 +1,13 @@
 """The guided way from an empty workspace to results, with a real worker; left in the middle."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Input, Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
@@ -39,6 +41,34 @@ async def choose(pilot: Pilot[Any], key: str, value: str) -> None:
     await shown(pilot, "OptionScreen")
     await pilot.press("ctrl+u", *value, "enter")
     await shown(pilot, "StrategyScreen")
+
+
+def a_zero(folder: Path) -> Path:
+    """One of the digits as a file outside of the data set."""
+    path = folder / "zero.png"
+    (first, *_) = sorted((folder / "data" / "digits" / "source" / "0").iterdir())
+    with Image.open(first) as image:
+        image.save(path)
+    return path
+
+
+async def predict(pilot: Pilot[Any], digit: Path) -> None:
+    """A path that is wrong, mended in its place; a worker then says what is in the image."""
+    app: WorkbenchApp = pilot.app  # type: ignore[assignment]
+    await pilot.press("p")
+    line = app.screen.query_one("#path", Input)
+    await until(pilot, lambda: line.has_focus, "the line for a path")
+    await pilot.press(*f"{digit}x", "enter")
+    await until(pilot, lambda: f"There is no file or folder {digit}x." in words(app), "no image")
+    await pilot.press("backspace", "enter")
+    for _ in range(3):  # a framework starts first: that may take longer than one waits
+        with suppress(AssertionError):
+            await until(pilot, lambda: "1 predicted" in words(app), "the answer")
+    await until(pilot, lambda: "1 predicted" in words(app), "the answer")
+    answers = app.screen.query_one("#answers", DataTable)
+    label, probability, path = map(str, answers.get_row_at(0))
+    assert (label, Path(path).name) == ("0", digit.name)
+    assert 0.5 < float(probability) <= 1.0
 
 
 def test_the_whole_way_with_a_disconnect_in_the_middle(tmp_path: Path) -> None:
@@ -97,6 +127,7 @@ def test_the_whole_way_with_a_disconnect_in_the_middle(tmp_path: Path) -> None:
         await pilot.press("R")
         await shown(pilot, "ResultsScreen")
         await until(pilot, lambda: "95 % confidence" in words(app), "the figures")
+        await predict(pilot, a_zero(tmp_path))
 
     drive(tmp_path, attach, size=(120, 40))
     assert run.model_path.exists()

@@ -1,12 +1,14 @@
 """The app: its workspace, its runs as they change, and the way from screen to screen."""
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.reactive import var
@@ -15,48 +17,28 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.paths import Workspace
+from workbench.runs.ladder import list_ladders
+from workbench.runs.warm import WarmWorker
+from workbench.text import safe_text
+from workbench.ui.ascii_filter import AsciiFilter
+from workbench.ui.bring_back import DeletedRuns
 from workbench.ui.feed import LOOK_SECONDS, RunFeed, Runs, RunView
-from workbench.ui.marks import speaks_utf8
+from workbench.ui.keeper import Keeper
+from workbench.ui.marks import ASCII_KEYS, speaks_utf8
+from workbench.ui.readiness import make_ready
 from workbench.ui.screens.home import HomeScreen
+from workbench.ui.themes import THEMES, themes_for
 
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
-
-DARK = Theme(
-    name="workbench-dark",
-    primary="#5fafd7",
-    secondary="#8787af",
-    accent="#5fd7af",
-    success="#87d787",
-    warning="#d7af5f",
-    error="#ff8787",
-    foreground="#d0d0d0",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    dark=True,
-)
-LIGHT = Theme(
-    name="workbench-light",
-    primary="#005f87",
-    secondary="#5f5f87",
-    accent="#00785f",
-    success="#186818",
-    warning="#875f00",
-    error="#af0000",
-    foreground="#1c1c1c",
-    background="#ffffff",
-    surface="#f4f4f4",
-    panel="#e4e4e4",
-    dark=False,
-)
 
 
 class RunsChanged(Message):
     """What the feed saw; a newer one makes this one needless."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, ladders: tuple[str, ...]) -> None:
         super().__init__()
         self.runs = runs
+        self.ladders = ladders
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
@@ -71,36 +53,52 @@ class WorkbenchApp(App[None]):
 
     Attributes:
         runs: all runs of the workspace, brought up to date twice a second.
+        ladders: names of all ladders, brought up to date with the runs.
         utf8: whether the terminal shows more than ASCII.
+        warm: a worker for the next run, where somebody is on the way to one.
+        keeper: writes drafts.
     """
 
-    CSS_PATH = "workbench.tcss"
+    # All that screens need, so that none has to read its part when it opens.
+    CSS_PATH: ClassVar = ["workbench.tcss", "screens/layers.tcss", "screens/strategy.tcss"]
     TITLE = "workbench"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual has it
+    COMMANDS = App.COMMANDS | {DeletedRuns}
+    HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
     ]
 
     runs: var[Runs] = var(())  # a reactive would draw the whole screen anew at each look
+    ladders: var[tuple[str, ...]] = var(())
 
     def __init__(self, workspace: Workspace, low_bandwidth: bool = False) -> None:
         super().__init__()
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
         self.utf8 = speaks_utf8()
+        self._ascii = AsciiFilter()  # one for all: what is drawn is kept by its filters
+        self.warm: WarmWorker | None = None
+        self.keeper = Keeper(self._tell_fault)
         self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
 
     def on_mount(self) -> None:
         """Shows the runs and begins to watch them."""
-        for theme in (DARK, LIGHT):
+        for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.theme = self._dark_and_light[0].name
         self._end_with_the_terminal()
         self.push_screen(HomeScreen())
         self._watch_runs()
+        if not self.is_headless:
+            self.call_after_refresh(self._make_ready)
+
+    def on_unmount(self) -> None:
+        """Takes along what belongs to the app alone."""
+        self.cool_down()
+        self.keeper.flush()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the command palette offers beside the keys of the screen."""
@@ -110,10 +108,30 @@ class WorkbenchApp(App[None]):
             yield SystemCommand(
                 f"Open {view.name}", f"{view.summary.state.word}", lambda v=view: self.open_run(v)
             )
+        for name in self.ladders:
+            yield SystemCommand(
+                f"Open ladder {name}", "Its rungs side by side", lambda n=name: self.open_ladder(n)
+            )
+
+    def get_key_display(self, binding: Binding) -> str:
+        """What a key is called in the footer and in the list of keys."""
+        shown = super().get_key_display(binding)
+        return shown if self.utf8 else shown.translate(ASCII_KEYS)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What is done to all that is drawn; nothing but ASCII is left where there is no more."""
+        filters = super().get_line_filters()
+        return filters if self.utf8 else [*filters, self._ascii]
 
     def action_theme(self) -> None:
         """Changes between dark and light."""
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        dark, light = self._dark_and_light
+        self.theme = light.name if self.theme == dark.name else dark.name
+
+    @property
+    def _dark_and_light(self) -> tuple[Theme, Theme]:
+        """The two themes that suit the terminal; a picture of a screen has all colours."""
+        return themes_for(None if self.is_headless else self.console.color_system)
 
     def notify(
         self,
@@ -137,16 +155,43 @@ class WorkbenchApp(App[None]):
 
         self.push_screen(TrainScreen(view.name))
 
+    def open_ladder(self, name: str) -> None:
+        """Shows a ladder: how its rungs stand."""
+        from workbench.ui.screens.ladder import LadderScreen
+
+        self.push_screen(LadderScreen(name))
+
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Takes over what the feed saw; screens watch `runs`."""
+        self.ladders = message.ladders
         self.runs = message.runs
+
+    @work(thread=True, exclusive=True, group="warm", exit_on_error=False)
+    def warm_up(self) -> None:
+        """Has a worker import keras while a person still chooses."""
+        if self.warm is None or not self.warm.waits:
+            with suppress(OSError):  # the start itself will say so
+                self.warm = WarmWorker()
+
+    def _tell_fault(self, words: str) -> None:
+        """From the keeper's thread."""
+        self.call_later(self.notify, safe_text(words, 400), severity="error", timeout=15)
+
+    def cool_down(self) -> None:
+        """Lets the worker go that nobody needs now; it holds half a gigabyte."""
+        if self.warm is not None:
+            self.warm.close()
+
+    @work(thread=True, exclusive=True, group="ready", exit_on_error=False)
+    def _make_ready(self) -> None:
+        make_ready()
 
     @work(thread=True, exclusive=True, group="feed", exit_on_error=False)
     def _watch_runs(self) -> None:
         worker = get_current_worker()
 
         def tell(runs: Runs) -> None:
-            self.post_message(RunsChanged(runs))
+            self.post_message(RunsChanged(runs, tuple(list_ladders(self.workspace))))
 
         RunFeed(self.workspace, tell).run(lambda: worker.is_cancelled, self.look_seconds)
 

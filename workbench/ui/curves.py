@@ -8,7 +8,8 @@ from workbench.experiment.smoothing import BOOK_FACTOR, smooth
 from workbench.runs.history import History
 from workbench.runs.rows import EpochRow, whole
 from workbench.ui.feed import RunView
-from workbench.ui.plot_text import PlotOptions, Series, Values
+from workbench.ui.plot_canvas import Series, Values
+from workbench.ui.plot_text import PlotOptions
 
 Figure = Literal["loss", "accuracy"]
 LEAST_AXIS = 40  # epochs; an axis up to here is shown in full

@@ -19,9 +19,9 @@ from workbench.experiment.presets import PRESETS, preset_tree
 from workbench.experiment.rung_texts import recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec, spec_tree
-from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.text import safe_text
+from workbench.ui.keeper import Keeper, keep
 
 FORMAT = 1
 STEPS = ("machine", "data", "strategy", "layers")
@@ -48,6 +48,7 @@ class Draft:
         settings: "training.epochs": 20, ...: what differs from the preset.
         settled: the steps that are done with.
         saved: unix seconds of the last change.
+        keeper: writes the file behind the screens; without one each change waits for the disk.
     """
 
     workspace: Workspace
@@ -58,6 +59,7 @@ class Draft:
     settings: dict[str, Any] = field(default_factory=dict)
     settled: frozenset[str] = frozenset()
     saved: float = 0.0
+    keeper: Keeper | None = None
 
     @property
     def path(self) -> Path:
@@ -214,10 +216,10 @@ class Draft:
         self.save()
 
     def save(self) -> None:
-        """Writes the file whole.
+        """Writes the file whole, or has the keeper do it.
 
         Raises:
-            UserError: the disk cannot be written.
+            UserError: the disk cannot be written; a keeper tells the app instead.
         """
         self.saved = time.time()
         told = {
@@ -229,24 +231,28 @@ class Draft:
             "settled": sorted(self.settled),
             "saved": self.saved,
         }
-        try:
-            self.workspace.drafts.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.path, json.dumps(told, indent=1))
-        except OSError as error:
-            reason = safe_text(error.strerror or error)
-            raise UserError(
-                f"The draft cannot be kept in {safe_text(self.path)}: {reason}."
-            ) from None
+        write = self.keeper.write if self.keeper else keep
+        write(self.path, json.dumps(told, indent=1))
 
     def discard(self) -> None:
         """Takes the file away."""
-        self.path.unlink(missing_ok=True)
+        if self.keeper:
+            self.keeper.remove(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
 
 
-def newest_draft(workspace: Workspace) -> Draft | None:
-    """The draft that was changed last; damaged ones are passed over."""
+def newest_draft(workspace: Workspace, keeper: Keeper | None = None) -> Draft | None:
+    """The draft that was changed last; damaged ones are passed over.
+
+    Args:
+        keeper: what writes drafts of this workspace; it will write the one that is returned too.
+    """
+    if keeper:
+        keeper.flush()
     found = [_read(workspace, path) for path in workspace.drafts.glob(f"*{_ENDING}")]
-    return max((one for one in found if one), key=lambda one: one.saved, default=None)
+    newest = max((one for one in found if one), key=lambda one: one.saved, default=None)
+    return replace(newest, keeper=keeper) if newest else None
 
 
 def flat(tree: Tree, before: str = "") -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual.screen import Screen
+
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.runs.verdicts import NextRung
@@ -20,9 +22,9 @@ def begin_experiment(app: "WorkbenchApp") -> None:
     """Begins a new experiment, or offers to go on with the one that was begun last."""
     from workbench.ui.screens.go_on import GoOnScreen
 
-    found = newest_draft(app.workspace)
+    found = newest_draft(app.workspace, app.keeper)
     if found is None or found.source is None:
-        go_on(app, found or Draft(app.workspace))
+        go_on(app, found or Draft(app.workspace, keeper=app.keeper))
         return
 
     def answered(answer: str | None) -> None:
@@ -30,13 +32,14 @@ def begin_experiment(app: "WorkbenchApp") -> None:
             go_on(app, found)
         elif answer == "new":
             found.discard()
-            go_on(app, Draft(app.workspace))
+            go_on(app, Draft(app.workspace, keeper=app.keeper))
 
     app.push_screen(GoOnScreen(found), answered)
 
 
 def go_on(app: "WorkbenchApp", draft: Draft) -> None:
     """Shows the step that a draft has come to; escape leads to the one before."""
+    app.warm_up()
     if draft.source is None and "machine" not in draft.settled:
         from workbench.ui.screens.machine_step import MachineStep
 
@@ -56,13 +59,10 @@ def next_experiment(
         source: the images, an absolute path.
         facts: what they are now.
         spec: the run's tables, unchecked; what of them does not fit is left out.
-
-    Raises:
-        UserError: the draft cannot be kept.
     """
     from workbench.ui.screens.strategy import StrategyScreen
 
-    draft = Draft(app.workspace)
+    draft = Draft(app.workspace, keeper=app.keeper)
     draft.take_source(source, facts)
     draft.take_preset(rung.preset)
     carried = {key: value for key, value in flat(dict(spec)).items() if _carries_on(key, value)}
@@ -72,6 +72,7 @@ def next_experiment(
     draft.mend()
     draft.settle("machine")
     draft.settle("data")
+    app.warm_up()
     app.push_screen(StrategyScreen(draft))
 
 
@@ -103,7 +104,12 @@ def show_run(app: "WorkbenchApp", name: str) -> None:
     """Shows a run that was just started in the place of the steps that led to it."""
     from workbench.ui.screens.train import TrainScreen
 
+    show_instead(app, TrainScreen(name))
+
+
+def show_instead(app: "WorkbenchApp", screen: Screen[None]) -> None:
+    """Shows a screen in the place of the steps that led to it; home stays below it."""
     with app.batch_update():
         while len(app.screen_stack) > _BOTTOM:
             app.pop_screen()
-        app.push_screen(TrainScreen(name))
+        app.push_screen(screen)

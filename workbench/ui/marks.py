@@ -17,6 +17,10 @@ COLORS = {
     "waiting": "$secondary", "finished": "$success", "stopped": "$warning", "failed": "$error",
     "interrupted": "$error",
 }  # fmt: skip
+# How the keys are written that Textual and the bindings name by a sign; for `str.translate`.
+ASCII_KEYS = str.maketrans(
+    {"↑": "up", "↓": "down", "←": "<-", "→": "->", "⏎": "enter", "⌫": "backspace"}
+)
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.-=^*#@"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -1,51 +1,19 @@
-"""Curves over epochs as text: braille dots where the terminal has them. Pure; plotext draws."""
+"""Curves over epochs as text, with axes, names and marks around them. Pure."""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import plotext
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
 from workbench.text import safe_text
-
-Values = tuple[float | None, ...]
-Point = tuple[float, float]
-Cell = tuple[str, Style | str]
-Row = list[Cell]
+from workbench.ui.plot_canvas import Cell, Frame, Row, Series, draw_curves
 
 LEAST_CANVAS = 16  # cells; a narrower one gives up the labels at its right side
 MIDDLE_TICK_ROWS = 7  # from so many on there is a tick between the highest and the lowest
 LARGEST = 1e100  # what is further away is no figure of a training, and would end in infinities
 QUIET = "dim"
-
-
-@dataclass(frozen=True)
-class Series:
-    """A curve: a figure for each epoch from the first, None where there is none.
-
-    Attributes:
-        name: what is written beside its last point.
-        color: `#rrggbb`.
-        raw: what the values were before smoothing, drawn as dots of `raw_color` behind them.
-        last: the figure written beside the name; left out: the newest of the values.
-        marker: one character, for terminals without braille.
-    """
-
-    name: str
-    values: Values
-    color: str
-    raw: Values = ()
-    raw_color: str = "#808080"
-    last: float | None = None
-    marker: str = "*"
-
-    @property
-    def newest(self) -> float | None:
-        """The last figure there is."""
-        return next((v for v in reversed(self.values) if _finite(v)), None)
 
 
 @dataclass(frozen=True)
@@ -73,28 +41,6 @@ class PlotOptions:
     empty: str = "no finished epoch yet"
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """The canvas: cells, and the figures at its edges (their logarithms on a log axis)."""
-
-    columns: int
-    rows: int
-    epochs: int
-    low: float
-    high: float
-
-    def column(self, epoch: float) -> int:
-        """Where an epoch stands, from the left."""
-        place = (epoch - 1) / max(self.epochs - 1, 1) * (self.columns - 1)
-        return min(max(round(place), 0), self.columns - 1)
-
-    def row(self, value: float) -> int:
-        """Where a figure stands, from the top."""
-        share = (value - self.low) / (self.high - self.low)
-        dot = round(share * (4 * self.rows - 1))  # a braille cell has four, one above the other
-        return min(max(self.rows - 1 - dot // 4, 0), self.rows - 1)
-
-
 def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
     """Draws the curves in `width` x `height` cells: canvas, x axis and a line of names below it.
 
@@ -115,8 +61,8 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
     right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
     if width - left - 1 - right < LEAST_CANVAS:
         right = 0
-    frame = _Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
-    canvas = _canvas(shown, frame, options.utf8)
+    frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
+    canvas = draw_curves(shown, frame, options.utf8)
     _mark_borders(canvas, frame, options)
     side = _side(names, frame) if right else {}
     bar = "│" if options.utf8 else "|"
@@ -129,10 +75,6 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
     return _join([*lines, *_below(left, width, frame, options)])
 
 
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
 def _scaled(series: Series, log: bool) -> Series:
     """The series with what cannot be drawn as None, and logarithms on a log axis."""
 
@@ -143,13 +85,11 @@ def _scaled(series: Series, log: bool) -> Series:
             return math.log10(value) if value > 0 else None
         return value
 
-    return Series(
-        safe_text(series.name, 16),
-        tuple(map(scale, series.values)),
-        series.color,
-        tuple(map(scale, series.raw)),
-        series.raw_color,
-        marker=series.marker,
+    return replace(
+        series,
+        name=safe_text(series.name, 16),
+        values=tuple(map(scale, series.values)),
+        raw=tuple(map(scale, series.raw)),
     )
 
 
@@ -186,74 +126,7 @@ def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:
     return {row: f"{v:.1e}" if big else f"{v:.{digits}f}" for row, v in places.items()}
 
 
-def _canvas(series: Sequence[Series], frame: _Frame, utf8: bool) -> list[Row]:
-    """The curves alone, as plotext draws them: all rows of the same width."""
-    plotext.clear_figure()  # plotext is one figure for the whole process
-    plotext.limit_size(False, False)
-    plotext.plotsize(frame.columns, frame.rows)
-    plotext.theme("clear")
-    plotext.frame(False)
-    plotext.xticks([])
-    plotext.yticks([])
-    plotext.xlim(1, frame.epochs)
-    plotext.ylim(frame.low, frame.high)
-    dots = frame.columns * (2 if utf8 else 1)
-    for one in series:
-        if one.raw:
-            points = [p for stretch in _stretches(one.raw) for p in _thinned(stretch, dots)]
-            _draw(plotext.scatter, points, "braille" if utf8 else ".", one.raw_color)
-        for stretch in _stretches(one.values):
-            points = _thinned(stretch, dots)
-            draw = plotext.plot if len(points) > 1 else plotext.scatter
-            _draw(draw, points, "braille" if utf8 else one.marker, one.color)
-    drawn = Text.from_ansi(plotext.build()).split("\n")
-    plotext.clear_figure()
-    return [_cells(line, frame.columns) for line in list(drawn)[: frame.rows]]
-
-
-def _draw(draw: object, points: Sequence[Point], marker: str, color: str) -> None:
-    if points:
-        red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        assert callable(draw)
-        draw(xs, ys, marker=marker, color=(red, green, blue))
-
-
-def _stretches(values: Values) -> Iterator[list[Point]]:
-    """Points without a gap between them; x is the number of the epoch."""
-    stretch: list[Point] = []
-    for number, value in enumerate(values, start=1):
-        if value is not None:
-            stretch.append((float(number), value))
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch
-
-
-def _thinned(points: list[Point], dots: int) -> list[Point]:
-    """No more than about two points for each of `dots` columns: their lowest and highest."""
-    if len(points) <= 2 * dots:
-        return points
-    kept = [points[0]]
-    for part in range(dots):
-        bucket = points[part * len(points) // dots : (part + 1) * len(points) // dots]
-        ends = {min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])}
-        kept += sorted(ends)
-    return [*kept, points[-1]]
-
-
-def _cells(line: Text, columns: int) -> Row:
-    """A line as cells of one character, filled up to so many."""
-    cells: Row = [(character, "") for character in line.plain[:columns]]
-    for span in line.spans:
-        for place in range(span.start, min(span.end, len(cells))):
-            cells[place] = (cells[place][0], span.style)
-    return cells + [(" ", "")] * (columns - len(cells))
-
-
-def _mark_borders(canvas: list[Row], frame: _Frame, options: PlotOptions) -> None:
+def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
     """A dotted line where a stage begins, behind the curves."""
     for first, _ in options.borders:
         if first > 1:
@@ -263,7 +136,7 @@ def _mark_borders(canvas: list[Row], frame: _Frame, options: PlotOptions) -> Non
                     cells[column] = ("┆" if options.utf8 else ":", QUIET)
 
 
-def _side(names: Sequence[tuple[float | None, str, str]], frame: _Frame) -> dict[int, Cell]:
+def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[int, Cell]:
     """Names beside the last points, by row; those that would share a row move apart."""
     wanted = sorted((frame.row(v), name, color) for v, name, color in names if v is not None)
     placed: dict[int, Cell] = {}
@@ -275,7 +148,7 @@ def _side(names: Sequence[tuple[float | None, str, str]], frame: _Frame) -> dict
     return placed
 
 
-def _below(left: int, width: int, frame: _Frame | None, options: PlotOptions) -> list[Row]:
+def _below(left: int, width: int, frame: Frame | None, options: PlotOptions) -> list[Row]:
     """The x axis, and the names of what is marked on it."""
     line, corner, border, top = "─└┴▲" if options.utf8 else "-++^"
     if frame is None:
@@ -290,7 +163,7 @@ def _below(left: int, width: int, frame: _Frame | None, options: PlotOptions) ->
     return [[(" " * left + corner, QUIET), *axis], [(" " * (left + 1), ""), (names, QUIET)]]
 
 
-def _names(frame: _Frame, room: int, options: PlotOptions) -> str:
+def _names(frame: Frame, room: int, options: PlotOptions) -> str:
     """The line below the axis; what has no room beside more important names is left out."""
     line = [" "] * room
     taken = [False] * (room + 2)

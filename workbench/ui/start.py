@@ -17,6 +17,7 @@ from workbench.machine.room import gpu_notes, refuse_too_little
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.start import others_at_work, start
+from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
 
 DEMO = ("dense", "convnet")
@@ -31,6 +32,7 @@ def start_run(
     stem: str,
     tell: Tell = lambda words: None,
     queue: bool = False,
+    warm: WarmWorker | None = None,
 ) -> RunFolder:
     """Looks whether a run can begin, makes its folder and starts its worker.
 
@@ -41,6 +43,7 @@ def start_run(
         tell: called with what is good to know and hinders nothing.
         queue: True to have it wait for runs that are at work: whoever holds the GPU's memory may
             be gone by then.
+        warm: a worker that may have been started already.
 
     Raises:
         UserError: the images, the weights or the GPU are not as they should be, the name is
@@ -54,7 +57,7 @@ def start_run(
         for words in notes(workspace, choice):
             tell(words)
     try:
-        return start(workspace, spec, stem, queue)
+        return start(workspace, spec, stem, queue, warm)
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(

@@ -163,6 +163,12 @@ def value_in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else safe_text(value, 200)
 
 
+def cut(words: str, room: int, utf8: bool = True) -> str:
+    """Words in so many cells; what is left out is told by an ellipsis."""
+    dots = "…" if utf8 else "..."
+    return words if len(words) <= room else words[: room - len(dots)].rstrip() + dots
+
+
 @lru_cache
 def _schema() -> dict[str, Any]:
     """The whole JSON schema; making it takes some milliseconds, so it is made once."""

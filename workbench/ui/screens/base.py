@@ -7,7 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
+
+from workbench.ui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
@@ -38,10 +40,13 @@ class WorkbenchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Heading, body, keys; and what is shown instead where there is no room for them."""
+        # Before there are children, which a class that comes later would have styled once more.
+        self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
+        self.set_class(not self.workbench.utf8, "-ascii")
         yield Static(id="heading")
         with Vertical(id="body"):
             yield from self.compose_body()
-        yield Footer(compact=True)
+        yield KeyLine()
         yield Static(id="too-small")
 
     def compose_body(self) -> ComposeResult:
@@ -61,13 +66,12 @@ class WorkbenchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draws what does not depend on anything else."""
-        self.set_class(not self.workbench.utf8, "-ascii")
         self.refresh_heading()
 
     def on_resize(self) -> None:
         """Says so where the terminal is too small, instead of showing half of everything."""
         size = self.app.size
-        self.query_one(Footer).show_command_palette = size.width >= WIDE_COLUMNS
+        self.query_one(KeyLine).show_command_palette = size.width >= WIDE_COLUMNS
         small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
         self.set_class(small, "-too-small")
         if small:

@@ -18,6 +18,7 @@ from workbench.runs.compare import Comparison
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.comparing import compare_runs, comparison_grid
 from workbench.ui.feed import RunView
+from workbench.ui.home_text import accuracy_of
 from workbench.ui.screens.base import WorkbenchScreen
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
@@ -55,11 +56,11 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
 
     def _line(self, at: int) -> Text:
         summary = self._runs[at].summary
-        best = summary.test_accuracy or summary.best_val_accuracy
+        reached = accuracy_of(summary)
         mark = MARKED if at in self._marked else UNMARKED
         line = f"{mark} {safe_text(self._runs[at].name, 22):<23}"
         line += f"{safe_text(summary.preset or summary.strategy, 20):<21}"
-        return Text(line + ("-" if best is None else f"{best:.3f}"), no_wrap=True)
+        return Text(line + ("-" if reached is None else f"{reached:.3f}"), no_wrap=True)
 
     def action_mark(self) -> None:
         """Marks the run under the cursor, or takes its mark away."""

@@ -63,7 +63,7 @@ class DataScreen(WorkbenchScreen):
     DataScreen #findings { max-height: 5; }
     DataScreen OptionList { border: none; background-tint: $background 0%; }
     DataScreen OptionList > .option-list--option-highlighted { color: $foreground;
-                              background: $primary 30%; text-style: none; }
+                              background: $block-cursor-background; text-style: none; }
     DataScreen OptionList:blur > .option-list--option-highlighted { background: $background; }
     """
 
@@ -227,9 +227,9 @@ class DataScreen(WorkbenchScreen):
     def _scan(self, source: Path) -> None:
         """Starts a scan, or takes over the one that is at work."""
         job = ScanJob(self.workbench.workspace, source, self._module)
+        same = source == self.draft.source
+        self.draft.take_source(source, self.draft.facts if same else None)
         try:
-            same = source == self.draft.source
-            self.draft.take_source(source, self.draft.facts if same else None)
             job.start()
         except UserError as error:
             self._choose(str(error))
@@ -281,13 +281,8 @@ class DataScreen(WorkbenchScreen):
         self._tell_work(f"Scan {source}", look.phase, look.done, look.total, note)
 
     def _found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
-        try:
-            self.draft.take_source(source, inspection.facts)
-            dropped = self.draft.mend()
-        except UserError as error:
-            self._choose(str(error))
-            return
-        if dropped:
+        self.draft.take_source(source, inspection.facts)
+        if dropped := self.draft.mend():
             words = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
             self.notify(words, severity="warning", markup=False)
         self._show("found")
@@ -342,10 +337,6 @@ class DataScreen(WorkbenchScreen):
             return
         from workbench.ui.screens.strategy import StrategyScreen
 
-        try:
-            self.draft.settle("data")
-        except UserError as error:
-            self.notify(safe_text(str(error), 400), severity="error", markup=False)
-            return
+        self.draft.settle("data")
         self.refresh_heading()
         self.app.push_screen(StrategyScreen(self.draft))

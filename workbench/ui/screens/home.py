@@ -1,7 +1,7 @@
 """Home: the runs, newest first, and where to go from here."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,48 +9,51 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
-from textual.widgets.data_table import ColumnKey
 
-from workbench.errors import UserError
 from workbench.runs.launch import launch, request_stop
-from workbench.runs.trash import move_to_trash
-from workbench.text import human_age, plural, safe_text
+from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
+from workbench.text import plural, safe_text
+from workbench.ui.background import in_background
+from workbench.ui.bring_back import bring_back
 from workbench.ui.feed import Runs, RunView
-from workbench.ui.marks import COLORS, sign, sparkline
+from workbench.ui.home_text import detail_of, fits_filter, nothing_yet
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.widgets.run_table import RunTable
 
-# Column and its least width in cells; what a wider terminal has more goes by the shares.
-COLUMNS = {"state": 13, "run": 17, "strategy": 14, "best": 5, "curve": 8, "when": 8}
-SHARES = {"run": 0.3, "strategy": 0.5, "curve": 0.2}
-PADDING = 2  # cells around a column
+OFFERED = ("open", "compare", "stop", "resume", "delete", "undo", "filter")  # where they can be
 
 
 class HomeScreen(WorkbenchScreen):
     """All runs of the workspace; running ones on top."""
 
+    AUTO_FOCUS = "#runs"  # never the filter, which takes letters as text
     CONCEPTS = ("workbench",)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", id="new"),
-        Binding("d", "demo", "Demo", id="demo"),
+        Binding("d", "demo", "Demo", show=False, id="demo"),
         Binding("enter", "open", "Open", id="open"),
         Binding("c", "compare", "Compare", id="compare"),
         Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
-        Binding("delete", "delete", "Delete", id="delete"),
+        Binding("delete,backspace", "delete", "Delete", id="delete"),
+        Binding("u", "undo", "Undo", id="undo"),
+        Binding("l", "ladders", "Ladders", show=False, id="ladders"),
         Binding("slash", "filter", "Filter", key_display="/", id="filter"),
         Binding("q", "app.quit", "Quit", id="quit"),
-        Binding("escape", "back", "Back", show=False, id="back"),
+        Binding("escape", "back", "All runs", id="back"),
     ]
 
     _detail = Text()
     _offered: Sequence[bool | None] = ()
+    _names: frozenset[str] | None = None  # of all runs, when the trash was looked at
+    _trash: Sequence[TrashedRun] = ()
 
     def compose_body(self) -> ComposeResult:
         """The filter, hidden until it is asked for; the table; a word where it is empty."""
         yield Input(placeholder="part of a name, strategy or state", id="filter")
-        yield DataTable(id="runs", cursor_type="row", zebra_stripes=False)
+        yield RunTable(id="runs")
         yield Static(id="nothing")
         yield Static(id="detail")
 
@@ -61,113 +64,90 @@ class HomeScreen(WorkbenchScreen):
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
         text.append(f"   {plural(len(runs), 'run')}" + (f", {working} at work" if working else ""))
+        if ladders := self.workbench.ladders:
+            text.append(f", {plural(len(ladders), 'ladder')} (l)")
         return text
 
     def on_mount(self) -> None:
         """Shows the runs that are known and all that come."""
-        table = self.query_one(DataTable)
-        for title, width in self._widths().items():
-            table.add_column(title, key=title, width=width)
         self.query_one("#filter").display = False
         self.watch(self.app, "runs", self._show)
-        table.focus()
+        self.query_one(RunTable).focus()
 
     def on_screen_resume(self) -> None:
-        """Shows what changed behind the other screen."""
+        """Shows what changed behind the other screen; the way to a run was left."""
+        if self.is_current:
+            self.workbench.cool_down()
         self._show(self.workbench.runs)
 
     def on_resize(self) -> None:
         """Gives the columns what room there is."""
-        table = self.query_one(DataTable)
-        for title, width in self._widths().items():
-            if title in table.columns:
-                table.columns[ColumnKey(title)].width = width
-        table.refresh(layout=True)
+        self.query_one(RunTable).fit()
         self._show(self.workbench.runs)
-
-    def _widths(self) -> dict[str, int]:
-        """Cells of each column."""
-        margins = 2 + PADDING * len(COLUMNS)
-        spare = max(self.app.size.width - margins - sum(COLUMNS.values()), 0)
-        return {title: n + int(SHARES.get(title, 0) * spare) for title, n in COLUMNS.items()}
 
     def _show(self, runs: Runs) -> None:
         """Fills the table; the cursor stays on its run. Behind another screen it waits."""
         if not self.is_current:
             return
-        table = self.query_one(DataTable)
-        chosen = self._chosen_name()
-        wanted = self.query_one("#filter", Input).value.lower()
-        shown = [view for view in runs if wanted in _searched(view)]
-        names = [view.name for view in shown]
-        if names != [key.value for key in table.rows]:
-            table.clear()
-            for view in shown:
-                table.add_row(*self._cells(view), key=view.name)
-            if chosen in names:
-                table.move_cursor(row=names.index(chosen))
-        else:
-            for view in shown:
-                for title, cell in zip(COLUMNS, self._cells(view), strict=True):
-                    if table.get_cell(view.name, title) != cell:
-                        table.update_cell(view.name, title, cell)
+        wanted = self.query_one("#filter", Input).value
+        shown = [view for view in runs if fits_filter(view, wanted)]
+        table = self.query_one(RunTable)
+        table.fill(shown, self.workbench.utf8)
         table.display = bool(shown)
+        if shown and not self.focused:  # it lost the focus when its last row went
+            table.focus()
         nothing = self.query_one("#nothing", Static)
         nothing.display = not shown
         if not shown:
-            nothing.update(_nothing(wanted))
+            nothing.update(nothing_yet(wanted, bool(self._trash)))
         self._show_detail()
         self.refresh_heading()
+        names = frozenset(view.name for view in runs)
+        if names != self._names:  # one may have gone to the trash, or come back from it
+            self._names = names
+            in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
+
+    def _offer_trash(self, found: Sequence[TrashedRun]) -> None:
+        self._trash = found
+        self._show(self.workbench.runs)
 
     @on(DataTable.RowHighlighted)
     def _show_detail(self) -> None:
         """What the table has no room for, of the run under the cursor."""
         view = self._chosen()
-        detail = _detail(view) if view else Text()
+        detail = detail_of(view) if view else Text()
         if detail != self._detail:
             self._detail = detail
             self.query_one("#detail", Static).update(detail, layout=False)
-        offered = [self.check_action(action, ()) for action in ("stop", "resume")]
+        offered = [self.check_action(action, ()) for action in OFFERED]
         if offered != self._offered:  # the footer is drawn anew only where it changes
             self._offered = offered
             self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers to stop or to resume where the run under the cursor can be."""
-        if action not in ("stop", "resume"):
+        """Offers what can be done with the run under the cursor, and with the others."""
+        if action == "undo":
+            return bool(self._trash)
+        if action == "filter":
+            return bool(self.workbench.runs)
+        if action == "back":  # takes the filter away
+            return any(field.display for field in self.query("#filter"))
+        if action not in OFFERED:
             return True
-        view = self._chosen() if self.query(DataTable) else None
+        view = self._chosen()
         if view is None:
             return False
-        return view.working if action == "stop" else view.summary.state.resumable
-
-    def _cells(self, view: RunView) -> tuple[Text, ...]:
-        utf8, summary, widths = self.workbench.utf8, view.summary, self._widths()
-        word = summary.state.word
-        accuracies = [row.val_accuracy for row in view.history.epochs]
-        best = summary.test_accuracy or summary.best_val_accuracy
-        return (
-            Text.assemble(f"{word:<11}", " ", sign(word, utf8), style=self._color(word)),
-            Text(safe_text(view.name, widths["run"])),
-            Text(safe_text(summary.preset or summary.strategy, widths["strategy"])),
-            Text("-" if best is None else f"{best:.3f}", justify="right"),
-            Text(sparkline(accuracies, widths["curve"], utf8)),
-            Text(_when(view)),
-        )
-
-    def _color(self, word: str) -> str:
-        name = COLORS.get(word, "$foreground").removeprefix("$")
-        return self.app.theme_variables.get(name, "")
-
-    def _chosen_name(self) -> str | None:
-        table = self.query_one(DataTable)
-        if not table.row_count:
-            return None
-        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+        offered = {
+            "stop": view.working,
+            "resume": view.summary.state.resumable,
+            "compare": len(self.workbench.runs) > 1,
+        }
+        return offered.get(action, True)
 
     def _chosen(self) -> RunView | None:
-        name = self._chosen_name()
-        return self.workbench.find_run(name) if name else None
+        """The run under the cursor."""
+        names = [table.chosen for table in self.query(RunTable)]  # none before it is composed
+        return self.workbench.find_run(names[0]) if names and names[0] else None
 
     @on(DataTable.RowSelected)
     def action_open(self) -> None:
@@ -198,11 +178,10 @@ class HomeScreen(WorkbenchScreen):
         from workbench.ui.screens.compare import CompareScreen, PickRuns
 
         view = self._chosen()
-        others = [one for one in self.workbench.runs if view and one.name != view.name]
-        if view is None or not others:
-            self.notify("It takes two runs to compare.", severity="warning")
+        if view is None:
             return
         first = view.name
+        others = [one for one in self.workbench.runs if one.name != first]
 
         def answered(names: tuple[str, ...] | None) -> None:
             if names:
@@ -210,11 +189,18 @@ class HomeScreen(WorkbenchScreen):
 
         self.app.push_screen(PickRuns(f"Compare {first} with which runs?", others), answered)
 
+    def action_ladders(self) -> None:
+        """Rungs that were queued together."""
+        from workbench.ui.screens.ladder import open_ladders
+
+        open_ladders(self.workbench)
+
     def action_filter(self) -> None:
         """Shows the filter; an empty one goes away again."""
         field = self.query_one("#filter", Input)
         field.display = True
         field.focus()
+        self.refresh_bindings()
 
     @on(Input.Changed, "#filter")
     def _filter(self) -> None:
@@ -223,104 +209,70 @@ class HomeScreen(WorkbenchScreen):
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:
         self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
-        self.query_one(DataTable).focus()
+        self.query_one(RunTable).focus()
+        self.refresh_bindings()
 
     def action_back(self) -> None:
         """Takes the filter away; home has no screen before it."""
         field = self.query_one("#filter", Input)
         field.value = ""
         field.display = False
-        self.query_one(DataTable).focus()
+        self.query_one(RunTable).focus()
+        self.refresh_bindings()
 
     def action_stop(self) -> None:
         """Asks, then asks the worker."""
         view = self._chosen()
-        if view is None or not view.working:
-            self.notify("This run is not at work.", severity="warning")
+        if view is None:
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                request_stop(view.folder)
-                self.notify(f"{view.name} saves a checkpoint and ends.")
+        def stop() -> str:
+            request_stop(view.folder)
+            return f"{safe_text(view.name)} saves a checkpoint and ends."
 
         question = f"Stop {view.name}? Everything is saved, and r goes on with it."
-        self.app.push_screen(Confirm(question, "Stop"), answered)
+        self._ask(question, "Stop", stop)
 
     def action_resume(self) -> None:
         """Goes on with a run at its last checkpoint."""
         view = self._chosen()
-        if view is None or not view.summary.state.resumable:
-            self.notify("This run has nothing to go on with.", severity="warning")
-            return
-        try:
-            launch(view.folder, resume=True)
-        except UserError as error:
-            self.notify(safe_text(str(error), 400), severity="error")
-            return
-        self.workbench.open_run(view)
+        if view:
+            resume = partial(launch, view.folder, resume=True)
+            in_background(self, resume, lambda _: self.workbench.open_run(view))
 
     def action_delete(self) -> None:
         """Asks, then moves the run to the trash."""
         view = self._chosen()
         if view is None:
             return
+        name = safe_text(view.name)
+        if view.working:
+            words = f"{name} is at work: x stops it, and then it can be deleted."
+            self.notify(words, severity="warning")
+            return
 
-        def answered(yes: bool | None) -> None:
-            if not yes:
-                return
-            try:
-                moved = move_to_trash(self.workbench.workspace, view.folder)
-            except (UserError, OSError) as error:
-                self.notify(safe_text(str(error), 400), severity="error")
-                return
-            self.notify(f"Moved to {safe_text(moved.path, 200)}")
+        def delete() -> str:
+            move_to_trash(self.workbench.workspace, view.folder)
+            return f"{name} is in the trash; u brings it back."
 
-        question = f"Delete {view.name}? Its folder moves to the trash of saved_models."
-        self.app.push_screen(Confirm(question, "Delete"), answered)
+        question = f"Delete {view.name}? It moves to the trash, and u brings it back."
+        self._ask(question, "Delete", delete)
 
+    def action_undo(self) -> None:
+        """Brings back the run that was deleted last."""
+        workspace = self.workbench.workspace
 
-def _searched(view: RunView) -> str:
-    summary = view.summary
-    parts = (view.name, summary.preset or "", summary.strategy, summary.state.word, summary.data)
-    return " ".join(parts).lower()
+        def looked(found: Sequence[TrashedRun]) -> None:
+            if found:
+                bring_back(self, workspace, found[0])
 
+        in_background(self, lambda: list_trash(workspace), looked)  # it may have changed
 
-def _when(view: RunView) -> str:
-    """How far a run at work is; how long ago another was heard of."""
-    summary = view.summary
-    if view.working:
-        total = summary.epochs_total
-        return f"{summary.epochs_done}/{total}" if total else "begun"
-    if summary.last_sign is None:
-        return "-"
-    return human_age(max(time.time() - summary.last_sign, 0))
+    def _ask(self, question: str, yes: str, deed: Callable[[], str]) -> None:
+        """Does it once the person said yes, and says what it came to."""
 
+        def answered(sure: bool | None) -> None:
+            if sure:
+                in_background(self, deed, self.notify)
 
-def _detail(view: RunView) -> Text:
-    """The run in two lines."""
-    summary, history = view.summary, view.history
-    parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.strategy, 30)}"]
-    if summary.random_weights:
-        parts.append("random weights")
-    if summary.best_val_accuracy is not None:
-        parts.append(f"best validation {summary.best_val_accuracy:.4f}")
-    if summary.test_accuracy is not None:
-        parts.append(f"test {summary.test_accuracy:.4f}")
-    text = Text(", ".join(parts))
-    detail = safe_text(history.message, 300) or summary.state.detail
-    if detail:
-        text.append(f"\n{summary.state.word}: {detail}", style="dim")
-    return text
-
-
-def _nothing(wanted: str) -> Text:
-    if wanted:
-        return Text("No run fits the filter; escape takes it away.")
-    return Text(
-        "No runs yet.\n\n"
-        "n  a new experiment: from your images to a trained classifier, step by step\n"
-        "d  the demo: a dense network and a convnet on handwritten digits, a minute\n"
-        "m  the machine: does training run on a GPU here, and how fast?\n"
-        "?  what all this is"
-    )
+        self.app.push_screen(Confirm(question, yes), answered)

@@ -5,8 +5,6 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
-from workbench.errors import UserError
-from workbench.text import safe_text
 from workbench.ui.draft import Draft
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.widgets.step_rail import rail_heading
@@ -31,10 +29,6 @@ class MachineStep(MachineScreen):
         """To the data."""
         from workbench.ui.screens.data import DataScreen
 
-        try:
-            self.draft.settle("machine")
-        except UserError as error:
-            self.notify(safe_text(str(error), 400), severity="error", markup=False)
-            return
+        self.draft.settle("machine")
         self.refresh_heading()
         self.app.push_screen(DataScreen(self.draft))

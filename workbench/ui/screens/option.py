@@ -32,14 +32,6 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         Binding("escape", "dismiss(None)", "Cancel"),
         Binding("ctrl+r", "reset", "Preset's value"),
     ]
-    CSS = """
-    OptionScreen OptionList > .option-list--option-highlighted { color: $foreground;
-                              background: $primary 30%; }
-    OptionScreen .about { color: $secondary; margin-bottom: 1; }
-    OptionScreen #error { color: $error; margin-top: 1; height: auto; min-height: 1; }
-    OptionScreen OptionList, OptionScreen OptionList:focus { border: none; }
-    OptionScreen OptionList { height: auto; max-height: 10; padding: 0; background: $panel; }
-    """
 
     def __init__(self, key: str, value: Any, default: Any, check: Check) -> None:
         super().__init__()

@@ -8,9 +8,9 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.events import Resize, ScreenResume
 from textual.message import Message
 from textual.widgets import DataTable, OptionList, Static
-from textual.widgets.option_list import Option
 
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
@@ -22,7 +22,7 @@ from workbench.machine.check import look_at_gpus
 from workbench.machine.figures import Figures, Shelf
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_lines, safe_text
-from workbench.ui.draft import FIXED, Draft, plain_message
+from workbench.ui.draft import Draft, plain_message
 from workbench.ui.guide import show_run
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.option import OptionScreen
@@ -30,31 +30,17 @@ from workbench.ui.screens.start import StartScreen
 from workbench.ui.start import start_run
 from workbench.ui.strategy_text import (
     Forecast,
-    described,
     forecast,
-    ordered,
     recommendation_line,
     rung_details,
     start_words,
-    value_in_words,
 )
+from workbench.ui.widgets.option_table import OptionTable
+from workbench.ui.widgets.rung_list import RungList
 from workbench.ui.widgets.step_rail import rail_heading
 
 WIDE = 110  # columns from which there is room beside the rungs
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
-COLUMNS = (("option", 28), ("value", 16), ("", 5))
-
-
-class OptionTable(DataTable[Text]):
-    """Says in the footer what enter does."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Change")]
-
-
-class RungList(OptionList):
-    """Says in the footer what enter does."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Go on")]
 
 
 class StrategyScreen(WorkbenchScreen):
@@ -72,24 +58,8 @@ class StrategyScreen(WorkbenchScreen):
         Binding("o", "options", "Options", id="strategy.options"),
         Binding("b", "book", "The book's", id="strategy.book"),
         Binding("t", "train", "Train", id="strategy.train"),
+        Binding("A", "ladder", "All rungs", key_display="A", id="strategy.ladder"),
     ]
-    # Not DEFAULT_CSS: the app's own rules for tables would go before it.
-    CSS = """
-    StrategyScreen #advice { margin-bottom: 1; height: auto; }
-    StrategyScreen #top { height: 10; }
-    StrategyScreen RungList { width: 31; height: 1fr; padding: 0; border: none;
-                              background: $background; background-tint: $background 0%; }
-    StrategyScreen RungList > .option-list--option-highlighted { color: $foreground;
-                              background: $primary 30%; text-style: none; }
-    StrategyScreen RungList:blur > .option-list--option-highlighted {
-                              background: $background; text-style: bold; }
-    StrategyScreen #details { width: 1fr; height: 1fr; padding-left: 1; }
-    StrategyScreen #details Static { height: auto; }
-    StrategyScreen #options { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
-    StrategyScreen #options:blur > .datatable--cursor { background: $background; }
-    StrategyScreen.-wide #top { height: 12; }
-    StrategyScreen.-wide RungList { width: 36; }
-    """
 
     class FiguresFound(Message):
         """What was measured of the device that a run would take."""
@@ -111,9 +81,9 @@ class StrategyScreen(WorkbenchScreen):
         super().__init__()
         self.draft = draft
         self._shown = draft
+        self._drawn: object = None
         self._figures: Figures | None = None
         self._book = draft.preset in BOOK
-        self._keys: list[str] = []
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
@@ -123,7 +93,7 @@ class StrategyScreen(WorkbenchScreen):
             yield RungList()
             with VerticalScroll(id="details", can_focus=False):
                 yield Static(id="rung")
-        yield OptionTable(id="options", cursor_type="row")
+        yield OptionTable(self.workbench.utf8)
 
     def heading(self) -> Text:
         """The rail."""
@@ -131,14 +101,6 @@ class StrategyScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Shows the rungs; what the machine can do comes when it is known."""
-        super().on_mount()
-        table = self.query_one(OptionTable)
-        for title, width in COLUMNS:
-            table.add_column(title, key=title, width=width)
-        table.add_column("meaning", key="meaning")
-        if self.draft.facts:
-            advice = recommend(self.draft.facts)
-            self.query_one("#advice", Static).update(recommendation_line(advice.preset, advice.why))
         self._fill_rungs()
         self.query_one(RungList).focus()
         self._find_figures(self._asked_gpu())
@@ -147,18 +109,10 @@ class StrategyScreen(WorkbenchScreen):
 
     def _fill_rungs(self) -> None:
         rungs = self.query_one(RungList)
-        names = BOOK if self._book else LADDER
-        chosen = self.draft.chosen_preset
         mark = "●" if self.workbench.utf8 else "*"
-        with self.prevent(OptionList.OptionHighlighted):
-            rungs.clear_options()
-            for name in names:
-                sign = mark if name == chosen else " "
-                title = name.removeprefix("book-")
-                rungs.add_option(Option(Text(f"{sign} {title}"), id=name))
-            rungs.highlighted = names.index(chosen) if chosen in names else 0
+        here = rungs.show_rungs(BOOK if self._book else LADDER, self.draft.chosen_preset, mark)
         self.query_one("#advice", Static).update(self._advice())
-        self._show(names[rungs.highlighted or 0])
+        self._show(here)
 
     def _advice(self) -> Text:
         if self._book or self.draft.facts is None:
@@ -174,8 +128,9 @@ class StrategyScreen(WorkbenchScreen):
 
     def _show(self, preset: str) -> None:
         self._shown = self.draft.preview(preset)
+        self._drawn = self._state
         self._show_details()
-        self._show_options()
+        self.query_one(OptionTable).show_options(self._shown)
 
     def _show_details(self) -> None:
         if not self.query("#rung"):  # the app is ending
@@ -191,11 +146,18 @@ class StrategyScreen(WorkbenchScreen):
     def _is_wide(self) -> bool:
         return self.app.size.width >= WIDE
 
-    def on_resize(self) -> None:
-        """More room, more to tell."""
-        super().on_resize()
-        if self._keys:
-            self._show_details()
+    @property
+    def _state(self) -> object:
+        """What the details and the options are drawn from."""
+        return self.app.size, dict(self._shown.settings)
+
+    @on(Resize)
+    @on(ScreenResume)
+    def _look_again(self) -> None:
+        """More room, more to tell; and the step after this one may have changed the draft."""
+        if self._drawn != self._state:
+            self._show(self._shown.chosen_preset)
+            self.refresh_heading()
 
     def _spec(self) -> tuple[ExperimentSpec | None, str]:
         try:
@@ -228,30 +190,10 @@ class StrategyScreen(WorkbenchScreen):
 
     # Options
 
-    def _show_options(self) -> None:
-        """Fills the table; the cursor stays on its key."""
-        table = self.query_one(OptionTable)
-        here = self._keys[table.cursor_row] if table.cursor_row < len(self._keys) else ""
-        values, own = self._shown.values(), self._shown.settings
-        self._keys = ordered(values, FIXED)
-        table.clear()
-        accent = self.app.theme_variables.get("accent", "")
-        for key in self._keys:
-            yours = key in own
-            style = f"bold {accent}" if yours else ""
-            table.add_row(
-                Text(key),
-                Text(safe_text(value_in_words(values[key]), 16) or "-", style=style),
-                Text("yours" if yours else "", style=style),
-                Text(described(key), style="dim"),
-            )
-        if here in self._keys:
-            table.move_cursor(row=self._keys.index(here))
-
     @on(DataTable.RowSelected, "#options")
     def _change(self, event: DataTable.RowSelected) -> None:
         event.stop()
-        key = self._keys[event.cursor_row]
+        key = self.query_one(OptionTable).keys[event.cursor_row]
         shown = self._shown
 
         def check(value: Any) -> str:
@@ -271,24 +213,12 @@ class StrategyScreen(WorkbenchScreen):
     def _take(self, key: str, value: Any) -> None:
         if key == "base.weights" and value not in (IMAGENET, RANDOM):
             value = str(Path(str(value)).expanduser().absolute())
-        if self._keep(lambda: self._take_over(key, value)):
-            self._fill_rungs()
-            self.refresh_heading()
-        if key == "training.gpu":
-            self._find_figures(self._asked_gpu())
-
-    def _take_over(self, key: str, value: Any) -> None:
         self.draft.take_preset(self._shown.chosen_preset)
         self.draft.take({key: value})
-
-    def _keep(self, change: Any) -> bool:
-        """Does what changes the draft; says so where the disk refuses."""
-        try:
-            change()
-        except UserError as error:
-            self.notify(safe_text(str(error), 400), severity="error", markup=False)
-            return False
-        return True
+        self._fill_rungs()
+        self.refresh_heading()
+        if key == "training.gpu":
+            self._find_figures(self._asked_gpu())
 
     def action_options(self) -> None:
         """To the options and back."""
@@ -327,30 +257,19 @@ class StrategyScreen(WorkbenchScreen):
         """Takes the rung over; None where its settings do not fit."""
         spec, error = self._spec()
         if spec is None:
-            self.notify(safe_text(error, 400), severity="error", markup=False)
+            self.notify(safe_text(error, 400), severity="error")
             return None
-        preset = self._shown.chosen_preset
-
-        def settle() -> None:
-            self.draft.take_preset(preset)
-            self.draft.settle("strategy")
-
-        if not self._keep(settle):
-            return None
+        self.draft.take_preset(self._shown.chosen_preset)
+        self.draft.settle("strategy")
         self._fill_rungs()
         self.refresh_heading()
         return spec
 
     def _layers_chosen(self, spec: ExperimentSpec) -> None:
-        def settle() -> None:
-            self.draft.take_spec(spec)
-            for step in ("strategy", "layers"):
-                self.draft.settle(step)
-
-        if self._keep(settle):
-            self._fill_rungs()
-            self.refresh_heading()
-            self._ask_to_start(self.draft.spec())
+        self.draft.settle("layers")
+        self._fill_rungs()
+        self.refresh_heading()
+        self._ask_to_start(spec)
 
     def _ask_to_start(self, spec: ExperimentSpec) -> None:
         def answered(yes: bool | None) -> None:
@@ -364,6 +283,12 @@ class StrategyScreen(WorkbenchScreen):
         if spec := self._settled_spec():
             self._ask_to_start(spec)
 
+    def action_ladder(self) -> None:
+        """Trains all rungs, one after the other."""
+        from workbench.ui.screens.ladder_start import ask_for_ladder
+
+        ask_for_ladder(self, self.draft, BOOK if self._book else LADDER, self._figures)
+
     def _start(self, spec: ExperimentSpec) -> None:
         if self._starting:
             return
@@ -375,7 +300,8 @@ class StrategyScreen(WorkbenchScreen):
     def _start_in_thread(self, spec: ExperimentSpec) -> None:
         notes: list[str] = []
         try:
-            run = start_run(self.workbench.workspace, spec, self.draft.stem, notes.append)
+            app, stem = self.workbench, self.draft.stem
+            run = start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
         except UserError as error:
             self.post_message(self.Started(None, str(error), notes))
         else:

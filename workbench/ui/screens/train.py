@@ -1,47 +1,41 @@
 """A run while it trains: its curves, what they mean, how long it takes, how busy the box is."""
 
 import time
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.color import Color
-from textual.containers import Container, Horizontal, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.containers import Container, VerticalScroll
 
-from workbench.errors import UserError
 from workbench.experiment.advice import Advice, advise
-from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
-from workbench.runs.folder import RunFolder
-from workbench.runs.launch import launch, request_stop, stop_requested
-from workbench.runs.process import last_lines
-from workbench.runs.rows import whole
+from workbench.runs.launch import launch, request_stop
 from workbench.text import safe_text
 from workbench.ui import train_text
-from workbench.ui.curves import Figure, Look, Palette, coach_curves, plot_options, plot_series
+from workbench.ui.background import in_background
+from workbench.ui.curves import coach_curves
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS
-from workbench.ui.notes import add_note, newest_note
+from workbench.ui.notes import add_note
+from workbench.ui.run_files import RunFiles, read_files
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Ask, Confirm
 from workbench.ui.screens.pick_run import PickRun
+from workbench.ui.train_panel import gone_text, panel_text
+from workbench.ui.widgets.curve_plots import Change, CurvePlots
 from workbench.ui.widgets.gauges import box_line, gpu_line
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.line import Line
 from workbench.ui.widgets.tail import Tail
 
-FIGURES: tuple[Figure, ...] = ("loss", "accuracy")
-ZOOMS: tuple[tuple[Figure, ...], ...] = (FIGURES, ("loss",), ("accuracy",))
 LINES = ("progress", "box", "gpu", "notice", "note")
-# Those whose text is fitted to one line by those who make it.
-ONE_LINE = ("heading", *LINES)
 WIDE = 110  # columns, from which on the coach stands beside the log
 COACH_LINES = 3  # above the log
 LOG_CELLS = 74  # beside the coach; the style sheet says so too
 LOG_LINES, LOG_LINES_WIDE = 3, 11  # its header included
 LOG_SHARE = 0.28  # of the rows, that the log and the coach beside it may take
-AGE_SECONDS = 5.0  # between two looks at how old the checkpoint is
+FILES_SECONDS = 5.0  # between two looks at files that change without an event
 
 
 class TrainScreen(WorkbenchScreen):
@@ -59,11 +53,11 @@ class TrainScreen(WorkbenchScreen):
         Binding("R", "results", "Results", key_display="R", id="results"),
         Binding("q", "back", "Leave", id="leave", tooltip="The run goes on without this screen"),
         Binding("escape", "back", "Back", show=False, id="back"),
-        Binding("s", "smooth", "Smooth", id="smooth", tooltip="+ and - change how much"),
-        Binding("plus", "factor(1)", "Smoother", show=False, id="smoother"),
-        Binding("minus", "factor(-1)", "Rougher", show=False, id="rougher"),
-        Binding("l", "log", "Log scale", id="log"),
-        Binding("z", "zoom", "Zoom", id="zoom"),
+        Binding("s", "look('smooth')", "Smooth", id="smooth", tooltip="+ and - change how much"),
+        Binding("plus", "look('smoother')", "Smoother", show=False, id="smoother"),
+        Binding("minus", "look('rougher')", "Rougher", show=False, id="rougher"),
+        Binding("l", "look('log')", "Log scale", id="log"),
+        Binding("z", "look('zoom')", "Zoom", id="zoom"),
         Binding("o", "overlay", "Overlay", id="overlay"),
         Binding("L", "layers", "Layers", key_display="L", id="layers"),
         Binding("n", "note", "Note", id="note"),
@@ -73,37 +67,28 @@ class TrainScreen(WorkbenchScreen):
         super().__init__()
         self.run = run
         self._view: RunView | None = None
+        self._files = RunFiles()
         self._seen = False
-        self._look = Look()
-        self._zoom = 0
         self._other = ""
-        self._note = ""
-        self._printed: tuple[str, ...] = ()
-        self._state = ("", False, False)
-        self._texts: dict[str, Text] = {}
+        self._offered: tuple[str | bool, ...] = ()
         self._advice: tuple[object, list[Advice]] = (None, [])
 
     def compose_body(self) -> ComposeResult:
         """The curves, and the lines below them."""
-        with Horizontal(id="plots"):
-            for figure in FIGURES:
-                yield LinePlot(id=figure)
+        yield CurvePlots(self.workbench.utf8, id="plots")
         with VerticalScroll(id="panel"):
-            yield Static(id="panel-text")
+            yield Line("panel-text", wraps=True)
         for name in LINES:
-            yield Static(id=name, classes="line")
+            yield Line(name)
         with Container(id="bottom"):
-            yield Static(id="coach")
+            yield Line("coach")
             yield Tail(id="log")
 
     def on_mount(self) -> None:
         """Shows the run, and what becomes of it."""
-        footer = self.query_one(Footer)
-        footer.compact, footer.show_command_palette = True, False
-        self._look = Look(utf8=self.workbench.utf8)
         self.watch(self.app, "runs", self._show)
         self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
-        self.set_interval(AGE_SECONDS, self._draw_box)
+        self.set_interval(FILES_SECONDS, self._read_files)
 
     def on_resize(self) -> None:
         """Fits the lines to the new width."""
@@ -119,17 +104,36 @@ class TrainScreen(WorkbenchScreen):
         """Cells of a line."""
         return max(self.app.size.width - 2, 20)
 
+    # What is known of the run
+
     def _show(self, runs: Runs) -> None:
         """Takes over the newest look at the run; draws where it, or the overlay, is another."""
         view = next((one for one in runs if one.name == self.run), None)
         if view is not None and view is self._view and not self._other:
             return
         self._view = view
-        if view is not None:
-            if not self._seen:
-                self._note = newest_note(view.folder)
-            self._seen = True
+        self._seen = self._seen or view is not None
         self._draw()
+        self._read_files()
+
+    def _read_files(self) -> None:
+        if self._view is not None:
+            in_background(self, partial(read_files, self._view), self._files_read)
+
+    def _files_read(self, files: RunFiles) -> None:
+        if files != self._files:
+            self._files = files
+            self._draw()
+
+    def _coach(self, view: RunView) -> list[Advice]:
+        """What the curves say; thought over only when there is another epoch."""
+        history = view.history
+        key = (len(history.epochs), len(history.stages), view.working, tuple(history.epochs[-1:]))
+        if self._advice[0] != key:
+            self._advice = (key, advise(coach_curves(view)))
+        return self._advice[1]
+
+    # Drawing
 
     def _draw(self) -> None:
         """Brings every part up to date; parts that did not change are left alone."""
@@ -140,13 +144,18 @@ class TrainScreen(WorkbenchScreen):
         if view is None:
             self._draw_gone()
             return
-        self._notice_state(view)
+        state = view.summary.state
+        self._offer(state.word, state.resumable, bool(view.history.epochs))
+        plots = bool(view.history.epochs) or state.word == "training"
         color, utf8 = self._state_color(view), self.workbench.utf8
-        panel = train_text.panel_text(view, self._width - 4, utf8, color, self._printed)
-        plots = bool(view.history.epochs) or view.summary.state.word == "training"
+        panel = panel_text(view, self._width - 4, utf8, color, self._files.printed)
         self._draw_panel(panel, alone=not plots)
-        self._draw_plots(view, plots)
+        self.query_one("#plots").display = plots
+        if plots:
+            other = self.workbench.find_run(self._other) if self._other else None
+            self.query_one(CurvePlots).show(view, other)
         self._draw_lines(view, plots)
+        self._draw_bottom(view)
 
     def heading(self) -> Text:
         """Run, state, place in the plan, time left."""
@@ -155,74 +164,34 @@ class TrainScreen(WorkbenchScreen):
         color = self._state_color(self._view)
         return train_text.heading(self._view, self._width, self.workbench.utf8, color)
 
-    def refresh_heading(self) -> None:
-        """Draws the heading where it changed."""
-        self._set("heading", self.heading())
-
-    def _notice_state(self, view: RunView) -> None:
-        """What is done once for each state: other keys, and the last words of a dead worker."""
-        state = view.summary.state
-        now = (state.word, state.resumable, bool(view.history.epochs))
-        if now == self._state:
-            return
-        self._state = now
-        self.refresh_bindings()
-        self._printed = ()
-        if state.word == "interrupted":
-            start = whole(view.history.worker.get("log_start")) or 0
-            self._printed = tuple(last_lines(view.folder.log_path, start))
-
     def _draw_gone(self) -> None:
-        self._state = ("", False, False)
-        self.refresh_bindings()
-        self._draw_panel(train_text.gone_text(self.run, self._seen), alone=True)
+        self._offer("", False, False)
+        self._draw_panel(gone_text(self.run, self._seen), alone=True)
         for name in ("plots", "bottom"):
             self.query_one(f"#{name}").display = False
         for name in LINES:
-            self._set_line(name, Text(""))
+            self.query_one(f"#{name}", Line).show(Text(""))
 
     def _draw_panel(self, text: Text, alone: bool) -> None:
         panel = self.query_one("#panel", VerticalScroll)
         panel.display = bool(text.plain)
         panel.set_class(alone, "-alone")
-        self._set("panel-text", text)
-
-    def _draw_plots(self, view: RunView, shown: bool) -> None:
-        self.query_one("#plots").display = shown
-        if not shown:
-            return
-        palette, options = self._palette(), plot_options(view, self._look)
-        other = self.workbench.find_run(self._other) if self._other else None
-        figures = ZOOMS[self._zoom]
-        for figure in FIGURES:
-            widget = self.query_one(f"#{figure}", LinePlot)
-            widget.display = figure in figures
-            widget.set_class(len(figures) == 1, "-alone")
-            if figure in figures:
-                series = plot_series(view, figure, self._look, palette, other)
-                widget.show(self._title(figure, other), series, options)
-
-    def _title(self, figure: Figure, other: RunView | None) -> Text:
-        text = Text.assemble((figure, "bold"))
-        if self._look.log:
-            text.append("  log scale", style="dim")
-        if self._look.smoothing:
-            text.append(f"  smoothed {self._look.factor:.2f}", style="dim")
-        if other is not None:
-            text.append(f"  other: {safe_text(other.name, 20)}", style="dim")
-        return text
+        panel.query_one(Line).show(text)
 
     def _draw_lines(self, view: RunView, plots: bool) -> None:
-        width, utf8, history = self._width, self.workbench.utf8, view.history
-        stopping = view.working and stop_requested(view.folder)
-        warning = self._color("warning")
-        progress = train_text.progress_line(view, width, utf8, stopping)
-        self._set_line("progress", progress if plots or stopping else Text(""))
-        self._draw_box()
-        self._set_line("notice", train_text.notice_line(history.notices, width, warning))
-        note = safe_text(self._note, max(width - train_text.LABEL, 20)) if self._note else ""
-        self._set_line("note", train_text.labelled("note", note) if note else Text(""))
-        self._draw_bottom(view)
+        width, utf8, history, files = self._width, self.workbench.utf8, view.history, self._files
+        progress = box = gpu = note = Text("")
+        if plots or files.stopping:
+            progress = train_text.progress_line(view, width, utf8, files.stopping)
+        if view.working and history.machine:
+            box = box_line(history.machine, files.checkpoint_age, width, utf8)
+            gpu = gpu_line(history.machine, history.gpu, width, utf8)
+        warning = self.app.theme_variables["warning"]
+        notice = train_text.notice_line(history.notices, time.time(), width, warning)
+        if files.note:
+            note = train_text.labelled("note", safe_text(files.note, width - train_text.LABEL))
+        for name, text in zip(LINES, (progress, box, gpu, notice, note), strict=True):
+            self.query_one(f"#{name}", Line).show(text)
 
     def _draw_bottom(self, view: RunView) -> None:
         """The coach and the last epochs."""
@@ -237,75 +206,27 @@ class TrainScreen(WorkbenchScreen):
         # How a failed run learned is beside the point until it goes on.
         failed = view.summary.state.word == "failed"
         coach = Text("") if failed else train_text.coach_text(self._coach(view), *room)
-        self._set_line("coach", coach)
+        self.query_one("#coach", Line).show(coach)
         log = self.query_one("#log", Tail)
         log.styles.height = lines
         log.show(train_text.log_header(), train_text.log_lines(history, lines))
 
-    def _draw_box(self) -> None:
-        """The gauges; also now and then by itself, for a checkpoint ages."""
-        view = self._view
-        if view is None or not self.is_current:
-            return
-        box = gpu = Text("")
-        if view.working and view.history.machine:
-            machine, width, utf8 = view.history.machine, self._width, self.workbench.utf8
-            box = box_line(machine, _checkpoint_age(view.folder), width, utf8)
-            gpu = gpu_line(machine, view.history.gpu, width, utf8)
-        self._set_line("box", box)
-        self._set_line("gpu", gpu)
-
-    def _coach(self, view: RunView) -> list[Advice]:
-        """What the curves say; thought over only when there is another epoch."""
-        history = view.history
-        key = (len(history.epochs), len(history.stages), view.working, tuple(history.epochs[-1:]))
-        if self._advice[0] != key:
-            self._advice = (key, advise(coach_curves(view)))
-        return self._advice[1]
-
-    def _set_line(self, name: str, text: Text) -> None:
-        widget = self.query_one(f"#{name}")
-        if widget.display != bool(text.plain):
-            widget.display = bool(text.plain)
-        self._set(name, text)
-
-    def _set(self, name: str, text: Text) -> None:
-        """Draws a text where it is another than before.
-
-        The screen is laid out anew only where it has another number of lines: that draws it whole.
-        """
-        before = self._texts.get(name)
-        if before != text:
-            self._texts[name] = text
-            grown = before is None or before.plain.count("\n") != text.plain.count("\n")
-            layout = grown or name not in ONE_LINE
-            self.query_one(f"#{name}", Static).update(text, layout=layout)
-
-    def _color(self, name: str) -> str:
-        return self.app.theme_variables.get(name, "")
-
     def _state_color(self, view: RunView) -> str:
         name = COLORS.get(view.summary.state.word, "$foreground").removeprefix("$")
-        return f"bold {self._color(name)}"
+        return f"bold {self.app.theme_variables[name]}"
 
-    def _palette(self) -> Palette:
-        background = Color.parse(self._color("background"))
+    # Keys
 
-        def mixed(name: str, share: float) -> str:
-            return background.blend(Color.parse(self._color(name)), share).hex6
-
-        return Palette(
-            train=mixed("primary", 1.0),
-            validation=mixed("warning", 1.0),
-            train_raw=mixed("primary", 0.6),
-            validation_raw=mixed("warning", 0.6),
-            other=mixed("foreground", 0.6),
-        )
+    def _offer(self, *state: str | bool) -> None:
+        """Draws the keys anew where others do something now."""
+        if state != self._offered:
+            self._offered = state
+            self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offers the keys that do something now."""
         view = self._view
-        if action in ("smooth", "factor", "log", "zoom", "overlay"):
+        if action in ("look", "overlay"):
             return view is not None and bool(view.history.epochs)
         if action == "stop":
             return view is not None and view.working
@@ -330,25 +251,32 @@ class TrainScreen(WorkbenchScreen):
             return
 
         def answered(yes: bool | None) -> None:
-            if not yes:
-                return
-            try:
-                request_stop(view.folder)
-            except OSError as error:
-                self.notify(safe_text(error, 400), severity="error")
-            self._draw()
+            if yes:
+                self._do(partial(request_stop, view.folder))
 
         question = f"Stop {view.name}? Everything is saved, and r goes on with it."
         self.app.push_screen(Confirm(question, "Stop"), answered)
 
     def action_resume(self) -> None:
         """Goes on at the last checkpoint."""
-        if self._view is None:
+        if self._view is not None:
+            self._do(partial(launch, self._view.folder, resume=True))
+
+    def action_note(self) -> None:
+        """Asks for a line that is kept with the run."""
+        view = self._view
+        if view is None:
             return
-        try:
-            launch(self._view.folder, resume=True)
-        except (UserError, OSError) as error:
-            self.notify(safe_text(error, 400), severity="error")
+
+        def answered(note: str | None) -> None:
+            if note and note.strip():
+                self._do(partial(add_note, view.folder, note))
+
+        self.app.push_screen(Ask(f"A note on {view.name}"), answered)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        """Does what touches files or processes, and looks what came of it."""
+        in_background(self, work, lambda done: self._read_files())
 
     def action_results(self) -> None:
         """How good the classifier became."""
@@ -362,34 +290,9 @@ class TrainScreen(WorkbenchScreen):
 
         self.app.push_screen(LayersScreen(self.run))
 
-    def action_smooth(self) -> None:
-        """Smoothing on or off."""
-        self._change(smoothing=not self._look.smoothing)
-
-    def action_factor(self, direction: int) -> None:
-        """Smooths more or less, and turns smoothing on."""
-        factor = self._look.factor + direction * FACTOR_STEP
-        self._change(smoothing=True, factor=min(max(round(factor, 2), 0.0), HIGHEST_FACTOR))
-
-    def action_log(self) -> None:
-        """Logarithmic y axes, or linear ones."""
-        self._change(log=not self._look.log)
-
-    def _change(
-        self, smoothing: bool | None = None, factor: float | None = None, log: bool | None = None
-    ) -> None:
-        look = self._look
-        self._look = Look(
-            look.smoothing if smoothing is None else smoothing,
-            look.factor if factor is None else factor,
-            look.log if log is None else log,
-            look.utf8,
-        )
-        self._draw()
-
-    def action_zoom(self) -> None:
-        """Both plots, then the loss alone, then the accuracy alone."""
-        self._zoom = (self._zoom + 1) % len(ZOOMS)
+    def action_look(self, change: Change) -> None:
+        """Shows the curves in another way."""
+        self.query_one(CurvePlots).change(change)
         self._draw()
 
     def action_overlay(self) -> None:
@@ -406,36 +309,3 @@ class TrainScreen(WorkbenchScreen):
 
         none = "none" if self._other else ""
         self.app.push_screen(PickRun("Draw which run below this one?", others, none), answered)
-
-    def action_note(self) -> None:
-        """Asks for a line that is kept with the run."""
-        view = self._view
-        if view is None:
-            return
-
-        def answered(note: str | None) -> None:
-            if not note or not note.strip():
-                return
-            try:
-                add_note(view.folder, note)
-            except OSError as error:
-                self.notify(safe_text(error, 400), severity="error")
-                return
-            self._note = newest_note(view.folder)
-            self._draw()
-
-        self.app.push_screen(Ask(f"A note on {view.name}"), answered)
-
-
-def _checkpoint_age(folder: RunFolder) -> float | None:
-    """Seconds since the newest checkpoint was written; None without one."""
-    try:
-        files = [path for path in folder.checkpoints.iterdir() if not path.name.startswith(".")]
-        written = max(map(_changed, files), default=None)
-    except OSError:  # it is being replaced, or the folder is gone
-        return None
-    return None if written is None else max(time.time() - written, 0.0)
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime

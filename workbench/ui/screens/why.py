@@ -30,7 +30,7 @@ class WindowFields(Vertical):
     WindowFields Horizontal { height: 1; }
     WindowFields .name { width: 11; color: $secondary; }
     WindowFields Input { width: 10; background: $panel; }
-    WindowFields Input:focus { background: $primary 30%; }
+    WindowFields Input:focus { background: $block-cursor-background; }
     WindowFields .said { width: 1fr; padding-left: 2; color: $secondary; }
     WindowFields .said.-wrong { color: $error; }
     """
@@ -119,7 +119,7 @@ class WhyScreen(WorkbenchScreen):
     }
     WhyScreen #concepts > .option-list--option-disabled { color: $secondary; }
     WhyScreen #concepts > .option-list--option-highlighted {
-        background: $primary 30%; color: $foreground; text-style: none;
+        background: $block-cursor-background; color: $foreground; text-style: none;
     }
     WhyScreen #explanation {
         width: 1fr; height: 1fr; padding-left: 2; scrollbar-size-vertical: 1;
@@ -151,7 +151,6 @@ class WhyScreen(WorkbenchScreen):
             with VerticalScroll(id="explanation", can_focus=False):
                 yield Static(id="title")
                 yield Static(id="text")
-                yield WindowFields()
                 yield Static(id="picture")
 
     def heading(self) -> Text:
@@ -209,14 +208,20 @@ class WhyScreen(WorkbenchScreen):
         concept = CONCEPTS[self._shown]
         self.query_one("#title", Static).update(Text(concept.title))
         self.query_one("#text", Static).update(Text(concept.text))
-        fields = self.query_one(WindowFields)
-        fields.display = self._shown == PLAYGROUND
         self._draw(concept.drawing(self.workbench.utf8))
-        if fields.display:
-            fields.look()
+        self._show_fields()
         self.query_one("#explanation").scroll_home(animate=False)
         self.refresh_heading()
         self.refresh_bindings()
+
+    def _show_fields(self) -> None:
+        """Makes the fields for the one concept that has them, when it is first met."""
+        playing = self._shown == PLAYGROUND
+        fields = self.query(WindowFields).set(display=playing)
+        if playing and not fields:
+            self.query_one("#explanation").mount(WindowFields(), before="#picture")
+        elif playing and fields.first().is_mounted:  # else it looks when it is
+            fields.first().look()
 
     @on(WindowFields.Changed)
     def _windows_changed(self, event: WindowFields.Changed) -> None:

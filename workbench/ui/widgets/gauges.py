@@ -6,8 +6,8 @@ from rich.text import Text
 
 from workbench.runs.events import Event
 from workbench.runs.rows import number
-from workbench.text import human_bytes, safe_text
-from workbench.ui.train_text import age, labelled, track
+from workbench.text import human_age, human_bytes, safe_text
+from workbench.ui.train_text import labelled, track
 
 BAR = 8  # cells, where there is room for bars
 BARS_FROM = 110  # columns
@@ -32,7 +32,7 @@ def box_line(machine: Event, checkpoint_age: float | None, width: int, utf8: boo
         parts.append(Text(f"disk {human_bytes(free)} free"))
     saved = Text("no checkpoint yet", style="dim")
     if checkpoint_age is not None:
-        saved = Text(f"saved {age(checkpoint_age)} ago")
+        saved = Text(f"saved {human_age(checkpoint_age)} ago")
     text = labelled("box", Text("  ").join(part for part in parts if part.plain))
     text.append(" " * max(width - text.cell_len - saved.cell_len, 2))
     return text.append_text(saved)

@@ -8,8 +8,9 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from workbench.runs.layer_truth import ERROR, NOTE, WARNING, Group
 from workbench.text import safe_text
-from workbench.ui.layer_rows import ERROR, NOTE, WARNING, Group, TableRow, table_rows
+from workbench.ui.layer_rows import TableRow, table_rows
 
 MARKS = {"trains": "[x]", "frozen": "[ ]", "partly": "[~]"}
 ARROWS = {True: "▾", False: "▸"}

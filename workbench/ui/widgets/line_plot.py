@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widget import Widget
 
-from workbench.ui.plot_text import PlotOptions, Series, plot
+from workbench.ui.plot_canvas import Series
+from workbench.ui.plot_text import PlotOptions, plot
 
 LEAST_ROWS = 5  # title, two rows of canvas, axis, names
 

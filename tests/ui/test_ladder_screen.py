@@ -1,0 +1,381 @@
+"""All rungs in the app: asked for at the strategy step, followed, stopped, gone on with, found."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, OptionList, Static
+from ui_pilot import drive, until
+from ui_train_runs import CONVNET, FakeRun
+
+from workbench.errors import UserError
+from workbench.experiment.estimate import Speed
+from workbench.experiment.presets import BOOK_FACTS
+from workbench.experiment.rungs import LADDER
+from workbench.experiment.toml import read_spec
+from workbench.machine.figures import Figures
+from workbench.machine.gpus import Choice
+from workbench.paths import Workspace
+from workbench.runs import ladder as runs_ladder
+from workbench.runs.folder import RunFolder
+from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
+from workbench.runs.launch import stop_requested
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft
+from workbench.ui.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
+from workbench.ui.screens import strategy
+from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.screens.home import HomeScreen
+from workbench.ui.screens.ladder import LadderScreen, PickLadder
+from workbench.ui.screens.ladder_start import LadderStart
+from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.screens.train import TrainScreen
+
+SPEED = Speed(forward_flops=1e11, training_flops=1e11, forward_bytes=1e10, training_bytes=1e10,
+              forward_step=1e-3, training_step=1e-3, update=1e-9)  # fmt: skip
+FIGURES = Figures(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
+SPEC = CONVNET.format(epochs=30)
+PRESETS = ("dense", "convnet", "convnet-augmented", "feature-extraction")
+
+
+@pytest.fixture
+def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
+    """Images that were looked at; no driver is asked, and the box was measured."""
+    monkeypatch.setattr(strategy, "look_at_gpus", Choice)
+    monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
+    made = Draft(Workspace(tmp_path))
+    made.take_source(tmp_path / "pets", replace(BOOK_FACTS, smallest_class=300, images=600))
+    made.settle("data")
+    return made
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
+    """What the launcher, which starts nothing, was asked for; no weights are looked for."""
+    asked: list[tuple[str, bool, bool]] = []
+
+    def launch(folder: RunFolder, resume: bool, queue: bool) -> None:
+        asked.append((folder.name, resume, queue))
+
+    monkeypatch.setattr(runs_ladder, "launch", launch)
+    monkeypatch.setattr(runs_ladder, "find_weights", lambda *asked: None)
+    return asked
+
+
+@pytest.fixture
+def climbing(tmp_path: Path) -> Iterator[FakeRun]:
+    """The ladder p-ladder-1: finished, training (the one given), failed, and gone."""
+    workspace = Workspace(tmp_path)
+    create_ladder(workspace, None, "p", [(preset, SPEC) for preset in PRESETS])
+    for preset in PRESETS:
+        shutil.rmtree(workspace.runs / f"p-{preset}-1")
+    first = FakeRun(workspace, "p-dense-1", SPEC)
+    first.stage(0, "train all", 30)
+    first.epochs(0, 30)
+    first.tell("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=100)
+    first.tell("finished", seconds=5)
+    second = FakeRun(workspace, "p-convnet-1", SPEC)
+    second.live()
+    second.stage(0, "train all", 30)
+    second.epochs(0, 16)
+    third = FakeRun(workspace, "p-convnet-augmented-1", SPEC)
+    third.tell("failed", message="no [room]\x1b[2J for it")
+    yield second
+    second.die()
+
+
+def table(app: WorkbenchApp) -> list[list[str]]:
+    found = app.screen.query(DataTable)
+    rows = range(found.first().row_count if found else 0)
+    return [[str(cell).strip() for cell in found.first().get_row_at(row)] for row in rows]
+
+
+def content(app: WorkbenchApp, name: str) -> str:
+    return str(app.screen.query_one(f"#{name}", Static).content)
+
+
+def told(app: WorkbenchApp) -> str:
+    return "\n".join(one.message for one in app._notifications)
+
+
+def keys(app: WorkbenchApp) -> set[str]:
+    return {one.binding.key for one in app.screen.active_bindings.values() if one.binding.show}
+
+
+async def ask(app: WorkbenchApp, pilot: Pilot[Any], draft: Draft) -> LadderStart:
+    """From the strategy step to the question."""
+    await app.push_screen(StrategyScreen(draft))
+    await until(pilot, lambda: "on the CPU" in content(app, "rung"), "the measured figures")
+    await pilot.press("A")
+    await until(pilot, lambda: isinstance(app.screen, LadderStart), "the question")
+    assert isinstance(app.screen, LadderStart)
+    return app.screen
+
+
+async def open_ladder(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: len(app.runs) == 3 and app.ladders, "runs and ladder")
+    app.open_ladder("p-ladder-1")
+    await until(pilot, lambda: len(table(app)) == 4, "four rungs")
+
+
+def test_from_the_strategy_step_to_the_ladder(
+    tmp_path: Path, draft: Draft, launched: list[tuple[str, bool, bool]]
+) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ask(app, pilot, draft)
+        assert content(app, "words").startswith(
+            "Train 6 rungs on pets, one run after the other: at most about "
+        )
+        assert content(app, "words").endswith(" in all on the CPU.")
+        await pilot.press("down", "space")
+        assert "Train 5 rungs" in content(app, "words")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
+        assert [type(one) for one in app.screen_stack[1:]] == [HomeScreen, LadderScreen]
+        await until(pilot, lambda: len(table(app)) == 5, "five rungs")
+        assert [row[0] for row in table(app)] == [
+            "dense", "convnet-augmented", "feature-extraction", "+ augmentation", "fine-tuning",
+        ]  # fmt: skip
+
+    drive(tmp_path, play)
+    chosen = [preset for preset in LADDER if preset != "convnet"]
+    assert launched == [(f"pets-{preset}-1", False, True) for preset in chosen]
+    ladder = find_ladder(draft.workspace, "pets-ladder-1")
+    assert [rung.preset for rung in ladder.rungs] == chosen
+    for rung in ladder.rungs:
+        spec = read_spec(draft.workspace.runs / rung.run / "spec.toml")
+        assert (spec.preset, spec.data.source) == (rung.preset, str(draft.source))
+
+
+def test_a_ladder_may_be_declined_and_needs_a_rung(
+    tmp_path: Path, draft: Draft, launched: list[tuple[str, bool, bool]]
+) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        asking = await ask(app, pilot, draft)
+        for _ in LADDER:
+            await pilot.press("space", "down")
+        assert "Train 0 rungs" in content(app, "words")
+        await pilot.press("enter")
+        await until(pilot, lambda: "No rung is marked" in told(app), "the hint")
+        assert app.screen is asking
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the strategy step")
+
+    drive(tmp_path, play)
+    assert list_ladders(draft.workspace) == []
+    assert launched == []
+
+
+def test_why_a_ladder_cannot_be_made_is_said_and_another_try_is_free(
+    tmp_path: Path,
+    draft: Draft,
+    launched: list[tuple[str, bool, bool]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_network(*asked: Any) -> None:
+        raise UserError("No network for [vgg16]\x1b[2J.")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        asking = await ask(app, pilot, draft)
+        with monkeypatch.context() as patch:
+            patch.setattr(runs_ladder, "find_weights", no_network)
+            await pilot.press("enter")
+            await until(pilot, lambda: "No network for [vgg16]\\e[2J." in told(app), "why not")
+        await until(pilot, lambda: not asking._at_work, "ready again")
+        assert app.screen is asking
+        assert list_ladders(draft.workspace) == []
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
+
+    drive(tmp_path, play)
+    assert len(launched) == len(LADDER)
+
+
+def test_runs_that_cannot_be_started_are_shown_with_the_reason(
+    tmp_path: Path, draft: Draft, launched: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: RunFolder, resume: bool, queue: bool) -> None:
+        raise UserError("No process could be started.")
+
+    monkeypatch.setattr(runs_ladder, "launch", refuse)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ask(app, pilot, draft)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
+        assert "No process could be started." in told(app)
+        await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
+
+    drive(tmp_path, play)
+
+
+def test_the_rungs_stand_as_their_runs_do(tmp_path: Path, climbing: FakeRun) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_ladder(app, pilot)
+        rows = table(app)
+        assert rows[0][:4] == ["dense", "finished ✓", "0.750", "0.700-0.800"]
+        assert rows[1][:4] == ["convnet", "training ▶ 16/30", "-", "-"]
+        assert rows[1][5:] == ["0.724", "-"]
+        assert rows[2][:2] == ["+ augmentation", "failed ✗"]
+        assert rows[3] == ["feature-extraction", "gone ?", "-", "-", "-", "0.903", "0.97"]
+        assert "1 of 4 rungs finished, 1 at work" in content(app, "heading")
+        assert "where the book's text says 0.96" in content(app, "said")
+        await pilot.press("down", "down")
+        failed = "failed: no [room]\\e[2J for it"
+        await until(pilot, lambda: failed in content(app, "detail"), failed)
+        climbing.tell("epoch_finished", stage=0, epoch=17, val_accuracy=0.9, seconds=1.0)
+        await until(pilot, lambda: table(app)[1][1] == "training ▶ 17/30", "the next epoch")
+        shutil.rmtree(tmp_path / "saved_models" / "p-dense-1")
+        await until(pilot, lambda: table(app)[0][1] == "gone ?", "the run is missed")
+        assert app.screen.query_one(DataTable).cursor_row == 2
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: len(table(app)[0]) == 9, "the wide columns")
+        assert table(app)[1][2] == "17/30"
+        assert app.screen.query_one(DataTable).cursor_row == 2
+
+    drive(tmp_path, play)
+
+
+def test_enter_opens_results_or_the_training(tmp_path: Path, climbing: FakeRun) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_ladder(app, pilot)
+        ladder = app.screen
+        for row, kind in enumerate((ResultsScreen, TrainScreen, TrainScreen)):
+            ladder.query_one(DataTable).move_cursor(row=row)
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is not ladder, kind.__name__)
+            assert isinstance(app.screen, kind)
+            app.pop_screen()
+            await until(pilot, lambda: app.screen is ladder, "the ladder")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "feature-extraction" in content(app, "detail"), "the last")
+        assert app.screen is ladder  # its run is gone
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
+        assert isinstance(app.screen, CompareScreen)
+        assert app.screen.names == ("p-dense-1", "p-convnet-1", "p-convnet-augmented-1")
+
+    drive(tmp_path, play)
+
+
+def test_stop_asks_and_resume_queues_the_rest(
+    tmp_path: Path, climbing: FakeRun, launched: list[tuple[str, bool, bool]]
+) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_ladder(app, pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
+        assert not stop_requested(climbing.folder)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await pilot.press("y")
+        await until(pilot, lambda: "1 run asked to stop" in told(app), "the stop")
+        assert stop_requested(climbing.folder)
+        climbing.tell("stopped", stage=0, epoch=17, step=0)
+        climbing.die()
+        await until(pilot, lambda: table(app)[1][1] == "stopped ■", "the run has stopped")
+        assert "s" not in keys(app)
+        await pilot.press("r")
+        await until(pilot, lambda: "2 runs queued." in told(app), "the rest is queued")
+
+    drive(tmp_path, play)
+    assert launched == [("p-convnet-1", True, True), ("p-convnet-augmented-1", True, True)]
+
+
+def test_home_and_the_palette_find_a_ladder_again(tmp_path: Path, climbing: FakeRun) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "1 ladder (l)" in content(app, "heading"), "home tells of it")
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the only ladder")
+        await pilot.press("escape")
+        create_ladder(app.workspace, "second", "q", [("dense", SPEC)])
+        await until(pilot, lambda: len(app.ladders) == 2, "two ladders")
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, PickLadder), "which")
+        names = [str(one.prompt) for one in app.screen.query_one(OptionList).options]
+        assert names == ["p-ladder-1", "second"]
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the second")
+        commands = {one.title: one.callback for one in app.get_system_commands(app.screen)}
+        commands["Open ladder p-ladder-1"]()
+        await until(pilot, lambda: len(table(app)) == 4, "the first ladder's rungs")
+
+    drive(tmp_path, play)
+
+
+def test_without_a_ladder_home_offers_none(tmp_path: Path) -> None:
+    FakeRun(Workspace(tmp_path), "alone", SPEC)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "1 run" in content(app, "heading"), "home")
+        assert "ladder (l)" not in content(app, "heading")
+        await pilot.press("l")
+        await pilot.pause()
+        assert isinstance(app.screen, HomeScreen)
+
+    drive(tmp_path, play)
+
+
+def test_a_damaged_record_is_told(tmp_path: Path, climbing: FakeRun) -> None:
+    (tmp_path / "saved_models" / "p-ladder-1.ladder.json").write_text("[oops", encoding="ascii")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.ladders, "the ladder")
+        app.open_ladder("p-ladder-1")
+        await until(pilot, lambda: "is damaged" in told(app), "what is wrong")
+        await pilot.press("s", "r", "c", "enter")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+
+    drive(tmp_path, play)
+
+
+# Which specs, and what they cost
+
+
+def test_every_rung_stands_on_the_base_that_was_chosen(draft: Draft) -> None:
+    draft.take_preset("fine-tuning")
+    draft.take({"base.name": "mobilenetv2-1.0", "base.weights": "random", "name": "mine",
+                "training.seed": 7, "training.epochs": 3})  # fmt: skip
+    rungs = {rung.preset: rung.spec for rung in plan_rungs(draft, LADDER, FIGURES)}
+    bases = {preset: spec.base and (spec.base.name, spec.base.weights)
+             for preset, spec in rungs.items() if spec}  # fmt: skip
+    chosen = ("mobilenetv2-1.0", "random")
+    assert bases == {
+        "dense": None, "convnet": None, "convnet-augmented": None, "feature-extraction": chosen,
+        "feature-extraction-augmented": chosen, "fine-tuning": chosen,
+    }  # fmt: skip
+    assert {spec.training.seed for spec in rungs.values() if spec} == {7}
+    assert {spec.name for spec in rungs.values() if spec} == {None}
+    epochs = {preset: spec.training.epochs for preset, spec in rungs.items() if spec}
+    assert epochs["fine-tuning"] == 3
+    assert epochs["dense"] != 3  # as the strategy step shows it
+
+
+def test_a_rung_that_does_not_fit_says_why(draft: Draft) -> None:
+    draft.settings = {"training.epochs": 0}
+    (rung,) = plan_rungs(draft, [draft.chosen_preset], FIGURES)
+    assert rung.spec is None
+    assert "training.epochs" in rung.error
+    assert rung_words(rung) == f"! {rung.error}"
+
+
+def test_the_question_adds_up_what_is_known(draft: Draft) -> None:
+    spec = draft.spec()
+    two = [PlannedRung("dense", spec, "", 30.0, "the CPU"), PlannedRung("b", spec, "", 90.0)]
+    assert ladder_words("pets", two) == (
+        "Train 2 rungs on pets, one run after the other: at most about 2 min in all on the CPU."
+    )
+    unknown = plan_rungs(draft, ["dense"], None)
+    assert ladder_words("pets", unknown) == "Train 1 rung on pets, one run after the other."
+    assert [rung_words(rung) for rung in (*two, *unknown)] == [
+        "at most 30 s", "at most 1 min 30 s", "not measured yet: press m on home",
+    ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""The app in a real terminal that goes away: through tmux, as people run it over SSH."""
+
+import os
+import pty
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+from conftest import Person
+
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import follow, request_stop
+
+pytestmark = [
+    pytest.mark.worker,
+    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed"),
+]
+LOOKS = 1200  # at most
+MOMENT = 0.1  # seconds
+
+
+@dataclass
+class Tmux:
+    """A server of the test's own, with the app in its one pane."""
+
+    socket: str
+
+    def __call__(self, *words: str) -> str:
+        command = ["tmux", "-S", self.socket, "-f", "/dev/null", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        return self("capture-pane", "-p")
+
+    def press(self, key: str) -> None:
+        self("send-keys", key)
+
+    def until(self, words: str, what: str = "") -> None:
+        """Waits until the pane shows words; pressing nothing."""
+        for _ in range(LOOKS):
+            if words in self.screen():
+                return
+            time.sleep(MOMENT)
+        raise AssertionError(f"{what or words} in vain:\n{self.screen()}")
+
+    def attach(self) -> "tuple[subprocess.Popen[bytes], int]":
+        """A client in a terminal of its own, as ssh would give it one."""
+        master, slave = pty.openpty()
+        client = subprocess.Popen(
+            ["tmux", "-S", self.socket, "attach"],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(slave)
+        return client, master
+
+
+@pytest.fixture
+def tmux(person: Person) -> Iterator[Tmux]:
+    server = Tmux(str(person.workspace / "tmux"))
+    variables = [
+        f"-e{name}={person.environment[name]}" for name in ("WORKBENCH_HOME", "PYTHONPATH")
+    ]
+    app = shlex.join(["env", "LC_ALL=C.UTF-8", *person.command()])
+    server("new-session", "-d", "-x", "80", "-y", "24", *variables, app)
+    yield server
+    with suppress(subprocess.CalledProcessError):
+        server("kill-server")
+
+
+def test_a_terminal_that_goes_takes_neither_app_nor_training_along(
+    person: Person, tmux: Tmux
+) -> None:
+    tmux.until("No runs yet.")
+    client, terminal = tmux.attach()
+    assert os.read(terminal, 1)  # it draws
+    tmux.press("d")
+    tmux.until("epoch", "the demo in training")
+    os.close(terminal)  # the connection breaks
+    client.wait()
+    tmux.until("epoch")  # the app is still there
+    client, terminal = tmux.attach()
+    seen = b""
+    while b"demo-dense-1" not in seen:  # the new client gets the whole screen
+        seen += os.read(terminal, 65536)
+
+    run = RunFolder(person.workspace / "saved_models" / "demo-dense-1")
+    assert not run.model_path.exists()
+    tmux("kill-pane")
+    client.wait()
+    os.close(terminal)
+    events = [event["event"] for event in follow(run)]
+    assert events[-1] == "finished"
+    assert run.model_path.exists()
+    queued = RunFolder(person.workspace / "saved_models" / "demo-convnet-1")
+    request_stop(queued)
+    assert [event["event"] for event in follow(queued)][-1] in ("stopped", "finished")

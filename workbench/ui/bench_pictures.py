@@ -1,0 +1,57 @@
+"""An image of the data as training reads it, and as it draws it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.text import Text
+
+from workbench.datasets.augment import augment, draw
+from workbench.datasets.images import ImageError, decode, load_array
+from workbench.datasets.scan import pixel_hash
+from workbench.experiment.sections import DataSpec
+from workbench.experiment.spec import ExperimentSpec
+from workbench.ui.halfblocks import fitted
+
+FIRST_STAGE = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An image of the data, read.
+
+    Attributes:
+        pixels: uint8 (h, w, c), of the size that the spec asks for; None where it cannot be read.
+        content: what identifies the image for `draw`, 0 to 2**64 - 1.
+        reason: why it cannot be read.
+    """
+
+    path: Path
+    pixels: np.ndarray | None
+    content: int = 0
+    reason: str = ""
+
+
+def open_sample(path: Path, data: DataSpec) -> Opened:
+    """Reads an image as training would, and what identifies it there."""
+    try:
+        content = int(pixel_hash(decode(path))[:16], 16)
+        return Opened(path, load_array(path, data), content)
+    except ImageError as error:
+        return Opened(path, None, reason=error.reason)
+
+
+def drawn_views(
+    opened: Opened, whole: ExperimentSpec, views: range, box: tuple[int, int], utf8: bool
+) -> Iterator[Text]:
+    """An image that could be read, as training will see it in each of these views.
+
+    Args:
+        box: width and height of each picture in cells.
+    """
+    assert opened.pixels is not None
+    spec, seed = whole.augmentation, whole.training.seed
+    for view in views:
+        changes = draw(spec, seed, FIRST_STAGE, view, opened.content)
+        yield fitted(augment(opened.pixels, spec, changes), *box, utf8)

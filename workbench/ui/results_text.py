@@ -1,0 +1,155 @@
+"""What a finished run came to, in words and cells. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from workbench.runs.history import History
+from workbench.runs.verdicts import ClassFigures, Results, WorstError, cautions, figures_beside
+from workbench.text import safe_text
+from workbench.ui.layer_text import named_line
+
+LABEL = 10  # cells of a label in the matrix, and in the table of labels
+CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
+PREDICTED_LABEL = 20  # cells
+_SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
+_SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
+
+
+def summary_lines(
+    results: Results, history: History, preset: str | None, warning: str
+) -> list[Text]:
+    """The figures that stand on top, a named line each.
+
+    Args:
+        preset: of the run, to find the book's figure.
+        warning: colour of what takes worth from the figures.
+    """
+    low, high = results.interval
+    first = named_line(results.split, f"{results.accuracy:.4f}", "bold")
+    first.append(f"  ({low:.4f} to {high:.4f} with 95 % confidence)  ")
+    lines = [first.append(f"{results.images:,} images", "dim")]
+    best = history.best_accuracy
+    if best and best.val_accuracy is not None:
+        line = named_line("validation", f"{best.val_accuracy:.4f}")
+        line.append(f"  the best, in stage {best.stage + 1}, epoch {best.epoch}")
+        if best.accuracy is not None:
+            line.append(f"; training {best.accuracy:.4f}", "dim")
+        lines.append(line)
+    if beside := figures_beside(preset):
+        lines.append(named_line("compare", beside).append("  the same preset on its images", "dim"))
+    if results.shifted:
+        pixels, accuracy = results.shifted
+        line = named_line("shifted", f"{accuracy:.4f}")
+        lines.append(line.append(f"  with images moved by {pixels} pixels"))
+    for number, words in enumerate(cautions(results)):
+        lines.append(named_line("" if number else "mind", words.removeprefix("Mind: "), warning))
+    return lines
+
+
+def view_titles(results: Results, scrolls: bool) -> dict[str, str]:
+    """The line over each view that has one.
+
+    Args:
+        scrolls: whether the matrix is wider than the terminal.
+    """
+    wrong = results.images - sum(row[i] for i, row in enumerate(results.confusion))
+    more = ", arrow keys scroll" if scrolls else ""
+    errors = f"{wrong:,} wrong; the surest of them first" if wrong else "not one image was wrong"
+    return {
+        "matrix": f"confusion: true label in rows, predicted in columns{more}",
+        "classes": f"{len(results.labels)} labels",
+        "errors": errors,
+    }
+
+
+def shade(share: float, utf8: bool = True) -> str:
+    """One character for a share of 1: the darker, the more; a blank for none."""
+    shades = _SHADES if utf8 else _ASCII_SHADES
+    reached = [mark for mark, least in zip(shades, _SHADE_FROM, strict=True) if share >= least]
+    return reached[-1] if share > 0 else " "
+
+
+def matrix_names(results: Results) -> list[str]:
+    """The labels as the matrix has room for them."""
+    return [safe_text(label, LABEL) for label in results.labels]
+
+
+def matrix_column(results: Results) -> int:
+    """Cells of a column of the matrix, which holds a count, a shade and the gap before."""
+    counted = max(len(f"{n:,}") for row in results.confusion for n in row)
+    named = max(map(len, matrix_names(results)))
+    return max(6, named + 2, counted + 4)
+
+
+def matrix_width(results: Results) -> int:
+    """Cells of the whole matrix."""
+    return LABEL + 2 + len(results.labels) * matrix_column(results)
+
+
+def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
+    """A row a true label; a shade stands for the share of the row."""
+    width = matrix_column(results)
+    for at, (name, row) in enumerate(zip(matrix_names(results), results.confusion, strict=True)):
+        whole_row = sum(row)
+        cells = [Text(name.ljust(LABEL + 2))]
+        for column, n in enumerate(row):
+            mark = shade(n / whole_row if whole_row else 0.0, utf8)
+            style = "bold" if at == column else "" if n else "dim"
+            cells.append(Text(f"{n:,}".rjust(width - 2) + f" {mark}", style))
+        yield cells
+
+
+def class_cells(one: ClassFigures) -> list[Text]:
+    """A label as a row of its table."""
+    figures = (f"{one.images:,}", _share(one.precision), _share(one.recall))
+    label = Text(safe_text(one.label, CLASS_COLUMNS["label"]))
+    return [label, *(Text(figure, justify="right") for figure in figures)]
+
+
+def error_text(error: WorstError, picture: Text, width: int, height: int) -> Text:
+    """The picture, in so many cells, over its name and both labels."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append_text(picture)
+    text.append("\n" * max(height - picture.plain.count("\n"), 1))
+    text.append(safe_text(Path(error.path).name, width), "dim")
+    text.append("\nis ").append(safe_text(error.label, width - 3), "bold")
+    room = width - len("said  0.00")
+    text.append("\nsaid ").append(safe_text(error.predicted, max(room, 8)), "bold")
+    return text.append(f" {error.probability:.2f}")
+
+
+def prediction_cells(one: Mapping[str, Any], asked: Path) -> list[Text]:
+    """An image that a worker looked at, as a row: label, probability, file.
+
+    Args:
+        asked: what was to be predicted; of images in this folder its path is left out.
+    """
+    told = one.get("problem")
+    label = "unreadable" if told else safe_text(one.get("label"), PREDICTED_LABEL)
+    probability = "-" if told else f"{one.get('probability', 0.0):.3f}"
+    path = safe_text(str(one.get("path")).removeprefix(f"{asked}/"), 80)
+    return [
+        Text(label, "italic" if told else ""),
+        Text(probability, justify="right"),
+        Text(f"{path}: {safe_text(told, 100)}" if told else path),
+    ]
+
+
+def answer_in_words(found: Sequence[Mapping[str, Any]], most: int) -> str:
+    """How many images were predicted, and how many were none.
+
+    Args:
+        most: how many are shown.
+    """
+    bad = sum(bool(one.get("problem")) for one in found)
+    words = f"{len(found):,} predicted" + (f", {bad:,} of them unreadable" if bad else "")
+    if len(found) > most:
+        words += f"; the first {most:,} are shown. All: workbench predict PATH --csv"
+    return words
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,129 @@
+"""What a model says of other images: their path typed in, a worker's answers in a table."""
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import DataTable, Input, Static
+from textual.worker import get_current_worker
+
+from workbench.errors import UserError
+from workbench.runs.jobs import run_job
+from workbench.text import safe_lines, safe_text
+from workbench.ui.results_text import PREDICTED_LABEL, answer_in_words, prediction_cells
+from workbench.ui.widgets.path_field import PathField, typed_path
+
+HINT = "The path of an image, or of a folder of them. Enter predicts, escape leaves."
+STARTING = "Starting the framework: this takes a few seconds."
+MOST_SHOWN = 1000  # rows; a folder may hold a million images
+
+
+class Predictions(Vertical):
+    """A line for the path over how far it is, over the answers."""
+
+    DEFAULT_CSS = """
+    Predictions #told { height: auto; color: $secondary; }
+    Predictions #told.-problem { color: $error; }
+    """
+
+    @dataclass
+    class Told(Message):
+        """How far a prediction is, its answers as rows, or why there are none."""
+
+        words: str = ""
+        rows: list[list[Text]] = field(default_factory=list)
+        problem: str = ""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id)
+        self._model = Path()
+        self._asked = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The line, how far it is, the answers."""
+        line = PathField(id="path")
+        line.placeholder = "/path/to/image.jpg, or a folder of images"
+        yield line
+        yield Static(HINT, id="told")
+        yield DataTable(id="answers", cursor_type="none")
+
+    def on_mount(self) -> None:
+        """The columns."""
+        answers = self.query_one("#answers", DataTable)
+        answers.add_column("label", width=PREDICTED_LABEL)
+        answers.add_column(Text("probability", justify="right"), width=11)
+        answers.add_column("file")
+        answers.display = False
+
+    def on_unmount(self) -> None:
+        """Ends a worker that nobody waits for any more."""
+        self._end_worker()
+
+    def ask(self, model: Path) -> None:
+        """Lets a path be typed, for this model to look at."""
+        self._model = model
+        self.query_one("#path").focus()
+
+    @on(Input.Submitted, "#path")
+    def _predict_typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip():
+            self._asked = event.value
+            self._end_worker()
+            self.query_one("#answers", DataTable).clear()
+            self.post_message(self.Told(STARTING))
+            self._predict(self._model, typed_path(event.value.strip()).absolute())
+
+    @work(thread=True, exit_on_error=False)
+    def _predict(self, model: Path, path: Path) -> None:
+        worker = get_current_worker()
+
+        def tell(told: "Predictions.Told") -> None:
+            if not worker.is_cancelled:  # another path was typed, or the screen was left
+                self.post_message(told)
+
+        def began(process: subprocess.Popen[bytes]) -> None:
+            if worker.is_cancelled:
+                process.terminate()
+            else:
+                self._process = process
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event.get("event") == "progress":
+                done = f"{event.get('phase')}, {event.get('done')} of {event.get('total')}"
+                tell(self.Told(safe_text(done, 60)))
+
+        try:
+            if not path.exists():  # no need of a framework to say so
+                raise UserError(f"There is no file or folder {safe_text(path)}.")
+            request = {"model": str(model), "paths": [str(path)]}
+            answer = run_job("predict", request, on_event, on_start=began)
+            found = answer.get("predictions", [])
+            rows = [prediction_cells(one, path) for one in found[:MOST_SHOWN]]
+            tell(self.Told(answer_in_words(found, MOST_SHOWN), rows))
+        except (UserError, OSError, ValueError) as error:
+            tell(self.Told(problem=safe_lines(error)))
+
+    @on(Told)
+    def _show(self, told: Told) -> None:
+        line = self.query_one("#told", Static)
+        line.set_class(bool(told.problem), "-problem")
+        line.update(Text(told.problem or told.words))
+        answers, path = self.query_one("#answers", DataTable), self.query_one("#path", PathField)
+        answers.add_rows(told.rows)
+        answers.display = answers.row_count > 0
+        if told.rows and path.has_focus and path.value == self._asked:  # no other is being typed
+            answers.focus()
+
+    def _end_worker(self) -> None:
+        self.workers.cancel_node(self)
+        if self._process:
+            self._process.terminate()
+            self._process = None

@@ -1,0 +1,53 @@
+"""The confusion matrix and the table of labels."""
+
+from rich.text import Text
+from textual.widgets import DataTable
+
+from workbench.runs.verdicts import Results
+from workbench.ui.results_text import (
+    CLASS_COLUMNS,
+    LABEL,
+    class_cells,
+    matrix_column,
+    matrix_names,
+    matrix_rows,
+)
+
+
+class ConfusionMatrix(DataTable[Text]):
+    """A column a predicted label; the true labels stay while the rest scrolls."""
+
+    DEFAULT_CSS = """
+    ConfusionMatrix:focus { background-tint: $background 0%; }
+    ConfusionMatrix > .datatable--fixed { background: $background; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id, cell_padding=0, cursor_type="none")
+
+    def fill(self, results: Results, utf8: bool) -> None:
+        """Replaces all of it."""
+        self.clear(columns=True)
+        width = matrix_column(results)
+        self.add_column(Text(""), width=LABEL + 2)
+        for name in matrix_names(results):
+            self.add_column(Text(name.rjust(width)), width=width)
+        self.fixed_columns = 1
+        self.add_rows(matrix_rows(results, utf8))
+
+
+class LabelTable(DataTable[Text]):
+    """Images, precision and recall of each label."""
+
+    WIDTH = sum(CLASS_COLUMNS.values()) + 2 * len(CLASS_COLUMNS) + 2  # cells, a scroll bar too
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id, cursor_type="none")
+
+    def fill(self, results: Results) -> None:
+        """Replaces all of it."""
+        self.clear(columns=True)
+        for title, width in CLASS_COLUMNS.items():
+            head = Text(title, justify="left" if title == "label" else "right")
+            self.add_column(head, width=width)
+        self.add_rows(map(class_cells, results.classes))
