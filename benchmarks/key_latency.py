@@ -1,10 +1,12 @@
 """How long does a key wait while a training uses every core?
 
-    python benchmarks/key_latency.py [--rounds 10]
+    python benchmarks/key_latency.py [--rounds 3]
 
-Trains a convnet on made-up photographs, without end, and opens the app beside it in a
-pseudo-terminal of 80 x 24. Each key is sent and the time taken until a word that only its effect
-draws has arrived; medians and the longest are printed by screen. The training is stopped then.
+Trains a network on made-up photographs to its end, and a convnet without end, and opens the app
+beside it in a pseudo-terminal of 80 x 24. A person's way through all screens is then gone round
+after round. Each key is sent and the time taken until a word that only its effect draws has arrived
+(anything, where nothing else is drawn on that screen); medians and the longest are printed by
+screen, first openings among them. The training is stopped then.
 """
 
 import argparse
@@ -23,17 +25,39 @@ from statistics import median
 
 from estimates import make_photographs
 
+from workbench.datasets.prepare import survey
+from workbench.paths import Workspace
+from workbench.ui.draft import Draft
+
 PATIENCE = 30.0  # seconds
-SETTLE = 1.0  # seconds without a key, so that nothing of the last one is still to be drawn
-# By screen: the keys that lead to it, then pairs of key and the word that it draws.
-SCREENS = {
-    "home: help and back": ("", (("?", "concepts"), ("\x1b", "at work"))),
-    "train: log scale, smoothing, zoom": (
-        "\r",
-        (("l", "log scale"), ("s", "smoothed"), ("z", "loss"), ("z", "accuracy"), ("z", "loss")),
-    ),
-    "layers: open and close": ("L", (("a", "conv1"),)),
-}
+SETTLE = 0.6  # seconds without a key, so that nothing of the last one is still to be drawn
+ESCAPE, DOWN, UP, RIGHT, LEFT = "\x1b", "\x1b[B", "\x1b[A", "\x1b[C", "\x1b[D"
+# Once around: the screen that a key is counted to (none where the wait is for more than the app),
+# the key, and the word that it draws.
+AROUND = (
+    ("home", DOWN, ""), ("home", UP, ""),
+    ("why", "?", "concepts"), ("why", RIGHT, "2 of"), ("why", LEFT, "1 of"),
+    ("home", ESCAPE, "at work"),
+    ("machine", "m", "Details"), ("home", ESCAPE, "at work"),
+    ("compare", "c", "which runs"), ("compare", "\r", "Look again"), ("home", ESCAPE, "at work"),
+    ("train", "\r", "Zoom"), ("train", "l", "log scale"), ("train", "l", ""),
+    ("train", "s", "smoothed"), ("train", "s", ""),
+    ("layers of a run", "L", "requested"), ("layers of a run", DOWN, ""),
+    ("layers of a run", UP, ""), ("why", "?", "concepts"),
+    ("layers of a run", ESCAPE, "requested"), ("train", ESCAPE, "Zoom"),
+    ("home", ESCAPE, "at work"), ("home", DOWN, ""),
+    ("train", "\r", "Results"), ("results", "R", "Matrix"), ("results", "c", "recall"),
+    ("results", "m", ""), ("train", ESCAPE, "Results"), ("home", ESCAPE, "at work"),
+    ("home", UP, ""),
+    ("home", "n", "not started"), ("", "g", "begin with"),
+    ("strategy", DOWN, ""), ("strategy", UP, ""), ("strategy", "o", "Change"),
+    ("strategy", "\r", "preset:"), ("strategy", ESCAPE, ""),
+    ("strategy", ESCAPE, "Go on"), ("why", "?", "concepts"), ("strategy", ESCAPE, "Go on"),
+    ("layers", "\r", "Toggle"), ("layers", DOWN, ""), ("layers", " ", ""), ("layers", " ", ""),
+    ("layers", "a", "conv1"), ("layers", "a", ""), ("strategy", ESCAPE, "Go on"),
+    ("data", ESCAPE, "Other images"), ("why", "?", "concepts"), ("data", ESCAPE, "Other images"),
+    ("home", ESCAPE, "at work"),
+)  # fmt: skip
 
 
 class Terminal:
@@ -83,45 +107,56 @@ def command(workspace: Path, *words: str) -> None:
     subprocess.run(full, check=True, env=environment, capture_output=True)
 
 
-def train(workspace: Path) -> None:
-    """Starts a training that uses every core, and waits for its first epochs."""
+def prepare(workspace: Path) -> None:
+    """Trains a run to its end, begins a draft, and starts a training that uses every core."""
     images = make_photographs(workspace / "photographs", 60)
-    command(
-        workspace, "train", "--preset", "convnet", "--data", str(images), "--name", "busy",
-        "--set", "training.epochs=100000", "--set", "training.early_stopping=0", "--detach",
-    )  # fmt: skip
+    given = ("train", "--data", str(images), "--set")
+    command(workspace, *given, "training.epochs=2", "--preset", "convnet", "--name", "done")
+    draft = Draft(Workspace(workspace))
+    draft.take_source(images, survey(images))
+    draft.take_preset("fine-tuning")
+    for step in ("machine", "data"):
+        draft.settle(step)
+    endless = ("training.epochs=100000", "--set", "training.early_stopping=0", "--detach")
+    command(workspace, *given, *endless, "--preset", "convnet", "--name", "busy")
     log = workspace / "saved_models" / "busy" / "events.jsonl"
     while log.read_text().count('"epoch_finished"') < 2:
         time.sleep(0.5)
 
 
+def go_around(terminal: Terminal, taken: dict[str, list[tuple[float, str]]]) -> None:
+    """Once through all screens; what a key took is added to its screen's."""
+    for screen, key, word in AROUND:
+        seconds = terminal.press(key, word)
+        if screen:
+            name = "escape, of which 100 ms wait for more of an arrow key"
+            taken.setdefault(name if key == ESCAPE else screen, []).append((seconds, key))
+        terminal.settle()
+
+
 def main() -> None:
     """Measures every screen and prints."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    taken: dict[str, list[tuple[float, str]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Path(scratch)
-        train(workspace)
+        prepare(workspace)
         terminal = Terminal(workspace)
         try:
             terminal.settle(5.0)
-            for name, (way, keys) in SCREENS.items():
-                if way:
-                    terminal.press(way)
-                terminal.settle(2.0)
-                taken = []
-                for number in range(given.rounds):
-                    for key, word in keys:
-                        taken.append(terminal.press(key, word if number == 0 else ""))
-                        terminal.settle()
-                print(
-                    f"{name}: median {median(taken) * 1e3:.0f} ms, "
-                    f"longest {max(taken) * 1e3:.0f} ms of {len(taken)} keys"
-                )
+            for _ in range(given.rounds):
+                go_around(terminal, taken)
         finally:
             terminal.close()
             command(workspace, "stop", "busy")
+    for screen, times in taken.items():
+        longest, key = max(times)
+        print(
+            f"{screen}: median {median(seconds for seconds, _ in times) * 1e3:.0f} ms, "
+            f"longest {longest * 1e3:.0f} ms ({key!r}) of {len(times)} keys"
+        )
 
 
 if __name__ == "__main__":
