@@ -21,6 +21,7 @@ import tempfile
 import termios
 import time
 from pathlib import Path
+from random import Random
 from statistics import median
 
 from estimates import make_photographs
@@ -30,7 +31,9 @@ from workbench.paths import Workspace
 from workbench.ui.draft import Draft
 
 PATIENCE = 30.0  # seconds
-SETTLE = 0.6  # seconds without a key, so that nothing of the last one is still to be drawn
+# Seconds without a key, drawn anew each time: shorter, and the last one might still be drawn;
+# always the same, and what the app does after a while would meet every key or none.
+SETTLE = (0.4, 2.5)
 ESCAPE, DOWN, UP, RIGHT, LEFT = "\x1b", "\x1b[B", "\x1b[A", "\x1b[C", "\x1b[D"
 # Once around: the screen that a key is counted to (none where the wait is for more than the app),
 # the key, and the word that it draws.
@@ -73,7 +76,7 @@ class Terminal:
         )  # fmt: skip
         os.close(slave)
 
-    def settle(self, seconds: float = SETTLE) -> None:
+    def settle(self, seconds: float) -> None:
         """Reads what comes for a while."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -124,14 +127,16 @@ def prepare(workspace: Path) -> None:
         time.sleep(0.5)
 
 
-def go_around(terminal: Terminal, taken: dict[str, list[tuple[float, str]]]) -> None:
+def go_around(
+    terminal: Terminal, taken: dict[str, list[tuple[float, str]]], pauses: Random
+) -> None:
     """Once through all screens; what a key took is added to its screen's."""
     for screen, key, word in AROUND:
         seconds = terminal.press(key, word)
         if screen:
             name = "escape, of which 100 ms wait for more of an arrow key"
             taken.setdefault(name if key == ESCAPE else screen, []).append((seconds, key))
-        terminal.settle()
+        terminal.settle(pauses.uniform(*SETTLE))
 
 
 def main() -> None:
@@ -146,8 +151,9 @@ def main() -> None:
         terminal = Terminal(workspace)
         try:
             terminal.settle(5.0)
+            pauses = Random(1)
             for _ in range(given.rounds):
-                go_around(terminal, taken)
+                go_around(terminal, taken, pauses)
         finally:
             terminal.close()
             command(workspace, "stop", "busy")

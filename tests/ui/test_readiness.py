@@ -2,9 +2,24 @@
 
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
-from workbench.ui import screens
+import pytest
+from textual.pilot import Pilot
+from ui_pilot import drive, until
+from ui_train_runs import training
+
+from workbench.paths import Workspace
+from workbench.ui import readiness, screens
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens.layers import LayersScreen
+from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.screens.train import TrainScreen
+from workbench.ui.screens.why import WhyScreen
+
+NAME = "cats-dogs-12"
 
 ASKED = f"""
 import gc, sys
@@ -25,3 +40,65 @@ def test_all_screens_are_imported_and_taken_out_of_the_collectors_rounds() -> No
     count = len(list(Path(screens.__file__ or "").parent.glob("[a-z]*.py")))
     assert told[0] == f"{count} True True"
     assert told[1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("since_round", "since_key", "rounds"),
+    [
+        (5.0, 0.75, 0),  # it may still draw
+        (5.0, 1.0, 1),
+        (61.0, 0.75, 0),
+        (59.5, None, 0),
+        (60.0, None, 1),
+    ],
+)
+def test_garbage_is_collected_when_it_is_quiet(
+    since_round: float, since_key: float | None, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(readiness.gc, "collect", lambda: made.append(1))
+    clock = [1000.0]
+    monkeypatch.setattr(readiness.time, "monotonic", lambda: clock[0])
+    quiet = readiness.QuietRounds()
+    clock[0] += since_round
+    if since_key is not None:
+        quiet.last_key = clock[0] - since_key
+    quiet.look()
+    quiet.look()
+    assert len(made) == rounds
+
+
+def test_a_closed_screen_is_kept_by_nobody(tmp_path: Path) -> None:
+    """Neither by who tells it of runs and colours, nor by a cache of what it drew."""
+    opened = {
+        "train": lambda: TrainScreen(NAME),
+        "results": lambda: ResultsScreen(NAME),
+        "layers": lambda: LayersScreen(NAME),
+        "why": lambda: WhyScreen(("border-effect",)),
+    }
+    times = 3
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.runs, "the run")
+        quiet = readiness.QuietRounds()
+        for name, make in opened.items():
+            closed = []
+            for _ in range(times):
+                screen = make()
+                await app.push_screen(screen)
+                await pilot.pause()
+                closed.append(weakref.ref(screen))
+                del screen
+                app.pop_screen()
+
+            def left(closed: list[Any] = closed) -> int:
+                quiet.last_round -= readiness.SELDOM_SECONDS
+                quiet.last_key = quiet.last_round
+                quiet.look()
+                return sum(screen() is not None for screen in closed)
+
+            # Textual itself holds on to the last for a while.
+            await until(pilot, lambda left=left: left() <= 1, f"{name}: {left()} of {times} left")
+
+    with training(Workspace(tmp_path), NAME):
+        drive(tmp_path, play)

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.reactive import var
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import get_current_worker
@@ -20,12 +19,13 @@ from workbench.paths import Workspace
 from workbench.runs.ladder import list_ladders
 from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
+from workbench.ui import readiness
 from workbench.ui.ascii_filter import AsciiFilter
 from workbench.ui.bring_back import DeletedRuns
 from workbench.ui.feed import LOOK_SECONDS, RunFeed, Runs, RunView
 from workbench.ui.keeper import Keeper
 from workbench.ui.marks import ASCII_KEYS, speaks_utf8
-from workbench.ui.readiness import make_ready
+from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.home import HomeScreen
 from workbench.ui.themes import THEMES, themes_for
 
@@ -69,17 +69,17 @@ class WorkbenchApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
     ]
 
-    runs: var[Runs] = var(())  # a reactive would draw the whole screen anew at each look
-    ladders: var[tuple[str, ...]] = var(())
-
     def __init__(self, workspace: Workspace, low_bandwidth: bool = False) -> None:
         super().__init__()
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
         self.utf8 = speaks_utf8()
         self._ascii = AsciiFilter()  # one for all: what is drawn is kept by its filters
+        self.runs: Runs = ()
+        self.ladders: tuple[str, ...] = ()
         self.warm: WarmWorker | None = None
         self.keeper = Keeper(self._tell_fault)
+        self._rounds = readiness.QuietRounds()
         self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
@@ -94,6 +94,13 @@ class WorkbenchApp(App[None]):
         self._watch_runs()
         if not self.is_headless:
             self.call_after_refresh(self._make_ready)
+            self.set_interval(readiness.LOOK_SECONDS, self._rounds.look)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Nothing else is done while a person presses keys."""
+        if isinstance(event, (events.Key, events.MouseDown)):
+            self._rounds.key_pressed()
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         """Takes along what belongs to the app alone."""
@@ -162,9 +169,12 @@ class WorkbenchApp(App[None]):
         self.push_screen(LadderScreen(name))
 
     def on_runs_changed(self, message: RunsChanged) -> None:
-        """Takes over what the feed saw; screens watch `runs`."""
+        """Takes over what the feed saw, and tells the screens."""
         self.ladders = message.ladders
         self.runs = message.runs
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
+                screen.runs_changed(self.runs)
 
     @work(thread=True, exclusive=True, group="warm", exit_on_error=False)
     def warm_up(self) -> None:
@@ -184,7 +194,7 @@ class WorkbenchApp(App[None]):
 
     @work(thread=True, exclusive=True, group="ready", exit_on_error=False)
     def _make_ready(self) -> None:
-        make_ready()
+        readiness.make_ready()
 
     @work(thread=True, exclusive=True, group="feed", exit_on_error=False)
     def _watch_runs(self) -> None:

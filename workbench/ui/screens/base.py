@@ -13,6 +13,7 @@ from workbench.ui.widgets.key_line import KeyLine
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
+    from workbench.ui.feed import Runs
 
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 WIDE_COLUMNS = 110  # from here on there is room for what can be had by other ways too
@@ -67,6 +68,13 @@ class WorkbenchScreen(Screen[None]):
     def on_mount(self) -> None:
         """Draws what does not depend on anything else."""
         self.refresh_heading()
+
+    def on_unmount(self) -> None:
+        """Textual would keep a closed screen for as long as it may be told of other colours."""
+        self.app.theme_changed_signal.unsubscribe(self)
+
+    def runs_changed(self, runs: "Runs") -> None:
+        """Called where the runs are others than they were, for every screen there is."""
 
     def on_resize(self) -> None:
         """Says so where the terminal is too small, instead of showing half of everything."""

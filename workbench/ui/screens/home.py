@@ -71,21 +71,21 @@ class HomeScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         """Shows the runs that are known and all that come."""
         self.query_one("#filter").display = False
-        self.watch(self.app, "runs", self._show)
+        self.runs_changed(self.workbench.runs)
         self.query_one(RunTable).focus()
 
     def on_screen_resume(self) -> None:
         """Shows what changed behind the other screen; the way to a run was left."""
         if self.is_current:
             self.workbench.cool_down()
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
         """Gives the columns what room there is."""
         self.query_one(RunTable).fit()
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
-    def _show(self, runs: Runs) -> None:
+    def runs_changed(self, runs: Runs) -> None:
         """Fills the table; the cursor stays on its run. Behind another screen it waits."""
         if not self.is_current:
             return
@@ -109,7 +109,7 @@ class HomeScreen(WorkbenchScreen):
 
     def _offer_trash(self, found: Sequence[TrashedRun]) -> None:
         self._trash = found
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
     @on(DataTable.RowHighlighted)
     def _show_detail(self) -> None:
@@ -204,7 +204,7 @@ class HomeScreen(WorkbenchScreen):
 
     @on(Input.Changed, "#filter")
     def _filter(self) -> None:
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:

@@ -79,15 +79,15 @@ class LadderScreen(WorkbenchScreen):
         self.query_one(DataTable).focus()
         workspace, name = self.workbench.workspace, self.ladder_name
         in_background(self, partial(_read, workspace, name), self._found)
-        self.watch(self.app, "runs", self._show)
+        self.runs_changed(self.workbench.runs)
 
     def _found(self, found: tuple[Ladder, set[str]]) -> None:
         self._ladder, self._unseen = found
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
     def on_screen_resume(self) -> None:
         """Shows what changed behind the other screen."""
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
         """Other columns where there is other room."""
@@ -95,12 +95,12 @@ class LadderScreen(WorkbenchScreen):
         table = self.query_one(DataTable)
         at = table.cursor_row
         table.clear(columns=True)
-        self._show(self.workbench.runs)
+        self.runs_changed(self.workbench.runs)
         table.move_cursor(row=at)
 
     # What is shown
 
-    def _show(self, runs: Runs) -> None:
+    def runs_changed(self, runs: Runs) -> None:
         """How the rungs stand; the cursor stays where it is."""
         if self._ladder is None or not self.is_current:
             return

@@ -52,7 +52,7 @@ class LayersScreen(LayersView):
 
     def on_mount(self) -> None:
         """Shows what is known and all that comes."""
-        self.watch(self.app, "runs", self._runs_changed)
+        self.runs_changed(self.workbench.runs)
 
     def spec_shown(self) -> ExperimentSpec | None:
         """The run's spec; None for one of another version."""
@@ -71,7 +71,7 @@ class LayersScreen(LayersView):
     def _selected(self) -> None:
         self.query_one(LayerTable).toggle_block()
 
-    def _runs_changed(self, runs: Runs) -> None:
+    def runs_changed(self, runs: Runs) -> None:
         view = next((view for view in runs if view.name == self._run), None)
         if view is not None and view is self._view:
             return

@@ -87,14 +87,14 @@ class ResultsScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Shows what is known and all that comes."""
-        self.watch(self.app, "runs", self._runs_changed)
+        self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
         """A wide terminal shows labels beside the matrix."""
         self._draw_words()
         self._show_view()
 
-    def _runs_changed(self, runs: Runs) -> None:
+    def runs_changed(self, runs: Runs) -> None:
         view = next((view for view in runs if view.name == self._run), None)
         known = self._view
         self._view = view

@@ -86,7 +86,7 @@ class TrainScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Shows the run, and what becomes of it."""
-        self.watch(self.app, "runs", self._show)
+        self.runs_changed(self.workbench.runs)
         self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
         self.set_interval(FILES_SECONDS, self._read_files)
 
@@ -106,7 +106,7 @@ class TrainScreen(WorkbenchScreen):
 
     # What is known of the run
 
-    def _show(self, runs: Runs) -> None:
+    def runs_changed(self, runs: Runs) -> None:
         """Takes over the newest look at the run; draws where it, or the overlay, is another."""
         view = next((one for one in runs if one.name == self.run), None)
         if view is not None and view is self._view and not self._other:
