@@ -141,6 +141,10 @@ class BaseSpec(Section):
     prefix_dtype: Literal["float32", "float16"] = Field(
         "float32", description="of the cached outputs; float16 takes half the disk"
     )
+    accelerator: Literal["none", "exact", "fast"] = Field(
+        "none",
+        description="on a CPU, OpenVINO runs the prefix: exact, or fast and approximate (int8)",
+    )
     views: int = Field(
         0,
         ge=0,

@@ -96,6 +96,8 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         del tree["training"][key]
     for key in ("prefix", "weights"):  # the same bits from elsewhere; the weights' own print counts
         tree.get("base", {}).pop(key, None)
+    if tree.get("base", {}).get("accelerator") == "none":  # as before there was one
+        del tree["base"]["accelerator"]
     del tree["data"]["source"]  # a folder may move; the manifest tells of its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
 

@@ -20,6 +20,7 @@ from workbench.experiment.plan import Stage, layer_rows, steps_per_epoch
 from workbench.experiment.seeds import fold_seed
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import training_fingerprint
+from workbench.training.accelerator import AcceleratedPrefix, sample_of
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 from workbench.training.checkpoint import (
     Checkpoint,
@@ -37,7 +38,7 @@ from workbench.training.freezing import (
 from workbench.training.models import accuracy_for, loss_for
 from workbench.training.order import epoch_order
 from workbench.training.place import START, Place, Stopped
-from workbench.training.prefix import FeatureStore, Prefix
+from workbench.training.prefix import FeatureStore, Outputs, Prefix
 from workbench.training.progression import Progression, Running
 from workbench.training.stage_inputs import CachedInputs, PackInputs, StageInputs, StreamedInputs
 from workbench.training.timing import StepTimes
@@ -382,7 +383,7 @@ def _split(engine: Engine, stage: Stage) -> tuple[keras.Model, StageInputs]:
     images = PackInputs(engine.data, stage, engine.spec.augmentation, engine.spec.training.seed)
     if stage.prefix is None:
         return engine.model, images
-    prefix = Prefix(engine.model, stage.prefix)
+    prefix = _prefix(engine, stage.prefix)
     suffix = keras.Model(
         engine.model.get_layer(stage.prefix).output, engine.model.output, name="suffix"
     )
@@ -390,6 +391,23 @@ def _split(engine: Engine, stage: Stage) -> tuple[keras.Model, StageInputs]:
         return suffix, StreamedInputs(images, prefix)
     assert engine.store is not None
     return suffix, CachedInputs(images, prefix, engine.store)
+
+
+def _prefix(engine: Engine, cut: str) -> Outputs:
+    """The network up to the cut, run by Keras unless the spec says otherwise and it can be."""
+    prefix = Prefix(engine.model, cut)
+    mode = engine.spec.base.accelerator if engine.spec.base else "none"
+
+    def note(message: str) -> None:
+        engine.tell("notice", message=message)
+
+    if mode == "none":
+        return prefix
+    if engine.device.kind != "cpu":
+        note(f"base.accelerator = {mode} is for CPUs: Keras runs the base on the GPU.")
+        return prefix
+    sample = sample_of(engine.data.images, engine.data.rows["train"])
+    return AcceleratedPrefix(prefix, mode, sample, note)
 
 
 def _diverged(stage: Stage, place: Place, why: str) -> UserError:

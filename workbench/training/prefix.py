@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -35,7 +35,10 @@ class Prefix:
     Attributes:
         cut: name of the layer whose output leaves it.
         shape: of one output, (height, width, channels).
+        identity: what decides about the last bits beside the network; "" for Keras itself.
     """
+
+    identity = ""
 
     def __init__(self, model: keras.Model, cut: str) -> None:
         output = model.get_layer(cut).output
@@ -50,6 +53,17 @@ class Prefix:
             for at in range(0, len(images), CHUNK)
         ]
         return np.concatenate(parts)
+
+
+class Outputs(Protocol):
+    """Whatever runs the network up to a cut: images in, outputs out."""
+
+    cut: str
+    shape: tuple[int, ...]
+    identity: str
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Outputs float32 (n, *shape) of raw images float32 (n, h, w, c)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ class FeatureStore:
 
     def features(
         self,
-        prefix: Prefix,
+        prefix: Outputs,
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None = None,
@@ -94,8 +108,10 @@ class FeatureStore:
                     self._write(path, prefix, images, rows, changes)
         return np.load(path, mmap_mode="r")
 
-    def _path(self, prefix: Prefix, rows: np.ndarray, changes: Augmented | None) -> Path:
+    def _path(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
+        if prefix.identity:
+            parts["accelerator"] = prefix.identity
         digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8)
         digest.update(rows.astype("<i8").tobytes())
         if changes is not None:
@@ -104,7 +120,7 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def _check_space(self, prefix: Prefix, count: int) -> None:
+    def _check_space(self, prefix: Outputs, count: int) -> None:
         needed = count * math.prod(prefix.shape) * np.dtype(self.dtype).itemsize
         free = shutil.disk_usage(self.folder).free
         if needed > free:
@@ -122,7 +138,7 @@ class FeatureStore:
     def _write(
         self,
         path: Path,
-        prefix: Prefix,
+        prefix: Outputs,
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None,
@@ -149,7 +165,7 @@ class FeatureStore:
             ) from None
 
     def _outputs(
-        self, prefix: Prefix, images: np.ndarray, rows: np.ndarray, changes: Augmented | None
+        self, prefix: Outputs, images: np.ndarray, rows: np.ndarray, changes: Augmented | None
     ) -> Iterator[tuple[int, np.ndarray]]:
         for start in range(0, len(rows), CHUNK):
             batch = read_batch(images, rows[start : start + CHUNK], changes, start)

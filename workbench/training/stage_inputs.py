@@ -14,7 +14,7 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.order import epoch_views
-from workbench.training.prefix import FeatureStore, Prefix
+from workbench.training.prefix import FeatureStore, Outputs
 
 Rows = np.ndarray
 
@@ -68,7 +68,7 @@ class PackInputs:
 class StreamedInputs:
     """Outputs of the prefix, computed in every epoch."""
 
-    def __init__(self, images: PackInputs, prefix: Prefix) -> None:
+    def __init__(self, images: PackInputs, prefix: Outputs) -> None:
         self.images = images
         self.prefix = prefix
 
@@ -93,7 +93,7 @@ class CachedInputs:
     Epoch e uses view (e - 1) mod K + 1, which is made when it is first needed.
     """
 
-    def __init__(self, images: PackInputs, prefix: Prefix, store: FeatureStore) -> None:
+    def __init__(self, images: PackInputs, prefix: Outputs, store: FeatureStore) -> None:
         self.images = images
         self.prefix = prefix
         self.store = store

@@ -37,7 +37,7 @@ from workbench.runs.queue import wait_for_turn
 from workbench.text import plural, safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment, versions
+from workbench.training.environment import check_accelerator, prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
 from workbench.worker.device import claim_device, expected_seconds
 from workbench.worker.failures import failure_in_words
@@ -141,6 +141,8 @@ class TrainJob:
         )
         self.started = time.monotonic()
         look_at_gpus(spec.training.gpu)  # what is not there is told before minutes of work
+        if spec.base:
+            check_accelerator(spec.base.accelerator)
         weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)

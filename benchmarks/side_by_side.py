@@ -1,0 +1,103 @@
+"""What the benchmarks share: two ways of the same work measured in turns, and the table of it.
+
+Each script measures its rows when run by itself and prints them; with --json FILE it also writes
+them there, which is how all.py makes RESULTS.md.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        work: what both do.
+        book: figure of the way a person would go without the workbench.
+        ours: figure of the workbench.
+        unit: of both figures.
+        ratio: how many times as fast ours is.
+        wanted: the ratio that was promised; None where none was.
+        note: what has to be known to read it.
+    """
+
+    work: str
+    book: float
+    ours: float
+    unit: str
+    ratio: float
+    wanted: float | None = None
+    note: str = ""
+
+
+def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Calls every way once in each round; the median of what each returned, by its name.
+
+    What is measured is the machine of that moment: in turns, whatever else it does meets all.
+    """
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name].append(way())
+    return {name: median(values) for name, values in found.items()}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long a call takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def by_speed(
+    work: str,
+    book: float,
+    ours: float,
+    unit: str = "images/s",
+    wanted: float | None = None,
+    note: str = "",
+) -> Row:
+    """A row of two speeds: more is better."""
+    return Row(work, book, ours, unit, ours / book, wanted, note)
+
+
+def by_seconds(
+    work: str, book: float, ours: float, wanted: float | None = None, note: str = ""
+) -> Row:
+    """A row of two durations: less is better."""
+    return Row(work, book, ours, "s", book / ours, wanted, note)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in markdown."""
+    lines = [
+        "| | the book's way | workbench | unit | ratio | promised |",
+        "|---|---:|---:|---|---:|---:|",
+    ]
+    for row in rows:
+        wanted = "-" if row.wanted is None else f"{row.wanted:g}"
+        figures = f"{row.book:,.3g} | {row.ours:,.3g} | {row.unit} | {row.ratio:.2f}"
+        lines.append(f"| {row.work} | {figures} | {wanted} |")
+    lines += [f"\n{row.work}: {row.note}" for row in rows if row.note]
+    return "\n".join(lines)
+
+
+def parser(about: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Options that every script has."""
+    made = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--json", type=Path, help="write the rows here too")
+    return made
+
+
+def show(rows: list[Row], path: Path | None) -> None:
+    """Prints the rows, and writes them where that was asked for."""
+    print(table(rows), flush=True)
+    if path:
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")

@@ -1,0 +1,177 @@
+"""The prefix run by OpenVINO: as near to Keras as it says, or not used at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_pretrained import CPU, FINE_TUNING, Bench, fresh_model, halves, make_spec, same_weights
+
+from workbench.errors import UserError
+from workbench.training import accelerator, environment
+from workbench.training.accelerator import (
+    SAMPLE,
+    AcceleratedPrefix,
+    Requests,
+    convert,
+    relative_error,
+    sample_of,
+)
+from workbench.training.backend import Device
+from workbench.training.environment import check_accelerator
+from workbench.training.prefix import Prefix
+
+VGG = ("base.name=vgg16",)
+CUT = "block5_pool"
+
+
+@pytest.fixture(scope="module")
+def prefix() -> Prefix:
+    return Prefix(fresh_model(make_spec(*VGG)), CUT)
+
+
+@pytest.fixture(scope="module")
+def sample() -> np.ndarray:
+    return halves().images[:16].astype(np.float32)
+
+
+def accelerated(
+    prefix: Prefix, mode: str, sample: np.ndarray
+) -> tuple[AcceleratedPrefix, list[str]]:
+    notes: list[str] = []
+    return AcceleratedPrefix(prefix, mode, sample, notes.append), notes
+
+
+def test_exact_gives_what_keras_gives(prefix: Prefix, sample: np.ndarray) -> None:
+    exact, notes = accelerated(prefix, "exact", sample)
+    assert (exact.cut, exact.shape) == (prefix.cut, prefix.shape) == (CUT, (1, 1, 512))
+    assert notes == []  # nothing is converted before it is needed
+    images = halves().images[16:40].astype(np.float32)
+    outputs = exact(images)
+    assert outputs.dtype == np.float32
+    assert relative_error(outputs, prefix(images)) < 1e-5
+    [note] = notes
+    assert note.startswith(f"OpenVINO (exact, float32) runs the network up to {CUT}: its outputs")
+    assert "on 16 images; 0.0001 is allowed" in note
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_an_output_depends_on_its_image_alone(
+    mode: str, prefix: Prefix, sample: np.ndarray
+) -> None:
+    network = Requests(convert(prefix.network, mode, sample))
+    together = network(sample)
+    apart = np.concatenate([network(sample[i : i + 1]) for i in range(len(sample))])
+    assert together.tobytes() == apart.tobytes()
+    assert together.tobytes() == network(sample).tobytes()
+
+
+def test_fast_is_approximate_and_says_by_how_much(prefix: Prefix, sample: np.ndarray) -> None:
+    fast, notes = accelerated(prefix, "fast", sample)
+    error = relative_error(fast(sample), prefix(sample))
+    assert 1e-4 < error <= accelerator.BOUNDS["fast"]
+    assert f"differ from Keras's by {error:.2g} on 16 images; 0.05 is allowed" in notes[0]
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_too_far_from_keras_it_is_not_used(
+    mode: str, prefix: Prefix, sample: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, wanted: 0.2)
+    refused, notes = accelerated(prefix, mode, sample)
+    assert refused(sample).tobytes() == prefix(sample).tobytes()
+    bound = accelerator.BOUNDS[mode]
+    assert f"by 0.2 on 16 images, more than the {bound:g} allowed. It is not used" in notes[0]
+
+
+@pytest.mark.parametrize(("error", "used"), [(1e-4, True), (1.01e-4, False), (float("nan"), False)])
+def test_the_bound(
+    error: float, used: bool, prefix: Prefix, sample: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, wanted: error)
+    exact, notes = accelerated(prefix, "exact", sample)
+    exact(sample[:1])
+    assert ("not used" not in notes[0]) is used
+
+
+def test_relative_error() -> None:
+    wanted = np.array([3.0, 4.0], np.float32)
+    assert relative_error(wanted, wanted) == 0.0
+    assert relative_error(wanted + np.array([0, 0.5], np.float32), wanted) == pytest.approx(0.1)
+    assert relative_error(np.zeros(2), np.zeros(2)) == 0.0
+
+
+def test_the_sample_is_spread_over_the_rows() -> None:
+    images = np.arange(300).reshape(300, 1, 1, 1)
+    few = sample_of(images, np.arange(10, 20))
+    assert few.ravel().tolist() == list(range(10, 20))
+    many = sample_of(images, np.arange(300)).ravel()
+    assert (len(many), many[0], many[-1]) == (SAMPLE, 0, 299)
+    assert len(np.unique(many)) == SAMPLE
+
+
+def test_what_is_kept_is_told_apart(prefix: Prefix, sample: np.ndarray) -> None:
+    identities = {
+        Prefix.identity,
+        accelerated(prefix, "exact", sample)[0].identity,
+        accelerated(prefix, "fast", sample)[0].identity,
+        accelerated(prefix, "fast", sample[::-1])[0].identity,  # other ranges
+    }
+    assert len(identities) == 4
+    assert accelerated(prefix, "fast", sample)[0].identity in identities
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_cached_and_streamed_give_the_same_bits(mode: str, tmp_path: Path) -> None:
+    settings = (*VGG, f"base.accelerator={mode}", "training.epochs=2")
+    cached = Bench(make_spec(*settings), tmp_path / "cached")
+    streamed = Bench(make_spec(*settings, "base.prefix=streamed"), tmp_path / "streamed")
+    first, second = cached.run(), streamed.run()
+    assert cached.history() == streamed.history()
+    assert same_weights(first, second)
+    assert any(note.startswith(f"OpenVINO ({mode}") for note in cached.notes())
+
+
+def test_outputs_of_each_kind_are_kept_and_used_again(tmp_path: Path) -> None:
+    for mode in ("none", "exact", "exact"):
+        spec = make_spec(*VGG, f"base.accelerator={mode}", "training.epochs=1")
+        bench = Bench(spec, tmp_path)
+        for old in (tmp_path / "run").glob("*"):
+            old.unlink()
+        bench.run()
+    assert len(list(tmp_path.glob("features-*.npy"))) == 4  # training and validation, of two kinds
+    assert bench.notes() == []  # nothing was left to compute
+
+
+def test_what_was_frozen_stays_so(tmp_path: Path) -> None:
+    bench = Bench(make_spec(*FINE_TUNING, "base.accelerator=exact"), tmp_path)
+    bench.run()
+    moved = {name: row["moved"] for name, row in bench.layers(1).items()}
+    assert moved["block_1_expand"] == 0
+    assert moved["Conv_1"] > 0
+
+
+def test_a_gpu_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_pretrained.CPU", Device("gpu", "a card"))
+    bench = Bench(
+        make_spec("base.accelerator=fast", "training.jit=off", "training.epochs=1"), tmp_path
+    )
+    bench.run()
+    assert bench.notes()[0] == (
+        "base.accelerator = fast is for CPUs: Keras runs the base on the GPU."
+    )
+    assert CPU.kind == "cpu"
+
+
+def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_accelerator("fast")
+    monkeypatch.setattr(
+        environment.importlib.util, "find_spec", lambda name: None if name == "nncf" else object()
+    )
+    check_accelerator("none")
+    check_accelerator("exact")
+    with pytest.raises(UserError, match="is fast, which needs nncf: not installed") as caught:
+        check_accelerator("fast")
+    assert "pip install 'workbench[cpu]'" in caught.value.hint
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(UserError, match="this is jax"):
+        check_accelerator("exact")
