@@ -1,6 +1,6 @@
 """Epochs on a frozen base: the book's whole model against the part above the frozen prefix.
 
-    python benchmarks/on_a_base.py [--images 80] [--rounds 2] [--json FILE]
+    python benchmarks/on_a_base.py [--images 320] [--rounds 1] [--json FILE]
 
 VGG16 with random weights at 150 x 150. The book's way is `fit` on the whole model over images from
 a Python generator; ours is the worker's own engine on a pack, its checkpoints and its look at the
@@ -113,7 +113,7 @@ def measure(count: int, rounds: int) -> list[Row]:
 
 
 if __name__ == "__main__":
-    options = parser(__doc__, rounds=2)
-    options.add_argument("--images", type=int, default=80)
+    options = parser(__doc__, rounds=1)
+    options.add_argument("--images", type=int, default=320)
     given = options.parse_args()
     show(measure(given.images, given.rounds), given.json)

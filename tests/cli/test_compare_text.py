@@ -30,12 +30,26 @@ def test_intervals_apart_are_a_victory_on_the_same_images_only() -> None:
     close = "a and b: too close to call, their intervals overlap."
     assert verdicts(comparison(A, B)) == [same, better]
     assert verdicts(comparison(B, replace(A, interval=(0.849, 0.94)))) == [same, close]
-    assert verdicts(comparison(A, replace(B, accuracy=None))) == [same]
     (told,) = verdicts(comparison(A, B, shared=40))
     assert told.startswith("Their test images differ (in common: 40), ")
     assert verdicts(comparison(A, B, shared=None)) == [
         "Whether their test images are the same cannot be told."
     ]
+
+
+def test_only_those_that_were_measured_are_spoken_of() -> None:
+    c, d = (replace(B, run=name, accuracy=None, interval=None, state="stopped") for name in "cd")
+    both = "a and b were measured on the same 100 test images."
+    better = "a is better, beyond chance: its interval overlaps with no other."
+    assert verdicts(comparison(A, c, B)) == [both, better, "c was not measured."]
+    assert verdicts(comparison(A, B, c, d)) == [both, better, "c and d were not measured."]
+    assert verdicts(comparison(A, c, shared=None)) == ["c was not measured."]
+    assert verdicts(comparison(c, d, shared=None)) == ["c and d were not measured."]
+
+
+def test_without_an_interval_nobody_is_ahead() -> None:
+    same = "All were measured on the same 100 test images."
+    assert verdicts(comparison(A, replace(B, interval=None))) == [same]
 
 
 def test_validation_images_are_named() -> None:

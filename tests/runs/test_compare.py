@@ -24,6 +24,7 @@ from workbench.runs.history import fold
 from workbench.runs.state import RunSummary, State
 
 Event = dict[str, Any]
+MEASURED: Event = {"event": "evaluated", "split": "test", "accuracy": 0.5}
 
 
 def facts(
@@ -211,7 +212,7 @@ def test_test_images_are_told_apart_by_their_pixels(
     tests: list[str | None], counts: tuple[int | None, ...], shared: int | None, same: bool | None
 ) -> None:
     images = [None if t is None else Counter((h, "cat") for h in t) for t in tests]
-    told = compare([facts(str(i), test=test) for i, test in enumerate(images)])
+    told = compare([facts(str(i), [MEASURED], test=test) for i, test in enumerate(images)])
     assert (told.test_images, told.shared_test_images, told.same_test_images) == (
         counts, shared, same,
     )  # fmt: skip
@@ -219,7 +220,20 @@ def test_test_images_are_told_apart_by_their_pixels(
 
 def test_an_image_with_another_label_is_another_question() -> None:
     one, two = Counter([("h", "cat")]), Counter([("h", "dog")])
-    assert compare([facts("a", test=one), facts("b", test=two)]).same_test_images is False
+    runs = [facts("a", [MEASURED], test=one), facts("b", [MEASURED], test=two)]
+    assert compare(runs).same_test_images is False
+
+
+@pytest.mark.parametrize("other", [None, Counter(), Counter([("x", "cat")])])
+def test_a_run_that_was_not_measured_takes_no_part(other: Images | None) -> None:
+    test = Counter([("h", "cat")])
+    a, b = (facts(name, [MEASURED], test=test) for name in "ab")
+    stopped = facts("c", test=other)
+    told = compare([a, stopped, b])
+    assert (told.shared_test_images, told.same_test_images) == (1, True)
+    assert told.test_images == (1, None if other is None else other.total(), 1)
+    alone = compare([a, stopped])
+    assert (alone.shared_test_images, alone.same_test_images) == (None, None)
 
 
 def test_facts_come_from_the_folder(run: RunFolder) -> None:

@@ -76,7 +76,7 @@ def test_a_run_from_beginning_to_end() -> None:
     assert told.notices == [Notice("two files were left out", 103.5)]
     assert [row.epoch for row in told.epochs] == [1, 2, 3]
     assert told.epochs[0] == EpochRow(0, 1, 1.0, 0.4, 1.1, 0.5, 0.001, 2.0, True)
-    assert told.best_accuracy == told.best == told.epochs[1]
+    assert told.kept == told.best == told.epochs[1]
     assert told.epochs_planned == 5
     assert told.stages[0].end == WHOLE_RUN[12]
     assert told.checkpoint == Place(0, 4)
@@ -149,11 +149,29 @@ def test_a_resume_in_the_second_stage_keeps_the_first() -> None:
 
 def test_best_is_of_the_newest_stage_and_as_marked() -> None:
     told = fold([epoch(1, 0.9), epoch(1, 0.6, stage=1), epoch(2, 0.8, stage=1, best=False)])
-    assert told.best == told.epochs[1]
-    assert told.best_accuracy == told.epochs[0]
+    assert told.best == told.kept == told.epochs[1]
     unmeasured = fold([epoch(1, None, best=False)])
     assert unmeasured.best is None
-    assert unmeasured.best_accuracy is None
+    assert unmeasured.kept is None
+
+
+def test_the_kept_epoch_is_told_at_the_end_of_its_stage_before_that_it_is_the_best() -> None:
+    running = [stage_started(), epoch(1, 0.9), epoch(2, 0.6), epoch(3, 0.7, best=False)]
+    last = event("stage_finished", stage=0, best_epoch=2, kept_epoch=3)
+    assert fold(running).kept == fold(running).epochs[1]
+    assert fold([*running, last]).kept == fold(running).epochs[2]
+    following = [*running, last, stage_started(1), epoch(1, 0.5, stage=1)]
+    assert fold(following).kept == fold(following).epochs[3]
+
+
+def test_a_log_that_does_not_tell_the_kept_epoch_is_read_by_its_marks_then_by_accuracy() -> None:
+    marked = [stage_started(), epoch(1, 0.9, best=False), epoch(2, 0.6)]
+    plain = [stage_started(), epoch(1, 0.6, best=False), epoch(2, 0.9, best=False)]
+    ended = event("stage_finished", stage=0)
+    assert fold([*marked, ended]).kept == fold(marked).epochs[1]
+    assert fold([*plain, ended]).kept == fold(plain).epochs[1]
+    nowhere = event("stage_finished", stage=0, kept_epoch=7)
+    assert fold([*marked, nowhere]).kept == fold(marked).epochs[1]
 
 
 def test_a_failure_is_told_until_the_next_life() -> None:
@@ -203,7 +221,7 @@ odd_values = st.recursive(
 FIELDS = (
     *("t", "stage", "epoch", "step", "steps", "epochs", "loss", "accuracy", "val_loss"),
     *("val_accuracy", "best", "images", "labels", "interval", "shifted", "message", "hint"),
-    *("phase", "done", "total", "name", "seconds", "split", "notes"),
+    *("phase", "done", "total", "name", "seconds", "split", "notes", "kept_epoch"),
 )
 odd_events = st.fixed_dictionaries(
     {"event": st.sampled_from(sorted(PHASES)) | odd_values},
@@ -218,7 +236,7 @@ def test_odd_fields_do_no_harm(events: list[Event], cut: int) -> None:
     assert fold(events[cut:], fold(events[:cut])) == whole
     assert whole.phase in {*PHASES.values()}
     assert whole.best is None or whole.best in whole.epochs
-    assert whole.best_accuracy is None or whole.best_accuracy in whole.epochs
+    assert whole.kept is None or whole.kept in whole.epochs
 
 
 def test_waiting_is_a_phase_of_its_own() -> None:

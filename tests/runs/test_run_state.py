@@ -13,7 +13,8 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.host import SILENCE_SECONDS, may_live_elsewhere, this_host
 from workbench.runs.lock import take_lock
-from workbench.runs.state import State, run_state, summarise
+from workbench.runs.rows import Place
+from workbench.runs.state import State, resume_words, run_state, summarise
 
 Tell = Callable[..., None]
 
@@ -75,6 +76,67 @@ def test_ends_are_told_by_the_events(run: RunFolder, tell: Tell, checkpoint: Pat
     assert summarise(run).state == State("finished", False, "")
 
 
+TEST_LEFT = "finishes it: only the test is left"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "place", "words"),
+    [
+        ("convnet", None, "starts over"),
+        ("convnet", Place(0, 3, 0), "goes on at epoch 3"),
+        ("convnet", Place(0, 3, 7), "goes on at epoch 3, step 7"),
+        ("convnet", Place(0, 4, 0), TEST_LEFT),
+        ("fine-tuning", Place(0, 3, 0), "goes on at epoch 3"),
+        ("fine-tuning", Place(0, 4, 0), "goes on at stage 2"),
+        ("fine-tuning", Place(1, 5, 0), "goes on at epoch 5"),
+        ("fine-tuning", Place(1, 6, 0), TEST_LEFT),
+    ],
+)
+def test_after_a_stages_last_epoch_comes_the_next_stage_or_the_test(
+    strategy: str, place: Place | None, words: str
+) -> None:
+    history = fold(
+        [
+            {"event": "stage_started", "stage": 0, "epochs": 3},
+            {"event": "stage_started", "stage": 1, "epochs": 5},
+        ]
+    )
+    history.checkpoint = place
+    assert resume_words({"model": {"strategy": strategy}}, history) == words
+
+
+def test_early_stopping_leaves_the_test_too(run: RunFolder, tell: Tell, checkpoint: Path) -> None:
+    tell("stage_started", stage=0, epochs=7)
+    tell("checkpoint_saved", stage=0, epoch=5, step=0)
+    tell("stopped", stage=0, epoch=5, step=0)
+    assert summarise(run).state.detail == "resume goes on at epoch 5"
+    tell("stage_finished", stage=0, reason="early stopping", kept_epoch=2)
+    tell("stopped", stage=0, epoch=5, step=0)
+    assert summarise(run).state == State("stopped", True, f"resume {TEST_LEFT}")
+
+
+def test_a_stage_of_unknown_length_has_an_epoch_more() -> None:
+    told = [{"event": "stage_started", "stage": 0}]
+    checkpoint = {"event": "checkpoint_saved", "stage": 0, "epoch": 4}
+    assert resume_words({}, fold([*told, checkpoint])) == "goes on at epoch 4"
+
+
+def test_the_accuracy_is_that_of_the_kept_epoch(run: RunFolder, tell: Tell) -> None:
+    tell("stage_started", stage=0, epochs=7)
+    tell("epoch_finished", stage=0, epoch=1, val_accuracy=0.6111, best=True)
+    tell("epoch_finished", stage=0, epoch=2, val_accuracy=0.5889, best=True)
+    tell("epoch_finished", stage=0, epoch=3, val_accuracy=0.6, best=False)
+    assert summarise(run).best_val_accuracy == 0.5889
+    tell("stage_finished", stage=0, best_epoch=2, kept_epoch=3)
+    assert summarise(run).best_val_accuracy == 0.6
+
+
+def test_a_run_goes_by_its_preset_or_else_by_its_strategy(run: RunFolder) -> None:
+    assert summarise(run).recipe == "convnet"
+    run.spec_path.write_text('preset = "convnet-augmented"\n' + run.spec_path.read_text())
+    assert summarise(run).recipe == "convnet-augmented"
+
+
 def test_another_machine_gets_the_benefit_of_the_doubt(run: RunFolder) -> None:
     events: list[dict[str, Any]] = [
         {"event": "worker_started", "t": 1000.0, "host": "far\x1b", "boot_id": "other"},
@@ -82,14 +144,14 @@ def test_another_machine_gets_the_benefit_of_the_doubt(run: RunFolder) -> None:
     ]
     history = fold(events)
     just = 2000.0 + SILENCE_SECONDS
-    assert run_state(run, history, locked=False, now=2125.0) == State(
+    assert run_state(run, {}, history, locked=False, now=2125.0) == State(
         "training",
         False,
         "on far\\u001b, last sign of life 2 min 05 s ago".replace("\\u001b", "\\e"),
     )
-    assert run_state(run, history, locked=False, now=just - 0.1).word == "training"
-    assert run_state(run, history, locked=False, now=just).word == "interrupted"
-    assert run_state(run, history, locked=True, now=just).word == "training"
+    assert run_state(run, {}, history, locked=False, now=just - 0.1).word == "training"
+    assert run_state(run, {}, history, locked=False, now=just).word == "interrupted"
+    assert run_state(run, {}, history, locked=True, now=just).word == "training"
 
 
 def test_this_machine_is_known_by_its_name_or_its_boot() -> None:

@@ -220,8 +220,8 @@ def test_hostile_names_are_shown_harmless(workspace, tmp_path):
         assert "[red]cats[bold" in shown
         assert "\\xffbad" in shown
         assert not any(ord(c) < 32 and c != "\n" for c in shown)
-        screen.query_one("#findings").focus()
-        await pilot.press("enter")
+        assert text_of(screen, "#findings-title").endswith("; tab, then enter: the files")
+        await pilot.press("tab", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, FilesScreen))
         await pilot.pause()
         assert not any(ord(c) < 32 and c != "\n" for c in all_shown(pilot.app.screen))

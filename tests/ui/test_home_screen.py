@@ -65,6 +65,24 @@ def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
+def test_the_footer_tells_that_enter_opens_a_run(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path, name, 0.5, end="stopped")
+    gone = make_run(tmp_path, "gone", 0.5)
+    move_to_trash(Workspace(tmp_path), gone)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: {"undo", "resume"} <= offered(app), "all that can be done")
+        line = app.screen.query_one(KeyLine)
+        assert "Open" in [one.binding.description for one in line.shown]
+        assert line.keys.cell_len <= 80
+        app.utf8 = False  # keys have longer names
+        assert line.keys.plain.startswith("enter Open ")
+        assert line.keys.cell_len <= 80
+
+    drive(tmp_path, play)
+
+
 def test_keys_work_on_an_empty_home_that_was_come_back_to(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
@@ -89,13 +107,13 @@ def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
         assert names(app) == ["alive", "newer", "older"]
         rows = table(app)
         assert rows[0][0].split() == ["training", "▶"]
-        assert rows[0][3:] == ["0.600", "▁█", "2/9"]
+        assert rows[0][3:] == ["0.600 v", "▁█", "2/9"]
         assert rows[1][0].split() == ["stopped", "■"]
         assert "1 at work" in text(app, "#heading")
         EventWriter(alive.events_path).write(
             "epoch_finished", stage=0, epoch=3, val_accuracy=0.9, best=True
         )
-        await until(pilot, lambda: table(app)[0][3] == "0.900", "the new epoch")
+        await until(pilot, lambda: table(app)[0][3] == "0.900 v", "the new epoch")
 
     drive(tmp_path, play)
     os.close(lock)
@@ -209,7 +227,7 @@ def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: set(names(app)) == {"old", "old-old"}, "both")
         accuracies = {row[1]: row[3] for row in table(app)}
-        assert accuracies == {"old": "0.750", "old-old": "0.500"}
+        assert accuracies == {"old": "0.750 v", "old-old": "0.500 v"}
 
     drive(tmp_path, play)
 

@@ -100,7 +100,7 @@ def test_the_heading_counts() -> None:
 
 def test_the_rung_under_the_cursor_is_told_in_full() -> None:
     assert detail(TRAINING, 0.81234).plain == (
-        "feature-extraction: p-f-1, best validation 0.8123\ntraining: epoch 17 of 30"
+        "feature-extraction: p-f-1, validation 0.8123\ntraining: epoch 17 of 30"
     )
     random = RungRow("dense", "d-1", "finished", random_weights=True)
     assert detail(random, None).plain == "dense: d-1, random weights"

@@ -139,7 +139,8 @@ def test_sizes_are_told_layer_by_layer() -> None:
         )
         for one in layers
     }
-    assert told["conv1"] == "150x150 becomes 148x148: the 3x3 window stops at the border"
+    assert all(len(f"{one.name}  {one.kind}, {told[one.name]}") <= 76 for one in layers)
+    assert told["conv1"] == "150x150 becomes 148x148: 3x3 window, no padding"
     assert told["pool1"] == "148x148 becomes 74x74: the strongest of each 2x2 is kept"
     assert told["flatten"] == "the 7x7x128 map becomes 6,272 numbers in a row"
     assert told["dense1"] == "6,272 inputs x 512 units, and a bias for each unit"
@@ -148,8 +149,8 @@ def test_sizes_are_told_layer_by_layer() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ('model.padding="same"', "150x150 is kept: zeros are put around it for the window"),
-        ("model.stride=2", "150x150 becomes 74x74: the window moves by 2 pixels"),
+        ('model.padding="same"', "150x150 is kept: zero padding for the window"),
+        ("model.stride=2", "150x150 becomes 74x74: stride 2"),
     ],
 )
 def test_padding_and_stride_are_told(changed: str, words: str) -> None:

@@ -21,9 +21,12 @@ from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.concepts import CONCEPTS
 from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.screens.layers_step import LayersStep
+from workbench.ui.screens.why import WhyScreen
+from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.layer_table import LayerTable
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
@@ -198,6 +201,31 @@ def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
         await pilot.press("down")
         await until(pilot, lambda: "the strongest of each 2x2 is kept" in shown(app), "the words")
         assert "prefix" not in shown(app)
+        offered = app.screen.query_one(KeyLine).keys.plain
+        assert not any(words in offered for words in ("Open", "All", "Stage"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "why")
+        title = app.screen.query_one("#title", Static)
+        await until(pilot, lambda: title.content, "a concept")
+        assert str(title.content) == CONCEPTS["max-pooling"].title
+
+    drive(tmp_path, play)
+
+
+def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
+    Told(tmp_path, spec_of("fine-tuning")).start(0)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_layers(app, pilot)
+        offered = app.screen.query_one(KeyLine)
+        await until(pilot, lambda: "Open" in offered.keys.plain, "the keys")
+        assert "1-9 Stage" in offered.keys.plain
+        assert "a All" in offered.keys.plain
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "why")
+        title = app.screen.query_one("#title", Static)
+        await until(pilot, lambda: title.content, "a concept")
+        assert str(title.content) == CONCEPTS["freezing"].title
 
     drive(tmp_path, play)
 

@@ -30,11 +30,12 @@ from workbench.runs.verdicts import (
 )
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.results_text import answer_in_words, shade
+from workbench.ui.results_text import shade
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.widgets import predictions
+from workbench.ui.widgets.prediction_rows import answer_in_words
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 
@@ -101,7 +102,7 @@ def test_figures_stand_side_by_side(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000 (0.8300 to 0.9400 with 95 % confidence)")
         text = shown(app)
-        assert "validation 0.9300 the best, in stage 1, epoch 3; training 0.9900" in text
+        assert "validation 0.9300 in stage 1, epoch 3, the one kept; training 0.9900" in text
         assert "book 0.903, readers 0.970" in text
         assert "next fine-tuning: the base has never seen your images" in text
         assert "cat 45 █ 5 ░ dog 5 ░ 45 █" in text
@@ -221,19 +222,47 @@ def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(photos))
-        await until(pilot, lambda: "2 predicted, 1 of them unreadable" in shown(app), "answers")
-        assert app.screen.query_one("#answers").has_focus  # to look through them
+        await until(pilot, lambda: "1 predicted, 1 unreadable" in shown(app), "answers")
+        field = app.screen.query_one("#path", Input)
+        assert field.has_focus
+        assert field.selected_text == str(photos)  # typing takes its place
         text = shown(app)
         assert "cat 0.750 a.png" in text  # the folder is known
         assert "unreadable - [/oops]\\e[31m\\n\\xff: it is no image" in text
         assert asked == {"job": "predict", "model": str(run.model_path), "paths": [str(photos)]}
-        await pilot.press("p", "escape")
+        await pilot.press("p", "q")
+        assert field.value == "pq"
+        await pilot.press("escape")
         await until(pilot, lambda: "true label in rows" in shown(app), "the matrix")
-        assert "2 predicted" not in shown(app)
+        assert "1 predicted" not in shown(app)
         await ask(app, pilot, f"{photos}/cat.7.png")
         await until(pilot, lambda: asked["paths"] == [f"{photos}/cat.7.png"], "another")
         await until(pilot, lambda: f"cat 0.750 {photos}/a.png" in shown(app), "its whole path")
         assert "a.png a.png" not in shown(app)  # the answers before are gone
+
+    drive(tmp_path, play)
+
+
+def test_a_long_reason_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
+    path = tmp_path / "notes.md"
+    path.write_text("words")
+    reason = "its content is none of an image: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are known"
+    told = {"path": str(path), "label": "", "probability": 0.0, "problem": reason}
+    monkeypatch.setattr(predictions, "run_job", lambda *_, **__: {"predictions": [told]})
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await ask(app, pilot, str(path))
+        await until(pilot, lambda: "0 predicted, 1 unreadable" in shown(app), "the answer")
+        answers = app.screen.query_one("#answers", DataTable)
+        await until(pilot, lambda: answers.ordered_rows[0].height > 1, "lines enough")
+        assert sum(column.get_render_width(answers) for column in answers.ordered_columns) <= 76
+        drawn = [
+            "".join(segment.text for segment in answers.render_line(y))[35:76].strip()
+            for y in range(1, 1 + answers.ordered_rows[0].height)
+        ]
+        assert "".join(drawn).replace(" ", "") == f"{path}:{reason}".replace(" ", "")
 
     drive(tmp_path, play)
 
@@ -507,7 +536,8 @@ def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
 
 def test_of_many_predictions_the_first_are_shown() -> None:
     found = [{"problem": ""}, {"problem": "it is no image"}, {"problem": ""}]
-    assert answer_in_words(found, 3) == "3 predicted, 1 of them unreadable"
+    assert answer_in_words(found, 3) == "2 predicted, 1 unreadable"
+    assert answer_in_words(found[1:2], 3) == "0 predicted, 1 unreadable"
     assert answer_in_words(found[:1] * 3, 2) == (
         "3 predicted; the first 2 are shown. All: workbench predict PATH --csv"
     )

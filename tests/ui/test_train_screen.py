@@ -308,6 +308,24 @@ def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
     watch(workspace, "early", steps)
 
 
+def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "r finishes it: only the test is left." in panel(screen))
+        run.tell("failed", kind="error", message="Out of memory.")
+        await until(pilot, lambda: "Failed. Out of memory." in panel(screen))
+        assert "r finishes it: only the test is left." in panel(screen)
+
+    def panel(screen: TrainScreen) -> str:
+        return shown(screen, "panel-text")
+
+    run = FakeRun(workspace, "nearly", CONVNET.format(epochs=3))
+    run.stage(0, "train all", 3)
+    run.epochs(0, 3)
+    run.checkpoint(0, 4)
+    run.tell("stopped", stage=0, epoch=4, step=0)
+    watch(workspace, "nearly", steps)
+
+
 def test_a_worker_that_died_leaves_its_last_words(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "interrupted !" in shown(screen, "heading"))

@@ -98,8 +98,12 @@ class Story:
 
     def _resumed(self, event: Event) -> None:
         place = Place.from_event(event)
-        at_start = place is None or place == Place(0, 1, 0)
-        self.line("resumed from the beginning" if at_start else f"resumed at {place}")
+        if place is None or place == Place(0, 1, 0):
+            self.line("resumed from the beginning")
+        elif place.step == 0 and place.epoch > 1:  # there may be no epoch after it
+            self.line(f"resumed after epoch {place.epoch - 1}")
+        else:
+            self.line(f"resumed at {place}")
 
     def _progress(self, event: Event) -> None:
         progress = StepProgress.from_event(event)

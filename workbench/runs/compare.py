@@ -94,6 +94,11 @@ class Result:
     best_epoch: int | None
     random_weights: bool
 
+    @property
+    def measured(self) -> bool:
+        """True where the run came as far as its final evaluation."""
+        return self.accuracy is not None
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -103,7 +108,8 @@ class Comparison:
         spec: keys that differ.
         layers: layers that were not frozen alike in the runs that have them.
         test_images: how many each run has, None where that cannot be told.
-        shared_test_images: how many of them all runs have.
+        shared_test_images: how many of them all measured runs have; None where that cannot be
+            told, or fewer than two were measured.
     """
 
     runs: tuple[str, ...]
@@ -116,10 +122,11 @@ class Comparison:
 
     @property
     def same_test_images(self) -> bool | None:
-        """True where all runs were measured on the same images; None where nobody can tell."""
+        """True where the measured runs had the same images; None where nobody can tell."""
         if self.shared_test_images is None:
             return None
-        return set(self.test_images) == {self.shared_test_images}
+        runs = zip(self.test_images, self.results, strict=True)
+        return all(count == self.shared_test_images for count, told in runs if told.measured)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -139,14 +146,16 @@ def compare(runs: Sequence[RunFacts]) -> Comparison:
     """Holds runs side by side, in the order given."""
     counts = tuple(None if run.test is None else run.test.total() for run in runs)
     stages = [figures for run in runs for figures in stage_figures(run)]
+    results = [result(run) for run in runs]
+    tests = [run.test for run, told in zip(runs, results, strict=True) if told.measured]
     return Comparison(
         runs=tuple(run.summary.name for run in runs),
         spec=differences([_without_name(run.spec) for run in runs]),
         layers=differences([freeze_map(run) for run in runs], absent_differs=False),
         stages=sorted(stages, key=lambda figures: figures.stage),  # stable: runs keep their order
-        results=[result(run) for run in runs],
+        results=results,
         test_images=counts,
-        shared_test_images=_shared([run.test for run in runs]),
+        shared_test_images=_shared(tests) if len(tests) > 1 else None,
     )
 
 

@@ -31,22 +31,33 @@ def comparison_text(comparison: Comparison) -> str:
 def verdicts(comparison: Comparison) -> list[str]:
     """What may be concluded from the accuracies, and what may not."""
     told = []
-    measured = [r for r in comparison.results if r.accuracy is not None and r.interval]
+    measured = [r for r in comparison.results if r.measured]
+    unmeasured = [r.run for r in comparison.results if not r.measured]
     if comparison.same_test_images:
         images = plural(comparison.shared_test_images or 0, "test image")
-        told.append(f"All were measured on the same {images}.")
-        if len(measured) == len(comparison.results):
+        who = _listed([r.run for r in measured]) if unmeasured else "All"
+        told.append(f"{who} were measured on the same {images}.")
+        if all(r.interval for r in measured):
             told.append(_ahead(measured))
     elif comparison.same_test_images is False:
         told.append(
             f"Their test images differ (in common: {comparison.shared_test_images:,}), so the "
             "accuracies are not of the same examination."
         )
-    else:
+    elif len(measured) > 1:
         told.append("Whether their test images are the same cannot be told.")
+    if unmeasured:
+        were = "was" if len(unmeasured) == 1 else "were"
+        told.append(f"{_listed(unmeasured)} {were} not measured.")
     if any(r.split == "validation" for r in measured):
         told.append("Validation images chose the best epoch: such an accuracy is a little high.")
     return told
+
+
+def _listed(names: list[str]) -> str:
+    """Names as a sentence has them: a, b and c."""
+    *first, last = (safe_text(name, VALUE_WIDTH) for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _ahead(measured: list[Result]) -> str:

@@ -95,10 +95,17 @@ class History:
         return marked[-1] if marked else None
 
     @property
-    def best_accuracy(self) -> EpochRow | None:
-        """The epoch with the highest validation accuracy, the earliest of equals."""
-        measured = [row for row in self.epochs if row.val_accuracy is not None]
-        return max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
+    def kept(self) -> EpochRow | None:
+        """The epoch whose weights the newest stage kept; before its end the best so far.
+
+        In a log that marks neither, the one with the highest validation accuracy.
+        """
+        rows = [row for row in self.epochs if row.stage == self.epochs[-1].stage]
+        stage = self.stages.get(rows[0].stage) if rows else None
+        told = whole(stage.end.get("kept_epoch")) if stage and stage.end else None
+        kept = next((row for row in rows if row.epoch == told), None) or self.best
+        measured = [row for row in rows if row.val_accuracy is not None]
+        return kept or max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
 
     @property
     def epochs_planned(self) -> int | None:

@@ -36,7 +36,12 @@ class State:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a line. Times are unix seconds; None where there is nothing to tell yet."""
+    """A run in a line. Times are unix seconds; None where there is nothing to tell yet.
+
+    Attributes:
+        best_val_accuracy: of the epoch that was kept; of the best so far, by the figure that the
+            run monitors, before its end.
+    """
 
     name: str
     state: State
@@ -51,6 +56,11 @@ class RunSummary:
     started: float | None
     last_sign: float | None
 
+    @property
+    def recipe(self) -> str:
+        """Of the preset; of the strategy where there is none. From outside: not safe to print."""
+        return self.preset or self.strategy
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the state's parts among the others."""
         told = asdict(self)
@@ -64,10 +74,17 @@ class RunSummary:
         }
 
 
-def run_state(folder: RunFolder, history: History, locked: bool, now: float | None = None) -> State:
+def run_state(
+    folder: RunFolder,
+    spec: dict[str, Any],
+    history: History,
+    locked: bool,
+    now: float | None = None,
+) -> State:
     """How the run stands.
 
     Args:
+        spec: its tables, as `read_tables` gives them.
         history: of all events.
         locked: what `is_locked` told BEFORE the events were read: a worker that had let go by
             then has told all it ever will.
@@ -75,7 +92,7 @@ def run_state(folder: RunFolder, history: History, locked: bool, now: float | No
     """
     if history.phase in ENDED:
         resumable = history.phase != "finished" and not locked
-        return State(history.phase, resumable, _ended_detail(folder, history))
+        return State(history.phase, resumable, _ended_detail(folder, spec, history))
     if locked:
         return State(history.phase, False, _running_detail(history))
     now = time.time() if now is None else now
@@ -83,19 +100,20 @@ def run_state(folder: RunFolder, history: History, locked: bool, now: float | No
         silent = human_seconds(max(now - (history.last_sign or now), 0.0))
         host = safe_text(history.worker.get("host"))
         return State(history.phase, False, f"on {host}, last sign of life {silent} ago")
-    return State("interrupted", True, _next_detail(folder, history))
+    return State("interrupted", True, _next_detail(folder, spec, history))
 
 
 def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
     """The run in a line; a damaged folder gives what can be read of it."""
+    spec = read_tables(folder)
     try:
         locked = is_locked(folder.lock_path)
         history = fold(EventReader(folder.events_path).drain())
-        state = run_state(folder, history, locked, now)
+        state = run_state(folder, spec, history, locked, now)
     except OSError as error:
         history = History()
         state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
-    return summary_of(folder, read_tables(folder), history, state)
+    return summary_of(folder, spec, history, state)
 
 
 def summary_of(
@@ -106,7 +124,7 @@ def summary_of(
     Args:
         spec: its tables, as `read_tables` gives them.
     """
-    best, evaluation = history.best_accuracy, history.evaluation
+    kept, evaluation = history.kept, history.evaluation
     source = _table(spec, "data").get("source", UNKNOWN)
     return RunSummary(
         name=folder.name,
@@ -115,7 +133,7 @@ def summary_of(
         random_weights=_table(spec, "base").get("weights") == "random",
         strategy=str(_table(spec, "model").get("strategy", UNKNOWN)),
         data=str(history.data.get("name") or PurePath(str(source)).name),
-        best_val_accuracy=best.val_accuracy if best else None,
+        best_val_accuracy=kept.val_accuracy if kept else None,
         test_accuracy=evaluation.accuracy if evaluation and evaluation.split == "test" else None,
         epochs_done=len(history.epochs),
         epochs_total=history.epochs_planned or whole(_table(spec, "training").get("epochs")),
@@ -135,15 +153,35 @@ def _running_detail(history: History) -> str:
     return ""
 
 
-def _ended_detail(folder: RunFolder, history: History) -> str:
+def resume_words(spec: dict[str, Any], history: History) -> str:
+    """What a resume would do: "goes on at epoch 5", or what comes after a stage's last epoch.
+
+    Args:
+        spec: its tables, as `read_tables` gives them.
+    """
+    place = history.checkpoint
+    if place is None:
+        return "starts over"
+    stage = history.stages.get(place.stage)
+    # Early stopping ends a stage before its last epoch.
+    if stage is None or not (stage.end or 0 < stage.epochs < place.epoch):
+        return f"goes on at {place}"
+    stages = 2 if _table(spec, "model").get("strategy") == "fine-tuning" else 1
+    following = place.stage + 1
+    if following < stages:
+        return f"goes on at stage {following + 1}"
+    return "finishes it: only the test is left"
+
+
+def _ended_detail(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
     if history.phase == "failed":
         return safe_text(history.message.split("\n", 1)[0])
-    return _next_detail(folder, history) if history.phase == "stopped" else ""
+    return _next_detail(folder, spec, history) if history.phase == "stopped" else ""
 
 
-def _next_detail(folder: RunFolder, history: History) -> str:
+def _next_detail(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
     if history.checkpoint and _has_checkpoint(folder):
-        return f"resume goes on at {history.checkpoint}"
+        return f"resume {resume_words(spec, history)}"
     return "resume starts over: no checkpoint"
 
 

@@ -199,7 +199,7 @@ def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> Ne
 
 
 def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextRung:
-    best = history.best_accuracy
+    best = history.kept
     augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
     if augmented:
         return _rung(

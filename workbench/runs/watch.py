@@ -38,7 +38,7 @@ class RunWatch:
                 self.history, self.spec = History(), read_tables(self.folder)
             if events:
                 self.history = fold(events, self.history)
-            state = run_state(self.folder, self.history, locked)
+            state = run_state(self.folder, self.spec, self.history, locked)
         except OSError as error:
             events = []
             state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")

@@ -28,6 +28,7 @@ from workbench.ui.marks import ASCII_KEYS, speaks_utf8
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.home import HomeScreen
 from workbench.ui.themes import THEMES, themes_for
+from workbench.ui.typed_ahead import TypedAhead
 
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
 
@@ -80,6 +81,7 @@ class WorkbenchApp(App[None]):
         self.warm: WarmWorker | None = None
         self.keeper = Keeper(self._tell_fault)
         self._rounds = readiness.QuietRounds()
+        self._typed_ahead = TypedAhead(self)
         self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
@@ -97,9 +99,11 @@ class WorkbenchApp(App[None]):
             self.set_interval(readiness.LOOK_SECONDS, self._rounds.look)
 
     async def on_event(self, event: events.Event) -> None:
-        """Nothing else is done while a person presses keys."""
+        """Nothing else is done while a person presses keys; keys wait for a dialog that opens."""
         if isinstance(event, (events.Key, events.MouseDown)):
             self._rounds.key_pressed()
+        if isinstance(event, events.Key) and self._typed_ahead.keeps(event):
+            return
         await super().on_event(event)
 
     def on_unmount(self) -> None:

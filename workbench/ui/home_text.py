@@ -1,19 +1,21 @@
 """Home in words: a run as cells of the table and as two lines, and what is said without any."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.text import Text
 
 from workbench.runs.state import RunSummary
-from workbench.text import human_age, safe_text
-from workbench.ui.feed import RunView
+from workbench.text import human_age, plural, safe_text
+from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS, sign, sparkline
 
 # Column and its least width in cells; what a wider terminal has more goes by the shares.
-COLUMNS = {"state": 13, "run": 17, "strategy": 14, "acc": 5, "curve": 8, "when": 8}
+COLUMNS = {"state": 13, "run": 17, "strategy": 14, "acc": 7, "curve": 7, "when": 8}
 SHARES = {"run": 0.3, "strategy": 0.5, "curve": 0.2}
 PADDING = 2  # cells around a column
+VALIDATION = "v"  # marks an accuracy on validation images
 
 
 def column_widths(room: int) -> dict[str, int]:
@@ -31,34 +33,55 @@ def run_cells(view: RunView, room: int, utf8: bool, theme: Mapping[str, str]) ->
         theme: its variables, for the colours.
     """
     summary, widths = view.summary, column_widths(room)
-    word, reached = summary.state.word, accuracy_of(summary)
+    word = summary.state.word
     color = theme.get(COLORS.get(word, "$foreground").removeprefix("$"), "")
     accuracies = [row.val_accuracy for row in view.history.epochs]
     return (
         Text.assemble(f"{word:<11}", " ", sign(word, utf8), style=color),
         Text(safe_text(view.name, widths["run"])),
-        Text(safe_text(summary.preset or summary.strategy, widths["strategy"])),
-        Text("-" if reached is None else f"{reached:.3f}", justify="right"),
+        Text(safe_text(summary.recipe, widths["strategy"])),
+        _accuracy_cell(summary),
         Text(sparkline(accuracies, widths["curve"], utf8)),
         Text(_when(view)),
     )
 
 
 def accuracy_of(summary: RunSummary) -> float | None:
-    """On test images where it was measured, else the best on validation images."""
+    """On test images where it was measured, else on validation images."""
     if summary.test_accuracy is not None:
         return summary.test_accuracy
     return summary.best_val_accuracy
 
 
+def _accuracy_cell(summary: RunSummary) -> Text:
+    """The accuracy; one on validation images is marked."""
+    reached = accuracy_of(summary)
+    if reached is None:
+        return Text("-")
+    if summary.test_accuracy is None:
+        return Text(f"{reached:.3f} {VALIDATION}", style="dim")
+    return Text(f"{reached:.3f}")
+
+
+def runs_words(runs: Runs) -> str:
+    """How many runs there are, and how many of them work or wait: "3 runs, 1 at work"."""
+    states = Counter(
+        "waiting" if view.summary.state.word == "waiting" else "at work"
+        for view in runs
+        if view.working
+    )
+    counted = [f"{states[word]} {word}" for word in ("at work", "waiting") if states[word]]
+    return ", ".join([plural(len(runs), "run"), *counted])
+
+
 def detail_of(view: RunView) -> Text:
     """A run in two lines."""
     summary, history = view.summary, view.history
-    parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.strategy, 30)}"]
+    parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.recipe, 30)}"]
     if summary.random_weights:
         parts.append("random weights")
     if summary.best_val_accuracy is not None:
-        parts.append(f"best validation {summary.best_val_accuracy:.4f}")
+        parts.append(f"validation ({VALIDATION}) {summary.best_val_accuracy:.4f}")
     if summary.test_accuracy is not None:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))

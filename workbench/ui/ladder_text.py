@@ -112,12 +112,12 @@ def detail(row: RungRow, best: float | None) -> Text:
     """What the table has no room for, in two lines.
 
     Args:
-        best: the highest validation accuracy so far.
+        best: the validation accuracy of the best epoch so far.
     """
     said = [f"{safe_text(row.preset, 40)}: {safe_text(row.run, 64)}"]
     if row.random_weights:
         said.append("random weights")
     if best is not None:
-        said.append(f"best validation {best:.4f}")
+        said.append(f"validation {best:.4f}")
     text = Text(", ".join(said))
     return text.append(f"\n{row.state}: {row.detail}" if row.detail else "", style="dim")

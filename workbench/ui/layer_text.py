@@ -108,7 +108,7 @@ def _convolved(
         return "" if below[:2] == after[:2] else sizes
     window, lost = stack.kernel_size, below[0] - after[0]
     if stack.stride > 1:
-        return f"{sizes}: the window moves by {stack.stride} pixels"
+        return f"{sizes}: stride {stack.stride}"
     if not lost:
-        return f"{human_size(after[:2])} is kept: zeros are put around it for the window"
-    return f"{sizes}: the {window}x{window} window stops at the border"
+        return f"{human_size(after[:2])} is kept: zero padding for the window"
+    return f"{sizes}: {window}x{window} window, no padding"

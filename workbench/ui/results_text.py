@@ -1,8 +1,7 @@
 """What a finished run came to, in words and cells. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
@@ -13,7 +12,6 @@ from workbench.ui.layer_text import named_line
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
 CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
-PREDICTED_LABEL = 20  # cells
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
 _SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
 
@@ -31,12 +29,12 @@ def summary_lines(
     first = named_line(results.split, f"{results.accuracy:.4f}", "bold")
     first.append(f"  ({low:.4f} to {high:.4f} with 95 % confidence)  ")
     lines = [first.append(f"{results.images:,} images", "dim")]
-    best = history.best_accuracy
-    if best and best.val_accuracy is not None:
-        line = named_line("validation", f"{best.val_accuracy:.4f}")
-        line.append(f"  the best, in stage {best.stage + 1}, epoch {best.epoch}")
-        if best.accuracy is not None:
-            line.append(f"; training {best.accuracy:.4f}", "dim")
+    kept = history.kept
+    if kept and kept.val_accuracy is not None:
+        line = named_line("validation", f"{kept.val_accuracy:.4f}")
+        line.append(f"  in stage {kept.stage + 1}, epoch {kept.epoch}, the one kept")
+        if kept.accuracy is not None:
+            line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
     if beside := figures_beside(preset):
         lines.append(named_line("compare", beside).append("  the same preset on its images", "dim"))
@@ -119,36 +117,6 @@ def error_text(error: WorstError, picture: Text, width: int, height: int) -> Tex
     room = width - len("said  0.00")
     text.append("\nsaid ").append(safe_text(error.predicted, max(room, 8)), "bold")
     return text.append(f" {error.probability:.2f}")
-
-
-def prediction_cells(one: Mapping[str, Any], asked: Path) -> list[Text]:
-    """An image that a worker looked at, as a row: label, probability, file.
-
-    Args:
-        asked: what was to be predicted; of images in this folder its path is left out.
-    """
-    told = one.get("problem")
-    label = "unreadable" if told else safe_text(one.get("label"), PREDICTED_LABEL)
-    probability = "-" if told else f"{one.get('probability', 0.0):.3f}"
-    path = safe_text(str(one.get("path")).removeprefix(f"{asked}/"), 80)
-    return [
-        Text(label, "italic" if told else ""),
-        Text(probability, justify="right"),
-        Text(f"{path}: {safe_text(told, 100)}" if told else path),
-    ]
-
-
-def answer_in_words(found: Sequence[Mapping[str, Any]], most: int) -> str:
-    """How many images were predicted, and how many were none.
-
-    Args:
-        most: how many are shown.
-    """
-    bad = sum(bool(one.get("problem")) for one in found)
-    words = f"{len(found):,} predicted" + (f", {bad:,} of them unreadable" if bad else "")
-    if len(found) > most:
-        words += f"; the first {most:,} are shown. All: workbench predict PATH --csv"
-    return words
 
 
 def _share(value: float | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from workbench.runs.rows import WAITING_PHASE
+from workbench.runs.state import resume_words
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.feed import RunView
 from workbench.ui.train_text import strategy_words, track
@@ -51,9 +52,7 @@ def _failed(view: RunView, color: str) -> Text:
     if history.hint:
         text.append(f"\n{safe_lines(history.hint)}", style="bold")
     if view.summary.state.resumable:
-        checkpoint = history.checkpoint
-        again = f"goes on at {checkpoint}" if checkpoint else "starts over"
-        text.append(f"\nr {again}.", style="dim")
+        text.append(f"\nr {resume_words(view.spec, history)}.", style="dim")
     return text
 
 

@@ -53,10 +53,10 @@ def _width(parts: Sequence[Text]) -> int:
 
 
 def strategy_words(view: RunView) -> str:
-    """The strategy and the base, if there is one."""
+    """The preset, or the strategy where there is none, and the base, if there is one."""
     base = view.spec.get("base")
     name = base.get("name") if isinstance(base, dict) else None
-    return safe_text(view.summary.strategy, 24) + (f", {safe_text(name, 20)}" if name else "")
+    return safe_text(view.summary.recipe, 28) + (f", {safe_text(name, 20)}" if name else "")
 
 
 def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text:

@@ -96,9 +96,13 @@ class WorkbenchScreen(Screen[None]):
         if len(self.app.screen_stack) > 2:  # the app's own blank one, and home
             self.app.pop_screen()
 
+    def concepts(self) -> tuple[str, ...]:
+        """Names of the concepts to begin with, where they depend on what is shown."""
+        return self.CONCEPTS
+
     def action_why(self) -> None:
         """Opens the explanations of this screen."""
         from workbench.ui.screens.why import WhyScreen
 
-        if self.CONCEPTS:
-            self.app.push_screen(WhyScreen(self.CONCEPTS))
+        if concepts := self.concepts():
+            self.app.push_screen(WhyScreen(concepts))

@@ -16,12 +16,12 @@ from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.bring_back import bring_back
 from workbench.ui.feed import Runs, RunView
-from workbench.ui.home_text import detail_of, fits_filter, nothing_yet
+from workbench.ui.home_text import detail_of, fits_filter, nothing_yet, runs_words
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
 from workbench.ui.widgets.run_table import RunTable
 
-OFFERED = ("open", "compare", "stop", "resume", "delete", "undo", "filter")  # where they can be
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter")  # where they can be
 
 
 class HomeScreen(WorkbenchScreen):
@@ -32,13 +32,12 @@ class HomeScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", id="new"),
         Binding("d", "demo", "Demo", show=False, id="demo"),
-        Binding("enter", "open", "Open", id="open"),
         Binding("c", "compare", "Compare", id="compare"),
         Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
         Binding("delete,backspace", "delete", "Delete", id="delete"),
-        Binding("u", "undo", "Undo", id="undo"),
+        Binding("u", "undo", "Undo", show=False, id="undo"),
         Binding("l", "ladders", "Ladders", show=False, id="ladders"),
         Binding("slash", "filter", "Filter", key_display="/", id="filter"),
         Binding("q", "app.quit", "Quit", id="quit"),
@@ -60,10 +59,9 @@ class HomeScreen(WorkbenchScreen):
     def heading(self) -> Text:
         """The workspace, and how many runs it has."""
         runs = self.workbench.runs
-        working = sum(view.working for view in runs)
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
-        text.append(f"   {plural(len(runs), 'run')}" + (f", {working} at work" if working else ""))
+        text.append(f"   {runs_words(runs)}")
         if ladders := self.workbench.ladders:
             text.append(f", {plural(len(ladders), 'ladder')} (l)")
         return text

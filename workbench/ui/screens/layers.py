@@ -58,11 +58,15 @@ class LayersScreen(LayersView):
         """The run's spec; None for one of another version."""
         return self._spec
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers another stage where there is one."""
+        return action != "number" or self._stage_count > 1
+
     def action_number(self, number: int) -> None:
         """Shows another stage."""
-        count = len(self._plan) or (max(self._history.stages, default=-1) + 1)
-        if number > count:
-            self.notify(f"The plan has {plural(count, 'stage')}.", severity="warning")
+        if number > self._stage_count:
+            words = f"The plan has {plural(self._stage_count, 'stage')}."
+            self.notify(words, severity="warning")
             return
         self._stage = number - 1
         self.show()
@@ -77,6 +81,7 @@ class LayersScreen(LayersView):
             return
         if view is not None:
             self._take(view)
+            self.refresh_bindings()
         self.show()
 
     def _take(self, view: RunView) -> None:
@@ -96,6 +101,10 @@ class LayersScreen(LayersView):
     @property
     def _label_count(self) -> int:
         return max(len(self._history.labels), 2)
+
+    @property
+    def _stage_count(self) -> int:
+        return len(self._plan) or (max(self._history.stages, default=-1) + 1)
 
     @property
     def stage(self) -> int:

@@ -25,6 +25,11 @@ from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.widgets.layer_table import LayerTable
 
 LONGEST_BAR = 24  # cells
+# Where there is no base, nothing is frozen.
+CONCEPTS_WITHOUT_BASE = {
+    "convnet": ("max-pooling", "border-effect", "stride", "parameters", "flatten"),
+    "dense": ("parameters", "flatten"),
+}
 
 
 class LayersView(WorkbenchScreen):
@@ -62,6 +67,12 @@ class LayersView(WorkbenchScreen):
         """A wide terminal has a column for verdicts, a high one more advice."""
         if self._drawn_for != self.app.size:
             self.show()
+
+    def concepts(self) -> tuple[str, ...]:
+        """What there is to understand in a network of this kind."""
+        spec = self.spec_shown()
+        strategy = spec.model.strategy if spec else ""
+        return CONCEPTS_WITHOUT_BASE.get(strategy, self.CONCEPTS)
 
     def show(self) -> None:
         """Draws everything anew."""
@@ -107,8 +118,7 @@ class LayersView(WorkbenchScreen):
             words = block_in_words(self.network, name)
         elif layer:
             words = self._layer_in_words(layer)
-        told = Text(words, no_wrap=True, overflow="ellipsis")
-        self.query_one("#here", Static).update(told, layout=False)
+        self.query_one("#here", Static).update(Text(words), layout=False)
 
     def _layer_in_words(self, layer: Layer) -> str:
         spec = self.spec_shown()

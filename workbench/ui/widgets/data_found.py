@@ -228,7 +228,11 @@ class DataFound(Vertical):
             )
         table.display = bool(audit.findings)
         count = plural(len(audit.findings), "finding")
-        title = f"{count}; enter shows the files" if audit.findings else "nothing to complain about"
+        title = (
+            f"{count}; tab, then enter: the files"
+            if audit.findings
+            else "nothing to complain about"
+        )
         self.query_one("#findings-title", Static).update(Text(title))
 
     @on(DataTable.RowSelected, "#findings")

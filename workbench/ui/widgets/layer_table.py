@@ -72,6 +72,7 @@ class LayerTable(DataTable[Text]):
         if columns == self._columns and shape == self._shape:
             self._refresh_cells(rows)
             return
+        self.refresh_bindings()
         chosen = self.chosen
         self._columns, self._shape = columns, shape
         self.clear(columns=True)
@@ -85,6 +86,14 @@ class LayerTable(DataTable[Text]):
         here = chosen if chosen in keys else self._block_of(chosen)
         if here in keys:
             self.move_cursor(row=keys.index(here))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers to open blocks where there are some."""
+        return action not in ("open", "all") or bool(self._blocks)
+
+    @property
+    def _blocks(self) -> set[str]:
+        return {group.name for group in self._groups if not group.alone}
 
     @property
     def chosen(self) -> str:
@@ -112,8 +121,7 @@ class LayerTable(DataTable[Text]):
 
     def action_all(self) -> None:
         """Opens every block, or closes them all where they are open."""
-        blocks = {group.name for group in self._groups if not group.alone}
-        self._open(set() if blocks <= self.opened else blocks)
+        self._open(set() if self._blocks <= self.opened else self._blocks)
 
     def _open(self, names: set[str]) -> None:
         if names != self.opened:

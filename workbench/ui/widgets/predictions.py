@@ -16,12 +16,18 @@ from textual.worker import get_current_worker
 from workbench.errors import UserError
 from workbench.runs.jobs import run_job
 from workbench.text import safe_lines, safe_text
-from workbench.ui.results_text import PREDICTED_LABEL, answer_in_words, prediction_cells
 from workbench.ui.widgets.path_field import PathField, typed_path
+from workbench.ui.widgets.prediction_rows import (
+    LABEL,
+    PROBABILITY,
+    answer_in_words,
+    prediction_cells,
+)
 
 HINT = "The path of an image, or of a folder of them. Enter predicts, escape leaves."
 STARTING = "Starting the framework: this takes a few seconds."
 MOST_SHOWN = 1000  # rows; a folder may hold a million images
+_EDGES = 10  # cells: the screen's padding, that of three columns, and the scroll bar
 
 
 class Predictions(Vertical):
@@ -44,6 +50,7 @@ class Predictions(Vertical):
         super().__init__(id=id)
         self._model = Path()
         self._asked = ""
+        self._rows: list[list[Text]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     def compose(self) -> ComposeResult:
@@ -54,13 +61,9 @@ class Predictions(Vertical):
         yield Static(HINT, id="told")
         yield DataTable(id="answers", cursor_type="none")
 
-    def on_mount(self) -> None:
-        """The columns."""
-        answers = self.query_one("#answers", DataTable)
-        answers.add_column("label", width=PREDICTED_LABEL)
-        answers.add_column(Text("probability", justify="right"), width=11)
-        answers.add_column("file")
-        answers.display = False
+    def on_resize(self) -> None:
+        """Gives the files what room there is."""
+        self._show_rows()
 
     def on_unmount(self) -> None:
         """Ends a worker that nobody waits for any more."""
@@ -77,7 +80,6 @@ class Predictions(Vertical):
         if event.value.strip():
             self._asked = event.value
             self._end_worker()
-            self.query_one("#answers", DataTable).clear()
             self.post_message(self.Told(STARTING))
             self._predict(self._model, typed_path(event.value.strip()).absolute())
 
@@ -116,11 +118,24 @@ class Predictions(Vertical):
         line = self.query_one("#told", Static)
         line.set_class(bool(told.problem), "-problem")
         line.update(Text(told.problem or told.words))
-        answers, path = self.query_one("#answers", DataTable), self.query_one("#path", PathField)
-        answers.add_rows(told.rows)
-        answers.display = answers.row_count > 0
+        self._rows = told.rows
+        self._show_rows()
+        path = self.query_one("#path", PathField)
         if told.rows and path.has_focus and path.value == self._asked:  # no other is being typed
-            answers.focus()
+            path.select_all()  # the next one takes its place
+
+    def _show_rows(self) -> None:
+        """The answers; a long reason goes on below."""
+        answers = self.query_one("#answers", DataTable)
+        answers.display = bool(self._rows)
+        answers.clear(columns=True)
+        answers.add_column("label", width=LABEL)
+        answers.add_column(Text("probability", justify="right"), width=PROBABILITY)
+        answers.add_column(
+            "file", width=max(self.app.size.width - LABEL - PROBABILITY - _EDGES, 20)
+        )
+        for row in self._rows:
+            answers.add_row(*row, height=None)
 
     def _end_worker(self) -> None:
         self.workers.cancel_node(self)

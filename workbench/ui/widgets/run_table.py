@@ -1,8 +1,10 @@
 """The table of runs, whose cursor stays on its run."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
@@ -12,6 +14,8 @@ from workbench.ui.home_text import COLUMNS, column_widths, run_cells
 
 class RunTable(DataTable[Text]):
     """A row a run; columns as wide as the terminal has room for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open", id="open")]
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id, cursor_type="row")

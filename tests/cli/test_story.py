@@ -1,0 +1,40 @@
+"""A run told in lines: where a resume goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from workbench.cli.story import Story
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+
+
+class Lines:
+    """A screen that keeps what stays on it."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.told.append(text)
+
+    def bar(self, text: str, done: int, total: int) -> None:
+        raise AssertionError("a resume has no bar")
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ({}, "resumed from the beginning"),
+        ({"stage": 0, "epoch": 1, "step": 0}, "resumed from the beginning"),
+        ({"stage": 0, "epoch": 1, "step": 7}, "resumed at epoch 1, step 7"),
+        ({"stage": 1, "epoch": 1, "step": 0}, "resumed at epoch 1"),
+        ({"stage": 0, "epoch": 4, "step": 0}, "resumed after epoch 3"),
+        ({"stage": 0, "epoch": 4, "step": 7}, "resumed at epoch 4, step 7"),
+    ],
+)
+def test_a_resume_tells_its_place(tmp_path: Path, place: dict[str, int], line: str) -> None:
+    screen = Lines()
+    story = Story(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), screen)
+    story.tell({"event": "resumed", **place})
+    assert screen.told == [line]
