@@ -1,5 +1,7 @@
 """The prefix run by OpenVINO: as near to Keras as it says, or not used at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +177,23 @@ def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.Monkey
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(UserError, match="this is jax"):
         check_accelerator("exact")
+
+
+QUIETLY = """
+import sys
+import keras
+import numpy as np
+from workbench.training.accelerator import Requests, convert
+
+image = keras.Input((8, 8, 3))
+model = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+sample = np.ones((4, 8, 8, 3), np.float32)
+Requests(convert(model, "fast", sample))(sample)
+print([name for name, found in sys.modules.items() if "openvino_telemetry" in name and found])
+"""
+
+
+def test_nobody_is_told_that_it_was_used() -> None:
+    command = [sys.executable, "-c", QUIETLY]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

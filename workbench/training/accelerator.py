@@ -11,6 +11,7 @@ depends on which images came beside it: cached and streamed outputs have the sam
 import importlib.metadata
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable
 from hashlib import blake2b
@@ -82,6 +83,7 @@ class Requests:
     """A converted network that several images go through at once, each by itself."""
 
     def __init__(self, model: Any) -> None:
+        keep_telemetry_out()
         import openvino
 
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
@@ -104,6 +106,7 @@ class Requests:
 
 def convert(network: keras.Model, mode: str, sample: np.ndarray) -> Any:
     """OpenVINO's form of a network for one image at a time, in int8 where the mode is "fast"."""
+    keep_telemetry_out()
     import openvino
 
     with warnings.catch_warnings():  # of Keras, that a list came for its one input
@@ -117,6 +120,14 @@ def convert(network: keras.Model, mode: str, sample: np.ndarray) -> Any:
     logging.getLogger("nncf").setLevel(logging.ERROR)
     images = nncf.Dataset([image[None] for image in sample])
     return nncf.quantize(model, images, subset_size=len(sample))
+
+
+def keep_telemetry_out() -> None:
+    """Has OpenVINO and NNCF find no `openvino_telemetry`, by which they report their use to Intel.
+
+    They do so unless a person has forbidden it; nobody was asked here, so nothing is sent.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 def relative_error(outputs: np.ndarray, wanted: np.ndarray) -> float:
