@@ -124,7 +124,7 @@ def test_a_run_that_never_started_is_interrupted(run: RunFolder) -> None:
 def test_a_worker_that_cannot_start_is_told_in_the_log(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch_module, "worker_command", lambda *words: ["/no/such/python"])
+    monkeypatch.setattr(launch_module, "train_command", lambda *words: ["/no/such/python"])
     with pytest.raises(UserError, match=r"The worker could not be started: .*No such file"):
         launch(run)
     assert not is_locked(run.lock_path)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from conftest import Person
+from person import Person
 
 from workbench.datasets.prepare import prepare
 from workbench.experiment.spec import ExperimentSpec

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Person
+from person import Person
 from test_runs import ENDLESS, PRESET, wait_for
 
 pytestmark = pytest.mark.worker

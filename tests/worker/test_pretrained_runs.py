@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import Person
+from person import Person
 
 pytestmark = pytest.mark.worker
 

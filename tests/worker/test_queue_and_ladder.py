@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Person
+from person import Person
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from conftest import REPOSITORY, Person
+from person import REPOSITORY, Person
 
 SHARED = REPOSITORY.parent / "shared"
 IMAGES = SHARED / "data" / "cats_dogs_flat"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Person
+from person import Person
 from PIL import Image
 
 from workbench.runs.folder import RunFolder

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from conftest import Person
+from person import Person
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, request_stop

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from conftest import Person
+from person import Person
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec

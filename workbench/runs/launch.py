@@ -14,7 +14,7 @@ from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, EventReader, Ev
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import may_live_elsewhere, this_host
 from workbench.runs.lock import is_locked, name_holder, take_lock
-from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, worker_command
+from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, train_command
 from workbench.runs.queue import draw_ticket
 from workbench.runs.rows import number, whole
 from workbench.runs.warm import WarmWorker
@@ -57,8 +57,7 @@ def launch(
         clear_requests(folder)
         if queue:
             draw_ticket(folder)
-        arguments = ["train", str(folder.path.absolute()), "--lock-fd", str(descriptor)]
-        command = worker_command(module, *arguments, *(["--resume"] if resume else []))
+        command = train_command(module, folder.path, descriptor, resume)
         told = {"job": "train", "resume": resume, "queued": queue}
         process = _start(folder, command, descriptor, environment, warm, told)
         with contextlib.suppress(OSError):  # only a courtesy to others

@@ -17,6 +17,12 @@ def worker_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-u", "-X", "faulthandler", "-m", module, *arguments]
 
 
+def train_command(module: str, folder: Path, lock: int, resume: bool) -> list[str]:
+    """The command line of a worker that trains a run, whose lock it inherits as a descriptor."""
+    arguments = ["train", str(folder.absolute()), "--lock-fd", str(lock)]
+    return worker_command(module, *arguments, *(["--resume"] if resume else []))
+
+
 def last_lines(log: Path, start: int = 0) -> list[str]:
     """The last lines with something in them, none before byte `start`; [] without a log."""
     try:

@@ -18,9 +18,9 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.machine.check import look_at_gpus
-from workbench.machine.gpus import AUTO, NONE, VARIABLE
+from workbench.machine.gpus import AUTO, NONE
 from workbench.runs.folder import RunFolder
-from workbench.runs.process import WORKER_MODULE, worker_command
+from workbench.runs.process import WORKER_MODULE, train_command
 from workbench.runs.warm import LONGEST_ORDER
 from workbench.training.environment import prepare_environment
 
@@ -30,7 +30,7 @@ class Warmth:
     """What a process has done that cannot be undone.
 
     Attributes:
-        stepped: it has used the CPU's device, and decided not to be deterministic by that.
+        stepped: it has looked at its devices, and is not deterministic by that.
     """
 
     stepped: bool = False
@@ -56,7 +56,6 @@ def warm_up(step: bool = True) -> Warmth:
         return Warmth()
     from workbench.training.first_step import take_step
 
-    os.environ[VARIABLE] = "-1"  # a card that NVML does not know of is not started either
     take_step()
     return Warmth(stepped=True)
 
@@ -119,6 +118,5 @@ def _suits(warmth: Warmth | None, folder: Path) -> bool:
 
 def _begin_anew(folder: Path, lock: int, resume: bool) -> None:
     os.set_inheritable(lock, True)
-    arguments = ["train", str(folder), "--lock-fd", str(lock), *(["--resume"] if resume else [])]
-    command = worker_command(WORKER_MODULE, *arguments)
+    command = train_command(WORKER_MODULE, folder, lock, resume)
     os.execv(command[0], command)

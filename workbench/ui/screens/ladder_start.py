@@ -20,7 +20,7 @@ from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
 from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.background import in_background
+from workbench.ui.background import PATIENCE, in_background
 from workbench.ui.draft import Draft
 from workbench.ui.guide import show_instead
 from workbench.ui.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MARKED, UNMARKED = "[x]", "[ ]"
 KEYS = "space marks, enter trains, escape cancels. They go on when this terminal is closed."
-ERROR_SECONDS = 15.0
 Specs = list[tuple[str, ExperimentSpec]]
 
 
@@ -153,7 +152,7 @@ class LadderStart(ModalScreen[str | None]):
         ladder, problem = outcome
         if problem:
             words = safe_lines(problem)
-            self.app.notify(words, severity="error", timeout=ERROR_SECONDS, markup=False)
+            self.app.notify(words, severity="error", timeout=PATIENCE, markup=False)
         if ladder:
             self.dismiss(ladder)
             return
