@@ -4,12 +4,14 @@ After the convnet chapter of "Deep Learning with Python" (first edition), in tod
 real or made-up photographs for both sides.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, optimizers
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from PIL import Image
 
 SIDE, BATCH = 150, 20
 AUGMENTATION = {
@@ -88,6 +90,32 @@ def epoch(model: keras.Model, train, validation, images: int, validated: int) ->
         train, steps_per_epoch=images // BATCH, epochs=1, validation_data=validation,
         validation_steps=validated // BATCH, verbose=0,
     )  # fmt: skip
+
+
+def as_folder(images: Iterable[np.ndarray], folder: Path, quality: int = 75) -> None:
+    """Writes images as JPEGs with two labels in turn: folder/cat, folder/dog."""
+    for label in ("cat", "dog"):
+        Path(folder, label).mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images):
+        path = folder / ("cat", "dog")[number % 2] / f"{number}.jpg"
+        Image.fromarray(image).save(path, quality=quality)
+
+
+def photographs(count: int, height: int = 375, width: int = 500) -> Iterator[np.ndarray]:
+    """Pictures with the detail of photographs, so that their JPEGs take as long to decode.
+
+    Random fields of four sizes, each finer one fainter, as in pictures of nature (Field, "Relations
+    between the statistics of natural images", 1987).
+    """
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        field = np.full((height, width, 3), 128.0)
+        for step in (64, 16, 4, 1):
+            coarse = rng.normal(0, 12 * step**0.5 / 2, (height // step + 2, width // step + 2, 3))
+            levels = coarse.clip(-127, 127).astype(np.int8).astype(np.int16) + 128
+            large = Image.fromarray(levels.astype(np.uint8)).resize((width, height), 3)
+            field += np.asarray(large).astype(np.float32) - 128
+        yield field.clip(0, 255).astype(np.uint8)
 
 
 def random_images(count: int, side: int = SIDE) -> np.ndarray:

@@ -1,16 +1,16 @@
-"""Is XLA worth it? Training steps of the book's convnet with jit off and on, side by side.
+"""Is XLA worth it? Training steps with jit off and on, for each kind of stage.
 
-    python benchmarks/jit.py [--rounds 5] [--steps 20]
+    python benchmarks/jit.py [--rounds 5] [--json FILE]
 
-Prints images per second (medians over rounds that alternate) and the ratio. The default of
-`training.jit = "auto"` follows from this: off on the CPU.
+The kinds: a whole convnet (the book's), a head alone behind a frozen base, and what fine-tuning
+trains above the prefix (block5 and the head of VGG16; the top of MobileNetV2). The default of
+`training.jit = "auto"` follows from this. First steps, which compile, are told in the notes.
 """
 
-import argparse
-import time
-from statistics import median
+from collections.abc import Callable
 
 import numpy as np
+from side_by_side import Row, by_speed, in_turns, parser, seconds, show
 
 from workbench.training.environment import prepare_environment
 
@@ -19,47 +19,68 @@ prepare_environment()
 import keras  # noqa: E402
 
 from workbench.experiment.facts import DataFacts  # noqa: E402
+from workbench.experiment.plan import plan_stages  # noqa: E402
 from workbench.experiment.presets import preset_tree  # noqa: E402
-from workbench.experiment.toml import parse_spec  # noqa: E402
-from workbench.training.backend import prepare_device  # noqa: E402
+from workbench.experiment.toml import apply_settings, parse_spec  # noqa: E402
 from workbench.training.models import accuracy_for, build_model, loss_for  # noqa: E402
 
-BATCH = 32
+BATCH = 20
+SECONDS = 1.5  # of steps in a round, about
 FACTS = DataFacts((374, 499), False, 3, 2, 25_000, 12_500, user_split=False)
+KINDS = {
+    "a whole convnet": ("book-convnet", "vgg16", ()),
+    "a head, flattened": ("book-feature-extraction", "vgg16", ()),
+    "a head, averaged": ("feature-extraction", "vgg16", ()),
+    "block5 of VGG16 and the head": ("book-fine-tuning", "vgg16", ()),
+    "the top of MobileNetV2 0.35 and the head": ("fine-tuning", "mobilenetv2-0.35", ()),
+    "the whole of MobileNetV2 0.35": (
+        "fine-tuning", "mobilenetv2-0.35", ('base.trainable=["block_1"]',),
+    ),
+}  # fmt: skip
 
 
-def compiled(jit: bool) -> keras.Model:
-    """The book's convnet for 150 x 150 images, ready to train."""
-    spec = parse_spec(preset_tree("book-convnet", "none", FACTS), "book-convnet")
-    model = build_model(spec, classes=2)
+def trained(preset: str, base: str, settings: tuple[str, ...]) -> keras.Model:
+    """What the preset's last stage trains."""
+    tree = preset_tree(preset, "none", FACTS, base, "random")
+    spec = parse_spec(apply_settings(tree, settings), preset)
+    stage = plan_stages(spec)[-1]
+    model = build_model(spec, 2)
+    for layer in model.layers:
+        layer.trainable = stage.trains(layer.name)
+    if stage.prefix is None:
+        return model
+    return keras.Model(model.get_layer(stage.prefix).output, model.output)
+
+
+def steps(network: keras.Model, jit: bool, x: np.ndarray, y: np.ndarray) -> tuple[Callable, float]:
+    """Runs steps and returns the seconds of one; and how long the first took."""
+    model = keras.models.clone_model(network, clone_function=lambda layer: layer)
     model.compile("rmsprop", loss_for(2), metrics=[accuracy_for(2)], jit_compile=jit)
-    return model
+    first = seconds(lambda: model.train_on_batch(x, y))
+    count = max(1, int(SECONDS / seconds(lambda: model.train_on_batch(x, y))))
+
+    def run() -> float:
+        return seconds(lambda: [model.train_on_batch(x, y) for _ in range(count)]) / count
+
+    return run, first
 
 
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=20)
-    given = parser.parse_args()
-    device = prepare_device(deterministic=False)
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (BATCH, 150, 150, 3)).astype(np.float32)
-    labels = rng.integers(0, 2, (BATCH, 1)).astype(np.float32)
-    models = {"off": compiled(False), "on": compiled(True)}
-    speeds: dict[str, list[float]] = {name: [] for name in models}
-    for model in models.values():
-        model.train_on_batch(images, labels)
-    for _ in range(given.rounds):
-        for name, model in models.items():
-            started = time.perf_counter()
-            for _ in range(given.steps):
-                model.train_on_batch(images, labels)
-            speeds[name].append(given.steps * BATCH / (time.perf_counter() - started))
-    off, on = median(speeds["off"]), median(speeds["on"])
-    print(f"{device.name}: jit off {off:.0f} images/s, jit on {on:.0f} images/s")
-    print(f"ratio on / off: {on / off:.2f}")
+def measure(rounds: int) -> list[Row]:
+    """A row for each kind: jit off on the left, on on the right."""
+    rng, rows = np.random.default_rng(1), []
+    for kind, case in KINDS.items():
+        network = trained(*case)
+        x = rng.uniform(0, 1, (BATCH, *network.input_shape[1:])).astype(np.float32)
+        y = rng.integers(0, 2, (BATCH, 1)).astype(np.float32)
+        off, first_off = steps(network, False, x, y)
+        on, first_on = steps(network, True, x, y)
+        found = in_turns({"off": off, "on": on}, rounds)
+        note = f"the first step takes {first_off:.1f} s, with jit {first_on:.1f} s"
+        rows.append(by_speed(kind, BATCH / found["off"], BATCH / found["on"], note=note))
+        print(f"{kind}: {rows[-1].ratio:.2f} ({note})", flush=True)
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    given = parser(__doc__, rounds=5).parse_args()
+    show(measure(given.rounds), given.json, ("jit off", "jit on"))

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+WAYS = ("the book's way", "workbench")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,10 +76,14 @@ def by_seconds(
     return Row(work, book, ours, "s", book / ours, wanted, note)
 
 
-def table(rows: list[Row]) -> str:
-    """The rows in markdown."""
+def table(rows: list[Row], ways: tuple[str, str] = WAYS) -> str:
+    """The rows in markdown.
+
+    Args:
+        ways: what the two columns of figures are.
+    """
     lines = [
-        "| | the book's way | workbench | unit | ratio | promised |",
+        f"| | {ways[0]} | {ways[1]} | unit | ratio | promised |",
         "|---|---:|---:|---|---:|---:|",
     ]
     for row in rows:
@@ -96,8 +102,9 @@ def parser(about: str | None, rounds: int) -> argparse.ArgumentParser:
     return made
 
 
-def show(rows: list[Row], path: Path | None) -> None:
+def show(rows: list[Row], path: Path | None, ways: tuple[str, str] = WAYS) -> None:
     """Prints the rows, and writes them where that was asked for."""
-    print(table(rows), flush=True)
+    print(table(rows, ways), flush=True)
     if path:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        told = {"ways": ways, "rows": [asdict(row) for row in rows]}
+        path.write_text(json.dumps(told, indent=1) + "\n")

@@ -53,6 +53,18 @@ def test_the_head_comes_first_and_block5_behind_block4() -> None:
     assert (both.epochs, both.learning_rate) == (100, 1e-5)
 
 
+def test_an_averaging_head_is_cut_above_its_averages() -> None:
+    """A number for each channel is kept, not a map of them; the head's own layers come above."""
+    spec = parse(preset="feature-extraction", base="vgg16")
+    (stage,) = plan_stages(spec)
+    (cost,) = stage_costs(spec, classes=2)
+    assert stage.prefix == "average"
+    assert (cost.prefix_shape, cost.prefix_bytes) == ((512,), 4 * 512)
+    assert (cost.prefix_share, cost.trainable) == (1.0, 512 * 128 + 128 + 128 + 1)
+    head, both = plan_stages(parse(preset="fine-tuning", base="vgg16"))
+    assert (head.prefix, both.prefix) == ("average", "block4_pool")
+
+
 def test_what_is_cached_follows_from_augmentation_and_views() -> None:
     def cached(*settings: str, preset: str = "feature-extraction") -> tuple[bool, int]:
         (stage,) = plan_stages(parse(*settings, preset=preset))

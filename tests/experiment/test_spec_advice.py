@@ -77,6 +77,18 @@ def test_maps_that_are_not_pooled_make_parameters_explode() -> None:
     assert ids(spec_of("model.pooling=[true, true, true, false]", preset="convnet")) == []
 
 
+def test_too_few_views_are_told() -> None:
+    def told(*settings: str, preset: str = "feature-extraction-augmented") -> list[str]:
+        return ids(spec_of(*settings, preset=preset))
+
+    assert told("base.views=4") == ["views"]
+    assert told("base.views=5") == told("base.views=10") == told("base.views=0") == []
+    assert told("base.views=4", "training.epochs=4") == []  # none comes twice
+    assert told("base.views=4", "training.epochs=5") == ["views"]
+    tuned = ("augmentation.rotation=9.0", "base.views=1")
+    assert told(*tuned, preset="fine-tuning") == ["views"]
+
+
 def test_every_mend_is_taken_and_helps() -> None:
     spec = spec_of(
         'base.trainable=["block2"]', "training.head_epochs=1", "training.learning_rate=0.01"
@@ -133,7 +145,7 @@ def test_a_prefix_that_is_not_kept_says_why() -> None:
     told = forecast(spec_of(preset="book-fine-tuning"), 2, FEW, SPEED)
     assert told.prefix == (
         "block1-block4 run in every epoch: augmented images are new each time "
-        "(base.views = 5 would keep some)"
+        "(base.views = 10 would keep some)"
     )
 
 
@@ -141,6 +153,8 @@ def test_a_prefix_that_is_not_kept_says_why() -> None:
     ("cut", "words"),
     [
         (None, "none: every layer runs in every epoch"),
+        ("block5_pool", "the whole base runs once, then never again"),
+        ("average", "the whole base runs once, then never again"),
         ("block1_pool", "block1 runs once, then never again"),
         ("block4_conv2", "everything up to block4_conv2 runs once, then never again"),
         ("\x1b", "everything up to \\e runs once, then never again"),

@@ -47,10 +47,10 @@ def input_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("inputs")]
 
 
-def test_batches_hold_the_images_in_order_as_floats(images: np.ndarray) -> None:
+def test_batches_hold_the_images_in_order_and_stay_bytes(images: np.ndarray) -> None:
     batches = batches_of(images)
     assert [batch.shape for batch in batches] == [(4, 12, 9, 3), (4, 12, 9, 3), (3, 12, 9, 3)]
-    assert all(batch.dtype == np.float32 and type(batch) is np.ndarray for batch in batches)
+    assert all(batch.dtype == np.uint8 and type(batch) is np.ndarray for batch in batches)
     assert (np.concatenate(batches) == images[ORDER]).all()
 
 
@@ -188,8 +188,17 @@ def test_plain_batches_give_images_and_their_rows(images: np.ndarray, batch_size
     assert [len(x) for x, _ in batches][:-1] == [batch_size] * (len(batches) - 1)
     assert (np.concatenate([rows for _, rows in batches]) == ORDER).all()
     for x, rows in batches:
-        assert x.dtype == np.float32
+        assert x.dtype == np.uint8
         assert (x == images[rows]).all()
+
+
+def test_cached_outputs_keep_their_type_too(tmp_path: Path) -> None:
+    np.save(tmp_path / "features.npy", np.linspace(-1, 1, 12, dtype=np.float16).reshape(4, 3))
+    features = np.load(tmp_path / "features.npy", mmap_mode="r")
+    with train_batches(features, np.array([2, 0]), 2) as batches:
+        batch = next(batches)
+    assert batch.dtype == np.float16
+    assert (batch == features[[2, 0]]).all()
 
 
 def test_grey_images_keep_their_one_channel() -> None:

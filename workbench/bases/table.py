@@ -141,11 +141,6 @@ class BaseTable:
         below = [name for name in self.cuts if self._position(name) < lowest]
         return below[-1] if below else None
 
-    def split_at(self, cut: str | None) -> tuple[tuple[BaseLayer, ...], tuple[BaseLayer, ...]]:
-        """The layers up to and with `cut`, and those above it (all of them for None)."""
-        place = 0 if cut is None else self._position(cut) + 1
-        return self.layers[:place], self.layers[place:]
-
     def _position(self, name: str) -> int:
         if name not in self._positions:
             raise BaseError(f'{self.title} has no layer "{safe_text(name)}"')

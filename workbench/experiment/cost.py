@@ -118,7 +118,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
     batch = spec.training.batch_size
     float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
     outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)
-    shape, size, share = _prefix(spec, stage)
+    shape, size, share = _prefix(spec, stage, below)
     return StageCost(
         stage=stage,
         parameters=parameters,
@@ -147,13 +147,13 @@ def _trainable(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> int:
     return sum(row.parameters - fixed.get(row.name, 0) for row in rows if stage.trains(row.name))
 
 
-def _prefix(spec: ExperimentSpec, stage: Stage) -> tuple[tuple[int, ...] | None, int, float]:
+def _prefix(
+    spec: ExperimentSpec, stage: Stage, below: list[LayerRow]
+) -> tuple[tuple[int, ...] | None, int, float]:
     """Shape and bytes of one cached output, and the prefix's share of the base."""
-    if spec.base is None or stage.prefix is None:
+    if spec.base is None or not below:
         return None, 0, 0.0
-    table = spec.base_table
-    shape = table.layer(stage.prefix).output_shape
-    below, _ = table.split_at(stage.prefix)
-    share = sum(layer.multiply_adds for layer in below) / table.multiply_adds
+    shape = below[-1].output_shape
+    share = sum(row.multiply_adds for row in below) / spec.base_table.multiply_adds
     size = math.prod(shape) * FLOAT_BYTES[spec.base.prefix_dtype] if stage.cached else 0
     return shape, size, share

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import LayerRow, head_stack, network_stack
+from workbench.experiment.stack import AVERAGE, LayerRow, head_stack, network_stack
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
         return (_stage(spec, 0, "train all", None, None, training.learning_rate, training.epochs),)
     head = head_layers(spec)
     table = spec.base_table
-    top = table.layers[-1].name
+    top = top_cut(spec)
     if spec.model.strategy == "feature-extraction":
         name = "head on the frozen base"
         return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
@@ -86,6 +86,17 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
             training.epochs,
         ),
     )
+
+
+def top_cut(spec: ExperimentSpec) -> str:
+    """The highest layer below all that trains where the whole base is frozen.
+
+    The head's average pooling has no weights either: above it there is a number for each channel
+    to keep, not a map of them.
+    """
+    if spec.model.head == AVERAGE:
+        return AVERAGE
+    return spec.base_table.layers[-1].name
 
 
 def head_layers(spec: ExperimentSpec) -> tuple[str, ...]:

@@ -189,7 +189,7 @@ def _feature_extraction(facts: DataFacts) -> Tree:
 def _feature_extraction_augmented(facts: DataFacts) -> Tree:
     tree = _feature_extraction(facts)
     augmentation = _convnet_augmented(facts)["augmentation"]
-    return {**tree, "base": {**tree["base"], "views": 5}, "augmentation": augmentation}
+    return {**tree, "base": {**tree["base"], "views": 10}, "augmentation": augmentation}
 
 
 def _fine_tuning(facts: DataFacts) -> Tree:
@@ -317,7 +317,7 @@ PRESETS: dict[str, Preset] = {
         _feature_extraction,
     ),
     "feature-extraction-augmented": Preset(
-        "the same on five cached views of each image",
+        "the same on ten cached views of each image",
         "about 0.90 with 1/255 and a base that really is frozen (readers of the book)",
         _feature_extraction_augmented,
     ),

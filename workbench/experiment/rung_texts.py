@@ -49,8 +49,8 @@ RUNG_TEXTS = {
         "First, for photographs: few images are enough, and epochs take moments.",
     ),
     "feature-extraction-augmented": RungText(
-        "The same on five changed views of every image, described once and used in turn.",
-        "When feature extraction overfits; the first pass takes five times as long.",
+        "The same on ten changed views of every image, each described once and used in turn.",
+        "When feature extraction overfits; the base runs ten times over the images, not once.",
     ),
     "fine-tuning": RungText(
         "The head learns alone; then the base's upper blocks follow it in very small steps.",

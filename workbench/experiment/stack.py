@@ -113,6 +113,9 @@ def network_stack(
     return rows + head_stack(below, "flatten", dense_units, dropout, classes, block="")
 
 
+AVERAGE = "average"  # a head that begins with the map's averages, and its layer that takes them
+
+
 def head_stack(
     below: Shape,
     how: str,

@@ -83,7 +83,7 @@ def _predict_batch(
     readable = [image for image in images if not isinstance(image, str)]
     rows: Iterator[np.ndarray] = iter(())
     if readable:
-        rows = iter(probabilities_of(loaded.model, iter([np.stack(readable).astype(np.float32)])))
+        rows = iter(probabilities_of(loaded.model, iter([np.stack(readable)])))
     return [
         Prediction(path, problem=image)
         if isinstance(image, str)

@@ -54,7 +54,7 @@ class AcceleratedPrefix:
         self._run: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images float32 (n, h, w, c)."""
+        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
         if self._run is None:
             self._run = self._chosen()
         return self._run(images)
@@ -93,9 +93,9 @@ class Requests:
         self._outputs: list[np.ndarray] = []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, ...) of images float32 (n, h, w, c)."""
+        """Outputs float32 (n, ...) of images (n, h, w, c) of any number type."""
         self._outputs = [np.empty(0)] * len(images)
-        for place, image in enumerate(images):
+        for place, image in enumerate(images.astype(np.float32, copy=False)):
             self._queue.start_async({0: image[None]}, place)
         self._queue.wait_all()
         return np.stack(self._outputs)

@@ -1,7 +1,8 @@
 """Batches for the network, from the pack: made ahead by threads for training.
 
 numpy and Pillow alone, so that any Keras backend can train; both release Python's lock while they
-work on pixels.
+work on pixels. Batches keep the numbers' type: the network makes floats of bytes where it runs, and a
+quarter of the memory moves there.
 """
 
 import os
@@ -59,7 +60,7 @@ def train_batches(
     the `with` block ends, the threads end: each gives up after the image it works on.
 
     Args:
-        images: uint8 (N, h, w, c), may be memory-mapped.
+        images: (N, h, w, c) of any number type, uint8 where augmented; may be memory-mapped.
         order: int (n,), rows of `images` in the order of training.
         start_step: the first batch to make; earlier ones are skipped at no cost.
         augmentation: None leaves images as they are.
@@ -68,7 +69,7 @@ def train_batches(
             each thread and one to spare.
 
     Yields:
-        An iterator over float32 (b, h, w, c) in 0 .. 255; the last batch may be smaller.
+        An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
     workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     closing = Event()
@@ -94,11 +95,11 @@ def plain_batches(
     """Iterates over images as they are, for validation, test and prediction.
 
     Args:
-        images: uint8 (N, h, w, c), may be memory-mapped.
+        images: (N, h, w, c) of any number type, may be memory-mapped.
         rows: int (n,), rows of `images`.
 
     Yields:
-        float32 (b, h, w, c) in 0 .. 255, and its b rows; the last batch may be smaller.
+        (b, h, w, c) of the images' type, and its b rows; the last batch may be smaller.
     """
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
@@ -125,15 +126,15 @@ def read_batch(
     first: int = 0,
     closing: Event | None = None,
 ) -> np.ndarray:
-    """Images of the rows, float32 (b, h, w, c); any number type is read.
+    """Images of the rows, (b, h, w, c) of their own type.
 
     Args:
-        images: uint8 images, or numbers of any other shape (N, ...) where nothing is augmented.
+        images: uint8 images, or numbers of any type and shape (N, ...) where nothing is augmented.
         first: the place of the first row in the epoch's order.
         closing: once set, the batch is left unfinished, since nobody waits for it any more.
     """
     images = np.asarray(images)  # slices of a memmap take twenty times as long
-    batch = np.empty((len(rows), *images.shape[1:]), np.float32)
+    batch = np.empty((len(rows), *images.shape[1:]), images.dtype)
     for i in np.argsort(rows, kind="stable").tolist():  # a disk reads faster in its own order
         if closing and closing.is_set():
             break

@@ -23,7 +23,7 @@ from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.files import atomic_file
 from workbench.progress import Progress
 from workbench.text import human_bytes, safe_text
-from workbench.training.inputs import Augmented, read_batch
+from workbench.training.inputs import Augmented, train_batches
 
 CHUNK = PREFIX_BATCH  # outputs on the CPU are bit-equal for all sizes up to this
 _FORMAT = 1
@@ -47,7 +47,7 @@ class Prefix:
         self.shape = tuple(int(side) for side in output.shape[1:])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images float32 (n, h, w, c)."""
+        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
         parts = [
             np.asarray(self.network.predict_on_batch(images[at : at + CHUNK]), np.float32)
             for at in range(0, len(images), CHUNK)
@@ -63,7 +63,7 @@ class Outputs(Protocol):
     identity: str
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images float32 (n, h, w, c)."""
+        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,8 @@ class FeatureStore:
     def _outputs(
         self, prefix: Outputs, images: np.ndarray, rows: np.ndarray, changes: Augmented | None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        for start in range(0, len(rows), CHUNK):
-            batch = read_batch(images, rows[start : start + CHUNK], changes, start)
-            yield min(start + CHUNK, len(rows)), prefix(batch)
+        with train_batches(images, rows, CHUNK, augmentation=changes) as batches:
+            done = 0
+            for batch in batches:
+                done += len(batch)
+                yield done, prefix(batch)

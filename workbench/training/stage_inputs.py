@@ -28,10 +28,10 @@ class StageInputs(Protocol):
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
-        """Batches float32 of the rows in `order`, from `start_step` on."""
+        """Batches of the rows in `order`, from `start_step` on; float32, or bytes of images."""
 
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Batches float32 of the validation rows, with these rows; never augmented."""
+        """Batches of the validation rows, with these rows; never augmented."""
 
 
 class PackInputs:

@@ -31,7 +31,7 @@ PRETRAINED = by_name(
         because a changed image has other outputs. The other way puts the base inside the model
         and runs it on newly augmented images in every epoch: far slower, and hardly bearable
         without a GPU. The book tells 0.951 for it, readers whose base really is frozen get about
-        0.90. In between, base.views = 5 keeps the outputs of five looks at each image.
+        0.90. In between, base.views = 10 keeps the outputs of ten looks at each image.
         """,
         """
  once         images → base → outputs on the disk
