@@ -256,7 +256,7 @@ def test_resumed_in_either_stage_it_ends_the_same(tmp_path: Path, looks: int) ->
 def test_nothing_is_computed_twice(tmp_path: Path) -> None:
     first = Bench(make_spec(*FINE_TUNING), tmp_path)
     first.run()
-    assert len(first.notes()) == 4  # training and validation images, at two depths
+    assert len(first.notes()) == 2  # at two depths
     again = Bench(make_spec(*FINE_TUNING), tmp_path)
     again.run()
     assert again.notes() == []
@@ -265,7 +265,7 @@ def test_nothing_is_computed_twice(tmp_path: Path) -> None:
     assert head_only.notes() == []
     other = Bench(make_spec(), tmp_path, identity={"weights": "another file"})
     other.run()
-    assert len(other.notes()) == 2
+    assert len(other.notes()) == 1
 
 
 def test_views_are_made_when_needed_and_used_in_turn(tmp_path: Path) -> None:
@@ -283,6 +283,43 @@ def test_views_are_made_when_needed_and_used_in_turn(tmp_path: Path) -> None:
     assert bench.history()[2] != fresh.history()[2]
 
 
+def test_a_view_made_while_training_has_the_bits_of_one_made_before(tmp_path: Path) -> None:
+    """Whoever is stopped in the epoch that makes a view makes it anew before going on."""
+    settings = ("augmentation.rotation=30", "base.views=2", "training.epochs=3")
+    whole = Bench(make_spec(*settings), tmp_path / "whole")
+    expected = whole.run()
+    parts = Bench(make_spec(*settings), tmp_path / "parts")
+    with pytest.raises(Stopped):
+        parts.run(looks=6)  # 3 steps and a validation batch an epoch: in the second
+    assert len(kept(tmp_path / "parts")) == 2  # the first view, and validation
+    found = parts.run(resume=True)
+    assert parts.history() == whole.history()
+    assert same_weights(expected, found)
+    assert kept(tmp_path / "parts") == kept(tmp_path / "whole")
+    assert len(kept(tmp_path / "whole")) == 3
+    counted = Bench(make_spec(*settings, "training.steps_per_epoch=3"), tmp_path / "counted")
+    counted.run()  # its epochs may leave images out: views are made before
+    assert kept(tmp_path / "counted") == kept(tmp_path / "whole")
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """The cached outputs by their names."""
+    return {path.name: path.read_bytes() for path in folder.glob("features-*.npy")}
+
+
+def test_all_views_are_told_of_before_the_first_is_made(tmp_path: Path) -> None:
+    settings = ("augmentation.rotation=30", "base.views=2", "training.epochs=3")
+    bench = Bench(make_spec(*settings), tmp_path)
+    bench.run()
+    [told] = bench.notes()
+    images = {split: len(rows) for split, rows in bench.data.rows.items()}
+    assert f"runs once for {2 * images['train'] + images['validation']} images" in told
+    again = Bench(make_spec(*settings, "base.views=3"), tmp_path)
+    again.run()
+    [told] = again.notes()
+    assert f"runs once for {images['train']} images" in told  # the third view
+
+
 def test_a_disk_too_small_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +328,7 @@ def test_a_disk_too_small_is_told_before_anything_is_written(
 
     monkeypatch.setattr("workbench.training.prefix.shutil.disk_usage", lambda path: Usage)
     bench = Bench(make_spec(), tmp_path)
-    with pytest.raises(UserError, match=r"need 123 kB, and .* has 1.0 kB free") as caught:
+    with pytest.raises(UserError, match=r"need 164 kB, and .* has 1.0 kB free") as caught:
         bench.run()
     assert "base.prefix=streamed" in caught.value.hint
     assert not list(tmp_path.glob("*features*"))
@@ -304,7 +341,7 @@ def test_a_cache_cut_off_half_way_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(FeatureStore, "_outputs", full)
+        patched.setattr(FeatureStore, "_pass", full)
         with pytest.raises(UserError, match="became full while the prefix's outputs"):
             Bench(make_spec(), tmp_path).run()
     assert not [p for p in tmp_path.iterdir() if "features" in p.name]

@@ -67,6 +67,19 @@ def test_epochs_left_take_as_long_as_the_last_three() -> None:
     assert time_left(view(ONE_STAGE, stage(FIRST, 10), *done, before)) == "12 s left"
 
 
+def test_epochs_that_make_a_view_take_longer_than_those_that_read_it() -> None:
+    begun = stage(FIRST, 10, views=3, estimated_seconds=1.0)
+    two = [epoch(FIRST, n, seconds) for n, seconds in enumerate((9.0, 7.0), start=1)]
+    assert time_left(view(ONE_STAGE, begun, *two)) == "15 s left"  # 8, then 7 x 1
+    # 80 images at 8 a second: two and a half epochs of 10 s, then 7 x 1.
+    first = inside(FIRST, 1, 4, images_per_second=8.0)
+    assert time_left(view(ONE_STAGE, begun, first)) == "32 s left"
+    four = [*two, epoch(FIRST, 3, 8.0), epoch(FIRST, 4, 2.0)]
+    assert time_left(view(ONE_STAGE, begun, *four)) == "12 s left"
+    unknown = stage(FIRST, 10, views=3)
+    assert time_left(view(ONE_STAGE, unknown, *two)) == "1 min left"
+
+
 def test_the_first_epoch_tells_by_its_own_pace_then_the_estimate_does() -> None:
     begun = stage(FIRST, 10, estimated_seconds=5.0, estimates=[5.0])
     assert time_left(view(ONE_STAGE, begun)) == "50 s left"

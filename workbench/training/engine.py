@@ -205,6 +205,7 @@ class _StageRun:
             ],
             prefix=self.stage.prefix,
             cached=self.stage.cached,
+            views=self.stage.views,
             weights=self.engine.spec.base.weights if self.engine.spec.base else None,
             precision=resolve_precision(self.spec.precision, self.engine.device),
             jit=self.jit,
@@ -214,7 +215,8 @@ class _StageRun:
         )
 
     def _epoch(self, epoch: int, first_step: int) -> None:
-        self.inputs.prepare(epoch)
+        whole = first_step == 0 and self.stage.steps_per_epoch is None
+        makes = self.inputs.prepare(epoch, whole)
         self.times = StepTimes()
         started = time.monotonic()
         self._train_steps(epoch, first_step)
@@ -239,7 +241,7 @@ class _StageRun:
             seconds=seconds,
             best=best,
         )
-        if first_step == 0:
+        if first_step == 0 and not makes:
             self._check_estimate(epoch, seconds)
         self.running = Running()
         self._save(Place(self.stage.index, epoch + 1, 0))

@@ -9,6 +9,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,8 +23,10 @@ from workbench.errors import UserError
 from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.files import atomic_file
 from workbench.progress import Progress
-from workbench.text import human_bytes, safe_text
+from workbench.text import human_bytes, plural, safe_text
 from workbench.training.inputs import Augmented, train_batches
+
+Keep = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 CHUNK = PREFIX_BATCH  # outputs on the CPU are bit-equal for all sizes up to this
 _FORMAT = 1
@@ -98,15 +101,39 @@ class FeatureStore:
             changes: how each image is changed first; `views` has one entry for each of the rows.
 
         Raises:
-            UserError: the disk does not hold them.
+            UserError: the disk became full.
         """
         path = self._path(prefix, rows, changes)
         if not path.exists():
             with building(self.folder, self.progress):
                 if not path.exists():  # another run may have made it meanwhile
-                    self._check_space(prefix, len(rows))
-                    self._write(path, prefix, images, rows, changes)
+                    with self._writing(path, len(rows), prefix.shape) as keep:
+                        self._pass(prefix, images, rows, changes, keep)
         return np.load(path, mmap_mode="r")
+
+    def has(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None) -> bool:
+        """True where `features` would only have to read."""
+        return self._path(prefix, rows, changes).exists()
+
+    @contextmanager
+    def filling(
+        self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None
+    ) -> Iterator[Keep]:
+        """Takes outputs that somebody computes, in any order; once all came, they are kept.
+
+        Yields:
+            A function that is given places in `rows`, each once, and their outputs; it returns
+            these as `features` will give them. Where the block fails nothing is kept.
+
+        Raises:
+            UserError: the disk became full.
+        """
+        path = self._path(prefix, rows, changes)
+        with (
+            building(self.folder, self.progress),
+            self._writing(path, len(rows), prefix.shape) as keep,
+        ):
+            yield keep
 
     def _path(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
@@ -120,7 +147,15 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def _check_space(self, prefix: Outputs, count: int) -> None:
+    def announce(self, prefix: Outputs, count: int) -> None:
+        """Tells what is about to be computed and kept, before anything is.
+
+        Args:
+            count: outputs, each view of an image counted.
+
+        Raises:
+            UserError: the disk does not hold them.
+        """
         needed = count * math.prod(prefix.shape) * np.dtype(self.dtype).itemsize
         free = shutil.disk_usage(self.folder).free
         if needed > free:
@@ -131,29 +166,31 @@ class FeatureStore:
                 "every epoch with --set base.prefix=streamed.",
             )
         self.told(
-            f"Everything up to {prefix.cut} is frozen: it runs once for {count:,} images and its "
-            f"outputs are kept, {human_bytes(needed)}."
+            f"Everything up to {prefix.cut} is frozen: it runs once for {plural(count, 'image')}, "
+            f"each view counted, and its outputs are kept, {human_bytes(needed)}."
         )
 
-    def _write(
-        self,
-        path: Path,
-        prefix: Outputs,
-        images: np.ndarray,
-        rows: np.ndarray,
-        changes: Augmented | None,
-    ) -> None:
+    @contextmanager
+    def _writing(self, path: Path, count: int, shape: tuple[int, ...]) -> Iterator[Keep]:
+        """A file that is whole or not there, filled with outputs in any order."""
         header = {
             "descr": np.lib.format.dtype_to_descr(np.dtype(self.dtype)),
             "fortran_order": False,
-            "shape": (len(rows), *prefix.shape),
+            "shape": (count, *shape),
         }
         try:
             with atomic_file(path) as temporary, temporary.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
-                for done, outputs in self._outputs(prefix, images, rows, changes):
-                    file.write(np.ascontiguousarray(outputs, self.dtype).data)
-                    self.progress("prefix", done, len(rows))
+                start = file.tell()
+
+                def keep(places: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+                    kept = np.ascontiguousarray(outputs, self.dtype)
+                    for place, output in zip(places.tolist(), kept, strict=True):
+                        file.seek(start + place * output.nbytes)
+                        file.write(output.data)
+                    return kept
+
+                yield keep
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
@@ -164,11 +201,18 @@ class FeatureStore:
                 "--set base.prefix=streamed.",
             ) from None
 
-    def _outputs(
-        self, prefix: Outputs, images: np.ndarray, rows: np.ndarray, changes: Augmented | None
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def _pass(
+        self,
+        prefix: Outputs,
+        images: np.ndarray,
+        rows: np.ndarray,
+        changes: Augmented | None,
+        keep: Keep,
+    ) -> None:
+        """Runs the prefix over all the rows."""
+        done = 0
         with train_batches(images, rows, CHUNK, augmentation=changes) as batches:
-            done = 0
             for batch in batches:
+                keep(np.arange(done, done + len(batch)), prefix(batch))
                 done += len(batch)
-                yield done, prefix(batch)
+                self.progress("prefix", done, len(rows))

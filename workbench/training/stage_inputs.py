@@ -22,8 +22,15 @@ Rows = np.ndarray
 class StageInputs(Protocol):
     """Inputs of the network that a stage trains."""
 
-    def prepare(self, epoch: int) -> None:
-        """Makes what the epoch reads and nobody has made yet."""
+    def prepare(self, epoch: int, whole: bool) -> bool:
+        """Makes what the epoch reads and nobody has made yet, unless training will on its way.
+
+        Args:
+            whole: the epoch goes through all images once, from the beginning.
+
+        Returns:
+            True where the epoch will make what later ones only read.
+        """
 
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
@@ -45,8 +52,8 @@ class PackInputs:
         self.changes = changes
         self.seed = seed
 
-    def prepare(self, epoch: int) -> None:
-        """Nothing: the pack is there."""
+    def prepare(self, epoch: int, whole: bool) -> bool:
+        return False  # the pack is there
 
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
@@ -72,8 +79,8 @@ class StreamedInputs:
         self.images = images
         self.prefix = prefix
 
-    def prepare(self, epoch: int) -> None:
-        """Nothing: outputs are computed when they are read."""
+    def prepare(self, epoch: int, whole: bool) -> bool:
+        return False  # outputs are computed when they are read
 
     @contextmanager
     def train(
@@ -90,7 +97,8 @@ class StreamedInputs:
 class CachedInputs:
     """Outputs of the prefix, computed once; with augmentation once for each view.
 
-    Epoch e uses view (e - 1) mod K + 1, which is made when it is first needed.
+    Epoch e uses view (e - 1) mod K + 1, which is made when it is first needed: while the epoch
+    trains on it, where that goes through all images from the beginning, else before.
     """
 
     def __init__(self, images: PackInputs, prefix: Outputs, store: FeatureStore) -> None:
@@ -100,16 +108,22 @@ class CachedInputs:
         rows = images.data.rows
         self.train_rows = np.sort(rows["train"])
         self.validation_rows = rows["validation"]
+        self.announced = False
 
-    def prepare(self, epoch: int) -> None:
-        """Runs the prefix over all images of the epoch, where its outputs are not kept yet."""
-        self._train_features(epoch)
+    def prepare(self, epoch: int, whole: bool) -> bool:
+        self._announce()
+        makes = self.images.stage.augmented and whole and not self._kept(epoch)
+        if not makes:
+            self._train_features(epoch)
         if len(self.validation_rows):
             self._validation_features()
+        return makes
 
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        if not self._kept(epoch):
+            return self._made_on_the_way(epoch, order, batch_size)
         places = np.searchsorted(self.train_rows, order)
         return train_batches(self._train_features(epoch), places, batch_size, start_step=start_step)
 
@@ -119,12 +133,48 @@ class CachedInputs:
         for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
             yield batch, rows[places]
 
+    @contextmanager
+    def _made_on_the_way(
+        self, epoch: int, order: Rows, batch_size: int
+    ) -> Iterator[Iterator[np.ndarray]]:
+        places = np.searchsorted(self.train_rows, order)
+        with (
+            self.store.filling(self.prefix, self.train_rows, self._changes(epoch)) as keep,
+            self.images.train(epoch, order, batch_size, 0) as batches,
+        ):
+            starts = range(0, len(order), batch_size)
+            yield (
+                keep(places[start : start + batch_size], self.prefix(batch))
+                for start, batch in zip(starts, batches, strict=True)
+            )
+
+    def _announce(self) -> None:
+        if self.announced:
+            return
+        self.announced = True
+        missing = sum(
+            len(self.train_rows)
+            for view in range(1, self.images.stage.views_made + 1)
+            if not self._kept(view)
+        )
+        if not self.store.has(self.prefix, self.validation_rows):
+            missing += len(self.validation_rows)
+        if missing:
+            self.store.announce(self.prefix, missing)
+
+    def _kept(self, epoch: int) -> bool:
+        return self.store.has(self.prefix, self.train_rows, self._changes(epoch))
+
+    def _changes(self, epoch: int) -> Augmented | None:
+        stage = self.images.stage
+        if not stage.augmented:
+            return None
+        view = (epoch - 1) % stage.views + 1
+        return self.images.augmented(np.full(len(self.train_rows), view))
+
     def _train_features(self, epoch: int) -> np.ndarray:
-        changes = None
-        if self.images.stage.augmented:
-            view = (epoch - 1) % self.images.stage.views + 1
-            changes = self.images.augmented(np.full(len(self.train_rows), view))
-        return self.store.features(self.prefix, self.images.data.images, self.train_rows, changes)
+        images, changes = self.images.data.images, self._changes(epoch)
+        return self.store.features(self.prefix, images, self.train_rows, changes)
 
     def _validation_features(self) -> np.ndarray:
         return self.store.features(self.prefix, self.images.data.images, self.validation_rows)

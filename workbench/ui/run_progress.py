@@ -50,14 +50,23 @@ def time_left(view: RunView) -> str:
 
 
 def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
-    """Epochs left x seconds of an epoch; None where it is not known, or the stage not at work."""
+    """Epochs left x seconds of an epoch; None where it is not known, or the stage not at work.
+
+    The epochs that make a view of the images take longer than those that read it again.
+    """
     history, word = view.history, view.summary.state.word
     if stage.end:  # what the next one needs is prepared
         return 0.0 if word in ("training", "preparing") else None
-    pace = _pace(history, stage)
+    done, views = _epochs_done(history, stage), whole(stage.event.get("views")) or 0
+    rows = _rows_of(history, stage)
+    first = None if rows else _first_epoch_seconds(history, stage)
+    making = _pace([row for row in rows if row.epoch <= views]) or (first if views else None)
+    reading = _pace([row for row in rows if row.epoch > views]) or (None if views else first)
+    pace = reading or number(stage.event.get("estimated_seconds")) or making
     if word != "training" or pace is None:
         return None
-    return max(stage.epochs - _epochs_done(history, stage), 0.0) * pace
+    makes = max(min(views, stage.epochs) - done, 0.0)
+    return makes * (making or pace) + max(stage.epochs - done - makes, 0.0) * pace
 
 
 def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
@@ -74,13 +83,10 @@ def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
     return seconds
 
 
-def _pace(history: History, stage: StageRow) -> float | None:
-    """Seconds of an epoch: measured, by the first one's own pace, or as estimated."""
-    rows = _rows_of(history, stage)[-RECENT_EPOCHS:]
-    known = [row.seconds for row in rows if row.seconds is not None]
-    if known:
-        return sum(known) / len(known)
-    return _first_epoch_seconds(history, stage) or number(stage.event.get("estimated_seconds"))
+def _pace(rows: list[EpochRow]) -> float | None:
+    """Seconds of an epoch, by the last ones of these."""
+    known = [row.seconds for row in rows[-RECENT_EPOCHS:] if row.seconds is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
