@@ -70,7 +70,7 @@ def store_in(folder: Path, **identity: str) -> FeatureStore:
 
 
 class MadeUpFeatures(FeatureStore):
-    """Outputs as if a base had been run already: what training on them costs depends on no value."""
+    """Outputs as if a base had been run: what training on them costs depends on no value."""
 
     def features(self, prefix, images, rows, changes=None) -> np.ndarray:
         path = self.folder / f"{prefix.cut}-{len(rows)}.npy"

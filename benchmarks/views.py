@@ -84,9 +84,7 @@ def main() -> None:
     all_found = []
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(1, given.seeds + 1):
-            all_found.append(
-                measure(given.images, given.weights, seed, given.head, Path(scratch))
-            )
+            all_found.append(measure(given.images, given.weights, seed, given.head, Path(scratch)))
             print(f"seed {seed}: {all_found[-1]}", flush=True)
     rows = []
     print("\n| views | test accuracy | against every epoch | test loss | epochs |")

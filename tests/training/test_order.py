@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.training.order import epoch_order, epoch_views
+from workbench.training.order import BLOCK, WINDOW, epoch_order, epoch_views
 
 
 def test_without_steps_each_image_comes_once() -> None:
@@ -22,6 +22,29 @@ def test_another_seed_stage_or_epoch_gives_another_order(other: tuple[int, int, 
     first = epoch_order(100, 1, 0, 1, None, 10)
     assert first.tolist() == epoch_order(100, 1, 0, 1, None, 10).tolist()
     assert first.tolist() != epoch_order(100, *other, None, 10).tolist()
+
+
+def test_blocks_of_neighbours_are_read_together_and_mixed_with_others() -> None:
+    count = 5 * WINDOW + 7
+    order = epoch_order(count, 1, 0, 1, None, 32, shuffle="blocks")
+    assert order.dtype == np.int64
+    assert sorted(order) == list(range(count))
+    for start in range(0, 5 * WINDOW, WINDOW):
+        window = order[start : start + WINDOW]
+        blocks, sizes = np.unique(window // BLOCK, return_counts=True)
+        whole = (sizes == BLOCK).sum()
+        assert whole >= WINDOW // BLOCK - 2  # one may be cut at either end
+        assert np.abs(np.diff(blocks)).max() > 1  # from all over the disk
+        assert list(window) != sorted(window)
+        assert len(np.unique(window[:32] // BLOCK)) > 2 * 32 // BLOCK  # a batch has many blocks
+
+
+def test_few_images_are_shuffled_as_well_in_blocks() -> None:
+    order = epoch_order(100, 1, 0, 1, None, 10, shuffle="blocks")
+    assert sorted(order) == list(range(100))
+    assert len(np.unique(order[:16] // BLOCK)) > 2
+    assert order.tolist() != epoch_order(100, 1, 0, 2, None, 10, shuffle="blocks").tolist()
+    assert epoch_order(5, 1, 0, 1, None, 4, shuffle="blocks").tolist() == [1, 4, 0, 2, 3]
 
 
 def test_fewer_steps_cut_the_order() -> None:

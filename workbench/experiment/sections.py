@@ -262,6 +262,10 @@ class TrainingSpec(Section):
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
     )
+    shuffle: Literal["images", "blocks"] = Field(
+        "images",
+        description="blocks: in stretches, for a pack larger than memory on a slow disk",
+    )
     early_stopping: int = Field(
         0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
     )

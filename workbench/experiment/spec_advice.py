@@ -21,8 +21,8 @@ from workbench.text import human_bytes, human_seconds, plural, safe_text
 ENOUGH_HEAD_EPOCHS = 3
 LOW_LEARNING_RATE = 1e-4  # from here on the step that the base's own weights take is a large one
 FEW_IMAGES = 10_000  # to train a whole base on
-# benchmarks/views.py, feature extraction on two sets of photographs, test accuracy: with 1 view lower
-# than without augmentation, with 3 no higher, with 10 as high as with new views in every epoch.
+# benchmarks/views.py, feature extraction on two sets of photographs, test accuracy: with 1 view
+# lower than without augmentation, with 3 no higher, with 10 as high as with new ones every epoch.
 FEW_VIEWS, ENOUGH_VIEWS = 5, 10
 LARGE_FLATTEN = 10_000_000  # parameters of the dense layer behind an unpooled map
 
@@ -203,7 +203,8 @@ def _prefix(
         told = f"{views}: {time}{human_bytes(cost.prefix_bytes * passed)} on disk"
     words = prefix_in_words(spec.base_table, stage.prefix, stage.cached, told=told)
     if stage.prefix and not stage.cached and stage.augmented:
-        words += f": augmented images are new each time (base.views = {ENOUGH_VIEWS} would keep some)"
+        some = f"base.views = {ENOUGH_VIEWS} would keep some"
+        words += f": augmented images are new each time ({some})"
     return words
 
 

@@ -98,6 +98,8 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree.get("base", {}).pop(key, None)
     if tree.get("base", {}).get("accelerator") == "none":  # as before there was one
         del tree["base"]["accelerator"]
+    if tree["training"]["shuffle"] == "images":  # likewise
+        del tree["training"]["shuffle"]
     del tree["data"]["source"]  # a folder may move; the manifest tells of its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
 

@@ -26,15 +26,14 @@ def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> Syste
         environment: for containers, SLURM and PATH.
         root: the folder that holds proc, sys, dev and the rest.
     """
-    limits = read_limits(root)
-    memory = psutil.virtual_memory()
+    memory, limits = psutil.virtual_memory(), read_limits(root)
     return System(
         platform=sys.platform,
         cpu=cpu_name(root),
         cores=os.cpu_count() or 1,
         cores_allowed=allowed_cores(root),
         memory_total=min(memory.total, limits.memory or memory.total),
-        memory_available=_lower(memory.available, limits.memory_left),
+        memory_available=available_memory(root),
         nvidia_cards=_nvidia_cards(root),
         uvm_device=(root / "dev/nvidia-uvm").exists(),
         virtual=_virtual(text_of(root / "proc/version")),
@@ -42,6 +41,11 @@ def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> Syste
         slurm=_slurm(environment),
         session=read_session(environment, root),
     )
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process may still take: of the machine, or of its container."""
+    return _lower(psutil.virtual_memory().available, read_limits(root).memory_left)
 
 
 def cpu_name(root: Path = Path("/")) -> str:

@@ -250,7 +250,13 @@ class _StageRun:
         stage, seed, batch_size = self.stage, self.spec.seed, self.spec.batch_size
         order = self.train_rows[
             epoch_order(
-                len(self.train_rows), seed, stage.index, epoch, stage.steps_per_epoch, batch_size
+                len(self.train_rows),
+                seed,
+                stage.index,
+                epoch,
+                stage.steps_per_epoch,
+                batch_size,
+                self.spec.shuffle,
             )
         ]
         with self.inputs.train(epoch, order, batch_size, first_step) as batches:

@@ -1,8 +1,8 @@
 """Batches for the network, from the pack: made ahead by threads for training.
 
 numpy and Pillow alone, so that any Keras backend can train; both release Python's lock while they
-work on pixels. Batches keep the numbers' type: the network makes floats of bytes where it runs, and a
-quarter of the memory moves there.
+work on pixels. Batches keep the numbers' type: the network makes floats of bytes where it runs,
+and a quarter of the memory moves there.
 """
 
 import os
@@ -17,6 +17,7 @@ import numpy as np
 
 from workbench.datasets.augment import augment, draw
 from workbench.experiment.sections import AugmentationSpec
+from workbench.training.read_ahead import ReadAhead
 
 MOST_WORKERS = 4  # Python's lock is held for a sixth of the time that an image takes
 
@@ -72,10 +73,11 @@ def train_batches(
         An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
     workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-    closing = Event()
+    closing, ahead = Event(), ReadAhead(images, order)
 
     def make(step: int) -> np.ndarray:
         first = step * batch_size
+        ahead.reached(first)
         return read_batch(images, order[first : first + batch_size], augmentation, first, closing)
 
     steps = range(start_step, -(-len(order) // batch_size))
@@ -87,6 +89,7 @@ def train_batches(
             closing.set()
             batches.close()
             threads.shutdown(cancel_futures=True)
+            ahead.close()
 
 
 def plain_batches(
@@ -101,9 +104,14 @@ def plain_batches(
     Yields:
         (b, h, w, c) of the images' type, and its b rows; the last batch may be smaller.
     """
-    for start in range(0, len(rows), batch_size):
-        batch = rows[start : start + batch_size]
-        yield read_batch(images, batch), batch
+    ahead = ReadAhead(images, rows)
+    try:
+        for start in range(0, len(rows), batch_size):
+            ahead.reached(start)
+            batch = rows[start : start + batch_size]
+            yield read_batch(images, batch), batch
+    finally:
+        ahead.close()
 
 
 def _ahead(

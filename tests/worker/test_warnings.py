@@ -1,0 +1,45 @@
+"""What the worker tells of the data before it trains."""
+
+import numpy as np
+import pytest
+
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree
+from workbench.experiment.toml import apply_settings, parse_spec
+from workbench.training.data import TrainingData
+from workbench.worker.warnings import warnings_of
+
+FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
+BYTES = 6 * 28 * 28
+
+
+def told(*settings: str, validation: int = 2, leaked: int = 0, memory: int = BYTES) -> list[str]:
+    spec = parse_spec(apply_settings(preset_tree("dense", "x", FACTS), settings), "dense")
+    split = {"train": 2, "validation": validation, "test": 2}
+    rows = {name: np.arange(count) for name, count in split.items()}
+    zeros = np.zeros((6, 28, 28, 1), np.uint8)
+    data = TrainingData(zeros, np.zeros(6, np.int64), np.zeros(6, np.uint64), rows, 2)
+    return list(warnings_of(spec, data, leaked, memory))
+
+
+def test_nothing_odd_is_nothing_told() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"leaked": 1}, "1 of 2 test images are training images too"),
+        ({"validation": 0}, "no validation images"),
+        ({"memory": BYTES - 1}, "--set training.shuffle=blocks"),
+    ],
+)
+def test_each_oddity_is_a_sentence(options: dict[str, int], words: str) -> None:
+    [sentence] = told(**options)
+    assert words in sentence
+
+
+def test_what_was_asked_for_is_not_told() -> None:
+    assert told("training.shuffle=blocks", memory=0) == []
+    wish = ("data.split.validation=0.0", "training.early_stopping=0", "training.keep=last")
+    assert told(*wish, validation=0) == []

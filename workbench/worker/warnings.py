@@ -1,0 +1,35 @@
+"""What people should know of their data before it is trained on."""
+
+from collections.abc import Iterator
+
+from workbench.experiment.spec import ExperimentSpec
+from workbench.text import human_bytes, plural
+from workbench.training.data import TrainingData
+
+
+def warnings_of(
+    spec: ExperimentSpec, data: TrainingData, leaked: int, memory: int
+) -> Iterator[str]:
+    """Sentences, each about one thing that is odd.
+
+    Args:
+        leaked: test images that are training images too.
+        memory: bytes that the worker may still take.
+    """
+    if leaked:
+        yield (
+            f"{leaked:,} of {plural(len(data.rows['test']), 'test image')} are training images "
+            "too: the test accuracy will be too good. `workbench data scan` names them."
+        )
+    if spec.data.split.validation and not len(data.rows["validation"]):
+        yield (
+            "There are no validation images: nothing can stop early, and the last epoch's "
+            "weights are kept."
+        )
+    if data.images.nbytes > memory and spec.training.shuffle == "images":
+        yield (
+            f"The pack ({human_bytes(data.images.nbytes)}) is larger than the memory that is free "
+            f"({human_bytes(memory)}), so every epoch reads it from the disk, ahead of training. "
+            "Should that be slower than training, on a disk that turns or behind a network, "
+            "start anew with --set training.shuffle=blocks."
+        )
