@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from workbench.machine.decoding import made_photograph
-from workbench.runs.events import newest_by_stage, read_all
+from workbench.runs.events import newest_by_stage
+from workbench.runs.reader import read_events
 
 CASES = {
     "dense": ("--preset", "dense"),
@@ -73,7 +74,7 @@ def run(workspace: Path, words: tuple[str, ...], images: Path, epochs: int) -> P
 
 def stages(log: Path) -> list[tuple[str, float, float, float | None]]:
     """Name, estimated and measured seconds of an epoch, and the ratio told after the first."""
-    events = read_all(log)
+    events = read_events(log)
     told = {
         e["stage"]: e["ratio"]
         for e in events

@@ -174,6 +174,34 @@ def test_a_log_that_does_not_tell_the_kept_epoch_is_read_by_its_marks_then_by_ac
     assert fold([*marked, nowhere]).kept == fold(marked).epochs[1]
 
 
+def test_work_is_counted_from_event_to_event_and_to_the_newest_progress() -> None:
+    life = [event("launched", 9.0), event("worker_started", 10.0), stage_started()]
+    life[2]["t"] = 12.0
+    assert fold(life).seconds_worked == 2
+    running = [*life, event("progress", 15.0), event("machine", 17.0)]
+    assert fold(running).seconds_worked == 7
+    assert fold([*running, event("checkpoint_saved", 18.0)]).seconds_worked == 8
+    # Killed after the newest of them: what it worked until then stays.
+    assert fold([*running, event("launched", 90.0)]).seconds_worked == 7
+
+
+def test_a_clock_that_was_set_back_takes_no_work_away() -> None:
+    life = [event("worker_started", 10.0), event("notice", 20.0, message="a")]
+    back = [*life, event("progress", 5.0)]
+    assert fold(back).seconds_worked == 10
+    assert fold([*back, event("progress", 23.0)]).seconds_worked == 13
+    assert fold([*back, event("notice", 6.0, message="b")]).seconds_worked == 10
+    assert fold([*life, event("notice", 6.0), event("notice", 8.0)]).seconds_worked == 12
+
+
+def test_neither_progress_nor_machine_begins_work_that_waits() -> None:
+    waits = event("preparing", 11.0, phase="wait for birds-1", done=0, total=0)
+    waiting = [event("worker_started", 10.0), waits, event("machine", 20.0)]
+    assert fold(waiting).seconds_worked == 1
+    turn = [*waiting, event("preparing", 30.0, phase="scan"), event("progress", 34.0)]
+    assert fold(turn).seconds_worked == 5
+
+
 def test_a_failure_is_told_until_the_next_life() -> None:
     failed = fold([event("failed", 5.0, kind="user", message="no images", hint="add some")])
     assert (failed.phase, failed.message, failed.hint, failed.ended) == (

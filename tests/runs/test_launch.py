@@ -15,7 +15,7 @@ import pytest
 
 from workbench.errors import UserError
 from workbench.runs import launch as launch_module
-from workbench.runs.events import EventWriter, read_all
+from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import (
     clear_requests,
@@ -25,6 +25,7 @@ from workbench.runs.launch import (
     stop_requested,
 )
 from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.reader import read_events
 from workbench.runs.state import summarise
 
 Start = Callable[..., int]
@@ -66,7 +67,7 @@ def test_a_second_worker_is_refused(run: RunFolder, start: Start) -> None:
     pid = start("wait")
     with pytest.raises(RunLocked, match=f"birds is already being trained by process {pid} on "):
         start("finish")
-    assert "launched" not in kinds(read_all(run.events_path))[1:]
+    assert "launched" not in kinds(read_events(run.events_path))[1:]
     request_stop(run)
     assert kinds(list(follow(run, poll=0.01)))[-1] == "stopped"
 
@@ -80,7 +81,7 @@ def test_a_killed_worker_is_seen_as_interrupted(run: RunFolder, start: Start) ->
             os.kill(event["pid"], signal.SIGKILL)
     assert kinds(seen) == ["launched", "worker_started", "interrupted"]
     assert summarise(run).state.word == "interrupted"
-    assert "interrupted" not in kinds(read_all(run.events_path))
+    assert "interrupted" not in kinds(read_events(run.events_path))
 
 
 def test_the_log_told_is_that_of_the_newest_life(run: RunFolder, start: Start) -> None:
@@ -151,6 +152,18 @@ def test_a_run_on_another_machine_is_waited_for(
         launch_module.time, "sleep", lambda seconds: writer.write("finished", seconds=1)
     )
     assert kinds(list(follow(run))) == ["worker_started", "finished"]
+
+
+def test_what_newer_ones_have_replaced_is_told_only_where_every_event_is_wanted(
+    run: RunFolder,
+) -> None:
+    writer = EventWriter(run.events_path)
+    writer.write("worker_started")
+    for step in (1, 2, 3):
+        writer.write("progress", stage=0, epoch=1, step=step)
+    writer.write("finished", seconds=1)
+    assert [event["n"] for event in follow(run)] == [1, 4, 5]
+    assert [event["n"] for event in follow(run, every=True)] == [1, 2, 3, 4, 5]
 
 
 LAUNCHER = """

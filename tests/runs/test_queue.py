@@ -10,11 +10,11 @@ import pytest
 
 from workbench.paths import Workspace
 from workbench.runs import queue as queue_module
-from workbench.runs.events import read_all
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import clear_requests, follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.queue import draw_ticket, first_ahead, is_waiting, wait_for_turn
+from workbench.runs.reader import read_events
 from workbench.runs.state import State, summarise
 
 Queue = Callable[..., RunFolder]
@@ -62,7 +62,7 @@ def until(run: RunFolder, kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def phases(run: RunFolder) -> list[str]:
-    return [e["phase"] for e in read_all(run.events_path) if e["event"] == "preparing"]
+    return [e["phase"] for e in read_events(run.events_path) if e["event"] == "preparing"]
 
 
 def test_a_run_waits_for_the_one_at_work(queue: Queue) -> None:
@@ -71,14 +71,14 @@ def test_a_run_waits_for_the_one_at_work(queue: Queue) -> None:
     assert is_locked(second.lock_path)
     until(second, "preparing", phase="wait for first")
     assert summarise(second).state == State("waiting", False, "wait for first")
-    assert [e["event"] for e in read_all(second.events_path)] == [
+    assert [e["event"] for e in read_events(second.events_path)] == [
         "launched", "worker_started", "preparing",
     ]  # fmt: skip
     request_stop(first)
     until(second, "finished")
-    last = read_all(first.events_path)[-1]
+    last = read_events(first.events_path)[-1]
     assert (last["event"], summarise(second).state.word) == ("stopped", "finished")
-    assert last["t"] <= read_all(second.events_path)[-1]["t"]
+    assert last["t"] <= read_events(second.events_path)[-1]["t"]
 
 
 def test_the_queue_is_served_in_order(queue: Queue) -> None:
@@ -88,7 +88,7 @@ def test_the_queue_is_served_in_order(queue: Queue) -> None:
         until(run, "notice", message="at work")
         for later in runs[index + 1 :]:
             until(later, "preparing", phase=f"wait for {run.name}")
-            assert "notice" not in [e["event"] for e in read_all(later.events_path)]
+            assert "notice" not in [e["event"] for e in read_events(later.events_path)]
         request_stop(run)
     assert phases(runs[-1]) == ["wait for d", "wait for b", "wait for c"]
 
@@ -106,7 +106,7 @@ def test_without_others_its_turn_comes_at_once(queue: Queue) -> None:
     until(run, "finished")
     assert phases(run) == []
     assert not is_waiting(run)
-    assert read_all(run.events_path)[0]["queued"] is True
+    assert read_events(run.events_path)[0]["queued"] is True
 
 
 def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
@@ -114,7 +114,7 @@ def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
     second = queue("second", "finish", queued=False)
     until(second, "finished")
     assert phases(second) == []
-    assert read_all(second.events_path)[0]["queued"] is False
+    assert read_events(second.events_path)[0]["queued"] is False
 
 
 def test_a_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:

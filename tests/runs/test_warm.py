@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workbench.runs.events import read_all
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked
+from workbench.runs.reader import read_events
 from workbench.runs.warm import WarmWorker
 
 PATIENCE = 30  # seconds
@@ -74,7 +74,7 @@ def test_it_takes_one_run_only(run: RunFolder, warm: Callable[[str], WarmWorker]
 def read_all_ended(run: RunFolder) -> list[dict[str, object]]:
     """Every event, once the newest worker has ended."""
     list(follow(run, poll=0.01))
-    return read_all(run.events_path)
+    return read_events(run.events_path)
 
 
 def test_one_that_is_gone_is_replaced(run: RunFolder, warm: Callable[[str], WarmWorker]) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from workbench.paths import Workspace
+from workbench.runs import watch as watch_module
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
+from workbench.runs.reader import CHUNK_BYTES
 from workbench.runs.watch import RunWatch
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
@@ -43,6 +45,28 @@ def test_only_what_is_new_changes_anything(folder: RunFolder) -> None:
     assert len(before.epochs) == 1  # who holds an earlier look keeps it as it was
     assert watch.summary.best_val_accuracy == 0.75
     assert watch.summary.strategy == "convnet"
+
+
+def test_a_long_log_is_read_in_one_look(folder: RunFolder) -> None:
+    long = '{"event":"notice","message":"' + "x" * CHUNK_BYTES + '"}\n'
+    folder.events_path.write_text(long * 3 + '{"event":"finished","t":1}\n')
+    watch = RunWatch(folder)
+    assert watch.look()
+    assert (watch.state.word, watch.more) == ("finished", False)
+
+
+def test_a_look_is_bounded_so_that_other_runs_have_their_turn(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = '{"event":"notice","message":"%s"}\n'
+    full = [line % (number * CHUNK_BYTES)[: CHUNK_BYTES - len(line % "")] for number in "1234"]
+    folder.events_path.write_text("".join(full))
+    monkeypatch.setattr(watch_module, "LOOK_BYTES", 3 * CHUNK_BYTES)
+    watch = RunWatch(folder)
+    assert watch.look()
+    assert (len(watch.history.notices), watch.more) == (3, True)
+    assert watch.look()
+    assert (len(watch.history.notices), watch.more) == (4, False)
 
 
 def test_a_worker_that_comes_and_goes_changes_the_state(folder: RunFolder) -> None:

@@ -31,7 +31,9 @@ def data() -> None:
 
 @data.command()
 @click.argument("source", metavar="PATH|NAME", shell_complete=complete_sources)
-@click.option("--all", "show_all", is_flag=True, help="Name every file of every finding.")
+@click.option(
+    "--all", "show_all", is_flag=True, help="Name every class, and every file of every finding."
+)
 @json_option
 @in_workspace
 def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> None:
@@ -48,7 +50,7 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
     if as_json:
         click.echo(found.to_json())
         return
-    for line in found.lines():
+    for line in found.lines(every_class=show_all):
         say(line)
     if not found.findings:
         say("nothing to complain about")
@@ -177,13 +179,13 @@ def get(workspace: Workspace, name: str | None) -> None:
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:
     """Which run uses which pack, as the runs' own logs tell."""
-    from workbench.runs.events import read_all
     from workbench.runs.folder import list_runs
     from workbench.runs.history import fold
+    from workbench.runs.reader import EventReader
 
     uses = []
     for folder in list_runs(workspace):
-        history = fold(read_all(folder.events_path))
+        history = fold(EventReader(folder.events_path).drain())
         dataset, pack = history.data.get("name"), history.data.get("pack")
         if dataset and pack:
             unfinished = history.phase != "finished"

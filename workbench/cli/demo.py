@@ -113,10 +113,10 @@ def _train(workspace: Workspace, strategy: str) -> Outcome | None:
     say(f"run    {folder.name}: the {strategy} network; Ctrl-C leaves it training")
     if watch(workspace, folder, as_json=False, brief=True) != "finished":
         return None
-    from workbench.runs.events import read_all
+    from workbench.runs.reader import read_events
 
     results = json.loads(folder.results_path.read_text(encoding="utf-8"))
-    events = {event["event"]: event for event in read_all(folder.events_path)}
+    events = {event["event"]: event for event in read_events(folder.events_path)}
     return Outcome(
         strategy,
         folder.name,

@@ -38,7 +38,7 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
     try:
         with _screen(plain=as_json) as screen:
             story = Story(workspace, folder, screen, brief)
-            for last in follow(folder):
+            for last in follow(folder, every=as_json):
                 if as_json:
                     click.echo(json.dumps(last))
                 else:

@@ -131,12 +131,13 @@ def total_line(
 @in_workspace
 def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
     """Show what was frozen in a run: requested, compiled, and what the weights really did."""
-    from workbench.runs.events import newest_by_stage, read_all
+    from workbench.runs.events import newest_by_stage
     from workbench.runs.folder import find_run
     from workbench.runs.layer_truth import groups_of, layers_of_stage, verdict
+    from workbench.runs.reader import read_events
 
     folder = find_run(workspace, run)
-    events = read_all(folder.events_path)
+    events = read_events(folder.events_path)
     told = newest_by_stage(events, "layers")
     stages = newest_by_stage(events, "stage_started")
     if not told:

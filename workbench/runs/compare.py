@@ -10,11 +10,11 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec, spec_tree
-from workbench.runs.events import Event, read_all
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.rows import StageRow, number, text, whole
-from workbench.runs.state import RunSummary, summarise
+from workbench.runs.state import RunSummary, summarise_with_events
 
 # Images by (hash of their pixels, label), each as often as it is there.
 Images = Counter[tuple[str, str]]
@@ -27,7 +27,7 @@ class RunFacts:
 
     Attributes:
         spec: value by dotted key, defaults included where the spec can be read whole.
-        events: all of them.
+        events: all that count, see `superseded`.
         test: the test images; None where that cannot be told.
     """
 
@@ -135,10 +135,7 @@ class Comparison:
 
 def load_facts(folder: RunFolder, test: Images | None = None) -> RunFacts:
     """What is known of a run; a damaged folder gives what can be read of it."""
-    summary = summarise(folder)
-    events: list[Event] = []
-    with contextlib.suppress(OSError):  # the summary says so
-        events = read_all(folder.events_path)
+    summary, events = summarise_with_events(folder)
     return RunFacts(summary, _flat(_spec(folder)), events, test)
 
 

@@ -3,7 +3,7 @@
 Every event has `v` (the schema's version), `n` (a running number), `t` (unix seconds) and `event`
 (its kind). Stages count from 0, epochs from 1; a place is (stage, epoch, steps of that epoch
 done). A figure that is no finite number is null. Readers pass over kinds and fields they do not
-know; a change that would mislead such a reader raises SCHEMA.
+know; a change that would mislead such a reader raises SCHEMA. How they are read: `reader`.
 
     kind              fields
     launched          job, resume, queued, argv, host, boot_id, log_start (the byte of worker.log
@@ -19,9 +19,9 @@ know; a change that would mislead such a reader raises SCHEMA.
     notice            message: something that people should know
     stage_started     stage, name, epochs, steps, batch_size, optimizer, learning_rate, parameters,
                       trainable_parameters, layers [{name, kind, output_shape, parameters}],
-                      precision, jit, device, prefix, cached, weights, estimated_seconds (of an
-                      epoch; null where the machine was not measured), estimates (seconds of an
-                      epoch of each stage of the plan; [] likewise)
+                      precision, jit, device, prefix, cached, views, weights, estimated_seconds
+                      (of an epoch; null where the machine was not measured), estimates (seconds
+                      of an epoch of each stage of the plan; [] likewise)
     progress          stage, phase (train or validation), epoch, step, steps, loss, accuracy,
                       images_per_second (null in validation); at most twice a second
     epoch_finished    stage, epoch, loss, accuracy, val_loss, val_accuracy (null without validation
@@ -52,17 +52,17 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 LIFE_BEGINS = frozenset({"launched", "worker_started"})
 LIFE_ENDS = frozenset({"stopped", "failed", "finished"})
+REPLACED = frozenset({"progress", "machine"})  # by the next of their kind, with all they tell
 
-CHUNK_BYTES = 1 << 20  # read at most in one call
-LONGEST_LINE = 16 << 20  # bytes; what is longer is no event
-_HEAD_BYTES = 64  # enough to tell two logs apart: the first event's time is in them
+_DECODER = json.JSONDecoder(parse_constant=lambda name: None)
+_TAIL_BYTES = 1 << 16  # looked at first for the newest number: many events
 
 Event = dict[str, Any]
 
@@ -77,8 +77,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._mutex = threading.Lock()
-        numbers = [event.get("n") for event in EventReader(path).drain()]
-        self._number = max((n for n in numbers if isinstance(n, int)), default=0)
+        self._number = _newest_number(path)
         self._ending = b"\n" if _is_torn(path) else b""
 
     def write(self, kind: str, /, **fields: Any) -> None:
@@ -108,101 +107,35 @@ class EventWriter:
             self._number += 1
 
 
-class EventReader:
-    """Reads what has been appended since the last call.
-
-    Whatever a file holds, reading it does not fail: an unfinished last line waits for its end, a
-    line that is no event is passed over, and a file that has been replaced or cut is read anew.
-
-    Attributes:
-        skipped: lines passed over so far.
-        restarts: how often the file turned out to be another one; its events then come again
-            from the beginning.
-        more: True where the last call left bytes unread because of its bound.
-    """
-
-    def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
-        self.path = path
-        self.skipped = 0
-        self.restarts = 0
-        self.more = False
-        self._chunk_bytes = chunk_bytes
-        self._offset = 0
-        self._head = b""  # the file's first bytes, by which it is known again
-        self._rest = b""  # of a line whose end has not been read yet
-        self._oversized = False  # the line being read is too long to keep
-
-    def read(self) -> list[Event]:
-        """The events in the next bytes, at most `chunk_bytes` of them; [] without a file.
-
-        Raises:
-            OSError: the file is there but cannot be read.
-        """
-        data = self._next_bytes()
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if self._oversized and lines:
-            del lines[0]
-            self._oversized = False
-        if len(self._rest) > LONGEST_LINE:
-            self.skipped += not self._oversized
-            self._oversized = True
-            self._rest = b""
-        events = []
-        for line in filter(bytes.strip, lines):
-            event = parse_event(line)
-            if event is None:
-                self.skipped += 1
-            else:
-                events.append(event)
-        return events
-
-    def drain(self) -> Iterator[Event]:
-        """All that is there now."""
-        yield from self.read()
-        while self.more:
-            yield from self.read()
-
-    def _next_bytes(self) -> bytes:
-        try:
-            file = self.path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            self.more = False
-            return b""
-        with file:
-            size = os.fstat(file.fileno()).st_size
-            if size < self._offset or file.read(len(self._head)) != self._head:
-                self._start_over()
-            file.seek(self._offset)
-            data = file.read(self._chunk_bytes)
-        self._offset += len(data)
-        self._head = (self._head + data)[:_HEAD_BYTES]
-        self.more = bool(data) and self._offset < size
-        return data
-
-    def _start_over(self) -> None:
-        self.restarts += 1
-        self._offset = 0
-        self._head = self._rest = b""
-        self._oversized = False
-
-
-def read_all(path: Path) -> list[Event]:
-    """Every event of a log; [] where there is none.
-
-    Raises:
-        OSError: the file is there but cannot be read.
-    """
-    return list(EventReader(path).drain())
-
-
 def parse_event(line: bytes) -> Event | None:
     """The event in a line, None where there is none."""
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=lambda name: None)
+        value = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
+
+
+def _newest_number(path: Path) -> int:
+    """The number of the newest event that has one; 0 where none has.
+
+    Read from the end, more and more of it: of a long log the end tells it.
+    """
+    if not path.exists():
+        return 0
+    size, looked = path.stat().st_size, _TAIL_BYTES
+    while True:
+        start = max(size - looked, 0)
+        with path.open("rb") as file:
+            file.seek(start)
+            lines = file.read().split(b"\n")
+        for line in reversed(lines[1:] if start else lines):  # the first may have lost its head
+            number = (parse_event(line) or {}).get("n")
+            if isinstance(number, int):
+                return number
+        if start == 0:
+            return 0
+        looked *= 4
 
 
 def _is_torn(path: Path) -> bool:

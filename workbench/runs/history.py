@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event
+from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, REPLACED, Event
 from workbench.runs.rows import (
     WAITING_PHASE,
     EpochRow,
@@ -48,8 +48,9 @@ class History:
         started: time of the first event, in unix seconds.
         ended: time of the event that ended the newest life; None while it goes on.
         last_sign: time of the newest event.
-        seconds_worked: by its workers, without what they waited; None before the first of them.
-        at_work: True where work follows the newest event.
+        counted: seconds worked up to the newest event that no other replaces, and its time; None
+            before the first worker.
+        at_work: True where work follows that event.
         worker: the newest life's `worker_started`, before that its `launched`.
         data: the newest `data_ready`; `images` (by split) and `labels` are taken from it.
         work: how far preparing or evaluating is.
@@ -68,7 +69,7 @@ class History:
     started: float | None = None
     ended: float | None = None
     last_sign: float | None = None
-    seconds_worked: float | None = None
+    counted: tuple[float, float] | None = None
     at_work: bool = False
     worker: Event = field(default_factory=dict)
     data: Event = field(default_factory=dict)
@@ -87,6 +88,14 @@ class History:
     message: str = ""
     hint: str = ""
     resumed: int = 0
+
+    @property
+    def seconds_worked(self) -> float | None:
+        """By its workers, without what they waited; None before the first of them."""
+        if self.counted is None or self.last_sign is None:
+            return None
+        seconds, time = self.counted
+        return seconds + (max(self.last_sign - time, 0.0) if self.at_work else 0.0)
 
     @property
     def best(self) -> EpochRow | None:
@@ -135,9 +144,8 @@ def fold(events: Iterable[Event], history: History | None = None) -> History:
             continue
         time = number(event.get("t"))
         if time is not None:
-            _count_work(told, event, time)
             told.started = time if told.started is None else told.started
-            told.last_sign = time
+            _count_work(told, event, time)
         told.phase = PHASES.get(kind, told.phase)
         if kind in _HANDLERS:
             _HANDLERS[kind](told, event)
@@ -145,12 +153,21 @@ def fold(events: Iterable[Event], history: History | None = None) -> History:
 
 
 def _count_work(told: History, event: Event, time: float) -> None:
-    """Adds the seconds since the event before, where they were work."""
+    """Makes the time the last sign of life; the seconds since the one before may have been work.
+
+    What the next of its kind replaces counts only until another event comes: a history is the
+    same without it.
+    """
     kind = event["event"]
-    if told.seconds_worked is None:
-        told.seconds_worked = 0.0 if kind == "worker_started" else None
-    elif told.at_work and told.last_sign is not None and kind not in LIFE_BEGINS:
-        told.seconds_worked += max(time - told.last_sign, 0.0)
+    of_lives_before = told.seconds_worked
+    told.last_sign = time
+    if kind in REPLACED:
+        return
+    seconds = of_lives_before if kind in LIFE_BEGINS else told.seconds_worked
+    if seconds is not None:
+        told.counted = seconds, time
+    elif kind == "worker_started":
+        told.counted = 0.0, time
     waits = kind == "preparing" and text(event.get("phase")).startswith(WAITING_PHASE)
     told.at_work = not waits and kind != "launched" and kind not in LIFE_ENDS
 
@@ -199,16 +216,18 @@ def _resumed(told: History, event: Event) -> None:
 
 def _supersede(told: History, place: Place) -> None:
     """Drops what was told of the place's epoch and of all that came after it."""
-    told.epochs = [
-        row for row in told.epochs if (row.stage, row.epoch) < (place.stage, place.epoch)
-    ]
-    told.stages = {
-        index: replace(stage, end=stage.end if index < place.stage else None)
-        for index, stage in told.stages.items()
-        if index <= place.stage
-    }
+    while told.epochs and _place(told.epochs[-1]) >= (place.stage, place.epoch):
+        told.epochs.pop()  # they stand in the order of the plan
+    told.stages = {index: row for index, row in told.stages.items() if index <= place.stage}
+    stage = told.stages.get(place.stage)
+    if stage and stage.end is not None:
+        told.stages[place.stage] = replace(stage, end=None)
     told.progress = None
     told.evaluation = None
+
+
+def _place(row: EpochRow) -> tuple[int, int]:
+    return row.stage, row.epoch
 
 
 def _stage_started(told: History, event: Event) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
-from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, EventReader, EventWriter
+from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import may_live_elsewhere, this_host
 from workbench.runs.lock import is_locked, name_holder, take_lock
 from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, train_command
 from workbench.runs.queue import draw_ticket
+from workbench.runs.reader import EventReader
 from workbench.runs.rows import number, whole
 from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
@@ -87,7 +88,7 @@ def clear_requests(folder: RunFolder) -> None:
             request.unlink(missing_ok=True)
 
 
-def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
+def follow(folder: RunFolder, poll: float = POLL_SECONDS, every: bool = False) -> Iterator[Event]:
     """The events of a run from its beginning, as they come, until its newest worker's end.
 
     Where that worker died without a word, the last event is one that is in no log:
@@ -95,8 +96,9 @@ def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
 
     Args:
         poll: seconds between two looks while nothing comes.
+        every: True for superseded events too, see `superseded`.
     """
-    reader = EventReader(folder.events_path)
+    reader = EventReader(folder.events_path, every=every)
     launched: Event = {}
     worker: Event = {}
     last_sign: float | None = None

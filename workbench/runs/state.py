@@ -2,15 +2,17 @@
 
 import time
 import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
-from workbench.runs.events import EventReader
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.host import may_live_elsewhere
 from workbench.runs.lock import is_locked
+from workbench.runs.reader import EventReader
 from workbench.runs.rows import whole
 from workbench.text import human_seconds, safe_text
 
@@ -105,10 +107,26 @@ def run_state(
 
 def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
     """The run in a line; a damaged folder gives what can be read of it."""
+    return _summarised(folder, EventReader(folder.events_path).drain(), now)
+
+
+def summarise_with_events(folder: RunFolder) -> tuple[RunSummary, list[Event]]:
+    """The same, and the events that it is made of, from one reading of the log."""
+    events: list[Event] = []
+
+    def kept() -> Iterator[Event]:
+        for event in EventReader(folder.events_path).drain():
+            events.append(event)
+            yield event
+
+    return _summarised(folder, kept(), None), events
+
+
+def _summarised(folder: RunFolder, events: Iterable[Event], now: float | None) -> RunSummary:
     spec = read_tables(folder)
     try:
-        locked = is_locked(folder.lock_path)
-        history = fold(EventReader(folder.events_path).drain())
+        locked = is_locked(folder.lock_path)  # before the first event is read
+        history = fold(events)
         state = run_state(folder, spec, history, locked, now)
     except OSError as error:
         history = History()

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from workbench.runs.events import EventReader
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.lock import is_locked
+from workbench.runs.reader import CHUNK_BYTES, EventReader
 from workbench.runs.state import RunSummary, State, read_tables, run_state, summary_of
 from workbench.text import safe_text
+
+LOOK_BYTES = 32 << 20  # of a log at most in one look, so that other runs have their turn: 0.1 s
 
 
 class RunWatch:
@@ -28,23 +30,28 @@ class RunWatch:
         self._restarts = 0
 
     def look(self) -> bool:
-        """Reads on, at most a megabyte at a time; True where anything changed."""
+        """Reads on, at most LOOK_BYTES; True where anything changed."""
+        before = self.history, self.state
         try:
             # Asked before reading: all that a worker wrote before it let go is read after.
             locked = is_locked(self.folder.lock_path)
+            self._read_on()
+            self.state = run_state(self.folder, self.spec, self.history, locked)
+        except OSError as error:
+            reason = f"cannot be read: {safe_text(error.strerror)}"
+            self.state = State("interrupted", False, reason)
+        return self.history is not before[0] or self.state != before[1]
+
+    def _read_on(self) -> None:
+        for _ in range(LOOK_BYTES // CHUNK_BYTES):
             events = self._reader.read()
             if self._reader.restarts != self._restarts:  # another file has taken its place
                 self._restarts = self._reader.restarts
                 self.history, self.spec = History(), read_tables(self.folder)
             if events:
                 self.history = fold(events, self.history)
-            state = run_state(self.folder, self.spec, self.history, locked)
-        except OSError as error:
-            events = []
-            state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
-        changed = bool(events) or state != self.state
-        self.state = state
-        return changed
+            if not self._reader.more:
+                return
 
     @property
     def more(self) -> bool:

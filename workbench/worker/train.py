@@ -28,13 +28,15 @@ from workbench.files import write_atomic
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, Choice, holders_in_words
 from workbench.machine.sample import GpuGauge, Sample, Sampler
+from workbench.machine.system import available_memory
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter, newest_by_stage, read_all
+from workbench.runs.events import EventWriter, newest_by_stage
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
 from workbench.runs.queue import wait_for_turn
-from workbench.text import plural, safe_text
+from workbench.runs.reader import read_events
+from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import check_accelerator, prepare_environment, versions
@@ -42,6 +44,7 @@ from workbench.training.place import START, Place, Stopped
 from workbench.worker.device import claim_device, expected_seconds
 from workbench.worker.failures import failure_in_words
 from workbench.worker.warm import warm_up_for
+from workbench.worker.warnings import warnings_of
 from workbench.worker.weights import base_weights
 
 if TYPE_CHECKING:
@@ -147,7 +150,8 @@ class TrainJob:
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
-        self._warn(spec, data, prepared)
+        for message in warnings_of(spec, data, prepared.leaked(), available_memory()):
+            self._note(message)
         self._claim(spec)
         self._progress("start Keras", 0, 0)
         prepare_environment(spec.training.deterministic)
@@ -171,21 +175,6 @@ class TrainJob:
         self.place = checkpoint.place if checkpoint else START
         self.events.write("resumed", **asdict(self.place))
         return checkpoint
-
-    def _warn(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
-        if leaked := prepared.leaked():
-            total = len(data.rows["test"])
-            self.events.write(
-                "notice",
-                message=f"{leaked:,} of {plural(total, 'test image')} are training images too: the "
-                "test accuracy will be too good. `workbench data scan` names them.",
-            )
-        if spec.data.split.validation and not len(data.rows["validation"]):
-            self.events.write(
-                "notice",
-                message="There are no validation images: nothing can stop early, and the last "
-                "epoch's weights are kept.",
-            )
 
     def _train(
         self,
@@ -261,7 +250,7 @@ class TrainJob:
         if split == "test" and (leaked := prepared.leaked()):
             evaluation.figures["leaked"] = leaked
         # From the log: a resumed run's earlier stages were told in an earlier life.
-        told = newest_by_stage(read_all(self.folder.events_path), "layers")
+        told = newest_by_stage(read_events(self.folder.events_path), "layers")
         evaluation.figures["layers"] = [event["layers"] for event in told.values()]
         if spec.base is not None:
             evaluation.figures["weights"] = spec.base.weights

@@ -1,0 +1,198 @@
+"""How opening a run grows with the number of its events: seconds and memory.
+
+    python benchmarks/many_events.py [--sizes 10000 100000 1000000] [--json FILE]
+
+Writes logs as a worker does that trains epochs of a minute: `progress` twice a second, `machine`
+every five seconds, and the end of each epoch with its layers. Measures on each, in processes of
+their own: a run opened as the app opens it, until its history stands; `workbench runs` as a
+command, Python's start included; and what a resume waits for until it can write. Prints a markdown
+table of medians. Memory is how far the peak of the process rises while the run is opened. The files
+have just been written, so they are in the page cache.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from workbench.paths import Workspace
+from workbench.runs.events import SCHEMA, EventWriter
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.watch import RunWatch
+
+SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photographs"\n'
+START = 1_764_000_000.0  # unix seconds
+PROGRESS_SECONDS, MACHINE_SECONDS, EPOCH_SECONDS = 0.5, 5.0, 60.0
+TICKS = int(EPOCH_SECONDS / PROGRESS_SECONDS)  # of progress in an epoch
+LAYERS = [f"block{number}_conv" for number in range(1, 13)]
+TITLES = {
+    "events": "events",
+    "mebibytes": "MiB",
+    "open_seconds": "open in the app (s)",
+    "runs_seconds": "`workbench runs` (s)",
+    "writer_seconds": "ready to write (s)",
+    "open_mebibytes": "memory to open (MiB)",
+}
+
+Row = dict[str, float]
+
+
+# The logs
+
+
+def told() -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """Seconds since the run's beginning, kind and fields of each event; endless."""
+    yield 0.0, "launched", {"job": "train", "resume": False}
+    yield 1.0, "worker_started", {"pid": 4321, "backend": "tensorflow"}
+    yield 2.0, "data_ready", {"name": "photographs", "images": {"train": 2000}, "labels": ["a"]}
+    rows = [{"name": name, "kind": "Conv2D", "parameters": 9248} for name in LAYERS]
+    stage = {"name": "train all", "epochs": 1_000_000, "steps": TICKS, "layers": rows}
+    yield 3.0, "stage_started", {"stage": 0, **stage}
+    epoch = 0
+    while True:
+        epoch += 1
+        for second, kind, fields in epoch_told(epoch):
+            yield 3.0 + (epoch - 1) * EPOCH_SECONDS + second, kind, fields
+
+
+def epoch_told(epoch: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """The events of an epoch of a network that learns slowly, from the epoch's beginning."""
+    loss = 1 / (1 + epoch / 1000) + 0.123456789012345
+    for tick in range(TICKS):
+        second = tick * PROGRESS_SECONDS
+        if second % MACHINE_SECONDS == 0:
+            yield second, "machine", sample(tick)
+        yield (
+            second,
+            "progress",
+            {
+                "stage": 0, "phase": "train", "epoch": epoch, "step": tick, "steps": TICKS,
+                "images_per_second": 1234.5678 + tick, "loss": loss + 0.1 / (1 + tick),
+                "accuracy": 1 - loss / 2,
+            },
+        )  # fmt: skip
+    place = {"stage": 0, "epoch": epoch}
+    moved = [
+        {"name": name, "requested": "trains", "compiled": "trains", "moved": 0.123456 * loss}
+        for name in LAYERS
+    ]
+    figures = {"loss": loss, "accuracy": 1 - loss / 2, "val_loss": loss + 0.1,
+               "val_accuracy": 0.9 - loss / 2, "learning_rate": 1e-3}  # fmt: skip
+    yield EPOCH_SECONDS, "layers", {**place, "layers": moved}
+    yield EPOCH_SECONDS, "epoch_finished", {**place, **figures, "seconds": 59.8, "best": True}
+    yield EPOCH_SECONDS, "checkpoint_saved", {"stage": 0, "epoch": epoch + 1, "step": 0}
+
+
+def sample(tick: int) -> dict[str, Any]:
+    """What `machine` tells of a box with a GPU."""
+    gpu = {"utilization": 93, "temperature": 61, "memory_used": 31 << 30, "memory_total": 80 << 30}
+    return {
+        "cpu": 41.5, "process_cpu": 180.0 + tick, "memory_used": 21 << 30, "gpu": gpu,
+        "memory_total": 126 << 30, "process_memory": 4 << 30, "disk_free": 200 << 30,
+    }  # fmt: skip
+
+
+def made(workspace: Workspace, events: int) -> RunFolder:
+    """A run with so many events; its lines are those of EventWriter."""
+    folder = create_run(workspace, SPEC, f"events-{events}", "")
+    with folder.events_path.open("w", encoding="ascii") as file:
+        for number, (second, kind, fields) in enumerate(islice(told(), events), 1):
+            head = {"v": SCHEMA, "n": number, "t": round(START + second, 3), "event": kind}
+            file.write(json.dumps({**head, **fields}) + "\n")
+    return folder
+
+
+# What is measured
+
+
+def opened(folder: RunFolder) -> Row:
+    """Seconds until the app has the history, and MiB by which the peak of this process rose."""
+    before, start = peak_mebibytes(), time.perf_counter()
+    watch = RunWatch(folder)
+    watch.look()
+    while watch.more:
+        watch.look()
+    seconds = time.perf_counter() - start
+    return {"open_seconds": seconds, "open_mebibytes": peak_mebibytes() - before}
+
+
+def ready_to_write(folder: RunFolder) -> Row:
+    """Seconds until a new life can write its first event."""
+    start = time.perf_counter()
+    EventWriter(folder.events_path)
+    return {"writer_seconds": time.perf_counter() - start}
+
+
+def peak_mebibytes() -> float:
+    """The most memory that this process has held."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert match is not None
+    return int(match[1]) / 1024
+
+
+def in_its_own_process(folder: RunFolder) -> Row:
+    """What `opened` and `ready_to_write` tell there."""
+    command = [sys.executable, __file__, "--measure", str(folder.path)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return dict(json.loads(output))
+
+
+def runs_listed(workspace: Workspace) -> Row:
+    """Seconds of `workbench runs`, from the start of the process to its end."""
+    command = [sys.executable, "-m", "workbench", "--workspace", str(workspace.root), "runs"]
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return {"runs_seconds": time.perf_counter() - start}
+
+
+def row_of(events: int, rounds: int) -> Row:
+    """Medians of so many rounds with a run that has so many events."""
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace = Workspace(Path(scratch))
+        folder = made(workspace, events)
+        mebibytes = folder.events_path.stat().st_size / 2**20
+        found = [{**in_its_own_process(folder), **runs_listed(workspace)} for _ in range(rounds)]
+    medians = {key: median(one[key] for one in found) for key in found[0]}
+    return {"events": events, "mebibytes": mebibytes, **medians}
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in markdown."""
+    lines = [f"| {' | '.join(TITLES.values())} |", f"|{'---:|' * len(TITLES)}"]
+    for row in rows:
+        size = f"{row['events']:,.0f} | {row['mebibytes']:,.1f}"
+        seconds = f"{row['open_seconds']:.3f} | {row['runs_seconds']:.3f}"
+        rest = f"{row['writer_seconds']:.4f} | {row['open_mebibytes']:,.1f}"
+        lines.append(f"| {size} | {seconds} | {rest} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Makes the runs, measures and prints."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the rows here too")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        folder = RunFolder(given.measure)
+        print(json.dumps({**opened(folder), **ready_to_write(folder)}))
+        return
+    rows = [row_of(size, given.rounds) for size in given.sizes]
+    print(table(rows))
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
