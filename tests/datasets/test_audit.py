@@ -54,6 +54,17 @@ def test_counts_go_by_class_and_split() -> None:
     assert "  a: train 1, test 1" in found.lines()
 
 
+@pytest.mark.parametrize(("classes", "last"), [(50, "  c50: 20"), (51, "  and 1 more class")])
+def test_of_very_many_classes_the_first_are_told(classes: int, last: str) -> None:
+    labels = [f"c{number}" for number in range(1, classes + 1)]
+    found = judge(*(plain(f"{label}/{n}", label) for label in labels for n in range(20)))
+    shown = [line for line in found.lines() if line.startswith("  ")]
+    assert shown[:50] == [f"  {label}: 20" for label in labels[:50]]
+    assert shown[-1] == last
+    every = [line for line in found.lines(every_class=True) if line.startswith("  ")]
+    assert every == [f"  {label}: 20" for label in labels]
+
+
 def test_sizes_are_smallest_median_largest() -> None:
     sizes = ((10, 90), (20, 80), (60, 70))
     found = judge(

@@ -24,7 +24,7 @@ def record(path: str, image: Image.Image, label: str = "x", split: str | None = 
         height=image.height,
         pixel_hash=pixel_hash(image),
         dhash=difference_hash(grey),
-        thumbnail=grey.resize((16, 16), Image.Resampling.BOX).tobytes().hex(),
+        thumbnail=grey.resize((16, 16), Image.Resampling.BOX).tobytes(),
     )
 
 
@@ -94,14 +94,21 @@ def test_the_bound_of_bits_holds_wherever_they_differ(bits: int, near: bool) -> 
 @pytest.mark.parametrize(("levels", "near"), [(8, True), (9, False)])
 def test_the_bound_of_grey_levels_holds(levels: int, near: bool) -> None:
     base = record("a", photo(1, 200, 160).point(lambda value: 40 + value // 2))
-    thumbnail = np.frombuffer(bytes.fromhex(base.thumbnail), np.uint8) + levels
-    other = like(base, "b", thumbnail=thumbnail.tobytes().hex())
+    thumbnail = np.frombuffer(base.thumbnail, np.uint8) + levels
+    other = like(base, "b", thumbnail=thumbnail.tobytes())
     assert bool(near_pairs([base, other]).pairs) is near
 
 
 def test_plain_surfaces_are_alike_by_nature() -> None:
     surfaces = [Image.new("RGB", (80, 80), (value,) * 3) for value in (100, 101, 102)]
     assert paths([record(str(i), image) for i, image in enumerate(surfaces)]) == []
+
+
+@pytest.mark.parametrize(("levels", "near"), [(15, False), (16, True)])
+def test_the_bound_of_contrast_holds(levels: int, near: bool) -> None:
+    half = bytes([100]) * 128 + bytes([100 + levels]) * 128  # its standard deviation: levels / 2
+    base = replace(record("a", photo(1, 200, 160)), thumbnail=half)
+    assert bool(near_pairs([base, like(base, "b")]).pairs) is near
 
 
 def test_pairs_are_never_joined_to_groups() -> None:
@@ -118,9 +125,7 @@ def test_images_without_a_hash_take_no_part() -> None:
 
 def test_crowded_buckets_are_capped_and_said_to_be_incomplete() -> None:
     base = record("0", photo(1, 200, 160))
-    crowd = [
-        Record(**{**vars(base), "path": str(n), "pixel_hash": f"{n:032x}"}) for n in range(100)
-    ]
+    crowd = [like(base, str(n)) for n in range(100)]
     found = near_pairs(crowd)
     assert len(found.pairs) == sum(100 - step for step in range(1, 33))
     assert not found.complete

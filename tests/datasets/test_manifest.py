@@ -37,6 +37,13 @@ def test_it_is_a_plain_csv_file(tmp_path: Path) -> None:
     ]
 
 
+def test_words_that_many_rows_share_are_held_once(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "manifest.csv", [ROW, replace(ROW, path="cats/2.jpg")])
+    one, other = read_manifest(tmp_path / "manifest.csv")
+    assert one.label is other.label
+    assert one.split is other.split
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,7 +1,8 @@
 """npz files as Keras's mnist.npz; foreign and damaged ones are refused in words."""
 
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -81,6 +82,55 @@ def test_images_are_read_grey_and_in_colour(tmp_path: Path) -> None:
     assert (colour.image("test/00001").mode, colour.image("test/00001").size) == ("RGB", (5, 4))
     with pytest.raises(KeyError):
         grey.array("test/00002")
+
+
+STORED = {"stored": np.savez, "compressed": np.savez_compressed}
+
+
+@pytest.mark.parametrize("saved", STORED)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_images_are_the_same_however_they_are_stored(
+    tmp_path: Path, saved: str, order: Literal["C", "F"]
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (50, 9, 7, 3), np.uint8)
+    labels = np.arange(50)
+    STORED[saved](
+        tmp_path / "a.npz",
+        x_train=np.asarray(pixels, order=order),
+        y_train=labels,
+        x_test=pixels[:1],
+        y_test=labels[:1],
+    )
+    images = NpzImages(tmp_path / "a.npz")
+    for number in (*range(50), 7, 49, 0):
+        assert (images.array(f"train/{number:05}") == pixels[number]).all()
+    assert (images.array("test/00000") == pixels[0]).all()
+
+
+def test_not_all_images_are_held_at_once(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 256, 256), np.uint8)  # 4 MiB
+    np.savez(tmp_path / "a.npz", x_train=pixels, y_train=range(64), x_test=pixels[:1], y_test=[0])
+    tracemalloc.start()
+    images = NpzImages(tmp_path / "a.npz")
+    total = sum(int(images.array(key).sum()) for key in keys_of("train", 64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == pixels.sum()
+    assert peak < pixels.nbytes // 4
+
+
+def test_damage_among_the_images_is_told_when_it_is_reached(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 64), np.uint8)
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=pixels, y_train=range(64), x_test=pixels[:1], y_test=[0])
+    content = bytearray(path.read_bytes())
+    place = content.index(pixels[32].tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    images = NpzImages(path)
+    assert (images.array("train/00000") == pixels[0]).all()
+    with pytest.raises(UserError, match="cannot be used: it is damaged"):
+        images.array("train/00063")
 
 
 @pytest.mark.parametrize(

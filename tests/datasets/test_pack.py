@@ -16,7 +16,7 @@ from workbench.datasets.images import load_array
 from workbench.datasets.layout import recognise
 from workbench.datasets.manifest import Row, make_rows
 from workbench.datasets.pack import build_pack, open_pack, pack_path
-from workbench.datasets.scan import scan
+from workbench.datasets.scan import pixel_hash, scan
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 
@@ -142,10 +142,60 @@ def test_a_changed_image_of_the_same_length_is_named(root: Path, folder: Path) -
     )
 
 
+def counted_hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A number for each image whose pixels are compared from now on."""
+    compared: list[int] = []
+    monkeypatch.setattr(
+        pack_module, "pixel_hash", lambda image: compared.append(1) or pixel_hash(image)
+    )
+    return compared
+
+
+def test_pixels_are_compared_only_where_a_file_is_not_as_just_scanned(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = scan(recognise(root), folder)
+    rows = make_rows(records, {record.path: "train" for record in records})
+    compared = counted_hashes(monkeypatch)
+    path = build_pack(root, rows, spec(), folder, scanned=records)
+    content = path.read_bytes()
+    assert compared == []
+    path.unlink()
+    os.utime(root / "dogs" / "3.png", ns=(1, 1))
+    build_pack(root, rows, spec(), folder, scanned=records)
+    assert len(compared) == 1
+    path.unlink()
+    compared.clear()
+    build_pack(root, rows, spec(), folder)
+    assert len(compared) == 11
+    assert path.read_bytes() == content
+
+
+def test_an_image_that_changed_after_the_scan_is_named(root: Path, folder: Path) -> None:
+    path = root / "dogs" / "3.bmp"
+    photo(1).save(path)
+    records = scan(recognise(root), folder)
+    rows = make_rows(records, {record.path: "train" for record in records})
+    photo(2).save(path)
+    with pytest.raises(UserError, match=r"dogs/3\.bmp changed since it was scanned: its content"):
+        build_pack(root, rows, spec(), folder, scanned=records)
+
+
+def test_an_image_that_was_scanned_anew_is_still_not_that_of_an_older_row(
+    root: Path, folder: Path
+) -> None:
+    path = root / "dogs" / "3.bmp"
+    photo(1).save(path)
+    rows = rows_of(root, folder)
+    photo(2).save(path)
+    with pytest.raises(UserError, match=r"dogs/3\.bmp changed since it was scanned: its content"):
+        build_pack(root, rows, spec(), folder, scanned=scan(recognise(root), folder))
+
+
 def test_a_missing_image_is_named(root: Path, folder: Path) -> None:
     rows = rows_of(root, folder)
     (root / "cats" / "2.png").unlink()
-    assert "cats/2.png changed since it was scanned: No such file" in refusal(
+    assert "cats/2.png changed since it was scanned: there is no such file" in refusal(
         root, rows, folder, spec()
     )
 

@@ -69,7 +69,7 @@ def test_a_second_call_does_nothing_again(tmp_path: Path, workspace: Workspace) 
     stamp = first.pack.stat().st_mtime_ns
     told: list[str] = []
     assert prepare(spec(root), workspace, lambda phase, *_: told.append(phase)) == first
-    assert set(told) == {"scan"}
+    assert set(told) == {"look for changes", "scan"}
     assert first.pack.stat().st_mtime_ns == stamp
 
 
@@ -169,7 +169,9 @@ def test_a_run_whose_image_is_gone_says_so(tmp_path: Path, workspace: Workspace)
     first = prepare(spec(root), workspace)
     first.pack.unlink()
     (root / "cats" / "3.png").unlink()
-    with pytest.raises(UserError, match=r"cats/3\.png changed since it was scanned: No such file"):
+    with pytest.raises(
+        UserError, match=r"cats/3\.png changed since it was scanned: there is no such"
+    ):
         prepare_again(spec(root), first.rows, workspace)
 
 

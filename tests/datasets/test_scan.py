@@ -62,7 +62,7 @@ def test_a_record_tells_what_the_file_is(tmp_path: Path, folder: Path) -> None:
     big = records["dogs/big.jpg"]
     assert (big.width, big.height, big.format) == (100, 64, "JPEG")
     assert big.dhash == difference_hash(Image.open(root / "dogs/big.jpg").convert("L"))
-    assert len(bytes.fromhex(big.thumbnail)) == 256
+    assert len(big.thumbnail) == 256
 
 
 def test_small_images_have_no_perceptual_hash(tmp_path: Path, folder: Path) -> None:
@@ -171,6 +171,48 @@ def test_a_second_scan_reads_only_what_changed(
     assert again["dogs/0.png"].modified_ns == 1
 
 
+def test_new_files_come_in_their_place_among_those_that_stand(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = class_folders(tmp_path / "data", cats=3, dogs=3)
+    scan(recognise(root), folder)
+    write_photo(root / "cats" / "00.png", 50)
+    write_photo(root / "dogs" / "1.png", 51)
+    write_photo(root / "dogs" / "9.png", 52)
+    read = counted_reads(monkeypatch)
+    source = recognise(root)
+    records = scan(source, folder)
+    assert [record.path for record in records] == [item.path for item in source.items]
+    assert sorted(read) == ["00.png", "1.png", "9.png"]
+    assert by_path(records)["dogs/9.png"].pixel_hash == pixel_hash(photo(52))
+
+
+def test_what_is_known_already_is_not_written_again(tmp_path: Path, folder: Path) -> None:
+    root = class_folders(tmp_path / "data", cats=2, dogs=2)
+    (root / "cats" / "empty.jpg").touch()
+    first = scan(recognise(root), folder)
+    before = (folder / CACHE_NAME).read_bytes()
+    assert scan(recognise(root), folder) == first
+    assert (folder / CACHE_NAME).read_bytes() == before
+
+
+def test_thumbnails_come_back_whole(tmp_path: Path, folder: Path) -> None:
+    for label, seed in (("a", 1), ("b", 2)):
+        write_photo(tmp_path / "data" / label / "1.jpg", seed, 100, 64)
+    first = scan(recognise(tmp_path / "data"), folder)
+    again = scan(recognise(tmp_path / "data"), folder)
+    assert [r.thumbnail for r in again] == [r.thumbnail for r in first]
+    assert [len(r.thumbnail) for r in again] == [256, 256]
+
+
+def test_words_that_many_records_share_are_held_once(tmp_path: Path, folder: Path) -> None:
+    root = class_folders(tmp_path / "data", cats=1, dogs=1)
+    scan(recognise(root), folder)
+    one, other = scan(recognise(root), folder)
+    assert one.format is other.format
+    assert one.mode is other.mode
+
+
 def test_labels_come_from_the_source_not_from_an_earlier_scan(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +266,16 @@ def test_a_torn_last_line_is_read_again(
 
 
 @pytest.mark.parametrize(
-    "line", ["\0\0\0\0", "[]", "{}", '{"path": 3}', '{"path": "cats/0.png", "bytes": "many"}', "é"]
+    "line",
+    [
+        "\0\0\0\0",
+        "[]",
+        "{}",
+        '{"path": 3}',
+        '{"path": "cats/0.png", "bytes": "many"}',
+        '{"path": "cats/0.png", "thumbnail": "no hex"}',
+        "é",
+    ],
 )
 def test_foreign_lines_are_dropped(tmp_path: Path, folder: Path, line: str) -> None:
     root = class_folders(tmp_path / "data", cats=1, dogs=1)
@@ -277,3 +328,8 @@ def test_progress_ends_at_the_total(tmp_path: Path, folder: Path) -> None:
     told: list[tuple[str, int, int]] = []
     scan(recognise(class_folders(tmp_path / "data", a=2, b=1)), folder, lambda *s: told.append(s))
     assert told == [("scan", 1, 3), ("scan", 2, 3), ("scan", 3, 3)]
+    source = recognise(tmp_path / "data")
+    told.clear()
+    scan(source, folder, lambda *s: told.append(s))
+    phases = ("look for changes", "scan")
+    assert told == [(phase, done, 3) for phase in phases for done in (1, 2, 3)]

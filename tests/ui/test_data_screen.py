@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_said_over_the_line(workspace, tmp_path, fault):
         await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
         words = {"empty": "is empty", "no images": "no images", "gone": "There is no file"}
         assert words[fault] in text_of(screen, "#fault")
-        assert screen.query_one(PathField).has_focus
+        await until(pilot, lambda: screen.query_one(PathField).has_focus)
 
     on_screen(workspace, steps)
 

@@ -3,7 +3,8 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median_low
 from typing import Any, Literal
@@ -24,6 +25,7 @@ AUDIT_NAME = "audit.json"
 UNSPLIT = "all"  # where the person made no split
 IMBALANCE = 3.0  # largest class over smallest from which it is told
 FEW = 20  # images of a class below which it is told
+MOST_CLASSES = 50  # that `Audit.lines` tells one by one
 _FORMAT = 1
 _SEVERITIES = ("error", "warning", "note")
 
@@ -92,18 +94,21 @@ class Audit:
     formats: dict[str, int]
     findings: tuple[Finding, ...]
 
-    def lines(self) -> list[str]:
-        """The audit for people, safe for a terminal."""
+    def lines(self, every_class: bool = False) -> list[str]:
+        """The audit for people, safe for a terminal; of very many classes the first ones."""
         lines = [
             f"{plural(self.images, 'image')} in {plural(len(self.counts), 'class', 'classes')} "
             f"({self.kind}), {self.usable:,} usable"
         ]
-        for label, by_split in self.counts.items():
+        shown = len(self.counts) if every_class else MOST_CLASSES
+        for label, by_split in islice(self.counts.items(), shown):
             parts = ", ".join(
                 f"{count:,}" if split == UNSPLIT else f"{split} {count:,}"
                 for split, count in by_split.items()
             )
             lines.append(f"  {safe_text(label, 40)}: {parts or 0}")
+        if len(self.counts) > shown:
+            lines.append(f"  and {plural(len(self.counts) - shown, 'more class', 'more classes')}")
         if self.sizes:
             width, height = self.sizes.width, self.sizes.height
             sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]
@@ -120,7 +125,7 @@ class Audit:
 
     def to_json(self) -> str:
         """For `from_json`; pure ASCII, names that are no UTF-8 included."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1)
+        return json.dumps({"format": _FORMAT, **vars(self)}, default=vars, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Audit":

@@ -24,7 +24,7 @@ from typing import Any
 from workbench.datasets.audit import Audit
 from workbench.datasets.layout import recognise
 from workbench.datasets.npz_source import NpzImages
-from workbench.datasets.prepare import inspect, survey
+from workbench.datasets.prepare import facts_of, inspect
 from workbench.datasets.source import Source
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
@@ -111,8 +111,8 @@ def look_at(source: str, workspace: Workspace, previews: Path, tell: "Teller") -
         UserError: no known layout, no image that can be read, or the disk.
     """
     audit = inspect(source, workspace, tell.progress)
-    facts = survey(source)
     found = recognise(source)
+    facts = facts_of(found)
     folder = find_folder(workspace, found.path)
     if folder is None:
         raise UserError(f"The data folder of {safe_text(found.path)} went away during the scan.")

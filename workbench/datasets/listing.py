@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from workbench.datasets.images import IMAGE_ENDINGS
 from workbench.datasets.names import examples, ignored
@@ -11,6 +11,7 @@ from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
+_ENDINGS = tuple(IMAGE_ENDINGS)
 _TELL_EVERY = 1000  # files between two words of progress
 
 
@@ -88,7 +89,7 @@ def list_folder(path: Path, prefix: str = "") -> Folder:
 
 def is_image(name: str) -> bool:
     """True where the ending of a file's name is one of an image."""
-    return PurePath(name).suffix.lower() in IMAGE_ENDINGS
+    return name.lower().endswith(_ENDINGS)
 
 
 def images_below(folder: Path, prefix: str, passed: Passed) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 
 from workbench.datasets.names import SPLITS
@@ -16,7 +18,7 @@ MANIFEST_NAME = "manifest.csv"
 _HASH_DIGITS = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """An image of the manifest; see `scan.Record` for the fields."""
 
@@ -50,7 +52,7 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows(map(attrgetter(*COLUMNS), rows))
     write_atomic(path, text.getvalue())
 
 
@@ -90,4 +92,5 @@ def _row(cells: list[str]) -> Row:
         raise ValueError(f"the hash is {pixel_hash!r}")
     if not (path and label):
         raise ValueError("path or label is missing")
+    label, split = sys.intern(label), sys.intern(split)  # one string for all images
     return Row(path, label, split, int(width), int(height), int(size), pixel_hash)

@@ -1,11 +1,13 @@
 """An .npz file of images and labels, such as Keras's mnist.npz."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -42,7 +44,7 @@ def read_npz_source(path: Path, passed: Passed) -> Source:
         items: list[Item] = []
         for part in PARTS:
             labels = _labels(path, f"y_{part}", arrays[f"y_{part}"], names)
-            count = _checked_shape(path, f"x_{part}")[0]
+            count = _count(path, f"x_{part}")
             if count != len(labels):
                 raise _wrong(
                     path, f"x_{part} has {count:,} images, y_{part} {len(labels):,} labels"
@@ -59,33 +61,64 @@ def keys_of(part: str, count: int) -> list[str]:
 
 
 class NpzImages:
-    """The images of an npz file, by the paths of their items.
+    """The images of an npz file, by the paths of their items; several threads may ask.
+
+    Each is read from the open file when it is asked for, so that a large file needs no memory.
+    In their order all of them cost one reading of the file; going back begins anew.
 
     Raises:
-        UserError: the file is damaged or too large for the memory.
+        UserError: the file is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _readable(path), np.load(path, allow_pickle=False) as arrays:
-            self.parts = {part: arrays[f"x_{part}"] for part in PARTS}
+        self._lock = Lock()
+        with _readable(path):
+            self._archive = zipfile.ZipFile(path)  # closed with the last use of this object
+            self._parts = {part: _Part(path, self._archive, f"x_{part}") for part in PARTS}
 
     def array(self, key: str) -> np.ndarray:
-        """uint8, (height, width) or (height, width, 3).
+        """uint8, (height, width) or (height, width, 3); not to be written to.
 
         Raises:
             KeyError: no such image.
+            UserError: the file is damaged there.
         """
         part, _, number = key.partition("/")
-        images = self.parts[part]
-        if not number.isdecimal() or int(number) >= len(images):
+        images = self._parts[part]
+        if not number.isdecimal() or int(number) >= images.shape[0]:
             raise KeyError(key)
-        image = images[int(number)]
+        with self._lock, _readable(self.path):
+            image = images.read(int(number))
         return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
 
     def image(self, key: str) -> Image.Image:
         """The same as a Pillow image of mode L or RGB."""
         return Image.fromarray(np.ascontiguousarray(self.array(key)))
+
+
+class _Part:
+    """An array of images in an open npz file, of which one image at a time is read."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, key: str) -> None:
+        self._member = archive.open(f"{key}.npy")
+        self.shape, by_column = _checked_header(path, key, self._member)
+        self._start = self._member.tell()
+        self._whole: np.ndarray | None = None
+        if by_column:  # parts of an image lie far apart then
+            values = np.frombuffer(self._member.read(), np.uint8)
+            self._whole = values.reshape(self.shape, order="F")
+
+    def read(self, number: int) -> np.ndarray:
+        """Raises what zipfile and zlib raise over damaged files, or EOFError."""
+        if self._whole is not None:
+            return self._whole[number]
+        size = math.prod(self.shape[1:])
+        self._member.seek(self._start + number * size)
+        content = self._member.read(size)
+        if len(content) < size:
+            raise EOFError
+        return np.frombuffer(content, np.uint8).reshape(self.shape[1:])
 
 
 def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) -> list[str]:
@@ -101,23 +134,28 @@ def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) 
     return [known[value] for value in values.tolist()]
 
 
-def _checked_shape(path: Path, key: str) -> tuple[int, ...]:
-    """The shape of an array of images, from its header alone."""
+def _count(path: Path, key: str) -> int:
+    """How many images an array holds, from its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        read: Any = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise _wrong(path, f"{key} is stored in an unknown version of the npy format")
-        shape, _, dtype = read(member)
+        return _checked_header(path, key, member)[0][0]
+
+
+def _checked_header(path: Path, key: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool]:
+    """The shape of an array of images, and whether it is stored column by column."""
+    version = np.lib.format.read_magic(member)
+    read: Any = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise _wrong(path, f"{key} is stored in an unknown version of the npy format")
+    shape, by_column, dtype = read(member)
     if dtype != np.uint8:
         raise _wrong(path, f"{key} is {dtype}, not uint8")
     good = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
     if not good or 0 in shape[1:] or shape[1] * shape[2] > MAX_PIXELS:
         raise _wrong(path, f"{key} has the shape {shape}")
-    return shape
+    return shape, by_column
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import errno
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from workbench.datasets.images import ImageError, decode, to_array
 from workbench.datasets.manifest import Row
 from workbench.datasets.npz_source import NpzImages
-from workbench.datasets.scan import pixel_hash
+from workbench.datasets.scan import Record, pixel_hash
 from workbench.datasets.threads import in_threads, told
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
@@ -42,7 +43,12 @@ def pack_path(folder: Path, rows: Sequence[Row], data: DataSpec) -> Path:
 
 
 def build_pack(
-    root: Path, rows: Sequence[Row], data: DataSpec, folder: Path, progress: Progress = silent
+    root: Path,
+    rows: Sequence[Row],
+    data: DataSpec,
+    folder: Path,
+    progress: Progress = silent,
+    scanned: Iterable[Record] = (),
 ) -> Path:
     """Decodes all images into a pack, unless it is there already.
 
@@ -55,6 +61,8 @@ def build_pack(
         data: size, channels, resizing and decoding.
         folder: the data folder.
         progress: told "pack" with the number of images.
+        scanned: what a scan has just found. A file of the size and time that it saw is the one
+            that it saw; the pixels of others are compared with their row, which takes longer.
 
     Returns:
         A .npy file, uint8, (rows, height, width, channels).
@@ -70,7 +78,7 @@ def build_pack(
     if root.is_file():  # arrays need no decoding: threads would only be in each other's way
         images: Iterator[np.ndarray] = map(_array_loader(root, data), rows)
     else:
-        images = in_threads(_file_loader(root, data), rows)
+        images = in_threads(_file_loader(root, data, scanned), rows)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
         with atomic_file(path) as temporary, temporary.open("wb") as file:
@@ -116,26 +124,37 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _file_loader(root: Path, data: DataSpec) -> Load:
+def _file_loader(root: Path, data: DataSpec, scanned: Iterable[Record]) -> Load:
     """Loads from files, and refuses what is not what the scan saw."""
     fast = data.decode == "fast"
+    records = {record.path: record for record in scanned}
 
     def load(row: Row) -> np.ndarray:
         path = root / row.path
         try:
-            size = path.stat().st_size
             image = decode(path, data.image_size if fast else None)
+            status = path.stat()  # afterwards: what was replaced meanwhile has another time
         except OSError as error:
             raise _changed(path, safe_text(error.strerror or error)) from error
         except ImageError as error:
             raise _changed(path, error.reason) from error
         # A JPEG decoded at a smaller size has other pixels than the scan saw.
         reduced = fast and image.size != (row.width, row.height)
-        if size != row.bytes or not (reduced or pixel_hash(image) == row.pixel_hash):
+        trusted = reduced or _stands(records.get(row.path), row, status)
+        if status.st_size != row.bytes or not (trusted or pixel_hash(image) == row.pixel_hash):
             raise _changed(path, "its content is another")
         return to_array(image, data.image_size, data.channels, data.resize)
 
     return load
+
+
+def _stands(record: Record | None, row: Row, status: os.stat_result) -> bool:
+    """Whether a file is still the one that the scan saw, and that one is the row's."""
+    return (
+        record is not None
+        and record.pixel_hash == row.pixel_hash
+        and (record.bytes, record.modified_ns) == (status.st_size, status.st_mtime_ns)
+    )
 
 
 def _array_loader(root: Path, data: DataSpec) -> Load:

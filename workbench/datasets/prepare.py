@@ -69,8 +69,8 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     """Makes the data of a spec ready; what an earlier call did is not done again.
 
     Args:
-        progress: told "look through the folder", "scan", "compare", "pack", and "wait for
-            another process" while one prepares the same source.
+        progress: told "look through the folder", "look for changes", "scan", "compare", "pack",
+            and "wait for another process" while one prepares the same source.
 
     Raises:
         UserError: whatever is wrong with the source, the split or the disk.
@@ -82,7 +82,7 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
         assignment = assign(records, data.split)
         rows = make_rows(records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
-        pack = build_pack(source.root, rows, data, folder, progress)
+        pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, rows, pack, found, assignment.notes)
 
 
@@ -106,8 +106,8 @@ def prepare_again(
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        _, found = _scanned(source, folder, progress)
-        pack = build_pack(source.root, rows, data, folder, progress)
+        records, found = _scanned(source, folder, progress)
+        pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
 
 
@@ -129,7 +129,15 @@ def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
     Raises:
         UserError: no known layout, or none of the sampled images can be read.
     """
-    found = recognise(source, progress)
+    return facts_of(recognise(source, progress))
+
+
+def facts_of(found: Source) -> DataFacts:
+    """The same of a source that was recognised already.
+
+    Raises:
+        UserError: none of the sampled images can be read.
+    """
     seen = list(_sample_headers(found))
     if not seen:
         raise UserError(

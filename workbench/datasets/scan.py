@@ -5,8 +5,11 @@ was, and a later one reads changed files only.
 """
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -34,9 +37,10 @@ TINY = 16  # pixels of the shorter side below which an image is called tiny
 # Perceptual hashes of small drawings are alike by chance: on MNIST they make 240,000 pairs.
 NEAR_SMALLEST = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL = 16  # pixels of its side
+Grey = bytes  # a pixel each; `Record` has a field of the name bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """What the scan found of one image.
 
@@ -51,7 +55,7 @@ class Record:
         notes: oddities: cmyk, 16-bit, palette, alpha, animated, exif-rotated, wrong-ending, tiny.
         pixel_hash: 32 hex digits over the size and the decoded RGB pixels.
         dhash: 64 bits that similar pictures share, where both sides have 64 pixels or more.
-        thumbnail: hex of 16 x 16 grey bytes, where there is a dhash.
+        thumbnail: 16 x 16 grey bytes, where there is a dhash.
     """
 
     path: str
@@ -67,7 +71,7 @@ class Record:
     notes: tuple[str, ...] = ()
     pixel_hash: str = ""
     dhash: int | None = None
-    thumbnail: str = ""
+    thumbnail: Grey = b""
 
     @property
     def usable(self) -> bool:
@@ -81,7 +85,8 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Reco
     Args:
         source: what was recognised.
         folder: the data folder, where scan.jsonl is kept (not for npz files, which are quick).
-        progress: told "scan" with the number of images.
+        progress: told "scan" with the number of images; before that "look for changes" where
+            there was a scan before.
 
     Raises:
         UserError: an npz file is damaged.
@@ -91,37 +96,27 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Reco
         return list(told(_scan_arrays(source), "scan", len(source.items), progress))
     cache = folder / CACHE_NAME
     known = _read_cache(cache)
+    total = len(source.items)
+    # A thread for each of many unchanged files would cost more than the look at its size and time.
+    earlier = (_standing(source.root, item, known.get(item.path)) for item in source.items)
+    standing = list(told(earlier, "look for changes", total, progress) if known else earlier)
+    unread = [item for item, found in zip(source.items, standing, strict=True) if not found]
+    read = in_threads(partial(scan_file, source.root), unread)
     records: list[Record] = []
-
-    def look(item: Item) -> Record:
-        return scan_file(source.root, item, known.get(item.path))
-
-    with cache.open("a", encoding="ascii", buffering=1) as file:
-        results = in_threads(look, source.items)
-        for record in told(results, "scan", len(source.items), progress):
-            if replace(record, label="", split=None) != known.get(record.path):
+    with cache.open("a", encoding="ascii", buffering=1) as file, closing(read):
+        results = (found or next(read) for found in standing)
+        everything = told(results, "scan", total, progress)
+        for found, record in zip(standing, everything, strict=True):
+            if not found and _unlabelled(record) != known.get(record.path):
                 file.write(_to_line(record))
             records.append(record)
     return records
 
 
-def scan_file(root: Path, item: Item, before: Record | None = None) -> Record:
-    """The record of one file.
-
-    Args:
-        before: its record of an earlier scan, which stands if size and time are the same. What
-            could not be used is tried again: permissions or memory may have changed.
-    """
+def scan_file(root: Path, item: Item) -> Record:
+    """The record of one file."""
     path = root / item.path
-    try:
-        status = path.stat()
-    except OSError:
-        size, modified = 0, 0  # opening the file tells why
-    else:
-        size, modified = status.st_size, status.st_mtime_ns
-    if before and before.usable and (before.bytes, before.modified_ns) == (size, modified):
-        return replace(before, label=item.label, split=item.split)
-    blank = Record(item.path, item.label, item.split, size, modified)
+    blank = Record(item.path, item.label, item.split, *_size_and_time(path))
     try:
         with open_image(path) as (opened, header):
             return _described(blank, pixels(opened, header), header)
@@ -132,7 +127,8 @@ def scan_file(root: Path, item: Item, before: Record | None = None) -> Record:
 def pixel_hash(image: Image.Image) -> str:
     """32 hex digits that two images share only if size and RGB pixels are the same."""
     digest = blake2b(f"{image.width}x{image.height}:".encode(), digest_size=16)
-    digest.update(image.convert("RGB").tobytes())
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    digest.update(rgb.tobytes())
     return digest.hexdigest()
 
 
@@ -145,14 +141,39 @@ def difference_hash(grey: Image.Image) -> int:
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 
+def _standing(root: Path, item: Item, before: Record | None) -> Record | None:
+    """The record of an earlier scan, if size and time of the file are the same.
+
+    What could not be used is tried again: permissions or memory may have changed.
+    """
+    if before is None or not before.usable:
+        return None
+    if (before.bytes, before.modified_ns) != _size_and_time(root / item.path):
+        return None
+    return replace(before, label=item.label, split=item.split)
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0  # opening the file tells why
+    return status.st_size, status.st_mtime_ns
+
+
+def _unlabelled(record: Record) -> Record:
+    """As scan.jsonl has it: label and split are the source's to tell."""
+    return replace(record, label="", split=None)
+
+
 def _described(blank: Record, image: Image.Image, header: Header) -> Record:
     dhash: int | None = None
-    thumbnail = ""
+    thumbnail = b""
     if min(image.size) >= NEAR_SMALLEST:
         grey = image.convert("L")
         dhash = difference_hash(grey)
         shrunk = grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-        thumbnail = shrunk.tobytes().hex()
+        thumbnail = shrunk.tobytes()
     return replace(
         blank,
         width=image.width,
@@ -221,8 +242,10 @@ def _first_line() -> str:
 
 
 def _to_line(record: Record) -> str:
-    # Label and split are the source's to tell; what is empty needs no room.
-    values = {name: getattr(record, name) for name in _KINDS}
+    values = {name: getattr(record, name) for name in _KINDS} | {
+        "thumbnail": record.thumbnail.hex()
+    }
+    # What is empty needs no room.
     kept = {name: value for name, value in values.items() if value not in ("", None, ())}
     return json.dumps(kept, separators=(",", ":")) + "\n"
 
@@ -252,6 +275,12 @@ def _from_line(line: str) -> Record | None:
     if not (isinstance(values, dict) and "path" in values and line.endswith("\n")):
         return None
     if not all(name in _KINDS and type(v) is _KINDS[name] for name, v in values.items()):
+        return None
+    for name in ("format", "mode"):  # one string for all images
+        values[name] = sys.intern(values.get(name, ""))
+    try:
+        values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))
+    except ValueError:
         return None
     values["notes"] = tuple(values.get("notes", ()))
     return Record(label="", split=None, **values)

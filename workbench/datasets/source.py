@@ -7,7 +7,7 @@ from pathlib import Path
 from workbench.datasets.names import naturally
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Item:
     """An image with its label.
 

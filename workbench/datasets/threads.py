@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,7 +16,9 @@ _STEPS = 1000
 _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
 
 
-def in_threads(function: Callable[[Work], Result], work: Iterable[Work]) -> Iterator[Result]:
+def in_threads(
+    function: Callable[[Work], Result], work: Iterable[Work]
+) -> Generator[Result, None, None]:
     """`map(function, work)` with one thread for each core that this process may use.
 
     It pays where Pillow decodes: it lets go of the interpreter meanwhile. Results come in the

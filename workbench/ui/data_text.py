@@ -1,6 +1,7 @@
 """What the data screen says: classes, findings, the split, in `Text` made of plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +41,27 @@ def summary(audit: Audit, facts: DataFacts) -> Text:
 
 def class_columns(audit: Audit) -> tuple[str, ...]:
     """The titles of the class table."""
-    splits = [s for s in (UNSPLIT, *SPLITS) if any(s in by for by in audit.counts.values())]
-    return ("class", *(_SHORT[split] for split in splits or [UNSPLIT]), "")
+    return ("class", *(_SHORT[split] for split in _splits(audit)), "")
 
 
-def class_row(label: str, audit: Audit, name_width: int, bar_width: int, utf8: bool) -> list[Text]:
-    """One class: its name, its images (of each split), a bar of its share of the largest."""
-    totals = [sum(by_split.values()) for by_split in audit.counts.values()]
-    own = audit.counts[label]
+def class_rows(
+    audit: Audit, most: int, name_width: int, bar_width: int, utf8: bool
+) -> Iterator[list[Text]]:
+    """The first classes: name, images (of each split), a bar of their share of the largest."""
+    largest = max((sum(by_split.values()) for by_split in audit.counts.values()), default=0)
+    splits = _splits(audit)
+    for label, own in islice(audit.counts.items(), most):
+        yield [
+            Text(safe_text(label, name_width)),
+            *(Text(f"{own.get(split, 0):,}", justify="right") for split in splits),
+            Text(bar(sum(own.values()) / max(largest, 1), bar_width, utf8)),
+        ]
+
+
+def _splits(audit: Audit) -> list[str]:
+    """The parts that have images, "all" where there is none."""
     splits = [s for s in (UNSPLIT, *SPLITS) if any(s in by for by in audit.counts.values())]
-    share = sum(own.values()) / max(max(totals), 1)
-    return [
-        Text(safe_text(label, name_width)),
-        *(Text(f"{own.get(split, 0):,}", justify="right") for split in splits or [UNSPLIT]),
-        Text(bar(share, bar_width, utf8)),
-    ]
+    return splits or [UNSPLIT]
 
 
 def finding_lines(finding: Finding, most: int) -> tuple[list[Text], int]:

@@ -77,6 +77,8 @@ def _npz_drawer(root: Path, box: Box, utf8: bool) -> Callable[[str], Text]:
             array: np.ndarray = images.array(path)
         except KeyError:
             return no_picture("it is not in its npz file any more")
+        except UserError as error:
+            return no_picture(error.message)
         return fitted(array if array.ndim == 3 else array[..., None], *box, utf8)
 
     return draw

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -96,14 +97,15 @@ class ScanJob:
         """Where it stands; cheap enough to be asked several times a second."""
         alive = is_locked(self._lock)  # asked first: what it wrote before its end is read after
         latest: dict[str, Any] = {}
-        for told in _lines(self.events):
-            if told.get("event") == "result" and (found := Inspection.from_event(told)):
+        for told in _newest_first(self.events):
+            if told["event"] == "result" and (found := Inspection.from_event(told)):
                 return ScanLook("finished", inspection=found)
-            if told.get("event") == "failed":
+            if told["event"] == "failed":
                 words = "\n".join(str(told[k]) for k in ("message", "hint") if told.get(k))
                 return ScanLook("failed", message=words)
-            if told.get("event") == "progress":
+            if told["event"] == "progress":
                 latest = told
+                break
         if not alive:
             if not self.events.exists():
                 return ScanLook("none")
@@ -114,7 +116,9 @@ class ScanJob:
     def cancel(self) -> None:
         """Ends the process; what it scanned so far is kept in the data folder."""
         if is_locked(self._lock):
-            pid = next((t.get("pid") for t in _lines(self.events) if t["event"] == "started"), None)
+            pid = next(
+                (t.get("pid") for t in _newest_first(self.events) if t["event"] == "started"), None
+            )
             if isinstance(pid, int) and pid > 1:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGTERM)
@@ -142,19 +146,17 @@ class ScanJob:
         threading.Thread(target=process.wait, daemon=True).start()
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines that are objects with an event; [] without a file."""
+def _newest_first(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines that are objects with an event; nothing without a file."""
     try:
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return []
-    found = []
-    for line in text.splitlines(keepends=True):
+        return
+    for line in reversed(text.splitlines(keepends=True)):
         with suppress(ValueError):
             told = json.loads(line) if line.endswith("\n") else None
             if isinstance(told, dict) and "event" in told:
-                found.append(told)
-    return found
+                yield told
 
 
 def _sweep(drafts: Path) -> None:

@@ -20,7 +20,7 @@ from workbench.text import plural, safe_text
 from workbench.ui.data_text import (
     COLORS,
     class_columns,
-    class_row,
+    class_rows,
     parse_split,
     split_fault,
     split_in_words,
@@ -149,8 +149,7 @@ class DataFound(Vertical):
                 table.add_column(title)
         self._labels = list(audit.counts)[:MOST_CLASSES]
         name, bar = (12, 1) if split else (NAME, BAR)
-        for label in self._labels:
-            row = class_row(label, audit, name, bar, self._utf8)
+        for row in class_rows(audit, MOST_CLASSES, name, bar, self._utf8):
             table.add_row(*row)
         if len(audit.counts) > MOST_CLASSES:
             table.add_row(Text(f"and {len(audit.counts) - MOST_CLASSES:,} more"))
