@@ -16,6 +16,7 @@ from workbench.errors import UserError
 from workbench.experiment.plan import Stage
 
 TINY = 1e-12
+PART = 1 << 20  # numbers compared at a time
 
 TRAINS, FROZEN = "trains", "frozen"
 
@@ -61,11 +62,8 @@ class FreezeWatch:
             layer.name: any(id(variable) in compiled for variable in layer.trainable_variables)
             for layer in self.layers
         }
-        known = start or {}
         self.start = {
-            layer.name: [
-                known.get(f"model/{v.path}", keras.ops.convert_to_numpy(v)) for v in _weights(layer)
-            ]
+            layer.name: [_began_with(variable, start or {}) for variable in _weights(layer)]
             for layer in self.layers
         }
 
@@ -80,6 +78,11 @@ class FreezeWatch:
             )
             for layer in self.layers
         ]
+
+
+def _began_with(variable: keras.Variable, known: dict[str, np.ndarray]) -> np.ndarray:
+    path = f"model/{variable.path}"
+    return known[path] if path in known else keras.ops.convert_to_numpy(variable)
 
 
 def check_truth(truth: Sequence[LayerTruth]) -> str:
@@ -121,9 +124,19 @@ def _weights(layer: keras.Layer) -> list[Any]:
 
 
 def _moved(now: list[Any], start: list[np.ndarray]) -> float:
-    changed = [keras.ops.convert_to_numpy(v) - before for v, before in zip(now, start, strict=True)]
-    return _norm(changed) / max(_norm(start), TINY)
+    arrays = [keras.ops.convert_to_numpy(variable) for variable in now]
+    changed = sum(_squares(a, before) for a, before in zip(arrays, start, strict=True))
+    return math.sqrt(changed) / max(math.sqrt(sum(map(_squares, start))), TINY)
 
 
-def _norm(arrays: list[np.ndarray]) -> float:
-    return math.sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a in arrays))
+def _squares(numbers: np.ndarray, others: np.ndarray | float = 0.0) -> float:
+    """Sum of (numbers - others)^2 in float64, in parts: all at once, a large layer takes 4 times
+    its own memory.
+    """
+    numbers, others = numbers.reshape(-1), np.reshape(others, -1)
+    total = 0.0
+    for start in range(0, numbers.size, PART):
+        here = slice(start, start + PART)
+        difference = numbers[here] - (others[here] if others.size > 1 else others)
+        total += float(np.square(difference, dtype=np.float64).sum())
+    return total
