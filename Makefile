@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint pictures clean
+.PHONY: demo test lint pictures bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -23,6 +23,10 @@ lint: $(INSTALLED)
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py
+
+# A quarter of an hour on two cores; nothing else should run meanwhile.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/all.py
 
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

@@ -14,6 +14,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
 SIDE, BATCH = 150, 20
+DISTINCT = 20  # made-up photographs
 AUGMENTATION = {
     "rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2, "shear_range": 0.2,
     "zoom_range": 0.2, "horizontal_flip": True, "fill_mode": "nearest",
@@ -105,17 +106,22 @@ def photographs(count: int, height: int = 375, width: int = 500) -> Iterator[np.
     """Pictures with the detail of photographs, so that their JPEGs take as long to decode.
 
     Random fields of four sizes, each finer one fainter, as in pictures of nature (Field, "Relations
-    between the statistics of natural images", 1987).
+    between the statistics of natural images", 1987); after the first twenty, these pushed sideways.
     """
-    rng = np.random.default_rng(1)
-    for _ in range(count):
-        field = np.full((height, width, 3), 128.0)
-        for step in (64, 16, 4, 1):
-            coarse = rng.normal(0, 12 * step**0.5 / 2, (height // step + 2, width // step + 2, 3))
-            levels = coarse.clip(-127, 127).astype(np.int8).astype(np.int16) + 128
-            large = Image.fromarray(levels.astype(np.uint8)).resize((width, height), 3)
-            field += np.asarray(large).astype(np.float32) - 128
-        yield field.clip(0, 255).astype(np.uint8)
+    rng, first = np.random.default_rng(1), []
+    for number in range(count):
+        if number < DISTINCT:
+            first.append(_fields(rng, height, width))
+        yield np.roll(first[number % DISTINCT], 7 * (number // DISTINCT), axis=1)
+
+
+def _fields(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    total = np.full((height, width, 3), 128.0)
+    for step in (64, 16, 4, 1):
+        coarse = rng.normal(0, 6 * step**0.5, (height // step + 2, width // step + 2, 3))
+        levels = Image.fromarray((coarse.clip(-127, 127) + 128).astype(np.uint8))
+        total += np.asarray(levels.resize((width, height), Image.Resampling.BICUBIC)) - 128.0
+    return total.clip(0, 255).astype(np.uint8)
 
 
 def random_images(count: int, side: int = SIDE) -> np.ndarray:

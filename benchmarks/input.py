@@ -77,7 +77,9 @@ class Ours:
 
     def pack(self, decode: str) -> Path:
         """Every image decoded, once and for all."""
-        return build_pack(self.images, self.rows, DATA[decode], self._new_folder())
+        return build_pack(
+            self.images, self.rows, DATA[decode], self._new_folder(), scanned=self.records
+        )
 
     def epoch(self, augmented: bool) -> int:
         """All images in batches, in random order."""

@@ -109,20 +109,21 @@ class CachedInputs:
         self.train_rows = np.sort(rows["train"])
         self.validation_rows = rows["validation"]
         self.announced = False
+        self.making = False  # a view, in the epoch that was prepared last
 
     def prepare(self, epoch: int, whole: bool) -> bool:
         self._announce()
-        makes = self.images.stage.augmented and whole and not self._kept(epoch)
-        if not makes:
+        self.making = self.images.stage.augmented and whole and not self._kept(epoch)
+        if not self.making:
             self._train_features(epoch)
         if len(self.validation_rows):
             self._validation_features()
-        return makes
+        return self.making
 
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
-        if not self._kept(epoch):
+        if self.making:
             return self._made_on_the_way(epoch, order, batch_size)
         places = np.searchsorted(self.train_rows, order)
         return train_batches(self._train_features(epoch), places, batch_size, start_step=start_step)
