@@ -49,9 +49,9 @@ def resolve_jit(asked: str, device: Device, deterministic: bool) -> bool:
     """ "auto" is on for a GPU and off on the CPU, where it slows down every kind of stage.
 
     (benchmarks/jit.py: a whole convnet to 0.57, a head to 0.2 to 0.3, block5 of VGG16 to 0.9, the
-    top of MobileNetV2 to 0.2 of the speed without.) With determinism it is off, as in Keras: compiled kernels may
-    differ between processes. JAX without jit would run every operation by itself: always on;
-    for torch it is off, as in Keras.
+    top of MobileNetV2 to 0.2 of the speed without.) With determinism it is off, as in Keras:
+    compiled kernels may differ between processes. JAX without jit would run every operation by
+    itself: always on; for torch it is off, as in Keras.
     """
     if asked != "auto":
         return asked == "on"
