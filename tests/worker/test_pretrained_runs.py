@@ -22,7 +22,7 @@ def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None
     tuned = ("train", "--preset", "fine-tuning", *SMALL, *RANDOM, "--set", "training.head_epochs=1")
     first = person.types(*tuned, "--name", "first")
     assert "note   The base has random weights, as asked for." in first
-    assert first.count(CACHED) == 4  # training and validation images, at two depths
+    assert first.count(CACHED) == 2  # at two depths
     assert "The base had random weights, as asked for." in first
 
     told = person.types("layers", "first")
