@@ -40,7 +40,7 @@ def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None
     assert CACHED not in again
     assert person.epochs("again") == person.epochs("first")
     other = ("train", "--preset", "feature-extraction", *SMALL, *RANDOM)
-    assert person.types(*other, "--set", "base.preprocessing=rescale").count(CACHED) == 2
+    assert person.types(*other, "--set", "base.preprocessing=rescale").count(CACHED) == 1
 
 
 def test_weights_that_are_none_are_refused_and_nothing_is_lost(person: Person) -> None:
