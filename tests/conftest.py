@@ -1,5 +1,6 @@
 """What all tests share: a cache folder of their own, and one process for all that import keras."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hang_ups_arrive() -> None:
+    """Under nohup a process ignores SIGHUP, and so would all that it starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
