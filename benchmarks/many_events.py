@@ -23,6 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from side_by_side import markdown
+
 from workbench.paths import Workspace
 from workbench.runs.events import SCHEMA, EventWriter
 from workbench.runs.folder import RunFolder, create_run
@@ -33,13 +35,13 @@ START = 1_764_000_000.0  # unix seconds
 PROGRESS_SECONDS, MACHINE_SECONDS, EPOCH_SECONDS = 0.5, 5.0, 60.0
 TICKS = int(EPOCH_SECONDS / PROGRESS_SECONDS)  # of progress in an epoch
 LAYERS = [f"block{number}_conv" for number in range(1, 13)]
-TITLES = {
-    "events": "events",
-    "mebibytes": "MiB",
-    "open_seconds": "open in the app (s)",
-    "runs_seconds": "`workbench runs` (s)",
-    "writer_seconds": "ready to write (s)",
-    "open_mebibytes": "memory to open (MiB)",
+COLUMNS = {
+    "events": ("events", ",.0f"),
+    "mebibytes": ("MiB", ",.1f"),
+    "open_seconds": ("open in the app (s)", ".3f"),
+    "runs_seconds": ("`workbench runs` (s)", ".3f"),
+    "writer_seconds": ("ready to write (s)", ".4f"),
+    "open_mebibytes": ("memory to open (MiB)", ",.1f"),
 }
 
 Row = dict[str, float]
@@ -167,13 +169,9 @@ def row_of(events: int, rounds: int) -> Row:
 
 def table(rows: list[Row]) -> str:
     """The rows in markdown."""
-    lines = [f"| {' | '.join(TITLES.values())} |", f"|{'---:|' * len(TITLES)}"]
-    for row in rows:
-        size = f"{row['events']:,.0f} | {row['mebibytes']:,.1f}"
-        seconds = f"{row['open_seconds']:.3f} | {row['runs_seconds']:.3f}"
-        rest = f"{row['writer_seconds']:.4f} | {row['open_mebibytes']:,.1f}"
-        lines.append(f"| {size} | {seconds} | {rest} |")
-    return "\n".join(lines)
+    titles = [title for title, _ in COLUMNS.values()]
+    cells = [[format(row[name], kind) for name, (_, kind) in COLUMNS.items()] for row in rows]
+    return markdown(titles, cells)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from side_by_side import markdown
 
 from workbench.datasets.audit import AUDIT_NAME, audit, write_audit
 from workbench.datasets.duplicates import near_pairs
@@ -185,14 +186,14 @@ def row_of(name: str, images: int, source: Path, side: int) -> dict[str, float |
 def table(rows: list[dict[str, float | str]]) -> str:
     """Seconds of each step with microseconds an image in brackets, as markdown."""
     titles = ("set", "images", *STEPS, "memory", "an image")
-    lines = [" | ".join(titles), " | ".join("---" for _ in titles)]
+    cells = []
     for row in rows:
         images = int(row["images"])
         steps = (f"{float(row[s]):.2f} s ({float(row[s]) / images * 1e6:,.0f})" for s in STEPS)
         memory = float(row["memory"])
-        cells = (str(row["set"]), f"{images:,}", *steps, f"{memory / 1e6:,.0f} MB")
-        lines.append(" | ".join((*cells, f"{memory / images / 1e3:.2f} kB")))
-    return "\n".join(f"| {line} |" for line in lines)
+        held = f"{memory / 1e6:,.0f} MB", f"{memory / images / 1e3:.2f} kB"
+        cells.append((str(row["set"]), f"{images:,}", *steps, *held))
+    return markdown(titles, cells)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import book
+from side_by_side import markdown
 
 from workbench.runs.events import LIFE_ENDS
 from workbench.runs.folder import RunFolder
@@ -92,10 +93,10 @@ def main() -> None:
             rows.append({"strategy": name, **found})
             print(f"{name}: {found}", flush=True)
     decoded, packed = given.images * 150 * 150 * 3 * 4, given.images * 150 * 150 * 3
-    print("\n| strategy | own | with files |\n|---|---:|---:|")
-    for row in rows:
-        figures = f"{human_bytes(row['own'])} | {human_bytes(row['with files'])}"
-        print(f"| {row['strategy']} | {figures} |")
+    cells = [
+        (row["strategy"], human_bytes(row["own"]), human_bytes(row["with files"])) for row in rows
+    ]
+    print("\n" + markdown(("strategy", "own", "with files"), cells))
     print(
         f"\n{given.images:,} images of 150 x 150 are {human_bytes(packed)} in the pack and would "
         f"be {human_bytes(decoded)} as float32."

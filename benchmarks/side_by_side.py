@@ -7,7 +7,7 @@ them there, which is how all.py makes RESULTS.md.
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -82,16 +82,20 @@ def table(rows: list[Row], ways: tuple[str, str] = WAYS) -> str:
     Args:
         ways: what the two columns of figures are.
     """
-    lines = [
-        f"| | {ways[0]} | {ways[1]} | unit | ratio | promised |",
-        "|---|---:|---:|---|---:|---:|",
-    ]
+    cells = []
     for row in rows:
-        wanted = "-" if row.wanted is None else f"{row.wanted:g}"
-        figures = f"{row.book:,.3g} | {row.ours:,.3g} | {row.unit} | {row.ratio:.2f}"
-        lines.append(f"| {row.work} | {figures} | {wanted} |")
-    lines += [f"\n{row.work}: {row.note}" for row in rows if row.note]
-    return "\n".join(lines)
+        wanted = "-" if row.wanted is None else f"{row.wanted:.3g}"
+        figures = f"{row.book:,.3g}", f"{row.ours:,.3g}", row.unit, f"{row.ratio:.2f}"
+        cells.append((row.work, *figures, wanted))
+    notes = [f"\n{row.work}: {row.note}" for row in rows if row.note]
+    return "\n".join([markdown(("", *ways, "unit", "ratio", "promised"), cells), *notes])
+
+
+def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is text; the others stand to the right."""
+    lines = [" | ".join(titles), " | ".join(["---", *["---:"] * (len(titles) - 1)])]
+    lines += [" | ".join(row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def parser(about: str | None, rounds: int) -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from side_by_side import markdown
 
 from workbench.training.environment import prepare_environment
 
@@ -86,18 +87,16 @@ def main() -> None:
         for seed in range(1, given.seeds + 1):
             all_found.append(measure(given.images, given.weights, seed, given.head, Path(scratch)))
             print(f"seed {seed}: {all_found[-1]}", flush=True)
-    rows = []
-    print("\n| views | test accuracy | against every epoch | test loss | epochs |")
-    print("|---|---:|---:|---:|---:|")
+    rows, cells = [], []
     for name in VIEWS:
         accuracy, loss, epochs = np.array([found[name] for found in all_found]).T
         best = np.array([found["every epoch"][0] for found in all_found])
         gap, error = (accuracy - best).mean(), (accuracy - best).std(ddof=1) / len(best) ** 0.5
         rows.append({"views": name, "accuracy": accuracy.mean(), "gap": gap, "error": error})
-        print(
-            f"| {name} | {accuracy.mean():.4f} | {gap:+.4f} ± {error:.4f} | {loss.mean():.4f} | "
-            f"{epochs.mean():.0f} |"
-        )
+        figures = f"{accuracy.mean():.4f}", f"{gap:+.4f} ± {error:.4f}", f"{loss.mean():.4f}"
+        cells.append((name, *figures, f"{epochs.mean():.0f}"))
+    titles = ("views", "test accuracy", "against every epoch", "test loss", "epochs")
+    print("\n" + markdown(titles, cells))
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")
 

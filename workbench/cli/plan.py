@@ -91,9 +91,8 @@ def stage_lines(
         what = f"up to {stage.prefix} ({human_size(cost.prefix_shape)})"
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
-            views = f" in each of {plural(stage.views, 'view')}" if stage.views else ""
-            cached = images["train"] * stage.views_made + images["validation"]
-            size = human_bytes(cost.prefix_bytes * cached)
+            views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
+            size = human_bytes(cost.kept_bytes(images))
             time = f", about {human_seconds(took.prefix)}" if took else ""
             lines.append(f"  prefix   {what}: {part}, once an image{views}{time}; {size} on disk")
         else:

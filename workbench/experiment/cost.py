@@ -1,7 +1,7 @@
 """What a plan costs, in operations, numbers and bytes, before anything runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
@@ -61,6 +61,10 @@ class StageCost:
     training: Work
     batch_size: int
     memory_bytes: int
+
+    def kept_bytes(self, images: Mapping[str, int]) -> int:
+        """Of all cached outputs; `images` by "train" and "validation"."""
+        return self.prefix_bytes * self.stage.images_passed(images)
 
 
 def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:

@@ -107,7 +107,7 @@ def stage_seconds(cost: StageCost, images: Mapping[str, int], speed: Speed) -> S
     )
     once = 0.0
     if stage.cached:
-        passed = images["train"] * stage.views_made + validated
+        passed = stage.images_passed(images)
         once = speed.forward(cost.prefix, passed, passed / PREFIX_BATCH)
     elif stage.prefix is not None:
         passed = trained + validated

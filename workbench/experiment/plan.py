@@ -1,6 +1,7 @@
 """The plan: an experiment as a list of stages. One engine runs any stage."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workbench.experiment.spec import ExperimentSpec
@@ -45,6 +46,14 @@ class Stage:
     def views_made(self) -> int:
         """How often each training image passes a cached prefix: views are made when needed."""
         return max(min(self.views, self.epochs), 1)
+
+    def images_passed(self, images: Mapping[str, int]) -> int:
+        """How many images pass a cached prefix, each view counted.
+
+        Args:
+            images: by "train" and "validation".
+        """
+        return images["train"] * self.views_made + images["validation"]
 
     def trains(self, layer: str) -> bool:
         """True where the plan lets a layer's weights move."""

@@ -197,10 +197,9 @@ def _prefix(
     stage = cost.stage
     told = ""
     if stage.cached:
-        passed = images["train"] * max(stage.views, 1) + images["validation"]
-        views = f" in each of {plural(stage.views, 'view')}" if stage.views else ""
+        views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
         time = f"about {human_seconds(took.prefix)}, " if took else ""
-        told = f"{views}: {time}{human_bytes(cost.prefix_bytes * passed)} on disk"
+        told = f"{views}: {time}{human_bytes(cost.kept_bytes(images))} on disk"
     words = prefix_in_words(spec.base_table, stage.prefix, stage.cached, told=told)
     if stage.prefix and not stage.cached and stage.augmented:
         some = f"base.views = {ENOUGH_VIEWS} would keep some"

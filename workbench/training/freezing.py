@@ -5,7 +5,7 @@ compared with those that the stage began with.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ class FreezeWatch:
             layer.name: [_began_with(variable, start or {}) for variable in _weights(layer)]
             for layer in self.layers
         }
+        self.sizes = {name: _norm(map(_parts, arrays)) for name, arrays in self.start.items()}
 
     def look(self) -> list[LayerTruth]:
         """The truth at this moment, a row for each layer with weights."""
@@ -74,10 +75,16 @@ class FreezeWatch:
                 layer.name,
                 TRAINS if self.stage.trains(layer.name) else FROZEN,
                 TRAINS if self.compiled[layer.name] else FROZEN,
-                _moved(_weights(layer), self.start[layer.name]),
+                self._moved(layer),
             )
             for layer in self.layers
         ]
+
+    def _moved(self, layer: keras.Layer) -> float:
+        now = (keras.ops.convert_to_numpy(variable) for variable in _weights(layer))
+        pairs = zip(now, self.start[layer.name], strict=True)
+        change = _norm(_difference(array, before) for array, before in pairs)
+        return change / max(self.sizes[layer.name], TINY)
 
 
 def _began_with(variable: keras.Variable, known: dict[str, np.ndarray]) -> np.ndarray:
@@ -123,20 +130,20 @@ def _weights(layer: keras.Layer) -> list[Any]:
     return [v for v in layer.variables if "seed_generator" not in v.path]
 
 
-def _moved(now: list[Any], start: list[np.ndarray]) -> float:
-    arrays = [keras.ops.convert_to_numpy(variable) for variable in now]
-    changed = sum(_squares(a, before) for a, before in zip(arrays, start, strict=True))
-    return math.sqrt(changed) / max(math.sqrt(sum(map(_squares, start))), TINY)
+def _norm(arrays: Iterable[Iterable[np.ndarray]]) -> float:
+    """Euclidean norm over all numbers of arrays that come in parts, in float64."""
+    return math.sqrt(sum(sum(map(_squares, parts)) for parts in arrays))
 
 
-def _squares(numbers: np.ndarray, others: np.ndarray | float = 0.0) -> float:
-    """Sum of (numbers - others)^2 in float64, in parts: all at once, a large layer takes 4 times
-    its own memory.
-    """
-    numbers, others = numbers.reshape(-1), np.reshape(others, -1)
-    total = 0.0
-    for start in range(0, numbers.size, PART):
-        here = slice(start, start + PART)
-        difference = numbers[here] - (others[here] if others.size > 1 else others)
-        total += float(np.square(difference, dtype=np.float64).sum())
-    return total
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Stretches of an array: squared all at once, a large layer would take twice its memory."""
+    flat = array.reshape(-1)
+    return (flat[start : start + PART] for start in range(0, flat.size, PART))
+
+
+def _difference(array: np.ndarray, other: np.ndarray) -> Iterator[np.ndarray]:
+    return (a - b for a, b in zip(_parts(array), _parts(other), strict=True))
+
+
+def _squares(part: np.ndarray) -> float:
+    return float(np.square(part, dtype=np.float64).sum())

@@ -147,11 +147,12 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def announce(self, prefix: Outputs, count: int) -> None:
+    def announce(self, prefix: Outputs, count: int, views: bool) -> None:
         """Tells what is about to be computed and kept, before anything is.
 
         Args:
             count: outputs, each view of an image counted.
+            views: whether images are augmented.
 
         Raises:
             UserError: the disk does not hold them.
@@ -165,9 +166,10 @@ class FeatureStore:
                 "Make room, halve them with --set base.prefix_dtype=float16, or compute them in "
                 "every epoch with --set base.prefix=streamed.",
             )
+        counted = f"{plural(count, 'image')}{', each view counted,' if views else ''}"
         self.told(
-            f"Everything up to {prefix.cut} is frozen: it runs once for {plural(count, 'image')}, "
-            f"each view counted, and its outputs are kept, {human_bytes(needed)}."
+            f"Everything up to {prefix.cut} is frozen: it runs once for {counted} and its outputs "
+            f"are kept, {human_bytes(needed)}."
         )
 
     @contextmanager

@@ -161,7 +161,7 @@ class CachedInputs:
         if not self.store.has(self.prefix, self.validation_rows):
             missing += len(self.validation_rows)
         if missing:
-            self.store.announce(self.prefix, missing)
+            self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
     def _kept(self, epoch: int) -> bool:
         return self.store.has(self.prefix, self.train_rows, self._changes(epoch))

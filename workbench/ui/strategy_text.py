@@ -45,10 +45,7 @@ def forecast(spec: ExperimentSpec, facts: DataFacts, figures: Figures | None) ->
     """Counts a spec's plan and, where there are figures, its time."""
     costs = tuple(stage_costs(spec, facts.classes))
     images = expected_images(facts, spec.data.split)
-    disk = tuple(
-        cost.prefix_bytes * (images["train"] * cost.stage.views_made + images["validation"])
-        for cost in costs
-    )
+    disk = tuple(cost.kept_bytes(images) for cost in costs)
     if figures is None:
         return Forecast(costs, disk)
     seconds = tuple(stage_seconds(cost, images, figures.speed) for cost in costs)
