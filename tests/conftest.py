@@ -26,6 +26,9 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hang_ups_arrive() -> None:
-    """Under nohup a process ignores SIGHUP, and so would all that it starts."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _signals_arrive() -> None:
+    """Under nohup, or in the background of a script, a process and all it starts ignore them."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
