@@ -101,17 +101,24 @@ def test_an_empty_order_has_no_batches(images: np.ndarray) -> None:
 
 
 def test_threads_end_with_the_block_in_the_middle_of_an_epoch(images: np.ndarray) -> None:
-    with train_batches(images, ORDER, 1, workers=3) as batches:
+    with train_batches(images, ORDER, 1, augmentation=augmented(), workers=3) as batches:
         next(batches)
         assert input_threads()
     assert input_threads() == []
     assert list(batches) == []
 
 
+def test_images_that_do_not_change_need_no_threads(images: np.ndarray) -> None:
+    with train_batches(images, ORDER, 1, workers=3) as batches:
+        next(batches)
+        assert input_threads() == []
+    assert list(batches) == []
+
+
 @pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
 def test_threads_end_when_training_fails(images: np.ndarray, raised: type[BaseException]) -> None:
     def train() -> None:
-        with train_batches(images, ORDER, 1, workers=3) as batches:
+        with train_batches(images, ORDER, 1, augmentation=augmented(), workers=3) as batches:
             next(batches)
             raise raised
 

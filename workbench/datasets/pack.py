@@ -84,7 +84,7 @@ def build_pack(
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for image in told(images, "pack", len(rows), progress):
-                file.write(image.tobytes())
+                file.write(image.data)
     except OSError as error:
         if error.errno not in _FULL:
             raise

@@ -1,4 +1,4 @@
-"""Batches for the network, from the pack: made ahead by threads for training.
+"""Batches for the network, from the pack: made ahead by threads where images are augmented.
 
 numpy and Pillow alone, so that any Keras backend can train; both release Python's lock while they
 work on pixels. Batches keep the numbers' type: the network makes floats of bytes where it runs,
@@ -54,7 +54,7 @@ def train_batches(
     workers: int | None = None,
     prefetch: int | None = None,
 ) -> Iterator[Iterator[np.ndarray]]:
-    """Iterates over an epoch's batches, made ahead in the background.
+    """Iterates over an epoch's batches, made ahead in the background if they are augmented.
 
     Batch k holds rows order[k * batch_size : (k + 1) * batch_size], in this order, whatever
     `workers` and `start_step` are. An exception in a thread is raised where its batch is due. When
@@ -82,7 +82,10 @@ def train_batches(
 
     steps = range(start_step, -(-len(order) // batch_size))
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
-        batches = _ahead(threads, make, steps, prefetch or workers + 1)
+        if augmentation:
+            batches = _ahead(threads, make, steps, prefetch or workers + 1)
+        else:  # to copy an image costs less than to hand it from thread to thread
+            batches = (make(step) for step in steps)
         try:
             yield batches
         finally:
