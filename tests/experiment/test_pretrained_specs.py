@@ -9,13 +9,13 @@ from workbench.experiment.cost import stage_costs
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import head_layers, layer_rows, plan_stages
 from workbench.experiment.presets import preset_tree
+from workbench.experiment.resuming import training_fingerprint
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import (
     apply_settings,
     dump_spec,
     parse_spec,
     read_spec,
-    training_fingerprint,
 )
 
 PHOTOS = DataFacts((374, 499), False, 3, classes=2, images=25_000, smallest_class=12_500,

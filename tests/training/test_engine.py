@@ -1,5 +1,6 @@
 """The engine on tiny images: learning, early stopping, stops, and going on at the same place."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +17,13 @@ from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.training.backend import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
+from workbench.training.divergence import Diverged, explodes
 from workbench.training.engine import Engine
 from workbench.training.models import build_model
+from workbench.training.order import epoch_order
 from workbench.training.place import Place, Stopped
+from workbench.training.progression import Running
+from workbench.training.stage_run import StageRun
 from workbench.training.variables import collect, restore
 
 CPU = Device("cpu", "CPU")
@@ -223,9 +228,65 @@ def test_a_changed_spec_does_not_go_on(tmp_path: Path) -> None:
     longer = Bench(make_spec("training.epochs=2"), tmp_path)
     longer.run(resume=True)
     assert [epoch["epoch"] for epoch in longer.history()] == [2]
-    other = Bench(make_spec("training.epochs=3", "training.batch_size=4"), tmp_path)
-    with pytest.raises(UserError, match="The spec was changed"):
+    other = Bench(make_spec("training.epochs=3", "training.optimizer=sgd"), tmp_path)
+    with pytest.raises(UserError, match="The spec was changed") as caught:
         other.run(resume=True)
+    assert "training.batch_size" in caught.value.hint
+    uneven = Bench(make_spec("training.epochs=3", "training.batch_size=3"), tmp_path)
+    with pytest.raises(UserError, match="received 3, and the run began with 8"):
+        uneven.run(resume=True)
+
+
+@pytest.mark.parametrize(
+    ("looks", "step"),
+    [(1, 0), (3, 4), (6, 9), (7, 9)],  # the beginning, the middle, and two of the validation
+)
+def test_a_smaller_batch_goes_on_at_the_same_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int, step: int
+) -> None:
+    """36 images: 5 steps of 8, the last of them with 4, are 9 steps of 4."""
+    began = Bench(make_spec("training.epochs=1"), tmp_path)
+    with pytest.raises(Stopped):
+        began.run(stop_at(looks))
+    smaller = Bench(make_spec("training.epochs=1", "training.batch_size=4"), tmp_path)
+    with pytest.raises(Stopped) as stopped:
+        smaller.run(stop_at(1), resume=True)
+    assert stopped.value.place == Place(0, 1, step)
+    trained: list[int] = []
+    take_step = StageRun._step
+
+    def noted(run: StageRun, x: np.ndarray, rows: np.ndarray, *place: int) -> None:
+        trained.extend(rows.tolist())
+        take_step(run, x, rows, *place)
+
+    monkeypatch.setattr(StageRun, "_step", noted)
+    model = smaller.run(resume=True)
+    assert trained == epoch_order(36, 1, 0, 1, None, 8)[step * 4 :].tolist()
+    assert int(model.optimizer.iterations) == min(looks - 1, 5) + 9 - step
+
+
+def test_with_a_lower_rate_from_here_on(tmp_path: Path) -> None:
+    began = Bench(make_spec("training.schedule=constant"), tmp_path)
+    with pytest.raises(Stopped):
+        began.run(stop_at(8))  # the second epoch
+    spec = make_spec("training.schedule=constant", "training.learning_rate=0.001")
+    slower = Bench(spec, tmp_path)
+    slower.run(resume=True)
+    assert [epoch["learning_rate"] for epoch in slower.history()] == [0.001, 0.001]
+
+
+def test_other_layers_do_not_go_on(tmp_path: Path) -> None:
+    """Plain SGD keeps no state of its variables, so nothing but their names could tell."""
+
+    class HeadOnly(Bench):
+        def stages(self) -> tuple[Stage, ...]:
+            return tuple(replace(s, trainable=("dense1", "output")) for s in super().stages())
+
+    settings = ("training.optimizer=sgd",)
+    with pytest.raises(Stopped):
+        Bench(make_spec(*settings), tmp_path).run(stop_at(3))
+    with pytest.raises(UserError, match=r"2 variables trained before .* the first is conv1/bias"):
+        HeadOnly(make_spec(*settings), tmp_path).run(resume=True)
 
 
 def test_a_run_that_had_ended_is_only_handed_on(tmp_path: Path) -> None:
@@ -280,10 +341,70 @@ def test_weights_that_are_no_numbers_end_the_run_and_spares_the_checkpoint(tmp_p
                      "training.learning_rate=10")  # fmt: skip
     wild = Bench(spec, tmp_path)
     wild.data = replace(wild.data, images=np.full((60, 8, 8, 1), np.inf, np.float32))
-    with pytest.raises(UserError, match="Training has diverged") as caught:
+    with pytest.raises(Diverged, match="Training has diverged") as caught:
         wild.run()
     assert "--set training.learning_rate=1" in caught.value.hint
     assert (tmp_path / "last.npz").read_bytes() == before
+
+
+class Breaking(Bench):
+    """Its images are no numbers any more once the run has told of an epoch's end."""
+
+    at = (0, 2)
+
+    def tell(self, kind: str, /, **fields: Any) -> None:
+        super().tell(kind, **fields)
+        if kind == "checkpoint_saved" and (fields["stage"], fields["epoch"]) == self.at:
+            self.data.images[:] = np.inf
+
+    def run(self, *given: Any, **named: Any) -> keras.Model:
+        images = self.data.images.astype(np.float32)
+        self.data = replace(self.data, images=images)
+        return super().run(*given, **named)
+
+
+PLAIN = ("augmentation.rotation=0", "augmentation.horizontal_flip=false")
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [("best", "the weights of epoch 1, the best so far"),
+     ("last", "the weights of the last checkpoint, epoch 2")],
+)  # fmt: skip
+def test_a_run_that_diverges_ends_with_its_last_good_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, words: str
+) -> None:
+    one = Bench(
+        make_spec("training.epochs=1", "training.schedule=constant", *PLAIN), tmp_path / "1"
+    )
+    one.data = replace(one.data, images=one.data.images.astype(np.float32))
+    expected = one.run()
+    spec = make_spec("training.schedule=constant", f"training.keep={keep}", *PLAIN)
+    bench = Breaking(spec, tmp_path / "3")
+    model = build_model(bench.spec, 2)
+    monkeypatch.setattr("test_engine.build_model", lambda *_: model)
+    with pytest.raises(Diverged) as caught:
+        bench.run()
+    assert caught.value.restored == words
+    for a, b in zip(expected.get_weights(), model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_one_that_diverges_before_it_has_learned_anything_keeps_nothing(tmp_path: Path) -> None:
+    bench = Bench(make_spec(*PLAIN), tmp_path)
+    bench.data = replace(bench.data, images=np.full((60, 8, 8, 1), np.nan, np.float32))
+    with pytest.raises(Diverged) as caught:
+        bench.run()
+    assert caught.value.restored == ""
+
+
+@pytest.mark.parametrize(("mean", "steps", "hopeless"), [
+    (0.99e5, 20, False), (1.01e5, 19, False), (1.01e5, 20, True),
+])  # fmt: skip
+def test_a_loss_beyond_all_hope(mean: float, steps: int, hopeless: bool) -> None:
+    """Of two classes, guessing has a loss of log 2."""
+    running = Running(loss=mean * math.log(2) * 160, images=160)
+    assert explodes(running, steps, classes=2) is hopeless
 
 
 def test_balanced_weights_make_classes_count_alike() -> None:

@@ -38,6 +38,7 @@ class StageCost:
     Attributes:
         parameters: of the whole network.
         trainable: those that may move.
+        above: those that lie above the frozen prefix, which a checkpoint holds.
         prefix_shape: of one output of the frozen prefix, None without one.
         prefix_bytes: of one cached output, 0 where none is kept.
         prefix_share: multiply-adds of the base that lie in the prefix, from 0 to 1.
@@ -53,6 +54,7 @@ class StageCost:
     stage: Stage
     parameters: int
     trainable: int
+    above: int
     prefix_shape: tuple[int, ...] | None
     prefix_bytes: int
     prefix_share: float
@@ -61,6 +63,16 @@ class StageCost:
     training: Work
     batch_size: int
     memory_bytes: int
+
+    @property
+    def weights_bytes(self) -> int:
+        """Of the weights that a checkpoint holds."""
+        return 4 * self.above
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Of a checkpoint: those weights, and what the optimizer keeps for each that trains."""
+        return self.weights_bytes + 4 * self.trainable * OPTIMIZER_SLOTS[self.stage.optimizer]
 
     def kept_bytes(self, images: Mapping[str, int]) -> int:
         """Of all cached outputs; `images` by "train" and "validation"."""
@@ -75,6 +87,17 @@ def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
     """
     rows = layer_rows(spec, classes)
     return [_stage_cost(spec, stage, rows) for stage in plan_stages(spec)]
+
+
+def saved_bytes(costs: Sequence[StageCost]) -> int:
+    """Disk that a run of these stages fills at most, beside the data: checkpoints and model.
+
+    Of each stage the weights that it began with and two bests; of the largest the last checkpoint,
+    the one before, and one that is being written; the model, and another while it is written.
+    """
+    stages = sum(3 * cost.weights_bytes for cost in costs)
+    largest = max(cost.checkpoint_bytes for cost in costs)
+    return stages + 3 * largest + 2 * 4 * costs[0].parameters
 
 
 def forward_work(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) -> Work:
@@ -127,6 +150,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
         stage=stage,
         parameters=parameters,
         trainable=trainable,
+        above=sum(row.parameters for row in above),
         prefix_shape=shape,
         prefix_bytes=size,
         prefix_share=share,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE, LayerRow, head_stack, network_stack
 
+HEAD_FIRST = "head first"  # the stage before blocks of the base train
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -84,7 +86,7 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
     trained = spec.base.trained_layers(table)
     cut = table.deepest_cut(set(trained))
     return (
-        _stage(spec, 0, "head first", head, top, training.head_learning_rate, training.head_epochs),
+        _stage(spec, 0, HEAD_FIRST, head, top, training.head_learning_rate, training.head_epochs),
         _stage(
             spec,
             1,

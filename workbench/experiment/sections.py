@@ -282,6 +282,9 @@ class TrainingSpec(Section):
     jit: Literal["auto", "on", "off"] = Field(
         "auto", description="compile steps with XLA; auto: off on the CPU, on on a GPU"
     )
+    out_of_memory: Literal["stop", "retry"] = Field(
+        "stop", description="retry: go on with half the batch in a fresh process"
+    )
     gpu: Gpu = Field(
         "auto", description="auto: the freest; none: the CPU; or a number as nvidia-smi counts"
     )

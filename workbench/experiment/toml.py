@@ -1,10 +1,11 @@
 """Specs in and out of TOML, with errors in words: file, key, value received, what is allowed."""
 
 import difflib
-import hashlib
-import json
+import os
 import re
+import stat
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.text import one_of, safe_text
 
 Tree = dict[str, Any]
+
+# A spec with every value visible has 3 kB; a chain of dotted keys costs its length squared.
+MOST_BYTES = 32 * 1024
+MOST_LEVELS = 16  # of tables and lists inside each other; a spec needs four
+MOST_FAULTS = 20  # told one by one
+_TOO_DEEP = f"its tables or lists lie more than {MOST_LEVELS} deep in each other"
+_LONG_NUMBER = "a number of thousands of digits"
 
 
 def read_spec(path: Path) -> ExperimentSpec:
@@ -32,10 +40,10 @@ def read_tree(path: Path) -> Tree:
     """The tables of a TOML file, unchecked.
 
     Raises:
-        UserError: no such file, or no TOML.
+        UserError: no such file, no regular one, one far too large, or no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_content(path).decode("utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
@@ -43,6 +51,23 @@ def read_tree(path: Path) -> Tree:
         raise UserError(f"{safe_text(path)} is no TOML: it is no UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
+    except RecursionError:
+        raise UserError(f"{safe_text(path)} is no spec: {_TOO_DEEP}.") from None
+    except ValueError:  # Python reads no longer ones
+        raise UserError(f"{safe_text(path)} is no spec: it holds {_LONG_NUMBER}.") from None
+
+
+def _content(path: Path) -> bytes:
+    """Of a small regular file; a pipe of that name would be waited for, a device never ends."""
+    with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UserError(f"{safe_text(path)} is no spec: it is no regular file.")
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(
+            f"{safe_text(path)} is no spec: it is larger than {MOST_BYTES // 1024} KiB."
+        )
+    return content
 
 
 def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
@@ -56,8 +81,13 @@ def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
     """
     try:
         return ExperimentSpec.model_validate(_lists_to_tuples(tree))
+    except RecursionError:
+        raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.") from None
     except ValidationError as error:
-        lines = list(dict.fromkeys(_in_words(detail) for detail in error.errors()))
+        details = error.errors()
+        lines = list(dict.fromkeys(_in_words(detail) for detail in details[:MOST_FAULTS]))
+        if len(details) > MOST_FAULTS:
+            lines.append(f"and {len(details) - MOST_FAULTS:,} more faults.")
         raise UserError("\n".join(f"{safe_text(where)}: {line}" for line in lines)) from None
 
 
@@ -81,27 +111,6 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]
     return tree
-
-
-def training_fingerprint(spec: ExperimentSpec) -> str:
-    """Names what a place in training means: what may change while a run goes on is left out.
-
-    A longer or shorter training, the choice of what is kept, the GPU and the evaluation may
-    change.
-    """
-    tree = spec_tree(spec)
-    for key in ("name", "preset", "evaluation"):
-        tree.pop(key, None)
-    for key in ("epochs", "early_stopping", "keep", "gpu"):
-        del tree["training"][key]
-    for key in ("prefix", "weights"):  # the same bits from elsewhere; the weights' own print counts
-        tree.get("base", {}).pop(key, None)
-    if tree.get("base", {}).get("accelerator") == "none":  # as before there was one
-        del tree["base"]["accelerator"]
-    if tree["training"]["shuffle"] == "images":  # likewise
-        del tree["training"]["shuffle"]
-    del tree["data"]["source"]  # a folder may move; the manifest tells of its images
-    return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
@@ -131,14 +140,19 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
 
 def field_at(location: tuple[str, ...]) -> Tree | None:
     """The JSON schema of a key such as ("training", "batch_size"); None where there is none."""
-    schema = ExperimentSpec.model_json_schema()
-    here: Tree = schema
+    schema = _schema()
+    here = schema
     for name in location:
         here = _resolve(schema, here)
         if name not in here.get("properties", {}):
             return None
         here = here["properties"][name]
     return _resolve(schema, here)
+
+
+@cache
+def _schema() -> Tree:
+    return ExperimentSpec.model_json_schema()
 
 
 def keys() -> list[str]:
@@ -168,10 +182,17 @@ def _in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
         return f"{name}: {message}." if key else f"{message}."
-    received = safe_text(repr(detail["input"]))
+    received = _received(detail["input"])
     position = location[len(key) :]
     entry = next((f" (entry {int(p) + 1})" for p in position if p.isdigit()), "")
     return f"{name}: received {received}{entry}; allowed: {_allowed(field_at(key) or {})}."
+
+
+def _received(value: Any) -> str:
+    try:
+        return safe_text(repr(value))
+    except ValueError:  # Python writes no longer ones
+        return _LONG_NUMBER
 
 
 def _unknown_key(location: tuple[str, ...]) -> str:
@@ -255,7 +276,7 @@ def _bounds(field: Tree) -> str:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -267,13 +288,19 @@ def _short_lists_on_one_line(text: str) -> str:
     return re.sub(r"(?m)(?<= = )\[\n((?:    [^\n]*,\n)+)\]$", joined, text)
 
 
-def _lists_to_tuples(value: Any) -> Any:
-    """TOML has lists; the strict spec holds tuples."""
+def _lists_to_tuples(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """TOML has lists; the strict spec holds tuples.
+
+    Raises:
+        RecursionError: there are more levels than that.
+    """
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return tuple(_lists_to_tuples(inner) for inner in value)
-    return value
+        return {key: _lists_to_tuples(inner, levels - 1) for key, inner in value.items()}
+    return tuple(_lists_to_tuples(inner, levels - 1) for inner in value)
 
 
 def _copy(tree: Tree) -> Tree:

@@ -36,6 +36,8 @@ know; a change that would mislead such a reader raises SCHEMA. How they are read
     checkpoint_saved  stage, epoch, step
     resumed           stage, epoch, step: the place that goes on; all that was told of that epoch
                       and of later ones is superseded
+    batch_halved      from_size, to_size (images a step): memory was not enough, and a fresh process
+                      goes on with less
     stage_finished    stage, reason (all epochs or early stopping), best_epoch (null without
                       validation images), kept_epoch, seconds
     evaluating        phase, done, total
@@ -43,7 +45,9 @@ know; a change that would mislead such a reader raises SCHEMA. How they are read
                       shifted {pixels, accuracy} or null
   and one that ends a life:
     stopped           stage, epoch, step: a stop was asked for, and resume goes on here
-    failed            kind (user: a person can mend it; error), message, hint
+    failed            kind (user: a person can mend it; memory: out of it; disk: full, or not to be
+                      written; diverged: NaN or an exploding loss; error: nobody foresaw it),
+                      message, hint
     finished          seconds
 """
 

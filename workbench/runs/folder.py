@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def reserve_path(self) -> Path:
+        """Room on the disk for the worker's last words, should it become full."""
+        return self.path / ".reserve"
+
+    @property
     def model_path(self) -> Path:
         """The finished model."""
         return self.path / "model.keras"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 WORKER_MODULE = "workbench.worker"
+ON_FINISH = "WORKBENCH_ON_FINISH"  # the variable that holds a command to run at a run's end
 # Nothing is kept from being removed by a worker that stands in it, and no file of a person's
 # folder is taken for a Python module.
 WORKING_FOLDER = "/"

@@ -8,8 +8,9 @@ import errno
 import json
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,9 @@ class Checkpoint:
 
     Attributes:
         spec: fingerprint of what the place means: other data or batches make it another place.
+        settings: what of the spec may change from life to life, as it was (see
+            `experiment.resuming`); {} in old files.
+        trainable: paths of the variables that trained; () in old files.
     """
 
     place: Place
@@ -40,6 +44,13 @@ class Checkpoint:
     arrays: Arrays
     running: Running = field(default_factory=Running)
     spec: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    trainable: tuple[str, ...] = ()
+
+    def place_for(self, batch_size: int) -> Place:
+        """The same place where steps take `batch_size` images, a divisor of what they took."""
+        smaller = self.settings.get("batch_size", batch_size) // batch_size
+        return replace(self.place, step=self.place.step * smaller)
 
 
 class CheckpointFolder:
@@ -180,6 +191,8 @@ def _read(path: Path, with_arrays: bool) -> Checkpoint:
         arrays,
         Running(**state["running"]),
         state["spec"],
+        state.get("settings", {}),
+        tuple(state.get("trainable", ())),
     )
 
 
@@ -202,6 +215,8 @@ def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) 
         "progression": asdict(checkpoint.progression),
         "running": asdict(checkpoint.running),
         "spec": checkpoint.spec,
+        "settings": checkpoint.settings,
+        "trainable": checkpoint.trainable,
     }
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     with atomic_file(path) as temporary:

@@ -120,9 +120,15 @@ def _member(group: h5py.Group, path: str, kind: type) -> Any:
 
 
 def _numbers(dataset: h5py.Dataset, layer: str) -> np.ndarray:
-    """The values, once it is sure that they lie in this file and are numbers."""
+    """The values, once it is sure that they lie in this file as they are, and are numbers."""
     if dataset.external or dataset.is_virtual:
         raise ForeignFile(f"the values of {safe_text(layer)} lie in another file")
+    # Compressed pieces can grow without end, and a piece be larger than all values.
+    if dataset.id.get_create_plist().get_nfilters() or dataset.chunks:
+        raise ForeignFile(
+            f"the values of {safe_text(layer)} are compressed or in pieces, and Keras writes "
+            "them plainly"
+        )
     if dataset.dtype.kind != "f":
         raise ForeignFile(
             f"the values of {safe_text(layer)} are {dataset.dtype}, not floating point"

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from workbench.datasets.store import building
-from workbench.errors import UserError
+from workbench.errors import DiskFull
 from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.files import atomic_file
 from workbench.progress import Progress
@@ -101,7 +101,7 @@ class FeatureStore:
             changes: how each image is changed first; `views` has one entry for each of the rows.
 
         Raises:
-            UserError: the disk became full.
+            DiskFull: the disk became full.
         """
         path = self._path(prefix, rows, changes)
         if not path.exists():
@@ -126,7 +126,7 @@ class FeatureStore:
             these as `features` will give them. Where the block fails nothing is kept.
 
         Raises:
-            UserError: the disk became full.
+            DiskFull: the disk became full.
         """
         path = self._path(prefix, rows, changes)
         with (
@@ -155,12 +155,12 @@ class FeatureStore:
             views: whether images are augmented.
 
         Raises:
-            UserError: the disk does not hold them.
+            DiskFull: the disk does not hold them.
         """
         needed = count * math.prod(prefix.shape) * np.dtype(self.dtype).itemsize
         free = shutil.disk_usage(self.folder).free
         if needed > free:
-            raise UserError(
+            raise DiskFull(
                 f"The prefix's outputs need {human_bytes(needed)}, and {safe_text(self.folder)} "
                 f"has {human_bytes(free)} free.",
                 "Make room, halve them with --set base.prefix_dtype=float16, or compute them in "
@@ -196,7 +196,7 @@ class FeatureStore:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            raise UserError(
+            raise DiskFull(
                 f"The disk of {safe_text(self.folder)} became full while the prefix's outputs "
                 "were written; what was written of them is removed.",
                 "Make room and resume, or compute them in every epoch with "

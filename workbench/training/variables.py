@@ -43,6 +43,26 @@ def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
         variable.assign(saved[key])
 
 
+def trainable_paths(model: keras.Model) -> tuple[str, ...]:
+    """What trains, by path, in the model's order."""
+    return tuple(variable.path for variable in model.trainable_variables)
+
+
+def check_trainable(model: keras.Model, saved: tuple[str, ...]) -> None:
+    """Looks whether what trains now is what trained when a checkpoint was saved.
+
+    Raises:
+        UserError: it is not. Going on would silently freeze, or unfreeze, what differs.
+    """
+    different = sorted(set(saved) ^ set(trainable_paths(model)))
+    if different:
+        raise UserError(
+            f"{len(different)} variables trained before the checkpoint and would not now, or the "
+            f"other way round; the first is {safe_text(different[0])}.",
+            "The layers of a run must not change between its parts; start a new run instead.",
+        )
+
+
 def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
     """The variables of the groups by `group/path`.
 

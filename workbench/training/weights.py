@@ -48,7 +48,7 @@ def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:
         raise UserError(
             f"{shown} does not hold weights of {table.title}: {error.problem}.", error.hint
         ) from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise UserError(
             f"{shown} cannot be read: it is cut short or damaged ({safe_text(error)}).",
             f"Bring it again; its size here is {path.stat().st_size:,} bytes.",

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The terminal may go at any time; training stays.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if given.job == "train":
-        from workbench.worker.train import train_run
+        from workbench.worker.life import train_run
 
         return train_run(given.folder, given.lock_fd, given.resume)
     if given.job == "warm":

@@ -5,10 +5,6 @@ Everything it has to say goes into the run's event log, which ends with one of `
 """
 
 import json
-import os
-import platform
-import signal
-import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -21,6 +17,7 @@ from workbench.datasets.manifest import Row, read_manifest, write_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
 from workbench.errors import UserError
+from workbench.experiment.batch import halved
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
@@ -32,8 +29,6 @@ from workbench.machine.system import available_memory
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter, newest_by_stage
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import this_host
-from workbench.runs.launch import stop_requested
 from workbench.runs.queue import wait_for_turn
 from workbench.runs.reader import read_events
 from workbench.text import safe_text
@@ -41,8 +36,13 @@ from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import check_accelerator, prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
+from workbench.worker.control import StopRequest
 from workbench.worker.device import claim_device, expected_seconds
-from workbench.worker.failures import failure_in_words
+from workbench.worker.failures import (
+    out_of_memory,
+    ran_out_of_memory,
+)
+from workbench.worker.space import check_space
 from workbench.worker.warm import warm_up_for
 from workbench.worker.warnings import warnings_of
 from workbench.worker.weights import base_weights
@@ -52,66 +52,7 @@ if TYPE_CHECKING:
     from workbench.training.engine import Engine
 
 TELL_SECONDS = 0.5  # between two events of the same progress
-POLL_SECONDS = 0.3  # between two looks for a stop request
-
-
-def train_run(path: Path, lock_fd: int, resume: bool) -> int:
-    """Trains the run in a folder; returns the process's exit code.
-
-    Args:
-        lock_fd: the run's lock, taken by the launcher and held until the last event is told.
-        resume: True to go on at the last checkpoint.
-    """
-    os.set_inheritable(lock_fd, False)
-    folder = RunFolder(path)
-    job = TrainJob(folder, EventWriter(folder.events_path), StopRequest(folder))
-    try:
-        return _told(job, resume)
-    finally:
-        os.close(lock_fd)  # before the libraries' own clean-up, which takes a second
-
-
-def _told(job: "TrainJob", resume: bool) -> int:
-    """Runs the job; whatever becomes of it is told as the last event."""
-    try:
-        _introduce(job)
-        job.run(resume)
-    except Stopped as stop:
-        job.events.write("stopped", **asdict(stop.place))
-        return 0
-    except UserError as error:
-        job.events.write("failed", kind="user", message=error.message, hint=error.hint)
-        return 2
-    except Exception as error:
-        traceback.print_exc()
-        message, hint = failure_in_words(error)
-        job.events.write("failed", kind="error", message=message, hint=hint)
-        return 1
-    job.events.write("finished", seconds=time.monotonic() - job.started)
-    return 0
-
-
-class StopRequest:
-    """True once a stop was asked for: by a signal, or by a file in the control folder."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.asked = False
-        self.looked = 0.0
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if not self.asked and now - self.looked > POLL_SECONDS:
-            self.looked = now
-            self.asked = stop_requested(self.folder)
-        return self.asked
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        if self.asked:  # asked twice: end at once, the last checkpoint stands
-            os._exit(128 + number)
-        self.asked = True
+AGAIN = "again"
 
 
 @dataclass
@@ -138,7 +79,7 @@ class TrainJob:
     def run(self, resume: bool) -> None:
         """Raises Stopped, UserError, or whatever went wrong."""
         spec = read_spec(self.folder.spec_path)
-        checkpoint = self._checkpoint() if resume else None
+        checkpoint = self._checkpoint(spec.training.batch_size) if resume else None
         wait_for_turn(
             self.folder, self._progress, self.stop_asked, is_next=lambda: warm_up_for(spec)
         )
@@ -152,6 +93,7 @@ class TrainJob:
         self._tell_data(prepared, data)
         for message in warnings_of(spec, data, prepared.leaked(), available_memory()):
             self._note(message)
+        check_space(self.folder, spec, data.classes)
         self._claim(spec)
         self._progress("start Keras", 0, 0)
         prepare_environment(spec.training.deterministic)
@@ -167,12 +109,12 @@ class TrainJob:
             name = safe_text(self.choice.device_name)
             self._note(f"Memory of {name} is held by {holders}.")
 
-    def _checkpoint(self) -> Checkpoint | None:
+    def _checkpoint(self, batch_size: int) -> Checkpoint | None:
         """Where a resumed run goes on; None from the beginning."""
         checkpoint, passed_over = CheckpointFolder(self.folder.checkpoints).load_last()
         if passed_over:
             self._note(passed_over)
-        self.place = checkpoint.place if checkpoint else START
+        self.place = checkpoint.place_for(batch_size) if checkpoint else START
         self.events.write("resumed", **asdict(self.place))
         return checkpoint
 
@@ -190,6 +132,7 @@ class TrainJob:
 
         from workbench.results.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
+        from workbench.training.divergence import Diverged
         from workbench.training.engine import Engine
         from workbench.training.models import build_model
         from workbench.training.weights import load_base_weights
@@ -221,10 +164,35 @@ class TrainJob:
             expected,
         )
         gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
-        with Sampler(self._sample, self.folder.path, gauge):
-            engine.run(plan_stages(spec), checkpoint)
+        try:
+            with Sampler(self._sample, self.folder.path, gauge):
+                self._run_engine(engine, checkpoint)
+        except Diverged as error:
+            if error.restored:
+                save_model(self.folder.model_path, model, spec, prepared.labels)
+                error.message += f" model.keras holds {error.restored}."
+            raise
         self.place = engine.place
         save_model(self.folder.model_path, model, spec, prepared.labels)
+
+    def _run_engine(self, engine: "Engine", checkpoint: Checkpoint | None) -> None:
+        """Trains through the plan.
+
+        Raises:
+            OutOfMemory: a smaller batch may help.
+            Stopped, Diverged, UserError: as `Engine.run`.
+        """
+        try:
+            engine.run(plan_stages(engine.spec), checkpoint)
+        except (UserError, Stopped):
+            raise
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            traceback.print_exc()
+            smaller = halved(engine.spec)
+            size = smaller.training.batch_size if smaller else None
+            raise out_of_memory(error, engine.spec.training.batch_size, size) from None
 
     def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
         """Measures the saved model on test images, or on validation images for want of others."""
@@ -344,16 +312,3 @@ def write_results(
     write_atomic(folder.predictions_path, table)
     results = {"format": 1, "split": split, **evaluation.figures, "versions": versions()}
     write_atomic(folder.results_path, json.dumps(results, indent=1))
-
-
-def _introduce(job: TrainJob) -> None:
-    """Says who works here: in worker.json and as the first event of this life."""
-    told = {
-        "pid": os.getpid(),
-        **this_host(),
-        "python": platform.python_version(),
-        **versions(),
-        "warm": "keras" in sys.modules,  # imported before there was a run
-    }
-    write_atomic(job.folder.worker_path, json.dumps({**told, "started": time.time()}, indent=1))
-    job.events.write("worker_started", **told)

@@ -20,7 +20,6 @@ from workbench.experiment.toml import read_spec
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, NONE
 from workbench.runs.folder import RunFolder
-from workbench.runs.process import WORKER_MODULE, train_command
 from workbench.runs.warm import LONGEST_ORDER
 from workbench.training.environment import prepare_environment
 
@@ -86,10 +85,10 @@ def wait_for_run(channel_fd: int) -> int:
     os.close(log)
     told = json.loads(order)
     folder, resume = Path(told["folder"]), bool(told["resume"])
-    if not _suits(warmth, folder):
-        _begin_anew(folder, lock, resume)
-    from workbench.worker.train import train_run
+    from workbench.worker.life import begin_anew, train_run
 
+    if not _suits(warmth, folder):
+        begin_anew(folder, lock, resume)
     return train_run(folder, lock, resume)
 
 
@@ -114,9 +113,3 @@ def _suits(warmth: Warmth | None, folder: Path) -> bool:
         return warmth is not None and warmth.suits(read_spec(RunFolder(folder).spec_path))
     except (OSError, UserError):
         return False
-
-
-def _begin_anew(folder: Path, lock: int, resume: bool) -> None:
-    os.set_inheritable(lock, True)
-    command = train_command(WORKER_MODULE, folder, lock, resume)
-    os.execv(command[0], command)

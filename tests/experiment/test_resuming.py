@@ -1,0 +1,104 @@
+"""What may change between two lives of a run, and a smaller batch in the middle of one."""
+
+from typing import Any
+
+import pytest
+
+from workbench.errors import UserError
+from workbench.experiment.batch import halved, with_batch_size
+from workbench.experiment.resuming import (
+    MAY_CHANGE,
+    check_change,
+    settings_of,
+    training_fingerprint,
+    with_settings,
+)
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, keys, parse_spec
+
+
+def make(*settings: str) -> ExperimentSpec:
+    tree: dict[str, Any] = {
+        "data": {"source": "photos", "image_size": [32, 32]},
+        "model": {"strategy": "convnet", "filters": [4]},
+        "training": {"batch_size": 24},
+    }
+    return parse_spec(apply_settings(tree, settings), "test")
+
+
+@pytest.mark.parametrize(
+    ("size", "half"), [(32, 16), (24, 12), (25, 5), (15, 5), (7, 1), (2, 1), (1, None)]
+)
+def test_half_a_batch_is_its_largest_smaller_divisor(size: int, half: int | None) -> None:
+    smaller = halved(make(f"training.batch_size={size}"))
+    assert (smaller and smaller.training.batch_size) == half
+
+
+def test_an_epoch_keeps_its_images() -> None:
+    smaller = halved(make("training.steps_per_epoch=10"))
+    assert smaller is not None
+    assert (smaller.training.batch_size, smaller.training.steps_per_epoch) == (12, 20)
+    assert with_batch_size(make(), 8).training.steps_per_epoch is None
+
+
+@pytest.mark.parametrize("size", [0, 5, 48])
+def test_only_a_divisor_will_do(size: int) -> None:
+    with pytest.raises(UserError, match=f"received {size}, and the run began with 24") as caught:
+        with_batch_size(make(), size)
+    assert "24, 12, 8, 6, 4, 3, 2, 1" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "training.epochs=99", "training.early_stopping=3", "training.keep=last",
+        "training.gpu=none",
+        "training.learning_rate=0.5", "training.batch_size=12", "training.out_of_memory=retry",
+        "data.source=elsewhere", "evaluation.shift=2", "name=other",
+    ],
+)  # fmt: skip
+def test_what_may_change(change: str) -> None:
+    check_change(make(), make(change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["training.optimizer=sgd", "training.seed=2", "data.image_size=[40,40]", "model.dropout=0.5",
+     "augmentation.rotation=5", "training.shuffle=blocks"],
+)  # fmt: skip
+def test_what_may_not(change: str) -> None:
+    key = change.split("=")[0]
+    with pytest.raises(UserError, match=f"{key} cannot change while a run goes on") as caught:
+        check_change(make(), make(change))
+    assert "training.learning_rate" in caught.value.hint
+    assert training_fingerprint(make()) != training_fingerprint(make(change))
+
+
+def test_a_batch_that_does_not_divide_may_not() -> None:
+    with pytest.raises(UserError, match="received 16, and the run began with 24"):
+        check_change(make(), make("training.batch_size=16"))
+
+
+def test_steps_of_an_epoch_follow_the_batch() -> None:
+    began = make("training.steps_per_epoch=10")
+    check_change(began, make("training.batch_size=12", "training.steps_per_epoch=20"))
+    for steps in (10, 19, 21):
+        with pytest.raises(UserError, match="it has to be 20"):
+            check_change(began, make("training.batch_size=12", f"training.steps_per_epoch={steps}"))
+
+
+def test_a_print_is_the_same_once_the_settings_are_put_back() -> None:
+    began = make()
+    goes_on = make("training.batch_size=12", "training.learning_rate=0.5", "training.epochs=99")
+    assert training_fingerprint(began) != training_fingerprint(goes_on)
+    put_back = with_settings(goes_on, settings_of(began))
+    assert training_fingerprint(put_back) == training_fingerprint(began)
+
+
+def test_a_checkpoint_without_settings_changes_nothing() -> None:
+    assert with_settings(make(), {}) == make()
+    assert with_settings(make(), {"seed": 5}) == make()  # not a setting: never taken from a file
+
+
+def test_every_key_that_may_change_is_one() -> None:
+    assert set(MAY_CHANGE) <= set(keys())
