@@ -1,17 +1,21 @@
 """A comparison in words, from plain figures."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from workbench.runs.compare import Comparison, Difference, Result, StageFigures
 from workbench.runs.compare_text import comparison_text, verdicts
+from workbench.runs.paired import Paired
 
 A = Result("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
 B = Result("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
 
 
-def comparison(*results: Result, shared: int | None = 100) -> Comparison:
-    counts = tuple(r.images for r in results)
-    return Comparison(tuple(r.run for r in results), [], [], [], list(results), counts, shared)
+def comparison(
+    *results: Result, shared: int | None = 100, pairs: Sequence[Paired] = ()
+) -> Comparison:
+    counts, runs = tuple(r.images for r in results), tuple(r.run for r in results)
+    return Comparison(runs, [], [], [], list(results), counts, shared, list(pairs))
 
 
 def test_results_in_a_table() -> None:
@@ -45,6 +49,21 @@ def test_only_those_that_were_measured_are_spoken_of() -> None:
     assert verdicts(comparison(A, B, c, d)) == [both, better, "c and d were not measured."]
     assert verdicts(comparison(A, c, shared=None)) == ["c was not measured."]
     assert verdicts(comparison(c, d, shared=None)) == ["c and d were not measured."]
+
+
+def test_the_images_that_both_have_answered_say_more_than_intervals() -> None:
+    same = "All were measured on the same 100 test images."
+    counted = (
+        "of 100 images that both have answered, only a has 12 right and only b 2 (McNemar's exact "
+        "test, p = 0.013)."
+    )
+    pair = Paired("a", "b", 100, 12, 2, 0.0129)
+    better = f"a is better than b, beyond chance: {counted}"
+    assert verdicts(comparison(A, B, pairs=[pair])) == [same, better]
+    close = verdicts(comparison(A, B, pairs=[replace(pair, p_value=0.05)]))
+    assert close[1].startswith("a and b are too close to call: of 100 images")
+    (_, sure) = verdicts(comparison(A, B, pairs=[replace(pair, p_value=2e-9)]))
+    assert "p = less than 0.0001" in sure
 
 
 def test_without_an_interval_nobody_is_ahead() -> None:

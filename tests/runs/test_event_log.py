@@ -178,3 +178,15 @@ def test_the_newest_of_each_stage_counts_over_all_lives() -> None:
         {"event": "layers", "stage": "odd"},
     ]
     assert newest_by_stage(told, "layers") == {0: told[1], 1: told[3]}
+
+
+def test_what_a_checkpoint_goes_beyond_is_on_the_disk_before(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    writer = EventWriter(log)
+    for kind in ("progress", "layers", "epoch_finished", "machine", "stopped"):
+        writer.write(kind)
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert synced == [len(b"".join(lines[:3])), len(b"".join(lines))]

@@ -157,6 +157,24 @@ def test_stopped_after_every_second_step_it_ends_the_same(tmp_path: Path) -> Non
         assert np.array_equal(a, b)
 
 
+@pytest.mark.parametrize(("seconds", "saved"), [(0.0, True), (3600.0, False)])
+def test_a_long_epoch_is_saved_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saved: bool
+) -> None:
+    """Once so much time has gone by, before a step or a batch of the validation."""
+    monkeypatch.setattr("workbench.training.stage_run.CHECKPOINT_SECONDS", seconds)
+    bench = Bench(make_spec("training.epochs=1"), tmp_path)
+    bench.run()
+    places = [
+        (event["epoch"], event["step"])
+        for event in bench.events
+        if event["event"] == "checkpoint_saved"
+    ]
+    assert places[-1] == (2, 0)
+    within = [step for epoch, step in places if epoch == 1]
+    assert within == [0, 1, 2, 3, 4, 5, 5][: 7 if saved else 0]
+
+
 def test_early_stopping_keeps_the_best_epochs_weights(tmp_path: Path) -> None:
     # A rate this high soon wanders off; what is kept must be the best epoch all the same.
     spec = make_spec("training.epochs=30", "training.early_stopping=2",

@@ -163,7 +163,7 @@ def comparison(*results: Result, **changes: Any) -> Comparison:
     counts = tuple(r.images for r in results)
     told: dict[str, Any] = {"spec": [], "layers": [], "stages": [], **changes}
     return Comparison(tuple(r.run for r in results), results=list(results), test_images=counts,
-                      shared_test_images=100, **told)  # fmt: skip
+                      shared_test_images=100, pairs=[], **told)  # fmt: skip
 
 
 def rows(told: Comparison, room: int = ROOM) -> list[str]:

@@ -13,6 +13,7 @@ from workbench.experiment.toml import read_spec, spec_tree
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
+from workbench.runs.paired import Answers, Paired, mcnemar
 from workbench.runs.rows import StageRow, number, text, whole
 from workbench.runs.state import RunSummary, summarise_with_events
 
@@ -29,12 +30,14 @@ class RunFacts:
         spec: value by dotted key, defaults included where the spec can be read whole.
         events: all that count, see `superseded`.
         test: the test images; None where that cannot be told.
+        answers: which of them it has right; None likewise.
     """
 
     summary: RunSummary
     spec: dict[str, Any]
     events: list[Event]
     test: Images | None = None
+    answers: Answers | None = None
 
     @cached_property
     def history(self) -> History:
@@ -110,6 +113,7 @@ class Comparison:
         test_images: how many each run has, None where that cannot be told.
         shared_test_images: how many of them all measured runs have; None where that cannot be
             told, or fewer than two were measured.
+        pairs: the best measured run against each other one, where both have answered test images.
     """
 
     runs: tuple[str, ...]
@@ -119,6 +123,7 @@ class Comparison:
     results: list[Result]
     test_images: tuple[int | None, ...]
     shared_test_images: int | None
+    pairs: list[Paired]
 
     @property
     def same_test_images(self) -> bool | None:
@@ -133,10 +138,12 @@ class Comparison:
         return {**asdict(self), "same_test_images": self.same_test_images}
 
 
-def load_facts(folder: RunFolder, test: Images | None = None) -> RunFacts:
+def load_facts(
+    folder: RunFolder, test: Images | None = None, answers: Answers | None = None
+) -> RunFacts:
     """What is known of a run; a damaged folder gives what can be read of it."""
     summary, events = summarise_with_events(folder)
-    return RunFacts(summary, _flat(_spec(folder)), events, test)
+    return RunFacts(summary, _flat(_spec(folder)), events, test, answers)
 
 
 def compare(runs: Sequence[RunFacts]) -> Comparison:
@@ -153,6 +160,7 @@ def compare(runs: Sequence[RunFacts]) -> Comparison:
         results=results,
         test_images=counts,
         shared_test_images=_shared(tests) if len(tests) > 1 else None,
+        pairs=_pairs(runs, results),
     )
 
 
@@ -267,6 +275,21 @@ def _shared(tests: list[Images | None]) -> int | None:
     for test in known[1:]:
         common = common & test
     return common.total()
+
+
+def _pairs(runs: Sequence[RunFacts], results: Sequence[Result]) -> list[Paired]:
+    """The run with the highest test accuracy against each other one."""
+    known = [
+        (told.accuracy or 0.0, run.summary.name, run.answers)
+        for run, told in zip(runs, results, strict=True)
+        if told.split == "test" and run.answers
+    ]
+    if len(known) < 2:
+        return []
+    _, best, right = max(known, key=lambda one: one[0])
+    tests = len(known) - 1
+    pairs = [mcnemar(best, name, right, other, tests) for _, name, other in known if name != best]
+    return [pair for pair in pairs if pair]
 
 
 def _spec(folder: RunFolder) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 from workbench.runs.compare import Comparison, Difference, Result, StageFigures
+from workbench.runs.paired import Paired
 from workbench.text import accuracy, human_seconds, plural, safe_text, table
 
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle
@@ -37,7 +38,7 @@ def verdicts(comparison: Comparison) -> list[str]:
         images = plural(comparison.shared_test_images or 0, "test image")
         who = _listed([r.run for r in measured]) if unmeasured else "All"
         told.append(f"{who} were measured on the same {images}.")
-        if all(r.interval for r in measured):
+        if not comparison.pairs and all(r.interval for r in measured):
             told.append(_ahead(measured))
     elif comparison.same_test_images is False:
         told.append(
@@ -46,12 +47,30 @@ def verdicts(comparison: Comparison) -> list[str]:
         )
     elif len(measured) > 1:
         told.append("Whether their test images are the same cannot be told.")
+    told += map(paired_words, comparison.pairs)
     if unmeasured:
         were = "was" if len(unmeasured) == 1 else "were"
         told.append(f"{_listed(unmeasured)} {were} not measured.")
     if any(r.split == "validation" for r in measured):
         told.append("Validation images chose the best epoch: such an accuracy is a little high.")
     return told
+
+
+def paired_words(pair: Paired) -> str:
+    """Whether the better one of two runs is better beyond chance, and why."""
+    first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
+    counted = (
+        f"of {plural(pair.images, 'image')} that both have answered, only {first} has "
+        f"{pair.only_first:,} right and only {second} {pair.only_second:,}"
+    )
+    test = f"(McNemar's exact test, p = {_p_value(pair.p_value)})"
+    if pair.differ:
+        return f"{first} is better than {second}, beyond chance: {counted} {test}."
+    return f"{first} and {second} are too close to call: {counted} {test}."
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.0001 else "less than 0.0001"
 
 
 def _listed(names: list[str]) -> str:

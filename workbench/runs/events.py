@@ -63,6 +63,8 @@ from typing import Any
 SCHEMA = 1
 LIFE_BEGINS = frozenset({"launched", "worker_started"})
 LIFE_ENDS = frozenset({"stopped", "failed", "finished"})
+# On the disk before the checkpoint that goes beyond them: no power cut makes a hole in a history.
+SYNCED = LIFE_ENDS | {"resumed", "epoch_finished", "stage_finished", "evaluated"}
 REPLACED = frozenset({"progress", "machine"})  # by the next of their kind, with all they tell
 
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
@@ -105,6 +107,8 @@ class EventWriter:
             try:
                 while data:
                     data = data[os.write(descriptor, data) :]
+                if kind in SYNCED:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             self._ending = b""

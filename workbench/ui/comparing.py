@@ -3,6 +3,7 @@
 Knows nothing of Textual: the commands compare through it too.
 """
 
+import csv
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from workbench.paths import Workspace
 from workbench.runs.compare import (
     Comparison,
     Difference,
-    Images,
     Result,
+    RunFacts,
     StageFigures,
     compare,
     load_facts,
@@ -30,6 +31,7 @@ from workbench.runs.compare_text import (
     verdicts,
 )
 from workbench.runs.folder import RunFolder, find_run
+from workbench.runs.paired import Answers
 from workbench.text import safe_text
 
 STAGE_FIGURES = ("epochs", "best epoch", "best validation", "trains", "optimizer")
@@ -47,16 +49,37 @@ def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
     folders = list(dict.fromkeys(find_run(workspace, name) for name in names))
     if len(folders) < 2:
         raise UserError("Name at least two different runs.", "See: workbench runs")
-    return compare([load_facts(folder, read_test_images(folder)) for folder in folders])
+    return compare([_facts(folder) for folder in folders])
 
 
-def read_test_images(folder: RunFolder) -> Images | None:
-    """The test images that a run's manifest names; None where it cannot be read."""
+def _facts(folder: RunFolder) -> RunFacts:
+    test = read_test_images(folder)
+    if test is None:
+        return load_facts(folder)
+    return load_facts(folder, Counter(test.values()), read_answers(folder, test))
+
+
+def read_test_images(folder: RunFolder) -> dict[str, tuple[str, str]] | None:
+    """Hash and label of each test image by its path; None where the manifest cannot be read."""
     try:
         rows = read_manifest(folder.manifest_path)
     except UserError:
         return None
-    return Counter((row.pixel_hash, row.label) for row in rows if row.split == "test")
+    return {row.path: (row.pixel_hash, row.label) for row in rows if row.split == "test"}
+
+
+def read_answers(folder: RunFolder, test: dict[str, tuple[str, str]]) -> Answers | None:
+    """Whether each test image was answered right; None where no such answers can be read.
+
+    Args:
+        test: hash and label by path.
+    """
+    try:
+        with folder.predictions_path.open(encoding="utf-8", errors="surrogateescape") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("path") in test]
+    except (OSError, csv.Error):
+        return None
+    return {test[row["path"]]: row.get("predicted") == test[row["path"]][1] for row in rows}
 
 
 def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
