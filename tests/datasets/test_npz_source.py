@@ -145,7 +145,7 @@ def test_damage_among_the_images_is_told_when_it_is_reached(tmp_path: Path) -> N
         ({"y_train": np.array([0.5, 1, 1])}, "y_train is float64"),
         (
             {"y_train": np.array([0, {}, 1], object)},
-            "it holds Python objects, which are not loaded",
+            "y_train holds Python objects, which are not loaded",
         ),
     ],
 )

@@ -146,7 +146,7 @@ def check_weights_file(path: Path) -> Path:
     """
     shown = safe_text(path, 2000)
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             start = file.read(len(_HDF5))
     except OSError as error:
         raise UserError(
@@ -159,6 +159,11 @@ def check_weights_file(path: Path) -> Path:
             "Give a file that ends in .h5, as Keras publishes and saves them.",
         )
     return path
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file; a pipe of that name would else be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def fingerprint(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Commands on finished models: evaluate, predict. The work is done by a worker process."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,15 @@ def predict(
     }
     result = {"model": request["model"], **_ask("predict", request)}
     labels = ", ".join(result["labels"])
-    say(f"model {_shown_path(str(request['model']))} ({safe_text(labels)})", err=True)
+    say(
+        f"model {safe_text(_shown_path(str(request['model'])), 1000)} ({safe_text(labels)})",
+        err=True,
+    )
     if as_json:
         click.echo(json.dumps(result, indent=1))
     elif as_csv:
         # As bytes: a file name need not be UTF-8, and a script wants it as it is.
-        click.echo(_csv(result).encode("utf-8", "surrogateescape"), nl=False)
+        _print_csv(_csv(result))
     else:
         click.echo(_table(result))
     unreadable = [p for p in result["predictions"] if p["problem"]]
@@ -157,6 +161,14 @@ def _table(result: dict[str, Any]) -> str:
         if not p["problem"]
     ]
     return table(("label", "probability", "file"), rows, "lr") if rows else "nothing to predict"
+
+
+def _print_csv(text: str) -> None:
+    """As it is for files and pipes; a terminal is shown nothing that it would obey."""
+    if sys.stdout.isatty():
+        say(text.rstrip("\n"))
+    else:
+        click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def _shown_path(path: str) -> str:

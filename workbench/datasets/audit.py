@@ -193,7 +193,7 @@ def read_audit(path: Path) -> Audit:
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{safe_text(path)} is damaged.", "Remove it; the next preparation makes it anew."
         ) from error

@@ -7,7 +7,6 @@ and `label_names`: the class that each label stands for.
 
 import gzip
 import shutil
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -47,6 +46,7 @@ FASHION_CLASSES = (
 _AGAIN = "Remove the folder download/ of this data set and fetch it again."
 _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: the label, then red, green and blue rows
+_CIFAR_MOST = 10_000 * _CIFAR_RECORD  # bytes of a batch
 
 
 def copy_file(files: Sequence[Path], into: Path, progress: Progress) -> None:
@@ -83,11 +83,14 @@ def convert_cifar(files: Sequence[Path], into: Path, progress: Progress) -> None
     batches = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
     (archive,) = files
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    with archives.readable(archive), tarfile.open(archive) as opened:
+    with archives.readable(archive), archive.open("rb") as raw, archives.opened_tar(raw) as opened:
         for member in opened:
             name = PurePosixPath(member.name).name
-            if name in batches and (stream := opened.extractfile(member)):
-                found[name] = _cifar_batch(stream.read(), name)
+            if name in batches and name not in found and member.isreg():
+                if member.size > _CIFAR_MOST:
+                    raise UserError(f"{name} announces {member.size:,} bytes.", _AGAIN)
+                stream = opened.extractfile(member)
+                found[name] = _cifar_batch(stream.read() if stream else b"", name)
                 progress("convert cifar-10", len(found), len(batches))
     if missing := [name for name in batches if name not in found]:
         raise UserError(f"{archive.name} lacks {', '.join(missing)}.", _AGAIN)

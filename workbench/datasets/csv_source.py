@@ -21,6 +21,7 @@ _NEEDED = "The first line names the columns: path (or file, filename, image), la
 category) and, if wanted, split. Paths start at the folder of the CSV file."
 _DELIMITERS = (",", ";", "\t")
 _SHOWN = 3
+_MOST_HEADER = 1 << 20  # characters of the first line
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class _Header:
 
 def has_known_columns(path: Path) -> bool:
     """True where a CSV file's first line names a column of paths and one of labels."""
+    if not path.is_file():  # a pipe of that name would be waited for, a device never ends
+        return False
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return _header(file.readline()) is not None
+            return _header(file.readline(_MOST_HEADER)) is not None
     except OSError:
         return False
 
@@ -63,7 +66,7 @@ def read_csv_source(path: Path, passed: Passed) -> Source:
         lines.setdefault(item.path, number)
     if not items:
         raise UserError(f"{safe_text(path)} lists no images.", _NEEDED)
-    if not any((path.parent / name).exists() for name in items):
+    if not any(os.path.exists(path.parent / name) for name in items):  # noqa: PTH110 - never raises
         shown = "\n".join(
             f"line {lines[name]}: {safe_text(path.parent / name)}" for name in list(items)[:_SHOWN]
         )
@@ -79,7 +82,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Item]]:
     number = 1
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            first = file.readline()
+            first = file.readline(_MOST_HEADER)
             header = _header(first)
             if header is None:
                 raise UserError(
@@ -118,7 +121,11 @@ def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> I
 
 def _header(line: str) -> _Header | None:
     for delimiter in _DELIMITERS:
-        cells = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+        try:
+            found = next(csv.reader([line], delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        cells = [cell.strip().lower() for cell in found]
         columns = {
             meaning: cells.index(name)
             for meaning, names in _COLUMNS.items()

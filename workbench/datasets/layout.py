@@ -45,7 +45,12 @@ def recognise(source: str | Path, progress: Progress = silent) -> Source:
     """
     path = Path(os.path.normpath(Path(source).expanduser().absolute()))
     passed = Passed(progress)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
+    if not there:
         raise UserError(f"There is no file or folder {safe_text(path)}.")
     found = _folder(path, passed) if path.is_dir() else _file(path, passed)
     items = _without_half_a_split(found.items, passed)
@@ -56,6 +61,8 @@ def recognise(source: str | Path, progress: Progress = silent) -> Source:
 
 
 def _file(path: Path, passed: Passed) -> Source:
+    if not path.is_file():
+        raise UserError(f"{safe_text(path)} is no regular file and no folder.", ACCEPTED)
     ending = path.suffix.lower()
     if ending == ".csv":
         return read_csv_source(path, passed)
@@ -82,7 +89,7 @@ def _folder(path: Path, passed: Passed) -> Source:
         raise _no_labels(here)
     archives = [name for name in here.others if name.lower().endswith(".npz")]
     if len(archives) == 1 and not filled:
-        return read_npz_source(path / archives[0], passed)
+        return _file(path / archives[0], passed)
     real = [name for name in here.folders if not (path / name).is_symlink()]
     inner = filled or ([] if here.others else real)
     if len(inner) == 1:

@@ -16,6 +16,7 @@ from workbench.text import safe_text
 
 MANIFEST_NAME = "manifest.csv"
 _HASH_DIGITS = 32
+_MOST_DIGITS = 18  # of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +94,11 @@ def _row(cells: list[str]) -> Row:
     if not (path and label):
         raise ValueError("path or label is missing")
     label, split = sys.intern(label), sys.intern(split)  # one string for all images
-    return Row(path, label, split, int(width), int(height), int(size), pixel_hash)
+    return Row(path, label, split, _count(width), _count(height), _count(size), pixel_hash)
+
+
+def _count(text: str) -> int:
+    """Digits alone: int() would take signs, underscores and digits of other scripts too."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise ValueError(f"{text!r} is no count")
+    return int(text)

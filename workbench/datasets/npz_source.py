@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,10 @@ PARTS = ("train", "test")
 _KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
 _EXPECTED = "Expected: x_train and x_test, uint8, (images, height, width) or (..., 1 or 3), and \
 y_train and y_test, whole numbers or text, one for each image; label_names may name the numbers."
+_LONGEST_LABEL = 1000  # characters
+# Photographs shrink to a half, drawings to a fiftieth; what grows 200-fold is a trap.
+_MOST_RATIO = 200
+_SMALL = 1 << 24  # bytes that may be anything: labels in order shrink a thousandfold
 
 
 def read_npz_source(path: Path, passed: Passed) -> Source:
@@ -40,15 +43,14 @@ def read_npz_source(path: Path, passed: Passed) -> Source:
             passed.notes.append(
                 f"Arrays of {safe_text(path.name)} passed over: {examples(others)}."
             )
+        counts = {key: _count(path, key) for key in (*_KEYS, "label_names") if key in arrays.files}
         names = arrays["label_names"] if "label_names" in arrays.files else None
         items: list[Item] = []
         for part in PARTS:
+            count, labelled = counts[f"x_{part}"], counts[f"y_{part}"]
+            if count != labelled:
+                raise _wrong(path, f"x_{part} has {count:,} images, y_{part} {labelled:,} labels")
             labels = _labels(path, f"y_{part}", arrays[f"y_{part}"], names)
-            count = _count(path, f"x_{part}")
-            if count != len(labels):
-                raise _wrong(
-                    path, f"x_{part} has {count:,} images, y_{part} {len(labels):,} labels"
-                )
             keys = keys_of(part, count)
             items += [Item(key, label, part) for key, label in zip(keys, labels, strict=True)]
     return Source(path, "npz", tuple(items))
@@ -102,7 +104,7 @@ class _Part:
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, key: str) -> None:
         self._member = archive.open(f"{key}.npy")
-        self.shape, by_column = _checked_header(path, key, self._member)
+        self.shape, by_column = _image_header(path, key, archive, self._member)
         self._start = self._member.tell()
         self._whole: np.ndarray | None = None
         if by_column:  # parts of an image lie far apart then
@@ -127,21 +129,57 @@ def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) 
     if values.ndim != 1 or values.dtype.kind not in "iuU":
         raise _wrong(path, f"{key} is {values.dtype}, {values.shape}")
     if names is None or values.dtype.kind == "U":
-        return [str(value) for value in values.tolist()]
+        return _texts(path, key, values)
     if names.ndim != 1 or (values.size and not 0 <= values.min() <= values.max() < len(names)):
         raise _wrong(path, f"label_names does not name all labels of {key}")
-    known = [str(name) for name in names.tolist()]
+    known = _texts(path, "label_names", names)
     return [known[value] for value in values.tolist()]
 
 
+def _texts(path: Path, key: str, values: np.ndarray) -> list[str]:
+    """The values as labels that every file of ours can hold."""
+    texts = [str(value) for value in values.tolist()]
+    for text in set(texts):
+        if not text.strip() or len(text) > _LONGEST_LABEL or not _is_text(text):
+            raise _wrong(path, f"{key} holds the label '{safe_text(text, 60)}'")
+    return texts
+
+
+def _is_text(label: str) -> bool:
+    """False for halves of characters, which no file can hold."""
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _count(path: Path, key: str) -> int:
-    """How many images an array holds, from its header alone."""
+    """How many images or labels an array holds, from its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
-        return _checked_header(path, key, member)[0][0]
+        if key.startswith("x_"):
+            return _image_header(path, key, archive, member)[0][0]
+        shape, _, _ = _header(path, key, archive, member)
+        return shape[0] if shape else 0
 
 
-def _checked_header(path: Path, key: str, member: IO[bytes]) -> tuple[tuple[int, ...], bool]:
+def _image_header(
+    path: Path, key: str, archive: zipfile.ZipFile, member: IO[bytes]
+) -> tuple[tuple[int, ...], bool]:
     """The shape of an array of images, and whether it is stored column by column."""
+    shape, by_column, dtype = _header(path, key, archive, member)
+    if dtype != np.uint8:
+        raise _wrong(path, f"{key} is {dtype}, not uint8")
+    good = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    if not good or 0 in shape[1:] or shape[1] * shape[2] > MAX_PIXELS:
+        raise _wrong(path, f"{key} has the shape {shape}")
+    return shape, by_column
+
+
+def _header(
+    path: Path, key: str, archive: zipfile.ZipFile, member: IO[bytes]
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array whose values are all there, and no trap."""
     version = np.lib.format.read_magic(member)
     read: Any = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -150,12 +188,15 @@ def _checked_header(path: Path, key: str, member: IO[bytes]) -> tuple[tuple[int,
     if read is None:
         raise _wrong(path, f"{key} is stored in an unknown version of the npy format")
     shape, by_column, dtype = read(member)
-    if dtype != np.uint8:
-        raise _wrong(path, f"{key} is {dtype}, not uint8")
-    good = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
-    if not good or 0 in shape[1:] or shape[1] * shape[2] > MAX_PIXELS:
-        raise _wrong(path, f"{key} has the shape {shape}")
-    return shape, by_column
+    if dtype.hasobject:
+        raise _wrong(path, f"{key} holds Python objects, which are not loaded")
+    stored = archive.getinfo(f"{key}.npy")
+    announced, there = math.prod(shape) * dtype.itemsize, stored.file_size - member.tell()
+    if min(shape, default=0) < 0 or announced != there:
+        raise _wrong(path, f"{key} announces {announced:,} bytes of values and has {there:,}")
+    if stored.file_size > max(_SMALL, _MOST_RATIO * stored.compress_size):
+        raise _wrong(path, f"{key} grows from {stored.compress_size:,} to {announced:,} bytes")
+    return shape, by_column, dtype
 
 
 @contextmanager
@@ -169,10 +210,8 @@ def _readable(path: Path) -> Iterator[None]:
         raise UserError(f"{safe_text(path)} needs more memory than there is.") from error
     except OSError as error:
         raise _wrong(path, safe_text(error.strerror or error)) from error
-    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        pickled = "allow_pickle" in str(error)
-        why = "it holds Python objects, which are not loaded" if pickled else "it is damaged"
-        raise _wrong(path, why) from error
+    except Exception as error:  # readers of zip, numbers and headers raise a dozen kinds
+        raise _wrong(path, "it is damaged") from error
 
 
 def _wrong(path: Path, why: str) -> UserError:

@@ -15,7 +15,7 @@ from workbench.datasets.manifest import Row
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.scan import Record, pixel_hash
 from workbench.datasets.threads import in_threads, told
-from workbench.errors import UserError
+from workbench.errors import DiskFull, UserError
 from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file
 from workbench.progress import Progress, silent
@@ -68,7 +68,8 @@ def build_pack(
         A .npy file, uint8, (rows, height, width, channels).
 
     Raises:
-        UserError: an image changed since the scan or went away, or the disk is too small.
+        DiskFull: the disk is too small, or became full.
+        UserError: an image changed since the scan or went away.
     """
     path = pack_path(folder, rows, data)
     shape = (len(rows), *data.input_shape)
@@ -88,7 +89,7 @@ def build_pack(
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise UserError(
+        raise DiskFull(
             f"The disk became full while {safe_text(path)} was written; nothing of it is kept.",
             _MAKE_ROOM,
         ) from error
@@ -117,7 +118,7 @@ def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(
+        raise DiskFull(
             f"The pack needs {human_bytes(needed)}, and {safe_text(folder)} has "
             f"{human_bytes(free)} free.",
             _MAKE_ROOM,

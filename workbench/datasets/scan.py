@@ -270,7 +270,7 @@ assert set(_KINDS) == {field.name for field in fields(Record)} - {"label", "spli
 def _from_line(line: str) -> Record | None:
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not (isinstance(values, dict) and "path" in values and line.endswith("\n")):
         return None
@@ -283,4 +283,12 @@ def _from_line(line: str) -> Record | None:
     except ValueError:
         return None
     values["notes"] = tuple(values.get("notes", ()))
-    return Record(label="", split=None, **values)
+    record = Record(label="", split=None, **values)
+    return record if _is_possible(record) else None
+
+
+def _is_possible(record: Record) -> bool:
+    """What others compute with: the words of a hash, and the pixels of a thumbnail."""
+    if record.dhash is None:
+        return not record.thumbnail
+    return 0 <= record.dhash < 1 << 64 and len(record.thumbnail) == THUMBNAIL**2

@@ -227,7 +227,7 @@ def _read_source(folder: Path) -> dict[str, str]:
     """What source.json tells; nothing where it is missing or damaged: a new folder is made then."""
     try:
         told = json.loads((folder / SOURCE_NAME).read_text(encoding="ascii"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
 

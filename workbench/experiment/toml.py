@@ -43,7 +43,7 @@ def read_tree(path: Path) -> Tree:
         UserError: no such file, no regular one, one far too large, or no TOML.
     """
     try:
-        return tomllib.loads(_content(path).decode("utf-8"))
+        tree = tomllib.loads(_content(path).decode("utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
@@ -55,6 +55,8 @@ def read_tree(path: Path) -> Tree:
         raise UserError(f"{safe_text(path)} is no spec: {_TOO_DEEP}.") from None
     except ValueError:  # Python reads no longer ones
         raise UserError(f"{safe_text(path)} is no spec: it holds {_LONG_NUMBER}.") from None
+    _refuse_depth(tree, str(path))
+    return tree
 
 
 def _content(path: Path) -> bytes:
@@ -79,10 +81,9 @@ def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
     Raises:
         UserError: one line for each key that is unknown, of the wrong type or out of bounds.
     """
+    _refuse_depth(tree, where)
     try:
         return ExperimentSpec.model_validate(_lists_to_tuples(tree))
-    except RecursionError:
-        raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.") from None
     except ValidationError as error:
         details = error.errors()
         lines = list(dict.fromkeys(_in_words(detail) for detail in details[:MOST_FAULTS]))
@@ -183,6 +184,8 @@ def _in_words(detail: ErrorDetails) -> str:
         message = str(detail["ctx"]["error"])
         return f"{name}: {message}." if key else f"{message}."
     received = _received(detail["input"])
+    if detail["type"] == "string_unicode":
+        return f"{name}: received {received}; a spec is UTF-8 text and cannot hold it; rename it."
     position = location[len(key) :]
     entry = next((f" (entry {int(p) + 1})" for p in position if p.isdigit()), "")
     return f"{name}: received {received}{entry}; allowed: {_allowed(field_at(key) or {})}."
@@ -288,19 +291,21 @@ def _short_lists_on_one_line(text: str) -> str:
     return re.sub(r"(?m)(?<= = )\[\n((?:    [^\n]*,\n)+)\]$", joined, text)
 
 
-def _lists_to_tuples(value: Any, levels: int = MOST_LEVELS) -> Any:
-    """TOML has lists; the strict spec holds tuples.
+def _refuse_depth(value: Any, where: str, levels: int = MOST_LEVELS) -> None:
+    if isinstance(value, dict | list):
+        if not levels:
+            raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_depth(inner, where, levels - 1)
 
-    Raises:
-        RecursionError: there are more levels than that.
-    """
-    if not isinstance(value, dict | list):
-        return value
-    if not levels:
-        raise RecursionError
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists; the strict spec holds tuples."""
     if isinstance(value, dict):
-        return {key: _lists_to_tuples(inner, levels - 1) for key, inner in value.items()}
-    return tuple(_lists_to_tuples(inner, levels - 1) for inner in value)
+        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return tuple(_lists_to_tuples(inner) for inner in value)
+    return value
 
 
 def _copy(tree: Tree) -> Tree:

@@ -1,5 +1,6 @@
 """Predictions for files and folders, made as the model's own contract says."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from workbench.datasets.images import IMAGE_ENDINGS, ImageError, load_array
+from workbench.datasets.listing import Passed, images_below
 from workbench.datasets.threads import in_threads
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.results.evaluate import BATCH, probabilities_of
-from workbench.results.model_file import LoadedModel
+from workbench.results.model_file import LoadedModel, image_bytes
 from workbench.text import safe_text
+
+_BATCH_BYTES = 1 << 31  # that the images of a batch may take in the network
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,11 @@ def find_images(paths: list[str]) -> list[str]:
     """
     found: list[str] = []
     for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            found += sorted(str(p) for p in _images_below(path))
-        elif path.exists():
-            found.append(given)
+        if os.path.isdir(given):  # noqa: PTH112 - never raises
+            found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", Passed()))
         else:
-            found.append(given)  # told as a problem of its own
-    if not any(Path(path).exists() for path in paths):
+            found.append(given)  # one that is missing is told as a problem of its own
+    if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
         raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
     if not found:
         raise UserError(
@@ -69,9 +70,10 @@ def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) 
 
     predictions: list[Prediction] = []
     images = in_threads(read, paths)
-    for start in range(0, len(paths), BATCH):
-        batch = list(islice(images, BATCH))
-        predictions += _predict_batch(loaded, paths[start : start + BATCH], batch)
+    size = max(1, min(BATCH, _BATCH_BYTES // image_bytes(loaded.spec, len(loaded.labels))))
+    for start in range(0, len(paths), size):
+        batch = list(islice(images, size))
+        predictions += _predict_batch(loaded, paths[start : start + size], batch)
         progress("predict", len(predictions), len(paths))
     return predictions
 
@@ -95,10 +97,3 @@ def _predict_batch(
 def _prediction(path: str, row: np.ndarray, labels: tuple[str, ...]) -> Prediction:
     best = int(row.argmax())
     return Prediction(path, labels[best], float(row[best]), tuple(float(p) for p in row))
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file() and not hidden:
-            yield path

@@ -98,8 +98,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+_HINTS = {
+    -signal.SIGKILL: "Memory may have run out: close other programs.",
+    -signal.SIGSEGV: "A file it read may be damaged or forged: try another.",
+}
+
+
 def _crashed(job: str, code: int, lines: list[str]) -> UserError:
     printed = "".join(f"\n  {safe_text(line)}" for line in lines)
     said = f"The last it printed:{printed}" if printed else "It printed nothing."
-    hint = "Memory may have run out: close other programs." if code == -signal.SIGKILL else ""
-    return UserError(f"The worker for {job} ended {exit_in_words(code)}. {said}", hint)
+    return UserError(
+        f"The worker for {job} ended {exit_in_words(code)}. {said}", _HINTS.get(code, "")
+    )

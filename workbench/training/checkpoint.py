@@ -6,6 +6,7 @@ The format is numpy's `.npz` without pickles, readable anywhere. Nothing here ne
 
 import errno
 import json
+import tokenize
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, replace
@@ -22,6 +23,16 @@ from workbench.training.progression import Progression, Running
 
 Arrays = dict[str, np.ndarray]
 _STATE = "state.json"
+# What the readers of zip and npy raise over damaged bytes, beside what read_checkpoint names.
+_DAMAGE = (
+    EOFError,
+    RuntimeError,
+    AttributeError,
+    OverflowError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class NotFinite(ArithmeticError):  # noqa: N818 - says what the weights are
@@ -183,7 +194,7 @@ def _read(path: Path, with_arrays: bool) -> Checkpoint:
             names = [name for name in stored.files if name != _STATE]
             arrays = {name: stored[name] for name in names} if with_arrays else {}
             state = json.loads(stored[_STATE].tobytes())
-    except (EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise ValueError(str(error)) from None
     return Checkpoint(
         Place(**state["place"]),

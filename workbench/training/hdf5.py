@@ -15,6 +15,18 @@ from workbench.text import safe_text
 
 Shapes = tuple[tuple[int, ...], ...]
 
+# What h5py raises over damaged and forged files. The library below it can crash over them too:
+# they are read in a worker's process only.
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
+
 
 class ForeignFile(Exception):  # noqa: N818 - says what the file is
     """Why the file is not what is asked for, in words, and perhaps what to do."""
@@ -60,7 +72,7 @@ def stored_layers(file: h5py.File) -> list[StoredLayer]:
 
     Raises:
         ForeignFile: it is laid out in neither way.
-        OSError, RuntimeError, KeyError, ValueError, TypeError: it is damaged.
+        one of DAMAGE: it is damaged.
     """
     root: h5py.Group = file
     if "layer_names" not in root.attrs and "model_weights" in root:  # a whole model of Keras 2

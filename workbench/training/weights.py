@@ -10,7 +10,7 @@ from workbench.bases.table import BaseTable
 from workbench.bases.weights import check_weights_file, weights_file
 from workbench.errors import UserError
 from workbench.text import human_size, safe_text
-from workbench.training.hdf5 import ForeignFile, Shapes, StoredLayer, stored_layers
+from workbench.training.hdf5 import DAMAGE, ForeignFile, Shapes, StoredLayer, stored_layers
 
 
 def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:
@@ -48,7 +48,7 @@ def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:
         raise UserError(
             f"{shown} does not hold weights of {table.title}: {error.problem}.", error.hint
         ) from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+    except DAMAGE as error:
         raise UserError(
             f"{shown} cannot be read: it is cut short or damaged ({safe_text(error)}).",
             f"Bring it again; its size here is {path.stat().st_size:,} bytes.",

@@ -1,0 +1,279 @@
+"""CSV, npz, idx and manifest files from strangers: read, or refused in harmless words."""
+
+import io
+import os
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile.bad_images import image
+from hostile.bad_names import NAMES, assert_harmless, text_of
+from hostile.bad_tables import CSV_READ, CSV_REFUSED, IDX_REFUSED, NPZ_REFUSED, npz, write_csv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.datasets.idx import read_idx
+from workbench.datasets.layout import recognise
+from workbench.datasets.manifest import COLUMNS, Row, read_manifest, write_manifest
+from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.prepare import inspect, prepare, survey
+from workbench.datasets.scan import CACHE_NAME
+from workbench.errors import UserError
+from workbench.experiment.sections import DataSpec
+from workbench.paths import Workspace
+
+LIMIT = 100_000_000  # bytes that reading any of these may take
+
+
+def refusal(path: Path) -> str:
+    """What is told of a data source; nothing is run and little memory is taken meanwhile."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError) as refused:
+            recognise(path)
+        assert tracemalloc.get_traced_memory()[1] < LIMIT
+    finally:
+        tracemalloc.stop()
+    assert_harmless(str(refused.value))
+    assert not Path("pwned").exists()
+    return refused.value.message
+
+
+# --- CSV --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CSV_READ)
+def test_an_odd_table_is_read_and_its_bad_rows_are_named(tmp_path: Path, name: str) -> None:
+    content, labels = CSV_READ[name]
+    path = write_csv(tmp_path, content, image())
+    assert recognise(path).labels == labels
+    found = inspect(path, Workspace(tmp_path / "ws"))
+    assert found.usable == 2
+    for line in found.lines():
+        assert_harmless(line)
+
+
+@pytest.mark.parametrize("name", CSV_REFUSED)
+def test_a_bad_table_is_refused(tmp_path: Path, name: str) -> None:
+    content, told = CSV_REFUSED[name]
+    assert told in refusal(write_csv(tmp_path, content, image()))
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    for ending in ("csv", "npz"):
+        for name in ("pipe", "device"):
+            folder = tmp_path / ending / name
+            folder.mkdir(parents=True)
+            if name == "pipe":
+                os.mkfifo(folder / f"x.{ending}")
+            else:
+                (folder / f"x.{ending}").symlink_to("/dev/zero")
+            assert "is no regular file" in refusal(folder / f"x.{ending}")
+            refusal(folder)
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    assert "cannot be read: File name too long" in refusal(tmp_path / ("x" * 300))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_table_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("csv")
+    cell = st.sampled_from(["a.png", "b.png", "cat", "dog", "train", "test", '"', "\0", "\r"])
+    rows = data.draw(st.lists(st.lists(cell | st.text(max_size=5), max_size=4), max_size=5))
+    first = data.draw(st.sampled_from(["path,label", "path,label,split", "label;path", '"path']))
+    text = "\n".join([first, *(",".join(row) for row in rows)])
+    path = write_csv(folder, text.encode("utf-8", "replace"), image())
+    path.write_bytes(path.read_bytes() + data.draw(st.binary(max_size=10)))
+    read_or_refused(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=200), ending=st.sampled_from(["csv", "npz"]))
+def test_any_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"any.{ending}"
+    path.write_bytes(content)
+    read_or_refused(path)
+
+
+def read_or_refused(path: Path) -> None:
+    try:
+        found = recognise(path)
+    except UserError as error:
+        assert_harmless(str(error))
+    else:
+        assert len(found.labels) >= 2
+
+
+# --- npz and idx ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NPZ_REFUSED)
+def test_forged_arrays_are_refused_before_they_are_read(tmp_path: Path, name: str) -> None:
+    changes, told = NPZ_REFUSED[name]
+    path = npz(tmp_path / "forged.npz", **changes())
+    assert told in refusal(path)
+    for look in (survey, lambda p: inspect(p, Workspace(tmp_path / "ws"))):
+        with pytest.raises(UserError):
+            look(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_damage_anywhere_in_arrays_is_a_refusal_or_does_no_harm(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = npz(tmp_path_factory.mktemp("npz") / "damaged.npz")
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        items = recognise(path).items
+        images = NpzImages(path)
+        for item in items:
+            images.array(item.path)
+    except UserError as error:
+        assert_harmless(str(error))
+
+
+@pytest.mark.parametrize("name", IDX_REFUSED)
+def test_a_forged_idx_file_is_refused(name: str) -> None:
+    content, told = IDX_REFUSED[name]
+    with pytest.raises(UserError, match=told) as refused:
+        read_idx(io.BytesIO(content), "\x1b[31m.gz")
+    assert_harmless(str(refused.value))
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=st.binary(max_size=60) | st.binary(max_size=60).map(lambda end: b"\0\0\x08" + end))
+def test_any_bytes_are_idx_or_refused(content: bytes) -> None:
+    try:
+        found = read_idx(io.BytesIO(content), "any")
+    except UserError as error:
+        assert_harmless(str(error))
+    else:
+        assert found.nbytes == len(content) - 4 - 4 * found.ndim
+
+
+# --- manifest.csv -----------------------------------------------------------------------------
+
+HASH = "0123456789abcdef" * 2
+# Names as files have them: any bytes but NUL.
+_NAMES = st.binary(min_size=1, max_size=30).filter(lambda b: b"\0" not in b).map(os.fsdecode)
+_COUNTS = st.integers(0, 10**12)
+_ROWS = st.builds(
+    Row,
+    path=_NAMES | st.sampled_from([text_of(name) for name in NAMES.values()]),
+    label=_NAMES,
+    split=st.sampled_from(["train", "validation", "test"]),
+    width=_COUNTS,
+    height=_COUNTS,
+    bytes=_COUNTS,
+    pixel_hash=st.text("0123456789abcdef", min_size=32, max_size=32),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(_ROWS, max_size=4))
+def test_every_manifest_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Row]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "manifest.csv"
+    write_manifest(path, rows)
+    assert read_manifest(path) == rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    content=st.binary(max_size=200)
+    | st.binary(max_size=200).map(lambda end: ",".join(COLUMNS).encode() + b"\r\n" + end)
+)
+def test_any_bytes_are_a_manifest_or_damaged(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-manifest.csv"
+    path.write_bytes(content)
+    rows_or_refusal(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_manifest_is_told(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged-manifest.csv"
+    write_manifest(path, [Row("a\n.png", "ä", "train", 20, 20, 99, HASH)] * 3)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    rows_or_refusal(path)
+
+
+@pytest.mark.parametrize("count", ["-1", "+1", "1_0", "٣", "9" * 19, "9" * 5000, "1.0", " 1", ""])
+def test_a_count_is_digits_alone(tmp_path: Path, count: str) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(f"{','.join(COLUMNS)}\na,b,train,{count},2,3,{HASH}\n")
+    with pytest.raises(UserError, match=r"is damaged at line 2: .* is no count"):
+        read_manifest(path)
+
+
+def rows_or_refusal(path: Path) -> None:
+    try:
+        rows = read_manifest(path)
+    except UserError as error:
+        assert_harmless(str(error))
+    else:
+        assert all(row.path and row.label and row.width >= 0 for row in rows)
+
+
+# --- scan.jsonl -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        '"dhash": 1, "thumbnail": "00"',
+        '"dhash": -1, "thumbnail": "' + "00" * 256 + '"',
+        '"dhash": ' + "9" * 30 + ', "thumbnail": "' + "00" * 256 + '"',
+        '"dhash": 1',
+        '"thumbnail": "00"',
+        '"notes": ' + "[" * 5000 + "]" * 5000,
+        '"width": ' + "9" * 5000,
+    ],
+)
+def test_a_forged_record_of_a_scan_is_read_anew(tmp_path: Path, values: str) -> None:
+    photos = write_csv(tmp_path, CSV_READ["CRLF"][0], image("PNG", 80))
+    workspace = Workspace(tmp_path / "ws")
+    honest = inspect(photos, workspace)
+    (cache,) = workspace.data.glob(f"*/{CACHE_NAME}")
+    status = (tmp_path / "a.png").stat()
+    forged = (
+        f'{{"path": "a.png", "bytes": {status.st_size}, "modified_ns": {status.st_mtime_ns}, '
+        f"{values}}}\n"
+    )
+    cache.write_text('{"scan": 1}\n' + forged)
+    assert inspect(photos, workspace) == honest
+
+
+def test_labels_of_arrays_reach_the_manifest_whole(tmp_path: Path) -> None:
+    import numpy as np
+
+    labels = [text_of(name) for name in NAMES.values() if name.decode(errors="ignore").strip()]
+    labels = [label for label in labels if label.isprintable() or "\x1b" in label]
+    labels = [label for label in labels if not any(0xD800 <= ord(c) < 0xE000 for c in label)]
+    path = tmp_path / "a.npz"
+    pixels = np.random.default_rng(1).integers(0, 256, (len(labels), 8, 8), np.uint8)
+    data: dict[str, Any] = {"x_train": pixels, "x_test": 255 - pixels}
+    np.savez(path, y_train=np.array(labels), y_test=np.array(labels), **data)
+    spec = DataSpec(source=str(path), image_size=(8, 8), channels=1)
+    prepared = prepare(spec, Workspace(tmp_path / "ws"))
+    written = read_manifest(prepared.folder / "manifest.csv")
+    assert {row.label for row in written} == set(labels)
