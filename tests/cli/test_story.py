@@ -1,4 +1,4 @@
-"""A run told in lines: where a resume goes on."""
+"""A run told in lines: where a resume goes on, and with which batch."""
 
 from pathlib import Path
 
@@ -38,3 +38,12 @@ def test_a_resume_tells_its_place(tmp_path: Path, place: dict[str, int], line: s
     story = Story(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), screen)
     story.tell({"event": "resumed", **place})
     assert screen.told == [line]
+
+
+def test_a_smaller_batch_is_told(tmp_path: Path) -> None:
+    screen = Lines()
+    story = Story(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), screen)
+    story.tell({"event": "batch_halved", "from_size": 32, "to_size": 16})
+    assert screen.told == [
+        "note   Out of memory with batches of 32; the run goes on with batches of 16."
+    ]

@@ -1,6 +1,7 @@
 """A workspace, a run in it, and workers that do not outlive their test."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,20 @@ from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import launch, request_stop
 
 SPEC = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
+
+
+TEN_O_CLOCK = 1_772_445_600.0  # 2026-03-02 10:00 UTC
+
+
+@pytest.fixture
+def ten_o_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """The time of day stands still, at ten in Greenwich; gives it in unix seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        monkeypatch.setattr(time, "time", lambda: TEN_O_CLOCK)
+        yield TEN_O_CLOCK
+    time.tzset()
 
 
 @pytest.fixture

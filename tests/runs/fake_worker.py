@@ -19,6 +19,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock
+from workbench.runs.process import ON_FINISH
 from workbench.runs.queue import wait_for_turn
 from workbench.runs.warm import LONGEST_ORDER
 
@@ -52,6 +53,16 @@ def train(mode: str) -> None:
         os.close(alone)
     elif mode == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif mode == "linger":
+        told = {"pid": os.getpid(), **this_host()}
+        folder.worker_path.write_text(json.dumps(told))
+        events.write("finished", seconds=0.5)
+        time.sleep(1.0)  # what a command at the end may take
+    elif mode == "deaf":
+        signal.pause()
+    elif mode == "variable":
+        events.write("notice", message=os.environ.get(ON_FINISH, ""))
+        events.write("finished", seconds=0.5)
     elif mode == "environment":
         fields = {"cwd": str(Path.cwd()), "session": os.getsid(0), "stdin": sys.stdin.read()}
         events.write("notice", message=json.dumps(fields))

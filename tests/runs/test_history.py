@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.runs.history import PHASES, History, fold
+from workbench.runs.history import PHASES, History, batch_halved_words, fold
 from workbench.runs.rows import EpochRow, Evaluation, Notice, Place, StepProgress, Work
 
 Event = dict[str, Any]
@@ -272,3 +272,22 @@ def test_waiting_is_a_phase_of_its_own() -> None:
     told = fold([event("launched"), waits])
     assert (told.phase, told.work) == ("waiting", Work("wait for birds-1", 0, 0))
     assert fold([event("preparing", phase="scan", done=1, total=2)], told).phase == "preparing"
+
+
+def test_a_smaller_batch_is_worth_a_notice() -> None:
+    told = fold([event("batch_halved", from_size=1024, to_size=512)])
+    assert [notice.message for notice in told.notices] == [
+        "Out of memory with batches of 1,024; the run goes on with batches of 512."
+    ]
+    assert batch_halved_words({"from_size": "x"}) == (
+        "Out of memory with batches of ?; the run goes on with batches of ?."
+    )
+
+
+def test_where_a_life_ended_is_kept() -> None:
+    progress = event("progress", stage=1, epoch=4, step=7)
+    failed = event("failed", kind="memory", message="no room")
+    told = fold([progress, failed])
+    assert (told.reached, told.failure, told.progress) == (Place(1, 4, 7), "memory", None)
+    assert fold([progress, event("stopped", stage=1, epoch=5, step=0)]).reached == Place(1, 5)
+    assert fold([failed]).reached is None

@@ -22,6 +22,7 @@ from workbench.runs.ladder import (
     create_ladder,
     find_ladder,
     folders,
+    left_elsewhere,
     list_ladders,
     prepare_ladder,
     start,
@@ -97,21 +98,28 @@ def test_ladders_that_are_none_are_told(workspace: Workspace, photos: Ladder) ->
 def test_what_is_not_finished_is_queued(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ladder = create_ladder(workspace, "pets", "p", [(f"r{n}", "") for n in range(5)])
-    new, finished, failed, working, gone = folders(workspace, ladder)
+    ladder = create_ladder(workspace, "pets", "p", [(f"r{n}", "") for n in range(6)])
+    new, finished, failed, working, gone, far = folders(workspace, ladder)
     EventWriter(finished.events_path).write("finished", seconds=1)
     EventWriter(failed.events_path).write("failed", message="no weights")
     gone.spec_path.unlink()
     gone.path.rmdir()
     lock = take_lock(working.lock_path)
+    old = {"event": "worker_started", "t": 1000.0, "host": "far", "boot_id": "other"}
+    far.events_path.write_text(json.dumps(old) + "\n")  # who knows whether it has ended
     launched: list[Any] = []
 
-    def launch(folder: RunFolder, resume: bool, queue: bool) -> None:
-        launched.append((folder.name, resume, queue))
+    def launch(folder: RunFolder, resume: bool, queue: bool, environment: dict[str, str]) -> None:
+        launched.append((folder.name, resume, queue, environment))
 
     monkeypatch.setattr(ladder_module, "launch", launch)
-    assert start(workspace, ladder) == [new.name, failed.name]
-    assert launched == [(new.name, False, True), (failed.name, True, True)]
+    variables = {"WORKBENCH_ON_FINISH": "true"}
+    assert start(workspace, ladder, variables) == [new.name, failed.name]
+    assert launched == [
+        (new.name, False, True, variables),
+        (failed.name, True, True, variables),
+    ]
+    assert [rung.name for rung in left_elsewhere(workspace, ladder)] == [far.name]
     os.close(lock)
 
 

@@ -29,6 +29,7 @@ def evaluated(run: RunFolder, split: str = "test") -> None:
     events.write("finished", seconds=1.0)
 
 
+@pytest.mark.usefixtures("ten_o_clock")
 def test_rungs_are_told_as_their_folders_tell(workspace: Workspace) -> None:
     specs = [("dense", SPEC), ("feature-extraction", RANDOM), ("convnet", SPEC), ("odd", SPEC)]
     ladder = create_ladder(workspace, "pets", "p", specs)
@@ -43,12 +44,14 @@ def test_rungs_are_told_as_their_folders_tell(workspace: Workspace) -> None:
             epochs_total=7,
         ),
         RungRow(
-            "feature-extraction", "p-feature-extraction-1", "failed", "no weights",
+            "feature-extraction", "p-feature-extraction-1", "failed",
+            "no weights (at 10:00); resume starts over: no checkpoint",
             random_weights=True, book=0.903, readers=0.97, epochs_total=7,
         ),
         RungRow("convnet", "p-convnet-1", "gone", book=0.724),
         RungRow(
-            "odd", "p-odd-1", "interrupted", "resume starts over: no checkpoint", epochs_total=7
+            "odd", "p-odd-1", "interrupted",
+            "it was never started; resume starts over: no checkpoint", epochs_total=7,
         ),
     ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Workers: launched, followed, stopped, killed. Real processes, without keras."""
 
+import errno
 import json
 import os
 import pty
@@ -18,13 +19,14 @@ from workbench.runs import launch as launch_module
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import (
+    NotWritable,
     clear_requests,
     follow,
     launch,
     request_stop,
     stop_requested,
 )
-from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.runs.reader import read_events
 from workbench.runs.state import summarise
 
@@ -130,6 +132,43 @@ def test_a_worker_that_cannot_start_is_told_in_the_log(
         launch(run)
     assert not is_locked(run.lock_path)
     assert kinds(list(follow(run))) == ["launched", "failed"]
+
+
+def test_a_changed_spec_is_written_once_no_other_worker_can_be_at_it(
+    run: RunFolder, fake_path: str
+) -> None:
+    before = run.spec_path.read_text()
+    with pytest.raises(RunLocked):
+        launch_beside_another(run, "changed = true\n")
+    assert run.spec_path.read_text() == before
+    options = {"environment": {"FAKE_WORKER": "finish"}, "module": "fake_worker"}
+    launch(run, spec="changed = true\n", **options)
+    assert run.spec_path.read_text() == "changed = true\n"
+    assert kinds(list(follow(run)))[-1] == "finished"
+
+
+def launch_beside_another(run: RunFolder, spec: str) -> None:
+    lock = take_lock(run.lock_path)
+    try:
+        launch(run, resume=True, spec=spec)
+    finally:
+        os.close(lock)
+
+
+@pytest.mark.parametrize("place", ["take_lock", "EventWriter", "write_atomic"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_refuses_is_told_in_words_and_leaves_the_run_free(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, place: str, code: int
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(launch_module, place, refuse)
+    with pytest.raises(NotWritable, match=os.strerror(code)) as told:
+        launch(run, resume=True, spec="")
+    assert told.value.message.startswith("birds cannot be started, for ")
+    assert not is_locked(run.lock_path)
+    assert summarise(run).state.resumable
 
 
 def test_requests_are_made_and_dropped(run: RunFolder) -> None:

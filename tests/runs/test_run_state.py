@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,33 +48,64 @@ def test_a_live_worker_is_told_by_its_phase(run: RunFolder, tell: Tell) -> None:
     os.close(lock)
 
 
+@pytest.mark.usefixtures("ten_o_clock")
 def test_without_its_lock_it_was_interrupted(run: RunFolder, tell: Tell, checkpoint: Path) -> None:
+    def interrupted(resume: str) -> State:
+        return State("interrupted", True, "killed or crashed at 10:00, epoch 2", resume)
+
     tell("worker_started", **this_host())
     tell("progress", stage=0, epoch=2, step=3, steps=9)
-    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+    assert summarise(run).state == interrupted("starts over: no checkpoint")
     tell("checkpoint_saved", stage=0, epoch=3, step=0)
-    assert summarise(run).state == State("interrupted", True, "resume goes on at epoch 3")
+    assert summarise(run).state == interrupted("goes on at epoch 3")
     tell("checkpoint_saved", stage=0, epoch=3, step=40)
-    assert summarise(run).state == State("interrupted", True, "resume goes on at epoch 3, step 40")
+    assert summarise(run).state == interrupted("goes on at epoch 3, step 40")
     checkpoint.rename(checkpoint.with_name(".last.tmp"))
-    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+    assert summarise(run).state == interrupted("starts over: no checkpoint")
 
 
 def test_a_run_that_was_never_launched_can_be(run: RunFolder) -> None:
-    assert summarise(run).state == State("interrupted", True, "resume starts over: no checkpoint")
+    never = State("interrupted", True, "it was never started", "starts over: no checkpoint")
+    assert summarise(run).state == never
 
 
+@pytest.mark.usefixtures("ten_o_clock")
 def test_ends_are_told_by_the_events(run: RunFolder, tell: Tell, checkpoint: Path) -> None:
+    on = "goes on at epoch 3"
     tell("checkpoint_saved", stage=0, epoch=3, step=0)
     tell("stopped", stage=0, epoch=3, step=0)
-    assert summarise(run).state == State("stopped", True, "resume goes on at epoch 3")
+    stopped = summarise(run).state
+    assert stopped == State("stopped", True, "asked to stop at 10:00, after epoch 2", on)
+    assert stopped.detail == "asked to stop at 10:00, after epoch 2; resume goes on at epoch 3"
     lock = take_lock(run.lock_path)  # its worker has not quite gone
-    assert summarise(run).state == State("stopped", False, "resume goes on at epoch 3")
+    assert summarise(run).state == replace(stopped, resumable=False)
     os.close(lock)
-    tell("failed", kind="user", message="bad \x1b[31m\nsecond line", hint="mend it")
-    assert summarise(run).state == State("failed", True, "bad \\e[31m")
+    tell("failed", kind="user", message="bad \x1b[31m.\nsecond line", hint="mend it")
+    assert summarise(run).state == State("failed", True, "bad \\e[31m (at 10:00)", on)
     tell("finished", seconds=3)
     assert summarise(run).state == State("finished", False, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "told", "resume"),
+    [
+        ("memory", 32, "out of memory", "with half the batch (16)"),
+        ("memory", 9, "out of memory", "with half the batch (3)"),
+        ("memory", 1, "out of memory", "goes on at epoch 3"),
+        ("disk", 32, "the disk is full or cannot be written", "goes on at epoch 3"),
+        ("diverged", 32, "the training diverged", "with a lower learning rate"),
+    ],
+)
+@pytest.mark.usefixtures("ten_o_clock", "checkpoint")
+def test_what_a_failure_asks_for_is_told(
+    run: RunFolder, tell: Tell, kind: str, size: int, told: str, resume: str
+) -> None:
+    run.spec_path.write_text(f"[training]\nbatch_size = {size}\n")
+    tell("stage_started", stage=0, epochs=7)
+    tell("checkpoint_saved", stage=0, epoch=3, step=0)
+    tell("progress", stage=0, epoch=4, step=2, steps=9)
+    tell("failed", kind=kind, message="a long one", hint="")
+    assert summarise(run).state == State("failed", True, f"{told} at 10:00, epoch 4 of 7", resume)
 
 
 TEST_LEFT = "finishes it: only the test is left"
@@ -109,10 +141,10 @@ def test_early_stopping_leaves_the_test_too(run: RunFolder, tell: Tell, checkpoi
     tell("stage_started", stage=0, epochs=7)
     tell("checkpoint_saved", stage=0, epoch=5, step=0)
     tell("stopped", stage=0, epoch=5, step=0)
-    assert summarise(run).state.detail == "resume goes on at epoch 5"
+    assert summarise(run).state.resume == "goes on at epoch 5"
     tell("stage_finished", stage=0, reason="early stopping", kept_epoch=2)
     tell("stopped", stage=0, epoch=5, step=0)
-    assert summarise(run).state == State("stopped", True, f"resume {TEST_LEFT}")
+    assert summarise(run).state.resume == TEST_LEFT
 
 
 def test_a_stage_of_unknown_length_has_an_epoch_more() -> None:
@@ -145,13 +177,35 @@ def test_another_machine_gets_the_benefit_of_the_doubt(run: RunFolder) -> None:
     history = fold(events)
     just = 2000.0 + SILENCE_SECONDS
     assert run_state(run, {}, history, locked=False, now=2125.0) == State(
-        "training",
-        False,
-        "on far\\u001b, last sign of life 2 min 05 s ago".replace("\\u001b", "\\e"),
+        "training", False, "on far\\e, last sign of life 2 min 05 s ago", "", "far\\e"
     )
     assert run_state(run, {}, history, locked=False, now=just - 0.1).word == "training"
-    assert run_state(run, {}, history, locked=False, now=just).word == "interrupted"
     assert run_state(run, {}, history, locked=True, now=just).word == "training"
+    assert run_state(run, {}, history, locked=False, now=just) == State(
+        "interrupted",
+        True,
+        "on far\\e, last sign of life 10 min 00 s ago, epoch 1",
+        "asks whether it has ended, and starts over: no checkpoint",
+        "far\\e",
+    )
+
+
+def test_a_clock_set_back_makes_no_run_look_alive_for_ever(run: RunFolder) -> None:
+    far = {"event": "worker_started", "t": 2000.0, "host": "far", "boot_id": "other"}
+    history = fold([far])
+    earliest = 2000.0 - SILENCE_SECONDS
+    alive = run_state(run, {}, history, locked=False, now=earliest + 0.1)
+    assert alive.word == "starting"
+    assert alive.told == "on far, last sign of life 10 min 00 s ahead of this clock"
+    silent = run_state(run, {}, history, locked=False, now=earliest)
+    assert (silent.word, silent.resumable, silent.elsewhere) == ("interrupted", True, "far")
+
+
+def test_what_told_its_end_on_another_machine_needs_no_question(run: RunFolder, tell: Tell) -> None:
+    tell("worker_started", host="far", boot_id="other")
+    tell("stopped", stage=0, epoch=1, step=0)
+    state = summarise(run).state
+    assert (state.word, state.resumable, state.elsewhere) == ("stopped", True, "")
 
 
 def test_this_machine_is_known_by_its_name_or_its_boot() -> None:
@@ -162,6 +216,8 @@ def test_this_machine_is_known_by_its_name_or_its_boot() -> None:
     assert not may_live_elsewhere({**far, "boot_id": here["boot_id"]}, 100.0, 101.0)  # container
     assert not may_live_elsewhere({}, 100.0, 101.0)
     assert not may_live_elsewhere(far, None, 101.0)
+    assert may_live_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS + 0.1)  # its clock is ahead
+    assert not may_live_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS)
 
 
 def test_a_summary_has_everything_in_a_line(run: RunFolder, tell: Tell) -> None:

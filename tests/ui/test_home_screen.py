@@ -125,7 +125,7 @@ def test_what_comes_from_outside_does_no_harm(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["bad"], "the run")
         await until(pilot, lambda: "no room for" in text(app, "#detail"), "the detail")
-        assert "[/oops] \\e[31mred" in text(app, "#detail")
+        assert "failed: no room for [/oops] \\e[31mred (at " in text(app, "#detail")
 
     drive(tmp_path, play)
 

@@ -60,7 +60,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
     """What the launcher, which starts nothing, was asked for; no weights are looked for."""
     asked: list[tuple[str, bool, bool]] = []
 
-    def launch(folder: RunFolder, resume: bool, queue: bool) -> None:
+    def launch(folder: RunFolder, resume: bool, queue: bool, **more: Any) -> None:
         asked.append((folder.name, resume, queue))
 
     monkeypatch.setattr(runs_ladder, "launch", launch)
@@ -200,7 +200,7 @@ def test_why_a_ladder_cannot_be_made_is_said_and_another_try_is_free(
 def test_runs_that_cannot_be_started_are_shown_with_the_reason(
     tmp_path: Path, draft: Draft, launched: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(folder: RunFolder, resume: bool, queue: bool) -> None:
+    def refuse(folder: RunFolder, **options: Any) -> None:
         raise UserError("No process could be started.")
 
     monkeypatch.setattr(runs_ladder, "launch", refuse)

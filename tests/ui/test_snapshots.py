@@ -155,11 +155,15 @@ CASES = {
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What everything takes for the time of day."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """What everything takes for the time of day, in Greenwich."""
     shown = Clock()
-    monkeypatch.setattr(time, "time", lambda: shown.now)
-    return shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        monkeypatch.setattr(time, "time", lambda: shown.now)
+        yield shown
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

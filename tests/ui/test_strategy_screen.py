@@ -228,7 +228,9 @@ def test_options_of_every_kind_can_be_opened(draft):
 def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start, "launch", lambda folder, queue, warm: launched.append((folder.name, warm))
+        runs_start,
+        "launch",
+        lambda folder, warm, **options: launched.append((folder.name, warm)),
     )
 
     worker = FakeWarmWorker()
@@ -390,7 +392,7 @@ def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     monkeypatch.setattr(
         runs_start,
         "launch",
-        lambda folder, queue=False, warm=None: launched.append((folder.name, queue)),
+        lambda folder, queue, **options: launched.append((folder.name, queue)),
     )
 
     async def run() -> None:

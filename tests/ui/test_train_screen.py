@@ -183,6 +183,9 @@ def test_what_did_not_change_is_not_drawn_again(
 
 
 def test_stop_asks_first(workspace: Workspace) -> None:
+    def panel(screen: TrainScreen) -> str:
+        return shown(screen, "panel-text")
+
     with training(workspace) as run:
 
         async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
@@ -198,7 +201,8 @@ def test_stop_asks_first(workspace: Workspace) -> None:
             assert stop_requested(run.folder)
             run.tell("stopped", stage=1, epoch=17, step=20)
             run.die()
-            await until(pilot, lambda: "Stopped. r goes on" in shown(screen, "panel-text"))
+            await until(pilot, lambda: "Stopped. Asked to stop " in panel(screen))
+            assert "stage 2, epoch 17 of 30. r goes on at epoch 17." in panel(screen)
             assert {"r", "q"} <= keys(screen)
             assert "x" not in keys(screen)
 
@@ -299,7 +303,7 @@ def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
         panel = shown(screen, "panel-text")
         assert "Failed. No images in [/photos]\\e[2J.\nSecond line." in panel
         assert "Look at [the] folder." in panel
-        assert "r starts over." in panel
+        assert "r starts over: no checkpoint." in panel
         assert shown(screen, "loss") == "" or not screen.query_one("#plots").display
 
     run = FakeRun(workspace, "early", CONVNET.format(epochs=3))
@@ -330,8 +334,8 @@ def test_a_worker_that_died_leaves_its_last_words(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "interrupted !" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
-        assert "ended without a word" in panel
-        assert "r starts over: no checkpoint." in panel
+        assert "Interrupted. Killed or crashed at " in panel
+        assert ", after epoch 3 of 30. r starts over: no checkpoint." in panel
         assert "out of memory \\e[31m" in panel
         assert "r" in keys(screen)
 
@@ -428,3 +432,34 @@ def test_colours_follow_the_theme(workspace: Workspace) -> None:
 
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)
+
+
+def test_the_bell_tells_the_end_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(WorkbenchApp, "bell", lambda app: rung.append("bell"))
+    with training(workspace) as run:
+
+        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+            run.progress(1, 17, 40)
+            await until(pilot, lambda: "40/63" in shown(screen, "progress"))
+            assert rung == []
+            run.tell("finished", seconds=1)
+            run.die()
+            await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
+            run.tell("notice", message="later")
+            await until(pilot, lambda: "later" in shown(screen, "notice"))
+            assert rung == ["bell"]
+
+        watch(workspace, "cats-dogs-12", steps)
+
+
+def test_what_had_ended_before_rings_no_bell(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkbenchApp, "bell", lambda app: pytest.fail("it rang"))
+
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
+
+    finished(workspace)
+    watch(workspace, "cats-dogs-11", steps)

@@ -11,7 +11,8 @@ from workbench.cli.group import workbench
 from workbench.cli.ladder import ladder
 from workbench.cli.plan import layers, plan
 from workbench.cli.results import evaluate, predict
-from workbench.cli.runs import attach, resume, runs, status, stop
+from workbench.cli.resume import resume
+from workbench.cli.runs import attach, runs, status, stop
 from workbench.cli.setup import completion, presets
 from workbench.cli.train import train
 from workbench.cli.trash import delete, restore

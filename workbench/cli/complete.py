@@ -93,5 +93,12 @@ def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _matching([f"{key}=" for key in keys()], incomplete)
 
 
+def complete_changes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Keys that may change while a run goes on."""
+    from workbench.experiment.resuming import MAY_CHANGE
+
+    return _matching([f"{key}=" for key in MAY_CHANGE], incomplete)
+
+
 def _matching(names: list[str], incomplete: str) -> Items:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

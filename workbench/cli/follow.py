@@ -16,9 +16,13 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
+from workbench.runs.lock import is_locked
+from workbench.runs.outcome import half_batch, hint_for
+from workbench.runs.state import read_tables, summarise
 from workbench.text import safe_lines
 
 Event = dict[str, Any]
+BELL = "\a"
 # What TensorFlow's libraries always print, which explains nothing.
 _CHATTER = re.compile(r"WARNING: All log messages|[IWE]\d{4} |\s*$")
 
@@ -26,7 +30,7 @@ _CHATTER = re.compile(r"WARNING: All log messages|[IWE]\d{4} |\s*$")
 def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = False) -> str:
     """Follows a run to its end; returns the kind of the last event.
 
-    Ctrl-C ends the watching, never the run.
+    Ctrl-C ends the watching, never the run. A terminal's bell tells the end of one at work.
 
     Args:
         brief: only the accuracy of the evaluation, not the whole report.
@@ -35,6 +39,7 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
         UserError: the run failed for a reason that its person can mend.
     """
     last: Event = {}
+    rings = is_locked(folder.lock_path) and sys.stdout.isatty() and not as_json
     try:
         with _screen(plain=as_json) as screen:
             story = Story(workspace, folder, screen, brief)
@@ -51,24 +56,38 @@ def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = 
             err=True,
         )
         return "detached"
+    if rings:
+        click.echo(BELL, nl=False)
     kind = str(last.get("event", ""))
     if kind == "failed":
         message = str(last.get("message", "unknown"))
-        raise UserError(f"{folder.name} failed. {message}", str(last.get("hint") or ""))
+        raise UserError(f"{folder.name} failed. {message}", _hint(workspace, folder, last))
     if kind == "interrupted":
         raise _interrupted(workspace, folder, last)
     return kind
+
+
+def _hint(workspace: Workspace, folder: RunFolder, event: Event) -> str:
+    """What to do after a failure, with the command to type."""
+    again = command_line(workspace, "resume", folder.name)
+    hint = hint_for(str(event.get("hint") or ""), again)
+    if again in hint:
+        return hint
+    if event.get("kind") == "memory" and half_batch(read_tables(folder)):
+        again = command_line(workspace, "resume", folder.name, "--half-batch")
+    return "\n".join(part for part in (hint, f"Go on: {again}") if part)
 
 
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Event) -> UserError:
     if not folder.path.exists():
         return UserError(f"The folder of {folder.name} is gone.")
     printed = [str(line) for line in event.get("log", []) if not _CHATTER.match(str(line))]
-    log = f" The last it printed, in {folder.log_path}:\n" if printed else ""
+    log = f"\nThe last it printed, in {folder.log_path}:\n" if printed else ""
+    state = summarise(folder).state
     return UserError(
-        f"{folder.name}: its worker ended without a word: it was killed, ran out of memory, or the "
-        f"machine went down.{log}" + "\n".join(printed),
-        f"Go on at the last checkpoint: {command_line(workspace, 'resume', folder.name)}",
+        f"{folder.name} was interrupted, without a word of its worker: {state.detail}.{log}"
+        + "\n".join(printed),
+        f"Go on: {command_line(workspace, 'resume', folder.name)}",
     )
 
 

@@ -16,6 +16,7 @@ from workbench.cli.complete import (
     complete_sources,
 )
 from workbench.cli.group import command_line, in_workspace
+from workbench.cli.options import finish_environment, on_finish_option
 from workbench.cli.runs import STOP_SECONDS, json_option
 from workbench.cli.show import accuracy, progress_bar, say, table
 from workbench.errors import UserError
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--watch", "watching", is_flag=True, help="Watch a ladder again.")
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
 @click.option("--resume", "resuming", is_flag=True, help="Queue again what is not finished.")
+@on_finish_option
 @json_option
 @in_workspace
 def ladder(
@@ -71,6 +73,7 @@ def ladder(
     watching: bool,
     stopping: bool,
     resuming: bool,
+    on_finish: str | None,
     as_json: bool,
 ) -> None:
     """Climb from a dense network to fine-tuning on your images, one run after the other.
@@ -82,7 +85,7 @@ def ladder(
     workbench ladder photos-ladder-1
     workbench ladder photos-ladder-1 --stop
     """
-    from workbench.runs.ladder import find_ladder, list_ladders, start
+    from workbench.runs.ladder import find_ladder, list_ladders
     from workbench.runs.ladder_rows import read_rows
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
@@ -97,14 +100,13 @@ def ladder(
         )
     if source is not None:
         specs = rung_specs(workspace, source, presets, base, weights, settings)
-        chosen = _start_new(workspace, name, specs)
+        chosen = _start_new(workspace, name, specs, on_finish)
     else:
         chosen = find_ladder(workspace, str(name))
     if stopping:
         _stop(workspace, chosen)
     elif resuming:
-        queued = start(workspace, chosen)
-        say(f"{plural(len(queued), 'run')} queued." if queued else "Nothing is left to do.")
+        _resume(workspace, chosen, on_finish)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
     rows = read_rows(workspace, chosen)
@@ -155,7 +157,10 @@ def _has_base(preset: str) -> bool:
 
 
 def _start_new(
-    workspace: Workspace, name: str | None, specs: "list[tuple[str, ExperimentSpec]]"
+    workspace: Workspace,
+    name: str | None,
+    specs: "list[tuple[str, ExperimentSpec]]",
+    on_finish: str | None,
 ) -> "Ladder":
     from workbench.cli.train import data_stem
     from workbench.runs.ladder import prepare_ladder, start
@@ -163,9 +168,21 @@ def _start_new(
     with progress_bar() as progress:
         data = data_stem(workspace, specs[0][1])
         made = prepare_ladder(workspace, name, data, specs, progress)
-    start(workspace, made)
+    start(workspace, made, finish_environment(on_finish))
     say(f"ladder {made.name}: {plural(len(made.rungs), 'run')} queued", err=True)
     return made
+
+
+def _resume(workspace: Workspace, chosen: "Ladder", on_finish: str | None) -> None:
+    from workbench.runs.ladder import left_elsewhere, start
+
+    queued = start(workspace, chosen, finish_environment(on_finish))
+    left = left_elsewhere(workspace, chosen)
+    for rung in left:
+        again = command_line(workspace, "resume", rung.name, "--queue")
+        say(f"note   {rung.name} was last at work {rung.state.told}. If it has ended: {again}")
+    if queued or not left:
+        say(f"{plural(len(queued), 'run')} queued." if queued else "Nothing is left to do.")
 
 
 def _stop(workspace: Workspace, chosen: "Ladder") -> None:

@@ -1,4 +1,4 @@
-"""Commands on runs: runs, attach, status, stop, resume."""
+"""Commands on runs: runs, attach, status, stop."""
 
 import json
 import time
@@ -7,7 +7,6 @@ import click
 
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import GPU_KEY, gpu_option, queue_option
 from workbench.cli.show import accuracy, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -51,7 +50,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
     headers = ("state", "run", "preset", "epochs", "best val", "test", "started")
     say(table(headers, rows, "lllrrrr"))
     for summary in found:
-        if summary.state.word in ("failed", "interrupted"):
+        if summary.state.word in ("stopped", "failed", "interrupted") or summary.state.elsewhere:
             say(f"{summary.name}: {summary.state.detail}")
 
 
@@ -112,53 +111,6 @@ def stop(workspace: Workspace, run: str) -> None:
     state = summarise(folder).state
     again = command_line(workspace, "resume", folder.name)
     say(f"{folder.name} is {state.word}." + (f" Go on: {again}" if state.resumable else ""))
-
-
-@click.command()
-@run_argument
-@click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
-@click.option("--detach", is_flag=True, help="Start the run and return at once.")
-@gpu_option
-@queue_option
-@in_workspace
-def resume(
-    workspace: Workspace, run: str, as_json: bool, detach: bool, gpu: str | None, queue: bool
-) -> None:
-    """Go on with a stopped, failed or interrupted run at its last checkpoint."""
-    from workbench.cli.follow import watch
-    from workbench.cli.sources import changed_spec
-    from workbench.experiment.toml import dump_spec, read_spec
-    from workbench.files import write_atomic
-    from workbench.machine.check import look_at_gpus
-    from workbench.runs.folder import find_run
-    from workbench.runs.launch import launch
-    from workbench.runs.state import summarise
-
-    folder = find_run(workspace, run)
-    state = summarise(folder).state
-    if state.word == "finished":
-        raise UserError(
-            f"{folder.name} is finished; there is nothing to go on with.",
-            f"Its figures: {command_line(workspace, 'evaluate', folder.name)}",
-        )
-    if not state.resumable:
-        where = f" ({state.detail})" if state.detail else ""
-        raise UserError(
-            f"{folder.name} is being trained: it is {state.word}{where}.",
-            f"Watch it: {command_line(workspace, 'attach', folder.name)}",
-        )
-    if gpu is None:
-        read_spec(folder.spec_path)
-    else:
-        spec = changed_spec(folder.spec_path, f"{GPU_KEY}={gpu}")
-        look_at_gpus(spec.training.gpu)  # before anything is written
-        write_atomic(folder.spec_path, dump_spec(spec))
-    launch(folder, resume=True, queue=queue)
-    if detach:
-        does = "is queued" if queue else "trains"
-        say(f"{folder.name} {does}. Watch: {command_line(workspace, 'attach', folder.name)}")
-        return
-    watch(workspace, folder, as_json)
 
 
 def _in_words(key: str, value: object) -> str:

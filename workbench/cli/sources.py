@@ -96,15 +96,6 @@ def file_spec(
     return _with_weights_at(spec, file.absolute().parent if weights is None else Path())
 
 
-def changed_spec(path: Path, *settings: str) -> ExperimentSpec:
-    """A run's own spec with keys changed; the file is left as it is.
-
-    Raises:
-        UserError: the file or a setting is not right.
-    """
-    return parse_spec(apply_settings(read_tree(path), settings), "--set")
-
-
 def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     """`--set data.source=X` is another way to say `--data X`; the last one counts."""
     prefix = f"{SOURCE_KEY}="

@@ -8,6 +8,7 @@ from workbench.cli.group import command_line
 from workbench.cli.show import evaluation_report
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
+from workbench.runs.history import batch_halved_words
 from workbench.runs.rows import (
     WAITING_PHASE,
     EpochRow,
@@ -84,6 +85,9 @@ class Story:
 
     def _notice(self, event: Event) -> None:
         self.line(f"note   {safe_text(event.get('message'), 400)}")
+
+    def _batch_halved(self, event: Event) -> None:
+        self.line(f"note   {batch_halved_words(event)}")
 
     def _stage_started(self, event: Event) -> None:
         stage = StageRow.from_event(event)

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import queue_option, with_spec
+from workbench.cli.options import (
+    Given,
+    finish_environment,
+    on_finish_option,
+    queue_option,
+    with_given,
+)
 from workbench.cli.show import progress_bar, say
+from workbench.errors import UserError
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
@@ -18,25 +25,47 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@click.option(
+    "--resume-on-start",
+    is_flag=True,
+    help="For schedulers: go on with the run of this --name where there is one.",
+)
+@on_finish_option
 @queue_option
 @in_workspace
-@with_spec
+@with_given
 def train(
     workspace: Workspace,
-    spec: "ExperimentSpec",
+    given: Given,
     as_json: bool,
     detach: bool,
+    resume_on_start: bool,
+    on_finish: str | None,
     queue: bool,
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C ends the watching only.
 
+    With --resume-on-start one line serves every start of a SLURM job that is requeued, or of a
+    systemd unit: it begins the run, goes on with it, watches it, or says that it is finished. At
+    SIGTERM it has the worker save a checkpoint, and exits with 143.
+
     \b
     workbench train --preset convnet --data photos
     workbench train spec.toml --set training.batch_size=64 --set training.epochs=5
+    workbench train spec.toml --name night --resume-on-start
     """
     from workbench.cli.follow import watch
 
-    folder = launch_run(workspace, spec, data_stem(workspace, spec), queue)
+    environment = finish_environment(on_finish)
+    if resume_on_start:
+        from workbench.cli.scheduled import go_on_or_begin
+
+        if detach or given.name is None:
+            raise UserError("--resume-on-start needs --name, and stays: leave out --detach.")
+        go_on_or_begin(workspace, given, given.name, as_json, queue, environment)
+        return
+    spec = given.spec(workspace)
+    folder = launch_run(workspace, spec, data_stem(workspace, spec), queue, environment)
     if detach:
         does = "is queued" if queue else "trains"
         say(f"{folder.name} {does}. Watch: {command_line(workspace, 'attach', folder.name)}")
@@ -47,16 +76,22 @@ def train(
 
 
 def launch_run(
-    workspace: Workspace, spec: "ExperimentSpec", stem: str, queue: bool = False
+    workspace: Workspace,
+    spec: "ExperimentSpec",
+    stem: str,
+    queue: bool = False,
+    environment: dict[str, str] | None = None,
 ) -> "RunFolder":
     """Makes the run's folder, named by the spec or else numbered, and starts its worker.
 
     Args:
         queue: True to have it wait for the runs that are at work or queued already.
+        environment: variables set for the worker beyond this process's own.
 
     Raises:
-        UserError: the data is none that the workbench knows, the name is taken, or the GPU is
-            not there or has not enough memory left; nothing has been made then.
+        UserError: the data is none that the workbench knows, the name is taken, the disk cannot
+            be written, or the GPU is not there or has not enough memory left; nothing has been
+            made then.
     """
     from workbench.cli.machine import look_before
     from workbench.datasets.layout import recognise
@@ -70,7 +105,7 @@ def launch_run(
             f"note   {other.name} is training here too; both will be slower (--queue waits)",
             err=True,
         )
-    return start(workspace, spec, stem, queue)
+    return start(workspace, spec, stem, queue, environment=environment)
 
 
 def data_stem(workspace: Workspace, spec: "ExperimentSpec") -> str:

@@ -4,18 +4,26 @@ Only a divisor of the old size will do: each old step is then a whole number of 
 every place of the run has a place among the new steps.
 """
 
+from typing import TYPE_CHECKING
+
 from workbench.errors import UserError
-from workbench.experiment.spec import ExperimentSpec
+
+if TYPE_CHECKING:  # lists of runs ask for half a batch, and need not wait for more
+    from workbench.experiment.spec import ExperimentSpec
 
 
-def halved(spec: ExperimentSpec) -> ExperimentSpec | None:
+def halved(spec: "ExperimentSpec") -> "ExperimentSpec | None":
     """The experiment with the largest smaller batch that divides its own; None at one image."""
-    size = spec.training.batch_size
-    smaller = [part for part in range(size // 2, 0, -1) if size % part == 0]
-    return with_batch_size(spec, smaller[0]) if smaller else None
+    smaller = half(spec.training.batch_size)
+    return with_batch_size(spec, smaller) if smaller else None
 
 
-def with_batch_size(spec: ExperimentSpec, size: int) -> ExperimentSpec:
+def half(size: int) -> int | None:
+    """The largest smaller divisor of a batch size; None at one image."""
+    return next((part for part in range(size // 2, 0, -1) if size % part == 0), None)
+
+
+def with_batch_size(spec: "ExperimentSpec", size: int) -> "ExperimentSpec":
     """The experiment with another batch size; an epoch keeps its images.
 
     Args:

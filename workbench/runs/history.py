@@ -61,7 +61,8 @@ class History:
         layers: the newest `layers` of each stage: what was frozen, and what moved.
         gpu: the newest `gpu_chosen`.
         machine: the newest `machine`, {} between lives.
-        message, hint: of a failure.
+        reached: where the newest life was when it ended; None where it did not say, or goes on.
+        failure, message, hint: of a failure; `failure` is its kind.
         resumed: how many times the run was resumed.
     """
 
@@ -85,6 +86,8 @@ class History:
     layers: dict[int, Event] = field(default_factory=dict)
     gpu: Event = field(default_factory=dict)
     machine: Event = field(default_factory=dict)
+    reached: Place | None = None
+    failure: str = ""
     message: str = ""
     hint: str = ""
     resumed: int = 0
@@ -175,14 +178,16 @@ def _count_work(told: History, event: Event, time: float) -> None:
 def _life_begins(told: History, event: Event) -> None:
     told.worker = event
     told.machine = {}
-    told.ended = told.work = told.progress = None
-    told.message = told.hint = ""
+    told.ended = told.work = told.progress = told.reached = None
+    told.failure = told.message = told.hint = ""
 
 
 def _life_ends(told: History, event: Event) -> None:
     told.machine = {}
     told.ended = told.last_sign
+    told.reached = Place.from_event(event) or (told.progress.place if told.progress else None)
     told.work = told.progress = None
+    told.failure = text(event.get("kind")) if event["event"] == "failed" else ""
     told.message, told.hint = text(event.get("message")), text(event.get("hint"))
 
 
@@ -198,6 +203,17 @@ def _data_ready(told: History, event: Event) -> None:
     told.data = event
     told.images = {k: whole(n) or 0 for k, n in images.items()} if isinstance(images, dict) else {}
     told.labels = tuple(map(text, labels)) if isinstance(labels, list) else ()
+
+
+def batch_halved_words(event: Event) -> str:
+    """What a `batch_halved` tells people."""
+    sizes = (whole(event.get(key)) for key in ("from_size", "to_size"))
+    before, after = ("?" if size is None else f"{size:,}" for size in sizes)
+    return f"Out of memory with batches of {before}; the run goes on with batches of {after}."
+
+
+def _batch_halved(told: History, event: Event) -> None:
+    _notice(told, {**event, "message": batch_halved_words(event)})
 
 
 def _notice(told: History, event: Event) -> None:
@@ -282,6 +298,7 @@ _HANDLERS: dict[str, Callable[[History, Event], None]] = {
     "preparing": _working,
     "data_ready": _data_ready,
     "notice": _notice,
+    "batch_halved": _batch_halved,
     "resumed": _resumed,
     "stage_started": _stage_started,
     "progress": _progress,

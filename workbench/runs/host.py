@@ -18,15 +18,27 @@ def this_host() -> dict[str, str]:
     return {"host": socket.gethostname(), "boot_id": boot_id}
 
 
-def may_live_elsewhere(worker: Mapping[str, Any], last_sign: float | None, now: float) -> bool:
-    """True where a worker on another machine was heard of not long ago.
+def on_another_host(worker: Mapping[str, Any]) -> bool:
+    """True where a worker ran on another machine, so that no lock tells of it here.
 
     Args:
         worker: its `host` and `boot_id`, as `launched` and `worker_started` tell them.
+    """
+    here = this_host()
+    return "host" in worker and not any(worker.get(key) == here[key] for key in here)
+
+
+def may_live_elsewhere(worker: Mapping[str, Any], last_sign: float | None, now: float) -> bool:
+    """True where a worker on another machine was heard of not long ago.
+
+    A sign from the future was told by a clock that goes wrong: by a little it counts as any
+    other, by more it says nothing, or a clock set back would make a run look alive for ever.
+
+    Args:
+        worker: as `on_another_host` has it.
         last_sign: time of its last event in unix seconds, None where there is none.
         now: unix seconds.
     """
-    here = this_host()
-    if "host" not in worker or any(worker.get(key) == here[key] for key in here):
+    if last_sign is None or not on_another_host(worker):
         return False
-    return last_sign is not None and now - last_sign < SILENCE_SECONDS
+    return abs(now - last_sign) < SILENCE_SECONDS

@@ -16,7 +16,7 @@ from workbench.progress import Progress, silent
 from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
 from workbench.runs.launch import launch, request_stop
 from workbench.runs.lock import is_locked
-from workbench.runs.state import summarise
+from workbench.runs.state import RunSummary, summarise
 from workbench.text import safe_text
 
 FORMAT = 1
@@ -143,14 +143,31 @@ def folders(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
     return [folder for folder in found if folder.path.is_dir()]
 
 
-def start(workspace: Workspace, ladder: Ladder) -> list[str]:
-    """Queues every rung that is neither finished nor at work; returns the names of their runs."""
+def start(
+    workspace: Workspace, ladder: Ladder, environment: dict[str, str] | None = None
+) -> list[str]:
+    """Queues every rung that is neither finished nor at work; returns the names of their runs.
+
+    Left out too are rungs of which nobody can tell here whether they are still at work on
+    another machine: `left_elsewhere` names them.
+
+    Args:
+        environment: variables set for the workers beyond this process's own.
+    """
     started = []
     for folder in folders(workspace, ladder):
-        if summarise(folder).state.resumable:
-            launch(folder, resume=folder.events_path.exists(), queue=True)
+        state = summarise(folder).state
+        if state.resumable and not state.elsewhere:
+            resume = folder.events_path.exists()
+            launch(folder, resume=resume, queue=True, environment=environment)
             started.append(folder.name)
     return started
+
+
+def left_elsewhere(workspace: Workspace, ladder: Ladder) -> list[RunSummary]:
+    """The rungs that were last at work on another machine and did not tell their end."""
+    told = [summarise(folder) for folder in folders(workspace, ladder)]
+    return [summary for summary in told if summary.state.elsewhere]
 
 
 def ask_to_stop(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:

@@ -25,6 +25,10 @@ POLL_SECONDS = 0.2
 _STOP = "stop"
 
 
+class NotWritable(UserError):  # noqa: N818 - a state, not a fault
+    """The run's folder cannot be written, so nothing was started."""
+
+
 def launch(
     folder: RunFolder,
     resume: bool = False,
@@ -32,6 +36,7 @@ def launch(
     environment: dict[str, str] | None = None,
     module: str = WORKER_MODULE,
     warm: WarmWorker | None = None,
+    spec: str | None = None,
 ) -> int:
     """Starts a worker in a session of its own, which outlives this process and its terminal.
 
@@ -45,22 +50,28 @@ def launch(
         environment: variables set for the worker beyond this process's own.
         module: what is run; tests have workers of their own.
         warm: a worker that may have been started already; taken if it is as a new one would be.
+        spec: takes the place of the run's own spec.toml, once no other worker can be at it.
 
     Returns:
         The worker's process id.
 
     Raises:
         RunLocked: a worker is at it.
+        NotWritable: the disk is full, or the folder is not ours to write.
         UserError: no process could be started, or the file system has no locks.
     """
-    descriptor = take_lock(folder.lock_path)
+    with _disk_errors_in_words(folder):
+        descriptor = take_lock(folder.lock_path)
     try:
-        clear_requests(folder)
-        if queue:
-            draw_ticket(folder)
-        command = train_command(module, folder.path, descriptor, resume)
-        told = {"job": "train", "resume": resume, "queued": queue}
-        process = _start(folder, command, descriptor, environment, warm, told)
+        with _disk_errors_in_words(folder):
+            clear_requests(folder)
+            if spec is not None:
+                write_atomic(folder.spec_path, spec)
+            if queue:
+                draw_ticket(folder)
+            command = train_command(module, folder.path, descriptor, resume)
+            told = {"job": "train", "resume": resume, "queued": queue}
+            process = _start(folder, command, descriptor, environment, warm, told)
         with contextlib.suppress(OSError):  # only a courtesy to others
             name_holder(descriptor, process.pid)
     finally:
@@ -68,6 +79,20 @@ def launch(
     # Takes note of the worker's end, so that none is left as a zombie of a long-lived app.
     threading.Thread(target=process.wait, daemon=True).start()
     return process.pid
+
+
+@contextlib.contextmanager
+def _disk_errors_in_words(folder: RunFolder) -> Iterator[None]:
+    """Raises NotWritable for what the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise NotWritable(
+            f"{safe_text(folder.name)} cannot be started, for {safe_text(folder.path)} cannot be "
+            f"written: {reason}.",
+            "Make room or mend the permissions; what was saved before stands.",
+        ) from None
 
 
 def request_stop(folder: RunFolder) -> None:

@@ -1,13 +1,17 @@
 """Starting a run: a folder of its own and a worker in it."""
 
+import shutil
+
+from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run, list_runs
-from workbench.runs.launch import launch
+from workbench.runs.launch import NotWritable, launch
 from workbench.runs.lock import is_locked
 from workbench.runs.queue import is_waiting
 from workbench.runs.warm import WarmWorker
+from workbench.text import safe_text
 
 
 def others_at_work(workspace: Workspace) -> list[RunFolder]:
@@ -25,6 +29,7 @@ def start(
     stem: str,
     queue: bool = False,
     warm: WarmWorker | None = None,
+    environment: dict[str, str] | None = None,
 ) -> RunFolder:
     """Makes the run's folder, named by the spec or else numbered, and starts its worker.
 
@@ -32,11 +37,23 @@ def start(
         stem: what a nameless run is called after.
         queue: True to have it wait for the runs that are at work or queued already.
         warm: a worker that may have been started already.
+        environment: variables set for the worker beyond this process's own.
 
     Raises:
-        UserError: the name is taken, or no process can be started.
-        OSError: the folder cannot be written.
+        UserError: the name is taken, no process can be started, or the disk cannot be written:
+            nothing is left of the run then.
     """
-    folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
-    launch(folder, queue=queue, warm=warm)
+    try:
+        folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(
+            f"The run cannot be written in {safe_text(workspace.runs)}: {reason}.",
+            "Make room or mend the permissions, or name another workspace with --workspace DIR.",
+        ) from None
+    try:
+        launch(folder, queue=queue, warm=warm, environment=environment)
+    except NotWritable:
+        shutil.rmtree(folder.path, ignore_errors=True)  # made a moment ago, and by us
+        raise
     return folder

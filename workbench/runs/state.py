@@ -10,11 +10,12 @@ from typing import Any
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
-from workbench.runs.host import may_live_elsewhere
+from workbench.runs.host import may_live_elsewhere, on_another_host
 from workbench.runs.lock import is_locked
+from workbench.runs.outcome import ended_words, half_batch, interrupted_words, silent_words
 from workbench.runs.reader import EventReader
 from workbench.runs.rows import whole
-from workbench.text import human_seconds, safe_text
+from workbench.text import safe_text
 
 ENDED = ("finished", "stopped", "failed")
 UNKNOWN = "?"
@@ -28,12 +29,22 @@ class State:
         word: starting, waiting (for another run or process), preparing, training, evaluating,
             finished, stopped, failed, or interrupted: the worker ended without a word.
         resumable: True where `launch(folder, resume=True)` would go on, or start over.
-        detail: a few words more, safe to print.
+        told: a few words more, safe to print: what it does, or what became of it.
+        resume: what a resume would do; "" where there is nothing to resume.
+        elsewhere: the other machine that the newest life was on, where it did not tell its end:
+            no lock tells here whether it has ended, so that a person has to.
     """
 
     word: str
     resumable: bool
-    detail: str
+    told: str
+    resume: str = ""
+    elsewhere: str = ""
+
+    @property
+    def detail(self) -> str:
+        """All of it in one line: "killed or crashed at 03:12; resume goes on at epoch 5"."""
+        return "; resume ".join(part for part in (self.told, self.resume) if part)
 
 
 @dataclass(frozen=True)
@@ -66,12 +77,12 @@ class RunSummary:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the state's parts among the others."""
         told = asdict(self)
-        state = told.pop("state")
+        del told["state"]
         return {
             "name": told.pop("name"),
-            "state": state["word"],
-            "resumable": state["resumable"],
-            "detail": state["detail"],
+            "state": self.state.word,
+            "resumable": self.state.resumable,
+            "detail": self.state.detail,
             **told,
         }
 
@@ -92,17 +103,21 @@ def run_state(
             then has told all it ever will.
         now: unix seconds; the present where left out.
     """
+    now = time.time() if now is None else now
+    if history.phase == "finished":
+        return State("finished", False, "")
     if history.phase in ENDED:
-        resumable = history.phase != "finished" and not locked
-        return State(history.phase, resumable, _ended_detail(folder, spec, history))
+        resume = _next_words(folder, spec, history)
+        return State(history.phase, not locked, ended_words(history, now), resume)
     if locked:
         return State(history.phase, False, _running_detail(history))
-    now = time.time() if now is None else now
+    elsewhere = safe_text(history.worker["host"]) if on_another_host(history.worker) else ""
     if may_live_elsewhere(history.worker, history.last_sign, now):
-        silent = human_seconds(max(now - (history.last_sign or now), 0.0))
-        host = safe_text(history.worker.get("host"))
-        return State(history.phase, False, f"on {host}, last sign of life {silent} ago")
-    return State("interrupted", True, _next_detail(folder, spec, history))
+        return State(history.phase, False, silent_words(history, now), elsewhere=elsewhere)
+    resume = _next_words(folder, spec, history)
+    if elsewhere:
+        resume = f"asks whether it has ended, and {resume}"
+    return State("interrupted", True, interrupted_words(history, now), resume, elsewhere)
 
 
 def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
@@ -191,16 +206,15 @@ def resume_words(spec: dict[str, Any], history: History) -> str:
     return "finishes it: only the test is left"
 
 
-def _ended_detail(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
-    if history.phase == "failed":
-        return safe_text(history.message.split("\n", 1)[0])
-    return _next_detail(folder, spec, history) if history.phase == "stopped" else ""
-
-
-def _next_detail(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
+def _next_words(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
+    """What a resume would do, and what has to change for it."""
+    if history.failure == "memory" and (size := half_batch(spec)):
+        return f"with half the batch ({size})"
+    if history.failure == "diverged":
+        return "with a lower learning rate"
     if history.checkpoint and _has_checkpoint(folder):
-        return f"resume {resume_words(spec, history)}"
-    return "resume starts over: no checkpoint"
+        return resume_words(spec, history)
+    return "starts over: no checkpoint"
 
 
 def _has_checkpoint(folder: RunFolder) -> bool:

@@ -75,8 +75,8 @@ def runs_words(runs: Runs) -> str:
 
 
 def detail_of(view: RunView) -> Text:
-    """A run in two lines."""
-    summary, history = view.summary, view.history
+    """A run in two lines, the second of them what it does or what became of it."""
+    summary = view.summary
     parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.recipe, 30)}"]
     if summary.random_weights:
         parts.append("random weights")
@@ -85,9 +85,8 @@ def detail_of(view: RunView) -> Text:
     if summary.test_accuracy is not None:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
-    detail = safe_text(history.message, 300) or summary.state.detail
-    if detail:
-        text.append(f"\n{summary.state.word}: {detail}", style="dim")
+    if summary.state.detail:
+        text.append(f"\n{summary.state.word}: {summary.state.detail}", style="dim")
     return text
 
 

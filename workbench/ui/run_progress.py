@@ -21,8 +21,9 @@ def place(view: RunView) -> str:
     epoch = done[-1].epoch if done else 0
     if view.working:
         epoch = min(epoch + 1, stage.epochs)
-    if history.progress and history.progress.place.stage == stage.index:
-        epoch = history.progress.place.epoch
+    here = history.reached or (history.progress.place if history.progress else None)
+    if here and here.step and here.stage == stage.index:
+        epoch = here.epoch
     stages = len(stage_plan(view))
     first = f"stage {stage.index + 1}/{stages}  " if stages > 1 else ""
     return f"{first}epoch {epoch}/{stage.epochs}"

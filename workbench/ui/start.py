@@ -56,13 +56,7 @@ def start_run(
         refuse_too_little(spec, len(found.labels), choice)
         for words in notes(workspace, choice):
             tell(words)
-    try:
-        return start(workspace, spec, stem, queue, warm)
-    except OSError as error:
-        reason = safe_text(error.strerror or error)
-        raise UserError(
-            f"The run cannot be written in {safe_text(workspace.runs)}: {reason}."
-        ) from None
+    return start(workspace, spec, stem, queue, warm)
 
 
 def start_demo(workspace: Workspace, tell: Tell = lambda words: None) -> list[RunFolder]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from workbench.runs.outcome import hint_for
 from workbench.runs.rows import WAITING_PHASE
-from workbench.runs.state import resume_words
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.feed import RunView
 from workbench.ui.train_text import strategy_words, track
@@ -38,7 +38,7 @@ def panel_text(
     if word == "interrupted":
         return _interrupted(view, color, printed)
     if word == "stopped":
-        return Text.assemble(("Stopped. ", color), _resume_words(view))
+        return Text.assemble(("Stopped. ", color), _became(view))
     if word == "finished":
         return _finished(view, color)
     if word in ("starting", "waiting", "preparing") and not view.history.epochs:
@@ -50,23 +50,27 @@ def _failed(view: RunView, color: str) -> Text:
     history = view.history
     text = Text.assemble(("Failed. ", color), safe_lines(history.message or "It told no reason."))
     if history.hint:
-        text.append(f"\n{safe_lines(history.hint)}", style="bold")
+        hint = hint_for(history.hint, f"workbench resume {view.name}")
+        text.append(f"\n{safe_lines(hint)}", style="bold")
     if view.summary.state.resumable:
-        text.append(f"\nr {resume_words(view.spec, history)}.", style="dim")
+        text.append(f"\n{_key_words(view)}", style="dim")
     return text
 
 
-def _resume_words(view: RunView) -> str:
-    """What the key r would do, in the words of the state: "r goes on at epoch 5."."""
-    return f"r {safe_text(view.summary.state.detail).removeprefix('resume ')}."
+def _key_words(view: RunView) -> str:
+    """What the key r would do: "r goes on at epoch 5."."""
+    words = view.summary.state.resume
+    return f"r goes on {words}." if words.startswith("with ") else f"r {words}."
+
+
+def _became(view: RunView) -> str:
+    """What became of the run, and what the key r would do."""
+    told = view.summary.state.told
+    return f"{told[:1].upper()}{told[1:]}. {_key_words(view)}"
 
 
 def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
-    text = Text.assemble(
-        ("Interrupted. ", color),
-        "Its worker ended without a word: it was killed, ran out of memory, or the machine went "
-        f"down. {_resume_words(view)}",
-    )
+    text = Text.assemble(("Interrupted. ", color), _became(view))
     if printed:
         text.append("\nThe last it printed:", style="dim")
         for line in printed[-PRINTED_LINES:]:

@@ -19,6 +19,7 @@ class StopRequest:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.asked = False
+        self.signalled = False
         self.looked = 0.0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -31,9 +32,11 @@ class StopRequest:
         return self.asked
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        if self.asked:  # asked twice: end at once, the last checkpoint stands
+        # Twice: end at once, the last checkpoint stands. A request in the control folder does not
+        # count: whoever starts and stops jobs may use both ways for one wish.
+        if self.signalled:
             os._exit(128 + number)
-        self.asked = True
+        self.signalled = self.asked = True
 
 
 class Reserve:

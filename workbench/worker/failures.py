@@ -58,7 +58,7 @@ def failure_in_words(error: Exception) -> tuple[str, str]:
         return (
             f"The disk could not be written{place}: {_reason(error)}. "
             "What was saved before stands.",
-            "Make room, or mend the permissions, then go on: a run with `workbench resume`.",
+            "Make room, or mend the permissions, then go on: workbench resume RUN",
         )
     return _first_line(error), ""
 

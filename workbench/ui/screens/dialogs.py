@@ -1,9 +1,10 @@
 """Questions that lie over a screen."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -50,6 +51,48 @@ class Confirm(ModalScreen[bool]):
     def action_answer(self, yes: bool) -> None:
         """Ends the question."""
         self.dismiss(yes)
+
+
+class Choose(ModalScreen[str | None]):
+    """A question with a few answers, the first of them the default; escape gives None.
+
+    Args:
+        question: plain text; made safe here.
+        answers: what each button says, by the key that presses it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, question: str, answers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._question = question
+        self._answers = dict(answers)
+
+    def compose(self) -> ComposeResult:
+        """The question over its buttons."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(safe_text(self._question, 400)))
+            with Horizontal(classes="buttons"):
+                for key, words in self._answers.items():
+                    yield Button(f"{words} ({key})", id=f"answer-{key}")
+                yield Button("Cancel (esc)", id="cancel")
+
+    def on_mount(self) -> None:
+        """The first answer waits for enter."""
+        first = self.query(Button).first()
+        first.variant = "primary"
+        first.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that stands for an answer gives it."""
+        if event.key in self._answers:
+            event.stop()
+            self.dismiss(event.key)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        key = str(event.button.id).removeprefix("answer-")
+        self.dismiss(key if key in self._answers else None)
 
 
 class Ask(ModalScreen[str | None]):

@@ -1,7 +1,6 @@
 """Home: the runs, newest first, and where to go from here."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
-from workbench.runs.launch import launch, request_stop
+from workbench.runs.launch import request_stop
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
@@ -45,6 +44,7 @@ class HomeScreen(WorkbenchScreen):
     ]
 
     _detail = Text()
+    _detail_lines = 0
     _offered: Sequence[bool | None] = ()
     _names: frozenset[str] | None = None  # of all runs, when the trash was looked at
     _trash: Sequence[TrashedRun] = ()
@@ -116,7 +116,10 @@ class HomeScreen(WorkbenchScreen):
         detail = detail_of(view) if view else Text()
         if detail != self._detail:
             self._detail = detail
-            self.query_one("#detail", Static).update(detail, layout=False)
+            room = max(self.app.size.width - 4, 20)  # within the margins of body and text
+            lines = len(detail.wrap(self.app.console, room))
+            self.query_one("#detail", Static).update(detail, layout=lines != self._detail_lines)
+            self._detail_lines = lines
         offered = [self.check_action(action, ()) for action in OFFERED]
         if offered != self._offered:  # the footer is drawn anew only where it changes
             self._offered = offered
@@ -233,10 +236,11 @@ class HomeScreen(WorkbenchScreen):
 
     def action_resume(self) -> None:
         """Goes on with a run at its last checkpoint."""
+        from workbench.ui.screens.resume import resume_run
+
         view = self._chosen()
         if view:
-            resume = partial(launch, view.folder, resume=True)
-            in_background(self, resume, lambda _: self.workbench.open_run(view))
+            resume_run(self, view, lambda _: self.workbench.open_run(view))
 
     def action_delete(self) -> None:
         """Asks, then moves the run to the trash."""

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
 from workbench.experiment.advice import Advice, advise
-from workbench.runs.launch import launch, request_stop
+from workbench.runs.launch import request_stop
 from workbench.text import safe_text
 from workbench.ui import train_text
 from workbench.ui.background import in_background
@@ -107,10 +107,15 @@ class TrainScreen(WorkbenchScreen):
     # What is known of the run
 
     def runs_changed(self, runs: Runs) -> None:
-        """Takes over the newest look at the run; draws where it, or the overlay, is another."""
+        """Takes over the newest look at the run; draws where it, or the overlay, is another.
+
+        The terminal's bell tells its end.
+        """
         view = next((one for one in runs if one.name == self.run), None)
         if view is not None and view is self._view and not self._other:
             return
+        if view is not None and self._view is not None and self._view.working > view.working:
+            self.app.bell()
         self._view = view
         self._seen = self._seen or view is not None
         self._draw()
@@ -259,8 +264,10 @@ class TrainScreen(WorkbenchScreen):
 
     def action_resume(self) -> None:
         """Goes on at the last checkpoint."""
+        from workbench.ui.screens.resume import resume_run
+
         if self._view is not None:
-            self._do(partial(launch, self._view.folder, resume=True))
+            resume_run(self, self._view, lambda done: self._read_files())
 
     def action_note(self) -> None:
         """Asks for a line that is kept with the run."""

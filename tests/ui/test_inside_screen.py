@@ -1,0 +1,141 @@
+"""Looking inside a run in the app; the worker is a made-up one."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_results_screen import figures, make_run, shown
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input
+from ui_pilot import drive, until
+
+from workbench.errors import UserError
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens.inside import InsideScreen
+from workbench.ui.widgets import inside_look
+from workbench.ui.widgets.inside_look import Chosen
+
+
+def drawn(level: int) -> str:
+    content = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode("ascii")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the worker was asked; it answers at once, and refuses images that are not there."""
+    requests: list[dict[str, Any]] = []
+
+    def answer(job: str, request: dict[str, Any], on_event: Any, on_start: Any) -> dict[str, Any]:
+        requests.append({"job": job, **request})
+        if "image" in request and not Path(request["image"]).exists():
+            raise UserError("x cannot be looked at: there is no such file.")
+        if request["what"] == "filters":
+            on_event({"event": "progress", "phase": "conv1", "done": 10, "total": 40})
+            on_event({"event": "pattern", "words": "filter 0", "picture": drawn(10)})
+        return {"words": ["seen \x1b[31m"], "out": "/x/inside/a.png", "preview": drawn(200)}
+
+    monkeypatch.setattr(inside_look, "run_job", answer)
+    return requests
+
+
+async def open_inside(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: app.find_run("birds"), "the run is seen")
+    await app.push_screen(InsideScreen("birds"))
+    await until(pilot, lambda: "block5_conv3" in shown(app), "the layers")
+
+
+def test_layers_tell_what_they_see(tmp_path: Path) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_inside(app, pilot)
+        text = shown(app)
+        assert "block5_pool 212" in text
+        assert "dense1 all" in text
+        assert "block5_conv3 convolution, " in text  # the layer that Grad-CAM looks best at
+        assert "a value sees 196x196 pixels, every 16" in text
+        assert "image cat.7.png (is cat, said dog) class the likeliest" in text
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "sees the whole image" in shown(app), "a layer above the maps")
+
+    drive(tmp_path, play)
+
+
+def test_grad_cam_of_a_worst_error(tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    run = make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_inside(app, pilot)
+        await pilot.press("c", "c", "g")
+        await until(pilot, lambda: "PNG: inside/a.png of the run" in shown(app), "the answer")
+        await until(pilot, lambda: "▀▀▀" in shown(app), "the picture")
+        assert "seen \\e[31m" in shown(app)
+        await pilot.press("c", "a")
+        await until(pilot, lambda: len(asked) == 2, "another look")
+
+    drive(tmp_path, play)
+    common = {
+        "job": "inside",
+        "model": str(run.model_path),
+        "layer": "block5_conv3",
+        "image": str(tmp_path / "photos" / "cat.7.png"),
+    }
+    assert asked == [
+        {**common, "what": "gradcam", "label": "dog"},
+        {**common, "what": "activations"},
+    ]
+
+
+def test_filters_need_no_image(tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    make_run(tmp_path)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_inside(app, pilot)
+        assert "image none yet: o" in shown(app)
+        await pilot.press("g")
+        await pilot.press("f")
+        await until(pilot, lambda: "PNG: " in shown(app), "the patterns")
+
+    drive(tmp_path, play)
+    assert [request["what"] for request in asked] == ["filters"]
+    assert (asked[0]["steps"], asked[0]["seed"], asked[0]["filters"]) == (40, 1, None)
+
+
+def test_any_image_can_be_typed(tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_inside(app, pilot)
+        await pilot.press("o")
+        line = app.screen.query_one("#image-path", Input)
+        assert line.has_focus
+        line.value = str(tmp_path / "gone.png")
+        await pilot.press("enter")
+        assert app.screen.query_one("#layers", DataTable).has_focus
+        await pilot.press("a")
+        await until(pilot, lambda: "there is no such file" in shown(app), "the refusal")
+        await pilot.press("o", "escape")
+        assert isinstance(app.screen, InsideScreen)
+        await pilot.press("e")  # back to the errors, of which there is one
+        await until(pilot, lambda: "image cat.7.png" in shown(app), "the error's image")
+
+    drive(tmp_path, play)
+    assert asked[0]["image"] == str(tmp_path / "gone.png")
+
+
+def test_an_image_out_of_an_npz_file_becomes_a_file(tmp_path: Path) -> None:
+    images = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
+    labels = np.array([0, 1])
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "a.npz", **arrays)
+    copy = Chosen("test/1", tmp_path / "a.npz").file(tmp_path)
+    assert np.array_equal(np.asarray(Image.open(copy)), images[1])
+    with pytest.raises(KeyError):
+        Chosen("test/2", tmp_path / "a.npz").file(tmp_path)
+    assert Chosen("b/c.png", tmp_path).file(Path("/nowhere")) == tmp_path / "b" / "c.png"

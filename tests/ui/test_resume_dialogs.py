@@ -1,0 +1,190 @@
+"""One key goes on with a run; a question comes only where a person has to decide."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input, Static
+from ui_pilot import drive, until
+from ui_train_runs import FakeRun
+
+from workbench.experiment.presets import BOOK_FACTS, preset_tree
+from workbench.experiment.toml import dump_spec, parse_spec
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.runs.host import this_host
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens import resume as resume_module
+from workbench.ui.screens.dialogs import Ask, Choose, Confirm
+from workbench.ui.screens.home import HomeScreen
+from workbench.ui.screens.train import TrainScreen
+
+FAR = {"host": "far", "boot_id": "another"}
+Asked = list[dict[str, Any] | None]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """The training tables that the launcher, which starts nothing, was given; None for none."""
+    told: Asked = []
+
+    def launch(folder: RunFolder, resume: bool, spec: str | None = None) -> None:
+        assert resume
+        told.append(None if spec is None else tomllib.loads(spec)["training"])
+
+    monkeypatch.setattr(resume_module, "launch", launch)
+    return told
+
+
+def a_run(root: Path, **worker: str) -> FakeRun:
+    spec = dump_spec(parse_spec(preset_tree("convnet", "/photos", BOOK_FACTS), ""))
+    run = FakeRun(Workspace(root), "night", spec)
+    run.tell("worker_started", **(worker or this_host()))
+    run.tell("stage_started", stage=0, epochs=30, learning_rate=0.001)
+    return run
+
+
+def question(app: WorkbenchApp) -> str:
+    return str(app.screen.query(Static).first().content)
+
+
+async def ready(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: app.find_run("night"), "the run")
+    await until(pilot, lambda: app.screen.query("#runs"), "home")
+
+
+@pytest.mark.parametrize("ending", ["stopped", "disk", "interrupted"])
+def test_nothing_is_asked_where_nothing_is_to_decide(
+    tmp_path: Path, asked: Asked, ending: str
+) -> None:
+    run = a_run(tmp_path)
+    if ending == "stopped":
+        run.tell("stopped", stage=0, epoch=1, step=0)
+    elif ending == "disk":
+        run.tell("failed", kind="disk", message="full", hint="")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
+
+    drive(tmp_path, play)
+    assert asked == [None]
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [("h", 16), ("enter", 16), ("a", None), ("escape", 0)],
+)
+def test_after_too_little_memory_half_the_batch_is_offered(
+    tmp_path: Path, asked: Asked, key: str, answer: int | None
+) -> None:
+    a_run(tmp_path).tell("failed", kind="memory", message="no room", hint="")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Choose), "the question")
+        assert question(app) == (
+            "night ran out of memory. Go on with half the batch, 16, or with the batch as it is?"
+        )
+        assert [str(one.label) for one in app.screen.query(Button)] == [
+            "Half, 16 (h)", "As it is (a)", "Cancel (esc)",
+        ]  # fmt: skip
+        await pilot.press(key)
+        wanted = HomeScreen if key == "escape" else TrainScreen
+        await until(pilot, lambda: isinstance(app.screen, wanted), "the way on")
+
+    drive(tmp_path, play)
+    sizes = [training and training["batch_size"] for training in asked]
+    assert sizes == ([] if answer == 0 else [answer])
+
+
+def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> None:
+    run = a_run(tmp_path)
+    spec = run.folder.spec_path.read_text().replace("batch_size = 32", "batch_size = 1")
+    run.folder.spec_path.write_text(spec)
+    run.tell("failed", kind="memory", message="no room", hint="")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
+
+    drive(tmp_path, play)
+    assert asked == [None]
+
+
+def test_after_divergence_a_tenth_of_the_rate_is_offered(tmp_path: Path, asked: Asked) -> None:
+    a_run(tmp_path).tell("failed", kind="diverged", message="no number", hint="")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run")
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        assert question(app) == "night has diverged. Go on with which training.learning_rate?"
+        assert app.screen.query_one(Input).value == "0.0001"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(asked), "the start")
+
+    drive(tmp_path, play)
+    (training,) = asked
+    assert training
+    assert training["learning_rate"] == 0.0001
+
+
+def test_a_rate_that_cannot_be_is_told_and_starts_nothing(tmp_path: Path, asked: Asked) -> None:
+    a_run(tmp_path).tell("failed", kind="diverged", message="no number", hint="")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        app.screen.query_one(Input).value = "-1"
+        await pilot.press("enter")
+        await until(pilot, lambda: app._notifications, "why not")
+        (notice,) = app._notifications
+        assert "training.learning_rate: received -1" in notice.message
+
+    drive(tmp_path, play)
+    assert asked == []
+
+
+@pytest.mark.parametrize(("key", "answer"), [("y", [None]), ("n", []), ("enter", [])])
+def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
+    tmp_path: Path, asked: Asked, key: str, answer: Asked
+) -> None:
+    run = a_run(tmp_path, **FAR)
+    old = [line.replace('"t": 17', '"t": 16') for line in run.folder.events_path.open()]
+    run.folder.events_path.write_text("".join(old))  # years ago
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert question(app).startswith("night was last at work on far, last sign of life ")
+        assert "Has it ended?" in question(app)
+        await pilot.press(key)
+        wanted = TrainScreen if answer else HomeScreen
+        await until(pilot, lambda: isinstance(app.screen, wanted), "the way on")
+
+    drive(tmp_path, play)
+    assert asked == answer
+
+
+def test_one_heard_of_a_moment_ago_is_not_offered(tmp_path: Path) -> None:
+    a_run(tmp_path, **FAR)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await ready(app, pilot)
+        view = app.find_run("night")
+        assert view
+        assert not view.summary.state.resumable
+        offered = {one.binding.action for one in app.screen.active_bindings.values()}
+        assert "resume" not in offered
+
+    drive(tmp_path, play)

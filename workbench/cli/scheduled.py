@@ -1,0 +1,187 @@
+"""`workbench train --resume-on-start`: one line for every start of a job that comes and goes."""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.cli.follow import watch
+from workbench.cli.options import Given
+from workbench.cli.show import say
+from workbench.cli.train import data_stem, launch_run
+from workbench.errors import UserError
+from workbench.experiment.toml import read_spec, spec_tree
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder, list_runs
+from workbench.runs.host import this_host
+from workbench.runs.launch import POLL_SECONDS, launch, request_stop
+from workbench.runs.lock import RunLocked, is_locked
+from workbench.runs.state import summarise
+from workbench.text import safe_text
+
+EXIT_TERMINATED = 143  # as shells count SIGTERM
+LAST_WORDS_SECONDS = 60.0  # patience with a worker that has told its end and is still there
+
+
+class StopOnTerm:
+    """From now on SIGTERM asks the worker to save a checkpoint and end.
+
+    Attributes:
+        asked: True once the signal came.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._folder: RunFolder | None = None
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def worker_of(self, folder: RunFolder) -> None:
+        """Names the run, once there is a worker to ask."""
+        self._folder = folder
+        if self.asked:
+            self._ask()
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.asked = True
+        self._ask()
+
+    def _ask(self) -> None:
+        with suppress(OSError):  # the run has other worries then, and tells them itself
+            if self._folder:
+                request_stop(self._folder)
+
+
+def go_on_or_begin(
+    workspace: Workspace,
+    given: Given,
+    name: str,
+    as_json: bool,
+    queue: bool,
+    environment: dict[str, str],
+) -> None:
+    """Begins the run, goes on with it, or joins its worker; then watches it to its end.
+
+    A run that is finished is left alone. One that was at work on another machine is gone on with:
+    whoever schedules jobs does not start one twice.
+
+    Raises:
+        UserError: the run cannot be begun, or failed.
+        Exit: with 143, where SIGTERM stopped it.
+    """
+    term = StopOnTerm()
+    folder = _find(workspace, name)
+    if folder is None:
+        folder = _begin(workspace, given, name, queue, environment)
+    elif _gone_on_with(workspace, folder, given, queue, environment) == "finished":
+        return
+    term.worker_of(folder)
+    kind = ""
+    try:
+        kind = watch(workspace, folder, as_json)
+    except UserError as error:
+        # A worker that was cut off while it was to stop goes on at the next start all the same.
+        if not term.asked or summarise(folder).state.word != "interrupted":
+            raise
+        say(error.message, err=True)
+    finally:
+        if kind != "detached":
+            _wait_until_gone(folder)
+    if term.asked and summarise(folder).state.word != "finished":
+        click.get_current_context().exit(EXIT_TERMINATED)
+
+
+def _find(workspace: Workspace, name: str) -> RunFolder | None:
+    return next((run for run in list_runs(workspace) if run.name == name), None)
+
+
+def _begin(
+    workspace: Workspace, given: Given, name: str, queue: bool, environment: dict[str, str]
+) -> RunFolder:
+    spec = given.spec(workspace)
+    with suppress(OSError):
+        (workspace.runs / name).rmdir()  # left empty by a start that was cut off
+    try:
+        folder = launch_run(workspace, spec, data_stem(workspace, spec), queue, environment)
+    except UserError:
+        other = _find(workspace, name)
+        if other is None or not is_locked(other.lock_path):
+            raise
+        return other  # another start was quicker
+    say(f"run    {folder.name} begins", err=True)
+    return folder
+
+
+def _gone_on_with(
+    workspace: Workspace, folder: RunFolder, given: Given, queue: bool, environment: dict[str, str]
+) -> str:
+    """Sees to it that the run has a worker; returns how the run stood before."""
+    _wait_for_last_words(folder)
+    state = summarise(folder).state
+    if state.word == "finished":
+        say(f"{folder.name} is finished; there is nothing left to do.", err=True)
+        return state.word
+    _note_differences(workspace, folder, given)
+    if not (state.resumable or state.elsewhere):
+        say(f"run    {folder.name} is at work: {state.word}", err=True)
+        return state.word
+    try:
+        launch(folder, resume=True, queue=queue, environment=environment)
+    except RunLocked:  # another start was quicker
+        return state.word
+    was = f"was {state.told}" if state.elsewhere else f"was {state.word}: {state.told}"
+    say(f"run    {folder.name} goes on; it {was}", err=True)
+    return state.word
+
+
+def _wait_for_last_words(folder: RunFolder) -> None:
+    """A worker that has told its end is there for a moment more."""
+    deadline = time.monotonic() + LAST_WORDS_SECONDS
+    while is_locked(folder.lock_path) and time.monotonic() < deadline:
+        if summarise(folder).state.word not in ("stopped", "failed"):
+            return
+        time.sleep(0.1)
+
+
+def _wait_until_gone(folder: RunFolder) -> None:
+    """Waits for what the worker does after its last word, such as the command of --on-finish.
+
+    A scheduler takes the end of this process for that of the job, and ends what is left of it.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        worker = json.loads(folder.worker_path.read_text(encoding="utf-8"))
+        if any(worker[key] != value for key, value in this_host().items()):
+            return
+        command = Path("/proc", str(int(worker["pid"])), "cmdline")
+        while os.fsencode(folder.path.absolute()) in command.read_bytes():  # no other's number
+            time.sleep(POLL_SECONDS)
+
+
+def _note_differences(workspace: Workspace, folder: RunFolder, given: Given) -> None:
+    """Says where the experiment that was given is another than the run's own, which counts."""
+    own = read_spec(folder.spec_path)
+    try:
+        other = given.spec(workspace)
+    except UserError as error:
+        say(f"note   what was given is passed over: {error.message}", err=True)
+        return
+    keys = _differing(spec_tree(own), spec_tree(other))
+    if keys:
+        names = safe_text(", ".join(keys), 400)
+        say(f"note   {folder.name} keeps its own spec; given was another {names}", err=True)
+
+
+def _differing(own: dict[str, Any], other: dict[str, Any], above: str = "") -> list[str]:
+    """Keys with other values: "training.epochs", "data.split.seed"."""
+    found = []
+    for key in dict.fromkeys((*own, *other)):
+        left, right = own.get(key), other.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            found += _differing(left, right, f"{above}{key}.")
+        elif left != right:
+            found.append(f"{above}{key}")
+    return found
