@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint pictures bench clean
+.PHONY: demo test faults lint pictures bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -14,6 +14,10 @@ demo: $(INSTALLED)
 # Two processes: one for all that import keras, one for the rest, most of which waits.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Every fault at every moment, each with real workers: half an hour on two cores.
+faults: $(INSTALLED)
+	FAULTS=all $(BIN)/python -m pytest tests/faults -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
