@@ -36,7 +36,7 @@ def plan(
     """Show the stages of an experiment and what they cost, before anything runs."""
     from workbench.cli.machine import known_figures
     from workbench.datasets.prepare import survey
-    from workbench.experiment.cost import stage_costs
+    from workbench.experiment.cost import saved_bytes, stage_costs
     from workbench.experiment.estimate import stage_seconds
     from workbench.experiment.facts import expected_images
 
@@ -65,6 +65,7 @@ def plan(
     for cost, took in zip(costs, seconds, strict=True):
         for line in stage_lines(cost, images, took):
             say(line)
+    say(f"disk     up to {human_bytes(saved_bytes(costs))} for checkpoints and the model")
     if figures:
         say(total_line(figures, facts, images, [took for took in seconds if took]))
     else:

@@ -73,7 +73,7 @@ def build_pack(
     """
     path = pack_path(folder, rows, data)
     shape = (len(rows), *data.input_shape)
-    if path.exists() and _is_whole(path, shape):
+    if path.exists() and is_whole(path, shape):
         return path
     _check_room(folder, int(np.prod(shape)) + _HEADER)
     if root.is_file():  # arrays need no decoding: threads would only be in each other's way
@@ -108,7 +108,8 @@ _MAKE_ROOM = (
 )
 
 
-def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
+def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
+    """Whether a pack is there, in this shape and with all its bytes."""
     try:
         return open_pack(path).shape == shape
     except (ValueError, OSError, EOFError):

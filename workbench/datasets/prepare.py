@@ -15,7 +15,7 @@ from workbench.datasets.layout import recognise
 from workbench.datasets.manifest import MANIFEST_NAME, Row, make_rows, write_manifest
 from workbench.datasets.names import naturally
 from workbench.datasets.npz_source import NpzImages
-from workbench.datasets.pack import build_pack, pack_path
+from workbench.datasets.pack import build_pack, is_whole, pack_path
 from workbench.datasets.scan import Record, scan
 from workbench.datasets.source import Item, Source
 from workbench.datasets.split import assign
@@ -100,8 +100,10 @@ def prepare_again(
         UserError: the pack is gone and an image changed or went away, or as `prepare`.
     """
     folder = find_folder(workspace, Path(data.source).expanduser().absolute())
-    if folder and pack_path(folder, rows, data).exists() and (folder / AUDIT_NAME).exists():
-        root, pack = source_root(folder), pack_path(folder, rows, data)
+    pack = pack_path(folder, rows, data) if folder else None
+    shape = (len(rows), *data.input_shape)
+    if folder and pack and is_whole(pack, shape) and (folder / AUDIT_NAME).exists():
+        root = source_root(folder)
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.errors import UserError
+from workbench.errors import DiskFull, UserError
 from workbench.files import sync_folder
 from workbench.text import safe_text
 
@@ -84,7 +84,8 @@ def disk_faults(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> It
         full = error.errno in _DISK_FULL
         what = "the disk is full" if full else safe_text(error.strerror or error)
         remedy = "Make room there" if full else "Check the permissions of the folder"
-        raise UserError(
+        kind = DiskFull if full else UserError
+        raise kind(
             f"{safe_text(target, 2000)} cannot be written: {what}. {kept}",
             f"{remedy}, or {elsewhere}.",
         ) from error

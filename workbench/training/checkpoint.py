@@ -122,6 +122,9 @@ class CheckpointFolder:
     def load_last(self) -> tuple[Checkpoint | None, str]:
         """The newest checkpoint that can be read: `last`, else `previous`.
 
+        A damaged `last` is removed where `previous` is whole, for the next save would put it in
+        the place of that one. So only the holder of the run's lock may call this.
+
         Returns:
             The checkpoint, None where none was saved yet; and a sentence where one was passed
             over, else "".
@@ -135,7 +138,10 @@ class CheckpointFolder:
             if not path.exists():
                 continue
             try:
-                return read_checkpoint(path), reason
+                found = read_checkpoint(path)
+                if path == self.previous:  # a damaged last must not take its place
+                    self.last.unlink(missing_ok=True)
+                return found, reason
             except (ValueError, KeyError, TypeError) as error:
                 reason = f"{path.name} is damaged ({safe_text(error)}); the one before it is used."
         if reason:

@@ -104,16 +104,16 @@ class FeatureStore:
             DiskFull: the disk became full.
         """
         path = self._path(prefix, rows, changes)
-        if not path.exists():
+        if not _is_whole(path):
             with building(self.folder, self.progress):
-                if not path.exists():  # another run may have made it meanwhile
+                if not _is_whole(path):  # another run may have made it meanwhile
                     with self._writing(path, len(rows), prefix.shape) as keep:
                         self._pass(prefix, images, rows, changes, keep)
         return np.load(path, mmap_mode="r")
 
     def has(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None) -> bool:
         """True where `features` would only have to read."""
-        return self._path(prefix, rows, changes).exists()
+        return _is_whole(self._path(prefix, rows, changes))
 
     @contextmanager
     def filling(
@@ -218,3 +218,12 @@ class FeatureStore:
                 keep(np.arange(done, done + len(batch)), prefix(batch))
                 done += len(batch)
                 self.progress("prefix", done, len(rows))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file holds all that its header says."""
+    try:
+        np.load(path, mmap_mode="r")
+    except (ValueError, OSError, EOFError):
+        return False
+    return True

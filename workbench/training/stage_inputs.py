@@ -141,7 +141,7 @@ class CachedInputs:
         places = np.searchsorted(self.train_rows, order)
         with (
             self.store.filling(self.prefix, self.train_rows, self._changes(epoch)) as keep,
-            self.images.train(epoch, order, batch_size, 0) as batches,
+            self.images.train(self._view(epoch), order, batch_size, 0) as batches,
         ):
             starts = range(0, len(order), batch_size)
             yield (
@@ -167,11 +167,13 @@ class CachedInputs:
         return self.store.has(self.prefix, self.train_rows, self._changes(epoch))
 
     def _changes(self, epoch: int) -> Augmented | None:
-        stage = self.images.stage
-        if not stage.augmented:
+        if not self.images.stage.augmented:
             return None
-        view = (epoch - 1) % stage.views + 1
-        return self.images.augmented(np.full(len(self.train_rows), view))
+        return self.images.augmented(np.full(len(self.train_rows), self._view(epoch)))
+
+    def _view(self, epoch: int) -> int:
+        """Which view an epoch uses, from 1."""
+        return (epoch - 1) % self.images.stage.views + 1
 
     def _train_features(self, epoch: int) -> np.ndarray:
         images, changes = self.images.data.images, self._changes(epoch)

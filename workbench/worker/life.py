@@ -38,6 +38,7 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
     os.set_inheritable(lock_fd, False)
     folder = RunFolder(path)
     stop_asked = StopRequest(folder)
+    _remove_leftovers(folder)
     try:
         state, code = _told(folder, stop_asked, resume)
         if state == AGAIN:
@@ -49,6 +50,14 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
         os.close(lock_fd)  # before the libraries' own clean-up, which takes a second
     run_on_finish(folder, state)
     return code
+
+
+def _remove_leftovers(folder: RunFolder) -> None:
+    """Takes away what a killed worker was writing; nobody else writes here."""
+    for place in (folder.path, folder.checkpoints):
+        for path in place.glob(".*.tmp*"):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _told(folder: RunFolder, stop_asked: StopRequest, resume: bool) -> tuple[str, int]:

@@ -1,0 +1,83 @@
+"""The real worker, with a fault that strikes at a moment.
+
+FAULT=kill MOMENT=scan python -m faulty_worker train FOLDER --lock-fd N [--resume]
+
+A function of the product is replaced by one that counts its calls and has the fault strike in
+place of the one that is meant; all others go through.
+"""
+
+import functools
+import importlib
+import itertools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from faults import FAULTS
+from moments import MOMENTS, STRIKES, Moment
+
+import workbench.worker.train
+from workbench.worker.__main__ import main
+
+Function = Callable[..., Any]
+
+
+def arm(moment: Moment, strike: Callable[[Function], Any]) -> None:
+    """Has the fault strike at the moment."""
+    module, _, name = moment.function.partition(":")
+    *owners, last = name.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    original: Function = getattr(owner, last)
+    calls = itertools.count(1)  # its next is taken whole, whichever thread asks
+
+    @functools.wraps(original)
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        proceed = functools.partial(original, *args, **kwargs)
+        if not _told(moment.told, args) or next(calls) != moment.call:
+            return proceed()
+        print(STRIKES, flush=True)
+        if moment.when == "after":
+            result = proceed()
+            return strike(lambda: result)
+        if moment.when == "inside":
+            proceed()
+            _cut(next(Path(arg) for arg in args if isinstance(arg, str | Path)))
+        return strike(proceed)
+
+    setattr(owner, last, replaced)
+
+
+def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
+    """Arms at once, or as soon as keras may be imported."""
+    if not moment.needs_keras:
+        arm(moment, strike)
+        return
+    prepare = workbench.worker.train.prepare_environment
+
+    def prepare_and_arm(*args: Any, **kwargs: Any) -> None:
+        prepare(*args, **kwargs)
+        arm(moment, strike)
+
+    workbench.worker.train.prepare_environment = prepare_and_arm
+
+
+def _told(pattern: str, args: tuple[Any, ...]) -> bool:
+    texts = [str(arg) for arg in args if isinstance(arg, str | Path)]
+    return not pattern or any(re.search(pattern, text) for text in texts)
+
+
+def _cut(path: Path) -> None:
+    """What a write that was cut off would have left."""
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+if __name__ == "__main__":
+    fault, folder = FAULTS[os.environ["FAULT"]], Path(sys.argv[2])
+    arm_in_time(MOMENTS[os.environ["MOMENT"]], lambda proceed: fault.strike(proceed, folder))
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The two experiments that every fault is tried on, small enough for a life of seconds."""
+
+# Dropout, augmentation, a schedule, early stopping and the best epoch are all in play: whatever
+# a resumed life forgot of them would show in the last bit of the weights.
+SMALL = """
+[data]
+source = "{photos}"
+image_size = [16, 16]
+channels = 3
+
+[data.split]
+train = 0.5
+validation = 0.25
+test = 0.25
+
+[augmentation]
+rotation = 20.0
+width_shift = 0.1
+horizontal_flip = true
+
+[model]
+strategy = "convnet"
+filters = [4, 8]
+padding = "same"
+dense_units = [8]
+dropout = 0.3
+
+[training]
+optimizer = "adam"
+learning_rate = 0.03
+schedule = "plateau"
+batch_size = 4
+epochs = 8
+early_stopping = 4
+keep = "best"
+gpu = "none"
+deterministic = true
+"""
+
+# Two stages on a frozen prefix, whose augmented views are computed once and kept.
+FULL = """
+[data]
+source = "{photos}"
+image_size = [32, 32]
+channels = 3
+
+[data.split]
+train = 0.5
+validation = 0.25
+test = 0.25
+
+[augmentation]
+rotation = 20.0
+horizontal_flip = true
+
+[base]
+name = "mobilenetv2-0.35"
+weights = "random"
+trainable = ["top"]
+views = 2
+
+[model]
+strategy = "fine-tuning"
+dense_units = [8]
+dropout = 0.3
+
+[training]
+optimizer = "adam"
+learning_rate = 0.001
+schedule = "cosine"
+batch_size = 4
+head_epochs = 2
+epochs = 3
+early_stopping = 2
+keep = "best"
+gpu = "none"
+deterministic = true
+"""
+
+SPECS = {"small": SMALL, "full": FULL}
+IMAGES_OF_A_CLASS = 14
+STEPS = 4  # of an epoch: 14 of 28 images, 4 at a time
+HEAD_EPOCHS = 2  # of the first stage of "full"
