@@ -51,6 +51,9 @@ def test_a_damaged_last_falls_back_to_the_one_before(tmp_path: Path, damage: byt
     assert found is not None
     assert found.place.epoch == 1
     assert passed_over.startswith("last.npz is damaged")
+    folder.save_last(make(2))  # the damaged one takes no whole one's place
+    assert read_checkpoint(folder.previous).place.epoch == 1
+    assert read_checkpoint(folder.last).place.epoch == 2
 
 
 def test_where_none_can_be_read_nothing_is_begun_anew(tmp_path: Path) -> None:

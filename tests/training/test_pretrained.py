@@ -302,6 +302,27 @@ def test_a_view_made_while_training_has_the_bits_of_one_made_before(tmp_path: Pa
     assert kept(tmp_path / "counted") == kept(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_view_that_is_lost_is_made_again_as_it_was(tmp_path: Path, damage: str) -> None:
+    """The third epoch uses the first view again: it must not become a third one."""
+    settings = ("augmentation.rotation=30", "base.views=2", "training.epochs=3")
+    whole = Bench(make_spec(*settings), tmp_path / "whole")
+    expected = whole.run()
+    parts = Bench(make_spec(*settings), tmp_path / "parts")
+    with pytest.raises(Stopped):
+        parts.run(looks=9)  # before the third epoch's first step
+    for path in (tmp_path / "parts").glob("features-*.npy"):
+        if damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-1])
+    found = parts.run(resume=True)
+    assert same_weights(expected, found)
+    made, all_of_them = kept(tmp_path / "parts"), kept(tmp_path / "whole")
+    lost = [name for name in made if made[name] != all_of_them[name]]
+    assert len(lost) == (0 if damage == "gone" else 1)  # the second view, which nobody read
+
+
 def kept(folder: Path) -> dict[str, bytes]:
     """The cached outputs by their names."""
     return {path.name: path.read_bytes() for path in folder.glob("features-*.npy")}
