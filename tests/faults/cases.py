@@ -129,7 +129,6 @@ CASES = (
     Case("disk filled", "in checkpoint", RESUMED),
     Case("disk filled", "view", RESUMED, "full"),
     Case("disk filled", "export", RESUMED),
-    Case("disk filled", "last event", RESUMED),
     # one that cannot be written
     Case("disk read-only", "in checkpoint", RESUMED),
     Case("disk read-only", "export", RESUMED),

@@ -51,6 +51,9 @@ NAMES = [
     "learning-rate",
     "confusion-matrix",
     "interval",
+    "activation",
+    "receptive-field",
+    "grad-cam",
 ]
 SMALL_PANE = 54  # columns for the explanation on a terminal of 80
 SMALL_ROWS = 21  # rows of the body on a terminal of 24

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_results_screen import figures, make_run, shown
+from test_results_screen import figures, make_run, open_results, shown
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 from ui_pilot import drive, until
@@ -16,6 +16,7 @@ from ui_pilot import drive, until
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.screens.inside import InsideScreen
+from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.widgets import inside_look
 from workbench.ui.widgets.inside_look import Chosen
 
@@ -139,3 +140,17 @@ def test_an_image_out_of_an_npz_file_becomes_a_file(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         Chosen("test/2", tmp_path / "a.npz").file(tmp_path)
     assert Chosen("b/c.png", tmp_path).file(Path("/nowhere")) == tmp_path / "b" / "c.png"
+
+
+def test_results_lead_inside(tmp_path: Path) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await pilot.press("i")
+        await until(pilot, lambda: "block5_conv3" in shown(app), "the layers")
+        assert isinstance(app.screen, InsideScreen)
+        await pilot.press("escape")
+        assert isinstance(app.screen, ResultsScreen)
+
+    drive(tmp_path, play)

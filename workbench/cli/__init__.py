@@ -7,9 +7,13 @@ from workbench.cli.check import check
 from workbench.cli.compare import compare
 from workbench.cli.data import data
 from workbench.cli.demo import demo
+from workbench.cli.export import export
 from workbench.cli.group import workbench
+from workbench.cli.inside import inside
 from workbench.cli.ladder import ladder
+from workbench.cli.learn import learn
 from workbench.cli.plan import layers, plan
+from workbench.cli.report import report
 from workbench.cli.results import evaluate, predict
 from workbench.cli.resume import resume
 from workbench.cli.runs import attach, runs, status, stop
@@ -19,7 +23,8 @@ from workbench.cli.trash import delete, restore
 
 for _command in (
     check, demo, data, presets, plan, train, runs, attach, status, stop, resume,
-    delete, restore, layers, evaluate, compare, ladder, predict, completion,
+    delete, restore, layers, evaluate, compare, inside, ladder, learn, predict,
+    report, export, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

@@ -7,10 +7,12 @@ python -m workbench.training.backend --answer-fd N      tells what the backend c
 
 import importlib.metadata
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 MIN_TENSOR_CORES = (7, 0)  # compute capability from which float16 has matrix units of its own
 
@@ -59,6 +61,38 @@ def resolve_jit(asked: str, device: Device, deterministic: bool) -> bool:
     if backend == "jax":
         return True
     return backend == "tensorflow" and device.kind == "gpu" and not deterministic
+
+
+def value_and_gradient(function: Callable[[Any], Any], at: np.ndarray) -> tuple[float, np.ndarray]:
+    """What a function is at a place, and how it rises there.
+
+    Args:
+        function: of one tensor, written with `keras.ops` and models; gives a single number.
+        at: float32.
+
+    Returns:
+        The number, and the gradient: float32 of the shape of `at`.
+    """
+    place = keras.ops.convert_to_tensor(at)
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                tape.watch(place)
+                value = function(place)
+            gradient = tape.gradient(value, place)
+        case "torch":
+            import torch
+
+            place = place.detach().clone().requires_grad_()
+            value = function(place)
+            (gradient,) = torch.autograd.grad(value, place)
+        case _:
+            import jax
+
+            value, gradient = jax.value_and_grad(function)(place)
+    return float(keras.ops.convert_to_numpy(value)), keras.ops.convert_to_numpy(gradient)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ class WorkbenchApp(App[None]):
         """What the command palette offers beside the keys of the screen."""
         yield from super().get_system_commands(screen)
         yield SystemCommand("Light or dark", "Change between the two themes", self.action_theme)
+        yield SystemCommand("Experiments", "Try what the chapter says", self.action_learn)
         for view in self.runs:
             yield SystemCommand(
                 f"Open {view.name}", f"{view.summary.state.word}", lambda v=view: self.open_run(v)
@@ -138,6 +139,12 @@ class WorkbenchApp(App[None]):
         """Changes between dark and light."""
         dark, light = self._dark_and_light
         self.theme = light.name if self.theme == dark.name else dark.name
+
+    def action_learn(self) -> None:
+        """Shows the experiments."""
+        from workbench.ui.screens.learn import LearnScreen
+
+        self.push_screen(LearnScreen())
 
     @property
     def _dark_and_light(self) -> tuple[Theme, Theme]:

@@ -1,4 +1,4 @@
-"""Jobs that answer a command and end with it: evaluate, predict.
+"""Jobs that answer a command and end with it: evaluate, predict, inside, learn, export.
 
 The request is a JSON object on stdin; progress, then the result or a failure, are JSON lines on a
 descriptor of their own, so that nothing a library prints can mix in.
@@ -16,7 +16,9 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.training.environment import prepare_environment
 from workbench.worker.device import claim_device
+from workbench.worker.export import check_export, export
 from workbench.worker.failures import failure_in_words
+from workbench.worker.inside import inside
 
 TELL_SECONDS = 0.2
 
@@ -35,7 +37,15 @@ def answer(job: str, events_fd: int) -> int:
 
         try:
             request = json.load(sys.stdin)
-            result = {"evaluate": _evaluate, "predict": _predict}[job](request, send)
+            jobs = {
+                "evaluate": _evaluate,
+                "predict": _predict,
+                "inside": inside,
+                "learn": _learn,
+                "export": export,
+                "check-export": check_export,
+            }
+            result = jobs[job](request, send)
         except UserError as error:
             send({"event": "failed", "kind": "user", "message": error.message, "hint": error.hint})
             return 2
@@ -93,6 +103,13 @@ def _evaluate(request: Request, send: Send) -> dict[str, Any]:
         tell,
     )
     return {"split": request["split"], **evaluation.figures}
+
+
+def _learn(request: Request, send: Send) -> dict[str, Any]:
+    """Request and result: see `worker.learn`."""
+    from workbench.worker.learn import learn
+
+    return learn(request, _Teller(send))
 
 
 def _load(request: Request) -> Any:

@@ -4,6 +4,7 @@ from workbench.ui.concepts.basics import BASICS
 from workbench.ui.concepts.concept import Concept
 from workbench.ui.concepts.convolution import CONVOLUTION
 from workbench.ui.concepts.data import DATA
+from workbench.ui.concepts.inside import INSIDE
 from workbench.ui.concepts.pretrained import PRETRAINED
 from workbench.ui.concepts.results import RESULTS
 from workbench.ui.concepts.training import TRAINING
@@ -18,4 +19,5 @@ CONCEPTS: dict[str, Concept] = {
     **TRAINING,
     **PRETRAINED,
     **RESULTS,
+    **INSIDE,
 }

@@ -38,6 +38,7 @@ class HomeScreen(WorkbenchScreen):
         Binding("delete,backspace", "delete", "Delete", id="delete"),
         Binding("u", "undo", "Undo", show=False, id="undo"),
         Binding("l", "ladders", "Ladders", show=False, id="ladders"),
+        Binding("e", "learn", "Experiments", show=False, id="learn"),
         Binding("slash", "filter", "Filter", key_display="/", id="filter"),
         Binding("q", "app.quit", "Quit", id="quit"),
         Binding("escape", "back", "All runs", id="back"),
@@ -195,6 +196,10 @@ class HomeScreen(WorkbenchScreen):
         from workbench.ui.screens.ladder import open_ladders
 
         open_ladders(self.workbench)
+
+    def action_learn(self) -> None:
+        """The chapter's claims as small experiments."""
+        self.workbench.action_learn()
 
     def action_filter(self) -> None:
         """Shows the filter; an empty one goes away again."""

@@ -20,6 +20,7 @@ from workbench.ui.guide import next_experiment
 from workbench.ui.layer_text import hanging, named_line
 from workbench.ui.results_text import matrix_width, summary_lines, view_titles
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.widgets.path_field import typed_path
 from workbench.ui.widgets.predictions import Predictions
@@ -53,8 +54,9 @@ class ResultsScreen(WorkbenchScreen):
         Binding("c", "view('classes')", "Classes", id="classes"),
         Binding("e", "view('errors')", "Errors", id="errors"),
         Binding("L", "layers", "Layers", id="layers"),
+        Binding("i", "inside", "Inside", id="inside"),
         Binding("p", "predict", "Predict", id="predict"),
-        Binding("n", "next_rung", "Next rung", id="results.next"),
+        Binding("n", "next_rung", "Next", id="results.next"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -173,6 +175,10 @@ class ResultsScreen(WorkbenchScreen):
     def action_layers(self) -> None:
         """What was frozen, and what moved."""
         self.app.push_screen(LayersScreen(self._run))
+
+    def action_inside(self) -> None:
+        """What the network sees."""
+        self.app.push_screen(InsideScreen(self._run))
 
     def action_predict(self) -> None:
         """Lets the path of other images be typed, and has a worker say what is in them."""

@@ -1,0 +1,42 @@
+"""What goes along with a model in every format: its labels, and how images are prepared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from workbench.experiment.spec import ExperimentSpec
+from workbench.text import safe_text
+
+CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
+
+
+def preprocessing(spec: ExperimentSpec, labels: Sequence[str]) -> dict[str, Any]:
+    """What has to be done to an image before the model sees it, and what its answer means."""
+    height, width = spec.data.image_size
+    two = len(labels) == 2
+    return {
+        "image_size": {"height": height, "width": width},
+        "channels": spec.data.channels,
+        "color": "RGB" if spec.data.channels == 3 else "grey, ITU-R 601-2 luma",
+        "resize": spec.data.resize,
+        "decode": spec.data.decode,
+        "interpolation": "bilinear, over all pixels that shrink into one (Pillow)",
+        "orientation": "EXIF orientation applied",
+        "transparency": "laid over white",
+        "input": {
+            "name": "image",
+            "shape": [None, height, width, spec.data.channels],
+            "dtype": "float32",
+            "range": [0, 255],
+            "scaling": "none: rescaling is inside the model",
+        },
+        "output": {
+            "shape": [None, 1 if two else len(labels)],
+            "meaning": "probability of the second label" if two else "a probability a label",
+        },
+        "labels": list(labels),
+    }
+
+
+def labels_text(labels: Sequence[str]) -> str:
+    """A label a line; control characters are escaped, so that a line is a label."""
+    return "".join(f"{safe_text(label, 1000)}\n" for label in labels)

@@ -1,0 +1,94 @@
+"""TensorBoard's event files, written without TensorBoard.
+
+A file is a row of TFRecords (length, its check sum, content, its check sum), each holding an
+`Event` of tensorflow/core/util/event.proto in protocol buffers' binary form. Only the few fields
+that a scalar needs are written.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_VERSION = b"brain.Event:2"  # what a reader expects in the first event
+_POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), bits reversed
+_MASK = 0xA282EAD8  # TFRecord keeps check sums rotated and moved by this
+_VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5  # protocol buffers' wire types
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A figure at a step.
+
+    Attributes:
+        time: unix seconds at which it was measured.
+    """
+
+    tag: str
+    step: int
+    value: float
+    time: float
+
+
+def event_file(scalars: Iterable[Scalar], began: float) -> bytes:
+    """The content of an event file.
+
+    Args:
+        began: unix seconds, of the file's first event.
+    """
+    first = _field(1, _DOUBLE, struct.pack("<d", began)) + _text(3, _VERSION)
+    return b"".join(map(_record, [first, *map(_event, scalars)]))
+
+
+def _event(scalar: Scalar) -> bytes:
+    value = _text(1, scalar.tag.encode()) + _field(2, _FLOAT, struct.pack("<f", scalar.value))
+    return (
+        _field(1, _DOUBLE, struct.pack("<d", scalar.time))
+        + _field(2, _VARINT, _varint(scalar.step))
+        + _text(5, _text(1, value))  # a summary with one value
+    )
+
+
+def _record(content: bytes) -> bytes:
+    length = struct.pack("<Q", len(content))
+    return length + _masked_sum(length) + content + _masked_sum(content)
+
+
+def _field(number: int, kind: int, content: bytes) -> bytes:
+    return _varint(number << 3 | kind) + content
+
+
+def _text(number: int, content: bytes) -> bytes:
+    return _field(number, _BYTES, _varint(len(content)) + content)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the highest bit tells that more follow."""
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _masked_sum(content: bytes) -> bytes:
+    found = crc32c(content)
+    rotated = (found >> 15 | found << 17) & 0xFFFFFFFF
+    return struct.pack("<I", (rotated + _MASK) & 0xFFFFFFFF)
+
+
+def crc32c(content: bytes) -> int:
+    """The check sum of RFC 3720, appendix B.4."""
+    found = 0xFFFFFFFF
+    for byte in content:
+        found = _TABLE[(found ^ byte) & 0xFF] ^ found >> 8
+    return found ^ 0xFFFFFFFF
+
+
+def _table() -> Iterator[int]:
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
+        yield value
+
+
+_TABLE = tuple(_table())
