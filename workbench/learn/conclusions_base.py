@@ -82,7 +82,7 @@ def head_first(results: Results) -> Lines:
     )
     if further.more:
         lines = [
-            f"{told}: {further}. The large errors of an untrained head go into what the base has "
+            f"{told}: {further}. A head that knows nothing yet drags along what the base has "
             "learned."
         ]
     elif further.less:

@@ -111,6 +111,7 @@ def nothing_yet(wanted: str, trash: bool) -> Text:
         "n  a new experiment: from a folder of images to a trained classifier\n"
         "d  the demo: two networks learn handwritten digits, half a minute\n"
         "m  the machine: does training run on a GPU here, and how fast?\n"
+        "e  ten small experiments: is what the chapter says true?\n"
         "?  what all this is" + ("\nu  bring back the run that was deleted last" if trash else "")
     )
 
