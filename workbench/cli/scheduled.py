@@ -6,7 +6,6 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,7 @@ from workbench.cli.options import Given
 from workbench.cli.show import say
 from workbench.cli.train import data_stem, launch_run
 from workbench.errors import UserError
-from workbench.experiment.toml import read_spec, spec_tree
+from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.host import this_host
@@ -169,19 +168,8 @@ def _note_differences(workspace: Workspace, folder: RunFolder, given: Given) -> 
     except UserError as error:
         say(f"note   what was given is passed over: {error.message}", err=True)
         return
-    keys = _differing(spec_tree(own), spec_tree(other))
+    before, after = flat(spec_tree(own)), flat(spec_tree(other))
+    keys = [k for k in dict.fromkeys((*before, *after)) if before.get(k) != after.get(k)]
     if keys:
         names = safe_text(", ".join(keys), 400)
         say(f"note   {folder.name} keeps its own spec; given was another {names}", err=True)
-
-
-def _differing(own: dict[str, Any], other: dict[str, Any], above: str = "") -> list[str]:
-    """Keys with other values: "training.epochs", "data.split.seed"."""
-    found = []
-    for key in dict.fromkeys((*own, *other)):
-        left, right = own.get(key), other.get(key)
-        if isinstance(left, dict) and isinstance(right, dict):
-            found += _differing(left, right, f"{above}{key}.")
-        elif left != right:
-            found.append(f"{above}{key}")
-    return found

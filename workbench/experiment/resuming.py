@@ -11,7 +11,7 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.experiment.batch import with_batch_size
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import spec_tree
+from workbench.experiment.toml import flat, spec_tree
 from workbench.text import one_of
 
 # A longer or shorter training, what is kept, the rate from here on, a smaller batch, the device,
@@ -43,7 +43,7 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
     Raises:
         UserError: it cannot; the keys are told, and which may change.
     """
-    before, after = _flat(spec_tree(old)), _flat(spec_tree(new))
+    before, after = flat(spec_tree(old)), flat(spec_tree(new))
     wrong = [
         key
         for key in sorted(before.keys() | after.keys())
@@ -91,12 +91,3 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         del tree["training"]["shuffle"]
     del tree["data"]["source"]  # a folder may move; the manifest tells of its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()
-
-
-def _flat(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Values by their whole key: "training.epochs"."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = f"{above}{key}"
-        found |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found

@@ -114,6 +114,15 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
     return tree
 
 
+def flat(tree: Tree, above: str = "") -> Tree:
+    """Tables as values by dotted key: "training.epochs"."""
+    found: Tree = {}
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
 def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
     """The tables with each `key.path=value` of the command line put in.
 

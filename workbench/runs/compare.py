@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from workbench.errors import UserError
-from workbench.experiment.toml import read_spec, spec_tree
+from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
@@ -143,7 +143,7 @@ def load_facts(
 ) -> RunFacts:
     """What is known of a run; a damaged folder gives what can be read of it."""
     summary, events = summarise_with_events(folder)
-    return RunFacts(summary, _flat(_spec(folder)), events, test, answers)
+    return RunFacts(summary, flat(_spec(folder)), events, test, answers)
 
 
 def compare(runs: Sequence[RunFacts]) -> Comparison:
@@ -301,17 +301,6 @@ def _spec(folder: RunFolder) -> dict[str, Any]:
     with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))
     return {}
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Tables as values by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _without_name(spec: dict[str, Any]) -> dict[str, Any]:
