@@ -32,6 +32,8 @@ dd { margin: 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .93rem; }
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
+th, td { overflow-wrap: normal; }
+th.word, td.word, tbody th { overflow-wrap: break-word; }
 thead th { vertical-align: bottom; }
 th.word, td.word, tbody th { text-align: left; }
 tbody th { font-weight: 500; }
@@ -57,6 +59,7 @@ svg text.validation { fill: var(--validation); stroke: none; }
 .errors img.small { image-rendering: pixelated; }
 .missing { aspect-ratio: 1; padding: .6rem; background: var(--raised); color: var(--soft); }
 footer { margin-top: 3rem; color: var(--soft); font-size: .9rem; }
+@media (max-width: 30rem) { th, td { padding: .25rem .35rem; } }
 @media print {
   body { padding: 0; font-size: 10pt; }
   nav { display: none; }
