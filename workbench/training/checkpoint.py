@@ -196,11 +196,17 @@ def read_state(path: Path) -> Checkpoint:
 
 def _read(path: Path, with_arrays: bool) -> Checkpoint:
     try:
+        if with_arrays:
+            _check_sums(path)
         with np.load(path, allow_pickle=False) as stored:
             names = [name for name in stored.files if name != _STATE]
             arrays = {name: stored[name] for name in names} if with_arrays else {}
             state = json.loads(stored[_STATE].tobytes())
     except _DAMAGE as error:
+        raise ValueError(str(error)) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a directory that points before the file's beginning
+            raise
         raise ValueError(str(error)) from None
     return Checkpoint(
         Place(**state["place"]),
@@ -211,6 +217,13 @@ def _read(path: Path, with_arrays: bool) -> Checkpoint:
         state.get("settings", {}),
         tuple(state.get("trainable", ())),
     )
+
+
+def _check_sums(path: Path) -> None:
+    """Raises ValueError where a sum is wrong, before a damaged header asks for all the memory."""
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"{safe_text(damaged)} in it is damaged")
 
 
 def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) -> None:
