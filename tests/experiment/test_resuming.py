@@ -64,7 +64,7 @@ def test_what_may_change(change: str) -> None:
 @pytest.mark.parametrize(
     "change",
     ["training.optimizer=sgd", "training.seed=2", "data.image_size=[40,40]", "model.dropout=0.5",
-     "augmentation.rotation=5", "training.shuffle=blocks"],
+     "augmentation.rotation=5", "training.shuffle=blocks", "data.corrections=/c.csv"],
 )  # fmt: skip
 def test_what_may_not(change: str) -> None:
     key = change.split("=")[0]
@@ -98,6 +98,11 @@ def test_a_print_is_the_same_once_the_settings_are_put_back() -> None:
 def test_a_checkpoint_without_settings_changes_nothing() -> None:
     assert with_settings(make(), {}) == make()
     assert with_settings(make(), {"seed": 5}) == make()  # not a setting: never taken from a file
+
+
+def test_a_key_that_is_newer_than_a_run_leaves_its_print_as_it_was() -> None:
+    """Computed before there was data.corrections."""
+    assert training_fingerprint(make()) == "a56fe4e2b2a09517"
 
 
 def test_every_key_that_may_change_is_one() -> None:

@@ -76,6 +76,7 @@ def test_unknown_table() -> None:
         ("data.channels=2", "data.channels: received 2; allowed: 1 or 3."),
         ("data.image_size=[4, 8]", "received 4 (entry 1); allowed: a list of 2"),
         ("data.resize=squash", "allowed: 'stretch', 'crop' or 'pad'."),
+        ("data.corrections=c.csv", "data.corrections: received 'c.csv'; allowed: a path that"),
         ("model.filters=[32, 0]", "model.filters: received 0 (entry 2)"),
         ("model.dropout=0.95", "model.dropout: received 0.95; allowed: a number from 0 to 0.9."),
         ("augmentation.rotation=181", "allowed: a number from 0 to 180."),

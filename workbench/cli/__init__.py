@@ -5,9 +5,12 @@ Nothing heavy is imported until a command needs it, so that `workbench --help` a
 
 from workbench.cli.check import check
 from workbench.cli.compare import compare
+from workbench.cli.correct import correct
 from workbench.cli.data import data
 from workbench.cli.demo import demo
+from workbench.cli.errors import errors
 from workbench.cli.export import export
+from workbench.cli.find_rate import find_rate
 from workbench.cli.group import workbench
 from workbench.cli.inside import inside
 from workbench.cli.ladder import ladder
@@ -17,14 +20,15 @@ from workbench.cli.report import report
 from workbench.cli.results import evaluate, predict
 from workbench.cli.resume import resume
 from workbench.cli.runs import attach, runs, status, stop
+from workbench.cli.search import search
 from workbench.cli.setup import completion, presets
 from workbench.cli.train import train
 from workbench.cli.trash import delete, restore
 
 for _command in (
     check, demo, data, presets, plan, train, runs, attach, status, stop, resume,
-    delete, restore, layers, evaluate, compare, inside, ladder, learn, predict,
-    report, export, completion,
+    delete, restore, layers, evaluate, errors, correct, compare, inside, ladder, learn, predict,
+    find_rate, search, report, export, completion,
 ):  # fmt: skip
     workbench.add_command(_command)
 

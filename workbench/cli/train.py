@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
     Given,
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="For schedulers: go on with the run of this --name where there is one.",
 )
+@click.option(
+    "--corrected",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="The experiment of a run once more, with its images as `correct` set them right.",
+)
 @on_finish_option
 @queue_option
 @in_workspace
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 def train(
     workspace: Workspace,
     given: Given,
+    corrected: str | None,
     as_json: bool,
     detach: bool,
     resume_on_start: bool,
@@ -60,11 +68,13 @@ def train(
     if resume_on_start:
         from workbench.cli.scheduled import go_on_or_begin
 
-        if detach or given.name is None:
-            raise UserError("--resume-on-start needs --name, and stays: leave out --detach.")
+        if detach or given.name is None or corrected is not None:
+            raise UserError(
+                "--resume-on-start needs --name, and goes with neither --detach nor --corrected."
+            )
         go_on_or_begin(workspace, given, given.name, as_json, queue, environment)
         return
-    spec = given.spec(workspace)
+    spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
     folder = launch_run(workspace, spec, data_stem(workspace, spec), queue, environment)
     if detach:
         does = "is queued" if queue else "trains"
@@ -73,6 +83,28 @@ def train(
     if not as_json:
         say(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C leaves it training")
     watch(workspace, folder, as_json)
+
+
+def _corrected(workspace: Workspace, run: str, given: Given) -> "ExperimentSpec":
+    """The spec of a run on its corrected images, with settings of the command line put in.
+
+    Raises:
+        UserError: another experiment is given too, nothing was corrected, or a setting is wrong.
+    """
+    from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
+    from workbench.reports.errors_marking import ANOTHER_EXAMINATION, corrected_spec
+    from workbench.runs.folder import find_run
+
+    if any((given.file, given.preset, given.source, given.base, given.weights)):
+        raise UserError(
+            "--corrected takes the experiment of its run: leave out the spec, --preset, --data, "
+            "--base and --weights.",
+            "Other keys can be changed with --set.",
+        )
+    folder = find_run(workspace, run)
+    tree = apply_settings(spec_tree(corrected_spec(workspace, folder)), given.settings)
+    say(f"note   {ANOTHER_EXAMINATION.format(run=folder.name)}", err=True)
+    return parse_spec(tree if given.name is None else {**tree, "name": given.name}, "--set")
 
 
 def launch_run(

@@ -10,6 +10,7 @@ from statistics import median_low
 import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
+from workbench.datasets.corrections import Corrected, apply_corrections, read_corrections
 from workbench.datasets.images import ImageError, open_image
 from workbench.datasets.layout import recognise
 from workbench.datasets.manifest import MANIFEST_NAME, Row, make_rows, write_manifest
@@ -43,7 +44,7 @@ class Prepared:
         labels: the classes, 2 before 10.
         pack: the file of the pack.
         audit: what the scan found.
-        notes: sentences about the split and about what was passed over.
+        notes: sentences about corrections, the split, and what was passed over.
     """
 
     name: str
@@ -73,17 +74,19 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
             and "wait for another process" while one prepares the same source.
 
     Raises:
-        UserError: whatever is wrong with the source, the split or the disk.
+        UserError: whatever is wrong with the source, its corrections, the split or the disk.
     """
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
         records, found = _scanned(source, folder, progress)
-        assignment = assign(records, data.split)
-        rows = make_rows(records, assignment.splits)
+        corrected = _corrected(data, records)
+        assignment = assign(corrected.records, data.split)
+        rows = make_rows(corrected.records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    return _prepared(folder, source.root, rows, pack, found, assignment.notes)
+    notes = corrected.notes + assignment.notes
+    return _prepared(folder, source.root, rows, pack, found, notes)
 
 
 def prepare_again(
@@ -171,6 +174,13 @@ def _scanned(source: Source, folder: Path, progress: Progress) -> tuple[list[Rec
     found = audit(source, records, progress)
     write_audit(folder / AUDIT_NAME, found)
     return records, found
+
+
+def _corrected(data: DataSpec, records: list[Record]) -> Corrected:
+    """The records as a person has set them right; the audit is of what was found."""
+    if not data.corrections:
+        return Corrected(records, ())
+    return apply_corrections(records, read_corrections(Path(data.corrections).expanduser()))
 
 
 def _prepared(

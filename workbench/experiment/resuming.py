@@ -89,5 +89,7 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         del tree["base"]["accelerator"]
     if tree["training"]["shuffle"] == "images":  # likewise
         del tree["training"]["shuffle"]
+    if not tree["data"]["corrections"]:  # likewise
+        del tree["data"]["corrections"]
     del tree["data"]["source"]  # a folder may move; the manifest tells of its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -82,7 +82,19 @@ class DataSpec(Section):
     decode: Literal["exact", "fast"] = Field(
         "exact", description="fast reads JPEGs at a reduced size: quicker, pixels differ slightly"
     )
+    corrections: str = Field(
+        "", max_length=4096, description="file of corrected labels (see `workbench correct`)"
+    )
     split: SplitSpec = SplitSpec()
+
+    @field_validator("corrections")
+    @classmethod
+    def _whole_path(cls, corrections: str) -> str:
+        if corrections and not corrections.startswith(("/", "~/")):
+            raise ValueError(  # the worker stands in another folder
+                f"received {corrections!r}; allowed: a path that begins with / or ~/"
+            )
+        return corrections
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

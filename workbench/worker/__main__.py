@@ -3,7 +3,7 @@
 python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, tells events.jsonl
 python -m workbench.worker warm --channel-fd N                       is told later which run
 python -m workbench.worker JOB --events-fd N                       request on stdin; JOB: evaluate,
-                                                       predict, inside, learn, export, check-export
+                           predict, inside, learn, find-rate, search, export, check-export
 """
 
 import argparse
@@ -21,7 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--lock-fd", type=int, required=True)
     train.add_argument("--resume", action="store_true")
     jobs.add_parser("warm").add_argument("--channel-fd", type=int, required=True)
-    for name in ("evaluate", "predict", "inside", "learn", "export", "check-export"):
+    for name in (
+        "evaluate",
+        "predict",
+        "inside",
+        "learn",
+        "find-rate",
+        "search",
+        "export",
+        "check-export",
+    ):
         jobs.add_parser(name).add_argument("--events-fd", type=int, required=True)
     given = parser.parse_args(arguments)
     if given.job in ("train", "warm"):

@@ -1,4 +1,4 @@
-"""Jobs that answer a command and end with it: evaluate, predict, inside, learn, export.
+"""Jobs that answer a command and end with it: evaluate, predict, inside, find-rate and others.
 
 The request is a JSON object on stdin; progress, then the result or a failure, are JSON lines on a
 descriptor of their own, so that nothing a library prints can mix in.
@@ -42,6 +42,8 @@ def answer(job: str, events_fd: int) -> int:
                 "predict": _predict,
                 "inside": inside,
                 "learn": _learn,
+                "find-rate": _find_rate,
+                "search": _search,
                 "export": export,
                 "check-export": check_export,
             }
@@ -110,6 +112,20 @@ def _learn(request: Request, send: Send) -> dict[str, Any]:
     from workbench.worker.learn import learn
 
     return learn(request, _Teller(send))
+
+
+def _find_rate(request: Request, send: Send) -> dict[str, Any]:
+    """Request and result: see `worker.find_rate`."""
+    from workbench.worker.find_rate import find_rate
+
+    return find_rate(request, send, _Teller(send))
+
+
+def _search(request: Request, send: Send) -> dict[str, Any]:
+    """Request and result: see `worker.search`."""
+    from workbench.worker.search import search
+
+    return search(request, send, _Teller(send))
 
 
 def _load(request: Request) -> Any:

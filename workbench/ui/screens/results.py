@@ -20,6 +20,7 @@ from workbench.ui.guide import next_experiment
 from workbench.ui.layer_text import hanging, named_line
 from workbench.ui.results_text import matrix_width, summary_lines, view_titles
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.corrections import CorrectionsScreen
 from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.widgets.path_field import typed_path
@@ -53,6 +54,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("m", "view('matrix')", "Matrix", id="matrix"),
         Binding("c", "view('classes')", "Classes", id="classes"),
         Binding("e", "view('errors')", "Errors", id="errors"),
+        Binding("x", "correct", "Correct", id="results.correct"),
         Binding("L", "layers", "Layers", id="layers"),
         Binding("i", "inside", "Inside", id="inside"),
         Binding("p", "predict", "Predict", id="predict"),
@@ -156,6 +158,7 @@ class ResultsScreen(WorkbenchScreen):
         """Shows another view."""
         self._shown = name
         self._show_view()
+        self.refresh_bindings()
         self.query_one(f"#{name}").focus()
 
     def _show_view(self) -> None:
@@ -202,8 +205,17 @@ class ResultsScreen(WorkbenchScreen):
         else:
             super().action_back()
 
+    def action_correct(self) -> None:
+        """Which labels are wrong, and a run without those errors."""
+        self.app.push_screen(CorrectionsScreen(self._run))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers the next rung where there is one."""
+        """Offers the next rung where there is one, and among the errors to set labels right."""
+        among_errors = self._shown == "errors" and self._results is not None
+        if action == "correct":
+            return among_errors
+        if action == "view" and parameters == ("errors",):  # its key makes room for the other
+            return not among_errors
         return action != "next_rung" or bool(self._rung and self._rung.preset)
 
     def action_next_rung(self) -> None:

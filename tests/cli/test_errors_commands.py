@@ -1,0 +1,270 @@
+"""`workbench errors`, `correct`, `train --corrected`: what a person types and is told."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from workbench.cli import workbench
+from workbench.datasets.corrections import read_corrections
+from workbench.datasets.manifest import write_manifest
+from workbench.datasets.prepare import prepare
+from workbench.experiment.toml import dump_spec, parse_spec, read_spec
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder, create_run
+
+Type = Callable[..., Result]
+HOSTILE = "odd\x1b[31m.png"
+
+
+def results(images: int, **changes: Any) -> dict[str, Any]:
+    told = {
+        "split": "test", "images": images, "accuracy": 0.5, "interval": [0.1, 0.9], "loss": 0.7,
+        "labels": ["cat", "dog"], "confusion": [[1, 1], [1, 1]], "classes": [], "worst": [],
+    }  # fmt: skip
+    return {**told, **changes}
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Type:
+    """Types a command in a workspace."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKBENCH_HOME", raising=False)
+
+    def run_command(*words: str) -> Result:
+        return CliRunner().invoke(workbench, words, prog_name="workbench")
+
+    return run_command
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A finished run, pets-1, on six cats and six dogs, four of which it was tested on."""
+    for number, name in enumerate(("0.png", "1.png", "2.png", "3.png", "4.png", HOSTILE)):
+        for at, label in enumerate(("cat", "dog")):
+            path = tmp_path / "pets" / label / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 20), (20 * number, 100 * at, 7)).save(path)
+    tree = {
+        "data": {"source": str(tmp_path / "pets"), "image_size": [8, 8]},
+        "model": {"strategy": "dense", "dense_units": [4]},
+    }
+    spec = parse_spec(tree, "test")
+    folder = create_run(Workspace(tmp_path), dump_spec(spec), "pets-1", "")
+    write_manifest(folder.manifest_path, prepare(spec.data, Workspace(tmp_path)).rows)
+    folder.results_path.write_text(json.dumps(results(4)))
+    folder.predictions_path.write_text(
+        "path,label,predicted,cat,dog\n"
+        "cat/0.png,cat,cat,0.600000,0.400000\n"
+        f"cat/{HOSTILE},cat,dog,0.000000,1.000000\n"
+        "dog/1.png,dog,cat,0.800000,0.200000\n"
+        "dog/2.png,dog,dog,0.100000,0.900000\n"
+    )
+    return folder
+
+
+@pytest.mark.usefixtures("run")
+def test_errors_are_told_in_words(types: Type) -> None:
+    result = types("errors", "pets-1")
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    lines = result.output.splitlines()
+    assert lines[0] == "pets-1: 4 test images, accuracy 0.5000"
+    rows = [line.split() for line in lines]
+    start = lines.index("largest losses")
+    assert rows[start + 1 : start + 6] == [
+        ["loss", "label", "predicted", "sure", "file"],
+        [">14.51", "cat", "dog", "1.000", "cat/odd\\e[31m.png"],
+        ["1.61", "dog", "cat", "0.800", "dog/1.png"],
+        ["0.51", "cat", "cat", "0.600", "cat/0.png"],
+        ["0.11", "dog", "dog", "0.900", "dog/2.png"],
+    ]
+    assert ["cat", "dog", "1", "50.0%"] in rows
+    assert ["0.9", "to", "1.0", "1", "1", "0.500", "#" * 15 + "x" * 15] in rows
+    assert "Over- or under-confident cannot be told" in result.output
+    assert "the positive label is dog; area below the ROC curve 0.2500" in result.output
+    assert ["0.3", "0.333", "0.500", "2", "1"] in rows
+    assert "At 0.5, of 100 images of dog 50 are missed (1 of 2 here)" in result.output
+
+
+@pytest.mark.usefixtures("run")
+def test_a_threshold_is_told_and_has_a_line(types: Type) -> None:
+    result = types("errors", "pets-1", "--threshold", "0.15")
+    assert "At 0.15, of 100 images of dog 0 are missed (0 of 2 here)" in result.output
+    assert ["0.15", "0.500", "1.000", "2", "0"] in map(str.split, result.output.splitlines())
+    for outside in ("0", "1"):
+        assert types("errors", "pets-1", "--threshold", outside).exit_code == 2
+
+
+@pytest.mark.usefixtures("run")
+def test_the_same_for_scripts(types: Type) -> None:
+    told = json.loads(types("errors", "pets-1", "--json").stdout)
+    assert told["top_losses"][0]["path"] == f"cat/{HOSTILE}"
+    assert (told["positive"], told["ranking"]["area"]) == ("dog", 0.25)
+    assert len(told["calibration"]["bins"]) == 10
+    assert [one["threshold"] for one in told["thresholds"]] == [n / 10 for n in range(1, 10)]
+    chosen = json.loads(types("errors", "pets-1", "--json", "--threshold", "0.7").stdout)
+    assert [one["threshold"] for one in chosen["thresholds"]] == [0.7]
+
+
+def test_three_labels_have_no_threshold(types: Type, run: RunFolder) -> None:
+    run.results_path.write_text(json.dumps(results(1)))
+    run.predictions_path.write_text("path,label,predicted,a,b,c\nx,a,a,0.5,0.3,0.2\n")
+    told = types("errors", "pets-1")
+    assert told.exit_code == 0
+    assert "thresholds" not in told.output
+    assert "Not one image was wrong." in told.output
+    refused = types("errors", "pets-1", "--threshold", "0.5")
+    assert refused.exit_code == 2
+    assert "--threshold needs a run of two labels" in refused.output
+
+
+def test_files_that_do_not_belong_together_are_refused(types: Type, run: RunFolder) -> None:
+    run.results_path.write_text(json.dumps(results(5)))
+    result = types("errors", "pets-1")
+    assert result.exit_code == 2
+    assert "they do not belong together" in result.output
+
+
+def test_an_unfinished_run_has_no_errors_yet(types: Type, run: RunFolder) -> None:
+    run.results_path.unlink()
+    result = types("errors", "pets-1")
+    assert result.exit_code == 2
+    assert "There are no results yet." in result.output
+
+
+def test_images_are_marked_by_pixels_and_stay_as_they_are(
+    types: Type, run: RunFolder, tmp_path: Path
+) -> None:
+    photos = {path: path.read_bytes() for path in (tmp_path / "pets").rglob("*.png")}
+    done = types("correct", "pets-1", f"cat/{HOSTILE}", "pets/cat/0.png", "--label", "dog")
+    assert done.exit_code == 0, done.output
+    assert "\x1b" not in done.output
+    assert "2 images with another label, 0 left out." in done.output
+    assert types("correct", "pets-1", "dog/1.png", "--exclude").exit_code == 0
+    said = {one.path: one for one in read_corrections(tmp_path / "data/pets/corrections.csv")}
+    assert {path: one.label for path, one in said.items()} == {
+        f"cat/{HOSTILE}": "dog", "cat/0.png": "dog", "dog/1.png": "",
+    }  # fmt: skip
+    hashes = dict(line.split(",")[::6] for line in run.manifest_path.read_text().splitlines()[1:])
+    assert said["cat/0.png"].pixel_hash == hashes["cat/0.png"]
+    listed = types("correct", "pets-1", "--list").output.splitlines()
+    assert listed[1:4] == ["dog       cat/odd\\e[31m.png", "dog       cat/0.png",
+                           "left out  dog/1.png"]  # fmt: skip
+    rows = [line.split() for line in types("errors", "pets-1").output.splitlines()]
+    assert ["1.61", "dog", "cat", "0.800", "left", "out", "dog/1.png"] in rows
+    undone = types("correct", "pets-1", "dog/1.png", "cat/0.png", "dog/2.png", "--undo")
+    assert "Taken back: 2 corrections." in undone.output
+    assert {path: path.read_bytes() for path in (tmp_path / "pets").rglob("*.png")} == photos
+
+
+@pytest.mark.usefixtures("run")
+def test_the_label_that_an_image_has_needs_no_correction(types: Type, tmp_path: Path) -> None:
+    told = types("correct", "pets-1", "cat/0.png", "dog/1.png", "--label", "dog")
+    assert "Labelled dog in the data anyway: 1 image." in told.output
+    assert "1 image with another label, 0 left out." in told.output
+    back = types("correct", "pets-1", "cat/0.png", "--label", "cat")
+    assert "0 images with another label, 0 left out." in back.output
+    assert read_corrections(tmp_path / "data/pets/corrections.csv") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("cat/0.png",), "Name images and one of"),
+        (("cat/0.png", "--label", "dog", "--exclude"), "Name images and one of"),
+        (("--exclude",), "Name images and one of"),
+        (("cat/0.png", "--list"), "Name images and one of"),
+        (("cat/0.png", "--label", ""), "--label is empty."),
+        (("cat/0.png", "--label", "dgo"), "Allowed: cat or dog."),
+        (("cat/0.pn", "--exclude"), "Did you mean cat/0.png"),
+        (("/etc/passwd", "--exclude"), "The run has no image /etc/passwd."),
+        (("cat/\x1b", "--undo"), "The run has no image cat/\\e."),
+    ],
+)
+@pytest.mark.usefixtures("run")
+def test_what_cannot_be_meant_is_refused(
+    types: Type, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    result = types("correct", "pets-1", *words)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert not (tmp_path / "data/pets/corrections.csv").exists()
+
+
+def test_images_from_elsewhere_have_no_place_for_corrections(
+    types: Type, run: RunFolder, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "data")
+    result = types("correct", run.name, "cat/0.png", "--exclude")
+    assert result.exit_code == 2
+    assert "never prepared" in result.output
+    assert types("errors", run.name).exit_code == 0  # the errors can be told all the same
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
+    """The runs that would have been started."""
+    runs: list[RunFolder] = []
+
+    def start(workspace: Workspace, spec: Any, stem: str, *_: Any, **__: Any) -> RunFolder:
+        runs.append(create_run(workspace, dump_spec(spec), spec.name, stem))
+        return runs[-1]
+
+    monkeypatch.setattr("workbench.runs.start.start", start)
+    monkeypatch.setattr("workbench.cli.machine.look_before", lambda *_: None)
+    return runs
+
+
+def test_a_new_run_heeds_corrections(
+    types: Type, run: RunFolder, launched: list[RunFolder], tmp_path: Path
+) -> None:
+    refused = types("train", "--corrected", "pets-1", "--detach")
+    assert refused.exit_code == 2
+    assert "Nothing was corrected in the images of pets-1 yet." in refused.output
+    types("correct", "pets-1", "cat/0.png", "--label", "dog")
+    done = types("train", "--corrected", "pets-1", "--detach", "--set", "training.epochs=3")
+    assert done.exit_code == 0, done.output
+    assert "its accuracy is of another examination than that of pets-1." in done.output
+    (made,) = launched
+    spec, before = read_spec(made.spec_path), read_spec(run.spec_path)
+    assert made.name == "pets-2"
+    path = str(tmp_path / "data" / "pets" / "corrections.csv")
+    assert spec.data == before.data.model_copy(update={"corrections": path})
+    assert (spec.model, spec.training.epochs) == (before.model, 3)
+    again = types("train", "--corrected", "pets-2", "--detach", "--name", "third")
+    assert again.exit_code == 0, again.output
+    assert read_spec(launched[1].spec_path).data == spec.data
+
+
+@pytest.mark.usefixtures("run")
+def test_corrections_from_elsewhere_are_not_thrown_away(
+    types: Type, launched: list[RunFolder]
+) -> None:
+    types("correct", "pets-1", "cat/0.png", "--label", "dog")
+    own = "data.corrections=/elsewhere.csv"
+    assert types("train", "--corrected", "pets-1", "--detach", "--set", own).exit_code == 0
+    refused = types("train", "--corrected", launched[0].name, "--detach")
+    assert refused.exit_code == 2
+    assert "corrections of its own, /elsewhere.csv" in refused.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--preset", "dense"), ("spec.toml",), ("--data", "pets"), ("--base", "vgg16"),
+     ("--weights", "random"), ("--resume-on-start", "--name", "night")],
+)  # fmt: skip
+@pytest.mark.usefixtures("run")
+def test_a_corrected_run_is_no_other_experiment(
+    types: Type, launched: list[RunFolder], words: tuple[str, ...]
+) -> None:
+    types("correct", "pets-1", "cat/0.png", "--exclude")
+    result = types("train", "--corrected", "pets-1", *words)
+    assert result.exit_code == 2
+    assert "--corrected" in result.output
+    assert launched == []

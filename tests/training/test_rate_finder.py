@@ -1,0 +1,73 @@
+"""The range test by real steps of a tiny network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.experiment.rate_test import range_stage, rate_at
+from workbench.experiment.toml import parse_spec
+from workbench.training import rate_finder
+from workbench.training.backend import Device
+from workbench.training.checkpoint import CheckpointFolder
+from workbench.training.data import TrainingData
+from workbench.training.engine import Engine
+from workbench.training.models import build_model
+from workbench.training.rate_finder import RangeTest
+
+STEPS = 30
+
+
+def range_test(folder: Path) -> RangeTest:
+    """On 24 images whose brightness tells the label."""
+    tree = {
+        "data": {"source": "x", "image_size": [8, 8], "channels": 1},
+        "model": {"strategy": "dense", "dense_units": [4]},
+        "training": {"batch_size": 24, "optimizer": "sgd"},
+    }
+    spec = parse_spec(tree, "test")
+    rows = np.arange(24)
+    labels = (rows % 2).astype(np.int64)
+    images = (
+        np.full((24, 8, 8, 1), 60, np.uint8) + (120 * labels).astype(np.uint8)[:, None, None, None]
+    )
+    split = {"train": rows, "validation": rows[:0], "test": rows[:0]}
+    data = TrainingData(images, labels, rows.astype(np.uint64), split, 2)
+
+    def tell(kind: str, /, **fields: Any) -> None:
+        assert kind == "progress"  # no run is told of
+
+    engine = Engine(
+        spec, build_model(spec, 2), data, Device("cpu", "CPU"), CheckpointFolder(folder), tell,
+        lambda: False,
+    )  # fmt: skip
+    return RangeTest(engine, range_stage(spec, 1, STEPS))
+
+
+def test_it_trains_at_rising_rates_as_often_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_finder, "has_blown_up", lambda smoothed: False)
+    test = range_test(tmp_path)
+    losses = test.measure()
+    assert len(losses) == STEPS  # as often over the images
+    assert float(test.model.optimizer.learning_rate.numpy()) == pytest.approx(1.0)
+    assert losses[10] == pytest.approx(losses[0], rel=0.05)  # nothing moves at 1e-4
+    assert losses[-1] < 0.9 * losses[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_where_the_loss_blows_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_finder, "has_blown_up", lambda smoothed: len(smoothed) == 7)
+    test = range_test(tmp_path)
+    assert len(test.measure()) == 7
+    rate = float(test.model.optimizer.learning_rate.numpy())
+    assert rate == pytest.approx(rate_at(6, STEPS))
+
+
+def test_it_ends_where_the_loss_is_no_number(tmp_path: Path) -> None:
+    test = range_test(tmp_path)
+    output = test.model.get_layer("output")
+    output.kernel.assign(np.full(output.kernel.shape, np.nan))
+    assert test.measure() == []

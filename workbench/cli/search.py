@@ -1,0 +1,131 @@
+"""`workbench search`: random search over the head of feature extraction, on cached features."""
+
+import json
+import shlex
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.group import command_line, in_workspace
+from workbench.cli.options import Given, with_given
+from workbench.cli.runs import json_option
+from workbench.cli.show import accuracy, say, table
+from workbench.paths import Workspace
+from workbench.text import human_seconds
+
+if TYPE_CHECKING:
+    from workbench.experiment.search_space import Trial
+
+FEWEST, MOST = 2, 500
+WIDTH = 79
+
+
+@click.command()
+@click.option("--trials", type=click.IntRange(FEWEST, MOST), default=20, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    help="Of what is drawn; that of training is training.seed.",
+)
+@json_option
+@in_workspace
+@with_given
+def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: bool) -> None:
+    """Search dense layers, dropout and learning rate of a head on a frozen base.
+
+    The base runs once and its outputs are kept; then every trial trains a head on them. The first
+    trial is the spec as given. No run is made; Ctrl-C ends the search and shows what was done.
+
+    \b
+    workbench search --preset feature-extraction --base mobilenetv2-0.35 --data photos
+    """
+    from workbench.cli.scratch_job import run_in_scratch
+    from workbench.experiment.search_space import check_searchable
+
+    spec = given.spec(workspace)
+    check_searchable(spec)
+    done: list[Trial] = []
+    images = 0
+
+    def on_event(event: dict[str, Any]) -> None:
+        nonlocal images
+        if event["event"] == "trial":
+            images = event["images"]
+            done.append(_trial(event))
+            say(_line(done[-1], trials), err=True)
+
+    try:
+        run_in_scratch(workspace, "search", spec, {"trials": trials, "seed": seed}, on_event)
+    finally:  # after Ctrl-C, or a failure in a later trial, too
+        if done:
+            _show(workspace, given, done, images, as_json)
+
+
+def train_words(given: Given, settings: Sequence[str]) -> list[str]:
+    """The words of `workbench train` for what was given, with further settings; for a shell."""
+    words = ["train"]
+    if given.file is not None:
+        words.append(str(given.file))
+    chosen = {"--preset": given.preset, "--data": given.source, "--base": given.base,
+              "--weights": given.weights, "--name": given.name}  # fmt: skip
+    for option, value in chosen.items():
+        if value is not None:
+            words += [option, value]
+    for setting in (*given.settings, *settings):
+        words += ["--set", setting]
+    return [shlex.quote(word) for word in words]
+
+
+def _trial(event: dict[str, Any]) -> "Trial":
+    from workbench.experiment.search_space import Candidate, Trial
+
+    tried = event["candidate"]
+    candidate = Candidate(tuple(tried["dense_units"]), tried["dropout"], tried["learning_rate"])
+    figures = {name: event[name] for name in ("number", "epoch", "accuracy", "loss", "seconds")}
+    return Trial(candidate=candidate, **figures)
+
+
+def _line(trial: "Trial", trials: int) -> str:
+    came = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
+    values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
+    return f"trial {trial.number} of {trials}: {came}, {values}, {human_seconds(trial.seconds)}"
+
+
+def _show(
+    workspace: Workspace, given: Given, done: "list[Trial]", images: int, as_json: bool
+) -> None:
+    from workbench.experiment.search_space import in_words, ranked
+
+    order, lines = ranked(done), in_words(done, images)
+    best = order[0] if order[0].accuracy is not None else None
+    command = (
+        command_line(workspace, *train_words(given, best.candidate.settings)) if best else None
+    )
+    if as_json:
+        told = {"images": images, "trials": [asdict(trial) for trial in order],
+                "words": lines, "command": command}  # fmt: skip
+        click.echo(json.dumps(told, indent=1))
+        return
+    rows = [
+        (
+            f"{trial.number}{' as given' if trial.number == 1 else ''}",
+            accuracy(trial.accuracy),
+            "diverged" if trial.loss is None else f"{trial.loss:.4f}",
+            str(list(trial.candidate.dense_units)),
+            f"{trial.candidate.dropout:g}",
+            f"{trial.candidate.learning_rate:g}",
+            trial.epoch or "-",
+        )
+        for trial in order
+    ]
+    headers = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
+    say(table(headers, rows, "lrrrrrr"))
+    for line in lines:
+        say(textwrap.fill(line, WIDTH))
+    if command:
+        say(command)

@@ -1,0 +1,179 @@
+"""Random search over the head of feature extraction: what is tried, and what the results say.
+
+Bergstra and Bengio, "Random search for hyper-parameter optimization", 2012: of a few values that
+matter and many that do not, random trials see more different ones than a grid.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from workbench.errors import UserError
+from workbench.experiment.plan import plan_stages
+from workbench.experiment.spec import ExperimentSpec
+from workbench.text import plural
+
+DENSE_UNITS: tuple[tuple[int, ...], ...] = ((), (32,), (64,), (128,), (256,), (512,))
+DROPOUTS = (0.0, 0.2, 0.35, 0.5)
+LOWEST_RATE, HIGHEST_RATE = 1e-4, 1e-2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a trial trains with."""
+
+    dense_units: tuple[int, ...]
+    dropout: float
+    learning_rate: float
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """As `--set` takes them."""
+        return (
+            f"model.dense_units={list(self.dense_units)}",
+            f"model.dropout={self.dropout:g}",
+            f"training.learning_rate={self.learning_rate:g}",
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a candidate.
+
+    Attributes:
+        number: from 1, in the order of training; the first is the spec as it was given.
+        epoch: the best one, whose figures these are; 0 where training diverged.
+        accuracy, loss: on the validation images; None where training diverged.
+        seconds: that it took.
+    """
+
+    number: int
+    candidate: Candidate
+    epoch: int
+    accuracy: float | None
+    loss: float | None
+    seconds: float
+
+
+def check_searchable(spec: ExperimentSpec) -> None:
+    """Looks whether trials can share cached features.
+
+    Raises:
+        UserError: they cannot, or there is nothing to judge them by.
+    """
+    strategy = spec.model.strategy
+    if strategy != "feature-extraction":
+        why = (
+            "a network without a base has no cached features, so every trial would train all of it"
+            if spec.base is None
+            else "it trains blocks of the base, so every trial would run through these"
+        )
+        raise UserError(
+            f"A search trains heads on cached features, and this is {strategy}: {why}.",
+            "Search with --preset feature-extraction; for the learning rate alone there is "
+            "`workbench find-rate`.",
+        )
+    if not plan_stages(spec)[0].cached:
+        mend = "base.prefix=cached"
+        if spec.base and spec.base.prefix == "cached":
+            mend = "base.views=4 (cached views of each image), or search without augmentation"
+        raise UserError(
+            "A search trains heads on cached features, and this spec computes them in every epoch.",
+            f"--set {mend}",
+        )
+    if not spec.data.split.validation:
+        raise UserError(
+            "A search is judged by validation images, and data.split.validation is 0.",
+            "Give it a share, such as --set data.split.validation=0.15.",
+        )
+
+
+def candidates(spec: ExperimentSpec, trials: int, seed: int) -> tuple[Candidate, ...]:
+    """What is tried: the spec as it is, then values drawn by the seed.
+
+    Learning rates are uniform in their logarithm, 1e-4 to 1e-2, rounded to two digits.
+    """
+    # Imported here: they take a second, and the terminal draws nothing.
+    from scipy.stats import loguniform
+    from sklearn.model_selection import ParameterSampler
+
+    own = Candidate(spec.model.dense_units, spec.model.dropout, spec.training.learning_rate)
+    space = {
+        "dense_units": DENSE_UNITS,
+        "dropout": DROPOUTS,
+        "learning_rate": loguniform(LOWEST_RATE, HIGHEST_RATE),
+    }
+    drawn = [
+        Candidate(d["dense_units"], d["dropout"], float(f"{d['learning_rate']:.1e}"))
+        for d in ParameterSampler(space, n_iter=trials - 1, random_state=seed)
+    ]
+    return (own, *drawn)
+
+
+def with_candidate(spec: ExperimentSpec, candidate: Candidate) -> ExperimentSpec:
+    """The spec with the candidate's values."""
+    head = {"dense_units": candidate.dense_units, "dropout": candidate.dropout}
+    rate = {"learning_rate": candidate.learning_rate}
+    return spec.model_copy(
+        update={
+            "model": spec.model.model_copy(update=head),
+            "training": spec.training.model_copy(update=rate),
+        }
+    )
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Highest accuracy first, of equal ones the lowest loss; what diverged comes last."""
+
+    def worth(trial: Trial) -> tuple[float, float, int]:
+        if trial.accuracy is None or trial.loss is None:
+            return 1.0, math.inf, trial.number
+        return -trial.accuracy, trial.loss, trial.number
+
+    return sorted(trials, key=worth)
+
+
+def standard_error(accuracy: float, images: int) -> float:
+    """Of an accuracy measured on so many images; one right and one wrong are added, so that it is
+    not 0 where all were right."""
+    share = (accuracy * images + 1) / (images + 2)
+    return math.sqrt(share * (1 - share) / images)
+
+
+def highest_by_chance(trials: int) -> float:
+    """Expected highest of so many normal values, in standard deviations (Blom, 1958)."""
+    return NormalDist().inv_cdf((trials - 0.375) / (trials + 0.25)) if trials > 1 else 0.0
+
+
+def in_words(trials: Sequence[Trial], images: int) -> list[str]:
+    """What the results mean: how optimistic the best is, and which trials are as good.
+
+    Args:
+        images: to validate on.
+    """
+    order = [trial for trial in ranked(trials) if trial.accuracy is not None]
+    if not order:
+        return ["Every trial diverged: lower --set training.learning_rate, or look at the images."]
+    if len(order) == 1:
+        return ["One trial alone is no search: there is nothing to hold it against."]
+    best = order[0]
+    assert best.accuracy is not None
+    error = standard_error(best.accuracy, images)
+    too_high = 100 * highest_by_chance(len(order)) * error
+    near = sum(t.accuracy is not None and best.accuracy - t.accuracy <= error for t in order[1:])
+    lines = [
+        f"The best of {len(order)} validation accuracies is optimistic: it was "
+        f"chosen for being high on these {plural(images, 'image')}. Chance "
+        f"alone may account for up to {too_high:.1f} points of it, and more trials make that "
+        "more. Believe the test figures of a run with these values."
+    ]
+    if near:
+        others = f"{plural(near, 'other trial')} {'is' if near == 1 else 'are'}"
+        lines.append(
+            f"{others} within one standard error of it ({100 * error:.1f} points): these images "
+            "cannot tell them apart."
+        )
+    if best.number == 1:
+        lines.append("The spec as it was given came out best: no need to change it.")
+    return lines

@@ -1,0 +1,177 @@
+"""Where a finished run errs: its answers, the largest losses, the most confused pairs.
+
+Everything comes from `predictions.csv`, which holds the probabilities of each evaluated image to
+six decimals.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workbench.errors import UserError
+from workbench.text import safe_text
+
+SMALLEST = 5e-7  # what is less is written as 0.000000
+LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true one may be larger
+_FIRST = ["path", "label", "predicted"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a run said of n images, with k labels.
+
+    Attributes:
+        names: the k labels.
+        paths: n.
+        labels, predicted: int64 (n,), places in `names`.
+        probabilities: float64 (n, k).
+    """
+
+    names: tuple[str, ...]
+    paths: tuple[str, ...]
+    labels: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """bool (n,)."""
+        return self.labels == self.predicted
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """float64 (n,): the probability of the predicted label."""
+        chosen: np.ndarray = self.probabilities[np.arange(len(self.predicted)), self.predicted]
+        return chosen
+
+
+@dataclass(frozen=True)
+class TopLoss:
+    """An image and its loss; `certainty` is the probability of the predicted label."""
+
+    path: str
+    label: str
+    predicted: str
+    loss: float
+    certainty: float
+
+
+@dataclass(frozen=True)
+class Confused:
+    """How many images of a label were called another, and which share of the label's that is."""
+
+    label: str
+    predicted: str
+    count: int
+    share: float
+
+
+def read_answers(path: Path) -> Answers:
+    """The answers in a `predictions.csv`.
+
+    Raises:
+        UserError: there is none, it cannot be read, or it is damaged; the line is told.
+    """
+    number = 1
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            names = _names(next(reader, []))
+            place = {name: at for at, name in enumerate(names)}
+            paths, labels, predicted, probabilities = [], [], [], []
+            for cells in reader:
+                number = reader.line_num
+                if len(cells) != len(_FIRST) + len(names):
+                    raise ValueError(f"{len(cells)} columns")
+                paths.append(cells[0])
+                labels.append(_place(place, cells[1]))
+                predicted.append(_place(place, cells[2]))
+                probabilities.append([_probability(cell) for cell in cells[len(_FIRST) :]])
+        if not paths:
+            raise ValueError("no images")
+    except FileNotFoundError:
+        raise UserError(
+            f"There are no predictions yet: {safe_text(path)}.",
+            "They are written when training has ended.",
+        ) from None
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(
+            f"{safe_text(path)} is damaged at line {number}: {safe_text(error)}."
+        ) from error
+    return Answers(
+        names,
+        tuple(paths),
+        np.array(labels, np.int64),
+        np.array(predicted, np.int64),
+        np.array(probabilities, np.float64),
+    )
+
+
+def image_losses(answers: Answers) -> np.ndarray:
+    """float64 (n,): the crossentropy of each image, -ln p(true label), p at least `SMALLEST`."""
+    chosen = answers.probabilities[np.arange(len(answers.labels)), answers.labels]
+    losses: np.ndarray = -np.log(np.maximum(chosen, SMALLEST))
+    losses[chosen < SMALLEST] = LARGEST_LOSS  # exactly, so that it can be known again
+    return losses
+
+
+def top_losses(answers: Answers, most: int) -> list[TopLoss]:
+    """The images with the largest losses, the largest first; right answers may be among them."""
+    losses, confidence = image_losses(answers), answers.confidence
+    return [
+        TopLoss(
+            answers.paths[i],
+            answers.names[answers.labels[i]],
+            answers.names[answers.predicted[i]],
+            float(losses[i]),
+            float(confidence[i]),
+        )
+        for i in np.argsort(-losses, kind="stable")[:most]
+    ]
+
+
+def confused_pairs(answers: Answers, most: int) -> list[Confused]:
+    """The pairs label -> predicted with the most errors, the most frequent first."""
+    classes = len(answers.names)
+    counts = np.bincount(answers.labels * classes + answers.predicted, minlength=classes**2)
+    confusion = counts.reshape(classes, classes)
+    images = confusion.sum(axis=1)
+    np.fill_diagonal(confusion, 0)
+    order = np.argsort(-confusion, axis=None, kind="stable")[:most]
+    pairs = ((int(i) // classes, int(i) % classes) for i in order)
+    return [
+        Confused(
+            answers.names[label],
+            answers.names[predicted],
+            int(confusion[label, predicted]),
+            float(confusion[label, predicted] / images[label]),
+        )
+        for label, predicted in pairs
+        if confusion[label, predicted]
+    ]
+
+
+def _names(header: list[str]) -> tuple[str, ...]:
+    names = tuple(header[len(_FIRST) :])
+    if header[: len(_FIRST)] != _FIRST or len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"the columns are not {','.join(_FIRST)} and one for each label")
+    return names
+
+
+def _place(places: dict[str, int], label: str) -> int:
+    if label not in places:
+        raise ValueError(f"the label {label!r} has no column")
+    return places[label]
+
+
+def _probability(cell: str) -> float:
+    value = float(cell)
+    if not 0 <= value <= 1:  # NaN is not either
+        raise ValueError(f"{cell!r} is no probability")
+    return value

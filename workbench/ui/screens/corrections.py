@@ -1,0 +1,260 @@
+"""Corrections: images with large losses, to be called mislabelled or left out by whoever looks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.paths import Workspace
+from workbench.reports.errors import TopLoss, read_answers, top_losses
+from workbench.reports.errors_marking import ANOTHER_EXAMINATION, Marking, corrected_spec
+from workbench.runs.folder import RunFolder
+from workbench.runs.verdicts import WorstError
+from workbench.text import safe_text
+from workbench.ui.background import in_background
+from workbench.ui.draft import Draft
+from workbench.ui.error_pictures import error_pictures
+from workbench.ui.feed import Runs, RunView
+from workbench.ui.guide import show_run
+from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.start import start_run
+
+MOST = 100  # images
+COLUMNS = {"loss": 7, "label": 11, "predicted": 11, "corrected": 11}  # cells, the gap too
+PICTURE = (34, 14)  # cells
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the files of a run tell: its largest losses, and what was said of its images."""
+
+    marking: Marking
+    losses: Sequence[TopLoss]
+    said: dict[str, str]
+
+
+class CorrectionsScreen(WorkbenchScreen):
+    """The images at the left, the one under the cursor at the right.
+
+    Args:
+        run: its name.
+    """
+
+    CONCEPTS = ("confusion-matrix",)
+    CSS = """
+    CorrectionsScreen {
+        #both { height: 1fr; }
+        #losses { width: 42; margin-right: 2; overflow-x: hidden; scrollbar-size-vertical: 1; }
+        #picture { width: 1fr; }
+        #of { height: auto; max-height: 3; margin-top: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mislabelled", "Mislabelled", id="corrections.label"),
+        Binding("x", "exclude", "Leave out", id="corrections.exclude"),
+        Binding("u", "undo", "Undo", id="corrections.undo"),
+        Binding("t", "train", "Train anew", id="corrections.train"),
+    ]
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self._run = run
+        self._view: RunView | None = None
+        self._known: Known | None = None
+        self._starting = False
+
+    def compose_body(self) -> ComposeResult:
+        """Table and picture beside each other."""
+        with Horizontal(id="both"):
+            yield DataTable(id="losses", cursor_type="row", cell_padding=0)
+            yield Static(id="picture")
+        yield Static(id="of")
+
+    def heading(self) -> Text:
+        """The run, and how much was said."""
+        text = Text.assemble((safe_text(self._run, 40), "bold"), "  corrections")
+        if self._known:
+            text.append(f"   {len(self._known.said):,} of its images", "dim")
+        return text
+
+    def on_mount(self) -> None:
+        """Reads what the files tell, once the run is known."""
+        self.refresh_heading()
+        table = self.query_one("#losses", DataTable)
+        for title, width in COLUMNS.items():
+            table.add_column(title, width=width)
+        table.focus()
+        self.runs_changed(self.workbench.runs)
+
+    def runs_changed(self, runs: Runs) -> None:
+        view = next((view for view in runs if view.name == self._run), None)
+        if view is None or self._view is not None:
+            return
+        self._view = view
+        workspace = self.workbench.workspace
+        in_background(self, lambda: known_of(workspace, view.folder), self._show)
+
+    def _show(self, known: Known) -> None:
+        """Fills the table; the cursor stays where it is."""
+        self._known = known
+        table = self.query_one("#losses", DataTable)
+        row = table.cursor_row
+        table.clear()
+        table.add_rows(map(Text, cells_of(one, known.said)) for one in known.losses)
+        table.move_cursor(row=row)
+        self.refresh_heading()
+
+    @on(DataTable.RowHighlighted, "#losses")
+    def _show_picture(self) -> None:
+        one, view = self._chosen(), self._view
+        if one is None or view is None:
+            return
+        self.query_one("#of", Static).update(Text(safe_text(one.path, 200)))
+        workspace, utf8 = self.workbench.workspace, self.workbench.utf8
+        error = WorstError(one.path, one.label, one.predicted, one.certainty)
+
+        def draw() -> Text:
+            return error_pictures(workspace, view, [error], PICTURE, utf8)[0]
+
+        def show(picture: Text) -> None:
+            if one == self._chosen():  # the cursor has not moved on
+                self.query_one("#picture", Static).update(picture)
+
+        in_background(self, draw, show)
+
+    def _chosen(self) -> TopLoss | None:
+        row = self.query_one("#losses", DataTable).cursor_row
+        losses = self._known.losses if self._known else ()
+        return losses[row] if 0 <= row < len(losses) else None
+
+    def action_mislabelled(self) -> None:
+        """Asks which label is right."""
+        known, one = self._known, self._chosen()
+        if known is None or one is None:
+            return
+
+        def answered(label: str | None) -> None:
+            if label is not None:
+                self._change(lambda: known.marking.mark(known.marking.find([one.path]), label))
+
+        self.app.push_screen(PickLabel(one, known.marking.labels), answered)
+
+    def action_exclude(self) -> None:
+        """Leaves the image out of what runs are trained on from now on."""
+        known, one = self._known, self._chosen()
+        if known and one:
+            self._change(lambda: known.marking.mark(known.marking.find([one.path]), ""))
+
+    def action_undo(self) -> None:
+        """Takes back what was said of the image."""
+        known, one = self._known, self._chosen()
+        if known and one:
+            self._change(lambda: known.marking.undo([one.path]))
+
+    def _change(self, change: Callable[[], int]) -> None:
+        known = self._known
+        if known is None:
+            return
+
+        def work() -> Known:
+            change()
+            return Known(known.marking, known.losses, known.marking.said())
+
+        in_background(self, work, self._show)
+
+    def action_train(self) -> None:
+        """Starts the experiment once more on the corrected data, when the person wants it."""
+        if self._known and not self._known.said:
+            self.notify("Nothing was corrected yet: m or x.", severity="warning")
+        elif self._known and not self._starting:
+            words = ANOTHER_EXAMINATION.format(run=self._run)
+            question = f"Train the same once more on the corrected data? {words}"
+            self.app.push_screen(Confirm(question, "Train"), self._start)
+
+    def _start(self, yes: bool | None) -> None:
+        view = self._view
+        if not yes or view is None:
+            return
+        self._starting = True
+        workspace, warm = self.workbench.workspace, self.workbench.warm
+
+        def work() -> tuple[str, list[str]]:
+            try:
+                notes: list[str] = []
+                spec = corrected_spec(workspace, view.folder)
+                stem = Draft(workspace, source=Path(spec.data.source)).stem
+                return start_run(workspace, spec, stem, notes.append, warm=warm).name, notes
+            finally:
+                self._starting = False
+
+        def begun(started: tuple[str, list[str]]) -> None:
+            name, notes = started
+            for words in notes:
+                self.notify(safe_text(words, 300), markup=False)
+            show_run(self.workbench, name)
+
+        self.notify("Looking at images and GPU, then the run begins.")
+        in_background(self, work, begun)
+
+
+class PickLabel(ModalScreen[str | None]):
+    """The labels of a run, for one of its images; escape gives None.
+
+    Args:
+        labels: as many as there are; the list scrolls.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, image: TopLoss, labels: Sequence[str]) -> None:
+        super().__init__()
+        self._image = image
+        self._labels = tuple(labels)
+
+    def compose(self) -> ComposeResult:
+        """The question over the list; what the network said is chosen to begin with."""
+        label = safe_text(self._image.label, 30)
+        with Vertical(classes="dialog"):
+            yield Static(Text(f"It is labelled {label}. What is it?"))
+            yield OptionList(*(Option(Text(safe_text(one, 50))) for one in self._labels))
+
+    def on_mount(self) -> None:
+        """The network may well be right."""
+        options = self.query_one(OptionList)
+        if self._image.predicted in self._labels:
+            options.highlighted = self._labels.index(self._image.predicted)
+        options.focus()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._labels[event.option_index])
+
+
+def known_of(workspace: Workspace, folder: RunFolder) -> Known:
+    """Reads a run's files: call it in a thread.
+
+    Raises:
+        UserError: predictions, manifest or corrections cannot be read, or the images were never
+            prepared in this workspace.
+    """
+    losses = top_losses(read_answers(folder.predictions_path), MOST)
+    marking = Marking(workspace, folder)
+    return Known(marking, losses, marking.said())
+
+
+def cells_of(one: TopLoss, said: dict[str, str]) -> tuple[str, ...]:
+    """A row of the table."""
+    mark = (said[one.path] or "left out") if one.path in said else ""
+    rooms = list(COLUMNS.values())[1:]
+    names = zip((one.label, one.predicted, mark), rooms, strict=True)
+    return (f"{one.loss:.2f}", *(safe_text(name, room - 1) for name, room in names))
