@@ -23,6 +23,7 @@ from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.corrections import CorrectionsScreen
 from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.layers import LayersScreen
+from workbench.ui.screens.take_home import TakeHomeScreen
 from workbench.ui.widgets.path_field import typed_path
 from workbench.ui.widgets.predictions import Predictions
 from workbench.ui.widgets.result_tables import ConfusionMatrix, LabelTable
@@ -59,6 +60,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("i", "inside", "Inside", id="inside"),
         Binding("p", "predict", "Predict", id="predict"),
         Binding("n", "next_rung", "Next", id="results.next"),
+        Binding("t", "take_home", "Take home", show=False, id="take-home"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -150,8 +152,9 @@ class ResultsScreen(WorkbenchScreen):
         lines = summary_lines(results, view.history, view.summary.preset, warning)
         self.query_one("#summary", Static).update(hanging(lines, room, console))
         self._rung = next_rung(view.spec, view.history, results)
-        words = named_line("next", self._rung.words) if self._rung else Text()
-        self.query_one("#next", Static).update(hanging([words], room, console))
+        words = [named_line("next", self._rung.words)] if self._rung else []
+        words.append(named_line("take home", "t: a report, Keras, ONNX, LiteRT, a plain script"))
+        self.query_one("#next", Static).update(hanging(words, room, console))
         self.refresh_bindings()
 
     def action_view(self, name: str) -> None:
@@ -178,6 +181,11 @@ class ResultsScreen(WorkbenchScreen):
     def action_layers(self) -> None:
         """What was frozen, and what moved."""
         self.app.push_screen(LayersScreen(self._run))
+
+    def action_take_home(self) -> None:
+        """A report, the model in other formats, a script."""
+        if self._view is not None:
+            self.app.push_screen(TakeHomeScreen(self._view))
 
     def action_inside(self) -> None:
         """What the network sees."""
