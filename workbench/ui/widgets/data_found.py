@@ -161,6 +161,8 @@ class DataFound(Vertical):
             self._look(self._labels[event.cursor_row])
 
     def _look(self, label: str) -> None:
+        if not self.query("#thumbs"):  # the screen goes away
+            return
         paths = self._inspection.samples.get(label, ()) if self._inspection else ()
         if not paths:
             self.query_one("#steps", Static).update(Text("no image of it can be used", "dim"))
@@ -207,9 +209,9 @@ class DataFound(Vertical):
 
     def _look_again(self, label: str) -> None:
         """Once more where the steps above left other room than was thought."""
-        box = self.query_one("#thumbs").size
-        if (box.width, max(box.height, 0)) != self._drawn_for:
-            self._look(label)
+        for box in self.query("#thumbs"):  # none while the screen goes away
+            if (box.size.width, max(box.size.height, 0)) != self._drawn_for:
+                self._look(label)
 
     # Findings
 

@@ -161,13 +161,13 @@ class InsideLook(Vertical):
             self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        picture = self.query_one("#look-picture", Static)
-        box = picture.size
-        if self._pictures and box.width and box.height:
-            whole = _together(self._pictures, box.width / (2 * box.height))
-            picture.update(fitted(whole, box.width, box.height, self._utf8), layout=False)
-        else:
-            picture.update(Text(), layout=False)
+        for picture in self.query("#look-picture").results(Static):  # none while it goes away
+            box = picture.size
+            if self._pictures and box.width and box.height:
+                whole = _together(self._pictures, box.width / (2 * box.height))
+                picture.update(fitted(whole, box.width, box.height, self._utf8), layout=False)
+            else:
+                picture.update(Text(), layout=False)
 
     def _end_worker(self) -> None:
         self.workers.cancel_node(self)

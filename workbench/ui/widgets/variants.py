@@ -63,9 +63,10 @@ class Variants(Vertical):
         self.call_after_refresh(self._redraw)
 
     def _redraw(self) -> None:
-        box = self.query_one("#variant-1").size
-        if self._wanted and self._wanted[0].pixels is not None and box.width and box.height:
-            self._draw(*self._wanted, (box.width, box.height))
+        for first in self.query("#variant-1"):  # none while the screen goes away
+            box = first.size
+            if self._wanted and self._wanted[0].pixels is not None and box.width and box.height:
+                self._draw(*self._wanted, (box.width, box.height))
 
     @work(thread=True, exclusive=True, group="draw", exit_on_error=False)
     def _draw(
