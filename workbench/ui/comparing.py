@@ -3,7 +3,6 @@
 Knows nothing of Textual: the commands compare through it too.
 """
 
-import csv
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from rich.text import Text
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.reports.errors import read_answers as read_predictions
 from workbench.runs.compare import (
     Comparison,
     Difference,
@@ -75,11 +75,15 @@ def read_answers(folder: RunFolder, test: dict[str, tuple[str, str]]) -> Answers
         test: hash and label by path.
     """
     try:
-        with folder.predictions_path.open(encoding="utf-8", errors="surrogateescape") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("path") in test]
-    except (OSError, csv.Error):
+        answers = read_predictions(folder.predictions_path)
+    except UserError:
         return None
-    return {test[row["path"]]: row.get("predicted") == test[row["path"]][1] for row in rows}
+    right = answers.predicted == answers.labels
+    return {
+        test[path]: bool(is_right)
+        for path, is_right in zip(answers.paths, right, strict=True)
+        if path in test
+    }
 
 
 def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
