@@ -10,8 +10,8 @@ from textual.pilot import Pilot
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 
-LOOKS = 300  # at most; each waits for the app to be idle and a moment more
-MOMENT = 0.05  # seconds
+LOOKS = 1000  # at most; each waits for the app to be idle and a moment more
+MOMENT = 0.02  # seconds
 
 Play = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
 
@@ -40,10 +40,15 @@ def drive(folder: Path, play: Play, size: tuple[int, int] = (80, 24), **options:
     asyncio.run(scene())
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str) -> None:
-    """Waits until a condition holds."""
+async def until(
+    pilot: Pilot[Any], condition: Callable[[], object], what: str = "what was waited for"
+) -> None:
+    """Waits until a condition holds, and until the screen in front has all its widgets.
+
+    An app that ends while a screen is being built would leave it looking for the rest.
+    """
     for _ in range(LOOKS):
         await pilot.pause(MOMENT)
-        if condition():
+        if condition() and pilot.app.screen.is_mounted:
             return
     raise AssertionError(f"in vain: {what}")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
+from ui_pilot import until
 
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
@@ -20,7 +21,6 @@ from workbench.ui.screens.files import FilesScreen
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.path_field import PathField, completions
 
-LOOPS = 400
 Steps = Callable[[Pilot, DataScreen], Awaitable[None]]
 
 
@@ -66,15 +66,6 @@ def on_screen(
 
     asyncio.run(run())
     return draft
-
-
-async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
-    """Lets the app work until something is so."""
-    for _ in range(LOOPS):
-        if condition():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError("it did not come to this")
 
 
 def found(screen: DataScreen) -> Callable[[], bool]:

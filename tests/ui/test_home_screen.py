@@ -241,8 +241,9 @@ def test_the_palette_brings_back_any_deleted_run(tmp_path: Path) -> None:
         await until(pilot, lambda: "undo" in offered(app), "the trash was looked at")
         await pilot.press("ctrl+p", *"bring back first")
         commands = app.screen.query_one(CommandList)
-        await until(pilot, lambda: commands.option_count == 1, "the command")
-        await pilot.press("enter", "enter")
+        await until(pilot, lambda: commands.has_class("--visible"), "the list")
+        await until(pilot, lambda: "first" in str(commands.options[0].prompt), "the command")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await until(pilot, lambda: names(app) == ["first"], "the run")
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker
+from ui_pilot import FakeWarmWorker, until
 
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
@@ -32,7 +32,6 @@ from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.strategy_text import cut, schema_of, typed_value, value_in_words
 from workbench.ui.widgets.option_table import OptionTable
 
-LOOPS = 400
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
 SPEED = Speed(
     forward_flops=1e11,
@@ -85,15 +84,6 @@ def on_screen(draft: Draft, steps: Steps, size: tuple[int, int] = (80, 24)) -> N
             await steps(pilot, screen)
 
     asyncio.run(run())
-
-
-async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
-    """Lets the app work until something is so."""
-    for _ in range(LOOPS):
-        if condition():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError("it did not come to this")
 
 
 def as_scanned(draft: Draft) -> None:

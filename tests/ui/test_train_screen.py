@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, Static
+from ui_pilot import until
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
 from workbench.paths import Workspace
@@ -24,7 +25,6 @@ from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.line_plot import LinePlot
 from workbench.ui.widgets.tail import Tail
 
-PATIENCE = 400  # looks, of at least 20 ms
 NARROW, WIDE = (80, 24), (120, 40)
 Steps = Callable[[Pilot[None], TrainScreen], Awaitable[None]]
 
@@ -37,14 +37,6 @@ def _a_terminal_with_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
-
-
-async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
-    for _ in range(PATIENCE):
-        if holds():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come about")
 
 
 def watch(workspace: Workspace, run: str, steps: Steps, size: tuple[int, int] = NARROW) -> None:

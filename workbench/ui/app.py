@@ -135,6 +135,10 @@ class WorkbenchApp(App[None]):
         filters = super().get_line_filters()
         return filters if self.utf8 else [*filters, self._ascii]
 
+    async def action_quit(self) -> None:
+        """Ends once the screen in front is built, which would go on to look for its widgets."""
+        self.screen.call_later(self.exit)
+
     def action_theme(self) -> None:
         """Changes between dark and light."""
         dark, light = self._dark_and_light
