@@ -63,7 +63,7 @@ def test_a_flat_curve_is_told_and_nothing_to_set(
 ) -> None:
     asked: list[dict[str, Any]] = []
 
-    def answer(job: str, request: dict[str, Any], on_event: Any) -> dict[str, Any]:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
         assert job == "find-rate"
         assert Path(request["scratch"]).is_dir()
         asked.append(request)
@@ -86,7 +86,7 @@ def test_a_flat_curve_is_told_and_nothing_to_set(
 def test_a_loss_that_is_no_number_at_once_is_told(
     types: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker(monkeypatch, lambda job, request, on_event: {"losses": []})
+    worker(monkeypatch, lambda job, request, on_event, **_: {"losses": []})
     told = types("find-rate", "convnet.toml")
     assert told.exit_code == 0, told.output
     assert "No rate stands out: the loss blew up at 1e-06 already." in told.output
@@ -96,7 +96,7 @@ def test_a_curve_is_drawn_with_its_rate_marked(
     types: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]
-    worker(monkeypatch, lambda job, request, on_event: {"losses": losses})
+    worker(monkeypatch, lambda job, request, on_event, **_: {"losses": losses})
     told = types("find-rate", "convnet.toml", "--json")
     found = json.loads(told.output)
     assert found["sureness"] == "plain"
@@ -127,7 +127,7 @@ def test_a_search_on_a_convnet_is_refused_before_any_work(
 def test_trials_are_told_as_they_come_and_sorted_at_the_end(
     types: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answer(job: str, request: dict[str, Any], on_event: Any) -> dict[str, Any]:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
         assert (job, request["trials"], request["seed"]) == ("search", 3, 7)
         for number, accuracy, units in ((1, 0.7, [64]), (2, None, []), (3, 0.9, [128])):
             on_event(trial_event(number, accuracy, units))
@@ -153,7 +153,7 @@ def test_trials_are_told_as_they_come_and_sorted_at_the_end(
 def test_what_was_done_is_shown_when_it_ends_early(
     types: Type, monkeypatch: pytest.MonkeyPatch, end: BaseException, code: int
 ) -> None:
-    def answer(job: str, request: dict[str, Any], on_event: Any) -> dict[str, Any]:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
         on_event(trial_event(1, 0.7, [64]))
         on_event(trial_event(2, 0.8, [128]))
         raise end

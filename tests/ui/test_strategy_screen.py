@@ -410,11 +410,42 @@ def test_escape_leads_from_the_options_to_the_rungs(draft):
 
 def test_a_meaning_that_is_cut_says_so(draft):
     async def steps(pilot, screen):
-        row = option(screen, "training.head_epochs")
-        assert row.endswith("…")
-        assert len(row.split("  ")[-1]) <= 80
+        table = screen.query_one(OptionTable)
+        whole = {key: schema_of(key)["description"] for key in table.keys if key != "name"}
+        shown = {key: str(table.get_row_at(table.keys.index(key))[-1]) for key in whole}
+        cuts = [key for key in whole if shown[key] != whole[key]]
+        assert "training.epochs" not in cuts
+        assert cuts
+        assert all(shown[key].endswith("…") for key in cuts)
+        assert not screen.query_one("#meaning").display
 
     draft.take_preset("fine-tuning")
+    on_screen(draft, steps, (120, 40))
+
+
+def test_a_narrow_terminal_tells_the_meaning_under_the_cursor(draft):
+    async def steps(pilot, screen):
+        table = screen.query_one(OptionTable)
+        table.focus()
+        meaning = screen.query_one("#meaning", Static)
+        for key in ("model.dropout", "training.head_epochs"):
+            words = schema_of(key)["description"]
+            table.move_cursor(row=table.keys.index(key))
+            await until(pilot, lambda words=words: str(meaning.content) == words)
+        assert len(option(screen, "training.head_epochs")) <= 80
+
+    draft.take_preset("fine-tuning")
+    on_screen(draft, steps)
+
+
+def test_an_option_that_can_be_tried_out_says_where(draft):
+    async def steps(pilot, screen):
+        asking = await open_option(pilot, screen, "training.learning_rate")
+        assert "f on Strategy finds one" in str(asking.query_one(".about", Static).content)
+        await pilot.press("escape")
+        asking = await open_option(pilot, screen, "training.epochs")
+        assert "on Strategy" not in str(asking.query_one(".about", Static).content)
+
     on_screen(draft, steps)
 
 

@@ -11,25 +11,21 @@ from workbench.cli.group import in_workspace
 from workbench.cli.options import with_spec
 from workbench.cli.runs import json_option
 from workbench.cli.show import say
+from workbench.experiment.bounds import RANGE_TEST_STEPS
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from workbench.experiment.rate_test import Suggestion
     from workbench.experiment.spec import ExperimentSpec
 
-FEWEST_STEPS, MOST_STEPS = 30, 10_000
 MOST_WIDTH, ROWS = 100, 14
-COLOR = "#5fafd7"
-ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
 
 
 @click.command("find-rate")
 @click.option(
     "--steps",
-    type=click.IntRange(FEWEST_STEPS, MOST_STEPS),
-    default=100,
+    type=click.IntRange(RANGE_TEST_STEPS.fewest, RANGE_TEST_STEPS.most),
+    default=RANGE_TEST_STEPS.usual,
     show_default=True,
     help="Steps from the lowest to the highest rate.",
 )
@@ -63,40 +59,16 @@ def find_rate(
     from rich.console import Console
 
     from workbench.ui.marks import speaks_utf8
+    from workbench.ui.rate_text import curve
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH) - 1
     say(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
         f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
-    console.print(curve(losses, steps, found, width, speaks_utf8()), soft_wrap=True)
+    console.print(curve(losses, steps, found, width, ROWS, speaks_utf8()), soft_wrap=True)
     for line in found.lines:
         say(textwrap.fill(line, width))
     say(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))
-
-
-def curve(losses: list[float], steps: int, found: "Suggestion", width: int, utf8: bool) -> "Text":
-    """The smoothed losses over the logarithm of the rate, those of the batches as dots behind."""
-    from workbench.experiment.rate_test import rate_at, shown, smoothed_losses
-    from workbench.ui.plot_canvas import Series
-    from workbench.ui.plot_text import PlotOptions, plot
-
-    smoothed = smoothed_losses(losses)
-    lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
-    top = ROOM * max(smoothed[: lowest + 1], default=1.0)  # the blow-up would press all else flat
-    values = tuple(min(loss, top) for loss in smoothed)
-    dots = tuple(loss if loss <= top else None for loss in losses)
-    rates = [shown(rate_at(step, steps)) for step in range(len(losses))]
-    options = PlotOptions(
-        epochs=len(losses),
-        borders=((1, shown(rate_at(0, steps))),),
-        best=rates.index(shown(found.rate)) + 1 if found.rate else None,
-        best_name=shown(found.rate) if found.rate else "",
-        end_name=rates[-1] if rates else "",
-        utf8=utf8,
-        empty="the loss is no number",
-    )
-    last = smoothed[-1] if smoothed else None
-    return plot([Series("loss", values, COLOR, dots, last=last)], width, ROWS, options)
 
 
 def _tree(

@@ -1,6 +1,5 @@
-"""Has a worker train for an answer alone: what it writes meanwhile is removed."""
+"""Has a worker train for an answer alone, with its progress in the terminal."""
 
-import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +19,19 @@ def run_in_scratch(
     request: dict[str, Any],
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> dict[str, Any]:
-    """Runs a job on a spec, in a temporary folder; shows its progress and notices.
+    """Runs a job on a spec; shows its progress and notices.
 
     Args:
-        request: beside spec, workspace and scratch.
+        request: beside the spec.
         on_event: given all other events.
 
     Raises:
         UserError: the worker's.
     """
     from workbench.experiment.toml import spec_tree
-    from workbench.runs.jobs import run_job
+    from workbench.runs import jobs
 
-    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch, progress_bar() as progress:
+    with progress_bar() as progress:
 
         def told(event: Event) -> None:
             if event["event"] == "progress":
@@ -42,5 +41,4 @@ def run_in_scratch(
             else:
                 on_event(event)
 
-        shared = {"spec": spec_tree(spec), "workspace": str(workspace.root), "scratch": scratch}
-        return run_job(job, {**shared, **request}, told)
+        return jobs.run_in_scratch(workspace, job, {"spec": spec_tree(spec), **request}, told)

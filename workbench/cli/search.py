@@ -12,19 +12,24 @@ import click
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import Given, with_given
 from workbench.cli.runs import json_option
-from workbench.cli.show import accuracy, say, table
+from workbench.cli.show import say, table
+from workbench.experiment.bounds import SEARCH_TRIALS
 from workbench.paths import Workspace
 from workbench.text import human_seconds
 
 if TYPE_CHECKING:
     from workbench.experiment.search_space import Trial
 
-FEWEST, MOST = 2, 500
 WIDTH = 79
 
 
 @click.command()
-@click.option("--trials", type=click.IntRange(FEWEST, MOST), default=20, show_default=True)
+@click.option(
+    "--trials",
+    type=click.IntRange(SEARCH_TRIALS.fewest, SEARCH_TRIALS.most),
+    default=SEARCH_TRIALS.usual,
+    show_default=True,
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -45,7 +50,7 @@ def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: 
     workbench search --preset feature-extraction --base mobilenetv2-0.35 --data photos
     """
     from workbench.cli.scratch_job import run_in_scratch
-    from workbench.experiment.search_space import check_searchable
+    from workbench.experiment.search_space import check_searchable, trial_of
 
     spec = given.spec(workspace)
     check_searchable(spec)
@@ -56,7 +61,7 @@ def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: 
         nonlocal images
         if event["event"] == "trial":
             images = event["images"]
-            done.append(_trial(event))
+            done.append(trial_of(event))
             say(_line(done[-1], trials), err=True)
 
     try:
@@ -81,15 +86,6 @@ def train_words(given: Given, settings: Sequence[str]) -> list[str]:
     return [shlex.quote(word) for word in words]
 
 
-def _trial(event: dict[str, Any]) -> "Trial":
-    from workbench.experiment.search_space import Candidate, Trial
-
-    tried = event["candidate"]
-    candidate = Candidate(tuple(tried["dense_units"]), tried["dropout"], tried["learning_rate"])
-    figures = {name: event[name] for name in ("number", "epoch", "accuracy", "loss", "seconds")}
-    return Trial(candidate=candidate, **figures)
-
-
 def _line(trial: "Trial", trials: int) -> str:
     came = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
     values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
@@ -100,6 +96,7 @@ def _show(
     workspace: Workspace, given: Given, done: "list[Trial]", images: int, as_json: bool
 ) -> None:
     from workbench.experiment.search_space import in_words, ranked
+    from workbench.ui.search_text import HEADERS, cells
 
     order, lines = ranked(done), in_words(done, images)
     best = order[0] if order[0].accuracy is not None else None
@@ -111,20 +108,7 @@ def _show(
                 "words": lines, "command": command}  # fmt: skip
         click.echo(json.dumps(told, indent=1))
         return
-    rows = [
-        (
-            f"{trial.number}{' as given' if trial.number == 1 else ''}",
-            accuracy(trial.accuracy),
-            "diverged" if trial.loss is None else f"{trial.loss:.4f}",
-            str(list(trial.candidate.dense_units)),
-            f"{trial.candidate.dropout:g}",
-            f"{trial.candidate.learning_rate:g}",
-            trial.epoch or "-",
-        )
-        for trial in order
-    ]
-    headers = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
-    say(table(headers, rows, "lrrrrrr"))
+    say(table(HEADERS, [cells(trial) for trial in order], "lrrrrrr"))
     for line in lines:
         say(textwrap.fill(line, WIDTH))
     if command:

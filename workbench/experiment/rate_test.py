@@ -164,13 +164,13 @@ def _two_digits(rate: float) -> float:
 
 
 def _sure(sureness: str) -> str:
-    return "Plain to see:" if sureness == "plain" else "Not very sure (more --steps help):"
+    return "Plain to see:" if sureness == "plain" else "Not very sure (more steps help):"
 
 
 def _nothing(fall: float, noise: float, why: str) -> Suggestion:
     lines = (
         f"No rate stands out: {why}.",
-        "Keep the preset's rate, or try again with more --steps or larger batches.",
+        "Keep the preset's rate, or try again with more steps or larger batches.",
     )
     return Suggestion("none", None, None, None, fall, noise, lines)
 

@@ -5,9 +5,10 @@ matter and many that do not, random trials see more different ones than a grid.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages
@@ -28,12 +29,20 @@ class Candidate:
     learning_rate: float
 
     @property
+    def values(self) -> dict[str, Any]:
+        """By their keys in the spec."""
+        return {
+            "model.dense_units": list(self.dense_units),
+            "model.dropout": self.dropout,
+            "training.learning_rate": self.learning_rate,
+        }
+
+    @property
     def settings(self) -> tuple[str, ...]:
         """As `--set` takes them."""
-        return (
-            f"model.dense_units={list(self.dense_units)}",
-            f"model.dropout={self.dropout:g}",
-            f"training.learning_rate={self.learning_rate:g}",
+        return tuple(
+            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in self.values.items()
         )
 
 
@@ -54,6 +63,14 @@ class Trial:
     accuracy: float | None
     loss: float | None
     seconds: float
+
+
+def trial_of(event: Mapping[str, Any]) -> Trial:
+    """A worker's event `trial` as it was made."""
+    tried = event["candidate"]
+    candidate = Candidate(tuple(tried["dense_units"]), tried["dropout"], tried["learning_rate"])
+    figures = {name: event[name] for name in ("number", "epoch", "accuracy", "loss", "seconds")}
+    return Trial(candidate=candidate, **figures)
 
 
 def check_searchable(spec: ExperimentSpec) -> None:

@@ -1,4 +1,4 @@
-"""Short jobs of a worker that a command waits for: evaluate, predict."""
+"""Short jobs of a worker that a person waits for: evaluate, predict, find a rate."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.paths import Workspace
 from workbench.runs.events import Event, parse_event
 from workbench.runs.process import (
     WORKER_MODULE,
@@ -65,6 +66,26 @@ def run_job(
         finally:
             events.close()
             _end(process)
+
+
+def run_in_scratch(
+    workspace: Workspace,
+    job: str,
+    request: dict[str, Any],
+    on_event: Callable[[Event], None],
+    on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+) -> dict[str, Any]:
+    """Has a worker train for an answer alone: what it writes meanwhile is removed.
+
+    Args:
+        request: beside workspace and scratch (see `worker.bench`).
+
+    Raises:
+        UserError: as `run_job`.
+    """
+    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
+        shared = {"workspace": str(workspace.root), "scratch": scratch}
+        return run_job(job, {**shared, **request}, on_event, on_start=on_start)
 
 
 def _start(command: list[str], request: Path, log: Path) -> tuple[subprocess.Popen[bytes], Any]:

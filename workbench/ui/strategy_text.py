@@ -192,6 +192,15 @@ def described(key: str) -> str:
     return str(schema_of(key).get("description", ""))
 
 
+def found_by(key: str) -> str:
+    """Which key of the strategy screen finds a value by trying; "" where none does."""
+    if key in ("training.learning_rate", "training.head_learning_rate"):
+        return "f on Strategy finds one by trying."
+    if key in ("model.dense_units", "model.dropout"):
+        return "On a frozen base, s on Strategy searches for good ones."
+    return ""
+
+
 def choices_of(key: str) -> list[Any]:
     """All values a key can have where there are few; [] where it is typed."""
     schema = schema_of(key)

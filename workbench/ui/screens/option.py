@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.text import safe_text
-from workbench.ui.strategy_text import choices_of, described, typed_value, value_in_words
+from workbench.ui.strategy_text import choices_of, described, found_by, typed_value, value_in_words
 
 Check = Callable[[Any], str]
 
@@ -46,8 +46,8 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         with Vertical(classes="dialog"):
             yield Static(Text(self._key, style="bold"))
             default = value_in_words(self._default) or "left out"
-            about = f"{described(self._key)}\n" if described(self._key) else ""
-            yield Static(Text(f"{about}preset: {default} (ctrl+r)"), classes="about")
+            lines = (described(self._key), found_by(self._key), f"preset: {default} (ctrl+r)")
+            yield Static(Text("\n".join(line for line in lines if line)), classes="about")
             if self._choices:
                 yield OptionList(
                     *(Option(Text(value_in_words(one)), id=str(i))

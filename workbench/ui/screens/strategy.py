@@ -27,6 +27,7 @@ from workbench.ui.guide import show_run
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.option import OptionScreen
 from workbench.ui.screens.start import StartScreen
+from workbench.ui.screens.tune import open_tuner
 from workbench.ui.start import start_run
 from workbench.ui.strategy_text import (
     Forecast,
@@ -56,8 +57,10 @@ class StrategyScreen(WorkbenchScreen):
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "options", "Options", id="strategy.options"),
-        Binding("b", "book", "The book's", id="strategy.book"),
         Binding("t", "train", "Train", id="strategy.train"),
+        Binding("f", "find_rate", "Find rate", id="strategy.find-rate"),
+        Binding("s", "search", "Search", tooltip="Search the head", id="strategy.search"),
+        Binding("b", "book", "Book", tooltip="The book's own", id="strategy.book"),
         Binding("A", "ladder", "All rungs", key_display="A", id="strategy.ladder"),
     ]
 
@@ -85,6 +88,7 @@ class StrategyScreen(WorkbenchScreen):
         self._figures: Figures | None = None
         self._book = draft.preset in BOOK
         self._starting = False
+        self._has_head = False  # on a frozen base: its outputs can be kept, and heads searched
 
     def compose_body(self) -> ComposeResult:
         """Where to begin; rungs and what they are; options."""
@@ -94,6 +98,7 @@ class StrategyScreen(WorkbenchScreen):
             with VerticalScroll(id="details", can_focus=False):
                 yield Static(id="rung")
         yield OptionTable(self.workbench.utf8)
+        yield Static(id="meaning")
 
     def heading(self) -> Text:
         """The rail."""
@@ -141,6 +146,10 @@ class StrategyScreen(WorkbenchScreen):
             self._shown.chosen_preset, self._told(spec), error, color, self._is_wide
         )
         self.query_one("#rung", Static).update(text)
+        has_head = bool(spec and spec.model.strategy == "feature-extraction")
+        if has_head != self._has_head:
+            self._has_head = has_head
+            self.refresh_bindings()
 
     @property
     def _is_wide(self) -> bool:
@@ -190,6 +199,14 @@ class StrategyScreen(WorkbenchScreen):
 
     # Options
 
+    @on(DataTable.RowHighlighted, "#options")
+    @on(Resize)
+    def _show_meaning(self) -> None:
+        """Of the option under the cursor, where the table has no room for it."""
+        for line in self.query("#meaning").results(Static):  # none while the app ends
+            line.display = not self._is_wide
+            line.update(Text(self.query_one(OptionTable).meaning))
+
     @on(DataTable.RowSelected, "#options")
     def _change(self, event: DataTable.RowSelected) -> None:
         event.stop()
@@ -213,12 +230,33 @@ class StrategyScreen(WorkbenchScreen):
     def _take(self, key: str, value: Any) -> None:
         if key == "base.weights" and value not in (IMAGENET, RANDOM):
             value = str(Path(str(value)).expanduser().absolute())
-        self.draft.take_preset(self._shown.chosen_preset)
-        self.draft.take({key: value})
-        self._fill_rungs()
-        self.refresh_heading()
+        self._take_all({key: value})
         if key == "training.gpu":
             self._find_figures(self._asked_gpu())
+
+    def _take_all(self, settings: dict[str, Any]) -> None:
+        self.draft.take_preset(self._shown.chosen_preset)
+        self.draft.take(settings)
+        self._fill_rungs()
+        self.refresh_heading()
+
+    # Trying before training
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers a search where there is a head on a frozen base."""
+        return action != "search" or self._has_head
+
+    def action_find_rate(self) -> None:
+        """Which learning rate suits, by a few steps of training."""
+        from workbench.ui.screens.find_rate import FindRateScreen
+
+        open_tuner(self, FindRateScreen, self._shown, self._figures, self._take_all)
+
+    def action_search(self) -> None:
+        """Which dense layers, dropout and rate suit a head, by many short trainings."""
+        from workbench.ui.screens.search import SearchScreen
+
+        open_tuner(self, SearchScreen, self._shown, self._figures, self._take_all)
 
     def action_options(self) -> None:
         """To the options and back."""

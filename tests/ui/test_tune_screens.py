@@ -1,0 +1,284 @@
+"""The range test and the search in the app: what they say before, what they hand over."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+from ui_pilot import drive, until
+
+from workbench.errors import UserError
+from workbench.experiment.presets import BOOK_FACTS
+from workbench.machine.gpus import Choice
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.draft import Draft
+from workbench.ui.screens import strategy
+from workbench.ui.screens.dialogs import Ask
+from workbench.ui.screens.find_rate import FindRateScreen
+from workbench.ui.screens.search import SearchScreen, TrialTable
+from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.screens.tune import TuneScreen
+from workbench.ui.widgets.key_line import KeyLine
+
+PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
+FALLING = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]
+Answer = Callable[..., dict[str, Any]]
+Steps = Callable[[WorkbenchApp, Pilot[Any], TuneScreen, Draft], Any]
+
+
+class Process:
+    """Stands for the worker's."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def terminate(self) -> None:
+        self.ended.set()
+
+
+def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[str, Any]:
+    candidate = {"dense_units": units, "dropout": 0.2, "learning_rate": 0.002}
+    return {"event": "trial", "images": 90, "number": number, "candidate": candidate, "epoch": 3,
+            "accuracy": accuracy, "loss": accuracy and 0.4, "seconds": 2.0}  # fmt: skip
+
+
+@pytest.fixture
+def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Opens a tuner over a rung of the strategy screen; the worker gives `answer`."""
+    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(strategy.Shelf, "load", lambda self: None)
+
+    def open_tuner(key: str, preset: str, answer: Answer, steps: Steps, columns: int = 80) -> None:
+        monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
+
+        async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+            draft = Draft(app.workspace)
+            draft.take_source(tmp_path / "photos", PHOTOS)
+            draft.take_preset(preset)
+            await app.push_screen(StrategyScreen(draft))
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, TuneScreen), "the tuner")
+            assert isinstance(app.screen, TuneScreen)
+            await steps(app, pilot, app.screen, draft)
+
+        drive(tmp_path, play, (columns, 24))
+
+    return open_tuner
+
+
+def words(screen: TuneScreen, box: str = "#about") -> str:
+    return str(screen.query_one(box, Static).content)
+
+
+def keys(app: WorkbenchApp) -> set[str]:
+    return {active.binding.description for active in app.screen.query_one(KeyLine).shown}
+
+
+def told(app: WorkbenchApp) -> str:
+    return " ".join(note.message for note in app._notifications)
+
+
+def test_a_rate_that_stands_out_is_taken_over_by_one_key(tune: Callable[..., None]) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
+        assert job == "find-rate"
+        asked.append(request)
+        return {"losses": FALLING}
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        assert isinstance(screen, FindRateScreen)
+        assert "100 steps" in words(screen)
+        assert "now 0.0005" in words(screen)
+        assert "press m on home" in words(screen)  # the time: nothing was measured
+        assert not asked
+        assert "Use" not in keys(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "falls most steeply" in words(screen), "the answer")
+        await until(pilot, lambda: "loss" in words(screen, "#curve"), "the curve")
+        rate = screen.chosen()["training.learning_rate"]
+        assert f"u takes {rate:g}" in words(screen)
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the options")
+        assert draft.settings == {"training.learning_rate": rate}
+        assert told(app) == f"Taken over: training.learning_rate {rate:g}."
+
+    tune("f", "convnet", answer, steps)
+    assert (asked[0]["stage"], asked[0]["steps"]) == (1, 100)
+    assert asked[0]["spec"]["model"]["strategy"] == "convnet"
+
+
+def test_where_no_rate_stands_out_there_is_nothing_to_take(tune: Callable[..., None]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: "No rate stands out" in words(screen), "the answer")
+        assert screen.chosen() == {}
+        await pilot.press("u")
+        assert app.screen is screen
+        assert draft.settings == {}
+
+    tune("f", "convnet", lambda *_, **__: {"losses": [0.7] * 100}, steps)
+
+
+@pytest.mark.parametrize(("typed", "count"), [("29", 100), ("30", 30), ("10,000", 10_000),
+                                              ("10,001", 100), ("many", 100)])  # fmt: skip
+def test_the_steps_are_typed_within_bounds(
+    tune: Callable[..., None], typed: str, count: int
+) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen, "the answer")
+        assert screen.count == count
+        assert f"Trains {count:,} steps" in words(screen)
+        assert ("from 30 to 10,000" in told(app)) == (count == 100)
+
+    tune("f", "convnet", lambda *_, **__: {}, steps)
+
+
+def test_trials_are_sorted_as_they_come_and_the_one_under_the_cursor_is_taken(
+    tune: Callable[..., None],
+) -> None:
+    def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
+        assert (job, request["trials"], request["seed"]) == ("search", 20, 1)
+        for number, accuracy, units in ((1, 0.7, [64]), (2, None, []), (3, 0.9, [256])):
+            on_event(trial_event(number, accuracy, units))
+        return {}
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        assert isinstance(screen, SearchScreen)
+        assert "20 heads" in words(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: "optimistic" in words(screen), "the answer")
+        table = screen.query_one(TrialTable)
+        assert [table.get_row_at(row)[0] for row in range(3)] == ["3", "1 as given", "2"]
+        assert screen.chosen()["model.dense_units"] == [256]
+        await pilot.press("down", "down")  # to the one that diverged
+        await until(pilot, lambda: table.cursor_row == 2, "the last row")
+        await pilot.press("enter")
+        assert app.screen is screen
+        await pilot.press("up", "up", "enter")
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the options")
+        assert draft.settings["model.dense_units"] == [256]
+        assert draft.settings["training.learning_rate"] == 0.002
+        assert draft.spec().model.dropout == 0.2
+
+    tune("s", "feature-extraction", answer, steps)
+
+
+def test_what_came_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
+    process = Process()
+
+    def answer(
+        job: str, request: dict[str, Any], on_event: Any, on_start: Any
+    ) -> dict[str, Any]:  # fmt: skip
+        on_start(process)
+        on_event({"event": "progress", "phase": "trials", "done": 1, "total": 20})
+        on_event(trial_event(1, 0.7, [64]))
+        assert process.ended.wait(60)
+        raise UserError("The worker for search ended by a signal.")
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(screen.chosen()), "a trial")
+        assert "trials 1 of 20" in words(screen, "#progress")
+        assert "Stop" in keys(app)
+        assert "Again" not in keys(app)
+        await pilot.press("x")
+        await until(pilot, lambda: not screen.at_work, "the end")
+        assert words(screen, "#progress") == "Stopped."
+        assert told(app) == ""  # that it ended was asked for
+        assert {"Again", "Use this"} <= keys(app)
+        assert screen.chosen()["model.dense_units"] == [64]
+
+    tune("s", "feature-extraction", answer, steps)
+
+
+def test_leaving_ends_the_worker(tune: Callable[..., None]) -> None:
+    process = Process()
+
+    def answer(
+        job: str, request: dict[str, Any], on_event: Any, on_start: Any
+    ) -> dict[str, Any]:  # fmt: skip
+        on_start(process)
+        assert process.ended.wait(60)
+        raise UserError("The worker for find-rate ended by a signal.")
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.at_work, "work")
+        await pilot.press("escape")
+        await until(pilot, process.ended.is_set, "the end of the worker")
+        assert told(app) == ""
+
+    tune("f", "convnet", answer, steps)
+
+
+def test_why_a_worker_failed_is_told(tune: Callable[..., None]) -> None:
+    def answer(*_: Any, **__: Any) -> dict[str, Any]:
+        raise UserError("No image can be read.\x1b[2J", "Look at photos.")
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: "No image can be read." in told(app), "the reason")
+        assert "\x1b" not in told(app)
+        assert "Begin" in keys(app)  # once more
+
+    tune("f", "convnet", answer, steps)
+
+
+UNJUDGED = {"data.split.validation": 0, "training.early_stopping": 0, "training.keep": "last"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"base.prefix": "streamed"}, "computes them in every epoch"),
+        (UNJUDGED, "data.split.validation is 0"),
+    ],
+)
+def test_a_search_that_cannot_be_says_why(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    why: str,
+) -> None:
+    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        draft = Draft(app.workspace)
+        draft.take_source(tmp_path / "photos", PHOTOS)
+        draft.take_preset("feature-extraction")
+        draft.take(settings)
+        draft.spec()  # is valid
+        await app.push_screen(StrategyScreen(draft))
+        await pilot.press("s")
+        await until(pilot, lambda: why in told(app), "the reason")
+        assert isinstance(app.screen, StrategyScreen)
+
+    drive(tmp_path, play)
+
+
+@pytest.mark.parametrize(("preset", "offered"), [("feature-extraction", True), ("convnet", False),
+                                                 ("fine-tuning", False)])  # fmt: skip
+def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, offered: bool
+) -> None:
+    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        draft = Draft(app.workspace)
+        draft.take_source(tmp_path / "photos", PHOTOS)
+        draft.take_preset(preset)
+        await app.push_screen(StrategyScreen(draft))
+        await until(pilot, lambda: app.screen.is_mounted)
+        assert app.screen.check_action("search", ()) is offered
+        assert app.screen.check_action("find_rate", ()) is True
+
+    drive(tmp_path, play)
