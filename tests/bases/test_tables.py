@@ -83,7 +83,7 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
         base_table("resnet\x1b")
     with pytest.raises(BaseError, match=r'VGG16 has no block "block6"; its blocks are block1, '):
         VGG16.block_layers("block6")
-    with pytest.raises(BaseError, match=r'VGG16 has no layer "conv1"'):
+    with pytest.raises(BaseError, match=r'VGG16 has no layer "conv1"; its blocks are block1, '):
         VGG16.layer("conv1")
     with pytest.raises(BaseError, match=r'VGG16 has no layer "dense"'):
         VGG16.deepest_cut({"block5_conv1", "dense"})

@@ -70,3 +70,25 @@ def test_a_run_is_taken_home(person: Person) -> None:
         "train", "validation",
     ]  # fmt: skip
     assert "at a time" in person.types("export", "home", "--script", "--format", "onnx", expect=2)
+
+
+def test_the_script_of_fine_tuning_trains_head_and_block_in_turn(person: Person) -> None:
+    """The weights of the base are random ones of the run's own seed, so both begin alike."""
+    person.types(
+        "train", "--preset", "fine-tuning", "--data", "photos", "--name", "tuned",
+        "--weights", "random", "--base", "mobilenetv2-0.35",
+        "--set", "data.image_size=[32, 32]", "--set", "training.head_epochs=3",
+        "--set", "training.epochs=2", "--set", "training.early_stopping=0",
+    )  # fmt: skip
+    stages = [
+        event["name"] for event in person.events("tuned") if event["event"] == "stage_started"
+    ]
+    person.types("export", "tuned", "--script")
+    told = run_script(person.workspace / "train_tuned.py", person.workspace / "photos")
+    assert len(stages) == 2
+    assert [line for line in told.splitlines() if line.startswith("Epoch ")] == [
+        "Epoch 1/3", "Epoch 2/3", "Epoch 3/3", "Epoch 1/2", "Epoch 2/2",
+    ]  # fmt: skip
+    results = json.loads((person.workspace / "saved_models/tuned/results.json").read_text())
+    loss = float(told.splitlines()[-1].split()[2].rstrip(","))
+    assert loss == pytest.approx(results["loss"], abs=0.2)

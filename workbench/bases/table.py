@@ -143,5 +143,8 @@ class BaseTable:
 
     def _position(self, name: str) -> int:
         if name not in self._positions:
-            raise BaseError(f'{self.title} has no layer "{safe_text(name)}"')
+            raise BaseError(
+                f'{self.title} has no layer "{safe_text(name)}"; '
+                f"its blocks are {', '.join(self.blocks)}"
+            )
         return self._positions[name]
