@@ -362,7 +362,7 @@ def test_a_cache_cut_off_half_way_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(FeatureStore, "_pass", full)
+        patched.setattr("workbench.training.prefix.train_batches", full)
         with pytest.raises(UserError, match="became full while the prefix's outputs"):
             Bench(make_spec(), tmp_path).run()
     assert not [p for p in tmp_path.iterdir() if "features" in p.name]

@@ -21,7 +21,7 @@ from workbench.text import one_of, safe_text
 SOURCE_NAME = "source.json"
 _LOCK_NAME = ".prepare.lock"
 _PACKS = "pack-*.npy"
-_FEATURES = "features-*.npy"  # cached outputs of frozen prefixes
+_FEATURES = "features-*.npy"  # cached outputs of frozen prefixes, parts of them included
 _TEMPORARY = (".*.tmp", ".*.tmp.*")  # as files.atomic_file names them; left by a killed process
 _POLL = 0.5  # seconds between two looks for a lock
 _LONGEST_NAME = 48
@@ -149,7 +149,7 @@ def clean(
             packs = sorted(folder.glob(_PACKS))
             doomed = [path for path in packs if path.name not in keep]
             if doomed == packs:
-                doomed += sorted(folder.glob(_FEATURES))
+                doomed += sorted(folder.glob("features-*"))  # and notes on parts
             doomed += _leftovers(folder)
             doomed += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
             return _remove(folder, doomed)

@@ -4,7 +4,6 @@ Its outputs are kept as `features-<print>.npy` in the data folder and shared bet
 runs. The fingerprint covers all that they depend on, so that nothing stale is ever read.
 """
 
-import errno
 import json
 import math
 import shutil
@@ -19,14 +18,12 @@ import keras
 import numpy as np
 
 from workbench.datasets.store import building
-from workbench.errors import DiskFull
+from workbench.errors import DISK_FULL, DiskFull
 from workbench.experiment.estimate import PREFIX_BATCH
-from workbench.files import atomic_file
 from workbench.progress import Progress
 from workbench.text import human_bytes, plural, safe_text
+from workbench.training.feature_file import FeatureFile, Keep
 from workbench.training.inputs import Augmented, train_batches
-
-Keep = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 CHUNK = PREFIX_BATCH  # outputs on the CPU are bit-equal for all sizes up to this
 _FORMAT = 1
@@ -103,17 +100,17 @@ class FeatureStore:
         Raises:
             DiskFull: the disk became full.
         """
-        path = self._path(prefix, rows, changes)
-        if not _is_whole(path):
+        file = self._file(prefix, rows, changes)
+        if not file.is_whole:
             with building(self.folder, self.progress):
-                if not _is_whole(path):  # another run may have made it meanwhile
-                    with self._writing(path, len(rows), prefix.shape) as keep:
-                        self._pass(prefix, images, rows, changes, keep)
-        return np.load(path, mmap_mode="r")
+                if not file.is_whole:  # another run may have made it meanwhile
+                    self._pass(prefix, images, rows, changes, file)
+        return np.load(file.path, mmap_mode="r")
 
-    def has(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None) -> bool:
-        """True where `features` would only have to read."""
-        return _is_whole(self._path(prefix, rows, changes))
+    def lacking(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None) -> int:
+        """How many outputs `features` would have to compute."""
+        file = self._file(prefix, rows, changes)
+        return 0 if file.is_whole else len(rows) - file.begun
 
     @contextmanager
     def filling(
@@ -128,12 +125,13 @@ class FeatureStore:
         Raises:
             DiskFull: the disk became full.
         """
-        path = self._path(prefix, rows, changes)
-        with (
-            building(self.folder, self.progress),
-            self._writing(path, len(rows), prefix.shape) as keep,
-        ):
+        file = self._file(prefix, rows, changes)
+        with building(self.folder, self.progress), self._in_words(), file.filled() as keep:
             yield keep
+
+    def _file(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> FeatureFile:
+        path = self._path(prefix, rows, changes)
+        return FeatureFile(path, self.dtype, len(rows), prefix.shape)
 
     def _path(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
@@ -173,28 +171,12 @@ class FeatureStore:
         )
 
     @contextmanager
-    def _writing(self, path: Path, count: int, shape: tuple[int, ...]) -> Iterator[Keep]:
-        """A file that is whole or not there, filled with outputs in any order."""
-        header = {
-            "descr": np.lib.format.dtype_to_descr(np.dtype(self.dtype)),
-            "fortran_order": False,
-            "shape": (count, *shape),
-        }
+    def _in_words(self) -> Iterator[None]:
+        """Says what a full disk means."""
         try:
-            with atomic_file(path) as temporary, temporary.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, header)
-                start = file.tell()
-
-                def keep(places: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-                    kept = np.ascontiguousarray(outputs, self.dtype)
-                    for place, output in zip(places.tolist(), kept, strict=True):
-                        file.seek(start + place * output.nbytes)
-                        file.write(output.data)
-                    return kept
-
-                yield keep
+            yield
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in DISK_FULL:
                 raise
             raise DiskFull(
                 f"The disk of {safe_text(self.folder)} became full while the prefix's outputs "
@@ -209,21 +191,25 @@ class FeatureStore:
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None,
-        keep: Keep,
+        file: FeatureFile,
     ) -> None:
-        """Runs the prefix over all the rows."""
-        done = 0
-        with train_batches(images, rows, CHUNK, augmentation=changes) as batches:
+        """Runs the prefix over all the rows, or goes on with it.
+
+        A part always ends where a chunk does, so that batches, and with them the last bits, are
+        those of a pass without an end.
+        """
+        begun = file.begun
+        done = begun if begun == len(rows) else begun // CHUNK * CHUNK
+        if done:
+            self.told(f"The prefix goes on at image {done + 1:,} of {len(rows):,}.")
+        with (
+            self._in_words(),
+            file.grown(done) as append,
+            train_batches(
+                images, rows, CHUNK, start_step=-(-done // CHUNK), augmentation=changes
+            ) as batches,
+        ):
             for batch in batches:
-                keep(np.arange(done, done + len(batch)), prefix(batch))
+                append(prefix(batch))
                 done += len(batch)
                 self.progress("prefix", done, len(rows))
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the file holds all that its header says."""
-    try:
-        np.load(path, mmap_mode="r")
-    except (ValueError, OSError, EOFError):
-        return False
-    return True

@@ -154,17 +154,15 @@ class CachedInputs:
             return
         self.announced = True
         missing = sum(
-            len(self.train_rows)
+            self.store.lacking(self.prefix, self.train_rows, self._changes(view))
             for view in range(1, self.images.stage.views_made + 1)
-            if not self._kept(view)
         )
-        if not self.store.has(self.prefix, self.validation_rows):
-            missing += len(self.validation_rows)
+        missing += self.store.lacking(self.prefix, self.validation_rows)
         if missing:
             self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
     def _kept(self, epoch: int) -> bool:
-        return self.store.has(self.prefix, self.train_rows, self._changes(epoch))
+        return self.store.lacking(self.prefix, self.train_rows, self._changes(epoch)) == 0
 
     def _changes(self, epoch: int) -> Augmented | None:
         if not self.images.stage.augmented:
