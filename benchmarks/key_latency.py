@@ -42,7 +42,7 @@ AROUND = (
     ("why", "?", "concepts"), ("why", RIGHT, "2 of"), ("why", LEFT, "1 of"),
     ("home", ESCAPE, "at work"),
     ("machine", "m", "Details"), ("home", ESCAPE, "at work"),
-    ("compare", "c", "which runs"), ("compare", "\r", "Look again"), ("home", ESCAPE, "at work"),
+    ("compare", "c", "which runs"), ("compare", "\r", "Curves"), ("home", ESCAPE, "at work"),
     ("train", "\r", "Zoom"), ("train", "l", "log scale"), ("train", "l", ""),
     ("train", "s", "smoothed"), ("train", "s", ""),
     ("layers of a run", "L", "requested"), ("layers of a run", DOWN, ""),

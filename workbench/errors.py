@@ -1,5 +1,10 @@
 """Errors that are meant for people: they end a command with exit code 2 and no traceback."""
 
+import errno
+
+# What the system says where there is no room left: of the disk, a person's share, or a file.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class UserError(Exception):
     """What was wrong, the value received, what is allowed, and what to do about it.

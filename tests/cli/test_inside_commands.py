@@ -126,14 +126,18 @@ def test_errors_are_for_people(types: Type, words: tuple[str, ...], told: str) -
 def test_layers_need_no_worker(types: Type) -> None:
     assert types("layers", "net-1").stdout.splitlines() == [
         "net-1: images of 28x28x3",
-        "layer     output  field  jump  start",
-        "conv1    26x26x4      3     1      0",
-        "pool1    13x13x4      4     2      0",
-        "conv2    11x11x8      8     2      0",
-        "pool2      5x5x8     10     4      0",
-        "flatten      200      -     -      -  the whole image",
-        "dense1       512      -     -      -  the whole image",
-        "output         3      -     -      -  the whole image",
+        "layer     output   sees  apart  start",
+        "conv1    26x26x4    3x3      1      0",
+        "pool1    13x13x4    4x4      2      0",
+        "conv2    11x11x8    8x8      2      0",
+        "pool2      5x5x8  10x10      4      0",
+        "flatten      200      -      -      -  the whole image",
+        "dense1       512      -      -      -  the whole image",
+        "output         3      -      -      -  the whole image",
+        "",
+        "sees    pixels of the image that each value of the layer depends on",
+        "apart   pixels between what two neighbouring values see",
+        "start   first pixel that the first value sees (down, right); below 0 it is padding",
     ]
 
 

@@ -42,6 +42,8 @@ def test_notes_follow_from_the_rows() -> None:
     alone = ladder_table([DENSE])
     assert "book:" not in alone
     assert "readers:" not in alone
+    lead = " ".join(ladder_table([DENSE], "convnet and dense are too close to call.").split())
+    assert "- - convnet and dense are too close to call. runs: photos-dense-1" in lead
     both = " ".join(ladder_table([DENSE, EXTRACTION]).split())
     assert "validation accuracy on cats and dogs" in both
     assert "where the book's text says 0.96" in both

@@ -222,6 +222,7 @@ def test_survey_tells_what_presets_need(tmp_path: Path) -> None:
         images=8,
         smallest_class=3,
         user_split=False,
+        class_images=(3, 5),
     )
     write_photo(root / "cats" / "big.png", 50, 100, 90)
     assert not survey(root).uniform
@@ -235,6 +236,7 @@ def test_survey_sees_grey_and_splits_in_arrays(tmp_path: Path) -> None:
     facts = survey(path)
     assert (facts.image_size, facts.channels, facts.user_split) == ((8, 9), 1, True)
     assert (facts.images, facts.smallest_class) == (6, 2)
+    assert facts.class_images == (1, 3)  # those to train on, which validation is taken from
 
 
 def test_survey_passes_over_bad_files_and_refuses_when_all_are(tmp_path: Path) -> None:

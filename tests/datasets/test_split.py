@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from workbench.datasets.scan import Record
 from workbench.datasets.split import assign
 from workbench.errors import UserError
+from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.sections import SplitSpec
 
 
@@ -232,3 +233,24 @@ def test_whatever_the_data_no_pixels_leak(
         assert len(sides) == 1
     for label in {record.label for record in records}:
         assert "train" in {splits[r.path] for r in records if r.label == label}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.sampled_from([(0.7, 0.15, 0.15), (0.5, 0.25, 0.25), (0.4, 0.0, 0.3), (1, 0, 0)]),
+    st.booleans(),
+)
+def test_what_is_expected_before_a_run_is_what_it_gets(
+    counts: list[int], parts: tuple[float, float, float], own_split: bool
+) -> None:
+    """A set without two images of the same pixels; with a split of its own, one to train on."""
+    chosen = spec(**dict(zip(("train", "validation", "test"), parts, strict=True)))
+    split = "train" if own_split else None
+    records = images(split, **{f"c{n}": count for n, count in enumerate(counts)})
+    facts = DataFacts(
+        (8, 8), True, 3, len(counts), sum(counts), min(counts), own_split,
+        {"train": sum(counts)} if own_split else {}, tuple(counts),
+    )  # fmt: skip
+    got = Counter(split for split in assign(records, chosen).splits.values() if split)
+    assert +Counter(expected_images(facts, chosen)) == got

@@ -168,6 +168,10 @@ OWN = replace(FACTS, user_split=True, split_images={"train": 800, "test": 200})
         (OWN, SplitSpec(), (680, 120, 200)),
         (OWN, SplitSpec(train=100, validation=50, test=50), (700, 100, 200)),
         (OWN, SplitSpec(train=0.8, validation=0.0, test=0.2), (800, 0, 200)),
+        # Each class by itself: twice 8, 2, 2 of 12, where 24 at once make 17, 4, 3.
+        (replace(FACTS, images=24, class_images=(12, 12)), SplitSpec(), (16, 4, 4)),
+        (replace(FACTS, images=24), SplitSpec(), (17, 4, 3)),
+        (replace(OWN, class_images=(797, 3)), SplitSpec(), (679, 121, 200)),
         (
             replace(OWN, split_images={"train": 700, "validation": 100, "test": 200}),
             SplitSpec(),

@@ -101,3 +101,8 @@ def test_what_a_table_does_not_tell_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     assert sights["Conv1_relu"].why == "cannot be told: the window of a layer of kind 'activation'"
     assert sights["expanded_conv_depthwise"].why == "cannot be told: nor can that of a layer below"
     assert sights["output"].why == WHOLE
+
+
+def test_a_field_in_words() -> None:
+    assert Field(18, 4).words == "each value sees 18x18 pixels; neighbours are 4 pixels apart"
+    assert Field(3, 1).words == "each value sees 3x3 pixels; neighbours are 1 pixel apart"

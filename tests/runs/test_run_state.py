@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
-from workbench.runs.folder import RunFolder
+from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import fold
 from workbench.runs.host import SILENCE_SECONDS, may_live_elsewhere, this_host
 from workbench.runs.lock import take_lock
@@ -252,6 +253,14 @@ def test_before_anything_is_told_the_spec_speaks(run: RunFolder) -> None:
     summary = summarise(run)
     assert (summary.strategy, summary.data, summary.epochs_total) == ("convnet", "birds", 7)
     assert (summary.started, summary.test_accuracy, summary.epochs_done) == (None, None, 0)
+
+
+def test_data_that_was_corrected_is_told_as_such(workspace: Workspace, tell: Tell) -> None:
+    spec = '[data]\nsource = "/photos/birds"\ncorrections = "/c.csv"\n'
+    run = create_run(workspace, spec, "birds-2", "")
+    assert summarise(run).data == "birds (corrected)"
+    EventWriter(run.events_path).write("data_ready", name="birds-of-may")
+    assert summarise(run).data == "birds-of-may (corrected)"
 
 
 def test_validation_images_are_no_test(run: RunFolder, tell: Tell) -> None:

@@ -59,3 +59,15 @@ def test_a_run_has_its_spec_and_its_worker_the_variables(
     folder = start(workspace, spec, "pets", queue=True, environment=variables)
     assert read_spec(folder.spec_path) == spec
     assert asked == [("pets-1", {"queue": True, "warm": None, "environment": variables})]
+
+
+@pytest.mark.parametrize("stem", ["pets", "x" * 80])
+def test_a_run_on_corrected_data_says_so_in_its_name(
+    workspace: Workspace, spec: ExperimentSpec, monkeypatch: pytest.MonkeyPatch, stem: str
+) -> None:
+    monkeypatch.setattr(start_module, "launch", lambda *_, **__: None)
+    data = spec.data.model_copy(update={"corrections": "/corrections.csv"})
+    corrected = spec.model_copy(update={"data": data})
+    assert start(workspace, corrected, stem).name == f"{stem[:46]}-corrected-1"
+    named = corrected.model_copy(update={"name": "night"})
+    assert start(workspace, named, stem).name == "night"

@@ -47,6 +47,20 @@ def test_only_what_is_new_changes_anything(folder: RunFolder) -> None:
     assert watch.summary.strategy == "convnet"
 
 
+def test_a_new_life_may_begin_with_another_experiment(folder: RunFolder) -> None:
+    events = EventWriter(folder.events_path)
+    events.write("launched", job="train")
+    watch = RunWatch(folder)
+    watch.look()
+    folder.spec_path.write_text(SPEC + "[training]\nepochs = 3000\n")
+    events.write("epoch_finished", **epoch(1, 0.5))
+    watch.look()
+    assert "training" not in watch.spec
+    events.write("launched", job="train", resume=True)
+    watch.look()
+    assert watch.spec["training"] == {"epochs": 3000}
+
+
 def test_a_long_log_is_read_in_one_look(folder: RunFolder) -> None:
     long = '{"event":"notice","message":"' + "x" * CHUNK_BYTES + '"}\n'
     folder.events_path.write_text(long * 3 + '{"event":"finished","t":1}\n')

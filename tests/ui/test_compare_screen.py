@@ -7,18 +7,20 @@ from typing import Any
 import pytest
 from textual.containers import ScrollableContainer
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
 
 from workbench.datasets.manifest import Row, write_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.compare import Comparison, Difference, Result, StageFigures
+from workbench.runs.compare_text import comparison_text
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.comparing import compare_runs, comparison_grid
-from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.compare import CompareScreen, PickRuns
+from workbench.ui.screens.pick_run import PickRun
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77
@@ -103,7 +105,7 @@ def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_at_work_is_read_again(tmp_path: Path) -> None:
+def test_a_run_that_has_come_further_is_read_again(tmp_path: Path) -> None:
     run = make_run(tmp_path, "at-work", None)
     make_run(tmp_path, "done", 0.9)
 
@@ -111,7 +113,6 @@ def test_a_run_at_work_is_read_again(tmp_path: Path) -> None:
         await open_comparison(app, pilot, "accuracy interrupted 0.9000", "at-work", "done")
         writer = EventWriter(run.events_path)
         writer.write("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=1)
-        await pilot.press("r")
         await until(pilot, lambda: "accuracy 0.7500 0.9000" in sheet(app), "the new figure")
 
     drive(tmp_path, play)
@@ -124,10 +125,32 @@ def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_comparison(app, pilot, "too close to call", "gone", "left")
         shutil.rmtree(run.path)
-        await pilot.press("r")
         await until(pilot, lambda: "There is no run 'gone' in" in sheet(app), "the reason")
         await pilot.resize_terminal(120, 40)
         assert "There is no run 'gone' in" in sheet(app)
+
+    drive(tmp_path, play)
+
+
+def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
+    make_run(tmp_path, "begun", None)
+    make_run(tmp_path, "done", 0.9)
+    make_run(tmp_path, "first", 0.8)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        app.utf8 = True
+        await until(pilot, lambda: len(app.runs) == 3, "the runs")
+        runs = [view for view in app.runs if view.name != "first"]
+        for picker in (PickRuns("Which?", runs), PickRun("Which?", runs)):
+            app.push_screen(picker)
+            await until(pilot, lambda asked=picker: app.screen is asked, "the question")
+            told = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
+            found = {line.removeprefix("[ ] ").rstrip() for line in told}
+            assert found == {
+                f"{'interrupted ! begun':<35}{'convnet':<20}0.700 v",
+                f"{'finished    ✓ done':<35}{'convnet':<20}0.900",
+            }
+            await pilot.press("escape")
 
     drive(tmp_path, play)
 
@@ -175,6 +198,14 @@ def test_two_runs_fit_a_narrow_terminal() -> None:
     lines = rows(comparison(A, B, spec=[long]))
     assert max(map(len, lines)) <= ROOM
     assert ["base", "-", "random", "weights"] in [line.split() for line in lines]
+
+
+def test_an_empty_text_is_a_dash() -> None:
+    spec = [Difference("data.corrections", ("", "/photos/corrections.csv"))]
+    cells = [line.split() for line in rows(comparison(A, B, spec=spec))]
+    assert ["data.corrections", "-", "/photos/corrections.csv"] in cells
+    words = comparison_text(comparison(A, B, spec=spec)).splitlines()
+    assert "data.corrections  -  /photos/corrections.csv" in words
 
 
 def test_the_same_specs_say_so() -> None:

@@ -1,11 +1,14 @@
 import ast
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 import workbench.ui
 from workbench.bases.catalogue import base_table
@@ -18,7 +21,10 @@ from workbench.experiment.stack import (
     network_stack,
     window_output,
 )
+from workbench.reports.errors import Answers
+from workbench.reports.errors_thresholds import at_threshold, ranking
 from workbench.results.measures import accuracy_interval
+from workbench.runs.paired import BEYOND_CHANCE
 from workbench.ui.concepts import CONCEPTS
 from workbench.ui.concepts.concept import PICTURE_COLUMNS, PICTURE_ROWS
 from workbench.ui.concepts.windows import Windows
@@ -51,6 +57,10 @@ NAMES = [
     "learning-rate",
     "confusion-matrix",
     "interval",
+    "paired-test",
+    "calibration",
+    "threshold",
+    "label-noise",
     "activation",
     "receptive-field",
     "grad-cam",
@@ -198,6 +208,59 @@ def test_the_confusion_matrix_agrees_with_itself() -> None:
     assert round(dogs / (called + dogs), 3) == recall_dog
     assert round(cats / (cats + called), 3) == precision_cat
     assert round(dogs / (dogs + missed), 3) == precision_dog
+
+
+def numbers(line: str) -> list[float]:
+    """The numbers of a line, without commas and words."""
+    return [float(word) for word in re.findall(r"\d+(?:\.\d+)?", line)]
+
+
+def test_the_paired_test_is_mcnemars() -> None:
+    lines = CONCEPTS["paired-test"].picture.split("\n")
+    (both, only_a, a), (only_b, neither, b) = map(numbers, lines[1:3])
+    assert [both + only_a + only_b + neither] == numbers(lines[0])
+    assert round((both + only_a) / 360, 3) == a
+    assert round((both + only_b) / 360, 3) == b
+    assert lines[4].startswith(f"{only_a:.0f} against {only_b:.0f} ")
+    for line in lines[4:]:
+        first, second, told = numbers(line)
+        p_value = binomtest(int(first), int(first + second)).pvalue
+        assert float(f"{p_value:.2g}") == told
+        assert ("beyond chance" in line) == (p_value < BEYOND_CHANCE)
+
+
+def test_the_calibration_error_is_the_mean_gap() -> None:
+    *rows, _, told = CONCEPTS["calibration"].picture.split("\n")[1:]
+    gaps = images = 0.0
+    for row in rows:
+        _, _, count, right, mean, accuracy = numbers(row)
+        assert round(right / count, 2) == accuracy
+        assert ("✓" in row) == (mean == accuracy)
+        gaps, images = gaps + count * abs(accuracy - mean), images + count
+    assert [round(gaps / images, 3)] == numbers(told)
+
+
+def test_thresholds_lead_to_what_is_told() -> None:
+    first, second, *rows, area = CONCEPTS["threshold"].picture.split("\n")
+    dogs = [int(word == "dog") for word in second.split()[2:]]
+    sure = np.array(numbers(first))
+    answers = Answers(
+        ("cat", "dog"), [""] * 6, np.array(dogs), (sure >= 0.5).astype(int),
+        np.stack([1 - sure, sure], axis=1),
+    )  # fmt: skip
+    for row in rows:
+        threshold, *told = numbers(row)
+        at = at_threshold(answers, threshold)
+        assert at.precision is not None
+        assert told == [round(at.precision, 2), round(at.recall, 2), at.false_alarms]
+    assert numbers(area)[-1] == round(ranking(answers).area, 2) == round(8 / 9, 2)
+
+
+def test_losses_are_those_of_the_label() -> None:
+    for line in CONCEPTS["label-noise"].picture.split("\n")[1:]:
+        label, said, _, _ = line.split()[:4]
+        sure, loss = numbers(line)
+        assert round(-math.log(sure if said == label else 1 - sure), 2) == loss
 
 
 def test_smoothed_values_are_eight_tenths_of_the_point_before() -> None:

@@ -104,12 +104,12 @@ def test_images_are_marked_left_out_and_forgiven(tmp_path: Path) -> None:
         picture, of = (app.screen.query_one(name, Static) for name in ("#picture", "#of"))
         await until(pilot, lambda: "▀" in str(picture.render()), "the picture")
         assert str(of.render()) == "cat/1.png"
-        await pilot.press("m")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
         assert app.screen.query_one(OptionList).highlighted == 1  # what the network said
         await pilot.press("enter")
         await until(pilot, lambda: rows(app)[0][3] == "dog", "it is marked")
-        await pilot.press("down", "x")
+        await pilot.press("down", "delete")
         await until(pilot, lambda: marks(app) == ["dog", "left out"], "it is left out")
         assert str(of.render()) == "dog/0.png"  # the cursor stays
         assert [(one.path, one.label) for one in read_corrections(path)] == [
@@ -118,7 +118,7 @@ def test_images_are_marked_left_out_and_forgiven(tmp_path: Path) -> None:
         ]
         await pilot.press("up", "u")
         await until(pilot, lambda: marks(app) == ["", "left out"], "it is taken back")
-        await pilot.press("m")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
         await pilot.press("escape")
         assert marks(app) == ["", "left out"]
@@ -147,7 +147,7 @@ def test_a_run_on_the_corrected_data_begins(
         screen = app.screen
         await pilot.press("t")
         assert app.screen is screen  # nothing was corrected yet
-        await pilot.press("x")
+        await pilot.press("delete")
         await until(pilot, lambda: marks(app)[0] == "left out", "it is left out")
         await pilot.press("t")
         await until(pilot, lambda: app.screen is not screen, "the question")
@@ -177,7 +177,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, run: RunFolder) -> None:
         await app.push_screen(CorrectionsScreen("pets-1"))
         await until(pilot, lambda: app._notifications, "it is said")
         assert "is damaged at line 1" in next(iter(app._notifications)).message
-        await pilot.press("m", "x", "u", "t")
+        await pilot.press("enter", "delete", "u", "t")
         assert isinstance(app.screen, CorrectionsScreen)
 
     drive(tmp_path, play)

@@ -96,7 +96,7 @@ def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
         shown = text_of(screen, "#steps")
         assert "66x72x3 uint8" in shown
         assert "to 1.000" in shown or "0.9" in shown
-        assert "train 14   validation 3   test 3" in text_of(screen, "#split-result")
+        assert "train 14   validation 4   test 2" in text_of(screen, "#split-result")
 
     draft = on_screen(workspace, steps)
     assert draft.facts.images == 20

@@ -17,7 +17,7 @@ from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.widgets import inside_look
+from workbench.ui.widgets import job_part
 from workbench.ui.widgets.inside_look import Chosen
 
 
@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             on_event({"event": "pattern", "words": "filter 0", "picture": drawn(10)})
         return {"words": ["seen \x1b[31m"], "out": "/x/inside/a.png", "preview": drawn(200)}
 
-    monkeypatch.setattr(inside_look, "run_job", answer)
+    monkeypatch.setattr(job_part, "run_job", answer)
     return requests
 
 
@@ -60,7 +60,7 @@ def test_layers_tell_what_they_see(tmp_path: Path) -> None:
         assert "block5_pool 212" in text
         assert "dense1 all" in text
         assert "block5_conv3 convolution, " in text  # the layer that Grad-CAM looks best at
-        assert "a value sees 196x196 pixels, every 16" in text
+        assert "each value sees 196x196 pixels; neighbours are 16 pixels apart" in text
         assert "image cat.7.png (is cat, said dog) class the likeliest" in text
         await pilot.press("down", "down")
         await until(pilot, lambda: "sees the whole image" in shown(app), "a layer above the maps")

@@ -23,10 +23,12 @@ from workbench.paths import Workspace
 from workbench.runs import ladder as runs_ladder
 from workbench.runs.folder import RunFolder
 from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
+from workbench.runs.ladder_rows import RungRow
 from workbench.runs.launch import stop_requested
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft
 from workbench.ui.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
+from workbench.ui.screens import ladder as ladder_screen
 from workbench.ui.screens import strategy
 from workbench.ui.screens.compare import CompareScreen
 from workbench.ui.screens.dialogs import Confirm
@@ -211,6 +213,28 @@ def test_runs_that_cannot_be_started_are_shown_with_the_reason(
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         assert "No process could be started." in told(app)
         await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
+
+    drive(tmp_path, play)
+
+
+def test_what_the_best_rung_is_ahead_by_comes_with_the_second_figure(
+    tmp_path: Path, climbing: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def lead(workspace: Workspace, best: list[RungRow]) -> str:
+        asked.append([row.preset for row in best])
+        return "The lead is chance." if len(best) == 2 else ""
+
+    monkeypatch.setattr(ladder_screen, "lead_in_words", lead)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_ladder(app, pilot)
+        await until(pilot, lambda: asked == [["dense"]], "a question about one rung")
+        assert "The lead" not in content(app, "said")
+        climbing.tell("evaluated", split="test", accuracy=0.8, interval=[0.7, 0.9], images=100)
+        await until(pilot, lambda: "The lead is chance." in content(app, "said"), "the words")
+        assert asked[-1] == ["convnet", "dense"]
 
     drive(tmp_path, play)
 

@@ -301,7 +301,7 @@ def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
         await until(pilot, lambda: done, "the choice")
         assert done[0].base is not None
         assert done[0].base.trainable == ("block5",)
-        assert not isinstance(app.screen, LayersStep)
+        assert isinstance(app.screen, LayersStep)  # what comes next comes over it
 
     drive(tmp_path, play)
 

@@ -34,7 +34,8 @@ from workbench.ui.results_text import shade
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.widgets import predictions
+from workbench.ui.widgets import job_part
+from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.prediction_rows import answer_in_words
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
@@ -117,6 +118,22 @@ def test_figures_stand_side_by_side(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
+def test_the_keys_name_what_is_worth_the_room(tmp_path: Path) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        line = app.screen.query_one(KeyLine)
+        keys = "esc Back ? Why? c Classes e Errors t Take home n Next i Inside"
+        await until(pilot, lambda: line.keys.plain == keys, "other views than the one shown")
+        assert app.screen.query_one("#matrix").has_focus
+        await pilot.press("e")
+        keys = "esc Back ? Why? m Matrix c Classes x Correct t Take home n Next"
+        await until(pilot, lambda: line.keys.plain == keys, "what errors are for")
+
+    drive(tmp_path, play)
+
+
 def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
     gone = {"path": "gone.png", "label": HOSTILE, "predicted": HOSTILE, "probability": 0.6}
     odd = {**gone, "path": os.fsdecode(b"caf\xe9\n\x00.png")}
@@ -129,12 +146,28 @@ def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
         await pilot.press("e")
         await pilot.pause()
         first, second, third = (str(one.render()) for one in grid.query(Static))
-        assert "▀▀▀" in first
-        assert "cat.7.png\nis cat\nsaid dog 0.99" in first
+        assert first.startswith("cat.7.png\nis cat\nsaid dog 0.99\n▀▀▀")
         assert "no picture: there is no such file" in second
         assert "no picture: " in third
         assert "\x1b" not in second + third
         assert "10 wrong; the surest of them first" in shown(app)
+
+    drive(tmp_path, play)
+
+
+def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
+    make_run(tmp_path, figures(worst=figures()["worst"] * 9, shifted={"pixels": 4, "accuracy": 1}))
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        grid = app.screen.query_one("#grid", ItemGrid)
+        await until(pilot, lambda: len(grid.children) == 9, "nine pictures")
+        await pilot.press("e")
+        view = app.screen.query_one("#errors")
+        await until(pilot, lambda: view.region.height > 0, "the errors")
+        for number, error in enumerate(grid.children):
+            seen = view.region.contains_region(error.region)
+            assert seen == (number < 4)
 
     drive(tmp_path, play)
 
@@ -217,7 +250,7 @@ def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             {"path": HOSTILE, "label": "", "probability": 0.0, "problem": "it is no image"},
         ]}  # fmt: skip
 
-    monkeypatch.setattr(predictions, "run_job", job)
+    monkeypatch.setattr(job_part, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
@@ -249,7 +282,7 @@ def test_a_long_reason_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text("words")
     reason = "its content is none of an image: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are known"
     told = {"path": str(path), "label": "", "probability": 0.0, "problem": reason}
-    monkeypatch.setattr(predictions, "run_job", lambda *_, **__: {"predictions": [told]})
+    monkeypatch.setattr(job_part, "run_job", lambda *_, **__: {"predictions": [told]})
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
@@ -279,7 +312,7 @@ def test_a_path_that_is_wrong_starts_no_worker(
 ) -> None:
     make_run(tmp_path, figures()).model_path.write_bytes(b"a model")
     asked: list[object] = []
-    monkeypatch.setattr(predictions, "run_job", lambda *job, **_: asked.append(job))
+    monkeypatch.setattr(job_part, "run_job", lambda *job, **_: asked.append(job))
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
@@ -298,7 +331,7 @@ def test_a_prediction_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Mo
     def job(*_: Any, **__: Any) -> dict[str, Any]:
         raise UserError(f"The model is damaged: {HOSTILE}.", "Train again.")
 
-    monkeypatch.setattr(predictions, "run_job", job)
+    monkeypatch.setattr(job_part, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
@@ -333,7 +366,7 @@ def test_a_worker_that_nobody_waits_for_ends(
         process.ended.wait()
         raise UserError("The worker for predict ended by signal SIGTERM.")
 
-    monkeypatch.setattr(predictions, "run_job", job)
+    monkeypatch.setattr(job_part, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")

@@ -13,7 +13,7 @@ from workbench.runs.rows import Notice
 from workbench.runs.state import State, summary_of
 from workbench.ui.feed import RunView
 from workbench.ui.run_progress import place, time_left
-from workbench.ui.train_text import notice_line, time_of_day
+from workbench.ui.train_text import heading, notice_line, time_of_day
 
 TWO_STAGES: dict[str, Any] = {
     "model": {"strategy": "fine-tuning"},
@@ -180,3 +180,14 @@ def test_a_notice_is_told_with_its_time() -> None:
     assert line.startswith("notice  2026-02-25 23:59:59  \\e[31m new xxx")
     assert line.endswith("x… (newest of 2)")
     assert len(line) == 78
+
+
+@pytest.mark.parametrize(("word", "said"), [("training", "training ▶"), ("failed", "failed ✗")])
+def test_a_heading_tells_state_place_and_what_was_corrected(word: str, said: str) -> None:
+    events = (stage(FIRST, 10), epoch(FIRST, 1, None))
+    at = "2" if word == "training" else "1"
+    told = heading(view(ONE_STAGE, *events, word=word), 80, utf8=True, color="").plain
+    assert told.rstrip() == f"run  {said}  epoch {at}/10  convnet"
+    corrected = {**ONE_STAGE, "data": {"source": "/photos", "corrections": "/c.csv"}}
+    told = heading(view(corrected, *events, word=word), 80, utf8=True, color="").plain
+    assert told.rstrip() == f"run  {said}  epoch {at}/10  convnet, corrected data"

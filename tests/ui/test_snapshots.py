@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import made_up
 import numpy as np
 import pytest
 from draw_screens import plain
@@ -28,8 +29,11 @@ from textual.screen import Screen
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
 from workbench.datasets import inspect_job
-from workbench.datasets.prepare import survey
+from workbench.datasets.manifest import write_manifest
+from workbench.datasets.prepare import prepare, survey
 from workbench.experiment.estimate import Speed
+from workbench.experiment.toml import dump_spec
+from workbench.learn.keeping import keep_results
 from workbench.machine import check as machine_check
 from workbench.machine import live
 from workbench.machine.check import Report
@@ -38,19 +42,31 @@ from workbench.machine.facts import Nvml
 from workbench.machine.figures import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
+from workbench.reports.errors_marking import Marking
+from workbench.runs import jobs
+from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft
+from workbench.ui.feed import RunFeed, RunView
 from workbench.ui.scan_job import ScanJob
 from workbench.ui.screens import strategy
 from workbench.ui.screens.bench import BenchScreen
 from workbench.ui.screens.compare import CompareScreen
+from workbench.ui.screens.compare_curves import CompareCurvesScreen
+from workbench.ui.screens.corrections import CorrectionsScreen
 from workbench.ui.screens.data import DataScreen
+from workbench.ui.screens.find_rate import FindRateScreen
 from workbench.ui.screens.ladder import LadderScreen
 from workbench.ui.screens.layers_step import LayersStep
+from workbench.ui.screens.learn import LearnScreen
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.screens.search import SearchScreen
 from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.screens.sureness import SurenessScreen
+from workbench.ui.screens.take_home import TakeHomeScreen
 from workbench.ui.screens.train import TrainScreen
+from workbench.ui.screens.tune import TuneScreen
 from workbench.ui.screens.why import WhyScreen
 from workbench.ui.widgets.key_line import KeyLine
 
@@ -92,6 +108,7 @@ class Case:
         words: all of them are there once the screen is drawn.
         key: pressed then; "" for none.
         more: what is there afterwards.
+        asks: how many questions its words ask.
     """
 
     open: Opener
@@ -99,6 +116,7 @@ class Case:
     key: str = ""
     more: tuple[str, ...] = ()
     utf8: bool = True
+    asks: int = 0
 
 
 def _layers(draft: Draft) -> Screen[Any]:
@@ -128,6 +146,70 @@ def _train(name: str) -> Opener:
     return lambda draft: TrainScreen(name)
 
 
+def _curves(draft: Draft) -> Screen[Any]:
+    return CompareCurvesScreen(("cats-dogs-12", "cats-dogs-11", "cats-dogs-10"))
+
+
+def _learn(draft: Draft) -> Screen[Any]:
+    """Of one experiment there are results."""
+    keep_results(draft.workspace, made_up.results("translation", made_up.EXAMPLES["translation"]))
+    return LearnScreen()
+
+
+def _tuner(kind: type[TuneScreen], preset: str) -> Opener:
+    def opened(draft: Draft) -> Screen[Any]:
+        chosen = replace(draft, preset=preset)
+        return kind(chosen, chosen.spec(), FIGURES, lambda settings: None)
+
+    return opened
+
+
+def tried(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
+    """What a worker finds in no time: a curve, or four trials."""
+    if job == "find-rate":
+        flat = [2.3 + 0.05 * (-1) ** step for step in range(50)]
+        return {"losses": [*flat, *(2.3 - 0.05 * step for step in range(36)), 0.9, 1.6]}
+    for number, accuracy in enumerate((0.81, 0.86, None, 0.79), start=1):
+        candidate = {"dense_units": [64] * (number % 3), "dropout": 0.2, "learning_rate": 0.002}
+        figures = {"epoch": 7, "accuracy": accuracy, "loss": accuracy and 0.4, "seconds": 1.0}
+        told = {"event": "trial", "images": 90, "number": number, "candidate": candidate}
+        on_event({**told, **figures})
+    return {}
+
+
+def _sureness(draft: Draft) -> Screen[Any]:
+    _corrections(draft)
+    return SurenessScreen(_view(draft, "pets-1"))
+
+
+def _corrections(draft: Draft) -> Screen[Any]:
+    """A run that takes each test image for the other label; one of them was set right."""
+    workspace, spec = draft.workspace, replace(draft, preset="convnet").spec()
+    run = create_run(workspace, dump_spec(spec), "pets-1", "")
+    rows = prepare(spec.data, workspace).rows
+    write_manifest(run.manifest_path, rows)
+    lines = ["path,label,predicted,cats,dogs"]
+    for at, row in enumerate(row for row in rows if row.split == "test"):
+        sure = 0.99 - 0.1 * at
+        said, cats = ("dogs", 1 - sure) if row.label == "cats" else ("cats", sure)
+        lines.append(f"{row.path},{row.label},{said},{cats:.2f},{1 - cats:.2f}")
+    run.predictions_path.write_text("\n".join(lines))
+    marking = Marking(workspace, run)
+    marking.mark(marking.find([lines[2].split(",")[0]]), lines[2].split(",")[2])
+    return CorrectionsScreen("pets-1")
+
+
+def _take_home(draft: Draft) -> Screen[Any]:
+    return TakeHomeScreen(_view(draft, "cats-dogs-11"), Path("/home/ada"))
+
+
+def _view(draft: Draft, name: str) -> RunView:
+    feed = RunFeed(draft.workspace, lambda runs: None)
+    feed.look()
+    [view] = [view for view in feed.views() if view.name == name]
+    return view
+
+
 HOME = (RUNNING, "epoch 17 of 30")
 TRAINING = ("val 0.", "saved 40 s ago")
 CASES = {
@@ -138,6 +220,13 @@ CASES = {
     "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
     "bench": Case(_bench, ("views 1 to 8", "▀▀▀▀")),
     "strategy": Case(StrategyScreen, ("on the CPU",)),
+    "find-rate": Case(_tuner(FindRateScreen, "convnet"), ("now 0.0005",), "enter", ("u takes",)),
+    "search": Case(
+        _tuner(SearchScreen, "feature-extraction"),
+        ("heads train on them",),
+        "enter",
+        ("optimistic",),
+    ),
     "layers": Case(_layers, ("prefix",)),
     "train": Case(_train("cats-dogs-12"), TRAINING),
     "train-ascii": Case(_train("cats-dogs-12"), TRAINING, utf8=False),
@@ -147,6 +236,11 @@ CASES = {
     "ladder": Case(_ladder, ("26/40", "1 of 4 rungs")),
     "results": Case(lambda draft: ResultsScreen("cats-dogs-11"), ("true label in rows",)),
     "compare": Case(lambda draft: CompareScreen(("cats-dogs-12", "cats-dogs-11")), ("strategy",)),
+    "compare-curves": Case(_curves, ("validation loss", "cats-dogs-10")),
+    "corrections": Case(_corrections, ("1 image corrected", "▀▀▀▀")),
+    "sureness": Case(_sureness, ("threshold 0.5",)),
+    "take-home": Case(_take_home, ("One HTML page",)),
+    "learn": Case(_learn, ("Seen here.", "enter tries translation"), asks=1),
     "why": Case(lambda draft: WhyScreen(("border-effect",)), ("place 1",)),
 }
 
@@ -174,6 +268,7 @@ def _made_up_box(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_check, "check", lambda workspace, **options: report)
     monkeypatch.setattr(live, "gauges", still_gauges)
     monkeypatch.setattr(strategy, "look_at_gpus", Choice)
+    monkeypatch.setattr(jobs, "run_job", tried)
     monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
 
 
@@ -357,6 +452,7 @@ def test_screens_look_as_they_did(name: str, size: tuple[int, int], draft: Draft
     compare(f"{name}-{size[0]}x{size[1]}", look.picture)
     assert CASES[name].utf8 or "".join(lines).isascii()
     assert [cell_len(line) for line in lines] == [size[0]] * size[1]
+    assert lines[-1].endswith("^p Menu ")
     missing = [label for label in look.footer if label not in lines[-1]]
     assert look.footer
     assert not missing, f"cut off in the footer: {missing}\n{lines[-1]}"
@@ -367,7 +463,8 @@ def test_screens_are_ascii_where_the_terminal_has_no_more(name: str, draft: Draf
     words = tuple(filter(str.isascii, CASES[name].words))
     look = look_at(replace(CASES[name], words=words, utf8=False), draft, SIZES[0])
     assert "".join(look.lines).isascii()
-    assert "?" not in "".join(look.lines[1:-1])  # which stands for what has no stand-in
+    body = "".join(look.lines[1:-1])
+    assert body.count("?") == CASES[name].asks  # else it stands for what has no stand-in
     assert not [label for label in look.footer if label not in look.lines[-1]]
 
 

@@ -30,8 +30,8 @@ def test_a_report_is_made_beside_what_is_there(
     (tmp_path / "birds.html").write_text("a person's")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_results(app, pilot, "take home")
-        assert "t: a report, Keras, ONNX, LiteRT, a plain script" in shown(app)
+        await open_results(app, pilot, "more i:")
+        assert "t: report, ONNX, script" in shown(app)
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
         await until(pilot, lambda: "One HTML page" in shown(app), "what it is")
@@ -54,7 +54,7 @@ def test_what_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     before = sorted(path.name for path in tmp_path.iterdir())
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_results(app, pilot, "take home")
+        await open_results(app, pilot, "more i:")
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
         await pilot.press("down", "enter")

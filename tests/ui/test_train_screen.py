@@ -395,6 +395,45 @@ def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
         watch(workspace, "cats-dogs-12", steps)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "end"), [(11, "44 of 60"), (14, "56 of 60"), (15, "60"), (16, "60")]
+)
+def test_an_axis_that_ends_before_the_plan_says_so(
+    workspace: Workspace, epochs: int, end: str
+) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert shown(screen, "loss").rstrip().split("  ")[-1].strip() == end
+
+    run = FakeRun(workspace, "cats-dogs-12", CONVNET.format(epochs=60))
+    run.live()
+    run.stage(0, "train all", 60)
+    run.epochs(0, epochs)
+    watch(workspace, "cats-dogs-12", steps)
+    run.die()
+
+
+def test_a_resumed_run_has_the_plan_that_it_goes_on_with(workspace: Workspace) -> None:
+    """The second stage, which has not begun, became longer between two lives of the first."""
+    run = FakeRun(workspace, "cats-dogs-12", FINE_TUNING.format(head=10, epochs=30))
+    run.live()
+    run.stage(0, "head first", 10)
+    run.epochs(0, 8)
+    run.checkpoint(0, 8)
+
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert shown(screen, "loss").endswith(" 40")
+        run.die()
+        run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
+        run.live()
+        run.tell("resumed", stage=0, epoch=8, step=0)
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 40 of 3010"))
+
+    watch(workspace, "cats-dogs-12", steps)
+    run.die()
+
+
 def test_a_terminal_without_utf8_gets_ascii(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,21 +195,13 @@ def _draw(found: "Ranking") -> None:
     from rich.console import Console
 
     from workbench.machine.terminal import look_at_terminal
-    from workbench.ui.plot_canvas import Series
-    from workbench.ui.plot_text import PlotOptions, plot
+    from workbench.ui.plot_text import plot
+    from workbench.ui.sureness_text import curves
 
     terminal = look_at_terminal(os.environ, sys.stdout)
     width, height = min(PLOT[0], terminal.columns), PLOT[1]
     console = Console(highlight=False, width=width)
-    chance = tuple(at / (len(found.roc) - 1) for at in range(len(found.roc)))
-    curves = [
-        ("ROC: recall", [Series("chance", chance, "#808080", last=0.5, marker="."),
-          Series("area", found.roc, "#3b78ff", last=found.area)], "false alarms 0"),
-        ("precision", [Series("average", found.precision, "#3b78ff", last=found.average_precision)],
-         "recall 0"),
-    ]  # fmt: skip
-    for title, series, left in curves:
-        options = PlotOptions(len(chance), ((1, left),), end_name="1", utf8=terminal.utf8)
-        console.print(title)
-        console.print(plot(series, width, height, options))
+    for curve in curves(found, terminal.utf8):
+        console.print(curve.title)
+        console.print(plot(curve.series, width, height, curve.options))
         console.print()

@@ -1,7 +1,6 @@
 """Watching a run in a terminal: its events as lines, the work at hand as one bar."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,6 @@ from workbench.text import safe_lines
 
 Event = dict[str, Any]
 BELL = "\a"
-# What TensorFlow's libraries always print, which explains nothing.
-_CHATTER = re.compile(r"WARNING: All log messages|[IWE]\d{4} |\s*$")
 
 
 def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = False) -> str:
@@ -81,7 +78,7 @@ def _hint(workspace: Workspace, folder: RunFolder, event: Event) -> str:
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Event) -> UserError:
     if not folder.path.exists():
         return UserError(f"The folder of {folder.name} is gone.")
-    printed = [str(line) for line in event.get("log", []) if not _CHATTER.match(str(line))]
+    printed = [str(line) for line in event.get("log", [])]
     log = f"\nThe last it printed, in {folder.log_path}:\n" if printed else ""
     state = summarise(folder).state
     return UserError(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from workbench import __version__
-from workbench.errors import UserError
+from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text
 
@@ -40,7 +40,7 @@ class ErrorsForPeople(click.Group):
                 raise
             place = f": {safe_text(error.filename)}" if error.filename else ""
             click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
-            if error.errno in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (*DISK_FULL, errno.EROFS, errno.EACCES):
                 click.echo(
                     f"Make room or mend the permissions, or name another workspace with "
                     f"--workspace DIR or {HOME_VARIABLE}.",

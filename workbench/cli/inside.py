@@ -138,15 +138,17 @@ def gradcam(
     _tell(result)
 
 
+_COLUMNS = """
+sees    pixels of the image that each value of the layer depends on
+apart   pixels between what two neighbouring values see
+start   first pixel that the first value sees (down, right); below 0 it is padding"""
+
+
 @inside.command()
 @click.argument("run", default="latest", shell_complete=complete_runs)
 @in_workspace
 def layers(workspace: Workspace, run: str) -> None:
-    """Show what each layer sees: output, receptive field, jump and start, in pixels.
-
-    The value in row i and column j of a layer sees a square of `field` pixels that begins i * jump
-    pixels below and j * jump pixels right of `start` (down, right; below 0: in the padding).
-    """
+    """Show what each layer sees of the image: its receptive field."""
     from workbench.experiment.receptive import layer_sights
     from workbench.experiment.toml import read_spec
     from workbench.runs.folder import find_run
@@ -155,6 +157,7 @@ def layers(workspace: Workspace, run: str) -> None:
     spec = read_spec(folder.spec_path)
     say(f"{folder.name}: images of {human_size(spec.data.input_shape)}")
     say(sight_table(layer_sights(spec, _label_count(folder))))
+    say(_COLUMNS)
 
 
 def sight_table(sights: "Sequence[LayerSight]") -> str:
@@ -167,8 +170,9 @@ def sight_table(sights: "Sequence[LayerSight]") -> str:
             continue
         down, right = field.start
         start = f"{down}" if down == right else f"{down}, {right}"
-        rows.append((sight.row.name, shape, f"{field.size}", f"{field.jump}", start, ""))
-    return table(("layer", "output", "field", "jump", "start", ""), rows, "lrrrrl")
+        sees = f"{field.size}x{field.size}"
+        rows.append((sight.row.name, shape, sees, f"{field.jump}", start, ""))
+    return table(("layer", "output", "sees", "apart", "start", ""), rows, "lrrrrl")
 
 
 def _label_count(folder: Any) -> int:

@@ -87,6 +87,7 @@ def ladder(
     """
     from workbench.runs.ladder import find_ladder, list_ladders
     from workbench.runs.ladder_rows import read_rows
+    from workbench.ui.ladder_lead import lead_in_words
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
         raise UserError("Give one of --data, --watch, --stop and --resume.")
@@ -114,7 +115,7 @@ def ladder(
         told = {"name": chosen.name, "rungs": [asdict(row) for row in rows]}
         click.echo(json.dumps(told, indent=1))
         return
-    say(ladder_table(rows))
+    say(ladder_table(rows, lead_in_words(workspace, rows)))
     if any(row.state not in ("finished", "gone") for row in rows):
         say(f"\nThis table again: {command_line(workspace, 'ladder', chosen.name)}")
 
@@ -223,8 +224,12 @@ def _watch(workspace: Workspace, chosen: "Ladder") -> None:
         say("")
 
 
-def ladder_table(rows: "Sequence[RungRow]") -> str:
-    """The rungs side by side with the book's figures, and what has to be said of them."""
+def ladder_table(rows: "Sequence[RungRow]", lead: str = "") -> str:
+    """The rungs side by side with the book's figures, and what has to be said of them.
+
+    Args:
+        lead: whether the best rung is ahead of the next one by more than chance; "" for nothing.
+    """
     from workbench.runs.ladder_rows import figure, notes
 
     headers = ("rung", "accuracy", "95 % interval", "seconds", "book", "readers")
@@ -239,7 +244,7 @@ def ladder_table(rows: "Sequence[RungRow]") -> str:
         )
         for row in rows
     ]
-    said = [*notes(rows), "runs: " + ", ".join(row.run for row in rows)]
+    said = [*([lead] if lead else []), *notes(rows), "runs: " + ", ".join(row.run for row in rows)]
     said += [f"{row.run}: {row.detail}" for row in rows if row.state in ("failed", "interrupted")]
     wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in said]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])

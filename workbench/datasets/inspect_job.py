@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.datasets.audit import Audit
+from workbench.datasets.audit import UNSPLIT, Audit
 from workbench.datasets.layout import recognise
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.prepare import facts_of, inspect
@@ -98,6 +98,7 @@ def facts_from_dict(told: dict[str, Any]) -> DataFacts:
         smallest_class=int(told["smallest_class"]),
         user_split=bool(told["user_split"]),
         split_images={str(part): int(n) for part, n in told["split_images"].items()},
+        class_images=tuple(map(int, told.get("class_images", ()))),
     )
 
 
@@ -113,6 +114,9 @@ def look_at(source: str, workspace: Workspace, previews: Path, tell: "Teller") -
     audit = inspect(source, workspace, tell.progress)
     found = recognise(source)
     facts = facts_of(found)
+    part = "train" if facts.user_split else UNSPLIT
+    usable = tuple(by_split.get(part, 0) for by_split in audit.counts.values())
+    facts = replace(facts, class_images=usable)
     folder = find_folder(workspace, found.path)
     if folder is None:
         raise UserError(f"The data folder of {safe_text(found.path)} went away during the scan.")

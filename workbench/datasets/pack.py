@@ -1,6 +1,5 @@
 """The pack: every image decoded once, in one memory-mapped array that is never changed."""
 
-import errno
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from workbench.datasets.manifest import Row
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.scan import Record, pixel_hash
 from workbench.datasets.threads import in_threads, told
-from workbench.errors import DiskFull, UserError
+from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file
 from workbench.progress import Progress, silent
@@ -24,7 +23,6 @@ from workbench.text import human_bytes, safe_text
 # Part of every fingerprint: raise it when the way from file to array changes.
 _FORMAT = 1
 _HEADER = 128  # bytes of a .npy file before the values, at least
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 Load = Callable[[Row], np.ndarray]
 
@@ -87,7 +85,7 @@ def build_pack(
             for image in told(images, "pack", len(rows), progress):
                 file.write(image.data)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         raise DiskFull(
             f"The disk became full while {safe_text(path)} was written; nothing of it is kept.",

@@ -149,6 +149,7 @@ def facts_of(found: Source) -> DataFacts:
             f"None of the images sampled in {safe_text(found.path)} can be read.",
             "`workbench data scan` names each file and what is wrong with it.",
         )
+    to_share = Counter(item.label for item in found.items if item.split in (None, "train"))
     heights, widths = [height for height, _, _ in seen], [width for _, width, _ in seen]
     return DataFacts(
         image_size=(median_low(heights), median_low(widths)),
@@ -159,6 +160,7 @@ def facts_of(found: Source) -> DataFacts:
         smallest_class=min(Counter(item.label for item in found.items).values()),
         user_split=found.user_split,
         split_images=Counter(item.split for item in found.items if item.split),
+        class_images=tuple(to_share.values()),
     )
 
 

@@ -1,6 +1,5 @@
 """Shares images out to training, validation and test."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import Record
 from workbench.errors import UserError
 from workbench.experiment.sections import SplitSpec
+from workbench.experiment.shares import share_out
 from workbench.text import plural, safe_text
 
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
@@ -158,28 +158,7 @@ def _quotas(label: str, images: int, parts: Parts) -> list[int]:
         if first + wanted > images:
             raise _too_few(label, images, parts)
         return [first, *(int(part or 0) for part in others)]
-    return _fractions(images, [float(part or 0) for part in parts])
-
-
-def _fractions(images: int, parts: list[float]) -> list[int]:
-    """Largest remainders; then one for each part that is wanted, as far as images go."""
-    used = min(images, round(images * math.fsum(parts) + 1e-9))
-    used = max(used, min(images, sum(part > 0 for part in parts)))
-    total = math.fsum(parts)
-    ideal = [used * part / total for part in parts]
-    quotas = [math.floor(value) for value in ideal]
-    by_remainder = sorted(range(len(parts)), key=lambda i: (quotas[i] - ideal[i], i))
-    for i in by_remainder[: used - sum(quotas)]:
-        quotas[i] += 1
-    for i, part in enumerate(parts):
-        largest = max(range(len(parts)), key=lambda i: quotas[i])
-        if part > 0 and quotas[i] == 0 and quotas[largest] > 1:
-            quotas[largest] -= 1
-            quotas[i] = 1
-    if quotas[0] == 0 and used:  # too few for all parts: training comes first
-        quotas[max(range(len(parts)), key=lambda i: quotas[i])] -= 1
-        quotas[0] = 1
-    return quotas
+    return share_out(images, [float(part or 0) for part in parts])
 
 
 def _groups_of_pixels(records: Sequence[Record]) -> list[Group]:

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.errors import DiskFull, UserError
+from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.files import sync_folder
 from workbench.text import safe_text
 
 # File systems without locks (some NFS and Lustre mounts): work goes on there without one.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 OTHER_WORKSPACE = "choose another workspace with --workspace DIR"
 
@@ -81,7 +80,7 @@ def disk_faults(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> It
     except ConnectionError:  # no disk raises it: a pipe that showed the progress was closed
         raise
     except OSError as error:
-        full = error.errno in _DISK_FULL
+        full = error.errno in DISK_FULL
         what = "the disk is full" if full else safe_text(error.strerror or error)
         remedy = "Make room there" if full else "Check the permissions of the folder"
         kind = DiskFull if full else UserError

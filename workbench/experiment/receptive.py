@@ -14,6 +14,7 @@ from workbench.bases.table import IMAGE, BaseLayer
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow, window_output
+from workbench.text import plural
 
 # Kinds of which each place reads the same place below.
 _IN_PLACE = frozenset({"batch normalization", "activation", "add"})
@@ -33,6 +34,12 @@ class Field:
     size: int = 1
     jump: int = 1
     start: tuple[int, int] = (0, 0)
+
+    @property
+    def words(self) -> str:
+        """Size and jump for people."""
+        apart = plural(self.jump, "pixel")
+        return f"each value sees {self.size}x{self.size} pixels; neighbours are {apart} apart"
 
 
 @dataclass(frozen=True)

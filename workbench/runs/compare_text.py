@@ -60,13 +60,17 @@ def paired_words(pair: Paired) -> str:
     """Whether the better one of two runs is better beyond chance, and why."""
     first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
     counted = (
-        f"of {plural(pair.images, 'image')} that both have answered, only {first} has "
-        f"{pair.only_first:,} right and only {second} {pair.only_second:,}"
+        f"of {plural(pair.images, 'image')} both answered, {_count(pair.only_first)} only {first} "
+        f"has right, {_count(pair.only_second)} only {second}"
     )
     test = f"(McNemar's exact test, p = {_p_value(pair.p_value)})"
     if pair.differ:
         return f"{first} is better than {second}, beyond chance: {counted} {test}."
     return f"{first} and {second} are too close to call: {counted} {test}."
+
+
+def _count(images: int) -> str:
+    return f"{images:,}" if images else "none"
 
 
 def _p_value(value: float) -> str:
@@ -147,8 +151,11 @@ def grouped(layers: list[Difference]) -> list[Difference]:
 
 
 def shown_value(value: Any, width: int = VALUE_WIDTH) -> str:
-    """As TOML has it, but for text, which goes without quotes; cut where it is long."""
-    if value is None:
+    """As TOML has it, but for text, which goes without quotes; cut where it is long.
+
+    What is not there, and an empty text, is a dash.
+    """
+    if value is None or value == "":
         return "-"
     return safe_text(value if isinstance(value, str) else json.dumps(value, default=str), width)
 

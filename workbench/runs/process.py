@@ -1,5 +1,6 @@
 """What detached and foreground workers share: how one is started, the end of what it printed."""
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,17 @@ ON_FINISH = "WORKBENCH_ON_FINISH"  # the variable that holds a command to run at
 WORKING_FOLDER = "/"
 LOG_LINES = 15
 _TAIL_BYTES = 16 << 10
+# What TensorFlow's libraries print in every process, which explains nothing: notes and warnings,
+# as "2026-01-31 12:00:00.5: I tensorflow/x.cc:1] ..." or "I0000 00:00:17.5  4711 x.cc:1] ...", and
+# errors that are none. Other errors may tell why a process ended.
+_CHATTER = re.compile(
+    r"""WARNING:\ All\ log\ messages\ before\ absl
+    | To\ enable\ the\ following\ instructions:
+    | (\d{4}-\d\d-\d\d\ \S+\ )?
+      ( [IW](\d{4}|\ \S+:\d+])
+      | E(\d{4}|\ \S+:\d+])\ .*(register|cuInit) )""",
+    re.VERBOSE,
+)
 
 
 def worker_command(module: str, *arguments: str) -> list[str]:
@@ -25,7 +37,7 @@ def train_command(module: str, folder: Path, lock: int, resume: bool) -> list[st
 
 
 def last_lines(log: Path, start: int = 0) -> list[str]:
-    """The last lines with something in them, none before byte `start`; [] without a log."""
+    """The last lines that may explain something, none before byte `start`; [] without a log."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -33,7 +45,8 @@ def last_lines(log: Path, start: int = 0) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-LOG_LINES:]
+    lines = [line.rstrip() for line in text.splitlines()]
+    return [line for line in lines if line and not _CHATTER.match(line)][-LOG_LINES:]
 
 
 def exit_in_words(code: int) -> str:

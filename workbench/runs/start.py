@@ -6,12 +6,14 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec
 from workbench.paths import Workspace
-from workbench.runs.folder import RunFolder, create_run, list_runs
+from workbench.runs.folder import LONGEST_STEM, RunFolder, create_run, list_runs
 from workbench.runs.launch import NotWritable, launch
 from workbench.runs.lock import is_locked
 from workbench.runs.queue import is_waiting
 from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
+
+_CORRECTED = "-corrected"
 
 
 def others_at_work(workspace: Workspace) -> list[RunFolder]:
@@ -34,7 +36,7 @@ def start(
     """Makes the run's folder, named by the spec or else numbered, and starts its worker.
 
     Args:
-        stem: what a nameless run is called after.
+        stem: what a nameless run is called after; one on corrected data says so in its name.
         queue: True to have it wait for the runs that are at work or queued already.
         warm: a worker that may have been started already.
         environment: variables set for the worker beyond this process's own.
@@ -43,6 +45,8 @@ def start(
         UserError: the name is taken, no process can be started, or the disk cannot be written:
             nothing is left of the run then.
     """
+    if spec.data.corrections:
+        stem = stem[: LONGEST_STEM - len(_CORRECTED)] + _CORRECTED
     try:
         folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     except OSError as error:

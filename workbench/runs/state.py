@@ -52,6 +52,7 @@ class RunSummary:
     """A run in a line. Times are unix seconds; None where there is nothing to tell yet.
 
     Attributes:
+        data: its name; it tells where a person had corrected its labels.
         best_val_accuracy: of the epoch that was kept; of the best so far, by the figure that the
             run monitors, before its end.
     """
@@ -158,14 +159,15 @@ def summary_of(
         spec: its tables, as `read_tables` gives them.
     """
     kept, evaluation = history.kept, history.evaluation
-    source = _table(spec, "data").get("source", UNKNOWN)
+    data = _table(spec, "data")
+    name = str(history.data.get("name") or PurePath(str(data.get("source", UNKNOWN))).name)
     return RunSummary(
         name=folder.name,
         state=state,
         preset=preset if isinstance(preset := spec.get("preset"), str) else None,
         random_weights=_table(spec, "base").get("weights") == "random",
         strategy=str(_table(spec, "model").get("strategy", UNKNOWN)),
-        data=str(history.data.get("name") or PurePath(str(source)).name),
+        data=f"{name} (corrected)" if data.get("corrections") else name,
         best_val_accuracy=kept.val_accuracy if kept else None,
         test_accuracy=evaluation.accuracy if evaluation and evaluation.split == "test" else None,
         epochs_done=len(history.epochs),

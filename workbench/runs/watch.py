@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workbench.runs.events import LIFE_BEGINS
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.lock import is_locked
@@ -48,6 +49,8 @@ class RunWatch:
             if self._reader.restarts != self._restarts:  # another file has taken its place
                 self._restarts = self._reader.restarts
                 self.history, self.spec = History(), read_tables(self.folder)
+            if any(event.get("event") in LIFE_BEGINS for event in events):
+                self.spec = read_tables(self.folder)  # what may change between two lives
             if events:
                 self.history = fold(events, self.history)
             if not self._reader.more:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
@@ -21,7 +22,6 @@ from workbench.runs.warm import WarmWorker
 from workbench.text import safe_text
 from workbench.ui import readiness
 from workbench.ui.ascii_filter import AsciiFilter
-from workbench.ui.bring_back import DeletedRuns
 from workbench.ui.feed import LOOK_SECONDS, RunFeed, Runs, RunView
 from workbench.ui.keeper import Keeper
 from workbench.ui.marks import ASCII_KEYS, speaks_utf8
@@ -31,6 +31,13 @@ from workbench.ui.themes import THEMES, themes_for
 from workbench.ui.typed_ahead import TypedAhead
 
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
+
+
+def _palette() -> type[Provider]:
+    """Imported once it is asked for: it leads to every screen."""
+    from workbench.ui.palette import Commands
+
+    return Commands
 
 
 class RunsChanged(Message):
@@ -64,10 +71,11 @@ class WorkbenchApp(App[None]):
     CSS_PATH: ClassVar = ["workbench.tcss", "screens/layers.tcss", "screens/strategy.tcss"]
     TITLE = "workbench"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS = App.COMMANDS | {DeletedRuns}
+    COMMANDS: ClassVar = {_palette}
     HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
+        Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Menu", show=False, priority=True),
     ]
 
     def __init__(self, workspace: Workspace, low_bandwidth: bool = False) -> None:
@@ -112,18 +120,10 @@ class WorkbenchApp(App[None]):
         self.keeper.flush()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the command palette offers beside the keys of the screen."""
-        yield from super().get_system_commands(screen)
-        yield SystemCommand("Light or dark", "Change between the two themes", self.action_theme)
-        yield SystemCommand("Experiments", "Try what the chapter says", self.action_learn)
-        for view in self.runs:
-            yield SystemCommand(
-                f"Open {view.name}", f"{view.summary.state.word}", lambda v=view: self.open_run(v)
-            )
-        for name in self.ladders:
-            yield SystemCommand(
-                f"Open ladder {name}", "Its rungs side by side", lambda n=name: self.open_ladder(n)
-            )
+        """What the command palette offers."""
+        from workbench.ui.palette import commands
+
+        return commands(self, screen)
 
     def get_key_display(self, binding: Binding) -> str:
         """What a key is called in the footer and in the list of keys."""
@@ -138,6 +138,13 @@ class WorkbenchApp(App[None]):
     async def action_quit(self) -> None:
         """Ends once the screen in front is built, which would go on to look for its widgets."""
         self.screen.call_later(self.exit)
+
+    def action_show_help_panel(self) -> None:
+        """Lists the keys of the screen at its right."""
+        from workbench.ui.widgets.key_panel import KeysPanel
+
+        if not self.screen.query(KeysPanel):
+            self.screen.mount(KeysPanel())
 
     def action_theme(self) -> None:
         """Changes between dark and light."""

@@ -72,15 +72,15 @@ def stage_starts(history: History) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def epochs_in_all(view: RunView) -> int:
-    """The last epoch of the x axis: what is done, and what is planned at most beyond it.
+def epochs_shown(view: RunView) -> tuple[int, int]:
+    """The last epoch of the x axis, and the last one of the run: done, or planned at most.
 
     A plan of very many epochs is shown in part, so that the first ones are no sliver.
     """
     history = view.history
-    done = len(history.epochs)
+    done = max(len(history.epochs), 1)
     if not view.working or view.summary.state.word == "evaluating":
-        return max(done, 1)
+        return done, done
     plan = stage_plan(view)
     counts = [0] * len(plan)
     for row in history.epochs:
@@ -90,7 +90,8 @@ def epochs_in_all(view: RunView) -> int:
     for index, epochs in enumerate(plan):
         stage = history.stages.get(index)
         planned += counts[index] if stage and stage.end else max(epochs, counts[index])
-    return max(min(planned, max(LEAST_AXIS, AXIS_STRETCH * done)), done, 1)
+    planned = max(planned, done)
+    return min(planned, max(LEAST_AXIS, AXIS_STRETCH * done)), planned
 
 
 def coach_curves(view: RunView) -> Curves:
@@ -139,18 +140,21 @@ def plot_options(view: RunView, look: Look) -> PlotOptions:
     """Axis, stage borders and best epoch; epochs are numbered within their stage."""
     history = view.history
     starts, best = stage_starts(history), history.best
-    total = epochs_in_all(view)
+    shown, planned = epochs_shown(view)
     names = sorted(history.stages)
     borders = tuple(
         (start + 1, f"stage {number + 1}") for number, start in enumerate(starts) if len(names) > 1
     )
-    last = total - (starts[-1] if starts and len(stage_plan(view)) == len(starts) else 0)
+    before = starts[-1] if starts and len(stage_plan(view)) == len(starts) else 0
+    end = str(max(shown - before, 1))
+    if shown < planned:
+        end += f" of {planned - before}"
     return PlotOptions(
-        epochs=total,
+        epochs=shown,
         borders=borders or ((1, "epoch 1"),),
         best=history.epochs.index(best) + 1 if best else None,
         best_name=f"best {best.epoch}" if best else "",
-        end_name=str(max(last, 1)),
+        end_name=end,
         log=look.log,
         utf8=look.utf8,
         empty="no finished epoch yet" if view.working else "no finished epoch",

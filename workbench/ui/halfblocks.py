@@ -1,5 +1,6 @@
 """Pictures in characters: two pixels a cell where the terminal has half blocks, else a ramp."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,21 @@ def thumbnail(path: Path, width: int, height: int, utf8: bool = True) -> Text:
         path: any file.
         width: cells of the box; so is height.
     """
+    return drawn(lambda at_least: decode(path, at_least), width, height, utf8)
+
+
+def drawn(
+    load: Callable[[tuple[int, int]], Image.Image], width: int, height: int, utf8: bool = True
+) -> Text:
+    """The same of an image that comes from elsewhere.
+
+    Args:
+        load: gives the image, of mode L or RGB, of no fewer pixels than (height, width), or
+            raises ImageError.
+    """
     try:
         # A JPEG is decoded at a part of its size where that is enough: many are shown at once.
-        image = decode(path, (2 * height, width))
+        image = load((2 * height, width))
         channels = 1 if image.mode == "L" else 3
         pixels = to_array(image, (image.height, image.width), channels)
     except ImageError as error:

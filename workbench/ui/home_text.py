@@ -112,7 +112,9 @@ def nothing_yet(wanted: str, trash: bool) -> Text:
         "d  the demo: two networks learn handwritten digits, half a minute\n"
         "m  the machine: does training run on a GPU here, and how fast?\n"
         "e  ten small experiments: is what the chapter says true?\n"
-        "?  what all this is" + ("\nu  bring back the run that was deleted last" if trash else "")
+        "?  what all this is\n"
+        "ctrl+p  all that can be done: type what you look for"
+        + ("\nu  bring back the run that was deleted last" if trash else "")
     )
 
 

@@ -5,20 +5,49 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.datasets.catalogue import fetch
 from workbench.datasets.prepare import survey
+from workbench.errors import UserError
 from workbench.learn.asking import JOB, make_request, results_of
 from workbench.learn.catalogue import Experiment
-from workbench.learn.keeping import keep_results
+from workbench.learn.keeping import keep_results, newest_results, read_results, results_path
 from workbench.learn.results import Results
 from workbench.learn.variants import Setting
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.events import Event
 from workbench.runs.jobs import run_job
+from workbench.ui.stopping import Stop
 
 IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True)
+class Images:
+    """What experiments are tried on.
+
+    Attributes:
+        name: as a person named it: a set of the catalogue, or a path.
+        path: absolute; None for a set of the catalogue.
+    """
+
+    name: str
+    path: Path | None = None
+
+    def place(self, workspace: Workspace) -> Path:
+        """Where they lie, or will once they are fetched."""
+        return self.path or workspace.data / self.name / "source"
+
+    def bring(self, workspace: Workspace, progress: Progress = silent) -> Path:
+        """Their path; a set of the catalogue is fetched where it is missing.
+
+        Raises:
+            UserError: it cannot be fetched.
+        """
+        return self.path or fetch(self.name, workspace, progress)
 
 
 def setting_for(source: Path, weights: str = IMAGENET, progress: Progress = silent) -> Setting:
@@ -32,6 +61,21 @@ def setting_for(source: Path, weights: str = IMAGENET, progress: Progress = sile
         UserError: they cannot be read.
     """
     return Setting(str(source), survey(source, progress), weights)
+
+
+def shown_results(workspace: Workspace, experiment: str, images: Images) -> Results | None:
+    """The results that were kept on these images; else the newest, on whatever images."""
+    path = results_path(workspace, experiment, images.name, images.place(workspace))
+    return read_results(path) or newest_results(workspace, experiment)
+
+
+def hindrance(experiment: Experiment, setting: Setting) -> str:
+    """Why the experiment cannot be made of these images; "" where it can."""
+    try:
+        experiment.variants(setting)
+    except UserError as error:
+        return error.message
+    return ""
 
 
 def perform(
@@ -69,3 +113,32 @@ def perform(
     results = results_of(experiment, variants, setting, data, seeds, answer, seconds)
     keep_results(workspace, results)
     return results
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: an experiment, or without one a look at images that were chosen."""
+
+    experiment: Experiment | None
+    images: Images
+    seeds: tuple[int, ...] = ()
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def title(self) -> str:
+        """A word or a few."""
+        return self.experiment.name if self.experiment else "looking at the images"
+
+    def perform(self, workspace: Workspace, progress: Progress) -> tuple[Setting, Results | None]:
+        """Does it; there are no results without an experiment.
+
+        Raises:
+            UserError: as `perform` and `setting_for`, and where it was stopped.
+        """
+        progress = self.stop.heeded(progress)
+        setting = setting_for(self.images.bring(workspace, progress), progress=progress)
+        if self.experiment is None:
+            return setting, None
+        data, started = self.images.name, self.stop.started
+        results = perform(workspace, self.experiment, setting, data, self.seeds, progress, started)
+        return setting, results

@@ -107,16 +107,14 @@ def class_cells(one: ClassFigures) -> list[Text]:
     return [label, *(Text(figure, justify="right") for figure in figures)]
 
 
-def error_text(error: WorstError, picture: Text, width: int, height: int) -> Text:
-    """The picture, in so many cells, over its name and both labels."""
+def error_text(error: WorstError, picture: Text, width: int) -> Text:
+    """The image's name and both labels, over its picture of so many cells."""
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append_text(picture)
-    text.append("\n" * max(height - picture.plain.count("\n"), 1))
     text.append(safe_text(Path(error.path).name, width), "dim")
     text.append("\nis ").append(safe_text(error.label, width - 3), "bold")
     room = width - len("said  0.00")
     text.append("\nsaid ").append(safe_text(error.predicted, max(room, 8)), "bold")
-    return text.append(f" {error.probability:.2f}")
+    return text.append(f" {error.probability:.2f}\n").append_text(picture)
 
 
 def _share(value: float | None) -> str:

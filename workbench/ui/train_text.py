@@ -31,6 +31,9 @@ def heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
     name = Text(safe_text(view.name, NAME), style="bold")
     left = Text(time_left(view))
     strategy = Text(strategy_words(view), style="dim")
+    data = view.spec.get("data")
+    if isinstance(data, dict) and data.get("corrections"):
+        strategy.append(", corrected data")
     middle = [name, state, Text(place(view)), strategy]
     while len(middle) > 2 and _width(middle) + left.cell_len + 2 > width:
         middle.pop()

@@ -2,10 +2,10 @@
 
 import errno
 
-from workbench.errors import UserError
+from workbench.errors import DISK_FULL, UserError
 from workbench.text import safe_text
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 # How frameworks and allocators say it: TensorFlow and XLA, torch, CUDA, C++.
 _NO_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when", "OutOfMemory", "out of memory", "bad_alloc")
 

@@ -12,7 +12,9 @@ TRAINING = by_name(
         for ever. New networks take 1e-3 to 1e-4; what is already good should hardly move, so
         fine-tuning takes less. A curve that jumps asks for a smaller one.
         training.schedule can lower it on the way: cosine lets it fall to 0, plateau halves it
-        after 3 epochs without gain. The book's presets have the book's rates.
+        after 3 epochs without gain. f on the strategy screen, or workbench find-rate, lets the
+        rate rise in a short trial and suggests the one at which the loss falls most steeply; s,
+        or workbench search, tries heads and their rates on a pretrained base.
         """,
         """
  the book's convnet, a new network      1e-4 = 0.0001

@@ -24,6 +24,8 @@ class WorkbenchScreen(Screen[None]):
 
     Attributes:
         CONCEPTS: names of the concepts that the why panel explains here (see `ui.concepts`).
+        run: name of the run that the screen is about, "" for none: the palette tells what can be
+            done with it.
     """
 
     CONCEPTS: ClassVar[tuple[str, ...]] = ()
@@ -32,6 +34,7 @@ class WorkbenchScreen(Screen[None]):
         Binding("question_mark", "why", "Why?", key_display="?", id="why"),
     ]
 
+    run = ""
     _heading: Text | None = None
 
     @property
@@ -79,7 +82,6 @@ class WorkbenchScreen(Screen[None]):
     def on_resize(self) -> None:
         """Says so where the terminal is too small, instead of showing half of everything."""
         size = self.app.size
-        self.query_one(KeyLine).show_command_palette = size.width >= WIDE_COLUMNS
         small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
         self.set_class(small, "-too-small")
         if small:

@@ -17,9 +17,10 @@ from workbench.errors import UserError
 from workbench.runs.compare import Comparison
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.comparing import compare_runs, comparison_grid
-from workbench.ui.feed import RunView
-from workbench.ui.home_text import accuracy_of
+from workbench.ui.feed import Runs, RunView
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.compare_curves import CompareCurvesScreen
+from workbench.ui.screens.pick_run import MARK_TOLD, run_line
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
 MARKED, UNMARKED = "[x]", "[ ]"
@@ -32,6 +33,7 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
     """
 
     CSS = """
+    PickRuns .dialog { width: 76; max-width: 100%; }
     PickRuns OptionList { height: auto; max-height: 12; margin: 1 0; border: none; padding: 0;
                           background: $panel; background-tint: $panel 0%; }
     PickRuns #keys { color: $secondary; }
@@ -52,15 +54,13 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
-            yield Static(Text("space marks, enter compares, escape cancels"), id="keys")
+            yield Static(
+                Text(f"space marks, enter compares, escape cancels   {MARK_TOLD}"), id="keys"
+            )
 
     def _line(self, at: int) -> Text:
-        summary = self._runs[at].summary
-        reached = accuracy_of(summary)
         mark = MARKED if at in self._marked else UNMARKED
-        line = f"{mark} {safe_text(self._runs[at].name, 22):<23}"
-        line += f"{safe_text(summary.preset or summary.strategy, 20):<21}"
-        return Text(line + ("-" if reached is None else f"{reached:.3f}"), no_wrap=True)
+        return Text.assemble(f"{mark} ", run_line(self._runs[at], self.app))
 
     def action_mark(self) -> None:
         """Marks the run under the cursor, or takes its mark away."""
@@ -82,13 +82,13 @@ class CompareScreen(WorkbenchScreen):
         names: of the runs, in the order of their columns.
     """
 
-    CONCEPTS = ("interval", "validation", "confusion-matrix")
+    CONCEPTS = ("paired-test", "interval", "validation")
     CSS = """
     CompareScreen #sheet { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     CompareScreen #comparison { width: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "look_again", "Look again", id="compare.again"),
+        Binding("o", "curves", "Curves", id="compare.curves", tooltip="all runs in one plot"),
     ]
 
     class Compared(Message):
@@ -103,6 +103,7 @@ class CompareScreen(WorkbenchScreen):
         super().__init__()
         self.names = tuple(names)
         self._comparison: Comparison | None = None
+        self._seen: object = None
 
     def compose_body(self) -> ComposeResult:
         """One sheet, which the arrow keys scroll."""
@@ -119,16 +120,25 @@ class CompareScreen(WorkbenchScreen):
         """Reads the runs."""
         super().on_mount()
         self.query_one("#sheet").focus()
-        self.action_look_again()
+        self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
         """Columns as wide as there is room."""
         super().on_resize()
         self._draw()
 
-    def action_look_again(self) -> None:
-        """Reads the runs anew: one that trains has come further."""
-        self._read(self.names)
+    def runs_changed(self, runs: Runs) -> None:
+        """Reads the runs anew where one of them has come further, or is gone."""
+        found = [view for view in runs if view.name in self.names]
+        seen = [(v.name, v.summary.state.word, v.summary.epochs_done, v.summary.test_accuracy)
+                for v in found]  # fmt: skip
+        if seen != self._seen:
+            self._seen = seen
+            self._read(self.names)
+
+    def action_curves(self) -> None:
+        """The validation curves in one plot."""
+        self.app.push_screen(CompareCurvesScreen(self.names))
 
     @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
     def _read(self, names: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from workbench.reports.errors import TopLoss, read_answers, top_losses
 from workbench.reports.errors_marking import ANOTHER_EXAMINATION, Marking, corrected_spec
 from workbench.runs.folder import RunFolder
 from workbench.runs.verdicts import WorstError
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.draft import Draft
 from workbench.ui.error_pictures import error_pictures
@@ -43,6 +43,12 @@ class Known:
     said: dict[str, str]
 
 
+class LossTable(DataTable[Text]):
+    """Says among the keys what enter does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Set label")]
+
+
 class CorrectionsScreen(WorkbenchScreen):
     """The images at the left, the one under the cursor at the right.
 
@@ -50,7 +56,7 @@ class CorrectionsScreen(WorkbenchScreen):
         run: its name.
     """
 
-    CONCEPTS = ("confusion-matrix",)
+    CONCEPTS = ("label-noise", "confusion-matrix", "calibration")
     CSS = """
     CorrectionsScreen {
         #both { height: 1fr; }
@@ -60,15 +66,14 @@ class CorrectionsScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "mislabelled", "Mislabelled", id="corrections.label"),
-        Binding("x", "exclude", "Leave out", id="corrections.exclude"),
+        Binding("delete,backspace", "exclude", "Leave out", id="corrections.exclude"),
         Binding("u", "undo", "Undo", id="corrections.undo"),
         Binding("t", "train", "Train anew", id="corrections.train"),
     ]
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._run = run
+        self.run = run
         self._view: RunView | None = None
         self._known: Known | None = None
         self._starting = False
@@ -76,15 +81,16 @@ class CorrectionsScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Table and picture beside each other."""
         with Horizontal(id="both"):
-            yield DataTable(id="losses", cursor_type="row", cell_padding=0)
+            yield LossTable(id="losses", cursor_type="row", cell_padding=0)
             yield Static(id="picture")
         yield Static(id="of")
 
     def heading(self) -> Text:
         """The run, and how much was said."""
-        text = Text.assemble((safe_text(self._run, 40), "bold"), "  corrections")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  corrections")
         if self._known:
-            text.append(f"   {len(self._known.said):,} of its images", "dim")
+            corrected = plural(len(self._known.said), "image")
+            text.append(f"   largest losses first; {corrected} corrected", "dim")
         return text
 
     def on_mount(self) -> None:
@@ -97,7 +103,7 @@ class CorrectionsScreen(WorkbenchScreen):
         self.runs_changed(self.workbench.runs)
 
     def runs_changed(self, runs: Runs) -> None:
-        view = next((view for view in runs if view.name == self._run), None)
+        view = next((view for view in runs if view.name == self.run), None)
         if view is None or self._view is not None:
             return
         self._view = view
@@ -137,7 +143,8 @@ class CorrectionsScreen(WorkbenchScreen):
         losses = self._known.losses if self._known else ()
         return losses[row] if 0 <= row < len(losses) else None
 
-    def action_mislabelled(self) -> None:
+    @on(DataTable.RowSelected, "#losses")
+    def _label(self) -> None:
         """Asks which label is right."""
         known, one = self._known, self._chosen()
         if known is None or one is None:
@@ -175,9 +182,12 @@ class CorrectionsScreen(WorkbenchScreen):
     def action_train(self) -> None:
         """Starts the experiment once more on the corrected data, when the person wants it."""
         if self._known and not self._known.said:
-            self.notify("Nothing was corrected yet: m or x.", severity="warning")
+            self.notify(
+                "Nothing was corrected yet: enter sets a label, delete leaves out.",
+                severity="warning",
+            )
         elif self._known and not self._starting:
-            words = ANOTHER_EXAMINATION.format(run=self._run)
+            words = ANOTHER_EXAMINATION.format(run=self.run)
             question = f"Train the same once more on the corrected data? {words}"
             self.app.push_screen(Confirm(question, "Train"), self._start)
 

@@ -48,7 +48,7 @@ class DataScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go_on", "Go on", id="data.go_on"),
         Binding("ctrl+t", "tree", "Tree", id="data.tree"),
-        Binding("a", "augment", "Augment", id="data.augment"),
+        Binding("a", "augment", "Augment", id="data.augment", tooltip="see augmentation at work"),
         Binding("c", "change", "Other images", id="data.change"),
         Binding("r", "rescan", "Scan again", id="data.rescan"),
         Binding("x", "cancel", "Cancel", id="data.cancel"),

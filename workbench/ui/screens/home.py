@@ -1,6 +1,6 @@
 """Home: the runs, newest first, and where to go from here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,39 +9,40 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
-from workbench.runs.launch import request_stop
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.bring_back import bring_back
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.home_text import detail_of, fits_filter, nothing_yet, runs_words
+from workbench.ui.run_actions import compare_run, stop_run
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
 from workbench.ui.widgets.run_table import RunTable
 
-OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter")  # where they can be
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # where they can be
+TRASH, FILTER = "to the trash, from where it can come back", "by a part of name, strategy or state"
 
 
 class HomeScreen(WorkbenchScreen):
     """All runs of the workspace; running ones on top."""
 
-    AUTO_FOCUS = "#runs"  # never the filter, which takes letters as text
+    AUTO_FOCUS = ""  # the table takes it with its first row; never the filter, which takes letters
     CONCEPTS = ("workbench",)
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "All runs", id="back"),
         Binding("n", "new", "New", id="new"),
-        Binding("d", "demo", "Demo", show=False, id="demo"),
+        Binding("e", "learn", "Experiments", id="learn"),
         Binding("c", "compare", "Compare", id="compare"),
-        Binding("m", "machine", "Machine", id="machine"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("x", "stop", "Stop", id="stop"),
-        Binding("delete,backspace", "delete", "Delete", id="delete"),
-        Binding("u", "undo", "Undo", show=False, id="undo"),
-        Binding("l", "ladders", "Ladders", show=False, id="ladders"),
-        Binding("e", "learn", "Experiments", show=False, id="learn"),
-        Binding("slash", "filter", "Filter", key_display="/", id="filter"),
         Binding("q", "app.quit", "Quit", id="quit"),
-        Binding("escape", "back", "All runs", id="back"),
+        Binding("m", "machine", "Machine", id="machine"),
+        Binding("d", "demo", "Demo", id="demo"),
+        Binding("delete,backspace", "delete", "Delete", id="delete", tooltip=TRASH),
+        Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
+        Binding("l", "ladders", "Ladders", id="ladders"),
+        Binding("u", "undo", "Undo", id="undo", tooltip="bring back what was deleted last"),
     ]
 
     _detail = Text()
@@ -71,7 +72,6 @@ class HomeScreen(WorkbenchScreen):
         """Shows the runs that are known and all that come."""
         self.query_one("#filter").display = False
         self.runs_changed(self.workbench.runs)
-        self.query_one(RunTable).focus()
 
     def on_screen_resume(self) -> None:
         """Shows what changed behind the other screen; the way to a run was left."""
@@ -114,6 +114,7 @@ class HomeScreen(WorkbenchScreen):
     def _show_detail(self) -> None:
         """What the table has no room for, of the run under the cursor."""
         view = self._chosen()
+        self.run = view.name if view else ""
         detail = detail_of(view) if view else Text()
         if detail != self._detail:
             self._detail = detail
@@ -132,6 +133,8 @@ class HomeScreen(WorkbenchScreen):
             return bool(self._trash)
         if action == "filter":
             return bool(self.workbench.runs)
+        if action == "ladders":
+            return bool(self.workbench.ladders)
         if action == "back":  # takes the filter away
             return any(field.display for field in self.query("#filter"))
         if action not in OFFERED:
@@ -177,19 +180,8 @@ class HomeScreen(WorkbenchScreen):
 
     def action_compare(self) -> None:
         """Asks which runs, and holds them beside the one under the cursor."""
-        from workbench.ui.screens.compare import CompareScreen, PickRuns
-
-        view = self._chosen()
-        if view is None:
-            return
-        first = view.name
-        others = [one for one in self.workbench.runs if one.name != first]
-
-        def answered(names: tuple[str, ...] | None) -> None:
-            if names:
-                self.app.push_screen(CompareScreen((first, *names)))
-
-        self.app.push_screen(PickRuns(f"Compare {first} with which runs?", others), answered)
+        if view := self._chosen():
+            compare_run(self, view)
 
     def action_ladders(self) -> None:
         """Rungs that were queued together."""
@@ -228,16 +220,8 @@ class HomeScreen(WorkbenchScreen):
 
     def action_stop(self) -> None:
         """Asks, then asks the worker."""
-        view = self._chosen()
-        if view is None:
-            return
-
-        def stop() -> str:
-            request_stop(view.folder)
-            return f"{safe_text(view.name)} saves a checkpoint and ends."
-
-        question = f"Stop {view.name}? Everything is saved, and r goes on with it."
-        self._ask(question, "Stop", stop)
+        if view := self._chosen():
+            stop_run(self, view)
 
     def action_resume(self) -> None:
         """Goes on with a run at its last checkpoint."""
@@ -262,8 +246,12 @@ class HomeScreen(WorkbenchScreen):
             move_to_trash(self.workbench.workspace, view.folder)
             return f"{name} is in the trash; u brings it back."
 
+        def answered(yes: bool | None) -> None:
+            if yes:
+                in_background(self, delete, self.notify)
+
         question = f"Delete {view.name}? It moves to the trash, and u brings it back."
-        self._ask(question, "Delete", delete)
+        self.app.push_screen(Confirm(question, "Delete"), answered)
 
     def action_undo(self) -> None:
         """Brings back the run that was deleted last."""
@@ -274,12 +262,3 @@ class HomeScreen(WorkbenchScreen):
                 bring_back(self, workspace, found[0])
 
         in_background(self, lambda: list_trash(workspace), looked)  # it may have changed
-
-    def _ask(self, question: str, yes: str, deed: Callable[[], str]) -> None:
-        """Does it once the person said yes, and says what it came to."""
-
-        def answered(sure: bool | None) -> None:
-            if sure:
-                in_background(self, deed, self.notify)
-
-        self.app.push_screen(Confirm(question, yes), answered)

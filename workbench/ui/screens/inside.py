@@ -15,10 +15,11 @@ from workbench.errors import UserError
 from workbench.experiment.receptive import WHOLE, LayerSight, layer_sights
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace
+from workbench.reports.pictures import RunPictures
 from workbench.runs.verdicts import WorstError, read_results
 from workbench.text import human_size, safe_text
 from workbench.ui.background import in_background
-from workbench.ui.error_pictures import images_root
+from workbench.ui.error_pictures import source_of
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.widgets.inside_look import Chosen, InsideLook
@@ -59,24 +60,30 @@ class InsideScreen(WorkbenchScreen):
         #inside { height: 1fr; }
         #layers { width: 34; margin-right: 2; overflow-x: hidden; scrollbar-size-vertical: 1; }
         InsideLook { width: 1fr; }
-        #here { height: 1; margin-top: 1; color: $secondary; text-wrap: nowrap; }
+        #here { height: 2; margin-top: 1; color: $secondary; text-wrap: nowrap; }
         #of { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         #image-path { display: none; }
         #image-path.-asked { display: block; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "look('activations')", "Answers", id="inside.activations"),
-        Binding("g", "look('gradcam')", "Grad-CAM", id="inside.gradcam"),
-        Binding("f", "look('filters')", "Filters", id="inside.filters"),
-        Binding("e", "error", "Error", id="inside.error"),
-        Binding("o", "other", "Open", id="inside.other"),
-        Binding("c", "label", "Class", id="inside.label"),
+        Binding(
+            "a",
+            "look('activations')",
+            "Answers",
+            id="inside.activations",
+            tooltip="activations of the layer",
+        ),
+        Binding("g", "look('gradcam')", "Grad-CAM", id="inside.gradcam", tooltip="a heatmap"),
+        Binding("f", "look('filters')", "Filters", id="inside.filters", tooltip="their patterns"),
+        Binding("e", "error", "Error", id="inside.error", tooltip="the next of the worst errors"),
+        Binding("o", "other", "Open", id="inside.other", tooltip="another image"),
+        Binding("c", "label", "Class", id="inside.label", tooltip="of Grad-CAM"),
     ]
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._run = run
+        self.run = run
         self._view: RunView | None = None
         self._known: Known | None = None
         self._image: Chosen | None = None
@@ -96,7 +103,7 @@ class InsideScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """The run."""
-        return Text.assemble((safe_text(self._run, 40), "bold"), "  inside")
+        return Text.assemble((safe_text(self.run, 40), "bold"), "  inside")
 
     def on_mount(self) -> None:
         """Reads what the files tell, once the run is known."""
@@ -109,7 +116,7 @@ class InsideScreen(WorkbenchScreen):
         self.runs_changed(self.workbench.runs)
 
     def runs_changed(self, runs: Runs) -> None:
-        view = next((view for view in runs if view.name == self._run), None)
+        view = next((view for view in runs if view.name == self.run), None)
         if view is None or self._view is not None:
             return
         self._view = view
@@ -218,21 +225,18 @@ def known_of(workspace: Workspace, view: RunView) -> Known:
         results = read_results(view.folder.results_path)
     except UserError:  # no figures: an image can be typed all the same
         return Known(tuple(layer_sights(spec, 2)), (), (), None)
-    try:
-        root = images_root(workspace, view)
-    except (OSError, ValueError):
-        root = None
+    root = RunPictures(workspace, source_of(view)).root
     sights = layer_sights(spec, len(results.labels))
     return Known(tuple(sights), results.labels, results.worst if root else (), root)
 
 
 def sight_in_words(sight: LayerSight) -> str:
-    """What a value of a layer sees, in a line."""
+    """A layer, and on a second line what a value of it sees."""
     layer, field = sight.row, sight.field
     words = f"{layer.name}  {layer.kind}, {human_size(layer.output_shape)}"
     if field is None:
-        return f"{words}; {'sees ' if sight.why == WHOLE else ''}{sight.why}"
-    return f"{words}; a value sees {field.size}x{field.size} pixels, every {field.jump}"
+        return f"{words}\n{'each value sees ' if sight.why == WHOLE else ''}{sight.why}"
+    return f"{words}\n{field.words}"
 
 
 def _last_map(sights: tuple[LayerSight, ...]) -> int:

@@ -18,6 +18,7 @@ from workbench.runs.ladder_rows import GONE, RungRow, notes, row_without_run, ru
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.feed import Runs, RunView
+from workbench.ui.ladder_lead import lead_in_words, measured
 from workbench.ui.ladder_text import cells, columns, detail, heading, title
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
@@ -48,9 +49,9 @@ class LadderScreen(WorkbenchScreen):
     LadderScreen #detail { padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "stop", "Stop all", id="ladder.stop"),
-        Binding("r", "resume", "Resume", id="ladder.resume"),
-        Binding("c", "compare", "Compare", id="ladder.compare"),
+        Binding("s", "stop", "Stop all", id="ladder.stop", tooltip="every run of the ladder"),
+        Binding("r", "resume", "Resume", id="ladder.resume", tooltip="all that is not finished"),
+        Binding("c", "compare", "Compare", id="ladder.compare", tooltip="the rungs side by side"),
     ]
 
     def __init__(self, ladder: str) -> None:
@@ -61,6 +62,8 @@ class LadderScreen(WorkbenchScreen):
         self._views: dict[str, RunView] = {}
         self._rows: list[RungRow] = []
         self._offered: list[bool | None] = []
+        self._lead = ""
+        self._lead_of: list[RungRow] = []  # the two rungs that it was asked for
 
     def compose_body(self) -> ComposeResult:
         """The rungs; what is to be said of the figures; the rung under the cursor."""
@@ -115,9 +118,28 @@ class LadderScreen(WorkbenchScreen):
                 rows.append(row_without_run(rung, STARTING if rung.run in self._unseen else GONE))
         self._rows = rows
         self._fill()
-        self.query_one("#said", Static).update(Text("\n".join(notes(rows))))
+        self._show_notes()
+        self._ask_for_lead()
         self._show_detail()
         self.refresh_heading()
+
+    def _show_notes(self) -> None:
+        said = [*([self._lead] if self._lead else []), *notes(self._rows)]
+        self.query_one("#said", Static).update(Text("\n".join(said)))
+
+    def _ask_for_lead(self) -> None:
+        """Has the answers of the two best rungs compared where they are others than before."""
+        best = measured(self._rows)[:2]
+        if best == self._lead_of:
+            return
+        self._lead_of = best
+
+        def known(lead: str) -> None:
+            if best == self._lead_of:
+                self._lead = lead
+                self._show_notes()
+
+        in_background(self, partial(lead_in_words, self.workbench.workspace, best), known)
 
     def _fill(self) -> None:
         """Brings the cells up to date; those that did not change are left alone."""
@@ -141,6 +163,7 @@ class LadderScreen(WorkbenchScreen):
     def _show_detail(self) -> None:
         """What the table has no room for, of the rung under the cursor."""
         if row := self._chosen():
+            self.run = row.run
             view = self._views.get(row.run)
             best = view.summary.best_val_accuracy if view else None
             self.query_one("#detail", Static).update(detail(row, best), layout=False)

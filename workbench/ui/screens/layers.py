@@ -37,7 +37,7 @@ class LayersScreen(LayersView):
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._run = run
+        self.run = run
         self._stage: int | None = None  # None follows the stage at work
         self._view: RunView | None = None
         self._spec: ExperimentSpec | None = None
@@ -45,7 +45,7 @@ class LayersScreen(LayersView):
 
     def heading(self) -> Text:
         """The run, and how it stands."""
-        text = Text.assemble((safe_text(self._run, 40), "bold"), "  layers")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  layers")
         if self._view:
             text.append(f"   {self._view.summary.state.word}, {self._place()}", "dim")
         return text
@@ -76,7 +76,7 @@ class LayersScreen(LayersView):
         self.query_one(LayerTable).toggle_block()
 
     def runs_changed(self, runs: Runs) -> None:
-        view = next((view for view in runs if view.name == self._run), None)
+        view = next((view for view in runs if view.name == self.run), None)
         if view is not None and view is self._view:
             return
         if view is not None:
@@ -127,7 +127,7 @@ class LayersScreen(LayersView):
 
     def _title(self) -> Text:
         if self._view is None:
-            return Text(f"There is no run {safe_text(self._run, 40)} in the workspace.")
+            return Text(f"There is no run {safe_text(self.run, 40)} in the workspace.")
         if self._spec is None:
             return Text("Its spec is of another version; what it told of its layers is shown.")
         return Text(network_in_words(self._spec))

@@ -41,14 +41,14 @@ class LayersStep(LayersView):
         draft: with the facts of its images.
         spec: what it comes to now.
         figures: what the machine was measured to do; None where it was not.
-        on_done: called with the changed spec when the choice is made.
+        go_on: called with the changed spec when the choice is made; leads on over this screen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_row", "Toggle", id="toggle"),
         Binding("u", "upper", "Upper only", id="upper"),
         # First in line: the table would take the key for itself.
-        Binding("enter", "done", "Done", id="done", priority=True),
+        Binding("enter", "go_on", "Go on", id="layers.go_on", priority=True),
         *(Binding(key, f"mend({i})", show=False) for i, key in enumerate(MEND_KEYS)),
     ]
     TRUTH = False
@@ -58,7 +58,7 @@ class LayersStep(LayersView):
         draft: Draft,
         spec: ExperimentSpec,
         figures: Figures | None,
-        on_done: Callable[[ExperimentSpec], None],
+        go_on: Callable[[ExperimentSpec], None],
     ) -> None:
         assert draft.facts is not None
         super().__init__()
@@ -67,7 +67,7 @@ class LayersStep(LayersView):
         self._facts = draft.facts
         self._images = expected_images(draft.facts, spec.data.split)
         self._speed = figures.speed if figures else None
-        self._on_done = on_done
+        self._go_on = go_on
         self._stage: int | None = None  # None is the last one, which the choice is about
         self._refusal = ""
 
@@ -117,10 +117,10 @@ class LayersStep(LayersView):
         if index < len(advice):
             self._change(advice[index].mend)
 
-    def action_done(self) -> None:
-        """Hands the spec over and goes back."""
-        self.action_back()
-        self._on_done(self.spec)
+    def action_go_on(self) -> None:
+        """Hands the spec over: next is the start."""
+        self._go_on(self.spec)
+        self.refresh_heading()
 
     def _change(self, settings: Settings) -> None:
         """Takes settings over, the draft too, where the spec allows them; else says why not."""

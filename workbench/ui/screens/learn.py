@@ -1,30 +1,30 @@
 """The chapter's claims as experiments: which there are, what came out, and trying one."""
 
-import subprocess
-from contextlib import suppress
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, ScrollableContainer
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from workbench.datasets.catalogue import fetch
-from workbench.errors import UserError
 from workbench.learn.catalogue import EXPERIMENTS, Experiment
-from workbench.learn.keeping import newest_results
 from workbench.learn.results import Results
+from workbench.learn.variants import Setting
 from workbench.text import safe_lines, safe_text
-from workbench.ui.learn_job import perform, setting_for
-from workbench.ui.learn_text import sheet_text
+from workbench.ui.background import in_background
+from workbench.ui.draft import newest_draft
+from workbench.ui.error_pictures import source_of
+from workbench.ui.learn_job import Images, Job, hindrance, shown_results
+from workbench.ui.learn_text import at_work_text, notice_text, setting_words, sheet_text
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.learn_setting import AskSeeds, PickImages
 
-DATA = "digits"
-BORDERS = 2  # cells beside the text: its margin and the scroll bar
+DIGITS = Images("digits")
+MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll bar
 
 
 class ExperimentList(OptionList):
@@ -41,46 +41,69 @@ class LearnScreen(WorkbenchScreen):
 
     CSS = """
     LearnScreen OptionList { width: 17; height: 1fr; border: none; padding: 0;
-                             background: $background; }
-    LearnScreen #sheet { width: 1fr; height: 1fr; scrollbar-size-vertical: 1;
-                         scrollbar-size-horizontal: 1; padding: 0 0 0 1; }
-    LearnScreen #results { width: auto; }
+                             background: $background; background-tint: $background 0%; }
+    LearnScreen #sheet { height: 1fr; scrollbar-size-vertical: 1; padding: 0 1;
+                         scrollbar-background: $background; scrollbar-color: $panel; }
+    LearnScreen #more { height: 1; padding: 0 1; color: $accent; }
     LearnScreen #progress { height: 1; color: $secondary; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Before the list takes them, which would move its cursor.
+        Binding("pagedown,space", "page(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("d", "data", "Data", id="learn.data", tooltip="try them on other images"),
+        Binding("s", "seeds", "Seeds", id="learn.seeds", tooltip="train with other seeds, or more"),
+        Binding("x", "stop", "Stop", id="learn.stop", tooltip="end what is at work, keep nothing"),
+    ]
 
     class Told(Message):
-        """How far the experiment that is being tried has come."""
+        """How far the job has come."""
 
-        def __init__(self, phase: str, done: int, total: int) -> None:
+        def __init__(self, job: Job, phase: str, done: int, total: int) -> None:
             super().__init__()
-            self.words = f"{phase} {done:,} of {total:,}" if total else phase
+            self.job = job
+            self.step = (phase, done, total)
 
         def can_replace(self, message: Message) -> bool:
             """Only the newest counts."""
             return isinstance(message, LearnScreen.Told)
 
-    class Tried(Message):
-        """An experiment has ended: with results, or with the reason why there are none."""
+    class Ended(Message):
+        """The job has ended: with a setting, with results too, or with the reason why not."""
 
-        def __init__(self, results: Results | None, problem: str = "") -> None:
+        def __init__(
+            self,
+            job: Job,
+            setting: Setting | None = None,
+            results: Results | None = None,
+            problem: str = "",
+        ) -> None:
             super().__init__()
+            self.job = job
+            self.setting = setting
             self.results = results
             self.problem = problem
 
     def __init__(self) -> None:
         super().__init__()
         self._names = tuple(EXPERIMENTS)
+        self._images = DIGITS
+        self._setting: Setting | None = None  # of the images; None before they were looked at
+        self._seeds: tuple[int, ...] = ()  # () for each experiment's own
         self._kept: dict[str, Results | None] = {}
-        self._trying: Experiment | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._left = False
+        self._job: Job | None = None
+        self._step = ("begins", 0, 0)
+        self._failed: Experiment | None = None  # what could not be tried; None: the images
+        self._problem = ""
 
     def compose_body(self) -> ComposeResult:
-        """The list, the sheet beside it, and a line for what is going on."""
+        """The list, the sheet beside it with a line for what is below, and what is going on."""
         with Horizontal():
             yield ExperimentList(*(Option(name) for name in self._names))
-            with ScrollableContainer(id="sheet"):
-                yield Static(id="results")
+            with Vertical():
+                with VerticalScroll(id="sheet", can_focus=False):
+                    yield Static(id="results")
+                yield Static(id="more")
         yield Static(id="progress")
 
     def heading(self) -> Text:
@@ -90,14 +113,15 @@ class LearnScreen(WorkbenchScreen):
 
     def concepts(self) -> tuple[str, ...]:
         """Those of the experiment under the cursor."""
-        at = self.query_one(OptionList).highlighted
-        return EXPERIMENTS[self._names[at or 0]].concepts
+        return self._chosen.concepts
 
     def on_mount(self) -> None:
         """Reads what was kept."""
         super().on_mount()
-        workspace = self.workbench.workspace
-        self._kept = {name: newest_results(workspace, name) for name in self._names}
+        sheet = self.query_one("#sheet")
+        for attribute in ("scroll_y", "virtual_size"):
+            self.watch(sheet, attribute, self._tell_more, init=False)
+        self._read_kept()
         names = self.query_one(OptionList)
         names.focus()
         names.highlighted = 0
@@ -105,68 +129,171 @@ class LearnScreen(WorkbenchScreen):
     def on_unmount(self) -> None:
         """Ends what is being tried."""
         super().on_unmount()
-        self._left = True
-        if self._process is not None:
-            with suppress(OSError):
-                self._process.terminate()
+        if self._job is not None:
+            self._job.stop.ask()
 
     def on_resize(self) -> None:
         """Text as wide as there is room."""
         super().on_resize()
-        self._draw()
+        self.call_after_refresh(self._draw)
+
+    @property
+    def _chosen(self) -> Experiment:
+        """The experiment under the cursor."""
+        return EXPERIMENTS[self._names[self.query_one(OptionList).highlighted or 0]]
+
+    def _read_kept(self) -> None:
+        workspace, images = self.workbench.workspace, self._images
+        self._kept = {name: shown_results(workspace, name, images) for name in self._names}
+
+    # Drawing
 
     @on(OptionList.OptionHighlighted)
-    def _draw(self) -> None:
-        at = self.query_one(OptionList).highlighted
-        if at is None:
-            return
-        name = self._names[at]
-        width = max(self.query_one("#sheet").size.width - BORDERS, 40)
-        text = sheet_text(EXPERIMENTS[name], self._kept.get(name), width, self.workbench.utf8)
-        self.query_one("#results", Static).update(text)
+    def _draw_from_the_top(self) -> None:
         self.query_one("#sheet").scroll_home(animate=False)
+        self._draw()
+
+    def _draw(self) -> None:
+        """The sheet, and the line of what is going on or what enter would do."""
+        experiment, sheet, utf8 = self._chosen, self.query_one("#sheet"), self.workbench.utf8
+        width, rows = max(sheet.size.width - MARGINS, 40), max(sheet.size.height, 1)
+        hindered = hindrance(experiment, self._setting) if self._setting else ""
+        now = self._now(experiment, hindered, width)
+        text = sheet_text(experiment, self._kept.get(experiment.name), width, rows, utf8, now)
+        self.query_one("#results", Static).update(text)
+        self.query_one("#progress", Static).update(Text(self._going_on(experiment, hindered)))
+        self.call_after_refresh(self._tell_more)
+
+    def _now(self, experiment: Experiment, hindered: str, width: int) -> Text | None:
+        """What is going on with the experiment, or in its way."""
+        colors = self.app.theme_variables
+        if self._job and self._job.experiment is experiment:
+            on = setting_words(self._job.images.name, self._job.seeds)
+            return at_work_text(on, *self._step, self.workbench.utf8)
+        if self._problem and self._failed in (None, experiment):
+            return notice_text(self._problem, width, colors.get("error", ""))
+        if hindered:
+            words = f"Not to be tried on {safe_text(self._images.name, 60)}: {hindered} d: others."
+            return notice_text(words, width, colors.get("warning", ""))
+        return None
+
+    def _going_on(self, experiment: Experiment, hindered: str) -> str:
+        if self._job is None:
+            on = setting_words(self._images.name, self._seeds or experiment.seeds)
+            return "" if hindered else f"enter tries {experiment.name} on {on}"
+        phase, done, total = self._step
+        counted = f" {done:,} of {total:,}" if total else ""
+        return f"{self._job.title}: {safe_text(phase, 40)}{counted}"
+
+    def _tell_more(self) -> None:
+        """Says so while the sheet goes on below."""
+        sheet = self.query_one("#sheet")
+        more = sheet.scroll_offset.y < sheet.max_scroll_y
+        self.query_one("#more", Static).update("more below: PgDn" if more else "")
+
+    def action_page(self, step: int) -> None:
+        """Scrolls the sheet; the list keeps the arrow keys."""
+        sheet = self.query_one("#sheet")
+        if step > 0:
+            sheet.scroll_page_down(animate=False)
+        else:
+            sheet.scroll_page_up(animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offers to stop what is at work, and other images and seeds while nothing is."""
+        if action == "stop":
+            return self._job is not None
+        return action not in ("data", "seeds") or self._job is None
+
+    # Images and seeds
+
+    def action_data(self) -> None:
+        """Asks which images, and looks at them."""
+        workspace, runs = self.workbench.workspace, self.workbench.runs
+
+        def newest() -> str:
+            draft = newest_draft(workspace)
+            if draft is not None and draft.source is not None:
+                return str(draft.source)
+            return next(filter(None, map(source_of, runs)), "")
+
+        def answered(images: Images | None) -> None:
+            if images is not None and self._job is None:
+                self._begin(Job(None, images))
+
+        def ask(source: str) -> None:
+            self.app.push_screen(PickImages(source, self.workbench.utf8), answered)
+
+        in_background(self, newest, ask)
+
+    def action_seeds(self) -> None:
+        """Asks which seeds."""
+
+        def answered(seeds: tuple[int, ...] | None) -> None:
+            if seeds is not None:
+                self._seeds = seeds
+                self._draw()
+
+        self.app.push_screen(AskSeeds(self._seeds), answered)
+
+    # Trying
 
     @on(OptionList.OptionSelected)
-    def _try(self, event: OptionList.OptionSelected) -> None:
-        if self._trying is not None:
-            words = f"{self._trying.name} is still at work; escape ends it."
+    def _try(self) -> None:
+        experiment = self._chosen
+        if self._job is not None:
+            words = f"{self._job.title} is still at work; x stops it."
             self.notify(words, severity="warning")
-            return
-        self._trying = EXPERIMENTS[self._names[event.option_index]]
-        self._perform(self._trying)
+        elif not (self._setting and hindrance(experiment, self._setting)):
+            seeds = self._seeds or experiment.seeds
+            self._begin(Job(experiment, self._images, seeds))
+
+    def action_stop(self) -> None:
+        """Ends what is at work; nothing of it is kept."""
+        if self._job is not None:
+            self._job.stop.ask()
+
+    def _begin(self, job: Job) -> None:
+        self._job, self._step, self._problem = job, ("begins", 0, 0), ""
+        self._draw()
+        self.refresh_bindings()
+        self._perform(job)
 
     @work(thread=True, exclusive=True, group="learn", exit_on_error=False)
-    def _perform(self, experiment: Experiment) -> None:
+    def _perform(self, job: Job) -> None:
         workspace = self.workbench.workspace
 
         def tell(phase: str, done: int, total: int) -> None:
-            self.post_message(self.Told(phase, done, total))
-
-        def started(process: "subprocess.Popen[bytes]") -> None:
-            self._process = process
-            if self._left:  # the screen went while the worker was being started
-                process.terminate()
+            self.post_message(self.Told(job, phase, done, total))
 
         try:
-            setting = setting_for(fetch(DATA, workspace, tell), progress=tell)
-            results = perform(workspace, experiment, setting, DATA, experiment.seeds, tell, started)
-        except (UserError, OSError) as error:
-            self.post_message(self.Tried(None, str(error)))
+            setting, results = job.perform(workspace, tell)
+        except Exception as error:  # whatever it is: the job has ended
+            problem = str(error) or type(error).__name__
+            self.post_message(self.Ended(job, problem=problem))
         else:
-            self.post_message(self.Tried(results))
+            self.post_message(self.Ended(job, setting, results))
 
     @on(Told)
     def _told(self, event: Told) -> None:
-        if self._trying is not None:
-            words = f"{self._trying.name}: {event.words}"
-            self.query_one("#progress", Static).update(Text(safe_text(words)))
+        if event.job is self._job:
+            self._step = event.step
+            self._draw()
 
-    @on(Tried)
-    def _tried(self, event: Tried) -> None:
-        self._trying = self._process = None
-        self.query_one("#progress", Static).update("")
-        if event.results is None:
-            self.notify(safe_lines(event.problem), severity="error", timeout=15)
-            return
-        self._kept[event.results.experiment] = event.results
+    @on(Ended)
+    def _ended(self, event: Ended) -> None:
+        job, self._job = event.job, None
+        if event.problem and job.stop.asked:
+            self.notify(f"{job.title}: stopped.")
+        elif event.problem:
+            self._failed, self._problem = job.experiment, safe_lines(event.problem)
+            self.query_one("#sheet").scroll_home(animate=False)
+        if event.setting is not None:
+            self._setting, self._images = event.setting, job.images
+        if event.results is not None:
+            self._kept[event.results.experiment] = event.results
+            self.query_one("#sheet").scroll_home(animate=False)
+        elif event.setting is not None:
+            self._read_kept()
         self._draw()
+        self.refresh_bindings()

@@ -1,11 +1,11 @@
 """A list of runs to choose one from, over a screen."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
@@ -14,6 +14,14 @@ from textual.widgets.option_list import Option
 
 from workbench.text import safe_text
 from workbench.ui.feed import RunView
+from workbench.ui.home_text import COLUMNS, VALIDATION, column_widths, run_cells
+
+if TYPE_CHECKING:
+    from workbench.ui.app import WorkbenchApp
+
+ROOM = 90  # of a terminal in which home's columns are as wide as they are here
+SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
+MARK_TOLD = f"{VALIDATION}: on validation images"
 
 
 class PickRun(ModalScreen[str | None]):
@@ -23,6 +31,10 @@ class PickRun(ModalScreen[str | None]):
         none: what the choice of none says; "" for no such choice.
     """
 
+    CSS = """
+    PickRun .dialog { width: 76; max-width: 100%; }
+    PickRun #told { color: $secondary; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
 
     def __init__(self, question: str, runs: Sequence[RunView], none: str = "") -> None:
@@ -36,10 +48,11 @@ class PickRun(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*self._options())
+            yield Static(f"enter chooses, escape cancels   {MARK_TOLD}", id="told")
 
     def _options(self) -> list[Option]:
         none = [Option(Text(self._none, style="italic"))] if self._none else []
-        return none + [Option(_line(view)) for view in self._runs]
+        return none + [Option(run_line(view, self.app)) for view in self._runs]
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -47,7 +60,14 @@ class PickRun(ModalScreen[str | None]):
         self.dismiss(self._runs[index].name if index >= 0 else "")
 
 
-def _line(view: RunView) -> Text:
-    best = view.summary.best_val_accuracy
-    figure = "-" if best is None else f"{best:.3f}"
-    return Text(f"{safe_text(view.name, 24):<26}{safe_text(view.summary.strategy, 20):<22}{figure}")
+def run_line(view: RunView, app: "App[Any]") -> Text:
+    """State, name, recipe and accuracy of a run in 62 cells, as home shows them."""
+    utf8, theme = cast("WorkbenchApp", app).utf8, app.theme_variables
+    widths = column_widths(ROOM)
+    cells = dict(zip(COLUMNS, run_cells(view, ROOM, utf8, theme), strict=True))
+    line = Text(no_wrap=True, end="")
+    for title in SHOWN:
+        line.append_text(cells[title])
+        line.append(" " * (widths[title] + 1 - cells[title].cell_len))
+    line.rstrip()
+    return line

@@ -23,6 +23,7 @@ from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.corrections import CorrectionsScreen
 from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.layers import LayersScreen
+from workbench.ui.screens.sureness import SurenessScreen
 from workbench.ui.screens.take_home import TakeHomeScreen
 from workbench.ui.widgets.path_field import typed_path
 from workbench.ui.widgets.predictions import Predictions
@@ -30,6 +31,8 @@ from workbench.ui.widgets.result_tables import ConfusionMatrix, LabelTable
 from workbench.ui.widgets.worst_errors import WorstErrors
 
 VIEWS = ("matrix", "classes", "errors", "predictions")
+CLASSES = "precision and recall of each label"
+MORE = "s: calibration, ROC; i: Grad-CAM, activations; t: report, ONNX, script"
 GAP = 4  # cells between the matrix and the labels beside it
 
 
@@ -40,7 +43,7 @@ class ResultsScreen(WorkbenchScreen):
         run: its name.
     """
 
-    CONCEPTS = ("confusion-matrix", "interval", "validation", "overfitting")
+    CONCEPTS = ("confusion-matrix", "interval", "validation", "overfitting", "calibration")
     CSS = """
     ResultsScreen {
         #summary { height: auto; margin-bottom: 1; }
@@ -52,20 +55,21 @@ class ResultsScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "view('matrix')", "Matrix", id="matrix"),
-        Binding("c", "view('classes')", "Classes", id="classes"),
-        Binding("e", "view('errors')", "Errors", id="errors"),
+        Binding("m", "view('matrix')", "Matrix", id="matrix", tooltip="what is taken for what"),
+        Binding("c", "view('classes')", "Classes", id="classes", tooltip=CLASSES),
+        Binding("e", "view('errors')", "Errors", id="errors", tooltip="the worst, as pictures"),
         Binding("x", "correct", "Correct", id="results.correct"),
-        Binding("L", "layers", "Layers", id="layers"),
+        Binding("t", "take_home", "Take home", id="take-home"),
+        Binding("n", "next_rung", "Next", id="results.next", tooltip="the experiment to do next"),
         Binding("i", "inside", "Inside", id="inside"),
+        Binding("s", "sureness", "How sure", id="sureness"),
         Binding("p", "predict", "Predict", id="predict"),
-        Binding("n", "next_rung", "Next", id="results.next"),
-        Binding("t", "take_home", "Take home", show=False, id="take-home"),
+        Binding("L", "layers", "Layers", id="layers"),
     ]
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._run = run
+        self.run = run
         self._view: RunView | None = None
         self._results: Results | None = None
         self._rung: NextRung | None = None
@@ -84,7 +88,7 @@ class ResultsScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """The run, and how it stands."""
-        text = Text.assemble((safe_text(self._run, 40), "bold"), "  results")
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  results")
         if self._view:
             summary = self._view.summary
             what = safe_text(summary.preset or summary.strategy, 30)
@@ -101,12 +105,12 @@ class ResultsScreen(WorkbenchScreen):
         self._show_view()
 
     def runs_changed(self, runs: Runs) -> None:
-        view = next((view for view in runs if view.name == self._run), None)
+        view = next((view for view in runs if view.name == self.run), None)
         known = self._view
         self._view = view
         self.refresh_heading()
         if view is None:
-            self._say(f"There is no run {safe_text(self._run, 40)} in the workspace.")
+            self._say(f"There is no run {safe_text(self.run, 40)} in the workspace.")
         elif self._results is None or known is None or known.summary != view.summary:
             self._read(view)
 
@@ -131,6 +135,8 @@ class ResultsScreen(WorkbenchScreen):
         self.query_one(ConfusionMatrix).fill(results, self.workbench.utf8)
         self.query_one(LabelTable).fill(results)
         self._show_view()
+        if self.focused is None:  # the arrow keys scroll at once
+            self.query_one(f"#{self._shown}").focus()
         workspace, utf8 = self.workbench.workspace, self.workbench.utf8
         self.query_one(WorstErrors).draw(workspace, view, results.worst, utf8)
 
@@ -153,7 +159,7 @@ class ResultsScreen(WorkbenchScreen):
         self.query_one("#summary", Static).update(hanging(lines, room, console))
         self._rung = next_rung(view.spec, view.history, results)
         words = [named_line("next", self._rung.words)] if self._rung else []
-        words.append(named_line("take home", "t: a report, Keras, ONNX, LiteRT, a plain script"))
+        words.append(named_line("more", MORE))
         self.query_one("#next", Static).update(hanging(words, room, console))
         self.refresh_bindings()
 
@@ -180,16 +186,21 @@ class ResultsScreen(WorkbenchScreen):
 
     def action_layers(self) -> None:
         """What was frozen, and what moved."""
-        self.app.push_screen(LayersScreen(self._run))
+        self.app.push_screen(LayersScreen(self.run))
 
     def action_take_home(self) -> None:
         """A report, the model in other formats, a script."""
         if self._view is not None:
             self.app.push_screen(TakeHomeScreen(self._view))
 
+    def action_sureness(self) -> None:
+        """Calibration, and what a threshold does."""
+        if self._view is not None:
+            self.app.push_screen(SurenessScreen(self._view))
+
     def action_inside(self) -> None:
         """What the network sees."""
-        self.app.push_screen(InsideScreen(self._run))
+        self.app.push_screen(InsideScreen(self.run))
 
     def action_predict(self) -> None:
         """Lets the path of other images be typed, and has a worker say what is in them."""
@@ -215,15 +226,16 @@ class ResultsScreen(WorkbenchScreen):
 
     def action_correct(self) -> None:
         """Which labels are wrong, and a run without those errors."""
-        self.app.push_screen(CorrectionsScreen(self._run))
+        self.app.push_screen(CorrectionsScreen(self.run))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers the next rung where there is one, and among the errors to set labels right."""
-        among_errors = self._shown == "errors" and self._results is not None
+        """Offers the other views, the next rung, and among the errors to set labels right."""
         if action == "correct":
-            return among_errors
-        if action == "view" and parameters == ("errors",):  # its key makes room for the other
-            return not among_errors
+            return self._shown == "errors" and self._results is not None
+        if action == "view":
+            return parameters != (self._shown,)
+        if action == "sureness":
+            return self._results is not None
         return action != "next_rung" or bool(self._rung and self._rung.preset)
 
     def action_next_rung(self) -> None:

@@ -27,20 +27,26 @@ class KeepsakeList(OptionList):
 class TakeHomeScreen(WorkbenchScreen):
     """What there is at the left, what it is and what was made at the right.
 
-    All of it is made in the folder that the app was started in; what is there stays.
+    What is there already stays.
+
+    Args:
+        into: the folder that all of it is made in; left out: the one the app was started in.
     """
 
+    CONCEPTS = ("preprocessing",)
     CSS = """
     TakeHomeScreen OptionList { width: 26; height: 1fr; border: none; padding: 0;
-                                background: $background; }
+                                background: $background; background-tint: $background 0%; }
     TakeHomeScreen #sheet { width: 1fr; height: 1fr; padding: 0 0 0 1; }
     TakeHomeScreen #progress { height: 1; color: $secondary; }
     """
 
-    def __init__(self, view: RunView) -> None:
+    def __init__(self, view: RunView, into: Path | None = None) -> None:
         super().__init__()
+        self.run = view.name
         self._view = view
-        self._into = Path.cwd()
+        self.run = view.name
+        self._into = into or Path.cwd()
         self._made: dict[int, str] = {}
         self._at_work: int | None = None
 

@@ -48,19 +48,19 @@ class TrainScreen(WorkbenchScreen):
     CONCEPTS = ("overfitting", "validation", "smoothing")
     CSS_PATH = "train.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop", id="stop", tooltip="Save a checkpoint and end the training"),
+        Binding("x", "stop", "Stop", id="stop", tooltip="save a checkpoint and end the training"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("R", "results", "Results", key_display="R", id="results"),
-        Binding("q", "back", "Leave", id="leave", tooltip="The run goes on without this screen"),
-        Binding("escape", "back", "Back", show=False, id="back"),
+        Binding("q", "back", "Leave", id="leave", tooltip="the run goes on without this screen"),
+        Binding("escape", "back", "Leave: the run goes on", show=False, id="back"),
         Binding("s", "look('smooth')", "Smooth", id="smooth", tooltip="+ and - change how much"),
         Binding("plus", "look('smoother')", "Smoother", show=False, id="smoother"),
         Binding("minus", "look('rougher')", "Rougher", show=False, id="rougher"),
-        Binding("l", "look('log')", "Log scale", id="log"),
-        Binding("z", "look('zoom')", "Zoom", id="zoom"),
-        Binding("o", "overlay", "Overlay", id="overlay"),
+        Binding("l", "look('log')", "Log", id="log", tooltip="loss on a logarithmic scale"),
+        Binding("z", "look('zoom')", "Zoom", id="zoom", tooltip="loss or accuracy alone"),
+        Binding("o", "overlay", "Overlay", id="overlay", tooltip="another run's curves below"),
         Binding("L", "layers", "Layers", key_display="L", id="layers"),
-        Binding("n", "note", "Note", id="note"),
+        Binding("n", "note", "Note", id="note", tooltip="a line kept with the run"),
     ]
 
     def __init__(self, run: str) -> None:

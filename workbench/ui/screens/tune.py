@@ -1,8 +1,6 @@
 """Trying before training: what a range test and a search have in common on the screen."""
 
-import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -23,6 +21,7 @@ from workbench.text import safe_lines, safe_text
 from workbench.ui.draft import Draft
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Ask
+from workbench.ui.stopping import Stop
 from workbench.ui.strategy_text import value_in_words
 from workbench.ui.widgets.step_rail import rail_heading
 
@@ -92,8 +91,7 @@ class TuneScreen(WorkbenchScreen):
         self.count = self.BOUNDS.usual
         self.at_work = False
         self._use = use
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = False
+        self._stop = Stop()
 
     # What each kind has of its own
 
@@ -190,14 +188,11 @@ class TuneScreen(WorkbenchScreen):
 
     def action_stop(self) -> None:
         """Ends the worker; what came so far stays."""
-        self._stopped = True
-        if self._process is not None:
-            with suppress(OSError):
-                self._process.terminate()
+        self._stop.ask()
 
     def action_begin(self) -> None:
         """Has a worker do it."""
-        self.at_work, self._stopped = True, False
+        self.at_work, self._stop = True, Stop()
         self.refresh_bindings()
         self.show_about(self.about())
         self._say("Starting a worker.")
@@ -206,10 +201,7 @@ class TuneScreen(WorkbenchScreen):
 
     @work(thread=True, exclusive=True, group="tune", exit_on_error=False)
     def _perform(self, request: dict[str, Any]) -> None:
-        def began(process: "subprocess.Popen[bytes]") -> None:
-            self._process = process
-            if self._stopped:  # while it was being started
-                process.terminate()
+        stop, workspace = self._stop, self.workbench.workspace
 
         def on_event(event: Event) -> None:
             if event["event"] == "progress":
@@ -218,11 +210,10 @@ class TuneScreen(WorkbenchScreen):
             else:
                 self.post_message(self.Came(event))
 
-        workspace = self.workbench.workspace
         try:
-            result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, began)
+            result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, stop.started)
         except (UserError, OSError) as error:
-            self.post_message(self.Ended(None, "" if self._stopped else str(error)))
+            self.post_message(self.Ended(None, "" if stop.asked else str(error)))
         else:
             self.post_message(self.Ended(result))
 
@@ -241,8 +232,8 @@ class TuneScreen(WorkbenchScreen):
 
     @on(Ended)
     def _ended(self, event: Ended) -> None:
-        self.at_work, self._process = False, None
-        self._say("Stopped." if self._stopped else "")
+        self.at_work = False
+        self._say("Stopped." if self._stop.asked else "")
         if event.problem:
             self.notify(safe_lines(event.problem), severity="error", timeout=15)
         self.ended(event.result or {})

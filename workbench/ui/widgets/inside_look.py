@@ -4,7 +4,6 @@ import base64
 import binascii
 import io
 import math
-import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,18 +16,14 @@ from PIL import Image
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from workbench.datasets.npz_source import NpzImages
 from workbench.errors import UserError
-from workbench.runs.jobs import run_job
 from workbench.text import safe_lines, safe_text
 from workbench.ui.halfblocks import fitted
-
-STARTING = "Starting the framework: this takes a few seconds."
+from workbench.ui.widgets.job_part import STARTING, JobPart
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Chosen:
         return copy
 
 
-class InsideLook(Vertical):
+class InsideLook(JobPart):
     """Words over a picture that takes what room there is."""
 
     DEFAULT_CSS = """
@@ -81,7 +76,6 @@ class InsideLook(Vertical):
         super().__init__()
         self._utf8 = utf8
         self._pictures: tuple[np.ndarray, ...] = ()
-        self._process: subprocess.Popen[bytes] | None = None
 
     def compose(self) -> ComposeResult:
         """Words, then the picture."""
@@ -91,10 +85,6 @@ class InsideLook(Vertical):
     def on_resize(self) -> None:
         """More room, a larger picture."""
         self.call_after_refresh(self._draw)
-
-    def on_unmount(self) -> None:
-        """Ends a worker that nobody waits for any more."""
-        self._end_worker()
 
     def say(self, words: str) -> None:
         """Words alone."""
@@ -106,7 +96,7 @@ class InsideLook(Vertical):
         Args:
             request: as `worker.inside` takes it, without the image.
         """
-        self._end_worker()
+        self.end_job()
         self._pictures = ()
         self._draw()
         self.say(STARTING)
@@ -114,18 +104,10 @@ class InsideLook(Vertical):
 
     @work(thread=True, exit_on_error=False)
     def _look(self, request: dict[str, Any], image: Chosen | None) -> None:
-        worker = get_current_worker()
         patterns: list[np.ndarray] = []
 
         def tell(words: str, pictures: Sequence[np.ndarray] = (), problem: bool = False) -> None:
-            if not worker.is_cancelled:  # another look was begun, or the screen was left
-                self.post_message(self.Told(words, pictures, problem))
-
-        def began(process: subprocess.Popen[bytes]) -> None:
-            if worker.is_cancelled:
-                process.terminate()
-            else:
-                self._process = process
+            self.tell(self.Told(words, pictures, problem))
 
         def on_event(event: dict[str, Any]) -> None:
             if event.get("event") == "pattern":
@@ -140,7 +122,7 @@ class InsideLook(Vertical):
                 if image:
                     scratch = stack.enter_context(TemporaryDirectory(prefix="workbench-"))
                     request = {**request, "image": str(image.file(Path(scratch)).absolute())}
-                found = run_job("inside", request, on_event, on_start=began)
+                found = self.run_job("inside", request, on_event)
             words = [str(line) for line in found.get("words", ())]
             pictures = patterns or [_pixels(found.get("preview"))]
             out = Path(str(found.get("out")))
@@ -168,12 +150,6 @@ class InsideLook(Vertical):
                 picture.update(fitted(whole, box.width, box.height, self._utf8), layout=False)
             else:
                 picture.update(Text(), layout=False)
-
-    def _end_worker(self) -> None:
-        self.workers.cancel_node(self)
-        if self._process:
-            self._process.terminate()
-            self._process = None
 
 
 def _pixels(picture: Any) -> np.ndarray:

@@ -29,30 +29,45 @@ class KeyLine(Footer):
 
     @property
     def shown(self) -> list[ActiveBinding]:
-        """What can be pressed, one key for each action; without the command palette."""
+        """What can be pressed, one key for each action, the screen's most important keys first.
+
+        What there is no room for is left out; the command palette, whose key is always there, has
+        it all.
+        """
         found: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
             if active.binding.show:
                 found.setdefault(active.binding.action, active)
-        return list(found.values())
+        room = self.size.width - self._end.cell_len
+        fitting = []
+        for active in found.values():
+            if (cells := self._told(active).cell_len + 1) <= room:
+                fitting.append(active)
+                room -= cells
+        return fitting
 
     @property
     def keys(self) -> Text:
-        """Each key and what it does."""
+        """Each key that is shown, and what it does."""
         return Text(" ").join(self._told(active) for active in self.shown)
 
     def render(self) -> Text:
         """The keys at the left, the command palette's at the right."""
-        line = self.keys
-        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
-        if self.show_command_palette and palette:
-            edge = " " if self.screen.has_class("-ascii") else "▏"
-            end = Text.assemble((edge, self.get_component_rich_style("key-line--edge")))
-            end.append_text(self._told(palette))
-            line.append(" " * max(self.size.width - line.cell_len - end.cell_len - 1, 1))
-            line.append_text(end)
+        line, end = self.keys, self._end
+        line.append(" " * (self.size.width - line.cell_len - end.cell_len))
+        line.append_text(end)
         line.no_wrap = True
         return line
+
+    @property
+    def _end(self) -> Text:
+        """The command palette's key, with a cell on each side."""
+        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
+        if palette is None:
+            return Text()
+        edge = " " if self.screen.has_class("-ascii") else "▏"
+        end = Text.assemble((edge, self.get_component_rich_style("key-line--edge")))
+        return end.append_text(self._told(palette)).append(" ")
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key presses it."""

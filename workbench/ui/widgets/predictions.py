@@ -1,6 +1,5 @@
 """What a model says of other images: their path typed in, a worker's answers in a table."""
 
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,12 @@ from typing import Any
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import DataTable, Input, Static
-from textual.worker import get_current_worker
 
 from workbench.errors import UserError
-from workbench.runs.jobs import run_job
 from workbench.text import safe_lines, safe_text
+from workbench.ui.widgets.job_part import STARTING, JobPart
 from workbench.ui.widgets.path_field import PathField, typed_path
 from workbench.ui.widgets.prediction_rows import (
     LABEL,
@@ -25,12 +22,11 @@ from workbench.ui.widgets.prediction_rows import (
 )
 
 HINT = "The path of an image, or of a folder of them. Enter predicts, escape leaves."
-STARTING = "Starting the framework: this takes a few seconds."
 MOST_SHOWN = 1000  # rows; a folder may hold a million images
 _EDGES = 10  # cells: the screen's padding, that of three columns, and the scroll bar
 
 
-class Predictions(Vertical):
+class Predictions(JobPart):
     """A line for the path over how far it is, over the answers."""
 
     DEFAULT_CSS = """
@@ -51,7 +47,6 @@ class Predictions(Vertical):
         self._model = Path()
         self._asked = ""
         self._rows: list[list[Text]] = []
-        self._process: subprocess.Popen[bytes] | None = None
 
     def compose(self) -> ComposeResult:
         """The line, how far it is, the answers."""
@@ -65,10 +60,6 @@ class Predictions(Vertical):
         """Gives the files what room there is."""
         self._show_rows()
 
-    def on_unmount(self) -> None:
-        """Ends a worker that nobody waits for any more."""
-        self._end_worker()
-
     def ask(self, model: Path) -> None:
         """Lets a path be typed, for this model to look at."""
         self._model = model
@@ -79,39 +70,27 @@ class Predictions(Vertical):
         event.stop()
         if event.value.strip():
             self._asked = event.value
-            self._end_worker()
+            self.end_job()
             self.post_message(self.Told(STARTING))
             self._predict(self._model, typed_path(event.value.strip()).absolute())
 
     @work(thread=True, exit_on_error=False)
     def _predict(self, model: Path, path: Path) -> None:
-        worker = get_current_worker()
-
-        def tell(told: "Predictions.Told") -> None:
-            if not worker.is_cancelled:  # another path was typed, or the screen was left
-                self.post_message(told)
-
-        def began(process: subprocess.Popen[bytes]) -> None:
-            if worker.is_cancelled:
-                process.terminate()
-            else:
-                self._process = process
-
         def on_event(event: dict[str, Any]) -> None:
             if event.get("event") == "progress":
                 done = f"{event.get('phase')}, {event.get('done')} of {event.get('total')}"
-                tell(self.Told(safe_text(done, 60)))
+                self.tell(self.Told(safe_text(done, 60)))
 
         try:
             if not path.exists():  # no need of a framework to say so
                 raise UserError(f"There is no file or folder {safe_text(path)}.")
             request = {"model": str(model), "paths": [str(path)]}
-            answer = run_job("predict", request, on_event, on_start=began)
+            answer = self.run_job("predict", request, on_event)
             found = answer.get("predictions", [])
             rows = [prediction_cells(one, path) for one in found[:MOST_SHOWN]]
-            tell(self.Told(answer_in_words(found, MOST_SHOWN), rows))
+            self.tell(self.Told(answer_in_words(found, MOST_SHOWN), rows))
         except (UserError, OSError, ValueError) as error:
-            tell(self.Told(problem=safe_lines(error)))
+            self.tell(self.Told(problem=safe_lines(error)))
 
     @on(Told)
     def _show(self, told: Told) -> None:
@@ -136,9 +115,3 @@ class Predictions(Vertical):
         )
         for row in self._rows:
             answers.add_row(*row, height=None)
-
-    def _end_worker(self) -> None:
-        self.workers.cancel_node(self)
-        if self._process:
-            self._process.terminate()
-            self._process = None

@@ -18,7 +18,9 @@ from workbench.ui.feed import RunView
 from workbench.ui.results_text import error_text
 from workbench.ui.screens.base import WIDE_COLUMNS
 
-PICTURE, LARGE_PICTURE = (17, 8), (26, 12)  # cells, width and height
+# Cells, width and height: in 24 rows a row of pictures is seen whole, with its words.
+SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
+HIGH_ROWS = 32  # of a terminal that has room for larger ones
 
 
 class WorstErrors(VerticalScroll):
@@ -46,7 +48,10 @@ class WorstErrors(VerticalScroll):
         self, workspace: Workspace, view: RunView, worst: Sequence[WorstError], utf8: bool
     ) -> None:
         """Replaces the pictures; the files may lie on a slow disk."""
-        box = LARGE_PICTURE if self.app.size.width >= WIDE_COLUMNS else PICTURE
+        size = self.app.size
+        box = LARGE_PICTURE if size.width >= WIDE_COLUMNS else PICTURE
+        if size.height < HIGH_ROWS:
+            box = SMALL_PICTURE
         pictures = error_pictures(workspace, view, worst, box, utf8)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(worst, pictures, box))
@@ -58,6 +63,6 @@ class WorstErrors(VerticalScroll):
         grid.min_column_width = drawn.box[0]
         both = zip(drawn.worst, drawn.pictures, strict=True)
         await grid.mount_all(
-            Static(error_text(error, picture, *drawn.box), classes="error")
+            Static(error_text(error, picture, drawn.box[0]), classes="error")
             for error, picture in both
         )

@@ -1,0 +1,264 @@
+"""The command palette: what it finds by which words, and that all it offers can be done."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_home_screen import make_run as make_plain_run
+from test_results_screen import figures, make_run, open_results
+from textual.command import CommandList, Hit
+from textual.content import Content
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+from ui_pilot import drive, until
+
+from workbench.paths import Workspace
+from workbench.runs.lock import take_lock
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.concepts import CONCEPTS
+from workbench.ui.draft import Draft
+from workbench.ui.palette import TITLES, Commands
+from workbench.ui.screens.compare import PickRuns
+from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.screens.home import HomeScreen
+from workbench.ui.screens.inside import InsideScreen
+from workbench.ui.screens.learn import LearnScreen
+from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.screens.sureness import SurenessScreen
+from workbench.ui.screens.take_home import TakeHomeScreen
+from workbench.ui.screens.train import TrainScreen
+from workbench.ui.screens.why import WhyScreen
+from workbench.ui.widgets.path_field import PathField
+
+
+def offers(app: WorkbenchApp) -> dict[str, str]:
+    """What can be done now: the help by the title; no title twice."""
+    found = [(one.title, one.help) for one in app.get_system_commands(app.screen)]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def panel(app: WorkbenchApp) -> list[list[str]]:
+    """What stands in the panel: key and words, line by line."""
+    strips = app.screen._compositor.render_strips()[:-1]
+    lines = [strip.text.partition("▏")[2].strip() for strip in strips]
+    return [line.split(maxsplit=1) for line in lines if line]
+
+
+async def found(app: WorkbenchApp, query: str) -> list[str]:
+    """The titles that a query finds, the best first."""
+    hits = [hit async for hit in Commands(app.screen).search(query)]
+    ranked = sorted(hits, key=lambda hit: hit.score, reverse=True)
+    return [str(hit.match_display) for hit in ranked if isinstance(hit, Hit)]
+
+
+async def choose(app: WorkbenchApp, pilot: Pilot[Any], query: str, title: str) -> None:
+    """Types a query and takes what is found first."""
+    await pilot.press("ctrl+p", *query)
+    commands = app.screen.query_one(CommandList)
+
+    def first() -> str:
+        return str(commands.options[0].prompt) if commands.option_count else ""
+
+    await until(pilot, lambda: first().startswith(title), title)
+    await pilot.press("enter")
+
+
+async def see(app: WorkbenchApp, pilot: Pilot[Any], *names: str) -> None:
+    """Waits until home shows the runs, the cursor on the first."""
+    await until(pilot, lambda: app.screen.run == names[0], names[0])  # type: ignore[attr-defined]
+    assert {view.name for view in app.runs} == set(names)
+
+
+@pytest.mark.parametrize("query", ["calibration", "roc", "threshold"])
+def test_how_sure_a_run_is_is_found_by_the_words_of_the_field(tmp_path: Path, query: str) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await choose(app, pilot, query, TITLES["sureness"])
+        await until(pilot, lambda: isinstance(app.screen, SurenessScreen), "the screen")
+
+    drive(tmp_path, play)
+
+
+@pytest.mark.parametrize("query", ["onnx", "report", "tensorboard", "litert keras", "export"])
+def test_taking_home_is_found_by_what_is_taken(tmp_path: Path, query: str) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        await choose(app, pilot, query, TITLES["take-home"])
+        await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
+
+    drive(tmp_path, play)
+
+
+def test_a_way_of_looking_inside_is_found_before_its_explanation(tmp_path: Path) -> None:
+    make_run(tmp_path, figures())
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "test 0.9000")
+        for query in ("grad", "Grad-CAM", "gradcam", "cam filters"):
+            assert (await found(app, query))[0] == TITLES["inside"]
+        assert "Explain: grad cam" in await found(app, "grad cam")
+        await choose(app, pilot, "grad", TITLES["inside"])
+        await until(pilot, lambda: isinstance(app.screen, InsideScreen), "the screen")
+
+    drive(tmp_path, play)
+
+
+def test_runs_are_compared_from_home(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_plain_run(tmp_path, name, 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await see(app, pilot, "second", "first")
+        await choose(app, pilot, "compare", TITLES["compare"])
+        await until(pilot, lambda: isinstance(app.screen, PickRuns), "the question")
+        assert app.screen.query_one(OptionList).option_count == 1
+
+    drive(tmp_path, play)
+
+
+def test_a_concept_is_explained(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await choose(app, pilot, "augmentation", "Explain: augmentation")
+        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "the screen")
+        title = CONCEPTS["augmentation"].title
+        shown = app.screen.query_one("#title")
+        await until(pilot, lambda: str(shown.render()) == title, title)
+        assert await found(app, "epochs batches") == ["Explain: batches"]  # in its text
+        assert await found(app, "no-such-word") == []
+        assert await found(app, "-") == []
+
+    drive(tmp_path, play)
+
+
+def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
+    make_plain_run(tmp_path, "over", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        finished = {"results", "take-home", "inside", "predict", "results.correct"}
+        await see(app, pilot, "over")
+        assert {TITLES[name] for name in ("layers", *finished)} <= set(offers(app))
+        assert offers(app)[TITLES["take-home"]] == "run over"
+        assert not {TITLES[name] for name in ("compare", "resume", "stop")} & set(offers(app))
+
+        make_plain_run(tmp_path, "halted", 0.5, end="stopped")
+        await until(pilot, lambda: len(app.runs) == 2, "another run")
+        await until(pilot, lambda: TITLES["compare"] in offers(app), "two to compare")
+        assert offers(app)[TITLES["resume"]] == "run halted"  # by the first run that allows it
+        assert TITLES["stop"] not in offers(app)
+        await app.push_screen(TrainScreen("halted"))
+        await until(pilot, lambda: TITLES["resume"] in offers(app), "its keys")
+        assert offers(app)[TITLES["resume"]] == "key r"
+        assert not {TITLES[name] for name in finished} & set(offers(app))
+
+    drive(tmp_path, play)
+
+
+def test_a_run_at_work_is_stopped_from_any_screen_about_it(tmp_path: Path) -> None:
+    busy = make_plain_run(tmp_path, "busy", 0.5, end="")
+    lock = take_lock(busy.lock_path)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await see(app, pilot, "busy")
+        await app.push_screen(TrainScreen("busy"))
+        await choose(app, pilot, "freeze", TITLES["layers"])
+        await until(pilot, lambda: type(app.screen).__name__ == "LayersScreen", "its layers")
+        assert not {TITLES["layers"], TITLES["results"], TITLES["resume"]} & set(offers(app))
+        await choose(app, pilot, "stop", TITLES["stop"])
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert list(offers(app)) == ["No", "Yes"]  # a question is there to be answered
+        await pilot.press("y")
+        await until(pilot, lambda: (busy.control / "stop").exists(), "the request")
+
+    drive(tmp_path, play)
+    os.close(lock)
+
+
+def test_keys_that_the_line_does_not_show_are_offered_and_pressed(tmp_path: Path) -> None:
+    make_plain_run(tmp_path, "over", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await see(app, pilot, "over")
+        assert {"Filter: by a part of name, strategy or state", "Quit"} <= set(offers(app))
+        assert "Open" not in offers(app)  # which is a line of its own for every run
+        assert offers(app)["Open over"] == "finished"
+        await app.push_screen(TrainScreen("over"))
+        await until(pilot, lambda: "Smoother" in offers(app), "the keys")
+        assert "Open over" not in offers(app)
+        await choose(app, pilot, "note", "Note: a line kept with the run")
+        await until(pilot, lambda: type(app.screen).__name__ == "Ask", "the question")
+
+    drive(tmp_path, play)
+
+
+def test_predicting_leads_to_the_line_for_a_path(tmp_path: Path) -> None:
+    run = make_run(tmp_path, figures())
+    run.model_path.write_bytes(b"a model")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await see(app, pilot, "birds")
+        await choose(app, pilot, "predict", TITLES["predict"])
+        await until(pilot, lambda: isinstance(app.focused, PathField), "the line")
+        assert isinstance(app.screen, ResultsScreen)
+
+    drive(tmp_path, play)
+
+
+def test_what_is_tried_before_training_is_told_of_everywhere(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        rate = TITLES["strategy.find-rate"]
+        assert offers(app)[rate] == "key f of a new experiment's strategy step"
+        assert (await found(app, "learning rate"))[0] == rate
+        await app.push_screen(StrategyScreen(Draft(Workspace(tmp_path))))
+        assert offers(app).get(rate, "key f") == "key f"
+        await app.push_screen(WhyScreen(("learning-rate",)))  # the step is one key back
+        assert rate not in offers(app)
+
+    drive(tmp_path, play)
+
+
+def test_a_screen_is_not_offered_where_it_is_in_front(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await choose(app, pilot, "experiments", TITLES["learn"])
+        await until(pilot, lambda: isinstance(app.screen, LearnScreen), "the screen")
+        assert TITLES["learn"] not in offers(app)
+        assert TITLES["machine"] in offers(app)
+
+    drive(tmp_path, play)
+
+
+def test_what_is_found_takes_one_line_each_and_no_markup(tmp_path: Path) -> None:
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        helps = {hit.help async for hit in Commands(app.screen).discover()}
+        plain = [Content.from_markup(one).plain for one in helps]
+        assert max(map(len, plain)) == 80 - 8
+        assert max(map(len, offers(app))) <= 80 - 8
+
+    drive(tmp_path, play)
+
+
+def test_the_panel_lists_the_keys_of_the_screen_alone(tmp_path: Path) -> None:
+    make_plain_run(tmp_path, "over", 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await see(app, pilot, "over")
+        await choose(app, pilot, "keys", "Keys: list them all")
+        keys = ["⏎", "?", "n", "e", "q", "m", "d", "del", "/"]
+        await until(pilot, lambda: [line[0] for line in panel(app)] == keys, "the keys")
+        assert panel(app)[3] == ["e", "Experiments"]
+        make_plain_run(tmp_path, "other", 0.5)
+        await until(pilot, lambda: ["c", "Compare"] in panel(app), "another key")
+        await choose(app, pilot, "keys", "Keys: hide them")
+        await until(pilot, lambda: not panel(app), "their end")
+
+    drive(tmp_path, play)

@@ -1,0 +1,103 @@
+"""Curves of several runs in one plot, a colour a run. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+from textual.color import Color
+
+from workbench.text import safe_text
+from workbench.ui.curves import Figure
+from workbench.ui.feed import RunView
+from workbench.ui.plot_canvas import Series, Values
+from workbench.ui.plot_text import PlotOptions
+
+# Names of the theme's colours, and what tells runs apart without braille; they begin again after
+# the last one.
+COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
+MARKERS = "*o+x#@%"
+NAME_WIDTH = 24  # characters of a run's name in the legend
+GAP = 3
+
+# The runs that are compared, by name; None for one that is gone.
+Views = Mapping[str, RunView | None]
+
+
+def run_colors(runs: int, theme: Mapping[str, str]) -> list[str]:
+    """A colour for each run, as `#rrggbb`.
+
+    Args:
+        theme: the variables of the app's theme.
+    """
+    return [Color.parse(theme[COLORS[at % len(COLORS)]]).hex6 for at in range(runs)]
+
+
+def run_series(views: Views, figure: Figure, colors: Sequence[str]) -> tuple[Series, ...]:
+    """The validation curve of each run that has one; epochs are counted over all its stages."""
+    series = [
+        Series(name, _values(view, figure), color, marker=MARKERS[at % len(MARKERS)])
+        for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
+    ]
+    return tuple(one for one in series if one.newest is not None)
+
+
+def curve_options(views: Views, utf8: bool) -> PlotOptions:
+    """An axis that is long enough for all."""
+    epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
+    return PlotOptions(
+        epochs=max(epochs, 1), borders=((1, "epoch 1"),), end_name=str(max(epochs, 1)), utf8=utf8,
+        empty="no validation figures yet",
+    )  # fmt: skip
+
+
+def legend(views: Views, colors: Sequence[str], width: int, rows: int, utf8: bool) -> Text:
+    """The runs with their colours, and why one has no curve; what has no room is counted.
+
+    Args:
+        width, rows: cells.
+    """
+    entries = [
+        _entry(name, view, "━━" if utf8 else MARKERS[at % len(MARKERS)], color)
+        for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
+    ]
+    lines: list[list[Text]] = [[]]
+    for entry in entries:
+        if lines[-1] and _cells([*lines[-1], entry]) > width:
+            lines.append([])
+        lines[-1].append(entry)
+    if len(lines) > rows:
+        lines = _cut(lines, rows, width)
+    return Text("\n").join(Text(" " * GAP).join(line) for line in lines)
+
+
+def _cut(lines: list[list[Text]], rows: int, width: int) -> list[list[Text]]:
+    """The first rows; the end of the last of them says how many entries are missing."""
+    *whole, last = lines[:rows]
+    entries = [*last, *(entry for line in lines[rows:] for entry in line)]
+    kept = len(last)
+    while kept and _cells([*entries[:kept], _more(len(entries) - kept)]) > width:
+        kept -= 1
+    return [*whole, [*entries[:kept], _more(len(entries) - kept)]]
+
+
+def _more(entries: int) -> Text:
+    return Text(f"and {entries:,} more", "dim")
+
+
+def _cells(entries: Sequence[Text]) -> int:
+    return sum(entry.cell_len for entry in entries) + GAP * (len(entries) - 1)
+
+
+def _entry(name: str, view: RunView | None, sign: str, color: str) -> Text:
+    text = Text.assemble((sign, color), f" {safe_text(name, NAME_WIDTH)}")
+    if view is None:
+        text.append(" is gone", "dim")
+    elif not view.history.epochs:
+        text.append(" no epoch yet", "dim")
+    elif all(row.val_accuracy is None for row in view.history.epochs):
+        text.append(" no validation", "dim")
+    return text
+
+
+def _values(view: RunView | None, figure: Figure) -> Values:
+    rows = view.history.epochs if view else ()
+    return tuple(row.val_accuracy if figure == "accuracy" else row.val_loss for row in rows)

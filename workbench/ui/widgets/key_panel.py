@@ -1,0 +1,51 @@
+"""The keys of a screen, and the panel at the right that lists them."""
+
+from typing import ClassVar
+
+from rich.table import Table
+from textual.app import ComposeResult
+from textual.screen import ActiveBinding, Screen
+from textual.widgets import HelpPanel, Static
+
+
+def own_keys(screen: Screen[object]) -> list[ActiveBinding]:
+    """The keys that do something here, one for each action.
+
+    Those of Textual, which move a cursor or the focus, have neither an id nor a place in the line
+    of keys.
+    """
+    found: dict[str, ActiveBinding] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.description and (binding.show or binding.id):
+            found.setdefault(binding.action.removeprefix("app."), active)
+    return list(found.values())
+
+
+class KeysPanel(HelpPanel):
+    """Textual's lists each key that moves a cursor, and these first: there are too many to see."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys-panel--key"}
+    DEFAULT_CSS = """
+    KeysPanel > .keys-panel--key { color: $footer-key-foreground; text-style: bold; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The list alone."""
+        yield Static()
+
+    def on_mount(self) -> None:
+        """Lists them, and anew where others do something."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda screen: self._list())
+        self._list()
+
+    def on_unmount(self) -> None:
+        """The screen lives on."""
+        self.screen.bindings_updated_signal.unsubscribe(self)
+
+    def _list(self) -> None:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(justify="right", style=self.get_component_rich_style("keys-panel--key"))
+        for active in own_keys(self.screen):
+            table.add_row(self.app.get_key_display(active.binding), active.binding.description)
+        self.query_one(Static).update(table)
