@@ -30,7 +30,7 @@ def test_a_report_is_made_beside_what_is_there(
     (tmp_path / "birds.html").write_text("a person's")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_results(app, pilot, "more i:")
+        await open_results(app, pilot, "t: report")
         assert "t: report, ONNX, script" in shown(app)
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
@@ -54,7 +54,7 @@ def test_what_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     before = sorted(path.name for path in tmp_path.iterdir())
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_results(app, pilot, "more i:")
+        await open_results(app, pilot, "t: report")
         await pilot.press("t")
         await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
         await pilot.press("down", "enter")
