@@ -72,8 +72,8 @@ def store_in(folder: Path, **identity: str) -> FeatureStore:
 class MadeUpFeatures(FeatureStore):
     """Outputs as if a base had been run: what training on them costs depends on no value."""
 
-    def has(self, prefix, rows, changes=None) -> bool:
-        return True
+    def lacking(self, prefix, rows, changes=None) -> int:
+        return 0
 
     def features(self, prefix, images, rows, changes=None) -> np.ndarray:
         path = self.folder / f"{prefix.cut}-{len(rows)}.npy"

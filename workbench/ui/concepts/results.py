@@ -67,8 +67,8 @@ RESULTS = by_name(
         where, of all images on which it is 0.8 sure, 80 of 100 are right. Deep networks are often
         surer than that, the more they overfit: validation loss rises while accuracy stays,
         because the errors are made with more certainty. The accuracy is the same, but whoever
-        acts on the probability is misled. A bin of few images tells little: workbench errors has
-        ten bins, and says whether what they show is beyond chance.
+        acts on the probability is misled. A bin of few images tells little: s on Results shows
+        ten bins, as workbench errors does, and says whether what they show is beyond chance.
         """,
         """
  sure of      images  right  mean sure  share
@@ -87,8 +87,8 @@ RESULTS = by_name(
         A higher threshold calls fewer: less false alarms, more misses. Which is worse, only you
         know. The ROC curve draws recall over the share of false alarms for every threshold; the
         area below it is the share of pairs in which the dog got the higher probability: 0.5 by
-        guessing, 1 at best. Where dogs are rare, precision over recall tells more. workbench
-        errors has both, and a table. Choose on validation images.
+        guessing, 1 at best. Where dogs are rare, precision over recall tells more. s on Results
+        draws both and moves the threshold; workbench errors has a table.
         """,
         """
  probability of dog   0.1  0.3  0.4  0.6  0.8  0.9
