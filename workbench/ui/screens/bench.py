@@ -56,11 +56,11 @@ class BenchScreen(WorkbenchScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,right,equals_sign", "step(1)", "Value", key_display="+/-", id="bench.more"),
         Binding("minus,left", "step(-1)", show=False, id="bench.less"),
+        Binding("b", "book", "Book's", id="bench.book"),
         Binding("space", "again", "Again", id="bench.again"),
         Binding("n", "image", "Image", id="bench.image"),
         Binding("c", "label", "Class", id="bench.class"),
         Binding("0", "off", "Off", id="bench.off"),
-        Binding("b", "book", "Book's", id="bench.book"),
     ]
     CSS = f"""
     BenchScreen #image {{ height: 1; margin-bottom: 1; }}
