@@ -163,7 +163,7 @@ def _start_new(
     specs: "list[tuple[str, ExperimentSpec]]",
     on_finish: str | None,
 ) -> "Ladder":
-    from workbench.cli.train import data_stem
+    from workbench.cli.begin import data_stem
     from workbench.runs.ladder import prepare_ladder, start
 
     with progress_bar() as progress:

@@ -1,10 +1,10 @@
 """`workbench train`: from a spec or a preset to a detached worker."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.begin import data_stem, launch_run
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
@@ -14,13 +14,12 @@ from workbench.cli.options import (
     queue_option,
     with_given,
 )
-from workbench.cli.show import progress_bar, say
+from workbench.cli.show import say
 from workbench.errors import UserError
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
-    from workbench.runs.folder import RunFolder
 
 
 @click.command()
@@ -105,44 +104,3 @@ def _corrected(workspace: Workspace, run: str, given: Given) -> "ExperimentSpec"
     tree = apply_settings(spec_tree(corrected_spec(workspace, folder)), given.settings)
     say(f"note   {ANOTHER_EXAMINATION.format(run=folder.name)}", err=True)
     return parse_spec(tree if given.name is None else {**tree, "name": given.name}, "--set")
-
-
-def launch_run(
-    workspace: Workspace,
-    spec: "ExperimentSpec",
-    stem: str,
-    queue: bool = False,
-    environment: dict[str, str] | None = None,
-) -> "RunFolder":
-    """Makes the run's folder, named by the spec or else numbered, and starts its worker.
-
-    Args:
-        queue: True to have it wait for the runs that are at work or queued already.
-        environment: variables set for the worker beyond this process's own.
-
-    Raises:
-        UserError: the data is none that the workbench knows, the name is taken, the disk cannot
-            be written, or the GPU is not there or has not enough memory left; nothing has been
-            made then.
-    """
-    from workbench.cli.machine import look_before
-    from workbench.datasets.layout import recognise
-    from workbench.runs.start import others_at_work, start
-
-    with progress_bar() as progress:
-        found = recognise(spec.data.source, progress)
-    look_before(spec, len(found.labels), queue)
-    for other in others_at_work(workspace) if not queue else []:
-        say(
-            f"note   {other.name} is training here too; both will be slower (--queue waits)",
-            err=True,
-        )
-    return start(workspace, spec, stem, queue, environment=environment)
-
-
-def data_stem(workspace: Workspace, spec: "ExperimentSpec") -> str:
-    """What a nameless run is called after: its data, by the name people know it by."""
-    source = Path(spec.data.source)
-    if source.is_relative_to(workspace.data):  # a set of the catalogue: data/digits/source
-        return source.relative_to(workspace.data).parts[0]
-    return source.stem
