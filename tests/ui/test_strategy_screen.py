@@ -417,7 +417,10 @@ def test_a_meaning_that_is_cut_says_so(draft):
         assert "training.epochs" not in cuts
         assert cuts
         assert all(shown[key].endswith("…") for key in cuts)
-        assert not screen.query_one("#meaning").display
+        table.focus()
+        table.move_cursor(row=table.keys.index(cuts[0]))
+        meaning = screen.query_one("#meaning", Static)
+        await until(pilot, lambda: str(meaning.content) == whole[cuts[0]])
 
     draft.take_preset("fine-tuning")
     on_screen(draft, steps, (120, 40))

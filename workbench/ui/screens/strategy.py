@@ -200,11 +200,9 @@ class StrategyScreen(WorkbenchScreen):
     # Options
 
     @on(DataTable.RowHighlighted, "#options")
-    @on(Resize)
     def _show_meaning(self) -> None:
-        """Of the option under the cursor, where the table has no room for it."""
+        """Of the option under the cursor, whole: the table has no room for it, or little."""
         for line in self.query("#meaning").results(Static):  # none while the app ends
-            line.display = not self._is_wide
             line.update(Text(self.query_one(OptionTable).meaning))
 
     @on(DataTable.RowSelected, "#options")

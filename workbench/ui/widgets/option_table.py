@@ -20,8 +20,8 @@ _BETWEEN = 2 * 4 + 3
 class OptionTable(DataTable[Text]):
     """Says in the footer what enter does.
 
-    In a narrow terminal the meanings have no column: the screen tells that of the key under the
-    cursor (`meaning`).
+    In a narrow terminal the meanings have no column, in a wide one little room: the screen tells
+    that of the key under the cursor (`meaning`) whole.
 
     Args:
         utf8: whether the terminal shows more than ASCII.
