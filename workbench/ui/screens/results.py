@@ -32,7 +32,7 @@ from workbench.ui.widgets.worst_errors import WorstErrors
 
 VIEWS = ("matrix", "classes", "errors", "predictions")
 CLASSES = "precision and recall of each label"
-MORE = "s: calibration, ROC; i: Grad-CAM, activations; t: report, ONNX, script"
+MORE = "s: calibration, ROC; i: Grad-CAM, filters; t: report, ONNX, script"
 GAP = 4  # cells between the matrix and the labels beside it
 
 
