@@ -60,6 +60,7 @@ from workbench.ui.screens.ladder import LadderScreen
 from workbench.ui.screens.layers_step import LayersStep
 from workbench.ui.screens.learn import LearnScreen
 from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.screens.machine_step import MachineStep
 from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.screens.search import SearchScreen
 from workbench.ui.screens.strategy import StrategyScreen
@@ -216,6 +217,7 @@ CASES = {
     "home": Case(_home, HOME),
     "home-ascii": Case(_home, HOME, utf8=False),
     "machine": Case(lambda draft: MachineScreen(), ("just now", "alice python")),
+    "machine-step": Case(MachineStep, ("just now", "alice python", "n Next: data")),
     # Another class: the first pictures are drawn before their place has its size.
     "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
     "bench": Case(_bench, ("views 1 to 8", "▀▀▀▀")),

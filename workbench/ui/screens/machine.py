@@ -62,10 +62,10 @@ class MachineScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy remedy", id="copy", tooltip="to the clipboard"),
+        Binding("c", "copy", "Copy", id="copy", tooltip="the remedy, to the clipboard"),
         Binding("d", "details", "Details", id="details", tooltip="each probe and what it printed"),
         Binding("a", "again", "Again", id="again", tooltip="check once more"),
-        Binding("w", "measure", "Measure anew", id="measure", tooltip="how fast the GPU is"),
+        Binding("w", "measure", "Measure", id="measure", tooltip="anew how fast this machine is"),
         Binding("pagedown,space", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]
