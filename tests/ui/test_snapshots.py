@@ -217,7 +217,7 @@ CASES = {
     "home": Case(_home, HOME),
     "home-ascii": Case(_home, HOME, utf8=False),
     "machine": Case(lambda draft: MachineScreen(), ("just now", "alice python")),
-    "machine-step": Case(MachineStep, ("just now", "alice python", "n Next: data")),
+    "machine-step": Case(MachineStep, ("alice python", "n Next: data")),
     # Another class: the first pictures are drawn before their place has its size.
     "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
     "bench": Case(_bench, ("views 1 to 8", "▀▀▀▀")),
