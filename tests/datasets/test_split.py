@@ -1,6 +1,7 @@
 """Splits are stratified, drawn from the seed, and keep the same pixels on one side."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,24 @@ def test_the_seed_decides_and_nothing_else() -> None:
 
 def same(label: str, pixels: str, count: int, prefix: str = "s") -> list[Record]:
     return [Record(f"{prefix}{label}{n}", label, None, pixel_hash=pixels) for n in range(count)]
+
+
+@pytest.mark.parametrize("chosen", [spec(), spec(train=60, validation=15, test=15)])
+@pytest.mark.parametrize("at", [0, 17, 99])
+def test_a_label_that_is_set_right_moves_few_other_images(chosen: SplitSpec, at: int) -> None:
+    before = images(a=100, b=100)
+    after = [replace(one, label="b") if one.path == f"a/{at}" else one for one in before]
+    splits, corrected = assign(before, chosen).splits, assign(after, chosen).splits
+    moved = [path for path in splits if splits[path] != corrected[path]]
+    assert len(set(moved) - {f"a/{at}"}) <= 6  # one at each border of a part in each class
+
+
+@pytest.mark.parametrize("at", [0, 17, 99])
+def test_an_image_that_is_left_out_moves_few_others(at: int) -> None:
+    before = images(a=100, b=100)
+    splits = assign(before, SplitSpec()).splits
+    corrected = assign([one for one in before if one.path != f"a/{at}"], SplitSpec()).splits
+    assert sum(splits[path] != corrected[path] for path in corrected) <= 3
 
 
 def test_the_same_pixels_stay_on_one_side() -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
 from workbench.datasets.duplicates import exact_groups
 from workbench.datasets.names import SPLITS, examples, naturally
@@ -116,18 +117,27 @@ def _share_out(
 def _fill(
     groups: list[Group], quotas: list[int], splits: dict[str, str | None], exact: bool
 ) -> None:
-    """Puts each group where most is still missing.
+    """Puts groups of several where most is still missing, then single images in one row.
+
+    The row begins with what is to train on and ends with the test images: where an image more or
+    less has the label, as after a correction, all but a few others keep their part.
 
     Args:
+        groups: the large ones first, those of one size in the order of their draw.
         quotas: images still wanted in each split; counted down.
         exact: True to leave images of a group unused rather than exceed a quota.
     """
-    for group in groups:
+    several = [group for group in groups if len(group) > 1]
+    for group in several:
         fullest = max(range(len(SPLITS)), key=lambda i: quotas[i])
         if quotas[fullest] <= 0:
             break
         chosen = group[: quotas[fullest]] if exact else group
         quotas[fullest] -= _put(chosen, SPLITS[fullest], splits)
+    singles = iter(groups[len(several) :])
+    for at, split in enumerate(SPLITS):
+        for group in islice(singles, max(quotas[at], 0)):
+            quotas[at] -= _put(group, split, splits)
 
 
 def _short(
