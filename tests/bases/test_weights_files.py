@@ -264,6 +264,8 @@ def test_offline_says_where_the_file_belongs_and_how_to_bring_it(
         find_weights("vgg16", (150, 150), "imagenet", base_url=address, environment=environment)
     message = str(refused.value)
     assert "refused the connection" in message
+    assert "then try again.\nOr give a file that lies elsewhere: --weights FILE;" in message
+    assert "in the app the option base.weights" in message
     assert f"curl -L -o {VGG16} {address}/{VGG16}" in message
     assert f"scp {VGG16} " in message
     assert f":{tmp_path}/.keras/models/{VGG16}" in message

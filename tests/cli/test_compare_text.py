@@ -25,7 +25,7 @@ def test_results_in_a_table() -> None:
                                 "s", "3"]  # fmt: skip
     assert lines[3].split()[:4] == ["b", "(random", "weights)", "0.8000"]
     assert lines[3].endswith("-")
-    assert "The specs are the same." in lines
+    assert "The settings are the same." in lines
 
 
 def test_intervals_apart_are_a_victory_on_the_same_images_only() -> None:
@@ -54,17 +54,21 @@ def test_only_those_that_were_measured_are_spoken_of() -> None:
 def test_the_images_that_both_have_answered_say_more_than_intervals() -> None:
     same = "All were measured on the same 100 test images."
     counted = (
-        "of 100 images both answered, 12 only a has right, 2 only b (McNemar's exact test, "
-        "p = 0.013)."
+        "f 100 images that both answered, a alone has 12 right and b alone 2 (McNemar's exact "
+        "test, p = 0.013)."
     )
     pair = Paired("a", "b", 100, 12, 2, 0.0129)
-    better = f"a is better than b, beyond chance: {counted}"
+    better = f"a is better than b, beyond chance. O{counted}"
     assert verdicts(comparison(A, B, pairs=[pair])) == [same, better]
     close = verdicts(comparison(A, B, pairs=[replace(pair, p_value=0.05)]))
-    assert close[1].startswith("a and b are too close to call: of 100 images")
+    assert close[1] == f"Too close to call: o{counted.replace('0.013', '0.05')}"
     (_, sure) = verdicts(comparison(A, B, pairs=[replace(pair, only_second=0, p_value=2e-9)]))
-    assert "12 only a has right, none only b" in sure
-    assert "p = less than 0.0001" in sure
+    assert "a alone has 12 right and b alone none (McNemar's exact test, p < 0.0001)" in sure
+
+
+def test_runs_with_the_same_errors_are_told_so() -> None:
+    told = verdicts(comparison(A, B, pairs=[Paired("a", "b", 100, 0, 0, 1.0)]))
+    assert told[1] == "a and b have the same of 100 images right that both answered."
 
 
 def test_without_an_interval_nobody_is_ahead() -> None:

@@ -216,7 +216,7 @@ def test_it_gives_up_when_nothing_new_comes_any_more(web: WebServer, target: Pat
     web.faults = [("drop", 10), *[("drop", 0)] * 9]
     message = refusal(web, target, attempts=3)
     assert "the connection was closed early" in message
-    assert "10 B of it are here; the same command continues there." in message
+    assert "10 B of it are here; the next try continues there." in message
     assert part_of(target).read_bytes() == CONTENT[:10]
     # The first connection brought something; it and two more that brought nothing are three.
     assert len(web.ranges) == 3

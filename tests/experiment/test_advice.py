@@ -91,6 +91,10 @@ def test_training_that_leaves_validation_behind_is_overfitting() -> None:
     assert found["overfitting"].next_step == "augmentation, more dropout, or a pretrained base"
     tuned = told(replace(overfit(), pretrained=True))["overfitting"]
     assert tuned.next_step == "augmentation, more dropout, or fewer weights that train"
+    changed = told(replace(overfit(), augmented=True))["overfitting"]
+    assert changed.next_step == "more dropout or a pretrained base"
+    both = told(replace(overfit(), augmented=True, pretrained=True))["overfitting"]
+    assert both.next_step == "more dropout or fewer weights that train"
     assert "mild" in told(overfit(0.85 + coach.STRONG_GAP - 1e-6))["overfitting"].sentence
     assert "strong" in told(overfit(0.85 + coach.STRONG_GAP + 1e-6))["overfitting"].sentence
     assert "overfitting" in told(overfit(0.85 + coach.OVERFIT_GAP + 1e-6))

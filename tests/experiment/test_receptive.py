@@ -104,5 +104,38 @@ def test_what_a_table_does_not_tell_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_field_in_words() -> None:
-    assert Field(18, 4).words == "each value sees 18x18 pixels; neighbours are 4 pixels apart"
-    assert Field(3, 1).words == "each value sees 3x3 pixels; neighbours are 1 pixel apart"
+    assert (
+        Field(18, 4).in_words((6, 7), (18, 19)) == "a value sees 18x18 pixels; neighbours 4 apart"
+    )
+    # As large as the image, but only one of three places lies over all of it.
+    assert Field(18, 4, (-4, -4)).in_words((3, 3), (18, 18)) == (
+        "a value sees 18x18 pixels (image: 18x18); neighbours 4 apart"
+    )
+    # The first place sees the pixels up to -8 + 25, the last one those from -8 + 2 * 4.
+    assert Field(26, 4, (-8, -8)).in_words((3, 3), (18, 17)) == (
+        "a value sees 26x26 pixels (the whole image of 18x17); neighbours 4 apart"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "places"),
+    [
+        (Field(25, 4, (-8, -8)), (3, 3)),  # the first place misses the last row
+        (Field(30, 4, (-7, -8)), (3, 3)),  # the last place misses the first row
+        (Field(30, 4, (-8, -7)), (3, 3)),
+        (Field(30, 4, (-8, -8)), (3, 4)),
+    ],
+)
+def test_the_whole_image_is_said_where_every_place_sees_it(
+    field: Field, places: tuple[int, int]
+) -> None:
+    assert "(image: 18x18)" in field.in_words(places, (18, 18))
+
+
+def test_the_last_layer_of_mobilenet_sees_the_whole_image() -> None:
+    sights = {s.row.name: s for s in layer_sights(on_base("mobilenetv2-1.0", (160, 160)), 2)}
+    last = sights["out_relu"]
+    assert last.field
+    assert last.field.in_words(last.row.output_shape[:2], (160, 160)) == (
+        "a value sees 491x491 pixels (the whole image of 160x160); neighbours 32 apart"
+    )

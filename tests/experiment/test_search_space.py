@@ -100,6 +100,16 @@ def test_ranks_by_accuracy_then_loss_and_diverged_last() -> None:
     assert [one.number for one in ranked(trials)] == [4, 3, 2, 1]
 
 
+def test_accuracies_that_differ_by_rounding_alone_are_equal() -> None:
+    candidate = Candidate((), 0.0, 0.001)
+    trials = [
+        Trial(1, candidate, 1, 0.6333333, 0.9, 1.0),
+        Trial(2, candidate, 1, 0.6333334, 1.0, 1.0),
+        Trial(3, candidate, 1, 0.6333434, 1.1, 1.0),
+    ]
+    assert [one.number for one in ranked(trials)] == [3, 1, 2]
+
+
 def test_the_error_of_an_accuracy_is_never_none() -> None:
     assert standard_error(0.5, 98) == pytest.approx(math.sqrt(0.25 / 98))
     assert standard_error(1.0, 98) == pytest.approx(math.sqrt(0.99 * 0.01 / 98))

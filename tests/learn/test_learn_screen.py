@@ -28,7 +28,7 @@ from workbench.ui.concepts import CONCEPTS
 from workbench.ui.draft import Draft
 from workbench.ui.learn_text import sheet_text
 from workbench.ui.screens.learn import LearnScreen
-from workbench.ui.screens.learn_setting import PickImages
+from workbench.ui.screens.learn_setting import AskWeights, PickImages
 from workbench.ui.stopping import Stop
 
 Answer = Callable[..., dict[str, Any]]
@@ -365,5 +365,107 @@ def test_every_experiment_is_explained(tmp_path: Path) -> None:
         await open_at(app, pilot, "borders")
         assert isinstance(app.screen, LearnScreen)
         assert app.screen.concepts() == EXPERIMENTS["borders"].concepts
+
+    drive(tmp_path, play)
+
+
+def signs(app: WorkbenchApp) -> dict[str, str]:
+    options = app.screen.query_one(OptionList).options
+    rows = (str(option.prompt).split() for option in options)
+    return {name: "".join(rest) for name, *rest in rows}
+
+
+def test_the_list_marks_what_has_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_results(Workspace(tmp_path), results("translation", EXAMPLES["translation"]))
+
+    def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
+        runs = {name: [run] * 3 for name, run in EXAMPLES["pooling"].items()}
+        return {"images": {"train": 20, "validation": 8, "test": 12}, "runs": runs}
+
+    answers(monkeypatch, answer)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        app.utf8 = True
+        await open_at(app, pilot, "pooling")
+        assert [name for name, sign in signs(app).items() if sign == "·"] == ["translation"]
+        await pilot.press("enter")
+        await until(pilot, lambda: signs(app)["pooling"] == "·", "the mark")
+
+    drive(tmp_path, play)
+
+
+def test_weights_come_from_a_file_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
+        asked.append(request["variants"][0]["spec"]["base"]["weights"])
+        raise UserError("Enough.")
+
+    answers(monkeypatch, answer)
+    file = tmp_path / "mobile.h5"
+    file.write_bytes(b"\x89HDF\r\n\x1a\n")
+
+    async def name_file(app: WorkbenchApp, pilot: Pilot[Any], path: str) -> None:
+        app.screen.query_one(Input).value = path
+        await pilot.press("enter")
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_at(app, pilot, "pooling")
+        assert not app.screen.check_action("weights", ())  # has no base
+        await open_at(app, pilot, "depth")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, AskWeights), "the question")
+        await name_file(app, pilot, f"{tmp_path}/none.h5")
+        await until(pilot, lambda: "cannot be read" in shown(app, "#error"), "the fault")
+        await name_file(app, pilot, str(file))
+        words = "enter tries depth on digits, seeds 1, 2, weights mobile.h5"
+        await until(pilot, lambda: shown(app, "#progress") == words, "taken")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Enough." in shown(app), "the answer")
+        await pilot.press("escape")
+        await open_at(app, pilot, "depth")
+        assert shown(app, "#progress") == words  # still
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, AskWeights), "the question")
+        await name_file(app, pilot, "")
+        await until(pilot, lambda: "mobile" not in shown(app, "#progress"), "the published")
+
+    drive(tmp_path, play)
+    assert asked == [str(file)]
+
+
+def test_images_are_remembered_and_a_try_begins_at_the_top(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = threading.Event()
+
+    def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
+        assert going_on.wait(30)
+        raise UserError("Enough.")
+
+    answers(monkeypatch, answer)
+    keep_results(Workspace(tmp_path), results("translation", EXAMPLES["translation"]))
+    photos = tmp_path / "photos"
+    shutil.copytree(tmp_path / "digits", photos)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_at(app, pilot, "translation")
+        await pilot.press("d")
+        await type_path(app, pilot, str(photos))
+        await until(pilot, lambda: "photos, seeds" in shown(app, "#progress"), "taken")
+        await pilot.press("escape")
+        await open_at(app, pilot, "translation")
+        assert "photos, seeds" in shown(app, "#progress")
+        sheet = app.screen.query_one("#sheet")
+        await until(pilot, lambda: shown(app, "#more"), "more")
+        await pilot.press("pagedown")
+        await until(pilot, lambda: sheet.scroll_offset.y > 0, "below")
+        await pilot.press("enter")
+        await until(pilot, lambda: "At work" in shown(app), "its progress")
+        assert sheet.scroll_offset.y == 0
+        going_on.set()
+        await until(pilot, lambda: "Enough." in shown(app), "the end")
 
     drive(tmp_path, play)

@@ -2,15 +2,19 @@
 
 import errno
 import os
+import textwrap
 from pathlib import Path
 
 import pytest
+from machine_facts import healthy
 
+from workbench.bases.catalogue import BASES
 from workbench.errors import UserError
 from workbench.machine import storage as module
 from workbench.machine.cache import cache_folder
 from workbench.machine.facts import Place, Storage
 from workbench.machine.storage import read_storage, try_out
+from workbench.machine.summary import rows
 from workbench.paths import Workspace
 
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -119,18 +123,24 @@ def weights(root: Path) -> dict[str, Path | None]:
 
 
 def test_weights_that_would_be_downloaded(tmp_path: Path) -> None:
-    assert weights(tmp_path) == {"vgg16": None, "vgg19": None, "mobilenetv2-1.0": None}
+    assert weights(tmp_path) == dict.fromkeys(BASES)
     sizes = {found.base: found.size for found in read(tmp_path).weights}
-    assert sizes == {"vgg16": 58_889_256, "vgg19": 80_134_624, "mobilenetv2-1.0": 9_406_464}
+    assert sizes == {
+        "vgg16": 58_889_256,
+        "vgg19": 80_134_624,
+        "mobilenetv2-0.35": None,  # nobody published it
+        "mobilenetv2-1.0": 9_406_464,
+    }
 
 
 def test_weights_that_are_here(tmp_path: Path) -> None:
     second = put_weights(tmp_path / "home/.keras", VGG16)
     stand_in = put_weights(tmp_path / "home/.keras", MOBILE.format(224))
-    assert weights(tmp_path) == {"vgg16": second, "vgg19": None, "mobilenetv2-1.0": stand_in}
+    nothing = dict.fromkeys(BASES)
+    assert weights(tmp_path) == {**nothing, "vgg16": second, "mobilenetv2-1.0": stand_in}
     first = put_weights(tmp_path / "keras home", VGG16)
     exact = put_weights(tmp_path / "home/.keras", MOBILE.format(160))
-    assert weights(tmp_path) == {"vgg16": first, "vgg19": None, "mobilenetv2-1.0": exact}
+    assert weights(tmp_path) == {**nothing, "vgg16": first, "mobilenetv2-1.0": exact}
 
 
 def test_the_cache_folder(tmp_path: Path) -> None:
@@ -140,3 +150,10 @@ def test_the_cache_folder(tmp_path: Path) -> None:
     assert cache_folder({**home, "XDG_CACHE_HOME": "here"}) == tmp_path / ".cache/workbench"
     assert cache_folder({}) == Path.home() / ".cache/workbench"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_base_is_told_of_in_two_lines_of_a_small_terminal(tmp_path: Path) -> None:
+    facts = healthy(storage=read(tmp_path))
+    told = dict(rows(facts, {}))["weights"]
+    assert all(base in told for base in BASES)
+    assert len(textwrap.wrap(told, 67)) == 2

@@ -1,6 +1,7 @@
 """Where a run errs, by hand: losses, pairs, calibration, thresholds."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from workbench.reports.errors import (
     read_answers,
     top_losses,
 )
-from workbench.reports.errors_calibration import calibration, calibration_words
+from workbench.reports.errors_calibration import bin_words, calibration, calibration_words
 from workbench.reports.errors_thresholds import at_threshold, consequence, ranking, two_labels
 
 HEADER = "path,label,predicted,cat,dog\n"
@@ -144,6 +145,27 @@ def test_only_what_is_beyond_chance_is_said(given: Answers, verdict: str) -> Non
     assert found.verdict == verdict
     start = {"calibrated": "About as sure", "uneven": "Right on the whole"}.get(verdict, verdict)
     assert start.lower() in calibration_words(found, len(given.paths)).lower()
+
+
+def test_bins_say_no_more_than_chance_lets_them() -> None:
+    """The mean may be off beyond chance where the bins, one by one, are not."""
+    found = replace(calibration(sure(0.9, 82, 18)), error=0.129, chance_error=0.129)
+    assert found.verdict == "over-confident"
+    assert bin_words(found, 100) == (
+        "Bin by bin (expected calibration error 0.129) no more can be told: chance alone makes up "
+        "to 0.129."
+    )
+    assert bin_words(replace(found, chance_error=0.128), 100) == (
+        "Bin by bin (expected calibration error 0.129) it is off by more than chance alone makes "
+        "(up to 0.128)."
+    )
+
+
+@pytest.mark.parametrize(("images", "told"), [(19, False), (20, True)])
+def test_of_few_images_bins_tell_nothing(images: int, told: bool) -> None:
+    found = calibration(sure(0.99, 0, images))
+    assert found.error > found.chance_error
+    assert bin_words(found, images).endswith("so few images tell nothing.") is not told
 
 
 def test_over_confident_begins_where_chance_ends() -> None:

@@ -66,9 +66,9 @@ LABELS = [("dark", "light"), ("a", "b\"\n'''\u202e\udce9", "{x}", *(f"l{n}" for 
 IMAGES = [{"train": 42, "validation": 10, "test": 8}, {"train": 3, "validation": 4}, {"train": 3}]
 
 
-def text_of(name: str, labels: tuple[str, ...] = LABELS[0], **facts: Any) -> str:
+def text_of(spec: str, labels: tuple[str, ...] = LABELS[0], **facts: Any) -> str:
     given = {"images": IMAGES[0], **facts}
-    return script(parse_spec(SPECS[name], "test"), ScriptFacts(labels, **given))
+    return script(parse_spec(SPECS[spec], "test"), ScriptFacts(labels, **given))
 
 
 def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
@@ -89,6 +89,32 @@ def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
                 text=True,
             )
             assert done.returncode == 0, done.stdout[:2000] + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "npz", "usage", "given"),
+    [
+        (
+            "train_birds-1.py",
+            False,
+            "train_birds-1.py FOLDER",
+            "the folder that the paths of the CSV start at",
+        ),
+        ("birds.py", True, "birds.py FILE", "the .npz file of the images"),
+        (
+            '"""\n.py',
+            False,
+            "THIS_SCRIPT.py FOLDER",
+            "the folder that the paths of the CSV start at",
+        ),
+    ],
+)
+def test_it_says_how_it_is_used(name: str, npz: bool, usage: str, given: str) -> None:
+    text = text_of("convnet", name=name, npz=npz)
+    word = usage.split()[1]
+    assert f"\n    Usage: python {usage}\n\n{word} is {given}.\n" in text
+    assert f'usage = f"Usage: python {{sys.argv[0]}} {word}"\n' in text
+    assert f'sys.exit(f"{{usage}}   ({given})")' in text
 
 
 def test_it_needs_keras_numpy_and_pillow_alone() -> None:

@@ -14,7 +14,7 @@ from workbench.experiment.receptive import layer_sights
 from workbench.experiment.toml import parse_spec
 from workbench.results.inside.activations import activations
 from workbench.results.inside.filters import Pattern, choose_filters, patterns
-from workbench.results.inside.gradcam import automatic_layer, grad_cam
+from workbench.results.inside.gradcam import automatic_layer, fitting_layer, grad_cam
 from workbench.results.inside.layers import below, output_of, read_image
 from workbench.results.inside.pictures import check_place, displayed, png, save, tiled
 from workbench.results.model_file import LoadedModel
@@ -156,6 +156,19 @@ def test_grad_cam_of_bases() -> None:
     assert found.heat.shape == (8, 8)
     with pytest.raises(UserError, match="cannot look at block_2_expand: connections go past it"):
         grad_cam(mobile, noise(32, 3), "b", "block_2_expand")
+    assert fitting_layer(mobile, "block_2_expand") == (
+        "out_relu",
+        "Grad-CAM cannot look at block_2_expand: connections go past it. This is out_relu.",
+    )
+    assert fitting_layer(mobile, "average") == (
+        "out_relu",
+        "Grad-CAM cannot look at average: its output has no places. This is out_relu.",
+    )
+    assert fitting_layer(mobile, "block_2_add") == ("block_2_add", "")
+    assert fitting_layer(mobile, "oops") == ("oops", "")  # grad_cam says which there are
+    with pytest.raises(UserError, match="average has no patterns to draw") as refused:
+        choose_filters(mobile, "average", None)
+    assert refused.value.hint == "Choose a layer with a map; the last one is out_relu."
 
 
 # filters

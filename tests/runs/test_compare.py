@@ -17,6 +17,7 @@ from workbench.runs.compare import (
     freeze_map,
     load_facts,
     result,
+    spec_differences,
 )
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
@@ -73,6 +74,23 @@ def test_only_keys_that_differ_are_told() -> None:
 def test_a_runs_own_name_is_no_difference() -> None:
     told = compare([facts("a", spec={"name": "a"}), facts("b", spec={"name": "b"})])
     assert (told.runs, told.spec) == (("a", "b"), [])
+
+
+def test_of_a_base_that_a_run_does_not_have_only_what_is_unusual_is_told() -> None:
+    dense = {"model.strategy": "dense"}
+    usual = {
+        "model.strategy": "dense", "base.name": "vgg16", "base.weights": "imagenet",
+        "base.trainable": [], "base.views": 0,
+    }  # fmt: skip
+    unusual = {**usual, "base.weights": "random", "base.trainable": ["block5"]}
+    assert spec_differences([dense, usual]) == [Difference("base.name", (None, "vgg16"))]
+    assert spec_differences([dense, unusual, usual]) == [
+        Difference("base.name", (None, "vgg16", "vgg16")),
+        Difference("base.weights", (None, "random", "imagenet")),
+        Difference("base.trainable", (None, ["block5"], [])),
+    ]
+    extracted = {key: usual[key] for key in usual if key != "base.trainable"}
+    assert spec_differences([extracted, usual]) == [Difference("base.trainable", (None, []))]
 
 
 def test_layers_are_told_by_when_they_train() -> None:

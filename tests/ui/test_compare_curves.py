@@ -24,14 +24,15 @@ THEME = {name: getattr(DARK, name) for name in COLORS}
 LONG = "a-name-that-is-long-however-it-is-cut"
 
 
-def a_view(*accuracies: float | None) -> RunView:
+def a_view(*accuracies: float | None, source: str = "birds") -> RunView:
     """A run with so many epochs."""
     told = [
         {"event": "epoch_finished", "stage": 0, "epoch": n, "val_accuracy": a, "val_loss": a}
         for n, a in enumerate(accuracies, start=1)
     ]
     history: History = fold(told)
-    return RunView(RunFolder(Path()), None, history, {})  # type: ignore[arg-type]
+    spec = {"data": {"source": source}}
+    return RunView(RunFolder(Path()), None, history, spec)  # type: ignore[arg-type]
 
 
 def test_each_run_has_a_curve_of_its_own_colour() -> None:
@@ -43,6 +44,15 @@ def test_each_run_has_a_curve_of_its_own_colour() -> None:
     assert first.marker != second.marker
     assert curve_options(views, utf8=True).epochs == 3
     assert curve_options({"gone": None}, utf8=True).epochs == 1
+
+
+def test_curves_of_other_data_than_the_first_ones_say_so() -> None:
+    views = {
+        "a": a_view(0.5, source="birds"), "b": a_view(0.5, source="cats"),
+        "c": a_view(0.5, source="birds"), "d": a_view(source="cats"),
+    }  # fmt: skip
+    told = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    assert told == "* a   o b other data   + c   x d no epoch yet other data"
 
 
 def test_colours_begin_again_after_the_last() -> None:

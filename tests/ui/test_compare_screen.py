@@ -28,9 +28,11 @@ A = Result("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, Fals
 B = Result("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
 
 
-def make_run(root: Path, name: str, accuracy: float | None, epochs: int = 3) -> RunFolder:
+def make_run(
+    root: Path, name: str, accuracy: float | None, epochs: int = 3, source: str = "photos"
+) -> RunFolder:
     text = (
-        '[model]\nstrategy = "convnet"\nfilters = [8]\n[data]\nsource = "photos"\n'
+        f'[model]\nstrategy = "convnet"\nfilters = [8]\n[data]\nsource = "{source}"\n'
         f"[training]\nepochs = {epochs}\n"
     )
     run = create_run(Workspace(root), text, name, "")
@@ -76,7 +78,7 @@ def test_verdicts_come_first_then_all_that_differs(tmp_path: Path) -> None:
             "strong is better, beyond chance: its interval overlaps with no other. weak strong"
         )
         assert "accuracy 0.8000 0.9000" in told
-        assert "where the specs differ training.epochs 3 5" in told
+        assert "settings that differ training.epochs 3 5" in told
         assert "layers not frozen alike conv frozen trains" in told
         assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in told
         assert "optimizer adam 0.001 adam 0.001" in told
@@ -141,16 +143,41 @@ def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
         app.utf8 = True
         await until(pilot, lambda: len(app.runs) == 3, "the runs")
         runs = [view for view in app.runs if view.name != "first"]
-        for picker in (PickRuns("Which?", runs), PickRun("Which?", runs)):
+        about = app.find_run("first")
+        assert about is not None
+        for picker in (PickRuns("Which?", about, runs), PickRun("Which?", about, runs)):
             app.push_screen(picker)
             await until(pilot, lambda asked=picker: app.screen is asked, "the question")
             told = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
             found = {line.removeprefix("[ ] ").rstrip() for line in told}
             assert found == {
-                f"{'interrupted ! begun':<35}{'convnet':<20}0.700 v",
-                f"{'finished    ✓ done':<35}{'convnet':<20}0.900",
+                f"{'interrupted ! begun':<32}{'convnet':<9}0.700 v",
+                f"{'finished    ✓ done':<32}{'convnet':<9}0.900",
             }
             await pilot.press("escape")
+
+    drive(tmp_path, play)
+
+
+def test_runs_on_other_data_are_offered_last(tmp_path: Path) -> None:
+    for name, source in (("about", "photos"), ("same", "photos"), ("other" * 12, "birds")):
+        make_run(tmp_path, name, 0.9, source=source)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: len(app.runs) == 3, "the runs")
+        assert app.runs[0].name == "other" * 12  # the newest
+        about = app.find_run("about")
+        assert about is not None
+        picker = PickRuns("Which?", about, [view for view in app.runs if view is not about])
+        app.push_screen(picker)
+        await until(pilot, lambda: app.screen is picker, "the question")
+        options = app.screen.query_one(OptionList)
+        same, other = (str(option.prompt).split() for option in options.options)
+        assert (same[4], same[-1]) == ("same", "0.900")
+        assert other[-3:] == ["0.900", "other", "data"]
+        assert "…" in other[4]
+        room = options.scrollable_content_region.width
+        assert len(str(options.options[1].prompt)) <= room
 
     drive(tmp_path, play)
 
@@ -209,7 +236,7 @@ def test_an_empty_text_is_a_dash() -> None:
 
 
 def test_the_same_specs_say_so() -> None:
-    assert "the specs are the same" in rows(comparison(A, B))
+    assert "the settings are the same" in rows(comparison(A, B))
 
 
 def test_a_stage_that_a_run_does_not_have_is_a_dash() -> None:

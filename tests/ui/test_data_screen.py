@@ -12,14 +12,17 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 from ui_pilot import until
 
+from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.scan_job import ScanJob
+from workbench.ui.screens import data as data_screen
 from workbench.ui.screens.data import DataScreen
+from workbench.ui.screens.dialogs import Problem
 from workbench.ui.screens.files import FilesScreen
 from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.path_field import PathField, completions
+from workbench.ui.widgets.path_field import FolderTree, PathField, completions
 
 Steps = Callable[[Pilot, DataScreen], Awaitable[None]]
 
@@ -299,3 +302,89 @@ def test_the_tree_chooses_a_folder(workspace, pets):
         await until(pilot, found(screen))
 
     on_screen(workspace, steps)
+
+
+def test_the_line_keeps_what_was_typed_and_the_sets_stay_in_view(workspace, monkeypatch):
+    fault = "\n".join(["It could not be downloaded.", *(f"step {n}" for n in range(20))])
+
+    def refuse(*given):
+        raise UserError(fault)
+
+    monkeypatch.setattr(data_screen, "fetch", refuse)
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, Path("/nowhere/x"))
+        await until(pilot, lambda: text_of(screen, "#fault"))
+        assert text_of(screen, "#fault") == "There is no file or folder /nowhere/x."
+        assert "new experiment" in str(screen.heading())
+        screen.query_one(PathField).value = "/typed/next"
+        screen.query_one("#known", OptionList).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+        assert "step 19" in str(pilot.app.screen.query_one("#words", Static).content)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert text_of(screen, "#fault") == "It could not be downloaded."
+        assert screen.query_one(PathField).value == "/typed/next"
+        assert "digits" in all_shown(screen)
+
+    assert on_screen(workspace, steps).source is None
+
+
+def test_images_that_cannot_be_used_are_no_images_of_the_draft(workspace, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    async def steps(pilot, screen):
+        await choose(pilot, screen, tmp_path / "empty")
+        await until(pilot, lambda: text_of(screen, "#fault"))
+        assert screen.query_one(PathField).value == f"{tmp_path}/empty"
+        assert "empty" not in str(screen.heading())
+
+    assert on_screen(workspace, steps).source is None
+
+
+def test_the_tree_leads_up_and_its_words_go_with_it(workspace, pets):
+    async def steps(pilot, screen):
+        screen.query_one(PathField).value = f"{pets}/cats"
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: screen.query(FolderTree))
+        tree = screen.query_one(FolderTree)
+        assert "backspace" in text_of(screen, "#completions")
+        await pilot.press("backspace")
+        await until(pilot, lambda: Path(tree.path) == pets)
+        await until(pilot, lambda: len(tree.root.children) == 2)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "space opens" not in text_of(screen, "#completions"))
+
+    on_screen(workspace, steps)
+
+
+def test_a_wrong_split_is_told_whole(workspace, pets):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, found(screen))
+        assert "tab leads to it, then type" in text_of(screen, "#split-title")
+        screen.query_one("#split", Input).value = "0.9 0.3 0.1"
+        result = screen.query_one("#split-result", Static)
+        await until(pilot, lambda: str(result.content).startswith("!"))
+        await until(pilot, lambda: result.region.height > 1)
+        assert result.region.bottom < 24
+        assert str(result.content).split()[-1] in all_shown(screen)
+
+    on_screen(workspace, steps)
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "network"),
+    [
+        ("convnet", "66x72x3", "dense and convnet"),
+        ("feature-extraction", "160x160x3", "a pretrained base"),
+    ],
+)
+def test_the_steps_say_for_which_network(workspace, pets, preset, size, network):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pets)
+        await until(pilot, lambda: f"for {network}" in text_of(screen, "#steps"))
+        assert size in text_of(screen, "#steps")
+
+    on_screen(workspace, steps, Draft(workspace, preset=preset))

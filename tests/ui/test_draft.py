@@ -97,6 +97,26 @@ def test_another_rung_keeps_the_split_and_drops_what_it_does_not_know(draft):
     assert not draft.error()
 
 
+def test_base_and_weights_go_along_to_every_rung_that_has_a_base(draft, workspace):
+    base = {"base.name": "mobilenetv2-1.0", "base.weights": "/w.h5"}
+    draft.take_preset("feature-extraction")
+    draft.take({**base, "training.learning_rate": 0.01})
+    draft.take_preset("convnet")
+    assert draft.settings == {}
+    assert newest_draft(workspace) == draft
+    draft.take_preset("fine-tuning")
+    assert draft.settings == base
+    draft.take({"base.name": "vgg16", "base.weights": "imagenet"})
+    draft.take_preset("feature-extraction")
+    assert draft.settings == {}  # the preset's own again
+
+
+def test_a_base_that_was_there_before_is_taken_with_the_first_facts(workspace):
+    draft = Draft(workspace, base={"base.weights": "/w.h5"})
+    draft.take_source(Path("/photos/pets"), FEW)
+    assert draft.settings == {"base.weights": "/w.h5"}
+
+
 def test_a_rung_that_cannot_take_the_data_settings_keeps_the_split_alone(draft):
     draft.take_preset("convnet")
     draft.take({"data.channels": 1, "data.split.seed": 5})

@@ -16,10 +16,12 @@ from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.screens.compare import CompareScreen
-from workbench.ui.screens.dialogs import Ask
+from workbench.ui.screens.dialogs import Ask, Confirm
 from workbench.ui.screens.home import HomeScreen
 from workbench.ui.screens.machine_step import MachineStep
+from workbench.ui.screens.train import TrainScreen
 from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.widgets.run_table import RunTable
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"
@@ -340,6 +342,61 @@ def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
         await pilot.press("escape", "c", "down", "enter")  # without marks: the one at the cursor
         assert isinstance(app.screen, CompareScreen)
         assert app.screen.names == ("three", "one")
+
+    drive(tmp_path, play)
+
+
+def test_the_cursor_comes_back_to_the_run_that_was_begun(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path, name, 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["second", "first"], "two runs")
+        table = app.screen.query_one(RunTable)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "another screen")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        assert table.chosen == "first"  # nothing has begun
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "another screen")
+        make_run(tmp_path, "begun", 0.5)
+        await until(pilot, lambda: app.find_run("begun"), "the run")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
+        await until(pilot, lambda: table.chosen == "begun", "the cursor on it")
+
+    drive(tmp_path, play)
+
+
+def test_the_cursor_stays_where_a_run_begins_behind_a_question(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path, name, 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: names(app) == ["second", "first"], "two runs")
+        await pilot.press("down", "delete")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        make_run(tmp_path, "begun", 0.5)
+        await until(pilot, lambda: app.find_run("begun"), "the run")
+        await pilot.press("n")
+        await until(pilot, lambda: names(app) == ["begun", "second", "first"], "all three")
+        assert app.screen.query_one(RunTable).chosen == "first"
+
+    drive(tmp_path, play)
+
+
+def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        make_run(tmp_path, name, 0.5)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: len(names(app)) == 3, "three runs")
+        table = app.screen.query_one(RunTable)
+        await pilot.press("end")
+        assert table.chosen == "one"
+        await pilot.press("home")
+        assert table.chosen == "three"
 
     drive(tmp_path, play)
 

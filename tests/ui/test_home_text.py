@@ -9,7 +9,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.state import State, summary_of
 from workbench.ui.feed import RunView
-from workbench.ui.home_text import column_widths, detail_of, run_cells, runs_words
+from workbench.ui.home_text import COLUMNS, column_widths, detail_of, run_cells, runs_words
 from workbench.ui.train_text import strategy_words
 
 EPOCH = {"event": "epoch_finished", "stage": 0, "epoch": 1, "val_accuracy": 0.6111, "best": True}
@@ -17,8 +17,10 @@ TEST = {"event": "evaluated", "split": "test", "accuracy": 0.951}
 CONVNET = {"model": {"strategy": "convnet"}, "data": {"source": "/photos/birds"}}
 
 
-def view(word: str, *events: dict[str, Any], spec: dict[str, Any] = CONVNET) -> RunView:
-    folder, history = RunFolder(Path("birds-1")), fold(events)
+def view(
+    word: str, *events: dict[str, Any], spec: dict[str, Any] = CONVNET, name: str = "birds-1"
+) -> RunView:
+    folder, history = RunFolder(Path(name)), fold(events)
     return RunView(folder, summary_of(folder, spec, history, State(word, False, "")), history, spec)
 
 
@@ -35,14 +37,54 @@ def test_an_accuracy_on_validation_images_is_marked(
     events: tuple[dict[str, Any], ...], cell: str, line: str
 ) -> None:
     told = view("stopped", *events)
-    assert run_cells(told, 80, utf8=True, theme={})[3].plain == cell
+    assert run_cells(told, column_widths(80, [told]), utf8=True, theme={})[3].plain == cell
     assert detail_of(told).plain == line
 
 
-def test_a_narrow_terminal_has_room_for_all_columns() -> None:
-    widths = column_widths(80)
+def test_while_it_trains_the_accuracy_is_that_of_the_best_epoch_so_far() -> None:
+    later = {**EPOCH, "epoch": 2, "val_accuracy": 0.75, "best": False}
+    so_far = "birds, convnet, validation (v) 0.6111 at the best {} so far"
+    assert detail_of(view("training", EPOCH, later)).plain == so_far.format("val_loss")
+    spec = {**CONVNET, "training": {"monitor": "val_accuracy"}}
+    told = detail_of(view("training", EPOCH, later, spec=spec)).plain
+    assert told == so_far.format("val_accuracy")
+
+
+@pytest.mark.parametrize("room", [80, 120])
+@pytest.mark.parametrize("name", ["birds-1", "birds-" + "1" * 58])
+@pytest.mark.parametrize("preset", ["dense", "feature-extraction-augmented"])
+def test_all_columns_fill_the_terminal(room: int, name: str, preset: str) -> None:
+    widths = column_widths(room, [view("stopped", spec={**CONVNET, "preset": preset}, name=name)])
+    assert list(widths) == list(COLUMNS)
     assert widths["acc"] == len("0.611 v")
-    assert sum(widths.values()) + 2 * len(widths) <= 80 - 2
+    assert sum(widths.values()) + 2 * len(widths) == room - 2
+
+
+def test_in_too_small_a_terminal_all_columns_keep_their_least_width() -> None:
+    widths = column_widths(8, [view("stopped", name="birds-" + "1" * 58)])
+    assert all(widths[title] >= least for title, least in COLUMNS.items())
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "strategy"),
+    [
+        ("convnet", 26, 8),  # of the 35 cells that both have
+        ("convnet-augmented", 21, 14),
+        ("feature-extraction-augmented", 21, 14),
+    ],
+)
+def test_a_long_name_has_what_a_short_strategy_leaves(
+    preset: str, name: int, strategy: int
+) -> None:
+    told = view("stopped", spec={**CONVNET, "preset": preset}, name="cats_dogs_flat-corrected-1")
+    widths = column_widths(80, [told])
+    assert (widths["run"], widths["strategy"]) == (name, strategy)
+
+
+def test_a_long_strategy_has_what_a_short_name_leaves() -> None:
+    told = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"}, name="birds-1")
+    widths = column_widths(80, [told])
+    assert (widths["run"], widths["strategy"]) == (17, 17)
 
 
 def test_a_run_goes_by_its_preset_where_it_has_one() -> None:

@@ -39,7 +39,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         if request["what"] == "filters":
             on_event({"event": "progress", "phase": "conv1", "done": 10, "total": 40})
             on_event({"event": "pattern", "words": "filter 0", "picture": drawn(10)})
-        return {"words": ["seen \x1b[31m"], "out": "/x/inside/a.png", "preview": drawn(200)}
+        return {
+            "words": ["seen \x1b[31m"],
+            "out": str(Path(request["model"]).parent / "inside" / "a.png"),
+            "preview": drawn(200),
+        }
 
     monkeypatch.setattr(job_part, "run_job", answer)
     return requests
@@ -60,10 +64,13 @@ def test_layers_tell_what_they_see(tmp_path: Path) -> None:
         assert "block5_pool 212" in text
         assert "dense1 all" in text
         assert "block5_conv3 convolution, " in text  # the layer that Grad-CAM looks best at
-        assert "each value sees 196x196 pixels; neighbours are 16 pixels apart" in text
+        assert "a value sees 196x196 pixels (image: 150x150); neighbours 16 apart" in text
         assert "image cat.7.png (is cat, said dog) class the likeliest" in text
-        await pilot.press("down", "down")
-        await until(pilot, lambda: "sees the whole image" in shown(app), "a layer above the maps")
+        await pilot.press("end")
+        await until(pilot, lambda: "output dense, " in shown(app), "the last layer")
+        assert "a value sees the whole image" in shown(app)
+        await pilot.press("home")
+        await until(pilot, lambda: "block1_conv1 convolution, " in shown(app), "the first")
 
     drive(tmp_path, play)
 
@@ -74,7 +81,8 @@ def test_grad_cam_of_a_worst_error(tmp_path: Path, asked: list[dict[str, Any]]) 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_inside(app, pilot)
         await pilot.press("c", "c", "g")
-        await until(pilot, lambda: "PNG: inside/a.png of the run" in shown(app), "the answer")
+        place = run.path.relative_to(tmp_path) / "inside" / "a.png"
+        await until(pilot, lambda: f"PNG: {place}" in shown(app), "the answer")
         await until(pilot, lambda: "▀▀▀" in shown(app), "the picture")
         assert "seen \\e[31m" in shown(app)
         await pilot.press("c", "a")
@@ -88,7 +96,7 @@ def test_grad_cam_of_a_worst_error(tmp_path: Path, asked: list[dict[str, Any]]) 
         "image": str(tmp_path / "photos" / "cat.7.png"),
     }
     assert asked == [
-        {**common, "what": "gradcam", "label": "dog"},
+        {**common, "what": "gradcam", "label": "dog", "or_fitting": True},
         {**common, "what": "activations"},
     ]
 

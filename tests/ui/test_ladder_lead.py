@@ -36,12 +36,12 @@ def test_a_lead_of_six_images_is_beyond_chance_one_of_five_is_not(workspace: Wor
     lower = rung(workspace, "lower", 3)
     ahead, level = rung(workspace, "convnet", 18), rung(workspace, "level", 17)
     assert lead_in_words(workspace, [lower, dense, ahead]) == (
-        "convnet is better than dense, beyond chance: of 20 images both answered, 6 only "
-        "convnet has right, none only dense (McNemar's exact test, p = 0.031)."
+        "convnet is better than dense, beyond chance. Of 20 images that both answered, convnet "
+        "alone has 6 right and dense alone none (McNemar's exact test, p = 0.031)."
     )
     assert lead_in_words(workspace, [level, dense, lower]) == (
-        "level and dense are too close to call: of 20 images both answered, 5 only level "
-        "has right, none only dense (McNemar's exact test, p = 0.062)."
+        "Too close to call: of 20 images that both answered, level alone has 5 right and dense "
+        "alone none (McNemar's exact test, p = 0.062)."
     )
 
 

@@ -16,14 +16,27 @@ def test_every_state_has_a_sign_and_a_colour() -> None:
     [
         ([], ""),
         ([None], ""),
-        ([0.5], "▄"),
-        ([0.1, 0.1], "▄▄"),
+        ([0.5], "▅"),
+        ([0.1, 0.1], "▅▅"),
         ([0.0, 0.5, 1.0], "▁▅█"),
         ([None, 0.0, None, 1.0], "▁█"),
         ([9.0, 0.0, 0.5, 1.0], "▁▅█"),  # only the last three fit
     ],
 )
 def test_sparkline(values: list[float | None], expected: str) -> None:
+    assert sparkline(values, 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.98, 0.99], "▄▅"),  # a hundredth is no collapse
+        ([0.8, 0.9], "▁█"),
+        ([0.8, 0.885], "▂▇"),
+        ([0.8, 0.85, 0.91], "▁▄█"),
+    ],
+)
+def test_a_sparkline_spans_a_tenth_at_least(values: list[float], expected: str) -> None:
     assert sparkline(values, 3) == expected
 
 

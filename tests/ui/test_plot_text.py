@@ -99,6 +99,22 @@ def test_names_without_room_are_left_out_the_best_epoch_last() -> None:
     assert "stage 2" not in names
 
 
+@pytest.mark.parametrize(
+    ("best", "names"),
+    [
+        (2, "best 2         8 of 60"),  # the axis ends below the last digit
+        (5, "         best 2  8 of 60"),
+        (8, "                  best 2"),  # it ends where the axis does
+    ],
+)
+def test_the_end_of_the_axis_is_told_beside_the_best_epoch(best: int, names: str) -> None:
+    options = PlotOptions(epochs=8, best=best, best_name="best 2", end_name="8 of 60")
+    drawn = lines(curve(FALLING), width=38, options=options)
+    left, axis = drawn[0].index("│") + 1, drawn[-2].strip()[1:]
+    assert len(axis) == 22
+    assert drawn[-1][left:] == names
+
+
 def test_braille_only_where_the_terminal_has_it() -> None:
     braille = plot([curve(FALLING)], 40, 12, PlotOptions(epochs=5)).plain
     assert any("\u2800" < character <= "\u28ff" for character in braille)

@@ -104,7 +104,7 @@ def test_figures_stand_side_by_side(tmp_path: Path) -> None:
         await open_results(app, pilot, "test 0.9000 (0.8300 to 0.9400 with 95 % confidence)")
         text = shown(app)
         assert "validation 0.9300 in stage 1, epoch 3, the one kept; training 0.9900" in text
-        assert "book 0.903, readers 0.970" in text
+        assert "book 0.903, readers 0.970 on cats and dogs with VGG16 same preset" in text
         assert "next fine-tuning: the base has never seen your images" in text
         assert "cat 45 █ 5 ░ dog 5 ░ 45 █" in text
         assert "cat 50 0.900 0.900 dog 50 - 0.900" in text  # two labels fit beside the matrix
@@ -150,7 +150,7 @@ def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
         assert "no picture: there is no such file" in second
         assert "no picture: " in third
         assert "\x1b" not in second + third
-        assert "10 wrong; the surest of them first" in shown(app)
+        assert "10 wrong; the least probable true label first" in shown(app)
 
     drive(tmp_path, play)
 
@@ -215,7 +215,7 @@ def test_many_hostile_labels_scroll(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "true label in rows")
         await pilot.press("m")
-        assert "arrow keys scroll" in shown(app)
+        await until(pilot, lambda: "more below: arrow keys" in shown(app), "that there is more")
         matrix = app.screen.query_one("#matrix", DataTable)
         assert matrix.max_scroll_x > 0
         assert matrix.max_scroll_y > 0
@@ -439,6 +439,39 @@ def test_the_next_rung_has_a_reason(spec: dict[str, Any], begins: str) -> None:
     assert found is None or found.preset in ("", *PRESETS)
 
 
+@pytest.mark.parametrize(("size", "words"), [
+    ([64, 28], "convnet-augmented: with 2,000 training images"),
+    ([65, 28], "convnet-augmented and then feature-extraction"),
+    ([28], "convnet-augmented and then feature-extraction"),
+    ("28", "convnet-augmented and then feature-extraction"),
+])  # fmt: skip
+def test_a_pretrained_base_is_for_photographs(size: Any, words: str) -> None:
+    spec = {"model": {"strategy": "convnet"}, "data": {"image_size": size}}
+    found = next_rung(spec, history(0.73, 0.72), results(accuracy=0.72))
+    assert found
+    assert found.words.startswith(words)
+    assert found.preset == "convnet-augmented"
+    augmented = next_rung(
+        {**spec, "augmentation": {"zoom": 0.2}}, history(0.73, 0.72), results(accuracy=0.72)
+    )
+    assert augmented
+    assert augmented.preset == ("" if size == [64, 28] else "feature-extraction")
+    assert ("images of 64x28, which are unlike" in augmented.words) == (size == [64, 28])
+
+
+@pytest.mark.parametrize(("shifted", "preset"), [(0.5, "convnet"), (0.874, "convnet"), (0.876, "")])
+def test_a_dense_network_that_learned_places_needs_windows(shifted: float, preset: str) -> None:
+    sure = results(accuracy=0.975 + 0.02, shifted={"pixels": 2, "accuracy": shifted + 0.02})
+    found = next_rung({"model": {"strategy": "dense"}}, history(1, 1), sure)
+    assert found
+    assert found.preset == preset
+    falls = f"test accuracy 0.995 falls to {shifted + 0.02:.3f} with the images moved by 2 pixels"
+    assert (falls in found.words) == bool(preset)
+    convnet = next_rung({"model": {"strategy": "convnet"}}, history(1, 1), sure)
+    assert convnet
+    assert "little left to gain" in convnet.words
+
+
 @pytest.mark.parametrize(
     ("spec", "preset", "weights"),
     [
@@ -558,7 +591,10 @@ def test_at_the_top_of_accuracy_no_rung_is_next() -> None:
 
 
 def test_figures_of_the_book_are_found_by_preset() -> None:
-    assert figures_beside("book-mnist") == "book 0.991"
+    assert figures_beside("book-mnist") == "book 0.991 on MNIST"
+    assert figures_beside("convnet") == "book 0.724 on cats and dogs"
+    told = "book 0.975 on cats and dogs with VGG16"
+    assert figures_beside("fine-tuning") == figures_beside("book-fine-tuning") == told
     assert figures_beside("dense") == figures_beside(None) == ""
 
 

@@ -222,7 +222,7 @@ CASES = {
     "data": Case(DataScreen, ("cat-0.bmp",), key="down", more=("dog-0.bmp",)),
     "bench": Case(_bench, ("views 1 to 8", "▀▀▀▀")),
     "strategy": Case(StrategyScreen, ("on the CPU",)),
-    "find-rate": Case(_tuner(FindRateScreen, "convnet"), ("now 0.0005",), "enter", ("u takes",)),
+    "find-rate": Case(_tuner(FindRateScreen, "convnet"), ("now 0.0005",), "enter", ("loss over",)),
     "search": Case(
         _tuner(SearchScreen, "feature-extraction"),
         ("heads train on them",),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, until
@@ -24,6 +25,7 @@ from workbench.ui import guide, start
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft, newest_draft
 from workbench.ui.screens import strategy
+from workbench.ui.screens.dialogs import TOAST_WIDTH, Problem, fits_toast
 from workbench.ui.screens.layers_step import LayersStep
 from workbench.ui.screens.machine import MachineScreen
 from workbench.ui.screens.option import OptionScreen
@@ -31,6 +33,7 @@ from workbench.ui.screens.start import StartScreen
 from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.strategy_text import cut, schema_of, typed_value, value_in_words
 from workbench.ui.widgets.option_table import OptionTable
+from workbench.ui.widgets.path_field import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
 SPEED = Speed(
@@ -117,7 +120,7 @@ def test_it_begins_with_the_recommended_rung_and_its_cost(draft):
         await until(pilot, lambda: "on the CPU" in details(screen))
         text = details(screen)
         assert "65,793 of 14.8 M train" in text
-        assert "0.903   its readers since 0.97" in text
+        assert "0.903 on cats and dogs; its readers 0.97" in text
 
     on_screen(draft, steps)
 
@@ -329,6 +332,7 @@ def test_a_draft_that_was_begun_is_offered_and_gone_on_with(draft):
 
 
 def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, monkeypatch):
+    draft.take({"base.weights": "/w.h5", "training.epochs": 7})
     monkeypatch.setattr(MachineScreen, "on_mount", lambda self: self.refresh_heading())
 
     async def run() -> None:
@@ -344,6 +348,8 @@ def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, mon
             await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
             assert app.screen.draft.source is None
             assert app.screen.draft.settled == {"machine"}
+            assert app.screen.draft.base == {"base.weights": "/w.h5"}
+            assert app.screen.draft.settings == {}
 
     asyncio.run(run())
 
@@ -495,3 +501,138 @@ def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(dr
         assert pilot.app.screen.spec.base.trainable == ("block3", "block4", "block5")
 
     on_screen(again, come_back)
+
+
+def strategy_in_front(app: WorkbenchApp) -> Callable[[], bool]:
+    return lambda: isinstance(app.screen, StrategyScreen) and app.screen.is_mounted
+
+
+def test_settings_are_there_again_after_home_and_data(draft):
+    as_scanned(draft)
+    settings = {"training.learning_rate": 0.01, "model.dense_units": [64], "base.name": "vgg19"}
+
+    async def run() -> None:
+        app = WorkbenchApp(draft.workspace)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            await app.push_screen(StrategyScreen(newest_draft(app.workspace, app.keeper)))
+            app.screen.query_one(OptionList).highlighted = 3  # feature-extraction
+            await until(pilot, lambda: "base.name" in app.screen.query_one(OptionTable).keys)
+            app.screen._take_all(settings)
+            await pilot.press("escape", "n")
+            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
+            await pilot.press("enter")
+            await until(pilot, strategy_in_front(app))
+            await pilot.press("escape")
+            await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
+            await pilot.press("enter")
+            await until(pilot, strategy_in_front(app))
+            assert app.screen.draft.settings == settings
+            assert app.screen.draft.chosen_preset == "feature-extraction"
+
+    asyncio.run(run())
+
+
+def test_a_new_experiment_begins_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
+    monkeypatch.setattr(runs_start, "launch", lambda folder, warm, **options: None)
+    as_scanned(draft)
+    draft.take_preset("feature-extraction")
+    draft.take({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
+    workspace = draft.workspace
+    run = start.start_run(workspace, draft.spec(), "pets")
+    draft.discard()
+
+    async def play() -> None:
+        app = WorkbenchApp(workspace)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.runs)
+            fresh = Draft(workspace)
+            fresh.take_source(draft.source, None)
+            guide.go_on(app, fresh)
+            await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
+            said = [note.message for note in app._notifications]
+            assert f"Base and weights as in {run.name}." in said
+            assert fresh.settings == {}  # convnet, which is recommended here, has no base
+            fresh.take_preset("fine-tuning")
+            assert fresh.settings == {"base.name": "mobilenetv2-1.0"}
+
+    asyncio.run(play())
+
+
+def test_an_option_of_another_rung_chooses_that_rung(draft):
+    async def steps(pilot, screen):
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "2 head and block5" in details(screen))
+        asking = await open_option(pilot, screen, "training.epochs")
+        asking.query_one(Input).value = "7"
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        rungs = screen.query_one(OptionList)
+        marked = [option.id for option in rungs.options if "●" in str(option.prompt)]
+        assert marked == ["fine-tuning"]
+        assert rungs.highlighted_option.id == "fine-tuning"
+
+    on_screen(draft, steps)
+    assert draft.preset == "fine-tuning"
+
+
+def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
+    (tmp_path / "mine.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    (tmp_path / "mine.txt").write_text("no weights")
+
+    async def steps(pilot, screen):
+        asking = await open_option(pilot, screen, "base.weights")
+        assert "preset's value: imagenet; ctrl+r takes it" in str(
+            asking.query_one(".about", Static).content
+        )
+        field = asking.query_one(PathField)
+        for wrong, why in (("none.h5", "cannot be read"), ("mine.txt", "no weights file")):
+            field.value = f"{tmp_path}/{wrong}"
+            await pilot.press("enter")
+            await until(pilot, lambda why=why: why in str(asking.query_one("#error").content))
+            assert pilot.app.screen is asking
+        field.value = f"{tmp_path}/m"
+        field.cursor_position = len(field.value)
+        await until(pilot, lambda: bool(field._suggestion))
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+    on_screen(draft, steps)
+    assert draft.settings == {"base.weights": f"{tmp_path}/mine.h5"}
+
+
+def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
+    words = "\n".join(f"line {number} of [/oops]\x1b[31m" for number in range(30))
+
+    def refuse(*arguments, **options):
+        raise UserError("No weights.", words)
+
+    monkeypatch.setattr(strategy, "start_run", refuse)
+
+    async def steps(pilot, screen):
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+        shown = str(pilot.app.screen.query_one("#words", Static).content)
+        assert shown.startswith("No weights.\nline 0 of [/oops]\\e[31m\nline 1")
+        box = pilot.app.screen.query_one(VerticalScroll)
+        assert box.max_scroll_y == 31 - box.size.height > 0
+        assert pilot.app.screen.query_one("#close").region.bottom < 24
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+    on_screen(draft, steps)
+
+
+@pytest.mark.parametrize(
+    ("words", "fits"),
+    [
+        ("a\nb\nc", True),
+        ("a\nb\nc\nd", False),
+        ("x" * TOAST_WIDTH * 3, True),
+        ("x" * (TOAST_WIDTH * 3 + 1), False),
+    ],
+)
+def test_three_lines_fit_what_goes_away_by_itself(words, fits):
+    assert fits_toast(words) is fits

@@ -88,14 +88,21 @@ def test_a_threshold_is_marked_on_both_curves(
 
 def test_a_threshold_moves_between_its_bounds_and_tells_what_it_does(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        assert "threshold 0.5 precision 0.750, recall 0.750" in shown(app)
+        assert "threshold 0.5 for dog precision 0.750, recall 0.750" in shown(app)
         assert "of 100 images of dog 25 are missed (1 of 4 here)" in shown(app)
-        await pilot.press("right", "right", "right", "right")
-        await until(pilot, lambda: "threshold 0.7 precision 0.667, recall 0.500" in shown(app))
+        assert "Chosen on these images" not in shown(app)  # nobody chose 0.5
+        await pilot.press("right")
+        await until(pilot, lambda: "Chosen on these images, it looks better" in shown(app))
+        await pilot.press("right", "right", "right")
+        await until(
+            pilot, lambda: "threshold 0.7 for dog precision 0.667, recall 0.500" in shown(app)
+        )
         await pilot.press(*["right"] * 9)
-        await until(pilot, lambda: "threshold 0.95 precision -, recall 0.000" in shown(app))
+        await until(pilot, lambda: "threshold 0.95 for dog precision -, recall 0.000" in shown(app))
         await pilot.press(*["left"] * 30)
-        await until(pilot, lambda: "threshold 0.05 precision 0.500, recall 1.000" in shown(app))
+        await until(
+            pilot, lambda: "threshold 0.05 for dog precision 0.500, recall 1.000" in shown(app)
+        )
 
     on_screen(tmp_path, play)
 

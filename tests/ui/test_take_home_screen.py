@@ -1,16 +1,23 @@
 """Taking a run home in the app: what is made, where, and what is left alone."""
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from test_results_screen import figures, make_run, open_results, shown
 from textual.pilot import Pilot
+from textual.widgets import Input
 from ui_pilot import drive, until
 
+from workbench.paths import Workspace
+from workbench.progress import Progress
+from workbench.runs.folder import RunFolder
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.screens import take_home as screen_module
+from workbench.ui.screens.dialogs import Ask
 from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.take_home import KEEPSAKES, free_path
+from workbench.ui.take_home import KEEPSAKES, Keepsake, Make, free_path
 
 
 def test_a_name_that_is_free(tmp_path: Path) -> None:
@@ -65,6 +72,99 @@ def test_what_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
 
     drive(tmp_path, play)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "birds.html"])
+
+
+def notices(app: WorkbenchApp) -> list[str]:
+    return [note.message for note in app._notifications]
+
+
+def test_another_folder_is_made_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(tmp_path, figures())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "t: report")
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
+        for typed in ("file/below", "new/folder"):
+            await pilot.press("i")
+            await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+            app.screen.query_one(Input).value = typed
+            await pilot.press("enter")
+            if typed == "file/below":
+                await until(pilot, lambda: notices(app), "why not")
+        assert "file/below cannot be written: Not a directory. Nothing was made." in notices(app)[0]
+        await until(pilot, lambda: "into" in shown(app) and "new/folder" in shown(app), "taken")
+        await pilot.press("enter")
+        await until(pilot, lambda: "birds.html" in shown(app), "the report")
+
+    drive(tmp_path, play, size=(160, 24))
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["birds.html"]
+
+
+def test_what_is_asked_for_meanwhile_waits_for_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, figures())
+    goes_on = Event()
+    made: list[str] = []
+
+    def make(title: str) -> Make:
+        def make(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
+            assert goes_on.wait(30)
+            made.append(title)
+            return f"/home/ada/{title}\nmore of it"
+
+        return make
+
+    things = tuple(Keepsake(title, "words", make(title)) for title in ("one", "two", "three"))
+    monkeypatch.setattr(screen_module, "KEEPSAKES", things)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "t: report")
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
+        await pilot.press("enter", "down", "down", "enter", "up", "enter", "enter")
+        await until(pilot, lambda: "making one then three, two" in shown(app), "the queue")
+        goes_on.set()
+        await until(pilot, lambda: "/home/ada/two" in shown(app), "what the cursor is on")
+        assert notices(app) == ["one is done: /home/ada/one", "three is done: /home/ada/three"]
+        await until(pilot, lambda: "making" not in shown(app), "all is made")
+        await pilot.press("escape")
+        assert len(notices(app)) == 2
+
+    drive(tmp_path, play)
+    assert made == ["one", "three", "two"]
+
+
+def test_leaving_tells_what_is_not_made_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, figures())
+    goes_on = Event()
+    made: list[str] = []
+
+    def make(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
+        assert goes_on.wait(30)
+        made.append(run.name)
+        return "done"
+
+    things = tuple(Keepsake(title, "words", make) for title in ("one", "two"))
+    monkeypatch.setattr(screen_module, "KEEPSAKES", things)
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await open_results(app, pilot, "t: report")
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
+        await pilot.press("enter", "down", "enter", "escape")
+        words = "one is still made; not any more: two."
+        await until(pilot, lambda: notices(app) == [words], "what becomes of them")
+        goes_on.set()
+        await until(pilot, lambda: made, "the first")
+
+    drive(tmp_path, play)
+    assert len(made) == 1
 
 
 def test_everything_that_the_command_makes_is_there() -> None:

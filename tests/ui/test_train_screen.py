@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 from ui_pilot import until
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
 from workbench.paths import Workspace
 from workbench.runs.launch import stop_requested
+from workbench.ui import train_text
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.curves import stage_plan
+from workbench.ui.curves import coach_curves, stage_plan
+from workbench.ui.feed import RunFeed
 from workbench.ui.notes import newest_note
 from workbench.ui.run_progress import time_left
 from workbench.ui.screens.dialogs import Confirm
@@ -213,6 +215,19 @@ def test_leaving_says_that_the_run_goes_on(workspace: Workspace, key: str) -> No
         watch(workspace, "cats-dogs-12", steps)
 
 
+def test_of_a_run_that_has_ended_nothing_is_said(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: "q" in keys(screen))
+        actions = {key: screen.active_bindings[key].binding.action for key in ("q", "escape")}
+        assert actions == {"q": "back", "escape": "back"}
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+        assert not list(pilot.app._notifications)
+
+    finished(workspace)
+    watch(workspace, "cats-dogs-11", steps)
+
+
 def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
@@ -249,16 +264,64 @@ def test_another_run_lies_below(workspace: Workspace) -> None:
         await pilot.press("o")
         await until(pilot, lambda: pilot.app.screen is not screen)
         await pilot.press("enter")
-        await until(pilot, lambda: "other: cats-dogs-11" in shown(screen, "loss"))
-        assert "other 0.121" in shown(screen, "loss")
+        await until(pilot, lambda: "other 0.121" in shown(screen, "loss"))
+        assert shown(screen, "other") == "other   cats-dogs-11  convnet, validation"
+        assert shown(screen, "loss").startswith("loss\n")
         await pilot.press("o")
         await until(pilot, lambda: pilot.app.screen is not screen)
         await pilot.press("home", "enter")
         await until(pilot, lambda: "other" not in shown(screen, "loss"))
+        assert shown(screen, "other") == ""
 
     finished(workspace)
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)
+
+
+def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        await until(pilot, lambda: len(screen.workbench.runs) == 3)
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await pilot.press("o")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        offered = pilot.app.screen.query_one(OptionList).options
+        lines = [str(option.prompt).split() for option in offered]
+        assert [(line[2], line[-2:]) for line in lines] == [
+            ("cats-dogs-11", ["convnet", "0.951"]),
+            ("birds-1", ["other", "data"]),
+        ]
+        await pilot.press("end", "enter")
+        line = "other   birds-1  convnet, validation, other data"
+        await until(pilot, lambda: shown(screen, "other") == line)
+        # Its 50 epochs are more than the 40 that this run is planned for.
+        assert shown(screen, "loss").endswith(" 40")
+
+    finished(workspace)
+    birds = FakeRun(workspace, "birds-1", CONVNET.format(epochs=50).replace("cats-dogs", "birds"))
+    birds.stage(0, "train all", 50)
+    birds.epochs(0, 50)
+    with training(workspace):
+        watch(workspace, "cats-dogs-12", steps)
+
+
+@pytest.mark.parametrize(
+    ("width", "start"),
+    [
+        (80, "cats_dogs_flat-corrected-1  training ▶  epoch 1/120"),
+        (53, "cats_dogs_flat-…rected-1  training ▶  epoch 1/120"),
+    ],
+)
+def test_a_name_has_what_room_there_is(workspace: Workspace, width: int, start: str) -> None:
+    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+        view = screen.workbench.find_run("cats_dogs_flat-corrected-1")
+        assert view is not None
+        assert train_text.heading(view, width, True, "").plain.startswith(start)
+
+    run = FakeRun(workspace, "cats_dogs_flat-corrected-1", CONVNET.format(epochs=120))
+    run.live()
+    run.stage(0, "train all", 120)
+    watch(workspace, run.folder.name, steps)
+    run.die()
 
 
 def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
@@ -396,7 +459,8 @@ def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "end"), [(11, "44 of 60"), (14, "56 of 60"), (15, "60"), (16, "60")]
+    ("epochs", "end"),
+    [(1, "10 of 60"), (5, "10 of 60"), (6, "12 of 60"), (29, "58 of 60"), (30, "60"), (31, "60")],
 )
 def test_an_axis_that_ends_before_the_plan_says_so(
     workspace: Workspace, epochs: int, end: str
@@ -423,12 +487,12 @@ def test_a_resumed_run_has_the_plan_that_it_goes_on_with(workspace: Workspace) -
 
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        assert shown(screen, "loss").endswith(" 40")
+        assert shown(screen, "loss").endswith(" 16 of 40")
         run.die()
         run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
         run.live()
         run.tell("resumed", stage=0, epoch=8, step=0)
-        await until(pilot, lambda: shown(screen, "loss").endswith(" 40 of 3010"))
+        await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010"))
 
     watch(workspace, "cats-dogs-12", steps)
     run.die()
@@ -494,3 +558,18 @@ def test_what_had_ended_before_rings_no_bell(
 
     finished(workspace)
     watch(workspace, "cats-dogs-11", steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "augmented"),
+    [("", False), ('[augmentation]\nfill = "black"\nrotation = 0.0\n', False),
+     ("[augmentation]\nhorizontal_flip = true\n", True)],
+)  # fmt: skip
+def test_the_coach_knows_whether_images_are_augmented(
+    workspace: Workspace, changes: str, augmented: bool
+) -> None:
+    FakeRun(workspace, "one", CONVNET.format(epochs=5) + changes)
+    feed = RunFeed(workspace, lambda runs: None)
+    feed.look()
+    (view,) = feed.views()
+    assert coach_curves(view).augmented is augmented

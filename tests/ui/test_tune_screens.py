@@ -17,12 +17,13 @@ from workbench.machine.gpus import Choice
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.draft import Draft
 from workbench.ui.screens import strategy
-from workbench.ui.screens.dialogs import Ask
+from workbench.ui.screens.dialogs import Ask, Problem
 from workbench.ui.screens.find_rate import FindRateScreen
 from workbench.ui.screens.search import SearchScreen, TrialTable
 from workbench.ui.screens.strategy import StrategyScreen
 from workbench.ui.screens.tune import TuneScreen
 from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.widgets.line_plot import LinePlot
 
 PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
 FALLING = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]
@@ -74,6 +75,12 @@ def words(screen: TuneScreen, box: str = "#about") -> str:
     return str(screen.query_one(box, Static).content)
 
 
+def rate_shown(screen: TuneScreen) -> bool:
+    """Whether the suggested rate stands below the curve."""
+    rate = next(iter(screen.chosen().values()))
+    return f"{rate:g}" in screen.query_one(LinePlot).render().plain.splitlines()[-1]
+
+
 def keys(app: WorkbenchApp) -> set[str]:
     return {active.binding.description for active in app.screen.query_one(KeyLine).shown}
 
@@ -99,7 +106,7 @@ def test_a_rate_that_stands_out_is_taken_over_by_one_key(tune: Callable[..., Non
         assert "Use" not in keys(app)
         await pilot.press("enter")
         await until(pilot, lambda: "falls most steeply" in words(screen), "the answer")
-        await until(pilot, lambda: "loss" in words(screen, "#curve"), "the curve")
+        await until(pilot, lambda: rate_shown(screen), "the curve")
         rate = screen.chosen()["training.learning_rate"]
         assert f"u takes {rate:g}" in words(screen)
         await pilot.press("u")
@@ -186,7 +193,10 @@ def test_what_came_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: bool(screen.chosen()), "a trial")
+        await until(pilot, lambda: screen.query_one(TrialTable).row_count == 1, "a trial")
+        await pilot.press("enter")
+        await until(pilot, lambda: "x stops it" in told(app), "it is too early")
+        app.clear_notifications()
         assert "trials 1 of 20" in words(screen, "#progress")
         assert "Stop" in keys(app)
         assert "Again" not in keys(app)
@@ -237,10 +247,10 @@ UNJUDGED = {"data.split.validation": 0, "training.early_stopping": 0, "training.
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("settings", "why", "is_long"),
     [
-        ({"base.prefix": "streamed"}, "computes them in every epoch"),
-        (UNJUDGED, "data.split.validation is 0"),
+        ({"base.prefix": "streamed"}, "computes them in every epoch", False),
+        (UNJUDGED, "data.split.validation is 0", True),
     ],
 )
 def test_a_search_that_cannot_be_says_why(
@@ -248,6 +258,7 @@ def test_a_search_that_cannot_be_says_why(
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
     why: str,
+    is_long: bool,
 ) -> None:
     monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
 
@@ -259,8 +270,13 @@ def test_a_search_that_cannot_be_says_why(
         draft.spec()  # is valid
         await app.push_screen(StrategyScreen(draft))
         await pilot.press("s")
-        await until(pilot, lambda: why in told(app), "the reason")
-        assert isinstance(app.screen, StrategyScreen)
+        if is_long:
+            await until(pilot, lambda: isinstance(app.screen, Problem), "the reason")
+            assert why in str(app.screen.query_one("#words", Static).content)
+            await pilot.press("escape")
+        else:
+            await until(pilot, lambda: why in told(app), "the reason")
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "back")
 
     drive(tmp_path, play)
 

@@ -45,6 +45,13 @@ def test_pictures_go_beside_the_model(model: Path) -> None:
     assert answer["out"] == str(out)
     with Image.open(out) as picture:
         assert picture.size == (2 * 192 + 1, 192)  # image and heat, 16 pixels as 192
+    instead, _ = look(model, "gradcam", image=image, layer="dense1", or_fitting=True)
+    assert instead["layer"] == "conv1"
+    assert instead["words"][0] == (
+        "Grad-CAM cannot look at dense1: its output has no places. This is conv1."
+    )
+    with pytest.raises(UserError, match="cannot look at dense1"):
+        look(model, "gradcam", image=image, layer="dense1")
     answer, _ = look(model, "activations", image=image, layer="pool1")
     assert answer["words"][0] == "pool1: 8x8x4, 4 channels"
 

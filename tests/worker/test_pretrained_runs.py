@@ -15,7 +15,7 @@ SMALL = (
     "--set", "training.epochs=1",
 )  # fmt: skip
 RANDOM = ("--weights", "random")
-CACHED = "is frozen: it runs once for"
+CACHED = "runs once for"
 
 
 def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None:

@@ -49,6 +49,17 @@ def arrays(run: RunFolder) -> dict[str, np.ndarray]:
         return {name: file[name] for name in file.files}
 
 
+@pytest.mark.parametrize(
+    ("run", "shown"), [("birds-12", "wb:birds-12"), ("cats_dogs_flat-1", "wb:cats_dogs_fl")]
+)
+def test_the_process_says_which_run_it_trains(run: str, shown: str) -> None:
+    said = f"from workbench.worker.warm import _name_process; _name_process({run!r})"
+    read = "print(open('/proc/self/comm').read(), end='')"
+    command = [sys.executable, "-c", f"{said}; {read}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{shown}\n"
+
+
 def test_a_run_in_a_warm_worker_is_as_in_a_new_one(person: Person) -> None:
     with closing(WarmWorker()) as warm:
         new, taken = train(person, spec(person)), train(person, spec(person), warm)

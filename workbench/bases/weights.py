@@ -21,6 +21,10 @@ RANDOM = "random"
 _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHER_HOME = "set KERAS_HOME to a folder elsewhere"
+_OWN_FILE = (
+    "Or give a file that lies elsewhere: --weights FILE; in the app the option base.weights, "
+    "under Experiments the key w."
+)
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def check_weights_file(path: Path) -> Path:
     except OSError as error:
         raise UserError(
             f"The weights file {shown} cannot be read: {safe_text(error.strerror)}.",
-            "--weights takes imagenet, random, or the path of a file.",
+            "What can be given: imagenet, random, or the path of a file.",
         ) from None
     if start != _HDF5:
         raise UserError(
@@ -159,6 +163,17 @@ def check_weights_file(path: Path) -> Path:
             "Give a file that ends in .h5, as Keras publishes and saves them.",
         )
     return path
+
+
+def given_weights(typed: str) -> str:
+    """What a person gave as a spec takes it: a file of one's own by its absolute path.
+
+    Raises:
+        UserError: it is no file of weights.
+    """
+    if typed in (IMAGENET, RANDOM):
+        return typed
+    return str(check_weights_file(_expanded(typed).absolute()))
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -197,7 +212,7 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
     raise UserError(
         f"{file.name} is to be downloaded, but "
         + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
-        f"To go on, {_OTHER_HOME}, or give the file itself with --weights FILE.",
+        f"To go on, {_OTHER_HOME}. {_OWN_FILE}",
     )
 
 
@@ -222,9 +237,13 @@ def _check_present(file: WeightsFile, path: Path, progress: Progress) -> None:
 
 def _fetch(file: WeightsFile, path: Path, base_url: str | None, progress: Progress) -> None:
     url = f"{base_url.rstrip('/')}/{file.name}" if base_url else file.url
-    download(
-        url, path, size=file.size, digest=file.digest, progress=progress, elsewhere=_OTHER_HOME
-    )
+    try:
+        download(
+            url, path, size=file.size, digest=file.digest, progress=progress, elsewhere=_OTHER_HOME
+        )
+    except UserError as error:
+        error.hint = f"{error.hint}\n{_OWN_FILE}".strip()
+        raise
     try:
         check_weights_file(path)
     except UserError:

@@ -16,7 +16,7 @@ from workbench.paths import Workspace
 @json_option
 @in_workspace
 def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
-    """Hold runs side by side: what differs in their specs, what was frozen, stages, results."""
+    """Hold runs side by side: which settings differ, what was frozen, stages, results."""
     from workbench.runs.compare_text import comparison_text
     from workbench.ui.comparing import compare_runs
 

@@ -88,7 +88,7 @@ def _plain(results: "Results", answers: "Answers", threshold: float | None) -> d
 def _report(
     workspace: Workspace, folder: "RunFolder", results: "Results", answers: "Answers"
 ) -> str:
-    from workbench.reports.errors_calibration import calibration, calibration_words
+    from workbench.reports.errors_calibration import bin_words, calibration, calibration_words
     from workbench.runs.verdicts import cautions
 
     found = calibration(answers)
@@ -103,8 +103,7 @@ def _report(
             f"confidence: # right, x wrong, {answers.right.size:,} images",
             *_histogram(found),
             calibration_words(found, answers.right.size),
-            f"Expected calibration error {found.error:.3f} over ten bins; with so many images "
-            f"chance alone makes up to {found.chance_error:.3f}.",
+            bin_words(found, answers.right.size),
         ]
     )
 

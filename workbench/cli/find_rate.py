@@ -59,13 +59,15 @@ def find_rate(
     from rich.console import Console
 
     from workbench.ui.marks import speaks_utf8
+    from workbench.ui.plot_text import plot
     from workbench.ui.rate_text import curve
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH) - 1
     say(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
         f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
-    console.print(curve(losses, steps, found, width, ROWS, speaks_utf8()), soft_wrap=True)
+    series, options = curve(losses, steps, found, speaks_utf8())
+    console.print(plot([series], width, ROWS, options), soft_wrap=True)
     for line in found.lines:
         say(textwrap.fill(line, width))
     say(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))

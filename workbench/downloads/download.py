@@ -31,7 +31,7 @@ from workbench.text import human_bytes, safe_text
 
 _CHUNK = 1 << 18
 _SPAN = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_KEPT = "What has arrived is kept; the same command continues there."
+_KEPT = "What has arrived is kept; the next try continues there."
 
 
 def download(
@@ -99,7 +99,7 @@ def by_hand(url: str, target: Path) -> str:
         "By hand, on a machine with internet:\n"
         f"  {safe_text(fetch, 4000)}\n"
         f"  {safe_text(bring, 4000)}\n"
-        "then give the command again here."
+        "then try again."
     )
 
 
@@ -110,7 +110,7 @@ def _check_present(
         raise UserError(
             f"{safe_text(target, 2000)} is not the file published at {safe_text(url, 2000)}: "
             f"{problem}",
-            "Move it elsewhere or remove it, then give the command again.",
+            "Move it elsewhere or remove it, then try again.",
         )
 
 
@@ -122,7 +122,7 @@ def _check_received(
         raise UserError(
             f"What came from {safe_text(url, 2000)} is not the file that was published: "
             f"{problem} It was thrown away.",
-            "Give the command again to start afresh. If this repeats, the file was changed or "
+            "Try again to start afresh. If this repeats, the file was changed or "
             f"a proxy stands in between. {by_hand(url, target)}",
         )
 
@@ -279,7 +279,7 @@ class _Transfer:
         self.have, self.version = 0, ""
 
     def _failure(self, cause: Exception) -> UserError:
-        here = f"{human_bytes(self.have)} of it are here; the same command continues there. "
+        here = f"{human_bytes(self.have)} of it are here; the next try continues there. "
         return UserError(
             f"{safe_text(self.url, 2000)} could not be downloaded: "
             f"{reason(cause, self.url, self.timeout)}",

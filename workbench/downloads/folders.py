@@ -55,7 +55,7 @@ def locked(file: Path, doing: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(
                 f"Another process is {doing} at this moment.",
-                "Wait until it has ended, then give the command again.",
+                "Wait until it has ended, then try again.",
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:

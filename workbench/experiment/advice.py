@@ -60,6 +60,7 @@ class Curves:
         classes: 0 where unknown.
         validation_images: 0 where unknown.
         pretrained: True where there is a pretrained base below the head.
+        augmented: True where the training images are changed anew in every epoch.
         working: True while the run may go on by itself.
     """
 
@@ -74,6 +75,7 @@ class Curves:
     classes: int = 0
     validation_images: int = 0
     pretrained: bool = False
+    augmented: bool = False
     working: bool = True
 
     @property
@@ -163,12 +165,13 @@ def _overfitting(curves: Curves) -> Advice | None:
     if training is None or validation is None or training - validation < OVERFIT_GAP:
         return None
     strength = "strong" if training - validation >= STRONG_GAP else "mild"
+    more_variety = "" if curves.augmented else "augmentation, "
+    or_else = "fewer weights that train" if curves.pretrained else "a pretrained base"
     return Advice(
         "overfitting",
         f"{strength} overfitting since epoch {best + 1}: training accuracy {training:.3f}, "
         f"validation {validation:.3f}.",
-        "augmentation, more dropout, or "
-        + ("fewer weights that train" if curves.pretrained else "a pretrained base"),
+        f"{more_variety}more dropout{',' if more_variety else ''} or {or_else}",
     )
 
 

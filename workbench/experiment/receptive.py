@@ -14,8 +14,9 @@ from workbench.bases.table import IMAGE, BaseLayer
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow, window_output
-from workbench.text import plural
+from workbench.text import human_size
 
+WHOLE = "the whole image"
 # Kinds of which each place reads the same place below.
 _IN_PLACE = frozenset({"batch normalization", "activation", "add"})
 _POOL = 2  # window and stride of every max pooling here
@@ -35,11 +36,25 @@ class Field:
     jump: int = 1
     start: tuple[int, int] = (0, 0)
 
-    @property
-    def words(self) -> str:
-        """Size and jump for people."""
-        apart = plural(self.jump, "pixel")
-        return f"each value sees {self.size}x{self.size} pixels; neighbours are {apart} apart"
+    def in_words(self, places: tuple[int, ...], image: tuple[int, int]) -> str:
+        """Size and jump for people.
+
+        Args:
+            places: (down, right) of the layer's map.
+            image: (height, width) in pixels.
+        """
+        of = ""
+        if self.size >= max(image):
+            size = human_size(image)
+            of = f" ({WHOLE} of {size})" if self._sees_all(places, image) else f" (image: {size})"
+        return f"a value sees {self.size}x{self.size} pixels{of}; neighbours {self.jump} apart"
+
+    def _sees_all(self, places: tuple[int, ...], image: tuple[int, int]) -> bool:
+        """True where every place, in a corner too, sees every pixel."""
+        return all(
+            start + (count - 1) * self.jump <= 0 and start + self.size >= side
+            for start, count, side in zip(self.start, places, image, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,6 @@ class LayerSight:
     row: LayerRow
     field: Field | None
     why: str = ""
-
-
-WHOLE = "the whole image"
 
 
 @dataclass(frozen=True)

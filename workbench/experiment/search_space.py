@@ -141,12 +141,15 @@ def with_candidate(spec: ExperimentSpec, candidate: Candidate) -> ExperimentSpec
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """Highest accuracy first, of equal ones the lowest loss; what diverged comes last."""
+    """Highest accuracy first, of equal ones the lowest loss; what diverged comes last.
+
+    Equal to six digits: sums over batches differ beyond that though as many images were right.
+    """
 
     def worth(trial: Trial) -> tuple[float, float, int]:
         if trial.accuracy is None or trial.loss is None:
             return 1.0, math.inf, trial.number
-        return -trial.accuracy, trial.loss, trial.number
+        return -round(trial.accuracy, 6), trial.loss, trial.number
 
     return sorted(trials, key=worth)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from workbench.bases.catalogue import BASES
 from workbench.bases.weights import weights_file, weights_folders
 from workbench.errors import UserError
 from workbench.machine.facts import Place, Storage, Weights
@@ -14,7 +15,6 @@ from workbench.machine.small_files import text_of
 from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 
-BASES = ("vgg16", "vgg19", "mobilenetv2-1.0")
 IMAGE_SIZE = (160, 160)  # MobileNetV2 has a file for each of five sizes
 _ANY_SIZE = (224, 224)  # of the file that serves where that for the size is not here
 _MOUNTS = Path("/proc/self/mounts")

@@ -100,6 +100,22 @@ def calibration_words(found: Calibration, images: int) -> str:
     return f"Over- or under-confident cannot be told: {figures}, and {chance}."
 
 
+def bin_words(found: Calibration, images: int) -> str:
+    """What the bins, one by one, add to the verdict on the mean."""
+    error = f"expected calibration error {found.error:.3f}"
+    if images < FEWEST:
+        return f"Bin by bin ({error}) so few images tell nothing."
+    if found.error > found.chance_error:
+        return (
+            f"Bin by bin ({error}) it is off by more than chance alone makes (up to "
+            f"{found.chance_error:.3f})."
+        )
+    return (
+        f"Bin by bin ({error}) no more can be told: chance alone makes up to "
+        f"{found.chance_error:.3f}."
+    )
+
+
 def _error(confidence: np.ndarray, right: np.ndarray, places: np.ndarray) -> float:
     """The sum over bins of |right - confidence| over all images: the counts cancel."""
     gaps = np.bincount(places, weights=right - confidence, minlength=BINS)

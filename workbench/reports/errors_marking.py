@@ -24,8 +24,8 @@ from workbench.runs.state import read_tables
 from workbench.text import one_of, plural, safe_text
 
 ANOTHER_EXAMINATION = (
-    "Test labels change too, and a few images their part: its accuracy is of another examination than "
-    "that of {run}."
+    "Test labels change too, and a few images their part: its accuracy is of another "
+    "examination than that of {run}."
 )
 
 

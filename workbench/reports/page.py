@@ -143,7 +143,7 @@ def _epoch(row: EpochRow) -> Sequence[str]:
 def _errors(facts: RunFacts, pictures: RunPictures) -> list[str]:
     if facts.results is None or not facts.results.worst:
         return []
-    about = "Wrong predictions that the model was surest of, the surest first."
+    about = "Wrong predictions with the largest loss: the least probable true label first."
     return [paragraph(about), error_gallery(facts.results.worst, pictures)]
 
 

@@ -1,5 +1,6 @@
 """A run as a plain Keras script: what a student would write, without the workbench. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ class ScriptFacts:
         labels: in the order of the network's outputs.
         images: counts by train, validation and test.
         npz: True where the images lie in an npz file.
+        name: of the script's file.
         precision: Keras's dtype policy that the run had.
         jit: whether steps were compiled with XLA.
         came_to: what the run's evaluation told, in a line; "" where there was none.
@@ -26,6 +28,7 @@ class ScriptFacts:
     labels: tuple[str, ...]
     images: Mapping[str, int]
     npz: bool = False
+    name: str = "train.py"
     precision: str = "float32"
     jit: bool = False
     came_to: str = ""
@@ -58,7 +61,8 @@ def _head(spec: ExperimentSpec, facts: ScriptFacts) -> str:
 
 
 def _docstring(spec: ExperimentSpec, facts: ScriptFacts) -> str:
-    images = "the .npz file of the images" if facts.npz else "the folder that its paths start at"
+    name = facts.name if re.fullmatch(r"[\w.-]+", facts.name, re.ASCII) else "THIS_SCRIPT.py"
+    given, what = _given(facts)
     differs = ["- Images come in another order, and dropout draws other units."]
     if spec.augmentation.active:
         differs += ["- Images are changed at random in the same ways, with other draws."]
@@ -71,8 +75,9 @@ def _docstring(spec: ExperimentSpec, facts: ScriptFacts) -> str:
     lines = [
         '"""Trains an image classifier with plain Keras, as a run of the workbench did.',
         "",
-        f"    python THIS_SCRIPT.py IMAGES        IMAGES is {images}",
+        f"    Usage: python {name} {given}",
         "",
+        f"{given} is {what}.",
         "Needs: pip install keras tensorflow numpy pillow. Beside it lies a CSV of the same",
         "name, which tells each image's label and part.",
         *(["", f"The run came to: {facts.came_to}."] if facts.came_to else []),
@@ -82,6 +87,13 @@ def _docstring(spec: ExperimentSpec, facts: ScriptFacts) -> str:
         '"""',
     ]
     return "\n".join(lines)
+
+
+def _given(facts: ScriptFacts) -> tuple[str, str]:
+    """What the script is called with: its word in the usage, and what that is."""
+    if facts.npz:
+        return "FILE", "the .npz file of the images"
+    return "FOLDER", "the folder that the paths of the CSV start at"
 
 
 def _imports(spec: ExperimentSpec, npz: bool) -> str:
@@ -244,11 +256,13 @@ def _main(spec: ExperimentSpec, facts: ScriptFacts) -> str:
     two = len(facts.labels) == 2
     targets = "np.array(numbers, np.float32)[:, None]" if two else "np.array(numbers)"
     measured = parts[-1] if parts[-1] != "train" else ""
+    given, what = _given(facts)
     lines = [
         "def main() -> None:",
         '    """Reads the images, trains, measures, and saves the model beside the script."""',
         "    if len(sys.argv) != 2:",
-        '        sys.exit(f"usage: python {sys.argv[0]} IMAGES")',
+        f'        usage = f"Usage: python {{sys.argv[0]}} {given}"',
+        f'        sys.exit(f"{{usage}}   ({what})")',
         *(
             [f"    keras.config.set_dtype_policy({string(facts.precision)})"]
             if facts.precision != "float32"

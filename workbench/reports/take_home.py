@@ -42,7 +42,7 @@ def write_script(facts: RunFacts, target: Path, force: bool = False) -> tuple[Pa
     table = target.with_suffix(".csv")
     for path in (target, table):
         check_free(path, force)
-    content = script(spec, script_facts(facts))
+    content = script(spec, script_facts(facts, target.name))
     with disk_faults(target, "No script was written.", "name another file with --out FILE"):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(table, image_table(facts))
@@ -67,8 +67,8 @@ def check_free(path: Path, force: bool) -> None:
         raise UserError(f"{safe_text(path, 1000)} is no plain file and is not replaced.")
 
 
-def script_facts(facts: RunFacts) -> ScriptFacts:
-    """What the script has to know of the run beside its spec."""
+def script_facts(facts: RunFacts, name: str) -> ScriptFacts:
+    """What the script of that name has to know of the run beside its spec."""
     spec = checked_spec(facts)
     newest = max(facts.history.stages, default=None)
     event = {} if newest is None else facts.history.stages[newest].event
@@ -77,6 +77,7 @@ def script_facts(facts: RunFacts) -> ScriptFacts:
     return ScriptFacts(
         labels=facts.labels,
         images=counts,
+        name=name,
         npz=spec.data.source.endswith(".npz"),
         precision=precision if precision in _PRECISIONS else "float32",
         jit=event.get("jit") is True,

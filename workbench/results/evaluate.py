@@ -106,7 +106,7 @@ def _worst(
     paths: list[str],
     names: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """The wrong predictions the model was surest of, largest loss first."""
+    """The wrong predictions with the largest loss, that first."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     order = wrong[np.argsort(-image_losses[wrong], kind="stable")][:WORST]

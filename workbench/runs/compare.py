@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from workbench.errors import UserError
+from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
@@ -20,6 +21,7 @@ from workbench.runs.state import RunSummary, summarise_with_events
 # Images by (hash of their pixels, label), each as often as it is there.
 Images = Counter[tuple[str, str]]
 FROZEN, TRAINS = "frozen", "trains"
+BASE_NAME = "base.name"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Comparison:
     """Runs side by side.
 
     Attributes:
-        spec: keys that differ.
+        spec: keys that differ; see `spec_differences`.
         layers: layers that were not frozen alike in the runs that have them.
         test_images: how many each run has, None where that cannot be told.
         shared_test_images: how many of them all measured runs have; None where that cannot be
@@ -154,7 +156,7 @@ def compare(runs: Sequence[RunFacts]) -> Comparison:
     tests = [run.test for run, told in zip(runs, results, strict=True) if told.measured]
     return Comparison(
         runs=tuple(run.summary.name for run in runs),
-        spec=differences([_without_name(run.spec) for run in runs]),
+        spec=spec_differences([run.spec for run in runs]),
         layers=differences([freeze_map(run) for run in runs], absent_differs=False),
         stages=sorted(stages, key=lambda figures: figures.stage),  # stable: runs keep their order
         results=results,
@@ -177,6 +179,27 @@ def differences(tables: Sequence[dict[str, Any]], absent_differs: bool = True) -
         if any(value != counted[0] for value in counted):
             found.append(Difference(key, values))
     return found
+
+
+def spec_differences(specs: Sequence[dict[str, Any]]) -> list[Difference]:
+    """Keys of specs that differ, but for the runs' names.
+
+    Where a run has no base at all, the others' is told by what is not as it is by default.
+    """
+    found = [row for row in differences(specs) if row.key != "name"]
+    if all(BASE_NAME in spec for spec in specs):
+        return found
+    return [row for row in found if not _is_default_base(row)]
+
+
+def _is_default_base(row: Difference) -> bool:
+    table, _, key = row.key.partition(".")
+    field = BaseSpec.model_fields.get(key) if table == "base" else None
+    if field is None or field.is_required():
+        return False
+    default = field.get_default()
+    told = list(default) if isinstance(default, tuple) else default  # as the plain tables have it
+    return all(value is None or value == told for value in row.values)
 
 
 def freeze_map(run: RunFacts) -> dict[str, str]:
@@ -301,7 +324,3 @@ def _spec(folder: RunFolder) -> dict[str, Any]:
     with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))
     return {}
-
-
-def _without_name(spec: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in spec.items() if key != "name"}

@@ -19,9 +19,9 @@ def comparison_text(comparison: Comparison) -> str:
     told = "\n".join(textwrap.fill(line, 79) for line in verdicts(comparison))
     parts = ["results\n" + _results(comparison.results), told]
     if comparison.spec:
-        parts.append("spec\n" + _differences("key", runs, comparison.spec))
+        parts.append("settings that differ\n" + _differences("key", runs, comparison.spec))
     else:
-        parts.append("The specs are the same.")
+        parts.append("The settings are the same.")
     if comparison.layers:
         parts.append("layers\n" + _differences("layer", runs, grouped(comparison.layers)))
     if comparison.stages:
@@ -60,13 +60,16 @@ def paired_words(pair: Paired) -> str:
     """Whether the better one of two runs is better beyond chance, and why."""
     first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
     counted = (
-        f"of {plural(pair.images, 'image')} both answered, {_count(pair.only_first)} only {first} "
-        f"has right, {_count(pair.only_second)} only {second}"
+        f"of {plural(pair.images, 'image')} that both answered, {first} alone has "
+        f"{_count(pair.only_first)} right and {second} alone {_count(pair.only_second)} "
+        f"(McNemar's exact test, p {_p_value(pair.p_value)})."
     )
-    test = f"(McNemar's exact test, p = {_p_value(pair.p_value)})"
+    if not pair.only_first and not pair.only_second:
+        images = plural(pair.images, "image")
+        return f"{first} and {second} have the same of {images} right that both answered."
     if pair.differ:
-        return f"{first} is better than {second}, beyond chance: {counted} {test}."
-    return f"{first} and {second} are too close to call: {counted} {test}."
+        return f"{first} is better than {second}, beyond chance. O{counted[1:]}"
+    return f"Too close to call: {counted}"
 
 
 def _count(images: int) -> str:
@@ -74,7 +77,7 @@ def _count(images: int) -> str:
 
 
 def _p_value(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.0001 else "less than 0.0001"
+    return f"= {value:.2g}" if value >= 0.0001 else "< 0.0001"
 
 
 def _listed(names: list[str]) -> str:

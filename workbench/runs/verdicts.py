@@ -10,13 +10,16 @@ from typing import Any
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
+from workbench.experiment.rung_texts import SMALL_PICTURES
 from workbench.experiment.rungs import FIGURES
 from workbench.runs.history import History
 from workbench.runs.rows import number, text, whole
-from workbench.text import plural, safe_text
+from workbench.text import human_size, plural, safe_text
 
 OVERFITTING = 0.05  # training accuracy above validation accuracy from which it is worth a word
 LITTLE_LEFT = 0.99  # test accuracy from which a higher rung can bring hardly anything
+LOST_BY_SHIFT = 0.1  # of accuracy, from which places and not things were learned
+_ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a base: VGG16
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,20 @@ def cautions(results: Results) -> list[str]:
 
 
 def figures_beside(preset: str | None) -> str:
-    """What the book, or its readers, got with the same preset; "" where there is no figure."""
-    figures = FIGURES.get(preset or "")
+    """What the book or its readers got with a preset, and on what; "" where there is no figure."""
+    preset = preset or ""
+    figures = FIGURES.get(preset)
     if figures is None:
         return ""
+    base = " with VGG16" if preset.removeprefix("book-").startswith(_ON_BASE) else ""
     told = [f"book {figures.book:.3f}"] if figures.book is not None else []
     told += [f"readers {figures.readers:.3f}"] if figures.readers is not None else []
-    return ", ".join(told)
+    return f"{', '.join(told)} on {book_images(preset)}{base}"
+
+
+def book_images(preset: str) -> str:
+    """What the book's figures for a preset were measured on."""
+    return "MNIST" if preset in ("book-dense", "book-mnist") else "cats and dogs"
 
 
 def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> NextRung | None:
@@ -172,6 +182,15 @@ def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> Ne
         preset = text(spec.get("preset"))
         again = preset if preset in PRESETS else strategy
         return NextRung(f"the same with ImageNet weights: {why}", _known(again), IMAGENET)
+    if strategy == "dense" and results.shifted:
+        pixels, shifted = results.shifted
+        if results.accuracy - shifted >= LOST_BY_SHIFT:
+            return _rung(
+                "convnet",
+                f"{reached} falls to {shifted:.3f} with the images moved by "
+                f"{plural(pixels, 'pixel')}. Dense layers learn each place of the image anew; "
+                "windows that move over it find a thing wherever it is.",
+            )
     if results.accuracy >= LITTLE_LEFT:
         return NextRung(
             f"at {reached} there is little left to gain: look at the errors one by one."
@@ -199,8 +218,14 @@ def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> Ne
 
 
 def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextRung:
-    best = history.kept
+    best, small = history.kept, _small_images(spec)
     augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
+    if augmented and small:
+        return NextRung(
+            f"a convnet is the rung for images of {small}, which are unlike the photographs that "
+            f"pretrained networks know. Beyond {reached} lead more images, above all of the kinds "
+            "among the errors, or a larger convnet."
+        )
     if augmented:
         return _rung(
             "feature-extraction",
@@ -215,11 +240,25 @@ def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached:
                 f"training {best.accuracy:.3f} against validation {best.val_accuracy:.3f} is "
                 "overfitting, and images changed anew in every epoch cannot be learned by heart.",
             )
+    if small:
+        return _rung(
+            "convnet-augmented",
+            f"with {few} and {reached}, more variety is what helps: images of {small} are unlike "
+            "the photographs that pretrained networks know.",
+        )
     return NextRung(
         f"convnet-augmented and then feature-extraction: with {few} and {reached}, more "
         "variety helps first, and then what a pretrained base has seen.",
         "convnet-augmented",
     )
+
+
+def _small_images(spec: Mapping[str, Any]) -> str:
+    """Height x width of pictures that are no photographs, as `recommend` sees it; else ""."""
+    size = _table(spec, "data").get("image_size")
+    sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
+    known = tuple(side for side in sides if side)
+    return human_size(known) if len(known) == 2 and max(known) <= SMALL_PICTURES else ""
 
 
 def _rung(preset: str, why: str) -> NextRung:

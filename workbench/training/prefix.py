@@ -166,8 +166,8 @@ class FeatureStore:
             )
         counted = f"{plural(count, 'image')}{', each view counted,' if views else ''}"
         self.told(
-            f"Everything up to {prefix.cut} is frozen: it runs once for {counted} and its outputs "
-            f"are kept, {human_bytes(needed)}."
+            f"The frozen base (everything up to layer {prefix.cut}) runs once for {counted} and "
+            f"its outputs are kept, {human_bytes(needed)}."
         )
 
     @contextmanager

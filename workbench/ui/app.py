@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import App, SystemCommand
@@ -29,6 +29,9 @@ from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.home import HomeScreen
 from workbench.ui.themes import THEMES, themes_for
 from workbench.ui.typed_ahead import TypedAhead
+
+if TYPE_CHECKING:
+    from workbench.ui.learn_job import TriedOn
 
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
 
@@ -65,6 +68,7 @@ class WorkbenchApp(App[None]):
         utf8: whether the terminal shows more than ASCII.
         warm: a worker for the next run, where somebody is on the way to one.
         keeper: writes drafts.
+        tried_on: what experiments were tried on last; None before there was one.
     """
 
     # All that screens need, so that none has to read its part when it opens.
@@ -87,6 +91,7 @@ class WorkbenchApp(App[None]):
         self.runs: Runs = ()
         self.ladders: tuple[str, ...] = ()
         self.warm: WarmWorker | None = None
+        self.tried_on: TriedOn | None = None
         self.keeper = Keeper(self._tell_fault)
         self._rounds = readiness.QuietRounds()
         self._typed_ahead = TypedAhead(self)

@@ -17,9 +17,15 @@ COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "sec
 MARKERS = "*o+x#@%"
 NAME_WIDTH = 24  # characters of a run's name in the legend
 GAP = 3
+OTHER_DATA = "other data"
 
 # The runs that are compared, by name; None for one that is gone.
 Views = Mapping[str, RunView | None]
+
+
+def same_data(one: RunView, other: RunView) -> bool:
+    """Whether both runs read the same images."""
+    return _source(one) == _source(other)
 
 
 def run_colors(runs: int, theme: Mapping[str, str]) -> list[str]:
@@ -50,13 +56,15 @@ def curve_options(views: Views, utf8: bool) -> PlotOptions:
 
 
 def legend(views: Views, colors: Sequence[str], width: int, rows: int, utf8: bool) -> Text:
-    """The runs with their colours, and why one has no curve; what has no room is counted.
+    """The runs with their colours, why one has no curve, and which are of other data than the
+    first; what has no room is counted.
 
     Args:
         width, rows: cells.
     """
+    first = next(iter(views.values()), None)
     entries = [
-        _entry(name, view, "━━" if utf8 else MARKERS[at % len(MARKERS)], color)
+        _entry(name, view, first, "━━" if utf8 else MARKERS[at % len(MARKERS)], color)
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
     ]
     lines: list[list[Text]] = [[]]
@@ -87,7 +95,7 @@ def _cells(entries: Sequence[Text]) -> int:
     return sum(entry.cell_len for entry in entries) + GAP * (len(entries) - 1)
 
 
-def _entry(name: str, view: RunView | None, sign: str, color: str) -> Text:
+def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, color: str) -> Text:
     text = Text.assemble((sign, color), f" {safe_text(name, NAME_WIDTH)}")
     if view is None:
         text.append(" is gone", "dim")
@@ -95,7 +103,14 @@ def _entry(name: str, view: RunView | None, sign: str, color: str) -> Text:
         text.append(" no epoch yet", "dim")
     elif all(row.val_accuracy is None for row in view.history.epochs):
         text.append(" no validation", "dim")
+    if view and first and not same_data(first, view):
+        text.append(f" {OTHER_DATA}", "dim")
     return text
+
+
+def _source(view: RunView) -> object:
+    data = view.spec.get("data")
+    return data.get("source") if isinstance(data, dict) else None
 
 
 def _values(view: RunView | None, figure: Figure) -> Values:

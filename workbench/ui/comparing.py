@@ -106,8 +106,8 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
 
 def _sections(comparison: Comparison) -> list[tuple[str, list[Difference]]]:
     """Titles and their rows; what differs in nothing says so."""
-    specs = "where the specs differ" if comparison.spec else "the specs are the same"
-    sections = [("results", _result_rows(comparison.results)), (specs, comparison.spec)]
+    settings = "settings that differ" if comparison.spec else "the settings are the same"
+    sections = [("results", _result_rows(comparison.results)), (settings, comparison.spec)]
     if comparison.layers:
         sections.append(("layers not frozen alike", grouped(comparison.layers)))
     if comparison.stages:

@@ -1,7 +1,7 @@
 """A run's history as curves: for the plots, and for the coach."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from workbench.experiment.advice import Curves
 from workbench.experiment.smoothing import BOOK_FACTOR, smooth
@@ -12,8 +12,8 @@ from workbench.ui.plot_canvas import Series, Values
 from workbench.ui.plot_text import PlotOptions
 
 Figure = Literal["loss", "accuracy"]
-LEAST_AXIS = 40  # epochs; an axis up to here is shown in full
-AXIS_STRETCH = 4  # a longer one has room for so many times the finished epochs
+LEAST_AXIS = 10  # epochs; an axis up to here is shown in full
+AXIS_STRETCH = 2  # a longer one has room for so many times the finished epochs
 OVERLAY = "other"  # what the curve of another run is called beside its last point
 
 
@@ -42,15 +42,9 @@ class Look:
     utf8: bool = True
 
 
-def training_table(spec: dict[str, Any]) -> dict[str, Any]:
-    """The table [training] of an unchecked spec."""
-    table = spec.get("training")
-    return table if isinstance(table, dict) else {}
-
-
 def stage_plan(view: RunView) -> list[int]:
     """Epochs planned for each stage, begun or not."""
-    table = training_table(view.spec)
+    table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
     if view.summary.strategy == "fine-tuning":
         plan.insert(0, whole(table.get("head_epochs")) or 0)
@@ -75,7 +69,7 @@ def stage_starts(history: History) -> tuple[int, ...]:
 def epochs_shown(view: RunView) -> tuple[int, int]:
     """The last epoch of the x axis, and the last one of the run: done, or planned at most.
 
-    A plan of very many epochs is shown in part, so that the first ones are no sliver.
+    A long plan is shown in part, so that the first epochs are no sliver.
     """
     history = view.history
     done = max(len(history.epochs), 1)
@@ -96,11 +90,12 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
 
 def coach_curves(view: RunView) -> Curves:
     """What the coach looks at."""
-    history, table = view.history, training_table(view.spec)
+    history, table = view.history, view.table("training")
     rows, best = history.epochs, history.best
     starts = stage_starts(history)
     newest = starts[-1] if starts else 0
     index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
+    changes = view.table("augmentation")
     return Curves(
         loss=tuple(row.loss for row in rows),
         accuracy=tuple(row.accuracy for row in rows),
@@ -114,13 +109,14 @@ def coach_curves(view: RunView) -> Curves:
         validation_images=history.images.get("validation", 0),
         pretrained=isinstance(view.spec.get("base"), dict),
         working=view.working,
+        augmented=any(value for key, value in changes.items() if key != "fill"),
     )
 
 
 def plot_series(
     view: RunView, figure: Figure, look: Look, palette: Palette, other: RunView | None = None
 ) -> tuple[Series, ...]:
-    """The curves of a plot: another run's validation below training below validation."""
+    """The curves of a plot: another run's validation behind training behind validation."""
     series = [
         _series(view.history, figure, False, "train", palette.train, palette.train_raw, look),
         _series(
@@ -129,18 +125,24 @@ def plot_series(
     ]
     if other is not None:
         smoothed = Look(look.smoothing, look.factor)
-        below = _series(
+        behind = _series(
             other.history, figure, True, OVERLAY, palette.other, palette.other, smoothed
         )
-        series.insert(0, Series(OVERLAY, below.values, palette.other, last=below.last, marker="~"))
+        values, last = behind.values, behind.last
+        series.insert(0, Series(OVERLAY, values, palette.other, last=last, marker="~"))
     return tuple(one for one in series if one.newest is not None)
 
 
-def plot_options(view: RunView, look: Look) -> PlotOptions:
-    """Axis, stage borders and best epoch; epochs are numbered within their stage."""
+def plot_options(view: RunView, look: Look, other: RunView | None = None) -> PlotOptions:
+    """Axis, stage borders and best epoch; epochs are numbered within their stage.
+
+    The axis has room for all epochs of another run whose curve lies behind.
+    """
     history = view.history
     starts, best = stage_starts(history), history.best
     shown, planned = epochs_shown(view)
+    if other is not None:
+        shown = max(shown, len(other.history.epochs))
     names = sorted(history.stages)
     borders = tuple(
         (start + 1, f"stage {number + 1}") for number, start in enumerate(starts) if len(names) > 1

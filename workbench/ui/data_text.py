@@ -71,10 +71,15 @@ def finding_lines(finding: Finding, most: int) -> tuple[list[Text], int]:
     return lines, max(len(groups) - most, 0)
 
 
-def steps_text(look: Look) -> Text:
-    """The way of one image into the network, a step a line."""
-    text = Text("one image ", style="dim")
-    text.append(safe_text(look.path.name, 30), style="not dim")
+def steps_text(look: Look, network: str) -> Text:
+    """The way of one image into a network, a step a line.
+
+    Args:
+        network: whose size the images get, such as "a pretrained base".
+    """
+    text = Text("", style="dim")
+    text.append(safe_text(look.path.name, 18), style="not dim")
+    text.append(f" for {network}")
     for step in look.steps:
         text.append(f"\n{step.name:<{_STEP}} ", style="bold not dim")
         what = safe_text(step.what, 60)
@@ -136,3 +141,14 @@ def refusal_of(source: Path) -> str:
             "hold. Rename the folder, or make a symbolic link to it."
         )
     return ""
+
+
+def missing(source: Path) -> str:
+    """That there is nothing of this path; "" where there is, or where the scan has to tell."""
+    try:
+        there = source.exists()
+    except OSError:
+        return ""
+    except ValueError:  # what no path can be
+        there = False
+    return "" if there else f"There is no file or folder {safe_text(source, 200)}."

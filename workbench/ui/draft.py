@@ -32,6 +32,8 @@ FIXED = ("preset", "data.source", "model.strategy")
 OPTIONAL = ("name", "training.steps_per_epoch")
 # What is not the rung's own and stays when another rung is chosen, beside the data's settings.
 KEPT = ("name", "training.gpu", "training.seed", "training.precision")
+# What is taken along to every rung that has a base.
+BASE_KEYS = ("base.name", "base.weights")
 _ENDING = ".draft.json"
 
 Tree = dict[str, Any]
@@ -46,6 +48,7 @@ class Draft:
         facts: what the scan found of them.
         preset: the rung chosen; "" for the one that is recommended.
         settings: "training.epochs": 20, ...: what differs from the preset.
+        base: of BASE_KEYS what was chosen last: a rung without a base does not make it forgotten.
         settled: the steps that are done with.
         saved: unix seconds of the last change.
         keeper: writes the file behind the screens; without one each change waits for the disk.
@@ -57,6 +60,7 @@ class Draft:
     facts: DataFacts | None = None
     preset: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, Any] = field(default_factory=dict)
     settled: frozenset[str] = frozenset()
     saved: float = 0.0
     keeper: Keeper | None = None
@@ -117,7 +121,7 @@ class Draft:
     def defaults(self) -> dict[str, Any]:
         """Every key that has an effect and what the preset says of it, {} without images."""
         # Another base has other blocks: what is told of `trainable` is told of the chosen one.
-        chosen = {k: v for k, v in self.settings.items() if k in ("base.name", "base.weights")}
+        chosen = {k: v for k, v in self.settings.items() if k in BASE_KEYS}
         with suppress(UserError):
             values = flat(spec_tree(self.with_settings(chosen)))
             values.update({key: None for key in OPTIONAL if key not in values})
@@ -135,16 +139,17 @@ class Draft:
         data = {key: value for key, value in own.items() if key.startswith("data.")}
         split = {key: value for key, value in data.items() if key.startswith("data.split.")}
         both = {**data, **{key: own[key] for key in KEPT if key in own}}
-        for candidate in (both, data, split):
-            with suppress(UserError):
-                self.with_settings(candidate)
-                return candidate
+        for base in (self.base, {}):
+            for candidate in (both, data, split, {}):
+                with suppress(UserError):
+                    self.with_settings({**candidate, **base})
+                    return {**candidate, **base}
         return {}
 
     def _tree(self, settings: Mapping[str, Any]) -> Tree:
         if self.source is None or self.facts is None:
             raise UserError("No images are chosen yet.")
-        base, weights = settings.get("base.name"), settings.get("base.weights")
+        base, weights = (settings.get(key) for key in BASE_KEYS)
         tree = preset_tree(self.chosen_preset, str(self.source), self.facts, base, weights)
         for key, value in settings.items():
             put(tree, key, value)
@@ -171,6 +176,18 @@ class Draft:
         if source != self.source:
             self.settings = {k: v for k, v in self.settings.items() if not k.startswith("data.")}
         self.source, self.facts = source, facts
+        if facts and not self.is_touched:
+            self.settings = self._kept()
+        self.save()
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything beyond the images was chosen."""
+        return bool(self.preset or self.settings)
+
+    def forget_source(self) -> None:
+        """Images that cannot be used are images no more."""
+        self.source, self.facts = None, None
         self.save()
 
     def take_preset(self, preset: str) -> None:
@@ -202,6 +219,8 @@ class Draft:
             for key, value in settings.items()
             if key in defaults and not _same(value, defaults[key])
         }
+        if "base.name" in defaults:
+            self.base = {key: self.settings[key] for key in BASE_KEYS if key in self.settings}
         self.settled -= {"strategy", "layers"}
         self.save()
 
@@ -228,6 +247,7 @@ class Draft:
             "facts": facts_as_dict(self.facts) if self.facts else None,
             "preset": self.preset,
             "settings": self.settings,
+            "base": self.base,
             "settled": sorted(self.settled),
             "saved": self.saved,
         }
@@ -295,7 +315,7 @@ def _read(workspace: Workspace, path: Path) -> Draft | None:
         if told["format"] != FORMAT:
             return None
         preset = str(told.get("preset") or "")
-        settings = told.get("settings")
+        settings, base = told.get("settings"), told.get("base")
         return Draft(
             workspace,
             id=path.name.removesuffix(_ENDING),
@@ -303,6 +323,7 @@ def _read(workspace: Workspace, path: Path) -> Draft | None:
             facts=facts_from_dict(told["facts"]) if told.get("facts") else None,
             preset=preset if preset in PRESETS else "",
             settings=settings if isinstance(settings, dict) else {},
+            base=base if isinstance(base, dict) else {},
             settled=frozenset(told.get("settled") or ()) & frozenset(STEPS),
             saved=float(told.get("saved") or 0.0),
         )

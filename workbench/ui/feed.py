@@ -38,6 +38,11 @@ class RunView:
         """True while its worker lives, waiting included."""
         return self.summary.state.word in WORKING
 
+    def table(self, name: str) -> dict[str, Any]:
+        """A table of the spec; {} where there is none."""
+        table = self.spec.get(name)
+        return table if isinstance(table, dict) else {}
+
 
 Runs = tuple[RunView, ...]
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import DEFAULT_BASE
 from workbench.runs.verdicts import NextRung
-from workbench.text import safe_lines
-from workbench.ui.draft import Draft, flat, newest_draft
+from workbench.text import safe_lines, safe_text
+from workbench.ui.draft import BASE_KEYS, Draft, flat, newest_draft
+from workbench.ui.error_pictures import source_of
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
@@ -32,7 +35,9 @@ def begin_experiment(app: "WorkbenchApp") -> None:
             go_on(app, found)
         elif answer == "new":
             found.discard()
-            go_on(app, Draft(app.workspace, keeper=app.keeper))
+            if found.base:
+                app.notify("Base and weights stay as they were.")
+            go_on(app, Draft(app.workspace, base=found.base, keeper=app.keeper))
 
     app.push_screen(GoOnScreen(found), answered)
 
@@ -48,6 +53,23 @@ def go_on(app: "WorkbenchApp", draft: Draft) -> None:
     from workbench.ui.screens.data import DataScreen
 
     app.push_screen(DataScreen(draft, onward="data" in draft.settled))
+
+
+def take_base_along(app: "WorkbenchApp", draft: Draft, source: Path) -> None:
+    """A draft that is still empty gets the base of the newest run on these images, and says so."""
+    if draft.base or draft.is_touched:
+        return
+    usual = {"base.name": DEFAULT_BASE, "base.weights": IMAGENET}
+    for run in app.runs:
+        if source_of(run) != str(source):
+            continue
+        spec = flat(dict(run.spec))
+        own = {key: spec[key] for key in BASE_KEYS if isinstance(spec.get(key), str)}
+        if own and own.get("base.weights") != RANDOM:
+            draft.base = {key: value for key, value in own.items() if value != usual[key]}
+            if draft.base:
+                app.notify(f"Base and weights as in {safe_text(run.name, 40)}.", markup=False)
+            return
 
 
 def next_experiment(
@@ -78,7 +100,7 @@ def next_experiment(
 
 def _carries_on(key: str, value: object) -> bool:
     """True for what makes another rung comparable: the split, and the base."""
-    if key in ("base.name", "base.weights"):
+    if key in BASE_KEYS:
         return isinstance(value, str)
     return key.startswith("data.split.") and isinstance(value, (int, float))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
@@ -11,28 +11,44 @@ from workbench.text import human_age, plural, safe_text
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS, sign, sparkline
 
-# Column and its least width in cells; what a wider terminal has more goes by the shares.
-COLUMNS = {"state": 13, "run": 17, "strategy": 14, "acc": 7, "curve": 7, "when": 8}
-SHARES = {"run": 0.3, "strategy": 0.5, "curve": 0.2}
+# Column and its least width in cells.
+COLUMNS = {"state": 13, "run": 17, "strategy": 8, "acc": 7, "curve": 5, "when": 6}
+STRATEGY = 14  # cells that it has beside names that are longer than there is room for
 PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
 
 
-def column_widths(room: int) -> dict[str, int]:
-    """Cells of each column in a terminal of so many."""
-    margins = 2 + PADDING * len(COLUMNS)
-    spare = max(room - margins - sum(COLUMNS.values()), 0)
-    return {title: n + int(SHARES.get(title, 0) * spare) for title, n in COLUMNS.items()}
+def column_widths(room: int, runs: Sequence[RunView]) -> dict[str, int]:
+    """Cells of each column in a terminal of so many: names whole where they can be."""
+    places = (len(_place(view)) for view in runs if view.working)
+    widths = {**COLUMNS, "when": max(COLUMNS["when"], *places, 0)}
+    fixed = sum(widths[title] for title in widths if title not in ("run", "strategy"))
+    least = COLUMNS["run"] + STRATEGY  # in a terminal that is too small
+    left = max(room - 2 - PADDING * len(widths) - fixed, least)
+    widths["run"], widths["strategy"] = name_widths(left, runs)
+    widths["curve"] += max(left - widths["run"] - widths["strategy"], 0)
+    return widths
 
 
-def run_cells(view: RunView, room: int, utf8: bool, theme: Mapping[str, str]) -> tuple[Text, ...]:
+def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
+    """Cells of so many for the runs' names, which come first, and for their strategies."""
+    names = [len(safe_text(view.name)) for view in runs]
+    recipes = [len(safe_text(view.summary.recipe)) for view in runs]
+    strategy = max([COLUMNS["strategy"], *recipes])
+    name = min(max([COLUMNS["run"], *names]), room - min(strategy, STRATEGY))
+    return name, min(strategy, room - name)
+
+
+def run_cells(
+    view: RunView, widths: Mapping[str, int], utf8: bool, theme: Mapping[str, str]
+) -> tuple[Text, ...]:
     """A run as a row.
 
     Args:
-        room: cells of the terminal.
+        widths: cells of each column.
         theme: its variables, for the colours.
     """
-    summary, widths = view.summary, column_widths(room)
+    summary = view.summary
     word = summary.state.word
     color = theme.get(COLORS.get(word, "$foreground").removeprefix("$"), "")
     accuracies = [row.val_accuracy for row in view.history.epochs]
@@ -81,13 +97,21 @@ def detail_of(view: RunView) -> Text:
     if summary.random_weights:
         parts.append("random weights")
     if summary.best_val_accuracy is not None:
-        parts.append(f"validation ({VALIDATION}) {summary.best_val_accuracy:.4f}")
+        parts.append(f"validation ({VALIDATION}) {summary.best_val_accuracy:.4f}{_of_epoch(view)}")
     if summary.test_accuracy is not None:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
     if summary.state.detail:
         text.append(f"\n{summary.state.word}: {summary.state.detail}", style="dim")
     return text
+
+
+def _of_epoch(view: RunView) -> str:
+    """Of which epoch a run at work has its accuracy: others may have a higher one."""
+    if not view.working:
+        return ""
+    monitor = safe_text(view.table("training").get("monitor", "val_loss"), 20)
+    return f" at the best {monitor} so far"
 
 
 def fits_filter(view: RunView, wanted: str) -> bool:
@@ -120,10 +144,13 @@ def nothing_yet(wanted: str, trash: bool) -> Text:
 
 def _when(view: RunView) -> str:
     """How far a run at work is; how long ago another was heard of."""
-    summary = view.summary
     if view.working:
-        total = summary.epochs_total
-        return f"{summary.epochs_done}/{total}" if total else "begun"
-    if summary.last_sign is None:
+        return _place(view)
+    if view.summary.last_sign is None:
         return "-"
-    return human_age(max(time.time() - summary.last_sign, 0))
+    return human_age(max(time.time() - view.summary.last_sign, 0))
+
+
+def _place(view: RunView) -> str:
+    total = view.summary.epochs_total
+    return f"{view.summary.epochs_done}/{total}" if total else "begun"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workbench.bases.weights import IMAGENET
 from workbench.datasets.catalogue import fetch
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
@@ -21,8 +22,6 @@ from workbench.progress import Progress, silent
 from workbench.runs.events import Event
 from workbench.runs.jobs import run_job
 from workbench.ui.stopping import Stop
-
-IMAGENET = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,18 @@ class Images:
             UserError: it cannot be fetched.
         """
         return self.path or fetch(self.name, workspace, progress)
+
+
+@dataclass(frozen=True)
+class TriedOn:
+    """What an experiment takes: images, and weights where it has a base.
+
+    Attributes:
+        weights: "imagenet", "random" or a file, absolute.
+    """
+
+    images: Images = Images("digits")
+    weights: str = IMAGENET
 
 
 def setting_for(source: Path, weights: str = IMAGENET, progress: Progress = silent) -> Setting:
@@ -120,7 +131,7 @@ class Job:
     """What is to be done: an experiment, or without one a look at images that were chosen."""
 
     experiment: Experiment | None
-    images: Images
+    on: TriedOn
     seeds: tuple[int, ...] = ()
     stop: Stop = field(default_factory=Stop)
 
@@ -136,9 +147,10 @@ class Job:
             UserError: as `perform` and `setting_for`, and where it was stopped.
         """
         progress = self.stop.heeded(progress)
-        setting = setting_for(self.images.bring(workspace, progress), progress=progress)
+        source = self.on.images.bring(workspace, progress)
+        setting = setting_for(source, self.on.weights, progress)
         if self.experiment is None:
             return setting, None
-        data, started = self.images.name, self.stop.started
+        data, started = self.on.images.name, self.stop.started
         results = perform(workspace, self.experiment, setting, data, self.seeds, progress, started)
         return setting, results

@@ -70,7 +70,7 @@ def sheet_text(
     elif now is None:
         parts.append(Text("Not tried here yet: enter does."))
         if experiment.on_base:
-            parts.append(Text("It needs ImageNet weights of the base."))
+            parts.append(Text("It needs ImageNet weights of the base; w names a file of them."))
     return Text("\n").join(parts)
 
 

@@ -21,6 +21,7 @@ COLORS = {
 ASCII_KEYS = str.maketrans(
     {"↑": "up", "↓": "down", "←": "<-", "→": "->", "⏎": "enter", "⌫": "backspace"}
 )
+LEAST_SPAN = 0.1  # of accuracy, from a sparkline's lowest level to its highest
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = "_.-=^*#@"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -40,15 +41,18 @@ def sign(state: str, utf8: bool = True) -> str:
 
 
 def sparkline(values: Sequence[float | None], width: int, utf8: bool = True) -> str:
-    """The last values as a row of levels, low to high over the range they span; "" for none."""
+    """The last accuracies as a row of levels, low to high over the range they span; "" for none.
+
+    A range below `LEAST_SPAN` is widened to it around its middle: a hundredth is no collapse.
+    """
     known = [value for value in values if value is not None][-width:]
     if not known:
         return ""
     levels = _LEVELS if utf8 else _ASCII_LEVELS
-    low, high = min(known), max(known)
-    span = high - low
+    middle, span = (min(known) + max(known)) / 2, max(max(known) - min(known), LEAST_SPAN)
     top = len(levels) - 1
-    return "".join(levels[round((v - low) / span * top) if span else top // 2] for v in known)
+    # Rounded, as binary fractions of decimal figures would tip a middle to either side.
+    return "".join(levels[round(round((v - middle) / span + 0.5, 6) * top)] for v in known)
 
 
 def bar(share: float, width: int, utf8: bool = True) -> str:

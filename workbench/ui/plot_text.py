@@ -179,7 +179,9 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
 
     if options.best is not None:
         put(options.best_name, frame.column(options.best) - len(options.best_name) // 2)
-    put(options.end_name, frame.columns - len(options.end_name))
+    end, free = frame.columns - len(options.end_name), len("".join(line).rstrip()) + 2
+    # A little beyond the end of the axis where the best epoch's name is in the way.
+    put(options.end_name, max(end, free) if free < frame.columns else end)
     for first, name in options.borders:
         put(name, frame.column(first - 0.5) if first > 1 else 0)
     return "".join(line).rstrip()

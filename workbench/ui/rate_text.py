@@ -1,27 +1,22 @@
 """The learning-rate range test as a plot."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from workbench.experiment.rate_test import Suggestion, rate_at, shown, smoothed_losses
 from workbench.ui.plot_canvas import Series
-from workbench.ui.plot_text import PlotOptions, plot
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from workbench.ui.plot_text import PlotOptions
 
 COLOR = "#5fafd7"
 ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
 
 
 def curve(
-    losses: Sequence[float], steps: int, found: Suggestion, width: int, rows: int, utf8: bool
-) -> "Text":
+    losses: Sequence[float], steps: int, found: Suggestion, utf8: bool
+) -> tuple[Series, PlotOptions]:
     """The smoothed losses over the logarithm of the rate, those of the batches as dots behind.
 
     Args:
         losses: of each step's batch; fewer than `steps` where the loss blew up.
-        width, rows: cells.
     """
     smoothed = smoothed_losses(losses)
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
@@ -39,4 +34,4 @@ def curve(
         empty="the loss is no number",
     )
     last = smoothed[-1] if smoothed else None
-    return plot([Series("loss", values, COLOR, dots, last=last)], width, rows, options)
+    return Series("loss", values, COLOR, dots, last=last), options

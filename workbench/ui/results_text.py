@@ -37,7 +37,7 @@ def summary_lines(
             line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
     if beside := figures_beside(preset):
-        lines.append(named_line("compare", beside).append("  the same preset on its images", "dim"))
+        lines.append(named_line("compare", beside).append("  same preset", "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
         line = named_line("shifted", f"{accuracy:.4f}")
@@ -47,15 +47,17 @@ def summary_lines(
     return lines
 
 
-def view_titles(results: Results, scrolls: bool) -> dict[str, str]:
+def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
     """The line over each view that has one.
 
     Args:
-        scrolls: whether the matrix is wider than the terminal.
+        wider: whether the matrix has columns that the terminal has no room for.
+        higher: the same of its rows.
     """
     wrong = results.images - sum(row[i] for i, row in enumerate(results.confusion))
-    more = ", arrow keys scroll" if scrolls else ""
-    errors = f"{wrong:,} wrong; the surest of them first" if wrong else "not one image was wrong"
+    more = ", more below: arrow keys" if higher else ", arrow keys scroll" if wider else ""
+    order = "; the least probable true label first" if wrong > 1 else ""
+    errors = f"{wrong:,} wrong{order}" if wrong else "not one image was wrong"
     return {
         "matrix": f"confusion: true label in rows, predicted in columns{more}",
         "classes": f"{len(results.labels)} labels",

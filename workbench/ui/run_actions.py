@@ -37,4 +37,5 @@ def compare_run(screen: "WorkbenchScreen", view: RunView) -> None:
         if names:
             screen.app.push_screen(CompareScreen((view.name, *names)))
 
-    screen.app.push_screen(PickRuns(f"Compare {view.name} with which runs?", others), answered)
+    question = f"Compare {view.name} with which runs?"
+    screen.app.push_screen(PickRuns(question, view, others), answered)

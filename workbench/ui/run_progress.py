@@ -3,7 +3,7 @@
 from workbench.runs.history import History
 from workbench.runs.rows import EpochRow, StageRow, number, whole
 from workbench.text import human_seconds, plural
-from workbench.ui.curves import stage_plan, training_table
+from workbench.ui.curves import stage_plan
 from workbench.ui.feed import RunView
 
 RECENT_EPOCHS = 3  # whose seconds tell those of the next ones
@@ -45,7 +45,7 @@ def time_left(view: RunView) -> str:
     seconds, later = seconds_of_stage(view, stage), seconds_of_later_stages(view, stage)
     if seconds is None or (stage.end and not later):
         return ""
-    patience = whole(training_table(view.spec).get("early_stopping"))
+    patience = whole(view.table("training").get("early_stopping"))
     where = f" in stage {stage.index + 1}" if later is None else ""
     return f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
 

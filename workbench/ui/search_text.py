@@ -12,7 +12,7 @@ def cells(trial: Trial) -> tuple[str, ...]:
         f"{trial.number}{' as given' if trial.number == 1 else ''}",
         "-" if diverged else f"{trial.accuracy:.4f}",
         "diverged" if diverged else f"{trial.loss:.4f}",
-        str(list(trial.candidate.dense_units)),
+        ", ".join(map(str, trial.candidate.dense_units)) or "none",
         f"{trial.candidate.dropout:g}",
         f"{trial.candidate.learning_rate:g}",
         str(trial.epoch or "-"),

@@ -15,6 +15,7 @@ from workbench.experiment.rungs import FIGURES
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings
 from workbench.machine.figures import Figures
+from workbench.runs.verdicts import book_images
 from workbench.text import human_bytes, human_seconds, plural, safe_text
 
 UNKNOWN_TIME = "not measured yet: press m on home"
@@ -80,8 +81,9 @@ def rung_details(
     if figures := FIGURES.get(preset):
         text.append(f"\n{'book':<{_LABEL}}", style="dim")
         text.append("-" if figures.book is None else f"{figures.book:.3f}")
+        text.append(f" on {book_images(preset)}", style="dim")
         if figures.readers:
-            text.append("   its readers since ", style="dim")
+            text.append("; its readers ", style="dim")
             text.append(f"{figures.readers:.2f}")
     return text
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from workbench.reports.errors import Answers
-from workbench.reports.errors_calibration import Bin, Calibration, calibration, calibration_words
+from workbench.reports.errors_calibration import (
+    Bin,
+    Calibration,
+    bin_words,
+    calibration,
+    calibration_words,
+)
 from workbench.reports.errors_thresholds import (
     POINTS,
     AtThreshold,
@@ -15,12 +21,14 @@ from workbench.reports.errors_thresholds import (
     ranking,
     two_labels,
 )
+from workbench.text import safe_text
 from workbench.ui.plot_canvas import Series
 from workbench.ui.plot_text import PlotOptions
 
 RIGHT, WRONG, CHANCE, CURVE = "#5faf5f", "#d75f5f", "#808080", "#5fafd7"
 LONGEST_BAR = 40  # cells
 _FIGURES = 44  # cells of a bin's figures, before its bar
+USUAL = 0.5  # the threshold that nobody chose
 STEP = 5  # per cent from one threshold to the next
 
 
@@ -56,11 +64,7 @@ def confidence_text(found: Sureness, width: int, utf8: bool) -> Text:
     """The verdict, and the histogram of what there is between the least sure and the surest."""
     told = found.calibration
     images = found.answers.right.size
-    text = Text(f"{calibration_words(told, images)}\n")
-    text.append(
-        f"Expected calibration error {told.error:.3f}; chance alone makes up to "
-        f"{told.chance_error:.3f}.\n\n"
-    )
+    text = Text(f"{calibration_words(told, images)}\n{bin_words(told, images)}\n\n")
     some = [at for at, one in enumerate(told.bins) if one.right + one.wrong]
     shown = told.bins[some[0] : some[-1] + 1]
     most = max(one.right + one.wrong for one in shown)
@@ -85,14 +89,17 @@ def _bar(one: Bin, most: int, room: int, utf8: bool) -> Text:
 
 
 def threshold_text(found: Sureness, threshold: float) -> Text:
-    """What a threshold leads to."""
+    """What a threshold for the positive label leads to."""
     at = at_threshold(found.answers, threshold)
     precision = "-" if at.precision is None else f"{at.precision:.3f}"
+    positive = safe_text(found.answers.names[1], 20)
     text = Text.assemble(
-        (f"threshold {threshold:g}", "bold"),
+        (f"threshold {threshold:g} for {positive}", "bold"),
         f"  precision {precision}, recall {at.recall:.3f}\n",
         consequence(found.answers, at),
     )
+    if threshold == USUAL:
+        return text
     return text.append("\nChosen on these images, it looks better here than on new ones.", "dim")
 
 

@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from workbench.downloads.folders import disk_faults
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.reports.export import export_run
@@ -33,6 +35,19 @@ class Keepsake:
     title: str
     words: str
     make: Make
+
+
+def folder_to_write(typed: str) -> Path:
+    """The folder that a person names, made where it is not there.
+
+    Raises:
+        UserError: it cannot be made, or nothing can be written into it.
+    """
+    folder = Path(typed.strip()).expanduser().absolute()
+    with disk_faults(folder, "Nothing was made.", "name another folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
 
 
 def free_path(path: Path) -> Path:

@@ -10,12 +10,14 @@ from workbench.experiment.advice import Advice
 from workbench.runs.history import History
 from workbench.runs.rows import EpochRow, Notice, StageRow, Work
 from workbench.text import human_seconds, safe_text
+from workbench.ui.compare_curves import OTHER_DATA, same_data
+from workbench.ui.curves import OVERLAY
 from workbench.ui.feed import RunView
 from workbench.ui.marks import sign
 from workbench.ui.run_progress import place, time_left
 
 LABEL = 8  # cells of the words at the left side
-NAME = 24  # cells of a run's name in the heading
+NAME = 24  # cells of a run's name in the heading, at least
 Lines = tuple[Text, ...]
 
 
@@ -25,16 +27,20 @@ def labelled(label: str, text: Text | str) -> Text:
 
 
 def heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
-    """Run, state, strategy, place and time left; the strategy goes where there is no room."""
+    """Run, state, place, time left and strategy; the strategy goes where there is no room.
+
+    What the others leave is the name's.
+    """
     word = view.summary.state.word
     state = Text(f"{word} {sign(word, utf8)}", style=color)
-    name = Text(safe_text(view.name, NAME), style="bold")
-    left = Text(time_left(view))
+    left, where = Text(time_left(view)), Text(place(view))
+    room = width - _width([state, where, left]) - 2
+    name = Text(safe_text(view.name, max(room, NAME)), style="bold")
     strategy = Text(strategy_words(view), style="dim")
     data = view.spec.get("data")
     if isinstance(data, dict) and data.get("corrections"):
         strategy.append(", corrected data")
-    middle = [name, state, Text(place(view)), strategy]
+    middle = [name, state, where, strategy]
     while len(middle) > 2 and _width(middle) + left.cell_len + 2 > width:
         middle.pop()
     text = Text("  ").join(part for part in middle if part.plain)
@@ -60,6 +66,15 @@ def strategy_words(view: RunView) -> str:
     base = view.spec.get("base")
     name = base.get("name") if isinstance(base, dict) else None
     return safe_text(view.summary.recipe, 28) + (f", {safe_text(name, 20)}" if name else "")
+
+
+def other_line(view: RunView, other: RunView, width: int) -> Text:
+    """Which run's curves lie behind this one's."""
+    said = f"{strategy_words(other)}, validation"
+    if not same_data(view, other):
+        said += f", {OTHER_DATA}"
+    name = safe_text(other.name, max(width - LABEL - len(said) - 2, NAME))
+    return labelled(OVERLAY, Text.assemble(name, (f"  {said}", "dim")))
 
 
 def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text:

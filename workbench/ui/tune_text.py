@@ -43,7 +43,7 @@ def search_words(
         "The frozen base runs once over each image and its outputs are kept; then "
         f"{trials:,} heads train on them: yours first, then others whose dense layers, dropout "
         "and learning rate are drawn at random. What is best on the validation images stands on "
-        "top. No run is made.\n\n"
+        "top, and looks better than it is: the end says by how much. No run is made.\n\n"
         f"each    at most {plural(cost.stage.epochs, 'epoch')}\n"
         f"time    {_time(seconds, facts, figures)}"
     )

@@ -68,18 +68,24 @@ def _activations(loaded: "LoadedModel", request: Request, send: Send) -> dict[st
 
 
 def _grad_cam(loaded: "LoadedModel", request: Request, send: Send) -> dict[str, Any]:
-    """Takes image, label and layer, both may be None. Result, too: label, probability."""
-    from workbench.results.inside.gradcam import grad_cam
+    """Takes image, label and layer, both may be None. Result, too: label, probability.
+
+    With `or_fitting`, another layer is shown in the place of one that does not fit; words say so.
+    """
+    from workbench.results.inside.gradcam import fitting_layer, grad_cam
     from workbench.results.inside.layers import read_image
     from workbench.results.inside.pictures import for_event
 
     path = Path(request["image"])
     image = read_image(loaded, path)
-    found = grad_cam(loaded, image, request.get("label"), request.get("layer"))
+    layer, instead = request.get("layer"), ""
+    if layer and request.get("or_fitting"):
+        layer, instead = fitting_layer(loaded, layer)
+    found = grad_cam(loaded, image, request.get("label"), layer)
     return {
         "layer": found.layer,
         "out": _saved(request, found.picture, found.layer, found.label, path.stem),
-        "words": list(found.words),
+        "words": [*([instead] if instead else []), *found.words],
         "preview": for_event(found.picture),
         "label": found.label,
         "probability": found.probability,

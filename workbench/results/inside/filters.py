@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.results.inside.activations import first_convolution
-from workbench.results.inside.layers import below, chosen, map_layers
+from workbench.results.inside.layers import below, chosen, layer_names, map_layers
 from workbench.results.inside.pictures import displayed
 from workbench.results.model_file import LoadedModel
 from workbench.training.backend import value_and_gradient
@@ -52,12 +52,18 @@ def choose_filters(
     """The layer, the filters to look at, and how many it has.
 
     Raises:
-        UserError: no such layer, or it has no such filter.
+        UserError: no such layer, one without maps, or it has no such filter.
     """
     allowed = map_layers(loaded)
     if not allowed:
         raise UserError("A dense network has no filters.", "Look at a run of a convnet or a base.")
-    layer = chosen(layer or first_convolution(loaded), allowed, "layer")
+    layer = layer or first_convolution(loaded)
+    if layer in layer_names(loaded) and layer not in allowed:
+        raise UserError(
+            f"{layer} has no patterns to draw: its output is a row of numbers without places.",
+            f"Choose a layer with a map; the last one is {allowed[-1]}.",
+        )
+    layer = chosen(layer, allowed, "layer")
     count = int(loaded.model.get_layer(layer).output.shape[-1])
     numbers = list(range(min(count, MOST_UNASKED))) if given is None else list(given)
     wrong = [number for number in numbers if not 0 <= number < count]

@@ -60,16 +60,32 @@ def allowed_layers(loaded: LoadedModel) -> list[str]:
     return allowed
 
 
+def _unfit(loaded: LoadedModel, layer: str) -> str:
+    """Why Grad-CAM cannot look at a layer; "" where it can, or where there is no such layer."""
+    if layer not in layer_names(loaded) or layer in allowed_layers(loaded):
+        return ""
+    past = layer in map_layers(loaded)
+    why = "connections go past it" if past else "its output has no places"
+    return f"Grad-CAM cannot look at {layer}: {why}."
+
+
+def fitting_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
+    """The layer itself, or `automatic_layer` where it does not fit, and words on why ("" if not).
+
+    Raises:
+        UserError: no layer of the network fits.
+    """
+    why = _unfit(loaded, layer)
+    if not why:
+        return layer, ""
+    fitting = automatic_layer(loaded)
+    return fitting, f"{why} This is {fitting}."
+
+
 def _checked(loaded: LoadedModel, layer: str) -> str:
-    allowed = allowed_layers(loaded)
-    if layer in layer_names(loaded) and layer not in allowed:
-        past = layer in map_layers(loaded)
-        why = "connections go past it" if past else "its output has no places"
-        raise UserError(
-            f"Grad-CAM cannot look at {layer}: {why}.",
-            f"Left out, the layer is {automatic_layer(loaded)}.",
-        )
-    return chosen(layer, allowed, "layer")
+    if why := _unfit(loaded, layer):
+        raise UserError(why, f"Left out, the layer is {automatic_layer(loaded)}.")
+    return chosen(layer, allowed_layers(loaded), "layer")
 
 
 def automatic_layer(loaded: LoadedModel) -> str:

@@ -65,9 +65,9 @@ PRETRAINED = by_name(
         A frozen layer computes as ever, but training leaves its weights alone. Otherwise the
         head, which begins at random, sends large errors down into what the base has learned.
         Frozen also means fewer numbers to fit and less time and memory for a step. In Keras it
-        is trainable = False, and it counts only from the next compile on. The workbench asks the
-        weights themselves: a frozen layer that moved ends the run as an error. And what lies
-        below everything that trains can be computed once and kept.
+        is trainable = False; once training has begun, it counts only from the next compile on.
+        The workbench asks the weights themselves: a frozen layer that moved ends the run as an
+        error. And what lies below everything that trains can be computed once and kept.
         """,
         """
  VGG16, 4x4x512, Dense 256      16,812,353 parameters
@@ -79,13 +79,13 @@ PRETRAINED = by_name(
         "recompiling",
         "A switch that does nothing until compile",
         """
-        Keras notes which weights train when compile is called. Set trainable after that, and it
-        reports the new value while training goes on as before: frozen layers still move, others
-        still rest, and nobody warns. Forgetting it looks like success: readers of the book get
-        about 0.97 with a base that was not frozen, about 0.90 with one that was. So the workbench
-        compiles each stage anew, with a new optimizer, and shows three columns: requested by the
-        plan, compiled in the model, and moved, how far the weights went from where the stage
-        began. A frozen layer must read 0.
+        In Keras, what trains is settled with the first step after a compile. Set trainable
+        later, and it reports the new value while training goes on as before: frozen layers still
+        move, others still rest, and nobody warns. Forgetting it looks like success: readers of
+        the book get about 0.97 with a base that was not frozen, about 0.90 with one that was. So
+        the workbench compiles each stage anew, with a new optimizer, and shows three columns:
+        requested by the plan, compiled in the model, and moved, how far the weights went from
+        where the stage began. A frozen layer must read 0.
         """,
         """
  layer          requested  compiled   moved

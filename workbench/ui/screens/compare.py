@@ -20,7 +20,7 @@ from workbench.ui.comparing import compare_runs, comparison_grid
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.compare_curves import CompareCurvesScreen
-from workbench.ui.screens.pick_run import MARK_TOLD, run_line
+from workbench.ui.screens.pick_run import MARK_TOLD, run_lines, same_data_first
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
 MARKED, UNMARKED = "[x]", "[ ]"
@@ -30,6 +30,9 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
     """Runs to mark; gives the names of the marked ones, or of the one under the cursor.
 
     Escape gives None.
+
+    Args:
+        about: the run that they are compared with; those of other data come last.
     """
 
     CSS = """
@@ -43,14 +46,17 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
         Binding("escape,q", "dismiss(None)", "Cancel"),
     ]
 
-    def __init__(self, question: str, runs: Sequence[RunView]) -> None:
+    def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
         super().__init__()
         self._question = question
-        self._runs = tuple(runs)
+        self._about = about
+        self._runs = same_data_first(about, runs)
+        self._lines: list[Text] = []
         self._marked: set[int] = set()
 
     def compose(self) -> ComposeResult:
         """The question, the list, the keys."""
+        self._lines = run_lines(self._about, self._runs, self.app)
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
@@ -60,7 +66,7 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
 
     def _line(self, at: int) -> Text:
         mark = MARKED if at in self._marked else UNMARKED
-        return Text.assemble(f"{mark} ", run_line(self._runs[at], self.app))
+        return Text.assemble(f"{mark} ", self._lines[at])
 
     def action_mark(self) -> None:
         """Marks the run under the cursor, or takes its mark away."""

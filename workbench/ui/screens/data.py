@@ -1,5 +1,6 @@
 """Data: which images, what the scan found of them, how they are shared out."""
 
+import asyncio
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,11 +18,13 @@ from workbench.datasets.catalogue import fetch
 from workbench.datasets.inspect_job import MODULE, Inspection
 from workbench.errors import UserError
 from workbench.text import safe_lines, safe_text
-from workbench.ui.data_text import refusal_of
+from workbench.ui.data_text import missing, refusal_of
 from workbench.ui.draft import Draft
+from workbench.ui.guide import take_base_along
 from workbench.ui.marks import bar
 from workbench.ui.scan_job import ScanJob, ScanLook
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.dialogs import fits_toast, tell_problem
 from workbench.ui.screens.files import FilesScreen
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.data_found import DataFound
@@ -148,11 +151,16 @@ class DataScreen(WorkbenchScreen):
 
     # Choosing
 
-    def _choose(self, fault: str = "") -> None:
+    def _choose(self, fault: str = "", typed: str = "") -> None:
+        """Asks for images; a long fault is told over the choice, which shows how it begins."""
         self._job = None
         self._show("choose")
-        source = self.draft.source
-        self.query_one(DataChoice).start(str(source) if source else "", safe_lines(fault))
+        first, _, rest = safe_lines(fault).partition("\n")
+        if rest and not fits_toast(fault):
+            tell_problem(self, fault)
+        else:
+            first = safe_lines(fault)
+        self.query_one(DataChoice).start(typed, first)
 
     @on(DataChoice.Chosen)
     async def _chosen(self, event: DataChoice.Chosen) -> None:
@@ -165,7 +173,7 @@ class DataScreen(WorkbenchScreen):
             self._show("fetch")
             self._tell_work(f"Fetch {event.name}", "start", 0, 0, "x cancels; what came is kept.")
             self._fetch(event.name)
-        elif refused := refusal_of(event.path):
+        elif refused := refusal_of(event.path) or await asyncio.to_thread(missing, event.path):
             self._choose(refused)
         else:
             self._scan(event.path)
@@ -185,7 +193,7 @@ class DataScreen(WorkbenchScreen):
 
     def action_change(self) -> None:
         """Back to the choice of images."""
-        self._choose()
+        self._choose(typed=str(self.draft.source or ""))
 
     # Fetching
 
@@ -270,7 +278,9 @@ class DataScreen(WorkbenchScreen):
             self._scan(event.job.source)  # the draft is older than its scan
         else:
             event.job.forget()
-            self._choose(look.message or "The scan ended without a word; enter starts it again.")
+            self.draft.forget_source()
+            words = look.message or "The scan ended without a word; enter starts it again."
+            self._choose(words, typed=str(event.job.source))
 
     def _tell_scan(self, look: ScanLook) -> None:
         source = safe_text(self._job.source, 60) if self._job else ""
@@ -281,6 +291,7 @@ class DataScreen(WorkbenchScreen):
         self._tell_work(f"Scan {source}", look.phase, look.done, look.total, note)
 
     def _found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
+        take_base_along(self.workbench, self.draft, source)
         self.draft.take_source(source, inspection.facts)
         if dropped := self.draft.mend():
             words = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
@@ -301,9 +312,10 @@ class DataScreen(WorkbenchScreen):
         """Ends the scan or the download."""
         if self.phase == "fetch":
             self.workers.cancel_group(self, "fetch")
+            self._choose()
         elif self._job:
             self._job.cancel()
-        self._choose()
+            self._choose(typed=str(self._job.source))
 
     def _tell_work(self, title: str, phase: str, done: int, total: int, note: str) -> None:
         self.query_one("#work-title", Static).update(Text(title, style="bold"))

@@ -1,17 +1,73 @@
-"""Questions that lie over a screen."""
+"""Questions, and long words, that lie over a screen."""
 
+import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input, Static
 
-from workbench.text import safe_text
+from workbench.text import safe_lines, safe_text
+
+TOAST_LINES, TOAST_WIDTH = 3, 56  # what can be read before it goes away
+PATIENCE = 15.0  # seconds that a short problem stays
+
+
+def tell_problem(screen: Screen[Any], words: str) -> None:
+    """Says what went wrong: a few lines go away by themselves, more stay until they are closed.
+
+    Args:
+        words: plain text of any length; made safe here.
+    """
+    if fits_toast(words):
+        screen.notify(safe_lines(words), severity="error", timeout=PATIENCE, markup=False)
+    else:
+        screen.app.push_screen(Problem(words))
+
+
+def fits_toast(words: str) -> bool:
+    """Whether it is short enough for what goes away by itself."""
+    lines = safe_lines(words).splitlines()
+    return sum(max(math.ceil(len(line) / TOAST_WIDTH), 1) for line in lines) <= TOAST_LINES
+
+
+class Problem(ModalScreen[None]):
+    """What went wrong, whole, until it is closed.
+
+    Args:
+        words: plain text; its first line is what went wrong. Made safe here.
+    """
+
+    CSS = """
+    Problem .dialog { width: 100%; max-width: 110; max-height: 100%; padding: 0 1; }
+    Problem VerticalScroll { height: auto; max-height: 18; scrollbar-size-vertical: 1; }
+    Problem #title { text-style: bold; color: $error; }
+    Problem #close { color: $secondary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "dismiss(None)", "Close"),
+    ]
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = safe_lines(words)
+
+    def compose(self) -> ComposeResult:
+        """A title, the words to scroll through, how to go on."""
+        with Vertical(classes="dialog"):
+            yield Static("This did not work", id="title")
+            with VerticalScroll():
+                yield Static(Text(self._words), id="words")
+            yield Static("esc Close", id="close")
+
+    def on_mount(self) -> None:
+        """The arrow keys scroll."""
+        self.query_one(VerticalScroll).focus()
 
 
 class Confirm(ModalScreen[bool]):

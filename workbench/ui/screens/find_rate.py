@@ -2,17 +2,18 @@
 
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Static
 
 from workbench.experiment.bounds import RANGE_TEST_STEPS
 from workbench.experiment.rate_test import Suggestion, range_stage, rate_key, shown, suggest
 from workbench.ui.rate_text import curve
 from workbench.ui.screens.tune import TuneScreen
 from workbench.ui.tune_text import range_test_words
+from workbench.ui.widgets.line_plot import LinePlot
 
-LEAST_ROWS = 8
+TITLE = "loss over learning rate"
 STAGE = 1  # a later one begins with what the first has learned
 
 
@@ -33,7 +34,7 @@ class FindRateScreen(TuneScreen):
 
     def compose_result(self) -> ComposeResult:
         """The curve."""
-        yield Static(id="curve")
+        yield LinePlot(id="curve")
 
     def about(self) -> str:
         """What a test will do and cost."""
@@ -64,24 +65,16 @@ class FindRateScreen(TuneScreen):
             assert found
             now = f"It is {range_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
             end = f"{now}; u takes {shown(found.rate)}." if found.rate else f"{now}."
-            self.show_about("\n".join((*found.lines, end)))
-        self.call_after_refresh(self._draw)  # the words may leave it other room
-
-    def on_resize(self) -> None:
-        """A curve in the room there is."""
-        super().on_resize()
-        self.call_after_refresh(self._draw)
+            self.show_about(" ".join((*found.lines, end)))
+        self._draw()
 
     @property
     def _found(self) -> Suggestion | None:
         return None if self._losses is None else suggest(self._losses, self._steps)
 
     def _draw(self) -> None:
-        for box in self.query("#curve").results(Static):  # none while the screen goes
-            found = self._found
-            if found is None or self._losses is None:
-                box.update("")
-                continue
-            rows = max(box.size.height, LEAST_ROWS)
-            utf8 = self.workbench.utf8
-            box.update(curve(self._losses, self._steps, found, box.size.width, rows, utf8))
+        found, plot = self._found, self.query_one("#curve", LinePlot)
+        plot.display = found is not None
+        if found is not None and self._losses is not None:
+            series, options = curve(self._losses, self._steps, found, self.workbench.utf8)
+            plot.show(Text(TITLE, "bold"), [series], options)

@@ -7,6 +7,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
@@ -50,6 +51,7 @@ class HomeScreen(WorkbenchScreen):
     _offered: Sequence[bool | None] = ()
     _names: frozenset[str] | None = None  # of all runs, when the trash was looked at
     _trash: Sequence[TrashedRun] = ()
+    _left_with: Sequence[str] = ()  # the runs shown when it was left for another screen
 
     def compose_body(self) -> ComposeResult:
         """The filter, hidden until it is asked for; the table; a word where it is empty."""
@@ -74,14 +76,24 @@ class HomeScreen(WorkbenchScreen):
         self.runs_changed(self.workbench.runs)
 
     def on_screen_resume(self) -> None:
-        """Shows what changed behind the other screen; the way to a run was left."""
-        if self.is_current:
-            self.workbench.cool_down()
+        """Shows what changed behind the other screen, the cursor on a run that began there."""
+        if not self.is_current:
+            return
+        self.workbench.cool_down()  # the way to a run was left
         self.runs_changed(self.workbench.runs)
+        table = self.query_one(RunTable)
+        began = [name for name in table.names if name not in self._left_with]
+        if self._left_with and began:
+            table.move_to(began[0])
+        self._left_with = ()
+
+    def on_screen_suspend(self) -> None:
+        """Takes note of the runs; a dialog goes back to where it was opened."""
+        if not isinstance(self.app.screen, ModalScreen):
+            self._left_with = self.query_one(RunTable).names
 
     def on_resize(self) -> None:
         """Gives the columns what room there is."""
-        self.query_one(RunTable).fit()
         self.runs_changed(self.workbench.runs)
 
     def runs_changed(self, runs: Runs) -> None:

@@ -33,15 +33,26 @@ HINT = (
 )
 
 
+class Layers(DataTable[Text]):
+    """The layers, a row each; Home and End lead to the first and the last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("home", "scroll_top", show=False),
+        Binding("end", "scroll_bottom", show=False),
+    ]
+
+
 @dataclass(frozen=True)
 class Known:
     """What the files of a run tell.
 
     Attributes:
+        size: (height, width) of its images, in pixels.
         worst: its worst errors, whose paths begin at `root`; none where that is not known.
     """
 
     sights: tuple[LayerSight, ...]
+    size: tuple[int, int]
     labels: tuple[str, ...]
     worst: tuple[WorstError, ...]
     root: Path | None
@@ -93,8 +104,8 @@ class InsideScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Layers and the look beside each other."""
         with Horizontal(id="inside"):
-            yield DataTable(id="layers", cursor_type="row", cell_padding=0)
-            yield InsideLook(self.workbench.utf8)
+            yield Layers(id="layers", cursor_type="row", cell_padding=0)
+            yield InsideLook(self.workbench.workspace, self.workbench.utf8)
         yield Static(id="here")
         yield Static(id="of")
         line = PathField(id="image-path")
@@ -134,8 +145,9 @@ class InsideScreen(WorkbenchScreen):
 
     @on(DataTable.RowHighlighted, "#layers")
     def _show_here(self) -> None:
-        if sight := self._sight():
-            self.query_one("#here", Static).update(Text(sight_in_words(sight)))
+        if self._known and (sight := self._sight()):
+            words = sight_in_words(sight, self._known.size)
+            self.query_one("#here", Static).update(Text(words))
 
     def _sight(self) -> LayerSight | None:
         row = self.query_one("#layers", DataTable).cursor_row
@@ -158,7 +170,7 @@ class InsideScreen(WorkbenchScreen):
         if what == "filters":
             request |= {"filters": None, "steps": STEPS, "seed": SEED}
         elif what == "gradcam":
-            request["label"] = self._label
+            request |= {"label": self._label, "or_fitting": True}
         self.query_one(InsideLook).look(request, None if what == "filters" else self._image)
 
     def action_error(self) -> None:
@@ -224,19 +236,20 @@ def known_of(workspace: Workspace, view: RunView) -> Known:
     try:
         results = read_results(view.folder.results_path)
     except UserError:  # no figures: an image can be typed all the same
-        return Known(tuple(layer_sights(spec, 2)), (), (), None)
+        return Known(tuple(layer_sights(spec, 2)), spec.data.image_size, (), (), None)
     root = RunPictures(workspace, source_of(view)).root
     sights = layer_sights(spec, len(results.labels))
-    return Known(tuple(sights), results.labels, results.worst if root else (), root)
+    worst = results.worst if root else ()
+    return Known(tuple(sights), spec.data.image_size, results.labels, worst, root)
 
 
-def sight_in_words(sight: LayerSight) -> str:
-    """A layer, and on a second line what a value of it sees."""
+def sight_in_words(sight: LayerSight, image: tuple[int, int]) -> str:
+    """A layer, and on a second line what a value of it sees of an image of (height, width)."""
     layer, field = sight.row, sight.field
     words = f"{layer.name}  {layer.kind}, {human_size(layer.output_shape)}"
     if field is None:
-        return f"{words}\n{'each value sees ' if sight.why == WHOLE else ''}{sight.why}"
-    return f"{words}\n{field.words}"
+        return f"{words}\n{'a value sees ' if sight.why == WHOLE else ''}{sight.why}"
+    return f"{words}\n{field.in_words(layer.output_shape[:2], image)}"
 
 
 def _last_map(sights: tuple[LayerSight, ...]) -> int:

@@ -1,5 +1,7 @@
 """The chapter's claims as experiments: which there are, what came out, and trying one."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,19 +13,20 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.bases.weights import IMAGENET
 from workbench.learn.catalogue import EXPERIMENTS, Experiment
 from workbench.learn.results import Results
-from workbench.learn.variants import Setting
+from workbench.learn.variants import BASE, Setting
 from workbench.text import safe_lines, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.draft import newest_draft
 from workbench.ui.error_pictures import source_of
-from workbench.ui.learn_job import Images, Job, hindrance, shown_results
+from workbench.ui.learn_job import Images, Job, TriedOn, hindrance, shown_results
 from workbench.ui.learn_text import at_work_text, notice_text, setting_words, sheet_text
 from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.learn_setting import AskSeeds, PickImages
+from workbench.ui.screens.learn_setting import AskSeeds, AskWeights, PickImages
 
-DIGITS = Images("digits")
+MARK_AT = 14  # cell of the mark of kept results, beside the longest name
 MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll bar
 
 
@@ -52,6 +55,7 @@ class LearnScreen(WorkbenchScreen):
         Binding("pagedown,space", "page(1)", "Scroll", key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("d", "data", "Data", id="learn.data", tooltip="try them on other images"),
+        Binding("w", "weights", "Weights", id="learn.weights", tooltip="weights from a file"),
         Binding("s", "seeds", "Seeds", id="learn.seeds", tooltip="train with other seeds, or more"),
         Binding("x", "stop", "Stop", id="learn.stop", tooltip="end what is at work, keep nothing"),
     ]
@@ -87,7 +91,7 @@ class LearnScreen(WorkbenchScreen):
     def __init__(self) -> None:
         super().__init__()
         self._names = tuple(EXPERIMENTS)
-        self._images = DIGITS
+        self._on = TriedOn()
         self._setting: Setting | None = None  # of the images; None before they were looked at
         self._seeds: tuple[int, ...] = ()  # () for each experiment's own
         self._kept: dict[str, Results | None] = {}
@@ -116,8 +120,9 @@ class LearnScreen(WorkbenchScreen):
         return self._chosen.concepts
 
     def on_mount(self) -> None:
-        """Reads what was kept."""
+        """Reads what was kept; begins with what was taken last."""
         super().on_mount()
+        self._on = self.workbench.tried_on or TriedOn()
         sheet = self.query_one("#sheet")
         for attribute in ("scroll_y", "virtual_size"):
             self.watch(sheet, attribute, self._tell_more, init=False)
@@ -143,8 +148,21 @@ class LearnScreen(WorkbenchScreen):
         return EXPERIMENTS[self._names[self.query_one(OptionList).highlighted or 0]]
 
     def _read_kept(self) -> None:
-        workspace, images = self.workbench.workspace, self._images
+        workspace, images = self.workbench.workspace, self._on.images
         self._kept = {name: shown_results(workspace, name, images) for name in self._names}
+        self._mark_kept()
+
+    def _mark_kept(self) -> None:
+        """Says in the list which experiments have results."""
+        mark = "·" if self.workbench.utf8 else "*"
+        names = self.query_one(OptionList)
+        for at, name in enumerate(self._names):
+            sign = mark if self._kept.get(name) else ""
+            names.replace_option_prompt_at_index(at, f"{name:<{MARK_AT}}{sign}")
+
+    def _take(self, on: TriedOn) -> None:
+        """Other images or weights, for this screen and the next that opens."""
+        self._on = self.workbench.tried_on = on
 
     # Drawing
 
@@ -152,6 +170,7 @@ class LearnScreen(WorkbenchScreen):
     def _draw_from_the_top(self) -> None:
         self.query_one("#sheet").scroll_home(animate=False)
         self._draw()
+        self.refresh_bindings()  # weights belong to some alone
 
     def _draw(self) -> None:
         """The sheet, and the line of what is going on or what enter would do."""
@@ -168,18 +187,22 @@ class LearnScreen(WorkbenchScreen):
         """What is going on with the experiment, or in its way."""
         colors = self.app.theme_variables
         if self._job and self._job.experiment is experiment:
-            on = setting_words(self._job.images.name, self._job.seeds)
+            on = setting_words(self._job.on.images.name, self._job.seeds)
             return at_work_text(on, *self._step, self.workbench.utf8)
         if self._problem and self._failed in (None, experiment):
             return notice_text(self._problem, width, colors.get("error", ""))
         if hindered:
-            words = f"Not to be tried on {safe_text(self._images.name, 60)}: {hindered} d: others."
+            words = (
+                f"Not to be tried on {safe_text(self._on.images.name, 60)}: {hindered} d: others."
+            )
             return notice_text(words, width, colors.get("warning", ""))
         return None
 
     def _going_on(self, experiment: Experiment, hindered: str) -> str:
         if self._job is None:
-            on = setting_words(self._images.name, self._seeds or experiment.seeds)
+            on = setting_words(self._on.images.name, self._seeds or experiment.seeds)
+            if experiment.on_base and self._on.weights != IMAGENET:
+                on += f", weights {safe_text(Path(self._on.weights).name, 30)}"
             return "" if hindered else f"enter tries {experiment.name} on {on}"
         phase, done, total = self._step
         counted = f" {done:,} of {total:,}" if total else ""
@@ -200,12 +223,14 @@ class LearnScreen(WorkbenchScreen):
             sheet.scroll_page_up(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers to stop what is at work, and other images and seeds while nothing is."""
+        """Offers to stop what is at work, and other images, weights, seeds while nothing is."""
         if action == "stop":
             return self._job is not None
-        return action not in ("data", "seeds") or self._job is None
+        if action == "weights" and not (self.is_mounted and self._chosen.on_base):
+            return False
+        return action not in ("data", "weights", "seeds") or self._job is None
 
-    # Images and seeds
+    # Images, weights and seeds
 
     def action_data(self) -> None:
         """Asks which images, and looks at them."""
@@ -219,12 +244,26 @@ class LearnScreen(WorkbenchScreen):
 
         def answered(images: Images | None) -> None:
             if images is not None and self._job is None:
-                self._begin(Job(None, images))
+                self._begin(Job(None, replace(self._on, images=images)))
 
         def ask(source: str) -> None:
             self.app.push_screen(PickImages(source, self.workbench.utf8), answered)
 
         in_background(self, newest, ask)
+
+    def action_weights(self) -> None:
+        """Asks for a file of the base's weights."""
+
+        def answered(weights: str | None) -> None:
+            if weights is None:
+                return
+            self._take(replace(self._on, weights=weights))
+            if self._setting:
+                self._setting = replace(self._setting, weights=weights)
+            self._problem = ""
+            self._draw()
+
+        self.app.push_screen(AskWeights(BASE, self._on.weights), answered)
 
     def action_seeds(self) -> None:
         """Asks which seeds."""
@@ -246,7 +285,7 @@ class LearnScreen(WorkbenchScreen):
             self.notify(words, severity="warning")
         elif not (self._setting and hindrance(experiment, self._setting)):
             seeds = self._seeds or experiment.seeds
-            self._begin(Job(experiment, self._images, seeds))
+            self._begin(Job(experiment, self._on, seeds))
 
     def action_stop(self) -> None:
         """Ends what is at work; nothing of it is kept."""
@@ -255,6 +294,7 @@ class LearnScreen(WorkbenchScreen):
 
     def _begin(self, job: Job) -> None:
         self._job, self._step, self._problem = job, ("begins", 0, 0), ""
+        self.query_one("#sheet").scroll_home(animate=False)  # where its progress is told
         self._draw()
         self.refresh_bindings()
         self._perform(job)
@@ -289,9 +329,11 @@ class LearnScreen(WorkbenchScreen):
             self._failed, self._problem = job.experiment, safe_lines(event.problem)
             self.query_one("#sheet").scroll_home(animate=False)
         if event.setting is not None:
-            self._setting, self._images = event.setting, job.images
+            self._setting = event.setting
+            self._take(job.on)
         if event.results is not None:
             self._kept[event.results.experiment] = event.results
+            self._mark_kept()
             self.query_one("#sheet").scroll_home(animate=False)
         elif event.setting is not None:
             self._read_kept()

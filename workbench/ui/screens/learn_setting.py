@@ -1,4 +1,4 @@
-"""What experiments are tried on: the questions which images, and which seeds."""
+"""What experiments are tried on: the questions which images, weights, and seeds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,11 +12,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from workbench.bases.weights import IMAGENET, given_weights
 from workbench.errors import UserError
 from workbench.learn.asking import parse_seeds
 from workbench.text import safe_text
 from workbench.ui.learn_job import Images
 from workbench.ui.widgets.data_choice import DataChoice
+from workbench.ui.widgets.path_field import WEIGHTS, PathField
 
 
 class PickImages(ModalScreen[Images | None]):
@@ -55,6 +57,40 @@ class PickImages(ModalScreen[Images | None]):
         else:
             fault = f"There is no file or folder {safe_text(event.path, 100)}."
             self.query_one(DataChoice).start(fault=fault)
+
+
+class AskWeights(ModalScreen[str | None]):
+    """A file of weights to type, "imagenet" for an empty line; escape gives None.
+
+    Args:
+        base: whose weights.
+        weights: what they are now.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, base: str, weights: str) -> None:
+        super().__init__()
+        self._base = base
+        self._weights = "" if weights == IMAGENET else weights
+
+    def compose(self) -> ComposeResult:
+        """What they are, the line, what is wrong with it."""
+        with Vertical(classes="dialog"):
+            yield Static(
+                f"Which file holds ImageNet weights of {self._base}? Tab completes its path. "
+                "Nothing: the published file, downloaded where it is not here yet."
+            )
+            yield PathField(self._weights, "/path/to/weights.h5", WEIGHTS)
+            yield Static(id="error")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        try:
+            self.dismiss(given_weights(event.value.strip() or IMAGENET))
+        except UserError as error:
+            words = f"! {safe_text(error.message, 300)}"
+            self.query_one("#error", Static).update(Text(words))
 
 
 class AskSeeds(ModalScreen[tuple[int, ...] | None]):

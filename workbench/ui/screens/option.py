@@ -14,8 +14,10 @@ from textual.widgets.option_list import Option
 
 from workbench.text import safe_text
 from workbench.ui.strategy_text import choices_of, described, found_by, typed_value, value_in_words
+from workbench.ui.widgets.path_field import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
+_WEIGHTS = "imagenet, random, or a file; tab completes its path"
 
 
 class OptionScreen(ModalScreen[tuple[Any] | None]):
@@ -46,13 +48,16 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         with Vertical(classes="dialog"):
             yield Static(Text(self._key, style="bold"))
             default = value_in_words(self._default) or "left out"
-            lines = (described(self._key), found_by(self._key), f"preset: {default} (ctrl+r)")
+            reset = f"preset's value: {default}; ctrl+r takes it"
+            lines = (described(self._key), found_by(self._key), reset)
             yield Static(Text("\n".join(line for line in lines if line)), classes="about")
             if self._choices:
                 yield OptionList(
                     *(Option(Text(value_in_words(one)), id=str(i))
                       for i, one in enumerate(self._choices))
                 )  # fmt: skip
+            elif self._key == "base.weights":
+                yield PathField(value_in_words(self._value), _WEIGHTS, WEIGHTS)
             else:
                 yield Input(value_in_words(self._value), compact=True)
             yield Static(id="error")

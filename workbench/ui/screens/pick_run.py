@@ -1,6 +1,6 @@
 """A list of runs to choose one from, over a screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -13,13 +13,14 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.text import safe_text
+from workbench.ui.compare_curves import OTHER_DATA, same_data
 from workbench.ui.feed import RunView
-from workbench.ui.home_text import COLUMNS, VALIDATION, column_widths, run_cells
+from workbench.ui.home_text import COLUMNS, VALIDATION, name_widths, run_cells
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
 
-ROOM = 90  # of a terminal in which home's columns are as wide as they are here
+ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
 MARK_TOLD = f"{VALIDATION}: on validation images"
 
@@ -28,6 +29,7 @@ class PickRun(ModalScreen[str | None]):
     """Runs by name; gives the chosen one's name, "" for none of them, None on escape.
 
     Args:
+        about: the run that one is chosen for; those of other data come last.
         none: what the choice of none says; "" for no such choice.
     """
 
@@ -37,10 +39,13 @@ class PickRun(ModalScreen[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
 
-    def __init__(self, question: str, runs: Sequence[RunView], none: str = "") -> None:
+    def __init__(
+        self, question: str, about: RunView, runs: Sequence[RunView], none: str = ""
+    ) -> None:
         super().__init__()
         self._question = question
-        self._runs = tuple(runs)
+        self._about = about
+        self._runs = same_data_first(about, runs)
         self._none = none
 
     def compose(self) -> ComposeResult:
@@ -52,7 +57,7 @@ class PickRun(ModalScreen[str | None]):
 
     def _options(self) -> list[Option]:
         none = [Option(Text(self._none, style="italic"))] if self._none else []
-        return none + [Option(run_line(view, self.app)) for view in self._runs]
+        return none + [Option(line) for line in run_lines(self._about, self._runs, self.app)]
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -60,14 +65,32 @@ class PickRun(ModalScreen[str | None]):
         self.dismiss(self._runs[index].name if index >= 0 else "")
 
 
-def run_line(view: RunView, app: "App[Any]") -> Text:
-    """State, name, recipe and accuracy of a run in 62 cells, as home shows them."""
+def same_data_first(about: RunView, runs: Sequence[RunView]) -> tuple[RunView, ...]:
+    """The runs on the same data as one of them, then the others; each in the order they had."""
+    return tuple(sorted(runs, key=lambda view: not same_data(about, view)))
+
+
+def run_lines(about: RunView, runs: Sequence[RunView], app: "App[Any]") -> list[Text]:
+    """State, name, recipe and accuracy of each run, as home shows them; and whether its data is
+    other than that of `about`."""
     utf8, theme = cast("WorkbenchApp", app).utf8, app.theme_variables
-    widths = column_widths(ROOM)
-    cells = dict(zip(COLUMNS, run_cells(view, ROOM, utf8, theme), strict=True))
+    strangers = [not same_data(about, view) for view in runs]
+    note = len(OTHER_DATA) + 1 if any(strangers) else 0
+    room = ROOM - note - COLUMNS["state"] - COLUMNS["acc"] - len(SHOWN) + 1
+    run, strategy = name_widths(room, runs)
+    widths = {**COLUMNS, "run": run, "strategy": strategy}
+    return [
+        _line(run_cells(view, widths, utf8, theme), widths, OTHER_DATA if other else "")
+        for view, other in zip(runs, strangers, strict=True)
+    ]
+
+
+def _line(cells: Sequence[Text], widths: Mapping[str, int], note: str) -> Text:
     line = Text(no_wrap=True, end="")
-    for title in SHOWN:
-        line.append_text(cells[title])
-        line.append(" " * (widths[title] + 1 - cells[title].cell_len))
+    for title, cell in zip(COLUMNS, cells, strict=True):
+        if title in SHOWN:
+            line.append_text(cell)
+            line.append(" " * (widths[title] + 1 - cell.cell_len))
+    line.append(note, "dim")
     line.rstrip()
     return line

@@ -180,7 +180,15 @@ class ResultsScreen(WorkbenchScreen):
             known = results is not None or name == "predictions"
             self.query_one(f"#{name}").display = known and (name == self._shown or beside)
         self.query_one("#matrix").set_class(roomy, "-beside")
-        title = view_titles(results, spare < 0).get(self._shown, "") if results else ""
+        self._show_title()
+        self.call_after_refresh(self._show_title)  # how many rows fit is known then
+
+    def _show_title(self) -> None:
+        """What the view is, and whether there is more of it."""
+        matrix, title = self.query_one(ConfusionMatrix), ""
+        if self._results:
+            cut = matrix.max_scroll_x > 0, matrix.max_scroll_y > 0
+            title = view_titles(self._results, *cut).get(self._shown, "")
         self.query_one("#view-title", Static).update(Text(title))
         self.query_one("#view-title").display = bool(title)
 

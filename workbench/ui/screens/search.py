@@ -69,7 +69,9 @@ class SearchScreen(TuneScreen):
         return {"seed": SEED}
 
     def chosen(self) -> dict[str, Any]:
-        """The values of the trial under the cursor, unless it diverged."""
+        """The values of the trial under the cursor, unless it diverged, once the search is over."""
+        if self.at_work:
+            return {}
         for table in self.query(TrialTable):  # none before it is composed
             if table.display and table.cursor_row < len(self._order):
                 trial = self._order[table.cursor_row]
@@ -111,6 +113,8 @@ class SearchScreen(TuneScreen):
 
     @on(DataTable.RowSelected)
     def _take(self) -> None:
+        if self.at_work:
+            self.notify("The search goes on; x stops it, and then enter takes a trial.")
         self.action_use()
 
     def _fill(self) -> None:

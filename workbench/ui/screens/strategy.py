@@ -1,6 +1,5 @@
 """Strategy: which rung of the ladder, what it will do and cost, and every option beneath it."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -12,7 +11,7 @@ from textual.events import Resize, ScreenResume
 from textual.message import Message
 from textual.widgets import DataTable, OptionList, Static
 
-from workbench.bases.weights import IMAGENET, RANDOM
+from workbench.bases.weights import given_weights
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.rung_texts import recommend
@@ -21,10 +20,11 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.check import look_at_gpus
 from workbench.machine.figures import Figures, Shelf
 from workbench.runs.folder import RunFolder
-from workbench.text import safe_lines, safe_text
+from workbench.text import safe_text
 from workbench.ui.draft import Draft, plain_message
 from workbench.ui.guide import show_run
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.dialogs import tell_problem
 from workbench.ui.screens.option import OptionScreen
 from workbench.ui.screens.start import StartScreen
 from workbench.ui.screens.tune import open_tuner
@@ -214,6 +214,8 @@ class StrategyScreen(WorkbenchScreen):
         def check(value: Any) -> str:
             try:
                 shown.with_settings(_with(shown.settings, key, value))
+                if key == "base.weights":
+                    given_weights(value)
             except UserError as error:
                 return plain_message(error)
             return ""
@@ -226,8 +228,8 @@ class StrategyScreen(WorkbenchScreen):
         self.app.push_screen(OptionScreen(key, value, default, check), answered)
 
     def _take(self, key: str, value: Any) -> None:
-        if key == "base.weights" and value not in (IMAGENET, RANDOM):
-            value = str(Path(str(value)).expanduser().absolute())
+        if key == "base.weights":
+            value = given_weights(value)
         self._take_all({key: value})
         if key == "training.gpu":
             self._find_figures(self._asked_gpu())
@@ -293,7 +295,7 @@ class StrategyScreen(WorkbenchScreen):
         """Takes the rung over; None where its settings do not fit."""
         spec, error = self._spec()
         if spec is None:
-            self.notify(safe_text(error, 400), severity="error")
+            tell_problem(self, error)
             return None
         self.draft.take_preset(self._shown.chosen_preset)
         self.draft.settle("strategy")
@@ -347,7 +349,7 @@ class StrategyScreen(WorkbenchScreen):
     def _started(self, event: Started) -> None:
         self._starting = False
         if event.run is None:
-            self.notify(safe_lines(event.error), severity="error", timeout=15, markup=False)
+            tell_problem(self, event.error)
             return
         for words in event.notes:
             self.notify(safe_text(words, 300), markup=False)

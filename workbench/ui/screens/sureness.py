@@ -16,6 +16,7 @@ from workbench.ui.feed import RunView
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.sureness_text import (
     STEP,
+    USUAL,
     Sureness,
     confidence_text,
     curves,
@@ -53,7 +54,7 @@ class SurenessScreen(WorkbenchScreen):
         self._view = view
         self.run = view.name
         self._found: Sureness | None = None
-        self._percent = 50
+        self._percent = round(100 * USUAL)
         self._zoomed = False  # in a low terminal: the curves instead of the confidences
 
     def compose_body(self) -> ComposeResult:

@@ -1,5 +1,6 @@
 """Taking a run home: a report, its model in other formats, the script that trains the same."""
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,8 @@ from workbench.text import safe_text
 from workbench.ui.background import in_background
 from workbench.ui.feed import RunView
 from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.take_home import KEEPSAKES
+from workbench.ui.screens.dialogs import Ask
+from workbench.ui.take_home import KEEPSAKES, folder_to_write
 
 
 class KeepsakeList(OptionList):
@@ -30,7 +32,8 @@ class TakeHomeScreen(WorkbenchScreen):
     What is there already stays.
 
     Args:
-        into: the folder that all of it is made in; left out: the one the app was started in.
+        into: the folder that all of it is made in, until another is asked for; left out: the one
+            the app was started in.
     """
 
     CONCEPTS = ("preprocessing",)
@@ -40,15 +43,17 @@ class TakeHomeScreen(WorkbenchScreen):
     TakeHomeScreen #sheet { width: 1fr; height: 1fr; padding: 0 0 0 1; }
     TakeHomeScreen #progress { height: 1; color: $secondary; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "into", "Into", id="take-home.into", tooltip="the folder it is made in"),
+    ]
 
     def __init__(self, view: RunView, into: Path | None = None) -> None:
         super().__init__()
         self.run = view.name
         self._view = view
-        self.run = view.name
         self._into = into or Path.cwd()
         self._made: dict[int, str] = {}
-        self._at_work: int | None = None
+        self._queue: list[int] = []  # the first is at work
 
     def compose_body(self) -> ComposeResult:
         """The list, the words beside it, and a line for what is going on."""
@@ -70,47 +75,94 @@ class TakeHomeScreen(WorkbenchScreen):
         choices.focus()
         choices.highlighted = 0
 
+    @property
+    def _chosen(self) -> int:
+        return self.query_one(OptionList).highlighted or 0
+
     @on(OptionList.OptionHighlighted)
     def _draw(self) -> None:
-        at = self.query_one(OptionList).highlighted or 0
+        at = self._chosen
         text = Text(KEEPSAKES[at].words)
         if at in self._made:
             text.append(f"\n\n{self._made[at]}", self.app.theme_variables.get("success", ""))
         self.query_one("#words", Static).update(text)
 
+    def action_back(self) -> None:
+        """Leaves; what is at work is made to its end, and no more."""
+        if self._queue:
+            now, *then = self._titles()
+            dropped = f"; not any more: {', '.join(then)}" if then else ""
+            self.app.notify(f"{now} is still made{dropped}.")
+        super().action_back()
+
+    def action_into(self) -> None:
+        """Asks for the folder of what is made from now on."""
+
+        def answered(typed: str | None) -> None:
+            if typed and typed.strip():
+                in_background(self, partial(folder_to_write, typed), self._take_folder)
+
+        question = "Into which folder? It is made where it is not there yet."
+        self.app.push_screen(Ask(question, str(self._into)), answered)
+
+    def _take_folder(self, folder: Path) -> None:
+        self._into = folder
+        self.refresh_heading()
+
     @on(OptionList.OptionSelected)
-    def _make(self, event: OptionList.OptionSelected) -> None:
-        if self._at_work is not None:
-            title = KEEPSAKES[self._at_work].title
-            self.notify(f"{title} is still at work.", severity="warning")
+    def _ask_for(self, event: OptionList.OptionSelected) -> None:
+        """Makes it, once what was asked for before is made."""
+        if event.option_index in self._queue:
             return
-        at = self._at_work = event.option_index
+        self._queue.append(event.option_index)
+        if len(self._queue) == 1:
+            self._make()
+        else:
+            self._tell()
+
+    def _make(self) -> None:
+        """The first of the queue."""
+        self._tell()
+        at, into = self._queue[0], self._into
         keepsake, workspace, folder = KEEPSAKES[at], self.workbench.workspace, self._view.folder
-        self._tell("", 0, 0)
 
         def progress(phase: str, done: int, total: int) -> None:
             self.app.call_later(self._tell, phase, done, total)
 
         def make() -> str:
             try:
-                return keepsake.make(workspace, folder, self._into, progress)
+                return keepsake.make(workspace, folder, into, progress)
             finally:
                 self.app.call_later(self._ended)
 
-        def made(words: str) -> None:
-            self._made[at] = words
-            self._draw()
+        in_background(self, make, partial(self._took, at))
 
-        in_background(self, make, made)
+    def _took(self, at: int, words: str) -> None:
+        """Shows what was made, or says so where the cursor is elsewhere."""
+        self._made[at] = words
+        self._draw()
+        if at != self._chosen:
+            self.notify(f"{KEEPSAKES[at].title} is done: {words.splitlines()[0]}")
 
-    def _tell(self, phase: str, done: int, total: int) -> None:
-        if self._at_work is None or not self.is_attached:
+    def _tell(self, phase: str = "", done: int = 0, total: int = 0) -> None:
+        if not self._queue or not self.is_attached:
             return
+        now, *then = self._titles()
         counted = f"  {done:,} of {total:,}" if total else ""
-        line = f"making {KEEPSAKES[self._at_work].title}: {safe_text(phase)}{counted}"
-        self.query_one("#progress", Static).update(Text(line.rstrip(": ")))
+        line = f"making {now}: {safe_text(phase)}{counted}".rstrip(": ")
+        if then:
+            line += f"   then {', '.join(then)}"
+        self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
+
+    def _titles(self) -> list[str]:
+        """Of the queue."""
+        return [KEEPSAKES[at].title for at in self._queue]
 
     def _ended(self) -> None:
-        self._at_work = None
-        for line in self.query("#progress").results(Static):
-            line.update(Text())
+        """Goes on with what was asked for next, unless the screen was left."""
+        self._queue.pop(0)
+        if not self.is_attached:
+            return
+        self.query_one("#progress", Static).update(Text())
+        if self._queue:
+            self._make()

@@ -29,12 +29,13 @@ from workbench.ui.widgets.gauges import box_line, gpu_line
 from workbench.ui.widgets.line import Line
 from workbench.ui.widgets.tail import Tail
 
-LINES = ("progress", "box", "gpu", "notice", "note")
+LINES = ("other", "progress", "box", "gpu", "notice", "note")
 WIDE = 110  # columns, from which on the coach stands beside the log
 COACH_LINES = 3  # above the log
 LOG_CELLS = 74  # beside the coach; the style sheet says so too
 LOG_LINES, LOG_LINES_WIDE = 3, 11  # its header included
 LOG_SHARE = 0.28  # of the rows, that the log and the coach beside it may take
+LEFT_SECONDS = 3.0  # that a word stays which lies over what home shows
 FILES_SECONDS = 5.0  # between two looks at files that change without an event
 
 
@@ -51,14 +52,16 @@ class TrainScreen(WorkbenchScreen):
         Binding("x", "stop", "Stop", id="stop", tooltip="save a checkpoint and end the training"),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("R", "results", "Results", key_display="R", id="results"),
-        Binding("q", "back", "Leave", id="leave", tooltip="the run goes on without this screen"),
-        Binding("escape", "back", "Leave: the run goes on", show=False, id="back"),
+        Binding("q", "leave", "Leave", id="leave", tooltip="the run goes on without this screen"),
+        Binding("q", "back", "Back", id="back"),
+        Binding("escape", "leave", "Leave", show=False),
+        Binding("escape", "back", "Back", show=False),
         Binding("s", "look('smooth')", "Smooth", id="smooth", tooltip="+ and - change how much"),
         Binding("plus", "look('smoother')", "Smoother", show=False, id="smoother"),
         Binding("minus", "look('rougher')", "Rougher", show=False, id="rougher"),
         Binding("l", "look('log')", "Log", id="log", tooltip="loss on a logarithmic scale"),
         Binding("z", "look('zoom')", "Zoom", id="zoom", tooltip="loss or accuracy alone"),
-        Binding("o", "overlay", "Overlay", id="overlay", tooltip="another run's curves below"),
+        Binding("o", "overlay", "Overlay", id="overlay", tooltip="another run's curves behind"),
         Binding("L", "layers", "Layers", key_display="L", id="layers"),
         Binding("n", "note", "Note", id="note", tooltip="a line kept with the run"),
     ]
@@ -156,10 +159,10 @@ class TrainScreen(WorkbenchScreen):
         panel = panel_text(view, self._width - 4, utf8, color, self._files.printed)
         self._draw_panel(panel, alone=not plots)
         self.query_one("#plots").display = plots
+        other = self.workbench.find_run(self._other) if self._other and plots else None
         if plots:
-            other = self.workbench.find_run(self._other) if self._other else None
             self.query_one(CurvePlots).show(view, other)
-        self._draw_lines(view, plots)
+        self._draw_lines(view, other, plots)
         self._draw_bottom(view)
 
     def heading(self) -> Text:
@@ -183,9 +186,11 @@ class TrainScreen(WorkbenchScreen):
         panel.set_class(alone, "-alone")
         panel.query_one(Line).show(text)
 
-    def _draw_lines(self, view: RunView, plots: bool) -> None:
+    def _draw_lines(self, view: RunView, other: RunView | None, plots: bool) -> None:
         width, utf8, history, files = self._width, self.workbench.utf8, view.history, self._files
-        progress = box = gpu = note = Text("")
+        behind = progress = box = gpu = note = Text("")
+        if other is not None:
+            behind = train_text.other_line(view, other, width)
         if plots or files.stopping:
             progress = train_text.progress_line(view, width, utf8, files.stopping)
         if view.working and history.machine:
@@ -195,7 +200,8 @@ class TrainScreen(WorkbenchScreen):
         notice = train_text.notice_line(history.notices, time.time(), width, warning)
         if files.note:
             note = train_text.labelled("note", safe_text(files.note, width - train_text.LABEL))
-        for name, text in zip(LINES, (progress, box, gpu, notice, note), strict=True):
+        lines = (behind, progress, box, gpu, notice, note)
+        for name, text in zip(LINES, lines, strict=True):
             self.query_one(f"#{name}", Line).show(text)
 
     def _draw_bottom(self, view: RunView) -> None:
@@ -233,8 +239,10 @@ class TrainScreen(WorkbenchScreen):
         view = self._view
         if action in ("look", "overlay"):
             return view is not None and bool(view.history.epochs)
-        if action == "stop":
+        if action in ("stop", "leave"):
             return view is not None and view.working
+        if action == "back":
+            return view is None or not view.working
         if action == "resume":
             return view is not None and view.summary.state.resumable
         if action == "results":
@@ -243,11 +251,11 @@ class TrainScreen(WorkbenchScreen):
             return view is not None
         return True
 
-    def action_back(self) -> None:
-        """Leaves; says that the run does not."""
-        if self._view is not None and self._view.working:
-            self.app.notify(f"{safe_text(self.run, 64)} goes on; open it to watch it again.")
-        super().action_back()
+    def action_leave(self) -> None:
+        """Leaves a run at work; says that it goes on."""
+        words = f"{safe_text(self.run, 64)} goes on; open it to watch it again."
+        self.app.notify(words, timeout=LEFT_SECONDS)
+        self.action_back()
 
     def action_stop(self) -> None:
         """Asks, then asks the worker."""
@@ -279,7 +287,8 @@ class TrainScreen(WorkbenchScreen):
             if note and note.strip():
                 self._do(partial(add_note, view.folder, note))
 
-        self.app.push_screen(Ask(f"A note on {view.name}"), answered)
+        question = f"A note on {view.name}: enter keeps it, esc does not"
+        self.app.push_screen(Ask(question), answered)
 
     def _do(self, work: Callable[[], object]) -> None:
         """Does what touches files or processes, and looks what came of it."""
@@ -303,9 +312,10 @@ class TrainScreen(WorkbenchScreen):
         self._draw()
 
     def action_overlay(self) -> None:
-        """Draws another run's validation curves below this run's."""
+        """Draws another run's validation curves behind this run's."""
+        view = self._view
         others = [one for one in self.workbench.runs if one.history.epochs and one.name != self.run]
-        if not others:
+        if view is None or not others:
             self.notify("There is no other run with a finished epoch.", severity="warning")
             return
 
@@ -315,4 +325,5 @@ class TrainScreen(WorkbenchScreen):
                 self._draw()
 
         none = "none" if self._other else ""
-        self.app.push_screen(PickRun("Draw which run below this one?", others, none), answered)
+        question = "Draw which run behind this one?"
+        self.app.push_screen(PickRun(question, view, others, none), answered)

@@ -17,10 +17,10 @@ from workbench.experiment.toml import spec_tree
 from workbench.machine.figures import Figures
 from workbench.runs import jobs
 from workbench.runs.events import Event
-from workbench.text import safe_lines, safe_text
+from workbench.text import safe_text
 from workbench.ui.draft import Draft
 from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.dialogs import Ask
+from workbench.ui.screens.dialogs import Ask, tell_problem
 from workbench.ui.stopping import Stop
 from workbench.ui.strategy_text import value_in_words
 from workbench.ui.widgets.step_rail import rail_heading
@@ -235,7 +235,7 @@ class TuneScreen(WorkbenchScreen):
         self.at_work = False
         self._say("Stopped." if self._stop.asked else "")
         if event.problem:
-            self.notify(safe_lines(event.problem), severity="error", timeout=15)
+            tell_problem(self, event.problem)
         self.ended(event.result or {})
         self.refresh_bindings()
 
@@ -256,7 +256,7 @@ def open_tuner(
         spec = draft.spec()
         kind.check(spec)
     except UserError as error:
-        host.notify(safe_lines(error), severity="error", timeout=10)
+        tell_problem(host, str(error))
         return
 
     def use(settings: dict[str, Any]) -> None:

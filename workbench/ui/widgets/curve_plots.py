@@ -9,7 +9,6 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
-from workbench.text import safe_text
 from workbench.ui.curves import Figure, Look, Palette, plot_options, plot_series
 from workbench.ui.feed import RunView
 from workbench.ui.widgets.line_plot import LinePlot
@@ -54,9 +53,9 @@ class CurvePlots(Horizontal):
         """Draws a run's curves.
 
         Args:
-            other: a run whose validation curves lie below them.
+            other: a run whose validation curves lie behind them.
         """
-        palette, options = self._palette(), plot_options(view, self._look)
+        palette, options = self._palette(), plot_options(view, self._look, other)
         figures = ZOOMS[self._zoom]
         for figure in FIGURES:
             plot = self.query_one(f"#{figure}", LinePlot)
@@ -64,16 +63,14 @@ class CurvePlots(Horizontal):
             plot.set_class(len(figures) == 1, "-alone")
             if figure in figures:
                 series = plot_series(view, figure, self._look, palette, other)
-                plot.show(self._title(figure, other), series, options)
+                plot.show(self._title(figure), series, options)
 
-    def _title(self, figure: Figure, other: RunView | None) -> Text:
+    def _title(self, figure: Figure) -> Text:
         text = Text.assemble((figure, "bold"))
         if self._look.log:
             text.append("  log scale", style="dim")
         if self._look.smoothing:
             text.append(f"  smoothed {self._look.factor:.2f}", style="dim")
-        if other is not None:
-            text.append(f"  other: {safe_text(other.name, 20)}", style="dim")
         return text
 
     def _palette(self) -> Palette:

@@ -16,6 +16,7 @@ from workbench.datasets.catalogue import CATALOGUE, Entry
 from workbench.text import human_bytes, safe_text
 from workbench.ui.widgets.path_field import FolderTree, PathField, completions, typed_path
 
+TREE_HELP = "space opens a folder, enter takes it, backspace leads to the one above"
 _SHOWN = 60  # cells of completions beneath the line
 HELP = (
     "A folder with one folder for each class, or with names such as cat.0.jpg; with train, "
@@ -30,7 +31,7 @@ class DataChoice(Vertical):
     DEFAULT_CSS = """
     DataChoice { height: 1fr; }
     DataChoice .title { color: $secondary; }
-    DataChoice #fault { color: $error; margin-bottom: 1; display: none; }
+    DataChoice #fault { color: $error; margin-bottom: 1; display: none; max-height: 3; }
     DataChoice #path { background: $panel; margin: 0; }
     DataChoice #completions { color: $secondary; height: 1; }
     DataChoice #help { margin: 1 0 1 0; color: $secondary; }
@@ -80,7 +81,11 @@ class DataChoice(Vertical):
         yield OptionList(*options, id="known")
 
     def start(self, value: str = "", fault: str = "") -> None:
-        """Shows the choice, with what was wrong with the last one."""
+        """Shows the choice, with what was wrong with the last one.
+
+        Args:
+            value: for the line; "" leaves there what was typed.
+        """
         shown = self.query_one("#fault", Static)
         shown.update(Text(fault))
         shown.display = bool(fault)
@@ -92,19 +97,21 @@ class DataChoice(Vertical):
     async def show_tree(self) -> None:
         """A tree of the typed folder, else of the current one."""
         typed = typed_path(self.query_one(PathField).value or ".")
-        folder = typed if await _is_folder(typed) else Path.cwd()
+        folder = typed.absolute() if await _is_folder(typed) else Path.cwd()
         await self.query(FolderTree).remove()
         tree = FolderTree(folder, self._utf8)
         await self.mount(tree)
         self.add_class("-tree")
-        self.query_one("#completions", Static).update("space opens a folder, enter takes it")
+        self.query_one("#completions", Static).update(TREE_HELP)
         tree.focus()
 
     async def hide_tree(self) -> None:
         """Back to the line."""
         self.remove_class("-tree")
         await self.query(FolderTree).remove()
-        self.query_one(PathField).focus()
+        field = self.query_one(PathField)
+        field.focus()
+        self._complete(field.value)  # in the place of the words about the tree
 
     @property
     def tree_shown(self) -> bool:

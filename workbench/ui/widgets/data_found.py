@@ -36,6 +36,7 @@ MOST_CLASSES = 500  # rows; more are told of in words
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
 _OWN = "the base has its own in place of 1/255"
+_HINT = "tab leads to it, then type other shares"
 _LEAST_ROWS = 3  # cells that a thumbnail needs to show anything
 
 SEVERITY_CELLS = 16  # of a finding's line, its margins included
@@ -75,10 +76,10 @@ class DataFound(Vertical):
     DataFound #thumbs { height: 1fr; margin-top: 1; }
     DataFound #thumbs Static { width: auto; margin-right: 1; }
     DataFound #findings-title { height: 1; color: $secondary; margin-top: 1; }
-    DataFound #split-row { height: 1; margin-top: 1; }
-    DataFound #split-row Static { width: auto; margin-right: 1; }
+    DataFound #split-title { height: 1; color: $secondary; }
+    DataFound #split-row { height: auto; max-height: 3; }
     DataFound #split { width: 20; background: $panel; }
-    DataFound #split-row #split-result { margin-left: 1; width: 1fr; }
+    DataFound #split-result { margin-left: 1; width: 1fr; height: auto; }
     """
 
     class GoOn(Message):
@@ -121,8 +122,8 @@ class DataFound(Vertical):
                         yield Static(id=f"thumb-{number}")
         yield Static(id="findings-title")
         yield FindingTable(id="findings", cursor_type="row", show_header=False)
+        yield Static(f"split; {_HINT}", id="split-title")
         with Horizontal(id="split-row"):
-            yield Static("split", id="split-title")
             yield Input(id="split", compact=True, restrict=r"[0-9.,eE+\- ]*")
             yield Static(id="split-result")
 
@@ -197,7 +198,8 @@ class DataFound(Vertical):
         event.stop()
         spec = self._draft.spec()
         own = spec.base is not None and spec.base.preprocessing == "own"
-        text = steps_text(event.seen.look)
+        network = "a pretrained base" if spec.base else "dense and convnet"
+        text = steps_text(event.seen.look, network)
         if own:
             text.append(f"\n{_OWN}", style="dim")
         self.query_one("#steps", Static).update(text)
@@ -253,9 +255,10 @@ class DataFound(Vertical):
         facts, spec = self._draft.facts, self._draft.spec()
         field = self.query_one("#split", Input)
         if facts and facts.user_split:
-            self.query_one("#split-title", Static).update("your split")
-        if facts and facts.user_split and facts.split_images.get("validation"):
-            field.display = False  # nothing is left to be shared out
+            whole = bool(facts.split_images.get("validation"))  # nothing is left to be shared out
+            field.display = not whole
+            title = "your split" if whole else f"your split; {_HINT}"
+            self.query_one("#split-title", Static).update(title)
         with field.prevent(Input.Changed):
             field.value = split_in_words(spec.data.split)
         self._tell_split()

@@ -21,6 +21,7 @@ from textual.widgets import Static
 
 from workbench.datasets.npz_source import NpzImages
 from workbench.errors import UserError
+from workbench.paths import Workspace
 from workbench.text import safe_lines, safe_text
 from workbench.ui.halfblocks import fitted
 from workbench.ui.widgets.job_part import STARTING, JobPart
@@ -72,8 +73,9 @@ class InsideLook(JobPart):
             self.pictures = tuple(pictures)
             self.problem = problem
 
-    def __init__(self, utf8: bool = True) -> None:
+    def __init__(self, workspace: Workspace, utf8: bool = True) -> None:
         super().__init__()
+        self._workspace = workspace
         self._utf8 = utf8
         self._pictures: tuple[np.ndarray, ...] = ()
 
@@ -125,12 +127,16 @@ class InsideLook(JobPart):
                 found = self.run_job("inside", request, on_event)
             words = [str(line) for line in found.get("words", ())]
             pictures = patterns or [_pixels(found.get("preview"))]
-            out = Path(str(found.get("out")))
-            tell("\n".join([*words, f"PNG: {out.parent.name}/{out.name} of the run"]), pictures)
+            tell("\n".join([*words, f"PNG: {self._place(Path(str(found.get('out'))))}"]), pictures)
         except KeyError:
             tell("The image is not in its npz file any more.", problem=True)
         except (UserError, OSError, ValueError) as error:
             tell(str(error), problem=True)
+
+    def _place(self, file: Path) -> Path:
+        """The file as a path from the workspace; one that lies elsewhere, as it is."""
+        root = self._workspace.root.absolute()
+        return file.relative_to(root) if file.is_relative_to(root) else file
 
     @on(Told)
     def _show(self, told: Told) -> None:
