@@ -178,14 +178,15 @@ def test_deleting_asks_and_can_be_taken_back(tmp_path: Path) -> None:
         await pilot.press("enter")  # the default loses nothing
         assert folder.path.exists()
         await delete(app, pilot, folder)
-        assert told(app) == "old is in the trash; u brings it back."
+        gone = "old is in the trash; u brings it back."
+        await until(pilot, lambda: told(app) == gone, "where it is")
         assert "u  bring back the run that was deleted last" in text(app, "#nothing")
         (trashed,) = (tmp_path / "saved_models" / ".trash").iterdir()
         assert (trashed / "spec.toml").read_text() == SPEC
         await pilot.press("u")
         await until(pilot, lambda: names(app) == ["old"], "the run again")
         assert app.screen.focused is app.screen.query_one(DataTable)
-        assert told(app).endswith("old is back.")
+        await until(pilot, lambda: told(app).endswith("old is back."), "that it is back")
         await until(pilot, lambda: "undo" not in offered(app), "nothing to take back")
 
     drive(tmp_path, play)
@@ -263,7 +264,8 @@ def test_a_run_at_work_is_not_deleted(tmp_path: Path) -> None:
         await until(pilot, lambda: names(app) == ["busy"], "the run")
         await pilot.press("delete")
         assert isinstance(app.screen, HomeScreen)  # nothing is asked
-        assert told(app) == "busy is at work: x stops it, and then it can be deleted."
+        why = "busy is at work: x stops it, and then it can be deleted."
+        await until(pilot, lambda: told(app) == why, "why not")
 
     drive(tmp_path, play)
     os.close(lock)

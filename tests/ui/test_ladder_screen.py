@@ -211,7 +211,7 @@ def test_runs_that_cannot_be_started_are_shown_with_the_reason(
         await ask(app, pilot, draft)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
-        assert "No process could be started." in told(app)
+        await until(pilot, lambda: "No process could be started." in told(app), "why not")
         await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
 
     drive(tmp_path, play)

@@ -299,6 +299,7 @@ def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, box: FakeCheck) -
         await pilot.press("c")
         remedy = "pip install 'tensorflow[and-cuda]==2.21.0'"  # no markup, though it looks like it
         await until(pilot, lambda: pilot.app.clipboard == remedy, "the clipboard")
+        await until(pilot, lambda: list(pilot.app._notifications), "what was copied")
         assert [note.message for note in pilot.app._notifications] == [remedy]
         assert not any(note.markup for note in pilot.app._notifications)
 

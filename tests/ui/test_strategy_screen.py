@@ -550,8 +550,8 @@ def test_a_new_experiment_begins_with_the_base_of_the_run_on_these_images(draft,
             fresh.take_source(draft.source, None)
             guide.go_on(app, fresh)
             await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
-            said = [note.message for note in app._notifications]
-            assert f"Base and weights as in {run.name}." in said
+            words = f"Base and weights as in {run.name}."
+            await until(pilot, lambda: words in [note.message for note in app._notifications])
             assert fresh.settings == {}  # convnet, which is recommended here, has no base
             fresh.take_preset("fine-tuning")
             assert fresh.settings == {"base.name": "mobilenetv2-1.0"}

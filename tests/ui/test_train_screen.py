@@ -208,8 +208,9 @@ def test_leaving_says_that_the_run_goes_on(workspace: Workspace, key: str) -> No
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
-        told = [one.message for one in pilot.app._notifications]
-        assert any("cats-dogs-12 goes on" in message for message in told)
+        await until(pilot, lambda: list(pilot.app._notifications))
+        (told,) = (one.message for one in pilot.app._notifications)
+        assert "cats-dogs-12 goes on" in told
 
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)

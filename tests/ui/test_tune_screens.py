@@ -112,7 +112,8 @@ def test_a_rate_that_stands_out_is_taken_over_by_one_key(tune: Callable[..., Non
         await pilot.press("u")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the options")
         assert draft.settings == {"training.learning_rate": rate}
-        assert told(app) == f"Taken over: training.learning_rate {rate:g}."
+        taken = f"Taken over: training.learning_rate {rate:g}."
+        await until(pilot, lambda: told(app) == taken, "what was taken")
 
     tune("f", "convnet", answer, steps)
     assert (asked[0]["stage"], asked[0]["steps"]) == (1, 100)
@@ -144,7 +145,8 @@ def test_the_steps_are_typed_within_bounds(
         await until(pilot, lambda: app.screen is screen, "the answer")
         assert screen.count == count
         assert f"Trains {count:,} steps" in words(screen)
-        assert ("from 30 to 10,000" in told(app)) == (count == 100)
+        refused = count == 100
+        await until(pilot, lambda: ("from 30 to 10,000" in told(app)) == refused, "why not")
 
     tune("f", "convnet", lambda *_, **__: {}, steps)
 

@@ -60,6 +60,8 @@ TITLES = {
     "demo": "Demo: two networks learn handwritten digits",
     "learn": "Experiments",
     "machine": "Machine check: GPU, driver, TensorFlow, how fast",
+    "strategy.train": "Train: start this experiment",
+    "strategy.ladder": "All rungs: train them one after the other",
     "strategy.find-rate": "Find a learning rate: the range test",
     "strategy.search": "Search the head: its size, dropout, learning rate",
 }

@@ -56,11 +56,11 @@ class StrategyScreen(WorkbenchScreen):
         "learning-rate", "dense-top", "flatten",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "options", "Options", id="strategy.options"),
+        Binding("o", "options", "Options", id="strategy.options", tooltip="every value, to change"),
         Binding("t", "train", "Train", id="strategy.train"),
         Binding("f", "find_rate", "Find rate", id="strategy.find-rate"),
-        Binding("s", "search", "Search", tooltip="Search the head", id="strategy.search"),
-        Binding("b", "book", "Book", tooltip="The book's own", id="strategy.book"),
+        Binding("s", "search", "Search", id="strategy.search"),
+        Binding("b", "book", "Book", tooltip="the book's own experiments", id="strategy.book"),
         Binding("A", "ladder", "All rungs", key_display="A", id="strategy.ladder"),
     ]
 
