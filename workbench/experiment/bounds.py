@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workbench.errors import UserError
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -11,15 +13,19 @@ class Bounds:
     usual: int
     most: int
 
-    def problem(self, typed: str) -> str:
-        """What is wrong with a typed number; "" where nothing is."""
+    def read(self, typed: str) -> int:
+        """The number that was typed.
+
+        Raises:
+            UserError: it is none, or beyond the bounds.
+        """
         try:
             number = int(typed.replace(",", ""))
         except ValueError:
             number = self.fewest - 1
         if self.fewest <= number <= self.most:
-            return ""
-        return f"{typed!r}: give a whole number from {self.fewest:,} to {self.most:,}."
+            return number
+        raise UserError(f"{typed!r}: give a whole number from {self.fewest:,} to {self.most:,}.")
 
 
 RANGE_TEST_STEPS = Bounds(30, 100, 10_000)

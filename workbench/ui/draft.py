@@ -18,7 +18,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import PRESETS, preset_tree
 from workbench.experiment.rung_texts import recommend
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import parse_spec, spec_tree
+from workbench.experiment.toml import flat, parse_spec, spec_tree
 from workbench.paths import Workspace
 from workbench.text import safe_text
 from workbench.ui.keeper import Keeper, keep
@@ -273,17 +273,6 @@ def newest_draft(workspace: Workspace, keeper: Keeper | None = None) -> Draft | 
     found = [_read(workspace, path) for path in workspace.drafts.glob(f"*{_ENDING}")]
     newest = max((one for one in found if one), key=lambda one: one.saved, default=None)
     return replace(newest, keeper=keeper) if newest else None
-
-
-def flat(tree: Tree, before: str = "") -> dict[str, Any]:
-    """{"training": {"epochs": 3}} as {"training.epochs": 3}."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            found.update(flat(value, f"{before}{key}."))
-        else:
-            found[before + key] = value
-    return found
 
 
 def put(tree: Tree, key: str, value: Any) -> None:

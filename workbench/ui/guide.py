@@ -10,9 +10,10 @@ from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import DEFAULT_BASE
+from workbench.experiment.toml import flat
 from workbench.runs.verdicts import NextRung
 from workbench.text import safe_lines, safe_text
-from workbench.ui.draft import BASE_KEYS, Draft, flat, newest_draft
+from workbench.ui.draft import BASE_KEYS, Draft, newest_draft
 from workbench.ui.error_pictures import source_of
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """What is asked before something is done with a run: by a key of Home, or by the palette."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.runs.launch import request_stop
@@ -12,19 +13,39 @@ if TYPE_CHECKING:
     from workbench.ui.screens.base import WorkbenchScreen
 
 
-def stop_run(screen: "WorkbenchScreen", view: RunView) -> None:
-    """Asks, then asks the run's worker."""
+def confirm_and_do(
+    screen: "WorkbenchScreen",
+    question: str,
+    yes: str,
+    deed: Callable[[], str],
+    then: Callable[[str], None] | None = None,
+) -> None:
+    """Asks; where the person is sure, does it in a thread and tells what came of it.
+
+    Args:
+        yes: what the button that does it says.
+        deed: returns what came of it, in words.
+        then: given the words; left out, they are shown for a moment.
+    """
+
+    def answered(sure: bool | None) -> None:
+        if sure:
+            in_background(screen, deed, then or screen.notify)
+
+    screen.app.push_screen(Confirm(question, yes), answered)
+
+
+def stop_run(
+    screen: "WorkbenchScreen", view: RunView, then: Callable[[str], None] | None = None
+) -> None:
+    """Asks, then asks the run's worker; `then` as `confirm_and_do` has it."""
 
     def stop() -> str:
         request_stop(view.folder)
         return f"{safe_text(view.name)} saves a checkpoint and ends."
 
-    def answered(yes: bool | None) -> None:
-        if yes:
-            in_background(screen, stop, screen.notify)
-
     question = f"Stop {view.name}? Everything is saved, and r goes on with it."
-    screen.app.push_screen(Confirm(question, "Stop"), answered)
+    confirm_and_do(screen, question, "Stop", stop, then)
 
 
 def compare_run(screen: "WorkbenchScreen", view: RunView) -> None:

@@ -29,8 +29,8 @@ class FindRateScreen(TuneScreen):
         Binding("u", "use", "Use", id="tune.use"),
     ]
 
-    _losses: tuple[float, ...] | None = None
-    _steps = 0  # of the test that is shown
+    _steps = 0  # of the test that was begun last
+    _found: Suggestion | None = None  # read off the curve once: of long tests it takes a moment
 
     def compose_result(self) -> ComposeResult:
         """The curve."""
@@ -47,34 +47,26 @@ class FindRateScreen(TuneScreen):
 
     def chosen(self) -> dict[str, Any]:
         """The suggested rate, where one stands out."""
-        found = self._found
-        key = rate_key(range_stage(self.spec, STAGE, RANGE_TEST_STEPS.usual))
-        return {key: found.rate} if found and found.rate else {}
+        if self._found is None or self._found.rate is None:
+            return {}
+        return {rate_key(range_stage(self.spec, STAGE, self._steps)): self._found.rate}
 
     def action_begin(self) -> None:
         """Another test, without the curve of the one before."""
-        self._losses, self._steps = None, self.count
+        self._found, self._steps = None, self.count
         super().action_begin()
-        self._draw()
+        self.query_one("#curve").display = False
 
     def ended(self, result: dict[str, Any]) -> None:
         """Shows the curve and what it says."""
-        if "losses" in result:
-            self._losses = tuple(float(loss) for loss in result["losses"])
-            found = self._found
-            assert found
-            now = f"It is {range_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
-            end = f"{now}; u takes {shown(found.rate)}." if found.rate else f"{now}."
-            self.show_about(" ".join((*found.lines, end)))
-        self._draw()
-
-    @property
-    def _found(self) -> Suggestion | None:
-        return None if self._losses is None else suggest(self._losses, self._steps)
-
-    def _draw(self) -> None:
-        found, plot = self._found, self.query_one("#curve", LinePlot)
-        plot.display = found is not None
-        if found is not None and self._losses is not None:
-            series, options = curve(self._losses, self._steps, found, self.workbench.utf8)
-            plot.show(Text(TITLE, "bold"), [series], options)
+        if "losses" not in result:
+            return
+        losses = tuple(float(loss) for loss in result["losses"])
+        found = self._found = suggest(losses, self._steps)
+        now = f"It is {range_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
+        end = f"{now}; u takes {shown(found.rate)}." if found.rate else f"{now}."
+        self.show_about(" ".join((*found.lines, end)))
+        plot = self.query_one("#curve", LinePlot)
+        plot.display = True
+        series, options = curve(losses, self._steps, found, self.workbench.utf8)
+        plot.show(Text(TITLE, "bold"), [series], options)

@@ -16,9 +16,8 @@ from workbench.ui.background import in_background
 from workbench.ui.bring_back import bring_back
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.home_text import detail_of, fits_filter, nothing_yet, runs_words
-from workbench.ui.run_actions import compare_run, stop_run
+from workbench.ui.run_actions import compare_run, confirm_and_do, stop_run
 from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.dialogs import Confirm
 from workbench.ui.widgets.run_table import RunTable
 
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # where they can be
@@ -258,12 +257,8 @@ class HomeScreen(WorkbenchScreen):
             move_to_trash(self.workbench.workspace, view.folder)
             return f"{name} is in the trash; u brings it back."
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                in_background(self, delete, self.notify)
-
         question = f"Delete {view.name}? It moves to the trash, and u brings it back."
-        self.app.push_screen(Confirm(question, "Delete"), answered)
+        confirm_and_do(self, question, "Delete", delete)
 
     def action_undo(self) -> None:
         """Brings back the run that was deleted last."""

@@ -1,7 +1,6 @@
 """A run while it trains: its curves, what they mean, how long it takes, how busy the box is."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
@@ -11,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
 from workbench.experiment.advice import Advice, advise
-from workbench.runs.launch import request_stop
 from workbench.text import safe_text
 from workbench.ui import train_text
 from workbench.ui.background import in_background
@@ -19,9 +17,10 @@ from workbench.ui.curves import coach_curves
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.marks import COLORS
 from workbench.ui.notes import add_note
+from workbench.ui.run_actions import stop_run
 from workbench.ui.run_files import RunFiles, read_files
 from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.dialogs import Ask, Confirm
+from workbench.ui.screens.dialogs import Ask
 from workbench.ui.screens.pick_run import PickRun
 from workbench.ui.train_panel import gone_text, panel_text
 from workbench.ui.widgets.curve_plots import Change, CurvePlots
@@ -258,17 +257,9 @@ class TrainScreen(WorkbenchScreen):
         self.action_back()
 
     def action_stop(self) -> None:
-        """Asks, then asks the worker."""
-        view = self._view
-        if view is None:
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._do(partial(request_stop, view.folder))
-
-        question = f"Stop {view.name}? Everything is saved, and r goes on with it."
-        self.app.push_screen(Confirm(question, "Stop"), answered)
+        """Asks, then asks the worker; the screen tells that it is asked for."""
+        if self._view is not None:
+            stop_run(self, self._view, lambda told: self._read_files())
 
     def action_resume(self) -> None:
         """Goes on at the last checkpoint."""
@@ -285,14 +276,11 @@ class TrainScreen(WorkbenchScreen):
 
         def answered(note: str | None) -> None:
             if note and note.strip():
-                self._do(partial(add_note, view.folder, note))
+                keep = partial(add_note, view.folder, note)
+                in_background(self, keep, lambda done: self._read_files())
 
         question = f"A note on {view.name}: enter keeps it, esc does not"
         self.app.push_screen(Ask(question), answered)
-
-    def _do(self, work: Callable[[], object]) -> None:
-        """Does what touches files or processes, and looks what came of it."""
-        in_background(self, work, lambda done: self._read_files())
 
     def action_results(self) -> None:
         """How good the classifier became."""

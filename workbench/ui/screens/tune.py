@@ -170,10 +170,11 @@ class TuneScreen(WorkbenchScreen):
         def answered(typed: str | None) -> None:
             if typed is None:
                 return
-            if problem := self.BOUNDS.problem(typed.strip()):
-                self.notify(safe_text(problem, 200), severity="error")
+            try:
+                self.count = self.BOUNDS.read(typed.strip())
+            except UserError as error:
+                self.notify(safe_text(error.message, 200), severity="error")
                 return
-            self.count = int(typed.replace(",", ""))
             self.show_about(self.about())
 
         bounds = self.BOUNDS
