@@ -132,8 +132,8 @@ class DataChoice(Vertical):
     @on(Completed)
     def _completed(self, event: Completed) -> None:
         event.stop()
-        if event.value != self.query_one(PathField).value:
-            return
+        if self.tree_shown or event.value != self.query_one(PathField).value:
+            return  # they would take the place of the words about the tree, or are of old typing
         names = [_last_part(path) for path in event.found if path != event.value]
         self.query_one("#completions", Static).update(Text(_row_of(names, _SHOWN)))
 
