@@ -48,6 +48,8 @@ def test_guessing_is_named(low: float, guessing: bool) -> None:
 
 def test_leaks_and_validation_images_are_named() -> None:
     assert "10 of these images are training images too" in evaluation_report(figures(leaked=10))
+    near = evaluation_report(figures(near_leaked=7))
+    assert "7 of these images look nearly the same as a training image" in near
     assert "expect a little less" in evaluation_report(figures(split="validation"))
 
 

@@ -8,6 +8,7 @@ from test_duplicates import record
 
 from pictures import photo  # isort: skip
 from workbench.datasets.audit import Audit, Finding, audit, read_audit, write_audit
+from workbench.datasets.duplicates import near_pairs
 from workbench.datasets.scan import Record
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
@@ -22,7 +23,7 @@ def plain(path: str, label: str, split: str | None = None, **values: object) -> 
 
 def judge(*records: Record, notes: tuple[str, ...] = ()) -> Audit:
     items = tuple(Item(r.path, r.label, r.split) for r in records)
-    return audit(Source(Path("/x"), "class folders", items, notes), records)
+    return audit(Source(Path("/x"), "class folders", items, notes), records, near_pairs(records))
 
 
 def finding(found: Audit, code: str) -> Finding:

@@ -164,7 +164,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert reason(png_header(60_000, 60_000)) == images.TOO_LARGE
     assert reason(png_header(10_000, 8_948)) == images.TOO_LARGE
     assert reason(png_header(10_000, 8_947)) != images.TOO_LARGE  # it is merely empty
-    assert "89 million" in images.TOO_LARGE
+    assert "more than 89 million pixels" in images.TOO_LARGE
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -269,3 +269,48 @@ def test_fast_decoding_knows_of_turned_images() -> None:
 def test_fast_decoding_leaves_other_formats_alone() -> None:
     content = encoded(photo(4, 640, 480), "PNG")
     assert decode(content, at_least=(10, 10)).tobytes() == photo(4, 640, 480).tobytes()
+
+
+# Large JPEGs are read at a part of their size
+
+
+def test_a_jpeg_of_a_phone_with_108_million_pixels_is_read() -> None:
+    content = encoded(Image.new("L", (12_000, 9_000), 90), "JPEG")
+    with open_image(content) as (_, header):
+        assert (header.width, header.height, header.reduction) == (12_000, 9_000, 2)
+    image = decode(content)
+    assert image.size == (6_000, 4_500)
+    assert image.getextrema() == (90, 90)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reduction", "size"),
+    [
+        (64 * 48, 1, (64, 48)),
+        (64 * 48 - 1, 2, (32, 24)),
+        (32 * 24, 2, (32, 24)),
+        (32 * 24 - 1, 4, (16, 12)),
+        (16 * 12 - 1, 8, (8, 6)),
+        (1, 8, (8, 6)),
+    ],
+)
+def test_a_jpeg_is_reduced_as_little_as_the_limit_allows(
+    monkeypatch: pytest.MonkeyPatch, pixels: int, reduction: int, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(images, "MAX_PIXELS", pixels)
+    content = encoded(photo(1, 64, 48), "JPEG")
+    with open_image(content) as (_, header):
+        assert (header.width, header.height, header.reduction) == (64, 48, reduction)
+    assert decode(content).size == size
+    assert decode(content, (6, 8)).size == (8, 6)  # smaller still where that is enough
+    assert decode(content, (7, 8)).size == (size if reduction == 8 else min(size, (16, 12)))
+
+
+def test_a_progressive_jpeg_needs_memory_for_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(photo(1, 64, 48), "JPEG", progressive=True)
+    monkeypatch.setattr(images, "MAX_PIXELS", 64 * 12)
+    monkeypatch.setattr(images, "MAX_PROGRESSIVE", 64 * 48)
+    assert decode(content).size == (32, 24)
+    monkeypatch.setattr(images, "MAX_PROGRESSIVE", 64 * 48 - 1)
+    assert "read of a progressive JPEG" in reason(content)
+    assert decode(encoded(photo(1, 64, 48), "JPEG")).size == (32, 24)

@@ -22,7 +22,8 @@ def refusal(path: Path) -> str:
 
 def test_rows_are_the_images_with_a_split_sorted_by_path() -> None:
     records = [
-        Record(path, "x", None, 7, 0, 5, 4, pixel_hash=HASH) for path in ("b", "a", "c", "d")
+        Record(path, "x", None, 7, width=5, height=4, pixel_hash=HASH)
+        for path in ("b", "a", "c", "d")
     ]
     rows = make_rows(records, {"a": "test", "b": "train", "c": None})
     assert rows == (Row("a", "x", "test", 5, 4, 7, HASH), Row("b", "x", "train", 5, 4, 7, HASH))

@@ -262,3 +262,22 @@ def test_a_disk_that_becomes_full_is_told_and_nothing_is_kept(root: Path, folder
     temporary.symlink_to("/dev/full")
     assert "The disk became full" in refusal(root, rows, folder, spec())
     assert packs(folder) == []
+
+
+def test_a_reduced_jpeg_that_is_another_is_named(tmp_path: Path, folder: Path) -> None:
+    """A swap leaves size and time as they were, and reduced pixels have no hash to compare."""
+    root = tmp_path / "jpegs"
+    files = [write_photo(root / label / "1.jpg", seed, 80, 64) for seed, label in enumerate("ab")]
+    size = max(file.stat().st_size for file in files)
+    for file in files:
+        file.write_bytes(file.read_bytes().ljust(size, b"\0"))
+        os.utime(file, ns=(10**18, 10**18))
+    records = scan(recognise(root), folder)
+    rows = make_rows(records, {record.path: "train" for record in records})
+    aside = tmp_path / "aside"
+    files[0].rename(aside)
+    files[1].rename(files[0])
+    aside.rename(files[1])
+    data = spec(image_size=(8, 8), decode="fast")
+    with pytest.raises(UserError, match="changed since it was scanned: its content is another"):
+        build_pack(root, rows, data, folder, scanned=records)

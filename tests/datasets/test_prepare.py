@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import class_folders, stop_at, write_photo
+from pictures import class_folders, photo, stop_at, write_photo
 
 from workbench.datasets import prepare as prepare_module
 from workbench.datasets.manifest import read_manifest
@@ -273,3 +273,74 @@ def test_flowers_go_through_with_no_hand_work(workspace: Workspace) -> None:
     same = done.audit.findings[0].groups
     sides = {row.path: row.split for row in done.rows}
     assert all(len({sides[path] for path in group}) == 1 for group in same)
+
+
+# Copies that are not the same to the bit
+
+
+def resaved(folder: Path, name: str, seed: int, copies: int) -> list[Path]:
+    """A picture, saved as JPEG several times over in other qualities."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for copy in range(copies):
+        path = folder / f"{name}-{copy}.jpg"
+        photo(seed, 96, 80).save(path, quality=90 - 20 * copy)
+        paths.append(path)
+    return paths
+
+
+def test_pictures_that_were_saved_again_stay_on_one_side(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    labels = np.random.default_rng(1).permutation(["a"] * 30 + ["b"] * 30)
+    for seed, label in enumerate(labels):
+        resaved(tmp_path / "data" / label, f"p{seed}", seed, 3)
+    prepared = prepare(spec(tmp_path / "data"), workspace)
+    sides: dict[str, set[str]] = {}
+    for row in prepared.rows:
+        sides.setdefault(Path(row.path).stem.split("-")[0], set()).add(row.split)
+    assert len(sides) == 60
+    assert all(len(side) == 1 for side in sides.values())
+    assert {split: len(prepared.indices(split)) for split in ("train", "validation", "test")} == {
+        "train": 126,
+        "validation": 27,
+        "test": 27,
+    }
+    assert prepared.leaks() == {}
+    assert any(
+        "180 pairs of images that look nearly the same: 180 kept" in n for n in prepared.notes
+    )
+
+
+def test_copies_across_a_persons_split_are_counted(tmp_path: Path, workspace: Workspace) -> None:
+    data = tmp_path / "data"
+    for seed, label in enumerate("ab"):
+        (data / "test" / label).mkdir(parents=True)
+        again = resaved(data / "train" / label, f"p{seed}", seed, 3)[1]
+        again.rename(data / "test" / label / again.name)
+        write_photo(data / "test" / label / "own.png", 100 + seed, 96, 80)
+        exact = (data / "train" / label / f"p{seed}-0.jpg").read_bytes()
+        (data / "test" / label / "exact.jpg").write_bytes(exact)
+    prepared = prepare(spec(data), workspace)
+    assert prepared.leaks() == {"leaked": 2, "near_leaked": 2}  # of 6 test images
+    again = prepare_again(spec(data), prepared.rows, workspace)
+    assert again.leaks() == prepared.leaks()
+
+
+def test_files_swapped_between_classes_bring_their_pixels(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    root = class_folders(tmp_path / "data", a=8, b=8)
+    files = [root / label / "0.bmp" for label in "ab"]
+    for seed, file in enumerate(files):
+        write_photo(file, 50 + seed)
+        os.utime(file, ns=(10**18, 10**18))
+    data = spec(root, image_size=(20, 24))
+    prepare(data, workspace)
+    aside = tmp_path / "aside"
+    files[0].rename(aside)
+    files[1].rename(files[0])
+    aside.rename(files[1])
+    prepared = prepare(data, workspace)
+    at = [row.path for row in prepared.rows].index("a/0.bmp")
+    assert np.array_equal(open_pack(prepared.pack)[at], np.asarray(photo(51)))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pictures import class_folders, photo, stop_at, write_photo
 from PIL import Image
 
 from workbench.datasets import scan as scan_module
+from workbench.datasets.deep import Deep, Levels
 from workbench.datasets.layout import recognise
 from workbench.datasets.scan import CACHE_NAME, Record, difference_hash, pixel_hash, scan
 
@@ -53,6 +55,9 @@ def test_a_record_tells_what_the_file_is(tmp_path: Path, folder: Path) -> None:
         split=None,
         bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
+        changed_ns=status.st_ctime_ns,
+        inode=status.st_ino,
+        ends=blake2b((root / "cats/0.png").read_bytes(), digest_size=8).hexdigest(),
         width=24,
         height=20,
         format="PNG",
@@ -128,8 +133,10 @@ def test_a_16_bit_colour_png_is_noted(tmp_path: Path, folder: Path) -> None:
     path.write_bytes(content)
     record = by_path(scan(recognise(tmp_path / "data"), folder))["x/a.png"]
     assert record.notes == ("16-bit", "tiny")
-    expected = Image.fromarray(np.array([[[255, 0, 128], [0, 255, 0]]], np.uint8))
-    assert record.pixel_hash == pixel_hash(expected)
+    upper = Image.fromarray(np.array([[[255, 0, 128], [0, 255, 0]]], np.uint8))
+    lower = Image.fromarray(np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8))
+    assert record.pixel_hash == pixel_hash(Deep(upper, lower))
+    assert record.levels == Levels(0, 65535)
 
 
 def test_unusable_files_have_a_reason_and_nothing_stops(tmp_path: Path, folder: Path) -> None:
@@ -307,7 +314,8 @@ def test_arrays_are_scanned_without_files(tmp_path: Path, folder: Path) -> None:
     records = by_path(scan(recognise(path), folder))
     assert not (folder / CACHE_NAME).exists()
     assert records["train/00000"] == Record(
-        "train/00000", "0", "train", 480, path.stat().st_mtime_ns, 24, 20, "npz", "L",
+        "train/00000", "0", "train", 480, path.stat().st_mtime_ns,
+        width=24, height=20, format="npz", mode="L",
         pixel_hash=pixel_hash(photo(1).convert("L")),
     )  # fmt: skip
     assert records["test/00000"].pixel_hash == records["train/00000"].pixel_hash
@@ -333,3 +341,58 @@ def test_progress_ends_at_the_total(tmp_path: Path, folder: Path) -> None:
     scan(source, folder, lambda *s: told.append(s))
     phases = ("look for changes", "scan")
     assert told == [(phase, done, 3) for phase in phases for done in (1, 2, 3)]
+
+
+# Whether a file changed
+
+
+def swap(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def test_files_that_were_swapped_are_read_again(tmp_path: Path, folder: Path) -> None:
+    root = tmp_path / "data"
+    files = [write_photo(root / label / "1.bmp", seed) for seed, label in enumerate("ab")]
+    for file in files:
+        os.utime(file, ns=(10**18, 10**18))  # exports give all files one time
+    before = by_path(scan(recognise(root), folder))
+    swap(*files)
+    after = by_path(scan(recognise(root), folder))
+    assert after["a/1.bmp"].stamp[:2] == before["a/1.bmp"].stamp[:2]  # size and time say nothing
+    assert after["a/1.bmp"].pixel_hash == before["b/1.bmp"].pixel_hash
+    assert after["b/1.bmp"].pixel_hash == before["a/1.bmp"].pixel_hash
+
+
+@pytest.mark.parametrize("at", [0, 4095, -4096, -1])
+def test_the_ends_of_a_file_are_looked_at(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """On file systems where neither inode nor time of status is to be trusted."""
+    root = class_folders(tmp_path / "data", a=1, b=1)
+    file = root / "a" / "0.png"
+    file.write_bytes(file.read_bytes() + bytes(10_000))  # behind the image, where nobody reads
+    monkeypatch.setattr(scan_module, "stamp_of", lambda status: (status.st_size, 1, 2, 3))
+    scan(recognise(root), folder)
+    read = counted_reads(monkeypatch)
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+    scan(recognise(root), folder)
+    assert read == ["0.png"]
+
+
+def test_what_is_the_same_in_all_of_that_is_not_read_again(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = class_folders(tmp_path / "data", a=2, b=2)
+    scan(recognise(root), folder)
+    read = counted_reads(monkeypatch)
+    scan(recognise(root), folder)
+    assert read == []
+    os.utime(root / "a" / "0.png", ns=(10**18, 10**18))
+    (root / "b" / "1.png").chmod(0o600)  # its time of status alone
+    scan(recognise(root), folder)
+    assert read == ["0.png", "1.png"]

@@ -1,5 +1,6 @@
 """Splits are stratified, drawn from the seed, and keep the same pixels on one side."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.datasets.duplicates import MOST_TOGETHER, NearPairs, joined_groups
 from workbench.datasets.scan import Record
 from workbench.datasets.split import assign
 from workbench.errors import UserError
@@ -199,8 +201,8 @@ def test_training_images_that_cannot_be_kept_apart_are_told() -> None:
     assert Counter(done.splits.values()) == {"train": 2, "validation": 4, "test": 3, None: 1}
     assert {done.splits[twin.path] for twin in twins} == {"validation", None}
     assert done.notes[1] == (
-        "1 training image with the same pixels as others not used, so that the two parts stay "
-        "apart."
+        "1 training image with the same pixels as others, or nearly, not used, so that the two "
+        "parts stay apart."
     )
 
 
@@ -273,3 +275,125 @@ def test_what_is_expected_before_a_run_is_what_it_gets(
     )  # fmt: skip
     got = Counter(split for split in assign(records, chosen).splits.values() if split)
     assert +Counter(expected_images(facts, chosen)) == got
+
+
+# Near copies stay on one side
+
+
+def near(*pairs: tuple[Record, Record], complete: bool = True) -> NearPairs:
+    return NearPairs(tuple(pairs), complete)
+
+
+def chained(records: list[Record]) -> NearPairs:
+    """Each looks like the next, as the frames of a film do."""
+    return near(*itertools.pairwise(records))
+
+
+def sides(splits: dict[str, str | None], records: list[Record]) -> set[str | None]:
+    return {splits[record.path] for record in records}
+
+
+@pytest.mark.parametrize("labels", ["aaa", "aba"])
+def test_near_copies_are_on_one_side_whatever_their_labels(labels: str) -> None:
+    copies = [
+        [Record(f"{label}/{n}.{k}", label, None, pixel_hash=f"{n}.{k}")
+         for k, label in enumerate(labels)]
+        for n in range(20)
+    ]  # fmt: skip
+    records = [record for three in copies for record in three] + images(a=10, b=10)
+    found = near(*((three[0], other) for three in copies for other in three[1:]))
+    done = assign(records, SplitSpec(), found)
+    assert all(len(sides(done.splits, three)) == 1 for three in copies)
+    assert set(done.splits.values()) == {"train", "validation", "test"}
+    assert done.notes == (
+        "40 pairs of images that look nearly the same: 40 kept on one side of the split, in groups "
+        "of at most 50 images; 0 on two sides, beyond that bound.",
+    )
+
+
+@pytest.mark.parametrize(("count", "apart"), [(MOST_TOGETHER, 0), (MOST_TOGETHER + 1, 1)])
+def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int) -> None:
+    film = images(a=count)
+    others = images(prefix="o", a=40, b=40)
+    groups = joined_groups(film + others, chained(film))
+    assert max(map(len, groups)) == MOST_TOGETHER
+    assert sum(len(group) > 1 for group in groups) == 1
+    chosen = spec(train=0.5, validation=0.0, test=0.5)
+    done = assign(film + others, chosen, chained(film))
+    placed = [done.splits[record.path] for record in film]
+    crossing = sum(one != other for one, other in itertools.pairwise(placed))
+    assert crossing <= apart
+    assert f"; {crossing} on two sides, beyond that bound." in done.notes[0]
+
+
+def test_the_nearest_pairs_are_joined_first() -> None:
+    film = images(a=MOST_TOGETHER + 2)
+    twins = near((film[-1], film[-2]), *itertools.pairwise(film))
+    groups = {record.path: id(group) for group in joined_groups(film, twins) for record in group}
+    assert groups[film[-1].path] == groups[film[-2].path] != groups[film[0].path]
+
+
+def test_exact_copies_are_together_beyond_the_bound() -> None:
+    records = same("a", "dup", MOST_TOGETHER + 1) + images(a=60)
+    (large,) = [g for g in joined_groups(records, near()) if len(g) > 1]
+    assert len(large) == MOST_TOGETHER + 1
+    (large,) = [g for g in joined_groups(records, near((records[0], records[-1]))) if len(g) > 1]
+    assert len(large) == MOST_TOGETHER + 1  # it takes in nothing more
+
+
+def test_copies_of_copies_are_joined_by_their_pixels() -> None:
+    records = [*same("a", "one", 2, "p"), *same("a", "two", 2, "q"), *images(a=30)]
+    done = assign(records, SplitSpec(), near((records[1], records[2])))
+    assert len(sides(done.splits, records[:4])) == 1
+
+
+def test_near_copies_keep_to_one_side_when_validation_is_taken_from_training() -> None:
+    train = images("train", a=30, b=30)
+    pairs = list(zip(train[::2], train[1::2], strict=True))
+    done = assign(train + images("test", "t", a=5, b=5), spec(), near(*pairs))
+    assert all(len(sides(done.splits, list(pair))) == 1 for pair in pairs)
+    assert "validation" in done.splits.values()
+    assert any("30 kept on one side" in note for note in done.notes)
+
+
+def test_with_counts_near_copies_are_left_unused_rather_than_torn_apart() -> None:
+    records = images(a=12, b=12)
+    groups = [records[n : n + 3] for n in range(0, 24, 3)]
+    pairs = near(*((g[0], other) for g in groups for other in g[1:]))
+    done = assign(records, spec(train=4, validation=2, test=2), pairs)
+    for group in groups:
+        assert len(sides(done.splits, group) - {None}) <= 1
+    counted = Counter((path[0], split) for path, split in done.splits.items() if split)
+    assert counted == {
+        (label, split): count
+        for label in "ab"
+        for split, count in (("train", 4), ("validation", 2), ("test", 2))
+    }
+
+
+def test_a_comparison_that_was_not_complete_is_told() -> None:
+    done = assign(images(a=20), SplitSpec(), near(complete=False))
+    assert "too many similar images to compare all" in done.notes[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=st.lists(st.sampled_from("abc"), min_size=12, max_size=60),
+    links=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=40),
+    seed=st.integers(1, 5),
+)
+def test_no_group_within_the_bound_is_ever_on_two_sides(
+    labels: list[str], links: list[tuple[int, int]], seed: int
+) -> None:
+    records = [
+        Record(f"{n}", label, None, pixel_hash=f"{n}") for n, label in enumerate([*"abc", *labels])
+    ]
+    pairs = near(
+        *((records[a], records[b]) for a, b in links if a != b and max(a, b) < len(labels))
+    )
+    splits = assign(records, spec(seed=seed), pairs).splits
+    for group in joined_groups(records, pairs):
+        assert len(sides(splits, group)) == 1
+    assert None not in splits.values()
+    for label in set(labels):  # nothing is left without a class to learn
+        assert any(r.label == label and splits[r.path] == "train" for r in records)

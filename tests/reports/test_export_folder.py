@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from told_run import LABELS, picture, rows, told_run
 
+from workbench.datasets.deep import Levels
 from workbench.datasets.manifest import write_manifest
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
@@ -240,3 +241,6 @@ def test_json_keeps_labels_as_they_are_and_text_a_line_each() -> None:
     assert (told["resize"], told["channels"], told["input"]["range"]) == ("pad", 1, [0, 255])
     assert told["output"]["shape"] == [None, 3]
     assert preprocessing(spec, ("a", "b"))["output"]["shape"] == [None, 1]
+    assert told["sixteen_bits"] == {"becomes_0": 0, "becomes_255": 65535}
+    twelve = preprocessing(spec, labels, Levels(3, 4095))
+    assert twelve["sixteen_bits"] == {"becomes_0": 3, "becomes_255": 4095}

@@ -7,8 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from deep_png import png16
 from PIL import Image
 
+from workbench.datasets.deep import Levels
+from workbench.datasets.images import load_array
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.results.evaluate import evaluate
@@ -47,6 +50,26 @@ def test_it_comes_back_with_labels_and_the_same_predictions(
     assert loaded.spec == SPEC
     images = noise(5).astype(np.float32)
     assert np.array_equal(loaded.model.predict_on_batch(images), model.predict_on_batch(images))
+
+
+def test_what_16_bits_were_scaled_by_goes_along_and_is_used(tmp_path: Path) -> None:
+    model = build_model(SPEC, len(LABELS))
+    levels = Levels(10, 4095)
+    save_model(tmp_path / "deep.keras", model, SPEC, LABELS, levels)
+    loaded = load_model(tmp_path / "deep.keras")
+    assert loaded.levels == levels
+    values = np.random.default_rng(2).integers(0, 4096, (12, 10, 1)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(png16(values))
+    (found,) = predict(loaded, [str(tmp_path / "a.png")])
+    image = load_array(tmp_path / "a.png", SPEC.data, levels)[None]
+    expected = model.predict_on_batch(image.astype(np.float32))[0]
+    assert np.allclose(found.probabilities, expected, atol=1e-6)
+    other = load_array(tmp_path / "a.png", SPEC.data)[None].astype(np.float32)
+    assert not np.allclose(found.probabilities, model.predict_on_batch(other)[0], atol=1e-3)
+
+
+def test_a_model_from_before_levels_divides_by_257(saved: tuple[Path, keras.Model]) -> None:
+    assert load_model(saved[0]).levels is None
 
 
 def test_keras_alone_can_open_it_and_takes_raw_images(saved: tuple[Path, keras.Model]) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from deep_png import png16
 from PIL import Image
 
 from workbench.datasets.augment import Draw, augment
+from workbench.datasets.deep import Levels
 from workbench.datasets.images import load_array
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
@@ -42,6 +44,10 @@ MODELS: dict[str, dict[str, Any]] = {
 def script_module(folder: Path, spec: ExperimentSpec, labels: tuple[str, ...]) -> ModuleType:
     path = folder / "script.py"
     path.write_text(script(spec, ScriptFacts(labels, {"train": 4, "validation": 2})))
+    return loaded_module(path)
+
+
+def loaded_module(path: Path) -> ModuleType:
     given = spec_from_file_location("script", path)
     assert given
     assert given.loader
@@ -97,6 +103,26 @@ def test_images_are_read_as_the_workbench_reads_them(
     found = script_module(tmp_path, spec, ("a", "b")).load_images(tmp_path, paths)
     for path, image in zip(paths, found, strict=True):
         assert np.array_equal(image, load_array(tmp_path / path, spec.data)), path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_16_bits_are_scaled_by_the_runs_levels(tmp_path: Path, channels: int) -> None:
+    data = {**DATA, "channels": channels}
+    spec = parse_spec({**MODELS["convnet"], "data": data}, "test")
+    levels = Levels(100, 4095)
+    path = tmp_path / "script.py"
+    path.write_text(script(spec, ScriptFacts(("a", "b"), {"train": 4}, levels=levels)))
+    rng = np.random.default_rng(3)
+    for name, depth in (("grey.png", 1), ("colour.png", 3)):
+        values = rng.integers(0, 4096, (40, 50, depth)).astype(np.uint16)
+        (tmp_path / name).write_bytes(png16(values))
+    stored = rng.integers(0, 256, (40, 50), np.uint8)
+    Image.fromarray(stored.astype(np.uint16) * 257).save(tmp_path / "stored.png")
+    Image.fromarray(stored).save(tmp_path / "plain.png")
+    paths = ["grey.png", "colour.png", "stored.png", "plain.png"]
+    found = loaded_module(path).load_images(tmp_path, paths)
+    for name, image in zip(paths, found, strict=True):
+        assert np.array_equal(image, load_array(tmp_path / name, spec.data, levels)), name
 
 
 def _odd_images(folder: Path) -> list[str]:

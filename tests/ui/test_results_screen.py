@@ -400,6 +400,7 @@ def test_without_a_model_nothing_is_asked(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"leaked": 10}, "Mind: 10 of these images are training images too"),
+        ({"near_leaked": 7}, "Mind: 7 of these images look nearly the same as a training image"),
         ({"weights": "random"}, "The base had random weights"),
         ({"interval": [0.5, 0.6]}, "Not beyond guessing: always saying cat would be right for 0.5"),
         ({"split": "validation"}, "expect a little less on new ones"),

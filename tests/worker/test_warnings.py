@@ -13,13 +13,15 @@ FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
 BYTES = 6 * 28 * 28
 
 
-def told(*settings: str, validation: int = 2, leaked: int = 0, memory: int = BYTES) -> list[str]:
+def told(
+    *settings: str, validation: int = 2, leaked: int = 0, near: int = 0, memory: int = BYTES
+) -> list[str]:
     spec = parse_spec(apply_settings(preset_tree("dense", "x", FACTS), settings), "dense")
     split = {"train": 2, "validation": validation, "test": 2}
     rows = {name: np.arange(count) for name, count in split.items()}
     zeros = np.zeros((6, 28, 28, 1), np.uint8)
     data = TrainingData(zeros, np.zeros(6, np.int64), np.zeros(6, np.uint64), rows, 2)
-    return list(warnings_of(spec, data, leaked, memory))
+    return list(warnings_of(spec, data, {"leaked": leaked, "near_leaked": near}, memory))
 
 
 def test_nothing_odd_is_nothing_told() -> None:
@@ -30,6 +32,7 @@ def test_nothing_odd_is_nothing_told() -> None:
     ("options", "words"),
     [
         ({"leaked": 1}, "1 of 2 test images are training images too"),
+        ({"near": 1}, "1 of 2 test images look nearly the same as training images"),
         ({"validation": 0}, "no validation images"),
         ({"memory": BYTES - 1}, "--set training.shuffle=blocks"),
     ],

@@ -9,14 +9,13 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any, Literal
 
-from workbench.datasets.duplicates import exact_groups, near_pairs
-from workbench.datasets.images import GREY_MODES
+from workbench.datasets.duplicates import MOST_TOGETHER, NearPairs, exact_groups
+from workbench.datasets.images import GREY_MODES, MAX_PIXELS
 from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import TINY, Record
 from workbench.datasets.source import Source
 from workbench.errors import UserError
 from workbench.files import write_atomic
-from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
 Severity = Literal["error", "warning", "note"]
@@ -32,7 +31,6 @@ _SEVERITIES = ("error", "warning", "note")
 # Oddities of files that are used all the same, and what is done about them.
 _ODDITIES: dict[str, tuple[Severity, str]] = {
     "cmyk": ("note", "stored in CMYK colours; converted to RGB"),
-    "16-bit": ("note", "stored with 16 bits a channel; scaled to 8 bits"),
     "palette": ("note", "stored with a palette; converted to RGB"),
     "alpha": ("note", "partly transparent, or may be; laid over white"),
     "animated": ("note", "animated or with several pages; the first one is used"),
@@ -40,6 +38,10 @@ _ODDITIES: dict[str, tuple[Severity, str]] = {
     "wrong-ending": (
         "note",
         "of another format than the ending of the name says; read all the same",
+    ),
+    "reduced": (
+        "note",
+        f"of more than {MAX_PIXELS // 10**6} million pixels; decoded at a part of their size",
     ),
     "tiny": ("warning", f"smaller than {TINY} pixels on a side"),
 }
@@ -123,6 +125,11 @@ class Audit:
             lines.append(f"{finding.severity}: {finding.message}")
         return lines
 
+    def near_pairs(self) -> list[tuple[str, str]]:
+        """The paths of images that look nearly the same."""
+        found = (f.groups for f in self.findings if f.code in ("near", "near-across"))
+        return [(group[0], group[1]) for groups in found for group in groups if len(group) > 1]
+
     def to_json(self) -> str:
         """For `from_json`; pure ASCII, names that are no UTF-8 included."""
         return json.dumps({"format": _FORMAT, **vars(self)}, default=vars, indent=1)
@@ -149,11 +156,11 @@ class Audit:
         return cls(**values, sizes=sizes, findings=findings)
 
 
-def audit(source: Source, records: Sequence[Record], progress: Progress = silent) -> Audit:
+def audit(source: Source, records: Sequence[Record], near: NearPairs) -> Audit:
     """Judges what the scan found.
 
     Args:
-        progress: told "compare" while near duplicates are looked for.
+        near: near duplicates among the records.
     """
     usable = [record for record in records if record.usable]
     counts: dict[str, dict[str, int]] = {label: {} for label in source.labels}
@@ -164,9 +171,10 @@ def audit(source: Source, records: Sequence[Record], progress: Progress = silent
     findings = [
         *_unusable(records),
         *_same(usable),
-        *_near(usable, progress),
+        *_near(near, source.user_split),
         *_balance(counts),
         *_colours(usable),
+        *_deep(usable),
         *_oddities(usable),
         *(Finding("passed-over", "note", note) for note in source.notes),
     ]
@@ -227,8 +235,7 @@ def _same(usable: list[Record]) -> Iterator[Finding]:
     yield from _grouped("duplicates", "warning", within, "with the same pixels")
 
 
-def _near(usable: list[Record], progress: Progress) -> Iterator[Finding]:
-    near = near_pairs(usable, progress)
+def _near(near: NearPairs, user_split: bool) -> Iterator[Finding]:
     across = [pair for pair in near.pairs if _differ(pair, lambda r: r.split)]
     within = [pair for pair in near.pairs if not _differ(pair, lambda r: r.split)]
     least = "" if near.complete else "at least "
@@ -243,6 +250,10 @@ def _near(usable: list[Record], progress: Progress) -> Iterator[Finding]:
             message = (
                 f"{least}{count} of images look nearly the same{where} ({examples(groups[0])})."
             )
+            if not user_split:
+                message += (
+                    f" They are kept on one side of the split, up to {MOST_TOGETHER} together."
+                )
             yield Finding(code, severity, message, groups=groups)
 
 
@@ -270,6 +281,28 @@ def _colours(usable: list[Record]) -> Iterator[Finding]:
         count = plural(len(grey), "image is", "images are")
         message = f"{count} grey, the other {len(usable) - len(grey):,} are stored in colour."
         yield Finding("mixed-colours", "note", message, grey)
+
+
+def _deep(usable: list[Record]) -> Iterator[Finding]:
+    """Which values images of 16 bits have, in the training part where there is one already."""
+    paths = tuple(record.path for record in usable if "16-bit" in record.notes)
+    if not paths:
+        return
+    verb = "is" if len(paths) == 1 else "are"
+    message = (
+        f"{plural(len(paths), 'image')} {verb} stored with 16 bits a channel ({examples(paths)})"
+    )
+    training = [r for r in usable if r.split in (None, "train")] or usable
+    ranges = [record.levels for record in training if record.levels]
+    if ranges:
+        low, high = min(r.low for r in ranges), max(r.high for r in ranges)
+        message += (
+            f"; their values go from {low:,} to {high:,}, and what the training images among them "
+            "have is scaled to 0 to 255, for all images alike"
+        )
+    else:
+        message += "; they hold no more than 8 bits of it"
+    yield Finding("16-bit", "note", f"{message}.", paths)
 
 
 def _oddities(usable: list[Record]) -> Iterator[Finding]:

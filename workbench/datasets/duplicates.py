@@ -22,11 +22,14 @@ _BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))
 _BUCKET = 32
 _MOST_PAIRS = 20_000  # frames of a film make millions; nobody reads more than the first
 _AT_ONCE = 4096  # candidate pairs verified at a time
+# Images kept together because they look alike. Likeness is not transitive: the frames of a film
+# would become one group, which no split could divide.
+MOST_TOGETHER = 50
 
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs of near duplicates, never groups: likeness is not transitive.
+    """Pairs of near duplicates; likeness is not transitive, see `joined_groups`.
 
     Attributes:
         pairs: the nearest first.
@@ -45,6 +48,28 @@ def exact_groups(records: Iterable[Record]) -> list[tuple[Record, ...]]:
             by_pixels[record.pixel_hash].append(record)
     groups = [tuple(sorted(g, key=_path)) for g in by_pixels.values() if len(g) > 1]
     return sorted(groups, key=lambda group: group[0].path)
+
+
+def joined_groups(records: Sequence[Record], near: NearPairs) -> list[list[Record]]:
+    """Return the images that belong on one side of a split, each in one group.
+
+    Images with the same pixels are together whatever their number. Near pairs join their groups,
+    the nearest first, as long as a group has at most `MOST_TOGETHER` images.
+
+    Args:
+        records: usable ones; pairs of others are skipped.
+    """
+    groups = {group[0].pixel_hash: list(group) for group in exact_groups(records)}
+    for record in sorted(records, key=_path):
+        groups.setdefault(record.pixel_hash, [record])
+    for pair in near.pairs:
+        first, second = (groups.get(record.pixel_hash) for record in pair)
+        if first is None or second is None or first is second:
+            continue
+        if len(first) + len(second) <= MOST_TOGETHER:
+            first += second
+            groups.update((record.pixel_hash, first) for record in second)
+    return list({id(group): group for group in groups.values()}.values())
 
 
 def near_pairs(records: Sequence[Record], progress: Progress = silent) -> NearPairs:

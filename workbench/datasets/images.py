@@ -1,22 +1,26 @@
 """Image files as arrays: the one way from a file to what a network is given.
 
 Whatever a file holds becomes 8-bit grey or RGB. EXIF orientation is applied, of an animation the
-first frame is taken, 16 bits are scaled to 8, and transparency is laid over white, as a viewer
-shows it.
+first frame is taken, 16 bits are scaled to 8 (see `deep`), and transparency is laid over white, as
+a viewer shows it.
 """
 
 import io
+import math
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.JpegImagePlugin import jpeg_factory
 
+from workbench.datasets.deep import Deep, Levels, raw_mode, read_deep
 from workbench.experiment.sections import DataSpec
 from workbench.text import safe_text
 
@@ -34,7 +38,16 @@ IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_OF_FORMAT.values() for e
 
 # Where Pillow begins to warn: a quarter of a GiB as RGB, which each thread may need at once.
 MAX_PIXELS = 89_478_485
-TOO_LARGE = f"the header announces more than {MAX_PIXELS // 10**6} million pixels"
+# A progressive JPEG needs 3 to 6 bytes a pixel for its coefficients, whatever it is reduced to.
+MAX_PROGRESSIVE = 4 * MAX_PIXELS
+TOO_LARGE = (
+    f"the header announces more than {MAX_PIXELS // 10**6} million pixels, the most that is "
+    "read of any format but JPEG; save it smaller, or as a JPEG"
+)
+_TOO_PROGRESSIVE = (
+    f"the header announces more than {MAX_PROGRESSIVE // 10**6} million pixels, the most that is "
+    "read of a progressive JPEG; save it smaller, or not progressive"
+)
 _DAMAGED = "its image data is damaged"
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -48,6 +61,8 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_JPEGS = ("JPEG", "MPO")  # a camera's JPEG may carry a second, smaller picture (Pillow: MPO)
+_JPEG_BEGINS = b"\xff\xd8\xff"
 _FIRST_SIDEWAYS = 5  # orientations from here on exchange width and height
 
 Resize = Literal["stretch", "crop", "pad"]
@@ -66,13 +81,14 @@ class Header:
     """What a file says of its image before it is decoded.
 
     Attributes:
-        width: pixels, upright (EXIF orientation applied); so is height.
+        width: pixels of the whole image, upright (EXIF orientation applied); so is height.
         format: Pillow's name: JPEG, PNG, ...
         mode: Pillow's name of the stored pixels: L, RGB, CMYK, ...
         orientation: EXIF's value, 1 to 8; 1 is upright.
         animated: True where the file holds more than one frame.
         depth16: True where a channel has 16 bits.
         alpha: True where something may be transparent.
+        reduction: 1, or what a JPEG's sides have to be divided by to be decoded: 2, 4 or 8.
     """
 
     width: int
@@ -83,6 +99,7 @@ class Header:
     animated: bool
     depth16: bool
     alpha: bool
+    reduction: int = 1
 
     @property
     def grey(self) -> bool:
@@ -101,46 +118,62 @@ def open_image(source: Path | bytes) -> Iterator[tuple[ImageFile.ImageFile, Head
         ImageError: no such file, no image, or too many pixels; also for what goes wrong inside
             the block.
     """
-    formats = tuple(ENDINGS_OF_FORMAT)
-    with _plain_reasons(), _binary(source) as file, Image.open(file, formats=formats) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(TOO_LARGE)
+    with _plain_reasons(), _binary(source) as file, _opened(file) as image:
+        _refuse_too_large(image)
         if not image.width * image.height:
             raise ImageError("the image has no pixels")
         yield image, _header(image)
 
 
-def decode(source: Path | bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
-    """The upright image as 8-bit grey (mode L) or RGB.
+def decode(
+    source: Path | bytes,
+    at_least: tuple[int, int] | None = None,
+    levels: Levels | None = None,
+) -> Image.Image:
+    """The upright image as 8-bit grey (mode L) or RGB, as a network is given it.
 
     Args:
         source: a file, or the content of one.
         at_least: (height, width) that suffice: a JPEG is then decoded at 1/2, 1/4 or 1/8 of its
             size where that is still as large. Its pixels differ slightly from a full decoding.
+        levels: what becomes 0 and 255 of an image with 16 bits a channel; None for a division by
+            257, whatever its values are.
 
     Raises:
         ImageError: the file cannot be used.
     """
     with open_image(source) as (image, header):
-        return pixels(image, header, at_least)
+        found = pixels(image, header, at_least)
+        return found.scaled(levels) if isinstance(found, Deep) else found
+
+
+def decode_to_show(source: Path | bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
+    """The same for a person to look at: 16 bits are scaled by the image's own range."""
+    with open_image(source) as (image, header):
+        found = pixels(image, header, at_least)
+        return found.scaled(found.levels()) if isinstance(found, Deep) else found
 
 
 def pixels(
     image: ImageFile.ImageFile, header: Header, at_least: tuple[int, int] | None = None
-) -> Image.Image:
-    """Decodes what `open_image` opened; use it inside its block. See `decode`."""
-    if at_least is not None and header.format == "JPEG":
-        height, width = at_least
-        if header.orientation >= _FIRST_SIDEWAYS:
-            height, width = width, height
-        image.draft(None, (width, height))
+) -> Image.Image | Deep:
+    """Decode what `open_image` opened, upright; use it inside its block. See `decode`.
+
+    Returns:
+        An image of mode L or RGB, or all 16 bits of one that needs them.
+    """
+    if header.format == "JPEG" and (at_least or header.reduction > 1):
+        _draft(image, header, at_least)
     sound = header.format != "PNG" or _sums_agree(image)
-    image.load()  # first, for it can tell that a file is truncated
+    found = _deep_pixels(image) if header.depth16 else None
+    if found is None:
+        image.load()  # first, for it can tell that a file is truncated
     if not sound:
         raise ImageError(_DAMAGED)
-    plain = _to_8_bits(image)
-    method = _TRANSPOSE.get(header.orientation)
-    return plain if method is None else plain.transpose(method)
+    # Asked anew: Pillow turns a TIFF while it loads it, and then tells of no orientation.
+    method = _TRANSPOSE.get(_orientation(image, loaded=True))
+    found = found or _to_8_bits(image)
+    return found if method is None else found.transpose(method)
 
 
 def to_array(
@@ -169,8 +202,11 @@ def to_array(
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
-def load_array(source: Path | bytes, data: DataSpec) -> np.ndarray:
-    """A file as the data section of a spec wants it; packing and predicting both use this.
+def load_array(source: Path | bytes, data: DataSpec, levels: Levels | None = None) -> np.ndarray:
+    """A file as the data section of a spec wants it.
+
+    Args:
+        levels: as the run's manifest and its model have them, see `decode`.
 
     Returns:
         uint8, (height, width, channels).
@@ -179,7 +215,8 @@ def load_array(source: Path | bytes, data: DataSpec) -> np.ndarray:
         ImageError: the file cannot be used.
     """
     at_least = data.image_size if data.decode == "fast" else None
-    return to_array(decode(source, at_least), data.image_size, data.channels, data.resize)
+    image = decode(source, at_least, levels)
+    return to_array(image, data.image_size, data.channels, data.resize)
 
 
 def _resized(image: Image.Image, width: int, height: int, resize: Resize) -> Image.Image:
@@ -199,35 +236,83 @@ def _resized(image: Image.Image, width: int, height: int, resize: Resize) -> Ima
     return canvas
 
 
+def _opened(file: BinaryIO) -> ImageFile.ImageFile:
+    """Read the header of an image, whatever the size it announces."""
+    beginning = file.read(len(_JPEG_BEGINS))
+    file.seek(0)
+    if beginning != _JPEG_BEGINS:
+        return Image.open(file, formats=tuple(ENDINGS_OF_FORMAT))
+    try:  # not by way of `Image.open`, which refuses what can be decoded at a part of its size
+        return jpeg_factory(file, "")
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError from error
+
+
 def _header(image: ImageFile.ImageFile) -> Header:
     orientation = _orientation(image)
     width, height = image.size
-    if orientation >= _FIRST_SIDEWAYS:
+    if orientation >= _FIRST_SIDEWAYS and image.format != "TIFF":  # whose size is upright already
         width, height = height, width
-    # A camera's JPEG may carry a second, smaller picture (Pillow: MPO); it is no animation.
     several = image.format != "MPO" and getattr(image, "is_animated", False)
     return Header(
         width=width,
         height=height,
-        format="JPEG" if image.format == "MPO" else image.format or "",
+        format="JPEG" if image.format in _JPEGS else image.format or "",
         mode=image.mode,
         orientation=orientation,
         animated=several,
-        depth16=image.mode.startswith("I") or any(";16" in _raw_mode(t) for t in image.tile),
+        depth16=image.mode.startswith("I") or any(";16" in raw_mode(t) for t in image.tile),
         alpha=image.has_transparency_data,
+        reduction=_reduction(image) if image.format in _JPEGS else 1,
     )
 
 
-def _raw_mode(tile: Any) -> str:
-    """How the file stores its pixels, such as RGB;16B, which Pillow hands over as 8-bit RGB."""
-    arguments = tile[3]
-    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+def _refuse_too_large(image: ImageFile.ImageFile) -> None:
+    """The decoder's memory has to stay within what a thread may need."""
+    size = image.width * image.height
+    if image.format not in _JPEGS:
+        if size > MAX_PIXELS:
+            raise ImageError(TOO_LARGE)
+    elif size > MAX_PROGRESSIVE and image.info.get("progressive"):
+        raise ImageError(_TOO_PROGRESSIVE)
 
 
-def _orientation(image: Image.Image) -> int:
+def _reduction(image: ImageFile.ImageFile) -> int:
+    """The smallest of 1, 2, 4 and 8 with which a JPEG has few enough pixels; at 8 all have."""
+    wanted = math.sqrt(image.width * image.height / MAX_PIXELS)
+    return next((scale for scale in (1, 2, 4) if scale >= wanted), 8)
+
+
+def _draft(image: ImageFile.ImageFile, header: Header, at_least: tuple[int, int] | None) -> None:
+    """Have a JPEG decoded at a part of its size, where that is wanted or has to be."""
+    # Pillow takes the largest reduction that leaves no side smaller than what it is given.
+    width, height = image.width // header.reduction, image.height // header.reduction
+    if at_least is not None:
+        least = at_least if header.orientation >= _FIRST_SIDEWAYS else at_least[::-1]
+        width, height = min(width, least[0]), min(height, least[1])
+    image.draft(None, (width, height))
+
+
+def _deep_pixels(image: ImageFile.ImageFile) -> Image.Image | Deep | None:
+    """All 16 bits, or the 8 that there are; None where Pillow reads no more than 8."""
     try:
-        # Pillow would decode a whole PNG in search of EXIF behind its pixels, where none writes it.
-        exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+        found = read_deep(image)
+    except ValueError:
+        raise ImageError(
+            "its pixels are numbers beyond 16 bits; save it with 8 or 16 bits"
+        ) from None
+    return found and (found.plain() or found)
+
+
+def _orientation(image: Image.Image, loaded: bool = False) -> int:
+    try:
+        if image.format != "PNG":
+            exif = image.getexif()
+        elif loaded and "exif" in image.info:  # it may stand behind the pixels
+            exif = Image.Exif()
+            exif.load(image.info["exif"])
+        else:  # not by the PNG's own method, which would decode the whole in search of it
+            exif = Image.Image.getexif(image)
         value = exif.get(_ORIENTATION, 1)
     except Exception:  # Pillow raises many kinds; a broken EXIF block says nothing of orientation
         return 1
@@ -252,8 +337,6 @@ def _sums_agree(image: ImageFile.ImageFile) -> bool:
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """The pixels as L or RGB; nothing is clipped."""
-    if image.mode.startswith("I"):
-        return _from_16_bits(image)
     if image.mode == "F":
         raise ImageError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if image.has_transparency_data:
@@ -263,12 +346,9 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)  # it would copy
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 0xFFFF:
-        raise ImageError("its pixels are numbers beyond 16 bits; save it with 8 or 16 bits")
-    # 65535 / 257 is 255; in steps of 32 bits, for memory's sake.
-    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+def without_waiting(path: str, flags: int) -> int:
+    """An opener: a pipe that is named like an image would else be waited for, for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @contextmanager
@@ -277,8 +357,7 @@ def _binary(source: Path | bytes) -> Iterator[BinaryIO]:
         with io.BytesIO(source) as memory:
             yield _not_empty(memory, len(source))
         return
-    # Without O_NONBLOCK, opening a pipe that is named like an image would wait for ever.
-    with open(source, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+    with open(source, "rb", opener=without_waiting) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ImageError("it is no regular file")

@@ -8,11 +8,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from workbench.datasets.images import ImageError, decode, to_array
-from workbench.datasets.manifest import Row
+from workbench.datasets.deep import Deep
+from workbench.datasets.images import ImageError, open_image, pixels, to_array
+from workbench.datasets.manifest import Row, levels_of
 from workbench.datasets.npz_source import NpzImages
-from workbench.datasets.scan import Record, pixel_hash
+from workbench.datasets.scan import Record, pixel_hash, stamp_of
 from workbench.datasets.threads import in_threads, told
 from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.experiment.sections import DataSpec
@@ -30,10 +32,12 @@ Load = Callable[[Row], np.ndarray]
 def pack_path(folder: Path, rows: Sequence[Row], data: DataSpec) -> Path:
     """Where the pack of these images belongs.
 
-    The fingerprint in its name covers the pixels in their order, size, channels, resizing and
-    decoding; labels and splits may change without a new pack.
+    The fingerprint in its name covers the pixels in their order, size, channels, resizing,
+    decoding, and what became of 16 bits; labels and splits may change without a new pack.
     """
-    made = (_FORMAT, data.image_size, data.channels, data.resize, data.decode)
+    made = [_FORMAT, data.image_size, data.channels, data.resize, data.decode]
+    levels = levels_of(rows)
+    made += [str(levels)] if levels else []
     digest = blake2b(json.dumps(made).encode(), digest_size=8)
     for row in rows:
         digest.update(row.pixel_hash.encode())
@@ -126,26 +130,38 @@ def _check_room(folder: Path, needed: int) -> None:
 
 def _file_loader(root: Path, data: DataSpec, scanned: Iterable[Record]) -> Load:
     """Loads from files, and refuses what is not what the scan saw."""
-    fast = data.decode == "fast"
+    at_least = data.image_size if data.decode == "fast" else None
     records = {record.path: record for record in scanned}
 
     def load(row: Row) -> np.ndarray:
         path = root / row.path
         try:
-            image = decode(path, data.image_size if fast else None)
-            status = path.stat()  # afterwards: what was replaced meanwhile has another time
+            found = _pixels(path, at_least)
+            status = path.stat()  # afterwards: what was replaced meanwhile has another stamp
+            stands = _stands(records.get(row.path), row, status)
+            # In doubt the whole is decoded: a JPEG read at a smaller size has other pixels.
+            if not stands and _hash_in(row, _pixels(path) if at_least else found) != row.pixel_hash:
+                raise _changed(path, "its content is another")
         except OSError as error:
             raise _changed(path, safe_text(error.strerror or error)) from error
         except ImageError as error:
             raise _changed(path, error.reason) from error
-        # A JPEG decoded at a smaller size has other pixels than the scan saw.
-        reduced = fast and image.size != (row.width, row.height)
-        trusted = reduced or _stands(records.get(row.path), row, status)
-        if status.st_size != row.bytes or not (trusted or pixel_hash(image) == row.pixel_hash):
-            raise _changed(path, "its content is another")
+        image = found.scaled(row.levels) if isinstance(found, Deep) else found
         return to_array(image, data.image_size, data.channels, data.resize)
 
     return load
+
+
+def _pixels(path: Path, at_least: tuple[int, int] | None = None) -> Image.Image | Deep:
+    with open_image(path) as (opened, header):
+        return pixels(opened, header, at_least)
+
+
+def _hash_in(row: Row, found: Image.Image | Deep) -> str:
+    """The hash that the row should have: older manifests hashed what was left of 16 bits."""
+    if isinstance(found, Deep) and row.levels is None:
+        found = found.scaled(None)
+    return pixel_hash(found)
 
 
 def _stands(record: Record | None, row: Row, status: os.stat_result) -> bool:
@@ -153,7 +169,7 @@ def _stands(record: Record | None, row: Row, status: os.stat_result) -> bool:
     return (
         record is not None
         and record.pixel_hash == row.pixel_hash
-        and (record.bytes, record.modified_ns) == (status.st_size, status.st_mtime_ns)
+        and record.stamp == stamp_of(status)
     )
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
 from workbench.datasets.corrections import Corrected, apply_corrections, read_corrections
+from workbench.datasets.duplicates import NearPairs, near_pairs
 from workbench.datasets.images import ImageError, open_image
 from workbench.datasets.layout import recognise
-from workbench.datasets.manifest import MANIFEST_NAME, Row, make_rows, write_manifest
+from workbench.datasets.manifest import MANIFEST_NAME, Row, levels_of, make_rows, write_manifest
 from workbench.datasets.names import naturally
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.pack import build_pack, is_whole, pack_path
@@ -27,7 +28,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 
 _SAMPLE = 200  # images whose headers `survey` reads
 
@@ -56,10 +57,26 @@ class Prepared:
     audit: Audit
     notes: tuple[str, ...]
 
-    def leaked(self) -> int:
-        """How many test images have the same pixels as a training image."""
+    def leaks(self) -> dict[str, int]:
+        """How many test images a model has seen in training, as results.json has it.
+
+        Returns:
+            `leaked`: test images with the same pixels as a training image; `near_leaked`: others
+            that look nearly the same as one. What is 0 is left out.
+        """
         trained = {row.pixel_hash for row in self.rows if row.split == "train"}
-        return sum(row.split == "test" and row.pixel_hash in trained for row in self.rows)
+        content = {row.path: row.pixel_hash for row in self.rows}
+        seen: set[str] = set()  # what a training image looks nearly like
+        for pair in self.audit.near_pairs():
+            one, other = (content.get(path, "") for path in pair)
+            seen |= ({other} if one in trained else set()) | ({one} if other in trained else set())
+        nearly = seen - trained
+        tested = [row.pixel_hash for row in self.rows if row.split == "test"]
+        counts = {
+            "leaked": sum(content in trained for content in tested),
+            "near_leaked": sum(content in nearly for content in tested),
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def indices(self, split: str) -> np.ndarray:
         """int64: the places in the pack of the images of "train", "validation" or "test"."""
@@ -79,13 +96,13 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, found = _scanned(source, folder, progress)
+        records, near, found = _scanned(source, folder, progress)
         corrected = _corrected(data, records)
-        assignment = assign(corrected.records, data.split)
+        assignment = assign(corrected.records, data.split, near)
         rows = make_rows(corrected.records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    notes = corrected.notes + assignment.notes
+    notes = corrected.notes + assignment.notes + _levels_notes(corrected.records, rows)
     return _prepared(folder, source.root, rows, pack, found, notes)
 
 
@@ -111,7 +128,7 @@ def prepare_again(
     source = recognise(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, found = _scanned(source, folder, progress)
+        records, _, found = _scanned(source, folder, progress)
         pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
 
@@ -125,7 +142,7 @@ def inspect(source: str | Path, workspace: Workspace, progress: Progress = silen
     found = recognise(source, progress)
     folder = dataset_folder(workspace, found, progress)
     with _in_folder(folder, progress):
-        return _scanned(found, folder, progress)[1]
+        return _scanned(found, folder, progress)[-1]
 
 
 def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
@@ -170,12 +187,15 @@ def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _scanned(source: Source, folder: Path, progress: Progress) -> tuple[list[Record], Audit]:
+def _scanned(
+    source: Source, folder: Path, progress: Progress
+) -> tuple[list[Record], NearPairs, Audit]:
     """Scans and audits. The audit is kept before anything can fail for what it says."""
     records = scan(source, folder, progress)
-    found = audit(source, records, progress)
+    near = near_pairs([record for record in records if record.usable], progress)
+    found = audit(source, records, near)
     write_audit(folder / AUDIT_NAME, found)
-    return records, found
+    return records, near, found
 
 
 def _corrected(data: DataSpec, records: list[Record]) -> Corrected:
@@ -183,6 +203,27 @@ def _corrected(data: DataSpec, records: list[Record]) -> Corrected:
     if not data.corrections:
         return Corrected(records, ())
     return apply_corrections(records, read_corrections(Path(data.corrections).expanduser()))
+
+
+def _levels_notes(records: Sequence[Record], rows: Sequence[Row]) -> tuple[str, ...]:
+    """What became of images with 16 bits a channel."""
+    levels = levels_of(rows)
+    if levels is None:
+        return ()
+    used = {row.path for row in rows}
+    beyond = sum(
+        r.path in used
+        and r.levels is not None
+        and (r.levels.low < levels.low or r.levels.high > levels.high)
+        for r in records
+    )
+    note = (
+        f"Values of 16 bits from {levels.low:,} to {levels.high:,}, as the training images have "
+        "them, become 0 to 255"
+    )
+    return (
+        f"{note}; {plural(beyond, 'other image')} beyond that clipped." if beyond else f"{note}.",
+    )
 
 
 def _prepared(

@@ -1,10 +1,13 @@
 """Looks at every image once: can it be used, what is odd, what identifies its content.
 
 Results are appended to `scan.jsonl` as they come, so that an interrupted scan goes on where it
-was, and a later one reads changed files only.
+was, and a later one reads changed files only. Whether a file changed is told by its size, times,
+inode and a hash of its ends: exports give all files one time, and `mv` swaps them without a trace
+in size and time. In doubt it is read again.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from workbench.datasets.deep import Deep, Levels
 from workbench.datasets.images import (
     ENDINGS_OF_FORMAT,
     IMAGE_ENDINGS,
@@ -23,6 +27,7 @@ from workbench.datasets.images import (
     ImageError,
     open_image,
     pixels,
+    without_waiting,
 )
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.source import Item, Source
@@ -31,13 +36,15 @@ from workbench.files import write_atomic
 from workbench.progress import Progress, silent
 
 CACHE_NAME = "scan.jsonl"
-_FORMAT = 1  # of scan.jsonl; another one is not read
+_FORMAT = 2  # of scan.jsonl; another one is not read
 
 TINY = 16  # pixels of the shorter side below which an image is called tiny
 # Perceptual hashes of small drawings are alike by chance: on MNIST they make 240,000 pairs.
 NEAR_SMALLEST = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL = 16  # pixels of its side
+Stamp = tuple[int, int, int, int]  # size in bytes, times of change and of status, inode
 Grey = bytes  # a pixel each; `Record` has a field of the name bytes
+_END = 4096  # bytes at the beginning and at the end of a file that are hashed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,17 @@ class Record:
     Attributes:
         path, label, split: as in the Item.
         bytes: size of the file; in an npz file, of the array.
-        modified_ns: the file's time of change.
+        modified_ns: when the content changed; changed_ns: when that, name, place or rights did.
+        inode: of the file.
+        ends: 16 hex digits over the first and the last 4,096 bytes; "" where it cannot be read.
         width: pixels, upright; 0 where the file cannot be used. So is height.
         format: JPEG, PNG, ...; npz for arrays.
         mode: Pillow's name of the stored pixels.
         problem: why the file cannot be used, else None.
-        notes: oddities: cmyk, 16-bit, palette, alpha, animated, exif-rotated, wrong-ending, tiny.
-        pixel_hash: 32 hex digits over the size and the decoded RGB pixels.
+        notes: oddities: cmyk, 16-bit, palette, alpha, animated, exif-rotated, wrong-ending, tiny,
+            reduced.
+        levels: smallest and largest value of an image with 16 bits a channel, else None.
+        pixel_hash: 32 hex digits over the size and the decoded RGB pixels, all their bits.
         dhash: 64 bits that similar pictures share, where both sides have 64 pixels or more.
         thumbnail: 16 x 16 grey bytes, where there is a dhash.
     """
@@ -63,15 +74,24 @@ class Record:
     split: str | None
     bytes: int = 0
     modified_ns: int = 0
+    changed_ns: int = 0
+    inode: int = 0
+    ends: str = ""
     width: int = 0
     height: int = 0
     format: str = ""
     mode: str = ""
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    levels: Levels | None = None
     pixel_hash: str = ""
     dhash: int | None = None
     thumbnail: Grey = b""
+
+    @property
+    def stamp(self) -> "Stamp":
+        """What its file looked like from outside."""
+        return self.bytes, self.modified_ns, self.changed_ns, self.inode
 
     @property
     def usable(self) -> bool:
@@ -116,7 +136,7 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Reco
 def scan_file(root: Path, item: Item) -> Record:
     """The record of one file."""
     path = root / item.path
-    blank = Record(item.path, item.label, item.split, *_size_and_time(path))
+    blank = Record(item.path, item.label, item.split, *_outside(path), ends=_ends(path))
     try:
         with open_image(path) as (opened, header):
             return _described(blank, pixels(opened, header), header)
@@ -124,11 +144,24 @@ def scan_file(root: Path, item: Item) -> Record:
         return replace(blank, problem=error.reason)
 
 
-def pixel_hash(image: Image.Image) -> str:
+def pixel_hash(image: Image.Image | Deep) -> str:
     """32 hex digits that two images share only if size and RGB pixels are the same."""
-    digest = blake2b(f"{image.width}x{image.height}:".encode(), digest_size=16)
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    digest.update(rgb.tobytes())
+    if isinstance(image, Deep):
+        return _digest(image.upper, image.lower)
+    return _digest(image)
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What a file looks like from outside; see `Record.stamp`."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _digest(*halves: Image.Image) -> str:
+    width, height = halves[0].size
+    digest = blake2b(f"{width}x{height}:".encode(), digest_size=16)
+    for image in halves:
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        digest.update(rgb.tobytes())
     return digest.hexdigest()
 
 
@@ -142,23 +175,37 @@ def difference_hash(grey: Image.Image) -> int:
 
 
 def _standing(root: Path, item: Item, before: Record | None) -> Record | None:
-    """The record of an earlier scan, if size and time of the file are the same.
+    """The record of an earlier scan, if nothing about the file changed.
 
     What could not be used is tried again: permissions or memory may have changed.
     """
     if before is None or not before.usable:
         return None
-    if (before.bytes, before.modified_ns) != _size_and_time(root / item.path):
+    path = root / item.path
+    if before.stamp != _outside(path) or before.ends != _ends(path):
         return None
     return replace(before, label=item.label, split=item.split)
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def _outside(path: Path) -> Stamp:
     try:
-        status = path.stat()
+        return stamp_of(path.stat())
     except OSError:
-        return 0, 0  # opening the file tells why
-    return status.st_size, status.st_mtime_ns
+        return 0, 0, 0, 0  # opening the file tells why
+
+
+def _ends(path: Path) -> str:
+    """A hash of a file's first and last bytes: of most changes one can be seen there."""
+    try:
+        with open(path, "rb", buffering=0, opener=without_waiting) as file:
+            digest = blake2b(file.read(_END) or b"", digest_size=8)
+            size = os.fstat(file.fileno()).st_size
+            if size > _END:
+                file.seek(max(_END, size - _END))
+                digest.update(file.read(_END) or b"")
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def _unlabelled(record: Record) -> Record:
@@ -166,7 +213,10 @@ def _unlabelled(record: Record) -> Record:
     return replace(record, label="", split=None)
 
 
-def _described(blank: Record, image: Image.Image, header: Header) -> Record:
+def _described(blank: Record, found: Image.Image | Deep, header: Header) -> Record:
+    levels = found.levels() if isinstance(found, Deep) else None
+    # Scaled by its own range: how dark it is among others says nothing of likeness.
+    image = found.scaled(levels) if isinstance(found, Deep) else found
     dhash: int | None = None
     thumbnail = b""
     if min(image.size) >= NEAR_SMALLEST:
@@ -176,12 +226,13 @@ def _described(blank: Record, image: Image.Image, header: Header) -> Record:
         thumbnail = shrunk.tobytes()
     return replace(
         blank,
-        width=image.width,
-        height=image.height,
+        width=image.width if header.reduction == 1 else header.width,
+        height=image.height if header.reduction == 1 else header.height,
         format=header.format,
         mode=header.mode,
         notes=tuple(_oddities(blank.path, header)),
-        pixel_hash=pixel_hash(image),
+        levels=levels,
+        pixel_hash=pixel_hash(found),
         dhash=dhash,
         thumbnail=thumbnail,
     )
@@ -197,6 +248,7 @@ def _oddities(path: str, header: Header) -> Iterator[str]:
         "animated": header.animated,
         "exif-rotated": header.orientation != 1,
         "wrong-ending": ending in IMAGE_ENDINGS and ending not in ENDINGS_OF_FORMAT[header.format],
+        "reduced": header.reduction > 1,
         "tiny": min(header.width, header.height) < TINY,
     }
     return (name for name, applies in odd.items() if applies)
@@ -243,7 +295,8 @@ def _first_line() -> str:
 
 def _to_line(record: Record) -> str:
     values = {name: getattr(record, name) for name in _KINDS} | {
-        "thumbnail": record.thumbnail.hex()
+        "thumbnail": record.thumbnail.hex(),
+        "levels": record.levels and str(record.levels),
     }
     # What is empty needs no room.
     kept = {name: value for name, value in values.items() if value not in ("", None, ())}
@@ -254,12 +307,16 @@ _KINDS = {
     "path": str,
     "bytes": int,
     "modified_ns": int,
+    "changed_ns": int,
+    "inode": int,
+    "ends": str,
     "width": int,
     "height": int,
     "format": str,
     "mode": str,
     "problem": str,
     "notes": list,
+    "levels": str,
     "pixel_hash": str,
     "dhash": int,
     "thumbnail": str,
@@ -280,6 +337,8 @@ def _from_line(line: str) -> Record | None:
         values[name] = sys.intern(values.get(name, ""))
     try:
         values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))
+        if "levels" in values:
+            values["levels"] = Levels.parse(values["levels"])
     except ValueError:
         return None
     values["notes"] = tuple(values.get("notes", ()))

@@ -1,12 +1,12 @@
 """Shares images out to training, validation and test."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
-from workbench.datasets.duplicates import exact_groups
+from workbench.datasets.duplicates import MOST_TOGETHER, NearPairs, joined_groups, near_pairs
 from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import Record
 from workbench.errors import UserError
@@ -17,7 +17,7 @@ from workbench.text import plural, safe_text
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
 --set data.split.test=0.15"
 
-Group = list[Record]  # records with the same pixels
+Group = list[Record]  # records that belong on one side: the same pixels, or nearly
 # Training, validation and test as fractions or images per class. Training may be None: whatever
 # the counts of the others leave.
 Parts = tuple[float | int | None, float | int, float | int]
@@ -36,31 +36,36 @@ class Assignment:
     notes: tuple[str, ...] = ()
 
 
-def assign(records: Sequence[Record], spec: SplitSpec) -> Assignment:
+def assign(records: Sequence[Record], spec: SplitSpec, near: NearPairs | None = None) -> Assignment:
     """Shares usable images out, the same way for the same images and seed.
 
-    Each class is shared out by itself. Images with the same pixels go to one side; those whose
-    labels contradict each other go to training, as far as it has room: they would spoil any
-    measurement. The order is drawn from the seed and the pixels, so that names and other images
-    do not matter.
+    Each class is shared out by itself. Images with the same pixels go to one side, and so do near
+    copies, in groups of bounded size; those with the same pixels and contradicting labels go to
+    training, as far as it has room: they would spoil any measurement. The order is drawn from the
+    seed and the pixels, so that names and other images do not matter.
 
     A split that the person made stays as it is. Only if it has no validation part, one is taken
     from its training part.
+
+    Args:
+        near: near duplicates among the records, where they are known already.
 
     Raises:
         UserError: a class has fewer images than the counts ask for, or none to train on.
     """
     usable = [record for record in records if record.usable]
     _refuse_empty_classes(records, usable)
+    near = near_pairs(usable) if near is None else near
     if not any(record.split for record in usable):
-        return Assignment(_share_out(usable, spec.parts, spec.seed))
-    splits: dict[str, str | None] = {record.path: record.split for record in usable}
+        splits = _share_out(usable, spec.parts, spec.seed, near)
+        return Assignment(splits, tuple(_near_notes(splits, near)))
+    splits = {record.path: record.split for record in usable}
     notes = ["The split in the data is kept as it is."]
     missing = [part for part in SPLITS if part not in splits.values()]
     if "validation" in missing and spec.validation:
         training = [record for record in usable if record.split == "train"]
         parts = (_rest(spec.validation), spec.validation, 0.0)
-        taken = _share_out(training, parts, spec.seed)
+        taken = _share_out(training, parts, spec.seed, near)
         splits.update(taken)
         count = sum(1 for split in taken.values() if split == "validation")
         notes = [
@@ -69,9 +74,10 @@ def assign(records: Sequence[Record], spec: SplitSpec) -> Assignment:
         ]
         if unused := sum(1 for split in taken.values() if split is None):
             notes.append(
-                f"{plural(unused, 'training image')} with the same pixels as others not used, "
-                "so that the two parts stay apart."
+                f"{plural(unused, 'training image')} with the same pixels as others, or nearly, "
+                "not used, so that the two parts stay apart."
             )
+        notes += _near_notes(taken, near)
     if "test" in missing:
         notes.append("The data has no test part, so there are no test images.")
     return Assignment(splits, tuple(notes))
@@ -82,77 +88,141 @@ def _rest(validation: float | int) -> float | int | None:
     return None if isinstance(validation, int) else 1.0 - validation
 
 
+def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]:
+    """What was done about near duplicates, and what could not be done."""
+    placed = [
+        (splits[a.path], splits[b.path])
+        for a, b in near.pairs
+        if splits.get(a.path) and splits.get(b.path)
+    ]
+    apart = sum(one != other for one, other in placed)
+    if placed:
+        yield (
+            f"{plural(len(placed), 'pair')} of images that look nearly the same: "
+            f"{len(placed) - apart:,} kept on one side of the split, in groups of at most "
+            f"{MOST_TOGETHER} images; {apart:,} on two sides, beyond that bound."
+        )
+    if not near.complete:
+        yield (
+            "There are too many similar images to compare all of them: more near copies may be "
+            "on two sides of the split."
+        )
+
+
 def _share_out(
-    records: Sequence[Record],
-    parts: Parts,
-    seed: int,
+    records: Sequence[Record], parts: Parts, seed: int, near: NearPairs
 ) -> dict[str, str | None]:
     """The split of each record by path; None for those that are not used."""
-    splits: dict[str, str | None] = {record.path: None for record in records}
-    by_label: dict[str, list[Group]] = defaultdict(list)
-    in_conflict: dict[str, Group] = defaultdict(list)
-    for group in _groups_of_pixels(records):
-        labels = {record.label for record in group}
-        for record in group if len(labels) > 1 else ():
-            in_conflict[record.label].append(record)
-        if len(labels) == 1:
-            by_label[labels.pop()].append(group)
-    for label in naturally({record.label for record in records}):
-        groups, conflicts = by_label[label], in_conflict[label]
-        images = sum(map(len, groups)) + len(conflicts)
-        quotas = _quotas(label, images, parts)
-        train = conflicts[: quotas[0]]
-        quotas[0] -= _put(train, "train", splits)
-        groups.sort(key=lambda group: (-len(group), _draw(seed, group[0])))
-        if groups and not train and not _counted(parts):
-            # The smallest group: if all were large, the others could leave training nothing.
-            quotas[0] -= _put(groups.pop(), "train", splits)
-        _fill(groups, quotas, splits, exact=_counted(parts))
-        own = [*conflicts, *(record for group in groups for record in group)]
-        if _counted(parts) and _short(own, quotas, parts, splits):
-            raise _too_few_of_one_side(label, images, parts)
-    return splits
+    labels = naturally({record.label for record in records})
+    images = Counter(record.label for record in records)
+    wanted = _Wanted(
+        {label: _quotas(label, images[label], parts) for label in labels},
+        {record.path: None for record in records},
+        exact=_counted(parts),
+    )
+    groups: list[Group] = []
+    for group in joined_groups(records, near):
+        if _contradicting(group):
+            for record in group:
+                wanted.put_if_room(record, "train")
+        else:
+            groups.append(group)
+    # The large ones first, those of one size in the order of their draw.
+    groups.sort(key=lambda group: (-len(group), min(_draw(seed, record) for record in group)))
+    if not wanted.exact:
+        # The smallest group: if all were large, the others could leave training nothing.
+        smallest = {record.label: group for group in groups for record in group}
+        for label in labels:
+            if label in smallest and not wanted.trains(label):
+                wanted.put(smallest[label], "train")
+        groups = [group for group in groups if wanted.splits[group[0].path] is None]
+    _fill(groups, wanted)
+    if wanted.exact:
+        for label in labels:
+            if wanted.is_short(label, parts):
+                raise _too_few_of_one_side(label, images[label], parts)
+    return wanted.splits
 
 
-def _fill(
-    groups: list[Group], quotas: list[int], splits: dict[str, str | None], exact: bool
-) -> None:
+class _Wanted:
+    """How many images of each label each split still wants, and where images were put.
+
+    Attributes:
+        quotas: images still wanted of a label, in the order of SPLITS.
+        splits: the split by path; None where an image is not used.
+        exact: True to leave images of a group unused rather than exceed a quota.
+    """
+
+    def __init__(
+        self, quotas: dict[str, list[int]], splits: dict[str, str | None], exact: bool
+    ) -> None:
+        self.quotas, self.splits, self.exact = quotas, splits, exact
+        self._trained: set[str] = set()
+
+    def put(self, group: Group, split: str) -> None:
+        """Put all of a group there; its labels' quotas may become negative."""
+        for record in group:
+            self.splits[record.path] = split
+            self.quotas[record.label][SPLITS.index(split)] -= 1
+            if split == "train":
+                self._trained.add(record.label)
+
+    def put_if_room(self, record: Record, split: str) -> None:
+        """Put one image there as long as its label is wanted."""
+        if self.quotas[record.label][SPLITS.index(split)] > 0:
+            self.put([record], split)
+
+    def trains(self, label: str) -> bool:
+        """Whether an image of the label was put to train on."""
+        return label in self._trained
+
+    def neediest(self, group: Group) -> str | None:
+        """The split that wants most of what the group has; None where none wants any of it."""
+        labels = Counter(record.label for record in group)
+        needs = [
+            sum(count * self.quotas[label][at] for label, count in labels.items())
+            for at in range(len(SPLITS))
+        ]
+        most = max(needs)
+        return SPLITS[needs.index(most)] if most > 0 else None
+
+    def is_short(self, label: str, parts: Parts) -> bool:
+        """Whether a class misses a count, or anything to train on, once all are put."""
+        quotas = self.quotas[label]
+        if parts[0] is not None:
+            return any(quota > 0 for quota in quotas)
+        return not self.trains(label) or any(quota > 0 for quota in quotas[1:])
+
+
+def _fill(groups: list[Group], wanted: _Wanted) -> None:
     """Puts groups of several where most is still missing, then single images in one row.
 
     The row begins with what is to train on and ends with the test images: where an image more or
     less has the label, as after a correction, all but a few others keep their part.
 
     Args:
-        groups: the large ones first, those of one size in the order of their draw.
-        quotas: images still wanted in each split; counted down.
-        exact: True to leave images of a group unused rather than exceed a quota.
+        groups: the large ones first.
     """
-    several = [group for group in groups if len(group) > 1]
-    for group in several:
-        fullest = max(range(len(SPLITS)), key=lambda i: quotas[i])
-        if quotas[fullest] <= 0:
-            break
-        chosen = group[: quotas[fullest]] if exact else group
-        quotas[fullest] -= _put(chosen, SPLITS[fullest], splits)
-    singles = iter(groups[len(several) :])
-    for at, split in enumerate(SPLITS):
-        for group in islice(singles, max(quotas[at], 0)):
-            quotas[at] -= _put(group, split, splits)
+    singles: dict[str, list[Record]] = defaultdict(list)
+    for group in groups:
+        if len(group) == 1:
+            singles[group[0].label].append(group[0])
+        elif split := wanted.neediest(group):
+            if wanted.exact:
+                for record in group:
+                    wanted.put_if_room(record, split)
+            else:
+                wanted.put(group, split)
+    for label, records in singles.items():
+        row = iter(records)
+        for at, split in enumerate(SPLITS):
+            wanted.put(list(islice(row, max(wanted.quotas[label][at], 0))), split)
 
 
-def _short(
-    records: list[Record], quotas: list[int], parts: Parts, splits: dict[str, str | None]
-) -> bool:
-    """Whether a class misses a count, or anything to train on, once its records are put."""
-    if parts[0] is not None:
-        return any(quota > 0 for quota in quotas)
-    trained = any(splits[record.path] == "train" for record in records)
-    return not trained or any(quota > 0 for quota in quotas[1:])
-
-
-def _put(group: Group, split: str, splits: dict[str, str | None]) -> int:
-    splits.update((record.path, split) for record in group)
-    return len(group)
+def _contradicting(group: Group) -> bool:
+    """Whether images of the group have the same pixels and different labels."""
+    labels: dict[str, str] = {}
+    return any(labels.setdefault(r.pixel_hash, r.label) != r.label for r in group)
 
 
 def _quotas(label: str, images: int, parts: Parts) -> list[int]:
@@ -169,12 +239,6 @@ def _quotas(label: str, images: int, parts: Parts) -> list[int]:
             raise _too_few(label, images, parts)
         return [first, *(int(part or 0) for part in others)]
     return share_out(images, [float(part or 0) for part in parts])
-
-
-def _groups_of_pixels(records: Sequence[Record]) -> list[Group]:
-    several = [list(group) for group in exact_groups(records)]
-    grouped = {record.path for group in several for record in group}
-    return several + [[record] for record in records if record.path not in grouped]
 
 
 def _draw(seed: int, record: Record) -> bytes:
@@ -219,6 +283,7 @@ def _too_few(label: str, images: int, parts: Parts) -> UserError:
 def _too_few_of_one_side(label: str, images: int, parts: Parts) -> UserError:
     error = _too_few(label, images, parts)
     return UserError(
-        f"{error.message} Many of them have the same pixels and have to stay on one side.",
+        f"{error.message} Many of them have the same pixels, or nearly, and have to stay "
+        "on one side.",
         error.hint,
     )

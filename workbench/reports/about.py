@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
+from workbench.datasets.deep import FULL, Levels
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import safe_text
 
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
 
 
-def preprocessing(spec: ExperimentSpec, labels: Sequence[str]) -> dict[str, Any]:
-    """What has to be done to an image before the model sees it, and what its answer means."""
+def preprocessing(
+    spec: ExperimentSpec, labels: Sequence[str], levels: Levels | None = None
+) -> dict[str, Any]:
+    """What has to be done to an image before the model sees it, and what its answer means.
+
+    Args:
+        levels: the values that become 0 and 255 of images with 16 bits a channel.
+    """
     height, width = spec.data.image_size
     two = len(labels) == 2
+    scale = levels or FULL
     return {
         "image_size": {"height": height, "width": width},
         "channels": spec.data.channels,
@@ -22,6 +30,7 @@ def preprocessing(spec: ExperimentSpec, labels: Sequence[str]) -> dict[str, Any]
         "interpolation": "bilinear, over all pixels that shrink into one (Pillow)",
         "orientation": "EXIF orientation applied",
         "transparency": "laid over white",
+        "sixteen_bits": {"becomes_0": scale.low, "becomes_255": scale.high},
         "input": {
             "name": "image",
             "shape": [None, height, width, spec.data.channels],

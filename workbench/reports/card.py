@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from workbench import __version__
 from workbench.bases.weights import RANDOM
+from workbench.datasets.deep import Levels
+from workbench.datasets.manifest import levels_of
 from workbench.datasets.names import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.reports.about import LABELS, PREPROCESSING
@@ -52,7 +54,7 @@ def model_card(
         f"# {plain(facts.name)}",
         _about(facts, spec, labels),
         "## How to use it",
-        _use(spec, labels, tried),
+        _use(spec, labels, tried, levels_of(facts.rows)),
         "## What it is worth",
         _worth(facts),
         "## Limits",
@@ -97,7 +99,9 @@ def _about(facts: RunFacts, spec: ExperimentSpec, labels: Sequence[str]) -> str:
     )
 
 
-def _use(spec: ExperimentSpec, labels: Sequence[str], tried: Sequence[Tried]) -> str:
+def _use(
+    spec: ExperimentSpec, labels: Sequence[str], tried: Sequence[Tried], levels: Levels | None
+) -> str:
     size = human_size(spec.data.image_size)
     color = "RGB" if spec.data.channels == 3 else "grey"
     means = (
@@ -112,6 +116,11 @@ def _use(spec: ExperimentSpec, labels: Sequence[str], tried: Sequence[Tried]) ->
         "files are inside the model too.",
         _reading(spec),
     ]
+    if levels:
+        lines.append(
+            "Images with 16 bits a channel are scaled before all else: the value "
+            f"{levels.low:,} becomes 0 and {levels.high:,} becomes 255, others in proportion."
+        )
     for one in tried:
         kind = "of the run's images" if one.own else "made-up images, for want of the run's own"
         lines += [

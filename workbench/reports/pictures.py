@@ -1,12 +1,12 @@
 """The images of a run, wherever they lie now: for thumbnails, and to try a model on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images import ImageError, decode, to_array
+from workbench.datasets.images import ImageError, decode, decode_to_show, to_array
 from workbench.datasets.manifest import Row
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.pack import open_pack, pack_path
@@ -42,7 +42,7 @@ class RunPictures:
             self.root = path
 
     def picture(self, path: str, at_least: tuple[int, int] | None = None) -> Image.Image:
-        """An image, of mode L or RGB.
+        """An image to look at, of mode L or RGB.
 
         Args:
             at_least: (height, width) that suffice, see `images.decode`.
@@ -50,11 +50,14 @@ class RunPictures:
         Raises:
             ImageError: it cannot be had; the reason is told.
         """
+        return self._read(path, lambda file: decode_to_show(file, at_least))
+
+    def _read(self, path: str, read: Callable[[Path], Image.Image]) -> Image.Image:
         if self.root is None:
             raise ImageError("where the images lie is not known any more")
         try:
             if self.root.suffix != ".npz":
-                return decode(self.root / path, at_least)
+                return read(self.root / path)
             self._npz = self._npz or NpzImages(self.root)
             return self._npz.image(path)
         except KeyError:
@@ -83,7 +86,7 @@ class RunPictures:
         packed = self._pack(rows, data)
         if packed is not None:
             return np.asarray(packed[chosen])
-        found = [self._array(rows[i].path, data) for i in chosen]
+        found = [self._array(rows[i], data) for i in chosen]
         arrays = [array for array in found if array is not None]
         return np.stack(arrays) if arrays else None
 
@@ -97,10 +100,10 @@ class RunPictures:
             return None
         return pack if pack.shape == (len(rows), *data.input_shape) else None
 
-    def _array(self, path: str, data: DataSpec) -> np.ndarray | None:
+    def _array(self, row: Row, data: DataSpec) -> np.ndarray | None:
         at_least = data.image_size if data.decode == "fast" else None
         try:
-            picture = self.picture(path, at_least)
+            picture = self._read(row.path, lambda file: decode(file, at_least, row.levels))
         except ImageError:
             return None
         return to_array(picture, data.image_size, data.channels, data.resize)

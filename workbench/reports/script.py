@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from workbench.datasets.deep import Levels
 from workbench.experiment.plan import Stage, plan_stages, steps_per_epoch
 from workbench.experiment.spec import ExperimentSpec
 from workbench.reports.script_code import block, inside, listing, number, string
@@ -22,6 +23,7 @@ class ScriptFacts:
         name: of the script's file.
         precision: Keras's dtype policy that the run had.
         jit: whether steps were compiled with XLA.
+        levels: the values that became 0 and 255 of images with 16 bits; None without such.
         came_to: what the run's evaluation told, in a line; "" where there was none.
     """
 
@@ -31,6 +33,7 @@ class ScriptFacts:
     name: str = "train.py"
     precision: str = "float32"
     jit: bool = False
+    levels: Levels | None = None
     came_to: str = ""
 
 
@@ -42,7 +45,7 @@ def script(spec: ExperimentSpec, facts: ScriptFacts) -> str:
     """
     classes = len(facts.labels)
     parts = [
-        reading(spec.data, facts.npz),
+        reading(spec.data, facts.npz, facts.levels),
         *([changing(spec.augmentation)] if spec.augmentation.active else []),
         model_source(spec, classes),
         compile_source(spec, classes, facts.jit),

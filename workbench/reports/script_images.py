@@ -1,5 +1,6 @@
 """The part of a script that reads images, and the one that changes them at random."""
 
+from workbench.datasets.deep import Levels
 from workbench.experiment.sections import AugmentationSpec, DataSpec
 from workbench.reports.script_code import block, inside, number
 
@@ -7,9 +8,16 @@ _MOVES = ("rotation", "height_shift", "width_shift", "shear", "zoom")
 _FLIPS = ("horizontal_flip", "vertical_flip")
 
 
-def reading(data: DataSpec, npz: bool) -> str:
-    """Functions `as_array` and `load_images`; images are read as the run read them."""
-    return "\n\n\n".join([_as_array(data), _from_npz() if npz else _from_files(data)])
+def reading(data: DataSpec, npz: bool, levels: Levels | None = None) -> str:
+    """Functions `as_array` and `load_images`; images are read as the run read them.
+
+    Args:
+        levels: the values that became 0 and 255 of images with 16 bits a channel.
+    """
+    parts = [_as_array(data)]
+    parts += [_sixteen_bits(levels)] if levels and not npz else []
+    parts += [_from_npz() if npz else _from_files(data, levels)]
+    return "\n\n\n".join(parts)
 
 
 def changing(spec: AugmentationSpec) -> str:
@@ -61,7 +69,33 @@ def _as_array(data: DataSpec) -> str:
     return "\n".join([block(head), inside(block(resize)), inside(end)])
 
 
-def _from_files(data: DataSpec) -> str:
+def _sixteen_bits(levels: Levels) -> str:
+    return block(f'''
+        def all_bits(path: Path, image: Image.Image) -> Image.Image | None:
+            """A picture of 16 bits a channel with 8; None where it has 8 bits already."""
+            if image.mode.startswith("I"):
+                values = np.asarray(image).astype(np.int64)
+            else:
+                with Image.open(path) as lower:
+                    tile = lower.tile[0]
+                    raw = tile.args if isinstance(tile.args, str) else tile.args[0]
+                    if raw not in ("RGB;16B", "RGB;16L"):
+                        return None
+                    # Pillow reads upper bytes alone; asked for the other order, the lower ones.
+                    other = raw[:-1] + ("L" if raw[-1] == "B" else "B")
+                    args = other if isinstance(tile.args, str) else (other, *tile.args[1:])
+                    lower.tile = [tile._replace(args=args)]
+                    lower = ImageOps.exif_transpose(lower)
+                values = np.asarray(image).astype(np.int64) * 256 + np.asarray(lower)
+            if (values % 257 == 0).all():  # 8 bits, stored in 16
+                return Image.fromarray((values // 257).astype(np.uint8))
+            low, high = {levels.low}, {max(levels.high, levels.low + 1)}  # as the run measured them
+            scaled = 2 * 255 * (values.clip(low, high) - low) + high - low
+            return Image.fromarray((scaled // (2 * (high - low))).astype(np.uint8))
+        ''')
+
+
+def _from_files(data: DataSpec, levels: Levels | None) -> str:
     draft = """
                 # Decoded at a part of its size where that is enough: quicker.
                 sideways = file.getexif().get(0x0112, 1) >= 5
@@ -72,11 +106,18 @@ def _from_files(data: DataSpec) -> str:
             """An image file as an array; what is transparent becomes white."""
             with Image.open(path) as file:
         '''
-    rest = """
-                image = ImageOps.exif_transpose(file)  # as the camera was held
+    plain = """
                 if image.mode.startswith("I"):  # 16 bits: 65535 / 257 is 255
                     values = (np.asarray(image).astype(np.uint32) + 128) // 257
                     image = Image.fromarray(values.astype(np.uint8))
+    """
+    measured = """
+                image = all_bits(path, image) or image
+    """
+    rest = """
+                image = ImageOps.exif_transpose(file)  # as the camera was held
+    """
+    end = """
                 if image.has_transparency_data:
                     layer = image.convert("RGBA")
                     white = Image.new("RGBA", layer.size, "white")
@@ -91,6 +132,8 @@ def _from_files(data: DataSpec) -> str:
     parts = [block(load)]
     parts += [inside(block(draft), 2)] if data.decode == "fast" else []
     parts += [inside(block(rest), 2)]
+    parts += [inside(block(measured if levels else plain), 2)]
+    parts += [inside(block(end), 2)]
     return "\n".join(parts) + "\n\n\n" + block(whole)
 
 

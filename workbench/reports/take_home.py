@@ -5,6 +5,7 @@ import io
 import os
 from pathlib import Path
 
+from workbench.datasets.manifest import levels_of
 from workbench.datasets.names import SPLITS
 from workbench.downloads.folders import disk_faults
 from workbench.errors import UserError
@@ -81,6 +82,7 @@ def script_facts(facts: RunFacts, name: str) -> ScriptFacts:
         npz=spec.data.source.endswith(".npz"),
         precision=precision if precision in _PRECISIONS else "float32",
         jit=event.get("jit") is True,
+        levels=levels_of(facts.rows),
         came_to=_came_to(facts),
     )
 

@@ -19,7 +19,7 @@ Files = Mapping[str, str]  # contents by name
 
 def companions(loaded: LoadedModel) -> Files:
     """The files that go along with the model and inside it: labels and preprocessing."""
-    told = json.dumps(preprocessing(loaded.spec, loaded.labels), indent=1)
+    told = json.dumps(preprocessing(loaded.spec, loaded.labels, loaded.levels), indent=1)
     return {LABELS: labels_text(loaded.labels), PREPROCESSING: told + "\n"}
 
 
@@ -40,7 +40,9 @@ def export_model(name: str, loaded: LoadedModel, folder: Path) -> None:
 
 
 def _keras(loaded: LoadedModel, path: Path) -> None:
-    save_model(path, loaded.model, loaded.spec, loaded.labels)  # its contract says all of it
+    save_model(
+        path, loaded.model, loaded.spec, loaded.labels, loaded.levels
+    )  # its contract says all of it
 
 
 def _saved_model(loaded: LoadedModel, path: Path) -> None:

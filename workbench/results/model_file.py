@@ -23,6 +23,7 @@ import keras
 import psutil
 
 from workbench import __version__
+from workbench.datasets.deep import Levels
 from workbench.errors import UserError
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
@@ -54,17 +55,27 @@ class LoadedModel:
         model: takes raw 0-255 images (n, height, width, channels).
         labels: what each output column means.
         spec: size, channels, resize and decode of its images are in `spec.data`.
+        levels: the values that become 0 and 255 of an image with 16 bits a channel; None where
+            no training image had them.
     """
 
     model: keras.Model
     labels: tuple[str, ...]
     spec: ExperimentSpec
+    levels: Levels | None = None
 
 
 def save_model(
-    path: Path, model: keras.Model, spec: ExperimentSpec, labels: tuple[str, ...]
+    path: Path,
+    model: keras.Model,
+    spec: ExperimentSpec,
+    labels: tuple[str, ...],
+    levels: Levels | None = None,
 ) -> None:
     """Writes the model with its contract inside; an existing file is replaced only when whole.
+
+    Args:
+        levels: as its manifest has them, see `LoadedModel`.
 
     Raises:
         OSError: it cannot be written.
@@ -78,6 +89,8 @@ def save_model(
         "labels": list(labels),
         "spec": spec_tree(spec),
     }
+    if levels:
+        contract["levels"] = str(levels)
     with atomic_file(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -94,7 +107,7 @@ def load_model(path: Path) -> LoadedModel:
     Raises:
         UserError: no such file, or none that the workbench wrote.
     """
-    labels, spec = _read_contract(path)
+    labels, spec, levels = _read_contract(path)
     _refuse_giant(path, image_bytes(spec, len(labels)))
     parameters = sum(row.parameters for row in layer_rows(spec, len(labels)))
     with _damage_in_words(path):
@@ -102,7 +115,7 @@ def load_model(path: Path) -> LoadedModel:
     model = build_model(spec, len(labels))
     with _damage_in_words(path), h5py.File(io.BytesIO(content), "r") as file:
         _set_weights(model, file)
-    return LoadedModel(model, labels, spec)
+    return LoadedModel(model, labels, spec, levels)
 
 
 def image_bytes(spec: ExperimentSpec, classes: int) -> int:
@@ -162,7 +175,7 @@ def _set_weights(model: keras.Model, file: h5py.File) -> None:
             variable.assign(value)
 
 
-def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec]:
+def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels | None]:
     if not os.path.isfile(path):  # noqa: PTH113 - never raises
         raise UserError(f"There is no model file {safe_text(path)}.")
     try:
@@ -173,7 +186,9 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec]:
             contract: dict[str, Any] = json.loads(archive.read(CONTRACT))
             if contract["format"] > FORMAT:
                 raise ValueError(f"it was written by a newer workbench, {contract['workbench']}")
-        return _labels(contract["labels"]), parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
+        levels = Levels.parse(contract["levels"]) if contract.get("levels") else None
+        spec = parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
+        return _labels(contract["labels"]), spec, levels
     except (KeyError, TypeError, AttributeError):
         raise _no_model(path, f"it holds no whole {CONTRACT}") from None
     except RecursionError:

@@ -64,7 +64,7 @@ def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) 
 
     def read(path: str) -> np.ndarray | str:
         try:
-            return load_array(Path(path), loaded.spec.data)
+            return load_array(Path(path), loaded.spec.data, loaded.levels)
         except ImageError as error:
             return error.reason
 

@@ -50,6 +50,7 @@ class Results:
         interval: of the accuracy, with 95 % confidence.
         confusion: true labels in rows, predicted ones in columns.
         leaked: how many of the images are training images too.
+        near_leaked: how many more look nearly the same as a training image.
         shifted: (pixels, accuracy) with shifted images.
     """
 
@@ -64,6 +65,7 @@ class Results:
     worst: tuple[WorstError, ...]
     random_weights: bool = False
     leaked: int = 0
+    near_leaked: int = 0
     shifted: tuple[int, float] | None = None
 
 
@@ -129,6 +131,7 @@ def parse_results(told: Mapping[str, Any]) -> Results:
         worst=tuple(_worst(row) for row in told["worst"]),
         random_weights=told.get("weights") == "random",
         leaked=whole(told.get("leaked")) or 0,
+        near_leaked=whole(told.get("near_leaked")) or 0,
         shifted=(_count(shifted["pixels"]), _finite(shifted["accuracy"])) if shifted else None,
     )
 
@@ -144,6 +147,11 @@ def cautions(results: Results) -> list[str]:
         found.append(
             f"Mind: {results.leaked:,} of these images are training images too, so this is too "
             "good."
+        )
+    if results.near_leaked:
+        found.append(
+            f"Mind: {results.near_leaked:,} of these images look nearly the same as a training "
+            "image, so this may be too good."
         )
     if guess := _guessing(results):
         found.append(guess)

@@ -8,7 +8,8 @@ import numpy as np
 from rich.text import Text
 
 from workbench.datasets.augment import augment, draw
-from workbench.datasets.images import ImageError, decode, load_array
+from workbench.datasets.deep import Deep
+from workbench.datasets.images import ImageError, open_image, pixels, to_array
 from workbench.datasets.scan import pixel_hash
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
@@ -36,8 +37,13 @@ class Opened:
 def open_sample(path: Path, data: DataSpec) -> Opened:
     """Reads an image as training would, and what identifies it there."""
     try:
-        content = int(pixel_hash(decode(path))[:16], 16)
-        return Opened(path, load_array(path, data), content)
+        with open_image(path) as (opened, header):
+            found = pixels(opened, header)
+        content = int(pixel_hash(found)[:16], 16)
+        # What 16 bits are scaled by is measured when training begins; near it is the image's own.
+        image = found.scaled(found.levels()) if isinstance(found, Deep) else found
+        array = to_array(image, data.image_size, data.channels, data.resize)
+        return Opened(path, array, content)
     except ImageError as error:
         return Opened(path, None, reason=error.reason)
 

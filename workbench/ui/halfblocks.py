@@ -9,7 +9,7 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from workbench.datasets.images import ImageError, decode, to_array
+from workbench.datasets.images import ImageError, decode_to_show, to_array
 from workbench.text import safe_text
 
 _UPPER = "▀"
@@ -49,7 +49,7 @@ def thumbnail(path: Path, width: int, height: int, utf8: bool = True) -> Text:
         path: any file.
         width: cells of the box; so is height.
     """
-    return drawn(lambda at_least: decode(path, at_least), width, height, utf8)
+    return drawn(lambda at_least: decode_to_show(path, at_least), width, height, utf8)
 
 
 def drawn(

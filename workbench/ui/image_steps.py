@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.datasets.images import ImageError, decode, open_image, to_array
+from workbench.datasets.deep import Deep
+from workbench.datasets.images import ImageError, open_image, pixels, to_array
 from workbench.experiment.sections import DataSpec
 from workbench.text import human_bytes, human_size
 
@@ -40,14 +41,20 @@ def look_through(path: Path, data: DataSpec) -> Look:
     steps: list[Step] = []
     try:
         size = path.stat().st_size
-        with open_image(path) as (_, header):
+        with open_image(path) as (opened, header):
             steps.append(Step("read", f"{human_bytes(size)} of {header.format}"))
-        image = decode(path)
+            found = pixels(opened, header)
+        if isinstance(found, Deep):
+            values = found.values()
+            steps.append(Step("decode", f"{_size(values)} uint16", _range(values)))
+            image = found.scaled(found.levels())
+        else:
+            image = found
         whole = np.asarray(image)
-        shape = whole.shape if whole.ndim == 3 else (*whole.shape, 1)
-        steps.append(Step("decode", f"{human_size(shape)} uint8", _range(whole)))
+        name = "scale" if isinstance(found, Deep) else "decode"
+        steps.append(Step(name, f"{_size(whole)} uint8", _range(whole)))
         array = to_array(image, data.image_size, data.channels, data.resize)
-        if array.shape != shape:
+        if _size(array) != _size(whole):
             steps.append(Step("resize", f"{human_size(array.shape)} uint8", _range(array)))
         numbers = array.astype(np.float32)
         steps.append(Step("float", f"{human_size(array.shape)} float32", _range(numbers)))
@@ -58,8 +65,12 @@ def look_through(path: Path, data: DataSpec) -> Look:
     return Look(path, tuple(steps))
 
 
+def _size(values: np.ndarray) -> str:
+    return human_size(values.shape if values.ndim == 3 else (*values.shape, 1))
+
+
 def _range(values: np.ndarray) -> str:
     low, high = values.min(), values.max()
-    if values.dtype == np.uint8:
+    if values.dtype.kind == "u":
         return f"{low} to {high}"
     return f"{low:.3f} to {high:.3f}" if high <= 1 else f"{low:.1f} to {high:.1f}"

@@ -104,7 +104,8 @@ def _evaluate(request: Request, send: Send) -> dict[str, Any]:
         request["shift"],
         tell,
     )
-    return {"split": request["split"], **evaluation.figures}
+    leaks = prepared.leaks() if request["split"] == "test" else {}
+    return {"split": request["split"], **evaluation.figures, **leaks}
 
 
 def _learn(request: Request, send: Send) -> dict[str, Any]:

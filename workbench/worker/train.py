@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.datasets.manifest import Row, read_manifest, write_manifest
+from workbench.datasets.manifest import Row, levels_of, read_manifest, write_manifest
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
 from workbench.errors import UserError
@@ -91,7 +91,7 @@ class TrainJob:
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)
         self._tell_data(prepared, data)
-        for message in warnings_of(spec, data, prepared.leaked(), available_memory()):
+        for message in warnings_of(spec, data, prepared.leaks(), available_memory()):
             self._note(message)
         check_space(self.folder, spec, data.classes)
         self._claim(spec)
@@ -169,11 +169,13 @@ class TrainJob:
                 self._run_engine(engine, checkpoint)
         except Diverged as error:
             if error.restored:
-                save_model(self.folder.model_path, model, spec, prepared.labels)
+                save_model(
+                    self.folder.model_path, model, spec, prepared.labels, levels_of(prepared.rows)
+                )
                 error.message += f" model.keras holds {error.restored}."
             raise
         self.place = engine.place
-        save_model(self.folder.model_path, model, spec, prepared.labels)
+        save_model(self.folder.model_path, model, spec, prepared.labels, levels_of(prepared.rows))
 
     def _run_engine(self, engine: "Engine", checkpoint: Checkpoint | None) -> None:
         """Trains through the plan.
@@ -215,8 +217,8 @@ class TrainJob:
             spec.evaluation.shift,
             self._progress,
         )
-        if split == "test" and (leaked := prepared.leaked()):
-            evaluation.figures["leaked"] = leaked
+        if split == "test":
+            evaluation.figures.update(prepared.leaks())
         # From the log: a resumed run's earlier stages were told in an earlier life.
         told = newest_by_stage(read_events(self.folder.events_path), "layers")
         evaluation.figures["layers"] = [event["layers"] for event in told.values()]

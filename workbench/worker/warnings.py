@@ -1,6 +1,6 @@
 """What people should know of their data before it is trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import human_bytes, plural
@@ -8,18 +8,23 @@ from workbench.training.data import TrainingData
 
 
 def warnings_of(
-    spec: ExperimentSpec, data: TrainingData, leaked: int, memory: int
+    spec: ExperimentSpec, data: TrainingData, leaks: Mapping[str, int], memory: int
 ) -> Iterator[str]:
     """Sentences, each about one thing that is odd.
 
     Args:
-        leaked: test images that are training images too.
+        leaks: see `Prepared.leaks`.
         memory: bytes that the worker may still take.
     """
-    if leaked:
+    if leaked := leaks.get("leaked"):
         yield (
             f"{leaked:,} of {plural(len(data.rows['test']), 'test image')} are training images "
             "too: the test accuracy will be too good. `workbench data scan` names them."
+        )
+    if near := leaks.get("near_leaked"):
+        yield (
+            f"{near:,} of {plural(len(data.rows['test']), 'test image')} look nearly the same as "
+            "training images: the test accuracy may be too good. `workbench data scan` names them."
         )
     if spec.data.split.validation and not len(data.rows["validation"]):
         yield (

@@ -54,7 +54,7 @@ def read_image(loaded: LoadedModel, path: Path) -> np.ndarray:
         UserError: it cannot be used.
     """
     try:
-        return load_array(path, loaded.spec.data)
+        return load_array(path, loaded.spec.data, loaded.levels)
     except ImageError as error:
         raise UserError(
             f"{safe_text(path, 1000)} cannot be looked at: {error.reason}.",
