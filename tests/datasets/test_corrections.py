@@ -38,7 +38,7 @@ RECORDS = [record("a.png", "cat", ONE), record("b.png", "cat", TWO), record("c.p
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "corrections.csv"
     odd = [
-        Correction('a,"\n\udcff.png', ONE, "cat\n"),
+        Correction('a,"\n\udcff.png', ONE, "c\nat"),
         Correction("=cmd()", TWO, ""),
         Correction("\x1b[31m", THREE, "dog"),
     ]

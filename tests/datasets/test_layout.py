@@ -115,7 +115,7 @@ def test_kaggle_s_unlabelled_test_images_are_left_out(tmp_path: Path) -> None:
     assert found.notes == (
         "test1 holds 2 images without labels; left out.",
         "Only the training part has labels; it is split like any other images.",
-        "1 file without an image ending passed over: sampleSubmission.csv.",
+        "Not read: 1 .csv file (sampleSubmission.csv).",
     )
 
 
@@ -138,7 +138,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path) -> None:
     assert recognise(tmp_path).notes == (
         "Without images, so passed over: birds.",
         "1 image beside the class folders passed over: logo.png.",
-        "2 files without an image ending passed over: LICENSE, cats/notes.txt.",
+        "Not read: 1 file without an ending, 1 .txt file (LICENSE, cats/notes.txt).",
     )
 
 

@@ -53,7 +53,8 @@ class Finding:
 
     Attributes:
         code: what kind: unusable, conflicting-labels, duplicates-across, duplicates, near-across,
-            near, imbalance, few-images, mixed-colours, passed-over, or an oddity of a Record.
+            near, imbalance, few-images, mixed-colours, passed-over, the code of a Doubt of the
+            source, or an oddity of a Record.
         severity: "error" harms the result, "warning" may, "note" is good to know.
         message: one plain sentence.
         files: the paths concerned.
@@ -170,6 +171,7 @@ def audit(source: Source, records: Sequence[Record], near: NearPairs) -> Audit:
             counts[label][split] = found[label]
     findings = [
         *_unusable(records),
+        *(Finding(one.code, "warning", one.message, one.files) for one in source.doubts),
         *_same(usable),
         *_near(near, source.user_split),
         *_balance(counts),

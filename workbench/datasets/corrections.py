@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-from workbench.datasets.names import examples, naturally
+from workbench.datasets.names import examples, naturally, plain_label
 from workbench.datasets.scan import Record
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
@@ -201,4 +201,4 @@ def _correction(cells: list[str]) -> Correction:
         raise ValueError(f"the hash is {pixel_hash!r}")
     if not path:
         raise ValueError("the path is missing")
-    return Correction(path, pixel_hash, label)
+    return Correction(path, pixel_hash, plain_label(label))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.datasets.listing import Passed
-from workbench.datasets.names import split_name
+from workbench.datasets.names import plain_label, split_name
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
 from workbench.text import safe_text
@@ -116,7 +116,7 @@ def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> I
             number,
             f"the split is {safe_text(split)!r}; allowed are train, validation and test",
         )
-    return Item(os.path.normpath(cells["path"]), cells["label"], split_name(split))
+    return Item(os.path.normpath(cells["path"]), plain_label(cells["label"]), split_name(split))
 
 
 def _header(line: str) -> _Header | None:

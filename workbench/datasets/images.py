@@ -21,6 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import jpeg_factory
 
 from workbench.datasets.deep import Deep, Levels, raw_mode, read_deep
+from workbench.datasets.heif import START, readable_endings, unreadable_format
 from workbench.experiment.sections import DataSpec
 from workbench.text import safe_text
 
@@ -33,6 +34,7 @@ ENDINGS_OF_FORMAT = {
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    **readable_endings(),
 }
 IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_OF_FORMAT.values() for ending in endings)
 
@@ -241,11 +243,21 @@ def _opened(file: BinaryIO) -> ImageFile.ImageFile:
     beginning = file.read(len(_JPEG_BEGINS))
     file.seek(0)
     if beginning != _JPEG_BEGINS:
-        return Image.open(file, formats=tuple(ENDINGS_OF_FORMAT))
+        return _identified(file)
     try:  # not by way of `Image.open`, which refuses what can be decoded at a part of its size
         return jpeg_factory(file, "")
     except (SyntaxError, IndexError, TypeError, struct.error) as error:
         raise UnidentifiedImageError from error
+
+
+def _identified(file: BinaryIO) -> ImageFile.ImageFile:
+    try:
+        return Image.open(file, formats=tuple(ENDINGS_OF_FORMAT))
+    except UnidentifiedImageError:
+        file.seek(0)
+        if reason := unreadable_format(file.read(START)):
+            raise ImageError(reason) from None
+        raise
 
 
 def _header(image: ImageFile.ImageFile) -> Header:

@@ -6,30 +6,52 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.datasets.csv_source import has_known_columns, read_csv_source
+from workbench.datasets.inner_folders import (
+    class_first,
+    common_splits,
+    doubt_same_inside,
+    note_merged,
+    splits_in_names,
+)
 from workbench.datasets.listing import (
+    NOT_READ,
     Folder,
     Passed,
     holds_images,
     images_below,
     is_image,
+    kind_of,
+    kinds_of,
     list_folder,
+    other_images,
+    others_below,
 )
-from workbench.datasets.names import examples, flat_label, split_name
+from workbench.datasets.names import (
+    examples,
+    flat_label,
+    look,
+    look_alikes,
+    plain_label,
+    split_name,
+)
 from workbench.datasets.npz_source import read_npz_source
-from workbench.datasets.source import Item, Source
+from workbench.datasets.refusals import (
+    ACCEPTED,
+    ALONE,
+    no_labels,
+    nothing_fits,
+    one_class,
+    similar,
+    told,
+)
+from workbench.datasets.source import Doubt, Item, Source
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
 __all__ = ["Item", "Source", "recognise"]
 
-ACCEPTED = """\
-The workbench reads
-  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg
-  split folders     DIR/train/cats/*.jpg, DIR/validation/..., DIR/test/...
-  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside train/validation/test folders
-  a CSV file        with the columns path, label and, if wanted, split
-  a .npz file       with x_train, y_train, x_test, y_test, as mnist.npz has"""
+LABELS = "labels"  # the code of a doubt
 
 
 def recognise(source: str | Path, progress: Progress = silent) -> Source:
@@ -55,8 +77,11 @@ def recognise(source: str | Path, progress: Progress = silent) -> Source:
     found = _folder(path, passed) if path.is_dir() else _file(path, passed)
     items = _without_half_a_split(found.items, passed)
     found = replace(found, path=path, items=tuple(sorted(items)), notes=passed.as_notes())
+    if groups := look_alikes(found.labels):
+        passed.doubts.append(Doubt(LABELS, similar(groups)))
+    found = replace(found, doubts=passed.as_doubts())
     if len(found.labels) < 2:
-        raise _one_class(found)
+        raise one_class(found)
     return found
 
 
@@ -86,15 +111,17 @@ def _folder(path: Path, passed: Passed) -> Source:
     if labels := _flat_labels(here.images):
         return _flat_names(here, labels, passed)
     if here.images:
-        raise _no_labels(here)
+        raise no_labels(here)
     archives = [name for name in here.others if name.lower().endswith(".npz")]
     if len(archives) == 1 and not filled:
         return _file(path / archives[0], passed)
     real = [name for name in here.folders if not (path / name).is_symlink()]
     inner = filled or ([] if here.others else real)
     if len(inner) == 1:
+        if filled:
+            _pass_over(here, set(inner), passed)
         return _inside(path / inner[0], bool(filled), passed)
-    raise _nothing_fits(here)
+    raise nothing_fits(here)
 
 
 def _inside(folder: Path, filled: bool, passed: Passed) -> Source:
@@ -104,7 +131,7 @@ def _inside(folder: Path, filled: bool, passed: Passed) -> Source:
         raise UserError(
             f"Only one class was found in {safe_text(folder.parent)}: "
             f"{safe_text(folder.name)}, with {plural(len(inner.images), 'image')}. "
-            "A classifier needs at least two.",
+            "A classifier needs at least two." + told(passed),
             ACCEPTED,
         )
     return _folder(folder, passed)
@@ -122,18 +149,32 @@ def _without_half_a_split(items: tuple[Item, ...], passed: Passed) -> tuple[Item
 
 
 def _class_folders(here: Folder, filled: list[str], passed: Passed) -> Source:
-    items = [
-        Item(image, name)
-        for name in filled
-        for image in images_below(here.path / name, f"{name}/", passed)
-    ]
+    items = _in_classes(here, filled, passed)
     _pass_over(here, set(filled), passed)
     if here.images:
         passed.notes.append(
             f"{plural(len(here.images), 'image')} beside the class folders passed over: "
             f"{examples(here.images)}."
         )
+    if named := splits_in_names(filled):  # cat_train, cat_test, dog_train, ...
+        split_of = {plain_label(name): part for name, part in named.items()}
+        items = [Item(i.path, split_of[i.label][1], split_of[i.label][0]) for i in items]
+        return Source(here.path, "split folders", tuple(items))
+    if parts := class_first(items, passed):
+        known = {item.label for item in parts if item.split == "train"}
+        return Source(here.path, "split folders", tuple(_known_labels(parts, known, passed)))
+    doubt_same_inside(items, passed)
     return Source(here.path, "class folders", tuple(items))
+
+
+def _in_classes(folder: Folder, filled: list[str], passed: Passed) -> list[Item]:
+    """The images of class folders, each with the name of its folder as the label."""
+    note_merged(filled, passed)
+    return [
+        Item(image, plain_label(name))
+        for name in filled
+        for image in images_below(folder.path / name, f"{folder.below(name)}/", passed)
+    ]
 
 
 def _split_parts(here: Folder, filled: list[str]) -> dict[str, str]:
@@ -142,10 +183,11 @@ def _split_parts(here: Folder, filled: list[str]) -> dict[str, str]:
     A class may be called "train" too, beside "bus": then it holds no labels of its own.
     """
     parts = {name: split for name in filled if (split := split_name(name))}
-    if "train" not in parts.values():
-        return {}
-    clear = len(parts) == len(filled) or len(_training_labels(here, parts)) > 1
-    return parts if clear else {}
+    sure = "train" in parts.values()
+    if not sure:
+        parts = common_splits(filled)
+    clear = sure and len(parts) == len(filled)
+    return parts if parts and (clear or len(_training_labels(here, parts)) > 1) else {}
 
 
 def _training_labels(here: Folder, parts: dict[str, str]) -> set[str]:
@@ -174,7 +216,7 @@ def _split_folders(
             named[name] = labelled
     _pass_over(here, set(parts), passed)
     for name in sorted(set(filled) - set(parts)):
-        count = sum(1 for _ in images_below(here.path / name, f"{name}/", Passed()))
+        count = sum(1 for _ in images_below(here.path / name, f"{name}/", passed))
         passed.notes.append(
             f"The folder {safe_text(name)} is none of the splits; "
             f"{plural(count, 'image')} left out."
@@ -201,17 +243,22 @@ def _labelled_part(folder: Folder, passed: Passed) -> tuple[bool, list[Item]] | 
         Whether folders gave the labels, and the images.
     """
     filled = [name for name in folder.folders if holds_images(folder.path / name)]
+    _pass_over(folder, set(filled), passed)
     if len(filled) == 1 and not folder.images:
         inner = list_folder(folder.path / filled[0], f"{folder.below(filled[0])}/")
         wrapped = [name for name in inner.folders if holds_images(inner.path / name)]
-        if (wrapped and not inner.images) or len(set(_flat_labels(inner.images).values())) > 1:
+        flat = len(set(_flat_labels(inner.images).values())) > 1
+        if (wrapped and not inner.images) or flat or split_name(filled[0]):
             return _labelled_part(inner, passed)
     if filled:
-        return True, [
-            Item(image, name)
-            for name in filled
-            for image in images_below(folder.path / name, f"{folder.below(name)}/", passed)
-        ]
+        if folder.images:
+            passed.notes.append(
+                f"{plural(len(folder.images), 'image')} beside the class folders of "
+                f"{safe_text(folder.prefix.rstrip('/'))} passed over: {examples(folder.images)}."
+            )
+        items = _in_classes(folder, filled, passed)
+        doubt_same_inside(items, passed, above=folder.prefix.count("/"))
+        return True, items
     labels = _flat_labels(folder.images)
     if not labels:
         return None
@@ -239,11 +286,17 @@ def _known_labels(items: list[Item], known: set[str], passed: Passed) -> Iterato
         else:
             key = (item.split or "", item.label)
             foreign[key] = foreign.get(key, 0) + 1
+    looks = {look(label): label for label in known}
     for (split, label), count in sorted(foreign.items()):
-        passed.notes.append(
+        told = (
             f"{plural(count, f'{split} image')} of {safe_text(label)} left out: "
             "no training image has this label."
         )
+        if other := looks.get(look(label)):
+            told += f" {safe_text(other)} differs from it in {ALONE}; give both one name."
+            passed.doubts.append(Doubt(LABELS, told))
+        else:
+            passed.notes.append(told)
 
 
 # Labels in file names
@@ -263,6 +316,9 @@ def _flat_labels(images: tuple[str, ...]) -> dict[str, str]:
 def _flat_names(here: Folder, labels: dict[str, str], passed: Passed) -> Source:
     _note_unnamed(here, labels, passed)
     _pass_over(here, set(), passed)
+    if named := splits_in_names(set(labels.values())):  # train_cat.0.jpg, test_cat.7.jpg, ...
+        items = [Item(image, named[label][1], named[label][0]) for image, label in labels.items()]
+        return Source(here.path, "flat names", tuple(items))
     return Source(here.path, "flat names", tuple(Item(*pair) for pair in labels.items()))
 
 
@@ -285,38 +341,19 @@ def _only_table(here: Folder) -> Path | None:
 
 
 def _pass_over(here: Folder, used: set[str], passed: Passed) -> None:
+    """Tells of files beside the images, and of folders without any that can be read."""
     passed.others += [here.below(name) for name in here.others]
-    empty = [n for n in here.folders if n not in used and not holds_images(here.path / n)]
+    empty = []
+    for name in here.folders:
+        if name in used or holds_images(here.path / name):
+            continue
+        others = others_below(here.path / name, f"{here.below(name)}/")
+        passed.others += others
+        if other_images(others) or any(not kind_of(path) for path in others):
+            told = f"{safe_text(here.below(name))} holds no image that can be read, so it is no "
+            told += f"class: {kinds_of(others)}."
+            passed.doubts.append(Doubt(NOT_READ, told, tuple(others)))
+        else:
+            empty.append(here.below(name))
     if empty:
         passed.notes.append(f"Without images, so passed over: {examples(empty)}.")
-
-
-def _one_class(found: Source) -> UserError:
-    names = ", ".join(safe_text(label) for label in found.labels) or "none"
-    return UserError(
-        f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
-        f"({plural(len(found.items), 'image')}). A classifier needs at least two.",
-        ACCEPTED,
-    )
-
-
-def _no_labels(here: Folder) -> UserError:
-    return UserError(
-        f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
-        f"({examples(here.images)}), but nothing tells their labels.",
-        ACCEPTED,
-    )
-
-
-def _nothing_fits(here: Folder) -> UserError:
-    found = [
-        plural(len(here.folders), "folder") + f" ({examples(here.folders)})"
-        if here.folders
-        else "",
-        plural(len(here.others), "other file") + f" ({examples(here.others)})"
-        if here.others
-        else "",
-    ]
-    contents = " and ".join(part for part in found if part)
-    what = f"holds {contents}, but no images" if contents else "is empty"
-    return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from workbench.datasets.images import MAX_PIXELS
 from workbench.datasets.listing import Passed
-from workbench.datasets.names import examples
+from workbench.datasets.names import examples, plain_label
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
 from workbench.text import safe_text
@@ -142,7 +142,7 @@ def _texts(path: Path, key: str, values: np.ndarray) -> list[str]:
     for text in set(texts):
         if not text.strip() or len(text) > _LONGEST_LABEL or not _is_text(text):
             raise _wrong(path, f"{key} holds the label '{safe_text(text, 60)}'")
-    return texts
+    return [plain_label(text) for text in texts]
 
 
 def _is_text(label: str) -> bool:

@@ -23,6 +23,21 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Something that was probably not meant as it was read; a warning of the audit.
+
+    Attributes:
+        code: what kind: layout, labels or not-read.
+        message: a plain sentence or two, safe for a terminal.
+        files: the paths concerned, from the source's root.
+    """
+
+    code: str
+    message: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
     """A recognised data source.
 
@@ -32,6 +47,7 @@ class Source:
         items: sorted by path.
         notes: sentences about what was passed over.
         path: what the person named, absolute.
+        doubts: what a person should look at before anything is trained.
     """
 
     root: Path
@@ -39,6 +55,7 @@ class Source:
     items: tuple[Item, ...]
     notes: tuple[str, ...] = ()
     path: Path = Path()
+    doubts: tuple[Doubt, ...] = ()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -1,0 +1,140 @@
+"""What the folders inside class folders tell: splits, or a layout that was not understood.
+
+Everything here is read from the paths of the images. `above` is how many parts of a path come
+before the name of its class folder.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from workbench.datasets.listing import Passed
+from workbench.datasets.names import examples, plain_label, split_affix, split_name
+from workbench.datasets.source import Doubt, Item
+from workbench.text import plural, safe_text
+
+LAYOUT = "layout"  # the code of a doubt
+_BESIDE = ""  # in the place of a sub-folder's name: images that lie in none
+
+Inside = dict[str, dict[str, list[Item]]]  # class folder -> sub-folder -> its images
+
+
+def class_first(items: Sequence[Item], passed: Passed, above: int = 0) -> list[Item] | None:
+    """The images of cat/train, cat/test, dog/train, ... with their splits.
+
+    None where most class folders do not hold a training part and another one. What lies in none
+    of the parts is left out, and told.
+    """
+    inside = _inside(items, above)
+    splits = {name: {sub: split_name(sub) for sub in subs} for name, subs in inside.items()}
+    whole = [
+        name
+        for name, found in splits.items()
+        if "train" in found.values() and {*found.values()} & {"validation", "test"}
+    ]
+    if len(whole) < 2 or 2 * len(whole) <= len(inside):
+        return None
+    kept = []
+    for name, subs in inside.items():
+        outside = sum(len(images) for sub, images in subs.items() if not splits[name][sub])
+        if not any(splits[name].values()):
+            passed.doubts.append(
+                Doubt(
+                    LAYOUT,
+                    f"{safe_text(name)} has no train, validation or test folder as the other "
+                    f"classes have; {plural(outside, 'image')} left out.",
+                )
+            )
+        elif outside:
+            passed.notes.append(
+                f"{plural(outside, 'image')} of {safe_text(name)} outside its train, validation "
+                "and test folders left out."
+            )
+        for sub, images in subs.items():
+            if split := splits[name][sub]:
+                kept += [replace(item, split=split) for item in images]
+    return kept
+
+
+def doubt_same_inside(items: Iterable[Item], passed: Passed, above: int = 0) -> None:
+    """Doubts where class folders hold sub-folders of the same names: these may be the classes.
+
+    A single folder around all images of a class is no such thing.
+    """
+    inside = _inside(items, above)
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name, subs in inside.items():
+        for sub in {plain_label(sub).casefold(): sub for sub in subs if sub != _BESIDE}.values():
+            folders[plain_label(sub).casefold()].append(name)
+    several = {name for name, subs in inside.items() if len(subs) > 1}
+    shared = [sub for sub, names in folders.items() if len(names) > 1 and {*names} & several]
+    if not shared:
+        return
+    upper = sorted({name for sub in shared for name in folders[sub]})
+    passed.doubts.append(
+        Doubt(
+            LAYOUT,
+            f"{plural(len(upper), 'class folder')} ({examples(upper)}) hold folders of the same "
+            f"names ({examples(sorted(shared))}), and all images in them are taken for the class "
+            "of the upper folder. If the upper ones are parts of a split, call them train, "
+            "validation and test; if the lower ones are, give each class folder those three.",
+        )
+    )
+
+
+def splits_in_names(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Split and label by name for cat_train, cat_test, dog_train, ...; empty for other names.
+
+    All names are of this kind then, each label has a training part, and one has another part.
+    """
+    found = {name: split_affix(name) for name in names}
+    parts = {name: part for name, part in found.items() if part}
+    splits: dict[str, set[str]] = defaultdict(set)
+    for split, label in parts.values():
+        splits[plain_label(label)].add(split)
+    clear = (
+        len(parts) == len(found)
+        and len(splits) > 1
+        and all("train" in some for some in splits.values())
+        and any(len(some) > 1 for some in splits.values())
+    )
+    return {n: (split, plain_label(label)) for n, (split, label) in parts.items()} if clear else {}
+
+
+def common_splits(names: Iterable[str]) -> dict[str, str]:
+    """Split by name for seg_train, seg_test, ..., where one word is in the names of all parts."""
+    by_rest: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in names:
+        if part := split_affix(name):
+            by_rest[plain_label(part[1]).casefold()][name] = part[0]
+    whole = [p for p in by_rest.values() if "train" in p.values() and len({*p.values()}) > 1]
+    return whole[0] if len(whole) == 1 else {}
+
+
+def note_merged(names: Iterable[str], passed: Passed) -> None:
+    """Notes folders that are one class, since their names differ in blanks or composition alone."""
+    labels = [*map(plain_label, names)]
+    merged = [label for label, count in Counter(labels).items() if count > 1]
+    if merged:
+        passed.notes.append(
+            f"Folders whose names differ in blanks at the ends or in how accents are stored alone "
+            f"are one class: {examples(merged)}."
+        )
+
+
+def _inside(items: Iterable[Item], above: int) -> Inside:
+    """A single sub-folder without images beside it, that is no split, is looked through, once."""
+    by_folder: dict[str, list[tuple[tuple[str, ...], Item]]] = defaultdict(list)
+    for item in items:
+        name, *between = item.path.split("/")[above:-1]
+        by_folder[name].append((tuple(between), item))
+    found: Inside = {}
+    for name, images in by_folder.items():
+        first = {between[:1] for between, _ in images}
+        only = next(iter(first))
+        skip = len(first) == 1 and bool(only) and not split_name(only[0])
+        subs: dict[str, list[Item]] = defaultdict(list)
+        for between, item in images:
+            subs["".join(between[skip : skip + 1]) or _BESIDE].append(item)
+        found[name] = subs
+    return found

@@ -1,0 +1,64 @@
+"""Sentences about folders that were not understood, or are likely to be misunderstood."""
+
+from workbench.datasets.listing import Folder, Passed, kinds_of, other_images, others_below
+from workbench.datasets.names import examples
+from workbench.datasets.source import Source
+from workbench.errors import UserError
+from workbench.text import plural, safe_text
+
+ACCEPTED = """\
+The workbench reads
+  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg
+  split folders     DIR/train/cats/*.jpg, DIR/test/...; also DIR/cats/train/*.jpg, ...
+  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside train/validation/test folders
+  a CSV file        with the columns path, label and, if wanted, split
+  a .npz file       with x_train, y_train, x_test, y_test, as mnist.npz has"""
+ALONE = "case, blanks, hyphens or the form of its characters alone"
+
+
+def similar(groups: list[tuple[str, ...]]) -> str:
+    told = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
+    more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
+    return (
+        f"Labels that differ in {ALONE} are trained as different classes: {told}{more}. "
+        "If they mean the same, give them one name."
+    )
+
+
+def told(passed: Passed) -> str:
+    """What may be the reason why there is nothing to tell apart."""
+    return "".join(f"\n{doubt.message}" for doubt in passed.as_doubts())
+
+
+def one_class(found: Source) -> UserError:
+    names = ", ".join(safe_text(label) for label in found.labels) or "none"
+    return UserError(
+        f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
+        f"({plural(len(found.items), 'image')}). A classifier needs at least two."
+        + "".join(f"\n{doubt.message}" for doubt in found.doubts),
+        ACCEPTED,
+    )
+
+
+def no_labels(here: Folder) -> UserError:
+    return UserError(
+        f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
+        f"({examples(here.images)}), but nothing tells their labels.",
+        ACCEPTED,
+    )
+
+
+def nothing_fits(here: Folder) -> UserError:
+    found = [
+        plural(len(here.folders), "folder") + f" ({examples(here.folders)})"
+        if here.folders
+        else "",
+        plural(len(here.others), "other file") + f" ({examples(here.others)})"
+        if here.others
+        else "",
+    ]
+    contents = " and ".join(part for part in found if part)
+    what = f"holds {contents}, but no images" if contents else "is empty"
+    if others := other_images(others_below(here.path)):
+        what += f" that can be read: {kinds_of(others)}"
+    return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)
