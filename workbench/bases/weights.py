@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workbench.downloads.download import download
 from workbench.errors import UserError
+from workbench.paths import given_path
 from workbench.progress import Progress, silent
 from workbench.text import human_size, safe_text
 
@@ -128,7 +129,7 @@ def find_weights(
     if given == RANDOM:
         return None
     if given != IMAGENET:
-        return FoundWeights(check_weights_file(_expanded(given)))
+        return FoundWeights(check_weights_file(given_path(given)))
     exact = weights_file(base, image_size)
     folders = weights_folders(environment)
     for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
@@ -173,7 +174,7 @@ def given_weights(typed: str) -> str:
     """
     if typed in (IMAGENET, RANDOM):
         return typed
-    return str(check_weights_file(_expanded(typed).absolute()))
+    return str(check_weights_file(given_path(typed).absolute()))
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -195,7 +196,7 @@ def weights_folders(environment: Mapping[str, str]) -> list[Path]:
     """Where Keras keeps weights, most particular first."""
     homes = []
     if given := environment.get("KERAS_HOME"):
-        homes.append(_expanded(given))
+        homes.append(given_path(given))
     if home := environment.get("HOME"):
         homes.append(Path(home) / ".keras")
     return list(dict.fromkeys(home / "models" for home in homes))
@@ -214,13 +215,6 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
         + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
         f"To go on, {_OTHER_HOME}. {_OWN_FILE}",
     )
-
-
-def _expanded(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # ~name, and there is no such user
-        return Path(path)
 
 
 def _exists(path: Path) -> bool:

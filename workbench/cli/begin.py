@@ -35,6 +35,8 @@ def launch_run(
 
     with progress_bar() as progress:
         found = recognise(spec.data.source, progress)
+    for doubt in found.doubts:
+        say(f"warning {doubt.message}", err=True)
     look_before(spec, len(found.labels), queue)
     for other in others_at_work(workspace) if not queue else []:
         say(

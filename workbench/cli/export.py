@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workbench.cli.given import GivenPath
 from workbench.cli.group import in_workspace
 from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import progress_bar, say, table
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 @click.option("--script", is_flag=True, help="A plain Keras script that trains the same.")
 @click.option(
     "--tensorboard",
-    type=click.Path(path_type=Path),
+    type=GivenPath(new=True),
     metavar="DIR",
     help="The run's figures as event files in DIR/RUN.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(new=True),
     metavar="PATH",
     help="Where to: a folder, else RUN-export; with --script a file, else train_RUN.py.",
 )

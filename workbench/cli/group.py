@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from workbench import __version__
+from workbench.cli.given import GivenPath
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text
@@ -59,7 +60,7 @@ class ErrorsForPeople(click.Group):
 @click.version_option(__version__, prog_name="workbench")
 @click.option(
     "--workspace",
-    type=click.Path(path_type=Path),
+    type=GivenPath(new=True),
     metavar="DIR",
     help=f"Folder of data/ and saved_models/ (else ${HOME_VARIABLE}, else the current folder).",
 )
@@ -85,7 +86,7 @@ def in_workspace(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--workspace",
         "own_workspace",
-        type=click.Path(path_type=Path),
+        type=GivenPath(new=True),
         metavar="DIR",
         help="Folder of data/ and saved_models/.",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.complete import complete_runs
+from workbench.cli.given import GivenPath
 from workbench.cli.group import in_workspace
 from workbench.cli.results import finished_model
 from workbench.cli.show import progress_bar, say, table
@@ -29,13 +30,13 @@ BESIDE, GAP = 3, 2  # patterns in a row, and the cells between them
 FEWEST_COLOURS = 256  # for half blocks; below, ten characters tell more greys
 
 run_argument = click.argument("run", shell_complete=complete_runs, metavar="RUN|FILE")
-image_argument = click.argument("image", type=click.Path(path_type=Path))
+image_argument = click.argument("image", type=GivenPath())
 layer_option = click.option(
     "--layer", metavar="NAME", help="See: workbench inside layers RUN. Left out: a fitting one."
 )
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(new=True),
     metavar="FILE.png",
     help="Where the picture goes; left out: the folder inside/ beside the model.",
 )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.complete import complete_sources
+from workbench.cli.given import GivenPath
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.runs import json_option
 from workbench.cli.show import progress_bar, say
 from workbench.errors import UserError
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 
 if TYPE_CHECKING:
     from workbench.learn.catalogue import Experiment
@@ -44,7 +45,7 @@ def _complete_experiments(ctx: click.Context, param: click.Parameter, incomplete
 @click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base.")
 @click.option(
     "--specs",
-    type=click.Path(path_type=Path),
+    type=GivenPath(new=True),
     metavar="DIR",
     help="Only write the spec of each network there, for `workbench train`.",
 )
@@ -133,7 +134,7 @@ def _setting(workspace: Workspace, data: str, weights: str | None) -> "Setting":
     path = find_source(workspace, data)
     given = weights or IMAGENET
     if given not in (IMAGENET, RANDOM):
-        given = str(Path(given).expanduser().absolute())
+        given = str(given_path(given).absolute())
     with progress_bar() as progress:
         return setting_for(path, given, progress)
 

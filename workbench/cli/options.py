@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.complete import complete_keys, complete_presets, complete_sources
+from workbench.cli.given import GivenPath
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import safe_text
@@ -38,7 +39,7 @@ on_finish_option = click.option(
 )
 
 _OPTIONS = (
-    click.argument("file", metavar="[SPEC]", required=False, type=click.Path(path_type=Path)),
+    click.argument("file", metavar="[SPEC]", required=False, type=GivenPath()),
     click.option(
         "--preset",
         shell_complete=complete_presets,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from workbench.cli.given import GivenPath
 from workbench.cli.group import in_workspace
 from workbench.cli.runs import latest_argument
 from workbench.cli.show import say
@@ -15,7 +16,7 @@ from workbench.text import safe_text
 @latest_argument
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(new=True, dir_okay=False),
     metavar="FILE",
     help="The page, else RUN.html.",
 )

@@ -12,7 +12,7 @@ from workbench.cli.group import in_workspace
 from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import evaluation_report, progress_bar, say, table
 from workbench.errors import UserError
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.text import safe_text
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def predict(
 ) -> None:
     """Say what is in images: files, or folders of them.
 
-    Sizes and labels are the model's own. Files that are no images are listed and make the exit
-    code 1; the others are predicted all the same.
+    Sizes and labels are the model's own. Files that cannot be read are listed, those in folders by
+    kind, and make the exit code 1; the others are predicted all the same.
     """
     request = {
         "model": str(finished_model(workspace, model)),
-        "paths": [str(Path(path).absolute()) for path in paths],
+        "paths": [str(given_path(path).absolute()) for path in paths],
     }
     result = {"model": request["model"], **_ask("predict", request)}
     labels = ", ".join(result["labels"])
@@ -93,7 +93,9 @@ def predict(
     unreadable = [p for p in result["predictions"] if p["problem"]]
     for prediction in unreadable:
         say(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)
-    if unreadable:
+    if words := result["not_read"]["words"]:
+        say(f"not read: {words}", err=True)
+    if unreadable or words:
         click.get_current_context().exit(EXIT_SOME_UNREADABLE)
 
 
@@ -105,12 +107,13 @@ def finished_model(workspace: Workspace, given: str) -> Path:
     """
     from workbench.runs.folder import find_run, list_runs
 
-    if "/" in given or Path(given).is_file() or given.endswith(".keras"):
-        if (Path(given) / "model.keras").is_file():
-            return (Path(given) / "model.keras").absolute()
-        if not Path(given).is_file():
+    path = given_path(given)
+    if "/" in given or path.is_file() or given.endswith(".keras"):
+        if (path / "model.keras").is_file():
+            return (path / "model.keras").absolute()
+        if not path.is_file():
             raise UserError(f"There is no model file {safe_text(given)}.")
-        return Path(given).absolute()
+        return path.absolute()
     if given == "latest":
         for folder in list_runs(workspace):
             if folder.model_path.exists():

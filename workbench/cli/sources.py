@@ -10,7 +10,7 @@ from workbench.errors import UserError
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import Tree, apply_settings, parse_spec, read_tree
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.text import one_of, safe_text
 
 SOURCE_KEY = "data.source"
@@ -25,7 +25,7 @@ def find_source(workspace: Workspace, given: str, base: Path | None = None) -> P
     Raises:
         UserError: neither a path nor a name of the catalogue, or the download failed.
     """
-    path = Path(base or "", given).expanduser()
+    path = given_path(given, base)
     if path.exists():
         return path.absolute()
     if given in CATALOGUE:
@@ -108,7 +108,7 @@ def _with_weights_at(spec: ExperimentSpec, start: Path) -> ExperimentSpec:
     """A file of weights as an absolute path from `start` on, since the worker stands elsewhere."""
     if spec.base is None or spec.base.weights in (IMAGENET, RANDOM):
         return spec
-    path = Path(start, Path(spec.base.weights).expanduser()).absolute()
+    path = given_path(spec.base.weights, start).absolute()
     base = spec.base.model_copy(update={"weights": str(path)})
     return spec.model_copy(update={"base": base})
 

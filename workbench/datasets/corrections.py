@@ -17,6 +17,7 @@ from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.text import one_of, plural, safe_text
+from workbench.text_files import open_table
 
 CORRECTIONS_NAME = "corrections.csv"
 _HASH_DIGITS = 32
@@ -87,7 +88,7 @@ def read_corrections(path: Path) -> list[Correction]:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{safe_text(path)} is far too large to hold corrections.", _FORM)
         found: dict[str, Correction] = {}
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, None)
             number = 1

@@ -11,6 +11,7 @@ from workbench.datasets.names import plain_label, split_name
 from workbench.datasets.source import Item, Source
 from workbench.errors import UserError
 from workbench.text import safe_text
+from workbench.text_files import ENCODING, is_wide, open_table
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
@@ -31,14 +32,20 @@ class _Header:
 
 
 def has_known_columns(path: Path) -> bool:
-    """True where a CSV file's first line names a column of paths and one of labels."""
+    """True where a CSV file's first line names a column of paths and one of labels.
+
+    Of UTF-16 text too, so that reading it says what is wrong with it.
+    """
     if not path.is_file():  # a pipe of that name would be waited for, a device never ends
         return False
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return _header(file.readline(_MOST_HEADER)) is not None
+        with path.open("rb") as file:
+            start = file.read(_MOST_HEADER)
     except OSError:
         return False
+    encoding = "utf-16" if is_wide(start) else ENCODING
+    line = start.decode(encoding, "replace").partition("\n")[0]
+    return _header(line.rstrip("\r")) is not None
 
 
 def read_csv_source(path: Path, passed: Passed) -> Source:
@@ -81,7 +88,7 @@ def read_csv_source(path: Path, passed: Passed) -> Source:
 def _rows(path: Path) -> Iterator[tuple[int, Item]]:
     number = 1
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with open_table(path) as file:
             first = file.readline(_MOST_HEADER)
             header = _header(first)
             if header is None:

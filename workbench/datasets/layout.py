@@ -42,7 +42,7 @@ from workbench.datasets.refusals import (
     nothing_fits,
     one_class,
     similar,
-    told,
+    single_folder,
 )
 from workbench.datasets.source import Doubt, Item, Source
 from workbench.errors import UserError
@@ -128,12 +128,7 @@ def _inside(folder: Path, filled: bool, passed: Passed) -> Source:
     """What a folder is that holds nothing but one other."""
     inner = list_folder(folder)
     if filled and inner.images and not _flat_labels(inner.images) and not _only_table(inner):
-        raise UserError(
-            f"Only one class was found in {safe_text(folder.parent)}: "
-            f"{safe_text(folder.name)}, with {plural(len(inner.images), 'image')}. "
-            "A classifier needs at least two." + told(passed),
-            ACCEPTED,
-        )
+        raise single_folder(folder, len(inner.images), passed)
     return _folder(folder, passed)
 
 

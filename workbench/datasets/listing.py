@@ -16,10 +16,37 @@ from workbench.text import plural, safe_text
 
 NOT_READ = "not-read"  # the code of a doubt
 _ENDINGS = tuple(IMAGE_ENDINGS)
-# Of images that are not read here, or not everywhere; what has no ending may be one as well.
+# Of images that are not read here, or not everywhere.
 _OTHER_IMAGES = frozenset(
-    ".heic .heif .hif .avif .jxl .jp2 .j2k .jpx .svg .psd .xcf .tga .ico .exr .hdr .eps .raw .dng "
-    ".cr2 .cr3 .nef .arw .orf .rw2 .raf .dcm .nii".split()
+    [
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+        ".jxl",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+        ".svg",
+        ".psd",
+        ".xcf",
+        ".tga",
+        ".ico",
+        ".exr",
+        ".hdr",
+        ".eps",
+        ".raw",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".orf",
+        ".rw2",
+        ".raf",
+        ".dcm",
+        ".nii",
+    ]
 )
 _LONGEST_ENDING = 12  # characters, its dot among them; "v1.final version" has none
 _KINDS_TOLD = 5

@@ -14,6 +14,7 @@ from workbench.datasets.scan import Record
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.text import safe_text
+from workbench.text_files import open_table
 
 MANIFEST_NAME = "manifest.csv"
 _HASH_DIGITS = 32
@@ -95,7 +96,7 @@ def read_manifest(path: Path) -> list[Row]:
     """
     number = 1
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             columns = tuple(next(reader, ()))
             if columns not in (COLUMNS, _OF_8_BITS):

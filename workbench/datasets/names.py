@@ -17,9 +17,46 @@ _SPLIT_WORDS = {
 }
 _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
 _SIDE_WORDS = frozenset(
-    "set sets split part data dataset folder dir image images img imgs picture pictures pic pics "
-    "photo photos sample samples example examples file files new final full all raw resized "
-    "cropped small original labeled labelled px x v".split()
+    [
+        "set",
+        "sets",
+        "split",
+        "part",
+        "data",
+        "dataset",
+        "folder",
+        "dir",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "picture",
+        "pictures",
+        "pic",
+        "pics",
+        "photo",
+        "photos",
+        "sample",
+        "samples",
+        "example",
+        "examples",
+        "file",
+        "files",
+        "new",
+        "final",
+        "full",
+        "all",
+        "raw",
+        "resized",
+        "cropped",
+        "small",
+        "original",
+        "labeled",
+        "labelled",
+        "px",
+        "x",
+        "v",
+    ]
 )
 _BETWEEN = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _RUBBISH = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}

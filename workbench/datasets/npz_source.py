@@ -1,6 +1,7 @@
 """An .npz file of images and labels, such as Keras's mnist.npz."""
 
 import math
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ PARTS = ("train", "test")
 _KEYS = tuple(f"{axis}_{part}" for part in PARTS for axis in "xy")
 _EXPECTED = "Expected: x_train and x_test, uint8, (images, height, width) or (..., 1 or 3), and \
 y_train and y_test, whole numbers or text, one for each image; label_names may name the numbers."
+_NUMBER = re.compile("[0-9]{1,18}")
 _LONGEST_LABEL = 1000  # characters
 # Photographs shrink to a half, drawings to a fiftieth; what grows 200-fold is a trap.
 _MOST_RATIO = 200
@@ -88,7 +90,7 @@ class NpzImages:
         """
         part, _, number = key.partition("/")
         images = self._parts[part]
-        if not number.isdecimal() or int(number) >= images.shape[0]:
+        if not _NUMBER.fullmatch(number) or int(number) >= images.shape[0]:
             raise KeyError(key)
         with self._lock, _readable(self.path):
             image = images.read(int(number))

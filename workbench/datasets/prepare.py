@@ -13,7 +13,9 @@ from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write
 from workbench.datasets.corrections import Corrected, apply_corrections, read_corrections
 from workbench.datasets.duplicates import NearPairs, near_pairs
 from workbench.datasets.images import ImageError, open_image
-from workbench.datasets.layout import recognise
+from workbench.datasets.inner_folders import LAYOUT
+from workbench.datasets.layout import LABELS, recognise
+from workbench.datasets.listing import NOT_READ
 from workbench.datasets.manifest import MANIFEST_NAME, Row, levels_of, make_rows, write_manifest
 from workbench.datasets.names import naturally
 from workbench.datasets.npz_source import NpzImages
@@ -234,9 +236,8 @@ def _prepared(
     found: Audit,
     notes: tuple[str, ...],
 ) -> Prepared:
-    passed = tuple(
-        f.message for f in found.findings if f.severity == "error" or f.code == "passed-over"
-    )
+    told = ("passed-over", LABELS, LAYOUT, NOT_READ)
+    passed = tuple(f.message for f in found.findings if f.severity == "error" or f.code in told)
     labels = tuple(naturally({row.label for row in rows}))
     return Prepared(folder.name, folder, root, rows, labels, pack, found, notes + passed)
 

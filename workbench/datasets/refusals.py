@@ -1,8 +1,11 @@
 """Sentences about folders that were not understood, or are likely to be misunderstood."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from workbench.datasets.listing import Folder, Passed, kinds_of, other_images, others_below
 from workbench.datasets.names import examples
-from workbench.datasets.source import Source
+from workbench.datasets.source import Doubt, Source
 from workbench.errors import UserError
 from workbench.text import plural, safe_text
 
@@ -17,30 +20,37 @@ ALONE = "case, blanks, hyphens or the form of its characters alone"
 
 
 def similar(groups: list[tuple[str, ...]]) -> str:
-    told = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
+    """What is told of labels that look the same."""
+    first = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
     more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
     return (
-        f"Labels that differ in {ALONE} are trained as different classes: {told}{more}. "
+        f"Labels that differ in {ALONE} are trained as different classes: {first}{more}. "
         "If they mean the same, give them one name."
     )
 
 
-def told(passed: Passed) -> str:
-    """What may be the reason why there is nothing to tell apart."""
-    return "".join(f"\n{doubt.message}" for doubt in passed.as_doubts())
+def single_folder(folder: Path, images: int, passed: Passed) -> UserError:
+    """Only one class folder holds images that can be read."""
+    return UserError(
+        f"Only one class was found in {safe_text(folder.parent)}: {safe_text(folder.name)}, with "
+        f"{plural(images, 'image')}. A classifier needs at least two.{_on_lines(passed.as_doubts())}",
+        ACCEPTED,
+    )
 
 
 def one_class(found: Source) -> UserError:
+    """All images have the same label."""
     names = ", ".join(safe_text(label) for label in found.labels) or "none"
     return UserError(
         f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
-        f"({plural(len(found.items), 'image')}). A classifier needs at least two."
-        + "".join(f"\n{doubt.message}" for doubt in found.doubts),
+        f"({plural(len(found.items), 'image')}). A classifier needs at least "
+        f"two.{_on_lines(found.doubts)}",
         ACCEPTED,
     )
 
 
 def no_labels(here: Folder) -> UserError:
+    """Neither folders nor names tell labels."""
     return UserError(
         f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
         f"({examples(here.images)}), but nothing tells their labels.",
@@ -49,6 +59,7 @@ def no_labels(here: Folder) -> UserError:
 
 
 def nothing_fits(here: Folder) -> UserError:
+    """A folder without images."""
     found = [
         plural(len(here.folders), "folder") + f" ({examples(here.folders)})"
         if here.folders
@@ -62,3 +73,8 @@ def nothing_fits(here: Folder) -> UserError:
     if others := other_images(others_below(here.path)):
         what += f" that can be read: {kinds_of(others)}"
     return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)
+
+
+def _on_lines(doubts: Iterable[Doubt]) -> str:
+    """What may be the reason why there is nothing to tell apart."""
+    return "".join(f"\n{doubt.message}" for doubt in doubts)

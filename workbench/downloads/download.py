@@ -30,7 +30,8 @@ from workbench.progress import Progress, silent
 from workbench.text import human_bytes, safe_text
 
 _CHUNK = 1 << 18
-_SPAN = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_SPAN = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)")
+_LENGTH = re.compile("[0-9]{1,18}")
 _KEPT = "What has arrived is kept; the next try continues there."
 
 
@@ -216,7 +217,7 @@ class _Transfer:
                 self._drop()
                 raise NetworkError(ConnectionError("the server sent another part than asked for"))
             start, total = self.have, None if span[2] == "*" else int(span[2])
-        elif (length := response.headers.get("Content-Length", "")).isdecimal():
+        elif _LENGTH.fullmatch(length := response.headers.get("Content-Length", "")):
             total = int(length)
         if total is not None:
             self._accept(total)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import one_of, safe_text
+from workbench.text_files import decode_text
 
 Tree = dict[str, Any]
 
@@ -43,7 +44,7 @@ def read_tree(path: Path) -> Tree:
         UserError: no such file, no regular one, one far too large, or no TOML.
     """
     try:
-        tree = tomllib.loads(_content(path).decode("utf-8"))
+        tree = tomllib.loads(decode_text(_content(path), path))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
@@ -196,7 +197,7 @@ def _in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "string_unicode":
         return f"{name}: received {received}; a spec is UTF-8 text and cannot hold it; rename it."
     position = location[len(key) :]
-    entry = next((f" (entry {int(p) + 1})" for p in position if p.isdigit()), "")
+    entry = next((f" (entry {int(p) + 1})" for p in position if p.isdecimal()), "")
     return f"{name}: received {received}{entry}; allowed: {_allowed(field_at(key) or {})}."
 
 

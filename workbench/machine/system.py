@@ -89,7 +89,7 @@ def _slurm(environment: Mapping[str, str]) -> Slurm | None:
 def _seconds(text: str | None) -> float | None:
     try:
         return float(int(text or ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

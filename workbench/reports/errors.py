@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.text import safe_text
+from workbench.text_files import open_table
 
 SMALLEST = 5e-7  # what is less is written as 0.000000
 LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true one may be larger
@@ -77,7 +78,7 @@ def read_answers(path: Path) -> Answers:
     """
     number = 1
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             names = _names(next(reader, []))
             place = {name: at for at, name in enumerate(names)}

@@ -13,12 +13,12 @@ from workbench.datasets.corrections import (
     take_back,
 )
 from workbench.datasets.manifest import Row, read_manifest
-from workbench.datasets.names import naturally
+from workbench.datasets.names import known_label, naturally
 from workbench.datasets.store import source_root
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.runs.folder import RunFolder
 from workbench.runs.state import read_tables
 from workbench.text import one_of, plural, safe_text
@@ -87,11 +87,13 @@ class Marking:
             UserError: the data has no such label, or the file is damaged.
             OSError: it cannot be written.
         """
-        if label and label not in self.labels:
+        known = known_label(label, self.labels) if label else ""
+        if known is None:
             raise UserError(
                 f"The run has no label {safe_text(repr(label))}.",
                 f"Allowed: {one_of([safe_text(one, 60) for one in self.labels])}.",
             )
+        label = known
         same = {row.pixel_hash for row in rows if self._as_found and row.label == label}
         others = [row for row in rows if row.pixel_hash not in same]
         with self._writing:
@@ -122,7 +124,7 @@ class Marking:
         if name in by_path:
             return by_path[name]
         try:
-            inside = Path(name).absolute().relative_to(root)
+            inside = given_path(name).absolute().relative_to(root)
         except ValueError:  # it lies elsewhere
             inside = Path()
         if str(inside) in by_path:

@@ -11,6 +11,7 @@ from workbench.reports.page import report_page
 from workbench.reports.pictures import RunPictures
 from workbench.reports.take_home import check_free
 from workbench.runs.folder import RunFolder
+from workbench.text_files import ENCODING
 
 _MOST_SPEC = 1 << 16  # characters of a spec that are shown
 
@@ -38,7 +39,7 @@ def write_report(workspace: Workspace, run: RunFolder, target: Path, force: bool
 
 def _spec_text(run: RunFolder) -> str:
     try:
-        with run.spec_path.open(encoding="utf-8", errors="replace") as file:
+        with run.spec_path.open(encoding=ENCODING, errors="replace") as file:
             return file.read(_MOST_SPEC)
     except OSError:
         return ""

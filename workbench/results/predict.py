@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.datasets.images import IMAGE_ENDINGS, ImageError, load_array
-from workbench.datasets.listing import Passed, images_below
+from workbench.datasets.listing import Passed, images_below, kinds_of
 from workbench.datasets.threads import in_threads
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
@@ -37,26 +37,41 @@ class Prediction:
     problem: str | None = None
 
 
-def find_images(paths: list[str]) -> list[str]:
-    """The files named, and every visible image below the folders named, sorted within each.
+@dataclass(frozen=True)
+class Found:
+    """What lies at the paths that were given.
+
+    Attributes:
+        images: the files named, and every visible image below the folders named.
+        not_read: other visible files below the folders.
+    """
+
+    images: list[str]
+    not_read: list[str]
+
+
+def find_images(paths: list[str]) -> Found:
+    """The files to predict, sorted within each folder, and those that no one can read.
 
     Raises:
         UserError: no path exists, or there is no image at all.
     """
     found: list[str] = []
+    passed = Passed()
     for given in paths:
         if os.path.isdir(given):  # noqa: PTH112 - never raises
-            found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", Passed()))
+            found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", passed))
         else:
             found.append(given)  # one that is missing is told as a problem of its own
     if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
         raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
     if not found:
+        others = f" Not read: {kinds_of(passed.others)}." if passed.others else ""
         raise UserError(
-            f"No images in {', '.join(safe_text(p) for p in paths)}.",
+            f"No images in {', '.join(safe_text(p) for p in paths)}.{others}",
             f"Image files end in {', '.join(sorted(IMAGE_ENDINGS))}.",
         )
-    return found
+    return Found(found, sorted(passed.others))
 
 
 def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:

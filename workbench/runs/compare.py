@@ -17,6 +17,7 @@ from workbench.runs.history import History, fold
 from workbench.runs.paired import Answers, Paired, mcnemar
 from workbench.runs.rows import StageRow, number, text, whole
 from workbench.runs.state import RunSummary, summarise_with_events
+from workbench.text_files import ENCODING
 
 # Images by (hash of their pixels, label), each as often as it is there.
 Images = Counter[tuple[str, str]]
@@ -322,5 +323,5 @@ def _spec(folder: RunFolder) -> dict[str, Any]:
     except UserError:
         pass
     with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))
+        return tomllib.loads(folder.spec_path.read_text(encoding=ENCODING))
     return {}

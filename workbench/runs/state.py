@@ -16,6 +16,7 @@ from workbench.runs.outcome import ended_words, half_batch, interrupted_words, s
 from workbench.runs.reader import EventReader
 from workbench.runs.rows import whole
 from workbench.text import safe_text
+from workbench.text_files import ENCODING
 
 ENDED = ("finished", "stopped", "failed")
 UNKNOWN = "?"
@@ -228,7 +229,7 @@ def _has_checkpoint(folder: RunFolder) -> bool:
 def read_tables(folder: RunFolder) -> dict[str, Any]:
     """The spec's tables unchecked: specs of other versions are told of all the same."""
     try:
-        return tomllib.loads(folder.spec_path.read_text(encoding="utf-8"))
+        return tomllib.loads(folder.spec_path.read_text(encoding=ENCODING))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return {}
 

@@ -104,7 +104,7 @@ def parse_split(typed: str) -> tuple[dict[str, Any], str]:
     values: list[float | int] = []
     for word in words:
         try:
-            values.append(int(word) if word.lstrip("+-").isdigit() else float(word))
+            values.append(int(word) if word.lstrip("+-").isdecimal() else float(word))
         except ValueError:
             return {}, f"{safe_text(word, 12)} is no number"
     if any(isinstance(value, float) for value in values):  # 0 and 1 beside 0.7 are fractions too

@@ -29,7 +29,7 @@ def row_toggled(spec: ExperimentSpec, key: str) -> Settings:
         key: "block NAME" or "layer NAME".
     """
     if spec.model.strategy == "convnet":
-        digits = "".join(c for c in key if c.isdigit())
+        digits = "".join(c for c in key if c in "0123456789")
         pooled = key.startswith(("layer conv", "layer pool")) and digits
         return pooling_toggled(spec, int(digits)) if pooled else ()
     if spec.base is None:

@@ -4,6 +4,7 @@ import time
 
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
+from workbench.text_files import ENCODING, is_wide
 
 FILE = "notes.txt"
 LONGEST = 1000  # characters of a note
@@ -28,7 +29,10 @@ def newest_note(folder: RunFolder) -> str:
         with (folder.path / FILE).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(size - _TAIL_BYTES, 0))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            content = file.read()
     except OSError:
         return ""
+    if is_wide(content):
+        return f"{FILE} is UTF-16 text and not shown; save it as UTF-8"
+    lines = content.decode(ENCODING, "replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

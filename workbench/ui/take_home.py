@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from workbench.downloads.folders import disk_faults
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.progress import Progress
 from workbench.reports.export import export_run
 from workbench.reports.facts import run_facts
@@ -43,7 +43,7 @@ def folder_to_write(typed: str) -> Path:
     Raises:
         UserError: it cannot be made, or nothing can be written into it.
     """
-    folder = Path(typed.strip()).expanduser().absolute()
+    folder = given_path(typed.strip(), new=True).absolute()
     with disk_faults(folder, "Nothing was made.", "name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):

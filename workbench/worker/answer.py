@@ -60,15 +60,23 @@ def answer(job: str, events_fd: int) -> int:
 
 
 def _predict(request: Request, send: Send) -> dict[str, Any]:
-    """Request: model, paths. Result: labels, predictions."""
+    """Request: model, paths. Result: labels, predictions, not_read {words, paths}."""
     claim_device()
     prepare_environment()
+    from workbench.datasets.listing import kinds_of
     from workbench.results.predict import find_images, predict
 
-    paths = find_images(request["paths"])
+    found = find_images(request["paths"])
     loaded = _load(request)
-    predictions = predict(loaded, paths, _Teller(send))
-    return {"labels": loaded.labels, "predictions": [asdict(p) for p in predictions]}
+    predictions = predict(loaded, found.images, _Teller(send))
+    return {
+        "labels": loaded.labels,
+        "predictions": [asdict(p) for p in predictions],
+        "not_read": {
+            "words": kinds_of(found.not_read) if found.not_read else "",
+            "paths": found.not_read,
+        },
+    }
 
 
 def _evaluate(request: Request, send: Send) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from workbench.datasets.images import ImageError, load_array
+from workbench.datasets.names import known_label
 from workbench.errors import UserError
 from workbench.experiment.plan import layer_rows
 from workbench.results.model_file import LoadedModel
@@ -28,7 +29,7 @@ def map_layers(loaded: LoadedModel) -> list[str]:
 
 
 def chosen(given: str, allowed: Sequence[str], what: str) -> str:
-    """The name itself, where it is allowed.
+    """The name itself, where it is allowed; blanks at its ends and composition do not count.
 
     Args:
         what: the kind of thing, "layer" or "label".
@@ -36,8 +37,8 @@ def chosen(given: str, allowed: Sequence[str], what: str) -> str:
     Raises:
         UserError: it is not; what is allowed is listed, or the closest of it.
     """
-    if given in allowed:
-        return given
+    if (known := known_label(given, allowed)) is not None:
+        return known
     if len(allowed) <= _MOST_NAMED:
         hint = f"Allowed: {one_of([safe_text(name) for name in allowed])}."
     else:

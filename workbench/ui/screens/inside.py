@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Input, Static
 from workbench.errors import UserError
 from workbench.experiment.receptive import WHOLE, LayerSight, layer_sights
 from workbench.experiment.toml import read_spec
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.reports.pictures import RunPictures
 from workbench.runs.verdicts import WorstError, read_results
 from workbench.text import human_size, safe_text
@@ -23,7 +23,7 @@ from workbench.ui.error_pictures import source_of
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.widgets.inside_look import Chosen, InsideLook
-from workbench.ui.widgets.path_field import PathField, typed_path
+from workbench.ui.widgets.path_field import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as the command has them
 NAME, FIELD = 24, 6  # cells of the table's columns
@@ -191,7 +191,7 @@ class InsideScreen(WorkbenchScreen):
     def _take_typed(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip():
-            self._image = Chosen(str(typed_path(event.value.strip()).absolute()))
+            self._image = Chosen(str(given_path(event.value.strip()).absolute()))
             self._error = -1
         self._leave_line()
 

@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.paths import given_path
 from workbench.runs.verdicts import NextRung, Results, next_rung, read_results
 from workbench.text import safe_text
 from workbench.ui.background import in_background
@@ -25,7 +26,6 @@ from workbench.ui.screens.inside import InsideScreen
 from workbench.ui.screens.layers import LayersScreen
 from workbench.ui.screens.sureness import SurenessScreen
 from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.widgets.path_field import typed_path
 from workbench.ui.widgets.predictions import Predictions
 from workbench.ui.widgets.result_tables import ConfusionMatrix, LabelTable
 from workbench.ui.widgets.worst_errors import WorstErrors
@@ -254,7 +254,7 @@ class ResultsScreen(WorkbenchScreen):
         if not source_of(view):
             self.notify("The run's spec does not tell where its images are.", severity="warning")
             return
-        source = typed_path(source_of(view)).absolute()
+        source = given_path(source_of(view)).absolute()
 
         def begin(facts: DataFacts) -> None:
             if self.is_current:

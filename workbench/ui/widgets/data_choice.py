@@ -13,8 +13,9 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from workbench.datasets.catalogue import CATALOGUE, Entry
+from workbench.paths import given_path
 from workbench.text import human_bytes, safe_text
-from workbench.ui.widgets.path_field import FolderTree, PathField, completions, typed_path
+from workbench.ui.widgets.path_field import FolderTree, PathField, completions
 
 TREE_HELP = "space opens a folder, enter takes it, backspace leads to the one above"
 _SHOWN = 60  # cells of completions beneath the line
@@ -96,7 +97,7 @@ class DataChoice(Vertical):
 
     async def show_tree(self) -> None:
         """A tree of the typed folder, else of the current one."""
-        typed = typed_path(self.query_one(PathField).value or ".")
+        typed = given_path(self.query_one(PathField).value or ".")
         folder = typed.absolute() if await _is_folder(typed) else Path.cwd()
         await self.query(FolderTree).remove()
         tree = FolderTree(folder, self._utf8)
@@ -144,7 +145,7 @@ class DataChoice(Vertical):
         if value in CATALOGUE and not Path(value).exists():
             self.post_message(self.Chosen(None, value))
         elif value:
-            self.post_message(self.Chosen(typed_path(value).absolute()))
+            self.post_message(self.Chosen(given_path(value).absolute()))
 
     @on(OptionList.OptionSelected, "#known")
     def _known(self, event: OptionList.OptionSelected) -> None:

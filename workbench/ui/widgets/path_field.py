@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
 
+from workbench.paths import given_path
 from workbench.text import safe_text
 
 MOST_ENTRIES = 4000  # of a folder that are looked at; a folder of images may hold a million
@@ -34,7 +34,7 @@ def completions(value: str, start: Path | None = None, files: tuple[str, ...] = 
     head, slash, typed = value.rpartition("/")
     if value == "~":
         return ["~/"]
-    folder = typed_path(f"{head}{slash}", start)
+    folder = given_path(f"{head}{slash}", start)
     found = []
     try:
         with os.scandir(folder) as entries:
@@ -46,14 +46,6 @@ def completions(value: str, start: Path | None = None, files: tuple[str, ...] = 
     except (OSError, ValueError):  # no such folder, or typed text that no path can be
         return []
     return sorted(found)
-
-
-def typed_path(value: str, start: Path | None = None) -> Path:
-    """What was typed as a path; ~ of a person that is not known stays as it is."""
-    path = Path(start or "", value)
-    with suppress(RuntimeError):
-        return path.expanduser()
-    return path
 
 
 def _kind(entry: os.DirEntry[str], files: tuple[str, ...]) -> str:

@@ -11,9 +11,10 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
 from workbench.errors import UserError
+from workbench.paths import given_path
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.job_part import STARTING, JobPart
-from workbench.ui.widgets.path_field import PathField, typed_path
+from workbench.ui.widgets.path_field import PathField
 from workbench.ui.widgets.prediction_rows import (
     LABEL,
     PROBABILITY,
@@ -72,7 +73,7 @@ class Predictions(JobPart):
             self._asked = event.value
             self.end_job()
             self.post_message(self.Told(STARTING))
-            self._predict(self._model, typed_path(event.value.strip()).absolute())
+            self._predict(self._model, given_path(event.value.strip()).absolute())
 
     @work(thread=True, exit_on_error=False)
     def _predict(self, model: Path, path: Path) -> None:
@@ -88,7 +89,10 @@ class Predictions(JobPart):
             answer = self.run_job("predict", request, on_event)
             found = answer.get("predictions", [])
             rows = [prediction_cells(one, path) for one in found[:MOST_SHOWN]]
-            self.tell(self.Told(answer_in_words(found, MOST_SHOWN), rows))
+            words = answer_in_words(found, MOST_SHOWN)
+            if others := answer.get("not_read", {}).get("words"):
+                words += f"; not read: {others}"
+            self.tell(self.Told(words, rows))
         except (UserError, OSError, ValueError) as error:
             self.tell(self.Told(problem=safe_lines(error)))
 
