@@ -176,7 +176,7 @@ def test_a_run_whose_image_is_gone_says_so(tmp_path: Path, workspace: Workspace)
 
 
 def test_names_in_any_bytes_go_all_the_way(tmp_path: Path, workspace: Workspace) -> None:
-    odd = os.fsdecode(b"caf\xe9\x1b[31m\n")
+    odd = os.fsdecode(b"caf\xe9\n\x1b[31m")
     for number in range(4):
         write_photo(tmp_path / "pets" / odd / f"{odd}{number}.png", number)
         write_photo(tmp_path / "pets" / "dogs" / f"{number}.png", 10 + number)

@@ -61,16 +61,12 @@ def doubt_same_inside(items: Iterable[Item], passed: Passed, above: int = 0) -> 
 
     A single folder around all images of a class is no such thing.
     """
-    inside = _inside(items, above)
-    folders: dict[str, list[str]] = defaultdict(list)
-    for name, subs in inside.items():
-        for sub in {plain_label(sub).casefold(): sub for sub in subs if sub != _BESIDE}.values():
-            folders[plain_label(sub).casefold()].append(name)
-    several = {name for name, subs in inside.items() if len(subs) > 1}
-    shared = [sub for sub, names in folders.items() if len(names) > 1 and {*names} & several]
+    everything = [*items]
+    shared = _shared(_inside(everything, above, through=False))
+    shared = shared or _shared(_inside(everything, above))
     if not shared:
         return
-    upper = sorted({name for sub in shared for name in folders[sub]})
+    upper = sorted({name for names in shared.values() for name in names})
     passed.doubts.append(
         Doubt(
             LAYOUT,
@@ -80,6 +76,16 @@ def doubt_same_inside(items: Iterable[Item], passed: Passed, above: int = 0) -> 
             "validation and test; if the lower ones are, give each class folder those three.",
         )
     )
+
+
+def _shared(inside: Inside) -> dict[str, list[str]]:
+    """From a sub-folder's name to the class folders that hold one; without single sub-folders."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name, subs in inside.items():
+        for sub in {plain_label(sub).casefold() for sub in subs if sub != _BESIDE}:
+            folders[sub].append(name)
+    several = {name for name, subs in inside.items() if len(subs) > 1}
+    return {sub: names for sub, names in folders.items() if len(names) > 1 and {*names} & several}
 
 
 def splits_in_names(names: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -122,8 +128,13 @@ def note_merged(names: Iterable[str], passed: Passed) -> None:
         )
 
 
-def _inside(items: Iterable[Item], above: int) -> Inside:
-    """A single sub-folder without images beside it, that is no split, is looked through, once."""
+def _inside(items: Iterable[Item], above: int, through: bool = True) -> Inside:
+    """What lies in the class folders.
+
+    Args:
+        through: True to look once through a single sub-folder without images beside it, unless
+            it is a split.
+    """
     by_folder: dict[str, list[tuple[tuple[str, ...], Item]]] = defaultdict(list)
     for item in items:
         name, *between = item.path.split("/")[above:-1]
@@ -132,7 +143,7 @@ def _inside(items: Iterable[Item], above: int) -> Inside:
     for name, images in by_folder.items():
         first = {between[:1] for between, _ in images}
         only = next(iter(first))
-        skip = len(first) == 1 and bool(only) and not split_name(only[0])
+        skip = through and len(first) == 1 and bool(only) and not split_name(only[0])
         subs: dict[str, list[Item]] = defaultdict(list)
         for between, item in images:
             subs["".join(between[skip : skip + 1]) or _BESIDE].append(item)

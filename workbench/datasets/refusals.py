@@ -33,7 +33,8 @@ def single_folder(folder: Path, images: int, passed: Passed) -> UserError:
     """Only one class folder holds images that can be read."""
     return UserError(
         f"Only one class was found in {safe_text(folder.parent)}: {safe_text(folder.name)}, with "
-        f"{plural(images, 'image')}. A classifier needs at least two.{_on_lines(passed.as_doubts())}",
+        f"{plural(images, 'image')}. A classifier needs at least "
+        f"two.{_on_lines(passed.as_doubts())}",
         ACCEPTED,
     )
 

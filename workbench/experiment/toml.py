@@ -44,7 +44,7 @@ def read_tree(path: Path) -> Tree:
         UserError: no such file, no regular one, one far too large, or no TOML.
     """
     try:
-        tree = tomllib.loads(decode_text(_content(path), path))
+        tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None

@@ -37,27 +37,17 @@ class Prediction:
     problem: str | None = None
 
 
-@dataclass(frozen=True)
-class Found:
-    """What lies at the paths that were given.
+def find_images(paths: list[str], passed: Passed | None = None) -> list[str]:
+    """The files named, and every visible image below the folders named, sorted within each.
 
-    Attributes:
-        images: the files named, and every visible image below the folders named.
-        not_read: other visible files below the folders.
-    """
-
-    images: list[str]
-    not_read: list[str]
-
-
-def find_images(paths: list[str]) -> Found:
-    """The files to predict, sorted within each folder, and those that no one can read.
+    Args:
+        passed: told what lies in the folders and is not read.
 
     Raises:
         UserError: no path exists, or there is no image at all.
     """
+    passed = passed or Passed()
     found: list[str] = []
-    passed = Passed()
     for given in paths:
         if os.path.isdir(given):  # noqa: PTH112 - never raises
             found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", passed))
@@ -71,7 +61,7 @@ def find_images(paths: list[str]) -> Found:
             f"No images in {', '.join(safe_text(p) for p in paths)}.{others}",
             f"Image files end in {', '.join(sorted(IMAGE_ENDINGS))}.",
         )
-    return Found(found, sorted(passed.others))
+    return found
 
 
 def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:

@@ -63,18 +63,19 @@ def _predict(request: Request, send: Send) -> dict[str, Any]:
     """Request: model, paths. Result: labels, predictions, not_read {words, paths}."""
     claim_device()
     prepare_environment()
-    from workbench.datasets.listing import kinds_of
+    from workbench.datasets.listing import Passed, kinds_of
     from workbench.results.predict import find_images, predict
 
-    found = find_images(request["paths"])
+    passed = Passed()
+    paths = find_images(request["paths"], passed)
     loaded = _load(request)
-    predictions = predict(loaded, found.images, _Teller(send))
+    predictions = predict(loaded, paths, _Teller(send))
     return {
         "labels": loaded.labels,
         "predictions": [asdict(p) for p in predictions],
         "not_read": {
-            "words": kinds_of(found.not_read) if found.not_read else "",
-            "paths": found.not_read,
+            "words": kinds_of(passed.others) if passed.others else "",
+            "paths": sorted(passed.others),
         },
     }
 
