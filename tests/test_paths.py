@@ -1,11 +1,12 @@
-"""The workspace: the current folder, WORKBENCH_HOME, or what --workspace names."""
+"""The workspace: the current folder, WORKBENCH_HOME, or what --workspace names; pasted paths."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from workbench.errors import UserError
-from workbench.paths import find_workspace
+from workbench.paths import find_workspace, given_path
 
 
 def test_order_of_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +27,64 @@ def test_a_file_is_no_workspace(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(UserError, match="is a file, not a folder"):
         find_workspace(file)
+
+
+# Paths as people paste them
+
+
+@pytest.mark.parametrize(
+    "name", ["my photos (1)", "it's", "50% süß", 'a"b', "back\\slash", "plain"]
+)
+def test_a_pasted_path_is_understood_where_it_is_there(tmp_path: Path, name: str) -> None:
+    there = tmp_path / name
+    there.mkdir()
+    escaped = "".join(c if c.isalnum() or c in "/._-" else f"\\{c}" for c in str(there))
+    pasted = {
+        str(there),
+        f"  {there} ",
+        f"'{there}'",
+        f'"{there}"',
+        f"“{there}”",
+        escaped,
+        f"{escaped} ",
+        f"file://{quote(str(there))}",
+        f"file://localhost{quote(str(there))}",
+        f"file:{quote(str(there))}",
+        f"'file://{quote(str(there))}'",
+        f"FILE://{there}",
+    }
+    assert {text: given_path(text) for text in pasted} == dict.fromkeys(pasted, there)
+
+
+def test_relative_ones_and_homes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert given_path("'my photos'") == given_path("my\\ photos") == Path("my photos")
+    assert given_path("'~/my photos'") == given_path("~/my\\ photos") == tmp_path / "my photos"
+    monkeypatch.chdir("/")
+    assert given_path('"my photos"', tmp_path) == tmp_path / "my photos"
+
+
+def test_what_is_there_as_it_stands_goes_first(tmp_path: Path) -> None:
+    for name in ("photos", "'photos'", "file:", "a\\ b", "a b"):
+        (tmp_path / name).mkdir()
+    for name in ("'photos'", "file:", "a\\ b"):
+        assert given_path(name, tmp_path) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "given", ["'nowhere'", "no\\ where", "file:///no/where", "file://", "file:", "~no-such-person/x", "'",
+              "a\0b", "x" * 5000, ""]
+)  # fmt: skip
+def test_what_is_not_there_stays_as_given(tmp_path: Path, given: str) -> None:
+    assert given_path(given, tmp_path) == tmp_path / given
+
+
+def test_what_is_to_be_made_needs_the_folder_around_it(tmp_path: Path) -> None:
+    there, nowhere = tmp_path / "a b", tmp_path / "none" / "a b"
+    assert given_path(f"'{there}'", new=True) == there
+    assert given_path(f"file://{quote(str(there))}", new=True) == there
+    assert given_path(f"'{there}'") == Path(f"'{there}'")
+    assert given_path(f"'{nowhere}'", new=True) == Path(f"'{nowhere}'")
+    assert given_path("out", tmp_path, new=True) == tmp_path / "out"

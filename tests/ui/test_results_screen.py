@@ -248,14 +248,15 @@ def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return {"labels": ["cat", "dog"], "predictions": [
             {"path": f"{photos}/a.png", "label": "cat", "probability": 0.75, "problem": ""},
             {"path": HOSTILE, "label": "", "probability": 0.0, "problem": "it is no image"},
-        ]}  # fmt: skip
+        ], "not_read": {"words": "5 .heic files (a.heic)", "paths": []}}  # fmt: skip
 
     monkeypatch.setattr(job_part, "run_job", job)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(photos))
-        await until(pilot, lambda: "1 predicted, 1 unreadable" in shown(app), "answers")
+        words = "1 predicted, 1 unreadable; not read: 5 .heic files"
+        await until(pilot, lambda: words in shown(app), "answers")
         field = app.screen.query_one("#path", Input)
         assert field.has_focus
         assert field.selected_text == str(photos)  # typing takes its place

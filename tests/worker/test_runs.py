@@ -82,12 +82,19 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     # Larger, grey and in another format: the model's contract brings it to the right shape.
     Image.fromarray(np.full((90, 50), 210, np.uint8)).save(odd / "bright.jpg")
     (odd / "broken.png").write_bytes(b"no image")
-    (odd / "notes.txt").write_text("not looked at")
+    for name in ("notes.txt", "IMG_1", "IMG_2", "a.jxl"):
+        (odd / name).write_text("not looked at")
     answer = person.types("predict", "odd", "--json", expect=1)
     assert "broken.png: " in answer
+    assert "not read: 2 files without an ending, 1 .jxl file, 1 .txt file (" in answer
     told = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
     bright, broken = told["predictions"]
     assert told["labels"] == ["dark", "light"]
+    assert [Path(path).name for path in told["not_read"]["paths"]] == [
+        "IMG_1", "IMG_2", "a.jxl", "notes.txt",
+    ]  # fmt: skip
+    (odd / "broken.png").unlink()
+    assert "not read: 2 files" in person.types("predict", "odd", expect=1)
     assert (bright["label"], broken["label"]) == ("light", None)
     assert sum(bright["probabilities"]) == pytest.approx(1)
     gone = person.types("predict", "photos/dark", "gone", "--csv", "--model", "photos-1", expect=1)

@@ -25,6 +25,8 @@ def class_first(items: Sequence[Item], passed: Passed, above: int = 0) -> list[I
     None where most class folders do not hold a training part and another one. What lies in none
     of the parts is left out, and told.
     """
+    if not _deep(items, above):
+        return None
     inside = _inside(items, above)
     splits = {name: {sub: split_name(sub) for sub in subs} for name, subs in inside.items()}
     whole = [
@@ -56,14 +58,14 @@ def class_first(items: Sequence[Item], passed: Passed, above: int = 0) -> list[I
     return kept
 
 
-def doubt_same_inside(items: Iterable[Item], passed: Passed, above: int = 0) -> None:
+def doubt_same_inside(items: Sequence[Item], passed: Passed, above: int = 0) -> None:
     """Doubts where class folders hold sub-folders of the same names: these may be the classes.
 
     A single folder around all images of a class is no such thing.
     """
-    everything = [*items]
-    shared = _shared(_inside(everything, above, through=False))
-    shared = shared or _shared(_inside(everything, above))
+    if not _deep(items, above):
+        return
+    shared = _shared(_inside(items, above, through=False)) or _shared(_inside(items, above))
     if not shared:
         return
     upper = sorted({name for names in shared.values() for name in names})
@@ -126,6 +128,11 @@ def note_merged(names: Iterable[str], passed: Passed) -> None:
             f"Folders whose names differ in blanks at the ends or in how accents are stored alone "
             f"are one class: {examples(merged)}."
         )
+
+
+def _deep(items: Sequence[Item], above: int) -> bool:
+    """True where a class folder holds folders; of many images most often it does not."""
+    return any(item.path.count("/") > above + 1 for item in items)
 
 
 def _inside(items: Iterable[Item], above: int, through: bool = True) -> Inside:

@@ -1,0 +1,105 @@
+"""Text that people edit is read with and without the mark of an editor; wide text is told."""
+
+import codecs
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.datasets.corrections import Correction, read_corrections
+from workbench.datasets.layout import recognise
+from workbench.datasets.manifest import read_manifest
+from workbench.errors import UserError
+from workbench.experiment.toml import read_spec
+from workbench.runs.folder import RunFolder
+from workbench.runs.state import read_tables
+from workbench.text_files import is_wide
+from workbench.ui.notes import add_note, newest_note
+
+MARK = codecs.BOM_UTF8
+SPEC = b'[data]\nsource = "photos"\n\n[model]\nstrategy = "dense"\n'
+CSV = "path,label\na.png,café\nb.png,tea\n"
+CORRECTIONS = f"path,pixel_hash,label\na.png,{'1' * 32},café\n"
+MANIFEST = f"path,label,split,width,height,bytes,pixel_hash\na.png,cat,train,2,3,4,{'1' * 32}\n"
+WIDE = ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"]
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_mark_before_a_spec_is_nothing(tmp_path: Path) -> None:
+    plain = read_spec(written(tmp_path / "plain.toml", SPEC))
+    assert read_spec(written(tmp_path / "marked.toml", MARK + SPEC)) == plain
+    assert plain.model.strategy == "dense"
+    run = RunFolder(tmp_path)
+    written(run.spec_path, MARK + SPEC)
+    assert read_tables(run)["data"] == {"source": "photos"}
+
+
+def test_a_mark_before_tables_is_nothing(tmp_path: Path) -> None:
+    for name in "ab":
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
+    table = written(tmp_path / "t.csv", MARK + CSV.encode())
+    assert recognise(table).labels == recognise(tmp_path).labels == ("café", "tea")
+    corrections = written(tmp_path / "c.txt", MARK + CORRECTIONS.encode())
+    assert read_corrections(corrections) == [Correction("a.png", "1" * 32, "café")]
+    (row,) = read_manifest(written(tmp_path / "m.txt", MARK + MANIFEST.encode()))
+    assert (row.path, row.label, row.width) == ("a.png", "cat", 2)
+
+
+def test_a_mark_before_notes_is_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    written(tmp_path / "notes.txt", MARK + b"seen in an editor\n")
+    assert newest_note(run) == "seen in an editor"
+    add_note(run, "later", now=0)
+    assert newest_note(run).endswith("  later")
+    written(tmp_path / "notes.txt", "wide words\n".encode("utf-16"))
+    assert newest_note(run) == "notes.txt is UTF-16 text and not shown; save it as UTF-8"
+
+
+@pytest.mark.parametrize("encoding", WIDE)
+def test_wide_text_is_told_with_a_remedy(tmp_path: Path, encoding: str) -> None:
+    for name in "ab":
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
+    table = written(tmp_path / "t.csv", CSV.encode(encoding))
+    spec = written(tmp_path / "spec.toml", SPEC.decode().encode(encoding))
+    corrections = written(tmp_path / "c.txt", CORRECTIONS.encode(encoding))
+    for read, path, kind in (
+        (recognise, table, "CSV"),
+        (read_spec, spec, "TOML"),
+        (read_corrections, corrections, "CSV"),
+    ):
+        with pytest.raises(UserError) as refused:
+            read(path)
+        assert refused.value.message == (
+            f"{path} is no {kind}: it is no UTF-8 text but UTF-16 or UTF-32."
+        )
+        assert refused.value.hint.startswith("Save it as UTF-8:")
+
+
+def test_a_folder_with_a_wide_table_beside_classes_is_read(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "1.png")
+    written(tmp_path / "t.csv", CSV.encode("utf-16"))
+    assert recognise(tmp_path).kind == "class folders"
+
+
+@pytest.mark.parametrize(
+    ("start", "wide"),
+    [
+        (b"", False),
+        (b"a\0", False),
+        (b"a\0b\0", True),
+        (b"\0a\0b", True),
+        (bytes(100), False),
+        (b"a,b\n" * 20 + b"\0", False),
+        ("é".encode(), False),
+        (codecs.BOM_UTF16_BE, True),
+    ],
+)
+def test_what_wide_text_is(start: bytes, wide: bool) -> None:
+    assert is_wide(start) is wide
