@@ -69,11 +69,9 @@ def _meant(text: str) -> Iterator[str]:
     """What a pasted text may stand for, beside itself."""
     trimmed = text.strip()
     yield trimmed
-    for opening, closing in _QUOTES:
-        if len(trimmed) > 2 and trimmed.startswith(opening) and trimmed.endswith(closing):
-            trimmed = trimmed[1:-1]
-            yield trimmed
-            break
+    if len(trimmed) > 2 and trimmed[0] + trimmed[-1] in _QUOTES:
+        trimmed = trimmed[1:-1]
+        yield trimmed
     plain = re.sub(r"\\(.)", r"\1", trimmed)
     yield plain
     try:  # as a shell would: 'it'"'"'s', my\ photos

@@ -268,3 +268,23 @@ def test_a_corrected_run_is_no_other_experiment(
     assert result.exit_code == 2
     assert "--corrected" in result.output
     assert launched == []
+
+
+@pytest.mark.usefixtures("run")
+def test_a_label_may_be_typed_with_blanks_and_an_image_pasted(types: Type, tmp_path: Path) -> None:
+    image = f"file://{tmp_path}/pets/cat/0.png"
+    assert types("correct", "pets-1", image, "--label", " dog ").exit_code == 0
+    (said,) = read_corrections(tmp_path / "data/pets/corrections.csv")
+    assert (said.path, said.label) == ("cat/0.png", "dog")
+
+
+def test_what_is_doubted_is_told_before_a_run_is_started(
+    types: Type, launched: list[RunFolder], tmp_path: Path
+) -> None:
+    for number, name in enumerate(("learn/cat", "learn/dog", "check/cat", "check/dog")):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (20 * number, 0, 7)).save(tmp_path / "pets" / name / "1.png")
+    done = types("train", "--preset", "dense", "--data", "pets", "--detach")
+    assert done.exit_code == 0, done.output
+    assert "warning 2 class folders (check, learn) hold folders of the same names" in done.output
+    assert len(launched) == 1

@@ -10,7 +10,7 @@ from pictures import photo  # isort: skip
 from workbench.datasets.audit import Audit, Finding, audit, read_audit, write_audit
 from workbench.datasets.duplicates import near_pairs
 from workbench.datasets.scan import Record
-from workbench.datasets.source import Item, Source
+from workbench.datasets.source import Doubt, Item, Source
 from workbench.errors import UserError
 
 
@@ -185,3 +185,14 @@ def test_a_damaged_audit_is_refused(tmp_path: Path, content: str) -> None:
         read_audit(path)
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_audit(tmp_path / "none.json")
+
+
+def test_what_is_doubted_of_the_layout_is_a_warning() -> None:
+    records = balanced()
+    items = tuple(Item(r.path, r.label, r.split) for r in records)
+    doubts = (Doubt("layout", "Are these splits?"), Doubt("not-read", "A file.", ("a/x.heic",)))
+    source = Source(Path("/x"), "class folders", items, doubts=doubts)
+    assert audit(source, records).findings == (
+        Finding("layout", "warning", "Are these splits?"),
+        Finding("not-read", "warning", "A file.", ("a/x.heic",)),
+    )

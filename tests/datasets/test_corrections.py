@@ -182,3 +182,12 @@ def test_a_source_that_was_never_prepared_has_no_place_for_them(
     for source in (str(root), "", "\0"):
         with pytest.raises(UserError, match="never prepared"):
             corrections_path(workspace, source)
+
+
+def test_a_label_typed_in_another_form_is_the_same_label(tmp_path: Path) -> None:
+    path = tmp_path / "corrections.csv"
+    path.write_text(f"{HEADER}a.png,{ONE},cafe\u0301 \n", encoding="utf-8")
+    records = [record("a.png", "tea", ONE), record("b.png", "caf\u00e9", TWO)]
+    records.append(record("c.png", "tea", THREE))
+    done = apply_corrections(records, read_corrections(path))
+    assert [one.label for one in done.records] == ["caf\u00e9", "caf\u00e9", "tea"]

@@ -174,3 +174,19 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 def test_other_arrays_are_told(tmp_path: Path) -> None:
     found = recognise(write(tmp_path / "more.npz", extra=np.zeros(2)))
     assert found.notes == ("Arrays of more.npz passed over: extra.",)
+
+
+def test_labels_are_composed_and_trimmed(tmp_path: Path) -> None:
+    labels = np.array(["cafe\u0301", "tea "])
+    path = write(tmp_path / "a.npz", y_train=labels[[0, 1, 0]], y_test=np.array(["tea", "café"]))
+    assert recognise(path).labels == ("café", "tea")
+    names = np.array(["cafe\u0301", "tea ", *"23456789", "x"])
+    named = write(tmp_path / "b.npz", label_names=names)
+    assert recognise(named).labels == ("café", "tea", "x")
+
+
+@pytest.mark.parametrize("number", ["①", "²", "", "-1", "1_0", "9" * 5000])
+def test_what_is_no_number_of_an_image_is_not_there(tmp_path: Path, number: str) -> None:
+    images = NpzImages(write(tmp_path / "a.npz"))
+    with pytest.raises(KeyError):
+        images.array(f"train/{number}")

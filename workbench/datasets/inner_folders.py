@@ -152,7 +152,7 @@ def _inside(items: Iterable[Item], above: int, through: bool = True) -> Inside:
         only = next(iter(first))
         skip = through and len(first) == 1 and bool(only) and not split_name(only[0])
         subs: dict[str, list[Item]] = defaultdict(list)
-        for between, item in images:
-            subs["".join(between[skip : skip + 1]) or _BESIDE].append(item)
+        for inner, item in images:
+            subs["".join(inner[skip : skip + 1]) or _BESIDE].append(item)
         found[name] = subs
     return found

@@ -46,6 +46,7 @@ from workbench.datasets.refusals import (
 )
 from workbench.datasets.source import Doubt, Item, Source
 from workbench.errors import UserError
+from workbench.paths import given_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
@@ -65,7 +66,7 @@ def recognise(source: str | Path, progress: Progress = silent) -> Source:
         UserError: nothing is there, nothing fits, there is only one class, or a table of labels
             has a fault.
     """
-    path = Path(os.path.normpath(Path(source).expanduser().absolute()))
+    path = Path(os.path.normpath(given_path(source).absolute()))
     passed = Passed(progress)
     try:
         there = path.exists()

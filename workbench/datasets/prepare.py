@@ -28,7 +28,7 @@ from workbench.downloads.folders import disk_faults
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
-from workbench.paths import Workspace
+from workbench.paths import Workspace, given_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
@@ -204,7 +204,7 @@ def _corrected(data: DataSpec, records: list[Record]) -> Corrected:
     """The records as a person has set them right; the audit is of what was found."""
     if not data.corrections:
         return Corrected(records, ())
-    return apply_corrections(records, read_corrections(Path(data.corrections).expanduser()))
+    return apply_corrections(records, read_corrections(given_path(data.corrections)))
 
 
 def _levels_notes(records: Sequence[Record], rows: Sequence[Row]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from workbench.bases.catalogue import BASES
 from workbench.bases.table import BaseTable
 from workbench.experiment.stack import Convolutions
+from workbench.paths import given_path
 from workbench.text import one_of
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -91,6 +92,8 @@ class DataSpec(Section):
     @classmethod
     def _whole_path(cls, corrections: str) -> str:
         if corrections and not corrections.startswith(("/", "~/")):
+            if (path := given_path(corrections)).is_absolute():  # pasted
+                return str(path)
             raise ValueError(  # the worker stands in another folder
                 f"received {corrections!r}; allowed: a path that begins with / or ~/"
             )
