@@ -43,6 +43,7 @@ $(INSTALLED): pyproject.toml
 	  echo "$(PYTHON) has no venv module. On Debian and Ubuntu: sudo apt install python3-venv" >&2; \
 	  exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip uninstall -y -qqq workbench  # its name for pip until it was renamed
 	$(BIN)/python -m pip install -e '.[dev]'
 	@touch $@
 

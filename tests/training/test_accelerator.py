@@ -173,7 +173,7 @@ def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.Monkey
     check_accelerator("exact")
     with pytest.raises(UserError, match="is fast, which needs nncf: not installed") as caught:
         check_accelerator("fast")
-    assert "pip install 'workbench[cpu]'" in caught.value.hint
+    assert "pip install 'convnet-workbench[cpu]'" in caught.value.hint
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(UserError, match="this is jax"):
         check_accelerator("exact")

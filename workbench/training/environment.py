@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import os
 
+from workbench import pip_install
 from workbench.errors import UserError
 
 # What each way of running a frozen prefix without Keras needs; the extra `cpu` installs it.
@@ -33,7 +34,7 @@ def check_accelerator(mode: str) -> None:
     if missing:
         raise UserError(
             f"base.accelerator is {mode}, which needs {' and '.join(missing)}: not installed.",
-            "Install it: pip install 'workbench[cpu]'. Or let Keras do it: "
+            f"Install it: {pip_install('cpu')}. Or let Keras do it: "
             "--set base.accelerator=none",
         )
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
