@@ -10,7 +10,7 @@ import click
 
 from workbench.cli.group import in_workspace
 from workbench.cli.runs import json_option, latest_argument
-from workbench.cli.show import say, table
+from workbench.cli.show import confused_table, say, table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import safe_text
@@ -134,14 +134,10 @@ def _losses(answers: "Answers", said: dict[str, str]) -> list[str]:
 def _pairs(answers: "Answers") -> list[str]:
     from workbench.reports.errors import confused_pairs
 
-    rows = [
-        (one.label, one.predicted, f"{one.count:,}", f"{one.share:.1%}")
-        for one in confused_pairs(answers, MOST)
-    ]
-    if not rows:
+    pairs = confused_pairs(answers, MOST)
+    if not pairs:
         return ["Not one image was wrong.", ""]
-    headers = ("label", "predicted", "images", "of the label")
-    return ["most confused", table(headers, rows, "llrr"), ""]
+    return ["most confused", confused_table(pairs), ""]
 
 
 def _histogram(found: "Calibration") -> list[str]:

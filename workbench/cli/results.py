@@ -39,8 +39,9 @@ def evaluate(
     from workbench.runs.folder import find_run
 
     folder = find_run(workspace, run)
+    place = _shown_path(str(folder.path))
     if split == "test" and not shift and not again and (stored := _stored(folder)):
-        click.echo(json.dumps(stored, indent=1) if as_json else evaluation_report(stored))
+        click.echo(json.dumps(stored, indent=1) if as_json else evaluation_report(stored, place))
         return
     request = {
         "model": str(model_of(folder)),
@@ -50,7 +51,7 @@ def evaluate(
         "shift": shift,
     }
     figures = _ask("evaluate", request)
-    click.echo(json.dumps(figures, indent=1) if as_json else evaluation_report(figures))
+    click.echo(json.dumps(figures, indent=1) if as_json else evaluation_report(figures, place))
 
 
 @click.command()
@@ -136,13 +137,18 @@ def model_of(folder: "RunFolder") -> Path:
 
 
 def _stored(folder: "RunFolder") -> dict[str, Any] | None:
-    """The figures of results.json; None where they are missing or damaged."""
+    """The figures of results.json, without a matrix that is too large to be shown.
+
+    None where they are missing or damaged.
+    """
+    from workbench.runs.confusion import bounded
+
     try:
-        figures = json.loads(folder.results_path.read_text(encoding="utf-8"))
+        figures = bounded(json.loads(folder.results_path.read_text(encoding="utf-8")))
         evaluation_report(figures)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return dict(figures)
+    return figures
 
 
 def _ask(job: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Story:
     def _evaluated(self, event: Event) -> None:
         try:
             results = json.loads(self.folder.results_path.read_text(encoding="utf-8"))
-            report = evaluation_report(results)
+            report = evaluation_report(results, str(self.folder.path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Removed or damaged since; the event itself has the main figure.
             figures = Evaluation.from_event(event)

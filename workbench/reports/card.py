@@ -13,6 +13,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.reports.about import LABELS, PREPROCESSING
 from workbench.reports.facts import RunFacts
 from workbench.reports.formats import BOUND, Format
+from workbench.runs.confusion import worst_classes
 from workbench.runs.layer_truth import FROZEN, groups_of, layers_of_stage
 from workbench.runs.rows import number, text
 from workbench.runs.verdicts import cautions
@@ -156,9 +157,13 @@ def _worth(facts: RunFacts) -> str:
         f"Accuracy {results.accuracy:.4f} on {plural(results.images, f'{results.split} image')}, "
         f"between {low:.4f} and {high:.4f} with 95 % confidence."
     )
+    classes = results.classes
+    if len(classes) > _MOST_LABELS:
+        told += f"\n\nThe {_MOST_LABELS} of {len(classes):,} labels with the lowest recall:"
+        classes = tuple(worst_classes(classes, _MOST_LABELS))
     rows = [
         (plain(one.label), f"{one.images:,}", _share(one.precision), _share(one.recall))
-        for one in results.classes[:_MOST_LABELS]
+        for one in classes
     ]
     return told + "\n\n" + markdown_table(("label", "images", "precision", "recall"), rows)
 
@@ -193,8 +198,13 @@ def _data(facts: RunFacts, labels: Sequence[str]) -> str:
         (plain(label), *(f"{counts[label, split]:,}" for split in used))
         for label in labels[:_MOST_LABELS]
     ]
-    total = ("all", *(f"{sum(counts[one, split] for one in labels):,}" for split in used))
-    return f"{name}\n\n" + markdown_table(("label", *used), [*rows, total])
+    rest = labels[_MOST_LABELS:]
+    sums = [(f"{len(rest):,} more", rest)] if rest else []
+    rows += [
+        (title, *(f"{sum(counts[one, split] for one in some):,}" for split in used))
+        for title, some in [*sums, ("all", labels)]
+    ]
+    return f"{name}\n\n" + markdown_table(("label", *used), rows)
 
 
 def _stages(facts: RunFacts, spec: ExperimentSpec) -> list[str]:

@@ -6,12 +6,14 @@ six decimals.
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.runs.confusion import Confused
 from workbench.text import safe_text
 from workbench.text_files import open_table
 
@@ -58,16 +60,6 @@ class TopLoss:
     predicted: str
     loss: float
     certainty: float
-
-
-@dataclass(frozen=True)
-class Confused:
-    """How many images of a label were called another, and which share of the label's that is."""
-
-    label: str
-    predicted: str
-    count: int
-    share: float
 
 
 def read_answers(path: Path) -> Answers:
@@ -139,23 +131,38 @@ def top_losses(answers: Answers, most: int) -> list[TopLoss]:
 
 def confused_pairs(answers: Answers, most: int) -> list[Confused]:
     """The pairs label -> predicted with the most errors, the most frequent first."""
-    classes = len(answers.names)
-    counts = np.bincount(answers.labels * classes + answers.predicted, minlength=classes**2)
-    confusion = counts.reshape(classes, classes)
-    images = confusion.sum(axis=1)
-    np.fill_diagonal(confusion, 0)
-    order = np.argsort(-confusion, axis=None, kind="stable")[:most]
-    pairs = ((int(i) // classes, int(i) % classes) for i in order)
+    return most_confused(answers.names, answers.labels, answers.predicted, most)
+
+
+def most_confused(
+    names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, most: int
+) -> list[Confused]:
+    """The pairs label -> predicted with the most errors, of equal ones by label.
+
+    Args:
+        names: of the k labels.
+        labels, predicted: int64 (n,), places in `names`.
+    """
+    images = np.bincount(labels, minlength=len(names))
+    wrong = labels != predicted
+    rows, columns, counts = confusion_cells(labels[wrong], predicted[wrong], len(names))
     return [
         Confused(
-            answers.names[label],
-            answers.names[predicted],
-            int(confusion[label, predicted]),
-            float(confusion[label, predicted] / images[label]),
+            names[rows[i]], names[columns[i]], int(counts[i]), float(counts[i] / images[rows[i]])
         )
-        for label, predicted in pairs
-        if confusion[label, predicted]
+        for i in np.argsort(-counts, kind="stable")[:most]
     ]
+
+
+def confusion_cells(
+    labels: np.ndarray, predicted: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells of the matrix that hold images: rows, columns and counts, each int64 (m,).
+
+    As many as there are images at most, whatever the number of classes.
+    """
+    cells, counts = np.unique(labels.astype(np.int64) * classes + predicted, return_counts=True)
+    return cells // classes, cells % classes, counts
 
 
 def _names(header: list[str]) -> tuple[str, ...]:

@@ -22,12 +22,13 @@ from workbench.reports.layers import layer_parts
 from workbench.reports.pictures import RunPictures
 from workbench.reports.style import CSS
 from workbench.reports.thumbnails import error_gallery
+from workbench.runs.confusion import worst_classes
 from workbench.runs.history import History
 from workbench.runs.rows import EpochRow
 from workbench.runs.verdicts import cautions, figures_beside, next_rung
 from workbench.text import accuracy, human_gib, human_seconds, plural
 
-_MOST_EPOCHS, _MOST_LABELS = 500, 500  # told one by one
+_MOST_EPOCHS, _MOST_LABELS = 500, 200  # told one by one
 # No request to anywhere, whatever a browser makes of the page.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -108,15 +109,19 @@ def _worth(facts: RunFacts) -> list[str]:
         ("with this preset", shown(beside)),
     ]
     following = next_rung(facts.tables, facts.history, results)
+    classes, caption = results.classes, "By label"
+    if len(classes) > _MOST_LABELS:
+        caption = f"The {_MOST_LABELS} of {len(classes):,} labels with the lowest recall"
+        classes = tuple(worst_classes(classes, _MOST_LABELS))
     rows = [
         (shown(one.label), f"{one.images:,}", accuracy(one.precision), accuracy(one.recall))
-        for one in results.classes[:_MOST_LABELS]
+        for one in classes
     ]
     headers = ("label", "images", "precision", "recall")
     return [
         facts_list(figures),
         bullets(f'<span class="bad">{shown(line, 1000)}</span>' for line in cautions(results)),
-        table("By label", headers, rows),
+        table(caption, headers, rows),
         paragraph(f"Next: {shown(following.words, 1000)}") if following else "",
     ]
 
@@ -156,7 +161,9 @@ def _data(facts: RunFacts) -> list[str]:
         if facts.rows
     ]
     told = f"{shown(facts.summary.data)}: {images} images." if images else ""
-    return [paragraph(told) if told else "", table("Images by label", ("label", *SPLITS), rows)]
+    hidden = len(facts.labels) - len(rows) if rows else 0
+    caption = "Images by label" + (f", without the last {hidden:,} labels" if hidden else "")
+    return [paragraph(told) if told else "", table(caption, ("label", *SPLITS), rows)]
 
 
 def _happened(facts: RunFacts) -> list[str]:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from workbench.progress import Progress, silent
+from workbench.reports.errors import most_confused
 from workbench.results.measures import (
     accuracy_interval,
     class_figures,
@@ -17,6 +18,7 @@ from workbench.results.measures import (
     shifted,
     shifts,
 )
+from workbench.runs.confusion import MATRIX_LABELS, MOST_PAIRS
 from workbench.training.inputs import plain_batches
 
 WORST = 20  # errors listed by name
@@ -79,15 +81,14 @@ def evaluate(
     predicted = probabilities.argmax(axis=1)
     right = int((predicted == labels).sum())
     image_losses = losses(probabilities, labels)
-    confusion = confusion_matrix(labels, predicted, len(names))
     figures = {
         "images": len(rows),
         "loss": float(image_losses.mean()),
         "accuracy": right / len(rows),
         "interval": accuracy_interval(right, len(rows)),
         "labels": list(names),
-        "confusion": confusion.tolist(),
-        "classes": [asdict(figures) for figures in class_figures(confusion, names)],
+        **_confusion(labels, predicted, names),
+        "classes": [asdict(figures) for figures in class_figures(labels, predicted, names)],
         "worst": _worst(probabilities, labels, image_losses, paths, names),
     }
     if shift:
@@ -97,6 +98,14 @@ def evaluate(
         ]
         figures["shifted"] = {"pixels": shift, "accuracy": float(np.mean(accuracies))}
     return Evaluation(figures, probabilities)
+
+
+def _confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
+    """The matrix of few labels, of many the pairs that are confused most."""
+    if len(names) <= MATRIX_LABELS:
+        return {"confusion": confusion_matrix(labels, predicted, len(names)).tolist()}
+    pairs = most_confused(names, labels, predicted, MOST_PAIRS)
+    return {"confused": [asdict(pair) for pair in pairs]}
 
 
 def _worst(

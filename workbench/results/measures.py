@@ -1,21 +1,11 @@
 """Figures of a classifier from its probabilities. numpy and scipy only."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.stats import binomtest
 
+from workbench.runs.confusion import ClassFigures
+
 _TINY = 1e-7  # as Keras clips probabilities before the logarithm
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """How one label fared. Precision is None where it was never predicted."""
-
-    label: str
-    images: int
-    precision: float | None
-    recall: float | None
 
 
 def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -25,19 +15,27 @@ def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts (classes, classes): row is the true label, column the predicted one."""
+    """Counts (classes, classes), for few classes: row is the true label, column the predicted."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def class_figures(confusion: np.ndarray, names: tuple[str, ...]) -> list[ClassFigures]:
-    """Precision tp / (tp + fp) and recall tp / (tp + fn) of each label."""
-    right = confusion.diagonal()
-    predicted, actual = confusion.sum(axis=0), confusion.sum(axis=1)
+def class_figures(
+    labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]
+) -> list[ClassFigures]:
+    """Precision tp / (tp + fp) and recall tp / (tp + fn) of each label.
+
+    Args:
+        labels, predicted: int (n,), places in `names`.
+    """
+    right, called, actual = (
+        np.bincount(places, minlength=len(names))
+        for places in (labels[labels == predicted], predicted, labels)
+    )
     return [
         ClassFigures(
             name,
             int(actual[i]),
-            float(right[i] / predicted[i]) if predicted[i] else None,
+            float(right[i] / called[i]) if called[i] else None,
             float(right[i] / actual[i]) if actual[i] else None,
         )
         for i, name in enumerate(names)

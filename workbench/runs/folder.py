@@ -85,6 +85,10 @@ class RunFolder:
         """Figures of the evaluation."""
         return self.path / "results.json"
 
+    def confusion_path(self, split: str) -> Path:
+        """The confusion matrix of many labels, as measured on the images of a split."""
+        return self.path / f"confusion-{split}.csv"
+
     @property
     def predictions_path(self) -> Path:
         """Every evaluated image's probabilities."""

@@ -12,6 +12,7 @@ from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.rung_texts import SMALL_PICTURES
 from workbench.experiment.rungs import FIGURES
+from workbench.runs.confusion import ClassFigures, Confusion, parse_confusion
 from workbench.runs.history import History
 from workbench.runs.rows import number, text, whole
 from workbench.text import human_size, plural, safe_text
@@ -20,16 +21,6 @@ OVERFITTING = 0.05  # training accuracy above validation accuracy from which it 
 LITTLE_LEFT = 0.99  # test accuracy from which a higher rung can bring hardly anything
 LOST_BY_SHIFT = 0.1  # of accuracy, from which places and not things were learned
 _ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a base: VGG16
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """Of one label; precision is None where it was never predicted, recall without images."""
-
-    label: str
-    images: int
-    precision: float | None
-    recall: float | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Results:
 
     Attributes:
         interval: of the accuracy, with 95 % confidence.
-        confusion: true labels in rows, predicted ones in columns.
+        confusion: which labels were taken for which.
         leaked: how many of the images are training images too.
         near_leaked: how many more look nearly the same as a training image.
         shifted: (pixels, accuracy) with shifted images.
@@ -60,13 +51,18 @@ class Results:
     interval: tuple[float, float]
     loss: float | None
     labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Confusion
     classes: tuple[ClassFigures, ...]
     worst: tuple[WorstError, ...]
     random_weights: bool = False
     leaked: int = 0
     near_leaked: int = 0
     shifted: tuple[int, float] | None = None
+
+    @property
+    def wrong(self) -> int:
+        """How many images were called something else."""
+        return self.images - round(self.accuracy * self.images)
 
 
 @dataclass(frozen=True)
@@ -115,9 +111,6 @@ def parse_results(told: Mapping[str, Any]) -> Results:
     """
     low, high = told["interval"]
     labels = tuple(map(str, told["labels"]))
-    confusion = tuple(tuple(_count(n) for n in row) for row in told["confusion"])
-    if not labels or {len(labels)} != {len(confusion), *map(len, confusion)}:
-        raise ValueError("the confusions do not fit the labels")
     shifted = told.get("shifted")
     return Results(
         split=str(told["split"]),
@@ -126,7 +119,7 @@ def parse_results(told: Mapping[str, Any]) -> Results:
         interval=(_finite(low), _finite(high)),
         loss=number(told.get("loss")),
         labels=labels,
-        confusion=confusion,
+        confusion=parse_confusion(told, labels),
         classes=tuple(_class(row) for row in told["classes"]),
         worst=tuple(_worst(row) for row in told["worst"]),
         random_weights=told.get("weights") == "random",

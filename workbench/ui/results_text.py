@@ -5,12 +5,16 @@ from pathlib import Path
 
 from rich.text import Text
 
+from workbench.runs.confusion import ClassFigures, Confused, worst_classes
 from workbench.runs.history import History
-from workbench.runs.verdicts import ClassFigures, Results, WorstError, cautions, figures_beside
+from workbench.runs.verdicts import Results, WorstError, cautions, figures_beside
 from workbench.text import safe_text
 from workbench.ui.layer_text import named_line
 
 LABEL = 10  # cells of a label in the matrix, and in the table of labels
+MOST_CLASSES = 100  # rows of the table of labels
+PAIR_LABEL = 20  # cells of a label among the pairs, in a column that is two wider
+PAIR_COLUMNS = {"is": 22, "called": 22, "images": 8, "of the label": 14}  # cells of each
 CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
 _SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
@@ -54,15 +58,31 @@ def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
         wider: whether the matrix has columns that the terminal has no room for.
         higher: the same of its rows.
     """
-    wrong = results.images - sum(row[i] for i, row in enumerate(results.confusion))
+    wrong = results.wrong
     more = ", more below: arrow keys" if higher else ", arrow keys scroll" if wider else ""
     order = "; the least probable true label first" if wrong > 1 else ""
     errors = f"{wrong:,} wrong{order}" if wrong else "not one image was wrong"
     return {
-        "matrix": f"confusion: true label in rows, predicted in columns{more}",
-        "classes": f"{len(results.labels)} labels",
+        "matrix": _matrix_title(results, more),
+        "classes": _classes_title(results),
         "errors": errors,
     }
+
+
+def _matrix_title(results: Results, more: str) -> str:
+    found = results.confusion
+    if found.matrix:
+        return f"confusion: true label in rows, predicted in columns{more}"
+    if not found.pairs:
+        return "not one image was wrong"
+    whole = f"; the whole matrix: {safe_text(found.file, 40)}" if found.file else ""
+    return f"most confused of {len(results.labels):,} labels{whole}{more}"
+
+
+def _classes_title(results: Results) -> str:
+    if len(results.classes) <= MOST_CLASSES:
+        return f"{len(results.labels)} labels"
+    return f"the {MOST_CLASSES} of {len(results.labels):,} labels with the lowest recall"
 
 
 def shade(share: float, utf8: bool = True) -> str:
@@ -79,20 +99,23 @@ def matrix_names(results: Results) -> list[str]:
 
 def matrix_column(results: Results) -> int:
     """Cells of a column of the matrix, which holds a count, a shade and the gap before."""
-    counted = max(len(f"{n:,}") for row in results.confusion for n in row)
+    counted = max(len(f"{max(row):,}") for row in results.confusion.matrix)
     named = max(map(len, matrix_names(results)))
     return max(6, named + 2, counted + 4)
 
 
 def matrix_width(results: Results) -> int:
-    """Cells of the whole matrix."""
+    """Cells of the whole matrix, or of the pairs in its place."""
+    if not results.confusion.matrix:
+        return sum(PAIR_COLUMNS.values())
     return LABEL + 2 + len(results.labels) * matrix_column(results)
 
 
 def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
     """A row a true label; a shade stands for the share of the row."""
     width = matrix_column(results)
-    for at, (name, row) in enumerate(zip(matrix_names(results), results.confusion, strict=True)):
+    matrix = results.confusion.matrix
+    for at, (name, row) in enumerate(zip(matrix_names(results), matrix, strict=True)):
         whole_row = sum(row)
         cells = [Text(name.ljust(LABEL + 2))]
         for column, n in enumerate(row):
@@ -100,6 +123,20 @@ def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
             style = "bold" if at == column else "" if n else "dim"
             cells.append(Text(f"{n:,}".rjust(width - 2) + f" {mark}", style))
         yield cells
+
+
+def pair_cells(one: Confused) -> list[Text]:
+    """Two labels, how many images of the first were called the second, and their share."""
+    names = (Text(safe_text(name, PAIR_LABEL)) for name in (one.label, one.predicted))
+    figures = (f"{one.count:,}", f"{one.share:.0%}")
+    return [*names, *(Text(figure, justify="right") for figure in figures)]
+
+
+def shown_classes(results: Results) -> list[ClassFigures]:
+    """All labels as they come, or the worst of many."""
+    if len(results.classes) <= MOST_CLASSES:
+        return list(results.classes)
+    return worst_classes(results.classes, MOST_CLASSES)
 
 
 def class_cells(one: ClassFigures) -> list[Text]:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def _evaluate(request: Request, send: Send) -> dict[str, Any]:
     from workbench.datasets.prepare import prepare_again
     from workbench.paths import Workspace
     from workbench.results.evaluate import evaluate
-    from workbench.worker.train import training_data
+    from workbench.runs.folder import RunFolder
+    from workbench.worker.train import training_data, write_confusion
 
     loaded = _load(request)
     rows = read_manifest(Path(request["manifest"]))
@@ -113,6 +115,9 @@ def _evaluate(request: Request, send: Send) -> dict[str, Any]:
         request["shift"],
         tell,
     )
+    with suppress(OSError):  # a folder that cannot be written hinders no figures
+        folder = RunFolder(Path(request["manifest"]).parent)
+        write_confusion(folder, request["split"], evaluation, data.labels[chosen])
     leaks = prepared.leaks() if request["split"] == "test" else {}
     return {"split": request["split"], **evaluation.figures, **leaks}
 

@@ -312,5 +312,23 @@ def write_results(
     names = evaluation.figures["labels"]
     table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
     write_atomic(folder.predictions_path, table)
+    write_confusion(folder, split, evaluation, labels)
     results = {"format": 1, "split": split, **evaluation.figures, "versions": versions()}
     write_atomic(folder.results_path, json.dumps(results, indent=1))
+
+
+def write_confusion(
+    folder: RunFolder, split: str, evaluation: "Evaluation", labels: np.ndarray
+) -> None:
+    """A file for a matrix that is too large for the figures, which are told its name.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from workbench.results.tables import confusion_csv
+
+    if "confusion" not in evaluation.figures:
+        predicted, names = evaluation.probabilities.argmax(axis=1), evaluation.figures["labels"]
+        path = folder.confusion_path(split)
+        write_atomic(path, confusion_csv(labels, predicted, names))
+        evaluation.figures["matrix"] = path.name
