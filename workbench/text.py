@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 
 MAX_SHOWN = 200
+MOST_CHOICES = 20  # that `one_of` tells by name
 
 # Characters that reorder text around them, so that a name can pretend to be another.
 _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
@@ -20,7 +21,10 @@ def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
         value: anything; its `str()` is taken.
         limit: the longest result in characters, at least 8.
     """
-    text = "".join(_safe_character(c) for c in str(value))
+    given = str(value)
+    if len(given) > 2 * limit + 2:  # what would be cut out anyway need not be looked at
+        given = given[: limit + 1] + given[-limit - 1 :]
+    text = "".join(_safe_character(c) for c in given)
     if len(text) <= limit:
         return text
     tail = limit // 3
@@ -91,7 +95,9 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def one_of(choices: "list[str] | tuple[str, ...]") -> str:
-    """a, b or c."""
+    """a, b or c; of very many the first ones, and how many more."""
+    if len(choices) > MOST_CHOICES:
+        return f"{', '.join(choices[:MOST_CHOICES])} or {len(choices) - MOST_CHOICES:,} more"
     return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 

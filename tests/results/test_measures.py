@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from workbench.reports.errors import confusion_cells
 from workbench.results.measures import (
     accuracy_interval,
     class_figures,
@@ -11,6 +12,7 @@ from workbench.results.measures import (
     shifted,
     shifts,
 )
+from workbench.results.tables import confusion_csv
 
 
 def test_losses_are_the_logarithm_of_the_true_labels_probability() -> None:
@@ -26,15 +28,29 @@ def test_confusion_has_true_labels_in_rows() -> None:
 
 
 def test_precision_and_recall() -> None:
-    confusion = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0]])
-    cat, dog, fox = class_figures(confusion, ("cat", "dog", "fox"))
+    labels, predicted = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
+    cat, dog, fox = class_figures(labels, predicted, ("cat", "dog", "fox"))
     assert (cat.images, cat.precision, cat.recall) == (2, 1.0, 0.5)
     assert (dog.precision, dog.recall) == (pytest.approx(1 / 3), 1.0)
     assert (fox.precision, fox.recall) == (None, 0.0)
 
 
 def test_a_label_without_images_has_no_recall() -> None:
-    assert class_figures(np.array([[2, 0], [0, 0]]), ("cat", "dog"))[1].recall is None
+    right = np.array([0, 0])
+    assert class_figures(right, right, ("cat", "dog"))[1].recall is None
+
+
+def test_a_matrix_of_many_labels_is_told_by_its_cells_that_hold_images() -> None:
+    """Of a million labels too, whose matrix no memory would hold."""
+    labels, predicted = np.array([999_999, 0, 999_999, 3]), np.array([0, 0, 0, 4])
+    rows, columns, counts = confusion_cells(labels, predicted, 1_000_000)
+    assert (rows.tolist(), columns.tolist(), counts.tolist()) == (
+        [0, 3, 999_999],
+        [0, 4, 0],
+        [1, 1, 2],
+    )
+    table = confusion_csv(np.array([0, 0, 1]), np.array([1, 1, 1]), ["a,b", "c"])
+    assert table.splitlines() == ["label,predicted,images", '"a,b",c,2', "c,c,1"]
 
 
 def test_wilson_interval() -> None:

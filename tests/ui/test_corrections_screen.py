@@ -21,7 +21,8 @@ from workbench.reports.errors import TopLoss
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.screens import corrections
-from workbench.ui.screens.corrections import COLUMNS, CorrectionsScreen, PickLabel, cells_of
+from workbench.ui.screens.corrections import COLUMNS, CorrectionsScreen, cells_of
+from workbench.ui.screens.pick_label import PickLabel
 from workbench.ui.screens.results import ResultsScreen
 from workbench.ui.widgets.key_line import KeyLine
 

@@ -82,7 +82,7 @@ def read_answers(path: Path) -> Answers:
                 paths.append(cells[0])
                 labels.append(_place(place, cells[1]))
                 predicted.append(_place(place, cells[2]))
-                probabilities.append([_probability(cell) for cell in cells[len(_FIRST) :]])
+                probabilities.append(_probabilities(cells[len(_FIRST) :]))
         if not paths:
             raise ValueError("no images")
     except FileNotFoundError:
@@ -178,8 +178,10 @@ def _place(places: dict[str, int], label: str) -> int:
     return places[label]
 
 
-def _probability(cell: str) -> float:
-    value = float(cell)
-    if not 0 <= value <= 1:  # NaN is not either
-        raise ValueError(f"{cell!r} is no probability")
-    return value
+def _probabilities(cells: Sequence[str]) -> np.ndarray:
+    """float64 (k,): a file has images times labels of them, so there is no call for each."""
+    values = np.array(list(map(float, cells)))
+    wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
+    if wrong.any():
+        raise ValueError(f"{cells[int(wrong.argmax())]!r} is no probability")
+    return values

@@ -9,10 +9,8 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import DataTable, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.containers import Horizontal
+from textual.widgets import DataTable, Static
 
 from workbench.paths import Workspace
 from workbench.reports.errors import TopLoss, read_answers, top_losses
@@ -27,6 +25,7 @@ from workbench.ui.feed import Runs, RunView
 from workbench.ui.guide import show_run
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.screens.pick_label import PickLabel
 from workbench.ui.start import start_run
 
 MOST = 100  # images
@@ -154,7 +153,9 @@ class CorrectionsScreen(WorkbenchScreen):
             if label is not None:
                 self._change(lambda: known.marking.mark(known.marking.find([one.path]), label))
 
-        self.app.push_screen(PickLabel(one, known.marking.labels), answered)
+        question = f"It is labelled {safe_text(one.label, 30)}. What is it?"
+        # The network may well be right.
+        self.app.push_screen(PickLabel(question, known.marking.labels, one.predicted), answered)
 
     def action_exclude(self) -> None:
         """Leaves the image out of what runs are trained on from now on."""
@@ -215,39 +216,6 @@ class CorrectionsScreen(WorkbenchScreen):
 
         self.notify("Looking at images and GPU, then the run begins.")
         in_background(self, work, begun)
-
-
-class PickLabel(ModalScreen[str | None]):
-    """The labels of a run, for one of its images; escape gives None.
-
-    Args:
-        labels: as many as there are; the list scrolls.
-    """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
-
-    def __init__(self, image: TopLoss, labels: Sequence[str]) -> None:
-        super().__init__()
-        self._image = image
-        self._labels = tuple(labels)
-
-    def compose(self) -> ComposeResult:
-        """The question over the list; what the network said is chosen to begin with."""
-        label = safe_text(self._image.label, 30)
-        with Vertical(classes="dialog"):
-            yield Static(Text(f"It is labelled {label}. What is it?"))
-            yield OptionList(*(Option(Text(safe_text(one, 50))) for one in self._labels))
-
-    def on_mount(self) -> None:
-        """The network may well be right."""
-        options = self.query_one(OptionList)
-        if self._image.predicted in self._labels:
-            options.highlighted = self._labels.index(self._image.predicted)
-        options.focus()
-
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._labels[event.option_index])
 
 
 def known_of(workspace: Workspace, folder: RunFolder) -> Known:

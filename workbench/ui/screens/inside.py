@@ -22,10 +22,13 @@ from workbench.ui.background import in_background
 from workbench.ui.error_pictures import source_of
 from workbench.ui.feed import Runs, RunView
 from workbench.ui.screens.base import WorkbenchScreen
+from workbench.ui.screens.pick_label import PickLabel
 from workbench.ui.widgets.inside_look import Chosen, InsideLook
 from workbench.ui.widgets.path_field import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as the command has them
+LIKELIEST = "the likeliest"  # of the classes, where none is chosen
+MOST_IN_TURN = 12  # classes that a key leads through one after the other
 NAME, FIELD = 24, 6  # cells of the table's columns
 HINT = (
     "Choose a layer, then: a its answers to the image, g where the image speaks for a class "
@@ -196,11 +199,20 @@ class InsideScreen(WorkbenchScreen):
         self._leave_line()
 
     def action_label(self) -> None:
-        """The next class for Grad-CAM; before the first one, the likeliest."""
+        """The next class for Grad-CAM; before the first one, the likeliest. A list of many."""
         labels = self._known.labels if self._known else ()
+        if len(labels) > MOST_IN_TURN:
+            self.app.push_screen(PickLabel("Which class?", [LIKELIEST, *labels]), self._take_label)
+            return
         choices = [None, *labels]
         self._label = choices[(choices.index(self._label) + 1) % len(choices)]
         self._show_of()
+
+    def _take_label(self, label: str | None) -> None:
+        """What was chosen; nothing where nothing was."""
+        if label is not None:
+            self._label = None if label == LIKELIEST else label
+            self._show_of()
 
     def action_back(self) -> None:
         """Out of the line for a path, else to the screen before."""
@@ -222,7 +234,7 @@ class InsideScreen(WorkbenchScreen):
             error = known.worst[self._error]
             image += f" (is {safe_text(error.label, 12)}, said {safe_text(error.predicted, 12)})"
         line = Text.assemble(("image  ", "dim"), image, ("   class  ", "dim"))
-        line.append("the likeliest" if label is None else safe_text(label, 20))
+        line.append(LIKELIEST if label is None else safe_text(label, 20))
         self.query_one("#of", Static).update(line)
 
 
