@@ -94,3 +94,9 @@ def test_where_nothing_is_the_words_are_the_person_s(tmp_path: Path) -> None:
     result = CliRunner().invoke(workbench, command)
     assert result.exit_code == 2
     assert "There is no file or folder 'no where'." in result.output
+
+
+def test_a_command_to_type_next_can_be_pasted(tmp_path: Path, photos: Path) -> None:
+    command = ["--workspace", str(tmp_path), "data", "scan", str(photos)]
+    result = CliRunner().invoke(workbench, command)
+    assert f"workbench data scan '{photos}' --all --workspace {tmp_path}" in result.output

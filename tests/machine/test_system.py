@@ -86,6 +86,8 @@ def test_slurm(tmp_path: Path) -> None:
     assert read_system(job, tmp_path).slurm == Slurm(job="77", gpus="2,3", ends=1767225600.0)
     job = {"SLURM_JOB_ID": "78", "SLURM_GPUS_ON_NODE": "1", "SLURM_JOB_END_TIME": "never"}
     assert read_system(job, tmp_path).slurm == Slurm(job="78", gpus="1")
+    job |= {"SLURM_JOB_END_TIME": "9" * 400}
+    assert read_system(job, tmp_path).slurm == Slurm(job="78", gpus="1")
     assert read_system({"SLURM_JOB_ID": "79"}, tmp_path).slurm == Slurm(job="79")
 
 

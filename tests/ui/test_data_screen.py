@@ -106,6 +106,15 @@ def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
     assert newest_draft(workspace) == draft
 
 
+@pytest.mark.parametrize("pasted", ["'{}'", "file://{}", " {} "])
+def test_a_pasted_folder_is_scanned(workspace, pets, pasted):
+    async def steps(pilot, screen):
+        await choose(pilot, screen, pasted.format(pets))
+        await until(pilot, found(screen))
+
+    assert on_screen(workspace, steps).source == pets
+
+
 def test_tab_completes_folders_and_goes_on_where_nothing_fits(workspace, pets):
     async def steps(pilot, screen):
         field = screen.query_one(PathField)

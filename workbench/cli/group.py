@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text
 
 EXIT_ERROR = 2
+_TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()*?!#")  # by a shell these are taken for something else
 EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
 
 
@@ -101,6 +103,10 @@ def in_workspace(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def command_line(workspace: Workspace, *words: str) -> str:
-    """A command to type next, with the workspace where it is not found without."""
+    """A command to type next, with the workspace where it is not found without.
+
+    Words with blanks are quoted, so that the line can be pasted.
+    """
     elsewhere = [] if find_workspace() == workspace else ["--workspace", str(workspace.root)]
-    return safe_text(" ".join(["workbench", *words, *elsewhere]), limit=1000)
+    quoted = [shlex.quote(w) if set(w) & _TO_QUOTE else w for w in (*words, *elsewhere)]
+    return safe_text(" ".join(["workbench", *quoted]), limit=1000)
