@@ -106,6 +106,16 @@ def test_folders_and_files_that_name_class_and_split(tmp_path: Path) -> None:
     }
 
 
+def test_files_that_name_nothing_but_a_split_are_doubted(tmp_path: Path) -> None:
+    names = [f"{part}_{n}.jpg" for part in ("train", "test") for n in (1, 2)]
+    (doubt,) = recognise(touch(tmp_path, *names)).doubts
+    assert doubt.code == "layout"
+    assert doubt.message == (
+        "The labels, test, train, are names of splits; if so, nothing tells the classes of the "
+        "images."
+    )
+
+
 def test_unlabelled_images_in_a_folder_of_their_own_are_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "test/test/1.jpg")
     found = recognise(tmp_path)

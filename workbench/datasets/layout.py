@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.datasets.csv_source import has_known_columns, read_csv_source
 from workbench.datasets.inner_folders import (
+    LAYOUT,
     class_first,
     common_splits,
     doubt_same_inside,
@@ -312,6 +313,9 @@ def _flat_labels(images: tuple[str, ...]) -> dict[str, str]:
 def _flat_names(here: Folder, labels: dict[str, str], passed: Passed) -> Source:
     _note_unnamed(here, labels, passed)
     _pass_over(here, set(), passed)
+    if all(split_name(label) for label in labels.values()):  # train_1.jpg, test_1.jpg
+        told = f"The labels, {examples(sorted(set(labels.values())))}, are names of splits; if so, "
+        passed.doubts.append(Doubt(LAYOUT, f"{told}nothing tells the classes of the images."))
     if named := splits_in_names(set(labels.values())):  # train_cat.0.jpg, test_cat.7.jpg, ...
         items = [Item(image, named[label][1], named[label][0]) for image, label in labels.items()]
         return Source(here.path, "flat names", tuple(items))
