@@ -42,6 +42,7 @@ from workbench.datasets.refusals import (
     no_labels,
     nothing_fits,
     one_class,
+    refuse_foreign_parts,
     similar,
     single_folder,
 )
@@ -229,7 +230,7 @@ def _split_folders(
             f"The training part of {safe_text(here.path)} has no labels.",
             f"Inside a split, images lie in class folders or are named cat.0.jpg.\n{ACCEPTED}",
         )
-    _refuse_foreign_parts(named, known)
+    refuse_foreign_parts(named, known)
     return Source(here.path, "split folders", tuple(_known_labels(items, known, passed)))
 
 
@@ -261,17 +262,6 @@ def _labelled_part(folder: Folder, passed: Passed) -> tuple[bool, list[Item]] | 
         return None
     _note_unnamed(folder, labels, passed)
     return False, [Item(folder.below(image), label) for image, label in labels.items()]
-
-
-def _refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
-    for name, items in named.items():
-        labels = {item.label for item in items}
-        if not labels & known:
-            raise UserError(
-                f"No class folder in {safe_text(name)} ({examples(sorted(labels))}) has the name "
-                f"of one in the training part ({examples(sorted(known))}).",
-                "Give the class folders the same names in all parts.",
-            )
 
 
 def _known_labels(items: list[Item], known: set[str], passed: Passed) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from workbench.datasets.listing import Folder, Passed, kinds_of, other_images, others_below
 from workbench.datasets.names import examples
-from workbench.datasets.source import Doubt, Source
+from workbench.datasets.source import Doubt, Item, Source
 from workbench.errors import UserError
 from workbench.text import plural, safe_text
 
@@ -74,6 +74,23 @@ def nothing_fits(here: Folder) -> UserError:
     if others := other_images(others_below(here.path)):
         what += f" that can be read: {kinds_of(others)}"
     return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)
+
+
+def refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
+    """Raises UserError where a part has no label of the training part.
+
+    Args:
+        named: images by the name of their part's folder.
+        known: the training labels.
+    """
+    for name, items in named.items():
+        labels = {item.label for item in items}
+        if not labels & known:
+            raise UserError(
+                f"No class folder in {safe_text(name)} ({examples(sorted(labels))}) has the name "
+                f"of one in the training part ({examples(sorted(known))}).",
+                "Give the class folders the same names in all parts.",
+            )
 
 
 def _on_lines(doubts: Iterable[Doubt]) -> str:
