@@ -9,6 +9,7 @@ ones. What --only leaves out keeps its former results.
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from workbench.machine.system import cpu_name
+from workbench.machine.system import cpu_name, instruction_set
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.json"
@@ -71,11 +72,10 @@ def results_of(output: str) -> str:
 def machine() -> str:
     """The machine and the packages, in a sentence."""
     memory = psutil.virtual_memory().total / 2**30
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    vnni = "with" if "avx512_vnni" in flags or "avx_vnni" in flags else "without"
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"{cpu_name()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, {vnni} VNNI, no GPU; Python "
+        f"{cpu_name()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, "
+        f"{instruction_set(os.environ)}, no GPU; Python "
         f"{platform.python_version()}, {packages}."
     )
 

@@ -6,11 +6,14 @@ them there, which is how all.py makes RESULTS.md.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+
+from workbench.machine.system import instruction_set
 
 WAYS = ("the book's way", "workbench")
 
@@ -107,7 +110,9 @@ def parser(about: str | None, rounds: int) -> argparse.ArgumentParser:
 
 
 def show(rows: list[Row], path: Path | None, ways: tuple[str, str] = WAYS) -> None:
-    """Prints the rows, and writes them where that was asked for."""
+    """Prints the rows below the instruction set that they were measured with, and writes them
+    where that was asked for."""
+    print(f"instruction set: {instruction_set(os.environ)}\n")
     print(table(rows, ways), flush=True)
     if path:
         told = {"ways": ways, "rows": [asdict(row) for row in rows]}

@@ -13,6 +13,7 @@ from workbench.experiment.estimate import (
     LIGHT_TRAINING,
     LOOK_SECONDS,
     PREFIX_BATCH,
+    PREFIX_BATCH_ALONE,
     SAVE_SECONDS,
     TINY_LAYERS,
     Speed,
@@ -140,6 +141,13 @@ def test_a_cached_prefix_is_paid_once_and_a_streamed_one_in_every_epoch() -> Non
     each = stage_seconds(streamed, images, SPEED)
     assert each.prefix == 0
     assert each.epoch == pytest.approx(once.epoch + prefix)
+
+
+def test_images_that_go_one_by_one_cost_more_steps() -> None:
+    (cost,) = stage_costs(build("feature-extraction", "base.weights=random"), classes=2)
+    alone = SPEED.model_copy(update={"prefix_batch": PREFIX_BATCH_ALONE})
+    took = stage_seconds(cost, {"train": 100, "validation": 50}, alone)
+    assert took.prefix == pytest.approx(SPEED.forward(cost.prefix, 150, 150 / 6))
 
 
 def test_every_view_is_computed_once() -> None:

@@ -1,6 +1,7 @@
 """The box: little trees in place of /proc, /sys, /etc and the rest."""
 
 import os
+import platform
 import pwd
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from workbench.machine import session as session_module
 from workbench.machine.container import Limits, read_container, read_limits
 from workbench.machine.facts import Container, Session, Slurm
 from workbench.machine.session import ask_bus, read_session
-from workbench.machine.system import read_system
+from workbench.machine.system import instruction_set, read_system
 
 GIB = 1 << 30
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -49,6 +50,36 @@ def test_the_processors_name(tmp_path: Path) -> None:
     text = "processor\t: 0\nmodel name\t: AMD EPYC  7543 32-Core\nmodel name\t: other\n"
     put(tmp_path, {"proc/cpuinfo": text})
     assert read_system({}, tmp_path).cpu == "AMD EPYC 7543 32-Core"
+
+
+LAPTOP, SERVER = "fpu sse4_1 avx avx2 fma", "fpu sse4_1 avx avx2 avx512f avx512bw avx512_vnni"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "expected"),
+    [
+        (LAPTOP, {}, "AVX2"),
+        (SERVER, {}, "AVX512_CORE_VNNI"),
+        (f"{SERVER} avx_vnni avx512_bf16", {}, "AVX512_CORE_BF16"),
+        (SERVER, {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "AVX2 (ONEDNN_MAX_CPU_ISA) of AVX512_CORE_VNNI"),
+        (SERVER, {"ONEDNN_MAX_CPU_ISA": "avx2_vnni"},
+         "AVX2 (ONEDNN_MAX_CPU_ISA) of AVX512_CORE_VNNI"),
+        (LAPTOP, {"ONEDNN_MAX_CPU_ISA": "SSE41"}, "SSE41 (ONEDNN_MAX_CPU_ISA) of AVX2"),
+        (LAPTOP, {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "AVX2"),
+        (LAPTOP, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}, "AVX2"),
+        (SERVER, {"ONEDNN_MAX_CPU_ISA": "ALL"}, "AVX512_CORE_VNNI"),
+        (LAPTOP, {"TF_ENABLE_ONEDNN_OPTS": "0"}, "AVX2, TF_ENABLE_ONEDNN_OPTS=0"),
+    ],
+)  # fmt: skip
+def test_the_instruction_set(
+    flags: str, environment: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    put(tmp_path, {"proc/cpuinfo": f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t:\n"})
+    assert instruction_set(environment, tmp_path) == expected
+
+
+def test_another_kind_of_processor_is_named_itself(tmp_path: Path) -> None:
+    assert instruction_set({}, tmp_path) == platform.machine()
 
 
 def test_cards_are_counted_whatever_the_driver_says(tmp_path: Path) -> None:

@@ -17,6 +17,19 @@ from workbench.machine.small_files import text_of
 
 _NVIDIA = "0x10de"  # PCI's number of the maker
 _GRAPHICS = "0x03"  # how PCI's class of display controllers begins
+# Instruction sets, as oneDNN names them, with the kernel's flag that tells of each; lowest first.
+_INSTRUCTION_SETS = {
+    "SSE41": "sse4_1",
+    "AVX": "avx",
+    "AVX2": "avx2",
+    "AVX2_VNNI": "avx_vnni",
+    "AVX512_CORE": "avx512bw",
+    "AVX512_CORE_VNNI": "avx512_vnni",
+    "AVX512_CORE_BF16": "avx512_bf16",
+    "AVX512_CORE_FP16": "avx512_fp16",
+    "AVX512_CORE_AMX": "amx_tile",
+}
+_HIGHEST_SET, _ONEDNN = "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"
 
 
 def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> System:
@@ -52,6 +65,26 @@ def cpu_name(root: Path = Path("/")) -> str:
     """The processor's name as its maker writes it."""
     match = re.search(r"^model name\s*:(.*)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
     return " ".join(match[1].split()) if match else platform.processor()
+
+
+def instruction_set(environment: Mapping[str, str], root: Path = Path("/")) -> str:
+    """Return the highest instruction set that numerical libraries may use, as oneDNN names it.
+
+    Args:
+        environment: for the variables that lower it, or switch oneDNN off or on in TensorFlow;
+            what is set is part of the answer.
+    """
+    match = re.search(r"^flags\s*:(.*)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
+    flags = match[1].split() if match else []
+    known = list(_INSTRUCTION_SETS)
+    there = [name for name in known if _INSTRUCTION_SETS[name] in flags]
+    own = there[-1] if there else platform.machine()
+    limit = environment.get(_HIGHEST_SET, "").upper()
+    within = known[: known.index(limit) + 1] if limit in known else known
+    allowed = [name for name in there if name in within]
+    lowered = f"{allowed[-1]} ({_HIGHEST_SET}) of {own}" if allowed and allowed != there else own
+    switched = environment.get(_ONEDNN)
+    return lowered if switched is None else f"{lowered}, {_ONEDNN}={switched}"
 
 
 def allowed_cores(root: Path = Path("/")) -> float:

@@ -25,34 +25,66 @@ from workbench.text import human_bytes, plural, safe_text
 from workbench.training.feature_file import FeatureFile, Keep
 from workbench.training.inputs import Augmented, train_batches
 
-CHUNK = PREFIX_BATCH  # outputs on the CPU are bit-equal for all sizes up to this
-_FORMAT = 1
+CHUNK = PREFIX_BATCH  # images of one call
+_FORMAT = 2  # 1: outputs of batches whose shape, and with it their last bits, differed
 
 
 class Prefix:
-    """The network from the image to a cut.
+    """The network from the image to a cut, in batches that always have one shape.
+
+    Sums are cut into parts by the shape of a batch, and an image's part of the work by its place
+    in there, so either decides about the last bits of an output; training makes more of them.
+
+    Args:
+        alone: each image is a batch of its own, as a CPU needs it: TensorFlow without oneDNN, as
+            it runs where a processor has AVX2 alone, gives an image other bits at another place
+            of a batch of 2, 8, 16, 32 or 64. Else CHUNK images are one, the last one filled up:
+            on a GPU single images would take many times as long.
 
     Attributes:
         cut: name of the layer whose output leaves it.
+        network: from images (n, h, w, c) to outputs, for batches of any size.
         shape: of one output, (height, width, channels).
-        identity: what decides about the last bits beside the network; "" for Keras itself.
+        identity: what decides about the last bits beside the network; "" for single images.
     """
 
-    identity = ""
-
-    def __init__(self, model: keras.Model, cut: str) -> None:
+    def __init__(self, model: keras.Model, cut: str, alone: bool = True) -> None:
         output = model.get_layer(cut).output
         self.cut = cut
         self.network = keras.Model(model.input, output, name="prefix")
         self.shape = tuple(int(side) for side in output.shape[1:])
+        self.identity = "" if alone else f"batches of {CHUNK}"
+        self._alone = alone
+        self._run = OneByOne(self.network) if alone else self.network
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
-        parts = [
-            np.asarray(self.network.predict_on_batch(images[at : at + CHUNK]), np.float32)
-            for at in range(0, len(images), CHUNK)
-        ]
+        parts = [self._part(images[at : at + CHUNK]) for at in range(0, len(images), CHUNK)]
         return np.concatenate(parts)
+
+    def _part(self, images: np.ndarray) -> np.ndarray:
+        """Outputs of CHUNK images at most."""
+        batch = images
+        if not self._alone and len(images) < CHUNK:
+            batch = np.zeros((CHUNK, *images.shape[1:]), images.dtype)
+            batch[: len(images)] = images
+        return np.asarray(self._run.predict_on_batch(batch), np.float32)[: len(images)]
+
+
+class OneByOne(keras.Model):
+    """A network that images go through in batches of one, several of them side by side.
+
+    The loop is part of the compiled function: one call for each image would take up to twice as
+    long.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__(autocast=False, name="one_by_one")  # the network has a policy of its own
+        self.network = network
+
+    def call(self, images: Any) -> Any:
+        """Outputs (n, ...) of images (n, h, w, c)."""
+        return keras.ops.map(lambda image: self.network(image[None], training=False)[0], images)
 
 
 class Outputs(Protocol):
@@ -136,7 +168,7 @@ class FeatureStore:
     def _path(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
         if prefix.identity:
-            parts["accelerator"] = prefix.identity
+            parts["run"] = prefix.identity
         digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8)
         digest.update(rows.astype("<i8").tobytes())
         if changes is not None:
@@ -195,8 +227,7 @@ class FeatureStore:
     ) -> None:
         """Runs the prefix over all the rows, or goes on with it.
 
-        A part always ends where a chunk does, so that batches, and with them the last bits, are
-        those of a pass without an end.
+        Batches are counted from the first image, so a part that is gone on with ends where one does.
         """
         begun = file.begun
         done = begun if begun == len(rows) else begun // CHUNK * CHUNK

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import PREFIX_BATCH_ALONE, Speed
 from workbench.machine.load import busy_share
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 
@@ -53,6 +53,8 @@ def measure_device(device: Device) -> Measured:
     keras.config.set_dtype_policy(precision)
     try:
         speed = measure(jit, GPU_BATCH if device.kind == "gpu" else CPU_BATCH)
+        if device.kind == "cpu":
+            speed = speed.model_copy(update={"prefix_batch": PREFIX_BATCH_ALONE})
     finally:
         keras.config.set_dtype_policy(policy)
         keras.backend.clear_session()

@@ -1,0 +1,95 @@
+"""An image's features: the same bits wherever it stands in a batch, and whatever is beside it."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from test_pretrained import SIDE, fresh_model, make_spec
+
+from workbench.training.prefix import CHUNK, Prefix
+
+COUNT = CHUNK + 8  # more than one call holds
+IMAGES = np.random.default_rng(7).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+# TensorFlow by itself leaves out oneDNN on a processor that has AVX2 and nothing newer; what else
+# multiplies matrices there goes by the second variable, which alone shows less.
+PROCESSORS = {
+    "AVX2": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "SSE41": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+}
+
+
+@pytest.fixture(scope="module", params=["mobilenetv2-0.35", "vgg16"])
+def prefix(request: pytest.FixtureRequest) -> Prefix:
+    spec = make_spec(f"base.name={request.param}")
+    return Prefix(fresh_model(spec), spec.base_table.layers[-1].name)
+
+
+def test_an_image_has_the_same_bits_at_any_place_and_in_any_number(prefix: Prefix) -> None:
+    expected = prefix(IMAGES)
+    assert expected.shape == (COUNT, *prefix.shape)
+    assert expected.dtype == np.float32
+    assert not np.array_equal(expected[0], expected[1])
+    for count in (1, 2, 3, 5, 8, 16, CHUNK - 1, CHUNK, CHUNK + 1):
+        assert np.array_equal(prefix(IMAGES[:count]), expected[:count]), count
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(COUNT)
+        for size in (2, 8, CHUNK, COUNT):
+            for at in range(0, COUNT, size):
+                some = order[at : at + size]
+                assert np.array_equal(prefix(IMAGES[some]), expected[some]), (seed, size, at)
+
+
+def test_bytes_and_the_same_numbers_as_floats_give_the_same_bits(prefix: Prefix) -> None:
+    assert np.array_equal(prefix(IMAGES[:3]), prefix(IMAGES[:3].astype(np.float32)))
+
+
+def test_it_is_what_the_network_itself_says(prefix: Prefix) -> None:
+    plain = prefix.network.predict_on_batch(IMAGES[:8])
+    assert prefix(IMAGES[:8]) == pytest.approx(plain, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_so_it_is_with_the_instructions_of_other_processors(processor: str) -> None:
+    """In a process of its own: what a processor can do is asked once."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "any_place"],
+        env={**os.environ, **PROCESSORS[processor]},
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "2 passed" in done.stdout
+
+
+class Counted(layers.Layer):
+    """Hands images on and notes the shape of each batch that is traced or run."""
+
+    def __init__(self) -> None:
+        super().__init__(name="cut")
+        self.shapes: list[tuple[int | None, ...]] = []
+
+    def call(self, images: object) -> object:
+        self.shapes.append(tuple(images.shape))  # type: ignore[attr-defined]
+        return images
+
+
+@pytest.mark.parametrize(("alone", "batch"), [(True, 1), (False, CHUNK)], ids=["cpu", "gpu"])
+def test_the_network_sees_batches_of_one_shape_alone(alone: bool, batch: int) -> None:
+    counted = Counted()
+    inputs = keras.Input((4, 4, 3))
+    prefix = Prefix(keras.Model(inputs, counted(inputs)), "cut", alone=alone)
+    counted.shapes.clear()
+    images = IMAGES[:, :4, :4]
+    for count in (1, CHUNK - 1, CHUNK, COUNT):
+        assert np.array_equal(prefix(images[:count]), images[:count].astype(np.float32))
+    assert set(counted.shapes) == {(batch, 4, 4, 3)}
+
+
+def test_outputs_of_single_images_and_of_batches_are_kept_apart() -> None:
+    model = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(name="cut")])
+    assert Prefix(model, "cut").identity == ""
+    assert Prefix(model, "cut", alone=False).identity == f"batches of {CHUNK}"
