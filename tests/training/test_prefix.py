@@ -56,7 +56,7 @@ def test_it_is_what_the_network_itself_says(prefix: Prefix) -> None:
 def test_so_it_is_with_the_instructions_of_other_processors(processor: str) -> None:
     """In a process of its own: what a processor can do is asked once."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "any_place"],
+        [sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", __file__, "-k", "any_place"],
         env={**os.environ, **PROCESSORS[processor]},
         capture_output=True,
         text=True,

@@ -227,7 +227,7 @@ class FeatureStore:
     ) -> None:
         """Runs the prefix over all the rows, or goes on with it.
 
-        Batches are counted from the first image, so a part that is gone on with ends where one does.
+        Batches count from the first image, so a part that is gone on with ends where one does.
         """
         begun = file.begun
         done = begun if begun == len(rows) else begun // CHUNK * CHUNK
