@@ -520,7 +520,54 @@ SYMPTOMS: list[Row] = [
             backends=Backends(chosen="jax", installed={"tensorflow": "2.21.0"}),
             libraries=Libraries(),
         ),
+        "pip install -U 'jax[cuda12]'; or unset KERAS_BACKEND",
+        2,
+    ),
+    (
+        "backend-missing",
+        silent(
+            "framework",
+            "failed",
+            "with exit code 1",
+            "ModuleNotFoundError: No module named 'torch'\n",
+            backends=Backends(
+                chosen="torch", named_by="/k/keras.json", installed={"tensorflow": "2.21.0"}
+            ),
+            libraries=Libraries(),
+        ),
+        "pip install torch; or export KERAS_BACKEND=tensorflow",
+        2,
+    ),
+    (
+        "backend-missing",
+        silent(
+            "framework",
+            "failed",
+            "with exit code 1",
+            "ValueError: Unable to import backend : theano\n",
+            backends=Backends(
+                chosen="theano", named_by="KERAS_BACKEND", installed={"tensorflow": "2.21.0"}
+            ),
+            libraries=Libraries(),
+        ),
         "unset KERAS_BACKEND",
+        2,
+    ),
+    (
+        "keras-settings",
+        silent(
+            "framework",
+            "failed",
+            "with exit code 1",
+            "ValueError: Invalid `floatx` configuration.\n",
+            backends=Backends(
+                settings="/k/keras.json",
+                fault='floatx is "float8"',
+                installed={"tensorflow": "2.21.0"},
+            ),
+            libraries=Libraries(),
+        ),
+        "mv /k/keras.json /k/keras.json.old",
         2,
     ),
     ("nvml-hung", silent("nvml", "hung", "after 10 s"), "run nvidia-smi", 1),
@@ -543,6 +590,32 @@ ROWS = [*REACH, *INSTALLED, *CARDS, *SYMPTOMS]
 
 def test_a_box_without_faults_has_no_findings() -> None:
     assert diagnose(healthy()) == Diagnosis("GPU ready: NVIDIA H200", "usable", 0, ())
+
+
+def test_keras_settings_that_do_nothing_are_worth_a_note() -> None:
+    backends = Backends(settings="/k/keras.json", passed_over="it is no JSON: a brace is missing")
+    told = diagnose(healthy().model_copy(update={"backends": backends}))
+    assert (ids(told), told.word, told.exit_code) == (["keras-settings-unread"], "usable", 0)
+    assert told.findings[0].what == (
+        "Keras makes nothing of its settings file /k/keras.json: it is no JSON: a brace is missing."
+    )
+    assert told.findings[0].remedy == "mv /k/keras.json /k/keras.json.old"
+
+
+def test_a_backend_is_named_with_who_names_it() -> None:
+    installed = {"tensorflow": "2.21.0"}
+    backends = Backends(chosen="torch", named_by="/k/keras.json", installed=installed)
+    facts = silent("framework", "failed", "with exit code 1", backends=backends)
+    [finding] = [f for f in diagnose(facts).findings if f.id == "backend-missing"]
+    assert finding.what == "Keras is set to train with PyTorch, which is not installed."
+    assert finding.why == (
+        "Installed: TensorFlow. It is named by the file /k/keras.json; KERAS_BACKEND would come "
+        "before it."
+    )
+    other = Backends(chosen="numpy", named_by="KERAS_BACKEND", installed=installed)
+    facts = silent("framework", "failed", "with exit code 1", backends=other)
+    [finding] = [f for f in diagnose(facts).findings if f.id == "backend-missing"]
+    assert finding.what == "Keras is set to train with numpy, which cannot train here."
 
 
 def test_a_box_without_a_gpu_has_one_finding() -> None:

@@ -9,7 +9,9 @@ import pytest
 from test_pretrained import CPU, FINE_TUNING, Bench, fresh_model, halves, make_spec, same_weights
 
 from workbench.errors import UserError
-from workbench.training import accelerator, environment
+from workbench.machine import preflight
+from workbench.machine.preflight import check_accelerator
+from workbench.training import accelerator
 from workbench.training.accelerator import (
     SAMPLE,
     AcceleratedPrefix,
@@ -19,7 +21,6 @@ from workbench.training.accelerator import (
     sample_of,
 )
 from workbench.training.backend import Device
-from workbench.training.environment import check_accelerator
 from workbench.training.prefix import Prefix
 
 VGG = ("base.name=vgg16",)
@@ -167,7 +168,7 @@ def test_a_gpu_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     check_accelerator("fast")
     monkeypatch.setattr(
-        environment.importlib.util, "find_spec", lambda name: None if name == "nncf" else object()
+        preflight.importlib.util, "find_spec", lambda name: None if name == "nncf" else object()
     )
     check_accelerator("none")
     check_accelerator("exact")

@@ -146,19 +146,26 @@ def test_float16_caches_take_half_the_room_and_nearly_agree(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("trainable", "stage"), [((), 0), (("block5",), 1)], ids=["head", "block5"]
+    ("trainable", "stage", "rate"),
+    [((), 0, 1.0), (("block5",), 1, 0.01)],
+    ids=["head", "block5"],
 )
 def test_the_suffix_agrees_with_the_plain_whole_model(
-    tmp_path: Path, trainable: tuple[str, ...], stage: int
+    tmp_path: Path, trainable: tuple[str, ...], stage: int, rate: float
 ) -> None:
-    """15 steps of SGD at 0.01 without dropout: each step's loss within 1e-5."""
-    settings = ["base.name=vgg16", "model.dropout=0", "training.optimizer=sgd",
+    """15 steps of SGD without dropout: each step's loss within 1e-5.
+
+    On values from 0 to 1: losses in the hundreds would make a step apart of the last bit of a
+    feature, which differs where the whole model runs in batches of another shape.
+    """
+    settings = ["base.name=vgg16", "base.preprocessing=rescale", "model.dropout=0",
+                "training.optimizer=sgd",
                 "training.steps_per_epoch=1", "training.epochs=15", "training.batch_size=24",
                 "training.keep=last", "model.head=flatten"]  # fmt: skip
     if trainable:
         settings += ["model.strategy=fine-tuning", 'base.trainable=["block5"]']
     spec = make_spec(*settings)
-    chosen = replace(plan_stages(spec)[stage], index=0, learning_rate=0.01, epochs=15)
+    chosen = replace(plan_stages(spec)[stage], index=0, learning_rate=rate, epochs=15)
 
     class OneStage(Bench):
         def stages(self) -> tuple[Stage, ...]:
@@ -171,7 +178,7 @@ def test_the_suffix_agrees_with_the_plain_whole_model(
     plain = fresh_model(spec)
     for layer in plain.layers:
         layer.trainable = layer.name in (*chosen.trainable,)
-    plain.compile(keras.optimizers.SGD(0.01), loss_for(2), metrics=[accuracy_for(2)])
+    plain.compile(keras.optimizers.SGD(rate), loss_for(2), metrics=[accuracy_for(2)])
     rows = bench.data.rows["train"]
     theirs = []
     for epoch in range(1, 16):
@@ -179,7 +186,7 @@ def test_the_suffix_agrees_with_the_plain_whole_model(
         images = bench.data.images[batch].astype(np.float32)
         theirs.append(float(plain.train_on_batch(images, bench.data.targets(batch))[0]))
     assert ours == pytest.approx(theirs, abs=1e-5)
-    assert theirs[-1] < 0.9 * theirs[0]
+    assert theirs[-1] < 0.95 * theirs[0]
 
 
 def test_the_tests_own_features_are_not_nothing() -> None:

@@ -17,6 +17,7 @@ from workbench.errors import UserError
 from workbench.experiment.estimate import Speed
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
+from workbench.machine import preflight
 from workbench.machine.figures import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
@@ -53,7 +54,7 @@ Steps = Callable[[Pilot, StrategyScreen], Awaitable[None]]
 def _quick_box(monkeypatch):
     """No driver is asked; the box was measured."""
     monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
-    monkeypatch.setattr(start, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(preflight, "look_at_gpus", lambda asked: Choice(asked))
     monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
 
 

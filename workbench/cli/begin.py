@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.show import progress_bar, say
+from workbench.cli.show import say
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
@@ -25,19 +25,13 @@ def launch_run(
         environment: variables set for the worker beyond this process's own.
 
     Raises:
-        UserError: the data is none that the workbench knows, the name is taken, the disk cannot
-            be written, or the GPU is not there or has not enough memory left; nothing has been
-            made then.
+        UserError: as `look_before_start`, the name is taken, or the disk cannot be written;
+            nothing has been made then.
     """
     from workbench.cli.machine import look_before
-    from workbench.datasets.layout import recognise
     from workbench.runs.start import others_at_work, start
 
-    with progress_bar() as progress:
-        found = recognise(spec.data.source, progress)
-    for doubt in found.doubts:
-        say(f"warning {doubt.message}", err=True)
-    look_before(spec, len(found.labels), queue)
+    look_before(spec, queue)
     for other in others_at_work(workspace) if not queue else []:
         say(
             f"note   {other.name} is training here too; both will be slower (--queue waits)",

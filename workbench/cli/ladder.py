@@ -164,8 +164,10 @@ def _start_new(
     on_finish: str | None,
 ) -> "Ladder":
     from workbench.cli.begin import data_stem
+    from workbench.machine.preflight import look_before_ladder
     from workbench.runs.ladder import prepare_ladder, start
 
+    look_before_ladder(specs)
     with progress_bar() as progress:
         data = data_stem(workspace, specs[0][1])
         made = prepare_ladder(workspace, name, data, specs, progress)
@@ -175,8 +177,10 @@ def _start_new(
 
 
 def _resume(workspace: Workspace, chosen: "Ladder", on_finish: str | None) -> None:
-    from workbench.runs.ladder import left_elsewhere, start
+    from workbench.machine.preflight import look_before_ladder
+    from workbench.runs.ladder import left_elsewhere, specs_left_to_do, start
 
+    look_before_ladder(specs_left_to_do(workspace, chosen))
     queued = start(workspace, chosen, finish_environment(on_finish))
     left = left_elsewhere(workspace, chosen)
     for rung in left:

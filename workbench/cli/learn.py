@@ -14,7 +14,7 @@ from workbench.cli.group import command_line, in_workspace
 from workbench.cli.runs import json_option
 from workbench.cli.show import progress_bar, say
 from workbench.errors import UserError
-from workbench.paths import Workspace, given_path
+from workbench.paths import Workspace
 
 if TYPE_CHECKING:
     from workbench.learn.catalogue import Experiment
@@ -127,14 +127,12 @@ def _run(
 
 
 def _setting(workspace: Workspace, data: str, weights: str | None) -> "Setting":
-    from workbench.bases.weights import IMAGENET, RANDOM
+    from workbench.bases.weights import IMAGENET, given_weights
     from workbench.cli.sources import find_source
     from workbench.ui.learn_job import setting_for
 
     path = find_source(workspace, data)
-    given = weights or IMAGENET
-    if given not in (IMAGENET, RANDOM):
-        given = str(given_path(given).absolute())
+    given = given_weights(weights or IMAGENET)
     with progress_bar() as progress:
         return setting_for(path, given, progress)
 

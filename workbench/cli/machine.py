@@ -1,11 +1,12 @@
 """What commands say of the machine before anything runs: its figures, the GPU that is taken."""
 
-from workbench.cli.show import say
+from workbench.cli.show import progress_bar, say
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.check import look_at_gpus
 from workbench.machine.figures import Figures, Shelf
 from workbench.machine.gpus import NONE
-from workbench.machine.room import gpu_notes, refuse_too_little
+from workbench.machine.preflight import look_before_start
+from workbench.machine.room import gpu_notes
 
 
 def known_figures(asked: int | str) -> Figures | None:
@@ -18,18 +19,19 @@ def known_figures(asked: int | str) -> Figures | None:
     return None if figures and asked == NONE and figures.kind != "cpu" else figures
 
 
-def look_before(spec: ExperimentSpec, classes: int, queue: bool) -> None:
-    """Tells which GPU a run will take and who else holds its memory.
+def look_before(spec: ExperimentSpec, queue: bool) -> None:
+    """Looks whether a run can begin; tells which GPU it will take and who else holds its memory.
 
     Args:
         queue: True for a run that waits: whoever holds the memory may be gone by then.
 
     Raises:
-        UserError: the GPU asked for is not there, or what is left of its memory cannot hold the
-            training.
+        UserError: as `look_before_start`.
     """
-    choice = look_at_gpus(spec.training.gpu)
+    doubts: list[str] = []
+    with progress_bar() as progress:
+        choice = look_before_start(spec, queue, progress, doubts.append)
+    for doubt in doubts:
+        say(f"warning {doubt}", err=True)
     for label, words in zip(("gpu", "note"), gpu_notes(choice), strict=False):
         say(f"{label:<6} {words}", err=True)
-    if not queue:
-        refuse_too_little(spec, classes, choice)

@@ -39,7 +39,9 @@ def plan(
     from workbench.experiment.cost import saved_bytes, stage_costs
     from workbench.experiment.estimate import stage_seconds
     from workbench.experiment.facts import expected_images
+    from workbench.machine.preflight import check_weights
 
+    check_weights(spec)
     facts = survey(spec.data.source)
     images = expected_images(facts, spec.data.split)
     costs = stage_costs(spec, facts.classes)

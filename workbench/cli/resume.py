@@ -59,7 +59,7 @@ def resume(
     """Go on with a stopped, failed or interrupted run at its last checkpoint."""
     from workbench.cli.follow import watch
     from workbench.experiment.toml import dump_spec, read_spec
-    from workbench.machine.check import look_at_gpus
+    from workbench.machine.preflight import look_before_resume
     from workbench.runs.changes import changed_spec
     from workbench.runs.folder import find_run
     from workbench.runs.launch import launch
@@ -69,8 +69,7 @@ def resume(
     _check_state(workspace, folder, summarise(folder).state, anyway)
     own = read_spec(folder.spec_path)
     spec = changed_spec(own, (*settings, *shortcuts(gpu, oom)), half_batch)
-    if gpu is not None:
-        look_at_gpus(spec.training.gpu)  # before anything is written
+    look_before_resume(spec)
     launch(
         folder,
         resume=True,

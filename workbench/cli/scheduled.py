@@ -15,6 +15,7 @@ from workbench.cli.options import Given
 from workbench.cli.show import say
 from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
+from workbench.machine.preflight import look_before_resume
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.host import this_host
@@ -128,6 +129,7 @@ def _gone_on_with(
     if not (state.resumable or state.elsewhere):
         say(f"run    {folder.name} is at work: {state.word}", err=True)
         return state.word
+    look_before_resume(read_spec(folder.spec_path))
     try:
         launch(folder, resume=True, queue=queue, environment=environment)
     except RunLocked:  # another start was quicker

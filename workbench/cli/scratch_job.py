@@ -26,11 +26,13 @@ def run_in_scratch(
         on_event: given all other events.
 
     Raises:
-        UserError: the worker's.
+        UserError: as `look_before_training`, or the worker's.
     """
     from workbench.experiment.toml import spec_tree
+    from workbench.machine.preflight import look_before_training
     from workbench.runs import jobs
 
+    look_before_training(spec)
     with progress_bar() as progress:
 
         def told(event: Event) -> None:

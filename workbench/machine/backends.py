@@ -1,29 +1,40 @@
 """Which packages that can train are installed, without importing any of them."""
 
 import importlib.metadata
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from workbench.machine.facts import Backends
+from workbench.machine.keras_settings import read_settings
 
 DEFAULT = "tensorflow"
-_PACKAGES = ("tensorflow", "jax", "torch")
+TRAINABLE = ("tensorflow", "jax", "torch")
+VARIABLE = "KERAS_BACKEND"
 
 
 def read_backends(environment: Mapping[str, str]) -> Backends:
     """Versions from the packages' own descriptions, and the backend that Keras will take."""
-    found = {package: installed_version(package) for package in _PACKAGES}
+    found = {package: installed_version(package) for package in TRAINABLE}
+    settings = read_settings(environment)
+    if by_variable := environment.get(VARIABLE):
+        chosen, named_by = by_variable, VARIABLE
+    elif settings.backend:
+        chosen, named_by = settings.backend, str(settings.path)
+    else:
+        chosen, named_by = DEFAULT, ""
     return Backends(
-        chosen=chosen_backend(environment),
+        chosen=chosen,
+        named_by=named_by,
         keras=installed_version("keras") or "",
-        installed={package: version for package, version in found.items() if version},
+        installed={package: v for package, v in found.items() if v},
+        settings=str(settings.path),
+        fault=settings.fault,
+        passed_over=settings.passed_over,
     )
 
 
 def chosen_backend(environment: Mapping[str, str]) -> str:
     """KERAS_BACKEND, else what stands in Keras's own settings file, else TensorFlow."""
-    return environment.get("KERAS_BACKEND") or _from_settings(environment) or DEFAULT
+    return environment.get(VARIABLE) or read_settings(environment).backend or DEFAULT
 
 
 def installed_version(package: str) -> str | None:
@@ -32,15 +43,3 @@ def installed_version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _from_settings(environment: Mapping[str, str]) -> str:
-    """The backend in keras.json, which Keras itself writes at its first import; "" for none."""
-    if not (home := environment.get("KERAS_HOME")):
-        home = str(Path(environment.get("HOME") or "/", ".keras"))
-    try:
-        settings = json.loads(Path(home, "keras.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return ""
-    chosen = settings.get("backend") if isinstance(settings, dict) else ""
-    return chosen if isinstance(chosen, str) else ""

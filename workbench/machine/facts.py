@@ -346,11 +346,24 @@ class Storage(Told):
 
 
 class Backends(Told):
-    """Packages that can train: version by name; `chosen` is KERAS_BACKEND or Keras's default."""
+    """Packages that can train, and which of them Keras will take.
+
+    Attributes:
+        chosen: by KERAS_BACKEND, else by Keras's own settings file, else Keras's default.
+        named_by: the variable or the path of the file that names it, "" for the default.
+        installed: version by name.
+        settings: path of Keras's settings file.
+        fault: why Keras cannot be imported with that file, "" where it can.
+        passed_over: why Keras makes nothing of that file, "" where it does or there is none.
+    """
 
     chosen: str = "tensorflow"
+    named_by: str = ""
     keras: str = ""
     installed: dict[str, str] = {}
+    settings: str = ""
+    fault: str = ""
+    passed_over: str = ""
 
 
 class Decoding(Told):

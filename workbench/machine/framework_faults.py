@@ -23,8 +23,41 @@ INSTALL = {
 }
 
 
+NOT_STARTED = frozenset(f"framework-{status}" for status in ("failed", "crashed", "garbled"))
+
+
+def keras_settings(facts: Facts) -> list[Finding]:
+    """Keras's own settings file keeps it from being imported, or does nothing at all."""
+    told = facts.backends
+    path = quote(told.settings, 200)
+    remedy = f"mv {path} {path}.old" if typed(path) == path else f"move {path} out of the way"
+    if told.fault and facts.framework is None:
+        return [
+            Finding(
+                "keras-settings",
+                "broken",
+                f"Keras cannot start with its settings file {path}: {quote(told.fault, 200)}.",
+                "Keras reads it whenever it is imported, and writes another where there is none.",
+                remedy,
+                NOT_STARTED,
+                short=f"Keras cannot start with {path}",
+            )
+        ]
+    if told.passed_over:
+        return [
+            Finding(
+                "keras-settings-unread",
+                "note",
+                f"Keras makes nothing of its settings file {path}: {quote(told.passed_over, 200)}.",
+                "Training runs as if it were not there; what was set in it has no effect.",
+                remedy,
+            )
+        ]
+    return []
+
+
 def backend_missing(facts: Facts) -> list[Finding]:
-    """KERAS_BACKEND names a package that is not installed."""
+    """What Keras is set to train with is not installed, or cannot train."""
     chosen, told = facts.backends.chosen, outcome(facts, "framework")
     installed = facts.backends.installed
     failed = told is not None and not told.ok
@@ -32,20 +65,38 @@ def backend_missing(facts: Facts) -> list[Finding]:
         return []
     name = quote(TITLES.get(chosen, chosen), 40)
     others = [TITLES[other] for other in installed if other in TITLES]
-    unset = "unset KERAS_BACKEND" if others and chosen != "tensorflow" else ""
+    is_not = "is not installed" if chosen in INSTALL else "cannot train here"
     return [
         Finding(
             "backend-missing",
             "broken",
-            f"Keras is set to train with {name}, which is not installed.",
+            f"Keras is set to train with {name}, which {is_not}.",
             f"Installed: {together(others) or 'nothing that can train'}. "
-            "KERAS_BACKEND tells which one trains, or else ~/.keras/keras.json.",
-            "; or ".join(line for line in (INSTALL.get(chosen, ""), unset) if line)
-            or "pip install tensorflow; unset KERAS_BACKEND",
-            frozenset(f"framework-{status}" for status in ("failed", "crashed", "garbled")),
-            short=f"{name} is not installed",
+            + _named_by(facts.backends.named_by),
+            _other_backend(facts),
+            NOT_STARTED,
+            short=f"{name} {is_not}",
         )
     ]
+
+
+def _named_by(place: str) -> str:
+    if place and place != "KERAS_BACKEND":
+        return f"It is named by the file {quote(place, 200)}; KERAS_BACKEND would come before it."
+    return "KERAS_BACKEND tells which one trains, or else ~/.keras/keras.json."
+
+
+def _other_backend(facts: Facts) -> str:
+    """Lines that install the backend, or take another one."""
+    chosen, place = facts.backends.chosen, facts.backends.named_by
+    installed = [name for name in INSTALL if name in facts.backends.installed]
+    ways = [INSTALL[chosen]] if chosen in INSTALL else []
+    if "tensorflow" in installed:
+        by_file = place and place != "KERAS_BACKEND"
+        ways.append("export KERAS_BACKEND=tensorflow" if by_file else "unset KERAS_BACKEND")
+    elif installed:
+        ways.append(f"export KERAS_BACKEND={installed[0]}")
+    return "; or ".join(ways) or "pip install tensorflow; unset KERAS_BACKEND"
 
 
 def framework_silent(facts: Facts) -> list[Finding]:

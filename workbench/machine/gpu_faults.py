@@ -171,6 +171,7 @@ GPU_RULES: tuple[Rule, ...] = (
     install_faults.cudnn_old,
     install_faults.libdevice,
     card_faults.memory_taken,
+    framework_faults.keras_settings,
     framework_faults.backend_missing,
     framework_faults.framework_silent,
     framework_faults.cpu_compute,

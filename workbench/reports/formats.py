@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.errors import UserError
+from workbench.machine.backends import DEFAULT, read_backends
+from workbench.text import safe_text
 
 # Above this the probabilities of an exported model are not those of the run's: all formats hold
 # float32, and only the order of additions differs.
@@ -94,13 +96,15 @@ def check_formats(names: Sequence[str]) -> None:
     Raises:
         UserError: a package is missing, or the backend cannot write it.
     """
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backends = read_backends(os.environ)
     for name in names:
         wanted = FORMATS[name]
-        if wanted.tensorflow and backend != "tensorflow":
+        if wanted.tensorflow and backends.chosen != DEFAULT:
+            is_set = f"{safe_text(backends.named_by)} is {safe_text(backends.chosen, 40)}"
             raise UserError(
-                f"{wanted.title} is written by Keras on TensorFlow; KERAS_BACKEND is {backend}.",
-                "Give the command without KERAS_BACKEND: a model of the workbench opens on each.",
+                f"{wanted.title} is written by Keras on TensorFlow; {is_set}.",
+                "Give the command with KERAS_BACKEND=tensorflow: a model of the workbench opens on "
+                "each.",
             )
         missing = [
             package

@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.bases.weights import find_weights
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import dump_spec
+from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
@@ -155,13 +155,28 @@ def start(
         environment: variables set for the workers beyond this process's own.
     """
     started = []
-    for folder in folders(workspace, ladder):
-        state = summarise(folder).state
-        if state.resumable and not state.elsewhere:
-            resume = folder.events_path.exists()
-            launch(folder, resume=resume, queue=True, environment=environment)
-            started.append(folder.name)
+    for folder in left_to_do(workspace, ladder):
+        resume = folder.events_path.exists()
+        launch(folder, resume=resume, queue=True, environment=environment)
+        started.append(folder.name)
     return started
+
+
+def left_to_do(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """The rungs that `start` would queue."""
+    states = [(folder, summarise(folder).state) for folder in folders(workspace, ladder)]
+    return [folder for folder, state in states if state.resumable and not state.elsewhere]
+
+
+def specs_left_to_do(workspace: Workspace, ladder: Ladder) -> list[tuple[str, ExperimentSpec]]:
+    """Preset and spec of the rungs that `start` would queue.
+
+    Raises:
+        UserError: the spec of one cannot be read.
+    """
+    presets = {rung.run: rung.preset for rung in ladder.rungs}
+    left = left_to_do(workspace, ladder)
+    return [(presets[folder.name], read_spec(folder.spec_path)) for folder in left]
 
 
 def left_elsewhere(workspace: Workspace, ladder: Ladder) -> list[RunSummary]:

@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from workbench.training.environment import ACCELERATOR_PACKAGES
+from workbench.machine.preflight import ACCELERATOR_PACKAGES
 from workbench.training.prefix import Prefix
 
 # Largest relative error ||outputs - Keras's|| / ||Keras's||. float32 sums in another order stay

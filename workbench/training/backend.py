@@ -30,7 +30,11 @@ def prepare_device(deterministic: bool) -> Device:
     """Finds the device, lets GPU memory grow as needed, switches determinism on where asked.
 
     Called once, before the first operation of the process: later the settings have no effect.
+    Models mean what they say whatever a person's keras.json sets for other programs.
     """
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
     match keras.backend.backend():
         case "tensorflow":
             return _prepare_tensorflow(deterministic)

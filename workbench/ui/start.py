@@ -1,19 +1,15 @@
 """From a draft to a run: what is looked at before, and the start itself."""
 
 from collections.abc import Callable
-from pathlib import Path
 
-from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.catalogue import fetch
-from workbench.datasets.layout import recognise
 from workbench.datasets.prepare import survey
-from workbench.errors import UserError
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
-from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import Choice
-from workbench.machine.room import gpu_notes, refuse_too_little
+from workbench.machine.preflight import look_before_start
+from workbench.machine.room import gpu_notes
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.start import others_at_work, start
@@ -49,11 +45,8 @@ def start_run(
         UserError: the images, the weights or the GPU are not as they should be, the name is
             taken, or the disk cannot be written; nothing trains then.
     """
-    found = recognise(spec.data.source)
-    _look_for_weights(spec)
-    choice = look_at_gpus(spec.training.gpu)
+    choice = look_before_start(spec, queue)
     if not queue:
-        refuse_too_little(spec, len(found.labels), choice)
         for words in notes(workspace, choice):
             tell(words)
     return start(workspace, spec, stem, queue, warm)
@@ -89,13 +82,3 @@ def notes(workspace: Workspace, choice: Choice) -> list[str]:
         for run in others_at_work(workspace)
     ]
     return found
-
-
-def _look_for_weights(spec: ExperimentSpec) -> None:
-    if spec.base and spec.base.weights not in (IMAGENET, RANDOM):
-        path = Path(spec.base.weights)
-        if not path.is_file():
-            raise UserError(
-                f"There is no file of weights {safe_text(path)}.",
-                "Set base.weights to imagenet, random or a file.",
-            )

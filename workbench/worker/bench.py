@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from workbench.datasets.prepare import Prepared, prepare
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
+from workbench.machine.preflight import look_before_training
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import check_accelerator, prepare_environment
+from workbench.training.environment import prepare_environment
 from workbench.worker.device import claim_device
 from workbench.worker.train import training_data
 from workbench.worker.weights import base_weights
@@ -81,8 +82,7 @@ def make_bench(request: dict[str, Any], progress: Progress, note: Note) -> Bench
         UserError: images, weights or the GPU cannot be had.
     """
     spec = parse_spec(request["spec"], "the request")
-    if spec.base:
-        check_accelerator(spec.base.accelerator)
+    look_before_training(spec)
     weights = base_weights(spec, progress, note)
     prepared = prepare(spec.data, Workspace(Path(request["workspace"])), progress)
     data = training_data(prepared)

@@ -24,6 +24,7 @@ from workbench.experiment.toml import read_spec
 from workbench.files import write_atomic
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, Choice, holders_in_words
+from workbench.machine.preflight import look_before_training
 from workbench.machine.sample import GpuGauge, Sample, Sampler
 from workbench.machine.system import available_memory
 from workbench.paths import Workspace
@@ -34,7 +35,7 @@ from workbench.runs.reader import read_events
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import check_accelerator, prepare_environment, versions
+from workbench.training.environment import prepare_environment, versions
 from workbench.training.place import START, Place, Stopped
 from workbench.worker.control import StopRequest
 from workbench.worker.device import claim_device, expected_seconds
@@ -85,8 +86,7 @@ class TrainJob:
         )
         self.started = time.monotonic()
         look_at_gpus(spec.training.gpu)  # what is not there is told before minutes of work
-        if spec.base:
-            check_accelerator(spec.base.accelerator)
+        look_before_training(spec)
         weights = base_weights(spec, self._progress, self._note)
         prepared = self._prepared(spec, resume, checkpoint)
         data = training_data(prepared)

@@ -17,6 +17,7 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
+from workbench.machine.backends import DEFAULT, chosen_backend
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, NONE
 from workbench.runs.folder import RunFolder
@@ -47,7 +48,7 @@ def warm_up(step: bool = True) -> Warmth:
         step: False for imports alone.
     """
     has_gpu = look_at_gpus(AUTO).gpu is not None
-    if has_gpu and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    if has_gpu and chosen_backend(os.environ) != DEFAULT:
         return Warmth()  # importing keras would start the driver there
     prepare_environment()
     _import_all()

@@ -12,8 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.machine.preflight import look_before_ladder
 from workbench.paths import Workspace
-from workbench.runs.ladder import Ladder, ask_to_stop, find_ladder, folders, start
+from workbench.runs.ladder import Ladder, ask_to_stop, find_ladder, folders, specs_left_to_do, start
 from workbench.runs.ladder_rows import GONE, RungRow, notes, row_without_run, rung_row
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
@@ -218,7 +219,7 @@ class LadderScreen(WorkbenchScreen):
     def action_resume(self) -> None:
         """Queues what is not finished."""
         if self._ladder is not None:
-            resume = partial(start, self.workbench.workspace, self._ladder)
+            resume = partial(_resume, self.workbench.workspace, self._ladder)
             in_background(self, resume, lambda queued: self.notify(_queued(len(queued))))
 
     def action_compare(self) -> None:
@@ -275,3 +276,9 @@ def _stopping(runs: int) -> str:
 
 def _queued(runs: int) -> str:
     return f"{plural(runs, 'run')} queued." if runs else "Nothing is left to do."
+
+
+def _resume(workspace: Workspace, ladder: Ladder) -> list[str]:
+    """In a thread: looks whether it can be done first."""
+    look_before_ladder(specs_left_to_do(workspace, ladder))
+    return start(workspace, ladder)

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.figures import Figures
+from workbench.machine.preflight import look_before_ladder
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
@@ -60,6 +61,7 @@ def begin_ladder(
         Its name, "" where it could not be made, and what went wrong, "" for nothing.
     """
     try:
+        look_before_ladder(specs)
         ladder = prepare_ladder(workspace, None, data, specs, progress)
     except UserError as error:
         return "", str(error)

@@ -61,12 +61,12 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
 
 
 def _resume(view: RunView, settings: tuple[str, ...], half: bool) -> None:
-    """In a thread: reads and writes files."""
-    if not settings and not half:
-        launch(view.folder, resume=True)
-        return
+    """In a thread: reads and writes files, and asks the driver."""
     from workbench.experiment.toml import dump_spec, read_spec
+    from workbench.machine.preflight import look_before_resume
     from workbench.runs.changes import changed_spec
 
-    spec = changed_spec(read_spec(view.folder.spec_path), settings, half)
-    launch(view.folder, resume=True, spec=dump_spec(spec))
+    own = read_spec(view.folder.spec_path)
+    spec = changed_spec(own, settings, half) if settings or half else own
+    look_before_resume(spec)
+    launch(view.folder, resume=True, spec=None if spec == own else dump_spec(spec))

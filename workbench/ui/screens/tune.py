@@ -15,6 +15,7 @@ from workbench.experiment.bounds import Bounds
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import spec_tree
 from workbench.machine.figures import Figures
+from workbench.machine.preflight import look_before_training
 from workbench.runs import jobs
 from workbench.runs.events import Event
 from workbench.text import safe_text
@@ -212,6 +213,7 @@ class TuneScreen(WorkbenchScreen):
                 self.post_message(self.Came(event))
 
         try:
+            look_before_training(self.spec)
             result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, stop.started)
         except (UserError, OSError) as error:
             self.post_message(self.Ended(None, "" if stop.asked else str(error)))
