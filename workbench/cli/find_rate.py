@@ -1,6 +1,7 @@
 """`workbench find-rate`: a learning-rate range test, in a worker process."""
 
 import json
+import os
 import sys
 import textwrap
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def find_rate(
         return
     from rich.console import Console
 
-    from workbench.ui.marks import speaks_utf8
+    from workbench.machine.terminal import look_at_terminal
     from workbench.ui.plot_text import plot
     from workbench.ui.rate_text import curve
 
@@ -66,7 +67,7 @@ def find_rate(
     width = min(console.width, MOST_WIDTH) - 1
     say(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
         f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
-    series, options = curve(losses, steps, found, speaks_utf8())
+    series, options = curve(losses, steps, found, look_at_terminal(os.environ, sys.stdout).utf8)
     console.print(plot([series], width, ROWS, options), soft_wrap=True)
     for line in found.lines:
         say(textwrap.fill(line, width))

@@ -38,6 +38,15 @@ class ErrorsForPeople(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted; what was done so far is kept.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+        except UnicodeEncodeError as error:
+            given = safe_text(error.object)
+            click.echo(
+                f"error: {given} is no name of a file here: the locale's encoding, "
+                f"{error.encoding}, lacks some of its letters.",
+                err=True,
+            )
+            click.echo("Choose a locale of UTF-8: export LC_ALL=C.UTF-8", err=True)
+            ctx.exit(EXIT_ERROR)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise

@@ -1,6 +1,7 @@
 """`workbench learn`: the chapter's claims as small experiments on one's own images."""
 
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -181,9 +182,10 @@ def _print(results: "Results", as_json: bool) -> None:
         return
     from rich.console import Console
 
+    from workbench.machine.terminal import look_at_terminal
     from workbench.ui.learn_text import results_text
-    from workbench.ui.marks import speaks_utf8
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH)
-    console.print(results_text(results, width - 1, speaks_utf8()), soft_wrap=True)
+    utf8 = look_at_terminal(os.environ, sys.stdout).utf8
+    console.print(results_text(results, width - 1, utf8), soft_wrap=True)

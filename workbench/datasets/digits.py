@@ -79,7 +79,7 @@ def _load_digits() -> tuple[np.ndarray, np.ndarray]:
                 command,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 timeout=_PATIENCE,
             )

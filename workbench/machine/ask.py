@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.machine.facts import Told
+from workbench.printable import make_log
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Answers one question; returns the exit code."""
+    make_log(sys.stdout)
     parser = argparse.ArgumentParser(prog="workbench.machine.ask")
     parser.add_argument("name", choices=sorted(_ANSWERS))
     parser.add_argument("--answer-fd", type=int, required=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.machine.facts import Terminal
+from workbench.printable import encodes_all
 
 TRUE_COLOUR = 1 << 24
 _FEW = 8  # what a terminal that nobody knows can be trusted with
@@ -25,7 +26,7 @@ def look_at_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
         columns=size[0],
         rows=size[1],
         colors=_colours(environment, descriptor),
-        utf8=_is_utf8(environment),
+        utf8=_is_utf8(environment) and encodes_all(stream),
         multiplexer=_multiplexer(environment),
         ssh="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
         name=environment.get("TERM", ""),

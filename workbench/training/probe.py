@@ -11,6 +11,7 @@ Told line by line as JSON, so that what a crash cuts off does not take the rest 
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from typing import Any
 
 import keras
 
+from workbench.printable import make_log
 from workbench.training.backend import (
     MIN_TENSOR_CORES,
     Device,
@@ -35,6 +37,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 def main(arguments: list[str] | None = None) -> int:
     """Answers; returns the exit code."""
+    make_log(sys.stdout)
     parser = argparse.ArgumentParser(prog="python -m workbench.training.backend")
     parser.add_argument("--answer-fd", type=int, required=True)
     parser.add_argument("--skip", action="append", default=[], help="a step not to do")

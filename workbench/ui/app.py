@@ -27,6 +27,7 @@ from workbench.ui.keeper import Keeper
 from workbench.ui.marks import ASCII_KEYS, speaks_utf8
 from workbench.ui.screens.base import WorkbenchScreen
 from workbench.ui.screens.home import HomeScreen
+from workbench.ui.suspend import Suspension
 from workbench.ui.themes import THEMES, themes_for
 from workbench.ui.typed_ahead import TypedAhead
 
@@ -79,6 +80,7 @@ class WorkbenchApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True),
         Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Menu", show=False, priority=True),
     ]
 
@@ -95,6 +97,7 @@ class WorkbenchApp(App[None]):
         self.keeper = Keeper(self._tell_fault)
         self._rounds = readiness.QuietRounds()
         self._typed_ahead = TypedAhead(self)
+        self._suspension = Suspension(self)
         self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
@@ -104,7 +107,7 @@ class WorkbenchApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._dark_and_light[0].name
-        self._end_with_the_terminal()
+        self._heed_signals()
         self.push_screen(HomeScreen())
         self._watch_runs()
         if not self.is_headless:
@@ -232,10 +235,15 @@ class WorkbenchApp(App[None]):
 
         RunFeed(self.workspace, tell).run(lambda: worker.is_cancelled, self.look_seconds)
 
-    def _end_with_the_terminal(self) -> None:
-        """Without it the app would live on, unseen, when the connection breaks."""
+    def action_suspend_process(self) -> None:
+        """Gives the terminal back to the shell until `fg`, wherever the key is pressed."""
+        self._suspension.stop()
+
+    def _heed_signals(self) -> None:
+        """Without the terminal the app would live on, unseen, when the connection breaks."""
         if self.is_headless:
             return
+        self._suspension.watch()
 
         def hang_up(number: int, frame: object) -> None:
             self.exit(return_code=128 + number)

@@ -5,10 +5,10 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-# Beside what the screens draw in ASCII themselves: shortened texts, units, borders, scrollbars.
-_STAND_INS = {"…": "~", "°": " ", "🔎": " ", "─": "-", "━": "-", "│": "|", "┃": "|"}
-_STAND_INS |= dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼", "+")
-_STAND_INS |= dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")  # their ground shows where they are
+from workbench.printable import STAND_INS
+
+# Blocks are drawn as blanks: their ground shows where they are.
+_STAND_INS = {**STAND_INS, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}
 
 
 def in_ascii(text: str) -> str:

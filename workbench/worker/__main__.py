@@ -11,9 +11,13 @@ import signal
 import sys
 from pathlib import Path
 
+from workbench.printable import make_log
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one job; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # libraries print what they like
+        make_log(stream)
     parser = argparse.ArgumentParser(prog="python -m workbench.worker")
     jobs = parser.add_subparsers(dest="job", required=True)
     train = jobs.add_parser("train")

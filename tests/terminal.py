@@ -1,0 +1,112 @@
+"""A terminal of a given size in which an interactive shell runs the app, as a person has it."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PATIENCE = 60.0  # seconds until what has to come is given up
+PROMPT = "ready> "
+APP = f"{sys.executable} -m workbench"
+_CODES = re.compile(r"\x1b(\[[0-9;?<>]*[a-zA-Z]|[>=78])")
+
+
+class Terminal:
+    """Runs a command in a session of its own on a pseudo-terminal; ends it with the block.
+
+    Args:
+        command: an interactive shell where left out.
+        environment: variables beyond this process's own.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        columns: int = 100,
+        rows: int = 30,
+        command: list[str] | None = None,
+        **environment: str,
+    ) -> None:
+        self.master, self._slave = pty.openpty()
+        self.seen = ""
+        self.resize(columns, rows)
+        known = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
+        for name in ("COLUMNS", "LINES"):
+            known.pop(name, None)
+        self.process = subprocess.Popen(
+            command or ["bash", "--norc", "--noprofile", "-i"],
+            stdin=self._slave, stdout=self._slave, stderr=self._slave, cwd=workspace,
+            preexec_fn=self._take_terminal,
+            env={**known, "PYTHONPATH": str(REPOSITORY), "WORKBENCH_HOME": str(workspace),
+                 **environment},
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        for one in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            one.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self._slave)
+
+    def resize(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def types(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def until(self, wanted: str) -> str:
+        """Reads until this is drawn; gives what was up to it, without codes, and forgets that."""
+        deadline = time.monotonic() + PATIENCE
+        while wanted not in self.seen:
+            assert time.monotonic() < deadline, f"{wanted!r} never came: {self.seen[-2000:]!r}"
+            self._read(1.0)
+        drawn, found, self.seen = self.seen.partition(wanted)
+        return drawn + found
+
+    def _read(self, seconds: float) -> None:
+        if select.select([self.master], [], [], seconds)[0]:
+            self.seen += os.read(self.master, 65536).decode("utf-8", "replace")
+            self.seen = _CODES.sub("", self.seen)
+
+    def app(self) -> psutil.Process:
+        """The process of the app that the shell runs."""
+        return psutil.Process(self.process.pid).children()[0]
+
+    def is_canonical(self) -> bool:
+        """Whether the terminal gathers lines and echoes them, as before an app takes it."""
+        flags = termios.tcgetattr(self._slave)[3]
+        return bool(flags & termios.ICANON and flags & termios.ECHO)
+
+    def await_state(self, process: psutil.Process, state: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while process.status() != state:
+            assert time.monotonic() < deadline, f"{process.status()}, not {state}"
+            self._read(0.05)
+
+    def _take_terminal(self) -> None:
+        """In the child: a session of its own with this terminal, whose signals are its own."""
+        os.setsid()
+        fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0)
+        for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_DFL)
