@@ -48,6 +48,15 @@ def _safe_character(character: str) -> str:
     return character
 
 
+def unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
+    """What it means that a file's name has letters which the locale lacks, and what to do."""
+    return (
+        f"{safe_text(error.object)} is no name of a file here: the encoding of the locale, "
+        f"{error.encoding}, lacks some of its letters.",
+        "Choose a locale of UTF-8: export LC_ALL=C.UTF-8",
+    )
+
+
 def human_bytes(size: float) -> str:
     """Bytes in powers of 1000, as disks are sold: 498 MB, 1.2 GB."""
     for unit in ("B", "kB", "MB", "GB"):

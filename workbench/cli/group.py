@@ -13,7 +13,7 @@ from workbench import __version__
 from workbench.cli.given import GivenPath
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
-from workbench.text import safe_lines, safe_text
+from workbench.text import safe_lines, safe_text, unencodable
 
 EXIT_ERROR = 2
 _TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()*?!#")  # by a shell these are taken for something else
@@ -39,13 +39,8 @@ class ErrorsForPeople(click.Group):
             click.echo("\nInterrupted; what was done so far is kept.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
-            given = safe_text(error.object)
-            click.echo(
-                f"error: {given} is no name of a file here: the locale's encoding, "
-                f"{error.encoding}, lacks some of its letters.",
-                err=True,
-            )
-            click.echo("Choose a locale of UTF-8: export LC_ALL=C.UTF-8", err=True)
+            message, hint = unencodable(error)
+            click.echo(f"error: {message}\n{hint}", err=True)
             ctx.exit(EXIT_ERROR)
         except OSError as error:
             if isinstance(error, BrokenPipeError):

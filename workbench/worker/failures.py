@@ -3,7 +3,7 @@
 import errno
 
 from workbench.errors import DISK_FULL, UserError
-from workbench.text import safe_text
+from workbench.text import safe_text, unencodable
 
 DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 # How frameworks and allocators say it: TensorFlow and XLA, torch, CUDA, C++.
@@ -60,6 +60,8 @@ def failure_in_words(error: Exception) -> tuple[str, str]:
             "What was saved before stands.",
             "Make room, or mend the permissions, then go on: workbench resume RUN",
         )
+    if isinstance(error, UnicodeEncodeError):
+        return unencodable(error)
     return _first_line(error), ""
 
 

@@ -1,0 +1,57 @@
+"""The terminal's own size counts, and the app opens where it can be seen and typed in alone."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from terminal import APP, PROMPT, Terminal
+
+WORKBENCH = [sys.executable, "-m", "workbench"]
+NOTHING_YET = "No runs yet"
+
+
+@pytest.mark.parametrize("left_over", [("60", "20"), ("300", "90")])
+def test_the_app_has_the_size_of_the_terminal(tmp_path: Path, left_over: tuple[str, str]) -> None:
+    columns, lines = left_over
+    with Terminal(tmp_path, 90, 30, WORKBENCH, COLUMNS=columns, LINES=lines) as terminal:
+        terminal.until(NOTHING_YET)
+        terminal.resize(79, 24)
+        terminal.until("The terminal has 79 x 24 cells")
+        terminal.resize(80, 24)
+        terminal.until(NOTHING_YET)
+
+
+@pytest.mark.parametrize("left_over", ["40", "300"])
+def test_help_has_the_width_of_the_terminal(tmp_path: Path, left_over: str) -> None:
+    def widest(**environment: str) -> int:
+        with Terminal(
+            tmp_path, 70, 30, [*WORKBENCH, "predict", "--help"], **environment
+        ) as terminal:
+            told = terminal.until("Show this message")
+            return max(map(len, told.splitlines()))
+
+    assert widest(COLUMNS=left_over, LINES="9") == widest() == 68
+
+
+def test_a_terminal_that_tells_no_size_has_that_of_the_variables(tmp_path: Path) -> None:
+    with Terminal(tmp_path, 0, 0, WORKBENCH, COLUMNS="79", LINES="24") as terminal:
+        terminal.until("The terminal has 79 x 24 cells")
+
+
+@pytest.mark.parametrize("away", ["2>file", "</dev/null", "2>&-", "<&-", "2>file </dev/null"])
+def test_where_a_stream_is_no_terminal_help_is_printed(tmp_path: Path, away: str) -> None:
+    with Terminal(tmp_path) as terminal:
+        terminal.until(PROMPT)
+        terminal.types(f"{APP} {away}; echo code-$?\n")
+        terminal.until("Usage: workbench")
+        terminal.until("code-0")
+
+
+def test_where_nothing_is_printed_on_the_terminal_help_goes_where_it_was_sent(
+    tmp_path: Path,
+) -> None:
+    with Terminal(tmp_path) as terminal:
+        terminal.until(PROMPT)
+        terminal.types(f"{APP} >file; echo code-$?\n")
+        terminal.until("code-0")
+    assert "Usage: workbench" in (tmp_path / "file").read_text()
