@@ -130,7 +130,7 @@ def test_the_app_is_drawn_where_python_is_told_another_encoding(tmp_path: Path) 
     with Terminal(tmp_path, command=command, PYTHONIOENCODING="latin-1") as terminal:
         terminal.until("No runs yet")
         terminal.types("?")
-        terminal.until("PgDn")
+        terminal.until("←")
     with Terminal(tmp_path, command=command, **C) as terminal:
         assert terminal.until("No runs yet").isascii()
 

@@ -47,8 +47,9 @@ class ConfusionMatrix(DataTable[Text]):
     def _fill_pairs(self, results: Results) -> None:
         self.fixed_columns = 0
         for title, width in PAIR_COLUMNS.items() if results.confusion.pairs else ():
-            side = "right" if title in ("images", "of the label") else "left"
-            self.add_column(Text(title, justify=side), width=width)
+            figures = title in ("images", "of the label")
+            head = Text(title, justify="right" if figures else "left")
+            self.add_column(head, width=width)
         self.add_rows(map(pair_cells, results.confusion.pairs))
 
 
