@@ -91,7 +91,6 @@ TRAINING = {
     "find-rate": ("find-rate", *GIVEN),
     "search": ("search", *GIVEN),
     "ladder": ("ladder", "--data", "photos", "--presets", "dense,feature-extraction", "--detach"),
-    "learn": ("learn", "two-ways", "--data", "photos"),
 }
 GOING_ON = {
     "resume": ("resume", "night"),
@@ -109,7 +108,7 @@ def refused(result: Result) -> str:
 @pytest.mark.parametrize("command", [*TRAINING, "plan"])
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("gone.h5", "cannot be read: No such file"), ("text.h5", "is no weights file")],
+    [("gone.h5", "There is no file of weights"), ("text.h5", "is no weights file")],
 )
 def test_weights_that_are_none_are_refused(
     command: str, file: str, words: str, types: Type, started: list[str], tmp_path: Path
@@ -120,6 +119,12 @@ def test_weights_that_are_none_are_refused(
     assert words in told
     assert started == []
     assert list_runs(Workspace(tmp_path)) == []
+
+
+def test_a_lesson_refuses_them_too(types: Type, started: list[str], tmp_path: Path) -> None:
+    told = refused(types("learn", "two-ways", "--data", "photos", "--weights", "gone.h5"))
+    assert f"The weights file {tmp_path / 'gone.h5'} cannot be read" in told
+    assert started == []
 
 
 @pytest.mark.parametrize("command", ["train", "find-rate", "search"])
@@ -147,7 +152,7 @@ def test_a_run_whose_weights_are_gone_is_not_gone_on_with(
 ) -> None:
     gone = tmp_path / "gone.h5"
     interrupted(tmp_path, str(gone))
-    assert f"The weights file {gone} cannot be read" in refused(types(*GOING_ON[command]))
+    assert f"There is no file of weights {gone}." in refused(types(*GOING_ON[command]))
     assert started == []
     gone.write_bytes(HDF5)
     types(*GOING_ON[command])
@@ -156,7 +161,7 @@ def test_a_run_whose_weights_are_gone_is_not_gone_on_with(
 
 def test_the_app_refuses_the_same(types: Type, started: list[str], tmp_path: Path) -> None:
     gone = str(tmp_path / "gone.h5")
-    words = f"The weights file {gone} cannot be read"
+    words = f"There is no file of weights {gone}"
     with pytest.raises(UserError, match=words):
         start.start_run(Workspace(tmp_path), spec(gone), "photos")
     rungs = [("feature-extraction", spec(gone))]
@@ -173,7 +178,7 @@ def test_the_app_refuses_the_same(types: Type, started: list[str], tmp_path: Pat
     assert started == []
 
 
-@pytest.mark.parametrize("command", [c for c in TRAINING if c != "learn"])
+@pytest.mark.parametrize("command", TRAINING)
 def test_a_backend_that_is_not_there_is_refused_in_the_checks_words(
     command: str,
     types: Type,

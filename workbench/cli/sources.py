@@ -7,9 +7,10 @@ from workbench.cli.show import progress_bar
 from workbench.datasets.catalogue import CATALOGUE, fetch
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
+from workbench.experiment.fitting import fitted
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import Tree, apply_settings, parse_spec, read_tree
+from workbench.experiment.toml import Tree, apply_settings, flat, parse_spec, read_tree
 from workbench.paths import Workspace, given_path
 from workbench.text import one_of, safe_text
 
@@ -57,8 +58,9 @@ def preset_spec(
     path = find_source(workspace, source)
     with progress_bar() as progress:
         facts = survey(path, progress)
-    tree = apply_settings(preset_tree(preset, str(path), facts, base, weights), settings)
-    if "base" not in tree and (base or weights):
+    own = preset_tree(preset, str(path), facts, base, weights)
+    tree = fitted(own, apply_settings(own, settings), flat(apply_settings({}, settings)))
+    if "base" not in own and (base or weights):
         raise UserError(
             f"--base and --weights have no effect with the preset {preset}, which has no base."
         )

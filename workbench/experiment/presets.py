@@ -112,9 +112,12 @@ def _book_data(facts: DataFacts) -> Tree:
     return {"image_size": [150, 150], "channels": 3, "split": dict(split)}
 
 
-def _blocks(facts: DataFacts) -> list[int]:
-    """The book's four blocks where they leave a map of 4 pixels or more, else fewer."""
-    side = min(_own_data(facts)["image_size"])
+def blocks_for(side: int) -> list[int]:
+    """The book's four blocks where they leave a map of 4 pixels or more, else fewer.
+
+    Args:
+        side: the shorter one of the images.
+    """
     if side >= 94:
         return [32, 64, 128, 128]
     return [32, 64, 64] if side >= 28 else [32, 64]
@@ -141,7 +144,7 @@ def _dense(facts: DataFacts) -> Tree:
 
 
 def _convnet(facts: DataFacts) -> Tree:
-    filters = _blocks(facts)
+    filters = blocks_for(min(_own_data(facts)["image_size"]))
     # As in the book's network for MNIST: a third block on a small map goes without pooling.
     pooling: bool | list[bool] = [True, True, False] if len(filters) == 3 else True
     model = {"strategy": "convnet", "filters": filters, "pooling": pooling}

@@ -3,9 +3,10 @@
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from workbench import pip_install
-from workbench.bases.weights import IMAGENET, RANDOM, given_weights
+from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
 from workbench.datasets.layout import recognise
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
@@ -13,7 +14,7 @@ from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
 from workbench.machine.check import look_at_gpus
 from workbench.machine.facts import Facts, Outcome
 from workbench.machine.framework_faults import backend_missing, keras_settings
-from workbench.machine.gpus import Choice
+from workbench.machine.gpus import AUTO, NONE, Choice
 from workbench.machine.room import refuse_too_little
 from workbench.progress import Progress, silent
 from workbench.text import safe_text
@@ -58,7 +59,7 @@ def look_before_resume(spec: ExperimentSpec) -> None:
         UserError: the weights, the backend or the GPU are not as they should be.
     """
     look_before_training(spec)
-    look_at_gpus(spec.training.gpu)
+    _look_for_gpu(spec.training.gpu)
 
 
 def look_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
@@ -76,7 +77,7 @@ def look_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
         except UserError as error:
             raise UserError(f"rung {preset}: {error.message}", error.hint) from None
     for asked in dict.fromkeys(spec.training.gpu for _, spec in specs):
-        look_at_gpus(asked)
+        _look_for_gpu(asked)
 
 
 def look_before_training(spec: ExperimentSpec, environment: Mapping[str, str] = os.environ) -> None:
@@ -99,7 +100,13 @@ def check_weights(spec: ExperimentSpec) -> None:
         UserError: it is missing, cannot be read, or is no file of weights.
     """
     if spec.base and spec.base.weights not in (IMAGENET, RANDOM):
-        given_weights(spec.base.weights)
+        path = Path(spec.base.weights).expanduser()
+        if not path.exists():
+            raise UserError(
+                f"There is no file of weights {safe_text(path, 2000)}.",
+                "Set base.weights to imagenet, random or a file.",
+            )
+        check_weights_file(path)
 
 
 def check_backend(environment: Mapping[str, str] = os.environ) -> None:
@@ -139,6 +146,12 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
             f"this is {safe_text(backend, 40)}.",
             "Let Keras do it: --set base.accelerator=none",
         )
+
+
+def _look_for_gpu(asked: int | str) -> None:
+    """Look for the GPU that was asked for; no driver is asked where any will do."""
+    if asked not in (AUTO, NONE):
+        look_at_gpus(asked)
 
 
 def _is_there(backend: str) -> bool:

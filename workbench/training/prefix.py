@@ -48,12 +48,15 @@ class Prefix:
         identity: what decides about the last bits beside the network; "" for single images.
     """
 
+    identity = ""
+
     def __init__(self, model: keras.Model, cut: str, alone: bool = True) -> None:
         output = model.get_layer(cut).output
         self.cut = cut
         self.network = keras.Model(model.input, output, name="prefix")
         self.shape = tuple(int(side) for side in output.shape[1:])
-        self.identity = "" if alone else f"batches of {CHUNK}"
+        if not alone:
+            self.identity = f"batches of {CHUNK}"
         self._alone = alone
         self._run = OneByOne(self.network) if alone else self.network
 

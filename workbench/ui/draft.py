@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from workbench.datasets.inspect_job import facts_as_dict, facts_from_dict
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.fitting import fitted
 from workbench.experiment.presets import PRESETS, preset_tree
 from workbench.experiment.rung_texts import recommend
 from workbench.experiment.spec import ExperimentSpec
@@ -119,15 +121,25 @@ class Draft:
         return parse_spec(self._tree(settings), WHERE)
 
     def defaults(self) -> dict[str, Any]:
-        """Every key that has an effect and what the preset says of it, {} without images."""
-        # Another base has other blocks: what is told of `trainable` is told of the chosen one.
-        chosen = {k: v for k, v in self.settings.items() if k in BASE_KEYS}
-        with suppress(UserError):
-            values = flat(spec_tree(self.with_settings(chosen)))
-            values.update({key: None for key in OPTIONAL if key not in values})
-            own = flat(spec_tree(self.with_settings({})))
-            return {**values, **{key: own[key] for key in chosen if key in own}}
+        """Every key that has an effect and its value if it were not set, {} without images.
+
+        What the preset chooses follows the settings: another base has other blocks to train, and
+        other filters have poolings of their own.
+        """
+        for settings in (self.settings, {k: v for k, v in self.settings.items() if k in BASE_KEYS}):
+            with suppress(UserError):
+                values = flat(spec_tree(self.with_settings(settings)))
+                values.update({key: None for key in OPTIONAL if key not in values})
+                own = flat(spec_tree(self.with_settings({})))
+                return {**values, **{key: self._unset(key, settings, own) for key in settings}}
         return {}
+
+    def _unset(self, key: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+        """The value of a key beside the other settings; the preset's own where that is none."""
+        others = {name: value for name, value in settings.items() if name != key}
+        with suppress(UserError):
+            return flat(spec_tree(self.with_settings(others))).get(key)
+        return own.get(key)
 
     def values(self) -> dict[str, Any]:
         """Every key that has an effect, with its value; settings that do not fit included."""
@@ -150,10 +162,11 @@ class Draft:
         if self.source is None or self.facts is None:
             raise UserError("No images are chosen yet.")
         base, weights = (settings.get(key) for key in BASE_KEYS)
-        tree = preset_tree(self.chosen_preset, str(self.source), self.facts, base, weights)
+        own = preset_tree(self.chosen_preset, str(self.source), self.facts, base, weights)
+        tree = deepcopy(own)
         for key, value in settings.items():
             put(tree, key, value)
-        return tree
+        return fitted(own, tree, settings)
 
     def preview(self, preset: str) -> "Draft":
         """The same experiment on another rung, as `take_preset` would make it; nothing is kept."""

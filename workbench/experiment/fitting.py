@@ -1,0 +1,203 @@
+"""What a preset chose by itself follows the values that a person sets.
+
+A preset's values fit one another and the images. Where a person sets one of them, those that they
+left to the preset are fitted anew, so that a single setting is enough. What the person set stays as
+it is, fitting or not: the check of the spec says so then.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from workbench.experiment.presets import DEFAULT_BASE, TOP_BLOCKS, blocks_for
+from workbench.experiment.sections import AugmentationSpec, SplitSpec
+from workbench.experiment.stack import Convolutions, StackError, convolution_stack
+
+Tree = dict[str, Any]
+Given = Collection[str]
+
+PRETRAINED = ("feature-extraction", "fine-tuning")
+CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
+HEAD_KEYS = ("head_epochs", "head_learning_rate")
+PARTS = ("train", "validation", "test")
+USUAL = {part: SplitSpec.model_fields[part].default for part in PARTS}
+
+
+def fitted(preset: Tree, tree: Tree, given: Given) -> Tree:
+    """Return a preset's tables with all that was not given fitted to what was.
+
+    Args:
+        preset: its tables as they are by themselves.
+        tree: the same with the person's values put in.
+        given: the keys that these have: "model.filters", "data.split.train", ...
+    """
+    tree = {key: dict(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    if not all(isinstance(tree.get(table), dict) for table in ("data", "model", "training")):
+        return tree  # the check of the spec says so
+    _strategy(tree, given)
+    _base(tree, given)
+    _split(tree, given, {**USUAL, **preset["data"].get("split", {})})
+    _without_validation(tree, given)
+    _convolutions(tree, given)
+    _views(tree, given)
+    return tree
+
+
+def _strategy(tree: Tree, given: Given) -> None:
+    """What has no effect in another strategy goes, what it needs comes."""
+    model, training, strategy = tree["model"], tree["training"], tree["model"].get("strategy")
+    if "model.strategy" not in given:
+        return
+    if strategy != "convnet":
+        _drop(model, "model", CONVNET_KEYS, given)
+    elif "filters" not in model and (side := _side(tree)):
+        model["filters"] = blocks_for(side)
+    if strategy not in PRETRAINED:
+        _drop(model, "model", ("head",), given)
+        if not any(key.startswith("base.") for key in given):
+            tree.pop("base", None)
+    else:
+        tree.setdefault("base", {}).setdefault("name", DEFAULT_BASE)
+        if "data.channels" not in given:
+            tree["data"]["channels"] = 3
+    if strategy != "fine-tuning":
+        _drop(training, "training", HEAD_KEYS, given)
+        if isinstance(tree.get("base"), dict):
+            _drop(tree["base"], "base", ("trainable", "batch_norm"), given)
+
+
+def _base(tree: Tree, given: Given) -> None:
+    """Fine-tuning trains the upper blocks of the base that was chosen."""
+    base = tree.get("base")
+    if not isinstance(base, dict) or "base.trainable" in given:
+        return
+    name = base.get("name")
+    if tree["model"].get("strategy") == "fine-tuning" and isinstance(name, str):
+        base["trainable"] = TOP_BLOCKS.get(name, base.get("trainable", []))
+
+
+def _split(tree: Tree, given: Given, usual: Tree) -> None:
+    """The parts that are left share what the given ones leave, in the preset's proportions."""
+    split = tree["data"].get("split", {})
+    own = [part for part in PARTS if f"data.split.{part}" in given]
+    if not own or not isinstance(split, dict):
+        return
+    if not all(_is_number(split[part]) and split[part] >= 0 for part in own):
+        return
+    left = [part for part in PARTS if part not in own]
+    counts, usual_counts = _counted(split, own), _counted(usual, PARTS)
+    told = {part: usual[part] for part in left}
+    if counts and not usual_counts:  # as many of each class as belong to so many
+        shares = sum(usual[part] for part in own) or sum(USUAL[part] for part in own)
+        told = {
+            k: round(share * sum(split[part] for part in own) / shares) for k, share in told.items()
+        }
+    elif not counts:
+        whole = sum(usual.values()) if usual_counts else 1.0
+        room = max(1.0 - sum(split[part] for part in own), 0.0)
+        scale = min(1.0, room / (sum(told.values()) / whole)) if any(told.values()) else 1.0
+        if usual_counts or scale < 1:
+            told = {k: math.floor(1e6 * share / whole * scale) / 1e6 for k, share in told.items()}
+    tree["data"]["split"] = {**split, **told}
+
+
+def _counted(split: Tree, parts: Iterable[str]) -> bool:
+    """Whether parts are images of each class, not fractions."""
+    return any(isinstance(split[part], int) and split[part] > 0 for part in parts)
+
+
+def _without_validation(tree: Tree, given: Given) -> None:
+    """Without validation images nothing stops early, and no epoch is the best."""
+    split, training = tree["data"].get("split", {}), tree["training"]
+    share = split.get("validation") if isinstance(split, dict) else None
+    if not _is_number(share) or share != 0:
+        return
+    if "training.early_stopping" not in given:
+        training["early_stopping"] = 0
+    if "training.keep" not in given:
+        training["keep"] = "last"
+
+
+def _convolutions(tree: Tree, given: Given) -> None:
+    """Blocks fit the image, and pooling the blocks."""
+    model, side = tree["model"], _side(tree)
+    if model.get("strategy") != "convnet" or side is None:
+        return
+    free, pools_free = "model.filters" not in given, "model.pooling" not in given
+    filters, pooling = model.get("filters"), model.get("pooling", True)
+    if not _is_list(filters, int) or not (isinstance(pooling, bool) or _is_list(pooling, bool)):
+        return
+    if free and "data.image_size" in given and not str(tree.get("preset")).startswith("book-"):
+        filters = blocks_for(side)
+        pooling = _usual_pooling(filters) if pools_free else pooling
+    if free and not pools_free and isinstance(pooling, list):
+        filters = (filters + filters[-1:] * len(pooling))[: len(pooling)]
+    if pools_free and isinstance(pooling, list) and len(pooling) != len(filters):
+        pooling = True
+    if free and (pools_free or isinstance(pooling, bool)):
+        while len(filters) > 1 and not _fits(tree, filters, pooling):
+            filters = filters[:-1]
+            pooling = pooling[:-1] if isinstance(pooling, list) else pooling
+    if pools_free and not _fits(tree, filters, pooling):
+        count = len(filters)
+        fewer = ([True] * pooled + [False] * (count - pooled) for pooled in range(count)[::-1])
+        pooling = next((one for one in fewer if _fits(tree, filters, one)), pooling)
+    model["filters"] = filters
+    if pools_free and ("pooling" in model or pooling is not True):
+        model["pooling"] = pooling
+
+
+def _views(tree: Tree, given: Given) -> None:
+    """Without augmentation there is one view of an image."""
+    base, augmentation = tree.get("base"), tree.get("augmentation", {})
+    if not isinstance(base, dict) or not isinstance(augmentation, dict):
+        return
+    changes = [augmentation.get(key) for key in AugmentationSpec.model_fields if key != "fill"]
+    if "base.views" not in given and not any(changes):
+        base.pop("views", None)
+
+
+def _usual_pooling(filters: list[int]) -> bool | list[bool]:
+    return [True, True, False] if len(filters) == 3 else True
+
+
+def _fits(tree: Tree, filters: list[int], pooling: bool | list[bool]) -> bool:
+    """False where a window is larger than its map; True where that cannot be told."""
+    model, data = tree["model"], tree["data"]
+    kernel, stride = model.get("kernel_size", 3), model.get("stride", 1)
+    padding, channels = model.get("padding", "valid"), data.get("channels", 3)
+    if not _is_list([kernel, stride, channels], int) or padding not in ("valid", "same"):
+        return True
+    pools = (pooling,) * len(filters) if isinstance(pooling, bool) else tuple(pooling)
+    blocks = Convolutions(tuple(filters), kernel, padding, stride, pools)
+    try:
+        convolution_stack((*data["image_size"], channels), blocks)
+    except StackError:
+        return False
+    return True
+
+
+def _side(tree: Tree) -> int | None:
+    """The shorter side of the images; None where their size is none."""
+    size = tree["data"].get("image_size")
+    size = list(size) if isinstance(size, tuple) else size
+    return min(size) if _is_list(size, int) and len(size) == 2 else None
+
+
+def _drop(table: Tree, name: str, keys: tuple[str, ...], given: Given) -> None:
+    for key in keys:
+        if f"{name}.{key}" not in given:
+            table.pop(key, None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_list(value: Any, kind: type) -> bool:
+    """Whether it is a list of at least one value of a kind; whole numbers above 0."""
+    if not isinstance(value, list) or not value:
+        return False
+    if kind is bool:
+        return all(isinstance(one, bool) for one in value)
+    return all(isinstance(one, int) and not isinstance(one, bool) and one > 0 for one in value)
