@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from workbench.experiment.presets import DEFAULT_BASE, TOP_BLOCKS, blocks_for
+from workbench.experiment.presets import BASE_SIZE, DEFAULT_BASE, TOP_BLOCKS, blocks_for
 from workbench.experiment.sections import AugmentationSpec, SplitSpec
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
 
@@ -18,6 +18,7 @@ Given = Collection[str]
 
 PRETRAINED = ("feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
+SMALLEST_OF_BASES = 32  # pixels
 HEAD_KEYS = ("head_epochs", "head_learning_rate")
 PARTS = ("train", "validation", "test")
 USUAL = {part: SplitSpec.model_fields[part].default for part in PARTS}
@@ -60,6 +61,8 @@ def _strategy(tree: Tree, given: Given) -> None:
         tree.setdefault("base", {}).setdefault("name", DEFAULT_BASE)
         if "data.channels" not in given:
             tree["data"]["channels"] = 3
+        if "data.image_size" not in given and (_side(tree) or 0) < SMALLEST_OF_BASES:
+            tree["data"]["image_size"] = list(BASE_SIZE)
     if strategy != "fine-tuning":
         _drop(training, "training", HEAD_KEYS, given)
         if isinstance(tree.get("base"), dict):
@@ -97,7 +100,9 @@ def _split(tree: Tree, given: Given, usual: Tree) -> None:
         room = max(1.0 - sum(split[part] for part in own), 0.0)
         scale = min(1.0, room / (sum(told.values()) / whole)) if any(told.values()) else 1.0
         if usual_counts or scale < 1:
-            told = {k: math.floor(1e6 * share / whole * scale) / 1e6 for k, share in told.items()}
+            told = {
+                k: math.floor(1e6 * share / whole * scale + 1e-6) / 1e6 for k, share in told.items()
+            }
     tree["data"]["split"] = {**split, **told}
 
 

@@ -32,6 +32,7 @@ BOOK_SPLIT: Tree = {"train": 1000, "validation": 500, "test": 500}
 SMALLEST_OWN_SIZE, LARGEST_OWN_SIZE = 16, 160
 
 DEFAULT_BASE = "vgg16"
+BASE_SIZE = (160, 160)
 # What fine-tuning trains first: the most specific part of each base.
 TOP_BLOCKS = {
     "vgg16": ["block5"],
@@ -172,7 +173,7 @@ def _convnet_augmented(facts: DataFacts) -> Tree:
 
 def _base_data(facts: DataFacts) -> Tree:
     """160 x 160 in colour: a size that there are MobileNetV2 weights for, close to the book's."""
-    return {"image_size": [160, 160], "channels": 3}
+    return {"image_size": list(BASE_SIZE), "channels": 3}
 
 
 def _feature_extraction(facts: DataFacts) -> Tree:

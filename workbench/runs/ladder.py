@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -169,14 +170,13 @@ def left_to_do(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
 
 
 def specs_left_to_do(workspace: Workspace, ladder: Ladder) -> list[tuple[str, ExperimentSpec]]:
-    """Preset and spec of the rungs that `start` would queue.
-
-    Raises:
-        UserError: the spec of one cannot be read.
-    """
+    """Preset and spec of the rungs that `start` would queue, but for specs that are damaged."""
     presets = {rung.run: rung.preset for rung in ladder.rungs}
-    left = left_to_do(workspace, ladder)
-    return [(presets[folder.name], read_spec(folder.spec_path)) for folder in left]
+    found = []
+    for folder in left_to_do(workspace, ladder):
+        with suppress(UserError):  # which this rung's own worker tells; the others go on
+            found.append((presets[folder.name], read_spec(folder.spec_path)))
+    return found
 
 
 def left_elsewhere(workspace: Workspace, ladder: Ladder) -> list[RunSummary]:

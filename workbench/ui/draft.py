@@ -121,29 +121,22 @@ class Draft:
         return parse_spec(self._tree(settings), WHERE)
 
     def defaults(self) -> dict[str, Any]:
-        """Every key that has an effect and its value if it were not set, {} without images.
-
-        What the preset chooses follows the settings: another base has other blocks to train, and
-        other filters have poolings of their own.
-        """
-        for settings in (self.settings, {k: v for k, v in self.settings.items() if k in BASE_KEYS}):
-            with suppress(UserError):
-                values = flat(spec_tree(self.with_settings(settings)))
-                values.update({key: None for key in OPTIONAL if key not in values})
-                own = flat(spec_tree(self.with_settings({})))
-                return {**values, **{key: self._unset(key, settings, own) for key in settings}}
-        return {}
-
-    def _unset(self, key: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
-        """The value of a key beside the other settings; the preset's own where that is none."""
-        others = {name: value for name, value in settings.items() if name != key}
+        """Every key that has an effect and what the preset says of it, {} without images."""
+        # Another base has other blocks: what is told of `trainable` is told of the chosen one.
+        chosen = {k: v for k, v in self.settings.items() if k in BASE_KEYS}
         with suppress(UserError):
-            return flat(spec_tree(self.with_settings(others))).get(key)
-        return own.get(key)
+            values = flat(spec_tree(self.with_settings(chosen)))
+            values.update({key: None for key in OPTIONAL if key not in values})
+            own = flat(spec_tree(self.with_settings({})))
+            return {**values, **{key: own[key] for key in chosen if key in own}}
+        return {}
 
     def values(self) -> dict[str, Any]:
         """Every key that has an effect, with its value; settings that do not fit included."""
-        return {key: self.settings.get(key, value) for key, value in self.defaults().items()}
+        values = self.defaults()
+        with suppress(UserError):  # what follows the settings is not what it is by itself
+            values |= flat(spec_tree(self.spec()))
+        return {key: self.settings.get(key, value) for key, value in values.items()}
 
     def _kept(self) -> dict[str, Any]:
         """The settings that still fit after another preset was chosen: as many as can be."""
@@ -227,11 +220,9 @@ class Draft:
             settings.pop("base.trainable", None)  # the blocks of another network
         self.settings = settings
         defaults = self.defaults()
-        self.settings = {
-            key: value
-            for key, value in settings.items()
-            if key in defaults and not _same(value, defaults[key])
-        }
+        known = {key: value for key, value in settings.items() if key in defaults}
+        own = {key: value for key, value in known.items() if not _same(value, defaults[key])}
+        self.settings = own if self._meaning(own) == self._meaning(known) else known
         if "base.name" in defaults:
             self.base = {key: self.settings[key] for key in BASE_KEYS if key in self.settings}
         self.settled -= {"strategy", "layers"}
@@ -240,7 +231,20 @@ class Draft:
     def take_spec(self, spec: ExperimentSpec) -> None:
         """The settings that make this spec, which grew from the same preset and images."""
         new = {**dict.fromkeys(OPTIONAL), **flat(spec_tree(spec))}
+        before = self.settings
         self.take({k: v for k, v in new.items() if k not in FIXED})
+        for key in [key for key in self.settings if key not in before]:
+            without = {name: value for name, value in self.settings.items() if name != key}
+            if self._meaning(without) == self._meaning(self.settings):  # it follows another one
+                self.settings = without
+        self.save()
+
+    def _meaning(self, settings: Mapping[str, Any]) -> ExperimentSpec | str:
+        """The spec that settings make, or what is wrong with them."""
+        try:
+            return self.with_settings(settings)
+        except UserError as error:
+            return plain_message(error)
 
     def settle(self, step: str) -> None:
         """A step is done with."""
