@@ -73,4 +73,6 @@ _CHECKUPS: "WeakKeyDictionary[App[object], Checkup]" = WeakKeyDictionary()
 
 def checkup(app: App[object]) -> Checkup:
     """The check of an app."""
-    return _CHECKUPS.setdefault(app, Checkup())
+    if (found := _CHECKUPS.get(app)) is None:
+        found = _CHECKUPS[app] = Checkup()
+    return found

@@ -80,7 +80,8 @@ class RunFeed:
             self._views.pop(gone, None)
             changed = True
         for name, folder in folders.items():
-            watch = self._watches.setdefault(name, RunWatch(folder))
+            if (watch := self._watches.get(name)) is None:
+                watch = self._watches[name] = RunWatch(folder)  # which reads the spec
             if watch.look() or name not in self._views:
                 self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
                 changed = True
