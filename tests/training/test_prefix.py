@@ -90,6 +90,7 @@ def test_the_network_sees_batches_of_one_shape_alone(alone: bool, batch: int) ->
 
 
 def test_outputs_of_single_images_and_of_batches_are_kept_apart() -> None:
-    model = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(name="cut")])
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, layers.Flatten(name="cut")(inputs))
     assert Prefix(model, "cut").identity == ""
     assert Prefix(model, "cut", alone=False).identity == f"batches of {CHUNK}"
