@@ -112,7 +112,17 @@ def test_runs_are_completed_by_name(types: Type, tmp_path: Path) -> None:
             "training.epoch: unknown key. Did you mean 'epochs'?",
         ),
         (
-            ("train", "--preset", "convnet", "--data", "photos", "--set", "data.image_size=[8,8]"),
+            (
+                "train",
+                "--preset",
+                "convnet",
+                "--data",
+                "photos",
+                "--set",
+                "data.image_size=[8,8]",
+                "--set",
+                "model.filters=[32,64,64,64]",
+            ),
             "does not fit any more",
         ),
         (("train", "--preset", "convnet", "--data", "photos", "--name", "a/b"), "name: received"),

@@ -144,6 +144,7 @@ def test_what_cannot_be_is_refused(types: Types, words: tuple[str, ...], reason:
 def test_weights_of_ones_own_are_found_from_anywhere(
     types: Types, asked: list[dict[str, Any]], tmp_path: Path
 ) -> None:
+    (tmp_path / "mine.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     types("depth", "--data", "photos", "--weights", "mine.h5")
     assert asked[0]["variants"][0]["spec"]["base"]["weights"] == str(tmp_path / "mine.h5")
     told = types("depth", "--data", "photos", "--weights", "random")

@@ -48,11 +48,12 @@ def test_weights_that_are_none_are_refused_and_nothing_is_lost(person: Person) -
     page = person.workspace / "page.h5"
     page.write_text("<html>please log in</html>")
     refused = person.types(*extraction, "--weights", "page.h5", expect=2)
-    assert "error: photos-1 failed." in refused
-    assert "page.h5" in refused
+    assert "page.h5 is no weights file" in refused
     assert page.read_text() == "<html>please log in</html>"
     missing = person.types(*extraction, "--weights", "none.h5", expect=2)
+    assert "There is no file of weights" in missing
     assert "none.h5" in missing
+    assert not (person.workspace / "saved_models").exists()
 
 
 def test_the_plan_is_told_before_anything_runs(person: Person) -> None:

@@ -126,10 +126,12 @@ def _gone_on_with(
         say(f"{folder.name} is finished; there is nothing left to do.", err=True)
         return state.word
     _note_differences(workspace, folder, given)
+    if state.resumable or state.elsewhere:
+        look_before_resume(read_spec(folder.spec_path))
+        state = summarise(folder).state  # another start may have been quicker than all that
     if not (state.resumable or state.elsewhere):
         say(f"run    {folder.name} is at work: {state.word}", err=True)
         return state.word
-    look_before_resume(read_spec(folder.spec_path))
     try:
         launch(folder, resume=True, queue=queue, environment=environment)
     except RunLocked:  # another start was quicker

@@ -4,23 +4,16 @@ import importlib.metadata
 from collections.abc import Mapping
 
 from workbench.machine.facts import Backends
-from workbench.machine.keras_settings import read_settings
+from workbench.machine.keras_settings import named_backend, read_settings
 
-DEFAULT = "tensorflow"
 TRAINABLE = ("tensorflow", "jax", "torch")
-VARIABLE = "KERAS_BACKEND"
 
 
 def read_backends(environment: Mapping[str, str]) -> Backends:
     """Versions from the packages' own descriptions, and the backend that Keras will take."""
     found = {package: installed_version(package) for package in TRAINABLE}
     settings = read_settings(environment)
-    if by_variable := environment.get(VARIABLE):
-        chosen, named_by = by_variable, VARIABLE
-    elif settings.backend:
-        chosen, named_by = settings.backend, str(settings.path)
-    else:
-        chosen, named_by = DEFAULT, ""
+    chosen, named_by = named_backend(environment)
     return Backends(
         chosen=chosen,
         named_by=named_by,
@@ -34,7 +27,7 @@ def read_backends(environment: Mapping[str, str]) -> Backends:
 
 def chosen_backend(environment: Mapping[str, str]) -> str:
     """KERAS_BACKEND, else what stands in Keras's own settings file, else TensorFlow."""
-    return environment.get(VARIABLE) or read_settings(environment).backend or DEFAULT
+    return named_backend(environment)[0]
 
 
 def installed_version(package: str) -> str | None:

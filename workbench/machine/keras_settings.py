@@ -15,6 +15,7 @@ from typing import Any
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import one_of, safe_text
 
+DEFAULT, VARIABLE = "tensorflow", "KERAS_BACKEND"
 FLOATS = ("float16", "float32", "float64")
 ORDERS = ("channels_last", "channels_first")
 _SHARED = "/tmp"  # where Keras goes whose home cannot be written
@@ -53,8 +54,16 @@ def read_settings(environment: Mapping[str, str]) -> KerasSettings:
     if not isinstance(told, dict):
         return KerasSettings(path, fault="it holds no table of settings")
     backend = told.get("backend", "")
-    fault = _fault(told, backend_counts=not environment.get("KERAS_BACKEND"))
+    fault = _fault(told, backend_counts=not environment.get(VARIABLE))
     return KerasSettings(path, backend if isinstance(backend, str) else "", fault)
+
+
+def named_backend(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the backend that Keras will take, and the variable or file that names it, or ""."""
+    if chosen := environment.get(VARIABLE):
+        return chosen, VARIABLE
+    settings = read_settings(environment)
+    return (settings.backend, str(settings.path)) if settings.backend else (DEFAULT, "")
 
 
 def settings_path(environment: Mapping[str, str]) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.errors import UserError
-from workbench.machine.backends import DEFAULT, read_backends
+from workbench.machine.keras_settings import DEFAULT, named_backend
 from workbench.text import safe_text
 
 # Above this the probabilities of an exported model are not those of the run's: all formats hold
@@ -96,11 +96,11 @@ def check_formats(names: Sequence[str]) -> None:
     Raises:
         UserError: a package is missing, or the backend cannot write it.
     """
-    backends = read_backends(os.environ)
+    backend, named_by = named_backend(os.environ)
     for name in names:
         wanted = FORMATS[name]
-        if wanted.tensorflow and backends.chosen != DEFAULT:
-            is_set = f"{safe_text(backends.named_by)} is {safe_text(backends.chosen, 40)}"
+        if wanted.tensorflow and backend != DEFAULT:
+            is_set = f"{safe_text(named_by)} is {safe_text(backend, 40)}"
             raise UserError(
                 f"{wanted.title} is written by Keras on TensorFlow; {is_set}.",
                 "Give the command with KERAS_BACKEND=tensorflow: a model of the workbench opens on "

@@ -17,9 +17,10 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
-from workbench.machine.backends import DEFAULT, chosen_backend
+from workbench.machine.backends import chosen_backend
 from workbench.machine.check import look_at_gpus
 from workbench.machine.gpus import AUTO, NONE
+from workbench.machine.keras_settings import DEFAULT
 from workbench.runs.folder import RunFolder
 from workbench.runs.warm import LONGEST_ORDER
 from workbench.training.environment import prepare_environment
