@@ -1,17 +1,21 @@
 """Driving the app in tests: a workspace, and waiting for what has to come."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from patience import GUARD
 from textual.pilot import Pilot
 
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 
-LOOKS = 1000  # at most; each waits for the app to be idle and a moment more
-MOMENT = 0.02  # seconds
+MOMENT = 0.02  # seconds between two looks, beside what the app takes until it is idle
+
+# A key press waits until all widgets have heard of it; Textual itself gives up after half a minute.
+Pilot._wait_for_screen.__defaults__ = (GUARD,)
 
 Play = Callable[[WorkbenchApp, Pilot[Any]], Awaitable[None]]
 
@@ -47,7 +51,8 @@ async def until(
 
     An app that ends while a screen is being built would leave it looking for the rest.
     """
-    for _ in range(LOOKS):
+    guard = time.monotonic() + GUARD
+    while time.monotonic() < guard:
         await pilot.pause(MOMENT)
         if condition() and pilot.app.screen.is_mounted:
             return

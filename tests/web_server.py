@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from patience import GUARD
+
 
 @dataclass
 class WebServer:
@@ -67,7 +69,7 @@ def web_server() -> Iterator[WebServer]:
             self.head(206 if start else 200, head)
             if fault == "stall":
                 self.wfile.flush()
-                web.closing.wait(30)
+                web.closing.wait(GUARD)
             elif fault[:1] == ("drop",):
                 self.wfile.write(body[: fault[1]])
             else:

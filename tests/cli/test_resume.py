@@ -173,7 +173,7 @@ def on_a_terminal(typist: Typist) -> Ring:
             if not some:
                 break
             told += some
-        shown.wait(timeout=60)
+        shown.wait()
         os.close(ours)
         return told.decode()
 

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import wait_until
 from PIL import Image
 from typist import Typist
 
@@ -20,7 +19,6 @@ from workbench.runs.launch import request_stop
 from workbench.runs.lock import is_locked
 from workbench.runs.reader import read_events
 
-PATIENCE = 60.0  # seconds
 LINE = ("train", "--preset", "dense", "--data", "photos", "--name", "night", "--resume-on-start")
 
 
@@ -46,15 +44,8 @@ def kinds(folder: RunFolder) -> list[str]:
     return [event["event"] for event in read_events(folder.events_path)]
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
 def told_by(process: subprocess.Popen[str], expect: int) -> str:
-    told = "".join(process.communicate(timeout=PATIENCE))
+    told = "".join(process.communicate())
     assert "Traceback" not in told
     assert process.returncode == expect, told
     return told
@@ -94,7 +85,7 @@ def test_sigterm_has_the_worker_save_and_the_next_start_goes_on(
     typist: Typist, night: RunFolder
 ) -> None:
     process = typist.start(*LINE, worker="wait")
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     process.send_signal(signal.SIGTERM)
     assert "stopped; everything is saved" in told_by(process, expect=143)
     assert kinds(night)[-1] == "stopped"
@@ -124,10 +115,10 @@ def test_another_machine_is_believed_to_be_gone(typist: Typist) -> None:
 
 def test_a_second_start_watches_the_same_worker(typist: Typist, night: RunFolder) -> None:
     first = typist.start(*LINE, worker="wait")
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     second = typist.start(*LINE)
     assert second.stderr
-    until(lambda: "run    night is at work" in second.stderr.readline())
+    wait_until(lambda: "run    night is at work" in second.stderr.readline())
     request_stop(night)
     for process in (first, second):
         told_by(process, expect=0)
@@ -136,10 +127,10 @@ def test_a_second_start_watches_the_same_worker(typist: Typist, night: RunFolder
 
 def test_starts_at_the_same_moment_make_one_worker(typist: Typist, night: RunFolder) -> None:
     processes = [typist.start(*LINE, worker="wait") for _ in range(3)]
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     request_stop(night)
     for process in processes:
-        told = "".join(process.communicate(timeout=PATIENCE))
+        told = "".join(process.communicate())
         assert "Traceback" not in told
     lives = kinds(night)
     assert lives.count("launched") == lives.count("worker_started") == lives.count("stopped")
@@ -154,12 +145,12 @@ def test_it_stays_until_the_worker_is_gone(typist: Typist, night: RunFolder) -> 
 
 def test_ctrl_c_leaves_it_to_itself(typist: Typist, night: RunFolder) -> None:
     process = typist.start(*LINE, worker="wait")
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     process.send_signal(signal.SIGINT)
     assert "Detached; night trains on." in told_by(process, expect=0)
     assert is_locked(night.lock_path)
     request_stop(night)
-    until(lambda: not is_locked(night.lock_path))
+    wait_until(lambda: not is_locked(night.lock_path))
 
 
 def test_the_runs_own_spec_counts(typist: Typist, night: RunFolder) -> None:
@@ -200,10 +191,10 @@ def test_a_worker_cut_off_while_it_was_to_stop_goes_on_next_time(
     typist: Typist, night: RunFolder
 ) -> None:
     process = typist.start(*LINE, worker="deaf")
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     pid = read_events(night.events_path)[-1]["pid"]
     process.send_signal(signal.SIGTERM)
-    until(lambda: (night.control / "stop").exists())
+    wait_until(lambda: (night.control / "stop").exists())
     os.kill(pid, signal.SIGKILL)
     told_by(process, expect=143)
     typist.types(*LINE)
@@ -212,12 +203,12 @@ def test_a_worker_cut_off_while_it_was_to_stop_goes_on_next_time(
 
 def test_without_the_flag_sigterm_ends_the_watching_alone(typist: Typist, night: RunFolder) -> None:
     process = typist.start(*LINE[:-1], worker="wait")
-    until(lambda: begun(night))
+    wait_until(lambda: begun(night))
     process.send_signal(signal.SIGTERM)
     told_by(process, expect=-signal.SIGTERM)
     assert is_locked(night.lock_path)
     request_stop(night)
-    until(lambda: not is_locked(night.lock_path))
+    wait_until(lambda: not is_locked(night.lock_path))
     assert kinds(night)[-1] == "stopped"
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import damages
 from damages import Between
+from patience import wait_until
 
 Proceed = Callable[[], Any]
 Strike = Callable[[Proceed, Path], Any]  # given the run's folder; gives what the call returns
 
-PATIENCE = 60.0  # seconds that a worker waits to be told to go on
 HOUR = 3600.0
 
 
@@ -101,9 +101,7 @@ def _read_only(proceed: Proceed, folder: Path) -> Any:
 def _waits(proceed: Proceed, folder: Path) -> Any:
     """The worker lives on while the test does something to it."""
     damages.waiting(folder).touch()
-    deadline = time.monotonic() + PATIENCE
-    while damages.waiting(folder).exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not damages.waiting(folder).exists())
     return proceed()
 
 

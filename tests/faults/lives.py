@@ -3,13 +3,12 @@
 import hashlib
 import os
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from moments import STRIKES
+from patience import wait_until
 from PIL import Image
 from specs import IMAGES_OF_A_CLASS, SPECS
 
@@ -21,7 +20,6 @@ from workbench.runs.process import WORKER_MODULE
 from workbench.runs.reader import read_events
 from workbench.runs.state import summarise
 
-LONGEST_LIFE = 120.0  # seconds
 HERE = Path(__file__).parent
 
 
@@ -80,7 +78,9 @@ def begin(
     run: RunFolder, resume: bool = False, fault: str | None = None, moment: str | None = None
 ) -> int:
     """Starts a worker; gives its process id. Without a fault it is the plain one."""
-    environment = {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1])])
+    }
     if fault is None or moment is None:
         return launch(run, resume, environment=environment, module=WORKER_MODULE)
     environment |= {"FAULT": fault, "MOMENT": moment}
@@ -95,7 +95,7 @@ def wait_for_end(run: RunFolder, pid: int, before: int = 0) -> Life:
     """
     try:
         wait_until(lambda: not lives(pid))
-    except TimeoutError:
+    except AssertionError:
         os.kill(pid, signal.SIGABRT)  # faulthandler tells in worker.log where it was
         raise
     events = _events(run)[before:]
@@ -103,15 +103,6 @@ def wait_for_end(run: RunFolder, pid: int, before: int = 0) -> Life:
     kind = f" {events[-1].get('kind')}" if state.word == "failed" else ""
     told = " ".join(str(event.get(part, "")) for event in events for part in ("message", "hint"))
     return Life(state.word + kind, told, printed(run).count(STRIKES))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Looks again and again, as long as a life may take at most."""
-    deadline = time.monotonic() + LONGEST_LIFE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not so after {LONGEST_LIFE} seconds")
-        time.sleep(0.02)
 
 
 def printed(run: RunFolder) -> str:

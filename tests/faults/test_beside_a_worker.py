@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from cases import everything
 from conftest import Reference
-from lives import begin, live, lives, new_run, printed, wait_for_end, wait_until
+from lives import begin, live, lives, new_run, printed, wait_for_end
 from outcome import differences, outcome
+from patience import wait_until
 from person import Person
 
 from workbench.runs.launch import follow, launch

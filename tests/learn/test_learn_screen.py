@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up import EXAMPLES, results
+from patience import GUARD
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
@@ -88,7 +89,7 @@ def test_enter_tries_one_and_keeps_it(tmp_path: Path, monkeypatch: pytest.Monkey
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
         assert request["experiment"] == "pooling"
         on_event({"event": "progress", "phase": "train", "done": 3, "total": 60})
-        assert going_on.wait(30)
+        assert going_on.wait(GUARD)
         runs = {name: [run] * 3 for name, run in EXAMPLES["pooling"].items()}
         return {"images": {"train": 20, "validation": 8, "test": 12}, "runs": runs}
 
@@ -148,7 +149,7 @@ def test_leaving_the_screen_ends_the_worker(
         with subprocess.Popen(["sleep", "600"]) as process:
             on_start(process)
             on_event({"event": "progress", "phase": "train", "done": 1, "total": 60})
-            ended.append(process.wait(60))
+            ended.append(process.wait(GUARD))
         raise UserError("The worker for learn ended by signal SIGTERM.")
 
     answers(monkeypatch, answer)
@@ -169,7 +170,7 @@ def test_x_stops_what_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with subprocess.Popen(["sleep", "600"]) as process:
             on_start(process)
             on_event({"event": "progress", "phase": "train", "done": 1, "total": 60})
-            process.wait(60)
+            process.wait(GUARD)
         raise UserError("The worker for learn ended by signal SIGTERM.")
 
     answers(monkeypatch, answer)
@@ -205,7 +206,7 @@ def test_a_worker_that_comes_too_late_ends_at_once() -> None:
     stop.ask()
     with subprocess.Popen(["sleep", "600"]) as process:
         stop.started(process)
-        assert process.wait(60) == -15
+        assert process.wait(GUARD) == -15
 
 
 def test_other_images_and_seeds_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,7 +443,7 @@ def test_images_are_remembered_and_a_try_begins_at_the_top(
     going_on = threading.Event()
 
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
-        assert going_on.wait(30)
+        assert going_on.wait(GUARD)
         raise UserError("Enough.")
 
     answers(monkeypatch, answer)

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import GUARD
 
 from workbench.machine.facts import Decoding, Libraries, Nvml, Storage, System
 from workbench.machine.probe import Answer, run_probe
 from workbench.runs.process import worker_command
 
-PATIENCE = 60.0  # seconds; each takes about one at most
 GIB = 1 << 30
 
 
 def ask(*arguments: str, **environment: str) -> Answer:
     command = worker_command("workbench.machine.ask", *arguments)
-    return run_probe(command, PATIENCE, {**os.environ, **environment})
+    return run_probe(command, GUARD, {**os.environ, **environment})
 
 
 def told(answer: Answer) -> dict[str, Any]:

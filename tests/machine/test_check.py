@@ -1,11 +1,13 @@
-"""The whole check with probes that misbehave: it ends in time and says what happened."""
+"""The whole check with probes that misbehave: it comes to its end and says what happened."""
 
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from patience import GUARD
 
 from workbench.machine.check import LIMITS, Modules, Report, check
 from workbench.machine.figures import Shelf
@@ -13,7 +15,7 @@ from workbench.machine.gpus import CPU
 from workbench.paths import Workspace
 
 HERE = Path(__file__).parent
-SHORT = dict.fromkeys(LIMITS, 2.0) | {"framework": 30.0, "decoding": 30.0}
+PATIENT = dict.fromkeys(LIMITS, GUARD)
 
 FAKE_PYNVML = """
 class NVMLError(Exception):
@@ -31,7 +33,9 @@ def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
 """
 
 
-def run(tmp_path: Path, init: str = "pass", **variables: str) -> Report:
+def run(
+    tmp_path: Path, init: str = "pass", limits: Mapping[str, float] = PATIENT, **variables: str
+) -> Report:
     """Checks with a fake NVML that begins with `init` and the fake backend."""
     (tmp_path / "pynvml.py").write_text(FAKE_PYNVML.format(init=init))
     path = os.pathsep.join([str(tmp_path), str(HERE), str(HERE.parents[1])])
@@ -43,7 +47,7 @@ def run(tmp_path: Path, init: str = "pass", **variables: str) -> Report:
     }
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     modules = Modules(framework="fake_backend")
-    return check(Workspace(tmp_path), environment=environment, limits=SHORT, modules=modules)
+    return check(Workspace(tmp_path), environment=environment, limits=limits, modules=modules)
 
 
 def findings(report: Report) -> set[str]:
@@ -53,7 +57,7 @@ def findings(report: Report) -> set[str]:
 
 
 def test_a_driver_that_hangs(tmp_path: Path) -> None:
-    report = run(tmp_path, init="import time; time.sleep(600)")
+    report = run(tmp_path, "import signal; signal.pause()", PATIENT | {"nvml": 1.0})
     assert report.facts.outcomes["nvml"].status == "hung"
     assert report.facts.nvml is None
     assert "nvml-hung" in findings(report)

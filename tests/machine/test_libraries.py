@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy.random._common
 import pytest
+from patience import GUARD
 
 from workbench.machine import libraries as module
 from workbench.machine.facts import Libraries, Wheel
@@ -16,6 +17,12 @@ CLEAN = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_P
 # A shared library that is surely here, as a Python extension is one.
 WORKING = Path(numpy.random._common.__file__)
 BROKEN = "this is no library\n" * 100
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library may take as long as it likes, until a test says otherwise."""
+    monkeypatch.setattr(module, "LOAD_SECONDS", GUARD)
 
 
 def shadow(folder: Path, name: str) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from patience import GUARD
 
 from workbench.machine.live import gauges
 
@@ -15,7 +16,7 @@ def _find_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_box() -> None:
     looks = gauges()
-    look = next(looks)
+    look = next(look for look in looks if not look.silent)  # its start may be slow
     looks.close()
     assert 0 <= look.box["cpu"] <= 100
     assert 0 < look.box["memory_used"] < look.box["memory_total"]
@@ -35,4 +36,4 @@ def test_silence_is_told_with_the_last_look() -> None:
 
 def test_they_end_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_LIVE", "end")
-    assert [look.silent for look in gauges("fake_live", patience=60)] == [0.0]
+    assert [look.silent for look in gauges("fake_live", patience=GUARD)] == [0.0]

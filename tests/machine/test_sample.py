@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from patience import GUARD
 
 from workbench.machine.sample import GpuGauge, Sample, Sampler, box_gauges
 
-PATIENCE = 30.0  # seconds
 GIB = 2**30
 
 
@@ -76,7 +76,7 @@ def test_samples_come_until_the_block_ends(tmp_path: Path) -> None:
             enough.set()
 
     with Sampler(tell, tmp_path, GpuGauge("GPU-1", FakeNvml()), seconds=0.001):
-        assert enough.wait(PATIENCE)
+        assert enough.wait(GUARD)
     count = len(heard)
     (sample, *_) = heard
     assert sample["gpu"] == FULL
@@ -99,6 +99,6 @@ def test_a_full_disk_or_a_lost_folder_does_not_end_the_sampling(tmp_path: Path) 
         raise OSError(28, "No space left on device")
 
     with Sampler(tell, tmp_path / "gone", seconds=0.001):
-        assert enough.wait(PATIENCE)
+        assert enough.wait(GUARD)
     assert calls[0]["disk_free"] is None
     assert calls[0]["gpu"] is None

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from patience import GUARD
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked
 from workbench.runs.reader import read_events
 from workbench.runs.warm import WarmWorker
-
-PATIENCE = 30  # seconds
 
 
 @pytest.fixture
@@ -137,5 +136,5 @@ def test_it_ends_with_who_started_it(fake_path: str) -> None:
         ended = os.pidfd_open(pid)
         holder.kill()
         holder.wait()
-    assert select.select([ended], [], [], PATIENCE)[0]
+    assert select.select([ended], [], [], GUARD)[0]
     os.close(ended)

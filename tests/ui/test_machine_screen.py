@@ -17,6 +17,7 @@ from machine_facts import (
     process,
 )
 from machine_facts import libraries as cuda_libraries
+from patience import GUARD
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
@@ -66,7 +67,7 @@ class FakeCheck:
     def __call__(self, workspace: Any, *, measure: bool, progress: Any) -> Report:
         self.calls.append(measure)
         progress("read images", 1, 3)
-        assert self.released.wait(60)
+        assert self.released.wait(GUARD)
         self.ended = True
         if isinstance(self.answer, Exception):
             raise self.answer

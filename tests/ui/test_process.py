@@ -2,14 +2,10 @@
 
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-
-PATIENCE = 60.0  # seconds
 
 
 def test_opening_the_app_imports_no_training() -> None:
@@ -20,7 +16,7 @@ def test_opening_the_app_imports_no_training() -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
 
@@ -28,7 +24,7 @@ def test_opening_the_app_imports_no_training() -> None:
 def test_without_a_terminal_help_is_printed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "workbench"],
-        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert done.returncode == 0
@@ -49,18 +45,18 @@ def test_a_hang_up_ends_the_app(tmp_path: Path) -> None:
         assert _read_until(master, b"No runs yet")
         os.kill(process.pid, signal.SIGHUP)
         os.close(master)
-        assert process.wait(PATIENCE) == 128 + signal.SIGHUP
+        assert process.wait() == 128 + signal.SIGHUP
     finally:
         process.kill()
         process.wait()
 
 
 def _read_until(descriptor: int, wanted: bytes) -> bool:
-    """Reads what is drawn until it holds something; False where that does not come."""
+    """Reads what is drawn until it holds something; False where the app ends before."""
     seen = b""
-    deadline = time.monotonic() + PATIENCE
-    while wanted not in seen and time.monotonic() < deadline:
-        ready, _, _ = select.select([descriptor], [], [], 1.0)
-        if ready:
+    while wanted not in seen:
+        try:
             seen += os.read(descriptor, 65536)
-    return wanted in seen
+        except OSError:  # nobody draws any more
+            return False
+    return True

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from draw_screens import plain
 from machine_facts import GIB, gpu, healthy, process
+from patience import GUARD
 from PIL import Image
 from rich.cells import cell_len
 from textual.pilot import Pilot
@@ -75,7 +76,7 @@ KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
 HINT = f"Meant to be so? {UPDATE}=1 python -m pytest tests/ui/test_snapshots.py"
 SIZES = ((80, 24), (120, 40))
-LOOKS, MOMENT, CALM = 400, 0.03, 5  # at most; seconds; still for so many looks is settled
+MOMENT, CALM = 0.03, 5  # seconds; still for so many looks is settled
 NOW = 1_772_445_600.0
 HOUR, DAY = 3600.0, 86400.0
 RUNNING = "1 at work"
@@ -376,7 +377,8 @@ async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str
     """The lines once they have these words in them and do not change any more."""
     before: list[str] = []
     calm = 0
-    for _ in range(LOOKS):
+    guard = time.monotonic() + GUARD
+    while time.monotonic() < guard:
         await pilot.pause(MOMENT)
         lines = characters(app)
         there = all(some in "\n".join(lines) for some in words)

@@ -5,6 +5,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from patience import GUARD
 from test_results_screen import figures, make_run, open_results, shown
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -112,7 +113,7 @@ def test_what_is_asked_for_meanwhile_waits_for_its_turn(
 
     def make(title: str) -> Make:
         def make(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
-            assert goes_on.wait(30)
+            assert goes_on.wait(GUARD)
             made.append(title)
             return f"/home/ada/{title}\nmore of it"
 
@@ -146,7 +147,7 @@ def test_leaving_tells_what_is_not_made_any_more(
     made: list[str] = []
 
     def make(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
-        assert goes_on.wait(30)
+        assert goes_on.wait(GUARD)
         made.append(run.name)
         return "done"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import GUARD
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from ui_pilot import drive, until
@@ -190,7 +191,7 @@ def test_what_came_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
         on_start(process)
         on_event({"event": "progress", "phase": "trials", "done": 1, "total": 20})
         on_event(trial_event(1, 0.7, [64]))
-        assert process.ended.wait(60)
+        assert process.ended.wait(GUARD)
         raise UserError("The worker for search ended by a signal.")
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
@@ -219,7 +220,7 @@ def test_leaving_ends_the_worker(tune: Callable[..., None]) -> None:
         job: str, request: dict[str, Any], on_event: Any, on_start: Any
     ) -> dict[str, Any]:  # fmt: skip
         on_start(process)
-        assert process.ended.wait(60)
+        assert process.ended.wait(GUARD)
         raise UserError("The worker for find-rate ended by a signal.")
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:

@@ -5,12 +5,12 @@ import pty
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from patience import wait_until
 from person import Person
 
 from workbench.runs.folder import RunFolder
@@ -20,8 +20,6 @@ pytestmark = [
     pytest.mark.worker,
     pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed"),
 ]
-LOOKS = 1200  # at most
-MOMENT = 0.1  # seconds
 
 
 @dataclass
@@ -42,11 +40,7 @@ class Tmux:
 
     def until(self, words: str, what: str = "") -> None:
         """Waits until the pane shows words; pressing nothing."""
-        for _ in range(LOOKS):
-            if words in self.screen():
-                return
-            time.sleep(MOMENT)
-        raise AssertionError(f"{what or words} in vain:\n{self.screen()}")
+        wait_until(lambda: words in self.screen(), what or words)
 
     def attach(self) -> "tuple[subprocess.Popen[bytes], int]":
         """A client in a terminal of its own, as ssh would give it one."""

@@ -191,13 +191,14 @@ def _resume(workspace: Workspace, chosen: "Ladder", on_finish: str | None) -> No
 
 
 def _stop(workspace: Workspace, chosen: "Ladder") -> None:
+    from workbench.machine.quiet_clock import QuietClock
     from workbench.runs.ladder import ask_to_stop
     from workbench.runs.lock import is_locked
 
     asked = ask_to_stop(workspace, chosen)
-    deadline = time.monotonic() + STOP_SECONDS
+    clock = QuietClock()
     while working := [folder.name for folder in asked if is_locked(folder.lock_path)]:
-        if time.monotonic() > deadline:
+        if clock.read() > STOP_SECONDS:
             raise UserError(f"Asked to stop, but still at work: {', '.join(working)}.")
         time.sleep(0.1)
     if asked:

@@ -90,6 +90,7 @@ def attach(workspace: Workspace, run: str, as_json: bool) -> None:
 @in_workspace
 def stop(workspace: Workspace, run: str) -> None:
     """Ask a run to save a checkpoint and end; `resume` goes on from there."""
+    from workbench.machine.quiet_clock import QuietClock
     from workbench.runs.folder import find_run
     from workbench.runs.launch import request_stop
     from workbench.runs.lock import is_locked
@@ -101,9 +102,9 @@ def stop(workspace: Workspace, run: str) -> None:
         where = f" ({state.detail})" if state.detail else ""
         raise UserError(f"{folder.name} is not running here: it is {state.word}{where}.")
     request_stop(folder)
-    deadline = time.monotonic() + STOP_SECONDS
+    clock = QuietClock()
     while is_locked(folder.lock_path):
-        if time.monotonic() > deadline:
+        if clock.read() > STOP_SECONDS:
             raise UserError(
                 f"{folder.name} was asked to stop but still works; it stops after its step."
             )

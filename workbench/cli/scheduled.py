@@ -16,6 +16,7 @@ from workbench.cli.show import say
 from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.machine.preflight import look_before_resume
+from workbench.machine.quiet_clock import QuietClock
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.host import this_host
@@ -143,8 +144,8 @@ def _gone_on_with(
 
 def _wait_for_last_words(folder: RunFolder) -> None:
     """A worker that has told its end is there for a moment more."""
-    deadline = time.monotonic() + LAST_WORDS_SECONDS
-    while is_locked(folder.lock_path) and time.monotonic() < deadline:
+    clock = QuietClock()
+    while is_locked(folder.lock_path) and clock.read() < LAST_WORDS_SECONDS:
         if summarise(folder).state.word not in ("stopped", "failed"):
             return
         time.sleep(0.1)

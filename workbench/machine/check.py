@@ -38,7 +38,8 @@ from workbench.progress import Progress, silent
 from workbench.runs.process import worker_command
 
 ASK = "workbench.machine.ask"
-# Seconds. A probe of a healthy box takes a tenth of its limit; a compiler on a new GPU needs more.
+# Seconds, as `run_probe` counts them. A probe of a healthy box takes a tenth of its limit; a
+# compiler on a new GPU needs more.
 LIMITS = {
     "nvml": 10.0,
     "libraries": 15.0,

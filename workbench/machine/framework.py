@@ -1,7 +1,6 @@
 """Asks the backend of Keras, and goes on behind a step that ended its process."""
 
 import os
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -33,7 +32,7 @@ def ask_framework(
     faulty does in TensorFlow, each is tried again with no other in sight.
 
     Args:
-        limit: seconds for all of it.
+        limit: seconds for all of it (see `run_probe`).
         known: names of devices that need not be measured.
         module: what is run; tests have backends of their own.
 
@@ -49,7 +48,7 @@ def ask_framework(
         **environment,
         "TF_CPP_MIN_LOG_LEVEL": "0",
     }
-    asked = _Asked(module, time.monotonic() + limit, limit * FIRST_SHARE, tuple(known))
+    asked = _Asked(module, limit, limit * FIRST_SHARE, tuple(known))
     asked.ask(shown)
     if asked.one_blocks_all:
         asked.ask_each_alone(shown)
@@ -61,14 +60,14 @@ class _Asked:
     """The answers of one process after the other.
 
     Attributes:
-        deadline: monotonic seconds at which all has to be over.
+        left: seconds of the limit that are left.
         longest: seconds that one process may take, so that one that hangs leaves time for others.
         merged: the answers so far.
         outcomes: of each process.
     """
 
     module: str
-    deadline: float
+    left: float
     longest: float
     known: tuple[str, ...]
     merged: dict[str, Any] = field(default_factory=dict)
@@ -119,12 +118,13 @@ class _Asked:
 
     def _start(self, environment: Mapping[str, str], skip: list[str]) -> Answer | None:
         """One process; None where there is no time left for it."""
-        left = min(self.deadline - time.monotonic(), self.longest)
-        if left <= 0:
+        if self.left <= 0:
             return None
         skipped = [word for step in skip for word in ("--skip", step)]
         given = [word for name in self.known for word in ("--known", name)]
-        answer = run_probe(worker_command(self.module, *skipped, *given), left, environment)
+        command = worker_command(self.module, *skipped, *given)
+        answer = run_probe(command, min(self.left, self.longest), environment)
+        self.left -= answer.counted
         self.outcomes.append(answer.outcome)
         return answer
 

@@ -16,6 +16,7 @@ from typing import Any
 from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.facts import Libraries, Library, Wheel
 from workbench.machine.probe import run_probe
+from workbench.machine.quiet_clock import LEAST_SHARE
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import safe_text
 
@@ -154,7 +155,7 @@ def _in_child(
     script: str, environment: Mapping[str, str], *arguments: str
 ) -> tuple[dict[str, Any], str]:
     """What a script answered, and words such as "crashed by signal SIGSEGV" where it did not."""
-    alarm = str(int(LOAD_SECONDS) + 1)
+    alarm = str(int(LOAD_SECONDS / LEAST_SHARE) + 1)  # beyond its limit, however crowded it is
     command = [sys.executable, "-I", "-S", "-c", script, alarm, *arguments]
     answer = run_probe(command, LOAD_SECONDS, environment)
     if answer.lines:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.machine.facts import Outcome, Status
+from workbench.machine.quiet_clock import QuietClock
 from workbench.runs.process import WORKING_FOLDER, exit_in_words
 from workbench.text import safe_lines, safe_text
 
@@ -27,10 +28,15 @@ _CHUNK = 64 << 10  # bytes; what a pipe holds
 
 @dataclass(frozen=True)
 class Answer:
-    """How a probe went and the JSON objects that it answered; whatever ended it, those are kept."""
+    """How a probe went and the JSON objects that it answered; whatever ended it, those are kept.
+
+    Attributes:
+        counted: seconds of its limit that it used up; fewer than it took on a crowded machine.
+    """
 
     outcome: Outcome
     lines: tuple[dict[str, Any], ...] = ()
+    counted: float = 0.0
 
 
 def run_probe(
@@ -46,11 +52,11 @@ def run_probe(
     Args:
         command: gets `--answer-fd N` appended, the descriptor of the pipe for its answer. What it
             prints is kept for the case that something goes wrong. Paths in it absolute.
-        limit: seconds.
+        limit: seconds, as a machine counts them that does nothing else (see `QuietClock`).
         environment: all its variables; None for those of this process.
         cancelled: once set, the process is ended as at its limit: nobody waits for it any more.
     """
-    began = time.monotonic()
+    began, clock = time.monotonic(), QuietClock()
     heard = _Heard()
     with ExitStack() as stack:
         try:
@@ -59,14 +65,14 @@ def run_probe(
             words = f"to start: {safe_text(error.strerror or error)}"
             return Answer(Outcome(status="failed", detail=words, seconds=_since(began)))
         try:
-            cut = _wait(process, pipes, heard, began + limit, cancelled or threading.Event())
+            cut = _wait(process, pipes, heard, clock, limit, cancelled or threading.Event())
         finally:
             _end(process)
         _listen(pipes, heard, time.monotonic() + REST_SECONDS)
     lines, garbled = _objects(heard.answer)
     status, detail = _outcome(process.returncode, cut, limit, heard, garbled)
     told = Outcome(status=status, detail=detail, stderr=heard.words, seconds=_since(began))
-    return Answer(told, lines)
+    return Answer(told, lines, clock.read())
 
 
 class _Heard:
@@ -145,17 +151,18 @@ def _wait(
     process: subprocess.Popen[bytes],
     pipes: selectors.BaseSelector,
     heard: _Heard,
-    deadline: float,
+    clock: QuietClock,
+    limit: float,
     cancelled: threading.Event,
 ) -> Status | None:
     """Listens until the process ends: None; or has to be ended: "hung" or "flooded"."""
     while not _has_ended(process):
         if heard.flood:
             return "flooded"
-        now = time.monotonic()
-        if now >= deadline or cancelled.is_set():
+        left = limit - clock.read()
+        if left <= 0 or cancelled.is_set():
             return "hung"
-        _listen_once(pipes, min(_TICK_SECONDS, deadline - now))
+        _listen_once(pipes, min(_TICK_SECONDS, left))
     return None
 
 
@@ -169,13 +176,20 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _listen(pipes: selectors.BaseSelector, heard: _Heard, deadline: float) -> None:
-    """Takes what is left in the pipes; a process in a group of its own may hold them open."""
-    while pipes.get_map() and not heard.flood and (left := deadline - time.monotonic()) > 0:
-        _listen_once(pipes, left)
+    """Takes what is left in the pipes; a process in a group of its own may hold them open.
+
+    What lies in them is taken also where this process was kept from running until the deadline.
+    """
+    while pipes.get_map() and not heard.flood:
+        left = deadline - time.monotonic()
+        if not _listen_once(pipes, max(left, 0.0)) and left <= 0:
+            return
 
 
-def _listen_once(pipes: selectors.BaseSelector, seconds: float) -> None:
-    for key, _ in pipes.select(seconds):
+def _listen_once(pipes: selectors.BaseSelector, seconds: float) -> bool:
+    """True where a pipe had something to say, if only that it was closed."""
+    ready = pipes.select(seconds)
+    for key, _ in ready:
         take: Callable[[bytes], None] = key.data
         with suppress(BlockingIOError):
             chunk = os.read(key.fd, _CHUNK)
@@ -183,6 +197,7 @@ def _listen_once(pipes: selectors.BaseSelector, seconds: float) -> None:
                 take(chunk)
             else:
                 pipes.unregister(key.fd)
+    return bool(ready)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
