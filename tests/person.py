@@ -2,13 +2,21 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.runs.folder import RunFolder
+
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def signal_worker(run: RunFolder, number: signal.Signals) -> None:
+    """Send a signal to the worker of a run, such as to have it stand still for a while."""
+    os.kill(json.loads(run.worker_path.read_text())["pid"], number)
 
 
 @dataclass(frozen=True)

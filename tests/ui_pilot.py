@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 
+LOOK_SECONDS = 0.05  # between two looks of the app at its runs: no test has to wait for one
 MOMENT = 0.02  # seconds between two looks, beside what the app takes until it is idle
 
 # A key press waits until all widgets have heard of it; Textual itself gives up after half a minute.
@@ -38,6 +39,7 @@ def drive(folder: Path, play: Play, size: tuple[int, int] = (80, 24), **options:
 
     async def scene() -> None:
         app = WorkbenchApp(Workspace(folder), **options)
+        app.look_seconds = min(app.look_seconds, LOOK_SECONDS)
         async with app.run_test(size=size) as pilot:
             await play(app, pilot)
 

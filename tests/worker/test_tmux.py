@@ -4,6 +4,7 @@ import os
 import pty
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from patience import wait_until
-from person import Person
+from person import Person, signal_worker
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, request_stop
@@ -75,6 +76,8 @@ def test_a_terminal_that_goes_takes_neither_app_nor_training_along(
     assert os.read(terminal, 1)  # it draws
     tmux.press("d")
     tmux.until("epoch", "the demo in training")
+    run = RunFolder(person.workspace / "saved_models" / "demo-dense-1")
+    signal_worker(run, signal.SIGSTOP)  # it has not come to its end when the app has
     os.close(terminal)  # the connection breaks
     client.wait()
     tmux.until("epoch")  # the app is still there
@@ -83,11 +86,11 @@ def test_a_terminal_that_goes_takes_neither_app_nor_training_along(
     while b"demo-dense-1" not in seen:  # the new client gets the whole screen
         seen += os.read(terminal, 65536)
 
-    run = RunFolder(person.workspace / "saved_models" / "demo-dense-1")
     assert not run.model_path.exists()
     tmux("kill-pane")
     client.wait()
     os.close(terminal)
+    signal_worker(run, signal.SIGCONT)
     events = [event["event"] for event in follow(run)]
     assert events[-1] == "finished"
     assert run.model_path.exists()
