@@ -217,7 +217,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
         return runs[-1]
 
     monkeypatch.setattr("workbench.runs.start.start", start)
-    monkeypatch.setattr("workbench.cli.machine.look_before", lambda *_: None)
+    monkeypatch.setattr("workbench.machine.preflight.look_before_training", lambda *_: None)
     return runs
 
 

@@ -169,7 +169,7 @@ def test_the_train_command_says_all_that_was_given() -> None:
         None, "feature-extraction", "my photos", ("training.epochs=3",), "vgg16", "random", "n"
     )
     assert train_words(given, ("model.dense_units=[]",)) == [
-        "train", "--preset", "feature-extraction", "--data", "'my photos'", "--base", "vgg16",
+        "train", "--preset", "feature-extraction", "--data", "my photos", "--base", "vgg16",
         "--weights", "random", "--name", "n", "--set", "training.epochs=3",
-        "--set", "'model.dense_units=[]'",
+        "--set", "model.dense_units=[]",
     ]  # fmt: skip

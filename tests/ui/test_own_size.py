@@ -30,7 +30,7 @@ def test_help_has_the_width_of_the_terminal(tmp_path: Path, left_over: str) -> N
             told = terminal.until("Show this message")
             return max(map(len, told.splitlines()))
 
-    assert widest(COLUMNS=left_over, LINES="9") == widest() == 68
+    assert widest(COLUMNS=left_over, LINES="9") == widest() == 65
 
 
 def test_a_terminal_that_tells_no_size_has_that_of_the_variables(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_full_gpu_is_refused_before_anything_is_made(on_a_shared_box: Person) 
     person = on_a_shared_box
     big = ("--set", "model.dense_units=[8192]", "--set", "data.image_size=[96, 96]")
     printed = person.types(*PRESET, *big, "--gpu", "0", expect=2)
-    assert "note   Its memory is held by somebody (PID 4194304) 139.0 GiB" in printed
+    assert "Its memory is held by somebody (PID 4194304) 139.0 GiB" in printed
     assert "and GPU 0 has 0.0 GiB free" in printed
     assert "--gpu auto" in printed
     assert not (person.workspace / "saved_models").exists()

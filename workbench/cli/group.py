@@ -16,7 +16,7 @@ from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text, unencodable
 
 EXIT_ERROR = 2
-_TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()*?!#")  # by a shell these are taken for something else
+_TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # by a shell these are taken for something else
 EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
 
 

@@ -1,7 +1,6 @@
 """`workbench search`: random search over the head of feature extraction, on cached features."""
 
 import json
-import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -72,7 +71,7 @@ def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: 
 
 
 def train_words(given: Given, settings: Sequence[str]) -> list[str]:
-    """The words of `workbench train` for what was given, with further settings; for a shell."""
+    """The words of `workbench train` for what was given, with further settings."""
     words = ["train"]
     if given.file is not None:
         words.append(str(given.file))
@@ -83,7 +82,7 @@ def train_words(given: Given, settings: Sequence[str]) -> list[str]:
             words += [option, value]
     for setting in (*given.settings, *settings):
         words += ["--set", setting]
-    return [shlex.quote(word) for word in words]
+    return words
 
 
 def _line(trial: "Trial", trials: int) -> str:
