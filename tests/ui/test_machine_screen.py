@@ -86,7 +86,7 @@ class FakeGauges:
         try:
             while True:
                 yield self.look
-                time.sleep(0.01)
+                time.sleep(0.2)
         finally:
             self.open -= 1
 

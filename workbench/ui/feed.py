@@ -85,11 +85,18 @@ class RunFeed:
             if watch.look() or name not in self._views:
                 self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
                 changed = True
+        self._views = {name: self._views[name] for name in folders}
         return changed
 
     def views(self) -> Runs:
-        """All runs: those at work first, then by their beginning, the newest first."""
-        order = [self._views[name] for name in self._views]
+        """All runs: those at work first, then by their beginning, the newest first.
+
+        Of two that began in the same millisecond the one that was made last comes first, also where
+        it was deleted meanwhile and brought back.
+        """
         return tuple(
-            sorted(order, key=lambda view: (not view.working, -(view.history.started or 0.0)))
+            sorted(
+                self._views.values(),
+                key=lambda view: (not view.working, -(view.history.started or 0.0)),
+            )
         )
