@@ -31,6 +31,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         temporary.write_bytes(content)
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open`: a pipe that is named like a file would be waited for, for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a rename in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workbench.downloads.download import download
 from workbench.errors import UserError
+from workbench.files import without_waiting
 from workbench.paths import given_path
 from workbench.progress import Progress, silent
 from workbench.text import human_size, safe_text
@@ -151,7 +152,7 @@ def check_weights_file(path: Path) -> Path:
     """
     shown = safe_text(path, 2000)
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             start = file.read(len(_HDF5))
     except OSError as error:
         raise UserError(
@@ -175,11 +176,6 @@ def given_weights(typed: str) -> str:
     if typed in (IMAGENET, RANDOM):
         return typed
     return str(check_weights_file(given_path(typed).absolute()))
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file; a pipe of that name would else be waited for."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def fingerprint(path: Path) -> str:

@@ -94,6 +94,10 @@ class Deep:
         table = (2 * 255 * table + max(1, high - low)) // (2 * max(1, high - low))  # rounded
         return self._over_white(Image.fromarray(table.astype(np.uint8)[self.values()]))
 
+    def to_show(self) -> Image.Image:
+        """The same by its own range, for a person to look at."""
+        return self.scaled(self.levels())
+
     def _over_white(self, image: Image.Image) -> Image.Image:
         if self.alpha is None:
             return image

@@ -23,6 +23,7 @@ from PIL.JpegImagePlugin import jpeg_factory
 from workbench.datasets.deep import Deep, Levels, raw_mode, read_deep
 from workbench.datasets.heif import START, readable_endings, unreadable_format
 from workbench.experiment.sections import DataSpec
+from workbench.files import without_waiting
 from workbench.text import safe_text
 
 # Pillow knows some formats that run other programs (EPS) or are no pictures; these are enough.
@@ -153,7 +154,7 @@ def decode_to_show(source: Path | bytes, at_least: tuple[int, int] | None = None
     """The same for a person to look at: 16 bits are scaled by the image's own range."""
     with open_image(source) as (image, header):
         found = pixels(image, header, at_least)
-        return found.scaled(found.levels()) if isinstance(found, Deep) else found
+        return found.to_show() if isinstance(found, Deep) else found
 
 
 def pixels(
@@ -356,11 +357,6 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     mode = "L" if image.mode in ("1", "L") else "RGB"
     return image if image.mode == mode else image.convert(mode)  # it would copy
-
-
-def without_waiting(path: str, flags: int) -> int:
-    """An opener: a pipe that is named like an image would else be waited for, for ever."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @contextmanager

@@ -27,12 +27,11 @@ from workbench.datasets.images import (
     ImageError,
     open_image,
     pixels,
-    without_waiting,
 )
 from workbench.datasets.npz_source import NpzImages
 from workbench.datasets.source import Item, Source
 from workbench.datasets.threads import in_threads, told
-from workbench.files import write_atomic
+from workbench.files import without_waiting, write_atomic
 from workbench.progress import Progress, silent
 
 CACHE_NAME = "scan.jsonl"

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
+from workbench.files import without_waiting
 from workbench.text import one_of, safe_text
 from workbench.text_files import decode_text
 
@@ -62,7 +63,7 @@ def read_tree(path: Path) -> Tree:
 
 def _content(path: Path) -> bytes:
     """Of a small regular file; a pipe of that name would be waited for, a device never ends."""
-    with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UserError(f"{safe_text(path)} is no spec: it is no regular file.")
         content = file.read(MOST_BYTES + 1)

@@ -41,7 +41,7 @@ def open_sample(path: Path, data: DataSpec) -> Opened:
             found = pixels(opened, header)
         content = int(pixel_hash(found)[:16], 16)
         # What 16 bits are scaled by is measured when training begins; near it is the image's own.
-        image = found.scaled(found.levels()) if isinstance(found, Deep) else found
+        image = found.to_show() if isinstance(found, Deep) else found
         array = to_array(image, data.image_size, data.channels, data.resize)
         return Opened(path, array, content)
     except ImageError as error:

@@ -47,7 +47,7 @@ def look_through(path: Path, data: DataSpec) -> Look:
         if isinstance(found, Deep):
             values = found.values()
             steps.append(Step("decode", f"{_size(values)} uint16", _range(values)))
-            image = found.scaled(found.levels())
+            image = found.to_show()
         else:
             image = found
         whole = np.asarray(image)
