@@ -11,9 +11,10 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
 
-# Two processes: one for all that import keras, one for the rest, most of which waits.
+# Four processes, on two cores too: one for all that import keras, one that waits for real workers, and
+# two for the rest, which waits for screens most of the time. No test is decided by seconds.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 # Every fault at every moment, each with real workers: half an hour on two cores.
 faults: $(INSTALLED)

@@ -1,4 +1,4 @@
-"""What all tests share: a cache folder of their own, and one process for all that import keras."""
+"""What all tests share: a cache folder of their own, their processes, and no clock."""
 
 import faulthandler
 import signal
@@ -10,7 +10,9 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
 from patience import GUARD
 
-KERAS_ROOMS = {"bases", "results", "training", "worker"}
+# The rooms whose tests stay in one process where they run in several: one for all that import
+# keras, since each would import it anew, and one for real workers, which are processes themselves.
+GROUPS = {"bases": "keras", "results": "keras", "training": "keras", "worker": "workers"}
 
 # Whether an example is right does not depend on how long it took to make and to try it.
 settings.register_profile("whenever", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,11 +31,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, keras and the workers' training stay in one."""
+    """Keeps together what belongs together."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).parts[0] in KERAS_ROOMS:
-            item.add_marker(pytest.mark.xdist_group("keras"))
+        if group := GROUPS.get(item.path.relative_to(here).parts[0]):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

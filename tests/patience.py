@@ -4,15 +4,23 @@ No verdict hangs on how fast the machine is. The one limit is for what would wai
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 GUARD = 1800.0  # seconds: far beyond whatever a test waits for, also on a crowded machine
 _MOMENT = 0.01  # seconds between two looks
 
 
+def looks() -> Iterator[None]:
+    """Yield again and again; whoever looks sees to it that a moment passes between two of them."""
+    guard = time.monotonic() + GUARD
+    while time.monotonic() < guard:
+        yield
+
+
 def wait_until(condition: Callable[[], object], what: str = "what was waited for") -> None:
     """Wait until a condition holds."""
-    guard = time.monotonic() + GUARD
-    while not condition():
-        assert time.monotonic() < guard, f"in vain: {what}"
+    for _ in looks():
+        if condition():
+            return
         time.sleep(_MOMENT)
+    raise AssertionError(f"in vain: {what}")

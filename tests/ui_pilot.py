@@ -1,12 +1,11 @@
 """Driving the app in tests: a workspace, and waiting for what has to come."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from patience import GUARD
+from patience import GUARD, looks
 from textual.pilot import Pilot
 
 from workbench.paths import Workspace
@@ -53,8 +52,7 @@ async def until(
 
     An app that ends while a screen is being built would leave it looking for the rest.
     """
-    guard = time.monotonic() + GUARD
-    while time.monotonic() < guard:
+    for _ in looks():
         await pilot.pause(MOMENT)
         if condition() and pilot.app.screen.is_mounted:
             return

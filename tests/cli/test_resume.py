@@ -53,7 +53,7 @@ def test_on_a_terminal_it_is_asked(typist: Typist, answer: str, code: int) -> No
     asked = typist.start("resume", "night", stdin=theirs)
     os.close(theirs)
     os.write(ours, answer.encode())
-    told = "".join(asked.communicate(timeout=60))
+    told = "".join(asked.communicate())
     os.close(ours)
     assert "Has its worker on far ended? [y/N]" in told
     assert asked.returncode == code

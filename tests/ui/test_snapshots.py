@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from draw_screens import plain
 from machine_facts import GIB, gpu, healthy, process
-from patience import GUARD
+from patience import looks
 from PIL import Image
 from rich.cells import cell_len
 from textual.pilot import Pilot
@@ -377,8 +377,7 @@ async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str
     """The lines once they have these words in them and do not change any more."""
     before: list[str] = []
     calm = 0
-    guard = time.monotonic() + GUARD
-    while time.monotonic() < guard:
+    for _ in looks():
         await pilot.pause(MOMENT)
         lines = characters(app)
         there = all(some in "\n".join(lines) for some in words)
