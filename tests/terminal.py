@@ -10,15 +10,14 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
+from patience import looks
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PATIENCE = 60.0  # seconds until what has to come is given up
 PROMPT = "ready> "
 APP = f"{sys.executable} -m workbench"
 _CODES = re.compile(r"\x1b(\[[0-9;?<>]*[a-zA-Z]|[>=78])")
@@ -77,11 +76,12 @@ class Terminal:
 
     def until(self, wanted: str) -> str:
         """Reads until this is drawn; gives what was up to it, without codes, and forgets that."""
-        deadline = time.monotonic() + PATIENCE
-        while wanted not in self.seen:
-            assert time.monotonic() < deadline, f"{wanted!r} never came: {self.seen[-2000:]!r}"
+        for _ in looks():
+            if wanted in self.seen:
+                break
             self._read(1.0)
         drawn, found, self.seen = self.seen.partition(wanted)
+        assert found, f"{wanted!r} never came: {drawn[-2000:]!r}"
         return drawn + found
 
     def _read(self, seconds: float) -> None:
@@ -99,10 +99,11 @@ class Terminal:
         return bool(flags & termios.ICANON and flags & termios.ECHO)
 
     def await_state(self, process: psutil.Process, state: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while process.status() != state:
-            assert time.monotonic() < deadline, f"{process.status()}, not {state}"
+        for _ in looks():
+            if process.status() == state:
+                return
             self._read(0.05)
+        raise AssertionError(f"{process.status()}, not {state}")
 
     def _take_terminal(self) -> None:
         """In the child: a session of its own with this terminal, whose signals are its own."""

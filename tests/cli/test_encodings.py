@@ -59,7 +59,7 @@ def workspace(tmp_path: Path) -> Path:
 def types(workspace: Path, environment: dict[str, str], *words: str) -> tuple[int, bytes, bytes]:
     done = subprocess.run(
         [sys.executable, "-m", "workbench", *words], cwd=workspace, stdin=subprocess.DEVNULL,
-        capture_output=True, timeout=180,
+        capture_output=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(workspace), "PYTHONPATH": str(REPOSITORY),
              **environment},
     )  # fmt: skip
@@ -174,7 +174,7 @@ def test_a_worker_prints_what_it_likes(tmp_path: Path) -> None:
         "print('━ é')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, cwd=tmp_path, timeout=180,
+        [sys.executable, "-c", script], capture_output=True, cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY), **LATIN_1},
     )  # fmt: skip
     assert done.stdout.decode() == "━ é\n"
