@@ -6,7 +6,7 @@ No verdict hangs on how fast the machine is. The one limit is for what would wai
 import time
 from collections.abc import Callable, Iterator
 
-GUARD = 1800.0  # seconds: far beyond whatever a test waits for, also on a crowded machine
+GUARD = 900.0  # seconds: far beyond whatever a test waits for, also on a crowded machine
 _MOMENT = 0.01  # seconds between two looks
 
 

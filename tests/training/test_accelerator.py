@@ -114,7 +114,7 @@ def test_the_sample_is_spread_over_the_rows() -> None:
 
 def test_what_is_kept_is_told_apart(prefix: Prefix, sample: np.ndarray) -> None:
     identities = {
-        Prefix.identity,
+        prefix.identity,
         accelerated(prefix, "exact", sample)[0].identity,
         accelerated(prefix, "fast", sample)[0].identity,
         accelerated(prefix, "fast", sample[::-1])[0].identity,  # other ranges

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from keras import layers
 from test_pretrained import SIDE, fresh_model, make_spec
 
-from workbench.training.prefix import CHUNK, Prefix
+from workbench.training.prefix import CHUNK, Prefix, places_matter
+from workbench.training.stage_inputs import through
 
 COUNT = CHUNK + 8  # more than one call holds
 IMAGES = np.random.default_rng(7).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
@@ -77,20 +79,70 @@ class Counted(layers.Layer):
         return images
 
 
-@pytest.mark.parametrize(("alone", "batch"), [(True, 1), (False, CHUNK)], ids=["cpu", "gpu"])
-def test_the_network_sees_batches_of_one_shape_alone(alone: bool, batch: int) -> None:
+@pytest.mark.parametrize("on_cpu", [True, False], ids=["cpu", "gpu"])
+def test_the_network_sees_batches_of_one_shape_alone(on_cpu: bool) -> None:
+    assert shapes_seen(on_cpu) == {(CHUNK, 4, 4, 3)}
+
+
+def test_where_places_matter_each_image_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.training.prefix.places_matter", lambda network: True)
+    assert shapes_seen(on_cpu=True) == {(1, 4, 4, 3)}
+    assert shapes_seen(on_cpu=False) == {(CHUNK, 4, 4, 3)}
+
+
+def shapes_seen(on_cpu: bool) -> set[tuple[int | None, ...]]:
+    """Of the batches of a network that outputs of one image, and of many, are asked of."""
     counted = Counted()
     inputs = keras.Input((4, 4, 3))
-    prefix = Prefix(keras.Model(inputs, counted(inputs)), "cut", alone=alone)
+    prefix = Prefix(keras.Model(inputs, counted(inputs)), "cut", on_cpu)
     counted.shapes.clear()
     images = IMAGES[:, :4, :4]
     for count in (1, CHUNK - 1, CHUNK, COUNT):
         assert np.array_equal(prefix(images[:count]), images[:count].astype(np.float32))
-    assert set(counted.shapes) == {(batch, 4, 4, 3)}
+    return set(counted.shapes)
 
 
-def test_outputs_of_single_images_and_of_batches_are_kept_apart() -> None:
+class Placed(layers.Layer):
+    """Adds a little to what comes, more at each place in a batch, up to `last`."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.last = last
+
+    def call(self, images: Any) -> Any:
+        places = keras.ops.arange(keras.ops.shape(images)[0], dtype="float32")
+        added = 1e-3 * keras.ops.maximum(places - self.last, 0)
+        return images + keras.ops.reshape(added, (-1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(("last", "matter"), [(CHUNK - 2, True), (CHUNK - 1, False)])
+def test_a_place_that_matters_is_found(last: int, matter: bool) -> None:
+    inputs = keras.Input((4, 4, 3))
+    network = keras.Model(inputs, Placed(last)(inputs))
+    assert places_matter(network) is matter
+
+
+def test_outputs_of_a_cpu_and_of_a_gpu_are_kept_apart() -> None:
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, layers.Flatten(name="cut")(inputs))
     assert Prefix(model, "cut").identity == ""
-    assert Prefix(model, "cut", alone=False).identity == f"batches of {CHUNK}"
+    assert Prefix(model, "cut", on_cpu=False).identity == f"batches of {CHUNK}"
+
+
+@pytest.mark.parametrize("size", [1, 20, CHUNK, CHUNK + 1, COUNT])
+def test_batches_of_any_size_go_through_in_whole_chunks(size: int) -> None:
+    counts: list[int] = []
+
+    class Doubled:
+        cut, shape, identity = "cut", (4, 4, 3), ""
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            counts.append(len(images))
+            return 2.0 * images.astype(np.float32)
+
+    images = IMAGES[:, :4, :4]
+    batches = [images[at : at + size] for at in range(0, COUNT, size)]
+    outputs = list(through(Doubled(), batches, size))
+    assert counts == [CHUNK, COUNT - CHUNK]
+    assert [len(batch) for batch in outputs] == [len(batch) for batch in batches]
+    assert np.array_equal(np.concatenate(outputs), 2.0 * images)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,8 +45,9 @@ class Tmux:
         wait_until(lambda: words in self.screen(), what or words)
 
     def attach(self) -> "tuple[subprocess.Popen[bytes], int]":
-        """A client in a terminal of its own, as ssh would give it one."""
+        """A client in a terminal of its own, as ssh would give it: a status line fits in, too."""
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (30, 100))
         client = subprocess.Popen(
             ["tmux", "-S", self.socket, "attach"],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,

@@ -19,8 +19,8 @@ TINY_LAYERS = 3
 LAYER_FORWARD = 1 / 10
 LAYER_TRAINING = 1 / 6
 PREFIX_BATCH = 32  # images a step while `training.prefix` computes a prefix
-# On a CPU they go through one by one within a step, and so many cost what a step costs: measured
-# with MobileNetV2 at 96 and 160 pixels.
+# Where an image's place in a batch decides about its last bits, images go through one by one within
+# a step, and so many cost what a step costs: measured with MobileNetV2 at 96 and 160 pixels.
 PREFIX_BATCH_ALONE = 6
 # Seconds of an epoch that do not depend on its images: events and files; for each trained number
 # the best epoch's weights on disk; for each number of the whole network the look at what moved.

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,35 +31,30 @@ _FORMAT = 2  # 1: outputs of batches whose shape, and with it their last bits, d
 
 
 class Prefix:
-    """The network from the image to a cut, in batches that always have one shape.
+    """The network from the image to a cut: an image has the same bits in any company.
 
-    Sums are cut into parts by the shape of a batch, and an image's part of the work by its place
-    in there, so either decides about the last bits of an output; training makes more of them.
+    Sums are cut into parts by the shape of a batch, so every batch is one of CHUNK, the last one
+    filled up. Where an image's place in there decides about the last bits too, as on a CPU it can
+    (see `places_matter`), each image is a batch of its own; training would make more of them.
 
     Args:
-        alone: each image is a batch of its own, as a CPU needs it: TensorFlow without oneDNN, as
-            it runs where a processor has AVX2 alone, gives an image other bits at another place
-            of a batch of 2, 8, 16, 32 or 64. Else CHUNK images are one, the last one filled up:
-            on a GPU single images would take many times as long.
+        on_cpu: whether places are looked at. On a GPU they decide nothing, and single images
+            would take many times as long.
 
     Attributes:
         cut: name of the layer whose output leaves it.
         network: from images (n, h, w, c) to outputs, for batches of any size.
         shape: of one output, (height, width, channels).
-        identity: what decides about the last bits beside the network; "" for single images.
+        identity: what decides about the last bits beside the network and the kind of processor.
     """
 
-    identity = ""
-
-    def __init__(self, model: keras.Model, cut: str, alone: bool = True) -> None:
+    def __init__(self, model: keras.Model, cut: str, on_cpu: bool = True) -> None:
         output = model.get_layer(cut).output
         self.cut = cut
         self.network = keras.Model(model.input, output, name="prefix")
         self.shape = tuple(int(side) for side in output.shape[1:])
-        if not alone:
-            self.identity = f"batches of {CHUNK}"
-        self._alone = alone
-        self._run = OneByOne(self.network) if alone else self.network
+        self.identity = "" if on_cpu else f"batches of {CHUNK}"
+        self._on_cpu = on_cpu
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
@@ -68,10 +64,27 @@ class Prefix:
     def _part(self, images: np.ndarray) -> np.ndarray:
         """Outputs of CHUNK images at most."""
         batch = images
-        if not self._alone and len(images) < CHUNK:
+        if self._run is self.network and len(images) < CHUNK:
             batch = np.zeros((CHUNK, *images.shape[1:]), images.dtype)
             batch[: len(images)] = images
         return np.asarray(self._run.predict_on_batch(batch), np.float32)[: len(images)]
+
+    @cached_property
+    def _run(self) -> keras.Model:
+        one_by_one = self._on_cpu and places_matter(self.network)
+        return OneByOne(self.network) if one_by_one else self.network
+
+
+def places_matter(network: keras.Model) -> bool:
+    """Whether an image's place in a batch of CHUNK decides about its outputs' last bits.
+
+    So it is with TensorFlow without oneDNN on a processor that has AVX2 alone, in most networks.
+    One image is put into all places: sums of many thousand numbers show it if anything does.
+    """
+    image = np.random.default_rng(0).integers(0, 256, (1, *network.input_shape[1:]))
+    outputs = network.predict_on_batch(np.repeat(image.astype(np.float32), CHUNK, axis=0))
+    outputs = np.asarray(outputs, np.float32)
+    return not all(np.array_equal(output, outputs[0]) for output in outputs)
 
 
 class OneByOne(keras.Model):

@@ -3,8 +3,9 @@
 The same suffix trains in every case, so cached and streamed inputs give the same bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import TrainingData
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.order import epoch_views
-from workbench.training.prefix import FeatureStore, Outputs
+from workbench.training.prefix import CHUNK, FeatureStore, Outputs
 
 Rows = np.ndarray
 
@@ -87,11 +88,14 @@ class StreamedInputs:
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> Iterator[Iterator[np.ndarray]]:
         with self.images.train(epoch, order, batch_size, start_step) as batches:
-            yield (self.prefix(batch) for batch in batches)
+            yield through(self.prefix, batches, batch_size)
 
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        for batch, rows in self.images.validation(batch_size):
-            yield self.prefix(batch), rows
+        rows = self.images.data.rows["validation"]
+        batches = (batch for batch, _ in self.images.validation(batch_size))
+        outputs = through(self.prefix, batches, batch_size)
+        for start, batch in zip(range(0, len(rows), batch_size), outputs, strict=True):
+            yield batch, rows[start : start + batch_size]
 
 
 class CachedInputs:
@@ -144,9 +148,10 @@ class CachedInputs:
             self.images.train(self._view(epoch), order, batch_size, 0) as batches,
         ):
             starts = range(0, len(order), batch_size)
+            outputs = through(self.prefix, batches, batch_size)
             yield (
-                keep(places[start : start + batch_size], self.prefix(batch))
-                for start, batch in zip(starts, batches, strict=True)
+                keep(places[start : start + batch_size], batch)
+                for start, batch in zip(starts, outputs, strict=True)
             )
 
     def _announce(self) -> None:
@@ -179,3 +184,21 @@ class CachedInputs:
 
     def _validation_features(self) -> np.ndarray:
         return self.store.features(self.prefix, self.images.data.images, self.validation_rows)
+
+
+def through(
+    prefix: Outputs, batches: Iterable[np.ndarray], batch_size: int
+) -> Iterator[np.ndarray]:
+    """Outputs of each batch, computed CHUNK images at a time, so that no part of a chunk is idle.
+
+    Args:
+        batches: (batch_size, h, w, c) of images each; the last may be smaller.
+    """
+    images = chain.from_iterable(batches)
+    outputs = chain.from_iterable(prefix(chunk) for chunk in _batched(images, CHUNK))
+    return _batched(outputs, batch_size)
+
+
+def _batched(rows: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    while batch := list(islice(rows, size)):
+        yield np.stack(batch)

@@ -30,7 +30,7 @@ def split(engine: "Engine", stage: Stage) -> tuple[keras.Model, StageInputs]:
 
 def _prefix(engine: "Engine", cut: str) -> Outputs:
     """The network up to the cut, run by Keras unless the spec says otherwise and it can be."""
-    prefix = Prefix(engine.model, cut, alone=engine.device.kind == "cpu")
+    prefix = Prefix(engine.model, cut, on_cpu=engine.device.kind == "cpu")
     mode = engine.spec.base.accelerator if engine.spec.base else "none"
 
     def note(message: str) -> None:

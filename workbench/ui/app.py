@@ -202,6 +202,8 @@ class WorkbenchApp(App[None]):
         """Takes over what the feed saw, and tells the screens."""
         self.ladders = message.ladders
         self.runs = message.runs
+        if not self.is_running:  # it closes, and its screens have lost widgets
+            return
         for screen in self.screen_stack:
             if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
                 screen.runs_changed(self.runs)
