@@ -127,13 +127,15 @@ def test_a_second_start_watches_the_same_worker(typist: Typist, night: RunFolder
 
 def test_starts_at_the_same_moment_make_one_worker(typist: Typist, night: RunFolder) -> None:
     processes = [typist.start(*LINE, worker="wait") for _ in range(3)]
+    for process in processes:  # one that came later than the stop would rightly go on with the run
+        assert any("run    night " in line for line in process.stderr or ())
     wait_until(lambda: begun(night))
     request_stop(night)
     for process in processes:
         told = "".join(process.communicate())
         assert "Traceback" not in told
     lives = kinds(night)
-    assert lives.count("launched") == lives.count("worker_started") == lives.count("stopped")
+    assert [lives.count(kind) for kind in ("launched", "worker_started", "stopped")] == [1, 1, 1]
 
 
 def test_it_stays_until_the_worker_is_gone(typist: Typist, night: RunFolder) -> None:

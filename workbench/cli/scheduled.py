@@ -110,9 +110,11 @@ def _begin(
         folder = launch_run(workspace, spec, data_stem(workspace, spec), queue, environment)
     except UserError:
         other = _find(workspace, name)
-        if other is None or not is_locked(other.lock_path):
+        if other is None:
             raise
-        return other  # another start was quicker
+        # Another start was quicker: it has made the folder, and may not have its worker yet.
+        _gone_on_with(workspace, other, given, queue, environment)
+        return other
     say(f"run    {folder.name} begins", err=True)
     return folder
 
@@ -135,7 +137,8 @@ def _gone_on_with(
         return state.word
     try:
         launch(folder, resume=True, queue=queue, environment=environment)
-    except RunLocked:  # another start was quicker
+    except RunLocked:
+        say(f"run    {folder.name} is at work: another start was quicker", err=True)
         return state.word
     was = f"was {state.told}" if state.elsewhere else f"was {state.word}: {state.told}"
     say(f"run    {folder.name} goes on; it {was}", err=True)
