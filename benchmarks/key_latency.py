@@ -26,9 +26,9 @@ from statistics import median
 
 from estimates import make_photographs
 
+from workbench.app.draft import Draft
 from workbench.datasets.prepare import survey
 from workbench.paths import Workspace
-from workbench.ui.draft import Draft
 
 PATIENCE = 30.0  # seconds
 # Seconds without a key, drawn anew each time: shorter, and the last one might still be drawn;

@@ -13,9 +13,9 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.training.backend import prepare_device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.engine import Engine
+from workbench.training.features import FeatureStore
 from workbench.training.models import build_model
-from workbench.training.prefix import FeatureStore
+from workbench.training.trainer import Engine
 from workbench.training.weights import load_base_weights
 
 

@@ -19,8 +19,8 @@ from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.launch import follow
+from workbench.runs.standby import WarmWorker
 from workbench.runs.start import start
-from workbench.runs.warm import WarmWorker
 
 WARM_SECONDS = 15.0  # given to a worker before its run comes; it needs about eight
 

@@ -22,14 +22,14 @@ from workbench.machine import live
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens import strategy
-from workbench.ui.screens.data import DataScreen
-from workbench.ui.screens.layers_step import LayersStep
-from workbench.ui.screens.machine import MachineScreen
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.train import TrainScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.data.screen import DataScreen
+from workbench.ui.layers.step import LayersStep
+from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.train.screen import TrainScreen
 
 PICTURES = Path(__file__).parent / "pictures"
 SIZE = (100, 30)

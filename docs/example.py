@@ -17,6 +17,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
+from workbench.app.draft import Draft
+from workbench.app.scan_job import ScanJob
 from workbench.datasets import inspect_job
 from workbench.datasets.prepare import survey
 from workbench.experiment.estimate import Speed
@@ -24,17 +26,15 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
 from workbench.machine import facts as told
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
-from workbench.machine.figures import Figures
 from workbench.machine.live import Gauges
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.host import this_host
 from workbench.runs.lock import take_lock
-from workbench.ui.draft import Draft
-from workbench.ui.scan_job import ScanJob
 
 NOW = 1_772_445_600.0  # 2 March 2026, 10:00 UTC
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

@@ -10,9 +10,11 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
 from patience import GUARD
 
-# The rooms whose tests stay in one process where they run in several: one for all that import
+pytest_plugins = ["run_fixtures"]
+
+# The packages whose tests stay in one process where they run in several: one for all that import
 # keras, since each would import it anew, and one for real workers, which are processes themselves.
-GROUPS = {"bases": "keras", "results": "keras", "training": "keras", "worker": "workers"}
+GROUPS = {"bases": "keras", "evaluation": "keras", "training": "keras", "worker": "workers"}
 
 # Whether an example is right does not depend on how long it took to make and to try it.
 settings.register_profile("whenever", deadline=None, suppress_health_check=[HealthCheck.too_slow])

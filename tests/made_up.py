@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.learn.results import Results
+from workbench.lessons.results import Results
 
 IMAGES = 200
 

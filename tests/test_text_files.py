@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets.corrections import Correction, read_corrections
+from workbench.datasets.label_fixes import Correction, read_corrections
 from workbench.datasets.layout import recognise
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.runs.folder import RunFolder
+from workbench.runs.notes import add_note, newest_note
 from workbench.runs.state import read_tables
 from workbench.text_files import is_wide
-from workbench.ui.notes import add_note, newest_note
 
 MARK = codecs.BOM_UTF8
 SPEC = b'[data]\nsource = "photos"\n\n[model]\nstrategy = "dense"\n'

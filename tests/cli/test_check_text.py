@@ -6,10 +6,10 @@ import pytest
 from workbench.cli.check import as_tree, detail_lines, summary_lines
 from workbench.cli.gauges import gauge_text
 from workbench.experiment.estimate import Speed
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Gpu, GpuProcess, Nvml, Outcome
-from workbench.machine.figures import Figures
 from workbench.machine.gpus import CPU
 from workbench.machine.live import Gauges
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from workbench.runs.compare import Comparison, Difference, Result, StageFigures
-from workbench.runs.compare_text import comparison_text, verdicts
-from workbench.runs.paired import Paired
+from workbench.analysis.compare import Comparison, Difference, Result, StageFigures
+from workbench.analysis.paired import Paired
+from workbench.render.compare import comparison_text, verdicts
 
 A = Result("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
 B = Result("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from workbench.cli import workbench
-from workbench.datasets.corrections import read_corrections
+from workbench.datasets.label_fixes import read_corrections
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec

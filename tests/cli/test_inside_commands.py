@@ -13,7 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from workbench.cli import workbench
-from workbench.cli.inside import side_by_side
+from workbench.cli.explain import side_by_side
 from workbench.runs.events import EventWriter
 
 Type = Callable[..., Result]

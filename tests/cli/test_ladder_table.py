@@ -1,9 +1,9 @@
 """The ladder's table, from plain values."""
 
+from workbench.app.ladder_rows import RungRow
 from workbench.cli.ladder import ladder_table
 from workbench.experiment.presets import PRESETS
-from workbench.experiment.rungs import FIGURES, LADDER
-from workbench.runs.ladder_rows import RungRow
+from workbench.experiment.strategies import FIGURES, LADDER
 
 DENSE = RungRow("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
 EXTRACTION = RungRow(

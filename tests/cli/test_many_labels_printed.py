@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 from many_labels import many
 
+from workbench.app.relabel import Marking
 from workbench.cli import workbench
 from workbench.cli.show import evaluation_report
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.reports.errors_marking import Marking
 from workbench.runs.folder import create_run
 from workbench.text import one_of, safe_text
 

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from workbench.app.export import folder_to_write
 from workbench.bases.weights import given_weights
 from workbench.cli import workbench
-from workbench.cli.given import GivenPath
+from workbench.cli.paths import GivenPath
 from workbench.cli.results import finished_model
 from workbench.cli.sources import file_spec, find_source
 from workbench.paths import Workspace
-from workbench.ui.take_home import folder_to_write
 from workbench.ui.widgets.path_field import completions
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from workbench.cli import workbench
 from workbench.cli.options import Given
-from workbench.cli.search import train_words
+from workbench.cli.tune import train_words
 from workbench.errors import UserError
 
 Type = Callable[..., Result]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cli.story import Story
+from workbench.cli.event_printer import Story
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pictures import class_folders
 
-from workbench.datasets.corrections import (
+from workbench.datasets.label_fixes import (
     Correction,
     amend,
     apply_corrections,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.fitting import fitted
@@ -14,7 +15,6 @@ from workbench.experiment.presets import BOOK_FACTS, PRESETS, TOP_BLOCKS, preset
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, flat, parse_spec
 from workbench.paths import Workspace
-from workbench.ui.draft import Draft
 
 PHOTOS = BOOK_FACTS  # of 374 x 499 pixels: fitted to 150 x 150
 FEW = replace(PHOTOS, images=200, smallest_class=100)

@@ -6,8 +6,7 @@ from itertools import pairwise
 import pytest
 
 from workbench.errors import UserError
-from workbench.experiment.plan import plan_stages
-from workbench.experiment.rate_test import (
+from workbench.experiment.lr_find import (
     BLOWN_UP,
     FACTOR,
     HIGHEST,
@@ -24,6 +23,7 @@ from workbench.experiment.rate_test import (
     smoothed_losses,
     suggest,
 )
+from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 

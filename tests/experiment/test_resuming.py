@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import UserError
-from workbench.experiment.batch import halved, with_batch_size
+from workbench.experiment.batch_size import halved, with_batch_size
 from workbench.experiment.resuming import (
     MAY_CHANGE,
     check_change,

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from workbench.experiment.presets import BOOK_FACTS, PRESETS
-from workbench.experiment.rung_texts import RUNG_TEXTS, recommend
-from workbench.experiment.rungs import LADDER
+from workbench.experiment.strategies import LADDER
+from workbench.experiment.strategy_texts import RUNG_TEXTS, recommend
 
 LINES_AT_80 = 2 * 46  # what two lines beside the list hold
 

@@ -10,7 +10,7 @@ from lives import live, make_photos, new_run, printed
 from outcome import Outcome, outcome
 
 from workbench.experiment.estimate import Speed
-from workbench.machine.figures import Figures, Shelf
+from workbench.machine.benchmark_store import Figures, Shelf
 
 Reference = Callable[[str], Outcome]
 DISK_BYTES = 24 << 20

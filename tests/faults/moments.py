@@ -28,8 +28,8 @@ class Moment:
     @property
     def needs_keras(self) -> bool:
         """True where the module may only be imported once the environment of keras stands."""
-        rooms = ("keras", "workbench.training.engine", "workbench.training.prefix")
-        return self.function.startswith((*rooms, "workbench.results"))
+        rooms = ("keras", "workbench.training.trainer", "workbench.training.features")
+        return self.function.startswith((*rooms, "workbench.evaluation"))
 
 
 def _step(epoch: int, step: int) -> Moment:
@@ -45,8 +45,8 @@ MOMENTS = {
     "manifest": Moment("os:replace", call=2, told=r"/\.manifest\."),  # the run's own
     "space": Moment("workbench.worker.train:check_space"),  # before anything is trained
     # outputs of the frozen prefix
-    "prefix": Moment("workbench.training.prefix:Prefix.__call__"),
-    "view": Moment("workbench.training.prefix:Prefix.__call__", call=4),
+    "prefix": Moment("workbench.training.features:Prefix.__call__"),
+    "view": Moment("workbench.training.features:Prefix.__call__", call=4),
     # training
     "start weights": Moment("workbench.training.checkpoint:CheckpointFolder.save_start"),
     "first batch": _step(1, 1),
@@ -75,7 +75,7 @@ MOMENTS = {
     # after training
     "export": Moment("keras:Model.save", when="inside"),
     "model is renamed": Moment("os:replace", told=r"/\.model\."),
-    "evaluation": Moment("workbench.results.evaluate:probabilities_of"),
+    "evaluation": Moment("workbench.evaluation.evaluate:probabilities_of"),
     "predictions": Moment("os:replace", told=r"/\.predictions\."),
     "results": Moment("os:replace", told=r"/\.results\."),
     "last event": Moment("workbench.runs.events:EventWriter.write", told="^finished$"),

@@ -16,7 +16,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.lock import RunLocked
 from workbench.runs.reader import read_events
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 with_all = pytest.mark.skipif(not everything(), reason="runs with FAULTS=all")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from patience import GUARD
 
+from workbench.machine.benchmark_store import Shelf
 from workbench.machine.check import LIMITS, Modules, Report, check
-from workbench.machine.figures import Shelf
 from workbench.machine.gpus import CPU
 from workbench.paths import Workspace
 

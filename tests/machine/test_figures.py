@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workbench.experiment.estimate import Speed
-from workbench.machine.figures import BUSY, Figures, Shelf
+from workbench.machine.benchmark_store import BUSY, Figures, Shelf
 from workbench.machine.gpus import CPU
 
 SPEED = Speed(

@@ -21,7 +21,7 @@ from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock
 from workbench.runs.process import ON_FINISH
 from workbench.runs.queue import wait_for_turn
-from workbench.runs.warm import LONGEST_ORDER
+from workbench.runs.standby import LONGEST_ORDER
 
 
 def train(mode: str) -> None:

@@ -16,7 +16,7 @@ from workbench.runs.confusion import (
     parse_confusion,
     worst_classes,
 )
-from workbench.runs.verdicts import read_results
+from workbench.runs.results import read_results
 
 
 def test_up_to_sixty_labels_the_matrix_is_kept() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from workbench.cli.plan import truth_table
-from workbench.runs.layer_truth import BATCH_NORM, Group, Layer, groups_of, layers_of_stage
+from workbench.runs.freeze_check import BATCH_NORM, Group, Layer, groups_of, layers_of_stage
 
 TRAINED = {"requested": "trains", "compiled": "trains", "moved": 0.02}
 RESTING = {"requested": "frozen", "compiled": "frozen", "moved": 0.0}

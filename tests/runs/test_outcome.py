@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from workbench.experiment.batch import halved
+from workbench.experiment.batch_size import halved
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
 from workbench.runs.history import History, fold

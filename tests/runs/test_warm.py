@@ -14,7 +14,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked
 from workbench.runs.reader import read_events
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_it_ends_when_nobody_needs_it(warm: Callable[[str], WarmWorker]) -> None
 
 
 HOLDER = """
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
 import signal
 warm = WarmWorker("fake_worker")
 print(warm.process.pid, flush=True)

@@ -21,7 +21,7 @@ from workbench.training.accelerator import (
     sample_of,
 )
 from workbench.training.backend import Device
-from workbench.training.prefix import Prefix
+from workbench.training.features import Prefix
 
 VGG = ("base.name=vgg16",)
 CUT = "block5_pool"

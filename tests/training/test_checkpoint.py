@@ -13,8 +13,8 @@ from workbench.training.checkpoint import (
     NotFinite,
     read_checkpoint,
 )
-from workbench.training.place import Place
-from workbench.training.progression import Progression
+from workbench.training.position import Place
+from workbench.training.trainer_state import Progression
 
 
 def make(epoch: int, value: float = 1.0) -> Checkpoint:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint
-from workbench.training.place import Place
-from workbench.training.progression import Progression
+from workbench.training.position import Place
+from workbench.training.trainer_state import Progression
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,18 @@ from workbench.errors import UserError
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
-from workbench.training import stage_run, timing
+from workbench.training import stage_trainer as stage_run
+from workbench.training import timing
 from workbench.training.backend import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.divergence import Diverged, explodes
-from workbench.training.engine import Engine
 from workbench.training.models import build_model
 from workbench.training.order import epoch_order
-from workbench.training.place import Place, Stopped
-from workbench.training.progression import Running
-from workbench.training.stage_run import StageRun
+from workbench.training.position import Place, Stopped
+from workbench.training.stage_trainer import StageRun
+from workbench.training.trainer import Engine
+from workbench.training.trainer_state import Running
 from workbench.training.variables import collect, restore
 
 CPU = Device("cpu", "CPU")
@@ -165,7 +166,7 @@ def test_a_long_epoch_is_saved_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saved: bool
 ) -> None:
     """Once so much time has gone by, before a step or a batch of the validation."""
-    monkeypatch.setattr("workbench.training.stage_run.CHECKPOINT_SECONDS", seconds)
+    monkeypatch.setattr("workbench.training.stage_trainer.CHECKPOINT_SECONDS", seconds)
     bench = Bench(make_spec("training.epochs=1"), tmp_path)
     bench.run()
     places = [

@@ -11,8 +11,8 @@ from workbench.errors import DiskFull
 from workbench.experiment.sections import AugmentationSpec
 from workbench.training import feature_file
 from workbench.training.feature_file import FeatureFile
+from workbench.training.features import CHUNK, FeatureStore
 from workbench.training.inputs import Augmented
-from workbench.training.prefix import CHUNK, FeatureStore
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3 * CHUNK + 5, 4, 4, 1), dtype=np.uint8)
 ROWS = np.arange(len(IMAGES))[::-1].copy()

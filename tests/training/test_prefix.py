@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 from test_pretrained import SIDE, fresh_model, make_spec
 
-from workbench.training.prefix import CHUNK, Prefix, places_matter
+from workbench.training.features import CHUNK, Prefix, places_matter
 from workbench.training.stage_inputs import through
 
 COUNT = CHUNK + 8  # more than one call holds
@@ -85,7 +85,7 @@ def test_the_network_sees_batches_of_one_shape_alone(on_cpu: bool) -> None:
 
 
 def test_where_places_matter_each_image_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.training.prefix.places_matter", lambda network: True)
+    monkeypatch.setattr("workbench.training.features.places_matter", lambda network: True)
     assert shapes_seen(on_cpu=True) == {(1, 4, 4, 3)}
     assert shapes_seen(on_cpu=False) == {(CHUNK, 4, 4, 3)}
 

@@ -15,12 +15,12 @@ from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.training.backend import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.engine import Engine
-from workbench.training.freezing import LayerTruth, check_truth
+from workbench.training.features import FeatureStore
+from workbench.training.freeze_check import LayerTruth, check_truth
 from workbench.training.models import accuracy_for, build_model, loss_for
 from workbench.training.order import epoch_order
-from workbench.training.place import Stopped
-from workbench.training.prefix import FeatureStore
+from workbench.training.position import Stopped
+from workbench.training.trainer import Engine
 
 CPU = Device("cpu", "CPU")
 SIDE = 32
@@ -354,7 +354,7 @@ def test_a_disk_too_small_is_told_before_anything_is_written(
     class Usage:
         free = 1000
 
-    monkeypatch.setattr("workbench.training.prefix.shutil.disk_usage", lambda path: Usage)
+    monkeypatch.setattr("workbench.training.features.shutil.disk_usage", lambda path: Usage)
     bench = Bench(make_spec(), tmp_path)
     with pytest.raises(UserError, match=r"need 164 kB, and .* has 1.0 kB free") as caught:
         bench.run()
@@ -369,7 +369,7 @@ def test_a_cache_cut_off_half_way_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("workbench.training.prefix.train_batches", full)
+        patched.setattr("workbench.training.features.train_batches", full)
         with pytest.raises(UserError, match="became full while the prefix's outputs"):
             Bench(make_spec(), tmp_path).run()
     assert not [p for p in tmp_path.iterdir() if "features" in p.name]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.experiment.plan import Stage
-from workbench.training.progression import Progression, Running
+from workbench.training.trainer_state import Progression, Running
 
 STAGE = Stage(
     index=0,

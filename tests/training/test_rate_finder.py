@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.experiment.rate_test import range_stage, rate_at
+from workbench.experiment.lr_find import range_stage, rate_at
 from workbench.experiment.toml import parse_spec
-from workbench.training import rate_finder
+from workbench.training import lr_find as rate_finder
 from workbench.training.backend import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.engine import Engine
+from workbench.training.lr_find import RangeTest
 from workbench.training.models import build_model
-from workbench.training.rate_finder import RangeTest
+from workbench.training.trainer import Engine
 
 STEPS = 30
 

@@ -3,8 +3,8 @@
 import keras
 
 from workbench.training.backend import Device, describe, list_devices
+from workbench.training.device_benchmark import measure_device, one_step
 from workbench.training.probe import answer
-from workbench.training.speed import measure_device, one_step
 
 
 def test_every_figure_is_above_nothing() -> None:

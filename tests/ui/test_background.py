@@ -11,7 +11,7 @@ from ui_pilot import drive, until
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.background import in_background
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
 
 
 def told(app: WorkbenchApp) -> list[tuple[str, str]]:

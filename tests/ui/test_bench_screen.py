@@ -13,6 +13,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import drive, until
 
+from workbench.app.draft import Draft, newest_draft
+from workbench.app.scan_job import ScanJob
 from workbench.datasets.augment import augment, draw
 from workbench.datasets.images import load_array
 from workbench.datasets.inspect_job import Inspection
@@ -20,17 +22,15 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.experiment.sections import AugmentationSpec
 from workbench.paths import Workspace
+from workbench.render.half_blocks import fitted
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.bench_pictures import open_sample
-from workbench.ui.bench_settings import KEYS, stepped
-from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.halfblocks import fitted
-from workbench.ui.scan_job import ScanJob
-from workbench.ui.screens.bench import BenchScreen
-from workbench.ui.screens.data import DataScreen
-from workbench.ui.screens.option import OptionScreen
-from workbench.ui.widgets.data_found import DataFound
-from workbench.ui.widgets.variants import VARIANTS
+from workbench.ui.augmentation.pictures import open_sample
+from workbench.ui.augmentation.screen import BenchScreen
+from workbench.ui.augmentation.settings import KEYS, stepped
+from workbench.ui.augmentation.variants import VARIANTS
+from workbench.ui.data.found import DataFound
+from workbench.ui.data.screen import DataScreen
+from workbench.ui.option import OptionScreen
 
 Steps = Callable[[Pilot[Any], BenchScreen], Awaitable[None]]
 

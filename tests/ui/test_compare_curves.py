@@ -10,13 +10,13 @@ from ui_pilot import drive, until
 from ui_train_runs import CONVNET, FakeRun
 
 from workbench.paths import Workspace
+from workbench.render.compare_curves import curve_options, legend, run_series
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
+from workbench.runs.watch import RunView
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare_curves import COLORS, curve_options, legend, run_colors, run_series
-from workbench.ui.feed import RunView
-from workbench.ui.screens.compare import CompareScreen
-from workbench.ui.screens.compare_curves import CompareCurvesScreen
+from workbench.ui.compare.curves import COLORS, CompareCurvesScreen, run_colors
+from workbench.ui.compare.screen import CompareScreen
 from workbench.ui.themes import DARK
 from workbench.ui.widgets.line_plot import LinePlot
 

@@ -10,17 +10,17 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
 
+from workbench.analysis.compare import Comparison, Difference, Result, StageFigures
+from workbench.app.compare import compare_runs, comparison_grid
 from workbench.datasets.manifest import Row, write_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.runs.compare import Comparison, Difference, Result, StageFigures
-from workbench.runs.compare_text import comparison_text
+from workbench.render.compare import comparison_text
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.comparing import compare_runs, comparison_grid
-from workbench.ui.screens.compare import CompareScreen, PickRuns
-from workbench.ui.screens.pick_run import PickRun
+from workbench.ui.compare.screen import CompareScreen, PickRuns
+from workbench.ui.pick_run import PickRun
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77

@@ -11,7 +11,14 @@ import pytest
 from scipy.stats import binomtest
 
 import workbench.ui
+from workbench.analysis.errors import Answers
+from workbench.analysis.paired import BEYOND_CHANCE
+from workbench.analysis.thresholds import at_threshold, ranking
 from workbench.bases.catalogue import base_table
+from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts.concept import PICTURE_COLUMNS, PICTURE_ROWS
+from workbench.content.concepts.windows import Windows
+from workbench.evaluation.metrics import accuracy_interval
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.stack import (
@@ -21,13 +28,6 @@ from workbench.experiment.stack import (
     network_stack,
     window_output,
 )
-from workbench.reports.errors import Answers
-from workbench.reports.errors_thresholds import at_threshold, ranking
-from workbench.results.measures import accuracy_interval
-from workbench.runs.paired import BEYOND_CHANCE
-from workbench.ui.concepts import CONCEPTS
-from workbench.ui.concepts.concept import PICTURE_COLUMNS, PICTURE_ROWS
-from workbench.ui.concepts.windows import Windows
 
 NAMES = [
     "workbench",

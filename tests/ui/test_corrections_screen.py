@@ -10,20 +10,20 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, OptionList, Static
 from ui_pilot import drive, until
 
-from workbench.datasets.corrections import read_corrections
+from workbench.analysis.errors import TopLoss
+from workbench.datasets.label_fixes import read_corrections
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
-from workbench.reports.errors import TopLoss
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens import corrections
-from workbench.ui.screens.corrections import COLUMNS, CorrectionsScreen, cells_of
-from workbench.ui.screens.pick_label import PickLabel
-from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.pick_label import PickLabel
+from workbench.ui.relabel import screen as corrections
+from workbench.ui.relabel.screen import COLUMNS, CorrectionsScreen, cells_of
+from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.widgets.key_line import KeyLine
 
 

@@ -12,15 +12,15 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
 from ui_pilot import until
 
+from workbench.app.draft import Draft, newest_draft
+from workbench.app.scan_job import ScanJob
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.scan_job import ScanJob
-from workbench.ui.screens import data as data_screen
-from workbench.ui.screens.data import DataScreen
-from workbench.ui.screens.dialogs import Problem
-from workbench.ui.screens.files import FilesScreen
+from workbench.ui.data import screen as data_screen
+from workbench.ui.data.files import FilesScreen
+from workbench.ui.data.screen import DataScreen
+from workbench.ui.dialogs import Problem
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.path_field import FolderTree, PathField, completions
 

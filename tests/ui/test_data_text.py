@@ -3,7 +3,7 @@
 import pytest
 
 from workbench.datasets.audit import Audit
-from workbench.ui.data_text import class_columns, class_rows
+from workbench.ui.data.text import class_columns, class_rows
 
 
 def audit_of(counts: dict[str, dict[str, int]]) -> Audit:

@@ -17,13 +17,13 @@ from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.compare import CompareScreen
-from workbench.ui.screens.dialogs import Ask, Confirm
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.machine_step import MachineStep
-from workbench.ui.screens.train import TrainScreen
+from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.dialogs import Ask, Confirm
+from workbench.ui.home.run_table import RunTable
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.machine.step import MachineStep
+from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.run_table import RunTable
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"

@@ -2,9 +2,9 @@
 
 import re
 
+from workbench.content.concepts import CONCEPTS
 from workbench.experiment.receptive import layer_sights
 from workbench.experiment.toml import parse_spec
-from workbench.ui.concepts import CONCEPTS
 
 
 def test_receptive_fields_are_those_of_vgg16() -> None:

@@ -15,10 +15,10 @@ from ui_pilot import drive, until
 
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.inside import InsideScreen
-from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.explain.look import Chosen
+from workbench.ui.explain.screen import InsideScreen
+from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.widgets import job_part
-from workbench.ui.widgets.inside_look import Chosen
 
 
 def drawn(level: int) -> str:

@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.widgets.key_line import KeyLine
 
 # For a description beside its key, two others and the palette's, in 80 columns.

@@ -12,32 +12,32 @@ from textual.widgets import DataTable, OptionList, Static
 from ui_pilot import drive, until
 from ui_train_runs import CONVNET, FakeRun
 
+from workbench.app.draft import Draft
+from workbench.app.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
+from workbench.app.ladder_rows import RungRow
 from workbench.errors import UserError
 from workbench.experiment.estimate import Speed
 from workbench.experiment.presets import BOOK_FACTS
-from workbench.experiment.rungs import LADDER
+from workbench.experiment.strategies import LADDER
 from workbench.experiment.toml import read_spec
-from workbench.machine.figures import Figures
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
 from workbench.runs import ladder as runs_ladder
 from workbench.runs.folder import RunFolder
 from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
-from workbench.runs.ladder_rows import RungRow
 from workbench.runs.launch import stop_requested
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft
-from workbench.ui.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
-from workbench.ui.screens import ladder as ladder_screen
-from workbench.ui.screens import strategy
-from workbench.ui.screens.compare import CompareScreen
-from workbench.ui.screens.dialogs import Confirm
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.ladder import LadderScreen, PickLadder
-from workbench.ui.screens.ladder_start import LadderStart
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.train import TrainScreen
+from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.dialogs import Confirm
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.ladder import screen as ladder_screen
+from workbench.ui.ladder.screen import LadderScreen, PickLadder
+from workbench.ui.ladder.start import LadderStart
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.train.screen import TrainScreen
 
 SPEED = Speed(forward_flops=1e11, training_flops=1e11, forward_bytes=1e10, training_bytes=1e10,
               forward_step=1e-3, training_step=1e-3, update=1e-9)  # fmt: skip

@@ -3,8 +3,8 @@
 import pytest
 from rich.text import Text
 
-from workbench.runs.ladder_rows import RungRow
-from workbench.ui.ladder_text import (
+from workbench.app.ladder_rows import RungRow
+from workbench.ui.ladder.text import (
     BORDERS,
     NARROW_COLUMNS,
     WIDE,

@@ -10,15 +10,15 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
-from workbench.runs.layer_truth import Layer, groups_of, layers_of_spec, layers_of_stage, verdict
-from workbench.ui.layer_rows import TableRow, table_rows
-from workbench.ui.layer_text import (
+from workbench.render.layers import (
     below_of,
     block_in_words,
     hanging,
     named_line,
     shape_in_words,
 )
+from workbench.runs.freeze_check import Layer, groups_of, layers_of_spec, layers_of_stage, verdict
+from workbench.ui.layers.rows import TableRow, table_rows
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
                   user_split=False)  # fmt: skip

@@ -9,6 +9,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 from ui_pilot import drive, until
 
+from workbench.app.draft import Draft, newest_draft
+from workbench.content.concepts import CONCEPTS
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import Speed
 from workbench.experiment.facts import DataFacts
@@ -16,18 +18,16 @@ from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
-from workbench.machine.figures import Figures
+from workbench.machine.benchmark_store import Figures
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts import CONCEPTS
-from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.screens.layers import LayersScreen
-from workbench.ui.screens.layers_step import LayersStep
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.layers.step import LayersStep
+from workbench.ui.layers.table import LayerTable
 from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.layer_table import LayerTable
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
                   user_split=False)  # fmt: skip

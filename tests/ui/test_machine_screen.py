@@ -30,10 +30,9 @@ from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.checkup import checkup
-from workbench.ui.machine_text import Pen, details_text, gauge_text
-from workbench.ui.screens.machine import MachineScreen
-from workbench.ui.screens.machine_details import DetailsScreen
+from workbench.ui.machine.details import DetailsScreen
+from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.machine.text import Pen, details_text, gauge_text
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
 PEN = Pen(True, lambda name: "")
@@ -210,7 +209,7 @@ def test_a_check_that_fails_is_said_and_can_be_repeated(
         await until(pilot, lambda: said(screen).startswith("failed ✗"), "that it failed")
         assert type(error).__name__ in said(screen)
         assert "\x1b" not in said(screen)
-        assert checkup(pilot.app).state.report is None
+        assert pilot.app.checkup.state.report is None
         box.answer = healthy()
         await pilot.press("a")
         await answered(screen, pilot)
@@ -222,12 +221,12 @@ def test_a_check_that_fails_is_said_and_can_be_repeated(
 def test_a_later_failure_leaves_the_report(tmp_path: Path, box: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        before = checkup(pilot.app).state.report
+        before = pilot.app.checkup.state.report
         box.answer = OSError("gone")
         await pilot.press("a")
         await until(pilot, lambda: "gone" in said(screen), "the failure")
         assert "usable ✓" in said(screen)
-        assert checkup(pilot.app).state.report is before
+        assert pilot.app.checkup.state.report is before
 
     show(tmp_path, scene)
 
@@ -245,7 +244,7 @@ def test_leaving_during_a_check_loses_nothing(tmp_path: Path, box: FakeCheck) ->
         await pilot.press("escape")
         await until(pilot, lambda: not again.is_attached, "home")
         box.released.set()
-        await until(pilot, lambda: checkup(pilot.app).state.report, "the report")
+        await until(pilot, lambda: pilot.app.checkup.state.report, "the report")
         assert box.calls == [False]
 
     show(tmp_path, scene)
@@ -271,8 +270,8 @@ def test_the_last_report_is_shown_with_its_age_and_nothing_asked(
         await answered(screen, pilot)
         await pilot.press("escape")
         await until(pilot, lambda: not screen.is_attached, "home")
-        now = checkup(pilot.app).state.when
-        monkeypatch.setattr("workbench.ui.screens.machine.time.time", lambda: now + 185)
+        now = pilot.app.checkup.state.when
+        monkeypatch.setattr("workbench.ui.machine.screen.time.time", lambda: now + 185)
         again = MachineScreen()
         await pilot.app.push_screen(again)
         await until(pilot, lambda: "checked 3 min 05 s ago" in heading(again), "its age")

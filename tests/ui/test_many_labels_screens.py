@@ -15,9 +15,9 @@ from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.inside import InsideScreen
-from workbench.ui.screens.pick_label import PickLabel
-from workbench.ui.screens.results import ResultsScreen
+from workbench.ui.explain.screen import InsideScreen
+from workbench.ui.pick_label import PickLabel
+from workbench.ui.results.screen import ResultsScreen
 
 
 def make_run(folder: Path, labels: int) -> None:

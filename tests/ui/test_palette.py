@@ -13,23 +13,23 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 from ui_pilot import drive, until
 
+from workbench.app.draft import Draft
+from workbench.content.concepts import CONCEPTS
 from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
+from workbench.ui.analyze.screen import SurenessScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts import CONCEPTS
-from workbench.ui.draft import Draft
+from workbench.ui.compare.screen import PickRuns
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.dialogs import Confirm
+from workbench.ui.explain.screen import InsideScreen
+from workbench.ui.export.screen import TakeHomeScreen
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.lessons.screen import LearnScreen
 from workbench.ui.palette import TITLES, Commands
-from workbench.ui.screens.compare import PickRuns
-from workbench.ui.screens.dialogs import Confirm
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.inside import InsideScreen
-from workbench.ui.screens.learn import LearnScreen
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.sureness import SurenessScreen
-from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.screens.train import TrainScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.path_field import PathField
 
 

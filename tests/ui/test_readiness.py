@@ -11,24 +11,25 @@ from textual.pilot import Pilot
 from ui_pilot import drive, until
 from ui_train_runs import training
 
+from workbench import ui
 from workbench.paths import Workspace
-from workbench.ui import readiness, screens
+from workbench.ui import preload as readiness
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.layers import LayersScreen
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.train import TrainScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.train.screen import TrainScreen
 
 NAME = "cats-dogs-12"
 
 ASKED = f"""
 import gc, sys
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.readiness import make_ready
-assert "workbench.ui.screens.why" not in sys.modules
+from workbench.ui.preload import make_ready
+assert "workbench.ui.concepts.screen" not in sys.modules
 make_ready()
-found = [name for name in sys.modules if name.startswith("{screens.__name__}.")]
-print(len(found), "workbench.ui.screens.why" in found, gc.get_freeze_count() > 10_000)
+found = [name for name in sys.modules if name.startswith("{ui.__name__}.")]
+print(len(found), "workbench.ui.concepts.screen" in found, gc.get_freeze_count() > 10_000)
 print([name for name in ("keras", "tensorflow", "sklearn") if name in sys.modules])
 """
 
@@ -37,7 +38,7 @@ def test_all_screens_are_imported_and_taken_out_of_the_collectors_rounds() -> No
     """In a process of its own, for what is imported and frozen stays so."""
     command = [sys.executable, "-c", ASKED]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
-    count = len(list(Path(screens.__file__ or "").parent.glob("[a-z]*.py")))
+    count = len(list(Path(ui.__file__ or "").parent.rglob("*.py"))) - 1  # itself
     assert told[0] == f"{count} True True"
     assert told[1] == "[]"
 

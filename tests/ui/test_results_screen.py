@@ -14,13 +14,14 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, Static
 from ui_pilot import drive, until
 
+from workbench.app.draft import Draft, newest_draft
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import History, fold
-from workbench.runs.verdicts import (
+from workbench.runs.results import (
     Results,
     cautions,
     figures_beside,
@@ -29,14 +30,13 @@ from workbench.runs.verdicts import (
     read_results,
 )
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.results_text import shade
-from workbench.ui.screens.layers import LayersScreen
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.strategy import StrategyScreen
+from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.results.prediction_rows import answer_in_words
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.results.text import shade
+from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.widgets import job_part
 from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.prediction_rows import answer_in_words
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 

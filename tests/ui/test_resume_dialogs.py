@@ -16,10 +16,10 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens import resume as resume_module
-from workbench.ui.screens.dialogs import Ask, Choose, Confirm
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.train import TrainScreen
+from workbench.ui.dialogs import Ask, Choose, Confirm
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.train import resume as resume_module
+from workbench.ui.train.screen import TrainScreen
 
 FAR = {"host": "far", "boot_id": "another"}
 Asked = list[dict[str, Any] | None]

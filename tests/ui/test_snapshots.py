@@ -29,47 +29,48 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
+from workbench.app.draft import Draft
+from workbench.app.relabel import Marking
+from workbench.app.scan_job import ScanJob
+from workbench.app.watch import RunFeed
 from workbench.datasets import inspect_job
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare, survey
 from workbench.experiment.estimate import Speed
 from workbench.experiment.toml import dump_spec
-from workbench.learn.keeping import keep_results
+from workbench.lessons.store import keep_results
 from workbench.machine import check as machine_check
 from workbench.machine import live
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.check import Report
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Nvml
-from workbench.machine.figures import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
-from workbench.reports.errors_marking import Marking
 from workbench.runs import jobs
 from workbench.runs.folder import create_run
+from workbench.runs.watch import RunView
+from workbench.ui.analyze.screen import SurenessScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft
-from workbench.ui.feed import RunFeed, RunView
-from workbench.ui.scan_job import ScanJob
-from workbench.ui.screens import strategy
-from workbench.ui.screens.bench import BenchScreen
-from workbench.ui.screens.compare import CompareScreen
-from workbench.ui.screens.compare_curves import CompareCurvesScreen
-from workbench.ui.screens.corrections import CorrectionsScreen
-from workbench.ui.screens.data import DataScreen
-from workbench.ui.screens.find_rate import FindRateScreen
-from workbench.ui.screens.ladder import LadderScreen
-from workbench.ui.screens.layers_step import LayersStep
-from workbench.ui.screens.learn import LearnScreen
-from workbench.ui.screens.machine import MachineScreen
-from workbench.ui.screens.machine_step import MachineStep
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.search import SearchScreen
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.sureness import SurenessScreen
-from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.screens.train import TrainScreen
-from workbench.ui.screens.tune import TuneScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.augmentation.screen import BenchScreen
+from workbench.ui.compare.curves import CompareCurvesScreen
+from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.data.screen import DataScreen
+from workbench.ui.export.screen import TakeHomeScreen
+from workbench.ui.ladder.screen import LadderScreen
+from workbench.ui.layers.step import LayersStep
+from workbench.ui.lessons.screen import LearnScreen
+from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.machine.step import MachineStep
+from workbench.ui.relabel.screen import CorrectionsScreen
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.train.screen import TrainScreen
+from workbench.ui.tune.lr_find import FindRateScreen
+from workbench.ui.tune.screen import SearchScreen
+from workbench.ui.tune.trial import TuneScreen
 from workbench.ui.widgets.key_line import KeyLine
 
 KEPT = Path(__file__).parent / "snapshots"

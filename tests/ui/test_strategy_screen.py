@@ -12,28 +12,29 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, until
 
+from workbench.app import start_run as start
+from workbench.app.draft import Draft, newest_draft
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.estimate import Speed
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
 from workbench.machine import preflight
-from workbench.machine.figures import Figures
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
+from workbench.render.strategy import cut, schema_of, typed_value, value_in_words
 from workbench.runs import start as runs_start
-from workbench.ui import guide, start
+from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft, newest_draft
-from workbench.ui.screens import strategy
-from workbench.ui.screens.dialogs import TOAST_WIDTH, Problem, fits_toast
-from workbench.ui.screens.layers_step import LayersStep
-from workbench.ui.screens.machine import MachineScreen
-from workbench.ui.screens.option import OptionScreen
-from workbench.ui.screens.start import StartScreen
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.strategy_text import cut, schema_of, typed_value, value_in_words
-from workbench.ui.widgets.option_table import OptionTable
+from workbench.ui.dialogs import TOAST_WIDTH, Problem, fits_toast
+from workbench.ui.layers.step import LayersStep
+from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.option import OptionScreen
+from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.option_table import OptionTable
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.strategy.start import StartScreen
 from workbench.ui.widgets.path_field import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)

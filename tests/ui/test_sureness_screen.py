@@ -8,11 +8,11 @@ from test_results_screen import figures, is_shown, make_run, shown
 from textual.pilot import Pilot
 from ui_pilot import drive, until
 
-from workbench.reports.errors import read_answers
-from workbench.reports.errors_thresholds import at_threshold
+from workbench.analysis.errors import read_answers
+from workbench.analysis.thresholds import at_threshold
+from workbench.render.calibration import confidence_text, curves, sureness_of
+from workbench.ui.analyze.screen import SurenessScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.sureness import SurenessScreen
-from workbench.ui.sureness_text import confidence_text, curves, sureness_of
 from workbench.ui.widgets.key_line import KeyLine
 
 # What each image is, and how probable a dog was said to be.

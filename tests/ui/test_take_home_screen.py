@@ -11,14 +11,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from ui_pilot import drive, until
 
+from workbench.app.export import KEEPSAKES, Keepsake, Make, free_path
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens import take_home as screen_module
-from workbench.ui.screens.dialogs import Ask
-from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.take_home import KEEPSAKES, Keepsake, Make, free_path
+from workbench.ui.dialogs import Ask
+from workbench.ui.export import screen as screen_module
+from workbench.ui.export.screen import TakeHomeScreen
 
 
 def test_a_name_that_is_free(tmp_path: Path) -> None:

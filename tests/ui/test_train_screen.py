@@ -12,20 +12,20 @@ from textual.widgets import Input, OptionList, Static
 from ui_pilot import until
 from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
+from workbench.app.run_progress import time_left
+from workbench.app.watch import RunFeed
 from workbench.paths import Workspace
+from workbench.render.curves import coach_curves, stage_plan
 from workbench.runs.launch import stop_requested
-from workbench.ui import train_text
+from workbench.runs.notes import newest_note
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.curves import coach_curves, stage_plan
-from workbench.ui.feed import RunFeed
-from workbench.ui.notes import newest_note
-from workbench.ui.run_progress import time_left
-from workbench.ui.screens.dialogs import Confirm
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.train import TrainScreen
+from workbench.ui.dialogs import Confirm
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.train import text as train_text
+from workbench.ui.train.screen import TrainScreen
+from workbench.ui.train.tail import Tail
 from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.line_plot import LinePlot
-from workbench.ui.widgets.tail import Tail
 
 NARROW, WIDE = (80, 24), (120, 40)
 Steps = Callable[[Pilot[None], TrainScreen], Awaitable[None]]

@@ -12,17 +12,17 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from ui_pilot import drive, until
 
+from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.machine.gpus import Choice
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft
-from workbench.ui.screens import strategy
-from workbench.ui.screens.dialogs import Ask, Problem
-from workbench.ui.screens.find_rate import FindRateScreen
-from workbench.ui.screens.search import SearchScreen, TrialTable
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.tune import TuneScreen
+from workbench.ui.dialogs import Ask, Problem
+from workbench.ui.strategy import screen as strategy
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.tune.lr_find import FindRateScreen
+from workbench.ui.tune.screen import SearchScreen, TrialTable
+from workbench.ui.tune.trial import TuneScreen
 from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.line_plot import LinePlot
 

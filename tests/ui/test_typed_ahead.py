@@ -11,8 +11,8 @@ from textual.widgets import Input
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.dialogs import Ask, Confirm
+from workbench.ui.dialogs import Ask, Confirm
+from workbench.ui.screen import WorkbenchScreen
 
 
 class Below(WorkbenchScreen):

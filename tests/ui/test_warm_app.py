@@ -7,11 +7,11 @@ import pytest
 from textual.pilot import Pilot
 from ui_pilot import FakeWarmWorker, drive, until
 
+from workbench.app.draft import Draft
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.draft import Draft
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.machine import MachineScreen
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.machine.screen import MachineScreen
 
 
 @pytest.fixture(autouse=True)

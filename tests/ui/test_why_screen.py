@@ -7,10 +7,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import drive, until
 
+from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts.windows import Windows
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts import CONCEPTS
-from workbench.ui.concepts.windows import Windows
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.concepts.screen import WhyScreen
 
 Scene = Callable[[WhyScreen, Pilot[Any]], Awaitable[None]]
 

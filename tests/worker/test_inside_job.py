@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from workbench.errors import UserError
+from workbench.evaluation.model_file import save_model
 from workbench.experiment.toml import parse_spec
-from workbench.results.model_file import save_model
 from workbench.runs.jobs import run_job
 from workbench.training.models import build_model
 

@@ -15,11 +15,11 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
 from workbench.runs.reader import read_events
-from workbench.worker import space
+from workbench.worker import disk_space as space
 from workbench.worker.control import RESERVE_BYTES, Reserve
+from workbench.worker.disk_space import check_space
 from workbench.worker.failures import OutOfMemory, failure_of, out_of_memory
-from workbench.worker.life import halve_batch, run_on_finish
-from workbench.worker.space import check_space
+from workbench.worker.session import halve_batch, run_on_finish
 
 
 class ResourceExhaustedError(Exception):

@@ -13,9 +13,9 @@ from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
+from workbench.runs.standby import WarmWorker
 from workbench.runs.start import start
-from workbench.runs.warm import WarmWorker
-from workbench.worker.warm import Warmth
+from workbench.worker.standby import Warmth
 
 pytestmark = pytest.mark.worker
 
@@ -53,7 +53,7 @@ def arrays(run: RunFolder) -> dict[str, np.ndarray]:
     ("run", "shown"), [("birds-12", "wb:birds-12"), ("cats_dogs_flat-1", "wb:cats_dogs_fl")]
 )
 def test_the_process_says_which_run_it_trains(run: str, shown: str) -> None:
-    said = f"from workbench.worker.warm import _name_process; _name_process({run!r})"
+    said = f"from workbench.worker.standby import _name_process; _name_process({run!r})"
     read = "print(open('/proc/self/comm').read(), end='')"
     command = [sys.executable, "-c", f"{said}; {read}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -102,7 +102,7 @@ BESIDE_A_GPU = """
 import sys
 from machine_facts import gpu
 from workbench.machine.gpus import Choice
-from workbench.worker import warm
+from workbench.worker import standby as warm
 
 warm.look_at_gpus = lambda asked: Choice(asked, gpu())
 print(warm.warm_up())

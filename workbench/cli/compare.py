@@ -17,8 +17,8 @@ from workbench.paths import Workspace
 @in_workspace
 def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
     """Hold runs side by side: which settings differ, what was frozen, stages, results."""
-    from workbench.runs.compare_text import comparison_text
-    from workbench.ui.comparing import compare_runs
+    from workbench.app.compare import compare_runs
+    from workbench.render.compare import comparison_text
 
     comparison = compare_runs(workspace, runs)
     if as_json:

@@ -103,9 +103,9 @@ def conclusions(dense: Outcome, convnet: Outcome) -> list[str]:
 
 
 def _train(workspace: Workspace, strategy: str) -> Outcome | None:
-    from workbench.cli.begin import launch_run
     from workbench.cli.follow import watch
     from workbench.cli.sources import preset_spec
+    from workbench.cli.start_run import launch_run
 
     settings = (f"evaluation.shift={SHIFT}",)
     spec = preset_spec(workspace, strategy, "digits", settings)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.given import GivenPath
 from workbench.cli.group import in_workspace
+from workbench.cli.paths import GivenPath
 from workbench.cli.runs import json_option, latest_argument
 from workbench.cli.show import progress_bar, say, table
 from workbench.errors import UserError
+from workbench.export.formats import BOUND, FORMATS
 from workbench.paths import Workspace
-from workbench.reports.formats import BOUND, FORMATS
 from workbench.text import safe_text
 
 if TYPE_CHECKING:
-    from workbench.reports.export import Exported
+    from workbench.app.export_run import Exported
     from workbench.runs.folder import RunFolder
 
 
@@ -87,7 +87,7 @@ def _model(
     force: bool,
     as_json: bool,
 ) -> None:
-    from workbench.reports.export import export_run
+    from workbench.app.export_run import export_run
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"{safe_stem(run.name)}-export")
@@ -126,9 +126,9 @@ def _plain(made: "Exported") -> dict[str, object]:
 def _script(
     workspace: Workspace, run: "RunFolder", out: Path | None, force: bool, as_json: bool
 ) -> None:
-    from workbench.reports.facts import checked_spec, run_facts
-    from workbench.reports.pictures import RunPictures
-    from workbench.reports.take_home import write_script
+    from workbench.export.pictures import RunPictures
+    from workbench.export.run_data import checked_spec, run_facts
+    from workbench.export.script_folder import write_script
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"train_{safe_stem(run.name)}.py")
@@ -143,7 +143,7 @@ def _script(
 
 
 def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None:
-    from workbench.reports.scalars import write_scalars
+    from workbench.export.tensorboard import write_scalars
 
     written = write_scalars(run, folder, force)
     if as_json:

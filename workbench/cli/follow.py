@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from workbench.cli.event_printer import Screen, Story
 from workbench.cli.group import command_line
 from workbench.cli.show import say
-from workbench.cli.story import Screen, Story
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder

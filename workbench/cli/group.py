@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from workbench import __version__
-from workbench.cli.given import GivenPath
+from workbench.cli.paths import GivenPath
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.text import safe_lines, safe_text, unencodable

@@ -24,9 +24,9 @@ from workbench.paths import Workspace
 from workbench.text import plural
 
 if TYPE_CHECKING:
+    from workbench.app.ladder_rows import RungRow
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.ladder import Ladder
-    from workbench.runs.ladder_rows import RungRow
 
 
 @click.command()
@@ -85,9 +85,9 @@ def ladder(
     workbench ladder photos-ladder-1
     workbench ladder photos-ladder-1 --stop
     """
+    from workbench.app.ladder_lead import lead_in_words
+    from workbench.app.ladder_rows import read_rows
     from workbench.runs.ladder import find_ladder, list_ladders
-    from workbench.runs.ladder_rows import read_rows
-    from workbench.ui.ladder_lead import lead_in_words
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
         raise UserError("Give one of --data, --watch, --stop and --resume.")
@@ -135,7 +135,7 @@ def rung_specs(
             (which is named).
     """
     from workbench.cli.sources import preset_spec
-    from workbench.experiment.rungs import LADDER
+    from workbench.experiment.strategies import LADDER
 
     names = [name.strip() for name in presets.split(",")] if presets else list(LADDER)
     specs = []
@@ -163,7 +163,7 @@ def _start_new(
     specs: "list[tuple[str, ExperimentSpec]]",
     on_finish: str | None,
 ) -> "Ladder":
-    from workbench.cli.begin import data_stem
+    from workbench.cli.start_run import data_stem
     from workbench.machine.preflight import look_before_ladder
     from workbench.runs.ladder import prepare_ladder, start
 
@@ -235,7 +235,7 @@ def ladder_table(rows: "Sequence[RungRow]", lead: str = "") -> str:
     Args:
         lead: whether the best rung is ahead of the next one by more than chance; "" for nothing.
     """
-    from workbench.runs.ladder_rows import figure, notes
+    from workbench.app.ladder_rows import figure, notes
 
     headers = ("rung", "accuracy", "95 % interval", "seconds", "book", "readers")
     cells = [

@@ -2,11 +2,11 @@
 
 from workbench.cli.show import progress_bar, say
 from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.benchmark_store import Figures, Shelf
 from workbench.machine.check import look_at_gpus
-from workbench.machine.figures import Figures, Shelf
 from workbench.machine.gpus import NONE
+from workbench.machine.memory_check import gpu_notes
 from workbench.machine.preflight import look_before_start
-from workbench.machine.room import gpu_notes
 
 
 def known_figures(asked: int | str) -> Figures | None:

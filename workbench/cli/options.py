@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.complete import complete_keys, complete_presets, complete_sources
-from workbench.cli.given import GivenPath
+from workbench.cli.paths import GivenPath
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import safe_text

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from workbench.experiment.estimate import StageSeconds
     from workbench.experiment.facts import DataFacts
     from workbench.experiment.spec import ExperimentSpec
-    from workbench.machine.figures import Figures
-    from workbench.runs.layer_truth import Layer, Verdict
+    from workbench.machine.benchmark_store import Figures
+    from workbench.runs.freeze_check import Layer, Verdict
 
 
 @click.command()
@@ -135,7 +135,7 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
     """Show what was frozen in a run: requested, compiled, and what the weights really did."""
     from workbench.runs.events import newest_by_stage
     from workbench.runs.folder import find_run
-    from workbench.runs.layer_truth import groups_of, layers_of_stage, verdict
+    from workbench.runs.freeze_check import groups_of, layers_of_stage, verdict
     from workbench.runs.reader import read_events
 
     folder = find_run(workspace, run)

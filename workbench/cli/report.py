@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.given import GivenPath
 from workbench.cli.group import in_workspace
+from workbench.cli.paths import GivenPath
 from workbench.cli.runs import latest_argument
 from workbench.cli.show import say
 from workbench.paths import Workspace
@@ -27,7 +27,7 @@ def report(workspace: Workspace, run: str, out: Path | None, force: bool) -> Non
 
     The page holds all that it shows and asks for nothing from anywhere: send it, print it.
     """
-    from workbench.reports.report import write_report
+    from workbench.export.report import write_report
     from workbench.runs.folder import find_run, safe_stem
 
     folder = find_run(workspace, run)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.begin import data_stem, launch_run
 from workbench.cli.follow import watch
 from workbench.cli.options import Given
 from workbench.cli.show import say
+from workbench.cli.start_run import data_stem, launch_run
 from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.machine.preflight import look_before_resume

@@ -14,7 +14,7 @@ from workbench.text import accuracy, safe_lines, safe_text, table
 
 if TYPE_CHECKING:
     from workbench.runs.confusion import Confused
-    from workbench.runs.verdicts import Results
+    from workbench.runs.results import Results
 
 WORST = 20  # labels, and pairs of labels, that are told of many
 
@@ -77,7 +77,7 @@ def evaluation_report(figures: dict[str, Any], folder: str = "") -> str:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: a figure is missing or of another kind.
     """
-    from workbench.runs.verdicts import cautions, parse_results
+    from workbench.runs.results import cautions, parse_results
 
     results = parse_results(figures)
     low, high = figures["interval"]

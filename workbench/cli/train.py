@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.begin import data_stem, launch_run
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
@@ -15,6 +14,7 @@ from workbench.cli.options import (
     with_given,
 )
 from workbench.cli.show import say
+from workbench.cli.start_run import data_stem, launch_run
 from workbench.errors import UserError
 from workbench.paths import Workspace
 
@@ -90,8 +90,8 @@ def _corrected(workspace: Workspace, run: str, given: Given) -> "ExperimentSpec"
     Raises:
         UserError: another experiment is given too, nothing was corrected, or a setting is wrong.
     """
+    from workbench.app.relabel import ANOTHER_EXAMINATION, corrected_spec
     from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
-    from workbench.reports.errors_marking import ANOTHER_EXAMINATION, corrected_spec
     from workbench.runs.folder import find_run
 
     if any((given.file, given.preset, given.source, given.base, given.weights)):

@@ -10,10 +10,10 @@ from statistics import median_low
 import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
-from workbench.datasets.corrections import Corrected, apply_corrections, read_corrections
 from workbench.datasets.duplicates import NearPairs, near_pairs
 from workbench.datasets.images import ImageError, open_image
 from workbench.datasets.inner_folders import LAYOUT
+from workbench.datasets.label_fixes import Corrected, apply_corrections, read_corrections
 from workbench.datasets.layout import LABELS, recognise
 from workbench.datasets.listing import NOT_READ
 from workbench.datasets.manifest import MANIFEST_NAME, Row, levels_of, make_rows, write_manifest

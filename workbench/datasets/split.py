@@ -10,8 +10,8 @@ from workbench.datasets.duplicates import MOST_TOGETHER, NearPairs, joined_group
 from workbench.datasets.names import SPLITS, examples, naturally
 from workbench.datasets.scan import Record
 from workbench.errors import UserError
+from workbench.experiment.allocate import share_out
 from workbench.experiment.sections import SplitSpec
-from workbench.experiment.shares import share_out
 from workbench.text import plural, safe_text
 
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workbench.experiment.allocate import share_out
 from workbench.experiment.sections import SplitSpec
-from workbench.experiment.shares import share_out
 
 SPLITS = ("train", "validation", "test")
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from workbench.errors import UserError
-from workbench.experiment.batch import with_batch_size
+from workbench.experiment.batch_size import with_batch_size
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import flat, spec_tree
 from workbench.text import one_of

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from workbench.machine.backends import read_backends
+from workbench.machine.benchmark_store import BUSY, Figures, Shelf
 from workbench.machine.diagnosis import Diagnosis, diagnose
 from workbench.machine.facts import (
     Decoding,
@@ -25,7 +26,6 @@ from workbench.machine.facts import (
     System,
     Told,
 )
-from workbench.machine.figures import BUSY, Figures, Shelf
 from workbench.machine.framework import MODULE as FRAMEWORK
 from workbench.machine.framework import ask_framework
 from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, Choice, choose_gpu

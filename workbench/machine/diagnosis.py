@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from workbench.machine import box_faults
+from workbench.machine import host_faults as box_faults
 from workbench.machine.facts import Facts
 from workbench.machine.finding import Finding, Severity
 from workbench.machine.gpu_faults import GPU_RULES, Rule

@@ -2,14 +2,9 @@
 
 from collections.abc import Callable
 
-from workbench.machine import (
-    card_faults,
-    card_kinds,
-    cuda_faults,
-    driver_faults,
-    framework_faults,
-    install_faults,
-)
+from workbench.machine import cuda_faults, driver_faults, framework_faults, install_faults
+from workbench.machine import device_faults as card_faults
+from workbench.machine import device_kinds as card_kinds
 from workbench.machine.facts import Facts
 from workbench.machine.finding import Finding, quote, together
 from workbench.machine.framework_faults import gpus_untried

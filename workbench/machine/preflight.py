@@ -15,7 +15,7 @@ from workbench.machine.check import look_at_gpus
 from workbench.machine.facts import Facts, Outcome
 from workbench.machine.framework_faults import backend_missing, keras_settings
 from workbench.machine.gpus import AUTO, NONE, Choice
-from workbench.machine.room import refuse_too_little
+from workbench.machine.memory_check import refuse_too_little
 from workbench.progress import Progress, silent
 from workbench.text import safe_text
 

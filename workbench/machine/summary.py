@@ -3,8 +3,8 @@
 import time
 from collections.abc import Mapping
 
+from workbench.machine.benchmark_store import Figures
 from workbench.machine.facts import Facts, Gpu, Nvml, Place, System
-from workbench.machine.figures import Figures
 from workbench.text import human_bytes, human_gib, human_seconds, plural, safe_text
 
 Row = tuple[str, str]

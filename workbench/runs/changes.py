@@ -1,7 +1,7 @@
 """A run's experiment with what may change between two of its lives."""
 
 from workbench.errors import UserError
-from workbench.experiment.batch import halved, with_batch_size
+from workbench.experiment.batch_size import halved, with_batch_size
 from workbench.experiment.resuming import check_change
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree

@@ -18,7 +18,7 @@ from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, tr
 from workbench.runs.queue import draw_ticket
 from workbench.runs.reader import EventReader
 from workbench.runs.rows import number, whole
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2

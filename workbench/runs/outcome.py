@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from workbench.experiment.batch import half
+from workbench.experiment.batch_size import half
 from workbench.runs.history import History
 from workbench.runs.host import on_another_host, this_host
 from workbench.runs.rows import number, whole

@@ -10,7 +10,7 @@ from workbench.runs.folder import LONGEST_STEM, RunFolder, create_run, list_runs
 from workbench.runs.launch import NotWritable, launch
 from workbench.runs.lock import is_locked
 from workbench.runs.queue import is_waiting
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
 from workbench.text import safe_text
 
 _CORRECTED = "-corrected"

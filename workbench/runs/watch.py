@@ -1,5 +1,6 @@
 """A run as it changes: each look reads only what was appended since the last one."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.runs.events import LIFE_BEGINS
@@ -11,6 +12,39 @@ from workbench.runs.state import RunSummary, State, read_tables, run_state, summ
 from workbench.text import safe_text
 
 LOOK_BYTES = 32 << 20  # of a log at most in one look, so that other runs have their turn: 0.1 s
+WORKING = ("starting", "waiting", "preparing", "training", "evaluating")
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run at one moment; nothing in it changes any more.
+
+    Attributes:
+        spec: its tables, unchecked.
+    """
+
+    folder: RunFolder
+    summary: RunSummary
+    history: History
+    spec: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.folder.name
+
+    @property
+    def working(self) -> bool:
+        """True while its worker lives, waiting included."""
+        return self.summary.state.word in WORKING
+
+    def table(self, name: str) -> dict[str, Any]:
+        """A table of the spec; {} where there is none."""
+        table = self.spec.get(name)
+        return table if isinstance(table, dict) else {}
+
+
+Runs = tuple[RunView, ...]
 
 
 class RunWatch:

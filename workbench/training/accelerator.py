@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from workbench.machine.preflight import ACCELERATOR_PACKAGES
-from workbench.training.prefix import Prefix
+from workbench.training.features import Prefix
 
 # Largest relative error ||outputs - Keras's|| / ||Keras's||. float32 sums in another order stay
 # below 1e-5; a hundredth part is what a head no longer notices, and twenty times that it does.

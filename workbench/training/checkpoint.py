@@ -18,8 +18,8 @@ import numpy as np
 from workbench.errors import UserError
 from workbench.files import atomic_file
 from workbench.text import safe_text
-from workbench.training.place import Place
-from workbench.training.progression import Progression, Running
+from workbench.training.position import Place
+from workbench.training.trainer_state import Progression, Running
 
 Arrays = dict[str, np.ndarray]
 _STATE = "state.json"

@@ -4,8 +4,8 @@ import math
 
 from workbench.errors import UserError
 from workbench.experiment.plan import HEAD_FIRST, Stage
-from workbench.training.place import Place
-from workbench.training.progression import Running
+from workbench.training.position import Place
+from workbench.training.trainer_state import Running
 
 LEAST_STEPS = 20  # of an epoch, before its mean says anything
 EXPLODED = 1e5  # times the loss of guessing; from far less than this, training has come back

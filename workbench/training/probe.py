@@ -28,7 +28,7 @@ from workbench.training.backend import (
     list_devices,
     prepare_device,
 )
-from workbench.training.speed import measure_device, one_step
+from workbench.training.device_benchmark import measure_device, one_step
 
 LONGEST_ERROR = 2000  # characters
 

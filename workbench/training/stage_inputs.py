@@ -13,9 +13,9 @@ import numpy as np
 from workbench.experiment.plan import Stage
 from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import TrainingData
+from workbench.training.features import CHUNK, FeatureStore, Outputs
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.order import epoch_views
-from workbench.training.prefix import CHUNK, FeatureStore, Outputs
 
 Rows = np.ndarray
 

@@ -6,11 +6,11 @@ import keras
 
 from workbench.experiment.plan import Stage
 from workbench.training.accelerator import AcceleratedPrefix, sample_of
-from workbench.training.prefix import Outputs, Prefix
+from workbench.training.features import Outputs, Prefix
 from workbench.training.stage_inputs import CachedInputs, PackInputs, StageInputs, StreamedInputs
 
 if TYPE_CHECKING:
-    from workbench.training.engine import Engine
+    from workbench.training.trainer import Engine
 
 
 def split(engine: "Engine", stage: Stage) -> tuple[keras.Model, StageInputs]:

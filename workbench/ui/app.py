@@ -16,23 +16,25 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import get_current_worker
 
+from workbench.app.draft_writer import Keeper
+from workbench.app.machine_check import Checkup
+from workbench.app.watch import LOOK_SECONDS, RunFeed
 from workbench.paths import Workspace
+from workbench.render.marks import ASCII_KEYS, speaks_utf8
 from workbench.runs.ladder import list_ladders
-from workbench.runs.warm import WarmWorker
+from workbench.runs.standby import WarmWorker
+from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui import readiness
+from workbench.ui import preload
 from workbench.ui.ascii_filter import AsciiFilter
-from workbench.ui.feed import LOOK_SECONDS, RunFeed, Runs, RunView
-from workbench.ui.keeper import Keeper
-from workbench.ui.marks import ASCII_KEYS, speaks_utf8
-from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.home import HomeScreen
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.key_buffer import TypedAhead
+from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.suspend import Suspension
 from workbench.ui.themes import THEMES, themes_for
-from workbench.ui.typed_ahead import TypedAhead
 
 if TYPE_CHECKING:
-    from workbench.ui.learn_job import TriedOn
+    from workbench.app.lessons import TriedOn
 
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
 
@@ -69,11 +71,12 @@ class WorkbenchApp(App[None]):
         utf8: whether the terminal shows more than ASCII.
         warm: a worker for the next run, where somebody is on the way to one.
         keeper: writes drafts.
+        checkup: the machine check, which outlives its screen.
         tried_on: what experiments were tried on last; None before there was one.
     """
 
     # All that screens need, so that none has to read its part when it opens.
-    CSS_PATH: ClassVar = ["workbench.tcss", "screens/layers.tcss", "screens/strategy.tcss"]
+    CSS_PATH: ClassVar = ["workbench.tcss", "layers/layers.tcss", "strategy/strategy.tcss"]
     TITLE = "workbench"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar = {_palette}
@@ -95,7 +98,8 @@ class WorkbenchApp(App[None]):
         self.warm: WarmWorker | None = None
         self.tried_on: TriedOn | None = None
         self.keeper = Keeper(self._tell_fault)
-        self._rounds = readiness.QuietRounds()
+        self.checkup = Checkup()
+        self._rounds = preload.QuietRounds()
         self._typed_ahead = TypedAhead(self)
         self._suspension = Suspension(self)
         self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
@@ -112,7 +116,7 @@ class WorkbenchApp(App[None]):
         self._watch_runs()
         if not self.is_headless:
             self.call_after_refresh(self._make_ready)
-            self.set_interval(readiness.LOOK_SECONDS, self._rounds.look)
+            self.set_interval(preload.LOOK_SECONDS, self._rounds.look)
 
     async def on_event(self, event: events.Event) -> None:
         """Nothing else is done while a person presses keys; keys wait for a dialog that opens."""
@@ -161,7 +165,7 @@ class WorkbenchApp(App[None]):
 
     def action_learn(self) -> None:
         """Shows the experiments."""
-        from workbench.ui.screens.learn import LearnScreen
+        from workbench.ui.lessons.screen import LearnScreen
 
         self.push_screen(LearnScreen())
 
@@ -188,13 +192,13 @@ class WorkbenchApp(App[None]):
 
     def open_run(self, view: RunView) -> None:
         """Shows a run: its curves while it trains, its results afterwards."""
-        from workbench.ui.screens.train import TrainScreen
+        from workbench.ui.train.screen import TrainScreen
 
         self.push_screen(TrainScreen(view.name))
 
     def open_ladder(self, name: str) -> None:
         """Shows a ladder: how its rungs stand."""
-        from workbench.ui.screens.ladder import LadderScreen
+        from workbench.ui.ladder.screen import LadderScreen
 
         self.push_screen(LadderScreen(name))
 
@@ -226,7 +230,7 @@ class WorkbenchApp(App[None]):
 
     @work(thread=True, exclusive=True, group="ready", exit_on_error=False)
     def _make_ready(self) -> None:
-        readiness.make_ready()
+        preload.make_ready()
 
     @work(thread=True, exclusive=True, group="feed", exit_on_error=False)
     def _watch_runs(self) -> None:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
+from workbench.app.draft import BASE_KEYS, Draft, newest_draft
+from workbench.app.error_pictures import source_of
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
-from workbench.runs.verdicts import NextRung
+from workbench.runs.results import NextRung
 from workbench.text import safe_lines, safe_text
-from workbench.ui.draft import BASE_KEYS, Draft, newest_draft
-from workbench.ui.error_pictures import source_of
 
 if TYPE_CHECKING:
     from workbench.ui.app import WorkbenchApp
@@ -24,7 +24,7 @@ _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
 
 def begin_experiment(app: "WorkbenchApp") -> None:
     """Begins a new experiment, or offers to go on with the one that was begun last."""
-    from workbench.ui.screens.go_on import GoOnScreen
+    from workbench.ui.home.continue_draft import GoOnScreen
 
     found = newest_draft(app.workspace, app.keeper)
     if found is None or found.source is None:
@@ -47,11 +47,11 @@ def go_on(app: "WorkbenchApp", draft: Draft) -> None:
     """Shows the step that a draft has come to; escape leads to the one before."""
     app.warm_up()
     if draft.source is None and "machine" not in draft.settled:
-        from workbench.ui.screens.machine_step import MachineStep
+        from workbench.ui.machine.step import MachineStep
 
         app.push_screen(MachineStep(draft))
         return
-    from workbench.ui.screens.data import DataScreen
+    from workbench.ui.data.screen import DataScreen
 
     app.push_screen(DataScreen(draft, onward="data" in draft.settled))
 
@@ -83,7 +83,7 @@ def next_experiment(
         facts: what they are now.
         spec: the run's tables, unchecked; what of them does not fit is left out.
     """
-    from workbench.ui.screens.strategy import StrategyScreen
+    from workbench.ui.strategy.screen import StrategyScreen
 
     draft = Draft(app.workspace, keeper=app.keeper)
     draft.take_source(source, facts)
@@ -108,7 +108,7 @@ def _carries_on(key: str, value: object) -> bool:
 
 def begin_demo(app: "WorkbenchApp") -> None:
     """Starts the demo's two runs on handwritten digits and shows the first."""
-    from workbench.ui.start import start_demo
+    from workbench.app.start_run import start_demo
 
     def work() -> None:
         try:
@@ -125,7 +125,7 @@ def begin_demo(app: "WorkbenchApp") -> None:
 
 def show_run(app: "WorkbenchApp", name: str) -> None:
     """Shows a run that was just started in the place of the steps that led to it."""
-    from workbench.ui.screens.train import TrainScreen
+    from workbench.ui.train.screen import TrainScreen
 
     show_instead(app, TrainScreen(name))
 

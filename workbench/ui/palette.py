@@ -16,27 +16,27 @@ from textual.markup import escape
 from textual.screen import Screen
 from textual.widgets import HelpPanel
 
+from workbench.content.concepts import CONCEPTS
 from workbench.runs.trash import TrashedRun, list_trash
+from workbench.runs.watch import Runs, RunView
 from workbench.text import human_age, safe_text
-from workbench.ui.bring_back import bring_back
-from workbench.ui.concepts import CONCEPTS
-from workbench.ui.feed import Runs, RunView
+from workbench.ui.analyze.screen import SurenessScreen
+from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.explain.screen import InsideScreen
+from workbench.ui.export.screen import TakeHomeScreen
 from workbench.ui.guide import begin_demo, begin_experiment
+from workbench.ui.home.screen import HomeScreen
+from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.lessons.screen import LearnScreen
+from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.relabel.screen import CorrectionsScreen
+from workbench.ui.restore import bring_back
+from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.run_actions import compare_run, stop_run
-from workbench.ui.screens.base import WorkbenchScreen
-from workbench.ui.screens.corrections import CorrectionsScreen
-from workbench.ui.screens.home import HomeScreen
-from workbench.ui.screens.inside import InsideScreen
-from workbench.ui.screens.layers import LayersScreen
-from workbench.ui.screens.learn import LearnScreen
-from workbench.ui.screens.machine import MachineScreen
-from workbench.ui.screens.results import ResultsScreen
-from workbench.ui.screens.resume import resume_run
-from workbench.ui.screens.strategy import StrategyScreen
-from workbench.ui.screens.sureness import SurenessScreen
-from workbench.ui.screens.take_home import TakeHomeScreen
-from workbench.ui.screens.train import TrainScreen
-from workbench.ui.screens.why import WhyScreen
+from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.strategy.screen import StrategyScreen
+from workbench.ui.train.resume import resume_run
+from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.key_panel import own_keys
 
 if TYPE_CHECKING:

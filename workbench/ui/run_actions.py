@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.runs.launch import request_stop
+from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.background import in_background
-from workbench.ui.feed import RunView
-from workbench.ui.screens.dialogs import Confirm
+from workbench.ui.dialogs import Confirm
 
 if TYPE_CHECKING:
-    from workbench.ui.screens.base import WorkbenchScreen
+    from workbench.ui.screen import WorkbenchScreen
 
 
 def confirm_and_do(
@@ -50,7 +50,7 @@ def stop_run(
 
 def compare_run(screen: "WorkbenchScreen", view: RunView) -> None:
     """Asks which runs, and holds them beside this one."""
-    from workbench.ui.screens.compare import CompareScreen, PickRuns
+    from workbench.ui.compare.screen import CompareScreen, PickRuns
 
     others = [one for one in screen.workbench.runs if one.name != view.name]
 

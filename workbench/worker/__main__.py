@@ -41,14 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
         # The terminal may go at any time; training stays.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if given.job == "train":
-        from workbench.worker.life import train_run
+        from workbench.worker.session import train_run
 
         return train_run(given.folder, given.lock_fd, given.resume)
     if given.job == "warm":
-        from workbench.worker.warm import wait_for_run
+        from workbench.worker.standby import wait_for_run
 
         return wait_for_run(given.channel_fd)
-    from workbench.worker.answer import answer
+    from workbench.worker.jobs import answer
 
     return answer(given.job, given.events_fd)
 

@@ -9,7 +9,7 @@ from workbench.bases.weights import fingerprint
 from workbench.datasets.prepare import Prepared
 from workbench.experiment.spec import ExperimentSpec
 from workbench.progress import Progress
-from workbench.training.prefix import FeatureStore
+from workbench.training.features import FeatureStore
 
 
 def feature_store(

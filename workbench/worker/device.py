@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.benchmark_store import Figures, Shelf
 from workbench.machine.check import look_at_gpus
-from workbench.machine.figures import Figures, Shelf
 from workbench.machine.gpus import AUTO, CPU, Choice
 from workbench.progress import Progress
 from workbench.text import safe_text
@@ -62,7 +62,7 @@ def expected_seconds(
 
 
 def _measured(device: "Device") -> Figures:
-    from workbench.training.speed import measure_device
+    from workbench.training.device_benchmark import measure_device
 
     found = measure_device(device)
     name = device.name if device.kind == "gpu" else CPU

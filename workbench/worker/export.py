@@ -19,10 +19,10 @@ def export(request: Request, send: Send) -> dict[str, Any]:
     _on_the_cpu()
     import numpy as np
 
+    from workbench.evaluation.export import companions, export_model
+    from workbench.evaluation.export_check import in_batches
+    from workbench.evaluation.model_file import load_model
     from workbench.files import write_atomic
-    from workbench.results.export import companions, export_model
-    from workbench.results.export_check import in_batches
-    from workbench.results.model_file import load_model
     from workbench.training.backend import prepare_device
 
     prepare_device(deterministic=False)
@@ -47,7 +47,7 @@ def check_export(request: Request, send: Send) -> dict[str, Any]:
     _on_the_cpu()
     import numpy as np
 
-    from workbench.results.export_check import exported, in_batches
+    from workbench.evaluation.export_check import exported, in_batches
 
     answers = np.load(request["answers"])
     predict = exported(request["format"], Path(request["path"]))

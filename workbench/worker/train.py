@@ -17,7 +17,7 @@ from workbench.datasets.manifest import Row, levels_of, read_manifest, write_man
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import Prepared, prepare, prepare_again
 from workbench.errors import UserError
-from workbench.experiment.batch import halved
+from workbench.experiment.batch_size import halved
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
@@ -36,21 +36,21 @@ from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.environment import prepare_environment, versions
-from workbench.training.place import START, Place, Stopped
+from workbench.training.position import START, Place, Stopped
 from workbench.worker.control import StopRequest
 from workbench.worker.device import claim_device, expected_seconds
+from workbench.worker.disk_space import check_space
 from workbench.worker.failures import (
     out_of_memory,
     ran_out_of_memory,
 )
-from workbench.worker.space import check_space
-from workbench.worker.warm import warm_up_for
+from workbench.worker.standby import warm_up_for
 from workbench.worker.warnings import warnings_of
 from workbench.worker.weights import base_weights
 
 if TYPE_CHECKING:
-    from workbench.results.evaluate import Evaluation
-    from workbench.training.engine import Engine
+    from workbench.evaluation.evaluate import Evaluation
+    from workbench.training.trainer import Engine
 
 TELL_SECONDS = 0.5  # between two events of the same progress
 AGAIN = "again"
@@ -130,11 +130,11 @@ class TrainJob:
         # Imported here: seconds that a faulty spec or data set need not wait for.
         import keras
 
-        from workbench.results.model_file import save_model
+        from workbench.evaluation.model_file import save_model
         from workbench.training.backend import prepare_device, resolve_precision
         from workbench.training.divergence import Diverged
-        from workbench.training.engine import Engine
         from workbench.training.models import build_model
+        from workbench.training.trainer import Engine
         from workbench.training.weights import load_base_weights
         from workbench.worker.base import feature_store
 
@@ -198,8 +198,8 @@ class TrainJob:
 
     def _evaluate(self, spec: ExperimentSpec, data: TrainingData, prepared: Prepared) -> None:
         """Measures the saved model on test images, or on validation images for want of others."""
-        from workbench.results.evaluate import evaluate
-        from workbench.results.model_file import load_model
+        from workbench.evaluation.evaluate import evaluate
+        from workbench.evaluation.model_file import load_model
 
         split = "test" if len(data.rows["test"]) else "validation"
         rows = data.rows[split]
@@ -307,7 +307,7 @@ def write_results(
     folder: RunFolder, split: str, evaluation: "Evaluation", paths: list[str], labels: np.ndarray
 ) -> None:
     """results.json, and predictions.csv with every image's probabilities."""
-    from workbench.results.tables import predictions_csv
+    from workbench.evaluation.tables import predictions_csv
 
     names = evaluation.figures["labels"]
     table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
@@ -325,7 +325,7 @@ def write_confusion(
     Raises:
         OSError: it cannot be written.
     """
-    from workbench.results.tables import confusion_csv
+    from workbench.evaluation.tables import confusion_csv
 
     if "confusion" not in evaluation.figures:
         predicted, names = evaluation.probabilities.argmax(axis=1), evaluation.figures["labels"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widget import Widget
 
-from workbench.ui.plot_canvas import Series
-from workbench.ui.plot_text import PlotOptions, plot
+from workbench.render.plot import PlotOptions, plot
+from workbench.render.plot_canvas import Series
 
 LEAST_ROWS = 5  # title, two rows of canvas, axis, names
 

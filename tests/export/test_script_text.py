@@ -1,0 +1,209 @@
+"""The script's text: laid out and clean for every kind of spec, safe whatever labels say."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from told_run import told_run
+
+from workbench.errors import UserError
+from workbench.experiment.toml import parse_spec
+from workbench.export.run_data import run_facts
+from workbench.export.script import ScriptFacts, script
+from workbench.export.script_code import listing, string
+from workbench.export.script_folder import write_script
+from workbench.paths import Workspace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = {"source": "x", "image_size": [32, 32]}
+MOVES = {"rotation": 40.0, "width_shift": 0.2, "shear": 11.5, "zoom": 0.2, "horizontal_flip": True}
+CONVNET = {"strategy": "convnet", "filters": [4, 8]}
+HEAD = {"strategy": "feature-extraction", "head": "flatten"}
+SPECS: dict[str, dict[str, Any]] = {
+    "convnet": {"data": DATA, "model": {**CONVNET, "dense_units": [8], "dropout": 0.5}},
+    "dense": {
+        "data": {**DATA, "channels": 1, "resize": "crop"},
+        "model": {"strategy": "dense"},
+        "training": {"keep": "last", "schedule": "cosine"},
+    },
+    "augmented": {
+        "data": {**DATA, "resize": "pad", "decode": "fast"},
+        "augmentation": {**MOVES, "vertical_flip": True, "brightness": 0.2, "contrast": 0.3},
+        "model": {**CONVNET, "stride": 2, "padding": "same", "pooling": [True, False]},
+        "training": {
+            "schedule": "plateau", "class_weights": "balanced", "early_stopping": 4,
+            "monitor": "val_accuracy",
+        },
+    },
+    "book": {
+        "data": DATA,
+        "augmentation": {"brightness": 0.2, "fill": "black", "horizontal_flip": True},
+        "model": CONVNET,
+        "training": {"steps_per_epoch": 7, "optimizer": "sgd", "shuffle": "blocks"},
+    },
+    "contrast": {"data": DATA, "augmentation": {"contrast": 0.2}, "model": CONVNET},
+    "fine": {
+        "data": DATA,
+        "base": {"name": "mobilenetv2-0.35", "trainable": ["top", "block_16"]},
+        "model": {"strategy": "fine-tuning"},
+    },
+    "views": {
+        "data": DATA,
+        "base": {"name": "vgg16", "weights": "/a \"b'/\u202e.h5", "views": 3},
+        "model": HEAD,
+        "augmentation": MOVES,
+    },
+    "rescaled": {
+        "data": DATA,
+        "base": {"name": "vgg19", "weights": "random", "preprocessing": "rescale"},
+        "model": HEAD,
+    },
+}  # fmt: skip
+LABELS = [("dark", "light"), ("a", "b\"\n'''\u202e\udce9", "{x}", *(f"l{n}" for n in range(30)))]
+IMAGES = [{"train": 42, "validation": 10, "test": 8}, {"train": 3, "validation": 4}, {"train": 3}]
+
+
+def text_of(spec: str, labels: tuple[str, ...] = LABELS[0], **facts: Any) -> str:
+    given = {"images": IMAGES[0], **facts}
+    return script(parse_spec(SPECS[spec], "test"), ScriptFacts(labels, **given))
+
+
+def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
+    count = 0
+    for name in SPECS:
+        for labels in LABELS:
+            for images in IMAGES:
+                for npz in (False, True):
+                    text = text_of(name, labels, images=images, npz=npz, precision="mixed_float16")
+                    (tmp_path / f"{name}{count}.py").write_text(text, encoding="ascii")
+                    count += 1
+    assert count == len(SPECS) * 12
+    for words in (["format", "--check"], ["check"]):
+        for config in ("--isolated", f"--config={REPOSITORY / 'pyproject.toml'}"):
+            done = subprocess.run(
+                [sys.executable, "-m", "ruff", *words, "--no-cache", config, str(tmp_path)],
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stdout[:2000] + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "npz", "usage", "given"),
+    [
+        (
+            "train_birds-1.py",
+            False,
+            "train_birds-1.py FOLDER",
+            "the folder that the paths of the CSV start at",
+        ),
+        ("birds.py", True, "birds.py FILE", "the .npz file of the images"),
+        (
+            '"""\n.py',
+            False,
+            "THIS_SCRIPT.py FOLDER",
+            "the folder that the paths of the CSV start at",
+        ),
+    ],
+)
+def test_it_says_how_it_is_used(name: str, npz: bool, usage: str, given: str) -> None:
+    text = text_of("convnet", name=name, npz=npz)
+    word = usage.split()[1]
+    assert f"\n    Usage: python {usage}\n\n{word} is {given}.\n" in text
+    assert f'usage = f"Usage: python {{sys.argv[0]}} {word}"\n' in text
+    assert f'sys.exit(f"{{usage}}   ({given})")' in text
+
+
+def test_it_needs_keras_numpy_and_pillow_alone() -> None:
+    for name in SPECS:
+        for npz in (False, True):
+            found = set()
+            for node in ast.walk(ast.parse(text_of(name, npz=npz))):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                if isinstance(node, ast.ImportFrom):
+                    found.add(str(node.module))
+            assert found - {"csv", "math", "sys", "pathlib"} == {"keras", "numpy", "PIL"}
+
+
+def test_labels_cannot_leave_their_literals() -> None:
+    for labels in LABELS:
+        tree = ast.parse(text_of("convnet", labels))
+        (value,) = (
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LABELS"
+        )
+        assert tuple(ast.literal_eval(value)) == labels
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a", '"', "'", "\"'", "\\", "\n\r\t\0", "\u202e", "\udce9", "\U0001f600", "é{}%"]
+)
+def test_a_literal_is_ascii_and_means_the_string(value: str) -> None:
+    literal = string(value)
+    assert literal.isascii()
+    assert "\n" not in literal
+    assert ast.literal_eval(literal) == value
+
+
+def test_a_long_list_takes_a_line_an_item() -> None:
+    start, item = "NAMES = [", '"abcdefgh"'
+    fits = ["1" * (88 - len(start) - 1)]
+    assert listing(start, fits) == f"{start}{fits[0]}]"
+    assert listing(start, [fits[0] + "1"]) == f"{start}\n    {fits[0]}1,\n]"
+    assert listing(start, [item] * 9).count("\n") == 10
+
+
+def test_what_differs_is_told_and_only_that() -> None:
+    assert "other draws" not in text_of("convnet")
+    assert "other draws" in text_of("augmented")
+    assert "kept 3 looks at each image" in text_of("views")
+    assert "runs in every epoch" in text_of("fine")
+    assert "for the disk" in text_of("book")
+    assert "test accuracy 0.9" in text_of("fine", came_to="test accuracy 0.9")
+
+
+def test_stages_follow_the_plan() -> None:
+    text = text_of("fine")
+    first, second = text.index("trains_1 ="), text.index("trains_2 =")
+    assert 'trains_1 = ["dense1", "output"]' in text
+    assert first < second
+    assert "train(model, images, labels, trains_1, rate=0.001, epochs=10)" in text
+    assert '"block_16_project",' in text[second:]
+    assert "_BN" not in text  # stays frozen
+
+
+def test_a_part_without_images_is_not_asked_for() -> None:
+    text = text_of("convnet", images={"train": 3})
+    assert "validation" not in text.split('"""', 2)[2]
+    assert "evaluate" not in text
+    assert 'for part in ("train",):' in text
+    assert "There are no test images" in text_of("convnet", images=IMAGES[1])
+
+
+def test_script_and_table_are_written_together_and_replace_nothing_unasked(
+    workspace: Workspace,
+) -> None:
+    facts, target = run_facts(told_run(workspace)), workspace.root / "out" / "mine.py"
+    made, table = write_script(facts, target)
+    assert (made, table) == (target, target.with_suffix(".csv"))
+    lines = table.read_text().splitlines()
+    assert lines[:2] == ["path,label,split", "0-train.png,cat,train"]
+    assert len(lines) == 11
+    ast.parse(target.read_text())
+    with pytest.raises(UserError, match=r"mine.py is there already"):
+        write_script(facts, target)
+    target.unlink()
+    table.write_text("mine")
+    with pytest.raises(UserError, match=r"mine.csv is there already"):
+        write_script(facts, target)
+    assert table.read_text() == "mine"
+    assert not target.exists()
+    write_script(facts, target, force=True)
+    assert table.read_text().splitlines() == lines
+    with pytest.raises(UserError, match=r"end it in .py"):
+        write_script(facts, target.with_suffix(".csv"))

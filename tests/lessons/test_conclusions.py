@@ -1,0 +1,260 @@
+"""Each experiment's conclusion on made-up figures: the effect there, absent, reversed."""
+
+from typing import Any
+
+import pytest
+from made_up import freezing, moved_run, results, run
+
+from workbench.lessons.conclusions import EVEN, conclude
+
+
+def said(experiment: str, runs: dict[str, Any], **more: Any) -> tuple[bool, str]:
+    found = conclude(results(experiment, runs, **more))
+    return found.seen, "\n".join(found.lines)
+
+
+@pytest.mark.parametrize(
+    ("dense", "convnet", "seen", "words"),
+    [
+        ((0.95, 0.40), (0.96, 0.60), True, "the convnet falls less, by 19.0 points (noise"),
+        ((0.95, 0.60), (0.96, 0.40), False, "the convnet falls more, by 21.0 points (noise"),
+        ((0.95, 0.50), (0.95, 0.51), False, "no difference seen (-1.0 points, noise"),
+        ((0.95, 0.95), (0.96, 0.96), False, "neither network falls"),
+    ],
+)
+def test_translation(
+    dense: tuple[float, float], convnet: tuple[float, float], seen: bool, words: str
+) -> None:
+    runs = {"dense": moved_run(*dense), "convnet": moved_run(*convnet)}
+    found, text = said("translation", runs)
+    assert found is seen
+    assert words in text
+    assert "Moved by 2 pixels" in text
+
+
+def border_runs(same: float, valid: float = 0.0) -> dict[str, Any]:
+    """Maps whose border differs from their middle, 1, by so much."""
+
+    def made(apart: float) -> dict[str, Any]:
+        return run(0.9, rings={"even": [1 - apart, 1.0], "images": [0.1, 1.0]})
+
+    return {"valid": made(valid), "same": made(same), "same, stride 2": made(same)}
+
+
+def test_borders_that_show_the_padding() -> None:
+    seen, text = said("borders", border_runs(same=0.2))
+    assert seen
+    assert "same: 8x8x1. On an even image, the border differs from the middle by 20.0 %." in text
+    assert "valid: 8x8x1. On an even image, border and middle are alike." in text
+
+
+@pytest.mark.parametrize(
+    ("same", "valid"), [(EVEN * 0.99, 0.0), (0.0, 0.0), (0.2, 0.2), (0.0, 0.2)]
+)
+def test_borders_that_do_not(same: float, valid: float) -> None:
+    seen, text = said("borders", border_runs(same, valid))
+    assert not seen
+    assert "No effect of the padding on the border was seen." in text
+
+
+def test_borders_of_maps_without_a_middle_or_an_answer() -> None:
+    runs = border_runs(0.2)
+    runs["same"]["rings"]["even"] = [0.7]
+    seen, text = said("borders", runs)
+    assert not seen
+    assert "too small to have a middle" in text
+    runs["same"]["rings"]["even"] = [0.0, 0.0]
+    seen, text = said("borders", runs)
+    assert not seen
+    assert "answers nothing to an even image" in text
+
+
+FACTS = {
+    "pooling": {"parameters": 1000, "receptive_field": 18},
+    "no pooling": {"parameters": 30_500, "receptive_field": 7},
+}
+
+
+@pytest.mark.parametrize(
+    ("with_pooling", "without", "seen", "words"),
+    [
+        (0.95, 0.80, True, "pooling holds overfitting back (+15.0 points"),
+        (0.80, 0.95, False, "less without pooling (-15.0 points"),
+        (0.95, 0.945, False, "no difference seen (+0.5 points"),
+    ],
+)
+def test_pooling(with_pooling: float, without: float, seen: bool, words: str) -> None:
+    runs = {"pooling": run(with_pooling), "no pooling": run(without)}
+    found, text = said("pooling", runs, facts=FACTS)
+    assert found is seen
+    assert words in text
+    assert "30,500 parameters, with it 1,000: 30.5 times as many" in text
+    assert "sees 7 pixels of the image's side without, 18 with pooling" in text
+
+
+def remedies(none: float, dropout: float, train: float = 1.0) -> dict[str, Any]:
+    return {"none": run(none, train), "dropout": run(dropout, train)}
+
+
+def test_a_remedy_that_helps() -> None:
+    seen, text = said("overfitting", remedies(0.80, 0.90))
+    assert seen
+    assert "Without a remedy, training ends 20.0 points ahead of validation." in text
+    assert "dropout: gap 10.0 points, smaller (-10.0 points" in text
+    assert "accuracy higher (+10.0 points" in text
+
+
+def test_a_remedy_that_does_harm() -> None:
+    seen, text = said("overfitting", remedies(0.90, 0.80))
+    assert not seen
+    assert "dropout: gap 20.0 points, larger (+10.0 points" in text
+    assert "accuracy lower (-10.0 points" in text
+
+
+def test_a_remedy_without_effect() -> None:
+    seen, text = said("overfitting", remedies(0.80, 0.805))
+    assert not seen
+    assert "gap 19.5 points, no difference seen" in text
+    assert "accuracy no difference seen" in text
+
+
+def test_nothing_to_remedy() -> None:
+    """A gap of 2.5 points is below the least that counts, however surely it is there."""
+    seen, text = said("overfitting", remedies(0.975, 1.0))
+    assert not seen
+    assert "no overfitting to be seen here" in text
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "seen", "words"),
+    [
+        ((0.5, 0.7, 0.9), True, "still gained +20.0 points"),
+        ((0.5, 0.9, 0.9), True, "brought no difference that can be seen"),
+        ((0.9, 0.9, 0.905), False, "no difference seen (+0.5 points"),
+        ((0.9, 0.9, 0.7), False, "lost -20.0 points"),
+    ],
+)
+def test_how_much_data(accuracies: tuple[float, ...], seen: bool, words: str) -> None:
+    sizes = ("10 a class", "20 a class", "40 a class")
+    runs = {size: run(a) for size, a in zip(sizes, accuracies, strict=True)}
+    found, text = said("how-much-data", runs)
+    assert found is seen
+    assert words in text
+    assert text.startswith("From 10 a class to 40 a class, accuracy goes from")
+
+
+def test_a_forgotten_compile_is_told() -> None:
+    seen, text = said("recompile", freezing(0.0195))
+    assert seen
+    assert "it moved by 1.95 % of its size: `trainable = False` had no effect" in text
+    assert "what trains is settled with the first step after a compile" in text
+
+
+def test_a_keras_that_heeds_the_change_is_told_too() -> None:
+    seen, text = said("recompile", freezing(0.0, early=0.01))
+    assert not seen
+    assert "this Keras heeds the change at once" in text
+    assert "even then a compile is needed" in text
+
+
+def test_a_frozen_layer_that_moves_is_no_proof_of_anything() -> None:
+    assert not said("recompile", freezing(0.02, compiled=0.01))[0]
+
+
+@pytest.mark.parametrize(("train", "told"), [(0.979, True), (0.98, False)])
+def test_images_that_were_not_learned_decide_nothing(train: float, told: bool) -> None:
+    runs = {"10 a class": run(0.9), "20 a class": run(0.9, train)}
+    assert ("they were not learned yet" in said("how-much-data", runs)[1]) is told
+    gaining = {"10 a class": run(0.5), "20 a class": run(0.9, train)}
+    assert "they were not learned yet" not in said("how-much-data", gaining)[1]
+
+
+def ways(seconds: float, accuracy: float = 0.9, validation: float = 0.9) -> dict[str, Any]:
+    streamed = {**run(accuracy, validation=validation), "seconds": seconds}
+    return {"cached": {**run(0.9), "seconds": 10.0}, "streamed": streamed}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "seen", "words"),
+    [
+        (12.1, True, "caching was 1.2 times as fast"),
+        (11.9, False, "no difference seen"),
+        (8.0, False, "caching did not pay"),
+    ],
+)
+def test_two_ways(seconds: float, seen: bool, words: str) -> None:
+    found, text = said("two-ways", ways(seconds), weights="imagenet")
+    assert found is seen
+    assert words in text
+    assert "the same accuracy in every epoch" in text
+
+
+def test_two_ways_that_differ_are_not_called_the_same() -> None:
+    seen, text = said("two-ways", ways(30.0, accuracy=0.6, validation=0.6), weights="imagenet")
+    assert not seen
+    assert "cached is better, by 30.0 points (noise" in text
+
+
+@pytest.mark.parametrize(
+    ("own", "rescaled", "seen", "words"),
+    [
+        (0.9, 0.7, True, "own is better, by 20.0 points (noise"),
+        (0.7, 0.9, False, "1/255 is better, by 20.0 points (noise"),
+        (0.9, 0.895, False, "no difference seen (-0.5 points"),
+    ],
+)
+def test_preprocessing(own: float, rescaled: float, seen: bool, words: str) -> None:
+    runs = {"own": run(own), "1/255": run(rescaled)}
+    found, text = said("preprocessing", runs, weights="imagenet")
+    assert found is seen
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("at_once", "seen", "words"),
+    [
+        ((0.0241, 0.0241), True, "1.20 times, noise 1.00"),
+        ((0.0239, 0.0239), False, "no difference seen"),
+        ((0.03, 0.018), False, "no difference seen"),
+        ((0.01, 0.01), False, "less far (0.50 times, noise 1.00), the reverse"),
+    ],
+)
+def test_head_first(at_once: tuple[float, float], seen: bool, words: str) -> None:
+    runs = {
+        "head first": [run(0.9, moved={"block_16": 0.02, "head": 0.5}) for _ in at_once],
+        "at once": [run(0.9, moved={"block_16": moved, "head": 0.5}) for moved in at_once],
+    }
+    found, text = said("head-first", runs, weights="imagenet")
+    assert found is seen
+    assert words in text
+
+
+def depths(upper: float, lower: float) -> dict[str, Any]:
+    return {
+        "head alone": run(0.8),
+        "upper blocks": run(upper),
+        "lower blocks": run(lower),
+        "everything": run(0.8),
+    }
+
+
+def test_depth() -> None:
+    seen, text = said("depth", depths(upper=0.9, lower=0.7), weights="imagenet")
+    assert seen
+    assert "upper blocks: accuracy 90.0 %, better (+10.0 points" in text
+    assert "lower blocks: accuracy 70.0 %, worse (-10.0 points" in text
+    assert "everything: accuracy 80.0 %, no difference seen" in text
+    assert "Upper against lower blocks: upper blocks is better, by 20.0 points (noise" in text
+
+
+def test_depth_that_makes_no_difference() -> None:
+    seen, text = said("depth", depths(upper=0.805, lower=0.8), weights="imagenet")
+    assert not seen
+    assert "these images do not tell which part to train" in text
+
+
+def test_random_weights_come_first_in_what_is_said() -> None:
+    runs = {"own": run(0.9), "1/255": run(0.7)}
+    for weights, random in (("random", True), ("imagenet", False), ("/a/file.h5", False)):
+        lines = conclude(results("preprocessing", runs, weights=weights)).lines
+        assert lines[0].startswith("The base had random weights") is random

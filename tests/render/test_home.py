@@ -1,0 +1,111 @@
+"""Home in words: exact cells and lines, of runs that were never on a disk."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.render.home import COLUMNS, column_widths, detail_of, run_cells, runs_words
+from workbench.runs.folder import RunFolder
+from workbench.runs.history import fold
+from workbench.runs.state import State, summary_of
+from workbench.runs.watch import RunView
+from workbench.ui.train.text import strategy_words
+
+EPOCH = {"event": "epoch_finished", "stage": 0, "epoch": 1, "val_accuracy": 0.6111, "best": True}
+TEST = {"event": "evaluated", "split": "test", "accuracy": 0.951}
+CONVNET = {"model": {"strategy": "convnet"}, "data": {"source": "/photos/birds"}}
+
+
+def view(
+    word: str, *events: dict[str, Any], spec: dict[str, Any] = CONVNET, name: str = "birds-1"
+) -> RunView:
+    folder, history = RunFolder(Path(name)), fold(events)
+    return RunView(folder, summary_of(folder, spec, history, State(word, False, "")), history, spec)
+
+
+@pytest.mark.parametrize(
+    ("events", "cell", "line"),
+    [
+        ((), "-", "birds, convnet"),
+        ((EPOCH,), "0.611 v", "birds, convnet, validation (v) 0.6111"),
+        ((EPOCH, TEST), "0.951", "birds, convnet, validation (v) 0.6111, test 0.9510"),
+        ((TEST,), "0.951", "birds, convnet, test 0.9510"),
+    ],
+)
+def test_an_accuracy_on_validation_images_is_marked(
+    events: tuple[dict[str, Any], ...], cell: str, line: str
+) -> None:
+    told = view("stopped", *events)
+    assert run_cells(told, column_widths(80, [told]), utf8=True, theme={})[3].plain == cell
+    assert detail_of(told).plain == line
+
+
+def test_while_it_trains_the_accuracy_is_that_of_the_best_epoch_so_far() -> None:
+    later = {**EPOCH, "epoch": 2, "val_accuracy": 0.75, "best": False}
+    so_far = "birds, convnet, validation (v) 0.6111 at the best {} so far"
+    assert detail_of(view("training", EPOCH, later)).plain == so_far.format("val_loss")
+    spec = {**CONVNET, "training": {"monitor": "val_accuracy"}}
+    told = detail_of(view("training", EPOCH, later, spec=spec)).plain
+    assert told == so_far.format("val_accuracy")
+
+
+@pytest.mark.parametrize("room", [80, 120])
+@pytest.mark.parametrize("name", ["birds-1", "birds-" + "1" * 58])
+@pytest.mark.parametrize("preset", ["dense", "feature-extraction-augmented"])
+def test_all_columns_fill_the_terminal(room: int, name: str, preset: str) -> None:
+    widths = column_widths(room, [view("stopped", spec={**CONVNET, "preset": preset}, name=name)])
+    assert list(widths) == list(COLUMNS)
+    assert widths["acc"] == len("0.611 v")
+    assert sum(widths.values()) + 2 * len(widths) == room - 2
+
+
+def test_in_too_small_a_terminal_all_columns_keep_their_least_width() -> None:
+    widths = column_widths(8, [view("stopped", name="birds-" + "1" * 58)])
+    assert all(widths[title] >= least for title, least in COLUMNS.items())
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "strategy"),
+    [
+        ("convnet", 26, 8),  # of the 35 cells that both have
+        ("convnet-augmented", 21, 14),
+        ("feature-extraction-augmented", 21, 14),
+    ],
+)
+def test_a_long_name_has_what_a_short_strategy_leaves(
+    preset: str, name: int, strategy: int
+) -> None:
+    told = view("stopped", spec={**CONVNET, "preset": preset}, name="cats_dogs_flat-corrected-1")
+    widths = column_widths(80, [told])
+    assert (widths["run"], widths["strategy"]) == (name, strategy)
+
+
+def test_a_long_strategy_has_what_a_short_name_leaves() -> None:
+    told = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"}, name="birds-1")
+    widths = column_widths(80, [told])
+    assert (widths["run"], widths["strategy"]) == (17, 17)
+
+
+def test_a_run_goes_by_its_preset_where_it_has_one() -> None:
+    augmented = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"})
+    assert detail_of(augmented).plain == "birds, convnet-augmented"
+    assert strategy_words(augmented) == "convnet-augmented"
+    assert strategy_words(view("stopped")) == "convnet"
+    longest = {**CONVNET, "preset": "feature-extraction-augmented", "base": {"name": "vgg16"}}
+    assert strategy_words(view("stopped", spec=longest)) == "feature-extraction-augmented, vgg16"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "0 runs"),
+        (("finished",), "1 run"),
+        (("training", "finished"), "2 runs, 1 at work"),
+        (("waiting", "stopped"), "2 runs, 1 waiting"),
+        (("starting", "waiting", "waiting"), "3 runs, 1 at work, 2 waiting"),
+        (("preparing", "evaluating", "failed"), "3 runs, 2 at work"),
+    ],
+)
+def test_those_that_wait_are_not_at_work(words: tuple[str, ...], told: str) -> None:
+    assert runs_words(tuple(view(word) for word in words)) == told

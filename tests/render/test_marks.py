@@ -1,0 +1,71 @@
+"""Signs, sparklines and bars."""
+
+import pytest
+
+from workbench.render.marks import ASCII_SIGNS, COLORS, SIGNS, bar, sign, sparkline, speaks_utf8
+
+
+def test_every_state_has_a_sign_and_a_colour() -> None:
+    assert set(SIGNS) == set(ASCII_SIGNS) == set(COLORS)
+    assert all(character.isascii() for character in ASCII_SIGNS.values())
+    assert sign("nonsense") == "?"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], ""),
+        ([None], ""),
+        ([0.5], "▅"),
+        ([0.1, 0.1], "▅▅"),
+        ([0.0, 0.5, 1.0], "▁▅█"),
+        ([None, 0.0, None, 1.0], "▁█"),
+        ([9.0, 0.0, 0.5, 1.0], "▁▅█"),  # only the last three fit
+    ],
+)
+def test_sparkline(values: list[float | None], expected: str) -> None:
+    assert sparkline(values, 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.98, 0.99], "▄▅"),  # a hundredth is no collapse
+        ([0.8, 0.9], "▁█"),
+        ([0.8, 0.885], "▂▇"),
+        ([0.8, 0.85, 0.91], "▁▄█"),
+    ],
+)
+def test_a_sparkline_spans_a_tenth_at_least(values: list[float], expected: str) -> None:
+    assert sparkline(values, 3) == expected
+
+
+def test_sparkline_in_ascii() -> None:
+    assert sparkline([0, 1], 5, utf8=False) == "_@"
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, "    "), (0.5, "██  "), (1, "████"), (0.125, "▌   "), (-1, "    "), (2, "████")],
+)
+def test_bar(share: float, expected: str) -> None:
+    assert bar(share, 4) == expected
+
+
+def test_bar_in_ascii() -> None:
+    assert bar(0.5, 4, utf8=False) == "##.."
+
+
+@pytest.mark.parametrize(
+    ("environment", "utf8"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, False),
+        ({"LANG": "de_DE.UTF-8"}, True),
+        ({"LANG": "en_US.utf8"}, True),
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
+    ],
+)
+def test_what_the_locale_says(environment: dict[str, str], utf8: bool) -> None:
+    assert speaks_utf8(environment) is utf8

@@ -1,0 +1,206 @@
+"""Curves as text: what is drawn where, and that no data can break it."""
+
+import math
+
+import pytest
+
+from workbench.render.plot import PlotOptions, plot
+from workbench.render.plot_canvas import Series
+
+FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
+RISING = (0.1, 0.2, 0.3, 0.4, 0.5)
+DEFAULT = PlotOptions()
+ASCII = PlotOptions(epochs=5, utf8=False)
+
+
+def lines(
+    *series: Series, width: int = 40, height: int = 12, options: PlotOptions = DEFAULT
+) -> list[str]:
+    return plot(series, width, height, options).plain.split("\n")
+
+
+def curve(values: tuple[float | None, ...], name: str = "val", marker: str = "o") -> Series:
+    return Series(name, values, "#d7af5f", marker=marker)
+
+
+def canvas(rows: list[str]) -> list[str]:
+    """The part between the axis and the names at the right side."""
+    bar = rows[0].index("|")
+    end = bar + len(rows[-2].strip())
+    return [row[bar + 1 : end].ljust(end - bar - 1) for row in rows[:-2]]
+
+
+def test_a_curve_runs_from_edge_to_edge() -> None:
+    drawn = canvas(lines(curve(FALLING), options=ASCII))
+    assert drawn[0].startswith("o")
+    assert drawn[-1].endswith("o")
+    assert all(row.strip(" o") == "" for row in drawn)
+
+
+def test_the_axis_covers_the_whole_run() -> None:
+    half = canvas(lines(curve(FALLING), options=PlotOptions(epochs=9, utf8=False)))
+    width = len(half[0])
+    assert max(row.rfind("o") for row in half) in (width // 2 - 1, width // 2)
+
+
+def test_limits_are_tight_and_told() -> None:
+    rows = lines(curve(FALLING), options=ASCII)
+    assert rows[0].split("|")[0].strip() == "0.90"
+    assert rows[-3].split("|")[0].strip() == "0.30"
+    assert rows[5].split("|")[0].strip() == "0.57"  # the middle of its row
+    assert lines(curve(FALLING), height=8, options=ASCII)[3].split("|")[0].strip() == ""
+
+
+def test_names_and_figures_stand_beside_the_last_points() -> None:
+    rows = lines(curve(FALLING, "train"), curve(RISING, "val"), options=ASCII)
+    row = next(row for row in rows if "train 0.300" in row)
+    assert "val 0.500" in rows[rows.index(row) - 3]
+    same = lines(curve(RISING, "train"), curve(RISING, "val"), options=ASCII)
+    assert "train 0.500" in same[0]
+    assert "val 0.500" in same[1]
+
+
+def test_smoothed_curves_tell_their_newest_real_figure() -> None:
+    shown = Series("val", (0.5, 0.6), "#ffffff", raw=(0.5, 0.9), last=0.9, marker="o")
+    rows = lines(shown, options=PlotOptions(epochs=2, utf8=False))
+    assert "val 0.900" in "".join(rows)
+    drawn = "".join(canvas(rows))
+    assert "." in drawn
+    assert "o" in drawn
+
+
+def test_a_narrow_plot_gives_up_the_names() -> None:
+    assert not any("val" in row for row in lines(curve(FALLING), width=24, options=ASCII))
+    assert any("val" in row for row in lines(curve(FALLING), width=34, options=ASCII))
+
+
+def test_stages_and_the_best_epoch_are_marked() -> None:
+    options = PlotOptions(
+        epochs=20, borders=((1, "stage 1"), (11, "stage 2")), best=16, best_name="best 6",
+        end_name="10", utf8=False,
+    )  # fmt: skip
+    rows = lines(curve(FALLING * 2), width=76, options=options)
+    axis, names = rows[-2:]
+    column = axis.index("^")
+    assert names.index("best 6") <= column < names.index("best 6") + len("best 6")
+    assert names.split() == ["stage", "1", "stage", "2", "best", "6", "10"]
+    border = names.index("stage 2")
+    assert axis[border] == "+"
+    assert sum(row[border] == ":" for row in rows[:-2]) >= len(rows) - 4
+
+
+def test_names_without_room_are_left_out_the_best_epoch_last() -> None:
+    options = PlotOptions(
+        epochs=4, borders=((1, "stage 1"), (2, "stage 2")), best=3, best_name="best 2",
+        end_name="3",
+    )  # fmt: skip
+    names = lines(curve(FALLING[:3]), width=24, options=options)[-1]
+    assert "best 2" in names
+    assert "stage 2" not in names
+
+
+@pytest.mark.parametrize(
+    ("best", "names"),
+    [
+        (2, "best 2         8 of 60"),  # the axis ends below the last digit
+        (5, "         best 2  8 of 60"),
+        (8, "                  best 2"),  # it ends where the axis does
+    ],
+)
+def test_the_end_of_the_axis_is_told_beside_the_best_epoch(best: int, names: str) -> None:
+    options = PlotOptions(epochs=8, best=best, best_name="best 2", end_name="8 of 60")
+    drawn = lines(curve(FALLING), width=38, options=options)
+    left, axis = drawn[0].index("│") + 1, drawn[-2].strip()[1:]
+    assert len(axis) == 22
+    assert drawn[-1][left:] == names
+
+
+def test_braille_only_where_the_terminal_has_it() -> None:
+    braille = plot([curve(FALLING)], 40, 12, PlotOptions(epochs=5)).plain
+    assert any("\u2800" < character <= "\u28ff" for character in braille)
+    options = PlotOptions(5, ((1, "stage 1"), (3, "stage 2")), best=2, utf8=False)
+    plain = plot([Series("val", FALLING, "#ffffff", FALLING)], 40, 12, options).plain
+    assert plain.isascii()
+
+
+def test_colours_are_those_asked_for() -> None:
+    text = plot([curve(FALLING)], 40, 12, PlotOptions(epochs=5))
+    styles = {str(span.style).lower() for span in text.spans}
+    assert any("#d7af5f" in style for style in styles)
+
+
+def test_a_log_axis_passes_over_what_has_no_logarithm() -> None:
+    options = PlotOptions(epochs=5, log=True, utf8=False)
+    rows = lines(curve((1.0, 0.1, 0.0, -1.0, 0.01)), options=options)
+    assert rows[0].split("|")[0].strip() == "1"
+    assert rows[-3].split("|")[0].strip() == "0.01"
+    assert "finished" in "".join(lines(curve((0.0, -1.0)), options=options))
+
+
+@pytest.mark.parametrize("options", [PlotOptions(), PlotOptions(log=True), ASCII])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        (None, None),
+        (math.nan, math.inf, -math.inf),
+        (0.5,),
+        (0.5, 0.4),
+        (0.5, None, 0.4),
+        (0.5, math.nan, 0.4),
+        (0.5, 0.5, 0.5),
+        (0.0, 0.0),
+        (1e-30, 2e-30),
+        (1.7e308, -1.7e308),
+        (1e99, -1e99),
+        (7.0, 1e9),
+    ],
+)
+def test_odd_values_are_drawn_or_left_out(
+    values: tuple[float | None, ...], options: PlotOptions
+) -> None:
+    rows = lines(curve(values), width=38, height=10, options=options)
+    assert len(rows) == 10
+    assert all(len(row) <= 38 for row in rows)
+
+
+def test_nothing_is_said_in_words() -> None:
+    assert "no finished epoch yet" in "".join(lines())
+    assert "no finished epoch yet" in "".join(lines(curve((None,))))
+
+
+def test_gaps_stay_gaps() -> None:
+    options = PlotOptions(epochs=9, utf8=False)
+    level = (0.5, 0.5, None, None, None, None, None, 0.5, 0.5)
+    row = next(row for row in canvas(lines(curve(level), width=60, options=options)) if "o" in row)
+    assert " " * 20 in row.strip()
+
+
+@pytest.mark.parametrize("size", [(0, 0), (11, 10), (40, 3)])
+def test_in_no_room_nothing_is_drawn(size: tuple[int, int]) -> None:
+    assert plot([curve(FALLING)], *size, PlotOptions()).plain == ""
+
+
+@pytest.mark.parametrize("size", [(12, 4), (20, 5), (80, 24), (300, 100)])
+def test_every_size_is_filled_and_not_exceeded(size: tuple[int, int]) -> None:
+    rows = lines(curve(FALLING), curve(RISING), width=size[0], height=size[1])
+    assert len(rows) == size[1]
+    assert max(map(len, rows)) <= size[0]
+
+
+def test_very_many_points_keep_their_extremes() -> None:
+    count = 200_000
+    values = [0.5] * count
+    values[count // 3] = 1.0
+    values[count // 2] = 0.0
+    drawn = canvas(lines(curve(tuple(values)), options=PlotOptions(epochs=count, utf8=False)))
+    assert "o" in drawn[0]
+    assert "o" in drawn[-1]
+
+
+def test_names_from_outside_cannot_reach_the_terminal() -> None:
+    options = PlotOptions(epochs=5, borders=((1, "a\x1b[31m"), (3, "b\n\x07")), end_name="\x1b]0;")
+    text = plot([curve(FALLING, "v\x1b[2J")], 80, 12, options).plain
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert text.count("\n") == 11

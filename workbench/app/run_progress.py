@@ -1,0 +1,120 @@
+"""Where a run is in its plan, and how long it still takes. Pure: no clock, no disk."""
+
+from workbench.render.curves import stage_plan
+from workbench.runs.history import History
+from workbench.runs.rows import EpochRow, StageRow, number, whole
+from workbench.runs.watch import RunView
+from workbench.text import human_seconds, plural
+
+RECENT_EPOCHS = 3  # whose seconds tell those of the next ones
+
+
+def place(view: RunView) -> str:
+    """Where the run is in its plan: "stage 2/2  epoch 17/30"; how far it came once it ended."""
+    history = view.history
+    stage = newest_stage(history)
+    if stage is None:
+        return ""
+    if view.summary.state.word in ("finished", "evaluating"):
+        return plural(len(history.epochs), "epoch")
+    done = _rows_of(history, stage)
+    epoch = done[-1].epoch if done else 0
+    if view.working:
+        epoch = min(epoch + 1, stage.epochs)
+    here = history.reached or (history.progress.place if history.progress else None)
+    if here and here.step and here.stage == stage.index:
+        epoch = here.epoch
+    stages = len(stage_plan(view))
+    first = f"stage {stage.index + 1}/{stages}  " if stages > 1 else ""
+    return f"{first}epoch {epoch}/{stage.epochs}"
+
+
+def newest_stage(history: History) -> StageRow | None:
+    """The stage that goes on, or that went on last."""
+    return history.stages[max(history.stages)] if history.stages else None
+
+
+def time_left(view: RunView) -> str:
+    """In words, of the whole run; of the stage alone where nobody knows of the later ones.
+
+    "at most" where the run may end early; "" where nothing is known yet, or nothing is left.
+    """
+    stage = newest_stage(view.history)
+    if stage is None:
+        return ""
+    seconds, later = seconds_of_stage(view, stage), seconds_of_later_stages(view, stage)
+    if seconds is None or (stage.end and not later):
+        return ""
+    patience = whole(view.table("training").get("early_stopping"))
+    where = f" in stage {stage.index + 1}" if later is None else ""
+    return f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+
+
+def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
+    """Epochs left x seconds of an epoch; None where it is not known, or the stage not at work.
+
+    The epochs that make a view of the images take longer than those that read it again.
+    """
+    history, word = view.history, view.summary.state.word
+    if stage.end:  # what the next one needs is prepared
+        return 0.0 if word in ("training", "preparing") else None
+    done, views = _epochs_done(history, stage), whole(stage.event.get("views")) or 0
+    rows = _rows_of(history, stage)
+    first = None if rows else _first_epoch_seconds(history, stage)
+    making = _pace([row for row in rows if row.epoch <= views]) or (first if views else None)
+    reading = _pace([row for row in rows if row.epoch > views]) or (None if views else first)
+    pace = reading or number(stage.event.get("estimated_seconds")) or making
+    if word != "training" or pace is None:
+        return None
+    makes = max(min(views, stage.epochs) - done, 0.0)
+    return makes * (making or pace) + max(stage.epochs - done - makes, 0.0) * pace
+
+
+def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
+    """As they were estimated, all their epochs; None where one of them was not."""
+    told = stage.event.get("estimates")
+    estimates = [number(one) for one in told] if isinstance(told, list) else []
+    plan = stage_plan(view)
+    seconds = 0.0
+    for index in range(stage.index + 1, len(plan)):
+        epoch = estimates[index] if index < len(estimates) else None
+        if epoch is None:
+            return None
+        seconds += plan[index] * epoch
+    return seconds
+
+
+def _pace(rows: list[EpochRow]) -> float | None:
+    """Seconds of an epoch, by the last ones of these."""
+    known = [row.seconds for row in rows[-RECENT_EPOCHS:] if row.seconds is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
+    """Seconds of the first epoch by its own pace so far; validation is not in it."""
+    progress = history.progress
+    batch = whole(stage.event.get("batch_size"))
+    if progress is None or not progress.images_per_second or not batch or not progress.steps:
+        return None
+    return progress.steps * batch / progress.images_per_second
+
+
+def _epochs_done(history: History, stage: StageRow) -> float:
+    """Finished epochs of the stage, and the share of the one at work."""
+    done, progress = len(_rows_of(history, stage)), history.progress
+    if progress is None or progress.place.stage != stage.index or progress.place.epoch <= done:
+        return done
+    if progress.phase == "validation":
+        return done + 1
+    return done + (min(progress.place.step / progress.steps, 1.0) if progress.steps else 0.0)
+
+
+def _rows_of(history: History, stage: StageRow) -> list[EpochRow]:
+    return [row for row in history.epochs if row.stage == stage.index]
+
+
+def rough_time(seconds: float) -> str:
+    """A duration without false exactness: 40 s, 12 min, 3 h 12 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{round(seconds / 60)} min" if seconds < 3600 else human_seconds(seconds)

@@ -1,0 +1,1 @@
+"""What people read: the concepts behind each screen."""

@@ -1,0 +1,104 @@
+"""Predictions for files and folders, made as the model's own contract says."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from workbench.datasets.images import IMAGE_ENDINGS, ImageError, load_array
+from workbench.datasets.listing import Passed, images_below, kinds_of
+from workbench.datasets.threads import in_threads
+from workbench.errors import UserError
+from workbench.evaluation.evaluate import BATCH, probabilities_of
+from workbench.evaluation.model_file import LoadedModel, image_bytes
+from workbench.progress import Progress, silent
+from workbench.text import safe_text
+
+_BATCH_BYTES = 1 << 31  # that the images of a batch may take in the network
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one file, or why it can say nothing.
+
+    Attributes:
+        label: the most likely one; None where the file could not be read.
+        probabilities: one for each label, in the model's order.
+        problem: why the file could not be read.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: tuple[float, ...] = ()
+    problem: str | None = None
+
+
+def find_images(paths: list[str], passed: Passed | None = None) -> list[str]:
+    """The files named, and every visible image below the folders named, sorted within each.
+
+    Args:
+        passed: told what lies in the folders and is not read.
+
+    Raises:
+        UserError: no path exists, or there is no image at all.
+    """
+    passed = passed or Passed()
+    found: list[str] = []
+    for given in paths:
+        if os.path.isdir(given):  # noqa: PTH112 - never raises
+            found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", passed))
+        else:
+            found.append(given)  # one that is missing is told as a problem of its own
+    if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
+        raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
+    if not found:
+        others = f" Not read: {kinds_of(passed.others)}." if passed.others else ""
+        raise UserError(
+            f"No images in {', '.join(safe_text(p) for p in paths)}.{others}",
+            f"Image files end in {', '.join(sorted(IMAGE_ENDINGS))}.",
+        )
+    return found
+
+
+def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:
+    """Predicts each file; one that cannot be read gets a `problem` instead."""
+
+    def read(path: str) -> np.ndarray | str:
+        try:
+            return load_array(Path(path), loaded.spec.data, loaded.levels)
+        except ImageError as error:
+            return error.reason
+
+    predictions: list[Prediction] = []
+    images = in_threads(read, paths)
+    size = max(1, min(BATCH, _BATCH_BYTES // image_bytes(loaded.spec, len(loaded.labels))))
+    for start in range(0, len(paths), size):
+        batch = list(islice(images, size))
+        predictions += _predict_batch(loaded, paths[start : start + size], batch)
+        progress("predict", len(predictions), len(paths))
+    return predictions
+
+
+def _predict_batch(
+    loaded: LoadedModel, paths: list[str], images: list[np.ndarray | str]
+) -> list[Prediction]:
+    """Predictions for images, and for the reasons why there is none."""
+    readable = [image for image in images if not isinstance(image, str)]
+    rows: Iterator[np.ndarray] = iter(())
+    if readable:
+        rows = iter(probabilities_of(loaded.model, iter([np.stack(readable)])))
+    return [
+        Prediction(path, problem=image)
+        if isinstance(image, str)
+        else _prediction(path, next(rows), loaded.labels)
+        for path, image in zip(paths, images, strict=True)
+    ]
+
+
+def _prediction(path: str, row: np.ndarray, labels: tuple[str, ...]) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(path, labels[best], float(row[best]), tuple(float(p) for p in row))

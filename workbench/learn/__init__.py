@@ -1,1 +1,0 @@
-"""Small experiments on what the chapter says: which there are, and what their figures mean."""

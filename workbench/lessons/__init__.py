@@ -1,0 +1,1 @@
+"""The chapter's claims as small experiments: their questions, networks and conclusions."""

@@ -1,0 +1,1 @@
+"""Values to text: plots, bars, tables. No Textual."""

@@ -1,0 +1,214 @@
+"""Curves over epochs as text, with axes, names and marks around them. Pure."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from workbench.render.plot_canvas import Cell, Frame, Row, Series, draw_curves
+from workbench.text import safe_text
+
+LEAST_CANVAS = 16  # cells; a narrower one gives up the labels at its right side
+MIDDLE_TICK_ROWS = 7  # from so many on there is a tick between the highest and the lowest
+LARGEST = 1e100  # what is further away is no figure of a training, and would end in infinities
+QUIET = "dim"
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """What is drawn around the curves.
+
+    Attributes:
+        epochs: the last epoch of the x axis; the curves may end before it.
+        borders: (number of a stage's first epoch, its name); those after epoch 1 are marked.
+        best: number of the epoch marked as the best, counted over the whole run.
+        best_name: what is written below it.
+        end_name: what is written below the last epoch.
+        log: True for a logarithmic y axis; figures that are not above 0 are left out.
+        utf8: False for ASCII alone.
+        empty: what is said where there are no points.
+    """
+
+    epochs: int = 1
+    borders: tuple[tuple[int, str], ...] = ()
+    best: int | None = None
+    best_name: str = "best"
+    end_name: str = ""
+    log: bool = False
+    utf8: bool = True
+    empty: str = "no finished epoch yet"
+
+
+def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
+    """Draws the curves in `width` x `height` cells: canvas, x axis and a line of names below it.
+
+    Curves that come later lie above earlier ones. Nothing is drawn in fewer than 12 x 4 cells.
+    """
+    if width < 12 or height < 4:
+        return Text("")
+    shown = [_scaled(one, options.log) for one in series]
+    known = [v for one in shown for v in (*one.values, *one.raw) if v is not None]
+    rows = height - 2
+    if not known:
+        return _join([*_empty(width, rows, options), *_below(0, width, None, options)])
+    low, high = _limits(known, options.log)
+    ticks = _ticks(low, high, rows, options.log)
+    left = max(len(tick) for tick in ticks.values()) + 1
+    names = [(one.newest, f"{one.name} {_last(given)}", one.color) for one, given in
+             zip(shown, series, strict=True)]  # fmt: skip
+    right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
+    if width - left - 1 - right < LEAST_CANVAS:
+        right = 0
+    frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
+    canvas = draw_curves(shown, frame, options.utf8)
+    _mark_borders(canvas, frame, options)
+    side = _side(names, frame) if right else {}
+    bar = "│" if options.utf8 else "|"
+    lines: list[Row] = []
+    for number, cells in enumerate(canvas):
+        line: Row = [(f"{ticks.get(number, ''):>{left}}", QUIET), (bar, QUIET), *cells]
+        if number in side:
+            line += [(" ", ""), side[number]]
+        lines.append(line)
+    return _join([*lines, *_below(left, width, frame, options)])
+
+
+def _scaled(series: Series, log: bool) -> Series:
+    """The series with what cannot be drawn as None, and logarithms on a log axis."""
+
+    def scale(value: float | None) -> float | None:
+        if value is None or not math.isfinite(value) or abs(value) > LARGEST:
+            return None
+        if log:
+            return math.log10(value) if value > 0 else None
+        return value
+
+    return replace(
+        series,
+        name=safe_text(series.name, 16),
+        values=tuple(map(scale, series.values)),
+        raw=tuple(map(scale, series.raw)),
+    )
+
+
+def _limits(known: Sequence[float], log: bool) -> tuple[float, float]:
+    """The lowest and the highest figure; a constant lies in the middle."""
+    low, high = min(known), max(known)
+    if high - low > 1e-9 * max(abs(low), abs(high), 1e-9):
+        return low, high
+    room = 0.5 if log else max(abs(low) * 0.1, 0.01)
+    return low - room, high + room
+
+
+def _last_epoch(series: Sequence[Series], options: PlotOptions) -> int:
+    longest = max((max(len(one.values), len(one.raw)) for one in series), default=1)
+    return max(options.epochs, longest, 2)
+
+
+def _last(series: Series) -> str:
+    value = series.newest if series.last is None else series.last
+    return "-" if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:.1e}"
+
+
+def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:
+    """Figures at the left side, by row."""
+    places = {0: high, rows - 1: low}
+    if rows >= MIDDLE_TICK_ROWS:
+        middle = rows // 2
+        places[middle] = high - (middle + 0.5) / rows * (high - low)
+    if log:
+        return {row: f"{10**value:.2g}" for row, value in places.items()}
+    span = high - low
+    digits = min(max(1 - math.floor(math.log10(span)), 0), 4)
+    big = max(abs(low), abs(high)) >= 1e5
+    return {row: f"{v:.1e}" if big else f"{v:.{digits}f}" for row, v in places.items()}
+
+
+def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
+    """A dotted line where a stage begins, behind the curves."""
+    for first, _ in options.borders:
+        if first > 1:
+            column = frame.column(first - 0.5)
+            for cells in canvas:
+                if cells[column][0] == " ":
+                    cells[column] = ("┆" if options.utf8 else ":", QUIET)
+
+
+def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[int, Cell]:
+    """Names beside the last points, by row; those that would share a row move apart."""
+    wanted = sorted((frame.row(v), name, color) for v, name, color in names if v is not None)
+    placed: dict[int, Cell] = {}
+    for number, (row, name, color) in enumerate(wanted):
+        later = len(wanted) - number - 1  # rows that the ones below still need
+        row = min(max(row, max(placed, default=-1) + 1), frame.rows - 1 - later)
+        if row >= 0:
+            placed[row] = (name, color)
+    return placed
+
+
+def _below(left: int, width: int, frame: Frame | None, options: PlotOptions) -> list[Row]:
+    """The x axis, and the names of what is marked on it."""
+    line, corner, border, top = "─└┴▲" if options.utf8 else "-++^"
+    if frame is None:
+        return [[("", "")], [("", "")]]
+    axis: Row = [(line, QUIET)] * frame.columns
+    for first, _ in options.borders:
+        if first > 1:
+            axis[frame.column(first - 0.5)] = (border, QUIET)
+    if options.best is not None:
+        axis[frame.column(options.best)] = (top, "bold")
+    names = _names(frame, width - left - 1, options)
+    return [[(" " * left + corner, QUIET), *axis], [(" " * (left + 1), ""), (names, QUIET)]]
+
+
+def _names(frame: Frame, room: int, options: PlotOptions) -> str:
+    """The line below the axis; what has no room beside more important names is left out."""
+    line = [" "] * room
+    taken = [False] * (room + 2)
+
+    def put(name: str, start: int) -> None:
+        name = safe_text(name, max(room, 8))
+        start = min(max(start, 0), max(room - len(name), 0))
+        if name and len(name) <= room and not any(taken[start : start + len(name) + 1]):
+            line[start : start + len(name)] = name
+            around = range(max(start - 1, 0), start + len(name) + 1)
+            for place in around:
+                taken[place] = True
+
+    if options.best is not None:
+        put(options.best_name, frame.column(options.best) - len(options.best_name) // 2)
+    end, free = frame.columns - len(options.end_name), len("".join(line).rstrip()) + 2
+    # A little beyond the end of the axis where the best epoch's name is in the way.
+    put(options.end_name, max(end, free) if free < frame.columns else end)
+    for first, name in options.borders:
+        put(name, frame.column(first - 0.5) if first > 1 else 0)
+    return "".join(line).rstrip()
+
+
+def _empty(width: int, rows: int, options: PlotOptions) -> list[Row]:
+    lines: list[Row] = [[("", "")] for _ in range(rows)]
+    lines[rows // 2] = [(safe_text(options.empty, width).center(width).rstrip(), QUIET)]
+    return lines
+
+
+def _join(lines: Sequence[Row]) -> Text:
+    """Rows of cells as one text; neighbours of one style become one span."""
+    text = Text(no_wrap=True, end="")
+    for number, line in enumerate(lines):
+        if number:
+            text.append("\n")
+        for piece, style in _runs(line):
+            text.append(piece, style)
+    return text
+
+
+def _runs(line: Row) -> Iterator[Cell]:
+    piece, style = "", line[0][1] if line else ""
+    for character, its in line:
+        if its != style:
+            yield piece, style
+            piece, style = "", its
+        piece += character
+    yield piece, style

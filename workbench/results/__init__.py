@@ -1,1 +1,0 @@
-"""The keras room that evaluates and predicts; entered by the worker alone."""

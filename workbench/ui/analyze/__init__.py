@@ -1,0 +1,1 @@
+"""Calibration and thresholds of a run."""

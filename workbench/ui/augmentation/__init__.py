@@ -1,0 +1,1 @@
+"""One image as training sees it, while its augmentation is set."""

@@ -1,0 +1,253 @@
+"""Why: the concepts behind a screen, in words and small drawings; one of them to play with."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.content.concepts import CONCEPTS
+from workbench.content.concepts.windows import Windows
+from workbench.text import plural
+from workbench.ui.screen import WorkbenchScreen
+
+PLAYGROUND = "border-effect"
+# The window to begin with, and the most that a field takes.
+NUMBERS = {"size": (5, 1024), "kernel": (3, 11), "stride": (1, 8)}
+PADDINGS = ("valid", "same")
+
+
+class WindowFields(Vertical):
+    """Fields for a sliding window; what is wrong is said beside each."""
+
+    DEFAULT_CSS = """
+    WindowFields { height: auto; margin-top: 1; }
+    WindowFields Horizontal { height: 1; }
+    WindowFields .name { width: 11; color: $secondary; }
+    WindowFields Input { width: 10; background: $panel; }
+    WindowFields Input:focus { background: $block-cursor-background; }
+    WindowFields .said { width: 1fr; padding-left: 2; color: $secondary; }
+    WindowFields .said.-wrong { color: $error; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "field(-1)", show=False),
+        Binding("down", "field(1)", show=False),
+    ]
+
+    class Changed(Message):
+        """What the fields say now; None where they say nothing that makes sense."""
+
+        def __init__(self, windows: Windows | None) -> None:
+            super().__init__()
+            self.windows = windows
+
+    def compose(self) -> ComposeResult:
+        """A line for each field."""
+        values = {name: str(value) for name, (value, _) in NUMBERS.items()}
+        for name, value in {**values, "padding": PADDINGS[0]}.items():
+            with Horizontal():
+                yield Static(Text(name), classes="name")
+                yield Input(value, id=f"try-{name}", compact=True, max_length=6)
+                yield Static(id=f"said-{name}", classes="said")
+
+    def on_mount(self) -> None:
+        """Says what each field takes."""
+        self.look()
+
+    @on(Input.Changed)
+    def look(self) -> None:
+        """Reads the fields and tells what they mean together."""
+        numbers = {name: self._number(name, most) for name, (_, most) in NUMBERS.items()}
+        padding = self._padding()
+        size, kernel, stride = (numbers[name] for name in NUMBERS)
+        if size and kernel and stride and padding:
+            self.post_message(self.Changed(Windows(size, kernel, padding, stride)))
+        else:
+            self.post_message(self.Changed(None))
+
+    def action_field(self, step: int) -> None:
+        """To the field above or below."""
+        if step > 0:
+            self.screen.focus_next("WindowFields Input")
+        else:
+            self.screen.focus_previous("WindowFields Input")
+
+    def _number(self, name: str, most: int) -> int | None:
+        typed = self._typed(name)
+        # Not int() alone, which also takes "1_0", signs, and digits of other scripts.
+        found = int(typed) if typed.isascii() and typed.isdigit() else 0
+        right = 1 <= found <= most
+        self._say(name, f"pixels, 1 to {most:,}", right)
+        return found if right else None
+
+    def _padding(self) -> str | None:
+        typed = self._typed("padding").lower()
+        found = next((word for word in PADDINGS if typed and word.startswith(typed)), None)
+        self._say("padding", "valid or same", found is not None)
+        return found
+
+    def _typed(self, name: str) -> str:
+        return self.query_one(f"#try-{name}", Input).value.strip()
+
+    def _say(self, name: str, takes: str, right: bool) -> None:
+        said = self.query_one(f"#said-{name}", Static)
+        said.update(Text(takes if right else f"! only {takes}"))
+        said.set_class(not right, "-wrong")
+
+
+class WhyScreen(WorkbenchScreen):
+    """Concepts to choose from at the left, the chosen one explained beside them.
+
+    Args:
+        concepts: names of those that belong to the screen before; they come first.
+    """
+
+    DEFAULT_CSS = """
+    WhyScreen #concepts {
+        width: 21; height: 1fr; padding: 0; border: none; background: $background;
+        background-tint: $background 0%; scrollbar-size-vertical: 1;
+    }
+    WhyScreen #concepts, WhyScreen #explanation {
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-color: $panel;
+    }
+    WhyScreen #concepts > .option-list--option-disabled { color: $secondary; }
+    WhyScreen #concepts > .option-list--option-highlighted {
+        background: $block-cursor-background; color: $foreground; text-style: none;
+    }
+    WhyScreen #explanation {
+        width: 1fr; height: 1fr; padding-left: 2; scrollbar-size-vertical: 1;
+    }
+    WhyScreen #title { text-style: bold; color: $primary; margin-bottom: 1; }
+    WhyScreen #text { max-width: 78; }
+    WhyScreen #picture { margin-top: 1; color: $accent; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Before the list takes them, which would scroll itself.
+        Binding("left", "choose(-1)", "Before", key_display="←", priority=True),
+        Binding("right", "choose(1)", "Next", key_display="→", priority=True),
+        Binding("t", "try", "Try it", id="try"),
+        Binding("pagedown,space", "page(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("question_mark", "back", show=False),
+    ]
+
+    def __init__(self, concepts: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._first = [name for name in dict.fromkeys(concepts) if name in CONCEPTS]
+        self._rest = [name for name in CONCEPTS if name not in self._first]
+        self._shown = ""
+
+    def compose_body(self) -> ComposeResult:
+        """The list, and the explanation beside it."""
+        with Horizontal():
+            yield OptionList(*self._options(), id="concepts")
+            with VerticalScroll(id="explanation", can_focus=False):
+                yield Static(id="title")
+                yield Static(id="text")
+                yield Static(id="picture")
+
+    def heading(self) -> Text:
+        """How many concepts there are, and which one is shown."""
+        names = [*self._first, *self._rest]
+        text = Text("why?", style="bold")
+        if self._shown:
+            text.append(f"  {_words(self._shown)}", style="not bold")
+            text.append(
+                f"   {names.index(self._shown) + 1} of {plural(len(names), 'concept')}", "dim"
+            )
+        return text
+
+    def on_mount(self) -> None:
+        """Begins with the first concept of the screen before."""
+        super().on_mount()
+        names = self.query_one(OptionList)
+        names.highlighted = names.get_option_index((self._first or self._rest)[0])
+        names.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is no why of why; and a field has these keys to itself."""
+        if action in ("choose", "page") and isinstance(self.focused, Input):
+            return False
+        if action == "try":
+            return self._shown == PLAYGROUND
+        return action != "why" and super().check_action(action, parameters)
+
+    def action_choose(self, step: int) -> None:
+        """The concept before or after."""
+        names = self.query_one(OptionList)
+        if step > 0:
+            names.action_cursor_down()
+        else:
+            names.action_cursor_up()
+
+    def action_try(self) -> None:
+        """To the fields of the concept that can be played with."""
+        self.query_one("WindowFields Input").focus()
+
+    def action_page(self, step: int) -> None:
+        """Scrolls an explanation that is longer than the screen."""
+        pane = self.query_one("#explanation")
+        if step > 0:
+            pane.scroll_page_down(animate=False)
+        else:
+            pane.scroll_page_up(animate=False)
+
+    @on(OptionList.OptionHighlighted, "#concepts")
+    def _chosen(self, event: OptionList.OptionHighlighted) -> None:
+        """Explains the concept under the cursor."""
+        if event.option.id is None or event.option.id == self._shown:
+            return
+        self._shown = event.option.id
+        concept = CONCEPTS[self._shown]
+        self.query_one("#title", Static).update(Text(concept.title))
+        self.query_one("#text", Static).update(Text(concept.text))
+        self._draw(concept.drawing(self.workbench.utf8))
+        self._show_fields()
+        self.query_one("#explanation").scroll_home(animate=False)
+        self.refresh_heading()
+        self.refresh_bindings()
+
+    def _show_fields(self) -> None:
+        """Makes the fields for the one concept that has them, when it is first met."""
+        playing = self._shown == PLAYGROUND
+        fields = self.query(WindowFields).set(display=playing)
+        if playing and not fields:
+            self.query_one("#explanation").mount(WindowFields(), before="#picture")
+        elif playing and fields.first().is_mounted:  # else it looks when it is
+            fields.first().look()
+
+    @on(WindowFields.Changed)
+    def _windows_changed(self, event: WindowFields.Changed) -> None:
+        """Draws the windows anew, unless another concept is shown."""
+        if self._shown != PLAYGROUND:
+            return
+        if event.windows is None:
+            self._draw("Nothing to draw: see the field marked with !")
+        else:
+            self._draw("\n".join(event.windows.lines(self.workbench.utf8)))
+
+    def _draw(self, picture: str) -> None:
+        self.query_one("#picture", Static).update(Text(picture, no_wrap=True))
+
+    def _options(self) -> list[Option]:
+        """The names, under two headings where the screen before has concepts of its own."""
+        first = [Option(Text(f" {_words(name)}"), id=name) for name in self._first]
+        rest = [Option(Text(f" {_words(name)}"), id=name) for name in self._rest]
+        if not first:
+            return rest
+        return [_heading("this screen"), *first, _heading("everything else"), *rest]
+
+
+def _heading(words: str) -> Option:
+    return Option(Text(words), disabled=True)
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ")

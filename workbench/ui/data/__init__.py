@@ -1,0 +1,1 @@
+"""Which images, what the scan found, how they are split."""

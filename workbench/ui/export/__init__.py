@@ -1,0 +1,1 @@
+"""Taking a run away: report, model formats, script."""

@@ -1,0 +1,72 @@
+"""The table of runs, whose cursor stays on its run."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable
+from textual.widgets.data_table import ColumnKey
+
+from workbench.render.home import COLUMNS, column_widths, run_cells
+from workbench.runs.watch import RunView
+
+
+class RunTable(DataTable[Text]):
+    """A row a run; columns as wide as the terminal has room for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open", id="open"),
+        Binding("home", "scroll_top", "First run", show=False),
+        Binding("end", "scroll_bottom", "Last run", show=False),
+    ]
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id, cursor_type="row")
+
+    def on_mount(self) -> None:
+        """The columns."""
+        for title, width in COLUMNS.items():
+            self.add_column(title, key=title, width=width)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the runs, from the top."""
+        return [key.value or "" for key in self.rows]
+
+    @property
+    def chosen(self) -> str | None:
+        """The name of the run under the cursor."""
+        if not self.row_count:
+            return None
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    def fill(self, runs: Sequence[RunView], utf8: bool) -> None:
+        """Shows these: rows anew where there are others, else the cells that changed."""
+        widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
+        self._fit(widths)
+        rows = {view.name: run_cells(view, widths, utf8, theme) for view in runs}
+        names = list(rows)
+        if names != self.names:
+            row = names.index(self.chosen) if self.chosen in names else self.cursor_row
+            self.clear()
+            for name, cells in rows.items():
+                self.add_row(*cells, key=name)
+            self.move_cursor(row=row)  # where its run is gone, the next one takes its place
+            return
+        for name, cells in rows.items():
+            for title, cell in zip(COLUMNS, cells, strict=True):
+                if self.get_cell(name, title) != cell:
+                    self.update_cell(name, title, cell)
+
+    def move_to(self, name: str) -> None:
+        """Moves the cursor to a run that is shown."""
+        self.move_cursor(row=self.get_row_index(name))
+
+    def _fit(self, widths: Mapping[str, int]) -> None:
+        """Gives the columns their widths where they have others."""
+        columns = [self.columns[ColumnKey(title)] for title in COLUMNS]
+        if [column.width for column in columns] != list(widths.values()):
+            for column, width in zip(columns, widths.values(), strict=True):
+                column.width = width
+            self.refresh(layout=True)

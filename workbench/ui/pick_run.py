@@ -1,0 +1,96 @@
+"""A list of runs to choose one from, over a screen."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.render.compare_curves import OTHER_DATA, same_data
+from workbench.render.home import COLUMNS, VALIDATION, name_widths, run_cells
+from workbench.runs.watch import RunView
+from workbench.text import safe_text
+
+if TYPE_CHECKING:
+    from workbench.ui.app import WorkbenchApp
+
+ROOM = 66  # cells of a run's line
+SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
+MARK_TOLD = f"{VALIDATION}: on validation images"
+
+
+class PickRun(ModalScreen[str | None]):
+    """Runs by name; gives the chosen one's name, "" for none of them, None on escape.
+
+    Args:
+        about: the run that one is chosen for; those of other data come last.
+        none: what the choice of none says; "" for no such choice.
+    """
+
+    CSS = """
+    PickRun .dialog { width: 76; max-width: 100%; }
+    PickRun #told { color: $secondary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
+
+    def __init__(
+        self, question: str, about: RunView, runs: Sequence[RunView], none: str = ""
+    ) -> None:
+        super().__init__()
+        self._question = question
+        self._about = about
+        self._runs = same_data_first(about, runs)
+        self._none = none
+
+    def compose(self) -> ComposeResult:
+        """The question over the list."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(safe_text(self._question, 200)))
+            yield OptionList(*self._options())
+            yield Static(f"enter chooses, escape cancels   {MARK_TOLD}", id="told")
+
+    def _options(self) -> list[Option]:
+        none = [Option(Text(self._none, style="italic"))] if self._none else []
+        return none + [Option(line) for line in run_lines(self._about, self._runs, self.app)]
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        index = event.option_index - bool(self._none)
+        self.dismiss(self._runs[index].name if index >= 0 else "")
+
+
+def same_data_first(about: RunView, runs: Sequence[RunView]) -> tuple[RunView, ...]:
+    """The runs on the same data as one of them, then the others; each in the order they had."""
+    return tuple(sorted(runs, key=lambda view: not same_data(about, view)))
+
+
+def run_lines(about: RunView, runs: Sequence[RunView], app: "App[Any]") -> list[Text]:
+    """State, name, recipe and accuracy of each run, as home shows them; and whether its data is
+    other than that of `about`."""
+    utf8, theme = cast("WorkbenchApp", app).utf8, app.theme_variables
+    strangers = [not same_data(about, view) for view in runs]
+    note = len(OTHER_DATA) + 1 if any(strangers) else 0
+    room = ROOM - note - COLUMNS["state"] - COLUMNS["acc"] - len(SHOWN) + 1
+    run, strategy = name_widths(room, runs)
+    widths = {**COLUMNS, "run": run, "strategy": strategy}
+    return [
+        _line(run_cells(view, widths, utf8, theme), widths, OTHER_DATA if other else "")
+        for view, other in zip(runs, strangers, strict=True)
+    ]
+
+
+def _line(cells: Sequence[Text], widths: Mapping[str, int], note: str) -> Text:
+    line = Text(no_wrap=True, end="")
+    for title, cell in zip(COLUMNS, cells, strict=True):
+        if title in SHOWN:
+            line.append_text(cell)
+            line.append(" " * (widths[title] + 1 - cell.cell_len))
+    line.append(note, "dim")
+    line.rstrip()
+    return line

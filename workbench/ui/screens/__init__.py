@@ -1,1 +1,0 @@
-"""One question a screen."""

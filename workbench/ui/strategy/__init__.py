@@ -1,0 +1,1 @@
+"""The strategy of a new experiment and its options."""

@@ -1,0 +1,1 @@
+"""Trying before training: learning rates and heads."""
