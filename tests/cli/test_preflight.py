@@ -19,8 +19,8 @@ from workbench.machine.gpus import Choice
 from workbench.paths import Workspace
 from workbench.runs import ladder, launch
 from workbench.runs.folder import create_run, list_runs
+from workbench.ui import resume as app_resume
 from workbench.ui.ladder import start as ladder_start
-from workbench.ui.train import resume as app_resume
 
 Type = Callable[..., Result]
 HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -27,7 +27,7 @@ from workbench.lessons.pictures import picture_of
 from workbench.lessons.store import keep_results, newest_results
 from workbench.paths import Workspace
 from workbench.render.lessons import sheet_text
-from workbench.ui import app as app_module
+from workbench.ui import base_app
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.lessons.screen import LearnScreen
 from workbench.ui.lessons.setting import AskWeights, PickImages
@@ -38,7 +38,7 @@ Answer = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The digits are a folder of small images, and no worker is started."""
-    monkeypatch.setattr(app_module, "WarmWorker", FakeWarmWorker)
+    monkeypatch.setattr(base_app, "WarmWorker", FakeWarmWorker)
     monkeypatch.setattr(FakeWarmWorker, "made", [], raising=False)
     for label in range(2):
         folder = tmp_path / "digits" / str(label)

@@ -3,12 +3,12 @@
 import pytest
 from ui_pilot import FakeWarmWorker
 
-from workbench.ui import app as app_module
+from workbench.ui import base_app
 
 
 @pytest.fixture(autouse=True)
 def warm_workers(monkeypatch: pytest.MonkeyPatch) -> list[FakeWarmWorker]:
     """All that the app has started."""
-    monkeypatch.setattr(app_module, "WarmWorker", FakeWarmWorker)
+    monkeypatch.setattr(base_app, "WarmWorker", FakeWarmWorker)
     monkeypatch.setattr(FakeWarmWorker, "made", [], raising=False)
     return FakeWarmWorker.made

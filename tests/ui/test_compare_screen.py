@@ -19,8 +19,8 @@ from workbench.render.compare import comparison_text
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen, PickRuns
-from workbench.ui.pick_run import PickRun
+from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.pick_run import PickRun, PickRuns
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77

@@ -32,8 +32,9 @@ from workbench.ui.compare.screen import CompareScreen
 from workbench.ui.dialogs import Confirm
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.ladder import screen as ladder_screen
-from workbench.ui.ladder.screen import LadderScreen, PickLadder
+from workbench.ui.ladder.screen import LadderScreen
 from workbench.ui.ladder.start import LadderStart
+from workbench.ui.pick_ladder import PickLadder
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
@@ -122,7 +123,7 @@ async def ask(app: WorkbenchApp, pilot: Pilot[Any], draft: Draft) -> LadderStart
 
 async def open_ladder(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: len(app.runs) == 3 and app.ladders, "runs and ladder")
-    app.open_ladder("p-ladder-1")
+    app.open("ladder", "p-ladder-1")
     await until(pilot, lambda: len(table(app)) == 4, "four rungs")
 
 
@@ -353,7 +354,7 @@ def test_a_damaged_record_is_told(tmp_path: Path, climbing: FakeRun) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.ladders, "the ladder")
-        app.open_ladder("p-ladder-1")
+        app.open("ladder", "p-ladder-1")
         await until(pilot, lambda: "is damaged" in told(app), "what is wrong")
         await pilot.press("s", "r", "c", "enter")
         await pilot.press("escape")

@@ -19,7 +19,6 @@ from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
 from workbench.ui.analyze.screen import SurenessScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import PickRuns
 from workbench.ui.concepts.screen import WhyScreen
 from workbench.ui.dialogs import Confirm
 from workbench.ui.explain.screen import InsideScreen
@@ -27,6 +26,7 @@ from workbench.ui.export.screen import TakeHomeScreen
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.lessons.screen import LearnScreen
 from workbench.ui.palette import TITLES, Commands
+from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.train.screen import TrainScreen

@@ -15,10 +15,10 @@ from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.host import this_host
+from workbench.ui import resume as resume_module
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Ask, Choose, Confirm
 from workbench.ui.home.screen import HomeScreen
-from workbench.ui.train import resume as resume_module
 from workbench.ui.train.screen import TrainScreen
 
 FAR = {"host": "far", "boot_id": "another"}

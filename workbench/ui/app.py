@@ -1,9 +1,8 @@
 """The app: its workspace, its runs as they change, and the way from screen to screen."""
 
 import signal
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 from textual import events, work
 from textual.app import App, SystemCommand
@@ -17,25 +16,22 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import Keeper
-from workbench.app.machine_check import Checkup
 from workbench.app.watch import LOOK_SECONDS, RunFeed
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, speaks_utf8
 from workbench.runs.ladder import list_ladders
-from workbench.runs.standby import WarmWorker
-from workbench.runs.watch import Runs, RunView
+from workbench.runs.watch import Runs
 from workbench.text import safe_text
 from workbench.ui import preload
 from workbench.ui.ascii_filter import AsciiFilter
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.base_app import BaseApp, Route
 from workbench.ui.key_buffer import TypedAhead
+from workbench.ui.routes import make_screen
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.suspend import Suspension
 from workbench.ui.themes import THEMES, themes_for
 
-if TYPE_CHECKING:
-    from workbench.app.lessons import TriedOn
-
+_BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
 LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
 
 
@@ -59,20 +55,11 @@ class RunsChanged(Message):
         return isinstance(message, RunsChanged)
 
 
-class WorkbenchApp(App[None]):
+class WorkbenchApp(BaseApp):
     """From a folder of images to a trained, understood classifier.
 
     Args:
         low_bandwidth: look and redraw less often, without animation.
-
-    Attributes:
-        runs: all runs of the workspace, brought up to date twice a second.
-        ladders: names of all ladders, brought up to date with the runs.
-        utf8: whether the terminal shows more than ASCII.
-        warm: a worker for the next run, where somebody is on the way to one.
-        keeper: writes drafts.
-        checkup: the machine check, which outlives its screen.
-        tried_on: what experiments were tried on last; None before there was one.
     """
 
     # All that screens need, so that none has to read its part when it opens.
@@ -93,12 +80,11 @@ class WorkbenchApp(App[None]):
         self.low_bandwidth = low_bandwidth
         self.utf8 = speaks_utf8()
         self._ascii = AsciiFilter()  # one for all: what is drawn is kept by its filters
-        self.runs: Runs = ()
-        self.ladders: tuple[str, ...] = ()
-        self.warm: WarmWorker | None = None
-        self.tried_on: TriedOn | None = None
+        self.runs = ()
+        self.ladders = ()
+        self.warm = None
+        self.tried_on = None
         self.keeper = Keeper(self._tell_fault)
-        self.checkup = Checkup()
         self._rounds = preload.QuietRounds()
         self._typed_ahead = TypedAhead(self)
         self._suspension = Suspension(self)
@@ -112,7 +98,7 @@ class WorkbenchApp(App[None]):
             self.register_theme(theme)
         self.theme = self._dark_and_light[0].name
         self._heed_signals()
-        self.push_screen(HomeScreen())
+        self.open("home")
         self._watch_runs()
         if not self.is_headless:
             self.call_after_refresh(self._make_ready)
@@ -165,9 +151,7 @@ class WorkbenchApp(App[None]):
 
     def action_learn(self) -> None:
         """Shows the experiments."""
-        from workbench.ui.lessons.screen import LearnScreen
-
-        self.push_screen(LearnScreen())
+        self.open("lessons")
 
     @property
     def _dark_and_light(self) -> tuple[Theme, Theme]:
@@ -186,21 +170,18 @@ class WorkbenchApp(App[None]):
         """Shows words for a moment; never as markup, for names from outside may look like it."""
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
-    def find_run(self, name: str) -> RunView | None:
-        """The newest look at a run, None where it is gone."""
-        return next((view for view in self.runs if view.name == name), None)
+    def open(
+        self, route: Route, *arguments: Any, then: Callable[[Any], None] | None = None
+    ) -> None:
+        """Show a screen over the one in front, see `BaseApp`."""
+        self.push_screen(make_screen(route, *arguments), then)
 
-    def open_run(self, view: RunView) -> None:
-        """Shows a run: its curves while it trains, its results afterwards."""
-        from workbench.ui.train.screen import TrainScreen
-
-        self.push_screen(TrainScreen(view.name))
-
-    def open_ladder(self, name: str) -> None:
-        """Shows a ladder: how its rungs stand."""
-        from workbench.ui.ladder.screen import LadderScreen
-
-        self.push_screen(LadderScreen(name))
+    def open_instead(self, route: Route, *arguments: Any) -> None:
+        """Show a screen in the place of the steps that led to it, see `BaseApp`."""
+        with self.batch_update():
+            while len(self.screen_stack) > _BOTTOM:
+                self.pop_screen()
+            self.open(route, *arguments)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Takes over what the feed saw, and tells the screens."""
@@ -212,21 +193,9 @@ class WorkbenchApp(App[None]):
             if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
                 screen.runs_changed(self.runs)
 
-    @work(thread=True, exclusive=True, group="warm", exit_on_error=False)
-    def warm_up(self) -> None:
-        """Has a worker import keras while a person still chooses."""
-        if self.warm is None or not self.warm.waits:
-            with suppress(OSError):  # the start itself will say so
-                self.warm = WarmWorker()
-
     def _tell_fault(self, words: str) -> None:
         """From the keeper's thread."""
         self.call_later(self.notify, safe_text(words, 400), severity="error", timeout=15)
-
-    def cool_down(self) -> None:
-        """Lets the worker go that nobody needs now; it holds half a gigabyte."""
-        if self.warm is not None:
-            self.warm.close()
 
     @work(thread=True, exclusive=True, group="ready", exit_on_error=False)
     def _make_ready(self) -> None:

@@ -1,31 +1,30 @@
 """The guided way of a new experiment: where it begins, goes on, and ends in a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from textual.screen import Screen
+from typing import Any
 
 from workbench.app.draft import BASE_KEYS, Draft, newest_draft
 from workbench.app.error_pictures import source_of
+from workbench.app.ladder_plan import PlannedRung, plan_rungs
+from workbench.app.start_run import start_demo
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
+from workbench.machine.benchmark_store import Figures
 from workbench.runs.results import NextRung
 from workbench.text import safe_lines, safe_text
+from workbench.ui.background import in_background
+from workbench.ui.base_app import BaseApp
+from workbench.ui.continue_draft import GoOnScreen
+from workbench.ui.screen import WorkbenchScreen
 
-if TYPE_CHECKING:
-    from workbench.ui.app import WorkbenchApp
 
-_BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
-
-
-def begin_experiment(app: "WorkbenchApp") -> None:
+def begin_experiment(app: BaseApp) -> None:
     """Begins a new experiment, or offers to go on with the one that was begun last."""
-    from workbench.ui.home.continue_draft import GoOnScreen
-
     found = newest_draft(app.workspace, app.keeper)
     if found is None or found.source is None:
         go_on(app, found or Draft(app.workspace, keeper=app.keeper))
@@ -43,20 +42,16 @@ def begin_experiment(app: "WorkbenchApp") -> None:
     app.push_screen(GoOnScreen(found), answered)
 
 
-def go_on(app: "WorkbenchApp", draft: Draft) -> None:
+def go_on(app: BaseApp, draft: Draft) -> None:
     """Shows the step that a draft has come to; escape leads to the one before."""
     app.warm_up()
     if draft.source is None and "machine" not in draft.settled:
-        from workbench.ui.machine.step import MachineStep
-
-        app.push_screen(MachineStep(draft))
-        return
-    from workbench.ui.data.screen import DataScreen
-
-    app.push_screen(DataScreen(draft, onward="data" in draft.settled))
+        app.open("machine-step", draft)
+    else:
+        app.open("data", draft, "data" in draft.settled)
 
 
-def take_base_along(app: "WorkbenchApp", draft: Draft, source: Path) -> None:
+def take_base_along(app: BaseApp, draft: Draft, source: Path) -> None:
     """A draft that is still empty gets the base of the newest run on these images, and says so."""
     if draft.base or draft.is_touched:
         return
@@ -74,7 +69,7 @@ def take_base_along(app: "WorkbenchApp", draft: Draft, source: Path) -> None:
 
 
 def next_experiment(
-    app: "WorkbenchApp", source: Path, facts: DataFacts, spec: Mapping[str, Any], rung: NextRung
+    app: BaseApp, source: Path, facts: DataFacts, spec: Mapping[str, Any], rung: NextRung
 ) -> None:
     """Begins an experiment with the images of a run on another rung, at the strategy step.
 
@@ -83,8 +78,6 @@ def next_experiment(
         facts: what they are now.
         spec: the run's tables, unchecked; what of them does not fit is left out.
     """
-    from workbench.ui.strategy.screen import StrategyScreen
-
     draft = Draft(app.workspace, keeper=app.keeper)
     draft.take_source(source, facts)
     draft.take_preset(rung.preset)
@@ -96,7 +89,7 @@ def next_experiment(
     draft.settle("machine")
     draft.settle("data")
     app.warm_up()
-    app.push_screen(StrategyScreen(draft))
+    app.open("strategy", draft)
 
 
 def _carries_on(key: str, value: object) -> bool:
@@ -106,9 +99,8 @@ def _carries_on(key: str, value: object) -> bool:
     return key.startswith("data.split.") and isinstance(value, (int, float))
 
 
-def begin_demo(app: "WorkbenchApp") -> None:
+def begin_demo(app: BaseApp) -> None:
     """Starts the demo's two runs on handwritten digits and shows the first."""
-    from workbench.app.start_run import start_demo
 
     def work() -> None:
         try:
@@ -117,22 +109,24 @@ def begin_demo(app: "WorkbenchApp") -> None:
             words = safe_lines(str(error))
             app.call_from_thread(app.notify, words, severity="error", timeout=15, markup=False)
         else:
-            app.call_from_thread(show_run, app, first.name)
+            app.call_from_thread(app.open_instead, "train", first.name)
 
     app.notify("Making the digits; then a dense network trains, and a convnet after it.")
     app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
 
 
-def show_run(app: "WorkbenchApp", name: str) -> None:
-    """Shows a run that was just started in the place of the steps that led to it."""
-    from workbench.ui.train.screen import TrainScreen
+def ask_for_ladder(
+    screen: WorkbenchScreen, draft: Draft, presets: Sequence[str], figures: Figures | None
+) -> None:
+    """Asks which rungs, trains them, and shows the ladder in the place of the steps before it."""
+    app = screen.workbench
 
-    show_instead(app, TrainScreen(name))
+    def answered(ladder: str | None) -> None:
+        if ladder is not None:
+            draft.discard()
+            app.open_instead("ladder", ladder)
 
+    def ask(rungs: tuple[PlannedRung, ...]) -> None:
+        app.open("ladder-start", app.workspace, draft, rungs, then=answered)
 
-def show_instead(app: "WorkbenchApp", screen: Screen[None]) -> None:
-    """Shows a screen in the place of the steps that led to it; home stays below it."""
-    with app.batch_update():
-        while len(app.screen_stack) > _BOTTOM:
-            app.pop_screen()
-        app.push_screen(screen)
+    in_background(screen, partial(plan_rungs, draft, presets, figures), ask)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual.app import App, SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -21,6 +21,7 @@ from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import human_age, safe_text
 from workbench.ui.analyze.screen import SurenessScreen
+from workbench.ui.base_app import BaseApp
 from workbench.ui.concepts.screen import WhyScreen
 from workbench.ui.explain.screen import InsideScreen
 from workbench.ui.export.screen import TakeHomeScreen
@@ -32,15 +33,12 @@ from workbench.ui.machine.screen import MachineScreen
 from workbench.ui.relabel.screen import CorrectionsScreen
 from workbench.ui.restore import bring_back
 from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.resume import resume_run
 from workbench.ui.run_actions import compare_run, stop_run
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.train.resume import resume_run
 from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.key_panel import own_keys
-
-if TYPE_CHECKING:
-    from workbench.ui.app import WorkbenchApp
 
 HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 # A key's description is short; these say more, by the binding's id. Keys whose ids are not here
@@ -93,8 +91,8 @@ class Commands(Provider):
                 yield Hit(score, self._marked(one.title, query), one.callback, help=self._help(one))
 
     @property
-    def _workbench(self) -> "WorkbenchApp":
-        return cast("WorkbenchApp", self.app)
+    def _workbench(self) -> BaseApp:
+        return cast(BaseApp, self.app)
 
     def _commands(self) -> Iterator[SystemCommand]:
         yield from self._workbench.get_system_commands(self.screen)
@@ -141,7 +139,7 @@ def _score(words: Sequence[str], command: SystemCommand) -> int:
 # What can be done
 
 
-def commands(app: "WorkbenchApp", screen: Screen[object]) -> Iterator[SystemCommand]:
+def commands(app: BaseApp, screen: Screen[object]) -> Iterator[SystemCommand]:
     """All that can be done on a screen; over a dialog nothing but to answer it."""
     keys = _keys(app, screen)
     yield from keys.values()
@@ -153,7 +151,7 @@ def commands(app: "WorkbenchApp", screen: Screen[object]) -> Iterator[SystemComm
         yield from _explanations(app)
 
 
-def _keys(app: "WorkbenchApp", screen: Screen[object]) -> dict[str, SystemCommand]:
+def _keys(app: BaseApp, screen: Screen[object]) -> dict[str, SystemCommand]:
     """What the keys of the screen do, by the ids of their bindings, or by their actions.
 
     A widget's enter is for what its cursor is on, and what ladders there are is listed.
@@ -203,7 +201,7 @@ def _with_view(
 
 
 def _resume(screen: WorkbenchScreen, view: RunView) -> None:
-    resume_run(screen, view, lambda _: screen.workbench.open_run(view))
+    resume_run(screen, view, lambda _: screen.workbench.open("train", view.name))
 
 
 async def _predict(screen: WorkbenchScreen, view: RunView) -> None:
@@ -226,7 +224,7 @@ RUN_ACTIONS = (
 )
 
 
-def runs_at_hand(app: "WorkbenchApp") -> Runs:
+def runs_at_hand(app: BaseApp) -> Runs:
     """The run of the foremost screen that is about one; at home all, that of the cursor first."""
     screens = [one for one in reversed(app.screen_stack) if isinstance(one, WorkbenchScreen)]
     about = next((one for one in screens if one.run), None)
@@ -237,9 +235,7 @@ def runs_at_hand(app: "WorkbenchApp") -> Runs:
     return (*first, *others)
 
 
-def _with_a_run(
-    app: "WorkbenchApp", screen: WorkbenchScreen, keys: set[str]
-) -> Iterator[SystemCommand]:
+def _with_a_run(app: BaseApp, screen: WorkbenchScreen, keys: set[str]) -> Iterator[SystemCommand]:
     """What no key of the screen does; with the first run that allows it."""
     runs = runs_at_hand(app)
     for one in RUN_ACTIONS:
@@ -250,16 +246,14 @@ def _with_a_run(
             yield SystemCommand(TITLES[one.key], told, partial(one.do, screen, view))
 
 
-def _anywhere(
-    app: "WorkbenchApp", screen: WorkbenchScreen, keys: set[str]
-) -> Iterator[SystemCommand]:
+def _anywhere(app: BaseApp, screen: WorkbenchScreen, keys: set[str]) -> Iterator[SystemCommand]:
     """What does not depend on where one is; each is told with its key."""
     begin = partial(begin_experiment, app)
     ways: dict[str, tuple[str, Callable[[], object]]] = {
         "new": ("key n at home", begin),
         "demo": ("key d at home", partial(begin_demo, app)),
-        "learn": ("is what the chapter says true? key e at home", app.action_learn),
-        "machine": ("key m at home", lambda: app.push_screen(MachineScreen())),
+        "learn": ("is what the chapter says true? key e at home", partial(app.open, "lessons")),
+        "machine": ("key m at home", partial(app.open, "machine")),
     }
     if not any(isinstance(one, StrategyScreen) for one in app.screen_stack):
         ways["strategy.find-rate"] = ("key f of a new experiment's strategy step", begin)
@@ -270,7 +264,7 @@ def _anywhere(
             yield SystemCommand(TITLES[name], told, do)
 
 
-def _of_the_app(app: "WorkbenchApp", screen: WorkbenchScreen) -> Iterator[SystemCommand]:
+def _of_the_app(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
     yield SystemCommand("Light or dark", "change between the two themes", app.action_theme)
     if screen.query(HelpPanel):
         yield SystemCommand("Keys: hide them", "the panel at the right", app.action_hide_help_panel)
@@ -280,18 +274,19 @@ def _of_the_app(app: "WorkbenchApp", screen: WorkbenchScreen) -> Iterator[System
     yield SystemCommand("Screenshot", "a picture of the screen, as SVG", picture)
 
 
-def _openings(app: "WorkbenchApp", screen: WorkbenchScreen) -> Iterator[SystemCommand]:
+def _openings(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
     """Every ladder and every run."""
     for name in app.ladders:
         title = f"Open ladder {safe_text(name, 56)}"
-        yield SystemCommand(title, "its rungs side by side", partial(app.open_ladder, name))
+        yield SystemCommand(title, "its rungs side by side", partial(app.open, "ladder", name))
     for view in app.runs:
         if not (isinstance(screen, TrainScreen) and screen.run == view.name):
             title = f"Open {safe_text(view.name, 64)}"
-            yield SystemCommand(title, view.summary.state.word, partial(app.open_run, view))
+            do = partial(app.open, "train", view.name)
+            yield SystemCommand(title, view.summary.state.word, do)
 
 
-def _explanations(app: "WorkbenchApp") -> Iterator[SystemCommand]:
+def _explanations(app: BaseApp) -> Iterator[SystemCommand]:
     for name, concept in CONCEPTS.items():
         title = f"Explain: {name.replace('-', ' ')}"
         yield SystemCommand(
@@ -299,5 +294,5 @@ def _explanations(app: "WorkbenchApp") -> Iterator[SystemCommand]:
         )
 
 
-def _explain(app: "WorkbenchApp", name: str) -> None:
+def _explain(app: BaseApp, name: str) -> None:
     app.push_screen(WhyScreen((name,)))

@@ -1,7 +1,7 @@
-"""A list of runs to choose one from, over a screen."""
+"""Lists of runs to choose one or several from, over a screen."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from rich.text import Text
 from textual import on
@@ -16,12 +16,11 @@ from workbench.render.compare_curves import OTHER_DATA, same_data
 from workbench.render.home import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-
-if TYPE_CHECKING:
-    from workbench.ui.app import WorkbenchApp
+from workbench.ui.base_app import BaseApp
 
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
+MARKED, UNMARKED = "[x]", "[ ]"
 MARK_TOLD = f"{VALIDATION}: on validation images"
 
 
@@ -65,15 +64,70 @@ class PickRun(ModalScreen[str | None]):
         self.dismiss(self._runs[index].name if index >= 0 else "")
 
 
+class PickRuns(ModalScreen[tuple[str, ...] | None]):
+    """Runs to mark; gives the names of the marked ones, or of the one under the cursor.
+
+    Escape gives None.
+
+    Args:
+        about: the run that they are compared with; those of other data come last.
+    """
+
+    CSS = """
+    PickRuns .dialog { width: 76; max-width: 100%; }
+    PickRuns OptionList { height: auto; max-height: 12; margin: 1 0; border: none; padding: 0;
+                          background: $panel; background-tint: $panel 0%; }
+    PickRuns #keys { color: $secondary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "Mark"),
+        Binding("escape,q", "dismiss(None)", "Cancel"),
+    ]
+
+    def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
+        super().__init__()
+        self._question = question
+        self._about = about
+        self._runs = same_data_first(about, runs)
+        self._lines: list[Text] = []
+        self._marked: set[int] = set()
+
+    def compose(self) -> ComposeResult:
+        """The question, the list, the keys."""
+        self._lines = run_lines(self._about, self._runs, self.app)
+        with Vertical(classes="dialog"):
+            yield Static(Text(safe_text(self._question, 200)))
+            yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
+            yield Static(
+                Text(f"space marks, enter compares, escape cancels   {MARK_TOLD}"), id="keys"
+            )
+
+    def _line(self, at: int) -> Text:
+        mark = MARKED if at in self._marked else UNMARKED
+        return Text.assemble(f"{mark} ", self._lines[at])
+
+    def action_mark(self) -> None:
+        """Marks the run under the cursor, or takes its mark away."""
+        runs = self.query_one(OptionList)
+        if runs.highlighted is not None:
+            self._marked ^= {runs.highlighted}
+            runs.replace_option_prompt_at_index(runs.highlighted, self._line(runs.highlighted))
+
+    @on(OptionList.OptionSelected)
+    def _compare(self, event: OptionList.OptionSelected) -> None:
+        chosen = sorted(self._marked) or [event.option_index]
+        self.dismiss(tuple(self._runs[at].name for at in chosen))
+
+
 def same_data_first(about: RunView, runs: Sequence[RunView]) -> tuple[RunView, ...]:
     """The runs on the same data as one of them, then the others; each in the order they had."""
     return tuple(sorted(runs, key=lambda view: not same_data(about, view)))
 
 
-def run_lines(about: RunView, runs: Sequence[RunView], app: "App[Any]") -> list[Text]:
+def run_lines(about: RunView, runs: Sequence[RunView], app: App[Any]) -> list[Text]:
     """State, name, recipe and accuracy of each run, as home shows them; and whether its data is
     other than that of `about`."""
-    utf8, theme = cast("WorkbenchApp", app).utf8, app.theme_variables
+    utf8, theme = cast(BaseApp, app).utf8, app.theme_variables
     strangers = [not same_data(about, view) for view in runs]
     note = len(OTHER_DATA) + 1 if any(strangers) else 0
     room = ROOM - note - COLUMNS["state"] - COLUMNS["acc"] - len(SHOWN) + 1

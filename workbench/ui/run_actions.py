@@ -1,20 +1,17 @@
 """What is asked before something is done with a run: by a key of Home, or by the palette."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from workbench.runs.launch import request_stop
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.background import in_background
 from workbench.ui.dialogs import Confirm
-
-if TYPE_CHECKING:
-    from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.screen import WorkbenchScreen
 
 
 def confirm_and_do(
-    screen: "WorkbenchScreen",
+    screen: WorkbenchScreen,
     question: str,
     yes: str,
     deed: Callable[[], str],
@@ -36,7 +33,7 @@ def confirm_and_do(
 
 
 def stop_run(
-    screen: "WorkbenchScreen", view: RunView, then: Callable[[str], None] | None = None
+    screen: WorkbenchScreen, view: RunView, then: Callable[[str], None] | None = None
 ) -> None:
     """Asks, then asks the run's worker; `then` as `confirm_and_do` has it."""
 
@@ -48,15 +45,15 @@ def stop_run(
     confirm_and_do(screen, question, "Stop", stop, then)
 
 
-def compare_run(screen: "WorkbenchScreen", view: RunView) -> None:
+def compare_run(screen: WorkbenchScreen, view: RunView) -> None:
     """Asks which runs, and holds them beside this one."""
-    from workbench.ui.compare.screen import CompareScreen, PickRuns
+    from workbench.ui.pick_run import PickRuns
 
     others = [one for one in screen.workbench.runs if one.name != view.name]
 
     def answered(names: tuple[str, ...] | None) -> None:
         if names:
-            screen.app.push_screen(CompareScreen((view.name, *names)))
+            screen.workbench.open("compare", (view.name, *names))
 
     question = f"Compare {view.name} with which runs?"
     screen.app.push_screen(PickRuns(question, view, others), answered)

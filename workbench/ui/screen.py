@@ -1,6 +1,6 @@
 """What every screen has: a line at the top, the keys at the bottom, and a way back."""
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -9,11 +9,9 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
+from workbench.runs.watch import Runs
+from workbench.ui.base_app import BaseApp
 from workbench.ui.widgets.key_line import KeyLine
-
-if TYPE_CHECKING:
-    from workbench.runs.watch import Runs
-    from workbench.ui.app import WorkbenchApp
 
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 WIDE_COLUMNS = 110  # from here on there is room for what can be had by other ways too
@@ -38,9 +36,9 @@ class WorkbenchScreen(Screen[None]):
     _heading: Text | None = None
 
     @property
-    def workbench(self) -> "WorkbenchApp":
+    def workbench(self) -> BaseApp:
         """The app, by its own type."""
-        return cast("WorkbenchApp", self.app)
+        return cast(BaseApp, self.app)
 
     def compose(self) -> ComposeResult:
         """Heading, body, keys; and what is shown instead where there is no room for them."""
@@ -76,7 +74,7 @@ class WorkbenchScreen(Screen[None]):
         """Textual would keep a closed screen for as long as it may be told of other colours."""
         self.app.theme_changed_signal.unsubscribe(self)
 
-    def runs_changed(self, runs: "Runs") -> None:
+    def runs_changed(self, runs: Runs) -> None:
         """Called where the runs are others than they were, for every screen there is."""
 
     def on_resize(self) -> None:
@@ -104,7 +102,5 @@ class WorkbenchScreen(Screen[None]):
 
     def action_why(self) -> None:
         """Opens the explanations of this screen."""
-        from workbench.ui.concepts.screen import WhyScreen
-
         if concepts := self.concepts():
-            self.app.push_screen(WhyScreen(concepts))
+            self.workbench.open("concepts", concepts)

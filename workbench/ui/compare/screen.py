@@ -1,4 +1,4 @@
-"""Runs held side by side, and the question which ones."""
+"""Runs side by side."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -7,78 +7,19 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import ScrollableContainer, Vertical
+from textual.containers import ScrollableContainer
 from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Static
 
 from workbench.analysis.compare import Comparison
 from workbench.app.compare import compare_runs, comparison_grid
 from workbench.errors import UserError
-from workbench.runs.watch import Runs, RunView
+from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.compare.curves import CompareCurvesScreen
-from workbench.ui.pick_run import MARK_TOLD, run_lines, same_data_first
 from workbench.ui.screen import WorkbenchScreen
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
-MARKED, UNMARKED = "[x]", "[ ]"
-
-
-class PickRuns(ModalScreen[tuple[str, ...] | None]):
-    """Runs to mark; gives the names of the marked ones, or of the one under the cursor.
-
-    Escape gives None.
-
-    Args:
-        about: the run that they are compared with; those of other data come last.
-    """
-
-    CSS = """
-    PickRuns .dialog { width: 76; max-width: 100%; }
-    PickRuns OptionList { height: auto; max-height: 12; margin: 1 0; border: none; padding: 0;
-                          background: $panel; background-tint: $panel 0%; }
-    PickRuns #keys { color: $secondary; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark"),
-        Binding("escape,q", "dismiss(None)", "Cancel"),
-    ]
-
-    def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
-        super().__init__()
-        self._question = question
-        self._about = about
-        self._runs = same_data_first(about, runs)
-        self._lines: list[Text] = []
-        self._marked: set[int] = set()
-
-    def compose(self) -> ComposeResult:
-        """The question, the list, the keys."""
-        self._lines = run_lines(self._about, self._runs, self.app)
-        with Vertical(classes="dialog"):
-            yield Static(Text(safe_text(self._question, 200)))
-            yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
-            yield Static(
-                Text(f"space marks, enter compares, escape cancels   {MARK_TOLD}"), id="keys"
-            )
-
-    def _line(self, at: int) -> Text:
-        mark = MARKED if at in self._marked else UNMARKED
-        return Text.assemble(f"{mark} ", self._lines[at])
-
-    def action_mark(self) -> None:
-        """Marks the run under the cursor, or takes its mark away."""
-        runs = self.query_one(OptionList)
-        if runs.highlighted is not None:
-            self._marked ^= {runs.highlighted}
-            runs.replace_option_prompt_at_index(runs.highlighted, self._line(runs.highlighted))
-
-    @on(OptionList.OptionSelected)
-    def _compare(self, event: OptionList.OptionSelected) -> None:
-        chosen = sorted(self._marked) or [event.option_index]
-        self.dismiss(tuple(self._runs[at].name for at in chosen))
 
 
 class CompareScreen(WorkbenchScreen):

@@ -98,7 +98,7 @@ class DataScreen(WorkbenchScreen):
             """Only the newest counts."""
             return isinstance(message, DataScreen.Progressed)
 
-    def __init__(self, draft: Draft, scan_module: str = MODULE, onward: bool = False) -> None:
+    def __init__(self, draft: Draft, onward: bool = False, scan_module: str = MODULE) -> None:
         super().__init__()
         self._onward = onward
         self.draft = draft
@@ -336,9 +336,7 @@ class DataScreen(WorkbenchScreen):
 
     def action_augment(self) -> None:
         """Tries augmentation on an image of the data."""
-        from workbench.ui.augmentation.screen import BenchScreen
-
-        self.app.push_screen(BenchScreen(self.draft), lambda _: self.refresh_heading())
+        self.workbench.open("augmentation", self.draft, then=lambda _: self.refresh_heading())
 
     @on(DataFound.GoOn)
     def action_go_on(self) -> None:
@@ -347,8 +345,6 @@ class DataScreen(WorkbenchScreen):
         if found.split_error:
             self.notify(f"The split: {found.split_error}", severity="warning", markup=False)
             return
-        from workbench.ui.strategy.screen import StrategyScreen
-
         self.draft.settle("data")
         self.refresh_heading()
-        self.app.push_screen(StrategyScreen(self.draft))
+        self.workbench.open("strategy", self.draft)

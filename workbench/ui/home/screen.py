@@ -16,6 +16,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.home.run_table import RunTable
+from workbench.ui.pick_ladder import open_ladders
 from workbench.ui.restore import bring_back
 from workbench.ui.run_actions import compare_run, confirm_and_do, stop_run
 from workbench.ui.screen import WorkbenchScreen
@@ -169,7 +170,7 @@ class HomeScreen(WorkbenchScreen):
     def action_open(self) -> None:
         """The run under the cursor."""
         if view := self._chosen():
-            self.workbench.open_run(view)
+            self.workbench.open("train", view.name)
 
     def action_new(self) -> None:
         """The guided way of a new experiment, or on with one that was begun."""
@@ -185,9 +186,7 @@ class HomeScreen(WorkbenchScreen):
 
     def action_machine(self) -> None:
         """The machine check."""
-        from workbench.ui.machine.screen import MachineScreen
-
-        self.app.push_screen(MachineScreen())
+        self.workbench.open("machine")
 
     def action_compare(self) -> None:
         """Asks which runs, and holds them beside the one under the cursor."""
@@ -196,13 +195,11 @@ class HomeScreen(WorkbenchScreen):
 
     def action_ladders(self) -> None:
         """Rungs that were queued together."""
-        from workbench.ui.ladder.screen import open_ladders
-
         open_ladders(self.workbench)
 
     def action_learn(self) -> None:
         """The chapter's claims as small experiments."""
-        self.workbench.action_learn()
+        self.workbench.open("lessons")
 
     def action_filter(self) -> None:
         """Shows the filter; an empty one goes away again."""
@@ -236,11 +233,10 @@ class HomeScreen(WorkbenchScreen):
 
     def action_resume(self) -> None:
         """Goes on with a run at its last checkpoint."""
-        from workbench.ui.train.resume import resume_run
+        from workbench.ui.resume import resume_run
 
-        view = self._chosen()
-        if view:
-            resume_run(self, view, lambda _: self.workbench.open_run(view))
+        if view := self._chosen():
+            resume_run(self, view, lambda _: self.workbench.open("train", view.name))
 
     def action_delete(self) -> None:
         """Asks, then moves the run to the trash."""

@@ -1,16 +1,14 @@
 """A ladder: its rungs one after the other, beside what the book and its readers reached."""
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import DataTable, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Static
 
 from workbench.app.ladder_lead import lead_in_words, measured
 from workbench.app.ladder_rows import GONE, RungRow, notes, row_without_run, rung_row
@@ -18,14 +16,11 @@ from workbench.machine.preflight import look_before_ladder
 from workbench.paths import Workspace
 from workbench.runs.ladder import Ladder, ask_to_stop, find_ladder, folders, specs_left_to_do, start
 from workbench.runs.watch import Runs, RunView
-from workbench.text import plural, safe_text
+from workbench.text import plural
 from workbench.ui.background import in_background
 from workbench.ui.dialogs import Confirm
 from workbench.ui.ladder.text import cells, columns, detail, heading, title
 from workbench.ui.screen import WorkbenchScreen
-
-if TYPE_CHECKING:
-    from workbench.ui.app import WorkbenchApp
 
 OFFERED = ("stop", "resume", "compare")  # only where they can be done
 STARTING = "starting"  # of a run that is there and was not looked at yet
@@ -196,11 +191,9 @@ class LadderScreen(WorkbenchScreen):
         if row is None or row.run not in self._views:
             return
         if row.state == "finished":
-            from workbench.ui.results.screen import ResultsScreen
-
-            self.app.push_screen(ResultsScreen(row.run))
+            self.workbench.open("results", row.run)
         else:
-            self.workbench.open_run(self._views[row.run])
+            self.workbench.open("train", row.run)
 
     def action_stop(self) -> None:
         """Asks, then asks every worker."""
@@ -224,42 +217,8 @@ class LadderScreen(WorkbenchScreen):
 
     def action_compare(self) -> None:
         """The runs side by side, from the lowest rung up."""
-        from workbench.ui.compare.screen import CompareScreen
-
-        self.app.push_screen(CompareScreen([r.run for r in self._rows if r.run in self._views]))
-
-
-class PickLadder(ModalScreen[str | None]):
-    """Ladders by name; gives the chosen one's, None on escape."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self._names = names
-
-    def compose(self) -> ComposeResult:
-        """The question over the list."""
-        with Vertical(classes="dialog"):
-            yield Static("Open which ladder?")
-            yield OptionList(*(Option(Text(safe_text(name, 56))) for name in self._names))
-
-    @on(OptionList.OptionSelected)
-    def _picked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._names[event.option_index])
-
-
-def open_ladders(app: "WorkbenchApp") -> None:
-    """Shows the workspace's ladder; asks which where there are several."""
-
-    def answered(name: str | None) -> None:
-        if name is not None:
-            app.open_ladder(name)
-
-    if len(app.ladders) == 1:
-        answered(app.ladders[0])
-    elif app.ladders:
-        app.push_screen(PickLadder(app.ladders), answered)
+        runs = [row.run for row in self._rows if row.run in self._views]
+        self.workbench.open("compare", runs)
 
 
 def _read(workspace: Workspace, name: str) -> tuple[Ladder, set[str]]:

@@ -1,8 +1,7 @@
 """The question before a ladder: which rungs, and how long all of them take."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -14,42 +13,19 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import Draft
-from workbench.app.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
+from workbench.app.ladder_plan import PlannedRung, ladder_words, rung_words
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.benchmark_store import Figures
 from workbench.machine.preflight import look_before_ladder
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.background import PATIENCE, in_background
-from workbench.ui.guide import show_instead
-from workbench.ui.ladder.screen import LadderScreen
-
-if TYPE_CHECKING:
-    from workbench.ui.screen import WorkbenchScreen
 
 MARKED, UNMARKED = "[x]", "[ ]"
 KEYS = "space marks, enter trains, escape cancels. They go on when this terminal is closed."
 Specs = list[tuple[str, ExperimentSpec]]
-
-
-def ask_for_ladder(
-    screen: "WorkbenchScreen", draft: Draft, presets: Sequence[str], figures: Figures | None
-) -> None:
-    """Asks which rungs, trains them, and shows the ladder in the place of the steps before it."""
-    app = screen.workbench
-
-    def answered(ladder: str | None) -> None:
-        if ladder is not None:
-            draft.discard()
-            show_instead(app, LadderScreen(ladder))
-
-    def ask(rungs: tuple[PlannedRung, ...]) -> None:
-        app.push_screen(LadderStart(app.workspace, draft, rungs), answered)
-
-    in_background(screen, partial(plan_rungs, draft, presets, figures), ask)
 
 
 def begin_ladder(

@@ -27,8 +27,6 @@ class MachineStep(MachineScreen):
 
     def action_go_on(self) -> None:
         """To the data."""
-        from workbench.ui.data.screen import DataScreen
-
         self.draft.settle("machine")
         self.refresh_heading()
-        self.app.push_screen(DataScreen(self.draft))
+        self.workbench.open("data", self.draft)

@@ -24,7 +24,6 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.dialogs import Confirm
-from workbench.ui.guide import show_run
 from workbench.ui.pick_label import PickLabel
 from workbench.ui.screen import WorkbenchScreen
 
@@ -212,7 +211,7 @@ class CorrectionsScreen(WorkbenchScreen):
             name, notes = started
             for words in notes:
                 self.notify(safe_text(words, 300), markup=False)
-            show_run(self.workbench, name)
+            self.workbench.open_instead("train", name)
 
         self.notify("Looking at images and GPU, then the run begins.")
         in_background(self, work, begun)

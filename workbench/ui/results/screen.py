@@ -17,13 +17,8 @@ from workbench.render.layers import hanging, named_line
 from workbench.runs.results import NextRung, Results, next_rung, read_results
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.analyze.screen import SurenessScreen
 from workbench.ui.background import in_background
-from workbench.ui.explain.screen import InsideScreen
-from workbench.ui.export.screen import TakeHomeScreen
 from workbench.ui.guide import next_experiment
-from workbench.ui.layers.screen import LayersScreen
-from workbench.ui.relabel.screen import CorrectionsScreen
 from workbench.ui.results.predictions import Predictions
 from workbench.ui.results.tables import ConfusionMatrix, LabelTable
 from workbench.ui.results.text import matrix_width, summary_lines, view_titles
@@ -194,21 +189,21 @@ class ResultsScreen(WorkbenchScreen):
 
     def action_layers(self) -> None:
         """What was frozen, and what moved."""
-        self.app.push_screen(LayersScreen(self.run))
+        self.workbench.open("layers", self.run)
 
     def action_take_home(self) -> None:
         """A report, the model in other formats, a script."""
         if self._view is not None:
-            self.app.push_screen(TakeHomeScreen(self._view))
+            self.workbench.open("export", self._view)
 
     def action_sureness(self) -> None:
         """Calibration, and what a threshold does."""
         if self._view is not None:
-            self.app.push_screen(SurenessScreen(self._view))
+            self.workbench.open("analyze", self._view)
 
     def action_inside(self) -> None:
         """What the network sees."""
-        self.app.push_screen(InsideScreen(self.run))
+        self.workbench.open("explain", self.run)
 
     def action_predict(self) -> None:
         """Lets the path of other images be typed, and has a worker say what is in them."""
@@ -234,7 +229,7 @@ class ResultsScreen(WorkbenchScreen):
 
     def action_correct(self) -> None:
         """Which labels are wrong, and a run without those errors."""
-        self.app.push_screen(CorrectionsScreen(self.run))
+        self.workbench.open("relabel", self.run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offers the other views, the next rung, and among the errors to set labels right."""

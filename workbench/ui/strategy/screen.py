@@ -27,17 +27,18 @@ from workbench.render.strategy import (
     recommendation_line,
     rung_details,
     start_words,
+    value_in_words,
 )
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
+from workbench.ui.base_app import Route
 from workbench.ui.dialogs import tell_problem
-from workbench.ui.guide import show_run
+from workbench.ui.guide import ask_for_ladder
 from workbench.ui.option import OptionScreen
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.strategy.option_table import OptionTable
 from workbench.ui.strategy.start import StartScreen
 from workbench.ui.strategy.strategy_list import RungList
-from workbench.ui.tune.trial import open_tuner
 from workbench.ui.widgets.step_rail import rail_heading
 
 WIDE = 110  # columns from which there is room beside the rungs
@@ -248,15 +249,24 @@ class StrategyScreen(WorkbenchScreen):
 
     def action_find_rate(self) -> None:
         """Which learning rate suits, by a few steps of training."""
-        from workbench.ui.tune.lr_find import FindRateScreen
-
-        open_tuner(self, FindRateScreen, self._shown, self._figures, self._take_all)
+        self._open_trial("lr-find")
 
     def action_search(self) -> None:
         """Which dense layers, dropout and rate suit a head, by many short trainings."""
-        from workbench.ui.tune.screen import SearchScreen
+        self._open_trial("tune")
 
-        open_tuner(self, SearchScreen, self._shown, self._figures, self._take_all)
+    def _open_trial(self, route: Route) -> None:
+        """Shows why where the draft does not allow it."""
+
+        def use(settings: dict[str, Any]) -> None:
+            self._take_all(settings)
+            named = ", ".join(f"{key} {value_in_words(value)}" for key, value in settings.items())
+            self.notify(f"Taken over: {named}.")
+
+        try:
+            self.workbench.open(route, self._shown, self._figures, use)
+        except UserError as error:
+            tell_problem(self, str(error))
 
     def action_options(self) -> None:
         """To the options and back."""
@@ -287,9 +297,7 @@ class StrategyScreen(WorkbenchScreen):
         if spec.model.strategy == "dense":  # has no layers to choose from
             self._ask_to_start(spec)
             return
-        from workbench.ui.layers.step import LayersStep
-
-        self.app.push_screen(LayersStep(self.draft, spec, self._figures, self._layers_chosen))
+        self.workbench.open("layers-step", self.draft, spec, self._figures, self._layers_chosen)
 
     def _settled_spec(self) -> ExperimentSpec | None:
         """Takes the rung over; None where its settings do not fit."""
@@ -323,8 +331,6 @@ class StrategyScreen(WorkbenchScreen):
 
     def action_ladder(self) -> None:
         """Trains all rungs, one after the other."""
-        from workbench.ui.ladder.start import ask_for_ladder
-
         ask_for_ladder(self, self.draft, BOOK if self._book else LADDER, self._figures)
 
     def _start(self, spec: ExperimentSpec) -> None:
@@ -354,7 +360,7 @@ class StrategyScreen(WorkbenchScreen):
         for words in event.notes:
             self.notify(safe_text(words, 300), markup=False)
         self.draft.discard()
-        show_run(self.workbench, event.run.name)
+        self.workbench.open_instead("train", event.run.name)
 
 
 def _with(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

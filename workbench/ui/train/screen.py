@@ -19,6 +19,7 @@ from workbench.text import safe_text
 from workbench.ui.background import in_background
 from workbench.ui.dialogs import Ask
 from workbench.ui.pick_run import PickRun
+from workbench.ui.resume import resume_run
 from workbench.ui.run_actions import stop_run
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.train import text as train_text
@@ -263,8 +264,6 @@ class TrainScreen(WorkbenchScreen):
 
     def action_resume(self) -> None:
         """Goes on at the last checkpoint."""
-        from workbench.ui.train.resume import resume_run
-
         if self._view is not None:
             resume_run(self, self._view, lambda done: self._read_files())
 
@@ -284,15 +283,11 @@ class TrainScreen(WorkbenchScreen):
 
     def action_results(self) -> None:
         """How good the classifier became."""
-        from workbench.ui.results.screen import ResultsScreen
-
-        self.app.push_screen(ResultsScreen(self.run))
+        self.workbench.open("results", self.run)
 
     def action_layers(self) -> None:
         """Which layers train, and how far they moved."""
-        from workbench.ui.layers.screen import LayersScreen
-
-        self.app.push_screen(LayersScreen(self.run))
+        self.workbench.open("layers", self.run)
 
     def action_look(self, change: Change) -> None:
         """Shows the curves in another way."""

@@ -18,7 +18,6 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import spec_tree
 from workbench.machine.benchmark_store import Figures
 from workbench.machine.preflight import look_before_training
-from workbench.render.strategy import value_in_words
 from workbench.runs import jobs
 from workbench.runs.events import Event
 from workbench.text import safe_text
@@ -36,9 +35,11 @@ class TuneScreen(WorkbenchScreen):
 
     Args:
         draft: with images and their facts; it is not changed here.
-        spec: what the draft comes to.
         figures: what this machine can do; None where it was not measured.
         use: takes settings over, by their keys.
+
+    Raises:
+        UserError: the draft does not allow it.
 
     Attributes:
         JOB: of the worker.
@@ -82,12 +83,11 @@ class TuneScreen(WorkbenchScreen):
             self.result = result
             self.problem = problem
 
-    def __init__(
-        self, draft: Draft, spec: ExperimentSpec, figures: Figures | None, use: Use
-    ) -> None:
+    def __init__(self, draft: Draft, figures: Figures | None, use: Use) -> None:
         super().__init__()
         self.draft = draft
-        self.spec = spec
+        self.spec = draft.spec()
+        self.check(self.spec)
         self.figures = figures
         self.count = self.BOUNDS.usual
         self.at_work = False
@@ -241,30 +241,3 @@ class TuneScreen(WorkbenchScreen):
             tell_problem(self, event.problem)
         self.ended(event.result or {})
         self.refresh_bindings()
-
-
-def open_tuner(
-    host: WorkbenchScreen,
-    kind: type[TuneScreen],
-    draft: Draft,
-    figures: Figures | None,
-    take: Use,
-) -> None:
-    """Shows a tuner over the step that it is for; says why where the draft does not allow it.
-
-    Args:
-        take: has the draft take settings.
-    """
-    try:
-        spec = draft.spec()
-        kind.check(spec)
-    except UserError as error:
-        tell_problem(host, str(error))
-        return
-
-    def use(settings: dict[str, Any]) -> None:
-        take(settings)
-        named = ", ".join(f"{key} {value_in_words(value)}" for key, value in settings.items())
-        host.notify(f"Taken over: {named}.")
-
-    host.app.push_screen(kind(draft, spec, figures, use))
