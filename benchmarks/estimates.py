@@ -21,7 +21,7 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from workbench.machine.decoding import made_photograph
+from workbench.machine.decoding import synthetic_photograph
 from workbench.runs.events import newest_by_stage
 from workbench.runs.reader import read_events
 
@@ -45,7 +45,7 @@ def make_photographs(folder: Path, count: int) -> Path:
     """Photographs of two labels, each a little different."""
     rng = np.random.default_rng(1)
     with tempfile.TemporaryFile() as file:
-        file.write(made_photograph())
+        file.write(synthetic_photograph())
         pixels = np.asarray(Image.open(file)).astype(np.int16)
     for number in range(count):
         label = ("dark", "light")[number % 2]

@@ -23,7 +23,7 @@ from PIL import Image  # noqa: E402
 from workbench.training.accelerator import (  # noqa: E402
     BOUNDS,
     SAMPLE,
-    Requests,
+    OpenVinoNetwork,
     convert,
     relative_error,
 )
@@ -74,7 +74,7 @@ def measure(name: str, base: keras.Model, images: np.ndarray, rounds: int) -> li
     }
     wanted, errors = prefix(images), {}
     for mode in BOUNDS:
-        network = Requests(convert(base, mode, images[:SAMPLE]))
+        network = OpenVinoNetwork(convert(base, mode, images[:SAMPLE]))
         errors[mode] = relative_error(network(images), wanted)
         ways[mode] = lambda network=network: network(images)
     ways["book"]()

@@ -27,10 +27,10 @@ prepare_environment()
 import book  # noqa: E402
 import keras  # noqa: E402
 
-from workbench.datasets.layout import recognise  # noqa: E402
-from workbench.datasets.manifest import make_rows  # noqa: E402
+from workbench.datasets.manifest import make_manifest_rows  # noqa: E402
 from workbench.datasets.pack import build_pack, open_pack  # noqa: E402
 from workbench.datasets.scan import scan  # noqa: E402
+from workbench.datasets.sources.opening import open_source  # noqa: E402
 from workbench.experiment.sections import AugmentationSpec, DataSpec  # noqa: E402
 from workbench.training.inputs import Augmented, train_batches  # noqa: E402
 
@@ -80,10 +80,10 @@ class Ours:
 
     def __init__(self, images: Path, scratch: Path) -> None:
         self.images, self.scratch = images, scratch
-        self.source = recognise(images)
+        self.source = open_source(images)
         self.numbers = count()
         self.records = self.scan()
-        self.rows = make_rows(self.records, {r.path: "train" for r in self.records})
+        self.rows = make_manifest_rows(self.records, {r.path: "train" for r in self.records})
         self.packs = {name: open_pack(self.pack(name)) for name in DATA}
         self.order = np.random.default_rng(1).permutation(len(self.rows))
 

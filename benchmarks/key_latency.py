@@ -116,10 +116,10 @@ def prepare(workspace: Path) -> None:
     given = ("train", "--data", str(images), "--set")
     command(workspace, *given, "training.epochs=2", "--preset", "convnet", "--name", "done")
     draft = Draft(Workspace(workspace))
-    draft.take_source(images, survey(images))
-    draft.take_preset("fine-tuning")
+    draft.set_source(images, survey(images))
+    draft.set_preset("fine-tuning")
     for step in ("machine", "data"):
-        draft.settle(step)
+        draft.complete_step(step)
     endless = ("training.epochs=100000", "--set", "training.early_stopping=0", "--detach")
     command(workspace, *given, *endless, "--preset", "convnet", "--name", "busy")
     log = workspace / "saved_models" / "busy" / "events.jsonl"

@@ -119,9 +119,9 @@ def opened(folder: RunFolder) -> Row:
     """Seconds until the app has the history, and MiB by which the peak of this process rose."""
     before, start = peak_mebibytes(), time.perf_counter()
     watch = RunWatch(folder)
-    watch.look()
+    watch.poll()
     while watch.more:
-        watch.look()
+        watch.poll()
     seconds = time.perf_counter() - start
     return {"open_seconds": seconds, "open_mebibytes": peak_mebibytes() - before}
 

@@ -27,11 +27,16 @@ from side_by_side import markdown
 
 from workbench.datasets.audit import AUDIT_NAME, audit, write_audit
 from workbench.datasets.duplicates import near_pairs
-from workbench.datasets.layout import recognise
-from workbench.datasets.manifest import MANIFEST_NAME, make_rows, read_manifest, write_manifest
+from workbench.datasets.manifest import (
+    MANIFEST_NAME,
+    make_manifest_rows,
+    read_manifest,
+    write_manifest,
+)
 from workbench.datasets.pack import build_pack
-from workbench.datasets.prepare import prepare, prepare_again
+from workbench.datasets.prepare import prepare, prepare_from_manifest
 from workbench.datasets.scan import scan
+from workbench.datasets.sources.opening import open_source
 from workbench.datasets.split import assign
 from workbench.datasets.store import dataset_folder
 from workbench.experiment.sections import DataSpec
@@ -133,7 +138,7 @@ def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
         return clock[-1] - clock[-2]
 
     seconds = {}
-    found = recognise(source)
+    found = open_source(source)
     folder = dataset_folder(workspace, found)
     seconds["recognise"] = lap()
     records = scan(found, folder)
@@ -142,7 +147,7 @@ def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
     seconds["near"] = lap()
     write_audit(folder / AUDIT_NAME, audit(found, records))
     seconds["audit"] = lap() - seconds["near"]  # the audit looks for near duplicates once more
-    rows = make_rows(records, assign(records, data.split).splits)
+    rows = make_manifest_rows(records, assign(records, data.split).splits)
     write_manifest(folder / MANIFEST_NAME, rows)
     seconds["split"] = lap()
     build_pack(found.root, rows, data, folder, scanned=records)
@@ -150,7 +155,7 @@ def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
     del found, records, rows
     prepare(data, workspace)
     seconds["again"] = lap()
-    prepare_again(data, read_manifest(folder / MANIFEST_NAME), workspace)
+    prepare_from_manifest(data, read_manifest(folder / MANIFEST_NAME), workspace)
     seconds["resume"] = lap()
     return seconds
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import book
 from side_by_side import markdown
 
-from workbench.runs.events import LIFE_ENDS
+from workbench.runs.events import SESSION_ENDS
 from workbench.runs.folder import RunFolder
 from workbench.runs.reader import read_events
-from workbench.text import human_bytes
+from workbench.text import format_bytes
 
 POLL_SECONDS = 0.05
 SMALL_BASE = ("--base", "mobilenetv2-0.35", "--weights", "random")
@@ -60,7 +60,7 @@ def largest(arguments: tuple[str, ...], images: Path, workspace: Path) -> dict[s
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     folder = RunFolder(workspace / "saved_models" / name)
     found = {"own": 0, "with files": 0}
-    while not (ends := LIFE_ENDS & {e["event"] for e in read_events(folder.events_path)}):
+    while not (ends := SESSION_ENDS & {e["event"] for e in read_events(folder.events_path)}):
         with suppress(OSError, KeyError, ValueError):  # not there yet, or ended already
             status = memory_of(json.loads(folder.worker_path.read_text())["pid"])
             found["own"] = max(found["own"], status["RssAnon"])
@@ -94,12 +94,12 @@ def main() -> None:
             print(f"{name}: {found}", flush=True)
     decoded, packed = given.images * 150 * 150 * 3 * 4, given.images * 150 * 150 * 3
     cells = [
-        (row["strategy"], human_bytes(row["own"]), human_bytes(row["with files"])) for row in rows
+        (row["strategy"], format_bytes(row["own"]), format_bytes(row["with files"])) for row in rows
     ]
     print("\n" + markdown(("strategy", "own", "with files"), cells))
     print(
-        f"\n{given.images:,} images of 150 x 150 are {human_bytes(packed)} in the pack and would "
-        f"be {human_bytes(decoded)} as float32."
+        f"\n{given.images:,} images of 150 x 150 are {format_bytes(packed)} in the pack and would "
+        f"be {format_bytes(decoded)} as float32."
     )
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")

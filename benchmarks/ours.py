@@ -15,7 +15,7 @@ from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
 from workbench.training.models import build_model
-from workbench.training.trainer import Engine
+from workbench.training.trainer import Trainer
 from workbench.training.weights import load_base_weights
 
 
@@ -55,11 +55,11 @@ def train(
     model = build_model(spec, data.classes)
     if weights:
         load_base_weights(model, spec.base_table, weights)
-    engine = Engine(
+    trainer = Trainer(
         spec, model, data, prepare_device(False), CheckpointFolder(folder), tell, lambda: False,
         store or store_in(folder),
     )  # fmt: skip
-    engine.run(plan_stages(spec))
+    trainer.run(plan_stages(spec))
     return model, told
 
 
@@ -72,7 +72,7 @@ def store_in(folder: Path, **identity: str) -> FeatureStore:
 class MadeUpFeatures(FeatureStore):
     """Outputs as if a base had been run: what training on them costs depends on no value."""
 
-    def lacking(self, prefix, rows, changes=None) -> int:
+    def count_missing(self, prefix, rows, changes=None) -> int:
         return 0
 
     def features(self, prefix, images, rows, changes=None) -> np.ndarray:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.machine.check import ask_nvml
+from workbench.machine.check import query_nvml
 from workbench.machine.gpus import choose_gpu
-from workbench.machine.sample import SECONDS, GpuGauge, seconds_of_a_look
+from workbench.machine.sample import SECONDS, GpuGauge, seconds_per_sample
 from workbench.training.environment import prepare_environment
 
 prepare_environment()
@@ -48,8 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--looks", type=int, default=500)
     given = parser.parse_args()
-    uuid = choose_gpu("auto", ask_nvml()).uuid
-    look = seconds_of_a_look(Path.cwd(), GpuGauge(uuid) if uuid else None, given.looks)
+    uuid = choose_gpu("auto", query_nvml()).uuid
+    look = seconds_per_sample(Path.cwd(), GpuGauge(uuid) if uuid else None, given.looks)
     step = step_seconds()
     print(f"a look: {look * 1e3:.3f} ms of CPU every {SECONDS:g} s ({'GPU' if uuid else 'no GPU'})")
     print(f"a step: {step * 1e3:.2f} ms of CPU")

@@ -29,7 +29,7 @@ from workbench.experiment.toml import apply_settings, parse_spec  # noqa: E402
 from workbench.paths import Workspace  # noqa: E402
 from workbench.training.data import TrainingData  # noqa: E402
 from workbench.training.models import accuracy_for, loss_for  # noqa: E402
-from workbench.worker.train import training_data  # noqa: E402
+from workbench.worker.training_setup import training_data  # noqa: E402
 
 EVERY_EPOCH = 1000  # more views than epochs: each is used once, with the bits of views = 0
 VIEWS = {"no augmentation": 0, "1": 1, "3": 3, "5": 5, "10": 10, "every epoch": EVERY_EPOCH}

@@ -1,29 +1,37 @@
-"""What all tests share: a cache folder of their own, their processes, and no clock."""
+"""Shared by all tests: a workspace, a run in it, a frozen clock, a separate cache folder."""
 
 import faulthandler
 import signal
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import HealthCheck, settings
-from patience import GUARD
+from waiting import GUARD
+from web_server import WebServer, web_server
 
-pytest_plugins = ["run_fixtures"]
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.launch import request_stop
 
+SPEC = '[data]\nsource = "/photos/birds"\n[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
+TEN_O_CLOCK = 1_772_445_600.0  # 2026-03-02 10:00 UTC
 # The packages whose tests stay in one process where they run in several: one for all that import
-# keras, since each would import it anew, and one for real workers, which are processes themselves.
+# keras, since each would import it again, and one for real workers, which are processes themselves.
 GROUPS = {"bases": "keras", "evaluation": "keras", "training": "keras", "worker": "workers"}
 
-# Whether an example is right does not depend on how long it took to make and to try it.
-settings.register_profile("whenever", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("whenever")
+# The time it takes to generate and run an example does not decide whether it passes.
+settings.register_profile(
+    "no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """What would wait for ever ends the process, which tells where it waited."""
+    """End the process with tracebacks if a test blocks forever."""
     stderr = item.config.stash[fault_handler_stderr_fd_key]
     faulthandler.dump_traceback_later(2 * GUARD, exit=True, file=stderr)
     try:
@@ -33,7 +41,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps together what belongs together."""
+    """Keep the tests of a group in one process."""
     here = Path(__file__).parent
     for item in items:
         if group := GROUPS.get(item.path.relative_to(here).parts[0]):
@@ -42,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the workbench measures goes to no person's cache, and is measured once for all tests."""
+    """Keep measurements out of the user's cache, and measure once for all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -50,8 +58,39 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_arrive() -> None:
-    """Under nohup, or in the background of a script, a process and all it starts ignore them."""
+    """Restore signals that are ignored under nohup or in the background of a script."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """Freeze the time of day at 10:00 UTC; return it in unix seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        monkeypatch.setattr(time, "time", lambda: TEN_O_CLOCK)
+        yield TEN_O_CLOCK
+    time.tzset()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Iterator[RunFolder]:
+    folder = create_run(workspace, SPEC, name="birds", stem="birds")
+    yield folder
+    request_stop(folder)  # in case a failing test left a worker
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A local web server, reached without a proxy."""
+    monkeypatch.setenv("no_proxy", "*")
+    with web_server() as server:
+        yield server

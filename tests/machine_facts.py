@@ -15,15 +15,11 @@ from workbench.machine.facts import (
     Library,
     MigDevice,
     Nvml,
-    Outcome,
-    Place,
-    Session,
-    Step,
-    Storage,
-    System,
-    Terminal,
+    ProbeOutcome,
+    TrialStep,
     Wheel,
 )
+from workbench.machine.host_facts import LoginSession, Storage, StorageFolder, System, Terminal
 
 GIB = 2**30
 WHEELS = {
@@ -52,12 +48,12 @@ NO_DLOPEN = (
 CUINIT = (
     "2026-03-02 10:11:12.131415: E external/local_xla/xla/stream_executor/cuda/"
     "cuda_platform.cc:51] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: "
-    "{name}: {words}\n"
+    "{name}: {message}\n"
 )
 
 
 def gpu(index: int = 0, **changes: Any) -> Gpu:
-    """An H200 that nobody uses."""
+    """An idle H200."""
     return Gpu(
         **{
             "index": index,
@@ -74,8 +70,8 @@ def gpu(index: int = 0, **changes: Any) -> Gpu:
 
 def process(pid: int = 4242, gigabytes: float = 60.5, **changes: Any) -> GpuProcess:
     """Somebody's Python on a GPU."""
-    told = {"pid": pid, "memory": int(gigabytes * GIB), "user": "alice", "name": "python"}
-    return GpuProcess(**{**told, **changes})
+    changed = {"pid": pid, "memory": int(gigabytes * GIB), "user": "alice", "name": "python"}
+    return GpuProcess(**{**changed, **changes})
 
 
 def slices(count: int) -> tuple[MigDevice, ...]:
@@ -93,9 +89,11 @@ def device(id_: str = "gpu:0", **changes: Any) -> FrameworkDevice:
     return FrameworkDevice(**{"id": id_, "kind": kind, "name": "CPU", **card, **changes})
 
 
-def steps(name: str, error: str = "", jit_error: str = "") -> tuple[Step, Step]:
+def steps(name: str, error: str = "", jit_error: str = "") -> tuple[TrialStep, TrialStep]:
     """Both trial steps on a device, without jit and with it."""
-    return Step(device=name, jit=False, error=error), Step(device=name, jit=True, error=jit_error)
+    return TrialStep(device=name, jit=False, error=error), TrialStep(
+        device=name, jit=True, error=jit_error
+    )
 
 
 def framework(*gpus: FrameworkDevice, **changes: Any) -> Framework:
@@ -139,16 +137,16 @@ def libraries(missing: tuple[str, ...] = (), **changes: Any) -> Libraries:
 
 def with_wheel(name: str, version: str) -> Libraries:
     """All packages there, one of them in a version of its own."""
-    told = libraries()
+    changed = libraries()
     wheels = tuple(
         wheel.model_copy(update={"version": version}) if wheel.name == name else wheel
-        for wheel in told.wheels
+        for wheel in changed.wheels
     )
-    return told.model_copy(update={"wheels": wheels})
+    return changed.model_copy(update={"wheels": wheels})
 
 
 def system(**changes: Any) -> System:
-    """A box with an NVIDIA card, seen through a login that runs survive."""
+    """A host with an NVIDIA GPU, in a login session that runs survive."""
     return System(
         **{
             "cpu": "AMD EPYC 9454",
@@ -158,31 +156,31 @@ def system(**changes: Any) -> System:
             "memory_available": 200 * GIB,
             "nvidia_cards": 1,
             "uvm_device": True,
-            "session": Session(systemd=True, scope="session"),
+            "session": LoginSession(systemd=True, scope="session"),
             **changes,
         }
     )
 
 
-def place(what: str = "runs", **changes: Any) -> Place:
+def place(what: str = "runs", **changes: Any) -> StorageFolder:
     """A folder on a good disk."""
     good = {"free": 500 * GIB, "locks": True, "file_system": "ext4"}
-    return Place(**{"what": what, "path": Path(f"/home/ada/{what}"), **good, **changes})
+    return StorageFolder(**{"what": what, "path": Path(f"/home/ada/{what}"), **good, **changes})
 
 
-def outcomes(**changes: Outcome) -> dict[str, Outcome]:
+def outcomes(**changes: ProbeOutcome) -> dict[str, ProbeOutcome]:
     """All probes went well, but for the changes."""
     names = ("nvml", "libraries", "framework", "system", "storage", "decoding")
-    return {**{name: Outcome(status="ok", seconds=1.0) for name in names}, **changes}
+    return {**{name: ProbeOutcome(status="ok", seconds=1.0) for name in names}, **changes}
 
 
-def printed(stderr: str, status: str = "ok", detail: str = "") -> Outcome:
+def printed(stderr: str, status: str = "ok", detail: str = "") -> ProbeOutcome:
     """How the framework's probe went, and what it printed."""
-    return Outcome.model_validate({"status": status, "detail": detail, "stderr": stderr})
+    return ProbeOutcome.model_validate({"status": status, "detail": detail, "stderr": stderr})
 
 
 def healthy(**changes: Any) -> Facts:
-    """A box on which everything works on one H200."""
+    """A host on which everything works on one H200."""
     return Facts(
         **{
             "backends": Backends(keras="3.15.1", installed={"tensorflow": "2.21.0"}),
@@ -200,17 +198,17 @@ def healthy(**changes: Any) -> Facts:
 
 
 def blind(stderr: str = NO_CUDA, **changes: Any) -> Facts:
-    """The healthy box, but TensorFlow sees no GPU and prints why."""
-    told = {"framework": framework(), "outcomes": outcomes(framework=printed(stderr))}
-    return healthy(**{**told, **changes})
+    """The healthy host, but TensorFlow sees no GPU and prints why."""
+    changed = {"framework": framework(), "outcomes": outcomes(framework=printed(stderr))}
+    return healthy(**{**changed, **changes})
 
 
 def failing(error: str, jit_error: str | None = None, stderr: str = "", **changes: Any) -> Facts:
-    """The healthy box, but TensorFlow's steps on the GPU fail."""
-    told = steps("gpu:0", error, error if jit_error is None else jit_error)
+    """The healthy host, but TensorFlow's steps on the GPU fail."""
+    changed = steps("gpu:0", error, error if jit_error is None else jit_error)
     return healthy(
         **{
-            "framework": framework(device(), steps=(*steps("cpu:0"), *told)),
+            "framework": framework(device(), steps=(*steps("cpu:0"), *changed)),
             "outcomes": outcomes(framework=printed(stderr)),
             **changes,
         }
@@ -218,7 +216,7 @@ def failing(error: str, jit_error: str | None = None, stderr: str = "", **change
 
 
 def two_gpus(first: Gpu, second: Gpu, **changes: Any) -> Facts:
-    """A box with two GPUs, both of which work."""
+    """A host with two GPUs, both of which work."""
     return healthy(
         **{
             "nvml": Nvml(driver="570.133.20", cuda=(12, 8), gpus=(first, second)),
@@ -229,7 +227,7 @@ def two_gpus(first: Gpu, second: Gpu, **changes: Any) -> Facts:
 
 
 def without_cuda() -> Libraries:
-    """The plain tensorflow package on a box without a driver."""
+    """The plain tensorflow package on a host without a driver."""
     return libraries(
         tuple(WHEELS),
         cuda_driver_code=None,
@@ -242,8 +240,8 @@ def no_nvml(code: int = 12, words: str = "NVML Shared Library Not Found") -> Nvm
     return Nvml(error=words, error_code=code)
 
 
-def cpu_box(**changes: Any) -> Facts:
-    """A box without any GPU, with the plain tensorflow package."""
+def cpu_only_host(**changes: Any) -> Facts:
+    """A host without any GPU, with the plain tensorflow package."""
     return blind(
         **{
             "nvml": no_nvml(),
@@ -255,16 +253,16 @@ def cpu_box(**changes: Any) -> Facts:
 
 
 def silent(probe: str, status: str, detail: str = "", stderr: str = "", **changes: Any) -> Facts:
-    """The healthy box, but a probe gave no answer."""
-    told = {probe: None, "outcomes": outcomes(**{probe: printed(stderr, status, detail)})}
-    return healthy(**{**told, **changes})
+    """The healthy host, but a probe did not respond."""
+    changed = {probe: None, "outcomes": outcomes(**{probe: printed(stderr, status, detail)})}
+    return healthy(**{**changed, **changes})
 
 
-def stuck(current: str, stopped: str, done: tuple[Step, ...], **changes: Any) -> Facts:
-    """The healthy box, but TensorFlow's process ended in the middle of its trial."""
+def stuck(current: str, stopped: str, done: tuple[TrialStep, ...], **changes: Any) -> Facts:
+    """The healthy host, but TensorFlow's process ended in the middle of its trial."""
     status = "hung" if stopped.startswith("after") else "crashed"
-    told = {
+    changed = {
         "framework": framework(device(), steps=done, current=current, stopped=stopped),
         "outcomes": outcomes(framework=printed("", status, stopped)),
     }
-    return healthy(**{**told, **changes})
+    return healthy(**{**changed, **changes})

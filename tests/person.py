@@ -1,4 +1,4 @@
-"""Someone at a command line, for tests of several kinds."""
+"""A user at the command line, for tests of several packages."""
 
 import json
 import os
@@ -15,13 +15,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def signal_worker(run: RunFolder, number: signal.Signals) -> None:
-    """Send a signal to the worker of a run, such as to have it stand still for a while."""
+    """Send a signal to the worker of a run, for example to suspend it."""
     os.kill(json.loads(run.worker_path.read_text())["pid"], number)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in a workspace with a terminal."""
+    """A user in a workspace."""
 
     workspace: Path
 
@@ -33,7 +33,7 @@ class Person:
         return [sys.executable, "-m", "workbench", *words]
 
     def types(self, *words: str, expect: int = 0) -> str:
-        """Runs a command; returns what it printed, errors after the rest."""
+        """Run a command; return its output, errors after the rest."""
         done = subprocess.run(
             self.command(*words),
             cwd=self.workspace,
@@ -51,7 +51,7 @@ class Person:
         return [json.loads(line) for line in log.read_text().splitlines()]
 
     def epochs(self, run: str) -> list[dict[str, Any]]:
-        """Figures of the finished epochs, without times and numbering."""
+        """Return the metrics of the finished epochs, without times and numbering."""
         return [
             {k: v for k, v in event.items() if k not in ("n", "t", "v", "seconds")}
             for event in self.events(run)

@@ -1,4 +1,4 @@
-"""A terminal of a given size in which an interactive shell runs the app, as a person has it."""
+"""A pseudo-terminal of a given size in which an interactive shell runs the app."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
-from patience import looks
+from waiting import poll
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROMPT = "ready> "
@@ -24,11 +24,11 @@ _CODES = re.compile(r"\x1b(\[[0-9;?<>]*[a-zA-Z]|[>=78])")
 
 
 class Terminal:
-    """Runs a command in a session of its own on a pseudo-terminal; ends it with the block.
+    """Runs a command in its own session on a pseudo-terminal; kills it at the end of the block.
 
     Args:
-        command: an interactive shell where left out.
-        environment: variables beyond this process's own.
+        command: An interactive shell by default.
+        environment: Additional variables.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Terminal:
         self.master, self._slave = pty.openpty()
         self.seen = ""
         self.resize(columns, rows)
-        known = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
+        variables = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PS1": PROMPT}
         for name in ("COLUMNS", "LINES"):
-            known.pop(name, None)
+            variables.pop(name, None)
         self.process = subprocess.Popen(
             command or ["bash", "--norc", "--noprofile", "-i"],
             stdin=self._slave, stdout=self._slave, stderr=self._slave, cwd=workspace,
             preexec_fn=self._take_terminal,
-            env={**known, "PYTHONPATH": str(REPOSITORY), "WORKBENCH_HOME": str(workspace),
+            env={**variables, "PYTHONPATH": str(REPOSITORY), "WORKBENCH_HOME": str(workspace),
                  **environment},
         )  # fmt: skip
 
@@ -75,13 +75,13 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def until(self, wanted: str) -> str:
-        """Reads until this is drawn; gives what was up to it, without codes, and forgets that."""
-        for _ in looks():
+        """Read until a text is drawn; return the output up to it, without codes, and drop it."""
+        for _ in poll():
             if wanted in self.seen:
                 break
             self._read(1.0)
         drawn, found, self.seen = self.seen.partition(wanted)
-        assert found, f"{wanted!r} never came: {drawn[-2000:]!r}"
+        assert found, f"{wanted!r} never appeared: {drawn[-2000:]!r}"
         return drawn + found
 
     def _read(self, seconds: float) -> None:
@@ -90,23 +90,23 @@ class Terminal:
             self.seen = _CODES.sub("", self.seen)
 
     def app(self) -> psutil.Process:
-        """The process of the app that the shell runs."""
+        """Return the process of the app that the shell runs."""
         return psutil.Process(self.process.pid).children()[0]
 
     def is_canonical(self) -> bool:
-        """Whether the terminal gathers lines and echoes them, as before an app takes it."""
+        """Return whether the terminal buffers and echoes lines, as without an app."""
         flags = termios.tcgetattr(self._slave)[3]
         return bool(flags & termios.ICANON and flags & termios.ECHO)
 
     def await_state(self, process: psutil.Process, state: str) -> None:
-        for _ in looks():
+        for _ in poll():
             if process.status() == state:
                 return
             self._read(0.05)
         raise AssertionError(f"{process.status()}, not {state}")
 
     def _take_terminal(self) -> None:
-        """In the child: a session of its own with this terminal, whose signals are its own."""
+        """In the child: start a session with this terminal and default signals."""
         os.setsid()
         fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0)
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):

@@ -1,4 +1,4 @@
-"""The name that pip knows, and the extras that people are told to install."""
+"""The name of the distribution, and the extras in install instructions."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ READ = [
 
 # `name[extras]` where pip is to install it: the name (or the folder), and the extras.
 WITH_EXTRAS = re.compile(r"(?<![\w.-])([\w.-]*workbench|\.)\[([\w, {}()'\"-]+)\]", re.IGNORECASE)
-# An install of `workbench` alone, extras or not: what stands behind `pip install` in a line.
+# An install of `workbench`, with or without extras: the rest of a line after `pip install`.
 INSTALLED = re.compile(r"pip3? install ([^`;|)\n]*)")
 
 
@@ -56,7 +56,7 @@ def test_what_a_text_asks_for_is_found(text: str, found: list[tuple[str, str]]) 
     assert requested(text) == found
 
 
-def test_nobody_is_sent_to_another_project_or_extra() -> None:
+def test_texts_name_only_this_project_and_its_extras() -> None:
     wrong = []
     for path in READ:
         text = path.read_text(encoding="utf-8")
@@ -74,9 +74,9 @@ def test_nobody_is_sent_to_another_project_or_extra() -> None:
     assert wrong == []
 
 
-def test_the_extras_of_all_files_are_told_somewhere() -> None:
+def test_the_search_finds_the_known_mentions() -> None:
     """The search above finds what is there: an empty one would pass for ever."""
-    told = {
+    found = {
         (path.relative_to(REPOSITORY).parts[0], extra)
         for path in READ
         for _, extra in requested(path.read_text(encoding="utf-8"))
@@ -89,4 +89,4 @@ def test_the_extras_of_all_files_are_told_somewhere() -> None:
         ("Makefile", "dev"),
         ("pyproject.toml", "cpu"),
         ("workbench", "cpu"),
-    } <= told
+    } <= found

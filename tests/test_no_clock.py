@@ -1,4 +1,4 @@
-"""No test is decided by seconds: on a crowded machine everything takes longer, and is right."""
+"""No test result depends on seconds: on a busy machine everything takes longer."""
 
 import ast
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ import pytest
 TESTS = Path(__file__).parent
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time", "time_ns"}
 WAITS = {"wait", "join", "communicate"}
-# The one guard against what waits for ever, and a limit that is itself what is tried.
-ALLOWED = {"patience.py: while", "downloads/test_download.py: timeout=0.2"}
+# The only guard against waiting forever, and a limit that is itself under test.
+ALLOWED = {"waiting.py: while", "downloads/test_download.py: timeout=0.2"}
 
 
-def decided_by_seconds(text: str) -> Iterator[str]:
-    """Yield what gives up after a number of seconds, or compares what a clock says."""
+def clock_uses(text: str) -> Iterator[str]:
+    """Yield code that gives up after a number of seconds, or compares the time of a clock."""
     for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Call(keywords=keywords, func=function, args=arguments):
@@ -36,7 +36,7 @@ def _number(node: ast.expr) -> bool:
 
 
 def _clock(test: ast.expr) -> bool:
-    """True where a clock of the module `time` is asked in a condition."""
+    """Return whether a condition reads a clock of the module `time`."""
     return any(
         isinstance(node, ast.Attribute)
         and node.attr in CLOCKS
@@ -58,21 +58,21 @@ def _clock(test: ast.expr) -> bool:
         ("', '.join('5')", []),
         ("settings(deadline=None)", []),
         ("settings(deadline=200)", ["deadline=200"]),
-        ("while time.monotonic() < deadline: look()", ["while"]),
+        ("while time.monotonic() < deadline: poll()", ["while"]),
         ("assert time.perf_counter() - began < 2", ["assert"]),
         ("if time.time() > deadline: raise TimeoutError", ["if"]),
-        ("assert told.time == 3", []),
+        ("assert event.time == 3", []),
         ("monkeypatch.setattr(time, 'time', lambda: 5)", []),
     ],
 )
-def test_what_is_decided_by_seconds_is_found(text: str, found: list[str]) -> None:
-    assert list(decided_by_seconds(text)) == found
+def test_clocks_and_timeouts_are_found(text: str, found: list[str]) -> None:
+    assert list(clock_uses(text)) == found
 
 
-def test_no_test_is() -> None:
+def test_no_test_depends_on_seconds() -> None:
     found = {
         f"{path.relative_to(TESTS)}: {what}"
         for path in TESTS.rglob("*.py")
-        for what in decided_by_seconds(path.read_text(encoding="utf-8"))
+        for what in clock_uses(path.read_text(encoding="utf-8"))
     }
     assert found == ALLOWED

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from workbench.errors import UserError
-from workbench.paths import find_workspace, given_path
+from workbench.paths import find_workspace, parse_path
 
 
 def test_order_of_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,38 +53,38 @@ def test_a_pasted_path_is_understood_where_it_is_there(tmp_path: Path, name: str
         f"'file://{quote(str(there))}'",
         f"FILE://{there}",
     }
-    assert {text: given_path(text) for text in pasted} == dict.fromkeys(pasted, there)
+    assert {text: parse_path(text) for text in pasted} == dict.fromkeys(pasted, there)
 
 
 def test_relative_ones_and_homes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my photos").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert given_path("'my photos'") == given_path("my\\ photos") == Path("my photos")
-    assert given_path("'~/my photos'") == given_path("~/my\\ photos") == tmp_path / "my photos"
+    assert parse_path("'my photos'") == parse_path("my\\ photos") == Path("my photos")
+    assert parse_path("'~/my photos'") == parse_path("~/my\\ photos") == tmp_path / "my photos"
     monkeypatch.chdir("/")
-    assert given_path('"my photos"', tmp_path) == tmp_path / "my photos"
+    assert parse_path('"my photos"', tmp_path) == tmp_path / "my photos"
 
 
-def test_what_is_there_as_it_stands_goes_first(tmp_path: Path) -> None:
+def test_an_existing_literal_path_goes_first(tmp_path: Path) -> None:
     for name in ("photos", "'photos'", "file:", "a\\ b", "a b"):
         (tmp_path / name).mkdir()
     for name in ("'photos'", "file:", "a\\ b"):
-        assert given_path(name, tmp_path) == tmp_path / name
+        assert parse_path(name, tmp_path) == tmp_path / name
 
 
 @pytest.mark.parametrize(
     "given", ["'nowhere'", "no\\ where", "file:///no/where", "file://", "file:", "'", "a\0b", "",
               "~no-such-person/x", "x" * 5000]
 )  # fmt: skip
-def test_what_is_not_there_stays_as_given(tmp_path: Path, given: str) -> None:
-    assert given_path(given, tmp_path) == tmp_path / given
+def test_a_missing_path_stays_as_given(tmp_path: Path, given: str) -> None:
+    assert parse_path(given, tmp_path) == tmp_path / given
 
 
-def test_what_is_to_be_made_needs_the_folder_around_it(tmp_path: Path) -> None:
+def test_a_new_path_needs_its_parent_folder(tmp_path: Path) -> None:
     there, nowhere = tmp_path / "a b", tmp_path / "none" / "a b"
-    assert given_path(f"'{there}'", new=True) == there
-    assert given_path(f"file://{quote(str(there))}", new=True) == there
-    assert given_path(f"'{there}'") == Path(f"'{there}'")
-    assert given_path(f"'{nowhere}'", new=True) == Path(f"'{nowhere}'")
-    assert given_path("out", tmp_path, new=True) == tmp_path / "out"
+    assert parse_path(f"'{there}'", new=True) == there
+    assert parse_path(f"file://{quote(str(there))}", new=True) == there
+    assert parse_path(f"'{there}'") == Path(f"'{there}'")
+    assert parse_path(f"'{nowhere}'", new=True) == Path(f"'{nowhere}'")
+    assert parse_path("out", tmp_path, new=True) == tmp_path / "out"

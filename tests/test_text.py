@@ -1,10 +1,17 @@
-"""Strings from outside do no harm in a terminal."""
+"""Strings from outside are harmless in a terminal."""
 
 import os
 
 import pytest
 
-from workbench.text import human_bytes, human_seconds, human_size, one_of, plural, safe_text
+from workbench.text import (
+    format_bytes,
+    format_choices,
+    format_seconds,
+    format_shape,
+    plural,
+    safe_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,7 @@ def test_long_names_are_cut_in_the_middle() -> None:
      (1.2e9, "1.2 GB"), (1e12, "1.0 TB")],
 )  # fmt: skip
 def test_human_bytes(size: float, shown: str) -> None:
-    assert human_bytes(size) == shown
+    assert format_bytes(size) == shown
 
 
 @pytest.mark.parametrize(
@@ -49,13 +56,13 @@ def test_human_bytes(size: float, shown: str) -> None:
      (125, "2 min 05 s"), (11_520, "3 h 12 min"), (187_200, "2 d 4 h")],
 )  # fmt: skip
 def test_human_seconds(seconds: float, shown: str) -> None:
-    assert human_seconds(seconds) == shown
+    assert format_seconds(seconds) == shown
 
 
-def test_words() -> None:
-    assert human_size((150, 150, 3)) == "150x150x3"
+def test_formats() -> None:
+    assert format_shape((150, 150, 3)) == "150x150x3"
     assert plural(1, "image") == "1 image"
     assert plural(1000, "image") == "1,000 images"
     assert plural(2, "class", "classes") == "2 classes"
-    assert one_of(["a"]) == "a"
-    assert one_of(("a", "b", "c")) == "a, b or c"
+    assert format_choices(["a"]) == "a"
+    assert format_choices(("a", "b", "c")) == "a, b or c"

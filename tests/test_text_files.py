@@ -1,4 +1,4 @@
-"""Text that people edit is read with and without the mark of an editor; wide text is told."""
+"""Text that people edit is read with and without a byte order mark; wide text is refused."""
 
 import codecs
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets.label_fixes import Correction, read_corrections
-from workbench.datasets.layout import recognise
+from workbench.datasets.label_fixes import LabelFix, read_label_fixes
 from workbench.datasets.manifest import read_manifest
+from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.runs.folder import RunFolder
@@ -30,7 +30,7 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_mark_before_a_spec_is_nothing(tmp_path: Path) -> None:
+def test_a_byte_order_mark_before_a_spec_is_ignored(tmp_path: Path) -> None:
     plain = read_spec(written(tmp_path / "plain.toml", SPEC))
     assert read_spec(written(tmp_path / "marked.toml", MARK + SPEC)) == plain
     assert plain.model.strategy == "dense"
@@ -39,18 +39,18 @@ def test_a_mark_before_a_spec_is_nothing(tmp_path: Path) -> None:
     assert read_tables(run)["data"] == {"source": "photos"}
 
 
-def test_a_mark_before_tables_is_nothing(tmp_path: Path) -> None:
+def test_a_byte_order_mark_before_tables_is_ignored(tmp_path: Path) -> None:
     for name in "ab":
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
     table = written(tmp_path / "t.csv", MARK + CSV.encode())
-    assert recognise(table).labels == recognise(tmp_path).labels == ("café", "tea")
+    assert open_source(table).labels == open_source(tmp_path).labels == ("café", "tea")
     corrections = written(tmp_path / "c.txt", MARK + CORRECTIONS.encode())
-    assert read_corrections(corrections) == [Correction("a.png", "1" * 32, "café")]
+    assert read_label_fixes(corrections) == [LabelFix("a.png", "1" * 32, "café")]
     (row,) = read_manifest(written(tmp_path / "m.txt", MARK + MANIFEST.encode()))
     assert (row.path, row.label, row.width) == ("a.png", "cat", 2)
 
 
-def test_a_mark_before_notes_is_nothing(tmp_path: Path) -> None:
+def test_a_byte_order_mark_before_notes_is_ignored(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     written(tmp_path / "notes.txt", MARK + b"seen in an editor\n")
     assert newest_note(run) == "seen in an editor"
@@ -61,16 +61,16 @@ def test_a_mark_before_notes_is_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", WIDE)
-def test_wide_text_is_told_with_a_remedy(tmp_path: Path, encoding: str) -> None:
+def test_wide_text_is_refused_with_a_hint(tmp_path: Path, encoding: str) -> None:
     for name in "ab":
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
     table = written(tmp_path / "t.csv", CSV.encode(encoding))
     spec = written(tmp_path / "spec.toml", SPEC.decode().encode(encoding))
     corrections = written(tmp_path / "c.txt", CORRECTIONS.encode(encoding))
     for read, path, kind in (
-        (recognise, table, "CSV"),
+        (open_source, table, "CSV"),
         (read_spec, spec, "TOML"),
-        (read_corrections, corrections, "CSV"),
+        (read_label_fixes, corrections, "CSV"),
     ):
         with pytest.raises(UserError) as refused:
             read(path)
@@ -85,7 +85,7 @@ def test_a_folder_with_a_wide_table_beside_classes_is_read(tmp_path: Path) -> No
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "1.png")
     written(tmp_path / "t.csv", CSV.encode("utf-16"))
-    assert recognise(tmp_path).kind == "class folders"
+    assert open_source(tmp_path).kind == "class folders"
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_a_folder_with_a_wide_table_beside_classes_is_read(tmp_path: Path) -> No
         (codecs.BOM_UTF16_BE, True),
     ],
 )
-def test_what_wide_text_is(start: bytes, wide: bool) -> None:
+def test_wide_text_is_recognised(start: bytes, wide: bool) -> None:
     assert is_wide(start) is wide

@@ -1,17 +1,16 @@
-"""A scan that waits in its middle until a file `go` lies in the workspace."""
+"""A scan that waits in the middle until there is a file `go` in the workspace."""
 
+import os
 import sys
 from pathlib import Path
 
-from patience import wait_until
+from waiting import wait_until
 
-from workbench.datasets.inspect_job import Teller, main
+from workbench.datasets.inspect_job import JobOutput, main
 
 if __name__ == "__main__":
-    import os
-
-    teller = Teller()
-    teller.event("started", pid=os.getpid())
-    teller.event("progress", phase="scan", done=3, total=10)
+    output = JobOutput()
+    output.emit("started", pid=os.getpid())
+    output.emit("progress", phase="scan", done=3, total=10)
     wait_until(Path(sys.argv[2], "go").exists)
     sys.exit(main(sys.argv[1:]))

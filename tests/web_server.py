@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves on request."""
+"""A local web server that misbehaves on request."""
 
 import threading
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from patience import GUARD
+from waiting import GUARD
 
 
 @dataclass
 class WebServer:
-    """Serves `files` by path; each entry of `faults` spoils one request, in order.
+    """Serves `files` by path; each entry of `faults` affects one request, in order.
 
-    Faults: "hang up" before an answer; "stall" after the head; ("drop", n) after n bytes of the
-    body; "no ranges"; "no length"; ("status", code, {header: value}).
+    Faults: "hang up" before a response; "stall" after the headers; ("drop", n) after n bytes of
+    the body; "no ranges"; "no length"; ("status", code, {header: value}).
     """
 
     address: str = ""
@@ -35,7 +35,7 @@ def web_server() -> Iterator[WebServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Keeps the test's output clean."""
+            """Print nothing."""
 
         def do_GET(self) -> None:
             web.ranges.append(self.headers["Range"])
@@ -53,10 +53,10 @@ def web_server() -> Iterator[WebServer]:
 
         def send_content(self, content: bytes, fault: Any) -> None:
             start = 0
-            asked = self.headers["Range"]
+            requested = self.headers["Range"]
             same = self.headers["If-Range"] in (None, web.etag)
-            if asked and same and fault != "no ranges":
-                start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if requested and same and fault != "no ranges":
+                start = int(requested.removeprefix("bytes=").removesuffix("-"))
             if start >= len(content) > 0:
                 self.head(416, {"Content-Range": f"bytes */{len(content)}"})
                 return

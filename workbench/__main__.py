@@ -12,25 +12,25 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # an answer in another encoding is no answer
-    believe_the_terminal()
+        sys.stdin.reconfigure(errors="replace")  # input in another encoding is no crash
+    trust_terminal_size()
     from workbench.cli import workbench
 
     workbench(prog_name="workbench")
 
 
-def believe_the_terminal() -> None:
-    """Forget COLUMNS and LINES where a terminal tells its own size.
+def trust_terminal_size() -> None:
+    """Remove COLUMNS and LINES if a terminal reports its own size.
 
-    A shell that exports them, or a script, names the size of one moment; whatever lays out text
-    would take it for the terminal's for ever.
+    Exported by a shell or a script, they hold the size of one moment, and layout code would use
+    it forever.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
             size = os.get_terminal_size(stream.fileno())
-        except (OSError, ValueError, AttributeError):  # no terminal, closed, or none at all
+        except (OSError, ValueError, AttributeError):  # no terminal, or closed
             continue
-        if all(size):  # a serial line says 0
+        if all(size):  # a serial line reports 0
             os.environ.pop("COLUMNS", None)
             os.environ.pop("LINES", None)
             return

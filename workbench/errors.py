@@ -1,20 +1,20 @@
-"""Errors that are meant for people: they end a command with exit code 2 and no traceback."""
+"""Errors for people: they end a command with exit code 2 and no traceback."""
 
 import errno
 
-# What the system says where there is no room left: of the disk, a person's share, or a file.
+# No room left: on the disk, in a quota, or in a file.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
-    """What was wrong, the value received, what is allowed, and what to do about it.
+    """The problem, the value received, what is allowed, and how to fix it.
 
     Attributes:
-        kind: what sort of error it is, as the `failed` event of a run tells it.
+        kind: The kind of error, as recorded in the `failed` event of a run.
 
     Args:
-        message: one or more plain sentences.
-        hint: the next step to take, shown on a line of its own; may be empty.
+        message: One or more plain sentences.
+        hint: The next step to take, shown on a line of its own; may be empty.
     """
 
     kind = "user"
@@ -29,6 +29,6 @@ class UserError(Exception):
 
 
 class DiskFull(UserError):  # noqa: N818 - a state
-    """What has to be written does not fit on the disk."""
+    """The disk has no room for the data."""
 
     kind = "disk"

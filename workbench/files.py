@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced, then renamed."""
+"""Atomic writes: to a temporary file, synced, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that takes the place of `path` when the block ends well.
+    """Yield a temporary path in the same folder that replaces `path` when the block succeeds.
 
-    The temporary file keeps the ending of `path` (Keras chooses its format by it), is synced to
+    The temporary file keeps the extension of `path` (Keras chooses its format by it), is synced to
     disk before the rename, and is removed when the block fails: the old file is then untouched.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
@@ -19,25 +19,25 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Writes a small file whole: after a crash it holds the old content or the new."""
+    """Write a small file: after a crash it holds the old content or the new."""
     content = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
 
 
-def without_waiting(path: str, flags: int) -> int:
-    """An opener for `open`: a pipe that is named like a file would be waited for, for ever."""
+def nonblocking_opener(path: str, flags: int) -> int:
+    """Open without blocking, as an opener for `open`: a pipe would block forever."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder durable."""
+def fsync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

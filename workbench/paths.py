@@ -1,4 +1,4 @@
-"""The workspace: the folder that holds data/ and saved_models/; and paths as people give them."""
+"""The workspace, the folder with data/ and saved_models/; and paths as people type them."""
 
 import os
 import re
@@ -17,56 +17,60 @@ _QUOTES = ("''", '""', "“”", "‘’", "„“", "«»", "``", "<>")
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where the workbench writes. Nothing is made until something is to be kept."""
+    """The folder that the workbench writes to; nothing is created before it is needed.
+
+    Attributes:
+        root: The folder.
+    """
 
     root: Path
 
     @property
     def data(self) -> Path:
-        """One folder for each data set: scan, audit, manifest, packs."""
+        """The folder with one folder for each data set: scan, audit, manifest, packs."""
         return self.root / "data"
 
     @property
     def runs(self) -> Path:
-        """One folder for each run."""
+        """The folder with one folder for each run."""
         return self.root / "saved_models"
 
     @property
     def trash(self) -> Path:
-        """Runs that were deleted, until someone empties it."""
+        """The folder for deleted runs, until it is emptied."""
         return self.runs / ".trash"
 
     @property
     def drafts(self) -> Path:
-        """Experiments that were begun and not started."""
+        """The folder for experiments that were not started yet."""
         return self.runs / ".drafts"
 
 
-def given_path(given: str | Path, start: Path | None = None, new: bool = False) -> Path:
-    """The path that a person gave: typed, completed, pasted or dropped into a terminal.
+def parse_path(given: str | Path, start: Path | None = None, new: bool = False) -> Path:
+    """Return the path that a person typed, completed, pasted or dropped into a terminal.
 
-    It is taken as it stands where something is there. Else it may be in quotes, have backslashes
-    before its blanks, or be a file:// address: it is understood so where something is there then.
-    ~ is somebody's home.
+    It is taken literally where that exists. Else it may be in quotes, have backslashes before its
+    blanks, or be a file:// address: the first of these that exists is taken. ~ is a home folder.
 
     Args:
-        start: where relative paths begin; the current folder where left out.
-        new: True for what is to be made: it is enough that the folder it belongs in is there.
+        given: The text.
+        start: Where relative paths start; the current folder by default.
+        new: True for a path to create: it is enough that its parent folder exists.
 
     Returns:
-        As given, from `start` on, where nothing is there in any way; not always absolute.
+        The literal path, from `start` on, where nothing exists; not always absolute.
     """
     literal = _at(given, start)
-    others = [_at(text, start) for text in _meant(str(given))]
+    others = [_at(text, start) for text in _interpretations(str(given))]
     for path in (literal, *others):
         if _exists(path):
             return path
-    made = [path for path in (literal, *others) if new and _exists(path.parent)]
-    return made[0] if made else literal
+    creatable = (path for path in (literal, *others) if new and _exists(path.parent))
+    return next(creatable, literal)
 
 
-def _meant(text: str) -> Iterator[str]:
-    """What a pasted text may stand for, beside itself."""
+def _interpretations(text: str) -> Iterator[str]:
+    """Yield the paths that a pasted text may mean."""
     trimmed = text.strip()
     yield trimmed
     if len(trimmed) > 2 and trimmed[0] + trimmed[-1] in _QUOTES:
@@ -82,14 +86,16 @@ def _meant(text: str) -> Iterator[str]:
         yield words[0]
     for address in (trimmed, plain):
         if address[:5].lower() == "file:":
-            yield from _of_address(address[5:])
+            yield from _from_address(address[5:])
 
 
-def _of_address(rest: str) -> Iterator[str]:
-    """The path in file:///home/me/a%20b, file://localhost/home or file:/home."""
+def _from_address(rest: str) -> Iterator[str]:
+    """Yield the path in file:///home/me/a%20b, file://localhost/home or file:/home."""
     if rest.startswith("//"):
         rest = rest[2:]
-        rest = rest[rest.find("/") :] if "/" in rest else ""  # a host: a mount of this machine
+        rest = (
+            rest[rest.find("/") :] if "/" in rest else ""
+        )  # after a host: a mount of this machine
     if rest.startswith("/"):
         yield unquote(rest, errors="surrogateescape")
         yield rest
@@ -97,7 +103,7 @@ def _of_address(rest: str) -> Iterator[str]:
 
 def _at(given: str | Path, start: Path | None) -> Path:
     path = Path(given)
-    with suppress(RuntimeError):  # ~name, and there is no such user
+    with suppress(RuntimeError):  # ~name of an unknown user
         path = path.expanduser()
     return Path(start or "", path)
 
@@ -110,14 +116,17 @@ def _exists(path: Path) -> bool:
 
 
 def find_workspace(given: str | Path | None = None) -> Workspace:
-    """The folder given, else $WORKBENCH_HOME, else the current folder.
+    """Return the given folder, else $WORKBENCH_HOME, else the current folder.
+
+    Args:
+        given: The value of --workspace.
 
     Raises:
-        UserError: it is no folder.
+        UserError: It is no folder.
     """
     source = "--workspace" if given else HOME_VARIABLE
     chosen = given or os.environ.get(HOME_VARIABLE) or "."
-    root = given_path(chosen, new=True).resolve()
+    root = parse_path(chosen, new=True).resolve()
     if root.exists() and not root.is_dir():
         raise UserError(f"{source}: {root} is a file, not a folder.")
     return Workspace(root)

@@ -1,19 +1,20 @@
-"""How long work tells how far it is."""
+"""Progress reports of long operations."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called again and again by long work; may raise to interrupt it.
+    """Called repeatedly by long operations; may raise to interrupt them."""
 
-    Args:
-        phase: what is being done, in a word or two ("scan", "pack", "download mnist.npz").
-        done: units finished so far.
-        total: units in all; 0 where it is unknown.
-    """
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Report progress.
 
-    def __call__(self, phase: str, done: int, total: int) -> None: ...
+        Args:
+            phase: The operation, in a word or two ("scan", "pack", "download mnist.npz").
+            done: Units finished so far.
+            total: Units in all; 0 where unknown.
+        """
 
 
 def silent(phase: str, done: int, total: int) -> None:
-    """A Progress that shows nothing."""
+    """Show nothing; a `Progress`."""

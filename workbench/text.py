@@ -1,28 +1,28 @@
-"""Text for terminals: strings from outside made safe, numbers and durations for people."""
+"""Text for terminals: safe strings, formatted numbers and durations."""
 
 import unicodedata
 from collections.abc import Sequence
 
 MAX_SHOWN = 200
-MOST_CHOICES = 20  # that `one_of` tells by name
+MAX_CHOICES = 20  # that `format_choices` lists
 
-# Characters that reorder text around them, so that a name can pretend to be another.
+# Characters that reorder text around them, so that a name can look like another.
 _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
 
 
 def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
-    """Makes a string from outside harmless for a terminal.
+    """Return a string from outside in a form that is harmless for a terminal.
 
     Control characters, escapes, newlines, bidirectional marks and bytes that are no UTF-8 are
-    shown as escapes; what is longer than `limit` characters is cut in the middle.
+    shown as escapes; text longer than `limit` characters is cut in the middle.
 
     Args:
-        value: anything; its `str()` is taken.
-        limit: the longest result in characters, at least 8.
+        value: Anything; its `str()` is used.
+        limit: The longest result in characters, at least 8.
     """
     given = str(value)
-    if len(given) > 2 * limit + 2:  # what would be cut out anyway need not be looked at
+    if len(given) > 2 * limit + 2:  # the middle would be cut out anyway
         given = given[: limit + 1] + given[-limit - 1 :]
     text = "".join(_safe_character(c) for c in given)
     if len(text) <= limit:
@@ -32,7 +32,7 @@ def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
 
 
 def safe_lines(value: object) -> str:
-    """`safe_text` line by line, for messages of ours that hold line breaks of their own."""
+    """Apply `safe_text` line by line, for our own messages with line breaks."""
     return "\n".join(safe_text(line, limit=2000) for line in str(value).split("\n"))
 
 
@@ -40,7 +40,7 @@ def _safe_character(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as os.fsdecode hands it over
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as os.fsdecode returns it
         return f"\\x{code - 0xDC00:02x}"
     category = unicodedata.category(character)
     if character in _BIDI or category in ("Cc", "Cf", "Cs", "Zl", "Zp"):
@@ -48,8 +48,8 @@ def _safe_character(character: str) -> str:
     return character
 
 
-def unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
-    """What it means that a file's name has letters which the locale lacks, and what to do."""
+def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
+    """Return message and hint for a file's name with letters that the locale lacks."""
     return (
         f"{safe_text(error.object)} is no name of a file here: the encoding of the locale, "
         f"{error.encoding}, lacks some of its letters.",
@@ -57,8 +57,8 @@ def unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
     )
 
 
-def human_bytes(size: float) -> str:
-    """Bytes in powers of 1000, as disks are sold: 498 MB, 1.2 GB."""
+def format_bytes(size: float) -> str:
+    """Return bytes in powers of 1000, as disks are sold: 498 MB, 1.2 GB."""
     for unit in ("B", "kB", "MB", "GB"):
         if size < 999.5:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
@@ -66,13 +66,13 @@ def human_bytes(size: float) -> str:
     return f"{size:,.1f} TB"
 
 
-def human_gib(size: float) -> str:
-    """Bytes of a GPU's memory, which is sold in powers of 1024: 79.6 GiB."""
+def format_gib(size: float) -> str:
+    """Return bytes of a GPU's memory, which is sold in powers of 1024: 79.6 GiB."""
     return f"{size / 2**30:.1f} GiB"
 
 
-def human_seconds(seconds: float) -> str:
-    """A duration in the two units that matter: 4 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
+def format_seconds(seconds: float) -> str:
+    """Return a duration in one or two units: 4 s, 2 min 05 s, 3 h 12 min, 2 d 4 h."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -85,36 +85,38 @@ def human_seconds(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def human_age(seconds: float) -> str:
-    """How long ago in one unit: 12 s, 4 min, 3 h, 2 d."""
+def format_age(seconds: float) -> str:
+    """Return an age in one unit: 12 s, 4 min, 3 h, 2 d."""
     for limit, unit, size in ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600)):
         if seconds < limit:
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds // 86400)} d"
 
 
-def human_size(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: (150, 150, 3) is 150x150x3."""
+def format_shape(shape: tuple[int, ...]) -> str:
+    """Return a shape as people write it: (150, 150, 3) is 150x150x3."""
     return "x".join(str(n) for n in shape)
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """1 image, 2 images, 1,000 images."""
+    """Return a count with its noun: 1 image, 2 images, 1,000 images."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def one_of(choices: "list[str] | tuple[str, ...]") -> str:
-    """a, b or c; of very many the first ones, and how many more."""
-    if len(choices) > MOST_CHOICES:
-        return f"{', '.join(choices[:MOST_CHOICES])} or {len(choices) - MOST_CHOICES:,} more"
+def format_choices(choices: Sequence[str]) -> str:
+    """Return "a, b or c"; of very many the first ones, and the number of others."""
+    if len(choices) > MAX_CHOICES:
+        return f"{', '.join(choices[:MAX_CHOICES])} or {len(choices) - MAX_CHOICES:,} more"
     return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> str:
-    """Columns with two spaces between; a column whose letter in `right` is "r" leans right.
+    """Return lines of columns with two spaces between.
 
     Args:
-        right: one letter a column, "l" or "r"; what is missing is "l".
+        headers: Of the columns.
+        rows: Cells of any type.
+        right: One letter a column, "l" or "r" for the alignment; missing ones are "l".
     """
     cells = [[safe_text(cell) for cell in row] for row in (headers, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -129,6 +131,6 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
     return "\n".join(lines)
 
 
-def accuracy(value: float | None) -> str:
-    """An accuracy as a share of 1 with four digits."""
+def format_accuracy(value: float | None) -> str:
+    """Return an accuracy as a fraction with four digits."""
     return "-" if value is None else f"{value:.4f}"

@@ -1,25 +1,25 @@
-"""Whether a difference means anything: by hand, and through runs."""
+"""Paired tests, by hand and through runs."""
 
 import pytest
 from test_compare import MEASURED, facts
 
 from workbench.analysis.compare import compare
-from workbench.analysis.paired import Answers, mcnemar
+from workbench.analysis.paired import CorrectByImage, mcnemar
 
 
-def answers(right: str) -> Answers:
-    """An image a letter: x right, o wrong."""
+def correct(right: str) -> CorrectByImage:
+    """An image per letter: x right, o wrong."""
     return {(f"hash{i}", "cat"): letter == "x" for i, letter in enumerate(right)}
 
 
 def test_only_images_that_part_the_runs_count() -> None:
-    """Of five coins all on one side: 2 / 2**5. What both have right or wrong says nothing."""
-    pair = mcnemar("a", "b", answers("xxxxxxxxoo"), answers("oooooxxxoo"))
+    """Of five coins all on one side: 2 / 2**5. What both have right or wrong does not count."""
+    pair = mcnemar("a", "b", correct("xxxxxxxxoo"), correct("oooooxxxoo"))
     assert pair is not None
     assert (pair.images, pair.only_first, pair.only_second) == (10, 5, 0)
     assert pair.p_value == pytest.approx(2 / 2**5)
     assert not pair.differ
-    six = mcnemar("a", "b", answers("xxxxxx"), answers("oooooo"))
+    six = mcnemar("a", "b", correct("xxxxxx"), correct("oooooo"))
     assert six is not None
     assert six.p_value == pytest.approx(2 / 2**6)
     assert six.differ
@@ -27,37 +27,37 @@ def test_only_images_that_part_the_runs_count() -> None:
 
 def test_the_p_value_by_hand() -> None:
     """1 of 8 coins on one side, or fewer, or as far on the other: 2 * (1 + 8) / 2**8."""
-    pair = mcnemar("a", "b", answers("xxxxxxxo"), answers("ooooooox"))
+    pair = mcnemar("a", "b", correct("xxxxxxxo"), correct("ooooooox"))
     assert pair is not None
     assert (pair.only_first, pair.only_second) == (7, 1)
     assert pair.p_value == pytest.approx(2 * 9 / 2**8)
 
 
 def test_runs_that_answer_alike_do_not_differ() -> None:
-    pair = mcnemar("a", "b", answers("xxo"), answers("xxo"))
+    pair = mcnemar("a", "b", correct("xxo"), correct("xxo"))
     assert pair is not None
     assert (pair.only_first, pair.only_second, pair.p_value) == (0, 0, 1.0)
 
 
 def test_of_many_pairs_one_would_differ_by_chance() -> None:
-    pair = mcnemar("a", "b", answers("xxxxxx"), answers("oooooo"), tests=2)
+    pair = mcnemar("a", "b", correct("xxxxxx"), correct("oooooo"), tests=2)
     assert pair is not None
     assert pair.p_value == pytest.approx(2 * 2 / 2**6)
     assert not pair.differ
 
 
 def test_only_images_of_both_are_compared() -> None:
-    pair = mcnemar("a", "b", answers("xxxx"), answers("oo"))
+    pair = mcnemar("a", "b", correct("xxxx"), correct("oo"))
     assert pair is not None
     assert (pair.images, pair.only_first) == (2, 2)
-    assert mcnemar("a", "b", answers("x"), {}) is None
+    assert mcnemar("a", "b", correct("x"), {}) is None
 
 
 def test_the_best_run_is_held_against_each_other_one() -> None:
     def run(name: str, accuracy: float, right: str, split: str = "test"):
         event = {**MEASURED, "accuracy": accuracy, "split": split}
         plain = facts(name, [event])
-        return type(plain)(plain.summary, plain.spec, plain.events, None, answers(right))
+        return type(plain)(plain.summary, plain.spec, plain.events, None, correct(right))
 
     runs = [run("low", 0.2, "xoooooooo"), run("best", 0.9, "xxxxxxxxo"),
             run("mid", 0.8, "xxxxxxxoo"),

@@ -1,4 +1,4 @@
-"""The experiment in the making, and its file."""
+"""Drafts and their files."""
 
 import json
 import os
@@ -23,32 +23,32 @@ def workspace(tmp_path):
 @pytest.fixture
 def draft(workspace):
     made = Draft(workspace)
-    made.take_source(Path("/photos/pets"), FEW)
+    made.set_source(Path("/photos/pets"), FEW)
     return made
 
 
-def test_a_new_draft_has_no_spec_and_says_why(workspace):
+def test_a_new_draft_has_no_spec_and_an_error(workspace):
     draft = Draft(workspace)
     assert draft.error() == "No images are chosen yet."
     assert draft.values() == {}
 
 
-def test_it_begins_with_the_recommended_rung(draft):
+def test_it_starts_with_the_recommended_preset(draft):
     assert draft.chosen_preset == "feature-extraction"
     assert draft.spec().preset == "feature-extraction"
     assert draft.spec().data.source == "/photos/pets"
 
 
 def test_every_change_is_on_disk(draft, workspace):
-    draft.take_preset("fine-tuning")
-    draft.take({"training.epochs": 7})
-    draft.settle("data")
+    draft.set_preset("fine-tuning")
+    draft.update({"training.epochs": 7})
+    draft.complete_step("data")
     again = newest_draft(workspace)
     assert again == draft
     assert again.spec().training.epochs == 7
 
 
-def test_damaged_and_foreign_files_are_passed_over(draft, workspace):
+def test_damaged_and_foreign_files_are_skipped(draft, workspace):
     drafts = workspace.drafts
     (drafts / "a.draft.json").write_text("{")
     (drafts / "b.draft.json").write_text('{"format": 99}')
@@ -60,21 +60,21 @@ def test_damaged_and_foreign_files_are_passed_over(draft, workspace):
     assert newest_draft(workspace) is None
 
 
-def test_the_newest_counts(draft, workspace):
+def test_the_newest_is_returned(draft, workspace):
     later = Draft(workspace)
-    later.take_source(Path("/photos/flowers"), FEW)
+    later.set_source(Path("/photos/flowers"), FEW)
     assert newest_draft(workspace).id == later.id
 
 
-def test_what_the_preset_says_anyway_is_no_setting(draft):
+def test_the_presets_own_value_is_no_setting(draft):
     epochs = draft.defaults()["training.epochs"]
-    draft.take({"training.epochs": epochs + 1})
+    draft.update({"training.epochs": epochs + 1})
     assert draft.settings == {"training.epochs": epochs + 1}
-    draft.take({"training.epochs": epochs})
+    draft.update({"training.epochs": epochs})
     assert draft.settings == {}
 
 
-def test_a_setting_that_does_not_fit_is_told_in_words(draft):
+def test_a_setting_that_does_not_fit_is_described(draft):
     with pytest.raises(UserError, match=r"training.batch_size: received 0; allowed"):
         draft.with_settings({"training.batch_size": 0})
     draft.settings = {"training.batch_size": 0}
@@ -82,78 +82,78 @@ def test_a_setting_that_does_not_fit_is_told_in_words(draft):
 
 
 def test_another_base_brings_its_own_blocks(draft):
-    draft.take_preset("fine-tuning")
-    draft.take({"base.trainable": ["block4", "block5"]})
-    draft.take({"base.name": "mobilenetv2-1.0"})
+    draft.set_preset("fine-tuning")
+    draft.update({"base.trainable": ["block4", "block5"]})
+    draft.update({"base.name": "mobilenetv2-1.0"})
     assert draft.settings == {"base.name": "mobilenetv2-1.0"}
     assert "top" in draft.spec().base.trainable
 
 
-def test_another_rung_keeps_the_split_and_drops_what_it_does_not_know(draft):
+def test_another_preset_keeps_the_split_and_drops_unknown_settings(draft):
     split = {"data.split.train": 0.5, "data.split.validation": 0.25, "data.split.test": 0.25}
-    draft.take({**split, "training.epochs": 3, "base.preprocessing": "rescale"})
-    draft.take_preset("convnet")
+    draft.update({**split, "training.epochs": 3, "base.preprocessing": "rescale"})
+    draft.set_preset("convnet")
     assert draft.settings == split
     assert not draft.error()
 
 
-def test_base_and_weights_go_along_to_every_rung_that_has_a_base(draft, workspace):
+def test_base_and_weights_are_kept_for_every_preset_with_a_base(draft, workspace):
     base = {"base.name": "mobilenetv2-1.0", "base.weights": "/w.h5"}
-    draft.take_preset("feature-extraction")
-    draft.take({**base, "training.learning_rate": 0.01})
-    draft.take_preset("convnet")
+    draft.set_preset("feature-extraction")
+    draft.update({**base, "training.learning_rate": 0.01})
+    draft.set_preset("convnet")
     assert draft.settings == {}
     assert newest_draft(workspace) == draft
-    draft.take_preset("fine-tuning")
+    draft.set_preset("fine-tuning")
     assert draft.settings == base
-    draft.take({"base.name": "vgg16", "base.weights": "imagenet"})
-    draft.take_preset("feature-extraction")
+    draft.update({"base.name": "vgg16", "base.weights": "imagenet"})
+    draft.set_preset("feature-extraction")
     assert draft.settings == {}  # the preset's own again
 
 
 def test_a_base_that_was_there_before_is_taken_with_the_first_facts(workspace):
     draft = Draft(workspace, base={"base.weights": "/w.h5"})
-    draft.take_source(Path("/photos/pets"), FEW)
+    draft.set_source(Path("/photos/pets"), FEW)
     assert draft.settings == {"base.weights": "/w.h5"}
 
 
-def test_a_rung_that_cannot_take_the_data_settings_keeps_the_split_alone(draft):
-    draft.take_preset("convnet")
-    draft.take({"data.channels": 1, "data.split.seed": 5})
-    draft.take_preset("feature-extraction")  # reads three channels
+def test_a_preset_that_excludes_data_settings_keeps_the_split(draft):
+    draft.set_preset("convnet")
+    draft.update({"data.channels": 1, "data.split.seed": 5})
+    draft.set_preset("feature-extraction")  # reads three channels
     assert draft.settings == {"data.split.seed": 5}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_rung_fits_with_what_was_set_before(draft, preset):
-    draft.take({"data.image_size": [64, 64], "name": "mine"})
+def test_every_preset_fits_with_what_was_set_before(draft, preset):
+    draft.update({"data.image_size": [64, 64], "name": "mine"})
     assert not draft.preview(preset).error()
     assert draft.chosen_preset == "feature-extraction"
 
 
 def test_a_changed_spec_comes_back_as_settings(draft, workspace):
-    draft.take_preset("fine-tuning")
+    draft.set_preset("fine-tuning")
     spec = draft.spec()
     base = spec.base.model_copy(update={"trainable": ("block4", "block5")})
     changed = spec.model_copy(update={"base": base})
-    draft.take_spec(changed)
+    draft.set_spec(changed)
     assert draft.settings == {"base.trainable": ["block4", "block5"]}
     assert draft.spec() == changed
 
 
-def test_settings_that_fit_no_more_are_dropped_and_named(draft):
-    draft.take({"data.split.seed": 5})
+def test_settings_that_no_longer_fit_are_dropped_and_named(draft):
+    draft.update({"data.split.seed": 5})
     draft.settings = {**draft.settings, "training.batch_size": -1}
-    assert draft.mend().startswith("training.batch_size: received -1")
+    assert draft.drop_invalid_settings().startswith("training.batch_size: received -1")
     assert draft.settings == {"data.split.seed": 5}
-    assert draft.mend() == ""
+    assert draft.drop_invalid_settings() == ""
 
 
 def test_other_images_open_the_later_steps_again(draft):
     for step in ("data", "strategy", "layers"):
-        draft.settle(step)
-    draft.take_source(Path("/photos/flowers"), FEW)
-    assert draft.settled == frozenset()
+        draft.complete_step(step)
+    draft.set_source(Path("/photos/flowers"), FEW)
+    assert draft.completed == frozenset()
 
 
 def test_a_set_of_the_catalogue_gives_its_name(workspace):
@@ -161,14 +161,14 @@ def test_a_set_of_the_catalogue_gives_its_name(workspace):
     assert draft.stem == "digits"
 
 
-def test_a_hostile_source_is_shown_harmless_and_found_again(workspace):
+def test_a_hostile_source_is_shown_safely_and_read_again(workspace):
     draft = Draft(workspace)
-    draft.take_source(Path(os.fsdecode(b"/x/[/oops]\x1b[31m\xff\n")), None)
+    draft.set_source(Path(os.fsdecode(b"/x/[/oops]\x1b[31m\xff\n")), None)
     assert "\x1b" not in draft.name
     assert newest_draft(workspace).source == draft.source
 
 
-def test_a_full_disk_is_told_in_words(workspace):
+def test_a_full_disk_is_described(workspace):
     workspace.runs.write_text("a file where a folder should be")
     with pytest.raises(UserError, match="cannot be written"):
         Draft(workspace).save()

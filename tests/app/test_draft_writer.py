@@ -1,32 +1,32 @@
-"""Files written behind the screens."""
+"""Files written in the background."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
-from workbench.app import draft_writer as keeper_module
-from workbench.app.draft_writer import Keeper
+from workbench.app import draft_writer as writer_module
+from workbench.app.draft_writer import DraftWriter
 
 
-def no_fault(words: str) -> None:
-    raise AssertionError(words)
+def no_error(message: str) -> None:
+    raise AssertionError(message)
 
 
-def test_what_was_asked_for_is_there_after_a_flush(tmp_path: Path) -> None:
-    keeper = Keeper(no_fault)
-    keeper.flush()  # nothing to wait for
+def test_everything_is_written_after_a_flush(tmp_path: Path) -> None:
+    writer = DraftWriter(no_error)
+    writer.flush()  # nothing to wait for
     kept, gone = tmp_path / "new" / "kept", tmp_path / "gone"
     gone.write_text("old")
-    keeper.write(kept, "text")
-    keeper.remove(gone)
-    keeper.remove(tmp_path / "was never there")
-    keeper.flush()
+    writer.write(kept, "text")
+    writer.remove(gone)
+    writer.remove(tmp_path / "was never there")
+    writer.flush()
     assert kept.read_text() == "text"
     assert not gone.exists()
 
 
-def test_nobody_waits_and_the_last_text_counts(
+def test_nobody_waits_and_the_last_text_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go, began = threading.Event(), threading.Event()
@@ -37,28 +37,28 @@ def test_nobody_waits_and_the_last_text_counts(
         go.wait()
         written.append(text)
 
-    monkeypatch.setattr(keeper_module, "keep", slow)
-    keeper = Keeper(no_fault)
-    keeper.write(tmp_path, "first")
+    monkeypatch.setattr(writer_module, "write_file", slow)
+    writer = DraftWriter(no_error)
+    writer.write(tmp_path, "first")
     began.wait()
     for text in ("second", "third"):
-        keeper.write(tmp_path, text)
+        writer.write(tmp_path, text)
     assert written == []
     go.set()
-    keeper.flush()
+    writer.flush()
     assert written == ["first", "third"]
 
 
-def test_a_fault_is_told_and_ends_nothing(tmp_path: Path) -> None:
-    told: list[str] = []
-    keeper = Keeper(told.append)
+def test_an_error_is_shown_and_ends_nothing(tmp_path: Path) -> None:
+    errors: list[str] = []
+    writer = DraftWriter(errors.append)
     (tmp_path / "file").write_text("")
-    keeper.write(tmp_path / "file" / "below\x1b", "text")
-    keeper.flush()
-    [words] = told
-    assert words.startswith(f"{tmp_path}/file/below")
-    assert words.endswith(" cannot be written: File exists.")
-    assert "\x1b" not in words
-    keeper.write(tmp_path / "other", "text")
-    keeper.flush()
+    writer.write(tmp_path / "file" / "below\x1b", "text")
+    writer.flush()
+    [message] = errors
+    assert message.startswith(f"{tmp_path}/file/below")
+    assert message.endswith(" cannot be written: File exists.")
+    assert "\x1b" not in message
+    writer.write(tmp_path / "other", "text")
+    writer.flush()
     assert (tmp_path / "other").read_text() == "text"

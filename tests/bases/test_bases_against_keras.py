@@ -1,4 +1,4 @@
-"""The tables say what Keras builds, and the files are those that Keras would take."""
+"""The tables match the networks of Keras, and the files are those that Keras downloads."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from keras.src.utils import file_utils
 
-from workbench.bases.catalogue import base_table
+from workbench.bases.registry import base_table
 from workbench.bases.weights import weights_file
 
 BUILD = {
@@ -125,18 +125,18 @@ def test_preprocessing_is_the_one_keras_has_for_the_base(name: str) -> None:
 def test_the_file_is_the_one_that_keras_would_download(
     name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, Any] = {}
+    requested: dict[str, Any] = {}
 
-    class AskedError(Exception):
-        """Ends the building: what Keras asks for is known now."""
+    class RequestedError(Exception):
+        """Ends the construction once the request of Keras is known."""
 
     def get_file(fname: str, origin: str, **options: Any) -> str:
-        asked.update(name=fname, url=origin, md5=options.get("file_hash"))
-        raise AskedError
+        requested.update(name=fname, url=origin, md5=options.get("file_hash"))
+        raise RequestedError
 
     monkeypatch.setattr(file_utils, "get_file", get_file)
-    with pytest.raises(AskedError):
+    with pytest.raises(RequestedError):
         BUILD[name](include_top=False, weights="imagenet", input_shape=(*size, 3))
     file = weights_file(name, size)
-    digest = f"md5:{asked['md5']}" if asked["md5"] else None
-    assert (file.name, file.url, file.digest) == (asked["name"], asked["url"], digest)
+    digest = f"md5:{requested['md5']}" if requested["md5"] else None
+    assert (file.name, file.url, file.digest) == (requested["name"], requested["url"], digest)

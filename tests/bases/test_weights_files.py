@@ -1,7 +1,6 @@
-"""Weights: found where Keras keeps them, downloaded and checked, refused in plain words."""
+"""Weights: found where Keras keeps them, downloaded and verified, or refused."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +15,6 @@ HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(range(200))
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_{}_no_top.h5"
 UNPROVED = "No hash is published for {}, nor a size, so it is unverified."
-
-
-@pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    monkeypatch.setenv("no_proxy", "*")
-    with web_server() as server:
-        yield server
 
 
 class Home:
@@ -108,7 +100,7 @@ def test_keras_home_comes_before_the_home_folder(home: Home) -> None:
     assert home.find() == FoundWeights(second, notes)
     first = put(home.models / name)
     assert home.find() == FoundWeights(first, notes)
-    assert home.web.ranges == []  # nobody was asked
+    assert home.web.ranges == []  # no request
 
 
 def test_without_keras_home_the_home_folder_is_the_place(home: Home) -> None:
@@ -119,13 +111,13 @@ def test_without_keras_home_the_home_folder_is_the_place(home: Home) -> None:
     assert found.path == present
 
 
-def test_the_file_for_224_pixels_stands_in_and_says_so(home: Home) -> None:
+def test_the_file_for_224_pixels_is_used_with_a_note(home: Home) -> None:
     general = put(home.models / MOBILE.format(224))
     assert home.find() == FoundWeights(
         general,
         (
             "The weights trained on 160x160 images are not here, so those trained on 224x224 "
-            "images serve; they fit any size.",
+            "images are used; they fit any size.",
             UNPROVED.format(general.name),
         ),
     )
@@ -190,7 +182,7 @@ def test_the_download_goes_to_keras_home(home: Home) -> None:
     assert [one.name for one in home.models.iterdir()] == [name]
 
 
-def test_a_place_that_cannot_be_written_is_passed_over(home: Home) -> None:
+def test_a_place_that_cannot_be_written_is_skipped(home: Home) -> None:
     home.keras_home.write_text("a file in the way")
     home.web.files[MOBILE.format(160)] = HDF5
     found = home.find()
@@ -198,7 +190,7 @@ def test_a_place_that_cannot_be_written_is_passed_over(home: Home) -> None:
     assert found.path == home.other_models / MOBILE.format(160)
 
 
-def test_a_place_with_an_impossible_name_is_told(home: Home) -> None:
+def test_a_place_with_an_impossible_name_is_reported(home: Home) -> None:
     home.environment = {"KERAS_HOME": str(home.keras_home / ("x" * 300))}
     message = home.refusal()
     assert "File name too long" in message
@@ -216,7 +208,7 @@ def test_with_no_place_nothing_goes_to_a_temporary_folder(home: Home) -> None:
     assert "neither HOME nor KERAS_HOME is set" in home.refusal()
 
 
-def test_a_download_is_held_against_size_and_hash(
+def test_a_download_is_verified_by_size_and_hash(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prove(monkeypatch, HDF5)
@@ -237,23 +229,23 @@ def test_a_login_page_is_not_kept_as_weights(home: Home) -> None:
     assert list(home.models.iterdir()) == []
 
 
-def test_progress_is_told_in_bytes(home: Home) -> None:
+def test_progress_is_reported_in_bytes(home: Home) -> None:
     name = MOBILE.format(160)
     home.web.files[name] = HDF5
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
     find_weights(
         "mobilenetv2-0.35",
         (160, 160),
         "imagenet",
-        lambda *words: told.append(words),
+        lambda *words: steps.append(words),
         base_url=home.web.address,
         environment=home.environment,
     )
-    assert told[0] == (f"download {name}", 0, len(HDF5))
-    assert told[-1] == (f"download {name}", len(HDF5), len(HDF5))
+    assert steps[0] == (f"download {name}", 0, len(HDF5))
+    assert steps[-1] == (f"download {name}", len(HDF5), len(HDF5))
 
 
-def test_offline_says_where_the_file_belongs_and_how_to_bring_it(
+def test_offline_shows_the_location_and_how_to_copy_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
@@ -264,7 +256,7 @@ def test_offline_says_where_the_file_belongs_and_how_to_bring_it(
         find_weights("vgg16", (150, 150), "imagenet", base_url=address, environment=environment)
     message = str(refused.value)
     assert "refused the connection" in message
-    assert "then try again.\nOr give a file that lies elsewhere: --weights FILE;" in message
+    assert "then try again.\nOr give another file: --weights FILE;" in message
     assert "in the app the option base.weights" in message
     assert f"curl -L -o {VGG16} {address}/{VGG16}" in message
     assert f"scp {VGG16} " in message
@@ -275,13 +267,13 @@ def test_offline_says_where_the_file_belongs_and_how_to_bring_it(
 # --- a file of one's own ----------------------------------------------------------------------
 
 
-def test_a_file_of_ones_own_is_taken_as_it_is(home: Home, tmp_path: Path) -> None:
+def test_a_given_file_is_taken_as_it_is(home: Home, tmp_path: Path) -> None:
     own = put(tmp_path / "my weights.h5")
     assert home.find(given=str(own)) == FoundWeights(own, ())
     assert home.find("vgg16", given=own) == FoundWeights(own, ())
 
 
-def test_a_file_of_ones_own_must_be_there_and_be_hdf5(home: Home, tmp_path: Path) -> None:
+def test_a_given_file_must_be_there_and_be_hdf5(home: Home, tmp_path: Path) -> None:
     missing = home.refusal(given=tmp_path / "gone\n.h5")
     assert "gone\\n.h5 cannot be read: No such file or directory" in missing
     assert "Is a directory" in home.refusal(given=tmp_path)
@@ -293,7 +285,7 @@ def test_a_file_of_ones_own_must_be_there_and_be_hdf5(home: Home, tmp_path: Path
     assert "is no weights file" in home.refusal(given=keras)
 
 
-def test_a_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
+def test_a_fingerprint_depends_only_on_the_content(tmp_path: Path) -> None:
     one, same = put(tmp_path / "a.h5"), put(tmp_path / "b.h5")
     assert fingerprint(one) == fingerprint(same)
     assert fingerprint(one) == hashlib.blake2b(HDF5, digest_size=16).hexdigest()

@@ -1,6 +1,6 @@
 """The command line with workers that train nothing: python fake_cli.py WORDS ...
 
-What they do instead, FAKE_WORKER says (see `fake_worker`).
+FAKE_WORKER names what they do instead (see `fake_worker`).
 """
 
 import sys
@@ -8,7 +8,7 @@ import sys
 from workbench.cli import workbench
 from workbench.runs import launch
 
-launch.launch.__defaults__ = tuple(  # wherever it is called from
+launch.launch.__defaults__ = tuple(  # for every caller
     "fake_worker" if value == "workbench.worker" else value
     for value in launch.launch.__defaults__ or ()
 )

@@ -1,4 +1,4 @@
-"""`workbench data scan` stays short, and names everything where it is asked to."""
+"""`workbench data scan` is short, and complete with --all."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def scanned(tmp_path: Path, photos: Path, *words: str) -> list[str]:
 def test_of_many_classes_the_first_are_named_and_with_all_every_one(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "MOST_CLASSES", 2)
+    monkeypatch.setattr(audit, "MAX_CLASSES", 2)
     assert scanned(tmp_path, photos)[1:4] == ["  a: 1", "  b: 1", "  and 1 more class"]
     assert scanned(tmp_path, photos, "--all")[1:4] == ["  a: 1", "  b: 1", "  c: 1"]
 

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
-from workbench.cli.demo import Outcome, closing_table, conclusions
+from workbench.cli.demo import DemoResult, conclusions, result_table
 
-DENSE = Outcome("dense", "demo-dense-1", 0.95, (0.92, 0.97), 268, 0.5, 400_000, 9.6)
-CONVNET = Outcome("convnet", "demo-convnet-1", 0.97, (0.94, 0.99), 268, 0.7, 130_000, 12.2)
+SHIFT = 2
+DENSE = DemoResult("dense", "demo-dense-1", 0.95, (0.92, 0.97), 268, 0.5, 400_000, 9.6)
+CONVNET = DemoResult("convnet", "demo-convnet-1", 0.97, (0.94, 0.99), 268, 0.7, 130_000, 12.2)
 
 
 def test_the_table_has_a_row_a_network() -> None:
-    lines = closing_table([DENSE, CONVNET]).splitlines()
+    lines = result_table([DENSE, CONVNET], SHIFT).splitlines()
     assert lines[1].split() == [
         "dense",
         "0.9500",
@@ -24,19 +25,21 @@ def test_the_table_has_a_row_a_network() -> None:
 
 
 def test_overlapping_intervals_are_no_victory() -> None:
-    assert "too close to call on 268 test images" in conclusions(DENSE, CONVNET)[0]
+    assert "too close to call on 268 test images" in conclusions(DENSE, CONVNET, SHIFT)[0]
 
 
 def test_intervals_apart_are_one() -> None:
     better = replace(CONVNET, accuracy=0.99, interval=(0.98, 1.0))
-    assert "the convnet network is better" in conclusions(DENSE, better)[0]
+    assert "the convnet network is better" in conclusions(DENSE, better, SHIFT)[0]
     assert (
         "the dense network is better"
-        in conclusions(replace(DENSE, accuracy=0.999, interval=(0.998, 1.0)), CONVNET)[0]
+        in conclusions(replace(DENSE, accuracy=0.999, interval=(0.998, 1.0)), CONVNET, SHIFT)[0]
     )
 
 
-def test_what_was_seen_on_shifted_digits_is_said() -> None:
-    assert "the convnet gets 70% right, the dense network 50%" in conclusions(DENSE, CONVNET)[1]
+def test_what_was_seen_on_shifted_digits_is_reported() -> None:
+    assert (
+        "the convnet gets 70% right, the dense network 50%" in conclusions(DENSE, CONVNET, SHIFT)[1]
+    )
     worse = replace(CONVNET, shifted=0.5)
-    assert "was not better this time" in conclusions(DENSE, worse)[1]
+    assert "was not better this time" in conclusions(DENSE, worse, SHIFT)[1]

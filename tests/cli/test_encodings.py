@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from many_labels import many
+from fake_runs import fake_results
 from PIL import Image
 from terminal import Terminal
 
 from workbench.paths import Workspace
-from workbench.printable import encodes_all, make_log, make_printable
+from workbench.printable import make_printable, supports_unicode, use_utf8
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
-from workbench.text import unencodable
-from workbench.worker.failures import failure_in_words
+from workbench.text import describe_unencodable
+from workbench.worker.failures import describe_failure
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = "x" * 300  # is cut, with an ellipsis
@@ -29,25 +29,25 @@ C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A run of two labels with odd names, images with odd names, both long."""
-    told = many(2)
-    told |= {"labels": [NAME, LONG], "split": "test"}
-    told["classes"] = [{**one, "label": NAME} for one in told["classes"]]
-    told["worst"] = [
+    output = fake_results(2)
+    output |= {"labels": [NAME, LONG], "split": "test"}
+    output["classes"] = [{**one, "label": NAME} for one in output["classes"]]
+    output["worst"] = [
         {"path": f"{NAME}/{LONG}.png", "label": NAME, "predicted": LONG, "probability": 0.9,
          "loss": 2.3}
     ]  # fmt: skip
     text = f'preset = "dense"\n[data]\nsource = "/photos/{NAME}"\n[model]\nstrategy = "dense"\n'
     folder = create_run(Workspace(tmp_path), text, "odd", "")
-    folder.results_path.write_text(json.dumps(told))
+    folder.results_path.write_text(json.dumps(output))
     folder.predictions_path.write_text(
         f"path,label,predicted,{NAME},{LONG}\n{NAME}/{LONG}.png,{NAME},{LONG},0.1,0.9\n" * 1
         + f"b.png,{LONG},{LONG},0.1,0.9\n" * 5,
         encoding="utf-8",
     )
-    tell = EventWriter(folder.events_path).write
-    tell("data_ready", name=NAME, images={"test": 2}, labels=[NAME, LONG])
-    tell("notice", message=f"{NAME} …")
-    tell("failed", kind="user", message=f"{NAME}: {LONG} …", hint="")
+    write = EventWriter(folder.events_path).write
+    write("data_ready", name=NAME, images={"test": 2}, labels=[NAME, LONG])
+    write("notice", message=f"{NAME} …")
+    write("failed", kind="user", message=f"{NAME}: {LONG} …", hint="")
     for label in ("cat", "dog", NAME):
         for number in range(3):
             path = tmp_path / "photos" / label / f"{label}{number}{'y' * 90}.png"
@@ -74,8 +74,8 @@ COMMANDS: tuple[tuple[tuple[str, ...], int], ...] = (
     (("attach", "odd"), 2),
     (("evaluate", "odd"), 0),
     (("evaluate", "odd", "--json"), 0),
-    (("errors", "odd"), 0),
-    (("errors", "odd", "--json"), 0),
+    (("analyze", "odd"), 0),
+    (("analyze", "odd", "--json"), 0),
     (("data", "scan", "photos"), 0),
     (("data", "scan", "photos", "--all"), 0),
     (("data", "scan", "photos", "--json"), 0),
@@ -101,8 +101,8 @@ def test_a_command_ends_as_it_would_in_utf8(
     assert ended == code, err
     assert out + err
     encoding = "ascii" if environment is C else "latin-1"
-    told = (out + err).decode(encoding)
-    assert "…" not in told
+    output = (out + err).decode(encoding)
+    assert "…" not in output
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_names_stay_what_they_are_and_columns_straight(
 
 
 def test_json_is_the_same_in_every_locale(workspace: Path) -> None:
-    told = [types(workspace, one, "evaluate", "odd", "--json")[1] for one in (LATIN_1, C)]
-    assert told[0] == told[1]
-    assert json.loads(told[0])["labels"] == [NAME, LONG]
+    output = [types(workspace, one, "evaluate", "odd", "--json")[1] for one in (LATIN_1, C)]
+    assert output[0] == output[1]
+    assert json.loads(output[0])["labels"] == [NAME, LONG]
 
 
-def test_the_app_is_drawn_where_python_is_told_another_encoding(tmp_path: Path) -> None:
-    """The terminal's locale counts: it draws UTF-8, or ASCII alone."""
+def test_the_app_is_drawn_where_python_is_shown_another_encoding(tmp_path: Path) -> None:
+    """The terminal's locale counts: it draws UTF-8, or only ASCII."""
     command = [sys.executable, "-m", "workbench"]
     with Terminal(tmp_path, command=command, PYTHONIOENCODING="latin-1") as terminal:
         terminal.until("No runs yet")
@@ -153,13 +153,13 @@ def test_a_stream_writes_stand_ins(encoding: str, text: str, written: bytes) -> 
     stream.flush()
     assert raw.getvalue() == written
     assert codecs.lookup(stream.encoding).name != "ascii"  # for which click would send UTF-8
-    assert encodes_all(stream) is (encoding == "utf-8")
+    assert supports_unicode(stream) is (encoding == "utf-8")
 
 
-def test_a_log_is_utf8_whatever_the_locale() -> None:
+def test_a_log_is_utf8_in_every_locale() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="latin-1")
-    make_log(stream)
+    use_utf8(stream)
     stream.write("é…\udcff")
     stream.flush()
     assert raw.getvalue() == b"\xc3\xa9\xe2\x80\xa6\\udcff"
@@ -180,11 +180,11 @@ def test_a_worker_prints_what_it_likes(tmp_path: Path) -> None:
     assert done.stdout.decode() == "━ é\n"
 
 
-def test_a_name_that_the_locale_lacks_is_told_in_words() -> None:
+def test_a_name_that_the_locale_lacks_is_described() -> None:
     with pytest.raises(UnicodeEncodeError) as refused:
         "/photos/é".encode("ascii")
-    message, hint = unencodable(refused.value)
-    assert failure_in_words(refused.value) == (message, hint)
+    message, hint = describe_unencodable(refused.value)
+    assert describe_failure(refused.value) == (message, hint)
     assert message == (
         "/photos/é is no name of a file here: the encoding of the locale, ascii, lacks some "
         "of its letters."

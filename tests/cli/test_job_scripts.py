@@ -48,7 +48,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_slurm_job_ends_as_its_run_did(
     commands: Path, monkeypatch: pytest.MonkeyPatch, code: int, requeued: bool, strict: str
 ) -> None:
-    """COMPLETED for 0, FAILED for all else, and requeued where it was stopped alone."""
+    """COMPLETED for 0, FAILED for all else, and requeued only if it was stopped."""
     monkeypatch.setenv("CODE", str(code))
     monkeypatch.setenv("SCONTROL", "0")
     assert subprocess.run(["bash", "-c", strict + SLURM], check=False).returncode == code

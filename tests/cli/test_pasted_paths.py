@@ -1,4 +1,4 @@
-"""Every command takes a path as it is pasted: in quotes, with backslashes, as a file:// address."""
+"""Every command accepts a pasted path: in quotes, with backslashes, as a file:// address."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from workbench.app.export import folder_to_write
-from workbench.bases.weights import given_weights
+from workbench.app.run_files import find_model
+from workbench.bases.weights import parse_weights
 from workbench.cli import workbench
-from workbench.cli.paths import GivenPath
-from workbench.cli.results import finished_model
-from workbench.cli.sources import file_spec, find_source
+from workbench.cli.options import PathArgument
+from workbench.cli.sources import file_spec, resolve_source
 from workbench.paths import Workspace
 from workbench.ui.widgets.path_field import completions
 
@@ -31,7 +31,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def pasted(path: Path) -> list[str]:
-    """The same path as a terminal or a file manager may hand it over."""
+    """The same path as a terminal or a file manager may paste it."""
     return [f"'{path}'", f'"{path}"', str(path).replace(" ", "\\ "), f"file://{quote(str(path))}"]
 
 
@@ -52,7 +52,7 @@ def test_no_command_takes_a_path_in_another_way() -> None:
         if isinstance(parameter.type, click.Path)
     ]
     assert len(paths) > 20
-    assert {kind for *_, kind in paths} == {GivenPath}
+    assert {kind for *_, kind in paths} == {PathArgument}
 
 
 def test_a_scan_of_a_pasted_path_in_a_pasted_workspace(tmp_path: Path, photos: Path) -> None:
@@ -73,18 +73,18 @@ def test_sources_specs_weights_and_models(tmp_path: Path, photos: Path) -> None:
     model.touch()
     spec = tmp_path / "s.toml"
     for images, given, run in zip(*map(pasted, (photos, weights, model)), strict=True):
-        assert find_source(workspace, images) == photos
-        assert given_weights(given) == str(weights)
-        assert finished_model(workspace, run) == model
+        assert resolve_source(workspace, images) == photos
+        assert parse_weights(given) == str(weights)
+        assert find_model(workspace, run) == model
         quoted = images.replace("\\", "\\\\").replace('"', '\\"')
         spec.write_text(f'[data]\nsource = "{quoted}"\n[model]\nstrategy = "dense"\n')
         assert file_spec(workspace, spec, None, ()).data.source == str(photos)
 
 
 def test_what_the_app_writes_and_completes(tmp_path: Path, photos: Path) -> None:
-    for number, typed in enumerate(pasted(tmp_path / "take home")):
-        assert folder_to_write(typed) == tmp_path / "take home", number
-    assert {path.name for path in tmp_path.iterdir()} == {"my photos", "take home"}
+    for number, typed in enumerate(pasted(tmp_path / "my exports")):
+        assert folder_to_write(typed) == tmp_path / "my exports", number
+    assert {path.name for path in tmp_path.iterdir()} == {"my photos", "my exports"}
     address = f"file://{quote(str(photos))}/"
     assert completions(address) == [f"{address}a/", f"{address}b/"]
 

@@ -1,28 +1,25 @@
-"""What is refused before anything is made: the same for every command and for the app."""
+"""What is refused before anything is written, the same for every command and the app."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from click.testing import CliRunner, Result
-from PIL import Image
+from click.testing import Result
+from typist import Type
 
+from workbench.app import run_control
 from workbench.app import start_run as start
-from workbench.cli import workbench
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.machine import preflight
-from workbench.machine.gpus import Choice
+from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.runs import ladder, launch
 from workbench.runs.folder import create_run, list_runs
-from workbench.ui import resume as app_resume
 from workbench.ui.ladder import start as ladder_start
 
-Type = Callable[..., Result]
 HDF5 = b"\x89HDF\r\n\x1a\n"
 BACKEND = "Keras is set to train with torch, which is not installed."
 LOST = "Keras cannot start with its settings file {}/keras.json: backend is 3"
@@ -30,45 +27,33 @@ LOST = "Keras cannot start with its settings file {}/keras.json: backend is 3"
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Workers and jobs that would have been started; no driver is asked."""
+    """Workers and jobs that would have been started; no driver is queried."""
     found: list[str] = []
 
     def run_job(job: str, *_: Any, **__: Any) -> dict[str, Any]:
         found.append(job)
-        raise UserError("the worker was asked")
+        raise UserError("a worker was started")
 
     def launched(folder: Any, *_: Any, **__: Any) -> int:
         found.append(folder.name)
-        raise UserError("the worker was asked")
+        raise UserError("a worker was started")
 
     monkeypatch.setattr("workbench.runs.jobs.run_job", run_job)
-    for place in (launch, ladder, app_resume):
+    for place in (launch, ladder, run_control):
         monkeypatch.setattr(place, "launch", launched)
     monkeypatch.setattr("workbench.runs.start.launch", launched)
     monkeypatch.setattr("workbench.cli.scheduled.launch", launched)
-    monkeypatch.setattr(preflight, "look_at_gpus", Choice)
+    monkeypatch.setattr(preflight, "find_gpu", GpuChoice)
     return found
 
 
-@pytest.fixture
-def types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[str]) -> Type:
-    """Types a command beside a folder of images, with a settings file of Keras's that is fine."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def folder(types: Type, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of images, files of weights, and a valid settings file of Keras."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    monkeypatch.delenv("WORKBENCH_HOME", raising=False)
-    for label in ("cat", "dog"):
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(12):
-            image = Image.new("RGB", (40, 40), (number * 20, len(label), ord(label[0])))
-            image.save(tmp_path / "photos" / label / f"{number}.png")
     (tmp_path / "text.h5").write_text("no weights at all")
     (tmp_path / "good.h5").write_bytes(HDF5)
-
-    def run_command(*words: str) -> Result:
-        return CliRunner().invoke(workbench, list(words), prog_name="workbench")
-
-    return run_command
 
 
 def spec(weights: str) -> ExperimentSpec:
@@ -88,11 +73,11 @@ TRAINING = {
     "train": ("train", *GIVEN),
     "detached": ("train", *GIVEN, "--detach", "--queue"),
     "scheduled": ("train", *GIVEN, "--name", "night", "--resume-on-start"),
-    "find-rate": ("find-rate", *GIVEN),
-    "search": ("search", *GIVEN),
+    "lr-find": ("lr-find", *GIVEN),
+    "tune": ("tune", *GIVEN),
     "ladder": ("ladder", "--data", "photos", "--presets", "dense,feature-extraction", "--detach"),
 }
-GOING_ON = {
+RESUMING = {
     "resume": ("resume", "night"),
     "ladder": ("ladder", "rungs", "--resume", "--detach"),
     "scheduled": ("train", *GIVEN, "--weights", "good.h5", "--name", "night", "--resume-on-start"),
@@ -114,29 +99,29 @@ def test_weights_that_are_none_are_refused(
     command: str, file: str, words: str, types: Type, started: list[str], tmp_path: Path
 ) -> None:
     given = TRAINING.get(command, ("plan", *GIVEN))
-    told = refused(types(*given, "--weights", file))
-    assert f"{tmp_path / file}" in told
-    assert words in told
+    output = refused(types(*given, "--weights", file))
+    assert f"{tmp_path / file}" in output
+    assert words in output
     assert started == []
     assert list_runs(Workspace(tmp_path)) == []
 
 
 def test_a_lesson_refuses_them_too(types: Type, started: list[str], tmp_path: Path) -> None:
-    told = refused(types("learn", "two-ways", "--data", "photos", "--weights", "gone.h5"))
-    assert f"The weights file {tmp_path / 'gone.h5'} cannot be read" in told
+    output = refused(types("lessons", "two-ways", "--data", "photos", "--weights", "gone.h5"))
+    assert f"The weights file {tmp_path / 'gone.h5'} cannot be read" in output
     assert started == []
 
 
-@pytest.mark.parametrize("command", ["train", "find-rate", "search"])
+@pytest.mark.parametrize("command", ["train", "lr-find", "tune"])
 def test_weights_that_may_be_some_are_left_to_the_worker(
     command: str, types: Type, started: list[str]
 ) -> None:
-    assert "the worker was asked" in refused(types(*TRAINING[command], "--weights", "good.h5"))
+    assert "a worker was started" in refused(types(*TRAINING[command], "--weights", "good.h5"))
     assert len(started) == 1
 
 
 def interrupted(root: Path, weights: str) -> Workspace:
-    """A workspace with a ladder of one run that was begun."""
+    """A workspace with a ladder of one run that was interrupted."""
     workspace = Workspace(root)
     folder = create_run(workspace, dump_spec(spec(weights)), "night", "photos")
     (workspace.runs / "rungs.ladder.json").write_text(
@@ -146,16 +131,16 @@ def interrupted(root: Path, weights: str) -> Workspace:
     return workspace
 
 
-@pytest.mark.parametrize("command", GOING_ON)
-def test_a_run_whose_weights_are_gone_is_not_gone_on_with(
+@pytest.mark.parametrize("command", RESUMING)
+def test_a_run_whose_weights_are_gone_is_not_resumed(
     command: str, types: Type, started: list[str], tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone.h5"
     interrupted(tmp_path, str(gone))
-    assert f"There is no file of weights {gone}." in refused(types(*GOING_ON[command]))
+    assert f"There is no file of weights {gone}." in refused(types(*RESUMING[command]))
     assert started == []
     gone.write_bytes(HDF5)
-    types(*GOING_ON[command])
+    types(*RESUMING[command])
     assert started == ["night"]
 
 
@@ -165,43 +150,39 @@ def test_the_app_refuses_the_same(types: Type, started: list[str], tmp_path: Pat
     with pytest.raises(UserError, match=words):
         start.start_run(Workspace(tmp_path), spec(gone), "photos")
     rungs = [("feature-extraction", spec(gone))]
-    name, problem = ladder_start.begin_ladder(
-        Workspace(tmp_path), "photos", rungs, lambda *told: None
+    name, problem = ladder_start.start_ladder(
+        Workspace(tmp_path), "photos", rungs, lambda *output: None
     )
     assert name == ""
-    assert problem.startswith(f"rung feature-extraction: {words}")
+    assert problem.startswith(f"strategy feature-extraction: {words}")
     assert list_runs(Workspace(tmp_path)) == []
     interrupted(tmp_path, gone)
     view = SimpleNamespace(folder=list_runs(Workspace(tmp_path))[0])
     with pytest.raises(UserError, match=words):
-        app_resume._resume(cast(Any, view), (), False)
+        run_control.resume_run(cast(Any, view).folder)
     assert started == []
 
 
 @pytest.mark.parametrize("command", TRAINING)
 def test_a_backend_that_is_not_there_is_refused_in_the_checks_words(
-    command: str,
-    types: Type,
-    started: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    command: str, types: Type, started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "_is_there", lambda backend: backend == "tensorflow")
+    monkeypatch.setattr(preflight, "_is_importable", lambda backend: backend == "tensorflow")
     settings = tmp_path / "keras.json"
     settings.write_text('{"backend": "torch"}')
-    told = refused(types(*TRAINING[command], "--weights", "random"))
-    assert BACKEND.replace("torch", "PyTorch") in told
-    assert f"It is named by the file {settings}" in told
-    assert "pip install torch; or export KERAS_BACKEND=tensorflow" in told
+    output = refused(types(*TRAINING[command], "--weights", "random"))
+    assert BACKEND.replace("torch", "PyTorch") in output
+    assert f"It is named by the file {settings}" in output
+    assert "pip install torch; or export KERAS_BACKEND=tensorflow" in output
     monkeypatch.setenv("KERAS_BACKEND", "theano")
-    told = refused(types(*TRAINING[command], "--weights", "random"))
-    assert "Keras is set to train with theano, which cannot train here." in told
-    assert "unset KERAS_BACKEND" in told
+    output = refused(types(*TRAINING[command], "--weights", "random"))
+    assert "Keras is set to train with theano, which cannot train here." in output
+    assert "unset KERAS_BACKEND" in output
     monkeypatch.delenv("KERAS_BACKEND")
     settings.write_text('{"backend": 3}')
-    told = refused(types(*TRAINING[command], "--weights", "random"))
-    assert LOST.format(tmp_path) in told
-    assert f"mv {settings} {settings}.old" in told
+    output = refused(types(*TRAINING[command], "--weights", "random"))
+    assert LOST.format(tmp_path) in output
+    assert f"mv {settings} {settings}.old" in output
     assert started == []
     assert list_runs(Workspace(tmp_path)) == []
 
@@ -221,7 +202,7 @@ def test_packages_of_an_accelerator_are_looked_for_too(
 ) -> None:
     monkeypatch.setattr(preflight, "ACCELERATOR_PACKAGES", {"fast": ("no_such_package",)})
     given = (*GIVEN, "--weights", "random", "--set", "base.accelerator=fast")
-    told = refused(types("train", *given))
-    assert "base.accelerator is fast, which needs no_such_package: not installed." in told
+    output = refused(types("train", *given))
+    assert "base.accelerator is fast, which needs no_such_package: not installed." in output
     assert started == []
     assert list_runs(Workspace(tmp_path)) == []

@@ -12,7 +12,7 @@ from typist import Typist
 
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import SILENCE_SECONDS, this_host
+from workbench.runs.lock import SILENCE_SECONDS, this_host
 from workbench.runs.reader import read_events
 
 FAR = {"host": "far", "boot_id": "another"}
@@ -34,33 +34,33 @@ def silent_for(folder: RunFolder, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, SILENCE_SECONDS + 1])
-def test_a_worker_on_another_machine_may_live(typist: Typist, seconds: float) -> None:
+def test_a_worker_on_another_machine_may_be_running(typist: Typist, seconds: float) -> None:
     folder = typist.run("night", **FAR)
     silent_for(folder, seconds)
-    told = typist.types("resume", "night", expect=2)
-    assert "error: night was last at work on far, last sign of life " in told
-    assert "no lock tells here whether it has ended" in told
-    assert "workbench resume night --anyway" in told
+    output = typist.types("resume", "night", expect=2)
+    assert "error: night last ran on far, last sign of life " in output
+    assert "whether it has ended is not known here" in output
+    assert "workbench resume night --anyway" in output
     assert kinds(folder) == ["worker_started"]
     typist.types("resume", "night", "--anyway")
     assert kinds(folder)[1:] == ["launched", "worker_started", "resumed", "finished"]
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 2), ("\n", 2)])
-def test_on_a_terminal_it_is_asked(typist: Typist, answer: str, code: int) -> None:
+def test_on_a_terminal_the_user_is_asked(typist: Typist, answer: str, code: int) -> None:
     folder = typist.run("night", **FAR)
     ours, theirs = pty.openpty()
-    asked = typist.start("resume", "night", stdin=theirs)
+    process = typist.start("resume", "night", stdin=theirs)
     os.close(theirs)
     os.write(ours, answer.encode())
-    told = "".join(asked.communicate())
+    output = "".join(process.communicate())
     os.close(ours)
-    assert "Has its worker on far ended? [y/N]" in told
-    assert asked.returncode == code
+    assert "Has its worker on far ended? [y/N]" in output
+    assert process.returncode == code
     assert ("resumed" in kinds(folder)) == (code == 0)
 
 
-def test_here_nothing_is_asked(typist: Typist) -> None:
+def test_on_this_machine_nothing_is_asked(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     typist.types("resume", "night")
     assert kinds(folder)[-2:] == ["resumed", "finished"]
@@ -78,16 +78,16 @@ def test_a_smaller_batch_is_written_before_the_worker_starts(typist: Typist) -> 
 def test_what_may_change_is_changed_and_nothing_else(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     before = folder.spec_path.read_bytes()
-    told = typist.types("resume", "night", "--set", "training.seed=5", expect=2)
-    assert "training.seed cannot change while a run goes on" in told
-    assert "training.learning_rate" in told
+    output = typist.types("resume", "night", "--set", "training.seed=5", expect=2)
+    assert "training.seed cannot change once a run has started" in output
+    assert "training.learning_rate" in output
     assert folder.spec_path.read_bytes() == before
     assert kinds(folder) == ["worker_started"]
     typist.types("resume", "night", "--set", "training.learning_rate=0.0005")
     assert training(folder)["learning_rate"] == 0.0005
 
 
-def test_a_spec_that_does_not_change_is_left_alone(typist: Typist) -> None:
+def test_a_spec_that_does_not_change_is_not_rewritten(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     own = folder.spec_path.read_bytes() + b"\n# a note\n"
     folder.spec_path.write_bytes(own)
@@ -98,8 +98,8 @@ def test_a_spec_that_does_not_change_is_left_alone(typist: Typist) -> None:
 def test_a_worker_knows_what_to_run_at_its_end(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     typist.types("resume", "night", "--on-finish", "touch done", worker="variable")
-    told = [event["message"] for event in read_events(folder.events_path) if "message" in event]
-    assert told == ["touch done"]
+    output = [event["message"] for event in read_events(folder.events_path) if "message" in event]
+    assert output == ["touch done"]
     assert "touch done" not in folder.spec_path.read_text()
 
 
@@ -108,15 +108,15 @@ def failed(folder: RunFolder, kind: str, hint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "hint", "told"),
+    ("kind", "hint", "output"),
     [
         (
             "memory",
             "Try: workbench resume RUN --half-batch.",
             "workbench resume night --half-batch",
         ),
-        ("memory", "", "Go on: workbench resume night --half-batch"),
-        ("disk", "Make room.", "Make room.\nGo on: workbench resume night\n"),
+        ("memory", "", "Resume: workbench resume night --half-batch"),
+        ("disk", "Make room.", "Make room.\nResume: workbench resume night\n"),
         (
             "diverged",
             "workbench resume RUN --set training.learning_rate=0.0001",
@@ -124,30 +124,30 @@ def failed(folder: RunFolder, kind: str, hint: str) -> None:
         ),
     ],
 )
-def test_a_failure_tells_the_command_to_go_on(
-    typist: Typist, kind: str, hint: str, told: str
+def test_a_failure_shows_the_command_to_go_on(
+    typist: Typist, kind: str, hint: str, output: str
 ) -> None:
     folder = typist.run("night", **this_host())
     failed(folder, kind, hint)
-    said = typist.types("attach", "night", expect=2)
-    assert "error: night failed. It broke." in said
-    assert told in said
-    assert said.count("workbench resume") == 1
+    printed = typist.types("attach", "night", expect=2)
+    assert "error: night failed. It broke." in printed
+    assert output in printed
+    assert printed.count("workbench resume") == 1
 
 
-def test_the_list_says_what_became_of_each_run(typist: Typist) -> None:
+def test_the_list_shows_why_each_run_ended(typist: Typist) -> None:
     failed(typist.run("crowded", **this_host()), "memory", "")
     typist.run("lost", **FAR)
     typist.run("shot", **this_host())
     EventWriter(typist.run("tired", **this_host()).events_path).write(
         "stopped", stage=0, epoch=2, step=0
     )
-    told = typist.types("runs")
-    assert "\ncrowded: out of memory at " in told
-    assert "; resume with half the batch (16)\n" in told
-    assert "\nlost: on far, last sign of life " in told
-    assert "\nshot: killed or crashed at " in told
-    assert "\ntired: asked to stop at " in told
+    output = typist.types("runs")
+    assert "\ncrowded: out of memory at " in output
+    assert "; resume with half the batch (16)\n" in output
+    assert "\nlost: on far, last sign of life " in output
+    assert "\nshot: killed or crashed at " in output
+    assert "\ntired: stopped on request at " in output
 
 
 Ring = Callable[..., str]
@@ -164,7 +164,7 @@ def on_a_terminal(typist: Typist) -> Ring:
             stdin=theirs, stdout=theirs, stderr=theirs,
         )  # fmt: skip
         os.close(theirs)
-        told = b""
+        output = b""
         while True:
             try:
                 some = os.read(ours, 4096)
@@ -172,15 +172,15 @@ def on_a_terminal(typist: Typist) -> Ring:
                 break
             if not some:
                 break
-            told += some
+            output += some
         shown.wait()
         os.close(ours)
-        return told.decode()
+        return output.decode()
 
     return types
 
 
-def test_a_bell_tells_the_end_of_what_was_watched(typist: Typist, on_a_terminal: Ring) -> None:
+def test_a_bell_shows_the_end_of_what_was_watched(typist: Typist, on_a_terminal: Ring) -> None:
     typist.run("night", **this_host())
     assert on_a_terminal("resume", "night").count("\a") == 1
     assert "\a" not in on_a_terminal("attach", "night")  # it had ended long before
@@ -188,15 +188,15 @@ def test_a_bell_tells_the_end_of_what_was_watched(typist: Typist, on_a_terminal:
     assert "\a" not in typist.types("resume", "piped")
 
 
-def test_a_ladder_leaves_what_may_live_elsewhere_to_its_person(typist: Typist) -> None:
+def test_a_ladder_leaves_what_may_be_running_elsewhere_to_its_person(typist: Typist) -> None:
     far = typist.run("p-dense-1", **FAR)
     here = typist.run("p-convnet-1", **this_host())
     rungs = [{"preset": "dense", "run": far.name}, {"preset": "convnet", "run": here.name}]
     record = typist.workspace.runs / "p-ladder-1.ladder.json"
     record.write_text(json.dumps({"format": 1, "rungs": rungs}))
-    told = typist.types("ladder", "p-ladder-1", "--resume", "--detach")
-    assert "note   p-dense-1 was last at work on far, last sign of life " in told
-    assert "If it has ended: workbench resume p-dense-1 --queue" in told
-    assert "1 run queued." in told
+    output = typist.types("ladder", "p-ladder-1", "--resume", "--detach")
+    assert "note   p-dense-1 last ran on far, last sign of life " in output
+    assert "If it has ended: workbench resume p-dense-1 --queue" in output
+    assert "1 run queued." in output
     assert kinds(far) == ["worker_started"]
     assert kinds(here)[1] == "launched"

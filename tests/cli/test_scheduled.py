@@ -6,32 +6,20 @@ import signal
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-from patience import wait_until
-from PIL import Image
 from typist import Typist
+from waiting import wait_until
 
 from workbench.experiment.toml import read_spec
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import this_host
 from workbench.runs.launch import request_stop
-from workbench.runs.lock import is_locked
+from workbench.runs.lock import is_locked, this_host
 from workbench.runs.reader import read_events
 
 LINE = ("train", "--preset", "dense", "--data", "photos", "--name", "night", "--resume-on-start")
 
 
-@pytest.fixture(autouse=True)
-def photos(typist: Typist) -> Path:
-    """photos/a and photos/b with ten small images each."""
-    for label, level in (("a", 0), ("b", 200)):
-        folder = typist.workspace.root / "photos" / label
-        folder.mkdir(parents=True)
-        for number in range(10):
-            pixels = np.full((20, 20, 3), level + number, np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number}.png")
-    return typist.workspace.root / "photos"
+pytestmark = pytest.mark.usefixtures("photos")
 
 
 @pytest.fixture
@@ -44,20 +32,20 @@ def kinds(folder: RunFolder) -> list[str]:
     return [event["event"] for event in read_events(folder.events_path)]
 
 
-def told_by(process: subprocess.Popen[str], expect: int) -> str:
-    told = "".join(process.communicate())
-    assert "Traceback" not in told
-    assert process.returncode == expect, told
-    return told
+def output_of(process: subprocess.Popen[str], expect: int) -> str:
+    output = "".join(process.communicate())
+    assert "Traceback" not in output
+    assert process.returncode == expect, output
+    return output
 
 
-def begun(folder: RunFolder, lives: int = 1) -> bool:
-    return folder.events_path.exists() and kinds(folder).count("worker_started") == lives
+def started(folder: RunFolder, sessions: int = 1) -> bool:
+    return folder.events_path.exists() and kinds(folder).count("worker_started") == sessions
 
 
 def test_the_first_start_begins_the_run(typist: Typist, night: RunFolder) -> None:
-    told = typist.types(*LINE)
-    assert "run    night begins" in told
+    output = typist.types(*LINE)
+    assert "run    night started" in output
     assert kinds(night) == ["launched", "worker_started", "finished"]
 
 
@@ -68,39 +56,39 @@ def test_memory_and_end_are_provided_for(
     typist.types(*line, "--oom", "retry", "--on-finish", "touch done", worker="variable")
     assert read_spec(night.spec_path).training.out_of_memory == "retry"
     assert "touch done" not in night.spec_path.read_text()
-    told = [event["message"] for event in read_events(night.events_path) if "message" in event]
-    assert told == ["touch done"]
+    output = [event["message"] for event in read_events(night.events_path) if "message" in event]
+    assert output == ["touch done"]
 
 
-def test_a_finished_run_is_left_alone_even_without_its_images(
+def test_a_finished_run_is_not_changed_even_without_its_images(
     typist: Typist, night: RunFolder, photos: Path
 ) -> None:
     typist.types(*LINE)
     photos.rename(photos.with_name("elsewhere"))
-    assert "night is finished; there is nothing left to do." in typist.types(*LINE)
+    assert "night is finished; there is nothing to do." in typist.types(*LINE)
     assert kinds(night).count("launched") == 1
 
 
-def test_sigterm_has_the_worker_save_and_the_next_start_goes_on(
+def test_sigterm_has_the_worker_save_and_the_next_start_resumes(
     typist: Typist, night: RunFolder
 ) -> None:
     process = typist.start(*LINE, worker="wait")
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     process.send_signal(signal.SIGTERM)
-    assert "stopped; everything is saved" in told_by(process, expect=143)
+    assert "stopped; everything is saved" in output_of(process, expect=143)
     assert kinds(night)[-1] == "stopped"
-    told = typist.types(*LINE)
-    assert "run    night goes on; it was stopped: asked to stop at " in told
+    output = typist.types(*LINE)
+    assert "run    night resumed; it was stopped: stopped on request at " in output
     assert kinds(night)[3:] == ["launched", "worker_started", "resumed", "finished"]
 
 
-def test_a_failed_run_is_gone_on_with(typist: Typist, night: RunFolder) -> None:
+def test_a_failed_run_is_resumed(typist: Typist, night: RunFolder) -> None:
     assert "night failed. no images" in typist.types(*LINE, worker="fail", expect=2)
     assert "it was failed: no images (at " in typist.types(*LINE)
     assert kinds(night)[-1] == "finished"
 
 
-def test_a_killed_run_is_gone_on_with(typist: Typist, night: RunFolder) -> None:
+def test_a_killed_run_is_resumed(typist: Typist, night: RunFolder) -> None:
     assert "night was interrupted" in typist.types(*LINE, worker="die", expect=2)
     assert "it was interrupted: killed or crashed at " in typist.types(*LINE)
     assert kinds(night)[-1] == "finished"
@@ -108,34 +96,34 @@ def test_a_killed_run_is_gone_on_with(typist: Typist, night: RunFolder) -> None:
 
 def test_another_machine_is_believed_to_be_gone(typist: Typist) -> None:
     folder = typist.run("night", host="far", boot_id="another")
-    told = typist.types(*LINE)
-    assert "run    night goes on; it was on far, last sign of life " in told
+    output = typist.types(*LINE)
+    assert "run    night resumed; it was on far, last sign of life " in output
     assert kinds(folder)[-2:] == ["resumed", "finished"]
 
 
 def test_a_second_start_watches_the_same_worker(typist: Typist, night: RunFolder) -> None:
     first = typist.start(*LINE, worker="wait")
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     second = typist.start(*LINE)
     assert second.stderr
-    wait_until(lambda: "run    night is at work" in second.stderr.readline())
+    wait_until(lambda: "run    night is running" in second.stderr.readline())
     request_stop(night)
     for process in (first, second):
-        told_by(process, expect=0)
+        output_of(process, expect=0)
     assert kinds(night) == ["launched", "worker_started", "stopped"]
 
 
 def test_starts_at_the_same_moment_make_one_worker(typist: Typist, night: RunFolder) -> None:
     processes = [typist.start(*LINE, worker="wait") for _ in range(3)]
-    for process in processes:  # one that came later than the stop would rightly go on with the run
+    for process in processes:  # one that came later than the stop would rightly resume the run
         assert any("run    night " in line for line in process.stderr or ())
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     request_stop(night)
     for process in processes:
-        told = "".join(process.communicate())
-        assert "Traceback" not in told
-    lives = kinds(night)
-    assert [lives.count(kind) for kind in ("launched", "worker_started", "stopped")] == [1, 1, 1]
+        output = "".join(process.communicate())
+        assert "Traceback" not in output
+    sessions = kinds(night)
+    assert [sessions.count(kind) for kind in ("launched", "worker_started", "stopped")] == [1, 1, 1]
 
 
 def test_it_stays_until_the_worker_is_gone(typist: Typist, night: RunFolder) -> None:
@@ -147,9 +135,9 @@ def test_it_stays_until_the_worker_is_gone(typist: Typist, night: RunFolder) -> 
 
 def test_ctrl_c_leaves_it_to_itself(typist: Typist, night: RunFolder) -> None:
     process = typist.start(*LINE, worker="wait")
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     process.send_signal(signal.SIGINT)
-    assert "Detached; night trains on." in told_by(process, expect=0)
+    assert "Detached; night keeps running." in output_of(process, expect=0)
     assert is_locked(night.lock_path)
     request_stop(night)
     wait_until(lambda: not is_locked(night.lock_path))
@@ -158,9 +146,9 @@ def test_ctrl_c_leaves_it_to_itself(typist: Typist, night: RunFolder) -> None:
 def test_the_runs_own_spec_counts(typist: Typist, night: RunFolder) -> None:
     typist.types(*LINE, worker="die", expect=2)
     own = night.spec_path.read_bytes()
-    told = typist.types(*LINE, "--set", "training.epochs=3", "--set", "data.split.seed=9")
-    assert "note   night keeps its own spec; given was another " in told
-    assert "data.split.seed, training.epochs\n" in told
+    output = typist.types(*LINE, "--set", "training.epochs=3", "--set", "data.split.seed=9")
+    assert "note   night keeps its own spec; ignored: " in output
+    assert "data.split.seed, training.epochs\n" in output
     assert night.spec_path.read_bytes() == own
 
 
@@ -169,8 +157,8 @@ def test_what_cannot_be_read_any_more_stops_nothing(
 ) -> None:
     typist.types(*LINE, worker="die", expect=2)
     photos.rename(photos.with_name("elsewhere"))
-    told = typist.types(*LINE)
-    assert "note   what was given is passed over: There is no file or folder photos." in told
+    output = typist.types(*LINE)
+    assert "note   the given experiment is ignored: There is no file or folder photos." in output
     assert kinds(night)[-1] == "finished"
 
 
@@ -182,32 +170,32 @@ def test_a_folder_left_empty_by_a_start_that_was_cut_off_is_used(
     assert kinds(night)[-1] == "finished"
 
 
-def test_a_run_that_is_damaged_is_not_begun_anew(typist: Typist) -> None:
+def test_a_run_that_is_damaged_is_not_started_again(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     folder.spec_path.write_text("[model")
     assert "is no TOML" in typist.types(*LINE, expect=2)
     assert kinds(folder) == ["worker_started"]
 
 
-def test_a_worker_cut_off_while_it_was_to_stop_goes_on_next_time(
+def test_a_worker_cut_off_while_it_was_to_stop_is_resumed_next_time(
     typist: Typist, night: RunFolder
 ) -> None:
     process = typist.start(*LINE, worker="deaf")
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     pid = read_events(night.events_path)[-1]["pid"]
     process.send_signal(signal.SIGTERM)
     wait_until(lambda: (night.control / "stop").exists())
     os.kill(pid, signal.SIGKILL)
-    told_by(process, expect=143)
+    output_of(process, expect=143)
     typist.types(*LINE)
     assert kinds(night)[-1] == "finished"
 
 
-def test_without_the_flag_sigterm_ends_the_watching_alone(typist: Typist, night: RunFolder) -> None:
+def test_without_the_flag_sigterm_only_ends_the_watching(typist: Typist, night: RunFolder) -> None:
     process = typist.start(*LINE[:-1], worker="wait")
-    wait_until(lambda: begun(night))
+    wait_until(lambda: started(night))
     process.send_signal(signal.SIGTERM)
-    told_by(process, expect=-signal.SIGTERM)
+    output_of(process, expect=-signal.SIGTERM)
     assert is_locked(night.lock_path)
     request_stop(night)
     wait_until(lambda: not is_locked(night.lock_path))

@@ -1,10 +1,12 @@
-"""Someone at a command line whose workers train nothing."""
+"""A command line with fake workers, and the types of the fixtures."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from click.testing import Result
 from person import REPOSITORY
 
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
@@ -13,12 +15,14 @@ from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 
+Type = Callable[..., Result]  # runs a command in this process
+Complete = Callable[[str], list[str]]
 PATH = [REPOSITORY, REPOSITORY / "tests" / "runs", REPOSITORY / "tests" / "cli"]
 
 
 @dataclass(frozen=True)
 class Typist:
-    """Types commands whose workers do what `worker` says (see `fake_worker`)."""
+    """Runs commands whose workers do what `worker` names (see `fake_worker`)."""
 
     workspace: Workspace
 
@@ -36,7 +40,7 @@ class Typist:
     def start(
         self, *words: str, worker: str = "finish", stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[str]:
-        """A command that goes on by itself."""
+        """Start a command."""
         return subprocess.Popen(
             self.command(*words),
             cwd=self.workspace.root,
@@ -48,15 +52,15 @@ class Typist:
         )
 
     def types(self, *words: str, worker: str = "finish", expect: int = 0) -> str:
-        """Runs a command to its end; returns what it printed, errors after the rest."""
+        """Run a command to its end; return its output, stderr after stdout."""
         done = self.start(*words, worker=worker)
-        told = "".join(done.communicate())
-        assert "Traceback" not in told
-        assert done.returncode == expect, told
-        return told
+        output = "".join(done.communicate())
+        assert "Traceback" not in output
+        assert done.returncode == expect, output
+        return output
 
     def run(self, name: str, **worker: str) -> RunFolder:
-        """A run's folder, and a worker that was at it once."""
+        """Make a run's folder, with the first event of a worker if one is given."""
         tree = preset_tree("convnet", str(self.workspace.root), BOOK_FACTS)
         folder = create_run(self.workspace, dump_spec(parse_spec(tree, "")), name, name)
         if worker:

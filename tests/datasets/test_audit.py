@@ -1,4 +1,4 @@
-"""The audit says in plain sentences what is wrong and odd, and survives a round trip."""
+"""The audit reports problems in plain sentences, and survives a round trip."""
 
 import os
 from pathlib import Path
@@ -6,32 +6,32 @@ from pathlib import Path
 import pytest
 from test_duplicates import record
 
-from pictures import photo  # isort: skip
-from workbench.datasets.audit import Audit, Finding, audit, read_audit, write_audit
+from image_files import photo  # isort: skip
+from workbench.datasets.audit import Audit, AuditFinding, audit, read_audit, write_audit
 from workbench.datasets.duplicates import near_pairs
-from workbench.datasets.scan import Record
-from workbench.datasets.source import Doubt, Item, Source
+from workbench.datasets.records import ScanRecord
+from workbench.datasets.sources.source import Item, Source, SourceWarning
 from workbench.errors import UserError
 
 
-def plain(path: str, label: str, split: str | None = None, **values: object) -> Record:
+def plain(path: str, label: str, split: str | None = None, **values: object) -> ScanRecord:
     """A usable record with pixels of its own."""
     own = {"pixel_hash": path.encode("utf-8", "surrogateescape").hex()}
     fields = {"width": 30, "height": 20, "format": "PNG", "mode": "RGB", **own, **values}
-    return Record(path, label, split, **fields)  # type: ignore[arg-type]
+    return ScanRecord(path, label, split, **fields)  # type: ignore[arg-type]
 
 
-def judge(*records: Record, notes: tuple[str, ...] = ()) -> Audit:
+def judge(*records: ScanRecord, notes: tuple[str, ...] = ()) -> Audit:
     items = tuple(Item(r.path, r.label, r.split) for r in records)
     return audit(Source(Path("/x"), "class folders", items, notes), records, near_pairs(records))
 
 
-def finding(found: Audit, code: str) -> Finding:
+def finding(found: Audit, code: str) -> AuditFinding:
     (one,) = [f for f in found.findings if f.code == code]
     return one
 
 
-def balanced() -> list[Record]:
+def balanced() -> list[ScanRecord]:
     return [plain(f"{label}/{n}", label) for label in ("a", "b") for n in range(20)]
 
 
@@ -56,7 +56,7 @@ def test_counts_go_by_class_and_split() -> None:
 
 
 @pytest.mark.parametrize(("classes", "last"), [(50, "  c50: 20"), (51, "  and 1 more class")])
-def test_of_very_many_classes_the_first_are_told(classes: int, last: str) -> None:
+def test_of_very_many_classes_the_first_are_reported(classes: int, last: str) -> None:
     labels = [f"c{number}" for number in range(1, classes + 1)]
     found = judge(*(plain(f"{label}/{n}", label) for label in labels for n in range(20)))
     shown = [line for line in found.lines() if line.startswith("  ")]
@@ -78,8 +78,10 @@ def test_sizes_are_smallest_median_largest() -> None:
 
 
 def test_unusable_files_are_listed_by_reason() -> None:
-    bad = [Record(p, "a", None, problem="the file is empty") for p in ("a/x", "a/y", "a/z", "a/w")]
-    other = Record("b/t", "b", None, problem="there is no such file")
+    bad = [
+        ScanRecord(p, "a", None, problem="the file is empty") for p in ("a/x", "a/y", "a/z", "a/w")
+    ]
+    other = ScanRecord("b/t", "b", None, problem="there is no such file")
     found = judge(*balanced(), *bad, other)
     first, second = found.findings
     assert first.message == "4 files left out: the file is empty (a/x, a/y, a/z and 1 more)."
@@ -92,7 +94,7 @@ def test_unusable_files_are_listed_by_reason() -> None:
     assert (found.images, found.usable) == (45, 40)
 
 
-def test_exact_duplicates_are_told_under_their_gravest_aspect() -> None:
+def test_exact_duplicates_are_reported_under_their_most_severe_aspect() -> None:
     groups = {
         "1": [("p", "a", "train"), ("q", "a", "train")],
         "2": [("r", "a", "train"), ("s", "a", "test"), ("t", "a", "test")],
@@ -132,23 +134,23 @@ def test_near_duplicates_are_pairs_and_graver_across_splits() -> None:
     assert near.message == "1 pair of images look nearly the same (c, d)."
 
 
-@pytest.mark.parametrize(("most", "told"), [(60, False), (61, True)])
-def test_imbalance_is_told_beyond_three_to_one(most: int, told: bool) -> None:
+@pytest.mark.parametrize(("most", "reported"), [(60, False), (61, True)])
+def test_imbalance_is_reported_beyond_three_to_one(most: int, reported: bool) -> None:
     records = [plain(f"a{n}", "a") for n in range(most)] + [plain(f"b{n}", "b") for n in range(20)]
     codes = [f.code for f in judge(*records).findings]
-    assert codes == (["imbalance"] if told else [])
+    assert codes == (["imbalance"] if reported else [])
 
 
-@pytest.mark.parametrize(("count", "told"), [(19, True), (20, False)])
-def test_small_classes_are_told(count: int, told: bool) -> None:
+@pytest.mark.parametrize(("count", "reported"), [(19, True), (20, False)])
+def test_small_classes_are_reported(count: int, reported: bool) -> None:
     records = [plain(f"{label}{n}", label) for label in ("a", "b") for n in range(count)]
     found = judge(*records)
-    assert [f.code for f in found.findings] == (["few-images"] if told else [])
-    if told:
+    assert [f.code for f in found.findings] == (["few-images"] if reported else [])
+    if reported:
         assert found.findings[0].message == "2 classes have fewer than 20 images: a, b."
 
 
-def test_oddities_and_mixed_colours_are_told() -> None:
+def test_oddities_and_mixed_colours_are_reported() -> None:
     odd = plain("a/o", "a", notes=("cmyk", "tiny"), mode="CMYK")
     found = judge(*balanced(), odd, plain("a/g", "a", mode="L"))
     assert finding(found, "cmyk").message == (
@@ -161,14 +163,14 @@ def test_oddities_and_mixed_colours_are_told() -> None:
     )
 
 
-def test_what_was_passed_over_is_kept() -> None:
+def test_skipped_files_are_noted() -> None:
     assert finding(judge(*balanced(), notes=("No.",)), "passed-over").message == "No."
 
 
 def test_it_survives_being_written_in_any_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9\x1b[31m\n[/x]")
     records = [plain(name, name, pixel_hash="1" * 32), plain("b", "b", pixel_hash="1" * 32)]
-    found = judge(*records, Record(f"{name}2", name, None, problem="the file is empty"))
+    found = judge(*records, ScanRecord(f"{name}2", name, None, problem="the file is empty"))
     write_audit(tmp_path / "audit.json", found)
     assert read_audit(tmp_path / "audit.json") == found
     shown = "\n".join(found.lines())
@@ -187,12 +189,15 @@ def test_a_damaged_audit_is_refused(tmp_path: Path, content: str) -> None:
         read_audit(tmp_path / "none.json")
 
 
-def test_what_is_doubted_of_the_layout_is_a_warning() -> None:
+def test_warnings_of_the_source_are_findings() -> None:
     records = balanced()
     items = tuple(Item(r.path, r.label, r.split) for r in records)
-    doubts = (Doubt("layout", "Are these splits?"), Doubt("not-read", "A file.", ("a/x.heic",)))
-    source = Source(Path("/x"), "class folders", items, doubts=doubts)
+    warnings = (
+        SourceWarning("layout", "Are these splits?"),
+        SourceWarning("not-read", "A file.", ("a/x.heic",)),
+    )
+    source = Source(Path("/x"), "class folders", items, warnings=warnings)
     assert audit(source, records, near_pairs(records)).findings == (
-        Finding("layout", "warning", "Are these splits?"),
-        Finding("not-read", "warning", "A file.", ("a/x.heic",)),
+        AuditFinding("layout", "warning", "Are these splits?"),
+        AuditFinding("not-read", "warning", "A file.", ("a/x.heic",)),
     )

@@ -38,7 +38,7 @@ def test_a_draw_is_a_function_of_its_arguments() -> None:
 
 
 @pytest.mark.parametrize("other", [(2, 0, 3, 9), (1, 1, 3, 9), (1, 0, 4, 9), (1, 0, 3, 8)])
-def test_another_seed_stage_view_or_content_draws_anew(other: tuple[int, int, int, int]) -> None:
+def test_another_seed_stage_view_or_content_draws_again(other: tuple[int, int, int, int]) -> None:
     assert draw(BOOK, *other) != draw(BOOK, 1, 0, 3, 9)
 
 
@@ -226,7 +226,7 @@ def test_a_black_background_stays_black_when_contrast_falls() -> None:
     assert changed.ravel().tolist() == [100, 100, 0, 0]
 
 
-def test_the_image_given_is_left_alone() -> None:
+def test_the_given_image_is_not_modified() -> None:
     image = noise(30, 30)
     before = image.copy()
     image.flags.writeable = False

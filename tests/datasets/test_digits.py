@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets import digits
-from workbench.datasets.catalogue import CATALOGUE, fetch
+from workbench.datasets.sources.catalogue import digits
+from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
 from workbench.errors import UserError
 from workbench.paths import Workspace
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, int, int]]]:
-    told: list[tuple[str, int, int]] = []
+    steps: list[tuple[str, int, int]] = []
     workspace = Workspace(tmp_path_factory.mktemp("workspace"))
-    return fetch("digits", workspace, lambda *step: told.append(step)), told
+    return fetch("digits", workspace, lambda *step: steps.append(step)), steps
 
 
 def test_there_is_a_folder_of_images_for_each_digit(
@@ -49,13 +49,13 @@ def test_each_is_28x28_grey_with_a_black_margin(
         assert not margin.any()
 
 
-def test_progress_tells_the_loading_and_each_image(
+def test_progress_reports_the_loading_and_each_image(
     made: tuple[Path, list[tuple[str, int, int]]],
 ) -> None:
-    _, told = made
-    assert told[0] == ("load the digits", 0, 0)
-    assert told[1] == ("write the digits", 1, 1797)
-    assert told[-1] == ("write the digits", 1797, 1797)
+    _, steps = made
+    assert steps[0] == ("load the digits", 0, 0)
+    assert steps[1] == ("write the digits", 1, 1797)
+    assert steps[-1] == ("write the digits", 1797, 1797)
 
 
 def test_what_is_complete_is_used_again(
@@ -95,25 +95,25 @@ def test_an_interruption_leaves_nothing_and_the_next_start_is_clean(
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         ("raise ModuleNotFoundError(\"No module named 'sklearn'\")", "No module named 'sklearn'"),
         ("import os; os._exit(3)", "it ended with code 3"),
     ],
 )
-def test_a_missing_or_broken_scikit_learn_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+def test_a_missing_or_broken_scikit_learn_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: str
 ) -> None:
     monkeypatch.setattr(digits, "_LOAD", script)
     with pytest.raises(UserError) as caught:
         fetch("digits", Workspace(tmp_path))
-    assert said in caught.value.message
+    assert expected in caught.value.message
     assert "pip install --force-reinstall scikit-learn" in caught.value.hint
 
 
 def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits, "_LOAD", "import signal; signal.pause()")
-    monkeypatch.setattr(digits, "_PATIENCE", 0.2)
+    monkeypatch.setattr(digits, "_TIMEOUT", 0.2)
     with pytest.raises(UserError, match=r"it did not load within 0\.2 seconds"):
         fetch("digits", Workspace(tmp_path))
 

@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import photo
+from image_files import photo
 from PIL import Image
 
 from workbench.datasets import duplicates
 from workbench.datasets.duplicates import exact_groups, near_pairs
-from workbench.datasets.scan import Record, difference_hash, pixel_hash
+from workbench.datasets.records import ScanRecord
+from workbench.datasets.scan import difference_hash, pixel_hash, thumbnail
 
 
-def record(path: str, image: Image.Image, label: str = "x", split: str | None = None) -> Record:
+def record(path: str, image: Image.Image, label: str = "x", split: str | None = None) -> ScanRecord:
     grey = image.convert("L")
-    return Record(
+    return ScanRecord(
         path,
         label,
         split,
@@ -24,7 +25,7 @@ def record(path: str, image: Image.Image, label: str = "x", split: str | None = 
         height=image.height,
         pixel_hash=pixel_hash(image),
         dhash=difference_hash(grey),
-        thumbnail=grey.resize((16, 16), Image.Resampling.BOX).tobytes(),
+        thumbnail=thumbnail(grey),
     )
 
 
@@ -34,7 +35,7 @@ def resaved(image: Image.Image, quality: int = 50) -> Image.Image:
     return Image.open(file)
 
 
-def paths(records: list[Record]) -> list[tuple[str, str]]:
+def paths(records: list[ScanRecord]) -> list[tuple[str, str]]:
     return [(a.path, b.path) for a, b in near_pairs(records).pairs]
 
 
@@ -47,7 +48,7 @@ def test_exact_groups_are_those_of_the_same_pixels() -> None:
 
 
 def test_unusable_files_are_no_duplicates() -> None:
-    assert exact_groups([Record(p, "x", None, problem="the file is empty") for p in "ab"]) == []
+    assert exact_groups([ScanRecord(p, "x", None, problem="the file is empty") for p in "ab"]) == []
 
 
 def test_a_resaved_and_a_halved_picture_are_near() -> None:
@@ -74,12 +75,12 @@ def test_an_equal_hash_is_not_enough() -> None:
     assert near_pairs([a, replace(b, dhash=a.dhash)]).pairs == ()
 
 
-def like(base: Record, path: str, **changes: Any) -> Record:
+def like(base: ScanRecord, path: str, **changes: Any) -> ScanRecord:
     """The same picture under another name, with other pixels somewhere."""
     return replace(base, path=path, pixel_hash=path.encode().hex(), **changes)
 
 
-def shifted(base: Record, bits: int, path: str) -> Record:
+def shifted(base: ScanRecord, bits: int, path: str) -> ScanRecord:
     """The same thumbnail, and a hash in which so many bits differ, each in a band of its own."""
     turned = sum(1 << place for place in (0, 13, 26, 39, 52)[:bits])
     return like(base, path, dhash=(base.dhash or 0) ^ turned)
@@ -118,12 +119,12 @@ def test_pairs_are_never_joined_to_groups() -> None:
 
 
 def test_images_without_a_hash_take_no_part() -> None:
-    small = [Record(p, "x", None, pixel_hash=p * 32, width=63, height=80) for p in "ab"]
+    small = [ScanRecord(p, "x", None, pixel_hash=p * 32, width=63, height=80) for p in "ab"]
     assert near_pairs(small).pairs == ()
     assert near_pairs([]).pairs == ()
 
 
-def test_crowded_buckets_are_capped_and_said_to_be_incomplete() -> None:
+def test_crowded_buckets_are_capped_and_reported_as_incomplete() -> None:
     base = record("0", photo(1, 200, 160))
     crowd = [like(base, str(n)) for n in range(100)]
     found = near_pairs(crowd)
@@ -134,7 +135,7 @@ def test_crowded_buckets_are_capped_and_said_to_be_incomplete() -> None:
 
 
 def test_pairs_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_MOST_PAIRS", 10)
+    monkeypatch.setattr(duplicates, "_MAX_PAIRS", 10)
     base = record("0", photo(1, 200, 160))
     crowd = [like(base, str(n)) for n in range(30)]
     found = near_pairs(crowd)
@@ -148,8 +149,8 @@ def test_the_nearest_pair_comes_first_and_progress_ends() -> None:
         record("b", resaved(picture, 10)),
         record("c", resaved(picture, 95)),
     ]
-    told: list[tuple[str, int, int]] = []
-    found = near_pairs(records, lambda *step: told.append(step))
+    steps: list[tuple[str, int, int]] = []
+    found = near_pairs(records, lambda *step: steps.append(step))
     assert [found.pairs[0][0].path, found.pairs[0][1].path] == ["a", "c"]
-    assert told[-1][0] == "compare"
-    assert told[-1][1] == told[-1][2]
+    assert steps[-1][0] == "compare"
+    assert steps[-1][1] == steps[-1][2]

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from pictures import photo, write_photo
+from image_files import photo, write_photo
 from PIL import features
 
 from workbench.cli import workbench
-from workbench.datasets.heif import how_to_read, pillow_heif, unreadable_format
-from workbench.datasets.images import IMAGE_ENDINGS, ImageError, decode, load_array
-from workbench.datasets.layout import recognise
+from workbench.datasets.images.decoding import decode, load_array
+from workbench.datasets.images.files import IMAGE_EXTENSIONS, ImageError
+from workbench.datasets.images.heif import how_to_read, pillow_heif, unreadable_format
 from workbench.datasets.prepare import prepare
+from workbench.datasets.sources.opening import open_source
 from workbench.experiment.sections import DataSpec, SplitSpec
 from workbench.paths import Workspace
 
@@ -43,9 +44,9 @@ def folder_of(root: Path, ending: str, count: int = 5) -> Path:
 
 @without_heif
 def test_a_class_of_heic_files_is_named_with_the_package_that_reads_them(tmp_path: Path) -> None:
-    found = recognise(folder_of(tmp_path / "pets", ".heic"))
+    found = open_source(folder_of(tmp_path / "pets", ".heic"))
     assert found.labels == ("cat", "dog")
-    assert found.doubts[0].message == (
+    assert found.warnings[0].message == (
         "owl holds no image that can be read, so it is no class: 5 .heic files (owl/0.heic, "
         f"owl/1.heic, owl/2.heic and 2 more). `{INSTALL}` makes HEIC images readable."
     )
@@ -61,7 +62,7 @@ def test_the_scan_warns_of_it(tmp_path: Path) -> None:
 
 
 @without_heif
-def test_a_heic_image_of_another_name_says_what_it_is() -> None:
+def test_a_heic_image_of_another_name_is_identified() -> None:
     with pytest.raises(ImageError) as refused:
         decode(HEIC)
     assert refused.value.reason == (
@@ -72,7 +73,7 @@ def test_a_heic_image_of_another_name_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     "start", [b"", HEIC[:11], HEIC.replace(b"heic", b"isom"), b"\x89PNG\r\n\x1a\n" + bytes(9)]
 )
-def test_what_is_of_no_such_format_is_not_taken_for_it(start: bytes) -> None:
+def test_what_is_of_no_such_format_is_not_mistaken_for_it(start: bytes) -> None:
     assert unreadable_format(start) is None
     assert how_to_read(".png") == ""
 
@@ -80,8 +81,8 @@ def test_what_is_of_no_such_format_is_not_taken_for_it(start: bytes) -> None:
 @with_heif
 def test_heic_images_are_read_in_scan_and_pack(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets", ".heic")
-    assert {".heic", ".heif", ".hif"} <= IMAGE_ENDINGS
-    assert recognise(pets).labels == ("cat", "dog", "owl")
+    assert {".heic", ".heif", ".hif"} <= IMAGE_EXTENSIONS
+    assert open_source(pets).labels == ("cat", "dog", "owl")
     data = DataSpec(
         source=str(pets), image_size=(48, 64), split=SplitSpec(train=0.6, validation=0.2, test=0.2)
     )
@@ -125,8 +126,8 @@ def test_a_damaged_heic_image_is_damaged_not_unknown(tmp_path: Path) -> None:
 @with_avif
 def test_avif_images_are_read_where_pillow_can(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets", ".avif", count=2)
-    found = recognise(pets)
-    assert (found.labels, found.doubts) == (("cat", "dog", "owl"), ())
+    found = open_source(pets)
+    assert (found.labels, found.warnings) == (("cat", "dog", "owl"), ())
     shown = np.asarray(decode(pets / "owl" / "1.avif"), np.int16)
-    assert ".avif" in IMAGE_ENDINGS
+    assert ".avif" in IMAGE_EXTENSIONS
     assert np.abs(shown - np.asarray(photo(901, 64, 48), np.int16)).mean() < 10

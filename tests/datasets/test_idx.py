@@ -1,4 +1,4 @@
-"""Idx files: read exactly, refused when their header and their content disagree."""
+"""Idx files are read exactly, or refused where header and content disagree."""
 
 import io
 import struct
@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from workbench.datasets.idx import read_idx
+from workbench.datasets.sources.catalogue.conversions import read_idx
 from workbench.errors import UserError
 
 
@@ -23,28 +23,31 @@ def test_images_and_labels_have_the_shape_of_the_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
-        (io.BytesIO(b""), "it ends early (0 bytes where 4 belong)"),
-        (io.BytesIO(b"\0\0\x08"), "it ends early (3 bytes where 4 belong)"),
-        (io.BytesIO(b"\0\0\x08\x02\0\0\0\x01"), "it ends early (4 bytes where 8 belong)"),
-        (idx(b"abc", 4), "it ends early (3 bytes where 4 belong)"),
-        (idx(b"abcde", 4), "it goes on after the 4 values of its header"),
-        (idx(b"abcd", 4, zeros=1), "it does not begin as an idx file"),
-        (idx(b"abcd"), "it does not begin as an idx file"),
-        (idx(b"a", 1, 1, 1, 1, 1), "it does not begin as an idx file"),
+        (io.BytesIO(b""), "it ends early (0 bytes of 4)"),
+        (io.BytesIO(b"\0\0\x08"), "it ends early (3 bytes of 4)"),
+        (io.BytesIO(b"\0\0\x08\x02\0\0\0\x01"), "it ends early (4 bytes of 8)"),
+        (idx(b"abc", 4), "it ends early (3 bytes of 4)"),
+        (idx(b"abcde", 4), "it continues after the 4 values of its header"),
+        (idx(b"abcd", 4, zeros=1), "it does not start like an idx file"),
+        (idx(b"abcd"), "it does not start like an idx file"),
+        (idx(b"a", 1, 1, 1, 1, 1), "it does not start like an idx file"),
         (idx(b"abcd", 1, kind=0x0D), "its values are of type 0x0d, not unsigned bytes (0x08)"),
         (
             idx(b"", 0xFFFFFFFF, 0xFFFFFFFF),
             "its header announces 18,446,744,065,119,617,025 values",
         ),
-        (idx(b"", 2**30 + 1), "its header announces 1,073,741,825 values, at most 1,073,741,824"),
+        (
+            idx(b"", 2**30 + 1),
+            "its header announces 1,073,741,825 values, the limit is 1,073,741,824",
+        ),
     ],
 )
-def test_a_broken_file_is_refused_by_name(file: io.BytesIO, said: str) -> None:
+def test_a_broken_file_is_refused_by_name(file: io.BytesIO, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read_idx(file, "bad\x1b.gz")
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert caught.value.message.startswith("bad\\e.gz cannot be read: ")
 
 

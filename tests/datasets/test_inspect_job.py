@@ -1,4 +1,4 @@
-"""A scan in a process of its own, and what it tells."""
+"""A scan in a separate process, and its events."""
 
 import json
 import os
@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pictures import class_folders
+from image_files import class_folders
 
 from workbench.datasets.inspect_job import (
     MODULE,
     SAMPLES,
     Inspection,
-    facts_as_dict,
     facts_from_dict,
+    facts_to_dict,
 )
 from workbench.experiment.presets import BOOK_FACTS
 
@@ -27,13 +27,13 @@ def run_job(source: str | bytes | Path, workspace: Path) -> list[dict]:
     return [json.loads(line) for line in done.stdout.decode("ascii").splitlines()]
 
 
-def test_it_tells_its_pid_its_progress_and_the_result(tmp_path):
+def test_it_prints_its_pid_its_progress_and_the_result(tmp_path):
     source = class_folders(tmp_path / "pets", cats=8, dogs=3)
-    told = run_job(source, tmp_path)
-    assert told[0]["event"] == "started"
-    assert told[0]["pid"] > 0
-    assert {"event": "progress", "phase": "scan", "done": 11, "total": 11} in told
-    found = Inspection.from_event(told[-1])
+    events = run_job(source, tmp_path)
+    assert events[0]["event"] == "started"
+    assert events[0]["pid"] > 0
+    assert {"event": "progress", "phase": "scan", "done": 11, "total": 11} in events
+    found = Inspection.from_event(events[-1])
     assert found is not None
     assert found.folder == tmp_path / "data" / "pets"
     assert (found.folder / "audit.json").exists()
@@ -61,7 +61,7 @@ def test_samples_of_an_npz_file_are_written_as_files(tmp_path):
     assert all(path.is_file() for path in found.samples["1"])
 
 
-def test_an_empty_folder_is_refused_in_words(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     last = run_job(tmp_path / "empty", tmp_path)[-1]
     assert last["event"] == "failed"
@@ -88,5 +88,5 @@ def test_an_event_of_another_make_is_no_inspection():
 
 def test_facts_survive_json():
     facts = replace(BOOK_FACTS, class_images=(12_500, 12_500))
-    again = facts_from_dict(json.loads(json.dumps(facts_as_dict(facts))))
+    again = facts_from_dict(json.loads(json.dumps(facts_to_dict(facts))))
     assert again == facts

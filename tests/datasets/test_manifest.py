@@ -1,4 +1,4 @@
-"""manifest.csv keeps every name, is whole or not there, and its damage is told by line."""
+"""manifest.csv keeps every name, is complete or absent, and its damage is reported by line."""
 
 import os
 from dataclasses import replace
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.datasets.manifest import Row, make_rows, read_manifest, write_manifest
-from workbench.datasets.scan import Record
+from workbench.datasets.manifest import make_manifest_rows, read_manifest, write_manifest
+from workbench.datasets.records import ImageRecord, ScanRecord
 from workbench.errors import UserError
 
 HASH = "0123456789abcdef" * 2
-ROW = Row("cats/1.jpg", "cats", "train", 500, 375, 12_304, HASH)
+ROW = ImageRecord("cats/1.jpg", "cats", "train", 500, 375, 12_304, HASH)
 
 
 def refusal(path: Path) -> str:
@@ -22,11 +22,13 @@ def refusal(path: Path) -> str:
 
 def test_rows_are_the_images_with_a_split_sorted_by_path() -> None:
     records = [
-        Record(path, "x", None, 7, width=5, height=4, pixel_hash=HASH)
-        for path in ("b", "a", "c", "d")
+        ScanRecord(path, "x", None, 5, 4, 7, pixel_hash=HASH) for path in ("b", "a", "c", "d")
     ]
-    rows = make_rows(records, {"a": "test", "b": "train", "c": None})
-    assert rows == (Row("a", "x", "test", 5, 4, 7, HASH), Row("b", "x", "train", 5, 4, 7, HASH))
+    rows = make_manifest_rows(records, {"a": "test", "b": "train", "c": None})
+    assert rows == (
+        ImageRecord("a", "x", "test", 5, 4, 7, HASH),
+        ImageRecord("b", "x", "train", 5, 4, 7, HASH),
+    )
 
 
 def test_it_is_a_plain_csv_file(tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_it_is_a_plain_csv_file(tmp_path: Path) -> None:
     ]
 
 
-def test_words_that_many_rows_share_are_held_once(tmp_path: Path) -> None:
+def test_strings_that_many_rows_share_are_stored_once(tmp_path: Path) -> None:
     write_manifest(tmp_path / "manifest.csv", [ROW, replace(ROW, path="cats/2.jpg")])
     one, other = read_manifest(tmp_path / "manifest.csv")
     assert one.label is other.label
@@ -72,7 +74,7 @@ def test_an_empty_manifest_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "expected"),
     [
         (lambda text: "", "line 1: the columns are not path,label"),
         (lambda text: text.replace("width", "breadth"), "line 1: the columns are not"),
@@ -84,13 +86,13 @@ def test_an_empty_manifest_is_one(tmp_path: Path) -> None:
         (lambda text: text + '"', "is damaged at line"),
     ],
 )
-def test_damage_is_told_with_its_line(tmp_path: Path, damage, told: str) -> None:  # type: ignore[no-untyped-def]
+def test_damage_is_reported_with_its_line(tmp_path: Path, damage, expected: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "manifest.csv"
     write_manifest(path, [ROW])
     path.write_text(damage(path.read_text()))
-    assert told in refusal(path)
+    assert expected in refusal(path)
     assert "\x1b" not in refusal(path)
 
 
-def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refusal(tmp_path / "manifest.csv")

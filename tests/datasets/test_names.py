@@ -1,15 +1,15 @@
-"""What names of folders and labels mean: splits, labels, and an order that no name can break."""
+"""The meaning of folder names and labels: splits, labels, and a safe order."""
 
 import unicodedata
 
 import pytest
 
 from workbench.datasets.names import (
-    flat_label,
-    known_label,
-    look_alikes,
-    naturally,
-    plain_label,
+    label_from_name,
+    match_label,
+    natural_sorted,
+    normalize_label,
+    similar_labels,
     split_affix,
     split_name,
 )
@@ -65,40 +65,40 @@ def test_a_split_beside_another_word(name: str, parts: tuple[str, str] | None) -
 
 def test_labels_are_composed_and_trimmed() -> None:
     assert DECOMPOSED != COMPOSED
-    assert plain_label(f" {DECOMPOSED}\u00a0") == COMPOSED
-    assert plain_label("Cat  a") == "Cat  a"  # case and blanks inside are the person's
-    assert plain_label("  ") == "  "  # a folder of that name is a class all the same
-    assert plain_label("caf\udce9") == "caf\udce9"
-    assert flat_label(f"{DECOMPOSED}.7") == COMPOSED
-    assert flat_label(" .7") is None
+    assert normalize_label(f" {DECOMPOSED}\u00a0") == COMPOSED
+    assert normalize_label("Cat  a") == "Cat  a"  # case and blanks inside are the person's
+    assert normalize_label("  ") == "  "  # a folder of that name is a class all the same
+    assert normalize_label("caf\udce9") == "caf\udce9"
+    assert label_from_name(f"{DECOMPOSED}.7") == COMPOSED
+    assert label_from_name(" .7") is None
 
 
 def test_a_label_is_known_however_it_is_composed() -> None:
-    assert known_label(f"{DECOMPOSED} ", ["dog", COMPOSED]) == COMPOSED
-    assert known_label(COMPOSED, ["dog", DECOMPOSED]) == DECOMPOSED  # of an older run
-    assert known_label("Dog", ["dog", COMPOSED]) is None
+    assert match_label(f"{DECOMPOSED} ", ["dog", COMPOSED]) == COMPOSED
+    assert match_label(COMPOSED, ["dog", DECOMPOSED]) == DECOMPOSED  # of an older run
+    assert match_label("Dog", ["dog", COMPOSED]) is None
 
 
 def test_labels_that_look_alike_are_grouped() -> None:
     labels = ["Cat", "cat", "hot dog", "Hot_Dog", "hot-dog", "Straße", "STRASSE", "ｃａｔ", "dog"]
-    assert look_alikes(labels) == [
+    assert similar_labels(labels) == [
         ("Cat", "cat", "ｃａｔ"),
         ("hot dog", "Hot_Dog", "hot-dog"),
         ("Straße", "STRASSE"),
     ]
-    assert look_alikes(["1", "-1", "10", "1-0", "1.0", "c", "c++"]) == []
+    assert similar_labels(["1", "-1", "10", "1-0", "1.0", "c", "c++"]) == []
 
 
 @pytest.mark.parametrize("digits", ["①②", "²", "٣", "৪", "Ⅷ", "９"])
 def test_digits_of_other_scripts_are_text(digits: str) -> None:
-    assert naturally([f"{digits}b", "10", "2", f"{digits}a"]) == [
+    assert natural_sorted([f"{digits}b", "10", "2", f"{digits}a"]) == [
         "2", "10", f"{digits}a", f"{digits}b",
     ]  # fmt: skip
 
 
 def test_no_number_is_too_long() -> None:
     long = "9" * 5000
-    assert naturally([f"a{long}", "a10", f"a0{long}", "a2"]) == [
+    assert natural_sorted([f"a{long}", "a10", f"a0{long}", "a2"]) == [
         "a2",
         "a10",
         f"a0{long}",

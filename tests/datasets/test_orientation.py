@@ -5,19 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import photo
+from image_files import photo
 from PIL import Image
 
-from workbench.datasets.images import (
+from workbench.datasets.images.decoding import (
     decode,
-    decode_to_show,
+    decode_for_display,
     load_array,
     open_image,
 )
-from workbench.datasets.manifest import make_rows
+from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.pack import build_pack, open_pack
-from workbench.datasets.scan import pixel_hash, scan_file
-from workbench.datasets.source import Item
+from workbench.datasets.scan import pixel_hash, scan_image
+from workbench.datasets.sources.images import FileImages
+from workbench.datasets.sources.source import Item
 from workbench.experiment.sections import DataSpec
 
 # What a camera did to the picture that it stored: the way back is the tag's.
@@ -58,16 +59,16 @@ def test_every_reader_sees_the_picture_upright(tmp_path: Path, ending: str, tag:
 
     with open_image(path) as (_, header):
         assert (header.width, header.height, header.orientation) == (WIDTH, HEIGHT, tag)
-    record = scan_file(tmp_path, Item(path.name, "x"))
+    record = scan_image(FileImages(tmp_path), Item(path.name, "x"))
     assert (record.width, record.height) == (WIDTH, HEIGHT)
     assert ("exif-rotated" in record.notes) == (tag != 1)
-    for read in (decode, decode_to_show):
+    for read in (decode, decode_for_display):
         assert differs(np.asarray(read(path)), np.asarray(PICTURE)) <= most
     if ending != "jpg":
         assert record.pixel_hash == pixel_hash(PICTURE)
     expected = load_array(_encoded(PICTURE), DATA)
     assert differs(load_array(path, DATA), expected) <= most
-    rows = make_rows([record], {path.name: "train"})
+    rows = make_manifest_rows([record], {path.name: "train"})
     assert differs(open_pack(build_pack(tmp_path, rows, DATA, tmp_path))[0], expected) <= most
 
 

@@ -1,7 +1,7 @@
-"""The pack holds every image once, is whole or not there, and is never built twice."""
+"""The pack holds every image once, is complete or absent, and is never built twice."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import class_folders, photo, stop_at, write_photo
+from image_files import class_folders, photo, stop_at, write_photo
 
 from workbench.datasets import pack as pack_module
-from workbench.datasets.images import load_array
-from workbench.datasets.layout import recognise
-from workbench.datasets.manifest import Row, make_rows
+from workbench.datasets.images.decoding import load_array
+from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.pack import build_pack, open_pack, pack_path
+from workbench.datasets.records import ImageRecord
 from workbench.datasets.scan import pixel_hash, scan
+from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 
@@ -26,27 +27,20 @@ def spec(**values: Any) -> DataSpec:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "folder"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     return class_folders(tmp_path / "data", cats=6, dogs=5)
 
 
-def rows_of(root: Path, folder: Path) -> tuple[Row, ...]:
-    records = scan(recognise(root), folder)
-    return make_rows(records, {record.path: "train" for record in records})
+def rows_of(root: Path, folder: Path) -> tuple[ImageRecord, ...]:
+    records = scan(open_source(root), folder)
+    return make_manifest_rows(records, {record.path: "train" for record in records})
 
 
 def packs(folder: Path) -> Sequence[str]:
     return sorted(p.name for p in folder.iterdir() if "pack-" in p.name)
 
 
-def refusal(root: Path, rows: Sequence[Row], folder: Path, data: DataSpec) -> str:
+def refusal(root: Path, rows: Sequence[ImageRecord], folder: Path, data: DataSpec) -> str:
     with pytest.raises(UserError) as refused:
         build_pack(root, rows, data, folder)
     return refused.value.message
@@ -71,7 +65,7 @@ def test_a_pack_cannot_be_written_to(root: Path, folder: Path) -> None:
         pack[0] = 0
 
 
-def test_the_name_tells_pixels_order_and_way_apart(folder: Path, root: Path) -> None:
+def test_the_name_depends_on_pixels_order_and_decoding(folder: Path, root: Path) -> None:
     rows = rows_of(root, folder)
     names = [
         pack_path(folder, some, data).name
@@ -91,7 +85,7 @@ def test_the_name_tells_pixels_order_and_way_apart(folder: Path, root: Path) -> 
 
 
 def test_the_name_stays_the_same_over_time(folder: Path) -> None:
-    row = Row("a", "b", "train", 1, 1, 1, "0123456789abcdef" * 2)
+    row = ImageRecord("a", "b", "train", 1, 1, 1, "0123456789abcdef" * 2)
     assert pack_path(folder, [row], spec()).name == "pack-8787129a80bd2545.npy"
 
 
@@ -99,13 +93,13 @@ def test_a_pack_is_built_once(root: Path, folder: Path) -> None:
     rows = rows_of(root, folder)
     path = build_pack(root, rows, spec(), folder)
     before = path.stat()
-    told: list[tuple[str, int, int]] = []
-    assert build_pack(root / "gone", rows, spec(), folder, lambda *s: told.append(s)) == path
+    steps: list[tuple[str, int, int]] = []
+    assert build_pack(root / "gone", rows, spec(), folder, lambda *s: steps.append(s)) == path
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert told == []
+    assert steps == []
 
 
-def test_a_pack_of_the_wrong_length_is_built_anew(root: Path, folder: Path) -> None:
+def test_a_pack_of_the_wrong_length_is_built_again(root: Path, folder: Path) -> None:
     rows = rows_of(root, folder)
     path = build_pack(root, rows, spec(), folder)
     content = path.read_bytes()
@@ -119,27 +113,42 @@ def test_an_interrupted_pack_leaves_nothing_and_starts_again(root: Path, folder:
     with pytest.raises(KeyboardInterrupt):
         build_pack(root, rows, spec(), folder, stop_at("pack", 5))
     assert packs(folder) == []
-    told: list[tuple[str, int, int]] = []
-    path = build_pack(root, rows, spec(), folder, lambda *step: told.append(step))
+    steps: list[tuple[str, int, int]] = []
+    path = build_pack(root, rows, spec(), folder, lambda *step: steps.append(step))
     assert packs(folder) == [path.name]
-    assert told == [("pack", done, 11) for done in range(1, 12)]
+    assert steps == [("pack", done, 11) for done in range(1, 12)]
 
 
-def test_a_changed_image_is_named(root: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (lambda path: write_photo(path, 77), "its content is different"),
+        (Path.unlink, "there is no such file"),
+        (lambda path: path.write_text("text"), "its content is no image of a known format"),
+    ],
+)
+def test_a_changed_image_is_reported(
+    root: Path, folder: Path, content: Callable[[Path], object], reason: str
+) -> None:
     rows = rows_of(root, folder)
-    write_photo(root / "dogs" / "3.png", 77)
-    assert "dogs/3.png changed since it was scanned" in refusal(root, rows, folder, spec())
+    content(root / "dogs" / "3.png")
+    expected = f"dogs/3.png changed since it was scanned: {reason}"
+    assert expected in refusal(root, rows, folder, spec())
     assert packs(folder) == []
 
 
-def test_a_changed_image_of_the_same_length_is_named(root: Path, folder: Path) -> None:
+@pytest.mark.parametrize("scanned", ["not", "before the change", "after the change"])
+def test_a_changed_image_of_the_same_length_is_reported(
+    root: Path, folder: Path, scanned: str
+) -> None:
     path = root / "dogs" / "3.bmp"
     photo(1).save(path)
-    rows = rows_of(root, folder)
+    rows, before = rows_of(root, folder), scan(open_source(root), folder)
     photo(2).save(path)
-    assert "dogs/3.bmp changed since it was scanned: its content" in refusal(
-        root, rows, folder, spec()
-    )
+    after = scan(open_source(root), folder)
+    records = {"not": [], "before the change": before, "after the change": after}[scanned]
+    with pytest.raises(UserError, match=r"dogs/3\.bmp changed since it was scanned: its content"):
+        build_pack(root, rows, spec(), folder, scanned=records)
 
 
 def counted_hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -154,8 +163,8 @@ def counted_hashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_pixels_are_compared_only_where_a_file_is_not_as_just_scanned(
     root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = scan(recognise(root), folder)
-    rows = make_rows(records, {record.path: "train" for record in records})
+    records = scan(open_source(root), folder)
+    rows = make_manifest_rows(records, {record.path: "train" for record in records})
     compared = counted_hashes(monkeypatch)
     path = build_pack(root, rows, spec(), folder, scanned=records)
     content = path.read_bytes()
@@ -169,43 +178,6 @@ def test_pixels_are_compared_only_where_a_file_is_not_as_just_scanned(
     build_pack(root, rows, spec(), folder)
     assert len(compared) == 11
     assert path.read_bytes() == content
-
-
-def test_an_image_that_changed_after_the_scan_is_named(root: Path, folder: Path) -> None:
-    path = root / "dogs" / "3.bmp"
-    photo(1).save(path)
-    records = scan(recognise(root), folder)
-    rows = make_rows(records, {record.path: "train" for record in records})
-    photo(2).save(path)
-    with pytest.raises(UserError, match=r"dogs/3\.bmp changed since it was scanned: its content"):
-        build_pack(root, rows, spec(), folder, scanned=records)
-
-
-def test_an_image_that_was_scanned_anew_is_still_not_that_of_an_older_row(
-    root: Path, folder: Path
-) -> None:
-    path = root / "dogs" / "3.bmp"
-    photo(1).save(path)
-    rows = rows_of(root, folder)
-    photo(2).save(path)
-    with pytest.raises(UserError, match=r"dogs/3\.bmp changed since it was scanned: its content"):
-        build_pack(root, rows, spec(), folder, scanned=scan(recognise(root), folder))
-
-
-def test_a_missing_image_is_named(root: Path, folder: Path) -> None:
-    rows = rows_of(root, folder)
-    (root / "cats" / "2.png").unlink()
-    assert "cats/2.png changed since it was scanned: there is no such file" in refusal(
-        root, rows, folder, spec()
-    )
-
-
-def test_an_image_that_broke_is_named(root: Path, folder: Path) -> None:
-    rows = rows_of(root, folder)
-    (root / "cats" / "2.png").write_text("text")
-    assert "cats/2.png changed since it was scanned: its content is no image" in refusal(
-        root, rows, folder, spec()
-    )
 
 
 def test_fast_decoding_packs_reduced_jpegs(tmp_path: Path, folder: Path) -> None:
@@ -229,13 +201,15 @@ def test_arrays_are_packed_too(tmp_path: Path, folder: Path) -> None:
     pack = open_pack(build_pack(path, rows, spec(channels=1), folder))
     assert (pack[..., 0] == images[[2, 0, 1]]).all()
     np.savez(path, x_train=images[:2] + 1, y_train=[0, 1], x_test=images[2:], y_test=[1])
-    assert "its image train/00000 is another" in refusal(path, rows, folder, spec())
-    assert "it has no image train/00009" in refusal(
+    assert f"train/00000 of {path} changed since it was scanned: its content is" in refusal(
+        path, rows, folder, spec()
+    )
+    assert "changed since it was scanned: it is not in the npz file" in refusal(
         path, [replace(rows[1], path="train/00009")], folder, spec()
     )
 
 
-def test_too_small_a_disk_is_told_before_anything_is_written(
+def test_too_small_a_disk_is_reported_before_anything_is_written(
     root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = 11 * 10 * 12 * 3 + 128
@@ -255,7 +229,7 @@ def test_too_small_a_disk_is_told_before_anything_is_written(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_disk_that_becomes_full_is_told_and_nothing_is_kept(root: Path, folder: Path) -> None:
+def test_a_disk_that_becomes_full_is_reported_and_nothing_is_kept(root: Path, folder: Path) -> None:
     rows = rows_of(root, folder)
     path = pack_path(folder, rows, spec())
     temporary = folder / f".{path.stem}.{os.getpid()}.tmp.npy"
@@ -272,12 +246,12 @@ def test_a_reduced_jpeg_that_is_another_is_named(tmp_path: Path, folder: Path) -
     for file in files:
         file.write_bytes(file.read_bytes().ljust(size, b"\0"))
         os.utime(file, ns=(10**18, 10**18))
-    records = scan(recognise(root), folder)
-    rows = make_rows(records, {record.path: "train" for record in records})
+    records = scan(open_source(root), folder)
+    rows = make_manifest_rows(records, {record.path: "train" for record in records})
     aside = tmp_path / "aside"
     files[0].rename(aside)
     files[1].rename(files[0])
     aside.rename(files[1])
     data = spec(image_size=(8, 8), decode="fast")
-    with pytest.raises(UserError, match="changed since it was scanned: its content is another"):
+    with pytest.raises(UserError, match="changed since it was scanned: its content is different"):
         build_pack(root, rows, data, folder, scanned=records)

@@ -1,4 +1,4 @@
-"""From a folder to a pack in one call, on made data and on real data."""
+"""From a folder to a pack in one call, on made-up and real data."""
 
 import errno
 import os
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import class_folders, photo, stop_at, write_photo
+from image_files import class_folders, photo, stop_at, write_photo
 
 from workbench.datasets import prepare as prepare_module
 from workbench.datasets.manifest import read_manifest
 from workbench.datasets.pack import open_pack
-from workbench.datasets.prepare import prepare, prepare_again, survey
+from workbench.datasets.prepare import prepare, prepare_from_manifest, survey
 from workbench.datasets.store import list_datasets
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
@@ -48,8 +48,8 @@ def everything_below(root: Path) -> dict[str, tuple[int, int, bytes]]:
 def test_a_folder_becomes_a_pack(tmp_path: Path, workspace: Workspace) -> None:
     root = class_folders(tmp_path / "pets", **{"class 10": 10, "class 2": 10})
     before = everything_below(root)
-    told: list[tuple[str, int, int]] = []
-    done = prepare(spec(root), workspace, lambda *step: told.append(step))
+    steps: list[tuple[str, int, int]] = []
+    done = prepare(spec(root), workspace, lambda *step: steps.append(step))
     assert (done.name, done.folder) == ("pets", workspace.data / "pets")
     assert (done.source_root, done.labels) == (root, ("class 2", "class 10"))
     assert read_manifest(done.folder / "manifest.csv") == list(done.rows)
@@ -59,7 +59,7 @@ def test_a_folder_becomes_a_pack(tmp_path: Path, workspace: Workspace) -> None:
     assert [len(part) for part in parts] == [14, 4, 2]
     assert all(done.rows[i].split == "test" for i in parts[2])
     assert parts[0].dtype == np.int64
-    assert [phase for phase, done, total in told if done == total] == ["scan", "pack"]
+    assert [phase for phase, done, total in steps if done == total] == ["scan", "pack"]
     assert everything_below(root) == before
 
 
@@ -67,9 +67,9 @@ def test_a_second_call_does_nothing_again(tmp_path: Path, workspace: Workspace) 
     root = class_folders(tmp_path / "pets", cats=4, dogs=4)
     first = prepare(spec(root), workspace)
     stamp = first.pack.stat().st_mtime_ns
-    told: list[str] = []
-    assert prepare(spec(root), workspace, lambda phase, *_: told.append(phase)) == first
-    assert set(told) == {"look for changes", "scan"}
+    steps: list[str] = []
+    assert prepare(spec(root), workspace, lambda phase, *_: steps.append(phase)) == first
+    assert set(steps) == {"look for changes", "scan"}
     assert first.pack.stat().st_mtime_ns == stamp
 
 
@@ -154,17 +154,17 @@ def test_a_run_keeps_its_manifest_whatever_happens_to_the_data(
     rows = read_manifest(first.folder / "manifest.csv")
     write_photo(root / "cats" / "new.png", 99)
     prepare(spec(root), workspace)
-    again = prepare_again(spec(root), rows, workspace)
+    again = prepare_from_manifest(spec(root), rows, workspace)
     assert (again.rows, again.pack, again.labels) == (first.rows, first.pack, first.labels)
     first.pack.unlink()
-    rebuilt = prepare_again(spec(root), rows, workspace)
+    rebuilt = prepare_from_manifest(spec(root), rows, workspace)
     assert open_pack(rebuilt.pack).shape[0] == 12
     shutil.rmtree(root)
-    offline = prepare_again(spec(root), rows, workspace)
+    offline = prepare_from_manifest(spec(root), rows, workspace)
     assert (offline.pack, offline.source_root) == (first.pack, root)
 
 
-def test_a_run_whose_image_is_gone_says_so(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_missing_image_of_a_run_is_reported(tmp_path: Path, workspace: Workspace) -> None:
     root = class_folders(tmp_path / "pets", cats=6, dogs=6)
     first = prepare(spec(root), workspace)
     first.pack.unlink()
@@ -172,21 +172,21 @@ def test_a_run_whose_image_is_gone_says_so(tmp_path: Path, workspace: Workspace)
     with pytest.raises(
         UserError, match=r"cats/3\.png changed since it was scanned: there is no such"
     ):
-        prepare_again(spec(root), first.rows, workspace)
+        prepare_from_manifest(spec(root), first.rows, workspace)
 
 
-def test_names_in_any_bytes_go_all_the_way(tmp_path: Path, workspace: Workspace) -> None:
+def test_names_in_any_bytes_are_read_back(tmp_path: Path, workspace: Workspace) -> None:
     odd = os.fsdecode(b"caf\xe9\n\x1b[31m")
     for number in range(4):
         write_photo(tmp_path / "pets" / odd / f"{odd}{number}.png", number)
         write_photo(tmp_path / "pets" / "dogs" / f"{number}.png", 10 + number)
     done = prepare(spec(tmp_path / "pets"), workspace)
     assert done.labels == (odd, "dogs")
-    assert prepare_again(spec(tmp_path / "pets"), done.rows, workspace).rows == done.rows
+    assert prepare_from_manifest(spec(tmp_path / "pets"), done.rows, workspace).rows == done.rows
     assert read_manifest(done.folder / "manifest.csv") == list(done.rows)
 
 
-def test_a_full_disk_is_told(
+def test_a_full_disk_is_reported(
     tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = class_folders(tmp_path / "pets", cats=4, dogs=4)
@@ -201,7 +201,7 @@ def test_a_full_disk_is_told(
     assert "--workspace DIR" in refused.value.hint
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path, workspace: Workspace) -> None:
     root = class_folders(tmp_path / "pets", cats=4, dogs=4)
     folder = prepare(spec(root), workspace).folder
     folder.chmod(0o500)
@@ -212,7 +212,7 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path, workspace: Wor
     folder.chmod(0o700)
 
 
-def test_survey_tells_what_presets_need(tmp_path: Path) -> None:
+def test_survey_returns_the_facts_for_presets(tmp_path: Path) -> None:
     root = class_folders(tmp_path / "pets", cats=3, dogs=5)
     assert survey(root) == DataFacts(
         image_size=(20, 24),
@@ -322,7 +322,7 @@ def test_copies_across_a_persons_split_are_counted(tmp_path: Path, workspace: Wo
         (data / "test" / label / "exact.jpg").write_bytes(exact)
     prepared = prepare(spec(data), workspace)
     assert prepared.leaks() == {"leaked": 2, "near_leaked": 2}  # of 6 test images
-    again = prepare_again(spec(data), prepared.rows, workspace)
+    again = prepare_from_manifest(spec(data), prepared.rows, workspace)
     assert again.leaks() == prepared.leaks()
 
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.datasets.duplicates import MOST_TOGETHER, NearPairs, joined_groups
-from workbench.datasets.scan import Record
+from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups
+from workbench.datasets.records import ScanRecord
 from workbench.datasets.split import assign
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.sections import SplitSpec
 
 
-def images(split: str | None = None, prefix: str = "", **counts: int) -> list[Record]:
+def images(split: str | None = None, prefix: str = "", **counts: int) -> list[ScanRecord]:
     return [
-        Record(f"{prefix}{label}/{n}", label, split, pixel_hash=f"{prefix}{label}{n}")
+        ScanRecord(f"{prefix}{label}/{n}", label, split, pixel_hash=f"{prefix}{label}{n}")
         for label, count in counts.items()
         for n in range(count)
     ]
@@ -29,7 +29,7 @@ def spec(**values: Any) -> SplitSpec:
     return SplitSpec(**values)
 
 
-def tally(records: list[Record], chosen: SplitSpec) -> dict[str, dict[str | None, int]]:
+def tally(records: list[ScanRecord], chosen: SplitSpec) -> dict[str, dict[str | None, int]]:
     splits = assign(records, chosen).splits
     labels = {record.path: record.label for record in records}
     counted: dict[str, Counter[str | None]] = {}
@@ -38,7 +38,7 @@ def tally(records: list[Record], chosen: SplitSpec) -> dict[str, dict[str | None
     return {label: dict(counts) for label, counts in counted.items()}
 
 
-def refusal(records: list[Record], chosen: SplitSpec) -> UserError:
+def refusal(records: list[ScanRecord], chosen: SplitSpec) -> UserError:
     with pytest.raises(UserError) as refused:
         assign(records, chosen)
     return refused.value
@@ -96,12 +96,12 @@ def test_the_seed_decides_and_nothing_else() -> None:
     first = assign(records, spec(seed=1)).splits
     assert assign(records[::-1], spec(seed=1)).splits == first
     assert assign(records, spec(seed=2)).splits != first
-    renamed = [Record(f"new/{r.path}", r.label, None, pixel_hash=r.pixel_hash) for r in records]
+    renamed = [ScanRecord(f"new/{r.path}", r.label, None, pixel_hash=r.pixel_hash) for r in records]
     assert assign(renamed, spec(seed=1)).splits == {f"new/{p}": s for p, s in first.items()}
 
 
-def same(label: str, pixels: str, count: int, prefix: str = "s") -> list[Record]:
-    return [Record(f"{prefix}{label}{n}", label, None, pixel_hash=pixels) for n in range(count)]
+def same(label: str, pixels: str, count: int, prefix: str = "s") -> list[ScanRecord]:
+    return [ScanRecord(f"{prefix}{label}{n}", label, None, pixel_hash=pixels) for n in range(count)]
 
 
 @pytest.mark.parametrize("chosen", [spec(), spec(train=60, validation=15, test=15)])
@@ -155,12 +155,12 @@ def test_images_with_contradictory_labels_are_trained_on_not_measured_with() -> 
 
 
 def test_bad_files_get_no_split() -> None:
-    records = [*images(a=5), Record("a/bad", "a", None, problem="the file is empty")]
+    records = [*images(a=5), ScanRecord("a/bad", "a", None, problem="the file is empty")]
     assert "a/bad" not in assign(records, SplitSpec()).splits
 
 
 def test_a_class_without_usable_images_is_refused() -> None:
-    records = [*images(a=5), Record("b/bad", "b", None, problem="the file is empty")]
+    records = [*images(a=5), ScanRecord("b/bad", "b", None, problem="the file is empty")]
     assert refusal(records, SplitSpec()).message == "1 class has no usable image: b."
 
 
@@ -194,8 +194,8 @@ def test_a_missing_validation_part_may_be_counted() -> None:
     assert "asks for 10 for validation and 1 to train on a class" in refused.message
 
 
-def test_training_images_that_cannot_be_kept_apart_are_told() -> None:
-    twins = [Record(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
+def test_training_images_that_cannot_be_kept_apart_are_reported() -> None:
+    twins = [ScanRecord(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
     records = images("train", a=2) + twins + images("test", "t", a=3)
     done = assign(records, spec(train=1000, validation=4, test=0))
     assert Counter(done.splits.values()) == {"train": 2, "validation": 4, "test": 3, None: 1}
@@ -207,7 +207,7 @@ def test_training_images_that_cannot_be_kept_apart_are_told() -> None:
 
 
 def test_validation_never_takes_all_that_there_is_to_train_on() -> None:
-    twins = [Record(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
+    twins = [ScanRecord(f"a/twin{n}", "a", "train", pixel_hash="twin") for n in range(5)]
     refused = refusal(twins + images("test", "t", a=3), spec(train=9, validation=4, test=0))
     assert "4 for validation and 1 to train on" in refused.message
     assert "same pixels" in refused.message
@@ -228,7 +228,7 @@ def test_without_a_test_part_there_is_none() -> None:
 def test_a_label_without_usable_training_images_is_refused() -> None:
     records = [
         *images("train", a=3),
-        Record("b/bad", "b", "train", problem="the file is empty"),
+        ScanRecord("b/bad", "b", "train", problem="the file is empty"),
         *images("test", "t", a=1, b=1),
     ]
     assert refusal(records, SplitSpec()).message == (
@@ -280,23 +280,23 @@ def test_what_is_expected_before_a_run_is_what_it_gets(
 # Near copies stay on one side
 
 
-def near(*pairs: tuple[Record, Record], complete: bool = True) -> NearPairs:
+def near(*pairs: tuple[ScanRecord, ScanRecord], complete: bool = True) -> NearPairs:
     return NearPairs(tuple(pairs), complete)
 
 
-def chained(records: list[Record]) -> NearPairs:
-    """Each looks like the next, as the frames of a film do."""
+def chained(records: list[ScanRecord]) -> NearPairs:
+    """Return pairs in which each image resembles the next, like the frames of a film."""
     return near(*itertools.pairwise(records))
 
 
-def sides(splits: dict[str, str | None], records: list[Record]) -> set[str | None]:
+def sides(splits: dict[str, str | None], records: list[ScanRecord]) -> set[str | None]:
     return {splits[record.path] for record in records}
 
 
 @pytest.mark.parametrize("labels", ["aaa", "aba"])
 def test_near_copies_are_on_one_side_whatever_their_labels(labels: str) -> None:
     copies = [
-        [Record(f"{label}/{n}.{k}", label, None, pixel_hash=f"{n}.{k}")
+        [ScanRecord(f"{label}/{n}.{k}", label, None, pixel_hash=f"{n}.{k}")
          for k, label in enumerate(labels)]
         for n in range(20)
     ]  # fmt: skip
@@ -311,12 +311,12 @@ def test_near_copies_are_on_one_side_whatever_their_labels(labels: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("count", "apart"), [(MOST_TOGETHER, 0), (MOST_TOGETHER + 1, 1)])
+@pytest.mark.parametrize(("count", "apart"), [(MAX_GROUP, 0), (MAX_GROUP + 1, 1)])
 def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int) -> None:
     film = images(a=count)
     others = images(prefix="o", a=40, b=40)
     groups = joined_groups(film + others, chained(film))
-    assert max(map(len, groups)) == MOST_TOGETHER
+    assert max(map(len, groups)) == MAX_GROUP
     assert sum(len(group) > 1 for group in groups) == 1
     chosen = spec(train=0.5, validation=0.0, test=0.5)
     done = assign(film + others, chosen, chained(film))
@@ -327,18 +327,18 @@ def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int
 
 
 def test_the_nearest_pairs_are_joined_first() -> None:
-    film = images(a=MOST_TOGETHER + 2)
+    film = images(a=MAX_GROUP + 2)
     twins = near((film[-1], film[-2]), *itertools.pairwise(film))
     groups = {record.path: id(group) for group in joined_groups(film, twins) for record in group}
     assert groups[film[-1].path] == groups[film[-2].path] != groups[film[0].path]
 
 
 def test_exact_copies_are_together_beyond_the_bound() -> None:
-    records = same("a", "dup", MOST_TOGETHER + 1) + images(a=60)
+    records = same("a", "dup", MAX_GROUP + 1) + images(a=60)
     (large,) = [g for g in joined_groups(records, near()) if len(g) > 1]
-    assert len(large) == MOST_TOGETHER + 1
+    assert len(large) == MAX_GROUP + 1
     (large,) = [g for g in joined_groups(records, near((records[0], records[-1]))) if len(g) > 1]
-    assert len(large) == MOST_TOGETHER + 1  # it takes in nothing more
+    assert len(large) == MAX_GROUP + 1  # it takes in nothing more
 
 
 def test_copies_of_copies_are_joined_by_their_pixels() -> None:
@@ -371,7 +371,7 @@ def test_with_counts_near_copies_are_left_unused_rather_than_torn_apart() -> Non
     }
 
 
-def test_a_comparison_that_was_not_complete_is_told() -> None:
+def test_a_comparison_that_was_not_complete_is_reported() -> None:
     done = assign(images(a=20), SplitSpec(), near(complete=False))
     assert "too many similar images to compare all" in done.notes[0]
 
@@ -386,7 +386,8 @@ def test_no_group_within_the_bound_is_ever_on_two_sides(
     labels: list[str], links: list[tuple[int, int]], seed: int
 ) -> None:
     records = [
-        Record(f"{n}", label, None, pixel_hash=f"{n}") for n, label in enumerate([*"abc", *labels])
+        ScanRecord(f"{n}", label, None, pixel_hash=f"{n}")
+        for n, label in enumerate([*"abc", *labels])
     ]
     pairs = near(
         *((records[a], records[b]) for a, b in links if a != b and max(a, b) < len(labels))

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import class_folders
+from image_files import class_folders
 
-from workbench.datasets.layout import recognise
-from workbench.datasets.source import Item, Source
+from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.store import (
     building,
     clean,
@@ -117,9 +117,9 @@ def test_a_damaged_source_json_gives_a_new_folder(
     assert dataset_folder(workspace, pets).name == "pets-2"
 
 
-def test_a_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_workspace_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="No data folder can be made"):
+    with pytest.raises(UserError, match="No data folder can be created"):
         dataset_folder(Workspace(tmp_path / "file"), source(tmp_path / "pets"))
 
 
@@ -168,7 +168,7 @@ def test_clean_removes_features_where_no_pack_is_kept(workspace: Workspace, tmp_
     assert sorted(clean(own, "birds").removed) == ["features-1.npy", "features-2.npy", "pack-1.npy"]
 
 
-def test_clean_removes_packs_and_leftovers_alone(workspace: Workspace, tmp_path: Path) -> None:
+def test_clean_removes_only_packs_and_leftovers(workspace: Workspace, tmp_path: Path) -> None:
     folder = filled(workspace, tmp_path)
     done = clean(workspace, "pets", keep={"pack-2.npy"})
     assert done.freed == 200
@@ -187,7 +187,7 @@ def test_clean_removes_the_scan_when_asked(workspace: Workspace, tmp_path: Path)
 
 def test_a_person_s_images_are_never_touched(workspace: Workspace) -> None:
     root = class_folders(workspace.data / "pets" / "source", cats=2, dogs=2)
-    dataset_folder(workspace, recognise(root))
+    dataset_folder(workspace, open_source(root))
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     clean(workspace, "pets", scan=True)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
@@ -229,15 +229,15 @@ def held(workspace: Workspace, tmp_path: Path):  # type: ignore[no-untyped-def]
 
 def test_building_waits_for_another_process(held, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     folder, process = held
-    told: list[str] = []
+    steps: list[str] = []
 
     def progress(phase: str, done: int, total: int) -> None:
-        told.append(phase)
+        steps.append(phase)
         process.kill()  # the kernel lets go of the lock
         process.wait()
 
     with building(folder, progress):
-        assert told == ["wait for another process"]
+        assert steps == ["wait for another process"]
 
 
 def test_waiting_can_be_interrupted(held) -> None:  # type: ignore[no-untyped-def]

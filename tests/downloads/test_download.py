@@ -1,18 +1,17 @@
-"""Downloads: whole, continued, checked, and refused in plain words."""
+"""Downloads: complete, resumed, verified, and refused with clear messages."""
 
 import hashlib
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import GUARD, wait_until
-from web_server import WebServer, web_server
+from waiting import GUARD, wait_until
+from web_server import WebServer
 
 from workbench.downloads import download as module
+from workbench.downloads.disk import locked
 from workbench.downloads.download import download
-from workbench.downloads.folders import locked
 from workbench.errors import UserError
 
 CONTENT = bytes(range(256)) * 40
@@ -22,11 +21,9 @@ MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    monkeypatch.setenv("no_proxy", "*")
-    with web_server() as server:
-        server.files["file.bin"] = CONTENT
-        yield server
+def web(web: WebServer) -> WebServer:
+    web.files["file.bin"] = CONTENT
+    return web
 
 
 def fetch(web: WebServer, target: Path, **options: Any) -> Path:
@@ -75,14 +72,14 @@ def test_a_whole_file_arrives_and_only_it(
 def test_progress_counts_bytes_of_the_download_and_of_the_check(
     web: WebServer, target: Path
 ) -> None:
-    told: list[tuple[str, int, int]] = []
-    fetch(web, target, progress=lambda *step: told.append(step))
-    assert told[0] == ("download file.bin", 0, SIZE)
-    assert ("download file.bin", SIZE, SIZE) in told
-    assert told[-1] == ("check file.bin", SIZE, SIZE)
+    steps: list[tuple[str, int, int]] = []
+    fetch(web, target, progress=lambda *step: steps.append(step))
+    assert steps[0] == ("download file.bin", 0, SIZE)
+    assert ("download file.bin", SIZE, SIZE) in steps
+    assert steps[-1] == ("check file.bin", SIZE, SIZE)
 
 
-def test_a_server_that_tells_no_length_is_read_to_the_end(web: WebServer, target: Path) -> None:
+def test_a_server_that_sends_no_length_is_read_to_the_end(web: WebServer, target: Path) -> None:
     web.faults = ["no length"]
     fetch(web, target, size=None)
     assert target.read_bytes() == CONTENT
@@ -105,19 +102,19 @@ def test_a_file_that_is_there_and_right_needs_no_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "said"),
+    ("there", "expected"),
     [
         (CONTENT[:-1], f"{SIZE:,} bytes are expected, {SIZE - 1:,} were received"),
         (CONTENT[:-1] + b"!", f"sha256 {SHA[7:]} is expected"),
     ],
 )
 def test_a_wrong_file_that_is_there_is_never_touched(
-    web: WebServer, tmp_path: Path, there: bytes, said: str
+    web: WebServer, tmp_path: Path, there: bytes, expected: str
 ) -> None:
     target = tmp_path / "file.bin"
     target.write_bytes(there)
     message = refusal(web, target)
-    assert said in message
+    assert expected in message
     assert "Move it elsewhere" in message
     assert target.read_bytes() == there
     assert web.ranges == []
@@ -132,7 +129,7 @@ def test_a_dropped_connection_is_continued_where_it_broke(web: WebServer, target
     assert web.ranges == [None, "bytes=4000-", "bytes=5000-"]
 
 
-def test_without_size_and_hash_a_file_that_changed_meanwhile_starts_anew(
+def test_without_size_and_hash_a_file_that_changed_meanwhile_restarts(
     web: WebServer, target: Path
 ) -> None:
     web.files["file.bin"] = b"x" * SIZE
@@ -183,7 +180,7 @@ def test_a_part_that_is_complete_is_only_checked(
 
 
 @pytest.mark.parametrize("size", [SIZE, None])
-def test_a_part_longer_than_the_file_starts_anew(
+def test_a_part_longer_than_the_file_restarts(
     web: WebServer, target: Path, size: int | None
 ) -> None:
     leave_part(target, CONTENT + b"and more")
@@ -197,9 +194,7 @@ def test_a_server_that_ignores_ranges_sends_all_of_it_again(web: WebServer, targ
     assert web.ranges == ["bytes=4000-"]
 
 
-def test_a_server_that_sends_another_part_than_asked_for_is_asked_anew(
-    web: WebServer, target: Path
-) -> None:
+def test_a_server_that_sends_a_wrong_part_is_requested_again(web: WebServer, target: Path) -> None:
     leave_part(target, CONTENT[:4000])
     web.faults = [("status", 206, {"Content-Range": f"bytes 10-{SIZE - 1}/{SIZE}"})]
     assert fetch(web, target).read_bytes() == CONTENT
@@ -217,9 +212,9 @@ def test_it_gives_up_when_nothing_new_comes_any_more(web: WebServer, target: Pat
     web.faults = [("drop", 10), *[("drop", 0)] * 9]
     message = refusal(web, target, attempts=3)
     assert "the connection was closed early" in message
-    assert "10 B of it are here; the next try continues there." in message
+    assert "10 B were received; the next try resumes there." in message
     assert part_of(target).read_bytes() == CONTENT[:10]
-    # The first connection brought something; it and two more that brought nothing are three.
+    # Three connections: the first one received bytes, two more received none.
     assert len(web.ranges) == 3
 
 
@@ -233,7 +228,7 @@ def test_connections_that_bring_something_may_be_many(web: WebServer, target: Pa
 
 
 @pytest.mark.parametrize("digest", ["sha256:" + "0" * 64, "md5:" + "0" * 32])
-def test_a_wrong_hash_is_told_and_the_part_is_removed(
+def test_a_wrong_hash_is_reported_and_the_part_is_removed(
     web: WebServer, target: Path, digest: str
 ) -> None:
     message = refusal(web, target, digest=digest)
@@ -253,7 +248,7 @@ def test_a_wrong_size_is_refused_before_a_byte_is_fetched(
     assert content_of(target.parent) == []
 
 
-def test_an_offer_of_the_wrong_size_leaves_the_part_alone(web: WebServer, target: Path) -> None:
+def test_an_offer_of_the_wrong_size_keeps_the_part(web: WebServer, target: Path) -> None:
     """As when a login page answers in place of the server."""
     leave_part(target, CONTENT[:4000])
     web.files["file.bin"] = b"<html>log in</html>"
@@ -275,7 +270,7 @@ def test_more_than_the_size_without_a_length_is_refused(
 # --- out of reach -----------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_told_with_the_way_around(
+def test_a_missing_file_is_reported_with_instructions(
     web: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("USER", "ada")
@@ -289,7 +284,7 @@ def test_a_missing_file_is_told_with_the_way_around(
     assert content_of(target.parent) == []
 
 
-def test_a_refused_connection_is_told_at_once(target: Path) -> None:
+def test_a_refused_connection_is_reported_at_once(target: Path) -> None:
     with socket.socket() as unused:  # bound, never listening: nobody else can take the port
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/file.bin"
@@ -297,7 +292,7 @@ def test_a_refused_connection_is_told_at_once(target: Path) -> None:
             download(url, target, size=SIZE, backoff=3600)
 
 
-def test_a_machine_without_internet_is_told_at_once(
+def test_a_machine_without_internet_is_reported_at_once(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*arguments: object, **options: object) -> None:
@@ -307,11 +302,11 @@ def test_a_machine_without_internet_is_told_at_once(
     monkeypatch.setenv("no_proxy", "*")
     with pytest.raises(UserError) as caught:
         download("https://example.org/file.bin", target, size=SIZE, backoff=3600)
-    assert "the name example.org is not known here" in caught.value.message
+    assert "the name example.org cannot be resolved" in caught.value.message
     assert "scp file.bin" in caught.value.hint
 
 
-def test_a_server_that_falls_silent_is_told(web: WebServer, target: Path) -> None:
+def test_a_server_that_falls_silent_is_reported(web: WebServer, target: Path) -> None:
     web.faults = ["stall"] * 2
     message = refusal(web, target, timeout=0.2, attempts=2)
     assert "127.0.0.1 sent nothing for 0.2 s." in message
@@ -324,7 +319,7 @@ def test_a_redirect_to_anything_but_the_web_is_refused(
 ) -> None:
     web.faults = [("status", 302, {"Location": place})]
     message = refusal(web, target)
-    assert f"it points on to {place}; only http and https are followed" in message
+    assert f"it redirects to {place}; only http and https are followed" in message
     assert content_of(target.parent) == []
 
 
@@ -338,7 +333,7 @@ def test_only_web_addresses_are_taken(target: Path, url: str) -> None:
 # --- the disk ---------------------------------------------------------------------------------
 
 
-def test_a_full_disk_is_told(web: WebServer, target: Path) -> None:
+def test_a_full_disk_is_reported(web: WebServer, target: Path) -> None:
     target.parent.mkdir()
     part_of(target).symlink_to("/dev/full")
     message = refusal(web, target)
@@ -362,7 +357,7 @@ def test_a_file_larger_than_the_free_disk_is_not_begun(
         assert content_of(target.parent) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(web: WebServer, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(web: WebServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     message = refusal(web, tmp_path / "file" / "file.bin")
     assert "cannot be written" in message
@@ -376,7 +371,7 @@ def test_two_commands_do_not_write_the_same_file(web: WebServer, target: Path) -
     assert web.ranges == []
 
 
-def test_a_closed_terminal_is_not_taken_for_a_fault_of_disk_or_network(
+def test_a_closed_terminal_is_not_mistaken_for_a_fault_of_disk_or_network(
     web: WebServer, target: Path
 ) -> None:
     def show(phase: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves of a matrix that is too large to be shown."""
+"""Evaluation with so many labels that the confusion matrix is too large for the results."""
 
 import json
 from pathlib import Path
@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.evaluation.evaluate import Evaluation, evaluate
+from workbench.evaluation.evaluate import EvaluationResult, evaluate
 from workbench.runs.folder import RunFolder
 from workbench.runs.results import read_results
-from workbench.worker.train import write_results
+from workbench.worker.evaluation import write_results
 
 
 class NextLabel:
-    """Calls each image the label after the one that is written in its only pixel, from 1 on."""
+    """Predicts the label after the one in the image's only pixel, from 1 on."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
     def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
         labels = np.asarray(batch)[:, 0, 0, 0].astype(int)
-        called = np.where(labels > 0, (labels + 1) % self.classes, 0)
-        return np.eye(self.classes, dtype=np.float32)[called]
+        predicted = np.where(labels > 0, (labels + 1) % self.classes, 0)
+        return np.eye(self.classes, dtype=np.float32)[predicted]
 
 
-def evaluated(classes: int) -> tuple[Evaluation, np.ndarray, list[str]]:
+def evaluated(classes: int) -> tuple[EvaluationResult, np.ndarray, list[str]]:
     labels = np.array([0, 0, 1, 1, classes - 1])
     images = labels.astype(np.uint8).reshape(-1, 1, 1, 1)
     paths = [f"{number}.png" for number in range(5)]
@@ -39,9 +39,9 @@ def test_the_worst_pairs_are_kept_and_the_matrix_is_a_file(tmp_path: Path, class
     evaluation, labels, paths = evaluated(classes)
     folder = RunFolder(tmp_path)
     write_results(folder, "test", evaluation, paths, labels)
-    told = json.loads(folder.results_path.read_text())
-    assert "confusion" not in told
-    assert told["confused"] == [
+    results = json.loads(folder.results_path.read_text())
+    assert "confusion" not in results
+    assert results["confused"] == [
         {"label": "l1", "predicted": "l2", "count": 2, "share": 1.0},
         {"label": f"l{classes - 1}", "predicted": "l0", "count": 1, "share": 1.0},
     ]
@@ -54,7 +54,7 @@ def test_the_worst_pairs_are_kept_and_the_matrix_is_a_file(tmp_path: Path, class
     assert [one.recall for one in found.classes[:3]] == [1.0, 0.0, None]
 
 
-def test_the_matrix_of_sixty_labels_is_among_the_figures(tmp_path: Path) -> None:
+def test_the_matrix_of_sixty_labels_is_in_the_results(tmp_path: Path) -> None:
     evaluation, labels, paths = evaluated(60)
     folder = RunFolder(tmp_path)
     write_results(folder, "test", evaluation, paths, labels)

@@ -1,4 +1,4 @@
-"""A model in other formats: the same answers, labels and preprocessing inside."""
+"""A model in other formats: the same predictions, with labels and preprocessing inside."""
 
 import importlib
 import io
@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from workbench.evaluation.export import EXTRA, companions, export_model
-from workbench.evaluation.export_check import exported, in_batches
+from workbench.evaluation.export import EXTRA, export_model, metadata_files
+from workbench.evaluation.export_check import load_exported, predict_in_batches
 from workbench.evaluation.model_file import LoadedModel, load_model, save_model
 from workbench.experiment.toml import parse_spec
 from workbench.export.event_file import Scalar, event_file
-from workbench.export.formats import BOUND, FORMATS
+from workbench.export.formats import FORMATS, MAX_DIFFERENCE
 from workbench.export.preparation import LABELS as LABELS_FILE
 from workbench.export.preparation import PREPROCESSING
 from workbench.training.models import build_model
@@ -39,18 +39,18 @@ def loaded() -> LoadedModel:
     return LoadedModel(build_model(SPEC, len(LABELS)), LABELS, SPEC)
 
 
-def answers(loaded: LoadedModel) -> np.ndarray:
-    return in_batches(loaded.model.predict_on_batch, IMAGES)
+def predictions(loaded: LoadedModel) -> np.ndarray:
+    return predict_in_batches(loaded.model.predict_on_batch, IMAGES)
 
 
-def test_batches_are_put_together_in_their_order(loaded: LoadedModel) -> None:
+def test_batches_are_joined_in_order(loaded: LoadedModel) -> None:
     whole = np.asarray(loaded.model.predict_on_batch(IMAGES.astype(np.float32)))
-    assert answers(loaded).dtype == np.float32
-    assert np.allclose(answers(loaded), whole, atol=1e-6)
+    assert predictions(loaded).dtype == np.float32
+    assert np.allclose(predictions(loaded), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_each_format_gives_the_same_answers_to_raw_images(
+def test_each_format_gives_the_same_predictions(
     loaded: LoadedModel, tmp_path: Path, name: str
 ) -> None:
     for module in FORMATS[name].packages:
@@ -58,12 +58,12 @@ def test_each_format_gives_the_same_answers_to_raw_images(
     export_model(name, loaded, tmp_path)
     path = tmp_path / FORMATS[name].file
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
-    found = in_batches(exported(name, path), IMAGES)
-    assert np.abs(found - answers(loaded)).max() <= BOUND
+    found = predict_in_batches(load_exported(name, path), IMAGES)
+    assert np.abs(found - predictions(loaded)).max() <= MAX_DIFFERENCE
     inside = _inside(name, path)
     assert inside[LABELS_FILE] == "dark\ngrey\\n\nlight\n"
-    told = json.loads(inside[PREPROCESSING])
-    assert (told["labels"], told["resize"]) == (list(LABELS), "pad")
+    preprocessing = json.loads(inside[PREPROCESSING])
+    assert (preprocessing["labels"], preprocessing["resize"]) == (list(LABELS), "pad")
 
 
 def _inside(name: str, path: Path) -> dict[str, str]:
@@ -77,8 +77,11 @@ def _inside(name: str, path: Path) -> dict[str, str]:
             return {one: archive.read(one).decode() for one in archive.namelist()}
         contract = json.loads(archive.read("workbench.json"))
     tree = contract["spec"]["data"]
-    told = {"labels": contract["labels"], "resize": tree["resize"]}
-    return {LABELS_FILE: companions(load_model(path))[LABELS_FILE], PREPROCESSING: json.dumps(told)}
+    fields = {"labels": contract["labels"], "resize": tree["resize"]}
+    return {
+        LABELS_FILE: metadata_files(load_model(path))[LABELS_FILE],
+        PREPROCESSING: json.dumps(fields),
+    }
 
 
 def test_the_keras_file_is_one_of_ours_without_the_optimizers_state(
@@ -93,12 +96,12 @@ def test_the_keras_file_is_one_of_ours_without_the_optimizers_state(
     assert load_model(path).labels == LABELS
     assert _optimizer_state(tmp_path / "run.keras") > 0
     assert _optimizer_state(path) == 0
-    found = exported("keras", path)(IMAGES.astype(np.float32))
+    found = load_exported("keras", path)(IMAGES.astype(np.float32))
     assert np.allclose(found, trained.predict_on_batch(IMAGES.astype(np.float32)), atol=1e-6)
 
 
 def _optimizer_state(path: Path) -> int:
-    """How many variables of an optimizer a model file holds."""
+    """Return how many variables of an optimizer a model file holds."""
     with zipfile.ZipFile(path) as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(content) as file:
@@ -106,39 +109,41 @@ def _optimizer_state(path: Path) -> int:
 
 
 @pytest.fixture
-def asked(loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A request to try an exported model, in this process."""
+def request_fields(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """A request to check an exported model, in this process."""
     monkeypatch.setattr("workbench.worker.export._on_the_cpu", lambda: None)
     export_model("keras", loaded, tmp_path)
     np.save(tmp_path / "images.npy", IMAGES)
-    np.save(tmp_path / "answers.npy", answers(loaded))
+    np.save(tmp_path / "answers.npy", predictions(loaded))
     request = {name: str(tmp_path / f"{name}.npy") for name in ("images", "answers")}
     return {"format": "keras", "path": str(tmp_path / "model.keras"), **request}
 
 
-def test_the_largest_difference_is_told(asked: dict[str, Any]) -> None:
-    assert check_export(asked, print)["difference"] <= 1e-6
-    other = np.load(asked["answers"])
+def test_the_largest_difference_is_returned(request_fields: dict[str, Any]) -> None:
+    assert check_export(request_fields, print)["difference"] <= 1e-6
+    other = np.load(request_fields["answers"])
     other[7, 2] += 0.25
-    np.save(asked["answers"], other)
-    assert check_export(asked, print)["difference"] == pytest.approx(0.25, abs=1e-6)
+    np.save(request_fields["answers"], other)
+    assert check_export(request_fields, print)["difference"] == pytest.approx(0.25, abs=1e-6)
 
 
 @pytest.mark.parametrize("other", [np.zeros((11, 1)), np.full((11, 3), np.nan)])
-def test_what_cannot_be_compared_has_no_difference(
-    asked: dict[str, Any], other: np.ndarray
+def test_incomparable_predictions_have_no_difference(
+    request_fields: dict[str, Any], other: np.ndarray
 ) -> None:
-    np.save(asked["answers"], other)
-    assert check_export(asked, print) == {"difference": None}
+    np.save(request_fields["answers"], other)
+    assert check_export(request_fields, print) == {"difference": None}
 
 
-def test_another_networks_weights_are_found_out(asked: dict[str, Any]) -> None:
+def test_other_weights_are_detected(request_fields: dict[str, Any]) -> None:
     export_model(
         "keras",
         LoadedModel(build_model(parse_spec_with_seed(2), len(LABELS)), LABELS, SPEC),
-        Path(asked["path"]).parent,
+        Path(request_fields["path"]).parent,
     )
-    assert check_export(asked, print)["difference"] > BOUND
+    assert check_export(request_fields, print)["difference"] > MAX_DIFFERENCE
 
 
 def parse_spec_with_seed(seed: int) -> Any:

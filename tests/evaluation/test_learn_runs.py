@@ -1,4 +1,4 @@
-"""Experiments with the real engine on tiny images: what is measured is what happened."""
+"""Lessons with the real trainer on tiny images: the metrics are those of the trained networks."""
 
 import json
 from pathlib import Path
@@ -11,27 +11,27 @@ from person import Person
 from PIL import Image
 
 from workbench.errors import UserError
-from workbench.evaluation import lesson_recompile as learn_recompile
-from workbench.evaluation.lesson_maps import GREY, ring_means, rings_of
+from workbench.evaluation import lesson_recompile
+from workbench.evaluation.lesson_metrics import GRAY, correct_images, ring_activations, ring_means
 from workbench.evaluation.lesson_recompile import recompile_runs
-from workbench.evaluation.lessons import Bench, part_of, right_on, run_variants
+from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
-from workbench.lessons.catalogue import EXPERIMENTS
+from workbench.lessons.catalogue import LESSONS
 from workbench.lessons.requests import make_request
-from workbench.lessons.variants import Setting, Variant
-from workbench.training.backend import Device
+from workbench.lessons.variants import LessonInputs, Variant
+from workbench.training.backends import Device
 from workbench.training.data import TrainingData
 from workbench.training.models import build_model
-from workbench.worker.lessons import MOST, learn, part_of_source
+from workbench.worker.lessons import MAX_IMAGES, learn, part_of_source
 
 CPU = Device("cpu", "CPU")
 
 
 def bars(images: int = 60) -> TrainingData:
-    """Images of 8 x 8 with a bright bar at a height that tells the label."""
+    """Images of 8 x 8 with a bright bar at a height that depends on the label."""
     labels = np.arange(images) % 2
     pixels = np.random.default_rng(0).integers(0, 60, (images, 8, 8, 1), dtype=np.uint8)
     for image, label in zip(pixels, labels, strict=True):
@@ -53,21 +53,21 @@ def spec(*settings: str) -> ExperimentSpec:
 def run(
     name: str, variants: list[Variant], folder: Path, seeds: tuple[int, ...] = (1,)
 ) -> dict[str, Any]:
-    told: list[tuple[str, int, int]] = []
-    made = Bench(bars(), CPU, folder, progress=lambda *of: told.append(of))
-    runs = run_variants(EXPERIMENTS[name], variants, seeds, made)
-    assert told[-1][1] == told[-1][2]
+    steps: list[tuple[str, int, int]] = []
+    made = LessonSetup(bars(), CPU, folder, progress=lambda *of: steps.append(of))
+    runs = run_variants(LESSONS[name], variants, seeds, made)
+    assert steps[-1][1] == steps[-1][2]
     assert json.loads(json.dumps(runs)) == runs
     assert not (folder / "checkpoints").exists()
     return runs
 
 
-def test_a_seed_gives_the_same_figures_whatever_ran_before(tmp_path: Path) -> None:
+def test_a_seed_gives_the_same_metrics_after_any_other_run(tmp_path: Path) -> None:
     several = [Variant("a", spec(), 9), Variant("b", spec("model.dropout=0.5"), 9)]
     together = run("pooling", several, tmp_path, seeds=(1, 2))
-    alone = run("pooling", several[1:], tmp_path, seeds=(2,))
+    single = run("pooling", several[1:], tmp_path, seeds=(2,))
     assert [one["seed"] for one in together["b"]] == [1, 2]
-    for one, other in zip(together["b"][1:], alone["b"], strict=True):
+    for one, other in zip(together["b"][1:], single["b"], strict=True):
         assert one["epochs"] == other["epochs"]
         assert one["right"] == other["right"]
         assert one["images"] == 18
@@ -86,10 +86,10 @@ def test_shifts_begin_unmoved(tmp_path: Path) -> None:
         assert one["shifts"]["accuracy"][2] == pytest.approx(moved)
 
 
-def test_on_a_frozen_base_the_head_alone_moves(tmp_path: Path) -> None:
+def test_on_a_frozen_base_only_the_head_moves(tmp_path: Path) -> None:
     """Random weights: what trains is the same with any."""
-    setting = Setting("/x", DataFacts((32, 32), True, 3, 2, 60, 30, False), weights="random")
-    own = EXPERIMENTS["preprocessing"].variants(setting)[0].spec
+    setting = LessonInputs("/x", DataFacts((32, 32), True, 3, 2, 60, 30, False), weights="random")
+    own = LESSONS["preprocessing"].variants(setting)[0].spec
     changes = {"data": {"image_size": (32, 32)}, "training": {"epochs": 2}}
     small = own.model_copy(
         update={table: getattr(own, table).model_copy(update=c) for table, c in changes.items()}
@@ -97,34 +97,34 @@ def test_on_a_frozen_base_the_head_alone_moves(tmp_path: Path) -> None:
     grey = bars()
     pixels = np.repeat(grey.images.repeat(4, 1).repeat(4, 2), 3, axis=3)
     data = TrainingData(pixels, grey.labels, grey.contents, grey.rows, 2)
-    variants, bench = [Variant("own", small, 9)], Bench(data, CPU, tmp_path)
-    (one,) = run_variants(EXPERIMENTS["preprocessing"], variants, (1,), bench)["own"]
+    variants, setup = [Variant("own", small, 9)], LessonSetup(data, CPU, tmp_path)
+    (one,) = run_variants(LESSONS["preprocessing"], variants, (1,), setup)["own"]
     assert list(one["moved"]) == ["head"]
     assert one["moved"]["head"] > 0
     assert [epoch["train"] for epoch in one["epochs"]] == [None, None]
     assert len(one["epoch_seconds"]) == 2
 
 
-def test_parts_of_one_seed_lie_within_each_other() -> None:
+def test_subsets_of_one_seed_are_nested() -> None:
     data = bars()
-    few, more = (part_of(data, count, seed=3).rows["train"] for count in (4, 9))
+    few, more = (training_subset(data, count, seed=3).rows["train"] for count in (4, 9))
     assert set(few) < set(more) < set(data.rows["train"])
     assert np.bincount(data.labels[few]).tolist() == [4, 4]
-    assert not np.array_equal(few, part_of(data, 4, seed=4).rows["train"])
-    everything = part_of(data, 100, seed=3).rows["train"]
+    assert not np.array_equal(few, training_subset(data, 4, seed=4).rows["train"])
+    everything = training_subset(data, 100, seed=3).rows["train"]
     assert everything.tolist() == data.rows["train"].tolist()
 
 
-def test_right_is_counted_image_by_image() -> None:
-    """A network whose answer is known: it looks at the brightness of the upper bar alone."""
+def test_correct_images() -> None:
+    """With a network that depends only on the brightness of the upper bar."""
     image = keras.Input((8, 8, 1))
     upper = keras.layers.Cropping2D(((2, 5), (0, 0)))(image)
     mean = keras.layers.GlobalAveragePooling2D()(upper)
     dark = keras.layers.Rescaling(-0.1, offset=12.0)(mean)
     model = keras.Model(image, keras.layers.Activation("sigmoid")(dark))
     data = bars()
-    assert right_on(model, data, "test").tolist() == [1] * 12
-    moved = right_on(model, data, "test", down=3)  # label 0's bar is where label 1's was
+    assert correct_images(model, data, "test").tolist() == [1] * 12
+    moved = correct_images(model, data, "test", down=3)  # label 0's bar is where label 1's was
     assert moved.tolist() == [int(label) for label in data.labels[data.rows["test"]]]
 
 
@@ -135,16 +135,16 @@ def test_rings_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("padding", "even"), [("valid", True), ("same", False)])
-def test_zeros_around_an_even_image_show_in_its_map(padding: str, even: bool) -> None:
+def test_zero_padding_shows_in_the_map_of_a_uniform_image(padding: str, even: bool) -> None:
     chosen = spec("model.filters=[4,4]", "model.pooling=false", f"model.padding={padding}")
     model = build_model(chosen, 2)
-    rings = rings_of(model, bars(), chosen)["even"]
+    rings = ring_activations(model, bars(), chosen)["even"]
     assert len(rings) == (2 if padding == "valid" else 4)
     assert (rings[0] == pytest.approx(rings[-1], rel=1e-5)) is even
-    assert GREY > 0
+    assert GRAY > 0
 
 
-def test_freezing_done_right_and_wrong() -> None:
+def test_freezing_with_and_without_a_compile() -> None:
     runs = recompile_runs(spec(), bars(), (1,))
     moved = {way: [run["moved"] > 0 for run in each] for way, each in runs.items()}
     assert moved == {
@@ -172,7 +172,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_a_part_of_a_folder_is_all_that_is_read(
+def test_only_a_part_of_a_folder_is_read(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most so many of each class, spread over those there are; the folder stays as it is."""
@@ -184,35 +184,40 @@ def test_a_part_of_a_folder_is_all_that_is_read(
     assert len(whole.images) == 60
     assert whole.images.shape[1:] == (8, 8, 1)
     assert whole.labels[whole.images.mean(axis=(1, 2, 3)) > 120].tolist() == [1] * 30
-    monkeypatch.setitem(MOST, None, 50)
+    monkeypatch.setitem(MAX_IMAGES, None, 50)
     fewer = part_of_source(data, scratch, lambda phase, done, total: None)
     assert np.bincount(fewer.labels).tolist() == [25, 25]
     assert sorted(photos.rglob("*")) == before
 
 
-def test_the_job_answers_with_every_way(
+def test_the_job_returns_every_way(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        learn_recompile, "WAYS", {"a way": learn_recompile.WAYS["frozen, compiled"]}
+        lesson_recompile, "WAYS", {"a way": lesson_recompile.WAYS["frozen, compiled"]}
     )
     facts = DataFacts((8, 8), True, 1, 2, 60, 30, False)
-    experiment = EXPERIMENTS["recompile"]
-    variants = experiment.variants(Setting(str(photos), facts))
+    experiment = LESSONS["recompile"]
+    variants = experiment.variants(LessonInputs(str(photos), facts))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     request = json.loads(json.dumps(make_request(experiment, variants, (5,), scratch)))
-    answer = learn(request, lambda phase, done, total: None)
-    assert answer["images"] == {"train": 30, "validation": 12, "test": 18}
-    assert answer["runs"] == {"a way": [{"seed": 5, "asked": "frozen", "moved": 0.0}]}
+    result = learn(request, lambda phase, done, total: None)
+    assert result["images"] == {"train": 30, "validation": 12, "test": 18}
+    assert result["runs"] == {"a way": [{"seed": 5, "asked": "frozen", "moved": 0.0}]}
 
 
 @pytest.mark.worker
 def test_a_person_tries_one(photos: Path, tmp_path: Path) -> None:
     person = Person(tmp_path)
-    told = person.types("learn", "recompile", "--data", "photos", "--seeds", "7")
-    assert "`trainable = False` had no effect, and Keras said nothing." in " ".join(told.split())
-    assert told.splitlines()[-8:] == person.types("learn", "recompile", "--show").splitlines()[-8:]
+    printed = person.types("lessons", "recompile", "--data", "photos", "--seeds", "7")
+    assert "`trainable = False` had no effect, and Keras reported nothing." in " ".join(
+        printed.split()
+    )
+    assert (
+        printed.splitlines()[-8:]
+        == person.types("lessons", "recompile", "--show").splitlines()[-8:]
+    )
     kept = tmp_path / "saved_models" / ".learn"
     assert [path.suffix for path in kept.iterdir()] == [".json"]
     assert not (tmp_path / "data").exists()
@@ -221,9 +226,9 @@ def test_a_person_tries_one(photos: Path, tmp_path: Path) -> None:
 
 def test_weights_that_are_missing_are_named(photos: Path, tmp_path: Path) -> None:
     facts = DataFacts((8, 8), True, 1, 2, 60, 30, False)
-    experiment = EXPERIMENTS["depth"]
+    experiment = LESSONS["depth"]
     gone = tmp_path / "gone.h5"
-    variants = experiment.variants(Setting(str(photos), facts, weights=str(gone)))
+    variants = experiment.variants(LessonInputs(str(photos), facts, weights=str(gone)))
     with pytest.raises(UserError, match=r"gone\.h5") as refused:
         learn(make_request(experiment, variants, (1,), tmp_path), lambda phase, done, total: None)
-    assert "Random weights would show nothing" in refused.value.hint
+    assert "Random weights would not show" in refused.value.hint

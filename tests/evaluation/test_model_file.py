@@ -1,4 +1,4 @@
-"""The finished model: raw images in, a contract inside, nothing trusted but numbers."""
+"""The finished model: it takes raw images, has a contract, and only its numbers are trusted."""
 
 import json
 import zipfile
@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from deep_png import png16
+from image_files import png16
 from PIL import Image
 
-from workbench.datasets.deep import Levels
-from workbench.datasets.images import load_array
+from workbench.datasets.images.decoding import load_array
+from workbench.datasets.images.sixteen_bit import Levels
 from workbench.errors import UserError
 from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.model_file import CONTRACT, load_model, save_model
@@ -52,7 +52,7 @@ def test_it_comes_back_with_labels_and_the_same_predictions(
     assert np.array_equal(loaded.model.predict_on_batch(images), model.predict_on_batch(images))
 
 
-def test_what_16_bits_were_scaled_by_goes_along_and_is_used(tmp_path: Path) -> None:
+def test_the_levels_of_16_bits_are_stored_and_used(tmp_path: Path) -> None:
     model = build_model(SPEC, len(LABELS))
     levels = Levels(10, 4095)
     save_model(tmp_path / "deep.keras", model, SPEC, LABELS, levels)
@@ -72,11 +72,11 @@ def test_a_model_from_before_levels_divides_by_257(saved: tuple[Path, keras.Mode
     assert load_model(saved[0]).levels is None
 
 
-def test_keras_alone_can_open_it_and_takes_raw_images(saved: tuple[Path, keras.Model]) -> None:
+def test_plain_keras_can_open_it(saved: tuple[Path, keras.Model]) -> None:
     path, model = saved
-    alone = keras.models.load_model(path)
+    plain = keras.models.load_model(path)
     raw = noise(5)
-    assert np.allclose(alone.predict(raw, verbose=0), model.predict(raw, verbose=0))
+    assert np.allclose(plain.predict(raw, verbose=0), model.predict(raw, verbose=0))
 
 
 def test_the_contract_can_be_read_without_keras(saved: tuple[Path, keras.Model]) -> None:
@@ -88,7 +88,7 @@ def test_the_contract_can_be_read_without_keras(saved: tuple[Path, keras.Model])
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all"])
-def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_other_files_than_zip_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(content)
     with pytest.raises(UserError, match="is no model of the workbench"):
@@ -175,21 +175,21 @@ def test_evaluation_agrees_with_keras() -> None:
     images, labels = noise(70), np.arange(70) % 3
     paths = [f"{i}.png" for i in range(70)]
     rows = np.arange(70)
-    figures = evaluate(model, images, rows, labels, paths, LABELS, shift=1).figures
+    metrics = evaluate(model, images, rows, labels, paths, LABELS, shift=1).metrics
     loss, accuracy = model.evaluate(images.astype(np.float32), labels, verbose=0)
-    assert figures["loss"] == pytest.approx(loss, rel=1e-4)
-    assert figures["accuracy"] == pytest.approx(accuracy)
-    assert np.sum(figures["confusion"]) == 70
-    assert figures["shifted"]["pixels"] == 1
-    worst = figures["worst"]
+    assert metrics["loss"] == pytest.approx(loss, rel=1e-4)
+    assert metrics["accuracy"] == pytest.approx(accuracy)
+    assert np.sum(metrics["confusion"]) == 70
+    assert metrics["shifted"]["pixels"] == 1
+    worst = metrics["worst"]
     assert worst == sorted(worst, key=lambda error: -error["loss"])
     assert all(error["label"] != error["predicted"] for error in worst)
 
 
-def test_shifts_do_not_matter_to_even_images() -> None:
+def test_shifts_do_not_matter_for_uniform_images() -> None:
     model = build_model(SPEC, 3)
-    even = np.repeat(np.array([0, 120, 255], np.uint8), 12 * 10).reshape(3, 12, 10, 1)
-    figures = evaluate(
-        model, even, np.arange(3), np.arange(3), ["a", "b", "c"], LABELS, shift=2
-    ).figures
-    assert figures["shifted"]["accuracy"] == pytest.approx(figures["accuracy"])
+    uniform = np.repeat(np.array([0, 120, 255], np.uint8), 12 * 10).reshape(3, 12, 10, 1)
+    metrics = evaluate(
+        model, uniform, np.arange(3), np.arange(3), ["a", "b", "c"], LABELS, shift=2
+    ).metrics
+    assert metrics["shifted"]["accuracy"] == pytest.approx(metrics["accuracy"])

@@ -1,4 +1,4 @@
-"""The script's network and images against the workbench's own: layer by layer, pixel by pixel."""
+"""The script's network and images equal the workbench's own, by layer and by pixel."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from deep_png import png16
+from image_files import png16
 from PIL import Image
 
 from workbench.datasets.augment import Draw, augment
-from workbench.datasets.deep import Levels
-from workbench.datasets.images import load_array
+from workbench.datasets.images.decoding import load_array
+from workbench.datasets.images.sixteen_bit import Levels
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
-from workbench.export.script import ScriptFacts, script
+from workbench.export.script import ScriptInputs, script
 from workbench.training.models import build_model
 
 DATA = {"source": "x", "image_size": [32, 40]}
@@ -43,7 +43,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 def script_module(folder: Path, spec: ExperimentSpec, labels: tuple[str, ...]) -> ModuleType:
     path = folder / "script.py"
-    path.write_text(script(spec, ScriptFacts(labels, {"train": 4, "validation": 2})))
+    path.write_text(script(spec, ScriptInputs(labels, {"train": 4, "validation": 2})))
     return loaded_module(path)
 
 
@@ -111,7 +111,7 @@ def test_images_of_16_bits_are_scaled_by_the_runs_levels(tmp_path: Path, channel
     spec = parse_spec({**MODELS["convnet"], "data": data}, "test")
     levels = Levels(100, 4095)
     path = tmp_path / "script.py"
-    path.write_text(script(spec, ScriptFacts(("a", "b"), {"train": 4}, levels=levels)))
+    path.write_text(script(spec, ScriptInputs(("a", "b"), {"train": 4}, levels=levels)))
     rng = np.random.default_rng(3)
     for name, depth in (("grey.png", 1), ("colour.png", 3)):
         values = rng.integers(0, 4096, (40, 50, depth)).astype(np.uint16)
@@ -141,7 +141,7 @@ def _odd_images(folder: Path) -> list[str]:
 
 
 class Fixed:
-    """Draws what a test wants, in the order of the script's questions."""
+    """Returns given values in the order of the script's draws."""
 
     def __init__(self, *values: Any) -> None:
         self.values = list(values)
@@ -175,5 +175,5 @@ def test_changes_move_pixels_as_the_workbench_does(
     found = module.change(image)
     assert module.RANDOM.values == []
     expected = augment(image, spec.augmentation, draws)
-    # Grey levels are rounded at another place, which may turn one up or down.
+    # Grey levels are rounded at another point, which may change one by a level.
     assert np.abs(found.astype(int) - expected).max() <= 2

@@ -1,4 +1,4 @@
-"""What a preset chose follows what a person sets: one setting is enough, in commands and app."""
+"""A preset's own values adapt to a person's: one setting is enough, in commands and app."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.fitting import fitted
+from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import BOOK_FACTS, PRESETS, TOP_BLOCKS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, flat, parse_spec
@@ -25,16 +25,16 @@ def own_size(side: int) -> DataFacts:
 
 
 def by_command(preset: str, settings: Sequence[str], facts: DataFacts = PHOTOS) -> ExperimentSpec:
-    """As `train --preset` makes it."""
+    """Return the spec of `train --preset`."""
     own = preset_tree(preset, "/photos", facts)
     given = flat(apply_settings({}, tuple(settings)))
-    return parse_spec(fitted(own, apply_settings(own, tuple(settings)), given), "--set")
+    return parse_spec(fit_preset(own, apply_settings(own, tuple(settings)), given), "--set")
 
 
 def by_app(preset: str, settings: Sequence[str], facts: DataFacts, root: Path) -> ExperimentSpec:
-    """As the strategy step makes it of the same keys."""
+    """Return the spec of the strategy step with the same keys."""
     draft = Draft(Workspace(root), source=Path("/photos"), facts=facts, preset=preset)
-    draft.take(flat(apply_settings({}, tuple(settings))))
+    draft.update(flat(apply_settings({}, tuple(settings))))
     return draft.spec()
 
 
@@ -119,7 +119,7 @@ def test_parts_of_the_books_split(
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_without_validation_images_nothing_waits_for_them(preset: str, tmp_path: Path) -> None:
+def test_without_validation_images_nothing_needs_them(preset: str, tmp_path: Path) -> None:
     spec = by_command(preset, ["data.split.validation=0"])
     assert (spec.training.early_stopping, spec.training.keep) == (0, "last")
     assert by_app(preset, ["data.split.validation=0"], PHOTOS, tmp_path) == spec
@@ -154,7 +154,7 @@ def test_every_preset_in_every_strategy(preset: str, strategy: str) -> None:
     assert (spec.base is not None) == (strategy in ("feature-extraction", "fine-tuning"))
 
 
-# A value of each key that others depend on, alone or beside another.
+# A value of each key that others depend on.
 DEPENDED = [
     "data.image_size=[28,28]", "data.image_size=[150,150]", "model.filters=[16,16]",
     "model.filters=[8,8,8,8,8]", "model.pooling=[true,false]", "model.pooling=false",
@@ -169,8 +169,8 @@ def counted(setting: str) -> bool:
     return setting in ("data.split.train=30", "data.split.test=20")
 
 
-def at_odds(first: str, second: str) -> bool:
-    """Whether two settings contradict one another, whatever the preset."""
+def conflict(first: str, second: str) -> bool:
+    """Return whether two settings contradict one another in every preset."""
     if {first, second} == {"model.filters=[8,8,8,8,8]", "model.pooling=[true,false]"}:
         return True
     if {first, second} == {"data.split.train=0.9", "data.split.test=0.4"}:
@@ -182,7 +182,7 @@ def at_odds(first: str, second: str) -> bool:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("side", [28, 150])
 def test_any_two_settings_fit_in_every_preset_that_has_their_keys(preset: str, side: int) -> None:
-    """Whatever the preset alone takes one by one, and is not at odds, it takes together."""
+    """Settings that a preset accepts one by one, and that do not conflict, it accepts together."""
     facts = own_size(side)
     own = by_command(preset, [], facts)
     has = {"base": own.base is not None, "model": own.model.strategy == "convnet"}
@@ -191,7 +191,7 @@ def test_any_two_settings_fit_in_every_preset_that_has_their_keys(preset: str, s
     for first in known:
         for second in known:
             same_key = first.partition("=")[0] == second.partition("=")[0]
-            if at_odds(first, second) or (same_key and first != second):
+            if conflict(first, second) or (same_key and first != second):
                 continue
             small = own.data.image_size == (28, 28)
             if small and {"model.filters=[8,8,8,8,8]", "model.stride=2"} == {first, second}:
@@ -224,31 +224,31 @@ def test_what_a_person_sets_is_never_changed() -> None:
      ["data.split.train=yes"], ["base=3"], ["augmentation=true"], ["training=[]"],
      ["model.kernel_size=0.5"], ["data.split.train=-1"], ["model.filters=[0]"]],
 )  # fmt: skip
-def test_values_that_are_none_are_refused_in_words(settings: list[str]) -> None:
+def test_invalid_values_are_rejected(settings: list[str]) -> None:
     with pytest.raises(UserError):
         by_command("convnet", settings)
 
 
-def test_nothing_set_is_nothing_changed() -> None:
+def test_without_settings_nothing_changes() -> None:
     for preset in PRESETS:
         own = preset_tree(preset, "/photos", PHOTOS)
-        assert fitted(own, own, {}) == own
+        assert fit_preset(own, own, {}) == own
 
 
 def test_the_app_shows_what_follows_and_keeps_only_what_was_chosen(tmp_path: Path) -> None:
     draft = Draft(Workspace(tmp_path), source=Path("/p"), facts=own_size(28), preset="convnet")
-    draft.take({"model.filters": [32, 64]})
+    draft.update({"model.filters": [32, 64]})
     assert draft.values()["model.pooling"] is True
     assert draft.defaults()["model.filters"] == [32, 64, 64]
     assert draft.settings == {"model.filters": [32, 64]}
-    draft.take({"model.filters": [32, 64, 64]})
+    draft.update({"model.filters": [32, 64, 64]})
     assert draft.settings == {}
     assert draft.values()["model.pooling"] == [True, True, False]
 
 
-def test_in_the_app_what_is_at_odds_is_said_and_not_dropped(tmp_path: Path) -> None:
+def test_the_app_reports_conflicts(tmp_path: Path) -> None:
     """Poolings that are the preset's own, beside filters that are not."""
     draft = Draft(Workspace(tmp_path), source=Path("/p"), facts=own_size(28), preset="convnet")
-    draft.take({"model.filters": [32, 64]})
-    draft.take({"model.pooling": [True, True, False]})
+    draft.update({"model.filters": [32, 64]})
+    draft.update({"model.pooling": [True, True, False]})
     assert draft.error().startswith("model: pooling has 3 entries for 2 blocks of filters")

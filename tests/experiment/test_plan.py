@@ -3,16 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from preset_specs import preset_spec
 
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import plan_stages, steps_per_epoch
-from workbench.experiment.presets import PRESETS, preset_tree
+from workbench.experiment.presets import BOOK_FACTS, PRESETS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import parse_spec
 
-CATS_DOGS = DataFacts((374, 499), False, 3, classes=2, images=25_000, smallest_class=12_500,
-                      user_split=False)  # fmt: skip
 FEW = DataFacts((374, 499), False, 3, classes=2, images=600, smallest_class=300, user_split=False)
 MNIST = DataFacts((28, 28), True, 1, classes=10, images=70_000, smallest_class=6_313,
                   user_split=True)  # fmt: skip
@@ -20,10 +18,10 @@ TINY = DataFacts((8, 8), True, 1, classes=10, images=100, smallest_class=10, use
 
 
 def build(name: str, facts: DataFacts) -> ExperimentSpec:
-    return parse_spec(preset_tree(name, "photos", facts), name)
+    return preset_spec(name, facts=facts)
 
 
-@pytest.mark.parametrize("facts", [CATS_DOGS, FEW, MNIST, TINY])
+@pytest.mark.parametrize("facts", [BOOK_FACTS, FEW, MNIST, TINY])
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_valid_spec_for_any_data(name: str, facts: DataFacts) -> None:
     spec = build(name, facts)
@@ -39,8 +37,8 @@ def test_the_convnet_has_one_stage_that_trains_all() -> None:
     assert stage.early_stopping == 15
 
 
-def test_book_convnet_has_the_books_figures() -> None:
-    spec = build("book-convnet", CATS_DOGS)
+def test_book_convnet_has_the_books_values() -> None:
+    spec = build("book-convnet", BOOK_FACTS)
     assert spec.data.image_size == (150, 150)
     assert spec.data.split.parts == (1000, 500, 500)
     assert spec.model.filters == (32, 64, 128, 128)
@@ -52,7 +50,7 @@ def test_book_convnet_has_the_books_figures() -> None:
 
 
 def test_book_augmentation_is_the_books() -> None:
-    spec = build("book-convnet-augmented", CATS_DOGS)
+    spec = build("book-convnet-augmented", BOOK_FACTS)
     change = spec.augmentation
     assert (change.rotation, change.width_shift, change.height_shift) == (40, 0.2, 0.2)
     assert (change.shear, change.zoom, change.horizontal_flip) == (11.46, 0.2, True)
@@ -76,13 +74,13 @@ def test_book_mnist_is_notebook_5_1() -> None:
 def test_recommended_presets_fit_the_images() -> None:
     assert build("convnet", MNIST).data.input_shape == (28, 28, 1)
     assert build("convnet", MNIST).model.filters == (32, 64, 64)
-    assert build("convnet", CATS_DOGS).data.input_shape == (150, 150, 3)
+    assert build("convnet", BOOK_FACTS).data.input_shape == (150, 150, 3)
     assert build("convnet", TINY).data.input_shape == (32, 32, 1)
     assert build("convnet", replace(TINY, image_size=(16, 16))).model.filters == (32, 64)
 
 
 def test_drawings_are_not_mirrored() -> None:
-    assert build("convnet-augmented", CATS_DOGS).augmentation.horizontal_flip
+    assert build("convnet-augmented", BOOK_FACTS).augmentation.horizontal_flip
     assert not build("convnet-augmented", MNIST).augmentation.horizontal_flip
 
 

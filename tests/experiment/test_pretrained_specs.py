@@ -3,28 +3,19 @@
 from typing import Any
 
 import pytest
+from preset_specs import preset_spec
 
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
-from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import head_layers, layer_rows, plan_stages
-from workbench.experiment.presets import preset_tree
+from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.resuming import training_fingerprint
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import (
-    apply_settings,
-    dump_spec,
-    parse_spec,
-    read_spec,
-)
-
-PHOTOS = DataFacts((374, 499), False, 3, classes=2, images=25_000, smallest_class=12_500,
-                   user_split=False)  # fmt: skip
+from workbench.experiment.toml import dump_spec, parse_spec, read_spec
 
 
 def parse(*settings: str, preset: str = "book-fine-tuning", **options: Any) -> ExperimentSpec:
-    tree = preset_tree(preset, "photos", PHOTOS, **options)
-    return parse_spec(apply_settings(tree, settings), "spec.toml")
+    return preset_spec(preset, *settings, **options)
 
 
 def refusal(*settings: str, **options: Any) -> str:
@@ -103,7 +94,7 @@ def test_rows_go_from_the_image_to_the_output() -> None:
     assert average[-4].output_shape == (512,)
 
 
-def test_cached_bytes_are_told_before_they_are_written() -> None:
+def test_cached_bytes_are_known_before_they_are_written() -> None:
     (cost,) = stage_costs(parse(preset="book-feature-extraction"), classes=2)
     assert cost.prefix_shape == (4, 4, 512)
     assert cost.prefix_bytes == 4 * 4 * 512 * 4
@@ -115,7 +106,7 @@ def test_cached_bytes_are_told_before_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (("data.image_size=[31, 40]",), "needs images of at least 32x32 pixels, received 31x40"),
         (("data.channels=1",), "set channels = 3, and grey images become RGB"),
@@ -131,19 +122,15 @@ def test_cached_bytes_are_told_before_they_are_written() -> None:
         (("base.batch_norm=maybe",), "allowed: 'frozen' or 'adapt'"),
     ],
 )  # fmt: skip
-def test_refusals(settings: tuple[str, ...], told: str) -> None:
-    assert told in refusal(*settings)
-
-
-def test_smallest_sizes_are_allowed() -> None:
-    parse("data.image_size=[32, 32]")
+def test_refusals(settings: tuple[str, ...], message: str) -> None:
+    assert message in refusal(*settings)
 
 
 def test_a_base_needs_a_strategy_that_uses_it() -> None:
-    tree = preset_tree("convnet", "photos", PHOTOS)
+    tree = preset_tree("convnet", "photos", BOOK_FACTS)
     with pytest.raises(UserError, match="no effect with strategy 'convnet'"):
         parse_spec({**tree, "base": {"name": "vgg16"}}, "spec.toml")
-    tree = preset_tree("feature-extraction", "photos", PHOTOS)
+    tree = preset_tree("feature-extraction", "photos", BOOK_FACTS)
     del tree["base"]
     with pytest.raises(UserError, match=r"\[base\] is missing"):
         parse_spec(tree, "spec.toml")
@@ -151,7 +138,7 @@ def test_a_base_needs_a_strategy_that_uses_it() -> None:
 
 @pytest.mark.parametrize("preset", ["feature-extraction", "fine-tuning", "book-fine-tuning"])
 def test_they_are_written_and_read_back(preset: str, tmp_path: Any) -> None:
-    spec = parse(preset=preset)
+    spec = parse("data.image_size=[32, 32]", preset=preset)  # the smallest size
     (tmp_path / "spec.toml").write_text(dump_spec(spec))
     assert read_spec(tmp_path / "spec.toml") == spec
 
@@ -163,6 +150,6 @@ def test_another_base_brings_its_own_top_blocks() -> None:
     assert spec.base.weights == "random"
 
 
-def test_cached_or_streamed_is_the_same_place_in_training() -> None:
+def test_cached_or_streamed_is_the_same_position_in_training() -> None:
     assert training_fingerprint(parse()) == training_fingerprint(parse("base.prefix=streamed"))
     assert training_fingerprint(parse()) != training_fingerprint(parse("base.preprocessing=own"))

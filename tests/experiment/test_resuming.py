@@ -1,17 +1,17 @@
-"""What may change between two lives of a run, and a smaller batch in the middle of one."""
+"""Settings that may change when a run is resumed, and a smaller batch in the middle of one."""
 
 from typing import Any
 
 import pytest
 
 from workbench.errors import UserError
-from workbench.experiment.batch_size import halved, with_batch_size
+from workbench.experiment.batch_size import halve_batch_size, set_batch_size
 from workbench.experiment.resuming import (
-    MAY_CHANGE,
+    CHANGEABLE_KEYS,
     check_change,
-    settings_of,
+    resume_settings,
     training_fingerprint,
-    with_settings,
+    with_resume_settings,
 )
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, keys, parse_spec
@@ -30,21 +30,23 @@ def make(*settings: str) -> ExperimentSpec:
     ("size", "half"), [(32, 16), (24, 12), (25, 5), (15, 5), (7, 1), (2, 1), (1, None)]
 )
 def test_half_a_batch_is_its_largest_smaller_divisor(size: int, half: int | None) -> None:
-    smaller = halved(make(f"training.batch_size={size}"))
+    smaller = halve_batch_size(make(f"training.batch_size={size}"))
     assert (smaller and smaller.training.batch_size) == half
 
 
 def test_an_epoch_keeps_its_images() -> None:
-    smaller = halved(make("training.steps_per_epoch=10"))
+    smaller = halve_batch_size(make("training.steps_per_epoch=10"))
     assert smaller is not None
     assert (smaller.training.batch_size, smaller.training.steps_per_epoch) == (12, 20)
-    assert with_batch_size(make(), 8).training.steps_per_epoch is None
+    assert set_batch_size(make(), 8).training.steps_per_epoch is None
 
 
 @pytest.mark.parametrize("size", [0, 5, 48])
-def test_only_a_divisor_will_do(size: int) -> None:
+def test_only_a_divisor_is_allowed(size: int) -> None:
     with pytest.raises(UserError, match=f"received {size}, and the run began with 24") as caught:
-        with_batch_size(make(), size)
+        set_batch_size(make(), size)
+    with pytest.raises(UserError, match="received 16, and the run began with 24"):
+        check_change(make(), make("training.batch_size=16"))
     assert "24, 12, 8, 6, 4, 3, 2, 1" in caught.value.hint
 
 
@@ -68,15 +70,10 @@ def test_what_may_change(change: str) -> None:
 )  # fmt: skip
 def test_what_may_not(change: str) -> None:
     key = change.split("=")[0]
-    with pytest.raises(UserError, match=f"{key} cannot change while a run goes on") as caught:
+    with pytest.raises(UserError, match=f"{key} cannot change once a run has started") as caught:
         check_change(make(), make(change))
     assert "training.learning_rate" in caught.value.hint
     assert training_fingerprint(make()) != training_fingerprint(make(change))
-
-
-def test_a_batch_that_does_not_divide_may_not() -> None:
-    with pytest.raises(UserError, match="received 16, and the run began with 24"):
-        check_change(make(), make("training.batch_size=16"))
 
 
 def test_steps_of_an_epoch_follow_the_batch() -> None:
@@ -87,23 +84,25 @@ def test_steps_of_an_epoch_follow_the_batch() -> None:
             check_change(began, make("training.batch_size=12", f"training.steps_per_epoch={steps}"))
 
 
-def test_a_print_is_the_same_once_the_settings_are_put_back() -> None:
+def test_fingerprints_agree_once_the_settings_are_restored() -> None:
     began = make()
-    goes_on = make("training.batch_size=12", "training.learning_rate=0.5", "training.epochs=99")
-    assert training_fingerprint(began) != training_fingerprint(goes_on)
-    put_back = with_settings(goes_on, settings_of(began))
-    assert training_fingerprint(put_back) == training_fingerprint(began)
+    resumed = make("training.batch_size=12", "training.learning_rate=0.5", "training.epochs=99")
+    assert training_fingerprint(began) != training_fingerprint(resumed)
+    restored = with_resume_settings(resumed, resume_settings(began))
+    assert training_fingerprint(restored) == training_fingerprint(began)
 
 
 def test_a_checkpoint_without_settings_changes_nothing() -> None:
-    assert with_settings(make(), {}) == make()
-    assert with_settings(make(), {"seed": 5}) == make()  # not a setting: never taken from a file
+    assert with_resume_settings(make(), {}) == make()
+    assert (
+        with_resume_settings(make(), {"seed": 5}) == make()
+    )  # not a setting: never taken from a file
 
 
-def test_a_key_that_is_newer_than_a_run_leaves_its_print_as_it_was() -> None:
+def test_a_newer_key_does_not_change_the_fingerprint_of_an_old_run() -> None:
     """Computed before there was data.corrections."""
     assert training_fingerprint(make()) == "a56fe4e2b2a09517"
 
 
 def test_every_key_that_may_change_is_one() -> None:
-    assert set(MAY_CHANGE) <= set(keys())
+    assert set(CHANGEABLE_KEYS) <= set(keys())

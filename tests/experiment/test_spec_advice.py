@@ -1,18 +1,18 @@
-"""What is said of specs: advice that is taken and helps, and what a draft will cost."""
+"""Advice on specs that helps when it is applied, and the cost of a draft."""
 
 import pytest
+from preset_specs import preset_spec
 
-from workbench.bases.catalogue import base_table
-from workbench.experiment.estimate import Speed
+from workbench.bases.registry import base_table
+from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
     advise,
+    describe_prefix,
     forecast,
-    prefix_in_words,
-    setting,
-    toggled,
+    format_setting,
+    toggle_layers,
     top_blocks,
     trainable_names,
 )
@@ -26,8 +26,7 @@ ALL = 'base.trainable=["block1", "block2", "block3", "block4", "block5"]'
 
 
 def spec_of(*settings: str, preset: str = "fine-tuning", base: str | None = None) -> ExperimentSpec:
-    tree = preset_tree(preset, "photos", FACTS, base=base)
-    return parse_spec(apply_settings(tree, settings), "spec.toml")
+    return preset_spec(preset, *settings, facts=FACTS, base=base)
 
 
 def ids(spec: ExperimentSpec, images: dict[str, int] = FEW) -> list[str]:
@@ -61,7 +60,7 @@ def test_presets_need_no_advice(preset: str, base: str | None) -> None:
         ('base.trainable=["block4", "block5"]', None),
     ],
 )
-def test_each_says_what_it_is_about(changed: str, expected: str | None) -> None:
+def test_each_rule(changed: str, expected: str | None) -> None:
     assert ids(spec_of(changed)) == ([expected] if expected else [])
 
 
@@ -70,33 +69,38 @@ def test_a_whole_base_needs_many_images() -> None:
     assert ids(spec_of(ALL), MANY) == []
 
 
-def test_maps_that_are_not_pooled_make_parameters_explode() -> None:
+def test_maps_without_pooling_need_too_many_parameters() -> None:
     [advice] = advise(spec_of("model.pooling=false", preset="convnet"), FEW)
     assert advice.id == "pooling"
     assert "dense1 holds 1" in advice.sentence  # 100 %
     assert ids(spec_of("model.pooling=[true, true, true, false]", preset="convnet")) == []
 
 
-def test_too_few_views_are_told() -> None:
-    def told(*settings: str, preset: str = "feature-extraction-augmented") -> list[str]:
+def test_too_few_views() -> None:
+    def advice_ids(*settings: str, preset: str = "feature-extraction-augmented") -> list[str]:
         return ids(spec_of(*settings, preset=preset))
 
-    assert told("base.views=4") == ["views"]
-    assert told("base.views=5") == told("base.views=10") == told("base.views=0") == []
-    assert told("base.views=4", "training.epochs=4") == []  # none comes twice
-    assert told("base.views=4", "training.epochs=5") == ["views"]
+    assert advice_ids("base.views=4") == ["views"]
+    assert (
+        advice_ids("base.views=5")
+        == advice_ids("base.views=10")
+        == advice_ids("base.views=0")
+        == []
+    )
+    assert advice_ids("base.views=4", "training.epochs=4") == []  # none comes twice
+    assert advice_ids("base.views=4", "training.epochs=5") == ["views"]
     tuned = ("augmentation.rotation=9.0", "base.views=1")
-    assert told(*tuned, preset="fine-tuning") == ["views"]
+    assert advice_ids(*tuned, preset="fine-tuning") == ["views"]
 
 
-def test_every_mend_is_taken_and_helps() -> None:
+def test_every_fix_works() -> None:
     spec = spec_of(
         'base.trainable=["block2"]', "training.head_epochs=1", "training.learning_rate=0.01"
     )
     for _ in range(4):
         if not (advice := advise(spec, FEW)):
             break
-        changed = parse_spec(apply_settings(spec_tree(spec), advice[0].mend), "mend")
+        changed = parse_spec(apply_settings(spec_tree(spec), advice[0].fix), "fix")
         assert advice[0].id not in ids(changed)
         spec = changed
     assert ids(spec) == []
@@ -114,43 +118,43 @@ def test_whole_blocks_are_named_as_blocks() -> None:
 
 
 def test_settings_are_toml() -> None:
-    assert setting("base.trainable", ["a b", "c"]) == 'base.trainable=["a b", "c"]'
-    assert setting("model.pooling", True) == "model.pooling=true"
+    assert format_setting("base.trainable", ["a b", "c"]) == 'base.trainable=["a b", "c"]'
+    assert format_setting("model.pooling", True) == "model.pooling=true"
     assert top_blocks(base_table("vgg19", (150, 150))) == ["block5"]
 
 
-SPEED = Speed(
+SPEED = ThroughputModel(
     forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
     forward_step=0.002, training_step=0.005, update=2e-9,
 )  # fmt: skip
 
 
-def test_a_forecast_tells_what_the_prefix_saves() -> None:
-    told = forecast(spec_of(), 2, FEW, SPEED)
-    assert told.cost.stage.index == 1
-    assert told.prefix.startswith("block1-block4 run once: about ")
-    assert told.prefix.endswith(" MB on disk, then never again")
-    assert "without the prefix" in told.seconds
+def test_a_forecast_shows_the_savings_of_the_prefix() -> None:
+    found = forecast(spec_of(), 2, FEW, SPEED)
+    assert found.cost.stage.index == 1
+    assert found.prefix.startswith("block1-block4 run once: about ")
+    assert found.prefix.endswith(" MB on disk, then never again")
+    assert "without the prefix" in found.seconds
     assert forecast(spec_of(), 2, FEW, SPEED, index=0).prefix.startswith("the whole base runs once")
 
 
-def test_a_machine_that_was_not_measured_has_no_seconds() -> None:
-    told = forecast(spec_of(), 2, FEW, None)
-    assert "machine check" in told.seconds
-    assert "about" not in told.prefix
+def test_without_a_benchmark_there_are_no_seconds() -> None:
+    found = forecast(spec_of(), 2, FEW, None)
+    assert "machine check" in found.seconds
+    assert "about" not in found.prefix
     assert forecast(spec_of(preset="dense"), 2, FEW, SPEED).prefix == ""
 
 
-def test_a_prefix_that_is_not_kept_says_why() -> None:
-    told = forecast(spec_of(preset="book-fine-tuning"), 2, FEW, SPEED)
-    assert told.prefix == (
+def test_a_prefix_without_a_cache_has_a_reason() -> None:
+    found = forecast(spec_of(preset="book-fine-tuning"), 2, FEW, SPEED)
+    assert found.prefix == (
         "block1-block4 run in every epoch: augmented images are new each time "
         "(base.views = 10 would keep some)"
     )
 
 
 @pytest.mark.parametrize(
-    ("cut", "words"),
+    ("cut", "text"),
     [
         (None, "none: every layer runs in every epoch"),
         ("block5_pool", "the whole base runs once, then never again"),
@@ -160,14 +164,14 @@ def test_a_prefix_that_is_not_kept_says_why() -> None:
         ("\x1b", "everything up to \\e runs once, then never again"),
     ],
 )
-def test_prefixes_are_named_by_their_blocks(cut: str | None, words: str) -> None:
-    assert prefix_in_words(base_table("vgg16", (150, 150)), cut, cached=True) == words
+def test_prefixes_are_named_by_their_blocks(cut: str | None, text: str) -> None:
+    assert describe_prefix(base_table("vgg16", (150, 150)), cut, cached=True) == text
 
 
-def test_a_toggle_takes_a_whole_block_or_a_layer() -> None:
+def test_toggles_of_blocks_and_layers() -> None:
     spec = spec_of('base.trainable=["block5_conv1"]')
-    assert toggled(spec, "layer block5_conv1") == set()
+    assert toggle_layers(spec, "layer block5_conv1") == set()
     whole = {"block5_conv1", "block5_conv2", "block5_conv3"}
-    assert toggled(spec, "block block5") == whole
-    assert toggled(spec_of(), "block block5") == set()
-    assert toggled(spec_of(), "layer block4_conv3") == whole | {"block4_conv3"}
+    assert toggle_layers(spec, "block block5") == whole
+    assert toggle_layers(spec_of(), "block block5") == set()
+    assert toggle_layers(spec_of(), "layer block4_conv3") == whole | {"block4_conv3"}

@@ -1,9 +1,9 @@
-"""Event files: check sums and bytes as the formats' own documents have them."""
+"""Event files: checksums and bytes as in the documentation of the formats."""
 
 import struct
 
 import pytest
-from told_run import told_run
+from recorded_run import recorded_run
 
 from workbench.errors import UserError
 from workbench.export.event_file import Scalar, crc32c, event_file
@@ -21,7 +21,7 @@ from workbench.paths import Workspace
         (bytes(range(32)), 0x46DD794E),
     ],
 )
-def test_check_sums_are_those_of_the_rfc(content: bytes, expected: int) -> None:
+def test_checksums_are_those_of_the_rfc(content: bytes, expected: int) -> None:
     assert crc32c(content) == expected
 
 
@@ -40,7 +40,7 @@ def test_a_scalar_is_an_event_with_a_summary() -> None:
 
 
 def test_a_run_is_two_folders_and_an_earlier_export_stays(workspace: Workspace) -> None:
-    run, folder = told_run(workspace), workspace.root / "logs"
+    run, folder = recorded_run(workspace), workspace.root / "logs"
     target = write_scalars(run, folder)
     assert target == folder / "pets-1"
     assert sorted(path.name for path in target.iterdir()) == ["train", "validation"]
@@ -57,8 +57,8 @@ def test_a_run_is_two_folders_and_an_earlier_export_stays(workspace: Workspace) 
     assert sorted(path.name for path in folder.iterdir()) == ["pets-1"]
 
 
-def test_a_run_without_epochs_has_nothing_to_tell(workspace: Workspace) -> None:
-    run = told_run(workspace)
+def test_a_run_without_epochs_is_rejected(workspace: Workspace) -> None:
+    run = recorded_run(workspace)
     run.events_path.unlink()
     with pytest.raises(UserError, match="no finished epoch"):
         write_scalars(run, workspace.root / "logs")

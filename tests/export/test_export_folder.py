@@ -1,4 +1,4 @@
-"""The folder of an export: whole or not there, and nothing but an earlier export replaced."""
+"""The folder of an export: complete or absent, and only an earlier export is replaced."""
 
 import importlib.util
 import json
@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from told_run import LABELS, picture, rows, told_run
+from recorded_run import LABELS, picture, recorded_run, rows
 
-from workbench.app.export_run import Exported, export_run
-from workbench.datasets.deep import Levels
+from workbench.app.export import ExportedModel, export_run
+from workbench.datasets.images.sixteen_bit import Levels
 from workbench.datasets.manifest import write_manifest
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.export.formats import FORMATS, check_formats
-from workbench.export.preparation import labels_text, preprocessing
+from workbench.export.preparation import format_labels, preprocessing
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class FakeWorker:
-    """Does the jobs of an export without keras; remembers the images that it was given."""
+    """Does the jobs of an export without keras; records the images that it received."""
 
     def __init__(self, difference: float | None = 0.0) -> None:
         self.difference = difference
@@ -49,14 +49,14 @@ class FakeWorker:
 
 @pytest.fixture
 def run(workspace: Workspace) -> RunFolder:
-    folder = told_run(workspace)
+    folder = recorded_run(workspace)
     folder.model_path.touch()
     return folder
 
 
 def export(
     workspace: Workspace, run: RunFolder, worker: FakeWorker | None = None, **changes: Any
-) -> Exported:
+) -> ExportedModel:
     given = {"formats": ("keras",), "target": workspace.root / "home", **changes}
     return export_run(workspace, run, do=worker or FakeWorker(), **given)
 
@@ -65,7 +65,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_it_holds_the_model_and_a_card_once_all_was_tried(
+def test_it_holds_the_model_and_a_card_after_verification(
     workspace: Workspace, run: RunFolder
 ) -> None:
     before = names(workspace.root)
@@ -97,9 +97,7 @@ def test_the_test_images_are_read_as_the_run_read_them(
     assert (worker.images[:, 0, 0, 0].tolist(), tried.own) == ([10, 90], True)
 
 
-def test_at_most_64_images_are_tried_from_all_over_the_test_images(
-    workspace: Workspace, run: RunFolder
-) -> None:
+def test_at_most_64_images_from_all_test_images(workspace: Workspace, run: RunFolder) -> None:
     paths = tuple(f"{n:03}.png" for n in range(130))
     for n, path in enumerate(paths):
         picture(workspace.root / "pets" / path, n)
@@ -110,7 +108,7 @@ def test_at_most_64_images_are_tried_from_all_over_the_test_images(
     assert worker.images[:, 0, 0, 0].tolist() == [*range(0, 128, 2)]
 
 
-def test_without_the_images_made_up_ones_do_and_the_card_says_so(
+def test_without_images_made_up_ones_are_used_and_the_card_states_it(
     workspace: Workspace, run: RunFolder
 ) -> None:
     made = export(workspace, run)
@@ -146,15 +144,13 @@ def test_what_is_no_export_is_never_replaced(
         "link": lambda: target.symlink_to(run.path),
         "empty folder": target.mkdir,
     }[kind]()
-    with pytest.raises(UserError, match="--force replaces earlier exports alone"):
+    with pytest.raises(UserError, match="--force replaces only earlier exports"):
         export(workspace, run, force=True)
     assert os.path.lexists(target)
     assert run.model_path.exists()
 
 
-def test_folders_of_similar_names_are_nobodys_but_the_persons(
-    workspace: Workspace, run: RunFolder
-) -> None:
+def test_folders_of_similar_names_are_untouched(workspace: Workspace, run: RunFolder) -> None:
     for name in ("home.new", "home.old", ".home.new", "home-export"):
         picture(workspace.root / name / "photo.png")
     export(workspace, run)
@@ -165,38 +161,33 @@ def test_folders_of_similar_names_are_nobodys_but_the_persons(
 
 def test_an_unfinished_run_has_nothing_to_export(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="has no model yet"):
-        export(workspace, told_run(workspace))
+        export(workspace, recorded_run(workspace))
 
 
 @pytest.mark.parametrize(
-    ("name", "line"),
+    ("name", "backend", "message"),
     [
-        ("onnx", "pip install onnx tf2onnx onnxruntime"),
-        ("litert", "pip install ai-edge-litert"),
+        ("onnx", "tensorflow", "pip install onnx tf2onnx onnxruntime"),
+        ("litert", "tensorflow", "pip install ai-edge-litert"),
+        ("savedmodel", "jax", "KERAS_BACKEND is jax"),
     ],
 )
-def test_a_missing_converter_is_told_with_the_line_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, name: str, line: str
+def test_formats_need_packages_and_tensorflow(
+    monkeypatch: pytest.MonkeyPatch, name: str, backend: str, message: str
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
-    check_formats(["keras", "savedmodel"])
-    with pytest.raises(UserError, match=line):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    check_formats(["keras"] if backend == "jax" else ["keras", "savedmodel"])
+    with pytest.raises(UserError, match=message):
         check_formats(["keras", name])
-
-
-def test_only_tensorflow_writes_what_is_not_keras(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    check_formats(["keras"])
-    with pytest.raises(UserError, match="KERAS_BACKEND is jax"):
-        check_formats(["savedmodel"])
 
 
 SLOW = """
 import signal, sys
 from pathlib import Path
-from workbench.cli.export import ended_with_care
-from workbench.export.target import whole_folder
-with ended_with_care(), whole_folder(Path(sys.argv[1])) as folder:
+from workbench.cli.export import exit_cleanly_on_signals
+from workbench.export.target import staged_folder
+with exit_cleanly_on_signals(), staged_folder(Path(sys.argv[1])) as folder:
     (folder / "half").touch()
     print("begun", flush=True)
     signal.pause()
@@ -206,7 +197,7 @@ with ended_with_care(), whole_folder(Path(sys.argv[1])) as folder:
 @pytest.mark.parametrize(
     ("number", "stays"), [(signal.SIGHUP, False), (signal.SIGTERM, False), (signal.SIGKILL, True)]
 )
-def test_interrupted_nothing_half_made_stays(
+def test_an_interruption_leaves_nothing_incomplete(
     tmp_path: Path, number: signal.Signals, stays: bool
 ) -> None:
     target = tmp_path / "home"
@@ -221,8 +212,8 @@ def test_interrupted_nothing_half_made_stays(
     worker.wait()
     worker.stdout.close()
     assert not target.exists()
-    assert (names(tmp_path) != []) == stays  # a kill leaves no time; the next export clears up
-    run = told_run(Workspace(tmp_path))
+    assert (names(tmp_path) != []) == stays  # the next export cleans up after a kill
+    run = recorded_run(Workspace(tmp_path))
     run.model_path.touch()
     export(Workspace(tmp_path), run)
     assert names(tmp_path) == ["home", "saved_models"]
@@ -234,13 +225,17 @@ def test_json_keeps_labels_as_they_are_and_text_a_line_each() -> None:
          "model": {"strategy": "dense"}}, "test",
     )  # fmt: skip
     labels = ("a\nb", "c\u202e", "d\udce9")
-    assert labels_text(labels) == "a\\nb\nc\\u202e\nd\\xe9\n"
-    told = json.loads(json.dumps(preprocessing(spec, labels)))
-    assert told["labels"] == list(labels)
-    assert told["image_size"] == {"height": 8, "width": 9}
-    assert (told["resize"], told["channels"], told["input"]["range"]) == ("pad", 1, [0, 255])
-    assert told["output"]["shape"] == [None, 3]
+    assert format_labels(labels) == "a\\nb\nc\\u202e\nd\\xe9\n"
+    content = json.loads(json.dumps(preprocessing(spec, labels)))
+    assert content["labels"] == list(labels)
+    assert content["image_size"] == {"height": 8, "width": 9}
+    assert (content["resize"], content["channels"], content["input"]["range"]) == (
+        "pad",
+        1,
+        [0, 255],
+    )
+    assert content["output"]["shape"] == [None, 3]
     assert preprocessing(spec, ("a", "b"))["output"]["shape"] == [None, 1]
-    assert told["sixteen_bits"] == {"becomes_0": 0, "becomes_255": 65535}
+    assert content["sixteen_bits"] == {"becomes_0": 0, "becomes_255": 65535}
     twelve = preprocessing(spec, labels, Levels(3, 4095))
     assert twelve["sixteen_bits"] == {"becomes_0": 3, "becomes_255": 4095}

@@ -1,29 +1,29 @@
-"""The model card: what it tells, and that it tells nothing that a label says."""
+"""The model card: its content, and that strings from outside stay text."""
 
 import re
 from pathlib import Path
 
 import pytest
-from told_run import spec_tree, told_run
+from recorded_run import recorded_run, spec_tree
 
 from workbench.export.formats import FORMATS
-from workbench.export.model_card import Tried, model_card, plain
-from workbench.export.run_data import checked_spec, run_facts
+from workbench.export.model_card import VerifiedExport, escape_markdown, model_card
+from workbench.export.run_data import checked_spec, read_run_data
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 
-TRIED = tuple(Tried(one, 3e-8, 64, True) for one in FORMATS.values())
+TRIED = tuple(VerifiedExport(one, 3e-8, 64, True) for one in FORMATS.values())
 
 
 def card_of(run: RunFolder, labels: tuple[str, ...] = ("cat", "dog")) -> str:
-    facts = run_facts(run)
+    facts = read_run_data(run)
     return model_card(facts, checked_spec(facts), labels, TRIED)
 
 
-def test_it_tells_what_the_model_is_worth_and_how_to_use_it(workspace: Workspace) -> None:
-    card = card_of(told_run(workspace))
+def test_it_has_results_and_usage(workspace: Workspace) -> None:
+    card = card_of(recorded_run(workspace))
     for words in (
-        "# pets-1\n", "a convnet trained from nothing", "2 classes: cat, dog.",
+        "# pets-1\n", "a convnet trained from scratch", "2 classes: cat, dog.",
         "raw, as float32 from 0 to 255, RGB, 8x8 pixels", "the probability of dog",
         "image = image.resize((8, 8), Image.Resampling.BILINEAR)\n",
         'keras.models.load_model("model.keras")', 'tf.saved_model.load("saved_model")',
@@ -37,15 +37,15 @@ def test_it_tells_what_the_model_is_worth_and_how_to_use_it(workspace: Workspace
         assert words in card, words
 
 
-def test_without_a_test_it_says_that_nobody_knows(workspace: Workspace) -> None:
-    card = card_of(told_run(workspace, measured=False))
-    assert "Nobody knows" in card
+def test_without_test_images_its_accuracy_is_unknown(workspace: Workspace) -> None:
+    card = card_of(recorded_run(workspace, measured=False))
+    assert "Unknown: there were no test images" in card
     assert "There is no test accuracy." in card
     assert "Accuracy" not in card
 
 
-def test_a_run_that_did_not_finish_says_so(workspace: Workspace) -> None:
-    run = told_run(workspace)
+def test_a_run_that_did_not_finish_is_marked(workspace: Workspace) -> None:
+    run = recorded_run(workspace)
     assert "did not finish" not in card_of(run)
     lines = run.events_path.read_text().splitlines(keepends=True)
     diverged = lines[-1].replace('"finished"', '"failed"').replace("seconds", "kind")
@@ -53,7 +53,7 @@ def test_a_run_that_did_not_finish_says_so(workspace: Workspace) -> None:
     assert "The run did not finish, it is failed" in card_of(run)
 
 
-def test_random_weights_and_changes_are_told(workspace: Workspace) -> None:
+def test_random_weights_and_augmentation_are_listed(workspace: Workspace) -> None:
     tree = spec_tree(
         "/home/ann/pets",
         base={"name": "vgg16", "weights": "random"},
@@ -61,21 +61,21 @@ def test_random_weights_and_changes_are_told(workspace: Workspace) -> None:
         data={"source": "/home/ann/pets", "image_size": [32, 32], "resize": "crop"},
         augmentation={"rotation": 40.0, "horizontal_flip": True},
     )
-    card = card_of(told_run(workspace, tree=tree, measured=False))
+    card = card_of(recorded_run(workspace, tree=tree, measured=False))
     assert "a head trained on the frozen base VGG16" in card
     assert "The base had random weights" in card
     assert "augmentation: rotation 40, horizontal flip" in card
     assert "# the run: crop" in card
 
 
-def test_it_does_not_tell_where_things_lay_on_somebodys_disk(workspace: Workspace) -> None:
+def test_it_contains_no_paths_of_the_machine(workspace: Workspace) -> None:
     tree = spec_tree(
         "/home/ann/pets",
         base={"name": "vgg16", "weights": "/home/ann/secret/own.h5"},
         model={"strategy": "feature-extraction"},
         data={"source": "/home/ann/pets", "image_size": [32, 32]},
     )
-    card = card_of(told_run(workspace, tree=tree))
+    card = card_of(recorded_run(workspace, tree=tree))
     assert "weights of the base: own.h5" in card
     assert "ann" not in card.replace("channels", "")
     assert str(workspace.root) not in card
@@ -91,8 +91,8 @@ def test_it_does_not_tell_where_things_lay_on_somebodys_disk(workspace: Workspac
         ("a\nb\u202ec\x1b", "a\\\\nb\\\\u202ec\\\\e"),
     ],
 )
-def test_strings_from_outside_are_no_marks(given: str, expected: str | None) -> None:
-    shown = plain(given)
+def test_strings_from_outside_are_no_markup(given: str, expected: str | None) -> None:
+    shown = escape_markdown(given)
     if expected is not None:
         assert shown == expected
     bare = re.sub(r"\\.|&(lt|gt|amp);", "", shown)
@@ -101,7 +101,7 @@ def test_strings_from_outside_are_no_marks(given: str, expected: str | None) -> 
 
 def test_hostile_labels_stay_in_their_places(workspace: Workspace, tmp_path: Path) -> None:
     labels = ("a|b\n# c", "<img src=x onerror=y>")
-    card = card_of(told_run(workspace, labels=labels), labels)
+    card = card_of(recorded_run(workspace, labels=labels), labels)
     assert "<img" not in card
     assert "\n# c" not in card
     assert card.count("\n# ") == 0

@@ -1,4 +1,4 @@
-"""Curves as SVG: where points lie, what is left out, what is marked."""
+"""Curves as SVG: positions of points, gaps, marks."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_higher_is_further_up_and_later_is_further_right() -> None:
 @pytest.mark.parametrize(
     "losses", [(0.5,), (0.5, 0.5), (0.0,), (1e-30, 2e-30), (1e30, 1.0), (-1.0,)]
 )
-def test_whatever_the_figures_all_lies_within_the_picture(losses: tuple[float, ...]) -> None:
+def test_all_values_are_within_the_picture(losses: tuple[float, ...]) -> None:
     figure = curve_figure(history(*losses), "loss")
     assert len(points(figure)) == len(losses)
     for x, y in points(figure):

@@ -1,4 +1,4 @@
-"""The page of a run: whole, quiet, and the same for whatever labels and paths say."""
+"""The report: its content, no requests, and the same structure for hostile strings."""
 
 import re
 from itertools import pairwise
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from page_reader import Page
-from told_run import picture, results, told_run
+from recorded_run import picture, recorded_run, results
 
 from workbench.errors import UserError
 from workbench.export.report import write_report
@@ -21,25 +21,25 @@ def page_of(workspace: Workspace, run: RunFolder) -> Page:
     return Page(write_report(workspace, run, workspace.root / "page.html").read_text("utf-8"))
 
 
-def test_it_tells_what_the_run_came_to(workspace: Workspace) -> None:
+def test_it_shows_the_results(workspace: Workspace) -> None:
     picture(workspace.root / "pets" / "cat" / "1.png")
-    page = page_of(workspace, told_run(workspace))
+    page = page_of(workspace, recorded_run(workspace))
     for words in (
         "pets-1", "convnet on pets: finished", "0.5000", "0.1000 to 0.9000",
-        "Mind: 1 of these images are training images too", "Mind the gap.", "never",
+        "Note: 1 of these images are training images too", "Mind the gap.", "never",
         "Loss over 3 epochs: train from 0.7000 to 0.6000, validation from 0.8000 to 0.7000",
         "conv1", "25.00%", "kept the weights of epoch 2", "3.15.1", 'strategy = "convnet"',
-        "cat, taken for dog with 75%", "no picture: there is no such file",
+        "cat, predicted as dog with 75%", "no picture: there is no such file",
     ):  # fmt: skip
         assert words in page.text, words
 
 
 def test_its_structure_is_sound(workspace: Workspace) -> None:
     picture(workspace.root / "pets" / "cat" / "1.png")
-    page = page_of(workspace, told_run(workspace))
+    page = page_of(workspace, recorded_run(workspace))
     assert page.elements[0] == ("html", {"lang": "en"})
     assert len(page.all("h1")) == len(page.all("main")) == 1
-    assert len(page.all("title")) == 1 + len(page.all("circle"))  # dots tell their figures
+    assert len(page.all("title")) == 1 + len(page.all("circle"))  # dots show their values
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
         "meta"
     )
@@ -51,15 +51,17 @@ def test_its_structure_is_sound(workspace: Workspace) -> None:
         assert given.get("aria-labelledby", ids[0]) in ids
     assert len(page.all("table")) == len(page.all("caption")) == len(page.all("thead"))
     assert all(given["scope"] in ("row", "col") for given in page.all("th"))
-    assert [given["alt"] for given in page.all("img")] == ["cat/1.png: cat, taken for dog with 75%"]
+    assert [given["alt"] for given in page.all("img")] == [
+        "cat/1.png: cat, predicted as dog with 75%"
+    ]
     assert all(given["role"] == "img" and given["aria-label"] for given in page.all("svg"))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_it_asks_for_nothing_from_anywhere(workspace: Workspace) -> None:
+def test_it_loads_nothing(workspace: Workspace) -> None:
     picture(workspace.root / "pets" / "cat" / "1.png")
-    page = page_of(workspace, told_run(workspace))
+    page = page_of(workspace, recorded_run(workspace))
     assert not {"script", "link", "iframe", "object", "embed", "base", "form", "use", "image"} & {
         tag for tag, _ in page.elements
     }
@@ -73,20 +75,20 @@ def test_it_asks_for_nothing_from_anywhere(workspace: Workspace) -> None:
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def test_it_is_made_for_dark_screens_phones_and_paper(workspace: Workspace) -> None:
-    page = page_of(workspace, told_run(workspace))
+def test_it_suits_dark_screens_phones_and_paper(workspace: Workspace) -> None:
+    page = page_of(workspace, recorded_run(workspace))
     assert "prefers-color-scheme: dark" in page.styles
     assert "@media print" in page.styles
     assert sum(given.get("class") == "wide" for given in page.all("div")) == len(page.all("table"))
 
 
-def test_strings_from_outside_are_shown_and_nothing_else(workspace: Workspace) -> None:
+def test_strings_from_outside_are_only_text(workspace: Workspace) -> None:
     labels = (HOSTILE, "dog", *(f"{HOSTILE}{n}" for n in range(9)))
     paths = (f"{HOSTILE}.png", "../../etc/passwd", "nul\0.png", "byte\udce9.png")
-    run = told_run(workspace, labels=labels, paths=paths, notice=HOSTILE)
-    told = run.events_path.read_text()
-    run.events_path.write_text(told.replace("train all", "<b>\\u202e").replace('"adam"', '"<i>"'))
-    calm = page_of(workspace, told_run(workspace, "calm", ("cat", "dog", *"abcdefghi"), paths))
+    run = recorded_run(workspace, labels=labels, paths=paths, notice=HOSTILE)
+    events = run.events_path.read_text()
+    run.events_path.write_text(events.replace("train all", "<b>\\u202e").replace('"adam"', '"<i>"'))
+    calm = page_of(workspace, recorded_run(workspace, "calm", ("cat", "dog", *"abcdefghi"), paths))
     (workspace.root / "page.html").unlink()
     page = page_of(workspace, run)
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in calm.elements]
@@ -97,24 +99,24 @@ def test_strings_from_outside_are_shown_and_nothing_else(workspace: Workspace) -
 
 @pytest.mark.parametrize("damage", ["results.json", "manifest.csv", "spec.toml", "events.jsonl"])
 @pytest.mark.parametrize("content", [None, b"", b"\xff\0<", b"[]", b"{}\n"])
-def test_a_damaged_run_gives_what_can_be_read(
+def test_a_damaged_run_shows_what_can_be_read(
     workspace: Workspace, damage: str, content: bytes | None
 ) -> None:
-    run = told_run(workspace)
+    run = recorded_run(workspace)
     path = run.path / damage
     path.unlink() if content is None else path.write_bytes(content)
     assert "pets-1" in page_of(workspace, run).text
 
 
-def test_a_run_without_a_test_says_so(workspace: Workspace) -> None:
-    page = page_of(workspace, told_run(workspace, measured=False))
+def test_a_run_without_a_test(workspace: Workspace) -> None:
+    page = page_of(workspace, recorded_run(workspace, measured=False))
     assert "It was not measured. Validation accuracy of the kept epoch: 0.4000." in page.text
     assert "#errors" not in [given["href"] for given in page.all("a")]
 
 
-def test_many_labels_are_told_by_the_pairs_confused_most(workspace: Workspace) -> None:
+def test_many_labels_have_a_table_of_pairs(workspace: Workspace) -> None:
     def captions(count: int) -> str:
-        run = told_run(workspace, f"of-{count}", tuple(f"l{n}" for n in range(count)))
+        run = recorded_run(workspace, f"of-{count}", tuple(f"l{n}" for n in range(count)))
         (workspace.root / "page.html").unlink(missing_ok=True)
         return page_of(workspace, run).text
 
@@ -124,8 +126,8 @@ def test_many_labels_are_told_by_the_pairs_confused_most(workspace: Workspace) -
     assert "True labels in rows" not in captions(61)
 
 
-def test_a_page_that_is_there_is_not_overwritten(workspace: Workspace, tmp_path: Path) -> None:
-    run, target = told_run(workspace), tmp_path / "mine.html"
+def test_an_existing_page_is_not_overwritten(workspace: Workspace, tmp_path: Path) -> None:
+    run, target = recorded_run(workspace), tmp_path / "mine.html"
     target.write_text("mine")
     with pytest.raises(UserError, match=r"mine.html is there already"):
         write_report(workspace, run, target)
@@ -135,10 +137,10 @@ def test_a_page_that_is_there_is_not_overwritten(workspace: Workspace, tmp_path:
 
 
 def test_results_hold_the_confusions_that_are_shown(workspace: Workspace) -> None:
-    told = results(("cat", "dog"), ())
-    assert told["confusion"] == [[0, 1], [0, 1]]
+    written = results(("cat", "dog"), ())
+    assert written["confusion"] == [[0, 1], [0, 1]]
     cells = [
-        given for given in page_of(workspace, told_run(workspace)).all("td") if "style" in given
+        given for given in page_of(workspace, recorded_run(workspace)).all("td") if "style" in given
     ]
     assert [(given["class"], given["style"]) for given in cells] == [
         ("hit", "--share: 0.0"), ("miss", "--share: 0.6"),

@@ -1,4 +1,4 @@
-"""The script's text: laid out and clean for every kind of spec, safe whatever labels say."""
+"""The script's text: formatted and clean for every kind of spec, safe with hostile labels."""
 
 import ast
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from told_run import told_run
+from recorded_run import recorded_run
 
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
-from workbench.export.run_data import run_facts
-from workbench.export.script import ScriptFacts, script
-from workbench.export.script_code import listing, string
+from workbench.export.run_data import read_run_data
+from workbench.export.script import ScriptInputs, script
+from workbench.export.script_code import listing, literal
 from workbench.export.script_folder import write_script
 from workbench.paths import Workspace
 
@@ -68,7 +68,7 @@ IMAGES = [{"train": 42, "validation": 10, "test": 8}, {"train": 3, "validation":
 
 def text_of(spec: str, labels: tuple[str, ...] = LABELS[0], **facts: Any) -> str:
     given = {"images": IMAGES[0], **facts}
-    return script(parse_spec(SPECS[spec], "test"), ScriptFacts(labels, **given))
+    return script(parse_spec(SPECS[spec], "test"), ScriptInputs(labels, **given))
 
 
 def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
@@ -91,25 +91,18 @@ def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stdout[:2000] + done.stderr
 
 
+FOLDER = "the folder that contains the paths of the CSV"
+
+
 @pytest.mark.parametrize(
     ("name", "npz", "usage", "given"),
     [
-        (
-            "train_birds-1.py",
-            False,
-            "train_birds-1.py FOLDER",
-            "the folder that the paths of the CSV start at",
-        ),
+        ("train_birds-1.py", False, "train_birds-1.py FOLDER", FOLDER),
         ("birds.py", True, "birds.py FILE", "the .npz file of the images"),
-        (
-            '"""\n.py',
-            False,
-            "THIS_SCRIPT.py FOLDER",
-            "the folder that the paths of the CSV start at",
-        ),
+        ('"""\n.py', False, "THIS_SCRIPT.py FOLDER", FOLDER),
     ],
 )
-def test_it_says_how_it_is_used(name: str, npz: bool, usage: str, given: str) -> None:
+def test_it_shows_its_usage(name: str, npz: bool, usage: str, given: str) -> None:
     text = text_of("convnet", name=name, npz=npz)
     word = usage.split()[1]
     assert f"\n    Usage: python {usage}\n\n{word} is {given}.\n" in text
@@ -117,7 +110,7 @@ def test_it_says_how_it_is_used(name: str, npz: bool, usage: str, given: str) ->
     assert f'sys.exit(f"{{usage}}   ({given})")' in text
 
 
-def test_it_needs_keras_numpy_and_pillow_alone() -> None:
+def test_it_needs_only_keras_numpy_and_pillow() -> None:
     for name in SPECS:
         for npz in (False, True):
             found = set()
@@ -144,27 +137,26 @@ def test_labels_cannot_leave_their_literals() -> None:
     "value", ["", "a", '"', "'", "\"'", "\\", "\n\r\t\0", "\u202e", "\udce9", "\U0001f600", "é{}%"]
 )
 def test_a_literal_is_ascii_and_means_the_string(value: str) -> None:
-    literal = string(value)
-    assert literal.isascii()
-    assert "\n" not in literal
-    assert ast.literal_eval(literal) == value
+    source = literal(value)
+    assert source.isascii()
+    assert "\n" not in source
+    assert ast.literal_eval(source) == value
 
 
 def test_a_long_list_takes_a_line_an_item() -> None:
-    start, item = "NAMES = [", '"abcdefgh"'
-    fits = ["1" * (88 - len(start) - 1)]
-    assert listing(start, fits) == f"{start}{fits[0]}]"
-    assert listing(start, [fits[0] + "1"]) == f"{start}\n    {fits[0]}1,\n]"
-    assert listing(start, [item] * 9).count("\n") == 10
+    fits = "1" * (88 - len('NAMES = [""]'))
+    assert listing("NAMES", [fits]) == f'NAMES = ["{fits}"]'
+    assert listing("NAMES", [fits + "1"]) == f'NAMES = [\n    "{fits}1",\n]'
+    assert listing("NAMES", ["abcdefgh"] * 9).count("\n") == 10
 
 
-def test_what_differs_is_told_and_only_that() -> None:
+def test_only_actual_differences_are_listed() -> None:
     assert "other draws" not in text_of("convnet")
     assert "other draws" in text_of("augmented")
-    assert "kept 3 looks at each image" in text_of("views")
-    assert "runs in every epoch" in text_of("fine")
+    assert "cached 3 views of each image" in text_of("views")
+    assert "run in every epoch" in text_of("fine")
     assert "for the disk" in text_of("book")
-    assert "test accuracy 0.9" in text_of("fine", came_to="test accuracy 0.9")
+    assert "test accuracy 0.9" in text_of("fine", run_result="test accuracy 0.9")
 
 
 def test_stages_follow_the_plan() -> None:
@@ -177,7 +169,7 @@ def test_stages_follow_the_plan() -> None:
     assert "_BN" not in text  # stays frozen
 
 
-def test_a_part_without_images_is_not_asked_for() -> None:
+def test_a_part_without_images_is_not_used() -> None:
     text = text_of("convnet", images={"train": 3})
     assert "validation" not in text.split('"""', 2)[2]
     assert "evaluate" not in text
@@ -188,7 +180,7 @@ def test_a_part_without_images_is_not_asked_for() -> None:
 def test_script_and_table_are_written_together_and_replace_nothing_unasked(
     workspace: Workspace,
 ) -> None:
-    facts, target = run_facts(told_run(workspace)), workspace.root / "out" / "mine.py"
+    facts, target = read_run_data(recorded_run(workspace)), workspace.root / "out" / "mine.py"
     made, table = write_script(facts, target)
     assert (made, table) == (target, target.with_suffix(".csv"))
     lines = table.read_text().splitlines()

@@ -1,9 +1,9 @@
-"""Which fault at which moment has to end how: the specification of a run that nothing can lose.
+"""Faults at certain moments of a run, and how it has to end: the specification of exact resume.
 
-Every case ends in one of three ways. FINISHED: the life goes on as if nothing had been, to the same
-results. RESUMED: it ends, and `resume` brings the results of a run left alone, bit by bit.
-REFUSED: it ends, and `resume` says in words why it cannot go on. How the first life ends and what
-it tells is the fault's own (`faults.FAULTS`), unless a row says otherwise.
+Every case ends in one of three ways. FINISHED: the session continues unaffected, to the same
+results. RESUMED: it ends, and `resume` gives the results of an undisturbed run, bit by bit.
+REFUSED: it ends, and `resume` explains why it cannot continue. How the first session ends and what
+it reports belongs to the fault (`faults.FAULTS`), unless a row overrides it.
 """
 
 import os
@@ -28,10 +28,10 @@ class Case:
 
     Attributes:
         moment: of `moments.MOMENTS`.
-        ending: of the three.
+        ending: one of the three.
         spec: of `specs.SPECS`.
-        ends: how the life that is struck ends, where it is not as the fault has it.
-        words: in what the run tells in all its lives, likewise.
+        ends: how the first session ends, if not as the fault defines.
+        message: part of the messages of all sessions, if not as the fault defines.
         quick: True for those that run always; all of them run with FAULTS=all.
     """
 
@@ -40,17 +40,17 @@ class Case:
     ending: Ending
     spec: str = "small"
     ends: str | None = None
-    words: str | None = None
+    message: str | None = None
     quick: bool = False
 
     @property
     def name(self) -> str:
-        """What pytest calls it."""
+        """Name of the test case."""
         return f"{self.fault} at {self.moment}, {self.spec}".replace(" ", "-")
 
 
 CASES = (
-    # killed: whatever the moment, nothing is lost but the steps since the last checkpoint
+    # killed: only the steps since the last checkpoint are lost
     Case("kill", "scan", RESUMED),
     Case("kill", "pack", RESUMED),
     Case("kill", "pack is renamed", RESUMED),
@@ -79,7 +79,7 @@ CASES = (
     Case("kill", "predictions", RESUMED),
     Case("kill", "results", RESUMED),
     Case("kill", "last event", RESUMED),
-    # asked to stop: at the next batch, or at the next told progress outside of training
+    # requested to stop: at the next batch, or at the next progress event outside of training
     Case("SIGTERM", "scan", RESUMED),
     Case("SIGTERM", "pack", RESUMED),
     Case("SIGTERM", "prefix", RESUMED, "full"),
@@ -103,7 +103,7 @@ CASES = (
     Case("two signals", "mid-epoch", RESUMED),
     Case("two signals", "in checkpoint", RESUMED),
     Case("two signals", "evaluation", RESUMED),
-    # the terminal goes
+    # the terminal closes
     Case("SIGHUP", "scan", FINISHED),
     Case("SIGHUP", "mid-epoch", FINISHED, quick=True),
     Case("SIGHUP", "in checkpoint", FINISHED),
@@ -124,7 +124,7 @@ CASES = (
     Case("disk full", "export", RESUMED),
     Case("disk full", "results", RESUMED),
     Case("disk filled", "pack", RESUMED),
-    Case("disk filled", "space", RESUMED, words="free"),
+    Case("disk filled", "space", RESUMED, message="free"),
     Case("disk filled", "mid-epoch", RESUMED, quick=True),
     Case("disk filled", "in checkpoint", RESUMED),
     Case("disk filled", "view", RESUMED, "full"),
@@ -134,21 +134,21 @@ CASES = (
     Case("disk read-only", "export", RESUMED),
     Case("folder read-only", "mid-epoch", RESUMED, quick=True),
     # memory
-    Case("memory", "scan", RESUMED, words="MemoryError"),
+    Case("memory", "scan", RESUMED, message="MemoryError"),
     Case("memory", "prefix", RESUMED, "full"),
     Case("memory", "first batch", RESUMED),
     Case("memory", "mid-epoch", RESUMED),
     Case("memory", "validation", RESUMED),
     Case("memory", "in checkpoint", RESUMED),
-    Case("memory", "evaluation", RESUMED, words="MemoryError"),
+    Case("memory", "evaluation", RESUMED, message="MemoryError"),
     Case("device memory", "first batch", RESUMED),
     Case("device memory", "mid-epoch", RESUMED),
     Case("device memory", "prefix", RESUMED, "full"),
     # numbers
     Case("NaN", "first batch", RESUMED),
-    Case("NaN", "mid-epoch", RESUMED, words="stage 1, epoch 3, step 1"),
-    Case("NaN", "stage's first step", RESUMED, "full", words="stage 2, epoch 1, step 0"),
-    # what nobody foresaw
+    Case("NaN", "mid-epoch", RESUMED, message="stage 1, epoch 3, step 1"),
+    Case("NaN", "stage's first step", RESUMED, "full", message="stage 2, epoch 1, step 0"),
+    # unexpected errors
     Case("surprise", "scan", RESUMED),
     Case("surprise", "mid-epoch", RESUMED),
     Case("surprise", "in checkpoint", RESUMED),
@@ -157,42 +157,42 @@ CASES = (
     # a clock that is set back
     Case("clock back", "scan", FINISHED),
     Case("clock back", "mid-epoch", FINISHED, quick=True),
-    # a folder that is taken away, and brought back
+    # a folder that is moved away, and back
     Case("folder away", "scan", RESUMED),
     Case("folder away", "mid-epoch", RESUMED),
     Case("folder away", "in checkpoint", RESUMED),
     Case("folder away", "export", RESUMED),
-    # checkpoints damaged after the death
+    # checkpoints damaged after a kill
     Case("kill, last cut off", "mid-epoch", RESUMED),
     Case("kill, a bit of last", "mid-epoch", RESUMED),
     Case("kill, last empty", "mid-epoch", RESUMED),
     Case("kill, last gone", "mid-epoch", RESUMED),
     Case("kill, last cut off", "stage's first step", RESUMED, "full"),
-    Case("kill, both damaged", "mid-epoch", REFUSED, words="can be read", quick=True),
-    Case("kill, start weights damaged", "mid-epoch", REFUSED, words="began with"),
-    # the log damaged after the death
+    Case("kill, both damaged", "mid-epoch", REFUSED, message="can be read", quick=True),
+    Case("kill, start weights damaged", "mid-epoch", REFUSED, message="began with"),
+    # the log damaged after a kill
     Case("kill, torn log", "mid-epoch", RESUMED),
     Case("kill, garbage in log", "mid-epoch", RESUMED),
     Case("kill, log cut", "mid-epoch", RESUMED),
     Case("kill, log cut", "stage border", RESUMED, "full"),
-    # data changed between two lives
+    # data changed between two sessions
     Case("kill, pack gone", "mid-epoch", RESUMED),
     Case("kill, pack cut off", "mid-epoch", RESUMED),
     Case("kill, data gone", "mid-epoch", RESUMED),
     Case("kill, features gone", "mid-epoch", RESUMED, "full"),
     Case("kill, features gone", "view used again", RESUMED, "full"),
     Case("kill, features damaged", "mid-epoch", RESUMED, "full"),
-    Case("kill, image changed", "mid-epoch", RESUMED),  # the pack has it as it was
+    Case("kill, image changed", "mid-epoch", RESUMED),  # the pack contains the old one
     Case("kill, image and pack changed", "mid-epoch", REFUSED, quick=True),
     Case("kill, manifest gone", "mid-epoch", REFUSED),
-    # the spec changed between two lives
+    # the spec changed between two sessions
     Case("kill, spec changed", "mid-epoch", REFUSED, quick=True),
     Case("kill, spec damaged", "mid-epoch", REFUSED),
 )
 
 
-# Runs that meet one fault after the other, in each life another: what one life leaves is what the
-# next one has to live with. The first one is quick, and covers what most of the rows above do.
+# Runs with another fault in each session, which continues from what the one before left. The first
+# sequence is quick, and covers most of the rows above.
 SEQUENCES = {
     "many": (
         ("SIGTERM", "scan"),
@@ -212,7 +212,7 @@ SEQUENCES = {
         ("kill, last cut off", "first batch"),
         ("kill", "results"),
     ),
-    # what is damaged must not take the place of what is whole
+    # a damaged file must not replace an intact one
     "damaged, then killed": (
         ("kill, last cut off", "mid-epoch"),
         ("kill", "between first renames"),
@@ -231,10 +231,10 @@ SEQUENCES = {
 
 
 def everything() -> bool:
-    """True with FAULTS=all."""
+    """Return True with FAULTS=all."""
     return os.environ.get("FAULTS") == "all"
 
 
 def chosen() -> list[Case]:
-    """The cases to run: all of them, or the quick ones."""
+    """Return the cases to run: all of them, or the quick ones."""
     return [case for case in CASES if case.quick or everything()]

@@ -1,4 +1,4 @@
-"""Workspaces for runs that meet a fault, and the runs left alone that they are compared with."""
+"""Workspaces for runs with faults, and the undisturbed runs that they are compared with."""
 
 import os
 import subprocess
@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lives import live, make_photos, new_run, printed
 from outcome import Outcome, outcome
+from sessions import make_photos, new_run, printed, run_session
 
-from workbench.experiment.estimate import Speed
-from workbench.machine.benchmark_store import Figures, Shelf
+from workbench.experiment.estimate import ThroughputModel
+from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 
 Reference = Callable[[str], Outcome]
 DISK_BYTES = 24 << 20
 
-_SPEED = Speed(
+_SPEED = ThroughputModel(
     forward_flops=1e11,
     training_flops=1e11,
     forward_bytes=1e10,
@@ -28,23 +28,23 @@ _SPEED = Speed(
 
 @pytest.fixture(scope="session")
 def measured(_own_cache: None) -> None:
-    """Figures of this machine, so that no life has to measure it."""
-    Shelf("CPU").save(
-        Figures(device="CPU", kind="cpu", precision="float32", jit=False, speed=_SPEED)
+    """Store a benchmark of this machine, so that no session has to measure it."""
+    BenchmarkStore("CPU").save(
+        BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=_SPEED)
     )
 
 
 @pytest.fixture(scope="session")
 def reference(measured: None, tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    """The outcome of a spec's run that was left alone, computed once."""
+    """Return a function from a spec to the outcome of its undisturbed run, computed once."""
     known: dict[str, Outcome] = {}
 
     def of(spec: str) -> Outcome:
         if spec not in known:
-            workspace = tmp_path_factory.mktemp(f"alone-{spec}")
+            workspace = tmp_path_factory.mktemp(f"undisturbed-{spec}")
             make_photos(workspace / "photos")
             run = new_run(workspace, spec)
-            assert live(run).ends == "finished", printed(run)
+            assert run_session(run).ends == "finished", printed(run)
             known[spec] = outcome(run)
         return known[spec]
 
@@ -53,14 +53,14 @@ def reference(measured: None, tmp_path_factory: pytest.TempPathFactory) -> Refer
 
 @pytest.fixture
 def workspace(measured: None, tmp_path: Path) -> Path:
-    """A workspace with photos."""
+    """Create a workspace with photos."""
     make_photos(tmp_path / "photos")
     return tmp_path
 
 
 @pytest.fixture
 def guarded(workspace: Path) -> Path:
-    """A workspace of somebody whom a read-only folder keeps out; root it does not."""
+    """Return the workspace of a user who cannot write to a read-only folder, unlike root."""
     probe = workspace / "probe"
     probe.mkdir(mode=0o555)
     if os.access(probe, os.W_OK):
@@ -70,7 +70,7 @@ def guarded(workspace: Path) -> Path:
 
 @pytest.fixture
 def small_disk(measured: None, tmp_path: Path) -> Iterator[Path]:
-    """The same on a disk of its own that a test can fill."""
+    """Create a workspace on a disk of its own that a test can fill."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "faults", str(disk)]

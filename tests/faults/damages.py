@@ -1,4 +1,4 @@
-"""What happens to the files of a run between two of its lives."""
+"""Damages to the files of a run between two sessions."""
 
 import shutil
 from collections.abc import Callable
@@ -12,17 +12,17 @@ Between = Callable[[RunFolder], None]
 
 
 def filler(run: Path) -> Path:
-    """The file that takes all the room of a disk."""
+    """Return the file that fills the disk."""
     return _workspace(run) / "filler"
 
 
 def away(run: Path) -> Path:
-    """Where a run's folder is moved to."""
+    """Return where a run's folder is moved to."""
     return _workspace(run) / "away"
 
 
 def waiting(run: Path) -> Path:
-    """There while a worker waits."""
+    """Return a file that exists while a worker waits."""
     return _workspace(run) / "waiting"
 
 
@@ -35,7 +35,7 @@ def writable_again(run: RunFolder) -> None:
 
 
 def bring_back(run: RunFolder) -> None:
-    assert not run.path.exists(), "a worker made the folder anew that was taken away from it"
+    assert not run.path.exists(), "a worker created the folder that was moved away again"
     away(run.path).rename(run.path)
 
 
@@ -71,7 +71,7 @@ def damage_start(run: RunFolder) -> None:
 
 
 def tear_log(run: RunFolder) -> None:
-    """As when the machine went down in the middle of a line."""
+    """Cut the log, as if the machine went down in the middle of a line."""
     content = run.events_path.read_bytes()
     run.events_path.write_bytes(content[:-20])
 
@@ -82,7 +82,7 @@ def garbage_in_log(run: RunFolder) -> None:
 
 
 def cut_log(run: RunFolder) -> None:
-    """Lines are missing that never reached the disk: all from the last checkpoint's on."""
+    """Remove lines that never reached the disk: all from the last checkpoint on."""
     lines = run.events_path.read_bytes().splitlines(keepends=True)
     last = max(n for n, line in enumerate(lines) if b'"checkpoint_saved"' in line)
     run.events_path.write_bytes(b"".join(lines[:last]))
@@ -161,7 +161,7 @@ def _cut(path: Path) -> None:
 
 
 def _flip(path: Path) -> None:
-    """Another bit in the middle, as a bad disk or memory makes it."""
+    """Flip a bit in the middle, as a bad disk or memory does."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What can go wrong: inside a worker at its moment, and to what it left before it is resumed."""
+"""Faults in a worker at a moment, and damages to its files before the run is resumed."""
 
 import errno
 import os
@@ -11,10 +11,10 @@ from typing import Any
 
 import damages
 from damages import Between
-from patience import wait_until
+from waiting import wait_until
 
 Proceed = Callable[[], Any]
-Strike = Callable[[Proceed, Path], Any]  # given the run's folder; gives what the call returns
+Strike = Callable[[Proceed, Path], Any]  # receives the run's folder; returns the result of the call
 
 HOUR = 3600.0
 
@@ -24,17 +24,17 @@ class Fault:
     """A fault.
 
     Attributes:
-        ends: how the life that it strikes ends: the run's state, and the kind of a failure.
-        strike: what happens in the worker in place of the call.
-        between: what happens to the files afterwards, or mends them.
-        words: in what the run tells.
-        workspace: the fixture that it needs.
+        ends: how the session ends: the run's state, and the kind of a failure.
+        strike: runs in the worker in place of the call.
+        between: damages or repairs files afterwards.
+        message: part of a message of the run.
+        workspace: fixture that it needs.
     """
 
     ends: str
     strike: Strike
     between: Between | None = None
-    words: str = ""
+    message: str = ""
     workspace: str = "workspace"
 
 
@@ -99,7 +99,7 @@ def _read_only(proceed: Proceed, folder: Path) -> Any:
 
 
 def _waits(proceed: Proceed, folder: Path) -> Any:
-    """The worker lives on while the test does something to it."""
+    """Keep the worker running while the test acts on it."""
     damages.waiting(folder).touch()
     wait_until(lambda: not damages.waiting(folder).exists())
     return proceed()
@@ -117,16 +117,16 @@ FAULTS = {
     "SIGHUP": Fault("finished", _signals(signal.SIGHUP)),
     "surprise": Fault(
         "failed error",
-        _raises(lambda _: RuntimeError("nobody foresaw \x1b[31mthis")),
-        words="RuntimeError: nobody foresaw",
+        _raises(lambda _: RuntimeError("unexpected \x1b[31mthis")),
+        message="RuntimeError: unexpected",
     ),
     # memory and numbers
-    "memory": Fault("failed memory", _raises(lambda _: MemoryError()), words="half the batch"),
-    "device memory": Fault("failed memory", _raises(_device_memory), words="half the batch"),
-    "NaN": Fault("failed diverged", _no_number, words="diverged"),
+    "memory": Fault("failed memory", _raises(lambda _: MemoryError()), message="half the batch"),
+    "device memory": Fault("failed memory", _raises(_device_memory), message="half the batch"),
+    "NaN": Fault("failed diverged", _no_number, message="diverged"),
     # the disk
-    "disk full": Fault(_FULL, _raises(_os_error(errno.ENOSPC)), words="Make room"),
-    "disk read-only": Fault(_FULL, _raises(_os_error(errno.EROFS)), words="permissions"),
+    "disk full": Fault(_FULL, _raises(_os_error(errno.ENOSPC)), message="Make room"),
+    "disk read-only": Fault(_FULL, _raises(_os_error(errno.EROFS)), message="permissions"),
     "disk filled": Fault(
         _FULL, _fill_disk, damages.empty_disk, "Make room", workspace="small_disk"
     ),
@@ -136,15 +136,15 @@ FAULTS = {
     "folder away": Fault("interrupted", _folder_away, damages.bring_back),
     # the clock
     "clock back": Fault("finished", _clock_back),
-    # what a life left
+    # after the session
     "kill, last cut off": Fault(
-        "interrupted", _KILL, damages.cut_last, words="last.npz is damaged"
+        "interrupted", _KILL, damages.cut_last, message="last.npz is damaged"
     ),
     "kill, a bit of last": Fault(
-        "interrupted", _KILL, damages.flip_last, words="last.npz is damaged"
+        "interrupted", _KILL, damages.flip_last, message="last.npz is damaged"
     ),
     "kill, last empty": Fault(
-        "interrupted", _KILL, damages.empty_last, words="last.npz is damaged"
+        "interrupted", _KILL, damages.empty_last, message="last.npz is damaged"
     ),
     "kill, last gone": Fault("interrupted", _KILL, damages.remove_last),
     "kill, both damaged": Fault("interrupted", _KILL, damages.damage_both),
@@ -159,15 +159,15 @@ FAULTS = {
     "kill, features damaged": Fault("interrupted", _KILL, damages.cut_features),
     "kill, image changed": Fault("interrupted", _KILL, damages.change_image),
     "kill, image and pack changed": Fault(
-        "interrupted", _KILL, damages.change_image_and_pack, words="changed since it was scanned"
+        "interrupted", _KILL, damages.change_image_and_pack, message="changed since it was scanned"
     ),
     "kill, manifest gone": Fault(
-        "interrupted", _KILL, damages.remove_manifest, words="manifest.csv"
+        "interrupted", _KILL, damages.remove_manifest, message="manifest.csv"
     ),
     "kill, spec changed": Fault(
-        "interrupted", _KILL, damages.change_dropout, words="The spec was changed"
+        "interrupted", _KILL, damages.change_dropout, message="The spec was changed"
     ),
-    "kill, spec damaged": Fault("interrupted", _KILL, damages.damage_spec, words="no TOML"),
-    # while it lives
+    "kill, spec damaged": Fault("interrupted", _KILL, damages.damage_spec, message="no TOML"),
+    # during the session
     "waits": Fault("finished", _waits),
 }

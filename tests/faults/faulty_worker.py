@@ -2,8 +2,8 @@
 
 FAULT=kill MOMENT=scan python -m faulty_worker train FOLDER --lock-fd N [--resume]
 
-A function of the product is replaced by one that counts its calls and has the fault strike in
-place of the one that is meant; all others go through.
+A function of the product is replaced by one that counts its calls and lets the fault strike in
+place of one of them; all others pass through.
 """
 
 import functools
@@ -26,19 +26,19 @@ Function = Callable[..., Any]
 
 
 def arm(moment: Moment, strike: Callable[[Function], Any]) -> None:
-    """Has the fault strike at the moment."""
+    """Let the fault strike at the moment."""
     module, _, name = moment.function.partition(":")
     *owners, last = name.split(".")
     owner: Any = importlib.import_module(module)
     for part in owners:
         owner = getattr(owner, part)
     original: Function = getattr(owner, last)
-    calls = itertools.count(1)  # its next is taken whole, whichever thread asks
+    calls = itertools.count(1)  # its next is atomic between threads
 
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
         proceed = functools.partial(original, *args, **kwargs)
-        if not _told(moment.told, args) or next(calls) != moment.call:
+        if not _matches(moment.pattern, args) or next(calls) != moment.call:
             return proceed()
         print(STRIKES, flush=True)
         if moment.when == "after":
@@ -53,7 +53,7 @@ def arm(moment: Moment, strike: Callable[[Function], Any]) -> None:
 
 
 def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
-    """Arms at once, or as soon as keras may be imported."""
+    """Arm at once, or as soon as keras may be imported."""
     if not moment.needs_keras:
         arm(moment, strike)
         return
@@ -66,13 +66,13 @@ def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
     workbench.worker.train.prepare_environment = prepare_and_arm
 
 
-def _told(pattern: str, args: tuple[Any, ...]) -> bool:
+def _matches(pattern: str, args: tuple[Any, ...]) -> bool:
     texts = [str(arg) for arg in args if isinstance(arg, str | Path)]
     return not pattern or any(re.search(pattern, text) for text in texts)
 
 
 def _cut(path: Path) -> None:
-    """What a write that was cut off would have left."""
+    """Leave what an interrupted write would."""
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
 

@@ -1,4 +1,4 @@
-"""All that a finished run amounts to, without times: what has to be the same, bit by bit."""
+"""The outcome of a finished run without times, which has to be the same bit by bit."""
 
 import io
 import json
@@ -18,7 +18,7 @@ TIMES = ("t", "n", "v", "seconds")
 
 
 def outcome(run: RunFolder) -> Outcome:
-    """Weights, checkpoint, history, results and predictions; arrays as bytes with their type."""
+    """Collect weights, checkpoint, history, results, predictions; arrays as bytes with type."""
     model, last = _model(run.model_path), _arrays(run.checkpoints / "last.npz")
     return {
         **{f"model {name}": part for name, part in model.items()},
@@ -30,7 +30,7 @@ def outcome(run: RunFolder) -> Outcome:
 
 
 def differences(one: Outcome, other: Outcome) -> list[str]:
-    """What is in one of them alone, or not the same in both."""
+    """Describe what differs between two outcomes."""
     return [
         f"{key}: {str(one.get(key))[:200]} is not {str(other.get(key))[:200]}"
         for key in sorted({*one, *other})
@@ -39,7 +39,7 @@ def differences(one: Outcome, other: Outcome) -> list[str]:
 
 
 def _model(path: Path) -> Outcome:
-    """Every array in the weights, and the contract without its date."""
+    """Collect every array of the weights, and the contract without its date."""
     found: Outcome = {}
     with zipfile.ZipFile(path) as archive:
         weights = io.BytesIO(archive.read("model.weights.h5"))
@@ -62,15 +62,15 @@ def _arrays(path: Path) -> Outcome:
 
 
 def _bytes(array: Any) -> tuple[str, tuple[int, ...], bytes]:
-    whole = np.asarray(array)
-    return str(whole.dtype), whole.shape, whole.tobytes()
+    array = np.asarray(array)
+    return str(array.dtype), array.shape, array.tobytes()
 
 
 def _history(history: History) -> Outcome:
     found: Outcome = {"epochs": len(history.epochs), "phase": history.phase}
     for row in history.epochs:
-        told = {key: value for key, value in vars(row).items() if key not in TIMES}
-        found[f"epoch {row.stage + 1}.{row.epoch}"] = told
+        fields = {key: value for key, value in vars(row).items() if key not in TIMES}
+        found[f"epoch {row.stage + 1}.{row.epoch}"] = fields
     for index, stage in history.stages.items():
         found[f"stage {index + 1} ends"] = _without_times(stage.end)
     for index, layers in history.layers.items():

@@ -1,7 +1,7 @@
-"""The two experiments that every fault is tried on, small enough for a life of seconds."""
+"""The two experiments of the fault cases, small enough for sessions of seconds."""
 
-# Dropout, augmentation, a schedule, early stopping and the best epoch are all in play: whatever
-# a resumed life forgot of them would show in the last bit of the weights.
+# Dropout, augmentation, a schedule, early stopping and the best epoch are all in use: if a
+# resumed session lost any of their state, the last bits of the weights would differ.
 SMALL = """
 [data]
 source = "{photos}"
@@ -37,7 +37,7 @@ gpu = "none"
 deterministic = true
 """
 
-# Two stages on a frozen prefix, whose augmented views are computed once and kept.
+# Two stages on a frozen prefix, whose augmented views are computed once and cached.
 FULL = """
 [data]
 source = "{photos}"

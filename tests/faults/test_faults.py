@@ -6,8 +6,8 @@ import pytest
 from cases import FINISHED, REFUSED, SEQUENCES, Case, chosen, everything
 from conftest import Reference
 from faults import FAULTS
-from lives import live, new_run, printed, prints
 from outcome import differences, outcome
+from sessions import new_run, printed, prints, run_session
 
 from workbench.runs.lock import is_locked
 
@@ -20,18 +20,18 @@ def test_fault(case: Case, request: pytest.FixtureRequest, reference: Reference)
     workspace: Path = request.getfixturevalue(fault.workspace)
     run, photos = new_run(workspace, case.spec), prints(workspace / "photos")
 
-    first = live(run, fault=case.fault, moment=case.moment)
-    assert first.strikes == 1, f"the moment never came; the worker printed:\n{printed(run)}"
+    first = run_session(run, fault=case.fault, moment=case.moment)
+    assert first.strikes == 1, f"the moment never occurred; the worker printed:\n{printed(run)}"
     assert first.ends == (case.ends or fault.ends), printed(run)
     assert prints(workspace / "photos") == photos
-    told = first.told
+    messages = first.messages
     if case.ending != FINISHED:
         if fault.between:
             fault.between(run)
-        last = live(run, resume=True)
-        told += last.told
+        last = run_session(run, resume=True)
+        messages += last.messages
         assert last.ends == ("failed user" if case.ending == REFUSED else "finished"), printed(run)
-    assert (fault.words if case.words is None else case.words) in told
+    assert (fault.message if case.message is None else case.message) in messages
     assert not is_locked(run.lock_path)
     if case.ending != REFUSED:
         assert differences(outcome(run), reference(case.spec)) == []
@@ -39,13 +39,13 @@ def test_fault(case: Case, request: pytest.FixtureRequest, reference: Reference)
 
 
 @pytest.mark.parametrize("name", SEQUENCES if everything() else ["many"])
-def test_one_fault_after_the_other(name: str, workspace: Path, reference: Reference) -> None:
+def test_sequence_of_faults(name: str, workspace: Path, reference: Reference) -> None:
     run = new_run(workspace, "small")
     for number, (kind, moment) in enumerate(SEQUENCES[name]):
         fault = FAULTS[kind]
-        life = live(run, resume=number > 0, fault=kind, moment=moment)
-        assert (kind, life.strikes, life.ends) == (kind, number + 1, fault.ends), printed(run)
+        session = run_session(run, resume=number > 0, fault=kind, moment=moment)
+        assert (kind, session.strikes, session.ends) == (kind, number + 1, fault.ends), printed(run)
         if fault.between:
             fault.between(run)
-    assert live(run, resume=True).ends == "finished", printed(run)
+    assert run_session(run, resume=True).ends == "finished", printed(run)
     assert differences(outcome(run), reference("small")) == []

@@ -1,4 +1,4 @@
-"""Kills at moments that nobody chose, several in a run, until it finishes.
+"""Kills at random moments, several in a run, until it finishes.
 
 RANDOM_KILLS_SEED=7 RANDOM_KILLS=20 pytest tests/faults/test_random_kills.py
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from cases import everything
 from conftest import Reference
-from lives import begin, live, new_run, printed, wait_for_end
 from outcome import differences, outcome
+from sessions import begin, new_run, printed, run_session, wait_for_end
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 
 SEED = int(os.environ.get("RANDOM_KILLS_SEED", random.SystemRandom().randrange(10**6)))
 KILLS = int(os.environ.get("RANDOM_KILLS", "12" if everything() else "2"))
-# What is waited for, and then at most so many seconds more: reading the images and importing keras
-# takes about two of them, training one.
+# Event to wait for, and at most so many seconds more: reading the images and importing keras takes
+# about two seconds, training one.
 WAITS = (("worker_started", 2.0), ("stage_started", 1.0), ("checkpoint_saved", 0.5))
 
 
 @pytest.mark.parametrize("spec", ["small", "full"] if everything() else ["small"])
-def test_killed_at_random_moments_it_ends_the_same(
+def test_random_kills_do_not_change_the_result(
     workspace: Path, reference: Reference, spec: str
 ) -> None:
     print(f"RANDOM_KILLS_SEED={SEED} RANDOM_KILLS={KILLS}")
@@ -44,19 +44,19 @@ def test_killed_at_random_moments_it_ends_the_same(
         if not killed(run, number > 0, kind, delay):
             break
     else:
-        assert live(run, resume=True).ends == "finished", printed(run)
+        assert run_session(run, resume=True).ends == "finished", printed(run)
     assert differences(outcome(run), reference(spec)) == []
 
 
 def killed(run: RunFolder, resume: bool, kind: str, delay: float) -> bool:
-    """Has a worker live until some seconds after an event; False where it finished before."""
+    """Kill a worker some seconds after an event; return False if it finished before."""
     before = len(list(EventReader(run.events_path, every=True).drain()))
     pid = begin(run, resume)
-    told = itertools.islice(follow(run, poll=0.01, every=True), before, None)
-    next((event for event in told if event["event"] == kind), None)
-    time.sleep(delay)  # the moment of the kill itself: nothing is waited for
+    events = itertools.islice(follow(run, poll=0.01, every=True), before, None)
+    next((event for event in events if event["event"] == kind), None)
+    time.sleep(delay)  # until the kill: nothing is waited for
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    life = wait_for_end(run, pid)
-    assert life.ends in ("interrupted", "finished"), printed(run)
-    return life.ends == "interrupted"
+    session = wait_for_end(run, pid)
+    assert session.ends in ("interrupted", "finished"), printed(run)
+    return session.ends == "interrupted"

@@ -1,4 +1,4 @@
-"""Zip and tar files that want to write where they should not, or more than they say."""
+"""Zip and tar files that write outside of their folder, or more than they announce."""
 
 import gzip
 import io
@@ -71,7 +71,7 @@ def _many_small(path: Path) -> None:
 
 
 def _lying_zip(path: Path) -> None:
-    """Both headers of the member say 10 bytes; the content has 1,000."""
+    """Both headers of the member announce 10 bytes; the content has 1,000."""
     _zip(("a/small.jpg", bytes(1000)))(path)
     size = struct.pack("<I", 1000)
     path.write_bytes(path.read_bytes().replace(size, struct.pack("<I", 10)))
@@ -104,7 +104,7 @@ def _long_header_tar(path: Path) -> None:
 
 
 def _sparse_tar(path: Path) -> None:
-    """A file with a hole of a terabyte: a header alone."""
+    """A file with a hole of a terabyte: only a header."""
     info = tarfile.TarInfo("a/hole.jpg")
     info.type = tarfile.GNUTYPE_SPARSE
     header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
@@ -125,7 +125,7 @@ def _pax_number_tar(path: Path) -> None:
 _FILE, _LINK, _HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 _LONG = "n" * 300
 
-# By file name: how it is made, and what of the refusal is told.
+# By file name: how it is made, and a part of the message.
 REFUSED: dict[str, tuple[Make, str]] = {
     "up.zip": (_zip((f"../{OUTSIDE}", b"x")), "leads out of its folder"),
     "up-inside.zip": (_zip((f"a/b/../../../{OUTSIDE}", b"x")), "leads out of its folder"),
@@ -146,6 +146,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "twice.zip": (_twice_zip, "takes the place of another"),
     "no-zip.zip": (_content(b"PK\x05\x06"), "is damaged"),
     "up.tgz": (_tar((f"../{OUTSIDE}", _FILE, b"x")), "leads out of its folder"),
+    "up-inside.tgz": (_tar((f"a/../../{OUTSIDE}", _FILE, b"x")), "leads out of its folder"),
     "absolute.tgz": (_tar((f"/tmp/{OUTSIDE}", _FILE, b"x")), "leads out of its folder"),
     "drive.tgz": (_tar((f"c:{OUTSIDE}", _FILE, b"x")), "has a name of another system"),
     "through-a-link.tgz": (

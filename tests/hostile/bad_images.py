@@ -1,4 +1,4 @@
-"""Files that are named like images and are none, or are more than they say."""
+"""Files that are named like images and are none, or larger than announced."""
 
 import io
 import os
@@ -46,7 +46,7 @@ def _jpeg_with(segment: bytes) -> bytes:
     return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + plain[2:]
 
 
-# Cannot be used, each with a part of the reason that is told.
+# Cannot be used, each with a part of the reason.
 REFUSED = {
     "header of 60000 x 60000.png": (
         _png(HUGE, HUGE, _chunk(b"IDAT", _zeros(1000))),
@@ -102,7 +102,7 @@ REFUSED = {
 USED = {
     "jpeg.png": image("JPEG", shade=1),
     "png.jpg": image("PNG", shade=2),
-    "pixels that go on.png": _png(
+    "pixels that continue.png": _png(
         2, 2, _chunk(b"IDAT", zlib.compress(bytes(14) + bytes(50_000_000), 9))
     ),
     "exif in a circle.jpg": _jpeg_with(_circular_exif()),

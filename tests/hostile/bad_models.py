@@ -28,8 +28,8 @@ Change = Callable[[h5py.File], None]
 
 def contract(**changes: Any) -> bytes:
     """A sound contract with keys exchanged."""
-    told = {"format": 1, "workbench": "1", "labels": LABELS, "spec": SPEC, **changes}
-    return json.dumps(told).encode()
+    values = {"format": 1, "workbench": "1", "labels": LABELS, "spec": SPEC, **changes}
+    return json.dumps(values).encode()
 
 
 def spec(**tables: Any) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _no_layers(file: h5py.File) -> None:
     del file["layers"]
 
 
-# What the first weight becomes, or the whole file; and what is told.
+# What the first weight becomes, or the whole file; and a part of the message.
 H5_REFUSED: dict[str, tuple[Change, str]] = {
     "link to another file": (lambda f: _replace(f, _external), "is a link"),
     "soft link": (lambda f: _replace(f, _soft), "is a link"),

@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "a thousand unknown keys": (
         GOOD + "".join(f"k{n} = 1\n" for n in range(1000)),
-        "and 980 more faults",
+        "and 980 more errors",
     ),
     "true for a number": (GOOD + "[training]\nepochs = true\n", "training.epochs: received True"),
     "a number for true": (

@@ -26,7 +26,7 @@ CSV_READ: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "folders": (_GOOD + b".,cat\n..,dog\n/,cat\n", ("cat", "dog")),
     "formula": (_GOOD.replace(b"cat", b"=cmd()"), ("=cmd()", "dog")),
 }
-# Refused: a part of what is told.
+# Refused: a part of the message.
 CSV_REFUSED: dict[str, tuple[bytes, str]] = {
     "UTF-16": (_GOOD.decode().encode("utf-16"), "it is no UTF-8 text but UTF-16"),
     "UTF-32": (_GOOD.decode().encode("utf-32"), "it is no UTF-8 text but UTF-16"),
@@ -165,8 +165,11 @@ def _idx(shape: tuple[int, ...], values: bytes = b"") -> bytes:
 IDX_REFUSED: dict[str, tuple[bytes, str]] = {
     "four billion images": (_idx((2**32 - 1, 28, 28)), "its header announces"),
     "a gigabyte that is not there": (_idx((2**30,)), "it ends early"),
-    "two hundred dimensions": (b"\0\0\x08\xc8" + b"\0\0\0\1" * 200, "it does not begin as an idx"),
+    "two hundred dimensions": (
+        b"\0\0\x08\xc8" + b"\0\0\0\1" * 200,
+        "it does not start like",
+    ),
     "numbers with a point": (b"\0\0\x0d\x01\0\0\0\1" + bytes(4), "not unsigned bytes"),
-    "more than announced": (_idx((1,), bytes(9)), "it goes on after"),
+    "more than announced": (_idx((1,), bytes(9)), "it continues after"),
     "empty": (b"", "it ends early"),
 }

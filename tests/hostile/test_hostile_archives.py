@@ -1,4 +1,4 @@
-"""Archives from strangers: refused in words, nothing written outside, nothing twice, no flood."""
+"""Archives from strangers: refused, nothing written outside, nothing twice, no flood."""
 
 import gzip
 import re
@@ -10,8 +10,8 @@ from hostile.bad_names import assert_harmless
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.datasets import archives
-from workbench.datasets.archives import unpack
+from workbench.datasets.sources.catalogue import archives
+from workbench.datasets.sources.catalogue.archives import unpack
 from workbench.errors import UserError
 from workbench.progress import silent
 
@@ -35,17 +35,17 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused_and_nothing_lies_outside(place: Path, name: str) -> None:
-    make, told = REFUSED[name]
+    make, expected = REFUSED[name]
     archive, into = place / name, place / "one" / "two" / "into"
     make(archive)
-    with pytest.raises(UserError, match=re.escape(told)) as refused:
+    with pytest.raises(UserError, match=re.escape(expected)) as refused:
         unpack(archive, into, silent)
     assert_harmless(str(refused.value))
     outside = {path for path in everything_in(place) if not path.startswith("one/two/into/")}
     assert outside == {name, "one", "one/two", "one/two/into"}
     assert not Path("/tmp", OUTSIDE).exists()
     assert not any(path.is_symlink() or path.is_fifo() for path in into.rglob("*"))
-    assert size_of(into) <= archives.SMALL
+    assert size_of(into) <= archives.ALWAYS_ALLOWED
 
 
 def test_what_came_first_is_not_written_over(place: Path) -> None:
@@ -64,8 +64,8 @@ def test_what_came_first_is_not_written_over(place: Path) -> None:
 def test_bytes_are_counted_to_the_last(
     place: Path, monkeypatch: pytest.MonkeyPatch, bound: int, taken: bool
 ) -> None:
-    monkeypatch.setattr(archives, "SMALL", bound)
-    monkeypatch.setattr(archives, "MOST_RATIO", 0)
+    monkeypatch.setattr(archives, "ALWAYS_ALLOWED", bound)
+    monkeypatch.setattr(archives, "MAX_RATIO", 0)
     assert unpacks(place, bytes(400), bytes(600)) is taken
 
 
@@ -73,7 +73,7 @@ def test_bytes_are_counted_to_the_last(
 def test_members_are_counted(
     place: Path, monkeypatch: pytest.MonkeyPatch, bound: int, taken: bool
 ) -> None:
-    monkeypatch.setattr(archives, "MOST_MEMBERS", bound)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", bound)
     assert unpacks(place, b"x", b"y") is taken
 
 

@@ -1,4 +1,4 @@
-"""Hostile names and files in a folder of images: named, passed over, and harmless on a terminal."""
+"""Hostile names and files in a folder of images: reported, skipped, and harmless in a terminal."""
 
 import json
 import os
@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from person import Person
 
 from workbench.cli import workbench
-from workbench.datasets.images import ImageError, decode
+from workbench.datasets.images.decoding import decode
+from workbench.datasets.images.files import ImageError
 from workbench.datasets.manifest import read_manifest
-from workbench.datasets.names import plain_label
+from workbench.datasets.names import normalize_label
 from workbench.datasets.prepare import inspect, prepare
 from workbench.experiment.sections import DataSpec, SplitSpec
 from workbench.paths import Workspace
@@ -39,7 +40,7 @@ ODD_FILES = {
     "passwords.jpg": "its content is no image of a known format",
 }
 
-LABELS = {os.fsencode(plain_label(os.fsdecode(name))) for name in NAMES.values()}
+LABELS = {os.fsencode(normalize_label(os.fsdecode(name))) for name in NAMES.values()}
 
 
 def types(folder: Path, *words: str) -> Result:
@@ -64,10 +65,10 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_trap_is_refused_with_its_reason(name: str) -> None:
-    content, told = REFUSED[name]
+    content, shown = REFUSED[name]
     with pytest.raises(ImageError) as refused:
         decode(content)
-    assert told in refused.value.reason
+    assert shown in refused.value.reason
     assert_harmless(refused.value.reason)
 
 
@@ -115,19 +116,19 @@ def test_odd_files_have_their_reasons(tmp_path: Path) -> None:
         (photos / label / "1.png").write_bytes(image(shade=len(label)))
     write_odd_files(photos / "bad")
     found = inspect(photos, Workspace(tmp_path / "ws"))
-    told = {
+    shown = {
         file: finding.message
         for finding in found.findings
         if finding.code == "unusable"
         for file in finding.files
     }
-    assert set(told) == {f"bad/{name}" for name in ODD_FILES}
+    assert set(shown) == {f"bad/{name}" for name in ODD_FILES}
     for name, reason in ODD_FILES.items():
-        assert reason in told[f"bad/{name}"]
+        assert reason in shown[f"bad/{name}"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     for label in ("bad", "good", "closed"):
         (photos / label).mkdir(parents=True)
@@ -162,8 +163,8 @@ def test_names_that_attack_a_terminal_are_shown_as_escapes(tmp_path: Path) -> No
     assert "\\e[31mred" in shown
     assert "a\\nerror: all is lost" in shown
     assert "caf\\xe9\\xff\\xfe" in shown
-    told = json.loads(types(tmp_path / "ws", "data", "scan", str(photos), "--json").output)
-    assert {os.fsencode(label) for label in told["counts"]} >= LABELS
+    shown = json.loads(types(tmp_path / "ws", "data", "scan", str(photos), "--json").output)
+    assert {os.fsencode(label) for label in shown["counts"]} >= LABELS
 
 
 def test_images_of_such_names_can_be_trained_on(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_data_set_of_such_a_name_is_found_again(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_not_there_is_told_harmlessly(tmp_path: Path, name: str) -> None:
+def test_missing_names_are_shown_harmlessly(tmp_path: Path, name: str) -> None:
     given = f"./{text_of(NAMES[name])}"
     for words in (
         ("data", "scan", given),
@@ -237,12 +238,12 @@ def test_paths_as_long_as_there_are_any(tmp_path: Path) -> None:
     assert "1 folder could not be read" in result.output
 
 
-def test_the_whole_corpus_is_told_at_once(tmp_path: Path) -> None:
+def test_the_whole_corpus_is_scanned(tmp_path: Path) -> None:
     """As a person would see it: a real process, every byte of what it prints."""
     corpus = make_corpus(tmp_path / "corpus")
     printed = Person(tmp_path).types("data", "scan", str(corpus), "--all")
     assert_harmless(printed)
-    assert "note: Without images, so passed over: archives, models, specs and 1 more." in printed
+    assert "note: Skipped, without images: archives, models, specs and 1 more." in printed
     assert {path.name for path in tmp_path.iterdir()} == {"corpus", "data"}
 
 

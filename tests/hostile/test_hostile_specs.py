@@ -1,4 +1,4 @@
-"""Whatever a spec.toml holds: a spec, or a refusal in a few harmless words. Nothing else."""
+"""Any content of spec.toml is a spec or is refused with a short, harmless message."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from workbench.cli import workbench
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import (
-    MOST_BYTES,
+    MAX_BYTES,
     apply_settings,
     dump_spec,
     keys,
@@ -37,12 +37,12 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_it_is_refused_in_a_few_words(tmp_path: Path, name: str) -> None:
-    content, told = REFUSED[name]
+def test_it_is_refused_with_a_short_message(tmp_path: Path, name: str) -> None:
+    content, expected = REFUSED[name]
     path = tmp_path / "spec.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     message = refusal(path)
-    assert told in message
+    assert expected in message
     assert len(message) < 21 * 1000
 
 
@@ -56,11 +56,11 @@ def test_no_key_takes_it_and_the_key_is_named(tmp_path: Path, key: str, value: s
 
 def test_a_spec_may_have_32_kib(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
-    path.write_text(GOOD.ljust(MOST_BYTES))
+    path.write_text(GOOD.ljust(MAX_BYTES))
     assert read_spec(path).data.source == "photos"
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_irregular_files_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "device.toml").symlink_to("/dev/zero")
     (tmp_path / "itself.toml").symlink_to("itself.toml")
@@ -72,14 +72,14 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["plan", "train"])
 @pytest.mark.parametrize("name", ["escapes for a key", "escapes for a value", "tables 10,000 deep"])
-def test_a_command_ends_with_its_words_alone(tmp_path: Path, command: str, name: str) -> None:
+def test_a_command_prints_only_the_message(tmp_path: Path, command: str, name: str) -> None:
     path = tmp_path / "\x1b[31m\u202e.toml"
-    content, told = REFUSED[name]
+    content, expected = REFUSED[name]
     assert isinstance(content, str)
     path.write_text(content)
     result = CliRunner().invoke(workbench, ["--workspace", str(tmp_path), command, str(path)])
     assert result.exit_code == 2
-    assert told in result.output
+    assert expected in result.output
     assert_harmless(result.output)
 
 

@@ -1,4 +1,4 @@
-"""CSV, npz, idx and manifest files from strangers: read, or refused in harmless words."""
+"""CSV, npz, idx and manifest files from strangers: read, or refused harmlessly."""
 
 import io
 import os
@@ -13,12 +13,12 @@ from hostile.bad_tables import CSV_READ, CSV_REFUSED, IDX_REFUSED, NPZ_REFUSED, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.datasets.idx import read_idx
-from workbench.datasets.layout import recognise
-from workbench.datasets.manifest import COLUMNS, Row, read_manifest, write_manifest
-from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.manifest import COLUMNS, ImageRecord, read_manifest, write_manifest
 from workbench.datasets.prepare import inspect, prepare, survey
 from workbench.datasets.scan import CACHE_NAME
+from workbench.datasets.sources.catalogue.conversions import read_idx
+from workbench.datasets.sources.npz import NpzImages
+from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
@@ -27,11 +27,11 @@ LIMIT = 100_000_000  # bytes that reading any of these may take
 
 
 def refusal(path: Path) -> str:
-    """What is told of a data source; nothing is run and little memory is taken meanwhile."""
+    """Return the message for a data source; nothing is executed and little memory is used."""
     tracemalloc.start()
     try:
         with pytest.raises(UserError) as refused:
-            recognise(path)
+            open_source(path)
         assert tracemalloc.get_traced_memory()[1] < LIMIT
     finally:
         tracemalloc.stop()
@@ -47,7 +47,7 @@ def refusal(path: Path) -> str:
 def test_an_odd_table_is_read_and_its_bad_rows_are_named(tmp_path: Path, name: str) -> None:
     content, labels = CSV_READ[name]
     path = write_csv(tmp_path, content, image())
-    assert recognise(path).labels == labels
+    assert open_source(path).labels == labels
     found = inspect(path, Workspace(tmp_path / "ws"))
     assert found.usable == 2
     for line in found.lines():
@@ -56,11 +56,11 @@ def test_an_odd_table_is_read_and_its_bad_rows_are_named(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", CSV_REFUSED)
 def test_a_bad_table_is_refused(tmp_path: Path, name: str) -> None:
-    content, told = CSV_REFUSED[name]
-    assert told in refusal(write_csv(tmp_path, content, image()))
+    content, expected = CSV_REFUSED[name]
+    assert expected in refusal(write_csv(tmp_path, content, image()))
 
 
-def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_irregular_files_do_not_block(tmp_path: Path) -> None:
     for ending in ("csv", "npz"):
         for name in ("pipe", "device"):
             folder = tmp_path / ending / name
@@ -73,7 +73,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
             refusal(folder)
 
 
-def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported(tmp_path: Path) -> None:
     assert "cannot be read: File name too long" in refusal(tmp_path / ("x" * 300))
 
 
@@ -104,7 +104,7 @@ def test_any_bytes_are_read_or_refused(
 
 def read_or_refused(path: Path) -> None:
     try:
-        found = recognise(path)
+        found = open_source(path)
     except UserError as error:
         assert_harmless(str(error))
     else:
@@ -116,9 +116,9 @@ def read_or_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("name", NPZ_REFUSED)
 def test_forged_arrays_are_refused_before_they_are_read(tmp_path: Path, name: str) -> None:
-    changes, told = NPZ_REFUSED[name]
+    changes, expected = NPZ_REFUSED[name]
     path = npz(tmp_path / "forged.npz", **changes())
-    assert told in refusal(path)
+    assert expected in refusal(path)
     for look in (survey, lambda p: inspect(p, Workspace(tmp_path / "ws"))):
         with pytest.raises(UserError):
             look(path)
@@ -135,7 +135,7 @@ def test_damage_anywhere_in_arrays_is_a_refusal_or_does_no_harm(
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        items = recognise(path).items
+        items = open_source(path).items
         images = NpzImages(path)
         for item in items:
             images.array(item.path)
@@ -145,8 +145,8 @@ def test_damage_anywhere_in_arrays_is_a_refusal_or_does_no_harm(
 
 @pytest.mark.parametrize("name", IDX_REFUSED)
 def test_a_forged_idx_file_is_refused(name: str) -> None:
-    content, told = IDX_REFUSED[name]
-    with pytest.raises(UserError, match=told) as refused:
+    content, expected = IDX_REFUSED[name]
+    with pytest.raises(UserError, match=expected) as refused:
         read_idx(io.BytesIO(content), "\x1b[31m.gz")
     assert_harmless(str(refused.value))
 
@@ -169,7 +169,7 @@ HASH = "0123456789abcdef" * 2
 _NAMES = st.binary(min_size=1, max_size=30).filter(lambda b: b"\0" not in b).map(os.fsdecode)
 _COUNTS = st.integers(0, 10**12)
 _ROWS = st.builds(
-    Row,
+    ImageRecord,
     path=_NAMES | st.sampled_from([text_of(name) for name in NAMES.values()]),
     label=_NAMES,
     split=st.sampled_from(["train", "validation", "test"]),
@@ -183,7 +183,7 @@ _ROWS = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(_ROWS, max_size=4))
 def test_every_manifest_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[Row]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[ImageRecord]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "manifest.csv"
     write_manifest(path, rows)
@@ -205,11 +205,11 @@ def test_any_bytes_are_a_manifest_or_damaged(
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_damaged_manifest_is_told(
+def test_a_damaged_manifest_is_reported(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged-manifest.csv"
-    write_manifest(path, [Row("a\n.png", "ä", "train", 20, 20, 99, HASH)] * 3)
+    write_manifest(path, [ImageRecord("a\n.png", "ä", "train", 20, 20, 99, HASH)] * 3)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -218,7 +218,7 @@ def test_a_damaged_manifest_is_told(
 
 
 @pytest.mark.parametrize("count", ["-1", "+1", "1_0", "٣", "9" * 19, "9" * 5000, "1.0", " 1", ""])
-def test_a_count_is_digits_alone(tmp_path: Path, count: str) -> None:
+def test_a_count_has_only_digits(tmp_path: Path, count: str) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text(f"{','.join(COLUMNS[:-1])}\na,b,train,{count},2,3,{HASH}\n")
     with pytest.raises(UserError, match=r"is damaged at line 2: .* is no count"):
@@ -249,7 +249,7 @@ def rows_or_refusal(path: Path) -> None:
         '"width": ' + "9" * 5000,
     ],
 )
-def test_a_forged_record_of_a_scan_is_read_anew(tmp_path: Path, values: str) -> None:
+def test_a_forged_record_of_a_scan_is_read_again(tmp_path: Path, values: str) -> None:
     photos = write_csv(tmp_path, CSV_READ["CRLF"][0], image("PNG", 80))
     workspace = Workspace(tmp_path / "ws")
     honest = inspect(photos, workspace)

@@ -17,7 +17,7 @@ def refusal(given: Path | str) -> str:
     return refused.value.message
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_irregular_files_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
     (tmp_path / "device.h5").symlink_to("/dev/zero")
     (tmp_path / "itself.h5").symlink_to("itself.h5")
@@ -30,10 +30,10 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\x80\x04cposix\nsystem\n", b"PK\x03\x04", bytes(9)])
 def test_what_is_no_hdf5_is_not_opened(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.h5").write_bytes(content)
-    assert "Keras writes them in HDF5, and this does not begin so" in refusal(tmp_path / "w.h5")
+    assert "Keras writes them in HDF5, and this is none" in refusal(tmp_path / "w.h5")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_told_harmlessly(tmp_path: Path, name: str) -> None:
+def test_names_are_shown_harmlessly(tmp_path: Path, name: str) -> None:
     assert "cannot be read" in refusal(tmp_path / text_of(NAMES[name]))
     assert "cannot be read" in refusal(f"~{text_of(NAMES[name])}")

@@ -1,15 +1,16 @@
-"""Each experiment's conclusion on made-up figures: the effect there, absent, reversed."""
+"""Each lesson's conclusion on made-up results: the effect seen, absent, reversed."""
 
 from typing import Any
 
 import pytest
-from made_up import freezing, moved_run, results, run
+from fake_lessons import freezing, moved_run, results, run
 
-from workbench.lessons.conclusions import EVEN, conclude
+from workbench.lessons.borders import EVEN
+from workbench.lessons.catalogue import conclude
 
 
-def said(experiment: str, runs: dict[str, Any], **more: Any) -> tuple[bool, str]:
-    found = conclude(results(experiment, runs, **more))
+def concluded(lesson: str, runs: dict[str, Any], **more: Any) -> tuple[bool, str]:
+    found = conclude(results(lesson, runs, **more))
     return found.seen, "\n".join(found.lines)
 
 
@@ -26,10 +27,10 @@ def test_translation(
     dense: tuple[float, float], convnet: tuple[float, float], seen: bool, words: str
 ) -> None:
     runs = {"dense": moved_run(*dense), "convnet": moved_run(*convnet)}
-    found, text = said("translation", runs)
+    found, text = concluded("translation", runs)
     assert found is seen
     assert words in text
-    assert "Moved by 2 pixels" in text
+    assert "Shifted by 2 pixels" in text
 
 
 def border_runs(same: float, valid: float = 0.0) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def border_runs(same: float, valid: float = 0.0) -> dict[str, Any]:
 
 
 def test_borders_that_show_the_padding() -> None:
-    seen, text = said("borders", border_runs(same=0.2))
+    seen, text = concluded("borders", border_runs(same=0.2))
     assert seen
     assert "same: 8x8x1. On an even image, the border differs from the middle by 20.0 %." in text
     assert "valid: 8x8x1. On an even image, border and middle are alike." in text
@@ -52,21 +53,21 @@ def test_borders_that_show_the_padding() -> None:
     ("same", "valid"), [(EVEN * 0.99, 0.0), (0.0, 0.0), (0.2, 0.2), (0.0, 0.2)]
 )
 def test_borders_that_do_not(same: float, valid: float) -> None:
-    seen, text = said("borders", border_runs(same, valid))
+    seen, text = concluded("borders", border_runs(same, valid))
     assert not seen
     assert "No effect of the padding on the border was seen." in text
 
 
-def test_borders_of_maps_without_a_middle_or_an_answer() -> None:
+def test_borders_of_maps_without_a_middle_or_activation() -> None:
     runs = border_runs(0.2)
     runs["same"]["rings"]["even"] = [0.7]
-    seen, text = said("borders", runs)
+    seen, text = concluded("borders", runs)
     assert not seen
     assert "too small to have a middle" in text
     runs["same"]["rings"]["even"] = [0.0, 0.0]
-    seen, text = said("borders", runs)
+    seen, text = concluded("borders", runs)
     assert not seen
-    assert "answers nothing to an even image" in text
+    assert "does not respond to an even image" in text
 
 
 FACTS = {
@@ -78,18 +79,18 @@ FACTS = {
 @pytest.mark.parametrize(
     ("with_pooling", "without", "seen", "words"),
     [
-        (0.95, 0.80, True, "pooling holds overfitting back (+15.0 points"),
+        (0.95, 0.80, True, "pooling reduces overfitting (+15.0 points"),
         (0.80, 0.95, False, "less without pooling (-15.0 points"),
         (0.95, 0.945, False, "no difference seen (+0.5 points"),
     ],
 )
 def test_pooling(with_pooling: float, without: float, seen: bool, words: str) -> None:
     runs = {"pooling": run(with_pooling), "no pooling": run(without)}
-    found, text = said("pooling", runs, facts=FACTS)
+    found, text = concluded("pooling", runs, facts=FACTS)
     assert found is seen
     assert words in text
     assert "30,500 parameters, with it 1,000: 30.5 times as many" in text
-    assert "sees 7 pixels of the image's side without, 18 with pooling" in text
+    assert "is 7 pixels of the image's side without, 18 with pooling" in text
 
 
 def remedies(none: float, dropout: float, train: float = 1.0) -> dict[str, Any]:
@@ -97,22 +98,22 @@ def remedies(none: float, dropout: float, train: float = 1.0) -> dict[str, Any]:
 
 
 def test_a_remedy_that_helps() -> None:
-    seen, text = said("overfitting", remedies(0.80, 0.90))
+    seen, text = concluded("overfitting", remedies(0.80, 0.90))
     assert seen
     assert "Without a remedy, training ends 20.0 points ahead of validation." in text
     assert "dropout: gap 10.0 points, smaller (-10.0 points" in text
     assert "accuracy higher (+10.0 points" in text
 
 
-def test_a_remedy_that_does_harm() -> None:
-    seen, text = said("overfitting", remedies(0.90, 0.80))
+def test_a_remedy_that_makes_it_worse() -> None:
+    seen, text = concluded("overfitting", remedies(0.90, 0.80))
     assert not seen
     assert "dropout: gap 20.0 points, larger (+10.0 points" in text
     assert "accuracy lower (-10.0 points" in text
 
 
 def test_a_remedy_without_effect() -> None:
-    seen, text = said("overfitting", remedies(0.80, 0.805))
+    seen, text = concluded("overfitting", remedies(0.80, 0.805))
     assert not seen
     assert "gap 19.5 points, no difference seen" in text
     assert "accuracy no difference seen" in text
@@ -120,7 +121,7 @@ def test_a_remedy_without_effect() -> None:
 
 def test_nothing_to_remedy() -> None:
     """A gap of 2.5 points is below the least that counts, however surely it is there."""
-    seen, text = said("overfitting", remedies(0.975, 1.0))
+    seen, text = concluded("overfitting", remedies(0.975, 1.0))
     assert not seen
     assert "no overfitting to be seen here" in text
 
@@ -129,7 +130,7 @@ def test_nothing_to_remedy() -> None:
     ("accuracies", "seen", "words"),
     [
         ((0.5, 0.7, 0.9), True, "still gained +20.0 points"),
-        ((0.5, 0.9, 0.9), True, "brought no difference that can be seen"),
+        ((0.5, 0.9, 0.9), True, "brought no visible difference"),
         ((0.9, 0.9, 0.905), False, "no difference seen (+0.5 points"),
         ((0.9, 0.9, 0.7), False, "lost -20.0 points"),
     ],
@@ -137,36 +138,36 @@ def test_nothing_to_remedy() -> None:
 def test_how_much_data(accuracies: tuple[float, ...], seen: bool, words: str) -> None:
     sizes = ("10 a class", "20 a class", "40 a class")
     runs = {size: run(a) for size, a in zip(sizes, accuracies, strict=True)}
-    found, text = said("how-much-data", runs)
+    found, text = concluded("how-much-data", runs)
     assert found is seen
     assert words in text
     assert text.startswith("From 10 a class to 40 a class, accuracy goes from")
 
 
-def test_a_forgotten_compile_is_told() -> None:
-    seen, text = said("recompile", freezing(0.0195))
+def test_a_forgotten_compile_is_seen() -> None:
+    seen, text = concluded("recompile", freezing(0.0195))
     assert seen
     assert "it moved by 1.95 % of its size: `trainable = False` had no effect" in text
-    assert "what trains is settled with the first step after a compile" in text
+    assert "the first step after a compile fixes what trains" in text
 
 
-def test_a_keras_that_heeds_the_change_is_told_too() -> None:
-    seen, text = said("recompile", freezing(0.0, early=0.01))
+def test_a_keras_that_applies_the_change_is_reported() -> None:
+    seen, text = concluded("recompile", freezing(0.0, early=0.01))
     assert not seen
-    assert "this Keras heeds the change at once" in text
+    assert "this Keras applies the change at once" in text
     assert "even then a compile is needed" in text
 
 
 def test_a_frozen_layer_that_moves_is_no_proof_of_anything() -> None:
-    assert not said("recompile", freezing(0.02, compiled=0.01))[0]
+    assert not concluded("recompile", freezing(0.02, compiled=0.01))[0]
 
 
-@pytest.mark.parametrize(("train", "told"), [(0.979, True), (0.98, False)])
-def test_images_that_were_not_learned_decide_nothing(train: float, told: bool) -> None:
+@pytest.mark.parametrize(("train", "mentioned"), [(0.979, True), (0.98, False)])
+def test_images_that_were_not_learned_decide_nothing(train: float, mentioned: bool) -> None:
     runs = {"10 a class": run(0.9), "20 a class": run(0.9, train)}
-    assert ("they were not learned yet" in said("how-much-data", runs)[1]) is told
+    assert ("they were not learned yet" in concluded("how-much-data", runs)[1]) is mentioned
     gaining = {"10 a class": run(0.5), "20 a class": run(0.9, train)}
-    assert "they were not learned yet" not in said("how-much-data", gaining)[1]
+    assert "they were not learned yet" not in concluded("how-much-data", gaining)[1]
 
 
 def ways(seconds: float, accuracy: float = 0.9, validation: float = 0.9) -> dict[str, Any]:
@@ -179,18 +180,18 @@ def ways(seconds: float, accuracy: float = 0.9, validation: float = 0.9) -> dict
     [
         (12.1, True, "caching was 1.2 times as fast"),
         (11.9, False, "no difference seen"),
-        (8.0, False, "caching did not pay"),
+        (8.0, False, "caching did not pay off"),
     ],
 )
 def test_two_ways(seconds: float, seen: bool, words: str) -> None:
-    found, text = said("two-ways", ways(seconds), weights="imagenet")
+    found, text = concluded("two-ways", ways(seconds), weights="imagenet")
     assert found is seen
     assert words in text
     assert "the same accuracy in every epoch" in text
 
 
 def test_two_ways_that_differ_are_not_called_the_same() -> None:
-    seen, text = said("two-ways", ways(30.0, accuracy=0.6, validation=0.6), weights="imagenet")
+    seen, text = concluded("two-ways", ways(30.0, accuracy=0.6, validation=0.6), weights="imagenet")
     assert not seen
     assert "cached is better, by 30.0 points (noise" in text
 
@@ -205,7 +206,7 @@ def test_two_ways_that_differ_are_not_called_the_same() -> None:
 )
 def test_preprocessing(own: float, rescaled: float, seen: bool, words: str) -> None:
     runs = {"own": run(own), "1/255": run(rescaled)}
-    found, text = said("preprocessing", runs, weights="imagenet")
+    found, text = concluded("preprocessing", runs, weights="imagenet")
     assert found is seen
     assert words in text
 
@@ -224,7 +225,7 @@ def test_head_first(at_once: tuple[float, float], seen: bool, words: str) -> Non
         "head first": [run(0.9, moved={"block_16": 0.02, "head": 0.5}) for _ in at_once],
         "at once": [run(0.9, moved={"block_16": moved, "head": 0.5}) for moved in at_once],
     }
-    found, text = said("head-first", runs, weights="imagenet")
+    found, text = concluded("head-first", runs, weights="imagenet")
     assert found is seen
     assert words in text
 
@@ -239,7 +240,7 @@ def depths(upper: float, lower: float) -> dict[str, Any]:
 
 
 def test_depth() -> None:
-    seen, text = said("depth", depths(upper=0.9, lower=0.7), weights="imagenet")
+    seen, text = concluded("depth", depths(upper=0.9, lower=0.7), weights="imagenet")
     assert seen
     assert "upper blocks: accuracy 90.0 %, better (+10.0 points" in text
     assert "lower blocks: accuracy 70.0 %, worse (-10.0 points" in text
@@ -248,12 +249,12 @@ def test_depth() -> None:
 
 
 def test_depth_that_makes_no_difference() -> None:
-    seen, text = said("depth", depths(upper=0.805, lower=0.8), weights="imagenet")
+    seen, text = concluded("depth", depths(upper=0.805, lower=0.8), weights="imagenet")
     assert not seen
-    assert "these images do not tell which part to train" in text
+    assert "these images do not show which part to train" in text
 
 
-def test_random_weights_come_first_in_what_is_said() -> None:
+def test_random_weights_are_mentioned_first() -> None:
     runs = {"own": run(0.9), "1/255": run(0.7)}
     for weights, random in (("random", True), ("imagenet", False), ("/a/file.h5", False)):
         lines = conclude(results("preprocessing", runs, weights=weights)).lines

@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from workbench.lessons.noise import LEAST, Difference, Ratio, combined, difference, minus, ratio
+from workbench.lessons.noise import (
+    MIN_DIFFERENCE,
+    AccuracyDifference,
+    Ratio,
+    difference,
+    minus,
+    ratio,
+    sum_of_means,
+)
 
 
 def values(*counts: int, images: int = 100) -> list[list[int]]:
@@ -18,8 +26,8 @@ def test_the_images_make_the_noise_that_the_paired_difference_has() -> None:
     variance = (10 - 100 / 100) / 99
     assert found.mean == pytest.approx(0.10)
     assert found.noise == pytest.approx(2 * math.sqrt(variance / 100))
-    assert found.more
-    assert not found.less
+    assert found.larger
+    assert not found.smaller
     assert str(found) == "+10.0 points, noise 6.0"
 
 
@@ -34,7 +42,7 @@ def test_seeds_that_disagree_make_noise() -> None:
     agreeing = difference(values(50, 50, 50), values(60, 60, 60))
     disagreeing = difference(values(50, 50, 50), values(40, 60, 80))
     assert agreeing.mean == pytest.approx(disagreeing.mean)
-    assert agreeing.more
+    assert agreeing.larger
     assert not disagreeing.seen
 
 
@@ -48,21 +56,21 @@ def test_more_seeds_do_not_make_the_images_more() -> None:
     [
         (0.05, 0.049, True, False),
         (0.05, 0.05, False, False),
-        (LEAST, 0.0, True, False),
-        (LEAST * 0.99, 0.0, False, False),
+        (MIN_DIFFERENCE, 0.0, True, False),
+        (MIN_DIFFERENCE * 0.99, 0.0, False, False),
         (-0.05, 0.049, False, True),
-        (-LEAST * 0.99, 0.0, False, False),
+        (-MIN_DIFFERENCE * 0.99, 0.0, False, False),
         (0.0, 0.0, False, False),
     ],
 )
 def test_both_bounds(mean: float, noise: float, more: bool, less: bool) -> None:
-    found = Difference(mean, noise)
-    assert (found.more, found.less, found.seen) == (more, less, more or less)
+    found = AccuracyDifference(mean, noise)
+    assert (found.larger, found.smaller, found.seen) == (more, less, more or less)
 
 
 def test_parts_on_other_images_add_up() -> None:
     first, second = difference(values(50), values(60)), difference(values(80), values(85))
-    both = combined(minus(values(60), values(50)), minus(values(85), values(80)))
+    both = sum_of_means(minus(values(60), values(50)), minus(values(85), values(80)))
     assert both.mean == pytest.approx(first.mean + second.mean)
     assert both.noise == pytest.approx(math.hypot(first.noise, second.noise))
 
@@ -96,4 +104,4 @@ def test_a_ratio_is_a_geometric_mean_with_the_noise_of_the_seeds() -> None:
 )
 def test_bounds_of_a_ratio(mean: float, noise: float, more: bool, less: bool) -> None:
     found = Ratio(mean, noise)
-    assert (found.more, found.less) == (more, less)
+    assert (found.larger, found.smaller) == (more, less)

@@ -1,30 +1,30 @@
-"""A probe's time goes by as a test has it."""
+"""The clock of a probe's limit, set by a test."""
 
 from collections.abc import Callable
 
 import pytest
-from patience import GUARD
+from waiting import GUARD
 
 from workbench.machine import probe
 
 
 @pytest.fixture
 def limit_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Has no second of a limit pass before a probe has answered certain words, then many."""
+    """Let no second of a limit pass before a probe has reported certain bytes, then many."""
 
-    def after(words: bytes, seconds: float = GUARD) -> None:
-        newest: list[probe._Heard] = []
+    def after(message: bytes, seconds: float = GUARD) -> None:
+        newest: list[probe._Received] = []
 
-        class Heard(probe._Heard):
+        class Received(probe._Received):
             def __init__(self) -> None:
                 super().__init__()
                 newest[:] = [self]
 
-        monkeypatch.setattr(probe, "_Heard", Heard)
+        monkeypatch.setattr(probe, "_Received", Received)
         monkeypatch.setattr(
-            probe.QuietClock,
+            probe.LoadAdjustedClock,
             "read",
-            lambda clock: seconds if newest and words in newest[0].answer else 0.0,
+            lambda clock: seconds if newest and message in newest[0].report else 0.0,
         )
 
     return after

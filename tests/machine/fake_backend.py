@@ -1,8 +1,8 @@
 """A backend that misbehaves: python -m fake_backend --answer-fd N [--skip STEP] [--known NAME].
 
 FAKE_BACKEND names what goes wrong: "crash gpu:0", "hang gpu:0 jit", "import", "no devices".
-"block 1" has that GPU keep every device from working that is not alone, as TensorFlow's do.
-FAKE_GPUS is how many GPUs it offers; FAKE_STDERR is printed; FAKE_ERROR is told by every GPU step.
+"block 1" makes that GPU block every other device, as in TensorFlow.
+FAKE_GPUS is how many GPUs it offers; FAKE_STDERR is printed; every GPU step reports FAKE_ERROR.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> int:
         print("ImportError: libfoo.so: cannot open shared object file", file=sys.stderr)
         return 1
 
-    def tell(**line: object) -> None:
+    def report(**line: object) -> None:
         os.write(given.answer_fd, (json.dumps(line) + "\n").encode("ascii"))
 
     count = int(os.environ.get("FAKE_GPUS", "0"))
@@ -42,13 +42,13 @@ def main() -> int:
     devices = [{"id": "cpu:0", "kind": "cpu", "name": "CPU"}]
     devices += [{"id": one, "kind": "gpu", "name": "NVIDIA H200"} for one in gpus]
     versions = {"backend": "tensorflow", "version": "2.21.0", "keras": "3.15.1", "cuda": "12.5.1"}
-    tell(framework={**versions, "devices": devices})
+    report(framework={**versions, "devices": devices})
     for device in ("cpu:0", *gpus):
         for jit in (False, True):
             name = f"{device} jit" if jit else device
             if name in given.skip:
                 continue
-            tell(begin=name)
+            report(begin=name)
             if name == where and trouble == "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
             if name == where and trouble == "hang":
@@ -56,10 +56,10 @@ def main() -> int:
             error = os.environ.get("FAKE_ERROR", "") if device != "cpu:0" else ""
             if trouble == "block" and (alone is None or alone == where):
                 error = f"InternalError: implicit initialization on GPU:{where} failed"
-            tell(step={"device": device, "jit": jit, "error": error, "seconds": 0.1})
+            report(step={"device": device, "jit": jit, "error": error, "seconds": 0.1})
     for device, name in (("cpu:0", "CPU"), *((one, "NVIDIA H200") for one in gpus[:1])):
         if name not in given.known:
-            tell(speed={"device": device, "precision": "float32", "jit": False, "speed": SPEED})
+            report(speed={"device": device, "precision": "float32", "jit": False, "speed": SPEED})
     return 0
 
 

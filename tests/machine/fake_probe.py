@@ -1,4 +1,4 @@
-"""A probe that misbehaves as its first argument says.
+"""A probe that misbehaves as its first argument requests.
 
 python fake_probe.py MODE --answer-fd N
 """
@@ -12,21 +12,21 @@ import sys
 import time
 
 
-def main(mode: str, answer: int) -> int:
+def main(mode: str, report_fd: int) -> int:
     """Returns the exit code, where it comes to that."""
 
-    def tell(**line: object) -> None:
-        os.write(answer, (json.dumps(line) + "\n").encode("ascii"))
+    def report(**line: object) -> None:
+        os.write(report_fd, (json.dumps(line) + "\n").encode("ascii"))
 
-    tell(pid=os.getpid())
+    report(pid=os.getpid())
     match mode:
         case "answer":
             print("chatter", flush=True)
-            tell(cwd=os.getcwd(), session=os.getsid(0), stdin=sys.stdin.read())  # noqa: PTH109
+            report(cwd=os.getcwd(), session=os.getsid(0), stdin=sys.stdin.read())  # noqa: PTH109
         case "variables":
-            tell(variables=dict(os.environ))
+            report(variables=dict(os.environ))
         case "long":
-            tell(text="x" * 900_000)
+            report(text="x" * 900_000)
         case "sleep":
             time.sleep(600)
         case "stubborn":
@@ -45,36 +45,36 @@ def main(mode: str, answer: int) -> int:
                 os.write(1, line * 1000)
         case "answer for ever":
             while True:
-                tell(text="y" * 1000)
+                report(text="y" * 1000)
         case "no UTF-8":
             os.write(2, b"caf\xe9 \x1b[31mred\r\n\n")
         case "no JSON":
-            os.write(answer, b"hello\n")
-            tell(after="it")
+            os.write(report_fd, b"hello\n")
+            report(after="it")
         case "a list":
-            os.write(answer, b"[1]\n")
+            os.write(report_fd, b"[1]\n")
         case "deep":
-            os.write(answer, b"[" * 100_000 + b"\n")
+            os.write(report_fd, b"[" * 100_000 + b"\n")
         case "answer no UTF-8":
-            os.write(answer, b'{"name": "caf\xe9"}\n')
+            os.write(report_fd, b'{"name": "caf\xe9"}\n')
         case "half":
-            os.write(answer, b'{"half": ')
+            os.write(report_fd, b'{"half": ')
             time.sleep(600)
         case "grandchild":
-            tell(grandchild=_grandchild(answer, own_session=False))
+            report(grandchild=_grandchild(report_fd, own_session=False))
         case "grandchild in a session":
-            tell(grandchild=_grandchild(answer, own_session=True))
+            report(grandchild=_grandchild(report_fd, own_session=True))
         case "exit 3":
             print("no such device", file=sys.stderr)
             return 3
     return 0
 
 
-def _grandchild(answer: int, own_session: bool) -> int:
+def _grandchild(report_fd: int, own_session: bool) -> int:
     """Starts a process that sleeps and holds the pipes; its number."""
     command = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
-    started = subprocess.Popen(command, pass_fds=(answer,), start_new_session=own_session)
-    started.returncode = 0  # nobody waits for it, and no warning is wanted
+    started = subprocess.Popen(command, pass_fds=(report_fd,), start_new_session=own_session)
+    started.returncode = 0  # without a wait, and without a warning
     return started.pid
 
 

@@ -9,11 +9,11 @@ from workbench.machine.backends import chosen_backend, read_backends
 
 
 def test_this_installation() -> None:
-    told = read_backends({"KERAS_BACKEND": "jax"})
-    assert told.chosen == "jax"
-    assert told.keras == importlib.metadata.version("keras")
-    assert told.installed["tensorflow"] == importlib.metadata.version("tensorflow")
-    assert set(told.installed) <= {"tensorflow", "jax", "torch"}
+    found = read_backends({"KERAS_BACKEND": "jax"})
+    assert found.chosen == "jax"
+    assert found.keras == importlib.metadata.version("keras")
+    assert found.installed["tensorflow"] == importlib.metadata.version("tensorflow")
+    assert set(found.installed) <= {"tensorflow", "jax", "torch"}
 
 
 def test_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,8 +21,8 @@ def test_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    told = read_backends({"HOME": "/no/such/folder"})
-    assert (told.chosen, told.keras, told.installed) == ("tensorflow", "", {})
+    found = read_backends({"HOME": "/no/such/folder"})
+    assert (found.chosen, found.keras, found.installed) == ("tensorflow", "", {})
 
 
 def test_the_variable_comes_before_the_settings_file(tmp_path: Path) -> None:
@@ -37,6 +37,6 @@ def test_the_variable_comes_before_the_settings_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"backend": 3}', "\x00\x01"])
-def test_a_settings_file_that_says_nothing(content: str, tmp_path: Path) -> None:
+def test_a_settings_file_without_a_backend(content: str, tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text(content)
     assert chosen_backend({"KERAS_HOME": str(tmp_path)}) == "tensorflow"

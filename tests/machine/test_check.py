@@ -1,4 +1,4 @@
-"""The whole check with probes that misbehave: it comes to its end and says what happened."""
+"""The whole check with probes that misbehave: it ends and reports what happened."""
 
 import json
 import os
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from patience import GUARD
+from waiting import GUARD
 
-from workbench.machine.benchmark_store import Shelf
-from workbench.machine.check import LIMITS, Modules, Report, check
+from workbench.machine.benchmark_store import BenchmarkStore
+from workbench.machine.check import LIMITS, MachineReport, check
 from workbench.machine.gpus import CPU
 from workbench.paths import Workspace
 
@@ -35,7 +35,7 @@ def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
 
 def run(
     tmp_path: Path, init: str = "pass", limits: Mapping[str, float] = PATIENT, **variables: str
-) -> Report:
+) -> MachineReport:
     """Checks with a fake NVML that begins with `init` and the fake backend."""
     (tmp_path / "pynvml.py").write_text(FAKE_PYNVML.format(init=init))
     path = os.pathsep.join([str(tmp_path), str(HERE), str(HERE.parents[1])])
@@ -46,14 +46,18 @@ def run(
         **variables,
     }
     environment.pop("CUDA_VISIBLE_DEVICES", None)
-    modules = Modules(framework="fake_backend")
-    return check(Workspace(tmp_path), environment=environment, limits=limits, modules=modules)
+    return check(
+        Workspace(tmp_path),
+        environment=environment,
+        limits=limits,
+        framework_module="fake_backend",
+    )
 
 
-def findings(report: Report) -> set[str]:
-    """Without those of the box that the tests happen to run on."""
-    box = {"logout-ends-runs", "slurm-job", "slurm-login-node", "low-memory", "low-disk"}
-    return {finding.id for finding in report.diagnosis.findings} - box
+def findings(report: MachineReport) -> set[str]:
+    """Without those of the host that runs the tests."""
+    host = {"logout-ends-runs", "slurm-job", "slurm-login-node", "low-memory", "low-disk"}
+    return {finding.id for finding in report.diagnosis.findings} - host
 
 
 def test_a_driver_that_hangs(tmp_path: Path) -> None:
@@ -79,9 +83,9 @@ def test_a_driver_that_babbles_without_end(tmp_path: Path) -> None:
 
 def test_a_driver_that_speaks_no_utf_8(tmp_path: Path) -> None:
     report = run(tmp_path, init=r"import os; os.write(2, b'\xff\xfe \x1b[31m'); os._exit(3)")
-    told = report.facts.outcomes["nvml"]
-    assert (told.status, told.detail) == ("failed", "with exit code 3")
-    assert told.stderr == "\\xff\\xfe \\e[31m"
+    outcome = report.facts.outcomes["nvml"]
+    assert (outcome.status, outcome.detail) == ("failed", "with exit code 3")
+    assert outcome.stderr == "\\xff\\xfe \\e[31m"
     assert "nvml-failed" in findings(report)
 
 
@@ -94,22 +98,24 @@ def test_a_framework_that_cannot_be_started_is_the_end_of_it(tmp_path: Path) -> 
 
 def test_figures_are_kept_and_not_measured_twice(tmp_path: Path) -> None:
     first = run(tmp_path, FAKE_GPUS="1")
-    assert set(first.figures) == {CPU, "NVIDIA H200"}
-    assert first.figures["NVIDIA H200"].kind == "gpu"
+    assert set(first.benchmarks) == {CPU, "NVIDIA H200"}
+    assert first.benchmarks["NVIDIA H200"].kind == "gpu"
     again = run(tmp_path, FAKE_GPUS="1")
     assert again.facts.framework is not None
-    kept = {name for name, figures in first.figures.items() if figures.worth_keeping}
+    kept = {name for name, figures in first.benchmarks.items() if figures.reliable}
     measured = {speed.device for speed in again.facts.framework.speeds}
     assert ("cpu:0" in measured, "gpu:0" in measured) == (
         CPU not in kept, "NVIDIA H200" not in kept
     )  # fmt: skip
-    assert set(again.figures) == set(first.figures)
+    assert set(again.benchmarks) == set(first.benchmarks)
 
 
 def test_a_gpu_that_cannot_be_used_leaves_the_figures_of_the_cpu(tmp_path: Path) -> None:
     report = run(tmp_path, FAKE_GPUS="0")
-    assert set(report.figures) == {CPU}
-    kept = Shelf("NVIDIA H200", {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}).load()
+    assert set(report.benchmarks) == {CPU}
+    kept = BenchmarkStore(
+        "NVIDIA H200", {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ).load()
     assert kept is not None
     assert (kept.device, kept.kind) == (CPU, "cpu")
 
@@ -119,7 +125,7 @@ def test_the_report_is_plain_json(tmp_path: Path) -> None:
     from workbench.cli.check import as_tree
 
     report = run(tmp_path, FAKE_GPUS="1")
-    told = json.loads(json.dumps(as_tree(report)))
-    assert told["exit_code"] in (0, 1)
-    assert told["verdict"].startswith("GPU ready")
-    assert told["facts"]["nvml"]["gpus"][0]["name"] == "NVIDIA H200"
+    report = json.loads(json.dumps(as_tree(report)))
+    assert report["exit_code"] in (0, 1)
+    assert report["verdict"].startswith("GPU ready")
+    assert report["facts"]["nvml"]["gpus"][0]["name"] == "NVIDIA H200"

@@ -1,4 +1,4 @@
-"""The pace of reading photographs is measured on what is prepared for training as well."""
+"""The speed of decoding photographs, measured on images as training prepares them."""
 
 import io
 import itertools
@@ -10,13 +10,13 @@ from PIL import Image
 
 from workbench.experiment.sections import DataSpec
 from workbench.machine import decoding as module
-from workbench.machine.decoding import made_photograph, measure_decoding
+from workbench.machine.decoding import measure_decoding, synthetic_photograph
 
 
 def test_the_photograph_is_like_one() -> None:
-    photograph = made_photograph()
+    photograph = synthetic_photograph()
     assert 25_000 < len(photograph) < 40_000
-    assert photograph == made_photograph()
+    assert photograph == synthetic_photograph()
     with Image.open(io.BytesIO(photograph)) as image:
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (500, 375))
         pixels = np.asarray(image)
@@ -39,7 +39,7 @@ def test_images_are_counted_in_the_shape_that_is_trained_on(
     # It begins at 0 s, takes an image each second until 8 are over, and is ready at 10.
     clock = itertools.chain([0.0], range(1, 9), itertools.repeat(10.0))
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    told = measure_decoding(seconds=8.0)
+    found = measure_decoding(seconds=8.0)
     assert shapes == {((150, 150, 3), np.dtype("uint8"))}
-    assert told.images_per_second == 7 / 10
-    assert 0 <= told.busy <= 1
+    assert found.images_per_second == 7 / 10
+    assert 0 <= found.busy <= 1

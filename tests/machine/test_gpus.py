@@ -1,31 +1,35 @@
-"""Which GPU a run takes."""
+"""Which GPU a run uses."""
 
 import pytest
 
 from workbench.errors import UserError
 from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml
-from workbench.machine.gpus import choose_gpu, holders_in_words
+from workbench.machine.gpus import choose_gpu, describe_holders
 
 GIB = 2**30
 
 
-def card(index: int, used: float, **fields: object) -> Gpu:
+def gpu_with(index: int, used: float, **fields: object) -> Gpu:
     """80 GiB, `used` of them taken."""
     told = {"name": "NVIDIA H100", "uuid": f"GPU-{index}aaa", "memory_total": 80 * GIB, **fields}
     return Gpu.model_validate({"index": index, "memory_used": int(used * GIB), **told})
 
 
-BOX = Nvml(driver="550.54", gpus=(card(0, 60), card(1, 10), card(2, 10, utilization=90)))
+HOST = Nvml(
+    driver="550.54", gpus=(gpu_with(0, 60), gpu_with(1, 10), gpu_with(2, 10, utilization=90))
+)
 
 
-def chosen(asked: int | str, nvml: Nvml | None = BOX, visible: str | None = None) -> int | None:
+def chosen(
+    requested: int | str, nvml: Nvml | None = HOST, visible: str | None = None
+) -> int | None:
     environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    choice = choose_gpu(asked, nvml, environment)
+    choice = choose_gpu(requested, nvml, environment)
     return choice.gpu.index if choice.gpu else None
 
 
 @pytest.mark.parametrize(
-    ("asked", "visible", "expected"),
+    ("requested", "visible", "expected"),
     [
         ("auto", None, 1),  # as free as 2, and idle
         ("auto", "0", 0),
@@ -37,59 +41,59 @@ def chosen(asked: int | str, nvml: Nvml | None = BOX, visible: str | None = None
         ("none", None, None),
     ],
 )
-def test_the_freest_or_the_one_asked_for(
-    asked: int | str, visible: str | None, expected: int | None
+def test_the_freest_or_the_requested_one(
+    requested: int | str, visible: str | None, expected: int | None
 ) -> None:
-    assert chosen(asked, visible=visible) == expected
+    assert chosen(requested, visible=visible) == expected
 
 
-def test_a_worker_is_shown_the_chosen_one_alone() -> None:
-    choice = choose_gpu("auto", BOX, {})
+def test_a_worker_sees_only_the_chosen_one() -> None:
+    choice = choose_gpu("auto", HOST, {})
     assert choice.environment == {
         "CUDA_VISIBLE_DEVICES": "GPU-1aaa", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }  # fmt: skip
-    assert choose_gpu("none", BOX, {}).environment == {"CUDA_VISIBLE_DEVICES": "-1"}
+    assert choose_gpu("none", HOST, {}).environment == {"CUDA_VISIBLE_DEVICES": "-1"}
     # Where nothing is known, nothing is changed: the framework may know better.
     assert choose_gpu("auto", None, {}).environment == {}
     assert choose_gpu("auto", Nvml(error="Driver Not Loaded", error_code=9), {}).environment == {}
 
 
 def test_without_a_name_the_number_in_the_order_of_the_bus() -> None:
-    choice = choose_gpu(0, Nvml(gpus=(card(0, 0, uuid=""),)), {})
+    choice = choose_gpu(0, Nvml(gpus=(gpu_with(0, 0, uuid=""),)), {})
     assert choice.environment == {
         "CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }  # fmt: skip
 
 
-def test_a_lost_gpu_is_passed_over_and_refused_by_name() -> None:
-    box = Nvml(gpus=(card(0, 70), card(1, 0, error="GPU is lost")))
-    assert chosen("auto", box) == 0
-    with pytest.raises(UserError, match=r"GPU 1 \(NVIDIA H100\) does not answer: GPU is lost"):
-        chosen(1, box)
+def test_a_lost_gpu_is_skipped_and_refused_by_name() -> None:
+    host = Nvml(gpus=(gpu_with(0, 70), gpu_with(1, 0, error="GPU is lost")))
+    assert chosen("auto", host) == 0
+    with pytest.raises(UserError, match=r"GPU 1 \(NVIDIA H100\) does not respond: GPU is lost"):
+        chosen(1, host)
 
 
 @pytest.mark.parametrize(
     "fault", [{"ecc_errors": 1}, {"remap_failed": True}, {"xids": (13, 79)}], ids=str
 )
-def test_a_card_with_a_fault_is_the_last_resort(fault: dict[str, object]) -> None:
-    assert chosen("auto", Nvml(gpus=(card(0, 1, **fault), card(1, 70)))) == 1
-    assert chosen("auto", Nvml(gpus=(card(0, 1, **fault),))) == 0
-    assert chosen("auto", Nvml(gpus=(card(0, 1, xids=(13,)), card(1, 70)))) == 0
+def test_a_gpu_with_a_fault_is_the_last_resort(fault: dict[str, object]) -> None:
+    assert chosen("auto", Nvml(gpus=(gpu_with(0, 1, **fault), gpu_with(1, 70)))) == 1
+    assert chosen("auto", Nvml(gpus=(gpu_with(0, 1, **fault),))) == 0
+    assert chosen("auto", Nvml(gpus=(gpu_with(0, 1, xids=(13,)), gpu_with(1, 70)))) == 0
 
 
 @pytest.mark.parametrize(
-    ("asked", "nvml", "visible", "words"),
+    ("requested", "nvml", "visible", "message"),
     [
-        (3, BOX, None, "There is no GPU 3; allowed: 0, 1, 2, none or auto"),
+        (3, HOST, None, "There is no GPU 3; allowed: 0, 1, 2, none or auto"),
         (0, None, None, "There is no GPU 0: no NVIDIA GPU can be found here"),
         (0, Nvml(error="Driver Not Loaded", error_code=9), None, "Driver Not Loaded"),
-        (1, BOX, "0", "GPU 1 is hidden by CUDA_VISIBLE_DEVICES=0"),
+        (1, HOST, "0", "GPU 1 is hidden by CUDA_VISIBLE_DEVICES=0"),
     ],
 )
-def test_refusals(asked: int, nvml: Nvml | None, visible: str | None, words: str) -> None:
+def test_refusals(requested: int, nvml: Nvml | None, visible: str | None, message: str) -> None:
     with pytest.raises(UserError) as refused:
-        chosen(asked, nvml, visible)
-    assert words in str(refused.value)
+        chosen(requested, nvml, visible)
+    assert message in str(refused.value)
 
 
 def test_of_slices_the_freest() -> None:
@@ -97,40 +101,40 @@ def test_of_slices_the_freest() -> None:
         MigDevice(uuid="MIG-a", memory_total=10 * GIB, memory_used=9 * GIB),
         MigDevice(uuid="MIG-b", memory_total=10 * GIB, memory_used=1 * GIB),
     )
-    box = Nvml(gpus=(card(0, 10, mig=True, mig_devices=parts), card(1, 76)))
-    choice = choose_gpu("auto", box, {})
+    host = Nvml(gpus=(gpu_with(0, 10, mig=True, mig_devices=parts), gpu_with(1, 76)))
+    choice = choose_gpu("auto", host, {})
     assert (choice.uuid, choice.memory_free) == ("MIG-b", 9 * GIB)
     assert choice.environment["CUDA_VISIBLE_DEVICES"] == "MIG-b"
-    named = choose_gpu("auto", box, {"CUDA_VISIBLE_DEVICES": "MIG-a"})
+    named = choose_gpu("auto", host, {"CUDA_VISIBLE_DEVICES": "MIG-a"})
     assert named.uuid == "MIG-a"
 
 
-def test_a_card_in_mig_mode_without_slices_is_none_to_run_on() -> None:
-    box = Nvml(gpus=(card(0, 1, mig=True), card(1, 70)))
-    assert chosen("auto", box) == 1
-    assert chosen("auto", Nvml(gpus=(card(0, 1, mig=True),))) is None
+def test_a_gpu_in_mig_mode_without_slices_cannot_run() -> None:
+    host = Nvml(gpus=(gpu_with(0, 1, mig=True), gpu_with(1, 70)))
+    assert chosen("auto", host) == 1
+    assert chosen("auto", Nvml(gpus=(gpu_with(0, 1, mig=True),))) is None
     with pytest.raises(UserError, match=r"GPU 0 .* is in MIG mode and has no slices"):
-        chosen(0, box)
+        chosen(0, host)
 
 
 def test_a_slice_named_in_the_old_way_stays_as_it_was_chosen() -> None:
     parts = (MigDevice(uuid="MIG-a", memory_total=GIB),)
-    box = Nvml(gpus=(card(0, 10, mig=True, mig_devices=parts),))
-    choice = choose_gpu("auto", box, {"CUDA_VISIBLE_DEVICES": "MIG-GPU-0aaa/7/0"})
-    assert choice.gpu == box.gpus[0]
+    host = Nvml(gpus=(gpu_with(0, 10, mig=True, mig_devices=parts),))
+    choice = choose_gpu("auto", host, {"CUDA_VISIBLE_DEVICES": "MIG-GPU-0aaa/7/0"})
+    assert choice.gpu == host.gpus[0]
     assert choice.environment == {}
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((5, 2), 1), ((6, 0), 0)])
-def test_too_old_a_card_is_the_last_resort(capability: tuple[int, int], expected: int) -> None:
-    assert chosen("auto", Nvml(gpus=(card(0, 1, compute_capability=capability), card(1, 70)))) == (
-        expected
-    )
+def test_too_old_a_gpu_is_the_last_resort(capability: tuple[int, int], expected: int) -> None:
+    assert chosen(
+        "auto", Nvml(gpus=(gpu_with(0, 1, compute_capability=capability), gpu_with(1, 70)))
+    ) == (expected)
 
 
 def test_for_the_log() -> None:
-    assert choose_gpu("none", BOX, {}).as_event() is None
-    assert choose_gpu(1, BOX, {}).as_event() == {
+    assert choose_gpu("none", HOST, {}).as_event() is None
+    assert choose_gpu(1, HOST, {}).as_event() == {
         "index": 1,
         "uuid": "GPU-1aaa",
         "name": "NVIDIA H100",
@@ -145,8 +149,8 @@ def test_who_holds_memory_the_largest_first() -> None:
         GpuProcess(pid=8, memory=59 * GIB),
         GpuProcess(pid=9),
     )
-    box = Nvml(gpus=(card(0, 60, processes=processes),))
-    assert holders_in_words(choose_gpu(0, box, {})) == (
+    host = Nvml(gpus=(gpu_with(0, 60, processes=processes),))
+    assert describe_holders(choose_gpu(0, host, {})) == (
         "somebody (PID 8) 59.0 GiB, eve\\e[31m (PID 7, python) 1.0 GiB, somebody (PID 9)"
     )
-    assert holders_in_words(choose_gpu(1, BOX, {})) == ""
+    assert describe_holders(choose_gpu(1, HOST, {})) == ""

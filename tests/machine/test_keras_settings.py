@@ -1,4 +1,4 @@
-"""Keras's own settings file, read as Keras reads it; and what of it a process of ours heeds."""
+"""Keras's own settings file, read as Keras reads it; and what of it a worker uses."""
 
 import json
 import os
@@ -8,18 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from workbench.machine.backends import chosen_backend, read_backends
-from workbench.machine.keras_settings import read_settings, settings_path
+from workbench.machine.backends import (
+    chosen_backend,
+    read_backends,
+    read_keras_settings,
+    settings_path,
+)
 
 REFUSED = {
     '{"floatx": "float8"}': 'floatx is "float8"; allowed: float16, float32 or float64',
     '{"image_data_format": "nchw"}': 'image_data_format is "nchw"; allowed:',
     '{"epsilon": 1}': "epsilon is 1; allowed: a fraction such as 1e-07",
     '{"epsilon": "1e-7"}': 'epsilon is "1e-7"; allowed: a fraction',
-    '{"backend": 3}': "backend is 3; allowed: the name of one",
-    '{"backend": null}': "backend is null; allowed: the name of one",
-    "[]": "it holds no table of settings",
-    '"tensorflow"': "it holds no table of settings",
+    '{"backend": 3}': "backend is 3; allowed: the name of a backend",
+    '{"backend": null}': "backend is null; allowed: the name of a backend",
+    "[]": "it is not a JSON object",
+    '"tensorflow"': "it is not a JSON object",
     "[" * 100_000: "it is nested too deep",
 }
 FINE = [
@@ -37,34 +41,34 @@ def written(folder: Path, content: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("content", "fault"), REFUSED.items(), ids=[t[:30] for t in REFUSED])
 def test_what_keras_refuses(content: str, fault: str, tmp_path: Path) -> None:
-    told = read_settings(written(tmp_path, content))
-    assert told.fault.startswith(fault)
-    assert told.passed_over == ""
+    found = read_keras_settings(written(tmp_path, content))
+    assert found.fault.startswith(fault)
+    assert found.ignored == ""
 
 
 @pytest.mark.parametrize("content", FINE)
 def test_what_keras_takes(content: str, tmp_path: Path) -> None:
-    told = read_settings(written(tmp_path, content))
-    assert (told.fault, told.passed_over) == ("", "")
+    found = read_keras_settings(written(tmp_path, content))
+    assert (found.fault, found.ignored) == ("", "")
 
 
 @pytest.mark.parametrize("content", ["", "{", "{'floatx': 'float32'}", "\x00\x01", "\ufeff{}"])
-def test_what_keras_makes_nothing_of(content: str, tmp_path: Path) -> None:
-    told = read_settings(written(tmp_path, content))
-    assert told.fault == ""
-    assert told.passed_over.startswith("it is no JSON: ")
-    assert told.backend == ""
+def test_what_keras_ignores(content: str, tmp_path: Path) -> None:
+    found = read_keras_settings(written(tmp_path, content))
+    assert found.fault == ""
+    assert found.ignored.startswith("it is not JSON: ")
+    assert found.backend == ""
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "keras.json").mkdir()
-    told = read_settings({"KERAS_HOME": str(tmp_path)})
-    assert told.fault == "it cannot be read: Is a directory"
+    found = read_keras_settings({"KERAS_HOME": str(tmp_path)})
+    assert found.fault == "it cannot be read: Is a directory"
 
 
 def test_a_backend_that_the_variable_overrules_is_no_fault(tmp_path: Path) -> None:
     environment = {**written(tmp_path, '{"backend": 3}'), "KERAS_BACKEND": "tensorflow"}
-    assert read_settings(environment).fault == ""
+    assert read_keras_settings(environment).fault == ""
 
 
 def test_where_keras_looks(tmp_path: Path) -> None:
@@ -78,12 +82,12 @@ def test_where_keras_looks(tmp_path: Path) -> None:
 def test_who_names_the_backend(tmp_path: Path) -> None:
     environment = written(tmp_path, '{"backend": "torch"}')
     file = str(tmp_path / "keras.json")
-    told = read_backends(environment)
-    assert (told.chosen, told.named_by, told.settings) == ("torch", file, file)
-    told = read_backends({**environment, "KERAS_BACKEND": "jax"})
-    assert (told.chosen, told.named_by) == ("jax", "KERAS_BACKEND")
-    told = read_backends(written(tmp_path, "{}"))
-    assert (told.chosen, told.named_by) == ("tensorflow", "")
+    found = read_backends(environment)
+    assert (found.chosen, found.named_by, found.settings) == ("torch", file, file)
+    found = read_backends({**environment, "KERAS_BACKEND": "jax"})
+    assert (found.chosen, found.named_by) == ("jax", "KERAS_BACKEND")
+    found = read_backends(written(tmp_path, "{}"))
+    assert (found.chosen, found.named_by) == ("tensorflow", "")
     assert chosen_backend(environment | {"KERAS_HOME": "/no/such"}) == "tensorflow"
 
 
@@ -116,5 +120,5 @@ def test_floats_and_the_order_of_channels_are_ours(
     environment = {**os.environ, **written(tmp_path, json.dumps(settings))}
     command = [sys.executable, "-c", OURS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told == ["channels_last", "float32", 1e-7, "float32", [74, 74, 32], "float32"]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == ["channels_last", "float32", 1e-7, "float32", [74, 74, 32], "float32"]

@@ -1,4 +1,4 @@
-"""CUDA's libraries: asked for, installed, loaded one by one, with and without LD_LIBRARY_PATH."""
+"""CUDA's libraries: required, installed, loaded one by one, with and without LD_LIBRARY_PATH."""
 
 import ctypes
 import importlib.metadata
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy.random._common
 import pytest
-from patience import GUARD
+from waiting import GUARD
 
 from workbench.machine import libraries as module
 from workbench.machine.facts import Libraries, Wheel
@@ -21,7 +21,7 @@ BROKEN = "this is no library\n" * 100
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library may take as long as it likes, until a test says otherwise."""
+    """A library may take long to load, except where a test sets a limit."""
     monkeypatch.setattr(module, "LOAD_SECONDS", GUARD)
 
 
@@ -69,7 +69,7 @@ def test_the_installed_tensorflow_asks_for_the_known_ones() -> None:
     assert {"nvidia-cublas", "nvidia-cudnn", "nvidia-cufft", "nvidia-nccl"} <= names
 
 
-def test_without_tensorflow_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorflow_nothing_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> list[str]:
         raise importlib.metadata.PackageNotFoundError(name)
 
@@ -87,60 +87,60 @@ def test_only_main_libraries_count(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_one_that_loads() -> None:
-    told = load(WORKING, "numpy", CLEAN)
-    assert (told.name, told.wheel) == (WORKING.name, "numpy")
-    assert (told.error, told.error_without) == ("", None)
+    found = load(WORKING, "numpy", CLEAN)
+    assert (found.name, found.wheel) == (WORKING.name, "numpy")
+    assert (found.error, found.error_without) == ("", None)
 
 
 def test_one_that_is_broken(tmp_path: Path) -> None:
     broken = Path(shadow(tmp_path / "wheel", "libcudnn.so.9"), "libcudnn.so.9")
-    told = load(broken, "nvidia-cudnn-cu12", CLEAN)
-    assert told.error == f"{broken}: invalid ELF header"
-    assert told.error_without is None
+    found = load(broken, "nvidia-cudnn-cu12", CLEAN)
+    assert found.error == f"{broken}: invalid ELF header"
+    assert found.error_without is None
 
 
 def test_one_that_is_missing(tmp_path: Path) -> None:
     missing = tmp_path / "libcudnn.so.9"
-    told = load(missing, "nvidia-cudnn-cu12", CLEAN)
-    assert told.error.startswith(f"{missing}: cannot open shared object file")
+    found = load(missing, "nvidia-cudnn-cu12", CLEAN)
+    assert found.error.startswith(f"{missing}: cannot open shared object file")
 
 
 def test_library_path_hides_the_good_one(tmp_path: Path) -> None:
     folder = shadow(tmp_path / "old cuda", WORKING.name)
     environment = {**CLEAN, "LD_LIBRARY_PATH": f"/no/such/folder:{folder}"}
-    told = load(WORKING, "numpy", environment)
-    assert told.error == f"{folder}/{WORKING.name}: invalid ELF header"
-    assert told.error_without == ""
+    found = load(WORKING, "numpy", environment)
+    assert found.error == f"{folder}/{WORKING.name}: invalid ELF header"
+    assert found.error_without == ""
 
 
-def test_library_path_without_such_a_file_is_in_nobodys_way(tmp_path: Path) -> None:
-    told = load(WORKING, "numpy", {**CLEAN, "LD_LIBRARY_PATH": str(tmp_path)})
-    assert (told.error, told.error_without) == ("", "")
+def test_library_path_without_such_a_file_has_no_effect(tmp_path: Path) -> None:
+    found = load(WORKING, "numpy", {**CLEAN, "LD_LIBRARY_PATH": str(tmp_path)})
+    assert (found.error, found.error_without) == ("", "")
 
 
-def test_a_file_for_another_processor_is_passed_over(tmp_path: Path) -> None:
+def test_a_file_for_another_processor_is_skipped(tmp_path: Path) -> None:
     other = bytearray(WORKING.read_bytes())
     other[4] = 3 - other[4]  # 32 bits instead of 64
     (tmp_path / WORKING.name).write_bytes(other)
-    told = load(WORKING, "numpy", {**CLEAN, "LD_LIBRARY_PATH": str(tmp_path)})
-    assert (told.error, told.error_without) == ("", "")
+    found = load(WORKING, "numpy", {**CLEAN, "LD_LIBRARY_PATH": str(tmp_path)})
+    assert (found.error, found.error_without) == ("", "")
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "message"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed by signal SIGSEGV"),
         ("import sys; sys.exit(5)", "failed with exit code 5"),
         ("import time; time.sleep(60)", "hung after 1 s"),
     ],
 )
-def test_a_loader_that_dies_is_told(
-    script: str, words: str, monkeypatch: pytest.MonkeyPatch
+def test_a_loader_that_dies_is_reported(
+    script: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOAD", script)
-    if "hung" in words:
+    if "hung" in message:
         monkeypatch.setattr(module, "LOAD_SECONDS", 1)
-    assert load(WORKING, "numpy", CLEAN).error == words
+    assert load(WORKING, "numpy", CLEAN).error == message
 
 
 def test_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,15 +154,15 @@ def test_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: requirements)
     environment = {**CLEAN, "KERAS_BACKEND": "tensorflow", "LD_LIBRARY_PATH": "/no/such/folder"}
-    told = read_libraries(environment)
-    assert told.library_path == "/no/such/folder"
-    assert [(wheel.name, wheel.version) for wheel in told.wheels] == [
+    found = read_libraries(environment)
+    assert found.library_path == "/no/such/folder"
+    assert [(wheel.name, wheel.version) for wheel in found.wheels] == [
         ("nvidia-cublas-cu12", "12.9.0"),
         ("nvidia-cudnn-cu12", "9.3.0"),
         ("nvidia-missing-cu12", None),
     ]
     broken = f"{tmp_path / bad}: invalid ELF header"
-    assert [library.model_dump() for library in told.libraries] == [
+    assert [library.model_dump() for library in found.libraries] == [
         {
             "name": "libcublas.so.12",
             "wheel": "nvidia-cublas-cu12",
@@ -179,8 +179,8 @@ def test_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_backends_bring_their_own_libraries() -> None:
-    told = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
-    assert (told.wheels, told.libraries, told.library_path) == ((), (), None)
+    found = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
+    assert (found.wheels, found.libraries, found.library_path) == ((), (), None)
 
 
 def has_cuda_driver() -> bool:
@@ -193,22 +193,22 @@ def has_cuda_driver() -> bool:
 
 @pytest.mark.skipif(has_cuda_driver(), reason="this box has NVIDIA's driver")
 def test_without_a_driver_its_library_is_named() -> None:
-    told = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
-    assert told == Libraries(
+    found = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
+    assert found == Libraries(
         cuda_driver_error="libcuda.so.1: cannot open shared object file: No such file or directory"
     )
 
 
 @pytest.mark.parametrize(
-    ("init", "strings", "code", "words"),
+    ("init", "strings", "code", "message"),
     [
         ("lambda flags: 0", "", 0, ""),
         ("lambda flags: 100", "value._obj.value = b'no CUDA-capable device'", 100, "no CUDA-cap"),
         ("lambda flags: 999", "", 999, "error 999"),
     ],
 )
-def test_the_drivers_own_answer(
-    init: str, strings: str, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+def test_the_drivers_own_result(
+    init: str, strings: str, code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In place of the library an object with its two functions.
     fake = f"""
@@ -221,10 +221,10 @@ class Cuda:
 ctypes.CDLL = lambda name: Cuda
 """
     monkeypatch.setattr(module, "_CUDA_INIT", fake + module._CUDA_INIT)
-    told = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
-    assert told.cuda_driver_code == code
-    assert told.cuda_driver_error.startswith(words)
-    assert bool(told.cuda_driver_error) == bool(words)
+    found = read_libraries({**CLEAN, "KERAS_BACKEND": "torch"})
+    assert found.cuda_driver_code == code
+    assert found.cuda_driver_error.startswith(message)
+    assert bool(found.cuda_driver_error) == bool(message)
 
 
 def test_the_children_find_no_foreign_modules(

@@ -1,4 +1,4 @@
-"""NVML: what cards tell, what they cannot tell, and how the library itself fails."""
+"""NVML: what GPUs report, what they do not support, and how the library itself fails."""
 
 import os
 import pwd
@@ -25,7 +25,7 @@ UUID = "GPU-5f5b3b8e-2d3c-4b1a-9c55-000000000000"
 
 
 class NVMLError(Exception):
-    """As in the real module: a number in `value`, words in str()."""
+    """As in the real module: a number in `value`, a message in str()."""
 
     def __init__(self, value: int) -> None:
         super().__init__(WORDS[value])
@@ -60,7 +60,7 @@ ANSWERS: dict[str, Any] = {
 
 
 class FakeNvml:
-    """The module `pynvml`, with one healthy card; tests replace single functions."""
+    """The module `pynvml`, with one healthy GPU; tests replace single functions."""
 
     NVMLError = NVMLError
 
@@ -88,7 +88,7 @@ def process(pid: int, memory: int | None) -> SimpleNamespace:
     return SimpleNamespace(pid=pid, usedGpuMemory=memory)
 
 
-def test_a_healthy_card() -> None:
+def test_a_healthy_gpu() -> None:
     module = FakeNvml()
     nvml = read_nvml(module)
     assert (nvml.error, nvml.error_code) == ("", None)
@@ -118,12 +118,12 @@ def test_a_healthy_card() -> None:
 
 
 @pytest.mark.parametrize("code", [9, 12, 18, 999])
-def test_a_library_that_does_not_start_is_told_by_its_number(code: int) -> None:
+def test_a_library_that_does_not_start_is_reported_by_its_number(code: int) -> None:
     nvml = read_nvml(FakeNvml(nvmlInit=fails(code)))
     assert nvml == Nvml(error=WORDS[code], error_code=code)
 
 
-def test_cards_that_cannot_be_counted() -> None:
+def test_gpus_that_cannot_be_counted() -> None:
     module = FakeNvml(nvmlDeviceGetCount=fails(999))
     assert read_nvml(module) == Nvml(
         error="Unknown Error", error_code=999, driver="535.104.05", cuda=(12, 2)
@@ -143,7 +143,7 @@ def test_what_is_not_supported_stays_unknown() -> None:
     assert (gpu.utilization, gpu.temperature, gpu.compute_capability) == (None, None, None)
 
 
-def test_a_card_that_is_lost_hides_no_other() -> None:
+def test_a_lost_gpu_hides_no_other() -> None:
     def handle(index: int) -> str:
         if index == 0:
             raise NVMLError(15)
@@ -155,7 +155,7 @@ def test_a_card_that_is_lost_hides_no_other() -> None:
     assert (good.index, good.error, good.name) == (1, "", "NVIDIA A100-SXM4-80GB")
 
 
-def test_a_card_that_is_lost_while_it_is_read_keeps_what_it_told() -> None:
+def test_a_gpu_lost_while_it_is_read_keeps_its_readings() -> None:
     gpu = only_gpu(read_nvml(FakeNvml(nvmlDeviceGetTemperature=fails(15))))
     assert gpu.error == "GPU is lost"
     assert (gpu.temperature, gpu.uuid) == (None, UUID)
@@ -198,7 +198,7 @@ def test_faults_of_the_memory() -> None:
     assert (gpu.remapped_rows, gpu.remap_pending, gpu.remap_failed) == (2, True, True)
 
 
-def test_a_card_in_slices() -> None:
+def test_a_gpu_in_slices() -> None:
     def slice_at(handle: str, place: int) -> str:
         if place == 1:
             raise NVMLError(3)  # this place is free
@@ -231,7 +231,7 @@ def test_a_card_in_slices() -> None:
 
 
 def fake_proc(root: Path, namespace: str = "pid:[4026531836]") -> Path:
-    """A little /proc with process 41 of this user and 42 of nobody's."""
+    """A small /proc with process 41 of this user and 42 of nobody's."""
     for pid, uid in ((41, os.getuid()), (42, 3_999_999_999)):
         folder = root / str(pid)
         folder.mkdir(parents=True)
@@ -242,7 +242,7 @@ def fake_proc(root: Path, namespace: str = "pid:[4026531836]") -> Path:
     return root
 
 
-BUSY = {
+MAX_BUSY_SHARE = {
     "nvmlDeviceGetComputeRunningProcesses": lambda handle: [
         process(42, 3 * GIB),
         process(41, None),
@@ -252,9 +252,9 @@ BUSY = {
 }
 
 
-def test_processes_are_told_with_their_owners(tmp_path: Path) -> None:
+def test_processes_have_their_owners(tmp_path: Path) -> None:
     me = pwd.getpwuid(os.getuid()).pw_name
-    gpu = only_gpu(read_nvml(FakeNvml(**BUSY), proc=fake_proc(tmp_path)))
+    gpu = only_gpu(read_nvml(FakeNvml(**MAX_BUSY_SHARE), proc=fake_proc(tmp_path)))
     assert gpu.processes == (
         GpuProcess(pid=41, memory=5, user=me, name="python3", own=True),
         GpuProcess(pid=42, memory=3 * GIB, user="3999999999", name="python3"),
@@ -264,7 +264,7 @@ def test_processes_are_told_with_their_owners(tmp_path: Path) -> None:
 
 def test_in_a_container_the_numbers_are_of_other_processes(tmp_path: Path) -> None:
     proc = fake_proc(tmp_path, namespace="pid:[4026532211]")
-    gpu = only_gpu(read_nvml(FakeNvml(**BUSY), proc=proc))
+    gpu = only_gpu(read_nvml(FakeNvml(**MAX_BUSY_SHARE), proc=proc))
     assert [(one.pid, one.name, one.user) for one in gpu.processes] == [
         (41, "", ""),
         (42, "", ""),
@@ -282,7 +282,7 @@ KERNEL_LOG = [
 ]
 
 
-def test_errors_in_the_kernels_log_go_to_their_card() -> None:
+def test_errors_in_the_kernels_log_belong_to_their_gpu() -> None:
     assert xids(KERNEL_LOG) == {(0, 0x3B, 0): (48, 13), (0, 0xAF, 0): (31,)}
     assert only_gpu(read_nvml(FakeNvml(), KERNEL_LOG)).xids == (48, 13)
 
@@ -310,7 +310,7 @@ def test_a_log_that_may_not_be_read_has_no_lines(tmp_path: Path) -> None:
     assert read_kernel_log(tmp_path) == []  # as any error while it is read
 
 
-def test_a_record_that_was_overwritten_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overwritten_record_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[Any] = [b"first\n", BrokenPipeError(), b"third\n", BlockingIOError()]
 
     def read(descriptor: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A probe's process may do what it likes: what comes back is told, in time, and nothing stays."""
+"""A probe's process may misbehave: the result is reported in time, and nothing is left behind."""
 
 import _thread
 import os
@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import GUARD, wait_until
+from waiting import GUARD, wait_until
 
 from workbench.machine import probe
-from workbench.machine.probe import Answer, run_probe
+from workbench.machine.probe import ProbeResult, run_probe
 
 FAKE = Path(__file__).with_name("fake_probe.py")
 
 
-def ask(mode: str, limit: float = GUARD, environment: dict[str, str] | None = None) -> Answer:
+def run_fake(
+    mode: str, limit: float = GUARD, environment: dict[str, str] | None = None
+) -> ProbeResult:
     return run_probe([sys.executable, str(FAKE), mode], limit, environment)
 
 
-def outcome(answer: Answer) -> tuple[str, str]:
-    return answer.outcome.status, answer.outcome.detail
+def outcome(result: ProbeResult) -> tuple[str, str]:
+    return result.outcome.status, result.outcome.detail
 
 
 def is_gone(pid: int) -> bool:
-    """True where no process has the number, or only a dead one that nobody waited for."""
+    """True where no process has the number, or only a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -35,9 +37,9 @@ def is_gone(pid: int) -> bool:
     return state in "ZX"
 
 
-def told(answer: Answer) -> dict[str, Any]:
+def report(result: ProbeResult) -> dict[str, Any]:
     """All keys of all lines."""
-    return {key: value for line in answer.lines for key, value in line.items()}
+    return {key: value for line in result.lines for key, value in line.items()}
 
 
 def ended(pid: int) -> None:
@@ -56,146 +58,150 @@ def nothing_is_left_open() -> Iterator[None]:
     assert open_descriptors() == before
 
 
-def test_an_answer_comes_back_whatever_is_printed() -> None:
-    answer = ask("answer")
-    assert outcome(answer) == ("ok", "")
-    assert answer.outcome.ok
-    assert answer.outcome.stderr == "chatter"
-    assert answer.outcome.seconds > 0
-    assert answer.counted > 0
-    pid = told(answer)["pid"]
-    assert answer.lines[1:] == ({"cwd": "/", "session": pid, "stdin": ""},)
+def test_a_report_is_separate_from_printed_output() -> None:
+    result = run_fake("answer")
+    assert outcome(result) == ("ok", "")
+    assert result.outcome.ok
+    assert result.outcome.stderr == "chatter"
+    assert result.outcome.seconds > 0
+    assert result.counted > 0
+    pid = report(result)["pid"]
+    assert result.lines[1:] == ({"cwd": "/", "session": pid, "stdin": ""},)
     assert is_gone(pid)
 
 
 def test_the_environment_is_what_was_given() -> None:
-    assert told(ask("variables", environment={"ONLY": "this"}))["variables"]["ONLY"] == "this"
-    assert "PATH" not in told(ask("variables", environment={"ONLY": "this"}))["variables"]
-    assert "PATH" in told(ask("variables"))["variables"]
+    assert (
+        report(run_fake("variables", environment={"ONLY": "this"}))["variables"]["ONLY"] == "this"
+    )
+    assert "PATH" not in report(run_fake("variables", environment={"ONLY": "this"}))["variables"]
+    assert "PATH" in report(run_fake("variables"))["variables"]
 
 
-def test_a_long_answer_comes_whole() -> None:
-    answer = ask("long")
-    assert outcome(answer) == ("ok", "")
-    assert len(told(answer)["text"]) == 900_000
+def test_a_long_report_is_complete() -> None:
+    result = run_fake("long")
+    assert outcome(result) == ("ok", "")
+    assert len(report(result)["text"]) == 900_000
 
 
 @pytest.mark.parametrize("mode", ["sleep", "stubborn"])
-def test_what_hangs_is_ended_at_its_limit(mode: str, limit_after: Callable[..., None]) -> None:
+def test_a_hanging_process_is_ended_at_its_limit(
+    mode: str, limit_after: Callable[..., None]
+) -> None:
     limit_after(b"pid")
-    answer = ask(mode, limit=1)
-    assert outcome(answer) == ("hung", "after 1 s")
-    wait_until(lambda: is_gone(told(answer)["pid"]))
+    result = run_fake(mode, limit=1)
+    assert outcome(result) == ("hung", "after 1 s")
+    wait_until(lambda: is_gone(report(result)["pid"]))
 
 
 def test_a_limit_is_counted_in_seconds_of_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is the one of the limit, read again and again until it is over."""
     readings = iter([0.0, 0.5, 0.999, 1.0])
-    monkeypatch.setattr(probe.QuietClock, "read", lambda clock: next(readings, 7.0))
-    answer = ask("sleep", limit=1)
-    assert outcome(answer) == ("hung", "after 1 s")
-    assert answer.counted == 7.0
+    monkeypatch.setattr(probe.LoadAdjustedClock, "read", lambda clock: next(readings, 7.0))
+    result = run_fake("sleep", limit=1)
+    assert outcome(result) == ("hung", "after 1 s")
+    assert result.counted == 7.0
     assert next(readings, "read") == "read"
 
 
-def test_what_was_answered_before_it_hung_is_kept(limit_after: Callable[..., None]) -> None:
+def test_reports_before_a_hang_are_kept(limit_after: Callable[..., None]) -> None:
     limit_after(b"half")
-    answer = ask("half", limit=1)
-    assert outcome(answer) == ("hung", "after 1 s")
-    assert [list(line) for line in answer.lines] == [["pid"]]
+    result = run_fake("half", limit=1)
+    assert outcome(result) == ("hung", "after 1 s")
+    assert [list(line) for line in result.lines] == [["pid"]]
 
 
-def test_a_crash_is_told_by_its_signal() -> None:
-    answer = ask("segfault")
-    assert outcome(answer) == ("crashed", "by signal SIGSEGV")
-    assert answer.outcome.stderr == "about to read nothing"
-    assert "pid" in told(answer)
-    assert outcome(ask("signal")) == ("crashed", "by signal SIGABRT")
+def test_a_crash_is_reported_with_its_signal() -> None:
+    result = run_fake("segfault")
+    assert outcome(result) == ("crashed", "by signal SIGSEGV")
+    assert result.outcome.stderr == "about to read nothing"
+    assert "pid" in report(result)
+    assert outcome(run_fake("signal")) == ("crashed", "by signal SIGABRT")
 
 
-def test_a_failure_is_told_with_its_exit_code_and_words() -> None:
-    answer = ask("exit 3")
-    assert outcome(answer) == ("failed", "with exit code 3")
-    assert answer.outcome.stderr == "no such device"
+def test_a_failure_is_reported_with_its_exit_code_and_output() -> None:
+    result = run_fake("exit 3")
+    assert outcome(result) == ("failed", "with exit code 3")
+    assert result.outcome.stderr == "no such device"
 
 
-def test_what_cannot_be_started_failed() -> None:
-    answer = run_probe(["/no/such/program"], 1)
-    assert outcome(answer) == ("failed", "to start: No such file or directory")
-    assert answer.lines == ()
+def test_a_command_that_cannot_be_started() -> None:
+    result = run_probe(["/no/such/program"], 1)
+    assert outcome(result) == ("failed", "to start: No such file or directory")
+    assert result.lines == ()
 
 
-def test_what_prints_without_end_is_ended() -> None:
-    answer = ask("babble")
-    assert outcome(answer) == ("flooded", "with more than 16 MiB printed")
-    lines = answer.outcome.stderr.split("\n")
+def test_endless_output_is_ended() -> None:
+    result = run_fake("babble")
+    assert outcome(result) == ("flooded", "with more than 16 MiB printed")
+    lines = result.outcome.stderr.split("\n")
     assert len(lines) > 100
-    assert len(answer.outcome.stderr) <= probe.PRINTED_KEPT
+    assert len(result.outcome.stderr) <= probe.PRINTED_KEPT
     assert set(lines[:-1]) == {"y" * 79}
-    wait_until(lambda: is_gone(told(answer)["pid"]))
+    wait_until(lambda: is_gone(report(result)["pid"]))
 
 
-def test_what_answers_without_end_is_ended() -> None:
-    answer = ask("answer for ever")
-    assert outcome(answer) == ("flooded", "with more than 1 MiB of answer")
-    assert 1000 < len(answer.lines) < 1200
-    wait_until(lambda: is_gone(told(answer)["pid"]))
+def test_an_endless_report_is_ended() -> None:
+    result = run_fake("answer for ever")
+    assert outcome(result) == ("flooded", "with more than 1 MiB of report")
+    assert 1000 < len(result.lines) < 1200
+    wait_until(lambda: is_gone(report(result)["pid"]))
 
 
-def test_what_is_printed_is_made_harmless() -> None:
-    answer = ask("no UTF-8")
-    assert outcome(answer) == ("ok", "")
-    assert answer.outcome.stderr == r"caf\xe9 \e[31mred"
+def test_printed_output_is_made_safe() -> None:
+    result = run_fake("no UTF-8")
+    assert outcome(result) == ("ok", "")
+    assert result.outcome.stderr == r"caf\xe9 \e[31mred"
 
 
-def test_an_answer_that_is_none() -> None:
-    assert outcome(ask("silent")) == ("garbled", "without an answer")
+def test_an_unreadable_report() -> None:
+    assert outcome(run_fake("silent")) == ("garbled", "without a report")
     for mode in ("no JSON", "a list", "deep", "answer no UTF-8"):
-        assert outcome(ask(mode)) == ("garbled", "by a line that is no JSON object")
+        assert outcome(run_fake(mode)) == ("garbled", "by a line that is not a JSON object")
 
 
 def test_good_lines_beside_bad_ones_are_kept() -> None:
-    assert told(ask("no JSON"))["after"] == "it"
+    assert report(run_fake("no JSON"))["after"] == "it"
 
 
-def test_a_stray_process_goes_with_the_probe() -> None:
-    answer = ask("grandchild")
-    assert outcome(answer) == ("ok", "")
-    wait_until(lambda: is_gone(told(answer)["grandchild"]))
+def test_a_stray_process_ends_with_the_probe() -> None:
+    result = run_fake("grandchild")
+    assert outcome(result) == ("ok", "")
+    wait_until(lambda: is_gone(report(result)["grandchild"]))
 
 
 def test_pipes_held_by_a_process_elsewhere_are_not_waited_for() -> None:
-    answer = ask("grandchild in a session")
+    result = run_fake("grandchild in a session")
     try:
-        assert not is_gone(told(answer)["grandchild"])  # it holds them still
-        assert outcome(answer) == ("ok", "")
+        assert not is_gone(report(result)["grandchild"])  # it holds them still
+        assert outcome(result) == ("ok", "")
     finally:
-        os.kill(told(answer)["grandchild"], signal.SIGKILL)
+        os.kill(report(result)["grandchild"], signal.SIGKILL)
 
 
-def test_an_answer_is_taken_even_where_nobody_came_to_listen(
+def test_a_report_is_read_even_after_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a crowded machine the probe may have ended, and its time be over, before it is heard."""
     monkeypatch.setattr(probe, "REST_SECONDS", 0.0)
     monkeypatch.setattr(probe, "_wait", lambda process, *rest: ended(process.pid))
-    answer = ask("answer")
-    assert outcome(answer) == ("ok", "")
-    assert answer.outcome.stderr == "chatter"
-    assert len(answer.lines) == 2
+    result = run_fake("answer")
+    assert outcome(result) == ("ok", "")
+    assert result.outcome.stderr == "chatter"
+    assert len(result.lines) == 2
 
 
-def test_what_cannot_be_ended_is_left_behind(
+def test_a_process_that_cannot_be_ended_is_left_behind(
     monkeypatch: pytest.MonkeyPatch, limit_after: Callable[..., None]
 ) -> None:
     # As of a process that waits in a driver: signals do nothing.
     monkeypatch.setattr(probe.os, "killpg", lambda group, number: None)
     monkeypatch.setattr(probe, "END_SECONDS", 0.1)
     limit_after(b"pid")
-    answer = ask("sleep", limit=1)
-    pid = told(answer)["pid"]
+    result = run_fake("sleep", limit=1)
+    pid = report(result)["pid"]
     try:
-        assert outcome(answer) == ("hung", "after 1 s")
+        assert outcome(result) == ("hung", "after 1 s")
         assert not is_gone(pid)
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -205,7 +211,7 @@ def test_what_cannot_be_ended_is_left_behind(
 def test_ctrl_c_ends_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     started = threading.Event()
     ended: list[int] = []
-    listen_once, end = probe._listen_once, probe._end
+    listen_once, end = probe._read_once, probe._end
 
     def listen(pipes: Any, seconds: float) -> None:
         listen_once(pipes, seconds)
@@ -219,11 +225,11 @@ def test_ctrl_c_ends_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
         started.wait(GUARD)
         _thread.interrupt_main()
 
-    monkeypatch.setattr(probe, "_listen_once", listen)
+    monkeypatch.setattr(probe, "_read_once", listen)
     monkeypatch.setattr(probe, "_end", end_and_note)
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        ask("sleep")
+        run_fake("sleep")
     interrupter.join()
     assert is_gone(ended[0])

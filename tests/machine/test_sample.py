@@ -1,4 +1,4 @@
-"""Looks at the machine while something trains."""
+"""Samples of the host during a training."""
 
 import threading
 from pathlib import Path
@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from patience import GUARD
+from waiting import GUARD
 
-from workbench.machine.sample import GpuGauge, Sample, Sampler, box_gauges
+from workbench.machine.sample import GpuGauge, Sample, Sampler, host_gauges
 
 GIB = 2**30
 
@@ -55,50 +55,50 @@ FULL = {"utilization": 87, "temperature": 64, "memory_used": 3 * GIB, "memory_to
         (("handle",), tuple(FULL)),
     ],
 )
-def test_what_nvml_does_not_tell_is_left_out(
+def test_what_nvml_does_not_report_is_omitted(
     broken: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    told = GpuGauge("GPU-1", FakeNvml(*broken)).read()
-    assert told == {key: value for key, value in FULL.items() if key not in missing}
+    sample = GpuGauge("GPU-1", FakeNvml(*broken)).read()
+    assert sample == {key: value for key, value in FULL.items() if key not in missing}
 
 
-def test_a_gauge_on_a_box_without_a_driver_is_silent() -> None:
+def test_a_gauge_without_a_driver_is_empty() -> None:
     assert GpuGauge("GPU-no-such-card").read() == {}
 
 
 def test_samples_come_until_the_block_ends(tmp_path: Path) -> None:
-    heard: list[Sample] = []
+    samples: list[Sample] = []
     enough = threading.Event()
 
-    def tell(sample: Sample) -> None:
-        heard.append(sample)
-        if len(heard) == 3:
+    def emit(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) == 3:
             enough.set()
 
-    with Sampler(tell, tmp_path, GpuGauge("GPU-1", FakeNvml()), seconds=0.001):
+    with Sampler(emit, tmp_path, GpuGauge("GPU-1", FakeNvml()), seconds=0.001):
         assert enough.wait(GUARD)
-    count = len(heard)
-    (sample, *_) = heard
+    count = len(samples)
+    (sample, *_) = samples
     assert sample["gpu"] == FULL
     assert 0 < sample["memory_used"] < sample["memory_total"]
     assert 0 < sample["process_memory"] < sample["memory_total"]
     assert sample["disk_free"] > 0
-    assert set(sample) == {*box_gauges(), "process_cpu", "process_memory", "disk_free", "gpu"}
+    assert set(sample) == {*host_gauges(), "process_cpu", "process_memory", "disk_free", "gpu"}
     assert not [t for t in threading.enumerate() if t.name == "sampler"]
-    assert len(heard) == count
+    assert len(samples) == count
 
 
 def test_a_full_disk_or_a_lost_folder_does_not_end_the_sampling(tmp_path: Path) -> None:
     calls: list[Sample] = []
     enough = threading.Event()
 
-    def tell(sample: Sample) -> None:
+    def emit(sample: Sample) -> None:
         calls.append(sample)
         if len(calls) == 2:
             enough.set()
         raise OSError(28, "No space left on device")
 
-    with Sampler(tell, tmp_path / "gone", seconds=0.001):
+    with Sampler(emit, tmp_path / "gone", seconds=0.001):
         assert enough.wait(GUARD)
     assert calls[0]["disk_free"] is None
     assert calls[0]["gpu"] is None

@@ -1,4 +1,4 @@
-"""Folders are tried out and left as they were; weights are found where Keras keeps them."""
+"""Folders are tested and left as they were; weights are found where Keras stores them."""
 
 import errno
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from machine_facts import healthy
 
-from workbench.bases.catalogue import BASES
+from workbench.bases.registry import BASES
 from workbench.errors import UserError
 from workbench.machine import storage as module
-from workbench.machine.cache import cache_folder
-from workbench.machine.facts import Place, Storage
-from workbench.machine.storage import read_storage, try_out
+from workbench.machine.benchmark_store import cache_folder
+from workbench.machine.host_facts import Storage, StorageFolder
+from workbench.machine.storage import check_folder, read_storage
 from workbench.machine.summary import rows
 from workbench.paths import Workspace
 
@@ -32,7 +32,7 @@ def read(root: Path, **environment: str) -> Storage:
     return read_storage(Workspace(root / "work"), root / "with space/cache", environment, mounts)
 
 
-def places(storage: Storage) -> dict[str, Place]:
+def places(storage: Storage) -> dict[str, StorageFolder]:
     return {place.what: place for place in storage.places}
 
 
@@ -52,14 +52,14 @@ def test_folders_are_tried_out_but_not_made(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["mounts", "with space"]
 
 
-def test_where_nothing_is_told_of_file_systems(tmp_path: Path) -> None:
-    told = read_storage(Workspace(tmp_path), tmp_path, {}, tmp_path / "no mounts")
-    assert {place.file_system for place in told.places} == {""}
+def test_without_a_table_of_file_systems(tmp_path: Path) -> None:
+    found = read_storage(Workspace(tmp_path), tmp_path, {}, tmp_path / "no mounts")
+    assert {place.file_system for place in found.places} == {""}
 
 
-def test_a_real_box(tmp_path: Path) -> None:
-    told = read_storage(Workspace(tmp_path), tmp_path / "cache", os.environ)
-    assert all(place.file_system for place in told.places)
+def test_a_real_host(tmp_path: Path) -> None:
+    found = read_storage(Workspace(tmp_path), tmp_path / "cache", os.environ)
+    assert all(place.file_system for place in found.places)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_full_disk_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module.os, "write", full)
-    assert try_out(tmp_path) == (False, None)
+    assert check_folder(tmp_path) == (False, None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,19 +94,19 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise UserError("The file system has no file locks.")
 
     monkeypatch.setattr(module, "take_lock", refuse)
-    assert try_out(tmp_path) == (True, False)
+    assert check_folder(tmp_path) == (True, False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_locks_that_hold_nobody_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_that_do_not_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "take_lock", lambda path: os.open(path, os.O_RDWR))
-    assert try_out(tmp_path) == (True, False)
+    assert check_folder(tmp_path) == (True, False)
 
 
 def test_nothing_of_a_persons_is_touched(tmp_path: Path) -> None:
     mine = tmp_path / f".workbench-check-{os.getpid()}"
     mine.write_text("mine")
-    assert try_out(tmp_path) == (False, None)
+    assert check_folder(tmp_path) == (False, None)
     assert mine.read_text() == "mine"
 
 
@@ -128,7 +128,7 @@ def test_weights_that_would_be_downloaded(tmp_path: Path) -> None:
     assert sizes == {
         "vgg16": 58_889_256,
         "vgg19": 80_134_624,
-        "mobilenetv2-0.35": None,  # nobody published it
+        "mobilenetv2-0.35": None,  # not published
         "mobilenetv2-1.0": 9_406_464,
     }
 
@@ -152,8 +152,8 @@ def test_the_cache_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_base_is_told_of_in_two_lines_of_a_small_terminal(tmp_path: Path) -> None:
+def test_all_bases_fit_into_two_lines_of_a_small_terminal(tmp_path: Path) -> None:
     facts = healthy(storage=read(tmp_path))
-    told = dict(rows(facts, {}))["weights"]
-    assert all(base in told for base in BASES)
-    assert len(textwrap.wrap(told, 67)) == 2
+    found = dict(rows(facts, {}))["weights"]
+    assert all(base in found for base in BASES)
+    assert len(textwrap.wrap(found, 67)) == 2

@@ -48,13 +48,13 @@ GPUS = (
     ],
 )
 def test_what_programs_see(value: str | None, expected: list[int], invalid: str | None) -> None:
-    told = read_visibility(value, GPUS)
-    assert [one.index for one in told.gpus] == expected
-    assert told.invalid == invalid
-    assert visible_gpus(value, GPUS) == told.gpus
+    found = read_visibility(value, GPUS)
+    assert [one.index for one in found.gpus] == expected
+    assert found.invalid == invalid
+    assert visible_gpus(value, GPUS) == found.gpus
 
 
-def test_named_slices_are_told() -> None:
+def test_named_slices_are_reported() -> None:
     named = read_visibility("MIG-2,MIG-0", GPUS).slices
     assert [part.uuid[:5] for part in named] == ["MIG-2", "MIG-0"]
     assert not read_visibility("2", GPUS).slices

@@ -1,4 +1,4 @@
-"""Pictures in characters: size, colours, ASCII, and files that are none."""
+"""Images as characters: size, colours, ASCII, and invalid files."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.text import Text
 
-from workbench.render.half_blocks import fitted, half_blocks, thumbnail
+from workbench.render.half_blocks import fit_half_blocks, half_blocks, thumbnail
 
 
 def size(text: Text) -> tuple[int, int]:
@@ -50,7 +50,7 @@ def test_grey_and_ascii_go_from_dark_to_light() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(10, 400), (400, 10), (64, 64), (1, 1)])
 def test_a_picture_stays_in_its_box(height: int, width: int) -> None:
-    cells, lines = size(fitted(np.zeros((height, width, 3), np.uint8), 16, 8))
+    cells, lines = size(fit_half_blocks(np.zeros((height, width, 3), np.uint8), 16, 8))
     assert cells <= 16
     assert lines <= 8
     assert cells == 16 or lines == 8
@@ -63,7 +63,7 @@ def test_a_file_becomes_a_thumbnail(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", None])
-def test_what_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+def test_unreadable_files_give_a_reason(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9\n.jpg")
     if content is not None:
         path.write_bytes(content)

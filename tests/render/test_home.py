@@ -1,16 +1,16 @@
-"""Home in words: exact cells and lines, of runs that were never on a disk."""
+"""Home as text: exact cells and lines, of runs that are not on disk."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workbench.render.home import COLUMNS, column_widths, detail_of, run_cells, runs_words
+from workbench.render.home import COLUMNS, column_widths, describe_run, describe_runs, run_cells
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.state import State, summary_of
+from workbench.runs.state import RunState, make_summary
 from workbench.runs.watch import RunView
-from workbench.ui.train.text import strategy_words
+from workbench.ui.train.text import describe_strategy
 
 EPOCH = {"event": "epoch_finished", "stage": 0, "epoch": 1, "val_accuracy": 0.6111, "best": True}
 TEST = {"event": "evaluated", "split": "test", "accuracy": 0.951}
@@ -21,7 +21,9 @@ def view(
     word: str, *events: dict[str, Any], spec: dict[str, Any] = CONVNET, name: str = "birds-1"
 ) -> RunView:
     folder, history = RunFolder(Path(name)), fold(events)
-    return RunView(folder, summary_of(folder, spec, history, State(word, False, "")), history, spec)
+    return RunView(
+        folder, make_summary(folder, spec, history, RunState(word, False, "")), history, spec
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,18 +38,18 @@ def view(
 def test_an_accuracy_on_validation_images_is_marked(
     events: tuple[dict[str, Any], ...], cell: str, line: str
 ) -> None:
-    told = view("stopped", *events)
-    assert run_cells(told, column_widths(80, [told]), utf8=True, theme={})[3].plain == cell
-    assert detail_of(told).plain == line
+    run = view("stopped", *events)
+    assert run_cells(run, column_widths(80, [run]), utf8=True, theme={})[3].plain == cell
+    assert describe_run(run).plain == line
 
 
 def test_while_it_trains_the_accuracy_is_that_of_the_best_epoch_so_far() -> None:
     later = {**EPOCH, "epoch": 2, "val_accuracy": 0.75, "best": False}
     so_far = "birds, convnet, validation (v) 0.6111 at the best {} so far"
-    assert detail_of(view("training", EPOCH, later)).plain == so_far.format("val_loss")
+    assert describe_run(view("training", EPOCH, later)).plain == so_far.format("val_loss")
     spec = {**CONVNET, "training": {"monitor": "val_accuracy"}}
-    told = detail_of(view("training", EPOCH, later, spec=spec)).plain
-    assert told == so_far.format("val_accuracy")
+    run = describe_run(view("training", EPOCH, later, spec=spec)).plain
+    assert run == so_far.format("val_accuracy")
 
 
 @pytest.mark.parametrize("room", [80, 120])
@@ -60,7 +62,7 @@ def test_all_columns_fill_the_terminal(room: int, name: str, preset: str) -> Non
     assert sum(widths.values()) + 2 * len(widths) == room - 2
 
 
-def test_in_too_small_a_terminal_all_columns_keep_their_least_width() -> None:
+def test_in_too_small_a_terminal_all_columns_keep_their_minimum_width() -> None:
     widths = column_widths(8, [view("stopped", name="birds-" + "1" * 58)])
     assert all(widths[title] >= least for title, least in COLUMNS.items())
 
@@ -76,36 +78,36 @@ def test_in_too_small_a_terminal_all_columns_keep_their_least_width() -> None:
 def test_a_long_name_has_what_a_short_strategy_leaves(
     preset: str, name: int, strategy: int
 ) -> None:
-    told = view("stopped", spec={**CONVNET, "preset": preset}, name="cats_dogs_flat-corrected-1")
-    widths = column_widths(80, [told])
+    run = view("stopped", spec={**CONVNET, "preset": preset}, name="cats_dogs_flat-corrected-1")
+    widths = column_widths(80, [run])
     assert (widths["run"], widths["strategy"]) == (name, strategy)
 
 
 def test_a_long_strategy_has_what_a_short_name_leaves() -> None:
-    told = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"}, name="birds-1")
-    widths = column_widths(80, [told])
+    run = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"}, name="birds-1")
+    widths = column_widths(80, [run])
     assert (widths["run"], widths["strategy"]) == (17, 17)
 
 
 def test_a_run_goes_by_its_preset_where_it_has_one() -> None:
     augmented = view("stopped", spec={**CONVNET, "preset": "convnet-augmented"})
-    assert detail_of(augmented).plain == "birds, convnet-augmented"
-    assert strategy_words(augmented) == "convnet-augmented"
-    assert strategy_words(view("stopped")) == "convnet"
+    assert describe_run(augmented).plain == "birds, convnet-augmented"
+    assert describe_strategy(augmented) == "convnet-augmented"
+    assert describe_strategy(view("stopped")) == "convnet"
     longest = {**CONVNET, "preset": "feature-extraction-augmented", "base": {"name": "vgg16"}}
-    assert strategy_words(view("stopped", spec=longest)) == "feature-extraction-augmented, vgg16"
+    assert describe_strategy(view("stopped", spec=longest)) == "feature-extraction-augmented, vgg16"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("states", "text"),
     [
         ((), "0 runs"),
         (("finished",), "1 run"),
-        (("training", "finished"), "2 runs, 1 at work"),
+        (("training", "finished"), "2 runs, 1 running"),
         (("waiting", "stopped"), "2 runs, 1 waiting"),
-        (("starting", "waiting", "waiting"), "3 runs, 1 at work, 2 waiting"),
-        (("preparing", "evaluating", "failed"), "3 runs, 2 at work"),
+        (("starting", "waiting", "waiting"), "3 runs, 1 running, 2 waiting"),
+        (("preparing", "evaluating", "failed"), "3 runs, 2 running"),
     ],
 )
-def test_those_that_wait_are_not_at_work(words: tuple[str, ...], told: str) -> None:
-    assert runs_words(tuple(view(word) for word in words)) == told
+def test_running_and_waiting_runs_are_counted(states: tuple[str, ...], text: str) -> None:
+    assert describe_runs(tuple(view(state) for state in states)) == text

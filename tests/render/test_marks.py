@@ -1,14 +1,23 @@
-"""Signs, sparklines and bars."""
+"""Symbols of states, sparklines and bars."""
 
 import pytest
 
-from workbench.render.marks import ASCII_SIGNS, COLORS, SIGNS, bar, sign, sparkline, speaks_utf8
+from workbench.render.marks import (
+    ASCII_SIGNS,
+    SIGNS,
+    STATE_COLORS,
+    bar,
+    sparkline,
+    stacked_bar,
+    state_symbol,
+    supports_utf8,
+)
 
 
-def test_every_state_has_a_sign_and_a_colour() -> None:
-    assert set(SIGNS) == set(ASCII_SIGNS) == set(COLORS)
+def test_every_state_has_a_symbol_and_a_colour() -> None:
+    assert set(SIGNS) == set(ASCII_SIGNS) == set(STATE_COLORS)
     assert all(character.isascii() for character in ASCII_SIGNS.values())
-    assert sign("nonsense") == "?"
+    assert state_symbol("nonsense") == "?"
 
 
 @pytest.mark.parametrize(
@@ -21,27 +30,14 @@ def test_every_state_has_a_sign_and_a_colour() -> None:
         ([0.0, 0.5, 1.0], "▁▅█"),
         ([None, 0.0, None, 1.0], "▁█"),
         ([9.0, 0.0, 0.5, 1.0], "▁▅█"),  # only the last three fit
-    ],
-)
-def test_sparkline(values: list[float | None], expected: str) -> None:
-    assert sparkline(values, 3) == expected
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([0.98, 0.99], "▄▅"),  # a hundredth is no collapse
+        ([0.98, 0.99], "▄▅"),  # a range of less than a tenth is widened
         ([0.8, 0.9], "▁█"),
         ([0.8, 0.885], "▂▇"),
         ([0.8, 0.85, 0.91], "▁▄█"),
     ],
 )
-def test_a_sparkline_spans_a_tenth_at_least(values: list[float], expected: str) -> None:
+def test_sparkline(values: list[float | None], expected: str) -> None:
     assert sparkline(values, 3) == expected
-
-
-def test_sparkline_in_ascii() -> None:
-    assert sparkline([0, 1], 5, utf8=False) == "_@"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,14 @@ def test_bar(share: float, expected: str) -> None:
     assert bar(share, 4) == expected
 
 
-def test_bar_in_ascii() -> None:
+def test_stacked_bar() -> None:
+    parts = ((30, "green"), (1, "red"))
+    assert stacked_bar(parts, 60, 10).plain == "█████▒"
+    assert stacked_bar(((0, "green"), (60, "red")), 60, 3, utf8=False).plain == "xxx"
+
+
+def test_ascii() -> None:
+    assert sparkline([0, 1], 5, utf8=False) == "_@"
     assert bar(0.5, 4, utf8=False) == "##.."
 
 
@@ -67,5 +70,5 @@ def test_bar_in_ascii() -> None:
         ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, True),
     ],
 )
-def test_what_the_locale_says(environment: dict[str, str], utf8: bool) -> None:
-    assert speaks_utf8(environment) is utf8
+def test_the_locale_decides_about_utf8(environment: dict[str, str], utf8: bool) -> None:
+    assert supports_utf8(environment) is utf8

@@ -1,4 +1,4 @@
-"""Curves as text: what is drawn where, and that no data can break it."""
+"""Curves as text: what is drawn where, and odd data."""
 
 import math
 
@@ -43,7 +43,7 @@ def test_the_axis_covers_the_whole_run() -> None:
     assert max(row.rfind("o") for row in half) in (width // 2 - 1, width // 2)
 
 
-def test_limits_are_tight_and_told() -> None:
+def test_limits_are_tight_and_labelled() -> None:
     rows = lines(curve(FALLING), options=ASCII)
     assert rows[0].split("|")[0].strip() == "0.90"
     assert rows[-3].split("|")[0].strip() == "0.30"
@@ -51,7 +51,7 @@ def test_limits_are_tight_and_told() -> None:
     assert lines(curve(FALLING), height=8, options=ASCII)[3].split("|")[0].strip() == ""
 
 
-def test_names_and_figures_stand_beside_the_last_points() -> None:
+def test_names_and_values_are_beside_the_last_points() -> None:
     rows = lines(curve(FALLING, "train"), curve(RISING, "val"), options=ASCII)
     row = next(row for row in rows if "train 0.300" in row)
     assert "val 0.500" in rows[rows.index(row) - 3]
@@ -60,7 +60,7 @@ def test_names_and_figures_stand_beside_the_last_points() -> None:
     assert "val 0.500" in same[1]
 
 
-def test_smoothed_curves_tell_their_newest_real_figure() -> None:
+def test_smoothed_curves_show_their_newest_real_value() -> None:
     shown = Series("val", (0.5, 0.6), "#ffffff", raw=(0.5, 0.9), last=0.9, marker="o")
     rows = lines(shown, options=PlotOptions(epochs=2, utf8=False))
     assert "val 0.900" in "".join(rows)
@@ -69,7 +69,7 @@ def test_smoothed_curves_tell_their_newest_real_figure() -> None:
     assert "o" in drawn
 
 
-def test_a_narrow_plot_gives_up_the_names() -> None:
+def test_a_narrow_plot_has_no_names() -> None:
     assert not any("val" in row for row in lines(curve(FALLING), width=24, options=ASCII))
     assert any("val" in row for row in lines(curve(FALLING), width=34, options=ASCII))
 
@@ -107,7 +107,7 @@ def test_names_without_room_are_left_out_the_best_epoch_last() -> None:
         (8, "                  best 2"),  # it ends where the axis does
     ],
 )
-def test_the_end_of_the_axis_is_told_beside_the_best_epoch(best: int, names: str) -> None:
+def test_the_end_of_the_axis_is_labelled_beside_the_best_epoch(best: int, names: str) -> None:
     options = PlotOptions(epochs=8, best=best, best_name="best 2", end_name="8 of 60")
     drawn = lines(curve(FALLING), width=38, options=options)
     left, axis = drawn[0].index("│") + 1, drawn[-2].strip()[1:]
@@ -129,7 +129,7 @@ def test_colours_are_those_asked_for() -> None:
     assert any("#d7af5f" in style for style in styles)
 
 
-def test_a_log_axis_passes_over_what_has_no_logarithm() -> None:
+def test_a_log_axis_skips_values_without_a_logarithm() -> None:
     options = PlotOptions(epochs=5, log=True, utf8=False)
     rows = lines(curve((1.0, 0.1, 0.0, -1.0, 0.01)), options=options)
     assert rows[0].split("|")[0].strip() == "1"
@@ -164,7 +164,7 @@ def test_odd_values_are_drawn_or_left_out(
     assert all(len(row) <= 38 for row in rows)
 
 
-def test_nothing_is_said_in_words() -> None:
+def test_no_points_give_a_message() -> None:
     assert "no finished epoch yet" in "".join(lines())
     assert "no finished epoch yet" in "".join(lines(curve((None,))))
 
@@ -177,7 +177,7 @@ def test_gaps_stay_gaps() -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 0), (11, 10), (40, 3)])
-def test_in_no_room_nothing_is_drawn(size: tuple[int, int]) -> None:
+def test_without_room_nothing_is_drawn(size: tuple[int, int]) -> None:
     assert plot([curve(FALLING)], *size, PlotOptions()).plain == ""
 
 

@@ -1,7 +1,7 @@
-"""A worker without a network to train: does what FAKE_WORKER says, over the real lock and log.
+"""A worker without a network: FAKE_WORKER selects what it does with the real lock and log.
 
 python -m fake_worker train FOLDER --lock-fd N [--resume]
-python -m fake_worker warm --channel-fd N       is told later which folder
+python -m fake_worker warm --channel-fd N       receives the folder later
 python -m fake_worker JOB --events-fd N
 """
 
@@ -16,110 +16,99 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import this_host
 from workbench.runs.launch import stop_requested
-from workbench.runs.lock import take_lock
+from workbench.runs.lock import take_lock, this_host
 from workbench.runs.process import ON_FINISH
 from workbench.runs.queue import wait_for_turn
-from workbench.runs.standby import LONGEST_ORDER
+from workbench.runs.standby import MAX_ORDER_BYTES
 
 
 def train(mode: str) -> None:
-    """Tells who it is, then ends in its way."""
+    """Write the first event, then end as the mode requires."""
     folder = RunFolder(Path(sys.argv[2]))
-    os.set_inheritable(int(sys.argv[sys.argv.index("--lock-fd") + 1]), False)
+    os.set_inheritable(_descriptor("--lock-fd"), False)
     events = EventWriter(folder.events_path)
     print(f"printed in mode {mode}")
     events.write("worker_started", pid=os.getpid(), **this_host())
-    if wait_in_queue(folder, events):
+    if stopped_in_queue(folder, events):
         return
     if "--resume" in sys.argv:
         events.write("resumed", stage=0, epoch=1, step=0)
-    if mode == "finish":
-        events.write("finished", seconds=0.5)
-    elif mode == "fail":
+    if mode == "fail":
         events.write("failed", kind="user", message="no images", hint="add some")
     elif mode in ("wait", "work"):
         if mode == "work":
-            events.write("notice", message="at work")
+            events.write("notice", message="training")
         while not stop_requested(folder):
             time.sleep(0.01)
         events.write("stopped", stage=0, epoch=1, step=3)
-    elif mode.startswith("alone among "):
-        alone = take_lock(folder.path.parent / ".alone")  # raises where another holds it
-        while _started(folder) < int(mode.removeprefix("alone among ")):
-            time.sleep(0.01)
-        events.write("finished", seconds=0.5)
-        os.close(alone)
     elif mode == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif mode == "linger":
-        told = {"pid": os.getpid(), **this_host()}
-        folder.worker_path.write_text(json.dumps(told))
-        events.write("finished", seconds=0.5)
-        time.sleep(1.0)  # what a command at the end may take
     elif mode == "deaf":
         signal.pause()
-    elif mode == "variable":
-        events.write("notice", message=os.environ.get(ON_FINISH, ""))
+    else:
+        if mode.startswith("only one of "):
+            lock = take_lock(folder.path.parent / ".training")  # raises if another holds it
+            while _started(folder) < int(mode.removeprefix("only one of ")):
+                time.sleep(0.01)
+        elif mode == "linger":
+            folder.worker_path.write_text(json.dumps({"pid": os.getpid(), **this_host()}))
+        elif mode == "variable":
+            events.write("notice", message=os.environ.get(ON_FINISH, ""))
+        elif mode == "environment":
+            fields = {"cwd": str(Path.cwd()), "session": os.getsid(0), "stdin": sys.stdin.read()}
+            events.write("notice", message=json.dumps(fields))
         events.write("finished", seconds=0.5)
-    elif mode == "environment":
-        fields = {"cwd": str(Path.cwd()), "session": os.getsid(0), "stdin": sys.stdin.read()}
-        events.write("notice", message=json.dumps(fields))
-        events.write("finished", seconds=0.5)
+        if mode.startswith("only one of "):
+            os.close(lock)
+        elif mode == "linger":
+            time.sleep(1.0)  # as long as a command at the end may take
 
 
 def warm() -> None:
-    """Waits for a run, then trains it as if it had been started for it."""
-    with socket.socket(fileno=int(sys.argv[sys.argv.index("--channel-fd") + 1])) as channel:
-        order, descriptors, _, _ = socket.recv_fds(channel, LONGEST_ORDER, 2)
+    """Wait for a run, then train it as if started for it."""
+    with socket.socket(fileno=_descriptor("--channel-fd")) as channel:
+        order, descriptors, _, _ = socket.recv_fds(channel, MAX_ORDER_BYTES, 2)
     if not order:
         return
     lock, log = descriptors
     os.dup2(log, sys.stdout.fileno())
     os.close(log)
-    told = json.loads(order)
-    sys.argv[1:] = ["train", told["folder"], "--lock-fd", str(lock)]
-    if told["resume"]:
-        sys.argv.append("--resume")
+    fields = json.loads(order)
+    resume = ["--resume"] if fields["resume"] else []
+    sys.argv[1:] = ["train", fields["folder"], "--lock-fd", str(lock), *resume]
     train(os.environ["FAKE_WORKER"])
 
 
-def wait_in_queue(folder: RunFolder, events: EventWriter) -> bool:
-    """Waits for its turn where it was queued; True where it was stopped instead."""
+def stopped_in_queue(folder: RunFolder, events: EventWriter) -> bool:
+    """Wait for the run's turn if it was queued; return True if it was stopped instead."""
 
-    class StopAsked(Exception):  # noqa: N818 - an outcome, not an error
+    class StopRequested(Exception):  # noqa: N818 - a state, not an error
         pass
 
     def progress(phase: str, done: int, total: int) -> None:
         if stop_requested(folder):
-            raise StopAsked
+            raise StopRequested
         events.write("preparing", phase=phase, done=done, total=total)
 
     try:
         wait_for_turn(folder, progress, lambda: stop_requested(folder), poll=0.01)
-    except StopAsked:
+    except StopRequested:
         events.write("stopped", stage=0, epoch=1, step=0)
         return True
     return False
 
 
-def _started(folder: RunFolder) -> int:
-    """How many workers have come up in the workspace."""
-    logs = folder.path.parent.glob("*/events.jsonl")
-    return sum("worker_started" in log.read_text() for log in logs)
-
-
-def answer(job: str) -> int:
-    """Answers a request on stdin over the pipe given."""
-    out = os.fdopen(int(sys.argv[sys.argv.index("--events-fd") + 1]), "w")
+def serve(job: str) -> None:
+    """Answer a request on stdin over the given pipe."""
+    out = os.fdopen(_descriptor("--events-fd"), "w")
 
     def send(**event: object) -> None:
         out.write(json.dumps(event) + "\n")
         out.flush()
 
     request = json.load(sys.stdin)
-    print("a library's chatter")
+    print("a library's output")
     send(event="progress", phase="read", done=1, total=2, pid=os.getpid())
     if job == "echo":
         out.write("no event\n")
@@ -137,7 +126,16 @@ def answer(job: str) -> int:
         signal.pause()
     elif job == "wait":
         signal.pause()
-    return 0
+
+
+def _started(folder: RunFolder) -> int:
+    """Return how many workers have started in the workspace."""
+    logs = folder.path.parent.glob("*/events.jsonl")
+    return sum("worker_started" in log.read_text() for log in logs)
+
+
+def _descriptor(option: str) -> int:
+    return int(sys.argv[sys.argv.index(option) + 1])
 
 
 if __name__ == "__main__":
@@ -146,4 +144,4 @@ if __name__ == "__main__":
     elif sys.argv[1] == "train":
         train(os.environ["FAKE_WORKER"])
     else:
-        sys.exit(answer(sys.argv[1]))
+        serve(sys.argv[1])

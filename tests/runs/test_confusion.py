@@ -1,17 +1,17 @@
-"""Confusions among the figures of a run: a matrix of few labels, the worst pairs of many."""
+"""Confused labels in the metrics of a run: a matrix of few labels, the largest cells of many."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from many_labels import many
+from fake_runs import fake_results
 
 from workbench.errors import UserError
 from workbench.runs.confusion import (
-    MOST_PAIRS,
-    ClassFigures,
-    Confused,
+    MAX_PAIRS,
+    ClassMetrics,
+    ConfusedPair,
     bounded,
     parse_confusion,
     worst_classes,
@@ -19,35 +19,35 @@ from workbench.runs.confusion import (
 from workbench.runs.results import read_results
 
 
-def test_up_to_sixty_labels_the_matrix_is_kept() -> None:
-    told = many(60)
-    found = parse_confusion(told, told["labels"])
+def test_matrix_of_sixty_labels_is_kept() -> None:
+    metrics = fake_results(60)
+    found = parse_confusion(metrics, metrics["labels"])
     assert found.matrix[5] == (0, 0, 0, 0, 0, 0, 3, *[0] * 53)
     assert found.file == ""
     assert found.pairs[:3] == (
-        Confused("l5", "l6", 3, 1.0),
-        Confused("l0", "l1", 2, 2 / 3),
-        Confused("l10", "l11", 2, 2 / 3),
+        ConfusedPair("l5", "l6", 3, 1.0),
+        ConfusedPair("l0", "l1", 2, 2 / 3),
+        ConfusedPair("l10", "l11", 2, 2 / 3),
     )
     assert len(found.pairs) == 12
-    assert bounded(told) == told
+    assert bounded(metrics) == metrics
 
 
-def test_of_more_labels_the_pairs_are_kept_and_the_file_is_named() -> None:
-    told = many(61)
-    found = parse_confusion(told, told["labels"])
+def test_more_labels_keep_pairs_and_file_name() -> None:
+    metrics = fake_results(61)
+    found = parse_confusion(metrics, metrics["labels"])
     assert found.matrix == ()
-    assert found.file == "results.json"  # which has all of it in a run of that time
-    assert found.pairs[0] == Confused("l5", "l6", 3, 1.0)
-    short = bounded(told)
+    assert found.file == "results.json"  # which contains all of it in older runs
+    assert found.pairs[0] == ConfusedPair("l5", "l6", 3, 1.0)
+    short = bounded(metrics)
     assert "confusion" not in short
     assert short["matrix"] == "results.json"
-    assert parse_confusion(short, told["labels"]) == found
+    assert parse_confusion(short, metrics["labels"]) == found
 
 
-def test_pairs_are_a_hundred_at_most() -> None:
-    assert MOST_PAIRS == 100
-    assert len(parse_confusion(many(502), many(502)["labels"]).pairs) == 100
+def test_pairs_are_limited_to_a_hundred() -> None:
+    assert MAX_PAIRS == 100
+    assert len(parse_confusion(fake_results(502), fake_results(502)["labels"]).pairs) == 100
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_pairs_are_a_hundred_at_most() -> None:
         {},
     ],
 )
-def test_damaged_confusions_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    told: dict[str, Any] = {
+def test_damaged_confusion_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    metrics: dict[str, Any] = {
         "split": "test", "images": 4, "accuracy": 0.5, "interval": [0.1, 0.9],
         "labels": ["a", "b"], "classes": [], "worst": [],
     }  # fmt: skip
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({**told, **changes}))
+    path.write_text(json.dumps({**metrics, **changes}))
     with pytest.raises(UserError, match="is damaged"):
         read_results(path)
 
 
-def test_the_worst_labels_are_those_found_least() -> None:
-    def one(label: str, images: int, recall: float | None) -> ClassFigures:
-        return ClassFigures(label, images, None, recall)
+def test_worst_classes_have_lowest_recall() -> None:
+    def one(label: str, images: int, recall: float | None) -> ClassMetrics:
+        return ClassMetrics(label, images, None, recall)
 
     classes = [one("a", 3, 1.0), one("b", 3, 0.5), one("c", 9, 0.5), one("d", 0, None)]
     assert [found.label for found in worst_classes(classes, 3)] == ["c", "b", "a"]

@@ -1,12 +1,19 @@
-"""The fold from events to a history."""
+"""Fold events into a history."""
 
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.runs.history import PHASES, History, batch_halved_words, fold
-from workbench.runs.rows import EpochRow, Evaluation, Notice, Place, StepProgress, Work
+from workbench.runs.history import PHASES, History, describe_batch_halved, fold
+from workbench.runs.rows import (
+    EpochRow,
+    EvaluationRow,
+    Notice,
+    PhaseProgress,
+    Position,
+    StepProgress,
+)
 
 Event = dict[str, Any]
 
@@ -38,12 +45,12 @@ def stage_started(index: int = 0, epochs: int = 5) -> Event:
 
 WHOLE_RUN = [
     event("launched", 100.0, job="train", resume=False),
-    event("worker_started", 101.0, pid=7, host="box"),
+    event("worker_started", 101.0, pid=7, host="ada"),
     event("preparing", 102.0, phase="scan", done=3, total=9),
     event(
         "data_ready", 103.0, name="birds", images={"train": 6, "test": 3}, labels=["jay", "wren"]
     ),
-    event("notice", 103.5, message="two files were left out"),
+    event("notice", 103.5, message="two files were skipped"),
     stage_started(),
     event("progress", 104.0, stage=0, phase="train", epoch=1, step=4, steps=10, loss=2.0),
     epoch(1, 0.5),
@@ -67,28 +74,28 @@ WHOLE_RUN = [
 ]
 
 
-def test_a_run_from_beginning_to_end() -> None:
-    told = fold(WHOLE_RUN)
-    assert told.phase == "finished"
-    assert (told.started, told.ended, told.last_sign) == (100.0, 109.0, 109.0)
-    assert told.worker["host"] == "box"
-    assert (told.images, told.labels) == ({"train": 6, "test": 3}, ("jay", "wren"))
-    assert told.notices == [Notice("two files were left out", 103.5)]
-    assert [row.epoch for row in told.epochs] == [1, 2, 3]
-    assert told.epochs[0] == EpochRow(0, 1, 1.0, 0.4, 1.1, 0.5, 0.001, 2.0, True)
-    assert told.kept == told.best == told.epochs[1]
-    assert told.epochs_planned == 5
-    assert told.stages[0].end == WHOLE_RUN[12]
-    assert told.checkpoint == Place(0, 4)
-    assert told.evaluation == Evaluation("test", 0.9, 0.6, (0.4, 0.8), 3, 0.3)
-    assert (told.progress, told.work, told.resumed) == (None, None, 0)
+def test_complete_run() -> None:
+    history = fold(WHOLE_RUN)
+    assert history.phase == "finished"
+    assert (history.started, history.ended, history.last_sign) == (100.0, 109.0, 109.0)
+    assert history.worker["host"] == "ada"
+    assert (history.images, history.labels) == ({"train": 6, "test": 3}, ("jay", "wren"))
+    assert history.notices == [Notice("two files were skipped", 103.5)]
+    assert [row.epoch for row in history.epochs] == [1, 2, 3]
+    assert history.epochs[0] == EpochRow(0, 1, 1.0, 0.4, 1.1, 0.5, 0.001, 2.0, True)
+    assert history.kept == history.best == history.epochs[1]
+    assert history.epochs_planned == 5
+    assert history.stages[0].end == WHOLE_RUN[12]
+    assert history.checkpoint == Position(0, 4)
+    assert history.evaluation == EvaluationRow("test", 0.9, 0.6, (0.4, 0.8), 3, 0.3)
+    assert (history.progress, history.work, history.resumed) == (None, None, 0)
 
 
-def test_what_is_at_work_on_the_way() -> None:
-    assert fold(WHOLE_RUN[:3]).work == Work("scan", 3, 9)
+def test_phases_and_progress_of_a_run() -> None:
+    assert fold(WHOLE_RUN[:3]).work == PhaseProgress("scan", 3, 9)
     assert fold(WHOLE_RUN[:4]).work is None
     assert fold(WHOLE_RUN[:7]).progress == StepProgress(
-        Place(0, 1, 4), "train", 10, 2.0, None, None
+        Position(0, 1, 4), "train", 10, 2.0, None, None
     )
     assert fold(WHOLE_RUN[:8]).progress is None
     phases = [fold(WHOLE_RUN[:n]).phase for n in range(len(WHOLE_RUN) + 1)]
@@ -101,22 +108,22 @@ def test_what_is_at_work_on_the_way() -> None:
     ]
 
 
-def test_folding_goes_on_and_leaves_the_old_history_alone() -> None:
+def test_fold_continues_without_changing_the_old_history() -> None:
     for cut in range(len(WHOLE_RUN)):
         first = fold(WHOLE_RUN[:cut])
         assert fold(WHOLE_RUN[cut:], first) == fold(WHOLE_RUN)
         assert first == fold(WHOLE_RUN[:cut])
 
 
-def test_a_resume_supersedes_its_epoch_and_what_came_after() -> None:
+def test_resume_supersedes_its_epoch_and_later_ones() -> None:
     resumed = event("resumed", 200.0, stage=0, epoch=3, step=4)
-    told = fold([*WHOLE_RUN, event("launched", 199.0), resumed])
-    assert [row.epoch for row in told.epochs] == [1, 2]
-    assert told.evaluation is None
-    assert told.stages[0].end is None
-    assert (told.ended, told.phase, told.resumed) == (None, "training", 1)
-    assert told.checkpoint == Place(0, 3, 4)
-    again = fold([stage_started(), epoch(3, 0.9), epoch(4, 0.8, best=False)], told)
+    history = fold([*WHOLE_RUN, event("launched", 199.0), resumed])
+    assert [row.epoch for row in history.epochs] == [1, 2]
+    assert history.evaluation is None
+    assert history.stages[0].end is None
+    assert (history.ended, history.phase, history.resumed) == (None, "training", 1)
+    assert history.checkpoint == Position(0, 3, 4)
+    again = fold([stage_started(), epoch(3, 0.9), epoch(4, 0.8, best=False)], history)
     assert [(row.epoch, row.val_accuracy) for row in again.epochs] == [
         (1, 0.5),
         (2, 0.7),
@@ -125,37 +132,37 @@ def test_a_resume_supersedes_its_epoch_and_what_came_after() -> None:
     ]
 
 
-def test_a_resume_after_the_last_epoch_keeps_them_all() -> None:
-    told = fold([*WHOLE_RUN, event("resumed", stage=0, epoch=4, step=0)])
-    assert [row.epoch for row in told.epochs] == [1, 2, 3]
+def test_resume_after_last_epoch_keeps_all() -> None:
+    history = fold([*WHOLE_RUN, event("resumed", stage=0, epoch=4, step=0)])
+    assert [row.epoch for row in history.epochs] == [1, 2, 3]
 
 
-def test_a_resume_without_a_checkpoint_begins_anew() -> None:
-    told = fold([*WHOLE_RUN, event("resumed", stage=0, epoch=1, step=0)])
-    assert told.epochs == []
+def test_resume_without_checkpoint_starts_over() -> None:
+    history = fold([*WHOLE_RUN, event("resumed", stage=0, epoch=1, step=0)])
+    assert history.epochs == []
 
 
-def test_a_resume_in_the_second_stage_keeps_the_first() -> None:
+def test_resume_in_second_stage_keeps_the_first() -> None:
     first = [stage_started(0, 2), epoch(1), epoch(2), event("stage_finished", stage=0)]
     second = [stage_started(1, 3), epoch(1, 0.9, stage=1)]
-    told = fold([*first, *second, event("resumed", stage=1, epoch=1, step=2)])
-    assert [(row.stage, row.epoch) for row in told.epochs] == [(0, 1), (0, 2)]
-    assert told.stages[0].end is not None
-    assert told.epochs_planned == 5
-    back = fold([event("resumed", stage=0, epoch=2, step=0)], told)
+    history = fold([*first, *second, event("resumed", stage=1, epoch=1, step=2)])
+    assert [(row.stage, row.epoch) for row in history.epochs] == [(0, 1), (0, 2)]
+    assert history.stages[0].end is not None
+    assert history.epochs_planned == 5
+    back = fold([event("resumed", stage=0, epoch=2, step=0)], history)
     assert [(row.stage, row.epoch) for row in back.epochs] == [(0, 1)]
     assert list(back.stages) == [0]
 
 
-def test_best_is_of_the_newest_stage_and_as_marked() -> None:
-    told = fold([epoch(1, 0.9), epoch(1, 0.6, stage=1), epoch(2, 0.8, stage=1, best=False)])
-    assert told.best == told.kept == told.epochs[1]
+def test_best_is_marked_epoch_of_newest_stage() -> None:
+    history = fold([epoch(1, 0.9), epoch(1, 0.6, stage=1), epoch(2, 0.8, stage=1, best=False)])
+    assert history.best == history.kept == history.epochs[1]
     unmeasured = fold([epoch(1, None, best=False)])
     assert unmeasured.best is None
     assert unmeasured.kept is None
 
 
-def test_the_kept_epoch_is_told_at_the_end_of_its_stage_before_that_it_is_the_best() -> None:
+def test_kept_epoch_is_the_best_until_its_stage_ends() -> None:
     running = [stage_started(), epoch(1, 0.9), epoch(2, 0.6), epoch(3, 0.7, best=False)]
     last = event("stage_finished", stage=0, best_epoch=2, kept_epoch=3)
     assert fold(running).kept == fold(running).epochs[1]
@@ -164,37 +171,37 @@ def test_the_kept_epoch_is_told_at_the_end_of_its_stage_before_that_it_is_the_be
     assert fold(following).kept == fold(following).epochs[3]
 
 
-def test_a_log_that_does_not_tell_the_kept_epoch_is_read_by_its_marks_then_by_accuracy() -> None:
+def test_kept_epoch_of_incomplete_logs() -> None:
     marked = [stage_started(), epoch(1, 0.9, best=False), epoch(2, 0.6)]
     plain = [stage_started(), epoch(1, 0.6, best=False), epoch(2, 0.9, best=False)]
     ended = event("stage_finished", stage=0)
     assert fold([*marked, ended]).kept == fold(marked).epochs[1]
     assert fold([*plain, ended]).kept == fold(plain).epochs[1]
-    nowhere = event("stage_finished", stage=0, kept_epoch=7)
-    assert fold([*marked, nowhere]).kept == fold(marked).epochs[1]
+    unknown = event("stage_finished", stage=0, kept_epoch=7)
+    assert fold([*marked, unknown]).kept == fold(marked).epochs[1]
 
 
-def test_work_is_counted_from_event_to_event_and_to_the_newest_progress() -> None:
-    life = [event("launched", 9.0), event("worker_started", 10.0), stage_started()]
-    life[2]["t"] = 12.0
-    assert fold(life).seconds_worked == 2
-    running = [*life, event("progress", 15.0), event("machine", 17.0)]
+def test_seconds_worked_between_events() -> None:
+    session = [event("launched", 9.0), event("worker_started", 10.0), stage_started()]
+    session[2]["t"] = 12.0
+    assert fold(session).seconds_worked == 2
+    running = [*session, event("progress", 15.0), event("machine", 17.0)]
     assert fold(running).seconds_worked == 7
     assert fold([*running, event("checkpoint_saved", 18.0)]).seconds_worked == 8
-    # Killed after the newest of them: what it worked until then stays.
+    # Killed after the newest one: the time until then counts.
     assert fold([*running, event("launched", 90.0)]).seconds_worked == 7
 
 
-def test_a_clock_that_was_set_back_takes_no_work_away() -> None:
-    life = [event("worker_started", 10.0), event("notice", 20.0, message="a")]
-    back = [*life, event("progress", 5.0)]
+def test_clock_set_back_does_not_reduce_seconds_worked() -> None:
+    session = [event("worker_started", 10.0), event("notice", 20.0, message="a")]
+    back = [*session, event("progress", 5.0)]
     assert fold(back).seconds_worked == 10
     assert fold([*back, event("progress", 23.0)]).seconds_worked == 13
     assert fold([*back, event("notice", 6.0, message="b")]).seconds_worked == 10
-    assert fold([*life, event("notice", 6.0), event("notice", 8.0)]).seconds_worked == 12
+    assert fold([*session, event("notice", 6.0), event("notice", 8.0)]).seconds_worked == 12
 
 
-def test_neither_progress_nor_machine_begins_work_that_waits() -> None:
+def test_progress_and_machine_do_not_end_waiting() -> None:
     waits = event("preparing", 11.0, phase="wait for birds-1", done=0, total=0)
     waiting = [event("worker_started", 10.0), waits, event("machine", 20.0)]
     assert fold(waiting).seconds_worked == 1
@@ -202,7 +209,7 @@ def test_neither_progress_nor_machine_begins_work_that_waits() -> None:
     assert fold(turn).seconds_worked == 5
 
 
-def test_a_failure_is_told_until_the_next_life() -> None:
+def test_failure_lasts_until_next_session() -> None:
     failed = fold([event("failed", 5.0, kind="user", message="no images", hint="add some")])
     assert (failed.phase, failed.message, failed.hint, failed.ended) == (
         "failed",
@@ -214,24 +221,26 @@ def test_a_failure_is_told_until_the_next_life() -> None:
     assert (again.phase, again.message, again.ended) == ("starting", "", None)
 
 
-def test_a_notice_of_each_life_is_kept_once() -> None:
-    told = fold(
+def test_repeated_notice_is_kept_once() -> None:
+    history = fold(
         [event("notice", 1.0, message="a"), event("launched"), event("notice", 9.0, message="a")]
     )
-    assert told.notices == [Notice("a", 1.0)]
+    assert history.notices == [Notice("a", 1.0)]
     assert fold([{"event": "notice", "t": "soon", "message": "a"}]).notices == [Notice("a")]
 
 
-def test_events_without_a_place_change_no_rows() -> None:
-    told = fold([epoch(1), event("epoch_finished", epoch="2"), event("resumed"), event("progress")])
-    assert [row.epoch for row in told.epochs] == [1]
-    assert told.progress is None
-    assert told.checkpoint is None
+def test_events_without_position_change_no_rows() -> None:
+    history = fold(
+        [epoch(1), event("epoch_finished", epoch="2"), event("resumed"), event("progress")]
+    )
+    assert [row.epoch for row in history.epochs] == [1]
+    assert history.progress is None
+    assert history.checkpoint is None
 
 
-def test_unknown_kinds_only_give_a_sign_of_life() -> None:
-    told = History(started=3.0, last_sign=3.0, at_work=True)
-    assert fold([event("dreamed", 3.0, of="sheep")]) == told
+def test_unknown_kinds_only_update_last_sign() -> None:
+    history = History(started=3.0, last_sign=3.0, is_working=True)
+    assert fold([event("dreamed", 3.0, of="sheep")]) == history
 
 
 odd_values = st.recursive(
@@ -259,35 +268,41 @@ odd_events = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(odd_events, max_size=8), st.integers(0, 8))
-def test_odd_fields_do_no_harm(events: list[Event], cut: int) -> None:
-    whole = fold(events)
-    assert fold(events[cut:], fold(events[:cut])) == whole
-    assert whole.phase in {*PHASES.values()}
-    assert whole.best is None or whole.best in whole.epochs
-    assert whole.kept is None or whole.kept in whole.epochs
+def test_malformed_fields_are_allowed(events: list[Event], cut: int) -> None:
+    complete = fold(events)
+    assert fold(events[cut:], fold(events[:cut])) == complete
+    assert complete.phase in {*PHASES.values()}
+    assert complete.best is None or complete.best in complete.epochs
+    assert complete.kept is None or complete.kept in complete.epochs
 
 
-def test_waiting_is_a_phase_of_its_own() -> None:
+def test_waiting_is_a_phase() -> None:
     waits = event("preparing", phase="wait for birds-1", done=0, total=0)
-    told = fold([event("launched"), waits])
-    assert (told.phase, told.work) == ("waiting", Work("wait for birds-1", 0, 0))
-    assert fold([event("preparing", phase="scan", done=1, total=2)], told).phase == "preparing"
+    history = fold([event("launched"), waits])
+    assert (history.phase, history.work) == ("waiting", PhaseProgress("wait for birds-1", 0, 0))
+    assert fold([event("preparing", phase="scan", done=1, total=2)], history).phase == "preparing"
 
 
-def test_a_smaller_batch_is_worth_a_notice() -> None:
-    told = fold([event("batch_halved", from_size=1024, to_size=512)])
-    assert [notice.message for notice in told.notices] == [
-        "Out of memory with batches of 1,024; the run goes on with batches of 512."
+def test_halved_batch_becomes_a_notice() -> None:
+    history = fold([event("batch_halved", from_size=1024, to_size=512)])
+    assert [notice.message for notice in history.notices] == [
+        "Out of memory with batches of 1,024; the run continues with batches of 512."
     ]
-    assert batch_halved_words({"from_size": "x"}) == (
-        "Out of memory with batches of ?; the run goes on with batches of ?."
+    assert describe_batch_halved({"from_size": "x"}) == (
+        "Out of memory with batches of ?; the run continues with batches of ?."
     )
 
 
-def test_where_a_life_ended_is_kept() -> None:
+def test_last_position_of_a_session_is_kept() -> None:
     progress = event("progress", stage=1, epoch=4, step=7)
     failed = event("failed", kind="memory", message="no room")
-    told = fold([progress, failed])
-    assert (told.reached, told.failure, told.progress) == (Place(1, 4, 7), "memory", None)
-    assert fold([progress, event("stopped", stage=1, epoch=5, step=0)]).reached == Place(1, 5)
-    assert fold([failed]).reached is None
+    history = fold([progress, failed])
+    assert (history.last_position, history.failure, history.progress) == (
+        Position(1, 4, 7),
+        "memory",
+        None,
+    )
+    assert fold([progress, event("stopped", stage=1, epoch=5, step=0)]).last_position == Position(
+        1, 5
+    )
+    assert fold([failed]).last_position is None

@@ -1,8 +1,8 @@
-"""The record of a ladder, and what is done to all its runs."""
+"""The record of a ladder, and operations on all its runs."""
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,15 +17,15 @@ from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.ladder import (
     Ladder,
-    Rung,
-    ask_to_stop,
+    LadderEntry,
     create_ladder,
     find_ladder,
-    folders,
-    left_elsewhere,
     list_ladders,
     prepare_ladder,
+    run_folders,
+    runs_on_other_hosts,
     start,
+    stop_ladder,
 )
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock
@@ -43,18 +43,18 @@ def photos(workspace: Workspace) -> Ladder:
     return create_ladder(workspace, None, "photos", SPECS)
 
 
-def test_a_ladder_is_remembered(workspace: Workspace, photos: Ladder) -> None:
-    rungs = (Rung("dense", "photos-dense-1"), Rung("convnet", "photos-convnet-1"))
-    assert photos == Ladder("photos-ladder-1", rungs)
+def test_ladder_is_recorded(workspace: Workspace, photos: Ladder) -> None:
+    entries = (LadderEntry("dense", "photos-dense-1"), LadderEntry("convnet", "photos-convnet-1"))
+    assert photos == Ladder("photos-ladder-1", entries)
     assert find_ladder(workspace, "photos-ladder-1") == photos
-    assert [f.spec_path.read_text() for f in folders(workspace, photos)] == ["a = 1", "a = 2"]
-    assert {run.name for run in list_runs(workspace)} == {rung.run for rung in rungs}
+    assert [f.spec_path.read_text() for f in run_folders(workspace, photos)] == ["a = 1", "a = 2"]
+    assert {run.name for run in list_runs(workspace)} == {entry.run for entry in entries}
     again = create_ladder(workspace, None, "photos", SPECS)
-    assert (again.name, again.rungs[0].run) == ("photos-ladder-2", "photos-dense-2")
+    assert (again.name, again.entries[0].run) == ("photos-ladder-2", "photos-dense-2")
     assert list_ladders(workspace) == ["photos-ladder-1", "photos-ladder-2"]
 
 
-def test_a_ladder_may_have_a_name(workspace: Workspace) -> None:
+def test_ladder_with_a_name(workspace: Workspace) -> None:
     assert create_ladder(workspace, "pets", "photos", SPECS).name == "pets"
     with pytest.raises(UserError, match="There is a ladder pets already"):
         create_ladder(workspace, "pets", "photos", SPECS)
@@ -64,24 +64,19 @@ def test_a_ladder_may_have_a_name(workspace: Workspace) -> None:
     assert len(list_runs(workspace)) == 2
 
 
-def test_odd_data_names_make_names_all_the_same(workspace: Workspace) -> None:
+def test_any_data_name_becomes_a_ladder_name(workspace: Workspace) -> None:
     ladder = create_ladder(workspace, None, "my\x1b photos/" + "x" * 80, SPECS)
     assert find_ladder(workspace, ladder.name) == ladder
 
 
-def test_a_ladder_that_cannot_be_made_leaves_nothing(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, data: str) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(ladder_module, "write_atomic", full)
+def test_failed_creation_leaves_nothing(workspace: Workspace, fail: Callable[..., None]) -> None:
+    fail(ladder_module, "write_atomic", OSError("disk full"))
     with pytest.raises(OSError, match="disk full"):
         create_ladder(workspace, "pets", "photos", SPECS)
     assert list(workspace.runs.iterdir()) == []
 
 
-def test_ladders_that_are_none_are_told(workspace: Workspace, photos: Ladder) -> None:
+def test_missing_and_damaged_ladders_are_reported(workspace: Workspace, photos: Ladder) -> None:
     with pytest.raises(UserError, match="There is no ladder 'pets'") as none:
         find_ladder(workspace, "pets")
     assert none.value.hint == "There are: photos-ladder-1"
@@ -91,22 +86,20 @@ def test_ladders_that_are_none_are_told(workspace: Workspace, photos: Ladder) ->
         with pytest.raises(UserError, match=r"photos-ladder-1.ladder.json is damaged"):
             find_ladder(workspace, "photos-ladder-1")
     record.write_text(json.dumps({"rungs": [{"preset": "dense", "run": "../elsewhere"}]}))
-    with pytest.raises(UserError, match="names runs that cannot be"):
+    with pytest.raises(UserError, match="contains invalid names of runs"):
         find_ladder(workspace, "photos-ladder-1")
 
 
-def test_what_is_not_finished_is_queued(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unfinished_runs_are_queued(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ladder = create_ladder(workspace, "pets", "p", [(f"r{n}", "") for n in range(6)])
-    new, finished, failed, working, gone, far = folders(workspace, ladder)
+    new, finished, failed, working, gone, far = run_folders(workspace, ladder)
     EventWriter(finished.events_path).write("finished", seconds=1)
     EventWriter(failed.events_path).write("failed", message="no weights")
     gone.spec_path.unlink()
     gone.path.rmdir()
     lock = take_lock(working.lock_path)
     old = {"event": "worker_started", "t": 1000.0, "host": "far", "boot_id": "other"}
-    far.events_path.write_text(json.dumps(old) + "\n")  # who knows whether it has ended
+    far.events_path.write_text(json.dumps(old) + "\n")  # it is unknown whether it has ended
     launched: list[Any] = []
 
     def launch(folder: RunFolder, resume: bool, queue: bool, environment: dict[str, str]) -> None:
@@ -119,14 +112,14 @@ def test_what_is_not_finished_is_queued(
         (new.name, False, True, variables),
         (failed.name, True, True, variables),
     ]
-    assert [rung.name for rung in left_elsewhere(workspace, ladder)] == [far.name]
+    assert [entry.name for entry in runs_on_other_hosts(workspace, ladder)] == [far.name]
     os.close(lock)
 
 
-def test_a_stop_reaches_every_worker_the_last_first(
+def test_stop_reaches_every_worker_in_reverse_order(
     workspace: Workspace, photos: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dense, convnet = folders(workspace, photos)
+    dense, convnet = run_folders(workspace, photos)
     locks = [take_lock(dense.lock_path), take_lock(convnet.lock_path)]
     asked: list[str] = []
     real = ladder_module.request_stop
@@ -136,15 +129,15 @@ def test_a_stop_reaches_every_worker_the_last_first(
         real(folder)
 
     monkeypatch.setattr(ladder_module, "request_stop", request)
-    assert ask_to_stop(workspace, photos) == [dense, convnet]
+    assert stop_ladder(workspace, photos) == [dense, convnet]
     assert asked == [convnet.name, dense.name]
     assert stop_requested(dense)
     for lock in locks:
         os.close(lock)
-    assert ask_to_stop(workspace, photos) == []
+    assert stop_ladder(workspace, photos) == []
 
 
-def test_the_weights_of_each_base_are_looked_for_once(
+def test_weights_of_each_base_are_found_once(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Any] = []
@@ -153,31 +146,21 @@ def test_the_weights_of_each_base_are_looked_for_once(
     specs = [(preset, checked(preset)) for preset in presets]
     ladder = prepare_ladder(workspace, None, "photos", specs)
     assert found == [("vgg16", (160, 160), "imagenet")]
-    assert [rung.run for rung in ladder.rungs] == [f"photos-{preset}-1" for preset in presets]
-    written = [read_spec(folder.spec_path) for folder in folders(workspace, ladder)]
+    assert [entry.run for entry in ladder.entries] == [f"photos-{preset}-1" for preset in presets]
+    written = [read_spec(folder.spec_path) for folder in run_folders(workspace, ladder)]
     assert written == [spec for _, spec in specs]
 
 
-def test_weights_that_cannot_be_had_leave_no_ladder(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*asked: Any) -> None:
-        raise UserError("No network.")
-
-    monkeypatch.setattr(ladder_module, "find_weights", missing)
+def test_missing_weights_leave_no_ladder(workspace: Workspace, fail: Callable[..., None]) -> None:
+    fail(ladder_module, "find_weights", UserError("No network."))
     with pytest.raises(UserError, match="No network"):
         prepare_ladder(workspace, None, "photos", [(TUNING, checked(TUNING))])
     assert list_ladders(workspace) == []
     assert list_runs(workspace) == []
-    assert prepare_ladder(workspace, None, "photos", [("dense", checked("dense"))]).rungs
+    assert prepare_ladder(workspace, None, "photos", [("dense", checked("dense"))]).entries
 
 
-def test_a_disk_that_cannot_be_written_is_told(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(ladder_module, "create_run", full)
+def test_unwritable_disk_is_reported(workspace: Workspace, fail: Callable[..., None]) -> None:
+    fail(ladder_module, "create_run", OSError(28, "No space left on device"))
     with pytest.raises(UserError, match=r"cannot be written in .*: No space left on device"):
         prepare_ladder(workspace, None, "photos", [("dense", checked("dense"))])

@@ -1,4 +1,4 @@
-"""Workers: launched, followed, stopped, killed. Real processes, without keras."""
+"""Launch, follow, stop and kill workers: real processes, without keras."""
 
 import errno
 import json
@@ -28,7 +28,7 @@ from workbench.runs.launch import (
 )
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.runs.reader import read_events
-from workbench.runs.state import summarise
+from workbench.runs.state import summarize
 
 Start = Callable[..., int]
 
@@ -37,7 +37,7 @@ def kinds(events: list[dict[str, Any]]) -> list[Any]:
     return [event["event"] for event in events]
 
 
-def test_a_run_is_followed_to_its_end(run: RunFolder, start: Start) -> None:
+def test_follow_ends_with_the_run(run: RunFolder, start: Start) -> None:
     pid = start("finish")
     events = list(follow(run))
     assert kinds(events) == ["launched", "worker_started", "finished"]
@@ -48,13 +48,13 @@ def test_a_run_is_followed_to_its_end(run: RunFolder, start: Start) -> None:
     assert kinds(list(follow(run))) == kinds(events)  # and again, afterwards
 
 
-def test_the_worker_stands_on_its_own(run: RunFolder, start: Start) -> None:
+def test_worker_is_detached(run: RunFolder, start: Start) -> None:
     pid = start("environment")
     notice = next(event for event in follow(run) if event["event"] == "notice")
     assert json.loads(notice["message"]) == {"cwd": "/", "session": pid, "stdin": ""}
 
 
-def test_a_stop_is_asked_for_and_honoured(run: RunFolder, start: Start) -> None:
+def test_requested_stop_is_honoured(run: RunFolder, start: Start) -> None:
     start("wait")
     assert is_locked(run.lock_path)  # from the first moment, before the worker has come up
     seen = []
@@ -65,7 +65,7 @@ def test_a_stop_is_asked_for_and_honoured(run: RunFolder, start: Start) -> None:
     assert kinds(seen) == ["launched", "worker_started", "stopped"]
 
 
-def test_a_second_worker_is_refused(run: RunFolder, start: Start) -> None:
+def test_second_worker_is_refused(run: RunFolder, start: Start) -> None:
     pid = start("wait")
     with pytest.raises(RunLocked, match=f"birds is already being trained by process {pid} on "):
         start("finish")
@@ -74,7 +74,7 @@ def test_a_second_worker_is_refused(run: RunFolder, start: Start) -> None:
     assert kinds(list(follow(run, poll=0.01)))[-1] == "stopped"
 
 
-def test_a_killed_worker_is_seen_as_interrupted(run: RunFolder, start: Start) -> None:
+def test_killed_worker_is_interrupted(run: RunFolder, start: Start) -> None:
     start("wait")
     seen = []
     for event in follow(run, poll=0.01):
@@ -82,11 +82,11 @@ def test_a_killed_worker_is_seen_as_interrupted(run: RunFolder, start: Start) ->
         if event["event"] == "worker_started":
             os.kill(event["pid"], signal.SIGKILL)
     assert kinds(seen) == ["launched", "worker_started", "interrupted"]
-    assert summarise(run).state.word == "interrupted"
+    assert summarize(run).state.phase == "interrupted"
     assert "interrupted" not in kinds(read_events(run.events_path))
 
 
-def test_the_log_told_is_that_of_the_newest_life(run: RunFolder, start: Start) -> None:
+def test_interruption_shows_output_of_newest_session(run: RunFolder, start: Start) -> None:
     start("fail")
     assert kinds(list(follow(run)))[-1] == "failed"
     wait_until_free(run)
@@ -96,7 +96,7 @@ def test_the_log_told_is_that_of_the_newest_life(run: RunFolder, start: Start) -
     assert events[-1] == {"event": "interrupted", "log": ["printed in mode die"]}
 
 
-def test_an_earlier_end_does_not_end_a_new_life(run: RunFolder, start: Start) -> None:
+def test_earlier_end_does_not_end_a_new_session(run: RunFolder, start: Start) -> None:
     start("fail")
     assert kinds(list(follow(run)))[-1] == "failed"
     wait_until_free(run)
@@ -120,26 +120,22 @@ def test_an_earlier_end_does_not_end_a_new_life(run: RunFolder, start: Start) ->
     assert [event["n"] for event in seen] == list(range(1, 8))
 
 
-def test_a_run_that_never_started_is_interrupted(run: RunFolder) -> None:
+def test_run_never_started_is_interrupted(run: RunFolder) -> None:
     assert list(follow(run)) == [{"event": "interrupted", "log": []}]
 
 
-def test_a_worker_that_cannot_start_is_told_in_the_log(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launch_module, "train_command", lambda *words: ["/no/such/python"])
+def test_failed_start_is_logged(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch_module, "train_command", lambda *arguments: ["/no/such/python"])
     with pytest.raises(UserError, match=r"The worker could not be started: .*No such file"):
         launch(run)
     assert not is_locked(run.lock_path)
     assert kinds(list(follow(run))) == ["launched", "failed"]
 
 
-def test_a_changed_spec_is_written_once_no_other_worker_can_be_at_it(
-    run: RunFolder, fake_path: str
-) -> None:
+def test_changed_spec_is_written_under_the_lock(run: RunFolder, fake_path: str) -> None:
     before = run.spec_path.read_text()
     with pytest.raises(RunLocked):
-        launch_beside_another(run, "changed = true\n")
+        launch_while_locked(run, "changed = true\n")
     assert run.spec_path.read_text() == before
     options = {"environment": {"FAKE_WORKER": "finish"}, "module": "fake_worker"}
     launch(run, spec="changed = true\n", **options)
@@ -147,7 +143,7 @@ def test_a_changed_spec_is_written_once_no_other_worker_can_be_at_it(
     assert kinds(list(follow(run)))[-1] == "finished"
 
 
-def launch_beside_another(run: RunFolder, spec: str) -> None:
+def launch_while_locked(run: RunFolder, spec: str) -> None:
     lock = take_lock(run.lock_path)
     try:
         launch(run, resume=True, spec=spec)
@@ -155,23 +151,20 @@ def launch_beside_another(run: RunFolder, spec: str) -> None:
         os.close(lock)
 
 
-@pytest.mark.parametrize("place", ["take_lock", "EventWriter", "write_atomic"])
+@pytest.mark.parametrize("name", ["take_lock", "EventWriter", "write_atomic"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_disk_that_refuses_is_told_in_words_and_leaves_the_run_free(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, place: str, code: int
+def test_disk_error_is_reported_and_releases_the_lock(
+    run: RunFolder, fail: Callable[..., None], name: str, code: int
 ) -> None:
-    def refuse(*arguments: Any) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(launch_module, place, refuse)
-    with pytest.raises(NotWritable, match=os.strerror(code)) as told:
+    fail(launch_module, name, OSError(code, os.strerror(code)))
+    with pytest.raises(NotWritable, match=os.strerror(code)) as error:
         launch(run, resume=True, spec="")
-    assert told.value.message.startswith("birds cannot be started, for ")
+    assert error.value.message.startswith("birds cannot be started, for ")
     assert not is_locked(run.lock_path)
-    assert summarise(run).state.resumable
+    assert summarize(run).state.resumable
 
 
-def test_requests_are_made_and_dropped(run: RunFolder) -> None:
+def test_requests_are_cleared(run: RunFolder) -> None:
     clear_requests(run)  # nothing there yet
     assert not stop_requested(run)
     request_stop(run)
@@ -181,10 +174,10 @@ def test_requests_are_made_and_dropped(run: RunFolder) -> None:
     assert not stop_requested(run)
 
 
-def test_a_run_on_another_machine_is_waited_for(
+def test_run_on_another_machine_is_followed(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lock cannot be seen from here, its events can."""
+    """Its events are visible here, its lock is not."""
     writer = EventWriter(run.events_path)
     writer.write("worker_started", host="far", boot_id="other")
     monkeypatch.setattr(
@@ -193,7 +186,7 @@ def test_a_run_on_another_machine_is_waited_for(
     assert kinds(list(follow(run))) == ["worker_started", "finished"]
 
 
-def test_what_newer_ones_have_replaced_is_told_only_where_every_event_is_wanted(
+def test_superseded_events_are_optional(
     run: RunFolder,
 ) -> None:
     writer = EventWriter(run.events_path)
@@ -217,7 +210,7 @@ signal.pause()
 
 
 @pytest.mark.usefixtures("fake_path")
-def test_a_terminal_that_goes_leaves_the_worker(run: RunFolder) -> None:
+def test_worker_outlives_its_terminal(run: RunFolder) -> None:
     terminal, other_end = pty.openpty()
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(run.path)],
@@ -232,26 +225,26 @@ def test_a_terminal_that_goes_leaves_the_worker(run: RunFolder) -> None:
         seen.append(event["event"])
         if event["event"] == "worker_started":
             os.close(terminal)
-            assert launcher.wait() == -signal.SIGHUP  # the hang-up came
+            assert launcher.wait() == -signal.SIGHUP  # the hang-up arrived
             assert is_locked(run.lock_path)
             request_stop(run)
     assert seen == ["launched", "worker_started", "stopped"]
 
 
 def follow_from_start(run: RunFolder) -> Iterator[dict[str, Any]]:
-    """`follow`, once the launcher has got as far as the lock."""
+    """Call `follow` once the launcher has taken the lock."""
     while not is_locked(run.lock_path):
         time.sleep(0.01)
     return follow(run, poll=0.01)
 
 
 def wait_until_free(run: RunFolder) -> None:
-    """A worker lets go of its lock only after its last word."""
+    """Wait until the worker has released its lock, after its last event."""
     while is_locked(run.lock_path):
         time.sleep(0.01)
 
 
-def test_the_room_imports_quickly() -> None:
+def test_package_imports_no_large_libraries() -> None:
     code = (
         "import sys, workbench.runs.launch, workbench.runs.jobs, workbench.runs.state; "
         "print([m for m in ('pydantic', 'numpy', 'keras', 'tensorflow') if m in sys.modules])"
@@ -260,7 +253,7 @@ def test_the_room_imports_quickly() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_relative_folder_is_found_by_the_worker(
+def test_relative_folder_is_found_by_the_worker(
     run: RunFolder, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(run.path.parent)

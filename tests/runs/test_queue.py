@@ -15,14 +15,14 @@ from workbench.runs.launch import clear_requests, follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.queue import draw_ticket, first_ahead, is_waiting, wait_for_turn
 from workbench.runs.reader import read_events
-from workbench.runs.state import State, summarise
+from workbench.runs.state import RunState, summarize
 
 Queue = Callable[..., RunFolder]
 
 
 @pytest.fixture
 def queue(workspace: Workspace, fake_path: str) -> Iterator[Queue]:
-    """Launches a fake worker in a run of its own; none outlives the test."""
+    """Return a function that launches a fake worker in a new run; all are stopped at the end."""
     runs = []
 
     def start(name: str, mode: str = "wait", queued: bool = True) -> RunFolder:
@@ -39,7 +39,7 @@ def queue(workspace: Workspace, fake_path: str) -> Iterator[Queue]:
 
 @pytest.fixture
 def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
-    """Makes a run and holds its lock here, as its worker would."""
+    """Return a function that creates a run and holds its lock, as its worker would."""
     held = []
 
     def lock(name: str) -> RunFolder:
@@ -53,7 +53,7 @@ def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
 
 
 def until(run: RunFolder, kind: str, **fields: Any) -> dict[str, Any]:
-    """Follows the run until such an event has come; it must not have begun its work before."""
+    """Follow the run until an event; it must not have started training before."""
     for event in follow(run, poll=0.01):
         if event["event"] == kind and fields.items() <= event.items():
             return event
@@ -65,27 +65,27 @@ def phases(run: RunFolder) -> list[str]:
     return [e["phase"] for e in read_events(run.events_path) if e["event"] == "preparing"]
 
 
-def test_a_run_waits_for_the_one_at_work(queue: Queue) -> None:
+def test_run_waits_for_a_running_one(queue: Queue) -> None:
     first = queue("first", queued=False)
     second = queue("second", "finish")
     assert is_locked(second.lock_path)
     until(second, "preparing", phase="wait for first")
-    assert summarise(second).state == State("waiting", False, "wait for first")
+    assert summarize(second).state == RunState("waiting", False, "wait for first")
     assert [e["event"] for e in read_events(second.events_path)] == [
         "launched", "worker_started", "preparing",
     ]  # fmt: skip
     request_stop(first)
     until(second, "finished")
     last = read_events(first.events_path)[-1]
-    assert (last["event"], summarise(second).state.word) == ("stopped", "finished")
+    assert (last["event"], summarize(second).state.phase) == ("stopped", "finished")
     assert last["t"] <= read_events(second.events_path)[-1]["t"]
 
 
-def test_the_queue_is_served_in_order(queue: Queue) -> None:
-    names = ["d", "b", "c", "a"]  # neither the order of names nor of their folders' times
+def test_queue_is_served_in_order(queue: Queue) -> None:
+    names = ["d", "b", "c", "a"]  # neither the order of names nor of folder times
     runs = [queue(name, "work") for name in names]
     for index, run in enumerate(runs):
-        until(run, "notice", message="at work")
+        until(run, "notice", message="training")
         for later in runs[index + 1 :]:
             until(later, "preparing", phase=f"wait for {run.name}")
             assert "notice" not in [e["event"] for e in read_events(later.events_path)]
@@ -93,15 +93,15 @@ def test_the_queue_is_served_in_order(queue: Queue) -> None:
     assert phases(runs[-1]) == ["wait for d", "wait for b", "wait for c"]
 
 
-def test_runs_queued_at_once_work_one_at_a_time(queue: Queue) -> None:
+def test_concurrently_queued_runs_train_one_at_a_time(queue: Queue) -> None:
     names = [f"run-{number}" for number in range(8)]
     with ThreadPoolExecutor(len(names)) as pool:
-        runs = list(pool.map(lambda name: queue(name, "alone among 8"), names))
+        runs = list(pool.map(lambda name: queue(name, "only one of 8"), names))
     for run in runs:
         until(run, "finished")
 
 
-def test_without_others_its_turn_comes_at_once(queue: Queue) -> None:
+def test_only_run_starts_at_once(queue: Queue) -> None:
     run = queue("only", "finish")
     until(run, "finished")
     assert phases(run) == []
@@ -109,7 +109,7 @@ def test_without_others_its_turn_comes_at_once(queue: Queue) -> None:
     assert read_events(run.events_path)[0]["queued"] is True
 
 
-def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
+def test_run_not_queued_does_not_wait(queue: Queue) -> None:
     queue("first")
     second = queue("second", "finish", queued=False)
     until(second, "finished")
@@ -117,12 +117,12 @@ def test_a_run_that_was_not_queued_waits_for_nobody(queue: Queue) -> None:
     assert read_events(second.events_path)[0]["queued"] is False
 
 
-def test_a_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
+def test_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
     first, second = queue("first"), queue("second", "work")
     until(second, "preparing")
     request_stop(second)
-    until(second, "stopped", step=0)  # it never worked
-    assert summarise(first).state.word != "stopped"
+    until(second, "stopped", step=0)  # it never trained
+    assert summarize(first).state.phase != "stopped"
     while is_locked(second.lock_path):
         os.sched_yield()
     environment = {"FAKE_WORKER": "finish"}
@@ -131,15 +131,15 @@ def test_a_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
     until(second, "finished")
 
 
-def test_a_killed_run_is_waited_for_no_longer(queue: Queue) -> None:
+def test_killed_runs_leave_the_queue(queue: Queue) -> None:
     first, second, third = queue("first"), queue("second"), queue("third", "finish")
     until(third, "preparing", phase="wait for first")
-    for run in (second, first):  # one that waits, one at work
+    for run in (second, first):  # a waiting and a running one
         os.kill(until(run, "worker_started")["pid"], signal.SIGKILL)
     until(third, "finished")
 
 
-def test_who_is_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) -> None:
+def test_first_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) -> None:
     early, late = locked("x-early"), locked("a-late")
     create_run(workspace, "", "idle", "idle")
     draw_ticket(early)
@@ -149,11 +149,11 @@ def test_who_is_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) 
     working = locked("working")
     assert first_ahead(early) == first_ahead(late) == working
     assert first_ahead(working) is None
-    (early.control / "queued").write_text("no number")  # taken for one at work: never two at once
+    (early.control / "queued").write_text("no number")  # treated as running: never two at once
     assert first_ahead(late) in (early, working)
 
 
-def test_of_equal_tickets_the_name_decides(
+def test_name_decides_between_equal_tickets(
     locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_module.time, "monotonic_ns", lambda: 5)
@@ -163,7 +163,7 @@ def test_of_equal_tickets_the_name_decides(
     assert (first_ahead(a), first_ahead(b)) == (None, a)
 
 
-def test_a_ticket_without_a_worker_holds_up_nobody(
+def test_ticket_without_worker_is_ignored(
     locked: Callable[[str], RunFolder], workspace: Workspace
 ) -> None:
     dead = create_run(workspace, "", "dead", "dead")
@@ -175,17 +175,17 @@ def test_a_ticket_without_a_worker_holds_up_nobody(
     assert not is_waiting(dead)
 
 
-def test_waiting_is_told_once_and_then_as_a_sign_of_life(
+def test_waiting_is_reported_once_a_minute(
     locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead, run = locked("ahead"), locked("run")
     draw_ticket(run)
     moments = iter([100.0, 100.5, 159.9, 160.0, 160.5])
-    told: list[str] = []
+    reported: list[str] = []
 
     def progress(phase: str, done: int, total: int) -> None:
-        told.append(phase)
-        if len(told) == 3:
+        reported.append(phase)
+        if len(reported) == 3:
             raise InterruptedError
 
     monkeypatch.setattr(queue_module.time, "monotonic", lambda: next(moments))
@@ -193,12 +193,12 @@ def test_waiting_is_told_once_and_then_as_a_sign_of_life(
     asked = iter([False] * 4 + [True])
     with pytest.raises(InterruptedError):
         wait_for_turn(run, progress, lambda: next(asked))
-    assert told == [f"wait for {ahead.name}"] * 3  # at 100.0, at 160.0, and for the stop
+    assert reported == [f"wait for {ahead.name}"] * 3  # at 100.0, at 160.0, and for the stop
     assert next(moments, None) is None
     assert is_waiting(run)
 
 
-def test_the_next_in_line_is_told_so_once(
+def test_next_in_line_is_called_once(
     locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     working, waiting, run = locked("working"), locked("waiting"), locked("run")
@@ -211,8 +211,8 @@ def test_the_next_in_line_is_told_so_once(
         happened.append(f"{folder.name} ends")
 
     moments = iter([
-        lambda: gone(working),  # the other's turn, which still has its ticket
-        lambda: (waiting.control / "queued").unlink(),  # and begins
+        lambda: gone(working),  # the other one is next, and still has its ticket
+        lambda: (waiting.control / "queued").unlink(),  # and starts
         lambda: None,
         lambda: gone(waiting),
     ])  # fmt: skip

@@ -1,7 +1,8 @@
-"""Starting a run: all of it, or nothing."""
+"""Start a run, completely or not at all; change the spec of one that is resumed."""
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import pytest
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import parse_spec, read_spec
+from workbench.experiment.toml import apply_settings, parse_spec, read_spec
 from workbench.paths import Workspace
 from workbench.runs import folder as folder_module
 from workbench.runs import launch as launch_module
 from workbench.runs import start as start_module
 from workbench.runs.folder import RunFolder
-from workbench.runs.start import start
+from workbench.runs.start import changed_spec, start
 
 
 @pytest.fixture
@@ -24,29 +25,32 @@ def spec() -> ExperimentSpec:
     return parse_spec(preset_tree("dense", "/photos", BOOK_FACTS), "dense")
 
 
-def refuse(*arguments: Any) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.fixture
+def resumable() -> ExperimentSpec:
+    settings = ("training.batch_size=32", "training.steps_per_epoch=10")
+    return parse_spec(apply_settings(preset_tree("convnet", "/photos", BOOK_FACTS), settings), "")
 
 
 @pytest.mark.parametrize("module", [folder_module, launch_module])
-def test_a_full_disk_leaves_nothing_of_a_new_run(
-    workspace: Workspace, spec: ExperimentSpec, monkeypatch: pytest.MonkeyPatch, module: Any
+def test_full_disk_leaves_nothing_of_a_new_run(
+    workspace: Workspace, spec: ExperimentSpec, fail: Callable[..., None], module: Any
 ) -> None:
-    """Full before the folder is made whole, or just after it."""
-    monkeypatch.setattr(module, "write_atomic", refuse)
-    monkeypatch.setattr(launch_module, "EventWriter", refuse)
+    """The disk is full before the folder is complete, or just after."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    fail(module, "write_atomic", full)
+    fail(launch_module, "EventWriter", full)
     with pytest.raises(UserError, match=r"cannot be written.*: No space left on device"):
         start(workspace, spec, "pets")
     assert list(workspace.runs.iterdir()) == []
 
 
-def test_a_workspace_that_cannot_be_made_is_told(tmp_path: Path, spec: ExperimentSpec) -> None:
+def test_unwritable_workspace_is_reported(tmp_path: Path, spec: ExperimentSpec) -> None:
     (tmp_path / "saved_models").touch()
     with pytest.raises(UserError, match=r"The run cannot be written in .*saved_models"):
         start(Workspace(tmp_path), spec, "pets")
 
 
-def test_a_run_has_its_spec_and_its_worker_the_variables(
+def test_start_writes_the_spec_and_passes_variables(
     workspace: Workspace, spec: ExperimentSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
@@ -62,7 +66,7 @@ def test_a_run_has_its_spec_and_its_worker_the_variables(
 
 
 @pytest.mark.parametrize("stem", ["pets", "x" * 80])
-def test_a_run_on_corrected_data_says_so_in_its_name(
+def test_run_on_corrected_data_is_named_so(
     workspace: Workspace, spec: ExperimentSpec, monkeypatch: pytest.MonkeyPatch, stem: str
 ) -> None:
     monkeypatch.setattr(start_module, "launch", lambda *_, **__: None)
@@ -71,3 +75,46 @@ def test_a_run_on_corrected_data_says_so_in_its_name(
     assert start(workspace, corrected, stem).name == f"{stem[:46]}-corrected-1"
     named = corrected.model_copy(update={"name": "night"})
     assert start(workspace, named, stem).name == "night"
+
+
+def test_resume_without_changes_keeps_the_spec(resumable: ExperimentSpec) -> None:
+    assert changed_spec(resumable) == resumable
+
+
+def test_half_batch_doubles_steps(resumable: ExperimentSpec) -> None:
+    training = changed_spec(resumable, half_batch=True).training
+    assert (training.batch_size, training.steps_per_epoch) == (16, 20)
+
+
+def test_divisor_of_batch_size_can_be_set(resumable: ExperimentSpec) -> None:
+    training = changed_spec(resumable, ("training.batch_size=8", "training.epochs=99")).training
+    assert (training.batch_size, training.steps_per_epoch, training.epochs) == (8, 40, 99)
+
+
+@pytest.mark.parametrize("size", [5, 64])
+def test_other_batch_sizes_are_refused(resumable: ExperimentSpec, size: int) -> None:
+    with pytest.raises(UserError, match=f"received {size}, and the run began with 32"):
+        changed_spec(resumable, (f"training.batch_size={size}",))
+
+
+def test_batch_of_one_cannot_be_halved(resumable: ExperimentSpec) -> None:
+    one = changed_spec(resumable, ("training.batch_size=1",))
+    with pytest.raises(UserError, match="one image already"):
+        changed_spec(one, half_batch=True)
+
+
+def test_half_batch_excludes_batch_size(resumable: ExperimentSpec) -> None:
+    with pytest.raises(UserError, match="not both"):
+        changed_spec(resumable, ("training.batch_size=16",), half_batch=True)
+
+
+@pytest.mark.parametrize("setting", ["training.seed=2", "model.dropout=0.1"])
+def test_settings_of_positions_cannot_change(resumable: ExperimentSpec, setting: str) -> None:
+    with pytest.raises(UserError, match="cannot change once a run has started") as error:
+        changed_spec(resumable, (setting,))
+    assert "training.learning_rate" in error.value.hint
+
+
+def test_invalid_setting_is_refused(resumable: ExperimentSpec) -> None:
+    with pytest.raises(UserError, match=r"--set: training.epochs: received 0"):
+        changed_spec(resumable, ("training.epochs=0",))

@@ -1,8 +1,10 @@
-"""A run put out of the way, and brought back; nothing of it is ever lost."""
+"""Move a run to the trash and restore it."""
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +19,6 @@ SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
-
-
-@pytest.fixture
 def folder(workspace: Workspace) -> RunFolder:
     return create_run(workspace, SPEC, "photos-1", "")
 
@@ -30,25 +27,25 @@ def names(workspace: Workspace) -> list[str]:
     return [run.name for run in list_runs(workspace)]
 
 
-def test_a_deleted_run_is_whole_and_comes_back(workspace: Workspace, folder: RunFolder) -> None:
-    moved = move_to_trash(workspace, folder)
+def test_deleted_run_can_be_restored(workspace: Workspace, folder: RunFolder) -> None:
+    deleted = move_to_trash(workspace, folder)
     assert not folder.path.exists()
-    assert moved.path.parent == workspace.trash
-    assert moved.spec_path.read_text() == SPEC
+    assert deleted.path.parent == workspace.trash
+    assert deleted.spec_path.read_text() == SPEC
     assert names(workspace) == []
     (trashed,) = list_trash(workspace)
-    assert (trashed.folder, trashed.name) == (moved, "photos-1")
+    assert (trashed.folder, trashed.name) == (deleted, "photos-1")
     assert restore(workspace, trashed) == folder
     assert names(workspace) == ["photos-1"]
     assert list_trash(workspace) == []
 
 
-def test_the_one_deleted_last_is_first(workspace: Workspace, folder: RunFolder) -> None:
+def test_trash_is_sorted_by_deletion(workspace: Workspace, folder: RunFolder) -> None:
     for second, number in ((7, ""), (9, "~2"), (9, "~10"), (9, ""), (8, "")):
         name = f"a.b-1.20260102-03040{second}{number}"
         (workspace.trash / name).mkdir(parents=True)
     for name in ("photos-1", "photos-1.20261399-000000", "notes.txt", ".20260102-030409"):
-        (workspace.trash / name).mkdir()  # of other making: no run that was deleted
+        (workspace.trash / name).mkdir()  # other files: no deleted runs
     found = list_trash(workspace)
     assert [run.folder.name.rpartition(".")[2] for run in found] == [
         "20260102-030409~10",
@@ -61,7 +58,9 @@ def test_the_one_deleted_last_is_first(workspace: Workspace, folder: RunFolder) 
     assert time.localtime(found[0].deleted)[:6] == (2026, 1, 2, 3, 4, 9)
 
 
-def test_two_runs_of_a_name_in_the_same_second(workspace: Workspace, folder: RunFolder) -> None:
+def test_runs_of_one_name_deleted_in_the_same_second(
+    workspace: Workspace, folder: RunFolder
+) -> None:
     move_to_trash(workspace, folder)
     move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
     third = move_to_trash(workspace, create_run(workspace, SPEC, "photos-1", ""))
@@ -69,23 +68,21 @@ def test_two_runs_of_a_name_in_the_same_second(workspace: Workspace, folder: Run
     assert find_trashed(workspace, "photos-1").folder == third
 
 
-def test_a_name_that_is_taken_by_now_is_kept_by_its_run(
-    workspace: Workspace, folder: RunFolder
-) -> None:
+def test_taken_name_stays_with_its_run(workspace: Workspace, folder: RunFolder) -> None:
     folder.log_path.write_text("the first")
     move_to_trash(workspace, folder)
     other = create_run(workspace, SPEC, "photos-1", "")
     trashed = find_trashed(workspace, "photos-1")
-    with pytest.raises(UserError, match="There is another photos-1 by now") as told:
+    with pytest.raises(UserError, match="There is another photos-1 by now") as error:
         restore(workspace, trashed)
-    assert told.value.hint == "Give it a new name: workbench restore photos-1 --as NAME"
+    assert error.value.hint == "Give it a new name: workbench restore photos-1 --as NAME"
     assert not other.log_path.exists()
     assert trashed.folder.log_path.exists()
     assert restore(workspace, trashed, "photos-old").log_path.read_text() == "the first"
     assert sorted(names(workspace)) == ["photos-1", "photos-old"]
 
 
-def test_a_new_name_has_to_be_one(workspace: Workspace, folder: RunFolder) -> None:
+def test_new_name_must_be_valid(workspace: Workspace, folder: RunFolder) -> None:
     move_to_trash(workspace, folder)
     trashed = find_trashed(workspace, "photos-1")
     for name in ("../photos", "a b", ".hidden", "latest"):
@@ -94,7 +91,7 @@ def test_a_new_name_has_to_be_one(workspace: Workspace, folder: RunFolder) -> No
     assert list_trash(workspace) == [trashed]
 
 
-def test_a_name_that_only_a_person_could_give_comes_back_too(workspace: Workspace) -> None:
+def test_name_given_by_hand_is_restored(workspace: Workspace) -> None:
     path = workspace.runs / "my run"
     path.mkdir(parents=True)
     (path / "spec.toml").write_text(SPEC)
@@ -102,7 +99,7 @@ def test_a_name_that_only_a_person_could_give_comes_back_too(workspace: Workspac
     assert restore(workspace, find_trashed(workspace, "my run")).path == path
 
 
-def test_a_run_comes_back_once(workspace: Workspace, folder: RunFolder) -> None:
+def test_run_is_restored_once(workspace: Workspace, folder: RunFolder) -> None:
     move_to_trash(workspace, folder)
     (trashed,) = list_trash(workspace)
     restore(workspace, trashed, "elsewhere")
@@ -111,57 +108,53 @@ def test_a_run_comes_back_once(workspace: Workspace, folder: RunFolder) -> None:
     assert names(workspace) == ["elsewhere"]
 
 
-def test_what_cannot_be_moved_leaves_no_empty_run(
-    workspace: Workspace, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+def test_failed_restore_leaves_no_empty_run(
+    workspace: Workspace, folder: RunFolder, fail: Callable[..., None]
 ) -> None:
     move_to_trash(workspace, folder)
     (trashed,) = list_trash(workspace)
-
-    def refused(self: Path, target: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
-
-    monkeypatch.setattr(Path, "rename", refused)
+    fail(Path, "rename", PermissionError(13, "Permission denied"))
     with pytest.raises(PermissionError):
         restore(workspace, trashed)
     assert not folder.path.exists()
     assert list_trash(workspace) == [trashed]
 
 
-def test_who_is_not_in_the_trash_is_told(workspace: Workspace, folder: RunFolder) -> None:
-    with pytest.raises(UserError, match="There is no run 'photos-1' in the trash") as told:
+def test_missing_run_is_reported(workspace: Workspace, folder: RunFolder) -> None:
+    with pytest.raises(UserError, match="There is no run 'photos-1' in the trash") as error:
         find_trashed(workspace, "photos-1")
-    assert told.value.hint == "See what is there: workbench restore"
+    assert error.value.hint == "See what is there: workbench restore"
     move_to_trash(workspace, folder)
-    with pytest.raises(UserError, match="There is no run 'photo-1'") as told:
+    with pytest.raises(UserError, match="There is no run 'photo-1'") as error:
         find_trashed(workspace, "photo-1")
-    assert told.value.hint == "Did you mean photos-1?"
+    assert error.value.hint == "Did you mean photos-1?"
 
 
-def test_a_run_at_work_stays(workspace: Workspace, folder: RunFolder) -> None:
-    EventWriter(folder.events_path).write("stage_started", stage=0, epochs=3)
+@pytest.mark.parametrize(
+    ("kind", "fields", "reason"),
+    [
+        ("stage_started", {"stage": 0, "epochs": 3}, "it is training"),
+        ("finished", {"seconds": 1.0}, "a worker holds it"),
+    ],
+)
+def test_locked_run_is_not_deleted(
+    workspace: Workspace, folder: RunFolder, kind: str, fields: dict[str, Any], reason: str
+) -> None:
+    EventWriter(folder.events_path).write(kind, **fields)
     lock = take_lock(folder.lock_path)
-    with pytest.raises(UserError, match="photos-1 is at work: it is training") as told:
+    with pytest.raises(UserError, match=f"photos-1 is running: {reason}") as error:
         move_to_trash(workspace, folder)
-    assert told.value.hint == "First stop it: workbench stop photos-1"
+    assert error.value.hint == "First stop it: workbench stop photos-1"
     assert folder.spec_path.exists()
     os.close(lock)
     move_to_trash(workspace, folder)
     assert not folder.path.exists()
 
 
-def test_a_worker_that_tells_its_end_is_waited_for(workspace: Workspace, folder: RunFolder) -> None:
-    EventWriter(folder.events_path).write("finished", seconds=1.0)
-    lock = take_lock(folder.lock_path)
-    with pytest.raises(UserError, match="photos-1 is at work: a worker holds it"):
-        move_to_trash(workspace, folder)
-    assert folder.spec_path.exists()
-    os.close(lock)
-
-
-def test_a_run_at_work_on_another_machine_stays(workspace: Workspace, folder: RunFolder) -> None:
+def test_run_on_another_machine_is_not_deleted(workspace: Workspace, folder: RunFolder) -> None:
     events = EventWriter(folder.events_path)
     events.write("launched", job="train", host="elsewhere", boot_id="another")
     events.write("stage_started", stage=0, epochs=3)
-    with pytest.raises(UserError, match="photos-1 is at work: it is training"):
+    with pytest.raises(UserError, match="photos-1 is running: it is training"):
         move_to_trash(workspace, folder)
     assert folder.spec_path.exists()

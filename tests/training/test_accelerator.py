@@ -1,4 +1,4 @@
-"""The prefix run by OpenVINO: as near to Keras as it says, or not used at all."""
+"""The prefix run by OpenVINO: as close to Keras as promised, or not used at all."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_pretrained import CPU, FINE_TUNING, Bench, fresh_model, halves, make_spec, same_weights
+from tiny_runs import FINE_TUNING, base_spec, halves, lively_model, run_on_base, same_weights
 
 from workbench.errors import UserError
 from workbench.machine import preflight
@@ -15,10 +15,10 @@ from workbench.training import accelerator
 from workbench.training.accelerator import (
     SAMPLE,
     AcceleratedPrefix,
-    Requests,
+    OpenVinoNetwork,
     convert,
     relative_error,
-    sample_of,
+    sample_images,
 )
 from workbench.training.backend import Device
 from workbench.training.features import Prefix
@@ -29,7 +29,7 @@ CUT = "block5_pool"
 
 @pytest.fixture(scope="module")
 def prefix() -> Prefix:
-    return Prefix(fresh_model(make_spec(*VGG)), CUT)
+    return Prefix(lively_model(base_spec(*VGG)), CUT)
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,10 @@ def accelerated(
     return AcceleratedPrefix(prefix, mode, sample, notes.append), notes
 
 
-def test_exact_gives_what_keras_gives(prefix: Prefix, sample: np.ndarray) -> None:
+def test_exact_agrees_with_keras(prefix: Prefix, sample: np.ndarray) -> None:
     exact, notes = accelerated(prefix, "exact", sample)
     assert (exact.cut, exact.shape) == (prefix.cut, prefix.shape) == (CUT, (1, 1, 512))
-    assert notes == []  # nothing is converted before it is needed
+    assert notes == []  # not converted before it is needed
     images = halves().images[16:40].astype(np.float32)
     outputs = exact(images)
     assert outputs.dtype == np.float32
@@ -61,14 +61,14 @@ def test_exact_gives_what_keras_gives(prefix: Prefix, sample: np.ndarray) -> Non
 def test_an_output_depends_on_its_image_alone(
     mode: str, prefix: Prefix, sample: np.ndarray
 ) -> None:
-    network = Requests(convert(prefix.network, mode, sample))
+    network = OpenVinoNetwork(convert(prefix.network, mode, sample))
     together = network(sample)
     apart = np.concatenate([network(sample[i : i + 1]) for i in range(len(sample))])
     assert together.tobytes() == apart.tobytes()
     assert together.tobytes() == network(sample).tobytes()
 
 
-def test_fast_is_approximate_and_says_by_how_much(prefix: Prefix, sample: np.ndarray) -> None:
+def test_fast_is_approximate_and_reports_the_difference(prefix: Prefix, sample: np.ndarray) -> None:
     fast, notes = accelerated(prefix, "fast", sample)
     error = relative_error(fast(sample), prefix(sample))
     assert 1e-4 < error <= accelerator.BOUNDS["fast"]
@@ -79,7 +79,7 @@ def test_fast_is_approximate_and_says_by_how_much(prefix: Prefix, sample: np.nda
 def test_too_far_from_keras_it_is_not_used(
     mode: str, prefix: Prefix, sample: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, wanted: 0.2)
+    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, expected: 0.2)
     refused, notes = accelerated(prefix, mode, sample)
     assert refused(sample).tobytes() == prefix(sample).tobytes()
     bound = accelerator.BOUNDS[mode]
@@ -90,29 +90,29 @@ def test_too_far_from_keras_it_is_not_used(
 def test_the_bound(
     error: float, used: bool, prefix: Prefix, sample: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, wanted: error)
+    monkeypatch.setattr(accelerator, "relative_error", lambda outputs, expected: error)
     exact, notes = accelerated(prefix, "exact", sample)
     exact(sample[:1])
     assert ("not used" not in notes[0]) is used
 
 
 def test_relative_error() -> None:
-    wanted = np.array([3.0, 4.0], np.float32)
-    assert relative_error(wanted, wanted) == 0.0
-    assert relative_error(wanted + np.array([0, 0.5], np.float32), wanted) == pytest.approx(0.1)
+    expected = np.array([3.0, 4.0], np.float32)
+    assert relative_error(expected, expected) == 0.0
+    assert relative_error(expected + np.array([0, 0.5], np.float32), expected) == pytest.approx(0.1)
     assert relative_error(np.zeros(2), np.zeros(2)) == 0.0
 
 
 def test_the_sample_is_spread_over_the_rows() -> None:
     images = np.arange(300).reshape(300, 1, 1, 1)
-    few = sample_of(images, np.arange(10, 20))
+    few = sample_images(images, np.arange(10, 20))
     assert few.ravel().tolist() == list(range(10, 20))
-    many = sample_of(images, np.arange(300)).ravel()
+    many = sample_images(images, np.arange(300)).ravel()
     assert (len(many), many[0], many[-1]) == (SAMPLE, 0, 299)
     assert len(np.unique(many)) == SAMPLE
 
 
-def test_what_is_kept_is_told_apart(prefix: Prefix, sample: np.ndarray) -> None:
+def test_features_of_each_mode_have_their_own_identity(prefix: Prefix, sample: np.ndarray) -> None:
     identities = {
         prefix.identity,
         accelerated(prefix, "exact", sample)[0].identity,
@@ -126,46 +126,43 @@ def test_what_is_kept_is_told_apart(prefix: Prefix, sample: np.ndarray) -> None:
 @pytest.mark.parametrize("mode", ["exact", "fast"])
 def test_cached_and_streamed_give_the_same_bits(mode: str, tmp_path: Path) -> None:
     settings = (*VGG, f"base.accelerator={mode}", "training.epochs=2")
-    cached = Bench(make_spec(*settings), tmp_path / "cached")
-    streamed = Bench(make_spec(*settings, "base.prefix=streamed"), tmp_path / "streamed")
+    cached = run_on_base(base_spec(*settings), tmp_path / "cached")
+    streamed = run_on_base(base_spec(*settings, "base.prefix=streamed"), tmp_path / "streamed")
     first, second = cached.run(), streamed.run()
     assert cached.history() == streamed.history()
     assert same_weights(first, second)
-    assert any(note.startswith(f"OpenVINO ({mode}") for note in cached.notes())
+    assert any(note.startswith(f"OpenVINO ({mode}") for note in cached.notices())
 
 
-def test_outputs_of_each_kind_are_kept_and_used_again(tmp_path: Path) -> None:
+def test_features_of_each_mode_are_cached_and_used_again(tmp_path: Path) -> None:
     for mode in ("none", "exact", "exact"):
-        spec = make_spec(*VGG, f"base.accelerator={mode}", "training.epochs=1")
-        bench = Bench(spec, tmp_path)
+        spec = base_spec(*VGG, f"base.accelerator={mode}", "training.epochs=1")
+        run = run_on_base(spec, tmp_path)
         for old in (tmp_path / "run").glob("*"):
             old.unlink()
-        bench.run()
+        run.run()
     assert len(list(tmp_path.glob("features-*.npy"))) == 4  # training and validation, of two kinds
-    assert bench.notes() == []  # nothing was left to compute
+    assert run.notices() == []  # everything was cached
 
 
-def test_what_was_frozen_stays_so(tmp_path: Path) -> None:
-    bench = Bench(make_spec(*FINE_TUNING, "base.accelerator=exact"), tmp_path)
-    bench.run()
-    moved = {name: row["moved"] for name, row in bench.layers(1).items()}
+def test_the_prefix_stays_frozen(tmp_path: Path) -> None:
+    run = run_on_base(base_spec(*FINE_TUNING, "base.accelerator=exact"), tmp_path)
+    run.run()
+    moved = {name: row["moved"] for name, row in run.layers(1).items()}
     assert moved["block_1_expand"] == 0
     assert moved["Conv_1"] > 0
 
 
-def test_a_gpu_needs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_pretrained.CPU", Device("gpu", "a card"))
-    bench = Bench(
-        make_spec("base.accelerator=fast", "training.jit=off", "training.epochs=1"), tmp_path
-    )
-    bench.run()
-    assert bench.notes()[0] == (
+def test_a_gpu_needs_no_accelerator(tmp_path: Path) -> None:
+    spec = base_spec("base.accelerator=fast", "training.jit=off", "training.epochs=1")
+    run = run_on_base(spec, tmp_path, device=Device("gpu", "a GPU"))
+    run.run()
+    assert run.notices()[0] == (
         "base.accelerator = fast is for CPUs: Keras runs the base on the GPU."
     )
-    assert CPU.kind == "cpu"
 
 
-def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     check_accelerator("fast")
     monkeypatch.setattr(
         preflight.importlib.util, "find_spec", lambda name: None if name == "nncf" else object()
@@ -180,21 +177,21 @@ def test_what_is_missing_is_told_before_anything_else(monkeypatch: pytest.Monkey
         check_accelerator("exact")
 
 
-QUIETLY = """
+PRINT_TELEMETRY = """
 import sys
 import keras
 import numpy as np
-from workbench.training.accelerator import Requests, convert
+from workbench.training.accelerator import OpenVinoNetwork, convert
 
 image = keras.Input((8, 8, 3))
 model = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
 sample = np.ones((4, 8, 8, 3), np.float32)
-Requests(convert(model, "fast", sample))(sample)
+OpenVinoNetwork(convert(model, "fast", sample))(sample)
 print([name for name, found in sys.modules.items() if "openvino_telemetry" in name and found])
 """
 
 
-def test_nobody_is_told_that_it_was_used() -> None:
-    command = [sys.executable, "-c", QUIETLY]
+def test_no_telemetry_is_sent() -> None:
+    command = [sys.executable, "-c", PRINT_TELEMETRY]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -1,4 +1,4 @@
-"""The file of a prefix's outputs: whole or not there; a pass that was ended goes on exactly."""
+"""The file of features: complete or absent; an interrupted pass is resumed exactly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,32 +21,32 @@ VIEWS = Augmented(AugmentationSpec(rotation=90, brightness=0.5), 1, 0, np.ones(l
 
 
 class Killed(BaseException):
-    """Stands for whatever ends a pass."""
+    """Stands for anything that ends a pass."""
 
 
 @dataclass
 class Mean:
-    """A prefix that counts the images it is given, and may end before a chunk."""
+    """A prefix that counts its images, and may be killed before a chunk."""
 
-    ends_before: int = 10**9
+    killed_before: int = 10**9
     seen: int = 0
     cut: str = "mean"
     shape: tuple[int, ...] = (4,)
     identity: str = ""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        if self.seen // CHUNK == self.ends_before:
+        if self.seen // CHUNK == self.killed_before:
             raise Killed
         self.seen += len(images)
         return images.mean((1, 3)).astype(np.float32)
 
 
 @dataclass
-class Kept:
-    """A store and what it told."""
+class RecordingStore:
+    """A store, its notices and its progress."""
 
     folder: Path
-    notes: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
 
     def features(self, prefix: Mean, changes: Augmented | None = None) -> np.ndarray:
@@ -57,7 +57,7 @@ class Kept:
         def progress(phase: str, done: int, total: int) -> None:
             self.steps.append(done)
 
-        return FeatureStore(self.folder, {}, "float32", progress, self.notes.append)
+        return FeatureStore(self.folder, {}, "float32", progress, self.notices.append)
 
     def names(self) -> list[str]:
         found = (p.name for p in self.folder.iterdir() if p.name.startswith("features"))
@@ -66,46 +66,46 @@ class Kept:
 
 @pytest.mark.parametrize("changes", [None, VIEWS], ids=["plain", "augmented"])
 @pytest.mark.parametrize("chunks", [1, 2, 3])
-def test_a_pass_that_was_ended_goes_on_bit_for_bit(
+def test_an_interrupted_pass_is_resumed_bit_for_bit(
     tmp_path: Path, chunks: int, changes: Augmented | None
 ) -> None:
     (tmp_path / "whole").mkdir()
-    expected = Kept(tmp_path / "whole").features(Mean(), changes)
-    kept = Kept(tmp_path)
+    expected = RecordingStore(tmp_path / "whole").features(Mean(), changes)
+    cache = RecordingStore(tmp_path)
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=chunks), changes)
-    assert kept.names() == ["part.json", "part.npy"]
-    assert kept.store.lacking(Mean(), ROWS, changes) == len(ROWS) - chunks * CHUNK
+        cache.features(Mean(killed_before=chunks), changes)
+    assert cache.names() == ["part.json", "part.npy"]
+    assert cache.store.count_missing(Mean(), ROWS, changes) == len(ROWS) - chunks * CHUNK
     again = Mean()
-    assert np.array_equal(kept.features(again, changes), expected)
+    assert np.array_equal(cache.features(again, changes), expected)
     assert again.seen == len(ROWS) - chunks * CHUNK
-    assert kept.notes == [f"The prefix goes on at image {chunks * CHUNK + 1} of {len(ROWS)}."]
-    assert kept.steps[-1] == len(ROWS)
-    assert kept.names() == ["npy"]
-    assert kept.store.lacking(Mean(), ROWS, changes) == 0
+    assert cache.notices == [f"The prefix resumes at image {chunks * CHUNK + 1} of {len(ROWS)}."]
+    assert cache.steps[-1] == len(ROWS)
+    assert cache.names() == ["npy"]
+    assert cache.store.count_missing(Mean(), ROWS, changes) == 0
 
 
-def test_a_pass_that_ended_before_its_first_chunk_begins_anew(tmp_path: Path) -> None:
-    kept, again = Kept(tmp_path), Mean()
+def test_a_pass_killed_before_its_first_chunk_restarts(tmp_path: Path) -> None:
+    cache, again = RecordingStore(tmp_path), Mean()
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=0))
-    kept.features(again)
+        cache.features(Mean(killed_before=0))
+    cache.features(again)
     assert again.seen == len(ROWS)
-    assert kept.notes == []
+    assert cache.notices == []
 
 
-def test_what_was_killed_outright_costs_what_was_not_safe_yet(
+def test_a_killed_process_loses_what_was_not_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that is gone writes no note: the one of the last safe moment counts."""
-    kept = Kept(tmp_path)
-    monkeypatch.setattr(feature_file, "SAFE_SECONDS", 0.0)
+    """A killed process writes no note: the one of the last sync counts."""
+    cache = RecordingStore(tmp_path)
+    monkeypatch.setattr(feature_file, "SYNC_SECONDS", 0.0)
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=1))
+        cache.features(Mean(killed_before=1))
     (note,) = tmp_path.glob("*.part.json")
     after_one = note.read_bytes()
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=1))  # the second chunk
+        cache.features(Mean(killed_before=1))  # the second chunk
     (part,) = tmp_path.glob("*.part.npy")
     note.write_bytes(after_one)
     with part.open("r+b") as file:  # as a power loss may leave what was not synced
@@ -113,93 +113,74 @@ def test_what_was_killed_outright_costs_what_was_not_safe_yet(
         file.write(b"\xff" * 8)
     again = Mean()
     (tmp_path / "whole").mkdir()
-    assert np.array_equal(kept.features(again), Kept(tmp_path / "whole").features(Mean()))
+    assert np.array_equal(
+        cache.features(again), RecordingStore(tmp_path / "whole").features(Mean())
+    )
     assert again.seen == len(ROWS) - CHUNK
 
 
-def _cut(part: Path, note: Path) -> None:
-    part.write_bytes(part.read_bytes()[:-1])
+DAMAGES: dict[str, Callable[[Path, Path], object]] = {
+    "cut off": lambda part, note: part.write_bytes(part.read_bytes()[:-1]),
+    "other header": lambda part, note: part.write_bytes(part.read_bytes().replace(b"<f4", b"<i4")),
+    "no note": lambda part, note: note.unlink(),
+    "no part": lambda part, note: part.unlink(),
+    "too many": lambda part, note: note.write_text('{"done": 100000}'),
+    "negative": lambda part, note: note.write_text('{"done": -1}'),
+    "no JSON": lambda part, note: note.write_bytes(b"\xff{"),
+}
 
 
-def _other_header(part: Path, note: Path) -> None:
-    part.write_bytes(part.read_bytes().replace(b"<f4", b"<i4"))
-
-
-def _no_note(part: Path, note: Path) -> None:
-    note.unlink()
-
-
-def _no_part(part: Path, note: Path) -> None:
-    part.unlink()
-
-
-def _too_many(part: Path, note: Path) -> None:
-    note.write_text('{"done": 100000}')
-
-
-def _negative(part: Path, note: Path) -> None:
-    note.write_text('{"done": -1}')
-
-
-def _no_json(part: Path, note: Path) -> None:
-    note.write_bytes(b"\xff{")
-
-
-@pytest.mark.parametrize(
-    "damage", [_cut, _other_header, _no_note, _no_part, _too_many, _negative, _no_json]
-)
-def test_a_damaged_part_is_not_believed(
-    tmp_path: Path, damage: Callable[[Path, Path], None]
-) -> None:
-    kept, again = Kept(tmp_path), Mean()
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_part_is_ignored(tmp_path: Path, damage: str) -> None:
+    cache, again = RecordingStore(tmp_path), Mean()
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=2))
+        cache.features(Mean(killed_before=2))
     (part,), (note,) = tmp_path.glob("*.part.npy"), tmp_path.glob("*.part.json")
-    damage(part, note)
-    assert kept.store.lacking(Mean(), ROWS) == len(ROWS)
-    kept.features(again)
+    DAMAGES[damage](part, note)
+    assert cache.store.count_missing(Mean(), ROWS) == len(ROWS)
+    cache.features(again)
     assert again.seen == len(ROWS)
-    assert kept.names() == ["npy"]
+    assert cache.names() == ["npy"]
 
 
-def test_a_part_of_all_outputs_needs_no_further_one(tmp_path: Path) -> None:
+def test_a_part_with_all_features_needs_no_further_one(tmp_path: Path) -> None:
     file = FeatureFile(tmp_path / "features-a.npy", "float16", 3, (2,))
     outputs = np.arange(6, dtype=np.float32).reshape(3, 2)
 
     def all_and_killed() -> None:
-        with file.grown() as append:
+        with file.append() as append:
             append(outputs)
             raise Killed
 
     with pytest.raises(Killed):
         all_and_killed()
-    assert (file.begun, file.is_whole) == (3, False)
-    with file.grown(file.begun):
+    assert (file.partial, file.is_whole) == (3, False)
+    with file.append(file.partial):
         pass
     assert file.is_whole
     assert np.array_equal(np.load(file.path), outputs.astype(np.float16))
 
 
-def test_a_full_disk_is_given_back_what_was_written(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_part(tmp_path: Path) -> None:
     class Full(Mean):
         def __call__(self, images: np.ndarray) -> np.ndarray:
             if self.seen:
                 raise OSError(28, "No space left on device")
             return super().__call__(images)
 
-    kept = Kept(tmp_path)
+    cache = RecordingStore(tmp_path)
     with pytest.raises(DiskFull, match="what was written of them is removed"):
-        kept.features(Full())
-    assert kept.names() == []
+        cache.features(Full())
+    assert cache.names() == []
 
 
-def test_outputs_that_come_in_any_order_take_a_parts_place(tmp_path: Path) -> None:
-    kept = Kept(tmp_path)
+def test_features_in_any_order_replace_a_part(tmp_path: Path) -> None:
+    cache = RecordingStore(tmp_path)
     with pytest.raises(Killed):
-        kept.features(Mean(ends_before=1))
+        cache.features(Mean(killed_before=1))
     expected = Mean()(IMAGES[ROWS])
     places = np.random.default_rng(1).permutation(len(ROWS))
-    with kept.store.filling(Mean(), ROWS) as keep:
+    with cache.store.filling(Mean(), ROWS) as keep:
         keep(places, expected[places])
-    assert kept.names() == ["npy"]
-    assert np.array_equal(kept.features(replace(Mean(), ends_before=0)), expected)
+    assert cache.names() == ["npy"]
+    assert np.array_equal(cache.features(replace(Mean(), killed_before=0)), expected)

@@ -61,7 +61,7 @@ def test_augmented_images_are_those_drawn_for_their_content(images: np.ndarray) 
         assert (image == augment(images[row], SPEC, drawn)).all()
 
 
-def test_an_image_that_comes_again_is_changed_anew(images: np.ndarray) -> None:
+def test_an_image_that_comes_twice_is_augmented_differently(images: np.ndarray) -> None:
     twice = replace(augmented(), views=np.array([1, 2]))
     with train_batches(images, np.array([5, 5]), 2, augmentation=twice) as batches:
         first, second = next(batches)
@@ -76,7 +76,7 @@ def test_another_view_looks_different(images: np.ndarray) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("start_step", [0, 1, 2])
 @pytest.mark.parametrize("prefetch", [1, 20])
-def test_batches_depend_on_their_number_alone(
+def test_batches_depend_only_on_their_number(
     images: np.ndarray, workers: int, start_step: int, prefetch: int
 ) -> None:
     expected = batches_of(images, augmentation=augmented())[start_step:]
@@ -130,7 +130,7 @@ def test_threads_end_when_training_fails(images: np.ndarray, raised: type[BaseEx
 class Failing(Augmented):
     """Fails at row 9, which is in the second batch of four."""
 
-    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
+    def apply(self, image: np.ndarray, row: int, index: int) -> np.ndarray:
         if row == 9:
             raise OSError("the disk went away")
         return image
@@ -146,20 +146,20 @@ def test_an_error_in_a_thread_is_raised_where_its_batch_is_due(images: np.ndarra
 
 
 class Closing:
-    """Ends the work while the third image is made."""
+    """Closes while the third image is made."""
 
     def __init__(self, closing: threading.Event) -> None:
         self.closing = closing
         self.changed: list[int] = []
 
-    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
+    def apply(self, image: np.ndarray, row: int, index: int) -> np.ndarray:
         self.changed.append(row)
         if len(self.changed) == 3:
             self.closing.set()
         return image
 
 
-def test_a_thread_gives_up_after_the_image_it_works_on(images: np.ndarray) -> None:
+def test_a_thread_stops_after_its_current_image(images: np.ndarray) -> None:
     event = threading.Event()
     closing = Closing(event)
     read_batch(images, np.arange(10), closing, closing=event)
@@ -167,7 +167,7 @@ def test_a_thread_gives_up_after_the_image_it_works_on(images: np.ndarray) -> No
 
 
 class AtOnce:
-    """Threads that work while they are asked."""
+    """An executor that works in `submit`."""
 
     def submit(self, make: Any, step: int) -> Future[Any]:
         future: Future[Any] = Future()
@@ -175,7 +175,7 @@ class AtOnce:
         return future
 
 
-def test_no_more_batches_than_asked_are_made_ahead() -> None:
+def test_batches_in_advance_are_limited() -> None:
     made: list[int] = []
 
     def make(step: int) -> int:
@@ -199,7 +199,7 @@ def test_plain_batches_give_images_and_their_rows(images: np.ndarray, batch_size
         assert (x == images[rows]).all()
 
 
-def test_cached_outputs_keep_their_type_too(tmp_path: Path) -> None:
+def test_cached_features_keep_their_type_too(tmp_path: Path) -> None:
     np.save(tmp_path / "features.npy", np.linspace(-1, 1, 12, dtype=np.float16).reshape(4, 3))
     features = np.load(tmp_path / "features.npy", mmap_mode="r")
     with train_batches(features, np.array([2, 0]), 2) as batches:

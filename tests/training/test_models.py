@@ -1,4 +1,4 @@
-"""The tables of a convnet, held against Keras; the model takes raw 0-255 images."""
+"""The tables of a convnet agree with Keras; the model takes raw 0-255 images."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The order of images, and which look at its image each place is."""
+"""The order of images, and the views of their augmentation."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_blocks_of_neighbours_are_read_together_and_mixed_with_others() -> None:
         assert len(np.unique(window[:32] // BLOCK)) > 2 * 32 // BLOCK  # a batch has many blocks
 
 
-def test_few_images_are_shuffled_as_well_in_blocks() -> None:
+def test_few_images_are_shuffled_in_blocks_too() -> None:
     order = epoch_order(100, 1, 0, 1, None, 10, shuffle="blocks")
     assert sorted(order) == list(range(100))
     assert len(np.unique(order[:16] // BLOCK)) > 2
@@ -52,7 +52,7 @@ def test_fewer_steps_cut_the_order() -> None:
     assert epoch_order(10, 1, 0, 1, 2, 3).tolist() == whole[:6].tolist()
 
 
-def test_more_steps_shuffle_anew_after_every_pass() -> None:
+def test_more_steps_shuffle_again_after_every_pass() -> None:
     order = epoch_order(10, 1, 0, 1, steps=9, batch_size=3)  # 27 images: two passes and 7 more
     assert len(order) == 27
     first, second, third = order[:10], order[10:20], order[20:]
@@ -71,7 +71,7 @@ def test_an_epoch_needs_images() -> None:
         epoch_order(0, 1, 0, 1, 5, 32)
 
 
-def test_a_view_is_an_epoch_where_images_come_once() -> None:
+def test_a_view_is_an_epoch_if_images_come_once() -> None:
     assert epoch_views(5, epoch=3, length=5).tolist() == [3] * 5
     assert epoch_views(5, epoch=3, length=2).tolist() == [3] * 2
 

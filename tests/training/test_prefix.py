@@ -1,4 +1,4 @@
-"""An image's features: the same bits wherever it stands in a batch, and whatever is beside it."""
+"""An image's features have the same bits at any place in a batch, beside any other images."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from test_pretrained import SIDE, fresh_model, make_spec
+from tiny_runs import SIDE, base_spec, lively_model
 
 from workbench.training.features import CHUNK, Prefix, places_matter
-from workbench.training.stage_inputs import through
+from workbench.training.stage_inputs import extract_in_chunks
 
 COUNT = CHUNK + 8  # more than one call holds
 IMAGES = np.random.default_rng(7).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
-# TensorFlow by itself leaves out oneDNN on a processor that has AVX2 and nothing newer; what else
-# multiplies matrices there goes by the second variable, which alone shows less.
+# TensorFlow does not use oneDNN on a processor with AVX2 and nothing newer. The other code that
+# multiplies matrices there obeys the second variable, which has less effect without the first.
 PROCESSORS = {
     "AVX2": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     "SSE41": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "SSE41"},
@@ -26,8 +26,8 @@ PROCESSORS = {
 
 @pytest.fixture(scope="module", params=["mobilenetv2-0.35", "vgg16"])
 def prefix(request: pytest.FixtureRequest) -> Prefix:
-    spec = make_spec(f"base.name={request.param}")
-    return Prefix(fresh_model(spec), spec.base_table.layers[-1].name)
+    spec = base_spec(f"base.name={request.param}")
+    return Prefix(lively_model(spec), spec.base_table.layers[-1].name)
 
 
 def test_an_image_has_the_same_bits_at_any_place_and_in_any_number(prefix: Prefix) -> None:
@@ -49,26 +49,27 @@ def test_bytes_and_the_same_numbers_as_floats_give_the_same_bits(prefix: Prefix)
     assert np.array_equal(prefix(IMAGES[:3]), prefix(IMAGES[:3].astype(np.float32)))
 
 
-def test_it_is_what_the_network_itself_says(prefix: Prefix) -> None:
+def test_features_agree_with_the_network(prefix: Prefix) -> None:
     plain = prefix.network.predict_on_batch(IMAGES[:8])
     assert prefix(IMAGES[:8]) == pytest.approx(plain, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_so_it_is_with_the_instructions_of_other_processors(processor: str) -> None:
-    """In a process of its own: what a processor can do is asked once."""
+def test_other_processors_give_the_same_bits(processor: str) -> None:
+    """In its own process, since the instruction set is queried once."""
+    test = f"{__file__}::{test_an_image_has_the_same_bits_at_any_place_and_in_any_number.__name__}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", __file__, "-k", "any_place"],
+        [sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", test],
         env={**os.environ, **PROCESSORS[processor]},
         capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "2 passed" in done.stdout
 
 
 class Counted(layers.Layer):
-    """Hands images on and notes the shape of each batch that is traced or run."""
+    """Passes images through and notes the shape of each batch that is traced or run."""
 
     def __init__(self) -> None:
         super().__init__(name="cut")
@@ -80,7 +81,7 @@ class Counted(layers.Layer):
 
 
 @pytest.mark.parametrize("on_cpu", [True, False], ids=["cpu", "gpu"])
-def test_the_network_sees_batches_of_one_shape_alone(on_cpu: bool) -> None:
+def test_the_network_sees_batches_of_one_shape(on_cpu: bool) -> None:
     assert shapes_seen(on_cpu) == {(CHUNK, 4, 4, 3)}
 
 
@@ -91,7 +92,7 @@ def test_where_places_matter_each_image_is_a_batch(monkeypatch: pytest.MonkeyPat
 
 
 def shapes_seen(on_cpu: bool) -> set[tuple[int | None, ...]]:
-    """Of the batches of a network that outputs of one image, and of many, are asked of."""
+    """Return the batch shapes of a network when features of one and of many images are computed."""
     counted = Counted()
     inputs = keras.Input((4, 4, 3))
     prefix = Prefix(keras.Model(inputs, counted(inputs)), "cut", on_cpu)
@@ -103,7 +104,7 @@ def shapes_seen(on_cpu: bool) -> set[tuple[int | None, ...]]:
 
 
 class Placed(layers.Layer):
-    """Adds a little to what comes, more at each place in a batch, up to `last`."""
+    """Adds a little to images after place `last` of a batch."""
 
     def __init__(self, last: int) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ def test_a_place_that_matters_is_found(last: int, matter: bool) -> None:
     assert places_matter(network) is matter
 
 
-def test_outputs_of_a_cpu_and_of_a_gpu_are_kept_apart() -> None:
+def test_features_of_cpu_and_gpu_have_different_identities() -> None:
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, layers.Flatten(name="cut")(inputs))
     assert Prefix(model, "cut").identity == ""
@@ -142,7 +143,7 @@ def test_batches_of_any_size_go_through_in_whole_chunks(size: int) -> None:
 
     images = IMAGES[:, :4, :4]
     batches = [images[at : at + size] for at in range(0, COUNT, size)]
-    outputs = list(through(Doubled(), batches, size))
+    outputs = list(extract_in_chunks(Doubled(), batches, size))
     assert counts == [CHUNK, COUNT - CHUNK]
     assert [len(batch) for batch in outputs] == [len(batch) for batch in batches]
     assert np.array_equal(np.concatenate(outputs), 2.0 * images)

@@ -1,4 +1,4 @@
-"""Compiling told from work by how long steps take."""
+"""Compiling and work are separated by how long steps take."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from workbench.training.timing import StepTimes, compile_seconds
     ("steps", "compiling"),
     [
         ([], 0.0),
-        ([3.0], 0.0),  # nothing to hold it against
+        ([3.0], 0.0),  # nothing to compare with
         ([5.1, 1.0], pytest.approx(4.1)),
         ([5.0, 1.0], 0.0),
         ([9.0, 1.0, 7.0], pytest.approx(14.0)),
@@ -25,14 +25,14 @@ def test_compile_seconds(steps: list[float], compiling: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("training", "validation", "telling"),
+    ("training", "validation", "enough"),
     [(2, 0, False), (3, 0, True), (3, 1, False), (3, 2, False), (3, 3, True), (0, 3, False)],
 )
-def test_too_few_steps_tell_nothing(training: int, validation: int, telling: bool) -> None:
+def test_enough_steps(training: int, validation: int, enough: bool) -> None:
     times = StepTimes()
     for watch, count in ((times.training, training), (times.validation, validation)):
         for _ in range(count):
             with watch:
                 pass
-    assert times.telling is telling
+    assert times.has_enough_steps is enough
     assert len(times.training.seconds) == training

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.ascii_filter import in_ascii
+from workbench.ui.ascii_filter import to_ascii
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ from workbench.ui.ascii_filter import in_ascii
     ],
 )
 def test_every_character_has_a_stand_in_as_wide(text: str, expected: str) -> None:
-    assert in_ascii(text) == expected
-    assert cell_len(in_ascii(text)) == cell_len(text)
+    assert to_ascii(text) == expected
+    assert cell_len(to_ascii(text)) == cell_len(text)
 
 
 @pytest.mark.parametrize(("utf8", "shown"), [(True, "猫…"), (False, "??~")])

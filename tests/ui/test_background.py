@@ -11,10 +11,10 @@ from ui_pilot import drive, until
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.background import in_background
-from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.concepts.screen import ConceptsScreen
 
 
-def told(app: WorkbenchApp) -> list[tuple[str, str]]:
+def notices(app: WorkbenchApp) -> list[tuple[str, str]]:
     return [(one.severity, one.message) for one in app._notifications]
 
 
@@ -43,21 +43,19 @@ def test_the_outcome_comes_back_to_the_event_loop(tmp_path: Path) -> None:
         (AssertionError(), "AssertionError"),
     ],
 )
-def test_whatever_goes_wrong_is_shown(tmp_path: Path, problem: Exception, words: str) -> None:
+def test_every_error_is_shown(tmp_path: Path, problem: Exception, words: str) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         def fail() -> None:
             raise problem
 
         in_background(app.screen, fail, lambda done: app.notify("it went well"))
-        await until(pilot, lambda: told(app), "the error")
-        assert told(app) == [("error", words)]
+        await until(pilot, lambda: notices(app), "the error")
+        assert notices(app) == [("error", words)]
 
     drive(tmp_path, play)
 
 
-def test_a_screen_that_was_left_hears_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_screen_gets_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -67,7 +65,7 @@ def test_a_screen_that_was_left_hears_nothing(
             left.wait()
             return "late"
 
-        screen = WhyScreen(("overfitting",))
+        screen = ConceptsScreen(("overfitting",))
         await app.push_screen(screen)
         real = screen.call_later
 
@@ -81,7 +79,7 @@ def test_a_screen_that_was_left_hears_nothing(
         left.set()
         await until(pilot, called.is_set, "the outcome is there")
         await pilot.pause()
-        assert told(app) == []
+        assert notices(app) == []
 
     drive(tmp_path, play)
     assert heard == []

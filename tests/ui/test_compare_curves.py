@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_runs import CONVNET, FakeRun
 from textual.pilot import Pilot
 from textual.widgets import Static
 from ui_pilot import drive, until
-from ui_train_runs import CONVNET, FakeRun
 
 from workbench.paths import Workspace
 from workbench.render.compare_curves import curve_options, legend, run_series
@@ -26,16 +26,16 @@ LONG = "a-name-that-is-long-however-it-is-cut"
 
 def a_view(*accuracies: float | None, source: str = "birds") -> RunView:
     """A run with so many epochs."""
-    told = [
+    events = [
         {"event": "epoch_finished", "stage": 0, "epoch": n, "val_accuracy": a, "val_loss": a}
         for n, a in enumerate(accuracies, start=1)
     ]
-    history: History = fold(told)
+    history: History = fold(events)
     spec = {"data": {"source": source}}
     return RunView(RunFolder(Path()), None, history, spec)  # type: ignore[arg-type]
 
 
-def test_each_run_has_a_curve_of_its_own_colour() -> None:
+def test_each_run_has_a_curve_of_its_own_color() -> None:
     views = {"a": a_view(0.5, 0.7), "gone": None, "b": a_view(0.6, 0.8, 0.9)}
     colors = run_colors(3, THEME)
     first, second = run_series(views, "accuracy", colors)
@@ -46,25 +46,25 @@ def test_each_run_has_a_curve_of_its_own_colour() -> None:
     assert curve_options({"gone": None}, utf8=True).epochs == 1
 
 
-def test_curves_of_other_data_than_the_first_ones_say_so() -> None:
+def test_curves_of_other_data_are_marked() -> None:
     views = {
         "a": a_view(0.5, source="birds"), "b": a_view(0.5, source="cats"),
         "c": a_view(0.5, source="birds"), "d": a_view(source="cats"),
     }  # fmt: skip
-    told = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
-    assert told == "* a   o b other data   + c   x d no epoch yet other data"
+    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    assert text == "* a   o b other data   + c   x d no epoch yet other data"
 
 
-def test_colours_begin_again_after_the_last() -> None:
+def test_colors_repeat_after_the_last() -> None:
     colors = run_colors(8, THEME)
     assert len(set(colors[:7])) == 7
     assert colors[7] == colors[0]
 
 
-def test_the_legend_says_why_there_is_no_curve() -> None:
+def test_the_legend_gives_the_reason_for_a_missing_curve() -> None:
     views = {"a": a_view(0.5), "b": None, "c": a_view(), "d": a_view(None)}
-    told = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
-    assert told == "* a   o b is gone   + c no epoch yet   x d no validation"
+    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    assert text == "* a   o b is gone   + c no epoch yet   x d no validation"
 
 
 @pytest.mark.parametrize(("runs", "last"), [(8, "* run-7"), (9, "and 3 more")])
@@ -92,7 +92,7 @@ def test_the_curves_of_all_runs_are_drawn(tmp_path: Path, runs: int, size: tuple
         app.utf8 = True
         await until(pilot, lambda: len(app.runs) == runs, "the runs")
         await app.push_screen(CompareScreen(names))
-        await pilot.press("o")
+        await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, CompareCurvesScreen), "the curves")
         words = "a-name-that-is-…t-is-cut"
         await until(pilot, lambda: words in shown(app, "#legend"), "the legend")
@@ -103,7 +103,7 @@ def test_the_curves_of_all_runs_are_drawn(tmp_path: Path, runs: int, size: tuple
         await pilot.press("z")
         assert (accuracy.display, loss.display) == (True, False)
         await until(pilot, lambda: "run-0 0." in str(accuracy.render()), "room for its name")
-        made[0].tell("epoch_finished", stage=0, epoch=6, val_accuracy=0.123, val_loss=0.1)
+        made[0].emit("epoch_finished", stage=0, epoch=6, val_accuracy=0.123, val_loss=0.1)
         await until(pilot, lambda: "run-0 0.123" in str(accuracy.render()), "another epoch")
         await pilot.press("z")
         assert (accuracy.display, loss.display) == (False, True)

@@ -10,12 +10,13 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
 
-from workbench.analysis.compare import Comparison, Difference, Result, StageFigures
+from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.app.compare import compare_runs, comparison_grid
-from workbench.datasets.manifest import Row, write_manifest
+from workbench.datasets.manifest import write_manifest
+from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.render.compare import comparison_text
+from workbench.render.compare import format_comparison
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
@@ -24,8 +25,8 @@ from workbench.ui.pick_run import PickRun, PickRuns
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77
-A = Result("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
-B = Result("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
+A = RunResult("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
+B = RunResult("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
 
 
 def make_run(
@@ -48,7 +49,7 @@ def make_run(
         bounds = [accuracy - 0.02, accuracy + 0.02]
         writer.write("evaluated", split="test", accuracy=accuracy, interval=bounds, images=1)
         writer.write("finished", seconds=1.0)
-    write_manifest(run.manifest_path, [Row("a.png", "cat", "test", 8, 8, 100, "0" * 32)])
+    write_manifest(run.manifest_path, [ImageRecord("a.png", "cat", "test", 8, 8, 100, "0" * 32)])
     return run
 
 
@@ -66,22 +67,22 @@ async def open_comparison(
     return screen
 
 
-def test_verdicts_come_first_then_all_that_differs(tmp_path: Path) -> None:
+def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
     make_run(tmp_path, "weak", 0.8)
     make_run(tmp_path, "strong", 0.9, epochs=5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_comparison(app, pilot, "results", "weak", "strong")
-        told = sheet(app)
-        assert told.startswith(
+        text = sheet(app)
+        assert text.startswith(
             "All were measured on the same 1 test image. "
             "strong is better, beyond chance: its interval overlaps with no other. weak strong"
         )
-        assert "accuracy 0.8000 0.9000" in told
-        assert "settings that differ training.epochs 3 5" in told
-        assert "layers not frozen alike conv frozen trains" in told
-        assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in told
-        assert "optimizer adam 0.001 adam 0.001" in told
+        assert "accuracy 0.8000 0.9000" in text
+        assert "settings that differ training.epochs 3 5" in text
+        assert "layers not frozen alike conv frozen trains" in text
+        assert "stage 1 all layers all layers epochs 1/3 1/5 best epoch 1 1" in text
+        assert "optimizer adam 0.001 adam 0.001" in text
         assert "2 runs weak, strong" in " ".join(
             str(app.screen.query_one("#heading", Static).content).split()
         )
@@ -107,7 +108,7 @@ def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_that_has_come_further_is_read_again(tmp_path: Path) -> None:
+def test_a_run_that_progressed_is_read_again(tmp_path: Path) -> None:
     run = make_run(tmp_path, "at-work", None)
     make_run(tmp_path, "done", 0.9)
 
@@ -120,7 +121,7 @@ def test_a_run_that_has_come_further_is_read_again(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_run_that_is_gone_is_reported(tmp_path: Path) -> None:
     run = make_run(tmp_path, "gone", 0.9)
     make_run(tmp_path, "left", 0.9)
 
@@ -148,8 +149,8 @@ def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
         for picker in (PickRuns("Which?", about, runs), PickRun("Which?", about, runs)):
             app.push_screen(picker)
             await until(pilot, lambda asked=picker: app.screen is asked, "the question")
-            told = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
-            found = {line.removeprefix("[ ] ").rstrip() for line in told}
+            text = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
+            found = {line.removeprefix("[ ] ").rstrip() for line in text}
             assert found == {
                 f"{'interrupted ! begun':<32}{'convnet':<9}0.700 v",
                 f"{'finished    ✓ done':<32}{'convnet':<9}0.900",
@@ -194,11 +195,11 @@ def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
     other.events_path.write_bytes(other.events_path.read_bytes() + b"\xff\x00{[\n")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_comparison(app, pilot, "cannot be told", "bad", "other")
-        told = str(app.screen.query_one("#comparison", Static).content)
-        assert "[/oops]" in told
-        assert "2020-01-01" in told
-        assert not {"\x1b", "\udcff"} & set(told)
+        await open_comparison(app, pilot, "is unknown", "bad", "other")
+        text = str(app.screen.query_one("#comparison", Static).content)
+        assert "[/oops]" in text
+        assert "2020-01-01" in text
+        assert not {"\x1b", "\udcff"} & set(text)
 
     drive(tmp_path, play)
 
@@ -209,41 +210,41 @@ def test_one_run_is_no_comparison(tmp_path: Path) -> None:
         compare_runs(Workspace(tmp_path), ["only", "latest"])
 
 
-def comparison(*results: Result, **changes: Any) -> Comparison:
+def comparison(*results: RunResult, **changes: Any) -> Comparison:
     counts = tuple(r.images for r in results)
-    told: dict[str, Any] = {"spec": [], "layers": [], "stages": [], **changes}
+    text: dict[str, Any] = {"spec": [], "layers": [], "stages": [], **changes}
     return Comparison(tuple(r.run for r in results), results=list(results), test_images=counts,
-                      shared_test_images=100, pairs=[], **told)  # fmt: skip
+                      shared_test_images=100, pairs=[], **text)  # fmt: skip
 
 
-def rows(told: Comparison, room: int = ROOM) -> list[str]:
-    return comparison_grid(told, room).plain.splitlines()
+def rows(text: Comparison, room: int = ROOM) -> list[str]:
+    return comparison_grid(text, room).plain.splitlines()
 
 
 def test_two_runs_fit_a_narrow_terminal() -> None:
-    long = Difference("a.key.that.is.rather.long.as.keys.go", ("x" * 60, [1, 2, 3]))
+    long = DifferenceRow("a.key.that.is.rather.long.as.keys.go", ("x" * 60, [1, 2, 3]))
     lines = rows(comparison(A, B, spec=[long]))
     assert max(map(len, lines)) <= ROOM
     assert ["base", "-", "random", "weights"] in [line.split() for line in lines]
 
 
 def test_an_empty_text_is_a_dash() -> None:
-    spec = [Difference("data.corrections", ("", "/photos/corrections.csv"))]
+    spec = [DifferenceRow("data.corrections", ("", "/photos/corrections.csv"))]
     cells = [line.split() for line in rows(comparison(A, B, spec=spec))]
     assert ["data.corrections", "-", "/photos/corrections.csv"] in cells
-    words = comparison_text(comparison(A, B, spec=spec)).splitlines()
+    words = format_comparison(comparison(A, B, spec=spec)).splitlines()
     assert "data.corrections  -  /photos/corrections.csv" in words
 
 
-def test_the_same_specs_say_so() -> None:
+def test_equal_specs_are_reported() -> None:
     assert "the settings are the same" in rows(comparison(A, B))
 
 
 def test_a_stage_that_a_run_does_not_have_is_a_dash() -> None:
     stages = [
-        StageFigures("a", 0, "head", "adam", 0.001, 7, 3, 4, 2, 0.75),
-        StageFigures("b", 0, "head", "adam", None, None, 0, 4, None, None),
-        StageFigures("b", 1, "all", "adam", 1e-5, 9, 1, 4, 1, 0.8),
+        StageMetrics("a", 0, "head", "adam", 0.001, 7, 3, 4, 2, 0.75),
+        StageMetrics("b", 0, "head", "adam", None, None, 0, 4, None, None),
+        StageMetrics("b", 1, "all", "adam", 1e-5, 9, 1, 4, 1, 0.8),
     ]
     cells = [line.split() for line in rows(comparison(A, B, stages=stages))]
     assert ["stage", "2", "-", "all"] in cells

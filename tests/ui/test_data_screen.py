@@ -1,26 +1,28 @@
-"""The data screen: choosing, scanning, what was found, the split."""
+"""The data screen: choosing, scanning, the result, the split."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
-from ui_pilot import until
+from ui_pilot import drive, until
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
+from workbench.datasets.audit import Audit
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.data import screen as data_screen
-from workbench.ui.data.files import FilesScreen
+from workbench.ui.data.findings import FilesScreen
+from workbench.ui.data.found import class_columns, class_rows
 from workbench.ui.data.screen import DataScreen
-from workbench.ui.dialogs import Problem
+from workbench.ui.dialogs import ErrorDialog
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.path_field import FolderTree, PathField, completions
 
@@ -55,19 +57,17 @@ def on_screen(
     size: tuple[int, int] = (80, 24),
     **arguments: str,
 ) -> Draft:
-    """Runs `steps` on a data screen; gives the draft."""
+    """Run `steps` on a data screen; return the draft."""
     draft = draft or Draft(workspace)
 
-    async def run() -> None:
-        app = WorkbenchApp(workspace)
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         app.utf8 = True
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            screen = DataScreen(draft, **arguments)
-            await app.push_screen(screen)
-            await steps(pilot, screen)
+        await pilot.pause()
+        screen = DataScreen(draft, **arguments)
+        await app.push_screen(screen)
+        await steps(pilot, screen)
 
-    asyncio.run(run())
+    drive(workspace.root, play, size)
     return draft
 
 
@@ -115,7 +115,7 @@ def test_a_pasted_folder_is_scanned(workspace, pets, pasted):
     assert on_screen(workspace, steps).source == pets
 
 
-def test_tab_completes_folders_and_goes_on_where_nothing_fits(workspace, pets):
+def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pets):
     async def steps(pilot, screen):
         field = screen.query_one(PathField)
         field.value = f"{pets}/ca"
@@ -131,7 +131,7 @@ def test_tab_completes_folders_and_goes_on_where_nothing_fits(workspace, pets):
     on_screen(workspace, steps)
 
 
-def test_completions_leave_out_names_that_are_not_what_they_seem(tmp_path):
+def test_completions_leave_out_deceptive_names(tmp_path):
     for name in (b"plain", b"pl\x1b[31m", b"pl\xff", b"pl\n", b".plhidden"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).mkdir()
     (tmp_path / "pl.csv").write_text("")
@@ -143,7 +143,7 @@ def test_completions_leave_out_names_that_are_not_what_they_seem(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["empty", "no images", "gone"])
-def test_what_cannot_be_used_is_said_over_the_line(workspace, tmp_path, fault):
+def test_an_unusable_folder_is_reported_over_the_field(workspace, tmp_path, fault):
     folder = tmp_path / "[/oops]"
     if fault != "gone":
         folder.mkdir(parents=True)
@@ -153,14 +153,14 @@ def test_what_cannot_be_used_is_said_over_the_line(workspace, tmp_path, fault):
     async def steps(pilot, screen):
         await choose(pilot, screen, folder)
         await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
-        words = {"empty": "is empty", "no images": "no images", "gone": "There is no file"}
-        assert words[fault] in text_of(screen, "#fault")
+        messages = {"empty": "is empty", "no images": "no images", "gone": "There is no file"}
+        assert messages[fault] in text_of(screen, "#fault")
         await until(pilot, lambda: screen.query_one(PathField).has_focus)
 
     on_screen(workspace, steps)
 
 
-def test_leaving_in_the_middle_of_a_scan_and_coming_back(workspace, pets, monkeypatch):
+def test_leaving_during_a_scan_and_coming_back(workspace, pets, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
 
     async def leave(pilot, screen):
@@ -173,7 +173,7 @@ def test_leaving_in_the_middle_of_a_scan_and_coming_back(workspace, pets, monkey
     again = newest_draft(workspace)
     assert again.source == pets
     assert again.facts is None
-    assert ScanJob(workspace, pets).look().state == "running"
+    assert ScanJob(workspace, pets).poll().state == "running"
 
     async def come_back(pilot, screen):
         await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
@@ -193,12 +193,12 @@ def test_a_scan_can_be_cancelled(workspace, pets, monkeypatch):
         await pilot.press("x")
         assert screen.phase == "choose"
         job = ScanJob(workspace, pets)
-        await until(pilot, lambda: job.look().state == "none")
+        await until(pilot, lambda: job.poll().state == "none")
 
     on_screen(workspace, steps, scan_module="ui_slow_scan")
 
 
-def test_a_scan_that_ends_without_a_word_is_told(workspace, pets):
+def test_a_scan_that_ends_without_a_result_is_reported(workspace, pets):
     async def steps(pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
@@ -232,7 +232,7 @@ def test_hostile_names_are_shown_harmless(workspace, tmp_path):
     on_screen(workspace, steps)
 
 
-def test_a_path_that_is_no_utf8_is_refused_in_words(workspace, tmp_path):
+def test_a_path_that_is_not_utf8_is_refused(workspace, tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     folder.mkdir()
 
@@ -252,16 +252,16 @@ def test_the_split_is_checked_as_it_is_typed(workspace, pets):
             ("0.5 0.3 0.2", "train 10   validation 6   test 4"),
             ("6 2 2", "train 12   validation 4   test 4"),
             ("0.9 0.9 0.9", "! fractions add up to at most 1"),
-            ("600 2 2", "! 604 a class wanted, the rarest class has 10"),
+            ("600 2 2", "! 604 a class requested, the smallest class has 10"),
             ("0.5 0.5", "! three numbers"),
-            ("0.5 0.3 -", "! - is no number"),
+            ("0.5 0.3 -", "! - is not a number"),
         ):
             field.value = typed
             await until(pilot, lambda shown=shown: shown in text_of(screen, "#split-result"))
         field.focus()
         await pilot.press("enter")
         await pilot.pause()
-        assert pilot.app.screen is screen  # not with a split that is wrong
+        assert pilot.app.screen is screen  # not with an invalid split
 
     draft = on_screen(workspace, steps)
     assert draft.settings["data.split.train"] == 6
@@ -313,7 +313,7 @@ def test_the_tree_chooses_a_folder(workspace, pets):
     on_screen(workspace, steps)
 
 
-def test_the_line_keeps_what_was_typed_and_the_sets_stay_in_view(workspace, monkeypatch):
+def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(workspace, monkeypatch):
     fault = "\n".join(["It could not be downloaded.", *(f"step {n}" for n in range(20))])
 
     def refuse(*given):
@@ -329,7 +329,7 @@ def test_the_line_keeps_what_was_typed_and_the_sets_stay_in_view(workspace, monk
         screen.query_one(PathField).value = "/typed/next"
         screen.query_one("#known", OptionList).focus()
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         assert "step 19" in str(pilot.app.screen.query_one("#words", Static).content)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
@@ -352,7 +352,7 @@ def test_images_that_cannot_be_used_are_no_images_of_the_draft(workspace, tmp_pa
     assert on_screen(workspace, steps).source is None
 
 
-def test_the_tree_leads_up_and_its_words_go_with_it(workspace, pets):
+def test_the_tree_leads_up_and_its_hints_go_with_it(workspace, pets):
     async def steps(pilot, screen):
         screen.query_one(PathField).value = f"{pets}/cats"
         await pilot.press("ctrl+t")
@@ -368,7 +368,7 @@ def test_the_tree_leads_up_and_its_words_go_with_it(workspace, pets):
     on_screen(workspace, steps)
 
 
-def test_a_wrong_split_is_told_whole(workspace, pets):
+def test_a_wrong_split_is_reported_whole(workspace, pets):
     async def steps(pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, found(screen))
@@ -390,10 +390,49 @@ def test_a_wrong_split_is_told_whole(workspace, pets):
         ("feature-extraction", "160x160x3", "a pretrained base"),
     ],
 )
-def test_the_steps_say_for_which_network(workspace, pets, preset, size, network):
+def test_the_steps_name_the_network(workspace, pets, preset, size, network):
     async def steps(pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: f"for {network}" in text_of(screen, "#steps"))
         assert size in text_of(screen, "#steps")
 
     on_screen(workspace, steps, Draft(workspace, preset=preset))
+
+
+def audit_of(counts: dict[str, dict[str, int]]) -> Audit:
+    images = sum(sum(by_split.values()) for by_split in counts.values())
+    return Audit("class folders", images, images, counts, None, {}, ())
+
+
+def plain_rows(audit: Audit, most: int) -> list[list[str]]:
+    return [[cell.plain for cell in row] for row in class_rows(audit, most, 8, 4, utf8=False)]
+
+
+def test_a_row_has_the_name_the_images_and_a_bar_of_the_share_of_the_largest() -> None:
+    audit = audit_of({"cats": {"all": 2000}, "dogs": {"all": 1000}, "none": {}})
+    assert class_columns(audit) == ("class", "images", "")
+    assert plain_rows(audit, 9) == [
+        ["cats", "2,000", "####"],
+        ["dogs", "1,000", "##.."],
+        ["none", "0", "...."],
+    ]
+
+
+def test_a_split_has_a_column_for_each_part_with_images() -> None:
+    audit = audit_of({"cats": {"train": 6, "test": 2}, "dogs": {"train": 4}})
+    assert class_columns(audit) == ("class", "train", "test", "")
+    assert plain_rows(audit, 9) == [["cats", "6", "2", "####"], ["dogs", "4", "0", "##.."]]
+
+
+@pytest.mark.parametrize(("most", "shown"), [(2, 2), (3, 3), (4, 3)])
+def test_the_first_classes_are_shown_and_measured_by_the_largest_of_all(
+    most: int, shown: int
+) -> None:
+    audit = audit_of({"a": {"all": 1}, "b": {"all": 2}, "c": {"all": 4}})
+    rows = plain_rows(audit, most)
+    assert [row[0] for row in rows] == ["a", "b", "c"][:shown]
+    assert rows[0][2] == "#..."
+
+
+def test_no_usable_image_gives_empty_bars() -> None:
+    assert plain_rows(audit_of({"a": {}, "b": {}}), 9) == [["a", "0", "...."], ["b", "0", "...."]]

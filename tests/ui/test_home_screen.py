@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from patience import wait_until
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 from ui_pilot import drive, until
+from waiting import wait_until
 
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
@@ -18,10 +18,10 @@ from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare.screen import CompareScreen
-from workbench.ui.dialogs import Ask, Confirm
+from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.home.run_table import RunTable
 from workbench.ui.home.screen import HomeScreen
-from workbench.ui.machine.step import MachineStep
+from workbench.ui.machine.screen import MachineStep
 from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.key_line import KeyLine
 
@@ -60,21 +60,21 @@ def text(app: WorkbenchApp, selector: str) -> str:
     return str(app.screen.query_one(selector, Static).content)
 
 
-def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
+def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
         assert "No runs yet." in text(app, "#nothing")
         line = app.screen.query_one(KeyLine)
-        keys = "? Why? n New e Experiments q Quit m Machine d Demo"
+        keys = "? Explain n New E Lessons q Quit m Machine D Demo"
         await until(pilot, lambda: line.keys.plain == keys, keys)
-        for key in ("enter", "r", "x", "delete"):  # nothing to do it with, no harm done
+        for key in ("enter", "r", "x", "d"):  # nothing to do it with, no harm done
             await pilot.press(key)
         assert not list(tmp_path.iterdir())
 
     drive(tmp_path, play)
 
 
-def test_the_footer_tells_that_enter_opens_a_run(tmp_path: Path) -> None:
+def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5, end="stopped")
     gone = make_run(tmp_path, "gone", 0.5)
@@ -84,15 +84,15 @@ def test_the_footer_tells_that_enter_opens_a_run(tmp_path: Path) -> None:
         await until(pilot, lambda: {"undo", "resume"} <= offered(app), "all that can be done")
         line = app.screen.query_one(KeyLine)
         assert "Open" in [one.binding.description for one in line.shown]
-        assert line.keys.plain.endswith("e Experiments c Compare r Resume q Quit m Machine")
+        assert line.keys.plain.endswith("E Lessons c Compare r Resume q Quit m Machine")
         app.utf8 = False  # keys have longer names
         assert line.keys.plain.startswith("enter Open ")
-        assert line.keys.plain.endswith(" q Quit d Demo")  # the machine has no room
+        assert line.keys.plain.endswith(" q Quit D Demo")  # there is no room for the machine
 
     drive(tmp_path, play)
 
 
-def test_keys_work_on_an_empty_home_that_was_come_back_to(tmp_path: Path) -> None:
+def test_keys_work_on_an_empty_home_after_another_screen(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
         await pilot.press("question_mark")
@@ -118,7 +118,7 @@ def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
         assert rows[0][0].split() == ["training", "▶"]
         assert rows[0][3:] == ["0.600 v", "▁█", "2/9"]
         assert rows[1][0].split() == ["stopped", "■"]
-        assert "1 at work" in text(app, "#heading")
+        assert "1 running" in text(app, "#heading")
         EventWriter(alive.events_path).write(
             "epoch_finished", stage=0, epoch=3, val_accuracy=0.9, best=True
         )
@@ -128,7 +128,7 @@ def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
     os.close(lock)
 
 
-def test_what_comes_from_outside_does_no_harm(tmp_path: Path) -> None:
+def test_hostile_text_is_made_safe(tmp_path: Path) -> None:
     make_run(tmp_path, "bad", end="failed")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -160,44 +160,44 @@ def offered(app: WorkbenchApp) -> set[str]:
     return {one.binding.action for one in app.screen.active_bindings.values()}
 
 
-def told(app: WorkbenchApp) -> str:
+def notices(app: WorkbenchApp) -> str:
     """All notices."""
     return "\n".join(notice.message for notice in app._notifications)
 
 
 async def delete(app: WorkbenchApp, pilot: Pilot[Any], folder: RunFolder) -> None:
     """Deletes the run under the cursor, and waits until home has seen it."""
-    await pilot.press("delete", "y")
+    await pilot.press("d", "y")
     await until(pilot, lambda: not app.find_run(folder.name), "deleted")
     await until(pilot, lambda: "undo" in offered(app), "it can be taken back")
 
 
-def test_deleting_asks_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["old"], "the run")
         assert "undo" not in offered(app)
-        await pilot.press("delete")
+        await pilot.press("delete")  # as d does
         await pilot.press("enter")  # the default loses nothing
         assert folder.path.exists()
         await delete(app, pilot, folder)
-        gone = "old is in the trash; u brings it back."
-        await until(pilot, lambda: told(app) == gone, "where it is")
-        assert "u  bring back the run that was deleted last" in text(app, "#nothing")
+        gone = "old is in the trash; u restores it."
+        await until(pilot, lambda: notices(app) == gone, "where it is")
+        assert "u  restore the run that was deleted last" in text(app, "#nothing")
         (trashed,) = (tmp_path / "saved_models" / ".trash").iterdir()
         assert (trashed / "spec.toml").read_text() == SPEC
         await pilot.press("u")
         await until(pilot, lambda: names(app) == ["old"], "the run again")
         assert app.screen.focused is app.screen.query_one(DataTable)
-        await until(pilot, lambda: told(app).endswith("old is back."), "that it is back")
+        await until(pilot, lambda: notices(app).endswith("old is restored."), "that it is restored")
         await until(pilot, lambda: "undo" not in offered(app), "nothing to take back")
 
     drive(tmp_path, play)
     assert folder.spec_path.read_text() == SPEC
 
 
-def test_deletions_are_taken_back_one_by_one_the_last_first(tmp_path: Path) -> None:
+def test_deletions_are_undone_one_by_one_the_last_first(tmp_path: Path) -> None:
     runs = {name: make_run(tmp_path, name, 0.5) for name in ("one", "two", "three", "four")}
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -205,7 +205,7 @@ def test_deletions_are_taken_back_one_by_one_the_last_first(tmp_path: Path) -> N
         await pilot.press("down")
         await delete(app, pilot, runs["three"])
         assert app.screen.query_one(DataTable).cursor_row == 1  # the next took its place
-        await pilot.press("delete", "y")
+        await pilot.press("d", "y")
         await until(pilot, lambda: names(app) == ["four", "one"], "two are gone")
         trash = tmp_path / "saved_models" / ".trash"
         for path in trash.glob("three.*"):  # deleted earlier, though in the same second
@@ -227,13 +227,13 @@ def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
         make_run(tmp_path, "old", 0.75)
         await until(pilot, lambda: names(app) == ["old"], "another of the name")
         await pilot.press("u")
-        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         assert "undo" in offered(app)  # nothing was done, so it still can be
         await pilot.press("u")
-        await until(pilot, lambda: isinstance(app.screen, Ask), "the question again")
-        assert "There is another run old by now." in str(app.screen.query(Static)[0].content)
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question again")
+        assert "There is another run old now." in str(app.screen.query(Static)[0].content)
         await pilot.press("enter")
         await until(pilot, lambda: set(names(app)) == {"old", "old-old"}, "both")
         accuracies = {row[1]: row[3] for row in table(app)}
@@ -242,14 +242,14 @@ def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_the_palette_brings_back_any_deleted_run(tmp_path: Path) -> None:
+def test_the_palette_restores_any_deleted_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         folder = make_run(tmp_path, name, 0.5)
         move_to_trash(Workspace(tmp_path), folder)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "undo" in offered(app), "the trash was looked at")
-        await pilot.press("ctrl+p", *"bring back first")
+        await pilot.press("ctrl+p", *"restore first")
         commands = app.screen.query_one(CommandList)
         await until(pilot, lambda: commands.has_class("--visible"), "the list")
         await until(pilot, lambda: "first" in str(commands.options[0].prompt), "the command")
@@ -260,7 +260,7 @@ def test_the_palette_brings_back_any_deleted_run(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_at_work_is_not_deleted(tmp_path: Path) -> None:
+def test_a_running_run_is_not_deleted(tmp_path: Path) -> None:
     busy = make_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(busy.lock_path)
 
@@ -268,15 +268,15 @@ def test_a_run_at_work_is_not_deleted(tmp_path: Path) -> None:
         await until(pilot, lambda: names(app) == ["busy"], "the run")
         await pilot.press("delete")
         assert isinstance(app.screen, HomeScreen)  # nothing is asked
-        why = "busy is at work: x stops it, and then it can be deleted."
-        await until(pilot, lambda: told(app) == why, "why not")
+        why = "busy is running: x stops it, and then it can be deleted."
+        await until(pilot, lambda: notices(app) == why, "why not")
 
     drive(tmp_path, play)
     os.close(lock)
     assert busy.path.exists()
 
 
-def test_a_worker_that_begins_while_it_is_asked_keeps_its_run(tmp_path: Path) -> None:
+def test_a_worker_that_starts_during_the_question_keeps_its_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -284,7 +284,7 @@ def test_a_worker_that_begins_while_it_is_asked_keeps_its_run(tmp_path: Path) ->
         await pilot.press("delete")
         lock = take_lock(folder.lock_path)
         await pilot.press("y")
-        await until(pilot, lambda: "old is at work: a worker holds it" in told(app), "why not")
+        await until(pilot, lambda: "old is running: a worker holds it" in notices(app), "why not")
         os.close(lock)
 
     drive(tmp_path, play)
@@ -352,7 +352,7 @@ def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_the_cursor_comes_back_to_the_run_that_was_begun(tmp_path: Path) -> None:
+def test_the_cursor_moves_to_a_run_that_was_started(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5)
 
@@ -375,13 +375,13 @@ def test_the_cursor_comes_back_to_the_run_that_was_begun(tmp_path: Path) -> None
     drive(tmp_path, play)
 
 
-def test_the_cursor_stays_where_a_run_begins_behind_a_question(tmp_path: Path) -> None:
+def test_the_cursor_stays_when_a_run_starts_behind_a_question(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: names(app) == ["second", "first"], "two runs")
-        await pilot.press("down", "delete")
+        await pilot.press("down", "d")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         make_run(tmp_path, "begun", 0.5)
         await until(pilot, lambda: app.find_run("begun"), "the run")
@@ -407,7 +407,7 @@ def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_too_small_a_terminal_is_told(tmp_path: Path) -> None:
+def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.screen.query("#too-small"), "home")
         assert app.screen.has_class("-too-small")

@@ -9,12 +9,12 @@ from textual.pilot import Pilot
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.concepts.screen import ConceptsScreen
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.widgets.key_line import KeyLine
 
 # For a description beside its key, two others and the palette's, in 80 columns.
-ROOM = 80 - len("esc Back ? Why? l ") - len(" ▏^p Menu ")
+ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏^p Menu ")
 
 
 def line(app: WorkbenchApp) -> str:
@@ -30,7 +30,7 @@ def test_the_palette_is_named_at_the_right(
 ) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         app.utf8 = utf8
-        await app.push_screen(WhyScreen(("flatten",)))
+        await app.push_screen(ConceptsScreen(("flatten",)))
         await until(pilot, lambda: line(app).endswith(end), end)
         assert len(line(app)) == columns
 
@@ -39,8 +39,8 @@ def test_the_palette_is_named_at_the_right(
 
 def test_keys_are_those_that_do_something_now(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await app.push_screen(WhyScreen(("border-effect", "flatten")))
-        await until(pilot, lambda: "t Try it" in line(app), "the key of the playground")
+        await app.push_screen(ConceptsScreen(("border-effect", "flatten")))
+        await until(pilot, lambda: "⏎ Try it" in line(app), "the key of the playground")
         await pilot.press("right")
         await until(pilot, lambda: "Try it" not in line(app), "nothing to try")
 
@@ -50,9 +50,12 @@ def test_keys_are_those_that_do_something_now(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "shown"),
     [
-        (ROOM, ["Back", "Why?", "x" * ROOM]),
-        (ROOM + 1, ["Back", "Why?", "First", "Second"]),  # what is left out makes room for others
-        (ROOM - len(" f First"), ["Back", "Why?", "x" * (ROOM - len(" f First")), "First"]),
+        (ROOM, ["Back", "Explain", "x" * ROOM]),
+        (
+            ROOM + 1,
+            ["Back", "Explain", "First", "Second"],
+        ),  # which leaves room for others
+        (ROOM - len(" f First"), ["Back", "Explain", "x" * (ROOM - len(" f First")), "First"]),
     ],
     ids=["fits", "one too many", "two fit"],
 )
@@ -76,7 +79,7 @@ def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: list[st
 
 def test_a_click_on_a_key_presses_it(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        why = WhyScreen(("flatten",))
+        why = ConceptsScreen(("flatten",))
         await app.push_screen(why)
         await until(pilot, lambda: "Back" in line(app), "the keys")
         await pilot.click(KeyLine, offset=(line(app).index("Back"), 0))

@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_runs import CONVNET, FakeRun
 from textual.pilot import Pilot
 from textual.widgets import DataTable, OptionList, Static
 from ui_pilot import drive, until
-from ui_train_runs import CONVNET, FakeRun
 
 from workbench.app.draft import Draft
-from workbench.app.ladder_plan import PlannedRung, ladder_words, plan_rungs, rung_words
-from workbench.app.ladder_rows import RungRow
+from workbench.app.ladder import (
+    LadderRow,
+    PlannedRun,
+    describe_ladder,
+    describe_planned,
+    plan_ladder,
+)
 from workbench.errors import UserError
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.strategies import LADDER
 from workbench.experiment.toml import read_spec
-from workbench.machine.benchmark_store import Figures
-from workbench.machine.gpus import Choice
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.runs import ladder as runs_ladder
 from workbench.runs.folder import RunFolder
@@ -34,15 +39,22 @@ from workbench.ui.home.screen import HomeScreen
 from workbench.ui.ladder import screen as ladder_screen
 from workbench.ui.ladder.screen import LadderScreen
 from workbench.ui.ladder.start import LadderStart
-from workbench.ui.pick_ladder import PickLadder
+from workbench.ui.pick_name import PickName
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.train.screen import TrainScreen
 
-SPEED = Speed(forward_flops=1e11, training_flops=1e11, forward_bytes=1e10, training_bytes=1e10,
-              forward_step=1e-3, training_step=1e-3, update=1e-9)  # fmt: skip
-FIGURES = Figures(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
+SPEED = ThroughputModel(
+    forward_flops=1e11,
+    training_flops=1e11,
+    forward_bytes=1e10,
+    training_bytes=1e10,
+    forward_step=1e-3,
+    training_step=1e-3,
+    update=1e-9,
+)
+FIGURES = BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
 SPEC = CONVNET.format(epochs=30)
 PRESETS = ("dense", "convnet", "convnet-augmented", "feature-extraction")
 
@@ -50,11 +62,11 @@ PRESETS = ("dense", "convnet", "convnet-augmented", "feature-extraction")
 @pytest.fixture
 def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
     """Images that were looked at; no driver is asked, and the box was measured."""
-    monkeypatch.setattr(strategy, "look_at_gpus", Choice)
-    monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
+    monkeypatch.setattr(strategy, "find_gpu", GpuChoice)
+    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)
     made = Draft(Workspace(tmp_path))
-    made.take_source(tmp_path / "pets", replace(BOOK_FACTS, smallest_class=300, images=600))
-    made.settle("data")
+    made.set_source(tmp_path / "pets", replace(BOOK_FACTS, smallest_class=300, images=600))
+    made.complete_step("data")
     return made
 
 
@@ -72,7 +84,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool, bool]]:
 
 
 @pytest.fixture
-def climbing(tmp_path: Path) -> Iterator[FakeRun]:
+def ladder_run(tmp_path: Path) -> Iterator[FakeRun]:
     """The ladder p-ladder-1: finished, training (the one given), failed, and gone."""
     workspace = Workspace(tmp_path)
     create_ladder(workspace, None, "p", [(preset, SPEC) for preset in PRESETS])
@@ -81,14 +93,14 @@ def climbing(tmp_path: Path) -> Iterator[FakeRun]:
     first = FakeRun(workspace, "p-dense-1", SPEC)
     first.stage(0, "train all", 30)
     first.epochs(0, 30)
-    first.tell("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=100)
-    first.tell("finished", seconds=5)
+    first.emit("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=100)
+    first.emit("finished", seconds=5)
     second = FakeRun(workspace, "p-convnet-1", SPEC)
     second.live()
     second.stage(0, "train all", 30)
     second.epochs(0, 16)
     third = FakeRun(workspace, "p-convnet-augmented-1", SPEC)
-    third.tell("failed", message="no [room]\x1b[2J for it")
+    third.emit("failed", message="no [room]\x1b[2J for it")
     yield second
     second.die()
 
@@ -103,7 +115,7 @@ def content(app: WorkbenchApp, name: str) -> str:
     return str(app.screen.query_one(f"#{name}", Static).content)
 
 
-def told(app: WorkbenchApp) -> str:
+def notices(app: WorkbenchApp) -> str:
     return "\n".join(one.message for one in app._notifications)
 
 
@@ -114,7 +126,9 @@ def keys(app: WorkbenchApp) -> set[str]:
 async def ask(app: WorkbenchApp, pilot: Pilot[Any], draft: Draft) -> LadderStart:
     """From the strategy step to the question."""
     await app.push_screen(StrategyScreen(draft))
-    await until(pilot, lambda: "on the CPU" in content(app, "rung"), "the measured figures")
+    await until(
+        pilot, lambda: "on the CPU" in content(app, "strategy-details"), "the measured figures"
+    )
     await pilot.press("A")
     await until(pilot, lambda: isinstance(app.screen, LadderStart), "the question")
     assert isinstance(app.screen, LadderStart)
@@ -132,12 +146,12 @@ def test_from_the_strategy_step_to_the_ladder(
 ) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ask(app, pilot, draft)
-        assert content(app, "words").startswith(
-            "Train 6 rungs on pets, one run after the other: at most about "
+        assert content(app, "summary").startswith(
+            "Train 6 strategies on pets, one after the other: at most about "
         )
-        assert content(app, "words").endswith(" in all on the CPU.")
+        assert content(app, "summary").endswith(" in all on the CPU.")
         await pilot.press("down", "space")
-        assert "Train 5 rungs" in content(app, "words")
+        assert "Train 5 strategies" in content(app, "summary")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         assert [type(one) for one in app.screen_stack[1:]] == [HomeScreen, LadderScreen]
@@ -150,22 +164,22 @@ def test_from_the_strategy_step_to_the_ladder(
     chosen = [preset for preset in LADDER if preset != "convnet"]
     assert launched == [(f"pets-{preset}-1", False, True) for preset in chosen]
     ladder = find_ladder(draft.workspace, "pets-ladder-1")
-    assert [rung.preset for rung in ladder.rungs] == chosen
-    for rung in ladder.rungs:
+    assert [rung.preset for rung in ladder.entries] == chosen
+    for rung in ladder.entries:
         spec = read_spec(draft.workspace.runs / rung.run / "spec.toml")
         assert (spec.preset, spec.data.source) == (rung.preset, str(draft.source))
 
 
-def test_a_ladder_may_be_declined_and_needs_a_rung(
+def test_a_ladder_can_be_cancelled_and_needs_a_strategy(
     tmp_path: Path, draft: Draft, launched: list[tuple[str, bool, bool]]
 ) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         asking = await ask(app, pilot, draft)
         for _ in LADDER:
             await pilot.press("space", "down")
-        assert "Train 0 rungs" in content(app, "words")
+        assert "Train 0 strategies" in content(app, "summary")
         await pilot.press("enter")
-        await until(pilot, lambda: "No rung is marked" in told(app), "the hint")
+        await until(pilot, lambda: "No strategy is marked" in notices(app), "the hint")
         assert app.screen is asking
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the strategy step")
@@ -175,7 +189,7 @@ def test_a_ladder_may_be_declined_and_needs_a_rung(
     assert launched == []
 
 
-def test_why_a_ladder_cannot_be_made_is_said_and_another_try_is_free(
+def test_an_error_is_shown_and_another_try_is_possible(
     tmp_path: Path,
     draft: Draft,
     launched: list[tuple[str, bool, bool]],
@@ -189,8 +203,8 @@ def test_why_a_ladder_cannot_be_made_is_said_and_another_try_is_free(
         with monkeypatch.context() as patch:
             patch.setattr(runs_ladder, "find_weights", no_network)
             await pilot.press("enter")
-            await until(pilot, lambda: "No network for [vgg16]\\e[2J." in told(app), "why not")
-        await until(pilot, lambda: not asking._at_work, "ready again")
+            await until(pilot, lambda: "No network for [vgg16]\\e[2J." in notices(app), "why not")
+        await until(pilot, lambda: not asking._starting, "ready again")
         assert app.screen is asking
         assert list_ladders(draft.workspace) == []
         await pilot.press("enter")
@@ -212,35 +226,35 @@ def test_runs_that_cannot_be_started_are_shown_with_the_reason(
         await ask(app, pilot, draft)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
-        await until(pilot, lambda: "No process could be started." in told(app), "why not")
+        await until(pilot, lambda: "No process could be started." in notices(app), "why not")
         await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
 
     drive(tmp_path, play)
 
 
-def test_what_the_best_rung_is_ahead_by_comes_with_the_second_figure(
-    tmp_path: Path, climbing: FakeRun, monkeypatch: pytest.MonkeyPatch
+def test_the_lead_of_the_best_run_is_shown_once_there_are_two(
+    tmp_path: Path, ladder_run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
 
-    def lead(workspace: Workspace, best: list[RungRow]) -> str:
+    def lead(workspace: Workspace, best: list[LadderRow]) -> str:
         asked.append([row.preset for row in best])
         return "The lead is chance." if len(best) == 2 else ""
 
-    monkeypatch.setattr(ladder_screen, "lead_in_words", lead)
+    monkeypatch.setattr(ladder_screen, "describe_lead", lead)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_ladder(app, pilot)
         await until(pilot, lambda: asked == [["dense"]], "a question about one rung")
-        assert "The lead" not in content(app, "said")
-        climbing.tell("evaluated", split="test", accuracy=0.8, interval=[0.7, 0.9], images=100)
-        await until(pilot, lambda: "The lead is chance." in content(app, "said"), "the words")
+        assert "The lead" not in content(app, "note")
+        ladder_run.emit("evaluated", split="test", accuracy=0.8, interval=[0.7, 0.9], images=100)
+        await until(pilot, lambda: "The lead is chance." in content(app, "note"), "the words")
         assert asked[-1] == ["convnet", "dense"]
 
     drive(tmp_path, play)
 
 
-def test_the_rungs_stand_as_their_runs_do(tmp_path: Path, climbing: FakeRun) -> None:
+def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: FakeRun) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_ladder(app, pilot)
         rows = table(app)
@@ -249,12 +263,12 @@ def test_the_rungs_stand_as_their_runs_do(tmp_path: Path, climbing: FakeRun) -> 
         assert rows[1][5:] == ["0.724", "-"]
         assert rows[2][:2] == ["+ augmentation", "failed ✗"]
         assert rows[3] == ["feature-extraction", "gone ?", "-", "-", "-", "0.903", "0.97"]
-        assert "1 of 4 rungs finished, 1 at work" in content(app, "heading")
-        assert "where the book's text says 0.96" in content(app, "said")
+        assert "1 of 4 runs finished, 1 running" in content(app, "heading")
+        assert "where the book's text says 0.96" in content(app, "note")
         await pilot.press("down", "down")
         failed = "failed: no [room]\\e[2J for it"
         await until(pilot, lambda: failed in content(app, "detail"), failed)
-        climbing.tell("epoch_finished", stage=0, epoch=17, val_accuracy=0.9, seconds=1.0)
+        ladder_run.emit("epoch_finished", stage=0, epoch=17, val_accuracy=0.9, seconds=1.0)
         await until(pilot, lambda: table(app)[1][1] == "training ▶ 17/30", "the next epoch")
         shutil.rmtree(tmp_path / "saved_models" / "p-dense-1")
         await until(pilot, lambda: table(app)[0][1] == "gone ?", "the run is missed")
@@ -267,7 +281,7 @@ def test_the_rungs_stand_as_their_runs_do(tmp_path: Path, climbing: FakeRun) -> 
     drive(tmp_path, play)
 
 
-def test_enter_opens_results_or_the_training(tmp_path: Path, climbing: FakeRun) -> None:
+def test_enter_opens_results_or_the_training(tmp_path: Path, ladder_run: FakeRun) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_ladder(app, pilot)
         ladder = app.screen
@@ -290,41 +304,41 @@ def test_enter_opens_results_or_the_training(tmp_path: Path, climbing: FakeRun) 
 
 
 def test_stop_asks_and_resume_queues_the_rest(
-    tmp_path: Path, climbing: FakeRun, launched: list[tuple[str, bool, bool]]
+    tmp_path: Path, ladder_run: FakeRun, launched: list[tuple[str, bool, bool]]
 ) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_ladder(app, pilot)
-        await pilot.press("s")
+        await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
-        assert not stop_requested(climbing.folder)
-        await pilot.press("s")
+        assert not stop_requested(ladder_run.folder)
+        await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         await pilot.press("y")
-        await until(pilot, lambda: "1 run asked to stop" in told(app), "the stop")
-        assert stop_requested(climbing.folder)
-        climbing.tell("stopped", stage=0, epoch=17, step=0)
-        climbing.die()
+        await until(pilot, lambda: "Stop requested for 1 run" in notices(app), "the stop")
+        assert stop_requested(ladder_run.folder)
+        ladder_run.emit("stopped", stage=0, epoch=17, step=0)
+        ladder_run.die()
         await until(pilot, lambda: table(app)[1][1] == "stopped ■", "the run has stopped")
-        assert "s" not in keys(app)
+        assert "x" not in keys(app)
         await pilot.press("r")
-        await until(pilot, lambda: "2 runs queued." in told(app), "the rest is queued")
+        await until(pilot, lambda: "2 runs queued." in notices(app), "the rest is queued")
 
     drive(tmp_path, play)
     assert launched == [("p-convnet-1", True, True), ("p-convnet-augmented-1", True, True)]
 
 
-def test_home_and_the_palette_find_a_ladder_again(tmp_path: Path, climbing: FakeRun) -> None:
+def test_home_and_the_palette_find_a_ladder_again(tmp_path: Path, ladder_run: FakeRun) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "1 ladder (l)" in content(app, "heading"), "home tells of it")
-        await pilot.press("l")
+        await until(pilot, lambda: "1 ladder (A)" in content(app, "heading"), "home tells of it")
+        await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the only ladder")
         await pilot.press("escape")
         create_ladder(app.workspace, "second", "q", [("dense", SPEC)])
         await until(pilot, lambda: len(app.ladders) == 2, "two ladders")
-        await pilot.press("l")
-        await until(pilot, lambda: isinstance(app.screen, PickLadder), "which")
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "which")
         names = [str(one.prompt) for one in app.screen.query_one(OptionList).options]
         assert names == ["p-ladder-1", "second"]
         await pilot.press("down", "enter")
@@ -341,22 +355,22 @@ def test_without_a_ladder_home_offers_none(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "1 run" in content(app, "heading"), "home")
-        assert "ladder (l)" not in content(app, "heading")
-        await pilot.press("l")
+        assert "ladder (A)" not in content(app, "heading")
+        await pilot.press("A")
         await pilot.pause()
         assert isinstance(app.screen, HomeScreen)
 
     drive(tmp_path, play)
 
 
-def test_a_damaged_record_is_told(tmp_path: Path, climbing: FakeRun) -> None:
+def test_a_damaged_record_is_reported(tmp_path: Path, ladder_run: FakeRun) -> None:
     (tmp_path / "saved_models" / "p-ladder-1.ladder.json").write_text("[oops", encoding="ascii")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.ladders, "the ladder")
         app.open("ladder", "p-ladder-1")
-        await until(pilot, lambda: "is damaged" in told(app), "what is wrong")
-        await pilot.press("s", "r", "c", "enter")
+        await until(pilot, lambda: "is damaged" in notices(app), "what is wrong")
+        await pilot.press("x", "r", "c", "enter")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
 
@@ -366,11 +380,11 @@ def test_a_damaged_record_is_told(tmp_path: Path, climbing: FakeRun) -> None:
 # Which specs, and what they cost
 
 
-def test_every_rung_stands_on_the_base_that_was_chosen(draft: Draft) -> None:
-    draft.take_preset("fine-tuning")
-    draft.take({"base.name": "mobilenetv2-1.0", "base.weights": "random", "name": "mine",
+def test_every_strategy_has_the_chosen_base(draft: Draft) -> None:
+    draft.set_preset("fine-tuning")
+    draft.update({"base.name": "mobilenetv2-1.0", "base.weights": "random", "name": "mine",
                 "training.seed": 7, "training.epochs": 3})  # fmt: skip
-    rungs = {rung.preset: rung.spec for rung in plan_rungs(draft, LADDER, FIGURES)}
+    rungs = {rung.preset: rung.spec for rung in plan_ladder(draft, LADDER, FIGURES)}
     bases = {preset: spec.base and (spec.base.name, spec.base.weights)
              for preset, spec in rungs.items() if spec}  # fmt: skip
     chosen = ("mobilenetv2-1.0", "random")
@@ -385,22 +399,22 @@ def test_every_rung_stands_on_the_base_that_was_chosen(draft: Draft) -> None:
     assert epochs["dense"] != 3  # as the strategy step shows it
 
 
-def test_a_rung_that_does_not_fit_says_why(draft: Draft) -> None:
+def test_a_strategy_that_does_not_fit_gives_the_reason(draft: Draft) -> None:
     draft.settings = {"training.epochs": 0}
-    (rung,) = plan_rungs(draft, [draft.chosen_preset], FIGURES)
+    (rung,) = plan_ladder(draft, [draft.chosen_preset], FIGURES)
     assert rung.spec is None
     assert "training.epochs" in rung.error
-    assert rung_words(rung) == f"! {rung.error}"
+    assert describe_planned(rung) == f"! {rung.error}"
 
 
 def test_the_question_adds_up_what_is_known(draft: Draft) -> None:
     spec = draft.spec()
-    two = [PlannedRung("dense", spec, "", 30.0, "the CPU"), PlannedRung("b", spec, "", 90.0)]
-    assert ladder_words("pets", two) == (
-        "Train 2 rungs on pets, one run after the other: at most about 2 min in all on the CPU."
+    two = [PlannedRun("dense", spec, "", 30.0, "the CPU"), PlannedRun("b", spec, "", 90.0)]
+    assert describe_ladder("pets", two) == (
+        "Train 2 strategies on pets, one after the other: at most about 2 min in all on the CPU."
     )
-    unknown = plan_rungs(draft, ["dense"], None)
-    assert ladder_words("pets", unknown) == "Train 1 rung on pets, one run after the other."
-    assert [rung_words(rung) for rung in (*two, *unknown)] == [
+    unknown = plan_ladder(draft, ["dense"], None)
+    assert describe_ladder("pets", unknown) == "Train 1 strategy on pets, one after the other."
+    assert [describe_planned(rung) for rung in (*two, *unknown)] == [
         "at most 30 s", "at most 1 min 30 s", "not measured yet: press m on home",
     ]  # fmt: skip

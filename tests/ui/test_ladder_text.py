@@ -3,36 +3,36 @@
 import pytest
 from rich.text import Text
 
-from workbench.app.ladder_rows import RungRow
+from workbench.app.ladder import LadderRow
 from workbench.ui.ladder.text import (
     BORDERS,
     NARROW_COLUMNS,
-    WIDE,
-    WIDE_COLUMNS,
+    WIDE_TABLE_COLUMNS,
     cells,
     columns,
-    detail,
-    heading,
+    format_detail,
+    format_heading,
 )
+from workbench.ui.screen import WIDE_COLUMNS
 
 HOSTILE = "[/oops]\x1b[31m\n"
 THEME = {"success": "#00ff00", "accent": "#0000ff", "foreground": "#ffffff"}
-FINISHED = RungRow(
+FINISHED = LadderRow(
     "convnet", "p-convnet-1", "finished", "", "test", 0.9514, (0.936, 0.963), 1234.4,
     book=0.724, epochs_done=20, epochs_total=20,
 )  # fmt: skip
-TRAINING = RungRow(
+TRAINING = LadderRow(
     "feature-extraction", "p-f-1", "training", "epoch 17 of 30", seconds=9.0, book=0.903,
     readers=0.97, epochs_done=26, epochs_total=40,
 )  # fmt: skip
-AUGMENTED = RungRow("feature-extraction-augmented", "p-f-a-1", "waiting", "wait for p-f-1")
+AUGMENTED = LadderRow("feature-extraction-augmented", "p-f-a-1", "waiting", "wait for p-f-1")
 
 
-def row(rung: RungRow, below: str = "", room: int = 80, utf8: bool = True) -> list[str]:
+def row(rung: LadderRow, below: str = "", room: int = 80, utf8: bool = True) -> list[str]:
     return [cell.plain.strip() for cell in cells(rung, below, (0.5, 0.9), room, utf8, THEME)]
 
 
-def test_a_narrow_terminal_has_the_epochs_of_those_at_work_beside_the_state() -> None:
+def test_a_narrow_terminal_shows_epochs_of_training_runs_beside_the_state() -> None:
     assert row(FINISHED) == [
         "convnet", "finished ✓", "0.951", "0.936-0.963", "1,234", "0.724", "-",
     ]  # fmt: skip
@@ -43,24 +43,24 @@ def test_a_narrow_terminal_has_the_epochs_of_those_at_work_beside_the_state() ->
 
 
 def test_a_wide_terminal_has_curves_and_epochs_of_all() -> None:
-    assert row(FINISHED, room=WIDE) == [
+    assert row(FINISHED, room=WIDE_COLUMNS) == [
         "convnet", "finished ✓", "20/20", "▁█", "0.951", "0.936 to 0.963", "1,234", "0.724", "-",
     ]  # fmt: skip
-    assert row(AUGMENTED, room=WIDE)[2] == "-"
-    assert len(row(FINISHED, room=WIDE - 1)) == len(NARROW_COLUMNS)
+    assert row(AUGMENTED, room=WIDE_COLUMNS)[2] == "-"
+    assert len(row(FINISHED, room=WIDE_COLUMNS - 1)) == len(NARROW_COLUMNS)
 
 
-def test_a_rung_that_augments_the_one_below_says_only_that() -> None:
+def test_a_strategy_that_augments_the_one_before_shows_only_that() -> None:
     below = "feature-extraction"
     assert row(AUGMENTED, below)[0] == "+ augmentation"
     assert row(AUGMENTED, "dense")[0] == "feature-ext…mented"
-    assert row(AUGMENTED, below, room=WIDE)[0] == "feature-extraction-augmented"
+    assert row(AUGMENTED, below, room=WIDE_COLUMNS)[0] == "feature-extraction-augmented"
 
 
-def test_random_weights_are_told_in_the_row() -> None:
-    random = RungRow("fine-tuning", "p", "finished", random_weights=True)
+def test_random_weights_are_shown_in_the_row() -> None:
+    random = LadderRow("fine-tuning", "p", "finished", random_weights=True)
     assert row(random)[0] == "fine-tuning random"
-    long = RungRow("feature-extraction", "p", "finished", random_weights=True)
+    long = LadderRow("feature-extraction", "p", "finished", random_weights=True)
     assert row(long)[0] == "feature…ion random"
 
 
@@ -68,12 +68,12 @@ def test_random_weights_are_told_in_the_row() -> None:
 def test_rows_fit_and_their_cells_do_not_touch(room: int) -> None:
     widths = columns(room)
     assert sum(widths.values()) <= room - BORDERS
-    assert widths.keys() == (WIDE_COLUMNS if room >= WIDE else NARROW_COLUMNS).keys()
-    fullest = RungRow(
+    assert widths.keys() == (WIDE_TABLE_COLUMNS if room >= WIDE_COLUMNS else NARROW_COLUMNS).keys()
+    fullest = LadderRow(
         "feature-extraction-augmented", "r", "interrupted", "", "test", 1.0, (0.999, 1.0),
         99_999.0, True, 0.9913, 0.9913, 100, 100,
     )  # fmt: skip
-    training = RungRow("dense", "r", "training", epochs_done=100, epochs_total=100)
+    training = LadderRow("dense", "r", "training", epochs_done=100, epochs_total=100)
     for rung in (fullest, training):
         shown = cells(rung, "", (0.1, 0.9) * 99, room, True, THEME)
         for cell, width in zip(shown, widths.values(), strict=True):
@@ -82,35 +82,35 @@ def test_rows_fit_and_their_cells_do_not_touch(room: int) -> None:
 
 
 def test_colours_follow_the_state() -> None:
-    def style(rung: RungRow) -> str:
+    def style(rung: LadderRow) -> str:
         return str(cells(rung, "", (), 80, True, THEME)[1].style)
 
     assert style(FINISHED) == "#00ff00"
     assert style(TRAINING) == "#0000ff"
-    assert style(RungRow("dense", "d", "gone")) == "#ffffff"
+    assert style(LadderRow("dense", "d", "gone")) == "#ffffff"
 
 
 def test_the_heading_counts() -> None:
-    assert heading("pets", []).plain == "pets"
-    rows = [FINISHED, TRAINING, AUGMENTED, RungRow("dense", "d", "failed")]
-    told = "pets  1 of 4 rungs finished, 1 at work, 1 waiting"
-    assert heading("pets", rows).plain == told
-    assert heading("pets", [FINISHED]).plain == "pets  1 of 1 rung finished"
+    assert format_heading("pets", []).plain == "pets"
+    rows = [FINISHED, TRAINING, AUGMENTED, LadderRow("dense", "d", "failed")]
+    expected = "pets  1 of 4 runs finished, 1 running, 1 waiting"
+    assert format_heading("pets", rows).plain == expected
+    assert format_heading("pets", [FINISHED]).plain == "pets  1 of 1 run finished"
 
 
-def test_the_rung_under_the_cursor_is_told_in_full() -> None:
-    assert detail(TRAINING, 0.81234).plain == (
+def test_the_selected_run_is_shown_in_full() -> None:
+    assert format_detail(TRAINING, 0.81234).plain == (
         "feature-extraction: p-f-1, validation 0.8123\ntraining: epoch 17 of 30"
     )
-    random = RungRow("dense", "d-1", "finished", random_weights=True)
-    assert detail(random, None).plain == "dense: d-1, random weights"
+    random = LadderRow("dense", "d-1", "finished", random_weights=True)
+    assert format_detail(random, None).plain == "dense: d-1, random weights"
 
 
 def test_names_from_files_do_no_harm() -> None:
-    odd = RungRow(HOSTILE, "r", "finished", random_weights=True)
+    odd = LadderRow(HOSTILE, "r", "finished", random_weights=True)
     words: list[Text] = [
         *cells(odd, "", (), 80, True, THEME),
-        detail(odd, None),
-        heading(HOSTILE, [odd]),
+        format_detail(odd, None),
+        format_heading(HOSTILE, [odd]),
     ]
     assert not {"\x1b", "\n"} & set("".join(text.plain for text in words))

@@ -12,18 +12,18 @@ from ui_pilot import drive, until
 from workbench.app.draft import Draft, newest_draft
 from workbench.content.concepts import CONCEPTS
 from workbench.experiment.cost import stage_costs
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
-from workbench.machine.benchmark_store import Figures
+from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import WhyScreen
+from workbench.ui.concepts.screen import ConceptsScreen
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.layers.table import LayerTable
@@ -31,19 +31,29 @@ from workbench.ui.widgets.key_line import KeyLine
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
                   user_split=False)  # fmt: skip
-FIGURES = Figures(
-    device="CPU", kind="cpu", precision="float32", jit=False,
-    speed=Speed(forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
-                forward_step=0.002, training_step=0.005, update=2e-9),
-)  # fmt: skip
+FIGURES = BenchmarkResult(
+    device="CPU",
+    kind="cpu",
+    precision="float32",
+    jit=False,
+    speed=ThroughputModel(
+        forward_flops=2e11,
+        training_flops=1.5e11,
+        forward_bytes=1e9,
+        training_bytes=8e8,
+        forward_step=0.002,
+        training_step=0.005,
+        update=2e-9,
+    ),
+)
 
 
 def spec_of(preset: str, *settings: str) -> ExperimentSpec:
     return parse_spec(apply_settings(preset_tree(preset, "photos", FACTS), settings), "spec.toml")
 
 
-class Told:
-    """A run that tells what a test wants it to."""
+class RecordedRun:
+    """A run with the events that a test writes."""
 
     def __init__(self, folder: Path, spec: ExperimentSpec, name: str = "birds") -> None:
         self.spec = spec
@@ -68,7 +78,7 @@ class Told:
             for row in layer_rows(self.spec, 2)
         ]  # fmt: skip
 
-    def look(self, index: int, epoch: int = 1, **moved: float) -> None:
+    def check(self, index: int, epoch: int = 1, **moved: float) -> None:
         rows = [row for row in self.rows(index) if row["parameters"]]
         self.writer.write("layers", stage=index, epoch=epoch, layers=[
             {"name": row["name"], "requested": row["requested"], "compiled": row["requested"],
@@ -78,7 +88,7 @@ class Told:
 
 
 def shown(app: WorkbenchApp) -> str:
-    """All that the screen says, the table's cells included; lines and gaps become spaces."""
+    """All text of the screen, the table's cells included; lines and gaps become spaces."""
     table = app.screen.query_one(LayerTable)
     parts = [str(widget.render()) for widget in app.screen.query(Static)]
     for key in table.rows:
@@ -104,11 +114,11 @@ async def open_layers(app: WorkbenchApp, pilot: Pilot[Any], name: str = "birds")
 
 
 def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> None:
-    run = Told(tmp_path, spec_of("fine-tuning"))
+    run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(0)
-    run.look(0)
+    run.check(0)
     run.start(1)
-    run.look(1, epoch=4, block5_conv2=0.0523)
+    run.check(1, epoch=4, block5_conv2=0.0523)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_layers(app, pilot)
@@ -119,7 +129,7 @@ def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> No
         assert "7,145,217 of 14,780,481 trainable, 7,635,264 frozen 48%" in text
         assert "block1-block4 ran once, then never again" in text
         assert "1 head first: up to 20 epochs" in text
-        await pilot.press("1")
+        await pilot.press("v")
         assert row(app, "block block5")[3:] == ["frozen", "frozen", "0"]
         assert "the whole base ran once" in shown(app)
 
@@ -127,18 +137,18 @@ def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_frozen_but_moved_is_said_in_words(tmp_path: Path, size: tuple[int, int]) -> None:
-    run = Told(tmp_path, spec_of("fine-tuning"))
+def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
+    run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(1)
-    run.look(1, block2_conv1=1e-5, block5_conv3=0.0)
+    run.check(1, block2_conv1=1e-5, block5_conv3=0.0)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_layers(app, pilot)
         table = app.screen.query_one(LayerTable)
         cells = table.get_row("block block2")
         second_line = "".join(cell.plain.partition("\n")[2] for cell in cells)
-        words = second_line if size[0] == 80 else cells[-1].plain
-        assert words.strip() == "ERROR: frozen but moved (1 of 2)"
+        text = second_line if size[0] == 80 else cells[-1].plain
+        assert text.strip() == "ERROR: frozen but moved (1 of 2)"
         assert app.theme_variables["error"] in str(cells[0].style)
         assert "did not move (1 of 3)" in shown(app)
 
@@ -146,7 +156,7 @@ def test_frozen_but_moved_is_said_in_words(tmp_path: Path, size: tuple[int, int]
 
 
 def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
-    run = Told(tmp_path, spec_of("fine-tuning"))
+    run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(1)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -154,20 +164,20 @@ def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
         assert row(app, "block block5")[4:] == ["-", "-"]
         await pilot.press("end", "up", "right", "down", "down")
         table = app.screen.query_one(LayerTable)
-        assert table.chosen == "layer block5_conv2"
-        run.look(1, epoch=1, block5_conv2=0.5)
+        assert table.selected == "layer block5_conv2"
+        run.check(1, epoch=1, block5_conv2=0.5)
         await until(
             pilot, lambda: row(app, "layer block5_conv2")[4:] == ["trains", "50.0 %"], "moved"
         )
-        run.look(1, epoch=2, block1_conv1=0.5)  # a row of two lines: the table is drawn anew
+        run.check(1, epoch=2, block1_conv1=0.5)  # a row of two lines: the table is redrawn
         await until(pilot, lambda: "ERROR" in shown(app), "the error")
-        assert table.chosen == "layer block5_conv2"
+        assert table.selected == "layer block5_conv2"
         await pilot.press("left")
-        assert table.chosen == "block block5"
+        assert table.selected == "block block5"
         assert "layer block5_conv2" not in keys(app)
-        await pilot.press("a")
+        await pilot.press("asterisk")
         assert "layer block1_conv1" in keys(app)
-        await pilot.press("a")
+        await pilot.press("asterisk")
         assert len(keys(app)) == 6
         await pilot.press("enter")
         assert "layer block5_conv2" in keys(app)
@@ -176,22 +186,22 @@ def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
 
 
 def test_a_stage_to_come_is_shown_as_planned(tmp_path: Path) -> None:
-    run = Told(tmp_path, spec_of("fine-tuning"))
+    run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(0)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_layers(app, pilot)
-        await pilot.press("2")
+        await pilot.press("v")
         assert row(app, "block block5")[3:] == ["trains", "-", "-"]
-        assert "stage 2 of 2, as planned: it has not begun" in shown(app)
-        await pilot.press("7")
-        assert row(app, "block block5")[3:] == ["trains", "-", "-"]
+        assert "stage 2 of 2, as planned: it has not started" in shown(app)
+        await pilot.press("v")
+        assert "stage 1 of 2" in shown(app)
 
     drive(tmp_path, play)
 
 
 def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
-    run = Told(tmp_path, spec_of("convnet"))
+    run = RecordedRun(tmp_path, spec_of("convnet"))
     run.start(0)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -202,9 +212,9 @@ def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
         await until(pilot, lambda: "the strongest of each 2x2 is kept" in shown(app), "the words")
         assert "prefix" not in shown(app)
         offered = app.screen.query_one(KeyLine).keys.plain
-        assert not any(words in offered for words in ("Open", "All", "Stage"))
+        assert not any(text in offered for text in ("Expand", "All", "Stage"))
         await pilot.press("question_mark")
-        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "why")
+        await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "why")
         title = app.screen.query_one("#title", Static)
         await until(pilot, lambda: title.content, "a concept")
         assert str(title.content) == CONCEPTS["max-pooling"].title
@@ -213,16 +223,16 @@ def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
 
 
 def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
-    Told(tmp_path, spec_of("fine-tuning")).start(0)
+    RecordedRun(tmp_path, spec_of("fine-tuning")).start(0)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_layers(app, pilot)
         offered = app.screen.query_one(KeyLine)
-        await until(pilot, lambda: "Open" in offered.keys.plain, "the keys")
-        assert "1-9 Stage" in offered.keys.plain
-        assert "a All" in offered.keys.plain
+        await until(pilot, lambda: "Expand" in offered.keys.plain, "the keys")
+        assert "v Stage" in offered.keys.plain
+        assert "* All" in offered.keys.plain
         await pilot.press("question_mark")
-        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "why")
+        await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "why")
         title = app.screen.query_one("#title", Static)
         await until(pilot, lambda: title.content, "a concept")
         assert str(title.content) == CONCEPTS["freezing"].title
@@ -231,7 +241,7 @@ def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
 
 
 def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
-    run = Told(tmp_path, spec_of("fine-tuning"))
+    run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.folder.spec_path.write_text("[model]\nstrategy = 'of tomorrow'\n")
     hostile = "[/oops]\x1b[31m\n\udcff"
     run.writer.write("stage_started", stage=0, name=hostile, epochs=3, optimizer=hostile,
@@ -241,7 +251,7 @@ def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_layers(app, pilot)
-        await pilot.press("a", "down")
+        await pilot.press("asterisk", "down")
         await pilot.pause()
         text = shown(app)
         assert "\x1b" not in text
@@ -250,23 +260,23 @@ def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_run_is_reported(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await app.push_screen(LayersScreen("[/gone]"))
         await until(pilot, lambda: "There is no run [/gone]" in shown(app), "the words")
-        await pilot.press("right", "left", "a", "enter", "1")
+        await pilot.press("right", "left", "asterisk", "enter", "v")
 
     drive(tmp_path, play)
 
 
 async def open_draft(
-    app: WorkbenchApp, pilot: Pilot[Any], preset: str, figures: Figures | None = FIGURES
+    app: WorkbenchApp, pilot: Pilot[Any], preset: str, benchmark: BenchmarkResult | None = FIGURES
 ) -> list[ExperimentSpec]:
     done: list[ExperimentSpec] = []
-    draft = Draft(app.workspace, keeper=app.keeper)
-    draft.take_source(app.workspace.root / "photos", FACTS)
-    draft.take_preset(preset)
-    await app.push_screen(LayersStep(draft, draft.spec(), figures, done.append))
+    draft = Draft(app.workspace, draft_writer=app.draft_writer)
+    draft.set_source(app.workspace.root / "photos", FACTS)
+    draft.set_preset(preset)
+    await app.push_screen(LayersStep(draft, draft.spec(), benchmark, done.append))
     await until(pilot, lambda: app.screen.query_one(LayerTable).row_count, "layers")
     return done
 
@@ -277,7 +287,7 @@ def trainable(app: WorkbenchApp) -> tuple[str, ...]:
     return app.screen.spec.base.trainable
 
 
-def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
+def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         done = await open_draft(app, pilot, "fine-tuning")
         text = shown(app)
@@ -289,26 +299,26 @@ def test_a_draft_tells_what_a_choice_costs(tmp_path: Path) -> None:
         await pilot.press("down", "down", "down", "space")  # block4, too
         assert trainable(app) == ("block4", "block5")
         assert "block1-block3 run once" in shown(app)
-        await pilot.press("space", "right", "down", "down", "space")  # a layer of it alone
+        await pilot.press("space", "right", "down", "down", "space")  # one layer of it
         assert trainable(app) == ("block4_conv2", "block5")
         assert row(app, "block block4")[0].startswith("[~]")
-        assert "f: train all from block4_conv2 up" in shown(app)
-        await pilot.press("f")
+        assert "7: train all from block4_conv2 up" in shown(app)
+        await pilot.press("7")
         assert trainable(app) == ("block4_conv2", "block4_conv3", "block5")
-        await pilot.press("u")
+        await pilot.press("U")
         assert trainable(app) == ("block5",)
         await pilot.press("enter")
         await until(pilot, lambda: done, "the choice")
         assert done[0].base is not None
         assert done[0].base.trainable == ("block5",)
-        assert isinstance(app.screen, LayersStep)  # what comes next comes over it
+        assert isinstance(app.screen, LayersStep)  # the next screen opens over it
 
     drive(tmp_path, play)
 
 
-def test_what_cannot_be_is_refused_in_a_line(tmp_path: Path) -> None:
+def test_an_impossible_choice_is_refused(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await open_draft(app, pilot, "fine-tuning", figures=None)
+        await open_draft(app, pilot, "fine-tuning", benchmark=None)
         assert "once the machine check has measured" in shown(app)
         await pilot.press("end", "space")
         assert "it always trains" in shown(app)
@@ -325,11 +335,13 @@ def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_draft(app, pilot, "convnet")
         before = row(app, "layer dense1")[2]
-        await pilot.press("4", "3", "2")
+        await pilot.press("end", "up", "up", "up")
+        for _ in range(3):
+            await pilot.press("space", "up", "up")
         assert "layer pool4" not in keys(app)
         assert len(row(app, "layer dense1")[2]) > len(before)
-        assert "f: pooling after every block" in shown(app)
-        await pilot.press("f")
+        assert "7: pooling after every block" in shown(app)
+        await pilot.press("7")
         assert row(app, "layer dense1")[2] == before
         await pilot.press("home", "space")  # conv1: its block's pooling
         assert "layer pool1" not in keys(app)
@@ -343,11 +355,11 @@ def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None
         await open_draft(app, pilot, preset)
         assert isinstance(app.screen, LayersStep)
         spec = app.screen.draft.spec()
-        await pilot.press("space", "u", "f", "1")
+        await pilot.press("space", "U", "7", "v")
         assert isinstance(app.screen, LayersStep)
         assert app.screen.spec == spec
-        words = "nothing pretrained" if preset == "dense" else "choose fine-tuning"
-        assert words in shown(app)
+        text = "nothing pretrained" if preset == "dense" else "choose fine-tuning"
+        assert text in shown(app)
 
     drive(tmp_path, play)
 
@@ -357,10 +369,9 @@ def test_a_draft_keeps_what_was_toggled(tmp_path: Path) -> None:
         await open_draft(app, pilot, "convnet")
         step = app.screen
         assert isinstance(step, LayersStep)
-        await pilot.press("2")
-        await pilot.press("escape")
+        await pilot.press("down", "down", "space", "escape")
         await until(pilot, lambda: app.screen is not step, "the screen before")
-        kept = newest_draft(app.workspace, app.keeper)
+        kept = newest_draft(app.workspace, app.draft_writer)
         assert kept is not None
         assert kept.spec().model.convolutions.pooling == (True, False, True, True)
         assert kept.spec() == step.spec

@@ -8,7 +8,7 @@ import pytest
 from machine_facts import (
     GIB,
     NO_DLOPEN,
-    cpu_box,
+    cpu_only_host,
     framework,
     gpu,
     healthy,
@@ -17,30 +17,29 @@ from machine_facts import (
     process,
 )
 from machine_facts import libraries as cuda_libraries
-from patience import GUARD
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
+from waiting import GUARD
 
 from workbench.errors import UserError
 from workbench.machine import check as machine_check
 from workbench.machine import live
-from workbench.machine.check import Report
+from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.machine.details import DetailsScreen
-from workbench.ui.machine.screen import MachineScreen
-from workbench.ui.machine.text import Pen, details_text, gauge_text
+from workbench.ui.machine.screen import DetailsScreen, MachineScreen
+from workbench.ui.machine.text import TextStyle, format_details, format_gauges
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
-PEN = Pen(True, lambda name: "")
+PEN = TextStyle(True, lambda name: "")
 BOX = {"cpu": 37.0, "memory_used": 56 * GIB, "memory_total": 256 * GIB}
 
 
-def report(facts: Facts) -> Report:
-    return Report(facts, diagnose(facts), {}, 3.2)
+def report(facts: Facts) -> MachineReport:
+    return MachineReport(facts, diagnose(facts), {}, 3.2)
 
 
 def without_cudnn() -> Facts:
@@ -63,7 +62,7 @@ class FakeCheck:
         self.released = threading.Event()
         self.released.set()
 
-    def __call__(self, workspace: Any, *, measure: bool, progress: Any) -> Report:
+    def __call__(self, workspace: Any, *, measure: bool, progress: Any) -> MachineReport:
         self.calls.append(measure)
         progress("read images", 1, 3)
         assert self.released.wait(GUARD)
@@ -91,7 +90,7 @@ class FakeGauges:
 
 
 @pytest.fixture
-def box(monkeypatch: pytest.MonkeyPatch) -> FakeCheck:
+def check(monkeypatch: pytest.MonkeyPatch) -> FakeCheck:
     """The check of a healthy box, until a test says otherwise."""
     fake = FakeCheck(healthy())
     monkeypatch.setattr(machine_check, "check", fake)
@@ -117,7 +116,7 @@ def show(folder: Path, scene: Scene, size: tuple[int, int] = (80, 24), **options
     drive(folder, play, size, **options)
 
 
-def said(screen: MachineScreen, widget: str = "verdict") -> str:
+def shown(screen: MachineScreen, widget: str = "verdict") -> str:
     return str(screen.query_one(f"#{widget}", Static).content)
 
 
@@ -142,56 +141,54 @@ async def answered(screen: MachineScreen, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "checked just now" in heading(screen), "a report")
 
 
-def test_the_verdict_is_a_word_a_sign_and_what_it_means(tmp_path: Path, box: FakeCheck) -> None:
+def test_the_verdict_is_a_word_a_sign_and_what_it_means(tmp_path: Path, check: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        assert said(screen) == "usable ✓  GPU ready: NVIDIA H200"
+        assert shown(screen) == "usable ✓  GPU ready: NVIDIA H200"
         assert not screen.query_one(OptionList).display
         assert "48 cores" in drawn(screen.query_one("#rows", Static).content)
 
     show(tmp_path, scene)
 
 
-def test_without_utf8_the_sign_is_ascii(tmp_path: Path, box: FakeCheck) -> None:
+def test_without_utf8_the_sign_is_ascii(tmp_path: Path, check: FakeCheck) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         app.utf8 = False
         screen = MachineScreen()
         await app.push_screen(screen)
         await answered(screen, pilot)
-        assert said(screen) == "usable +  GPU ready: NVIDIA H200"
+        assert shown(screen) == "usable +  GPU ready: NVIDIA H200"
 
     drive(tmp_path, play)
 
 
-def test_findings_show_what_why_and_the_remedy(tmp_path: Path, box: FakeCheck) -> None:
-    box.answer = cpu_box()
+def test_findings_show_what_why_and_the_remedy(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = cpu_only_host()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        (finding,) = report(cpu_box()).diagnosis.findings
-        assert said(screen).startswith("degraded !  CPU only")
-        shown = " ".join(findings(screen).split())
-        assert all(words in shown for words in (finding.what, finding.why, f"> {finding.remedy}"))
+        (finding,) = report(cpu_only_host()).diagnosis.findings
+        assert shown(screen).startswith("degraded !  CPU only")
+        listed = " ".join(findings(screen).split())
+        assert all(words in listed for words in (finding.what, finding.why, f"> {finding.remedy}"))
 
     show(tmp_path, scene)
 
 
-def test_what_is_being_asked_is_told_while_the_screen_answers(
-    tmp_path: Path, box: FakeCheck
-) -> None:
-    box.released.clear()
+def test_progress_is_shown_and_keys_work_during_a_check(tmp_path: Path, check: FakeCheck) -> None:
+    check.released.clear()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "read images (2 of 3)" in heading(screen), "the phase")
-        assert said(screen).startswith("asking the box ...")
+        assert shown(screen).startswith("checking ...")
         await pilot.press("question_mark")
         await until(pilot, lambda: pilot.app.screen is not screen, "another screen meanwhile")
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
-        await pilot.press("a")  # one is at work already
-        box.released.set()
+        await pilot.press("r")  # one is at work already
+        check.released.set()
         await answered(screen, pilot)
-        assert box.calls == [False]
+        assert check.calls == [False]
 
     show(tmp_path, scene)
 
@@ -200,103 +197,103 @@ def test_what_is_being_asked_is_told_while_the_screen_answers(
     "error",
     [UserError("No room in the cache."), OSError(28, "No space"), ValueError("[/oops]\x1b[2J")],
 )
-def test_a_check_that_fails_is_said_and_can_be_repeated(
-    tmp_path: Path, box: FakeCheck, error: Exception
+def test_a_check_that_fails_is_reported_and_can_be_repeated(
+    tmp_path: Path, check: FakeCheck, error: Exception
 ) -> None:
-    box.answer = error
+    check.answer = error
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: said(screen).startswith("failed ✗"), "that it failed")
-        assert type(error).__name__ in said(screen)
-        assert "\x1b" not in said(screen)
-        assert pilot.app.checkup.state.report is None
-        box.answer = healthy()
-        await pilot.press("a")
+        await until(pilot, lambda: shown(screen).startswith("failed ✗"), "that it failed")
+        assert type(error).__name__ in shown(screen)
+        assert "\x1b" not in shown(screen)
+        assert pilot.app.machine_check.state.report is None
+        check.answer = healthy()
+        await pilot.press("r")
         await answered(screen, pilot)
-        assert said(screen).startswith("usable ✓")
+        assert shown(screen).startswith("usable ✓")
 
     show(tmp_path, scene)
 
 
-def test_a_later_failure_leaves_the_report(tmp_path: Path, box: FakeCheck) -> None:
+def test_a_later_failure_leaves_the_report(tmp_path: Path, check: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        before = pilot.app.checkup.state.report
-        box.answer = OSError("gone")
-        await pilot.press("a")
-        await until(pilot, lambda: "gone" in said(screen), "the failure")
-        assert "usable ✓" in said(screen)
-        assert pilot.app.checkup.state.report is before
+        before = pilot.app.machine_check.state.report
+        check.answer = OSError("gone")
+        await pilot.press("r")
+        await until(pilot, lambda: "gone" in shown(screen), "the failure")
+        assert "usable ✓" in shown(screen)
+        assert pilot.app.machine_check.state.report is before
 
     show(tmp_path, scene)
 
 
-def test_leaving_during_a_check_loses_nothing(tmp_path: Path, box: FakeCheck) -> None:
-    box.released.clear()
+def test_leaving_during_a_check_loses_nothing(tmp_path: Path, check: FakeCheck) -> None:
+    check.released.clear()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: box.calls, "a check")
+        await until(pilot, lambda: check.calls, "a check")
         await pilot.press("escape")
         await until(pilot, lambda: not screen.is_attached, "home")
         again = MachineScreen()
         await pilot.app.push_screen(again)
-        await until(pilot, lambda: "asking the box" in heading(again), "the check still at work")
+        await until(pilot, lambda: "checking:" in heading(again), "the check still at work")
         await pilot.press("escape")
         await until(pilot, lambda: not again.is_attached, "home")
-        box.released.set()
-        await until(pilot, lambda: pilot.app.checkup.state.report, "the report")
-        assert box.calls == [False]
+        check.released.set()
+        await until(pilot, lambda: pilot.app.machine_check.state.report, "the report")
+        assert check.calls == [False]
 
     show(tmp_path, scene)
 
 
-def test_quitting_waits_for_no_check(tmp_path: Path, box: FakeCheck) -> None:
-    box.released.clear()
+def test_quitting_waits_for_no_check(tmp_path: Path, check: FakeCheck) -> None:
+    check.released.clear()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: box.calls, "a check")
+        await until(pilot, lambda: check.calls, "a check")
 
     try:
         show(tmp_path, scene)
-        assert not box.ended
+        assert not check.ended
     finally:
-        box.released.set()
+        check.released.set()
 
 
-def test_the_last_report_is_shown_with_its_age_and_nothing_asked(
-    tmp_path: Path, box: FakeCheck, monkeypatch: pytest.MonkeyPatch
+def test_the_last_report_is_shown_with_its_age_without_a_check(
+    tmp_path: Path, check: FakeCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
         await pilot.press("escape")
         await until(pilot, lambda: not screen.is_attached, "home")
-        now = pilot.app.checkup.state.when
+        now = pilot.app.machine_check.state.when
         monkeypatch.setattr("workbench.ui.machine.screen.time.time", lambda: now + 185)
         again = MachineScreen()
         await pilot.app.push_screen(again)
         await until(pilot, lambda: "checked 3 min 05 s ago" in heading(again), "its age")
-        assert said(again) == "usable ✓  GPU ready: NVIDIA H200"
-        assert box.calls == [False]
+        assert shown(again) == "usable ✓  GPU ready: NVIDIA H200"
+        assert check.calls == [False]
 
     show(tmp_path, scene)
 
 
-def test_keys_check_again_and_measure_anew(tmp_path: Path, box: FakeCheck) -> None:
+def test_keys_check_again_and_measure(tmp_path: Path, check: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        for key, calls in (("", [False]), ("a", [False, False]), ("w", [False, False, True])):
+        for key, calls in (("", [False]), ("r", [False, False]), ("w", [False, False, True])):
             await pilot.press(*filter(None, [key]))
-            await until(pilot, lambda wanted=calls: box.calls == wanted, "the check")
+            await until(pilot, lambda wanted=calls: check.calls == wanted, "the check")
             await answered(screen, pilot)
 
     show(tmp_path, scene)
 
 
-def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, box: FakeCheck) -> None:
-    box.answer = without_cudnn()
+def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = without_cudnn()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        await pilot.press("c")
+        await pilot.press("y")
         remedy = "pip install 'tensorflow[and-cuda]==2.21.0'"  # no markup, though it looks like it
         await until(pilot, lambda: pilot.app.clipboard == remedy, "the clipboard")
         await until(pilot, lambda: list(pilot.app._notifications), "what was copied")
@@ -306,22 +303,22 @@ def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, box: FakeCheck) -
     show(tmp_path, scene)
 
 
-def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, box: FakeCheck) -> None:
+def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, check: FakeCheck) -> None:
     crowded = gpu(0, memory_used=130 * GIB, processes=(process(),))
-    box.answer = without_cudnn().model_copy(update={"nvml": Nvml(gpus=(crowded, gpu(1)))})
-    first, second = report(box.answer).diagnosis.findings
+    check.answer = without_cudnn().model_copy(update={"nvml": Nvml(gpus=(crowded, gpu(1)))})
+    first, second = report(check.answer).diagnosis.findings
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
         for key, finding in (("down", second), ("up", first)):
-            await pilot.press(key, "c")
+            await pilot.press(key, "y")
             await until(pilot, lambda wanted=finding: pilot.app.clipboard == wanted.remedy, key)
 
     show(tmp_path, scene)
 
 
-def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, box: FakeCheck) -> None:
-    box.answer = cpu_box()
+def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = cpu_only_host()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         def colored() -> bool:
@@ -339,18 +336,18 @@ def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, box: FakeChec
     show(tmp_path, scene)
 
 
-def test_without_a_finding_there_is_nothing_to_copy(tmp_path: Path, box: FakeCheck) -> None:
+def test_without_a_finding_there_is_nothing_to_copy(tmp_path: Path, check: FakeCheck) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        await pilot.press("c", "enter")
+        await pilot.press("y", "enter")
         assert screen.check_action("copy", ()) is None
         assert not pilot.app._notifications
 
     show(tmp_path, scene)
 
 
-def test_consequences_open_and_close(tmp_path: Path, box: FakeCheck) -> None:
-    box.answer = without_cudnn()
+def test_consequences_open_and_close(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = without_cudnn()
     what = report(without_cudnn()).diagnosis.findings[0].consequences[0].what
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
@@ -367,38 +364,38 @@ def test_consequences_open_and_close(tmp_path: Path, box: FakeCheck) -> None:
     show(tmp_path, scene)
 
 
-def test_details_tell_each_probe_and_what_it_printed(tmp_path: Path, box: FakeCheck) -> None:
-    box.answer = without_cudnn()
+def test_details_list_each_probe_and_its_output(tmp_path: Path, check: FakeCheck) -> None:
+    check.answer = without_cudnn()
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        await pilot.press("d")
+        await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, DetailsScreen), "details")
-        told = str(pilot.app.screen.query_one("#details Static", Static).content)
-        assert "follows from: TensorFlow misses GPU libraries" in told
-        assert "framework printed\nW0000" in told
-        assert all(probe in told for probe in without_cudnn().outcomes)
+        text = str(pilot.app.screen.query_one("#details Static", Static).content)
+        assert "follows from: TensorFlow lacks GPU libraries" in text
+        assert "framework printed\nW0000" in text
+        assert all(probe in text for probe in without_cudnn().outcomes)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
 
     show(tmp_path, scene)
 
 
-def test_what_probes_print_is_made_safe() -> None:
+def test_output_of_probes_is_made_safe() -> None:
     facts = healthy(outcomes=outcomes(framework=printed("\x1b[2J[red]\nsecond line")))
-    told = details_text(report(facts)).plain
-    assert "\\e[2J[red]\nsecond line" in told
+    text = format_details(report(facts)).plain
+    assert "\\e[2J[red]\nsecond line" in text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_gauges_are_live_while_the_screen_is_seen(
-    tmp_path: Path, box: FakeCheck, gauges: FakeGauges, size: tuple[int, int]
+    tmp_path: Path, check: FakeCheck, gauges: FakeGauges, size: tuple[int, int]
 ) -> None:
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
         await answered(screen, pilot)
-        await until(pilot, lambda: "97 %, 71 °C" in said(screen, "look"), "a look")
+        await until(pilot, lambda: "97 %, 71 °C" in shown(screen, "sample"), "a look")
         assert gauges.open == 1
-        await pilot.press("d")
+        await pilot.press("v")
         await until(pilot, lambda: gauges.open == 0, "closed behind the details")
         await pilot.press("escape")
         await until(pilot, lambda: gauges.open == 1, "open again")
@@ -408,8 +405,8 @@ def test_gauges_are_live_while_the_screen_is_seen(
     show(tmp_path, scene, size)
 
 
-def test_gauges_that_cannot_start_are_said(
-    tmp_path: Path, box: FakeCheck, monkeypatch: pytest.MonkeyPatch
+def test_gauges_that_cannot_start_are_reported(
+    tmp_path: Path, check: FakeCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_: Any) -> Iterator[live.Gauges]:
         raise OSError("too many processes")
@@ -417,7 +414,7 @@ def test_gauges_that_cannot_start_are_said(
     monkeypatch.setattr(live, "gauges", fail)
 
     async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "too many processes" in said(screen, "look"), "why")
+        await until(pilot, lambda: "too many processes" in shown(screen, "sample"), "why")
         await answered(screen, pilot)
 
     show(tmp_path, scene)
@@ -432,14 +429,14 @@ def test_gauges_fit_their_column(column: bool, width: int) -> None:
         gpu(2),
     )
     look = live.Gauges(BOX, Nvml(gpus=cards), silent=12.0)
-    told = gauge_text(look, column, PEN).plain.split("\n")
-    assert max(map(len, told)) <= width
-    assert any("100 %, 100 °C" in line for line in told)
-    assert "  and 2 other programs" in told
-    assert any("GPU is lost" in line for line in told)
-    assert told[-1] == "! no answer for 12 s"
+    text = format_gauges(look, column, PEN).plain.split("\n")
+    assert max(map(len, text)) <= width
+    assert any("100 %, 100 °C" in line for line in text)
+    assert "  and 2 other programs" in text
+    assert any("GPU is lost" in line for line in text)
+    assert text[-1] == "! no new values for 12 s"
 
 
-def test_a_box_without_gpu_says_why() -> None:
+def test_the_reason_is_shown_without_a_gpu() -> None:
     look = live.Gauges(BOX, Nvml(error="Driver Not Loaded", error_code=9))
-    assert "none: Driver Not Loaded" in gauge_text(look, False, PEN).plain
+    assert "none: Driver Not Loaded" in format_gauges(look, False, PEN).plain

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many_labels import many
+from fake_runs import fake_results
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
@@ -15,8 +15,8 @@ from workbench.paths import Workspace
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.explain.screen import InsideScreen
-from workbench.ui.pick_label import PickLabel
+from workbench.ui.explain.screen import ExplainScreen
+from workbench.ui.pick_name import PickName
 from workbench.ui.results.screen import ResultsScreen
 
 
@@ -24,7 +24,7 @@ def make_run(folder: Path, labels: int) -> None:
     text = '[data]\nsource = "/photos"\nimage_size = [32, 32]\n[model]\nstrategy = "dense"\n'
     run = create_run(Workspace(folder), text, "birds", "")
     EventWriter(run.events_path).write("finished", seconds=3)
-    run.results_path.write_text(json.dumps(many(labels)))
+    run.results_path.write_text(json.dumps(fake_results(labels)))
 
 
 def cells(table: DataTable[Text]) -> list[list[str]]:
@@ -55,7 +55,7 @@ def test_results_mount_a_bounded_number_of_cells(
         if labels > 60:
             assert cells(pairs)[:2] == [["l5", "l6", "3", "100%"], ["l0", "l1", "2", "67%"]]
         if labels > 100:
-            await pilot.press("c")
+            await pilot.press("v")
             assert str(shown.render()) == "the 100 of 1,200 labels with the lowest recall"
             assert [row[0] for row in cells(classes)[:3]] == ["l5", "l0", "l10"]
 
@@ -66,11 +66,11 @@ VIEWS = ("matrix", "classes")
 
 
 def test_no_error_at_all_is_said_in_the_place_of_pairs(tmp_path: Path) -> None:
-    told = many(61)
-    told["confusion"] = [[3 * (row == column) for column in range(61)] for row in range(61)]
-    told["accuracy"] = 1.0
+    results = fake_results(61)
+    results["confusion"] = [[3 * (row == column) for column in range(61)] for row in range(61)]
+    results["accuracy"] = 1.0
     make_run(tmp_path, 61)
-    (tmp_path / "saved_models" / "birds" / "results.json").write_text(json.dumps(told))
+    (tmp_path / "saved_models" / "birds" / "results.json").write_text(json.dumps(results))
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
@@ -93,15 +93,15 @@ def test_one_of_many_labels_is_found_by_a_part_of_its_name(tmp_path: Path) -> No
     chosen: list[str | None] = []
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        app.push_screen(PickLabel("What is it?", LABELS, "l77"), chosen.append)
-        await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
+        app.push_screen(PickName("What is it?", LABELS, "l77"), chosen.append)
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         assert len(options(app)) == 50
         assert options(app)[:2] == ["l77", "l0"]  # what the network said comes first
-        told = app.screen.query_one("#told", Static)
-        assert str(told.render()) == "and 1,150 more: type a part of the name"
+        line = app.screen.query_one("#more", Static)
+        assert str(line.render()) == "and 1,150 more: type a part of the name"
         await pilot.press("1", "1", "9")
         await until(pilot, lambda: len(options(app)) == 12, "what has 119 in its name")
-        assert str(told.render()) == ""
+        assert str(line.render()) == ""
         assert options(app)[:2] == ["l119", "l1119"]
         await pilot.press("down", "enter")
         await until(pilot, lambda: chosen, "one is chosen")
@@ -113,8 +113,8 @@ def test_one_of_many_labels_is_found_by_a_part_of_its_name(tmp_path: Path) -> No
 @pytest.mark.parametrize(("count", "typed"), [(50, False), (51, True)])
 def test_few_labels_are_a_list_alone(tmp_path: Path, count: int, typed: bool) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        app.push_screen(PickLabel("What is it?", LABELS[:count], "l7"))
-        await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
+        app.push_screen(PickName("What is it?", LABELS[:count], "l7"))
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         assert len(options(app)) == 50
         assert bool(app.screen.query(Input)) is typed
         assert app.screen.query_one(OptionList).highlighted == (0 if typed else 7)
@@ -126,11 +126,11 @@ def test_a_name_that_no_label_has_chooses_nothing(tmp_path: Path) -> None:
     chosen: list[str | None] = []
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        app.push_screen(PickLabel("What is it?", LABELS), chosen.append)
-        await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
+        app.push_screen(PickName("What is it?", LABELS), chosen.append)
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         await pilot.press("x", "enter")
-        told = app.screen.query_one("#told", Static)
-        await until(pilot, lambda: "no label" in str(told.render()), "that there is none")
+        line = app.screen.query_one("#more", Static)
+        await until(pilot, lambda: "no name" in str(line.render()), "that there is none")
         assert options(app) == []
         await pilot.press("escape")
         await until(pilot, lambda: chosen, "it is left")
@@ -147,13 +147,13 @@ def test_the_class_of_a_heatmap_is_chosen_from_a_list_of_many(
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
-        screen = InsideScreen("birds")
+        screen = ExplainScreen("birds")
         await app.push_screen(screen)
         of = screen.query_one("#of", Static)
-        await until(pilot, lambda: "the likeliest" in str(of.render()), "what is known")
-        await pilot.press("c")
+        await until(pilot, lambda: "the predicted one" in str(of.render()), "what is known")
+        await pilot.press("L")
         if listed:
-            await until(pilot, lambda: isinstance(app.screen, PickLabel), "the labels")
+            await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
             await pilot.press("down", "enter")
         await until(pilot, lambda: str(of.render()).endswith("l0"), "the first class")
 

@@ -1,12 +1,12 @@
-"""The command palette: what it finds by which words, and that all it offers can be done."""
+"""The command palette: what it finds by which words, and that it offers only what is possible."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_run import make_run, open_results, results_json
 from test_home_screen import make_run as make_plain_run
-from test_results_screen import figures, make_run, open_results
 from textual.command import CommandList, Hit
 from textual.content import Content
 from textual.pilot import Pilot
@@ -17,19 +17,18 @@ from workbench.app.draft import Draft
 from workbench.content.concepts import CONCEPTS
 from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
-from workbench.ui.analyze.screen import SurenessScreen
+from workbench.ui.analyze.screen import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import WhyScreen
-from workbench.ui.dialogs import Confirm
-from workbench.ui.explain.screen import InsideScreen
-from workbench.ui.export.screen import TakeHomeScreen
+from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.dialogs import Confirm, Prompt
+from workbench.ui.explain.screen import ExplainScreen
+from workbench.ui.export.screen import ExportScreen
 from workbench.ui.home.screen import HomeScreen
-from workbench.ui.lessons.screen import LearnScreen
-from workbench.ui.palette import TITLES, Commands
+from workbench.ui.lessons.screen import LessonsScreen
+from workbench.ui.palette import TITLES, CommandProvider
 from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.train.screen import TrainScreen
 from workbench.ui.widgets.path_field import PathField
 
 
@@ -49,7 +48,7 @@ def panel(app: WorkbenchApp) -> list[list[str]]:
 
 async def found(app: WorkbenchApp, query: str) -> list[str]:
     """The titles that a query finds, the best first."""
-    hits = [hit async for hit in Commands(app.screen).search(query)]
+    hits = [hit async for hit in CommandProvider(app.screen).search(query)]
     ranked = sorted(hits, key=lambda hit: hit.score, reverse=True)
     return [str(hit.match_display) for hit in ranked if isinstance(hit, Hit)]
 
@@ -73,39 +72,39 @@ async def see(app: WorkbenchApp, pilot: Pilot[Any], *names: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["calibration", "roc", "threshold"])
-def test_how_sure_a_run_is_is_found_by_the_words_of_the_field(tmp_path: Path, query: str) -> None:
-    make_run(tmp_path, figures())
+def test_calibration_is_found_by_common_words(tmp_path: Path, query: str) -> None:
+    make_run(tmp_path, results_json())
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
-        await choose(app, pilot, query, TITLES["sureness"])
-        await until(pilot, lambda: isinstance(app.screen, SurenessScreen), "the screen")
+        await choose(app, pilot, query, TITLES["analyze"])
+        await until(pilot, lambda: isinstance(app.screen, AnalyzeScreen), "the screen")
 
     drive(tmp_path, play)
 
 
 @pytest.mark.parametrize("query", ["onnx", "report", "tensorboard", "litert keras", "export"])
-def test_taking_home_is_found_by_what_is_taken(tmp_path: Path, query: str) -> None:
-    make_run(tmp_path, figures())
+def test_export_is_found_by_format(tmp_path: Path, query: str) -> None:
+    make_run(tmp_path, results_json())
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
-        await choose(app, pilot, query, TITLES["take-home"])
-        await until(pilot, lambda: isinstance(app.screen, TakeHomeScreen), "the screen")
+        await choose(app, pilot, query, TITLES["export"])
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen), "the screen")
 
     drive(tmp_path, play)
 
 
-def test_a_way_of_looking_inside_is_found_before_its_explanation(tmp_path: Path) -> None:
-    make_run(tmp_path, figures())
+def test_an_explanation_of_the_model_is_found_before_its_concept(tmp_path: Path) -> None:
+    make_run(tmp_path, results_json())
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "test 0.9000")
         for query in ("grad", "Grad-CAM", "gradcam", "cam filters"):
-            assert (await found(app, query))[0] == TITLES["inside"]
+            assert (await found(app, query))[0] == TITLES["explain"]
         assert "Explain: grad cam" in await found(app, "grad cam")
-        await choose(app, pilot, "grad", TITLES["inside"])
-        await until(pilot, lambda: isinstance(app.screen, InsideScreen), "the screen")
+        await choose(app, pilot, "grad", TITLES["explain"])
+        await until(pilot, lambda: isinstance(app.screen, ExplainScreen), "the screen")
 
     drive(tmp_path, play)
 
@@ -127,7 +126,7 @@ def test_a_concept_is_explained(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await choose(app, pilot, "augmentation", "Explain: augmentation")
-        await until(pilot, lambda: isinstance(app.screen, WhyScreen), "the screen")
+        await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the screen")
         title = CONCEPTS["augmentation"].title
         shown = app.screen.query_one("#title")
         await until(pilot, lambda: str(shown.render()) == title, title)
@@ -142,10 +141,10 @@ def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        finished = {"results", "take-home", "inside", "predict", "results.correct"}
+        finished = {"results", "export", "explain", "predict", "results.relabel"}
         await see(app, pilot, "over")
         assert {TITLES[name] for name in ("layers", *finished)} <= set(offers(app))
-        assert offers(app)[TITLES["take-home"]] == "run over"
+        assert offers(app)[TITLES["export"]] == "run over"
         assert not {TITLES[name] for name in ("compare", "resume", "stop")} & set(offers(app))
 
         make_plain_run(tmp_path, "halted", 0.5, end="stopped")
@@ -153,7 +152,7 @@ def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
         await until(pilot, lambda: TITLES["compare"] in offers(app), "two to compare")
         assert offers(app)[TITLES["resume"]] == "run halted"  # by the first run that allows it
         assert TITLES["stop"] not in offers(app)
-        await app.push_screen(TrainScreen("halted"))
+        app.open("train", "halted")
         await until(pilot, lambda: TITLES["resume"] in offers(app), "its keys")
         assert offers(app)[TITLES["resume"]] == "key r"
         assert not {TITLES[name] for name in finished} & set(offers(app))
@@ -161,13 +160,13 @@ def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_a_run_at_work_is_stopped_from_any_screen_about_it(tmp_path: Path) -> None:
+def test_a_running_run_is_stopped_from_any_screen_about_it(tmp_path: Path) -> None:
     busy = make_plain_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(busy.lock_path)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await see(app, pilot, "busy")
-        await app.push_screen(TrainScreen("busy"))
+        app.open("train", "busy")
         await choose(app, pilot, "freeze", TITLES["layers"])
         await until(pilot, lambda: type(app.screen).__name__ == "LayersScreen", "its layers")
         assert not {TITLES["layers"], TITLES["results"], TITLES["resume"]} & set(offers(app))
@@ -181,7 +180,7 @@ def test_a_run_at_work_is_stopped_from_any_screen_about_it(tmp_path: Path) -> No
     os.close(lock)
 
 
-def test_keys_that_the_line_does_not_show_are_offered_and_pressed(tmp_path: Path) -> None:
+def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -189,17 +188,17 @@ def test_keys_that_the_line_does_not_show_are_offered_and_pressed(tmp_path: Path
         assert {"Filter: by a part of name, strategy or state", "Quit"} <= set(offers(app))
         assert "Open" not in offers(app)  # which is a line of its own for every run
         assert offers(app)["Open over"] == "finished"
-        await app.push_screen(TrainScreen("over"))
+        app.open("train", "over")
         await until(pilot, lambda: "Smoother" in offers(app), "the keys")
         assert "Open over" not in offers(app)
-        await choose(app, pilot, "note", "Note: a line kept with the run")
-        await until(pilot, lambda: type(app.screen).__name__ == "Ask", "the question")
+        await choose(app, pilot, "note", "Note: kept with the run")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
 
     drive(tmp_path, play)
 
 
 def test_predicting_leads_to_the_line_for_a_path(tmp_path: Path) -> None:
-    run = make_run(tmp_path, figures())
+    run = make_run(tmp_path, results_json())
     run.model_path.write_bytes(b"a model")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
@@ -211,15 +210,17 @@ def test_predicting_leads_to_the_line_for_a_path(tmp_path: Path) -> None:
     drive(tmp_path, play)
 
 
-def test_what_is_tried_before_training_is_told_of_everywhere(tmp_path: Path) -> None:
+def test_the_learning_rate_finder_is_offered_everywhere(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
-        rate = TITLES["strategy.find-rate"]
-        assert offers(app)[rate] == "key f of a new experiment's strategy step"
+        rate = TITLES["strategy.lr-find"]
+        assert offers(app)[rate] == "at the strategy step of a new experiment"
         assert (await found(app, "learning rate"))[0] == rate
-        await app.push_screen(StrategyScreen(Draft(Workspace(tmp_path))))
+        app.open("strategy", Draft(Workspace(tmp_path)))
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the step")
         assert offers(app).get(rate, "key f") == "key f"
-        await app.push_screen(WhyScreen(("learning-rate",)))  # the step is one key back
+        app.open("concepts", ("learning-rate",))  # the step is one key back
+        await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the concepts")
         assert rate not in offers(app)
 
     drive(tmp_path, play)
@@ -228,18 +229,18 @@ def test_what_is_tried_before_training_is_told_of_everywhere(tmp_path: Path) -> 
 def test_a_screen_is_not_offered_where_it_is_in_front(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
-        await choose(app, pilot, "experiments", TITLES["learn"])
-        await until(pilot, lambda: isinstance(app.screen, LearnScreen), "the screen")
-        assert TITLES["learn"] not in offers(app)
+        await choose(app, pilot, "lessons", TITLES["lessons"])
+        await until(pilot, lambda: isinstance(app.screen, LessonsScreen), "the screen")
+        assert TITLES["lessons"] not in offers(app)
         assert TITLES["machine"] in offers(app)
 
     drive(tmp_path, play)
 
 
-def test_what_is_found_takes_one_line_each_and_no_markup(tmp_path: Path) -> None:
+def test_results_have_one_line_each_and_no_markup(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
-        helps = {hit.help async for hit in Commands(app.screen).discover()}
+        helps = {hit.help async for hit in CommandProvider(app.screen).discover()}
         plain = [Content.from_markup(one).plain for one in helps]
         assert max(map(len, plain)) == 80 - 8
         assert max(map(len, offers(app))) <= 80 - 8
@@ -247,15 +248,15 @@ def test_what_is_found_takes_one_line_each_and_no_markup(tmp_path: Path) -> None
     drive(tmp_path, play)
 
 
-def test_the_panel_lists_the_keys_of_the_screen_alone(tmp_path: Path) -> None:
+def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await see(app, pilot, "over")
         await choose(app, pilot, "keys", "Keys: list them all")
-        keys = ["⏎", "?", "n", "e", "q", "m", "d", "del", "/"]
+        keys = ["⏎", "?", "n", "E", "q", "m", "D", "d", "/"]
         await until(pilot, lambda: [line[0] for line in panel(app)] == keys, "the keys")
-        assert panel(app)[3] == ["e", "Experiments"]
+        assert panel(app)[3] == ["E", "Lessons"]
         make_plain_run(tmp_path, "other", 0.5)
         await until(pilot, lambda: ["c", "Compare"] in panel(app), "another key")
         await choose(app, pilot, "keys", "Keys: hide them")

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_runs import FakeRun
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
 from ui_pilot import drive, until
-from ui_train_runs import FakeRun
 
+from workbench.app import run_control
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import this_host
-from workbench.ui import resume as resume_module
+from workbench.runs.lock import this_host
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.dialogs import Ask, Choose, Confirm
+from workbench.ui.dialogs import Choose, Confirm, Prompt
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.train.screen import TrainScreen
 
@@ -28,21 +28,21 @@ Asked = list[dict[str, Any] | None]
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """The training tables that the launcher, which starts nothing, was given; None for none."""
-    told: Asked = []
+    specs: Asked = []
 
-    def launch(folder: RunFolder, resume: bool, spec: str | None = None) -> None:
+    def launch(folder: RunFolder, resume: bool, spec: str | None, **_: object) -> None:
         assert resume
-        told.append(None if spec is None else tomllib.loads(spec)["training"])
+        specs.append(None if spec is None else tomllib.loads(spec)["training"])
 
-    monkeypatch.setattr(resume_module, "launch", launch)
-    return told
+    monkeypatch.setattr(run_control, "launch", launch)
+    return specs
 
 
 def a_run(root: Path, **worker: str) -> FakeRun:
     spec = dump_spec(parse_spec(preset_tree("convnet", "/photos", BOOK_FACTS), ""))
     run = FakeRun(Workspace(root), "night", spec)
-    run.tell("worker_started", **(worker or this_host()))
-    run.tell("stage_started", stage=0, epochs=30, learning_rate=0.001)
+    run.emit("worker_started", **(worker or this_host()))
+    run.emit("stage_started", stage=0, epochs=30, learning_rate=0.001)
     return run
 
 
@@ -61,9 +61,9 @@ def test_nothing_is_asked_where_nothing_is_to_decide(
 ) -> None:
     run = a_run(tmp_path)
     if ending == "stopped":
-        run.tell("stopped", stage=0, epoch=1, step=0)
+        run.emit("stopped", stage=0, epoch=1, step=0)
     elif ending == "disk":
-        run.tell("failed", kind="disk", message="full", hint="")
+        run.emit("failed", kind="disk", message="full", hint="")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ready(app, pilot)
@@ -81,14 +81,14 @@ def test_nothing_is_asked_where_nothing_is_to_decide(
 def test_after_too_little_memory_half_the_batch_is_offered(
     tmp_path: Path, asked: Asked, key: str, answer: int | None
 ) -> None:
-    a_run(tmp_path).tell("failed", kind="memory", message="no room", hint="")
+    a_run(tmp_path).emit("failed", kind="memory", message="no room", hint="")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Choose), "the question")
         assert question(app) == (
-            "night ran out of memory. Go on with half the batch, 16, or with the batch as it is?"
+            "night ran out of memory. Resume with half the batch, 16, or with the batch as it is?"
         )
         assert [str(one.label) for one in app.screen.query(Button)] == [
             "Half, 16 (h)", "As it is (a)", "Cancel (esc)",
@@ -106,7 +106,7 @@ def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> None:
     run = a_run(tmp_path)
     spec = run.folder.spec_path.read_text().replace("batch_size = 32", "batch_size = 1")
     run.folder.spec_path.write_text(spec)
-    run.tell("failed", kind="memory", message="no room", hint="")
+    run.emit("failed", kind="memory", message="no room", hint="")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ready(app, pilot)
@@ -118,15 +118,15 @@ def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> None:
 
 
 def test_after_divergence_a_tenth_of_the_rate_is_offered(tmp_path: Path, asked: Asked) -> None:
-    a_run(tmp_path).tell("failed", kind="diverged", message="no number", hint="")
+    a_run(tmp_path).emit("failed", kind="diverged", message="no number", hint="")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ready(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run")
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
-        assert question(app) == "night has diverged. Go on with which training.learning_rate?"
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        assert question(app) == "night has diverged. Resume with which training.learning_rate?"
         assert app.screen.query_one(Input).value == "0.0001"
         await pilot.press("enter")
         await until(pilot, lambda: bool(asked), "the start")
@@ -137,13 +137,13 @@ def test_after_divergence_a_tenth_of_the_rate_is_offered(tmp_path: Path, asked: 
     assert training["learning_rate"] == 0.0001
 
 
-def test_a_rate_that_cannot_be_is_told_and_starts_nothing(tmp_path: Path, asked: Asked) -> None:
-    a_run(tmp_path).tell("failed", kind="diverged", message="no number", hint="")
+def test_an_invalid_rate_is_reported_and_starts_nothing(tmp_path: Path, asked: Asked) -> None:
+    a_run(tmp_path).emit("failed", kind="diverged", message="no number", hint="")
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await ready(app, pilot)
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         app.screen.query_one(Input).value = "-1"
         await pilot.press("enter")
         await until(pilot, lambda: app._notifications, "why not")
@@ -166,7 +166,7 @@ def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        assert question(app).startswith("night was last at work on far, last sign of life ")
+        assert question(app).startswith("night was last running on far, last sign of life ")
         assert "Has it ended?" in question(app)
         await pilot.press(key)
         wanted = TrainScreen if answer else HomeScreen
@@ -176,7 +176,7 @@ def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
     assert asked == answer
 
 
-def test_one_heard_of_a_moment_ago_is_not_offered(tmp_path: Path) -> None:
+def test_a_run_with_a_recent_sign_of_life_is_not_offered(tmp_path: Path) -> None:
     a_run(tmp_path, **FAR)
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:

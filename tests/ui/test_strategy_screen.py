@@ -1,8 +1,8 @@
-"""The strategy screen: rungs, options, the start."""
+"""The strategy screen: strategies, options, the start."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,35 +10,35 @@ from PIL import Image
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker, until
+from ui_pilot import FakeWarmWorker, drive, until
 
 from workbench.app import start_run as start
 from workbench.app.draft import Draft, newest_draft
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
 from workbench.machine import preflight
-from workbench.machine.benchmark_store import Figures
-from workbench.machine.gpus import Choice
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
-from workbench.render.strategy import cut, schema_of, typed_value, value_in_words
+from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
 from workbench.runs import start as runs_start
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.dialogs import TOAST_WIDTH, Problem, fits_toast
+from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy import screen as strategy
-from workbench.ui.strategy.option_table import OptionTable
+from workbench.ui.strategy.lists import OptionTable
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.strategy.start import StartScreen
 from workbench.ui.widgets.path_field import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
-SPEED = Speed(
+SPEED = ThroughputModel(
     forward_flops=1e11,
     training_flops=1e11,
     forward_bytes=1e10,
@@ -47,16 +47,16 @@ SPEED = Speed(
     training_step=1e-3,
     update=1e-9,
 )
-FIGURES = Figures(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
+FIGURES = BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
 Steps = Callable[[Pilot, StrategyScreen], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
-def _quick_box(monkeypatch):
-    """No driver is asked; the box was measured."""
-    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
-    monkeypatch.setattr(preflight, "look_at_gpus", lambda asked: Choice(asked))
-    monkeypatch.setattr(strategy.Shelf, "load", lambda self: FIGURES)
+def _measured_machine(monkeypatch):
+    """No driver is queried; the machine was measured."""
+    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(preflight, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)
 
 
 @pytest.fixture
@@ -73,32 +73,30 @@ def draft(workspace, tmp_path):
             values = np.full((20, 20, 3), number * 20 + len(label), np.uint8)
             Image.fromarray(values).save(path)
     made = Draft(workspace)
-    made.take_source(tmp_path / "pets", FEW)
-    made.settle("data")
+    made.set_source(tmp_path / "pets", FEW)
+    made.complete_step("data")
     return made
 
 
 def on_screen(draft: Draft, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    async def run() -> None:
-        app = WorkbenchApp(draft.workspace)
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         app.utf8 = True
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            screen = StrategyScreen(draft)
-            await app.push_screen(screen)
-            await steps(pilot, screen)
+        await pilot.pause()
+        screen = StrategyScreen(draft)
+        await app.push_screen(screen)
+        await steps(pilot, screen)
 
-    asyncio.run(run())
+    drive(draft.workspace.root, play, size)
 
 
 def as_scanned(draft: Draft) -> None:
-    """The facts that the scan will find again."""
-    draft.take_source(draft.source, survey(draft.source))
-    draft.settle("data")
+    """Give the draft the facts that a scan will find."""
+    draft.set_source(draft.source, survey(draft.source))
+    draft.complete_step("data")
 
 
 def details(screen: StrategyScreen) -> str:
-    return str(screen.query_one("#rung", Static).content)
+    return str(screen.query_one("#strategy-details", Static).content)
 
 
 def option(screen: StrategyScreen, key: str) -> str:
@@ -116,7 +114,7 @@ async def open_option(pilot: Pilot, screen: StrategyScreen, key: str) -> OptionS
     return pilot.app.screen
 
 
-def test_it_begins_with_the_recommended_rung_and_its_cost(draft):
+def test_it_starts_with_the_recommended_strategy_and_its_cost(draft):
     async def steps(pilot, screen):
         assert "begin with feature-extraction" in str(screen.query_one("#advice", Static).content)
         await until(pilot, lambda: "on the CPU" in details(screen))
@@ -127,8 +125,8 @@ def test_it_begins_with_the_recommended_rung_and_its_cost(draft):
     on_screen(draft, steps)
 
 
-def test_an_unmeasured_machine_is_told_how_to_be_measured(draft, monkeypatch):
-    monkeypatch.setattr(strategy.Shelf, "load", lambda self: None)
+def test_an_unmeasured_machine_has_a_hint(draft, monkeypatch):
+    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
     async def steps(pilot, screen):
         await pilot.pause()
@@ -137,7 +135,7 @@ def test_an_unmeasured_machine_is_told_how_to_be_measured(draft, monkeypatch):
     on_screen(draft, steps)
 
 
-def test_the_cursor_shows_a_rung_without_choosing_it(draft):
+def test_the_cursor_shows_a_strategy_without_choosing_it(draft):
     async def steps(pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
@@ -165,19 +163,19 @@ def test_the_books_own_are_behind_a_key(draft):
 
 def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
     async def steps(pilot, screen):
-        asking = await open_option(pilot, screen, "training.epochs")
-        field = asking.query_one(Input)
+        dialog = await open_option(pilot, screen, "training.epochs")
+        field = dialog.query_one(Input)
         field.value = "0"
-        await until(pilot, lambda: "allowed" in str(asking.query_one("#error", Static).content))
+        await until(pilot, lambda: "allowed" in str(dialog.query_one("#error", Static).content))
         await pilot.press("enter")
-        assert pilot.app.screen is asking
+        assert pilot.app.screen is dialog
         field.value = "7"
-        await until(pilot, lambda: not str(asking.query_one("#error", Static).content))
+        await until(pilot, lambda: not str(dialog.query_one("#error", Static).content))
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert option(screen, "training.epochs").startswith("training.epochs 7 yours")
         assert "7 epochs" in details(screen)
-        asking = await open_option(pilot, screen, "training.epochs")
+        dialog = await open_option(pilot, screen, "training.epochs")
         await pilot.press("ctrl+r")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert "yours" not in option(screen, "training.epochs")
@@ -188,8 +186,8 @@ def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
 
 def test_another_base_is_chosen_from_a_list(draft):
     async def steps(pilot, screen):
-        asking = await open_option(pilot, screen, "base.name")
-        choices = asking.query_one(OptionList)
+        dialog = await open_option(pilot, screen, "base.name")
+        choices = dialog.query_one(OptionList)
         names = [str(option.prompt) for option in choices.options]
         assert {"vgg16", "vgg19", "mobilenetv2-1.0"} <= set(names)
         choices.highlighted = names.index("mobilenetv2-1.0")
@@ -209,10 +207,10 @@ def test_options_of_every_kind_can_be_opened(draft):
         await pilot.press("down", "down")
         await pilot.pause()
         for key in (*kinds, "training.deterministic", "data.image_size", "name"):
-            asking = await open_option(pilot, screen, key)
+            dialog = await open_option(pilot, screen, key)
             await pilot.pause()
-            shown = str(asking.query_one("#error", Static).content)
-            assert not shown, f"{key}: {shown}"  # what is there now is right
+            shown = str(dialog.query_one("#error", Static).content)
+            assert not shown, f"{key}: {shown}"  # the current value is valid
             await pilot.press("escape")
             await until(pilot, lambda: pilot.app.screen is screen)
 
@@ -246,7 +244,7 @@ def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monk
     assert newest_draft(workspace) is None
 
 
-def test_a_start_that_is_refused_keeps_the_draft_and_says_why(draft, monkeypatch):
+def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatch):
     def refuse(*arguments, **options):
         raise UserError("There is no GPU 3.", "Allowed: 0")
 
@@ -285,14 +283,14 @@ def test_the_layers_chosen_come_back_and_are_kept(draft):
     async def steps(pilot, screen):
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "LayersStep")
-        assert "strategy" in draft.settled
+        assert "strategy" in draft.completed
         await pilot.press("down", "down", "down", "space")  # block4
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
 
     on_screen(draft, steps)
     assert draft.settings == {"base.trainable": ["block4", "block5"]}
-    assert draft.settled >= {"data", "strategy", "layers"}
+    assert draft.completed >= {"data", "strategy", "layers"}
 
 
 def test_hostile_settings_are_shown_harmless(draft):
@@ -309,51 +307,47 @@ def test_hostile_settings_are_shown_harmless(draft):
 
 
 def test_weights_that_are_not_there_are_refused_before_a_run_is_made(draft, workspace):
-    draft.take({"base.weights": "/nowhere/w.h5"})
+    draft.update({"base.weights": "/nowhere/w.h5"})
     with pytest.raises(UserError, match="no file of weights"):
         start.start_run(workspace, draft.spec(), "pets")
     assert not list(workspace.runs.glob("pets-*"))
 
 
-def test_a_draft_that_was_begun_is_offered_and_gone_on_with(draft):
+def test_an_earlier_draft_is_offered_and_continued(draft):
     as_scanned(draft)
 
-    async def run() -> None:
-        app = WorkbenchApp(draft.workspace)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            guide.begin_experiment(app)
-            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
-            await pilot.press("g")
-            await until(pilot, lambda: isinstance(app.screen, StrategyScreen))
-            assert app.screen.draft.id == draft.id
-            await pilot.press("escape")
-            await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        guide.start_experiment(app)
+        await until(pilot, lambda: type(app.screen).__name__ == "Choose")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, StrategyScreen))
+        assert app.screen.draft.id == draft.id
+        await pilot.press("escape")
+        await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
 
-    asyncio.run(run())
+    drive(draft.workspace.root, play)
 
 
-def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, monkeypatch):
-    draft.take({"base.weights": "/w.h5", "training.epochs": 7})
+def test_a_new_one_discards_the_old_draft_and_starts_with_the_machine(draft, monkeypatch):
+    draft.update({"base.weights": "/w.h5", "training.epochs": 7})
     monkeypatch.setattr(MachineScreen, "on_mount", lambda self: self.refresh_heading())
 
-    async def run() -> None:
-        app = WorkbenchApp(draft.workspace)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            guide.begin_experiment(app)
-            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
-            await pilot.press("n")
-            await until(pilot, lambda: type(app.screen).__name__ == "MachineStep")
-            assert newest_draft(draft.workspace) is None
-            await pilot.press("n")
-            await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
-            assert app.screen.draft.source is None
-            assert app.screen.draft.settled == {"machine"}
-            assert app.screen.draft.base == {"base.weights": "/w.h5"}
-            assert app.screen.draft.settings == {}
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        guide.start_experiment(app)
+        await until(pilot, lambda: type(app.screen).__name__ == "Choose")
+        await pilot.press("n")
+        await until(pilot, lambda: type(app.screen).__name__ == "MachineStep")
+        assert newest_draft(draft.workspace) is None
+        await pilot.press("n")
+        await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
+        assert app.screen.draft.source is None
+        assert app.screen.draft.completed == {"machine"}
+        assert app.screen.draft.base == {"base.weights": "/w.h5"}
+        assert app.screen.draft.settings == {}
 
-    asyncio.run(run())
+    drive(draft.workspace.root, play)
 
 
 @pytest.mark.parametrize(
@@ -377,12 +371,12 @@ def test_a_new_one_discards_the_old_draft_and_begins_with_the_machine(draft, mon
     ],
 )
 def test_typed_values(key, typed, value):
-    assert typed_value(key, typed) == value
-    assert typed_value(key, value_in_words(value)) == value
+    assert parse_typed_value(key, typed) == value
+    assert parse_typed_value(key, format_key_value(value)) == value
 
 
 def test_the_meaning_of_every_key_is_the_specs_own():
-    assert all(schema_of(key) == field_at(tuple(key.split("."))) for key in keys())
+    assert all(key_schema(key) == field_at(tuple(key.split("."))) for key in keys())
 
 
 def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
@@ -393,33 +387,31 @@ def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
         lambda folder, queue, **options: launched.append((folder.name, queue)),
     )
 
-    async def run() -> None:
-        app = WorkbenchApp(workspace)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            guide.begin_demo(app)
-            await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        guide.launch_demo(app)
+        await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
 
-    asyncio.run(run())
+    drive(workspace.root, play)
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2
 
 
-def test_escape_leads_from_the_options_to_the_rungs(draft):
+def test_escape_leads_from_the_options_to_the_strategies(draft):
     async def steps(pilot, screen):
-        await pilot.press("o")
+        await pilot.press("s")
         await until(pilot, lambda: screen.query_one("#options").has_focus)
         await pilot.press("escape")
-        await until(pilot, lambda: screen.query_one("RungList").has_focus)
+        await until(pilot, lambda: screen.query_one("StrategyList").has_focus)
         assert pilot.app.screen is screen
 
     on_screen(draft, steps)
 
 
-def test_a_meaning_that_is_cut_says_so(draft):
+def test_a_cut_description_has_an_ellipsis(draft):
     async def steps(pilot, screen):
         table = screen.query_one(OptionTable)
-        whole = {key: schema_of(key)["description"] for key in table.keys if key != "name"}
+        whole = {key: key_schema(key)["description"] for key in table.keys if key != "name"}
         shown = {key: str(table.get_row_at(table.keys.index(key))[-1]) for key in whole}
         cuts = [key for key in whole if shown[key] != whole[key]]
         assert "training.epochs" not in cuts
@@ -430,32 +422,32 @@ def test_a_meaning_that_is_cut_says_so(draft):
         meaning = screen.query_one("#meaning", Static)
         await until(pilot, lambda: str(meaning.content) == whole[cuts[0]])
 
-    draft.take_preset("fine-tuning")
+    draft.set_preset("fine-tuning")
     on_screen(draft, steps, (120, 40))
 
 
-def test_a_narrow_terminal_tells_the_meaning_under_the_cursor(draft):
+def test_a_narrow_terminal_shows_the_selected_description(draft):
     async def steps(pilot, screen):
         table = screen.query_one(OptionTable)
         table.focus()
         meaning = screen.query_one("#meaning", Static)
         for key in ("model.dropout", "training.head_epochs"):
-            words = schema_of(key)["description"]
+            text = key_schema(key)["description"]
             table.move_cursor(row=table.keys.index(key))
-            await until(pilot, lambda words=words: str(meaning.content) == words)
+            await until(pilot, lambda text=text: str(meaning.content) == text)
         assert len(option(screen, "training.head_epochs")) <= 80
 
-    draft.take_preset("fine-tuning")
+    draft.set_preset("fine-tuning")
     on_screen(draft, steps)
 
 
-def test_an_option_that_can_be_tried_out_says_where(draft):
+def test_an_option_that_can_be_tuned_names_the_key(draft):
     async def steps(pilot, screen):
-        asking = await open_option(pilot, screen, "training.learning_rate")
-        assert "f on Strategy finds one" in str(asking.query_one(".about", Static).content)
+        dialog = await open_option(pilot, screen, "training.learning_rate")
+        assert "f on Strategy finds one" in str(dialog.query_one(".about", Static).content)
         await pilot.press("escape")
-        asking = await open_option(pilot, screen, "training.epochs")
-        assert "on Strategy" not in str(asking.query_one(".about", Static).content)
+        dialog = await open_option(pilot, screen, "training.epochs")
+        assert "on Strategy" not in str(dialog.query_one(".about", Static).content)
 
     on_screen(draft, steps)
 
@@ -471,12 +463,12 @@ def test_an_option_that_can_be_tried_out_says_where(draft):
     ],
 )
 def test_words_are_cut_with_an_ellipsis(room, utf8, shown):
-    assert cut("of images", room, utf8) == shown
+    assert truncate("of images", room, utf8) == shown
     assert len(shown) <= room
 
 
 def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(draft):
-    draft.take_preset("fine-tuning")
+    draft.set_preset("fine-tuning")
 
     async def steps(pilot, screen):
         await pilot.press("enter")
@@ -495,7 +487,7 @@ def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(dr
     on_screen(draft, steps)
     again = newest_draft(draft.workspace)
     assert again.settings == {"base.trainable": ["block3", "block4", "block5"]}
-    assert "strategy" in again.settled
+    assert "strategy" in again.completed
 
     async def come_back(pilot, screen):
         await pilot.press("enter")
@@ -509,70 +501,66 @@ def strategy_in_front(app: WorkbenchApp) -> Callable[[], bool]:
     return lambda: isinstance(app.screen, StrategyScreen) and app.screen.is_mounted
 
 
-def test_settings_are_there_again_after_home_and_data(draft):
+def test_settings_survive_home_and_data(draft):
     as_scanned(draft)
     settings = {"training.learning_rate": 0.01, "model.dense_units": [64], "base.name": "vgg19"}
 
-    async def run() -> None:
-        app = WorkbenchApp(draft.workspace)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            await app.push_screen(StrategyScreen(newest_draft(app.workspace, app.keeper)))
-            app.screen.query_one(OptionList).highlighted = 3  # feature-extraction
-            await until(pilot, lambda: "base.name" in app.screen.query_one(OptionTable).keys)
-            app.screen._take_all(settings)
-            await pilot.press("escape", "n")
-            await until(pilot, lambda: type(app.screen).__name__ == "GoOnScreen")
-            await pilot.press("enter")
-            await until(pilot, strategy_in_front(app))
-            await pilot.press("escape")
-            await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
-            await pilot.press("enter")
-            await until(pilot, strategy_in_front(app))
-            assert app.screen.draft.settings == settings
-            assert app.screen.draft.chosen_preset == "feature-extraction"
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        await app.push_screen(StrategyScreen(newest_draft(app.workspace, app.draft_writer)))
+        app.screen.query_one(OptionList).highlighted = 3  # feature-extraction
+        await until(pilot, lambda: "base.name" in app.screen.query_one(OptionTable).keys)
+        app.screen._apply(settings)
+        await pilot.press("escape", "n")
+        await until(pilot, lambda: type(app.screen).__name__ == "Choose")
+        await pilot.press("enter")
+        await until(pilot, strategy_in_front(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
+        await pilot.press("enter")
+        await until(pilot, strategy_in_front(app))
+        assert app.screen.draft.settings == settings
+        assert app.screen.draft.chosen_preset == "feature-extraction"
 
-    asyncio.run(run())
+    drive(draft.workspace.root, play)
 
 
-def test_a_new_experiment_begins_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
+def test_a_new_experiment_starts_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
     monkeypatch.setattr(runs_start, "launch", lambda folder, warm, **options: None)
     as_scanned(draft)
-    draft.take_preset("feature-extraction")
-    draft.take({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
+    draft.set_preset("feature-extraction")
+    draft.update({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
     workspace = draft.workspace
     run = start.start_run(workspace, draft.spec(), "pets")
     draft.discard()
 
-    async def play() -> None:
-        app = WorkbenchApp(workspace)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.runs)
-            fresh = Draft(workspace)
-            fresh.take_source(draft.source, None)
-            guide.go_on(app, fresh)
-            await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
-            words = f"Base and weights as in {run.name}."
-            await until(pilot, lambda: words in [note.message for note in app._notifications])
-            assert fresh.settings == {}  # convnet, which is recommended here, has no base
-            fresh.take_preset("fine-tuning")
-            assert fresh.settings == {"base.name": "mobilenetv2-1.0"}
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.runs)
+        fresh = Draft(workspace)
+        fresh.set_source(draft.source, None)
+        guide.open_draft(app, fresh)
+        await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
+        text = f"Base and weights as in {run.name}."
+        await until(pilot, lambda: text in [note.message for note in app._notifications])
+        assert fresh.settings == {}  # convnet, which is recommended here, has no base
+        fresh.set_preset("fine-tuning")
+        assert fresh.settings == {"base.name": "mobilenetv2-1.0"}
 
-    asyncio.run(play())
+    drive(workspace.root, play)
 
 
-def test_an_option_of_another_rung_chooses_that_rung(draft):
+def test_an_option_of_another_strategy_chooses_that_strategy(draft):
     async def steps(pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
-        asking = await open_option(pilot, screen, "training.epochs")
-        asking.query_one(Input).value = "7"
+        dialog = await open_option(pilot, screen, "training.epochs")
+        dialog.query_one(Input).value = "7"
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
-        rungs = screen.query_one(OptionList)
-        marked = [option.id for option in rungs.options if "●" in str(option.prompt)]
+        strategies = screen.query_one(OptionList)
+        marked = [option.id for option in strategies.options if "●" in str(option.prompt)]
         assert marked == ["fine-tuning"]
-        assert rungs.highlighted_option.id == "fine-tuning"
+        assert strategies.highlighted_option.id == "fine-tuning"
 
     on_screen(draft, steps)
     assert draft.preset == "fine-tuning"
@@ -583,16 +571,16 @@ def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
     (tmp_path / "mine.txt").write_text("no weights")
 
     async def steps(pilot, screen):
-        asking = await open_option(pilot, screen, "base.weights")
-        assert "preset's value: imagenet; ctrl+r takes it" in str(
-            asking.query_one(".about", Static).content
+        dialog = await open_option(pilot, screen, "base.weights")
+        assert "preset's value: imagenet; ctrl+r restores it" in str(
+            dialog.query_one(".about", Static).content
         )
-        field = asking.query_one(PathField)
+        field = dialog.query_one(PathField)
         for wrong, why in (("none.h5", "cannot be read"), ("mine.txt", "no weights file")):
             field.value = f"{tmp_path}/{wrong}"
             await pilot.press("enter")
-            await until(pilot, lambda why=why: why in str(asking.query_one("#error").content))
-            assert pilot.app.screen is asking
+            await until(pilot, lambda why=why: why in str(dialog.query_one("#error").content))
+            assert pilot.app.screen is dialog
         field.value = f"{tmp_path}/m"
         field.cursor_position = len(field.value)
         await until(pilot, lambda: bool(field._suggestion))
@@ -604,10 +592,10 @@ def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
 
 
 def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
-    words = "\n".join(f"line {number} of [/oops]\x1b[31m" for number in range(30))
+    text = "\n".join(f"line {number} of [/oops]\x1b[31m" for number in range(30))
 
     def refuse(*arguments, **options):
-        raise UserError("No weights.", words)
+        raise UserError("No weights.", text)
 
     monkeypatch.setattr(strategy, "start_run", refuse)
 
@@ -615,7 +603,7 @@ def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Problem))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ErrorDialog))
         shown = str(pilot.app.screen.query_one("#words", Static).content)
         assert shown.startswith("No weights.\nline 0 of [/oops]\\e[31m\nline 1")
         box = pilot.app.screen.query_one(VerticalScroll)
@@ -628,7 +616,7 @@ def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "fits"),
+    ("text", "fits"),
     [
         ("a\nb\nc", True),
         ("a\nb\nc\nd", False),
@@ -636,5 +624,5 @@ def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
         ("x" * (TOAST_WIDTH * 3 + 1), False),
     ],
 )
-def test_three_lines_fit_what_goes_away_by_itself(words, fits):
-    assert fits_toast(words) is fits
+def test_three_lines_fit_a_toast(text, fits):
+    assert fits_toast(text) is fits

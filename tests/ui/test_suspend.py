@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from patience import wait_until
 from terminal import APP, PROMPT, Terminal
+from waiting import wait_until
 
 NOTHING_YET = "No runs yet"
 
@@ -32,10 +32,10 @@ def assert_stopped(terminal: Terminal, app: psutil.Process) -> None:
 def assert_back(terminal: Terminal, app: psutil.Process) -> None:
     """The app draws all of its screen anew, and takes keys."""
     terminal.until(NOTHING_YET)
-    # What was drawn before a stop from outside may come late: the app takes the terminal after it.
+    # Output from before a stop from outside may come late: the app takes the terminal after it.
     wait_until(lambda: app.status() != psutil.STATUS_STOPPED and not terminal.is_canonical())
     terminal.types("?")
-    terminal.until("why?")
+    terminal.until("concepts")
     terminal.types("\x1b")
     terminal.until(NOTHING_YET)
 
@@ -65,8 +65,8 @@ def test_the_app_comes_back_at_the_size_that_the_terminal_has_now(tmp_path: Path
 def test_a_text_field_does_not_keep_ctrl_z(tmp_path: Path) -> None:
     with Terminal(tmp_path) as terminal:
         app = open_app(terminal)
-        terminal.types("/")
-        terminal.until("what you look for")
+        terminal.types("\x10")  # ctrl+p
+        terminal.until("Search for commands")
         terminal.types("\x1a")
         assert_stopped(terminal, app)
 
@@ -124,4 +124,4 @@ def test_without_a_shell_it_does_not_stop(tmp_path: Path, outside: bool) -> None
             terminal.types("\x1a")
         terminal.until("There is no shell here")
         terminal.types("?")
-        terminal.until("why?")
+        terminal.until("concepts")

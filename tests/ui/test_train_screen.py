@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from fake_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import until
-from ui_train_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 
-from workbench.app.run_progress import time_left
+from workbench.app.run_progress import format_time_left
 from workbench.app.watch import RunFeed
 from workbench.paths import Workspace
-from workbench.render.curves import coach_curves, stage_plan
+from workbench.render.curves import planned_epochs, training_curves
 from workbench.runs.launch import stop_requested
 from workbench.runs.notes import newest_note
 from workbench.ui.app import WorkbenchApp
@@ -23,8 +23,8 @@ from workbench.ui.dialogs import Confirm
 from workbench.ui.home.screen import HomeScreen
 from workbench.ui.train import text as train_text
 from workbench.ui.train.screen import TrainScreen
-from workbench.ui.train.tail import Tail
 from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.widgets.line import Tail
 from workbench.ui.widgets.line_plot import LinePlot
 
 NARROW, WIDE = (80, 24), (120, 40)
@@ -83,8 +83,8 @@ def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
         assert "best 12" in shown(screen, "accuracy")
         progress = shown(screen, "progress")
         assert "20/63  44 images/s  loss 0.031  acc 0.991" in progress
-        assert "CPU  96 %  memory 3.1/24 GiB  disk 120 GB free" in shown(screen, "box")
-        assert "saved" in shown(screen, "box")
+        assert "CPU  96 %  memory 3.1/24 GiB  disk 120 GB free" in shown(screen, "host")
+        assert "saved" in shown(screen, "host")
         assert "NVIDIA H100 80GB HBM3  use  87 %  memory 12.0/80 GiB  64 °C" in shown(screen, "gpu")
         assert "no gain for 4 epochs (best 0.109 at epoch 12); stops in 1." in shown(
             screen, "coach"
@@ -93,7 +93,7 @@ def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
         assert "fewer weights that train" in shown(screen, "coach")
         assert shown(screen, "log").split("\n")[-1].split()[:3] == ["16", "0.036", "0.990"]
         assert shown(screen, "panel-text") == ""
-        for name in ("heading", "progress", "box", "gpu", "coach", "log"):
+        for name in ("heading", "progress", "host", "gpu", "coach", "log"):
             assert all(len(line) <= 78 for line in shown(screen, name).split("\n")), name
         log = screen.query_one("#log")
         await until(pilot, lambda: log.region.bottom == 23)  # all of it above the footer
@@ -104,7 +104,7 @@ def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
 
 def test_the_footer_fits_in_eighty_columns(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        wanted = {"question_mark", "x", "q", "s", "l", "z", "o", "L", "n"}
+        wanted = {"question_mark", "x", "q", "l", "c", "s", "z", "N"}
         await until(pilot, lambda: keys(screen) == wanted)
         assert screen.query_one(KeyLine).keys.cell_len <= 80
 
@@ -138,13 +138,13 @@ def test_epochs_appear_as_they_end(workspace: Workspace) -> None:
             await until(pilot, lambda: "40/63" in shown(screen, "progress"))
             run.progress(1, 17, 5, phase="validation")
             await until(pilot, lambda: "5/63  validation" in shown(screen, "progress"))
-            run.tell("epoch_finished", stage=1, epoch=17, loss=0.03, accuracy=0.9, val_loss=0.05,
+            run.emit("epoch_finished", stage=1, epoch=17, loss=0.03, accuracy=0.9, val_loss=0.05,
                      val_accuracy=0.987, seconds=50.0, best=True)  # fmt: skip
             await until(pilot, lambda: "17 best" in shown(screen, "log"))
             assert "val 0.987" in shown(screen, "accuracy")
             assert "best 17" in shown(screen, "loss")
             assert "no gain" not in shown(screen, "coach")
-            run.tell("notice", message="odd [bold]\x1b[31m thing")
+            run.emit("notice", message="odd [bold]\x1b[31m thing")
             await until(pilot, lambda: "odd [bold]\\e[31m thing" in shown(screen, "notice"))
 
         watch(workspace, "cats-dogs-12", steps)
@@ -191,12 +191,12 @@ def test_stop_asks_first(workspace: Workspace) -> None:
             await pilot.press("x")
             await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
             await pilot.press("y")
-            await until(pilot, lambda: "asked for" in shown(screen, "progress"))
+            await until(pilot, lambda: "requested" in shown(screen, "progress"))
             assert stop_requested(run.folder)
-            run.tell("stopped", stage=1, epoch=17, step=20)
+            run.emit("stopped", stage=1, epoch=17, step=20)
             run.die()
-            await until(pilot, lambda: "Stopped. Asked to stop " in panel(screen))
-            assert "stage 2, epoch 17 of 30. r goes on at epoch 17." in panel(screen)
+            await until(pilot, lambda: "Stopped on request at " in panel(screen))
+            assert "stage 2, epoch 17 of 30. r continues at epoch 17." in panel(screen)
             assert {"r", "q"} <= keys(screen)
             assert "x" not in keys(screen)
 
@@ -204,19 +204,19 @@ def test_stop_asks_first(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])
-def test_leaving_says_that_the_run_goes_on(workspace: Workspace, key: str) -> None:
+def test_detaching_shows_that_the_run_keeps_running(workspace: Workspace, key: str) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
         await until(pilot, lambda: list(pilot.app._notifications))
-        (told,) = (one.message for one in pilot.app._notifications)
-        assert "cats-dogs-12 goes on" in told
+        (message,) = (one.message for one in pilot.app._notifications)
+        assert "cats-dogs-12 keeps running" in message
 
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)
 
 
-def test_of_a_run_that_has_ended_nothing_is_said(workspace: Workspace) -> None:
+def test_leaving_a_run_that_has_ended_shows_no_notice(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "q" in keys(screen))
         actions = {key: screen.active_bindings[key].binding.action for key in ("q", "escape")}
@@ -233,7 +233,7 @@ def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         raw = shown(screen, "loss")
-        await pilot.press("s")
+        await pilot.press("s", "s")
         assert "smoothed 0.80" in shown(screen, "loss")
         assert shown(screen, "loss").split("\n")[2:] != raw.split("\n")[2:]
         for _ in range(5):
@@ -242,11 +242,12 @@ def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
         for _ in range(25):
             await pilot.press("minus")
         assert "smoothed 0.00" in shown(screen, "loss")
-        await pilot.press("s")
+        await pilot.press("s", "s")
         assert shown(screen, "loss") == raw
-        await pilot.press("l")
+        await pilot.press("s", "l")
         assert "log scale" in shown(screen, "accuracy")
-        await pilot.press("l", "z")
+        await pilot.press("s", "l")
+        await pilot.press("z")
         await until(pilot, lambda: screen.query_one("#loss").size.width == 78)
         assert shown(screen, "accuracy") == ""
         assert "stage 2" in shown(screen, "loss")
@@ -259,16 +260,16 @@ def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
         watch(workspace, "cats-dogs-12", steps)
 
 
-def test_another_run_lies_below(workspace: Workspace) -> None:
+def test_another_run_is_drawn_behind(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: pilot.app.screen is not screen)
         await pilot.press("enter")
         await until(pilot, lambda: "other 0.121" in shown(screen, "loss"))
         assert shown(screen, "other") == "other   cats-dogs-11  convnet, validation"
         assert shown(screen, "loss").startswith("loss\n")
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: pilot.app.screen is not screen)
         await pilot.press("home", "enter")
         await until(pilot, lambda: "other" not in shown(screen, "loss"))
@@ -283,7 +284,7 @@ def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: len(screen.workbench.runs) == 3)
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        await pilot.press("o")
+        await pilot.press("c")
         await until(pilot, lambda: pilot.app.screen is not screen)
         offered = pilot.app.screen.query_one(OptionList).options
         lines = [str(option.prompt).split() for option in offered]
@@ -312,11 +313,11 @@ def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
         (53, "cats_dogs_flat-…rected-1  training ▶  epoch 1/120"),
     ],
 )
-def test_a_name_has_what_room_there_is(workspace: Workspace, width: int, start: str) -> None:
+def test_a_name_gets_the_room_that_is_left(workspace: Workspace, width: int, start: str) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         view = screen.workbench.find_run("cats_dogs_flat-corrected-1")
         assert view is not None
-        assert train_text.heading(view, width, True, "").plain.startswith(start)
+        assert train_text.format_heading(view, width, True, "").plain.startswith(start)
 
     run = FakeRun(workspace, "cats_dogs_flat-corrected-1", CONVNET.format(epochs=120))
     run.live()
@@ -327,7 +328,7 @@ def test_a_name_has_what_room_there_is(workspace: Workspace, width: int, start: 
 
 def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        await pilot.press("n")
+        await pilot.press("N")
         await until(pilot, lambda: pilot.app.screen is not screen)
         pilot.app.screen.query_one(Input).value = "tried [red] \x1b[31m light"
         await pilot.press("enter")
@@ -339,21 +340,21 @@ def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
     assert newest_note(run.folder).endswith("tried [red] \\e[31m light")
 
 
-def test_a_finished_run_tells_its_accuracy(workspace: Workspace) -> None:
+def test_a_finished_run_shows_its_accuracy(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "finished ✓  20 epochs" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
         assert "Accuracy 0.951 (0.936 to 0.963 with 95 % confidence) on 1,000 test images" in panel
         assert "On shifted images 0.921" in panel
-        assert "R" in keys(screen)
+        assert "enter" in keys(screen)
         assert not {"x", "r"} & keys(screen)
-        assert shown(screen, "box") == shown(screen, "progress") == ""
+        assert shown(screen, "host") == shown(screen, "progress") == ""
 
     finished(workspace)
     watch(workspace, "cats-dogs-11", steps)
 
 
-def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
+def test_a_failure_is_shown_in_full(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "failed ✗" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
@@ -363,7 +364,7 @@ def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
         assert shown(screen, "loss") == "" or not screen.query_one("#plots").display
 
     run = FakeRun(workspace, "early", CONVNET.format(epochs=3))
-    run.tell("failed", kind="user", message="No images in [/photos]\x1b[2J.\nSecond line.",
+    run.emit("failed", kind="user", message="No images in [/photos]\x1b[2J.\nSecond line.",
              hint="Look at [the] folder.")  # fmt: skip
     watch(workspace, "early", steps)
 
@@ -371,7 +372,7 @@ def test_a_failure_is_told_in_full(workspace: Workspace) -> None:
 def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "r finishes it: only the test is left." in panel(screen))
-        run.tell("failed", kind="error", message="Out of memory.")
+        run.emit("failed", kind="error", message="Out of memory.")
         await until(pilot, lambda: "Failed. Out of memory." in panel(screen))
         assert "r finishes it: only the test is left." in panel(screen)
 
@@ -382,11 +383,11 @@ def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> Non
     run.stage(0, "train all", 3)
     run.epochs(0, 3)
     run.checkpoint(0, 4)
-    run.tell("stopped", stage=0, epoch=4, step=0)
+    run.emit("stopped", stage=0, epoch=4, step=0)
     watch(workspace, "nearly", steps)
 
 
-def test_a_worker_that_died_leaves_its_last_words(workspace: Workspace) -> None:
+def test_the_last_output_of_a_dead_worker_is_shown(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "interrupted !" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
@@ -411,7 +412,7 @@ def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
         await until(pilot, lambda: "Waiting for cats-7" in shown(screen, "panel-text"))
         assert "waiting …" in shown(screen, "heading")
         run.data()
-        run.tell("preparing", phase="decode images", done=1200, total=4000)
+        run.emit("preparing", phase="decode images", done=1200, total=4000)
         await until(pilot, lambda: "1,200 of 4,000" in shown(screen, "panel-text"))
         assert "2,000 train, 1,000 validation, 1,000 test" in shown(screen, "panel-text")
         run.stage(0, "head first", 4)
@@ -425,12 +426,12 @@ def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
         assert "best 1" in shown(screen, "loss")
 
     run.live()
-    run.tell("preparing", phase="wait for cats-7", done=0, total=0)
+    run.emit("preparing", phase="wait for cats-7", done=0, total=0)
     watch(workspace, "birds", steps)
     run.die()
 
 
-def test_a_run_that_vanishes_is_missed_and_no_more(workspace: Workspace) -> None:
+def test_a_run_that_vanishes_does_no_harm(workspace: Workspace) -> None:
     run = finished(workspace)
 
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
@@ -439,7 +440,7 @@ def test_a_run_that_vanishes_is_missed_and_no_more(workspace: Workspace) -> None
         await until(pilot, lambda: "cats-dogs-11 is gone" in shown(screen, "panel-text"))
         assert not screen.query_one("#plots").display
         assert keys(screen) == {"question_mark", "q"}
-        await pilot.press("s", "o", "x", "n", "q")
+        await pilot.press("s", "c", "x", "N", "q")
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
 
     watch(workspace, "cats-dogs-11", steps)
@@ -449,11 +450,11 @@ def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         view = screen.workbench.find_run("cats-dogs-12")
         assert view is not None
-        assert stage_plan(view) == [10, 30]
+        assert planned_epochs(view) == [10, 30]
         # 14 epochs less 20 of 63 steps, 54 s each: 12 min 19 s.
-        assert time_left(view) == "at most 12 min left"
+        assert format_time_left(view) == "at most 12 min left"
         view.spec["training"]["early_stopping"] = 0
-        assert time_left(view) == "12 min left"
+        assert format_time_left(view) == "12 min left"
 
     with training(workspace):
         watch(workspace, "cats-dogs-12", steps)
@@ -478,7 +479,7 @@ def test_an_axis_that_ends_before_the_plan_says_so(
     run.die()
 
 
-def test_a_resumed_run_has_the_plan_that_it_goes_on_with(workspace: Workspace) -> None:
+def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
     """The second stage, which has not begun, became longer between two lives of the first."""
     run = FakeRun(workspace, "cats-dogs-12", FINE_TUNING.format(head=10, epochs=30))
     run.live()
@@ -492,7 +493,7 @@ def test_a_resumed_run_has_the_plan_that_it_goes_on_with(workspace: Workspace) -
         run.die()
         run.folder.spec_path.write_text(FINE_TUNING.format(head=10, epochs=3000))
         run.live()
-        run.tell("resumed", stage=0, epoch=8, step=0)
+        run.emit("resumed", stage=0, epoch=8, step=0)
         await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010"))
 
     watch(workspace, "cats-dogs-12", steps)
@@ -506,7 +507,7 @@ def test_a_terminal_without_utf8_gets_ascii(
 
     async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        for name in ("heading", "loss", "accuracy", "progress", "box", "gpu", "coach", "log"):
+        for name in ("heading", "loss", "accuracy", "progress", "host", "gpu", "coach", "log"):
             assert shown(screen, name).isascii(), name
 
     with training(workspace):
@@ -530,26 +531,26 @@ def test_colours_follow_the_theme(workspace: Workspace) -> None:
         watch(workspace, "cats-dogs-12", steps)
 
 
-def test_the_bell_tells_the_end_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr(WorkbenchApp, "bell", lambda app: rung.append("bell"))
+def test_the_bell_rings_once_at_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rings: list[str] = []
+    monkeypatch.setattr(WorkbenchApp, "bell", lambda app: rings.append("bell"))
     with training(workspace) as run:
 
         async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
             run.progress(1, 17, 40)
             await until(pilot, lambda: "40/63" in shown(screen, "progress"))
-            assert rung == []
-            run.tell("finished", seconds=1)
+            assert rings == []
+            run.emit("finished", seconds=1)
             run.die()
             await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
-            run.tell("notice", message="later")
+            run.emit("notice", message="later")
             await until(pilot, lambda: "later" in shown(screen, "notice"))
-            assert rung == ["bell"]
+            assert rings == ["bell"]
 
         watch(workspace, "cats-dogs-12", steps)
 
 
-def test_what_had_ended_before_rings_no_bell(
+def test_a_run_that_had_ended_before_rings_no_bell(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WorkbenchApp, "bell", lambda app: pytest.fail("it rang"))
@@ -571,6 +572,6 @@ def test_the_coach_knows_whether_images_are_augmented(
 ) -> None:
     FakeRun(workspace, "one", CONVNET.format(epochs=5) + changes)
     feed = RunFeed(workspace, lambda runs: None)
-    feed.look()
+    feed.poll()
     (view,) = feed.views()
-    assert coach_curves(view).augmented is augmented
+    assert training_curves(view).augmented is augmented

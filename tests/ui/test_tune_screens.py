@@ -1,4 +1,4 @@
-"""The range test and the search in the app: what they say before, what they hand over."""
+"""The range test and the search in the app: their description, and what they apply."""
 
 import threading
 from collections.abc import Callable
@@ -7,33 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patience import GUARD
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from ui_pilot import drive, until
+from waiting import GUARD
 
 from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
-from workbench.machine.gpus import Choice
+from workbench.machine.gpus import GpuChoice
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.dialogs import Ask, Problem
+from workbench.ui.dialogs import ErrorDialog, Prompt
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.tune.lr_find import FindRateScreen
-from workbench.ui.tune.screen import SearchScreen, TrialTable
-from workbench.ui.tune.trial import TuneScreen
+from workbench.ui.tune.lr_find import LrFindScreen
+from workbench.ui.tune.screen import TrialTable, TuneHeadScreen
+from workbench.ui.tune.trial import TrialScreen
 from workbench.ui.widgets.key_line import KeyLine
 from workbench.ui.widgets.line_plot import LinePlot
 
 PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
 FALLING = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]
 Answer = Callable[..., dict[str, Any]]
-Steps = Callable[[WorkbenchApp, Pilot[Any], TuneScreen, Draft], Any]
+Steps = Callable[[WorkbenchApp, Pilot[Any], TrialScreen, Draft], Any]
 
 
-class Process:
-    """Stands for the worker's."""
+class FakeProcess:
+    """Stands for the worker's process."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -50,34 +50,34 @@ def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[s
 
 @pytest.fixture
 def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Opens a tuner over a rung of the strategy screen; the worker gives `answer`."""
-    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
-    monkeypatch.setattr(strategy.Shelf, "load", lambda self: None)
+    """Open a trial screen over the strategy screen; the worker returns `answer`."""
+    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
-    def open_tuner(key: str, preset: str, answer: Answer, steps: Steps, columns: int = 80) -> None:
+    def open_trial(key: str, preset: str, answer: Answer, steps: Steps, columns: int = 80) -> None:
         monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
 
         async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
             draft = Draft(app.workspace)
-            draft.take_source(tmp_path / "photos", PHOTOS)
-            draft.take_preset(preset)
+            draft.set_source(tmp_path / "photos", PHOTOS)
+            draft.set_preset(preset)
             await app.push_screen(StrategyScreen(draft))
             await pilot.press(key)
-            await until(pilot, lambda: isinstance(app.screen, TuneScreen), "the tuner")
-            assert isinstance(app.screen, TuneScreen)
+            await until(pilot, lambda: isinstance(app.screen, TrialScreen), "the screen")
+            assert isinstance(app.screen, TrialScreen)
             await steps(app, pilot, app.screen, draft)
 
         drive(tmp_path, play, (columns, 24))
 
-    return open_tuner
+    return open_trial
 
 
-def words(screen: TuneScreen, box: str = "#about") -> str:
+def text_of(screen: TrialScreen, box: str = "#about") -> str:
     return str(screen.query_one(box, Static).content)
 
 
-def rate_shown(screen: TuneScreen) -> bool:
-    """Whether the suggested rate stands below the curve."""
+def rate_shown(screen: TrialScreen) -> bool:
+    """Whether the suggested rate is below the curve."""
     rate = next(iter(screen.chosen().values()))
     return f"{rate:g}" in screen.query_one(LinePlot).render().plain.splitlines()[-1]
 
@@ -86,47 +86,53 @@ def keys(app: WorkbenchApp) -> set[str]:
     return {active.binding.description for active in app.screen.query_one(KeyLine).shown}
 
 
-def told(app: WorkbenchApp) -> str:
+def messages(app: WorkbenchApp) -> str:
     return " ".join(note.message for note in app._notifications)
 
 
-def test_a_rate_that_stands_out_is_taken_over_by_one_key(tune: Callable[..., None]) -> None:
-    asked: list[dict[str, Any]] = []
+def test_a_rate_that_stands_out_is_applied_by_one_key(tune: Callable[..., None]) -> None:
+    requests: list[dict[str, Any]] = []
 
     def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
-        assert job == "find-rate"
-        asked.append(request)
+        assert job == "lr-find"
+        requests.append(request)
         return {"losses": FALLING}
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
-        assert isinstance(screen, FindRateScreen)
-        assert "100 steps" in words(screen)
-        assert "now 0.0005" in words(screen)
-        assert "press m on home" in words(screen)  # the time: nothing was measured
-        assert not asked
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
+        assert isinstance(screen, LrFindScreen)
+        assert "100 steps" in text_of(screen)
+        assert "now 0.0005" in text_of(screen)
+        assert "press m on home" in text_of(screen)  # the time: nothing was measured
+        assert not requests
         assert "Use" not in keys(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "falls most steeply" in words(screen), "the answer")
+        await until(pilot, lambda: "falls most steeply" in text_of(screen), "the answer")
         await until(pilot, lambda: rate_shown(screen), "the curve")
         rate = screen.chosen()["training.learning_rate"]
-        assert f"u takes {rate:g}" in words(screen)
-        await pilot.press("u")
+        assert f"enter uses {rate:g}" in text_of(screen)
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the options")
         assert draft.settings == {"training.learning_rate": rate}
-        taken = f"Taken over: training.learning_rate {rate:g}."
-        await until(pilot, lambda: told(app) == taken, "what was taken")
+        taken = f"Applied: training.learning_rate {rate:g}."
+        await until(pilot, lambda: messages(app) == taken, "the message")
 
     tune("f", "convnet", answer, steps)
-    assert (asked[0]["stage"], asked[0]["steps"]) == (1, 100)
-    assert asked[0]["spec"]["model"]["strategy"] == "convnet"
+    assert (requests[0]["stage"], requests[0]["steps"]) == (1, 100)
+    assert requests[0]["spec"]["model"]["strategy"] == "convnet"
 
 
-def test_where_no_rate_stands_out_there_is_nothing_to_take(tune: Callable[..., None]) -> None:
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+def test_where_no_rate_stands_out_there_is_nothing_to_use(tune: Callable[..., None]) -> None:
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: "No rate stands out" in words(screen), "the answer")
+        await until(pilot, lambda: "No rate stands out" in text_of(screen), "the answer")
         assert screen.chosen() == {}
-        await pilot.press("u")
+        assert {"Start", "Use"}.isdisjoint(keys(app))
+        assert "Again" in keys(app)
+        await pilot.press("enter")
         assert app.screen is screen
         assert draft.settings == {}
 
@@ -138,34 +144,38 @@ def test_where_no_rate_stands_out_there_is_nothing_to_take(tune: Callable[..., N
 def test_the_steps_are_typed_within_bounds(
     tune: Callable[..., None], typed: str, count: int
 ) -> None:
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Ask), "the question")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen, "the answer")
         assert screen.count == count
-        assert f"Trains {count:,} steps" in words(screen)
+        assert f"Trains {count:,} steps" in text_of(screen)
         refused = count == 100
-        await until(pilot, lambda: ("from 30 to 10,000" in told(app)) == refused, "why not")
+        await until(pilot, lambda: ("from 30 to 10,000" in messages(app)) == refused, "why not")
 
     tune("f", "convnet", lambda *_, **__: {}, steps)
 
 
-def test_trials_are_sorted_as_they_come_and_the_one_under_the_cursor_is_taken(
+def test_trials_are_sorted_and_the_selected_one_is_applied(
     tune: Callable[..., None],
 ) -> None:
     def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
-        assert (job, request["trials"], request["seed"]) == ("search", 20, 1)
+        assert (job, request["trials"], request["seed"]) == ("tune", 20, 1)
         for number, accuracy, units in ((1, 0.7, [64]), (2, None, []), (3, 0.9, [256])):
             on_event(trial_event(number, accuracy, units))
         return {}
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
-        assert isinstance(screen, SearchScreen)
-        assert "20 heads" in words(screen)
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
+        assert isinstance(screen, TuneHeadScreen)
+        assert "20 heads" in text_of(screen)
         await pilot.press("enter")
-        await until(pilot, lambda: "optimistic" in words(screen), "the answer")
+        await until(pilot, lambda: "optimistic" in text_of(screen), "the answer")
         table = screen.query_one(TrialTable)
         assert [table.get_row_at(row)[0] for row in range(3)] == ["3", "1 as given", "2"]
         assert screen.chosen()["model.dense_units"] == [256]
@@ -179,11 +189,11 @@ def test_trials_are_sorted_as_they_come_and_the_one_under_the_cursor_is_taken(
         assert draft.settings["training.learning_rate"] == 0.002
         assert draft.spec().model.dropout == 0.2
 
-    tune("s", "feature-extraction", answer, steps)
+    tune("T", "feature-extraction", answer, steps)
 
 
-def test_what_came_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
-    process = Process()
+def test_the_trials_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
+    process = FakeProcess()
 
     def answer(
         job: str, request: dict[str, Any], on_event: Any, on_start: Any
@@ -194,91 +204,101 @@ def test_what_came_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
         assert process.ended.wait(GUARD)
         raise UserError("The worker for search ended by a signal.")
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: screen.query_one(TrialTable).row_count == 1, "a trial")
         await pilot.press("enter")
-        await until(pilot, lambda: "x stops it" in told(app), "it is too early")
+        await until(pilot, lambda: "x stops it" in messages(app), "the message")
         app.clear_notifications()
-        assert "trials 1 of 20" in words(screen, "#progress")
+        assert "trials 1 of 20" in text_of(screen, "#progress")
         assert "Stop" in keys(app)
         assert "Again" not in keys(app)
         await pilot.press("x")
-        await until(pilot, lambda: not screen.at_work, "the end")
-        assert words(screen, "#progress") == "Stopped."
-        assert told(app) == ""  # that it ended was asked for
+        await until(pilot, lambda: not screen.running, "the end")
+        assert text_of(screen, "#progress") == "Stopped."
+        assert messages(app) == ""  # no error: it was stopped
         assert {"Again", "Use this"} <= keys(app)
         assert screen.chosen()["model.dense_units"] == [64]
 
-    tune("s", "feature-extraction", answer, steps)
+    tune("T", "feature-extraction", answer, steps)
 
 
 def test_leaving_ends_the_worker(tune: Callable[..., None]) -> None:
-    process = Process()
+    process = FakeProcess()
 
     def answer(
         job: str, request: dict[str, Any], on_event: Any, on_start: Any
     ) -> dict[str, Any]:  # fmt: skip
         on_start(process)
         assert process.ended.wait(GUARD)
-        raise UserError("The worker for find-rate ended by a signal.")
+        raise UserError("The worker for lr-find ended by a signal.")
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: screen.at_work, "work")
+        await until(pilot, lambda: screen.running, "a worker")
         await pilot.press("escape")
         await until(pilot, process.ended.is_set, "the end of the worker")
-        assert told(app) == ""
+        assert messages(app) == ""
 
     tune("f", "convnet", answer, steps)
 
 
-def test_why_a_worker_failed_is_told(tune: Callable[..., None]) -> None:
+def test_the_error_of_a_worker_is_shown(tune: Callable[..., None]) -> None:
     def answer(*_: Any, **__: Any) -> dict[str, Any]:
         raise UserError("No image can be read.\x1b[2J", "Look at photos.")
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Any], screen: TuneScreen, draft: Draft) -> None:
+    async def steps(
+        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
+    ) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: "No image can be read." in told(app), "the reason")
-        assert "\x1b" not in told(app)
-        assert "Begin" in keys(app)  # once more
+        await until(pilot, lambda: "No image can be read." in messages(app), "the reason")
+        assert "\x1b" not in messages(app)
+        assert "Start" in keys(app)  # it can be tried again
 
     tune("f", "convnet", answer, steps)
 
 
-UNJUDGED = {"data.split.validation": 0, "training.early_stopping": 0, "training.keep": "last"}
+WITHOUT_VALIDATION = {
+    "data.split.validation": 0,
+    "training.early_stopping": 0,
+    "training.keep": "last",
+}
 
 
 @pytest.mark.parametrize(
     ("settings", "why", "is_long"),
     [
         ({"base.prefix": "streamed"}, "computes them in every epoch", False),
-        (UNJUDGED, "data.split.validation is 0", True),
+        (WITHOUT_VALIDATION, "data.split.validation is 0", True),
     ],
 )
-def test_a_search_that_cannot_be_says_why(
+def test_a_search_that_is_impossible_reports_why(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
     why: str,
     is_long: bool,
 ) -> None:
-    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         draft = Draft(app.workspace)
-        draft.take_source(tmp_path / "photos", PHOTOS)
-        draft.take_preset("feature-extraction")
-        draft.take(settings)
+        draft.set_source(tmp_path / "photos", PHOTOS)
+        draft.set_preset("feature-extraction")
+        draft.update(settings)
         draft.spec()  # is valid
         await app.push_screen(StrategyScreen(draft))
-        await pilot.press("s")
+        await pilot.press("T")
         if is_long:
-            await until(pilot, lambda: isinstance(app.screen, Problem), "the reason")
+            await until(pilot, lambda: isinstance(app.screen, ErrorDialog), "the reason")
             assert why in str(app.screen.query_one("#words", Static).content)
             await pilot.press("escape")
         else:
-            await until(pilot, lambda: why in told(app), "the reason")
+            await until(pilot, lambda: why in messages(app), "the reason")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "back")
 
     drive(tmp_path, play)
@@ -289,15 +309,15 @@ def test_a_search_that_cannot_be_says_why(
 def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, offered: bool
 ) -> None:
-    monkeypatch.setattr(strategy, "look_at_gpus", lambda asked: Choice(asked))
+    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         draft = Draft(app.workspace)
-        draft.take_source(tmp_path / "photos", PHOTOS)
-        draft.take_preset(preset)
+        draft.set_source(tmp_path / "photos", PHOTOS)
+        draft.set_preset(preset)
         await app.push_screen(StrategyScreen(draft))
         await until(pilot, lambda: app.screen.is_mounted)
-        assert app.screen.check_action("search", ()) is offered
-        assert app.screen.check_action("find_rate", ()) is True
+        assert app.screen.check_action("tune", ()) is offered
+        assert app.screen.check_action("lr_find", ()) is True
 
     drive(tmp_path, play)

@@ -29,28 +29,28 @@ def test_the_way_to_a_run_warms_a_worker_and_home_lets_it_go(
         await until(pilot, lambda: app.warm, "a warm worker")
         await pilot.press("n")
         await until(pilot, lambda: type(app.screen).__name__ == "DataScreen", "the next step")
-        assert [worker.waits for worker in warm_workers] == [True]
+        assert [worker.is_waiting for worker in warm_workers] == [True]
         while not isinstance(app.screen, HomeScreen):
             await pilot.press("escape")
-        await until(pilot, lambda: not warm_workers[0].waits, "its end")
+        await until(pilot, lambda: not warm_workers[0].is_waiting, "its end")
         await pilot.press("n")
         await until(pilot, lambda: len(warm_workers) == 2, "another one")
 
     drive(tmp_path, play)
-    assert [worker.waits for worker in warm_workers] == [False, False]
+    assert [worker.is_waiting for worker in warm_workers] == [False, False]
 
 
 def test_one_that_was_used_or_died_is_replaced(
     tmp_path: Path, warm_workers: list[FakeWarmWorker]
 ) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        guide.go_on(app, Draft(app.workspace))
+        guide.open_draft(app, Draft(app.workspace))
         await until(pilot, lambda: len(warm_workers) == 1, "a warm worker")
-        guide.go_on(app, Draft(app.workspace))
+        guide.open_draft(app, Draft(app.workspace))
         await app.workers.wait_for_complete([w for w in app.workers if w.group == "warm"])
         assert len(warm_workers) == 1
-        warm_workers[0].waits = False
-        guide.go_on(app, Draft(app.workspace))
+        warm_workers[0].is_waiting = False
+        guide.open_draft(app, Draft(app.workspace))
         await until(pilot, lambda: len(warm_workers) == 2, "another one")
 
     drive(tmp_path, play)

@@ -10,7 +10,7 @@ from PIL import Image
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    """With photos/light and photos/dark: 30 images each, told apart at a glance."""
+    """With photos/light and photos/dark: 30 images each, easy to classify."""
     rng = np.random.default_rng(1)
     for label, level in (("dark", 40), ("light", 200)):
         folder = tmp_path / "photos" / label

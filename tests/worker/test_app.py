@@ -1,4 +1,4 @@
-"""The guided way from an empty workspace to results, with a real worker; left in the middle."""
+"""The app from an empty workspace to results, with a real worker and a disconnect."""
 
 import signal
 from pathlib import Path
@@ -22,8 +22,8 @@ def screen(app: WorkbenchApp) -> str:
     return type(app.screen).__name__
 
 
-def words(app: WorkbenchApp) -> str:
-    """All that the screen's plain texts say."""
+def screen_text(app: WorkbenchApp) -> str:
+    """Return the text of all Static widgets of the screen."""
     return "\n".join(str(widget.content) for widget in app.screen.query(Static))
 
 
@@ -32,7 +32,7 @@ async def shown(pilot: Pilot[Any], name: str) -> None:
 
 
 async def choose(pilot: Pilot[Any], key: str, value: str) -> None:
-    """Gives an option of the strategy screen a value."""
+    """Set an option of the strategy screen."""
     table = pilot.app.screen.query_one("#options", DataTable)
     await until(pilot, lambda: table.row_count, "the options")
     keys = [str(table.get_row_at(row)[0]) for row in range(table.row_count)]
@@ -45,7 +45,7 @@ async def choose(pilot: Pilot[Any], key: str, value: str) -> None:
 
 
 def a_zero(folder: Path) -> Path:
-    """One of the digits as a file outside of the data set."""
+    """Save one of the digits outside of the data set."""
     path = folder / "zero.png"
     (first, *_) = sorted((folder / "data" / "digits" / "source" / "0").iterdir())
     with Image.open(first) as image:
@@ -54,53 +54,55 @@ def a_zero(folder: Path) -> Path:
 
 
 async def predict(pilot: Pilot[Any], digit: Path) -> None:
-    """A path that is wrong, mended in its place; a worker then says what is in the image."""
+    """Type a wrong path, fix it, and wait for the prediction of a worker."""
     app: WorkbenchApp = pilot.app  # type: ignore[assignment]
     await pilot.press("p")
     line = app.screen.query_one("#path", Input)
     await until(pilot, lambda: line.has_focus, "the line for a path")
     await pilot.press(*f"{digit}x", "enter")
-    await until(pilot, lambda: f"There is no file or folder {digit}x." in words(app), "no image")
+    await until(
+        pilot, lambda: f"There is no file or folder {digit}x." in screen_text(app), "no image"
+    )
     await pilot.press("backspace", "enter")
-    await until(pilot, lambda: "1 predicted" in words(app), "the answer")
-    answers = app.screen.query_one("#answers", DataTable)
+    await until(pilot, lambda: "1 predicted" in screen_text(app), "the prediction")
+    answers = app.screen.query_one("#rows", DataTable)
     label, probability, path = map(str, answers.get_row_at(0))
     assert (label, Path(path).name) == ("0", digit.name)
     assert 0.5 < float(probability) <= 1.0
 
 
-def test_the_whole_way_with_a_disconnect_in_the_middle(tmp_path: Path) -> None:
+def test_new_experiment_to_results_with_a_disconnect(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     epochs = 60
 
     async def begin(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "No runs yet." in words(app), "an empty home")
+        await until(pilot, lambda: "No runs yet." in screen_text(app), "an empty home")
         await pilot.press("n")
         await shown(pilot, "MachineStep")
         await pilot.press("n")
         await shown(pilot, "DataScreen")
         await pilot.press("tab", "enter")  # the digits, which need no network
-        await until(pilot, lambda: "1,797 images in 10 classes" in words(app), "the scan")
+        await until(pilot, lambda: "1,797 images in 10 classes" in screen_text(app), "the scan")
         await pilot.press("enter")
         await shown(pilot, "StrategyScreen")
-        rungs = app.screen.query_one("RungList")
-        rungs.highlighted = 1  # type: ignore[attr-defined]
-        await until(pilot, lambda: "train all" in words(app), "the convnet's plan")
+        strategies = app.screen.query_one("StrategyList")
+        strategies.highlighted = 1  # type: ignore[attr-defined]
+        await until(pilot, lambda: "train all" in screen_text(app), "the convnet's plan")
         await choose(pilot, "training.epochs", str(epochs))
         await choose(pilot, "training.early_stopping", "0")
-        rungs.focus()
+        strategies.focus()
         await pilot.press("enter")
         await shown(pilot, "LayersStep")
-        before = words(app)
-        await pilot.press("1")  # the first block goes without pooling: the parameters explode
-        await until(pilot, lambda: words(app) != before, "other figures")
-        await pilot.press("1", "enter")
+        before = screen_text(app)
+        await pilot.press("space")  # the first block without pooling: many more parameters
+        await until(pilot, lambda: screen_text(app) != before, "other numbers")
+        await pilot.press("space", "enter")
         await shown(pilot, "StartScreen")
         await pilot.press("enter")
         await shown(pilot, "TrainScreen")
-        # A quick box may be further by the time that the screen shows it.
+        # A fast machine may be further when the screen shows it.
         later = [f"epoch {number}/" for number in range(2, epochs)]
-        await until(pilot, lambda: any(one in words(app) for one in later), "a later epoch")
+        await until(pilot, lambda: any(one in screen_text(app) for one in later), "a later epoch")
         signal_worker(
             list_runs(workspace)[0], signal.SIGSTOP
         )  # how slowly the app closes is no matter
@@ -114,13 +116,13 @@ def test_the_whole_way_with_a_disconnect_in_the_middle(tmp_path: Path) -> None:
         await until(pilot, lambda: app.find_run(run.name) is not None, "the run")
         await pilot.press("enter")
         await shown(pilot, "TrainScreen")
-        await until(pilot, lambda: "Finished." in words(app), "the end")
+        await until(pilot, lambda: "Finished." in screen_text(app), "the end")
         view = app.find_run(run.name)
         assert view is not None
         assert [row.epoch for row in view.history.epochs] == list(range(1, epochs + 1))
-        await pilot.press("R")
+        await pilot.press("enter")
         await shown(pilot, "ResultsScreen")
-        await until(pilot, lambda: "95 % confidence" in words(app), "the figures")
+        await until(pilot, lambda: "95 % confidence" in screen_text(app), "the metrics")
         await predict(pilot, a_zero(tmp_path))
 
     drive(tmp_path, attach, size=(120, 40))

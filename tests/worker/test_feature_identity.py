@@ -1,4 +1,4 @@
-"""What makes cached outputs other ones: images, size, weights file, preprocessing, seed."""
+"""What the identity of cached features depends on."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from workbench.datasets.prepare import prepare
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.paths import Workspace
-from workbench.worker.base import feature_store
+from workbench.worker.training_setup import feature_store
 
 
 def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, 
     }
     spec: ExperimentSpec = parse_spec(apply_settings(tree, settings), "test")
     prepared = prepare(spec.data, Workspace(person.workspace))
-    store = feature_store(spec, prepared, weights, lambda *told: None, lambda message: None)
+    store = feature_store(spec, prepared, weights, lambda *progress: None, lambda message: None)
     assert store is not None
     return store.identity
 
@@ -34,11 +34,11 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_same_is_the_same(person: Person, weights: Path) -> None:
+def test_same_inputs_have_the_same_identity(person: Person, weights: Path) -> None:
     assert identity(person, weights) == identity(person, weights, "training.epochs=3")
 
 
-def test_one_image_makes_another(person: Person, weights: Path) -> None:
+def test_changed_image_changes_the_identity(person: Person, weights: Path) -> None:
     before = identity(person, weights)
     changed = person.workspace / "photos" / "dark" / "dark-3.png"
     changed.write_bytes((person.workspace / "photos" / "light" / "light-3.png").read_bytes())
@@ -54,11 +54,11 @@ def test_one_image_makes_another(person: Person, weights: Path) -> None:
         "base.name=vgg19",
     ],
 )
-def test_settings_that_make_another(person: Person, weights: Path, setting: str) -> None:
+def test_settings_change_the_identity(person: Person, weights: Path, setting: str) -> None:
     assert identity(person, weights, setting) != identity(person, weights)
 
 
-def test_the_content_of_the_weights_counts_not_their_name(person: Person, weights: Path) -> None:
+def test_identity_uses_content_of_weights(person: Person, weights: Path) -> None:
     before = identity(person, weights)
     moved = weights.rename(weights.with_name("moved.h5"))
     assert identity(person, moved) == before
@@ -66,11 +66,11 @@ def test_the_content_of_the_weights_counts_not_their_name(person: Person, weight
     assert identity(person, moved) != before
 
 
-def test_random_weights_go_by_their_seed(person: Person) -> None:
+def test_identity_of_random_weights_is_their_seed(person: Person) -> None:
     assert identity(person, None) != identity(person, None, "training.seed=2")
 
 
-def test_without_a_base_there_is_none() -> None:
+def test_no_store_without_a_base() -> None:
     spec = parse_spec({"data": {"source": "x"}, "model": {"strategy": "dense"}}, "test")
     prepared = cast(Any, SimpleNamespace(pack=Path("pack"), folder=Path()))
-    assert feature_store(spec, prepared, None, lambda *told: None, lambda message: None) is None
+    assert feature_store(spec, prepared, None, lambda *progress: None, lambda message: None) is None

@@ -10,7 +10,7 @@ from test_runs import ENDLESS, PRESET, wait_for
 
 pytestmark = pytest.mark.worker
 
-TWO_CARDS = """
+TWO_GPUS = """
 from types import SimpleNamespace
 
 GIB = 2**30
@@ -40,11 +40,11 @@ def nvmlDeviceGetComputeRunningProcesses(handle):
 
 
 @pytest.fixture
-def on_a_shared_box(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """Two cards, the first full of somebody else's work; TensorFlow itself sees what there is."""
+def on_a_shared_machine(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Simulate two GPUs, the first in use by another user; TensorFlow sees the real ones."""
     folder = person.workspace / "fakes"
     folder.mkdir()
-    (folder / "pynvml.py").write_text(TWO_CARDS)
+    (folder / "pynvml.py").write_text(TWO_GPUS)
     path = os.pathsep.join([str(folder), person.environment["PYTHONPATH"]])
     monkeypatch.setattr(
         Person, "environment", property(lambda self: {**_plain(self), "PYTHONPATH": path})
@@ -62,41 +62,41 @@ def events(person: Person, run: str, kind: str) -> list[dict[str, object]]:
     return [event for event in person.events(run) if event["event"] == kind]
 
 
-def test_the_check_answers_in_json_with_its_exit_code(person: Person) -> None:
-    told = person.types("check", "--json", expect=check_code(person))
-    tree = json.loads(told[told.index("{") : told.rindex("}") + 1])
+def test_check_prints_json_with_exit_code(person: Person) -> None:
+    output = person.types("check", "--json", expect=check_code(person))
+    tree = json.loads(output[output.index("{") : output.rindex("}") + 1])
     assert tree["exit_code"] in (0, 1)
     assert tree["figures"]["CPU"]["speed"]["forward_flops"] > 0
     assert set(tree["facts"]["outcomes"]) >= {"nvml", "libraries", "framework", "system", "storage"}
     if tree["exit_code"] == 1 and not tree["facts"]["nvml"]["gpus"]:
         assert tree["verdict"].startswith("CPU only")
     assert not Path(person.workspace / "saved_models").exists()
-    # Now a plan can tell seconds.
+    # Now a plan contains seconds.
     assert "an epoch" in person.types("plan", *PRESET[1:])
 
 
 def check_code(person: Person) -> int:
-    """What the check ends with here: 0 where a GPU trains."""
-    from workbench.machine.check import ask_nvml
+    """Return the exit code of the check on this machine: 0 with a GPU."""
+    from workbench.machine.check import query_nvml
 
-    nvml = ask_nvml()
+    nvml = query_nvml()
     return 0 if nvml and nvml.gpus else 1
 
 
-def test_a_run_takes_the_freest_gpu_and_says_so(on_a_shared_box: Person) -> None:
-    person = on_a_shared_box
+def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) -> None:
+    person = on_a_shared_machine
     printed = person.types(*PRESET, "--set", "training.epochs=2", "--name", "free")
     assert "gpu    GPU 1, NVIDIA H200, 137.0 GiB of 140.0 GiB free" in printed
     (chosen,) = events(person, "free", "gpu_chosen")
     assert chosen["asked"] == "auto"
     assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
     checks = events(person, "free", "estimate_checked")
-    assert [check["epoch"] for check in checks] == [2]  # two steps tell not what compiling was
+    assert [check["epoch"] for check in checks] == [2]  # two steps do not show compiling
     assert all(check["ratio"] > 0 for check in checks)  # type: ignore[operator]
 
 
-def test_a_full_gpu_is_refused_before_anything_is_made(on_a_shared_box: Person) -> None:
-    person = on_a_shared_box
+def test_full_gpu_is_refused_before_a_run_is_created(on_a_shared_machine: Person) -> None:
+    person = on_a_shared_machine
     big = ("--set", "model.dense_units=[8192]", "--set", "data.image_size=[96, 96]")
     printed = person.types(*PRESET, *big, "--gpu", "0", expect=2)
     assert "Its memory is held by somebody (PID 4194304) 139.0 GiB" in printed
@@ -108,7 +108,7 @@ def test_a_full_gpu_is_refused_before_anything_is_made(on_a_shared_box: Person) 
     )
 
 
-def test_gpu_none_is_written_to_the_spec_and_may_change_on_resume(person: Person) -> None:
+def test_gpu_none_is_recorded_and_may_change_on_resume(person: Person) -> None:
     person.types(*ENDLESS, "--gpu", "none", "--detach")
     wait_for(person, "endless", "machine")  # the first sample, some seconds after the start
     person.types("stop", "endless")

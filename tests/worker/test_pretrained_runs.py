@@ -1,4 +1,4 @@
-"""Runs on a base with real workers: what is computed once, and what is refused."""
+"""Runs on a base with real workers: cached features and refused weights."""
 
 import json
 
@@ -18,17 +18,25 @@ RANDOM = ("--weights", "random")
 CACHED = "runs once for"
 
 
-def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None:
-    tuned = ("train", "--preset", "fine-tuning", *SMALL, *RANDOM, "--set", "training.head_epochs=1")
-    first = person.types(*tuned, "--name", "first")
+def test_prefix_is_computed_once_and_layers_are_checked(person: Person) -> None:
+    fine_tuning = (
+        "train",
+        "--preset",
+        "fine-tuning",
+        *SMALL,
+        *RANDOM,
+        "--set",
+        "training.head_epochs=1",
+    )
+    first = person.types(*fine_tuning, "--name", "first")
     assert "note   The base has random weights, as asked for." in first
     assert first.count(CACHED) == 2  # at two depths
     assert "The base had random weights, as asked for." in first
 
-    told = person.types("layers", "first")
-    assert "stage 1  head first, after epoch 1  random weights" in told
-    assert "stage 2  head and block_14, block_15, block_16, top" in told
-    assert "ERROR" not in told
+    output = person.types("layers", "first")
+    assert "stage 1  head first, after epoch 1  random weights" in output
+    assert "stage 2  head and block_14, block_15, block_16, top" in output
+    assert "ERROR" not in output
     results = json.loads((person.workspace / "saved_models" / "first" / "results.json").read_text())
     assert results["weights"] == "random"
     for stage in results["layers"]:
@@ -36,14 +44,14 @@ def test_a_prefix_is_computed_once_and_the_truth_is_told(person: Person) -> None
         assert all(row["compiled"] == row["requested"] for row in stage)
     assert "fine-tuning (random weights)" in person.types("runs")
 
-    again = person.types(*tuned, "--name", "again")
+    again = person.types(*fine_tuning, "--name", "again")
     assert CACHED not in again
     assert person.epochs("again") == person.epochs("first")
     other = ("train", "--preset", "feature-extraction", *SMALL, *RANDOM)
     assert person.types(*other, "--set", "base.preprocessing=rescale").count(CACHED) == 1
 
 
-def test_weights_that_are_none_are_refused_and_nothing_is_lost(person: Person) -> None:
+def test_invalid_weights_are_refused(person: Person) -> None:
     extraction = ("train", "--preset", "feature-extraction", *SMALL)
     page = person.workspace / "page.h5"
     page.write_text("<html>please log in</html>")
@@ -56,9 +64,9 @@ def test_weights_that_are_none_are_refused_and_nothing_is_lost(person: Person) -
     assert not (person.workspace / "saved_models").exists()
 
 
-def test_the_plan_is_told_before_anything_runs(person: Person) -> None:
-    told = person.types("plan", "--preset", "fine-tuning", *SMALL, *RANDOM)
-    assert "fine-tuning: MobileNetV2 (alpha 0.35) with random weights at 32x32x3" in told
-    assert "stage 1  head first: up to 20 epochs" in told
-    assert "stage 2  head and block_14, block_15, block_16, top: up to 1 epoch" in told
+def test_plan_is_printed_before_training(person: Person) -> None:
+    output = person.types("plan", "--preset", "fine-tuning", *SMALL, *RANDOM)
+    assert "fine-tuning: MobileNetV2 (alpha 0.35) with random weights at 32x32x3" in output
+    assert "stage 1  head first: up to 20 epochs" in output
+    assert "stage 2  head and block_14, block_15, block_16, top: up to 1 epoch" in output
     assert not (person.workspace / "saved_models").exists()

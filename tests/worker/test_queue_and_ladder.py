@@ -1,4 +1,4 @@
-"""Runs one after the other, with real workers: a ladder from its start to its table."""
+"""Queued runs with real workers: a ladder from its start to its table."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def wait_for(person: Person, run: str, kind: str) -> None:
     assert any(event["event"] == kind for event in follow(folder))
 
 
-def test_a_ladder_is_climbed_rung_by_rung(person: Person) -> None:
+def test_ladder_trains_one_strategy_after_the_other(person: Person) -> None:
     printed = person.types("ladder", "--data", "photos", "--presets", "dense,convnet", *SHORT)
     assert "ladder photos-ladder-1: 2 runs queued" in printed
     assert "run    photos-convnet-1 (2 of 2)" in printed
@@ -32,13 +32,13 @@ def test_a_ladder_is_climbed_rung_by_rung(person: Person) -> None:
 
     table = person.types("ladder", "photos-ladder-1")
     assert table in printed
-    told = json.loads(person.types("ladder", "photos-ladder-1", "--json"))
-    assert [(r["run"], r["state"], r["book"]) for r in told["rungs"]] == [
+    output = json.loads(person.types("ladder", "photos-ladder-1", "--json"))
+    assert [(r["run"], r["state"], r["book"]) for r in output["rungs"]] == [
         ("photos-dense-1", "finished", None),
         ("photos-convnet-1", "finished", 0.724),
     ]
-    # Without what it waited: its turn came after the other's end.
-    assert told["rungs"][1]["seconds"] < convnet[-1]["t"] - dense[-1]["t"]
+    # Without waiting: its turn came after the other's end.
+    assert output["rungs"][1]["seconds"] < convnet[-1]["t"] - dense[-1]["t"]
     assert {run["name"] for run in json.loads(person.types("runs", "--json"))} == {
         "photos-dense-1", "photos-convnet-1",
     }  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_ladder_is_climbed_rung_by_rung(person: Person) -> None:
     assert "Nothing is left to do." in person.types("ladder", "photos-ladder-1", "--resume")
 
 
-def test_a_ladder_is_stopped_and_goes_on(person: Person) -> None:
+def test_ladder_is_stopped_and_resumed(person: Person) -> None:
     person.types(
         "ladder", "pets", "--data", "photos", "--presets", "dense,convnet", "--detach", *ENDLESS
     )
@@ -69,10 +69,10 @@ def test_a_ladder_is_stopped_and_goes_on(person: Person) -> None:
     assert "photos-1 is queued." in third
 
     printed = person.types("ladder", "pets", "--stop")
-    assert "2 runs stopped; everything is saved. Go on: workbench ladder pets --resume" in printed
+    assert "2 runs stopped; everything is saved. Resume: workbench ladder pets --resume" in printed
     assert person.events(second)[-1]["event"] == "stopped"
     assert "stage_started" not in [event["event"] for event in person.events(second)]
-    wait_for(person, "photos-1", "finished")  # which was behind them both
+    wait_for(person, "photos-1", "finished")  # which was behind both
 
     assert "2 runs queued." in person.types("ladder", "pets", "--resume", "--detach")
     done = len(person.epochs(first))

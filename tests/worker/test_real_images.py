@@ -1,4 +1,4 @@
-"""Cats and dogs with real ImageNet weights, where they lie beside the repository."""
+"""Cats and dogs with real ImageNet weights, if they are beside the repository."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ pytestmark = [
 ]
 
 
-def accuracy(person: Person, run: str) -> float:
+def format_accuracy(person: Person, run: str) -> float:
     results: Path = person.workspace / "saved_models" / run / "results.json"
     return float(json.loads(results.read_text())["accuracy"])
 
 
-def test_feature_extraction_tells_cats_from_dogs(person: Person) -> None:
+def test_feature_extraction_classifies_cats_and_dogs(person: Person) -> None:
     """200/50/50 images a class: at least 90 % as the median of three seeds."""
     for seed in (1, 2, 3):
         person.types(
@@ -32,4 +32,4 @@ def test_feature_extraction_tells_cats_from_dogs(person: Person) -> None:
             "--set", "data.split.test=50", "--set", f"training.seed={seed}",
             "--name", f"seed-{seed}",
         )  # fmt: skip
-    assert median(accuracy(person, f"seed-{seed}") for seed in (1, 2, 3)) >= 0.90
+    assert median(format_accuracy(person, f"seed-{seed}") for seed in (1, 2, 3)) >= 0.90

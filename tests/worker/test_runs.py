@@ -17,7 +17,7 @@ from workbench.runs.launch import follow
 pytestmark = pytest.mark.worker
 
 PRESET = ("train", "--preset", "convnet", "--data", "photos")
-# Long enough to be caught in the middle, and cut off by a stop long before its end.
+# Long enough to be stopped long before its end.
 ENDLESS = (
     *PRESET,
     "--set", "training.epochs=100000",
@@ -31,7 +31,7 @@ def folder_of(person: Person, run: str) -> RunFolder:
 
 
 def wait_for(person: Person, run: str, kind: str, count: int = 1) -> None:
-    """Follows the run until an event has come `count` times."""
+    """Follow the run until an event has occurred `count` times."""
     seen = 0
     for event in follow(folder_of(person, run)):
         seen += event["event"] == kind
@@ -79,18 +79,18 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
 
     odd = person.workspace / "odd"
     odd.mkdir()
-    # Larger, grey and in another format: the model's contract brings it to the right shape.
+    # Larger, grey and in another format: the model's contract converts it.
     Image.fromarray(np.full((90, 50), 210, np.uint8)).save(odd / "bright.jpg")
     (odd / "broken.png").write_bytes(b"no image")
     for name in ("notes.txt", "IMG_1", "IMG_2", "a.jxl"):
-        (odd / name).write_text("not looked at")
-    answer = person.types("predict", "odd", "--json", expect=1)
-    assert "broken.png: " in answer
-    assert "not read: 2 files without an ending, 1 .jxl file, 1 .txt file (" in answer
-    told = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
-    bright, broken = told["predictions"]
-    assert told["labels"] == ["dark", "light"]
-    assert [Path(path).name for path in told["not_read"]["paths"]] == [
+        (odd / name).write_text("not read")
+    output = person.types("predict", "odd", "--json", expect=1)
+    assert "broken.png: " in output
+    assert "not read: 2 files without an extension, 1 .jxl file, 1 .txt file (" in output
+    output = json.loads(output[output.index("{") : output.rindex("}") + 1])
+    bright, broken = output["predictions"]
+    assert output["labels"] == ["dark", "light"]
+    assert [Path(path).name for path in output["not_read"]["paths"]] == [
         "IMG_1", "IMG_2", "a.jxl", "notes.txt",
     ]  # fmt: skip
     (odd / "broken.png").unlink()
@@ -103,7 +103,7 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert all(row.split(",")[1] == "dark" for row in rows[1:31])
     assert rows[31].split(",")[1] == ""
 
-    # A newer run without a model takes nothing from the older one.
+    # A newer run without a model does not use the older one's.
     (person.workspace / "saved_models" / "newer").mkdir()
     spec = folder.spec_path.read_text()
     (person.workspace / "saved_models" / "newer" / "spec.toml").write_text(spec)
@@ -119,8 +119,8 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     assert "is damaged" in damaged
 
 
-def test_a_run_outlives_the_terminal_and_stops_when_asked(person: Person) -> None:
-    """The starting shell's whole session gets SIGHUP, as when ssh breaks off."""
+def test_run_outlives_the_terminal_and_stops_on_request(person: Person) -> None:
+    """The whole session of the shell gets SIGHUP, as when an SSH connection breaks."""
     shell = subprocess.Popen(
         person.command(*ENDLESS),
         cwd=person.workspace,
@@ -142,15 +142,15 @@ def test_a_run_outlives_the_terminal_and_stops_when_asked(person: Person) -> Non
     assert "training" in person.types("runs")
     assert "is being trained" in person.types("resume", "endless", expect=2)
 
-    assert "endless is stopped. Go on: workbench resume endless" in person.types("stop", "endless")
+    assert "endless is stopped. Resume: workbench resume endless" in person.types("stop", "endless")
     assert "stopped" in person.types("runs")
-    told = person.types("attach", "endless")
-    epochs = [line for line in told.splitlines() if "/100000 " in line]
+    output = person.types("attach", "endless")
+    epochs = [line for line in output.splitlines() if "/100000 " in line]
     assert len(epochs) == len(person.epochs("endless")) > done
-    assert "stopped; everything is saved. Go on:" in told
+    assert "stopped; everything is saved. Resume:" in output
 
 
-def test_killed_and_resumed_it_trains_on_where_it_was(person: Person) -> None:
+def test_killed_run_resumes_exactly(person: Person) -> None:
     finite = ("--set", "training.epochs=150", "--set", "training.early_stopping=0",
               "--set", "training.deterministic=true")  # fmt: skip
     person.types(*PRESET, *finite, "--name", "whole")
@@ -171,7 +171,7 @@ def test_killed_and_resumed_it_trains_on_where_it_was(person: Person) -> None:
         assert np.array_equal(whole[key], parts[key]), key
 
 
-def test_a_leak_is_told_beside_the_figures(person: Person) -> None:
+def test_leak_is_reported_with_the_metrics(person: Person) -> None:
     for label in ("dark", "light"):
         for part in ("train", "validation", "test"):
             folder = person.workspace / "split" / part / label
@@ -183,10 +183,10 @@ def test_a_leak_is_told_beside_the_figures(person: Person) -> None:
                 )
     printed = person.types(*PRESET[:-1], "split", "--set", "training.epochs=1")
     assert "8 of 8 test images are training images too" in printed
-    assert "Mind: 8 of these images are training images too" in printed
+    assert "Note: 8 of these images are training images too" in printed
 
 
-def test_faults_of_the_data_are_told_by_the_run(person: Person) -> None:
+def test_data_errors_are_reported_by_the_run(person: Person) -> None:
     printed = person.types(
         *PRESET, "--set", "data.split.train=100", "--set", "data.split.validation=10",
         "--set", "data.split.test=10", expect=2,

@@ -1,4 +1,4 @@
-"""The app in a real terminal that goes away: through tmux, as people run it over SSH."""
+"""The app in a real terminal that closes: in tmux, as people use it over SSH."""
 
 import os
 import pty
@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from patience import wait_until
 from person import Person, signal_worker
+from waiting import wait_until
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, request_stop
@@ -26,7 +26,7 @@ pytestmark = [
 
 @dataclass
 class Tmux:
-    """A server of the test's own, with the app in its one pane."""
+    """A tmux server with the app in its only pane."""
 
     socket: str
 
@@ -41,11 +41,11 @@ class Tmux:
         self("send-keys", key)
 
     def until(self, words: str, what: str = "") -> None:
-        """Waits until the pane shows words; pressing nothing."""
+        """Wait until the pane shows a text."""
         wait_until(lambda: words in self.screen(), what or words)
 
     def attach(self) -> "tuple[subprocess.Popen[bytes], int]":
-        """A client in a terminal of its own, as ssh would give it: a status line fits in, too."""
+        """Attach a client in a terminal of its own, as over SSH, with room for the status line."""
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (30, 100))
         client = subprocess.Popen(
@@ -70,16 +70,14 @@ def tmux(person: Person) -> Iterator[Tmux]:
         server("kill-server")
 
 
-def test_a_terminal_that_goes_takes_neither_app_nor_training_along(
-    person: Person, tmux: Tmux
-) -> None:
+def test_app_and_training_outlive_the_terminal(person: Person, tmux: Tmux) -> None:
     tmux.until("No runs yet.")
     client, terminal = tmux.attach()
     assert os.read(terminal, 1)  # it draws
-    tmux.press("d")
+    tmux.press("D")
     tmux.until("epoch", "the demo in training")
     run = RunFolder(person.workspace / "saved_models" / "demo-dense-1")
-    signal_worker(run, signal.SIGSTOP)  # it has not come to its end when the app has
+    signal_worker(run, signal.SIGSTOP)  # it does not end before the app
     os.close(terminal)  # the connection breaks
     client.wait()
     tmux.until("epoch")  # the app is still there

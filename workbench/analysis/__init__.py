@@ -1,1 +1,1 @@
-"""What test predictions say of a model: errors, calibration, thresholds, paired tests. Pure."""
+"""Analysis of test predictions: errors, calibration, thresholds, paired tests. Pure."""

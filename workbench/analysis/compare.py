@@ -1,4 +1,4 @@
-"""Runs held side by side: what differs in their specs, what was frozen, stages, results."""
+"""A comparison of runs: differences of their specs, frozen layers, stages, results."""
 
 import contextlib
 import tomllib
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from workbench.analysis.paired import Answers, Paired, mcnemar
+from workbench.analysis.paired import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
@@ -16,49 +16,49 @@ from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.rows import StageRow, number, text, whole
-from workbench.runs.state import RunSummary, summarise_with_events
+from workbench.runs.state import RunSummary, summarize_with_events
 from workbench.text_files import ENCODING
 
-# Images by (hash of their pixels, label), each as often as it is there.
+# Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]
 FROZEN, TRAINS = "frozen", "trains"
 BASE_NAME = "base.name"
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """What a comparison needs to know of a run.
+class ComparedRun:
+    """What a comparison needs of a run.
 
     Attributes:
-        spec: value by dotted key, defaults included where the spec can be read whole.
-        events: all that count, see `superseded`.
-        test: the test images; None where that cannot be told.
-        answers: which of them it has right; None likewise.
+        spec: value by dotted key, with defaults if the spec can be read.
+        events: without superseded ones, see `runs.superseded`.
+        test: the test images; None if unknown.
+        correct: which of them it has right; None if unknown.
     """
 
     summary: RunSummary
     spec: dict[str, Any]
     events: list[Event]
     test: Images | None = None
-    answers: Answers | None = None
+    correct: CorrectByImage | None = None
 
     @cached_property
     def history(self) -> History:
-        """What the events amount to."""
+        """The history that the events make."""
         return fold(self.events)
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A key of the spec or a layer, and what each run has there; None where it has nothing."""
+class DifferenceRow:
+    """A key of the spec or a layer, and its value in each run; None if the run has none."""
 
     key: str
     values: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class StageFigures:
-    """A stage of a run; what is not known is None.
+class StageMetrics:
+    """A stage of a run; None is unknown.
 
     Attributes:
         stage: from 0.
@@ -79,13 +79,13 @@ class StageFigures:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a run came to; what is not known is None.
+class RunResult:
+    """The result of a run; None is unknown.
 
     Attributes:
-        split: test, or validation where there are no test images.
+        split: test, or validation if there are no test images.
         interval: the 95 % confidence interval of the accuracy.
-        seconds: of work; waiting and the time between two lives are left out.
+        seconds: of work, without waiting and the time between two sessions.
         best_epoch: of the last stage.
     """
 
@@ -102,7 +102,7 @@ class Result:
 
     @property
     def measured(self) -> bool:
-        """True where the run came as far as its final evaluation."""
+        """True if the run reached its final evaluation."""
         return self.accuracy is not None
 
 
@@ -112,49 +112,49 @@ class Comparison:
 
     Attributes:
         spec: keys that differ; see `spec_differences`.
-        layers: layers that were not frozen alike in the runs that have them.
-        test_images: how many each run has, None where that cannot be told.
-        shared_test_images: how many of them all measured runs have; None where that cannot be
-            told, or fewer than two were measured.
-        pairs: the best measured run against each other one, where both have answered test images.
+        layers: layers whose freezing differs among the runs that have them.
+        test_images: the number in each run, None if unknown.
+        shared_test_images: the number that all measured runs share; None if unknown, or if fewer
+            than two were measured.
+        pairs: the best measured run against each other one, on test images that both predicted.
     """
 
     runs: tuple[str, ...]
-    spec: list[Difference]
-    layers: list[Difference]
-    stages: list[StageFigures]
-    results: list[Result]
+    spec: list[DifferenceRow]
+    layers: list[DifferenceRow]
+    stages: list[StageMetrics]
+    results: list[RunResult]
     test_images: tuple[int | None, ...]
     shared_test_images: int | None
-    pairs: list[Paired]
+    pairs: list[PairedTest]
 
     @property
     def same_test_images(self) -> bool | None:
-        """True where the measured runs had the same images; None where nobody can tell."""
+        """True if the measured runs had the same images; None if unknown."""
         if self.shared_test_images is None:
             return None
         runs = zip(self.test_images, self.results, strict=True)
-        return all(count == self.shared_test_images for count, told in runs if told.measured)
+        return all(count == self.shared_test_images for count, run in runs if run.measured)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the comparison for JSON."""
         return {**asdict(self), "same_test_images": self.same_test_images}
 
 
-def load_facts(
-    folder: RunFolder, test: Images | None = None, answers: Answers | None = None
-) -> RunFacts:
-    """What is known of a run; a damaged folder gives what can be read of it."""
-    summary, events = summarise_with_events(folder)
-    return RunFacts(summary, flat(_spec(folder)), events, test, answers)
+def load_run(
+    folder: RunFolder, test: Images | None = None, correct: CorrectByImage | None = None
+) -> ComparedRun:
+    """Load what is known of a run; a damaged folder gives what is readable."""
+    summary, events = summarize_with_events(folder)
+    return ComparedRun(summary, flat(_spec(folder)), events, test, correct)
 
 
-def compare(runs: Sequence[RunFacts]) -> Comparison:
-    """Holds runs side by side, in the order given."""
+def compare(runs: Sequence[ComparedRun]) -> Comparison:
+    """Compare runs, in the given order."""
     counts = tuple(None if run.test is None else run.test.total() for run in runs)
-    stages = [figures for run in runs for figures in stage_figures(run)]
-    results = [result(run) for run in runs]
-    tests = [run.test for run, told in zip(runs, results, strict=True) if told.measured]
+    stages = [figures for run in runs for figures in stage_metrics(run)]
+    results = [run_result(run) for run in runs]
+    tests = [run.test for run, result in zip(runs, results, strict=True) if result.measured]
     return Comparison(
         runs=tuple(run.summary.name for run in runs),
         spec=spec_differences([run.spec for run in runs]),
@@ -167,25 +167,26 @@ def compare(runs: Sequence[RunFacts]) -> Comparison:
     )
 
 
-def differences(tables: Sequence[dict[str, Any]], absent_differs: bool = True) -> list[Difference]:
-    """Keys whose values are not the same in all tables, in the order in which they come.
+def differences(
+    tables: Sequence[dict[str, Any]], absent_differs: bool = True
+) -> list[DifferenceRow]:
+    """Return the keys whose values differ between tables, in order of appearance.
 
-    Args:
-        absent_differs: False to hold only those tables beside each other that have the key.
+    Without `absent_differs` only the tables that have a key are compared.
     """
     found = []
     for key in dict.fromkeys(key for table in tables for key in table):
         values = tuple(table.get(key) for table in tables)
         counted = [value for value in values if absent_differs or value is not None]
         if any(value != counted[0] for value in counted):
-            found.append(Difference(key, values))
+            found.append(DifferenceRow(key, values))
     return found
 
 
-def spec_differences(specs: Sequence[dict[str, Any]]) -> list[Difference]:
-    """Keys of specs that differ, but for the runs' names.
+def spec_differences(specs: Sequence[dict[str, Any]]) -> list[DifferenceRow]:
+    """Return the keys of specs that differ, without the runs' names.
 
-    Where a run has no base at all, the others' is told by what is not as it is by default.
+    If a run has no base, the default values of the others' bases are omitted.
     """
     found = [row for row in differences(specs) if row.key != "name"]
     if all(BASE_NAME in spec for spec in specs):
@@ -193,49 +194,49 @@ def spec_differences(specs: Sequence[dict[str, Any]]) -> list[Difference]:
     return [row for row in found if not _is_default_base(row)]
 
 
-def _is_default_base(row: Difference) -> bool:
+def _is_default_base(row: DifferenceRow) -> bool:
     table, _, key = row.key.partition(".")
     field = BaseSpec.model_fields.get(key) if table == "base" else None
     if field is None or field.is_required():
         return False
     default = field.get_default()
-    told = list(default) if isinstance(default, tuple) else default  # as the plain tables have it
-    return all(value is None or value == told for value in row.values)
+    plain = list(default) if isinstance(default, tuple) else default  # as in the tables
+    return all(value is None or value == plain for value in row.values)
 
 
-def freeze_map(run: RunFacts) -> dict[str, str]:
-    """What became of each layer with weights: trains, frozen, or in which stages it trains.
+def freeze_map(run: ComparedRun) -> dict[str, str]:
+    """Return for each layer with weights: trains, frozen, or the stages in which it trains.
 
-    Empty where the events do not tell it.
+    Empty if the events do not record it.
     """
     stages = run.history.stages.values()
-    asked = {stage.index: _by_name(stage.event) for stage in stages}
+    requested = {stage.index: _by_name(stage.event) for stage in stages}
     moved = _moved_though_frozen(run.events)
     found: dict[str, str] = {}
-    for name in dict.fromkeys(name for layers in asked.values() for name in layers):
-        rows = {index: layers[name] for index, layers in asked.items() if name in layers}
+    for name in dict.fromkeys(name for layers in requested.values() for name in layers):
+        rows = {index: layers[name] for index, layers in requested.items() if name in layers}
         if any("requested" not in row or row.get("parameters") == 0 for row in rows.values()):
             continue
         training = [index for index, row in rows.items() if row["requested"] == TRAINS]
-        words = _in_words(training, len(rows))
-        found[name] = f"{words}, but moved" if name in moved else words
+        trains = _describe(training, len(rows))
+        found[name] = f"{trains}, but moved" if name in moved else trains
     return found
 
 
-def stage_figures(run: RunFacts) -> list[StageFigures]:
-    """The stages that have begun."""
+def stage_metrics(run: ComparedRun) -> list[StageMetrics]:
+    """Return the stages that have started."""
     return [_stage_figures(run, stage) for _, stage in sorted(run.history.stages.items())]
 
 
-def result(run: RunFacts) -> Result:
-    """What the run came to."""
-    stages = stage_figures(run)
+def run_result(run: ComparedRun) -> RunResult:
+    """Return the result of the run."""
+    stages = stage_metrics(run)
     history = run.history
     evaluation = history.evaluation
     last = max(history.stages.items(), default=None)
-    return Result(
+    return RunResult(
         run=run.summary.name,
-        state=run.summary.state.word,
+        state=run.summary.state.phase,
         split=evaluation.split if evaluation else None,
         accuracy=evaluation.accuracy if evaluation else None,
         interval=evaluation.interval if evaluation else None,
@@ -247,10 +248,10 @@ def result(run: RunFacts) -> Result:
     )
 
 
-def _stage_figures(run: RunFacts, stage: StageRow) -> StageFigures:
+def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
     rows = [row for row in run.history.epochs if row.stage == stage.index]
     best = next((row for row in reversed(rows) if row.best), None)
-    return StageFigures(
+    return StageMetrics(
         run=run.summary.name,
         stage=stage.index,
         name=stage.name,
@@ -265,7 +266,7 @@ def _stage_figures(run: RunFacts, stage: StageRow) -> StageFigures:
 
 
 def _by_name(event: Event) -> dict[str, Event]:
-    """The layers that an event tells of; what is no layer is passed over."""
+    """Return the layers in an event by name; invalid ones are skipped."""
     layers = event.get("layers")
     rows = layers if isinstance(layers, list) else []
     return {text(row.get("name")): row for row in rows if isinstance(row, dict)}
@@ -281,7 +282,7 @@ def _moved_though_frozen(events: Iterable[Event]) -> set[str]:
     }
 
 
-def _in_words(training: list[int], stages: int) -> str:
+def _describe(training: list[int], stages: int) -> str:
     if not training:
         return FROZEN
     if len(training) == stages:
@@ -291,7 +292,7 @@ def _in_words(training: list[int], stages: int) -> str:
 
 
 def _shared(tests: list[Images | None]) -> int | None:
-    """How many images all have; None where one of them is not known or has none."""
+    """Return the number of images that all have; None if one is unknown or empty."""
     known = [test for test in tests if test]
     if len(known) < len(tests) or not known:
         return None
@@ -301,12 +302,12 @@ def _shared(tests: list[Images | None]) -> int | None:
     return common.total()
 
 
-def _pairs(runs: Sequence[RunFacts], results: Sequence[Result]) -> list[Paired]:
-    """The run with the highest test accuracy against each other one."""
+def _pairs(runs: Sequence[ComparedRun], results: Sequence[RunResult]) -> list[PairedTest]:
+    """Test the run with the highest test accuracy against each other one."""
     known = [
-        (told.accuracy or 0.0, run.summary.name, run.answers)
-        for run, told in zip(runs, results, strict=True)
-        if told.split == "test" and run.answers
+        (result.accuracy or 0.0, run.summary.name, run.correct)
+        for run, result in zip(runs, results, strict=True)
+        if result.split == "test" and run.correct
     ]
     if len(known) < 2:
         return []
@@ -317,7 +318,7 @@ def _pairs(runs: Sequence[RunFacts], results: Sequence[Result]) -> list[Paired]:
 
 
 def _spec(folder: RunFolder) -> dict[str, Any]:
-    """The spec with its defaults, or, of another version, the tables as they stand."""
+    """Return the spec with its defaults, or, for another version, its tables as they are."""
     try:
         return spec_tree(read_spec(folder.spec_path))
     except UserError:

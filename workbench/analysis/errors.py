@@ -1,4 +1,4 @@
-"""Where a finished run errs: its answers, the largest losses, the most confused pairs.
+"""The errors of a finished run: its predictions, the largest losses, the most confused pairs.
 
 Everything comes from `predictions.csv`, which holds the probabilities of each evaluated image to
 six decimals.
@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.runs.confusion import Confused
+from workbench.runs.confusion import ConfusedPair
 from workbench.text import safe_text
 from workbench.text_files import open_table
 
-SMALLEST = 5e-7  # what is less is written as 0.000000
-LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true one may be larger
+SMALLEST = 5e-7  # less is written as 0.000000
+LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true loss may be larger
 _FIRST = ["path", "label", "predicted"]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a run said of n images, with k labels.
+class PredictionTable:
+    """The predictions of a run for n images, with k labels.
 
     Attributes:
         names: the k labels.
@@ -41,12 +41,12 @@ class Answers:
 
     @property
     def right(self) -> np.ndarray:
-        """bool (n,)."""
+        """Whether each prediction is right, bool (n,)."""
         return self.labels == self.predicted
 
     @property
     def confidence(self) -> np.ndarray:
-        """float64 (n,): the probability of the predicted label."""
+        """The probability of the predicted label, float64 (n,)."""
         chosen: np.ndarray = self.probabilities[np.arange(len(self.predicted)), self.predicted]
         return chosen
 
@@ -62,11 +62,11 @@ class TopLoss:
     certainty: float
 
 
-def read_answers(path: Path) -> Answers:
-    """The answers in a `predictions.csv`.
+def read_predictions(path: Path) -> PredictionTable:
+    """Read a `predictions.csv`.
 
     Raises:
-        UserError: there is none, it cannot be read, or it is damaged; the line is told.
+        UserError: it does not exist, cannot be read, or is damaged, with the line.
     """
     number = 1
     try:
@@ -88,7 +88,7 @@ def read_answers(path: Path) -> Answers:
     except FileNotFoundError:
         raise UserError(
             f"There are no predictions yet: {safe_text(path)}.",
-            "They are written when training has ended.",
+            "They are written at the end of training.",
         ) from None
     except OSError as error:
         reason = safe_text(error.strerror or error)
@@ -97,7 +97,7 @@ def read_answers(path: Path) -> Answers:
         raise UserError(
             f"{safe_text(path)} is damaged at line {number}: {safe_text(error)}."
         ) from error
-    return Answers(
+    return PredictionTable(
         names,
         tuple(paths),
         np.array(labels, np.int64),
@@ -106,22 +106,25 @@ def read_answers(path: Path) -> Answers:
     )
 
 
-def image_losses(answers: Answers) -> np.ndarray:
-    """float64 (n,): the crossentropy of each image, -ln p(true label), p at least `SMALLEST`."""
-    chosen = answers.probabilities[np.arange(len(answers.labels)), answers.labels]
+def image_losses(predictions: PredictionTable) -> np.ndarray:
+    """Return the crossentropy of each image, -ln p(true label), p at least `SMALLEST`.
+
+    float64 (n,).
+    """
+    chosen = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     losses: np.ndarray = -np.log(np.maximum(chosen, SMALLEST))
-    losses[chosen < SMALLEST] = LARGEST_LOSS  # exactly, so that it can be known again
+    losses[chosen < SMALLEST] = LARGEST_LOSS  # exactly, so that it can be recognised
     return losses
 
 
-def top_losses(answers: Answers, most: int) -> list[TopLoss]:
-    """The images with the largest losses, the largest first; right answers may be among them."""
-    losses, confidence = image_losses(answers), answers.confidence
+def top_losses(predictions: PredictionTable, most: int) -> list[TopLoss]:
+    """Return the images with the largest losses, right or wrong, the largest first."""
+    losses, confidence = image_losses(predictions), predictions.confidence
     return [
         TopLoss(
-            answers.paths[i],
-            answers.names[answers.labels[i]],
-            answers.names[answers.predicted[i]],
+            predictions.paths[i],
+            predictions.names[predictions.labels[i]],
+            predictions.names[predictions.predicted[i]],
             float(losses[i]),
             float(confidence[i]),
         )
@@ -129,25 +132,23 @@ def top_losses(answers: Answers, most: int) -> list[TopLoss]:
     ]
 
 
-def confused_pairs(answers: Answers, most: int) -> list[Confused]:
-    """The pairs label -> predicted with the most errors, the most frequent first."""
-    return most_confused(answers.names, answers.labels, answers.predicted, most)
+def confused_pairs(predictions: PredictionTable, most: int) -> list[ConfusedPair]:
+    """Return the pairs label -> predicted with the most errors, the most frequent first."""
+    return most_confused(predictions.names, predictions.labels, predictions.predicted, most)
 
 
 def most_confused(
     names: Sequence[str], labels: np.ndarray, predicted: np.ndarray, most: int
-) -> list[Confused]:
-    """The pairs label -> predicted with the most errors, of equal ones by label.
+) -> list[ConfusedPair]:
+    """Return the pairs label -> predicted with the most errors, ties in the order of labels.
 
-    Args:
-        names: of the k labels.
-        labels, predicted: int64 (n,), places in `names`.
+    `labels` and `predicted` are int64 (n,), places in the k `names`.
     """
     images = np.bincount(labels, minlength=len(names))
     wrong = labels != predicted
     rows, columns, counts = confusion_cells(labels[wrong], predicted[wrong], len(names))
     return [
-        Confused(
+        ConfusedPair(
             names[rows[i]], names[columns[i]], int(counts[i]), float(counts[i] / images[rows[i]])
         )
         for i in np.argsort(-counts, kind="stable")[:most]
@@ -157,9 +158,9 @@ def most_confused(
 def confusion_cells(
     labels: np.ndarray, predicted: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cells of the matrix that hold images: rows, columns and counts, each int64 (m,).
+    """Return the nonzero cells of the matrix: rows, columns and counts, each int64 (m,).
 
-    As many as there are images at most, whatever the number of classes.
+    There are at most as many as images, for any number of classes.
     """
     cells, counts = np.unique(labels.astype(np.int64) * classes + predicted, return_counts=True)
     return cells // classes, cells % classes, counts
@@ -179,7 +180,7 @@ def _place(places: dict[str, int], label: str) -> int:
 
 
 def _probabilities(cells: Sequence[str]) -> np.ndarray:
-    """float64 (k,): a file has images times labels of them, so there is no call for each."""
+    """Return float64 (k,), in one conversion: a file has images x labels of them."""
     values = np.array(list(map(float, cells)))
     wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
     if wrong.any():

@@ -1,29 +1,29 @@
-"""Runs of two labels: what becomes of the errors where another threshold decides.
+"""Runs of two labels: errors at other thresholds.
 
-The second label is the positive one: an image is called it where its probability is the threshold
-or more.
+The second label is the positive one: an image is predicted positive if its probability is the
+threshold or more.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.analysis.errors import Answers
+from workbench.analysis.errors import PredictionTable
 from workbench.text import safe_text
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-POINTS = 101  # of a curve that is drawn
+POINTS = 101  # of a drawn curve
 
 
 @dataclass(frozen=True)
-class AtThreshold:
-    """What a threshold leads to.
+class ThresholdMetrics:
+    """Metrics at a threshold.
 
     Attributes:
-        precision: hits / (hits + false alarms); None where nothing is called positive.
+        precision: hits / (hits + false alarms); None if nothing is predicted positive.
         recall: hits / positives.
-        false_alarms: negatives that are called positive.
-        misses: positives that are called negative.
+        false_alarms: negatives that are predicted positive.
+        misses: positives that are predicted negative.
         positives, negatives: images of each label.
     """
 
@@ -38,13 +38,13 @@ class AtThreshold:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well the probabilities sort positives before negatives, whatever the threshold.
+    """How well the probabilities rank positives above negatives, at any threshold.
 
     Attributes:
-        area: below the ROC curve: the share of all pairs of a positive and a negative in which the
+        area: under the ROC curve: the fraction of pairs of a positive and a negative in which the
             positive has the higher probability, ties counting half.
         average_precision: the sum over thresholds of (recall - recall before) * precision.
-        roc: share of positives found at 0, 1, ... 100 % false alarms, `POINTS` values.
+        roc: fraction of positives found at 0, 1, ... 100 % false alarms, `POINTS` values.
         precision: at 0, 1, ... 100 % of the positives found.
     """
 
@@ -54,18 +54,18 @@ class Ranking:
     precision: tuple[float, ...]
 
 
-def two_labels(answers: Answers) -> bool:
-    """True where there are two labels, and images of both: what this module can speak of."""
-    return len(answers.names) == 2 and len(set(answers.labels.tolist())) == 2
+def is_binary(predictions: PredictionTable) -> bool:
+    """Return True if there are two labels and images of both, as this module needs."""
+    return len(predictions.names) == 2 and len(set(predictions.labels.tolist())) == 2
 
 
-def at_threshold(answers: Answers, threshold: float) -> AtThreshold:
-    """Counts of a run of two labels with images of both."""
-    positive = answers.labels == 1
-    called = answers.probabilities[:, 1] >= threshold
+def threshold_metrics(predictions: PredictionTable, threshold: float) -> ThresholdMetrics:
+    """Return the metrics of a run of two labels with images of both."""
+    positive = predictions.labels == 1
+    called = predictions.probabilities[:, 1] >= threshold
     hits, alarms = int((called & positive).sum()), int((called & ~positive).sum())
     positives = int(positive.sum())
-    return AtThreshold(
+    return ThresholdMetrics(
         threshold,
         hits / (hits + alarms) if hits + alarms else None,
         hits / positives,
@@ -76,21 +76,21 @@ def at_threshold(answers: Answers, threshold: float) -> AtThreshold:
     )
 
 
-def ranking(answers: Answers) -> Ranking:
-    """The curves of a run of two labels with images of both, and the areas below them."""
-    from sklearn.metrics import (  # takes a second to import
+def ranking(predictions: PredictionTable) -> Ranking:
+    """Return the curves of a run of two labels with images of both, and the areas under them."""
+    from sklearn.metrics import (  # the import takes a second
         average_precision_score,
         precision_recall_curve,
         roc_auc_score,
         roc_curve,
     )
 
-    truth, score = answers.labels, answers.probabilities[:, 1]
+    truth, score = predictions.labels, predictions.probabilities[:, 1]
     false_alarms, found, _ = roc_curve(truth, score)
     precision, recall, _ = precision_recall_curve(truth, score)
     grid = np.linspace(0, 1, POINTS)
-    # Recall falls along its curve: the last place that still reaches r is that of the highest
-    # threshold. The curve's end, (0, 1), is no threshold's.
+    # Recall falls along its curve: the last point that still reaches r has the highest threshold.
+    # The end of the curve, (0, 1), belongs to no threshold.
     reached = np.searchsorted(-recall, -grid, side="right") - 1
     reached = np.minimum(reached, len(recall) - 2)
     return Ranking(
@@ -101,9 +101,9 @@ def ranking(answers: Answers) -> Ranking:
     )
 
 
-def consequence(answers: Answers, at: AtThreshold) -> str:
-    """What a threshold means for a hundred images of each label."""
-    negative, positive = (safe_text(name, 60) for name in answers.names)
+def describe_threshold(predictions: PredictionTable, at: ThresholdMetrics) -> str:
+    """Describe what a threshold means for a hundred images of each label."""
+    negative, positive = (safe_text(name, 60) for name in predictions.names)
     missed = _of_hundred(at.misses, at.positives)
     alarms = _of_hundred(at.false_alarms, at.negatives)
     return (
@@ -114,7 +114,7 @@ def consequence(answers: Answers, at: AtThreshold) -> str:
 
 
 def _of_hundred(count: int, of: int) -> str:
-    """12 are, 1 is, fewer than 1 is; never a rounded none where there are some."""
+    """Format 12 are, 1 is, fewer than 1 is; some images are never rounded to none."""
     share = round(100 * count / of)
     if count and not share:
         return "fewer than 1 is"

@@ -1,7 +1,4 @@
-"""Runs of a workspace held side by side: read from their folders, drawn with a column a run.
-
-Knows nothing of Textual: the commands compare through it too.
-"""
+"""Runs of a workspace side by side: read from their folders, drawn with a column per run."""
 
 import textwrap
 from collections import Counter
@@ -10,26 +7,26 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from workbench.analysis.compare import (
+    ComparedRun,
     Comparison,
-    Difference,
-    Result,
-    RunFacts,
-    StageFigures,
+    DifferenceRow,
+    RunResult,
+    StageMetrics,
     compare,
-    load_facts,
+    load_run,
 )
-from workbench.analysis.errors import read_answers as read_predictions
-from workbench.analysis.paired import Answers
+from workbench.analysis.errors import read_predictions
+from workbench.analysis.paired import CorrectByImage
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import (
-    RESULT_FIGURES,
-    grouped,
+    RESULT_COLUMNS,
+    describe_comparison,
+    format_value,
+    group_layers,
     result_cells,
-    shown_value,
     stage_cells,
-    verdicts,
 )
 from workbench.runs.folder import RunFolder, find_run
 from workbench.text import safe_text
@@ -41,7 +38,7 @@ GAP = 2
 
 
 def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
-    """The runs of these names side by side. Reads all their events: call it in a thread.
+    """Compare the runs of these names. Reads all their events: call it in a thread.
 
     Raises:
         UserError: there is no such run, or only one.
@@ -49,18 +46,18 @@ def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
     folders = list(dict.fromkeys(find_run(workspace, name) for name in names))
     if len(folders) < 2:
         raise UserError("Name at least two different runs.", "See: workbench runs")
-    return compare([_facts(folder) for folder in folders])
+    return compare([_load(folder) for folder in folders])
 
 
-def _facts(folder: RunFolder) -> RunFacts:
+def _load(folder: RunFolder) -> ComparedRun:
     test = read_test_images(folder)
     if test is None:
-        return load_facts(folder)
-    return load_facts(folder, Counter(test.values()), read_answers(folder, test))
+        return load_run(folder)
+    return load_run(folder, Counter(test.values()), read_correctness(folder, test))
 
 
 def read_test_images(folder: RunFolder) -> dict[str, tuple[str, str]] | None:
-    """Hash and label of each test image by its path; None where the manifest cannot be read."""
+    """Return hash and label of each test image by path; None if the manifest is unreadable."""
     try:
         rows = read_manifest(folder.manifest_path)
     except UserError:
@@ -68,33 +65,28 @@ def read_test_images(folder: RunFolder) -> dict[str, tuple[str, str]] | None:
     return {row.path: (row.pixel_hash, row.label) for row in rows if row.split == "test"}
 
 
-def read_answers(folder: RunFolder, test: dict[str, tuple[str, str]]) -> Answers | None:
-    """Whether each test image was answered right; None where no such answers can be read.
+def read_correctness(folder: RunFolder, test: dict[str, tuple[str, str]]) -> CorrectByImage | None:
+    """Return whether each test image was predicted correctly; None without predictions.
 
-    Args:
-        test: hash and label by path.
+    `test` has hash and label by path.
     """
     try:
-        answers = read_predictions(folder.predictions_path)
+        predictions = read_predictions(folder.predictions_path)
     except UserError:
         return None
-    right = answers.predicted == answers.labels
-    return {
-        test[path]: bool(is_right)
-        for path, is_right in zip(answers.paths, right, strict=True)
-        if path in test
-    }
+    pairs = zip(predictions.paths, predictions.right, strict=True)
+    return {test[path]: bool(right) for path, right in pairs if path in test}
 
 
 def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
-    """What may be concluded, and below it a column a run; wider than `room` with many runs.
+    """Draw the conclusions and below them a column per run; wider than `room` cells for many runs.
 
-    Args:
-        room: cells.
-        color: of the titles.
+    Titles have the `color`.
     """
-    told = [textwrap.fill(safe_text(line, 600), room) for line in verdicts(comparison)]
-    text = Text("\n".join(told), no_wrap=True)
+    conclusions = [
+        textwrap.fill(safe_text(line, 600), room) for line in describe_comparison(comparison)
+    ]
+    text = Text("\n".join(conclusions), no_wrap=True)
     width = _column_width(len(comparison.runs), room)
     _add_row(text, "", comparison.runs, width, "bold", before="\n\n")
     for title, rows in _sections(comparison):
@@ -104,41 +96,41 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
     return text
 
 
-def _sections(comparison: Comparison) -> list[tuple[str, list[Difference]]]:
-    """Titles and their rows; what differs in nothing says so."""
+def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
+    """Return titles and their rows."""
     settings = "settings that differ" if comparison.spec else "the settings are the same"
     sections = [("results", _result_rows(comparison.results)), (settings, comparison.spec)]
     if comparison.layers:
-        sections.append(("layers not frozen alike", grouped(comparison.layers)))
+        sections.append(("layers not frozen alike", group_layers(comparison.layers)))
     if comparison.stages:
         sections.append(("stages", _stage_rows(comparison)))
     return sections
 
 
-def _result_rows(results: list[Result]) -> list[Difference]:
+def _result_rows(results: list[RunResult]) -> list[DifferenceRow]:
     columns = zip(*map(result_cells, results), strict=True)
-    rows = [Difference(name, cells) for name, cells in zip(RESULT_FIGURES, columns, strict=True)]
+    rows = [DifferenceRow(name, cells) for name, cells in zip(RESULT_COLUMNS, columns, strict=True)]
     if any(r.random_weights for r in results):
         noted = tuple("random weights" if r.random_weights else None for r in results)
-        rows.append(Difference("base", noted))
+        rows.append(DifferenceRow("base", noted))
     return rows
 
 
-def _stage_rows(comparison: Comparison) -> list[Difference]:
+def _stage_rows(comparison: Comparison) -> list[DifferenceRow]:
     rows = []
     for stage in dict.fromkeys(figures.stage for figures in comparison.stages):
         by_run = {s.run: s for s in comparison.stages if s.stage == stage}
         found = [by_run.get(run) for run in comparison.runs]
         names = tuple(s.name if s else None for s in found)
         columns = zip(*map(_cells_of_stage, found), strict=True)
-        rows.append(Difference(f"stage {stage + 1}", names))
+        rows.append(DifferenceRow(f"stage {stage + 1}", names))
         rows += [
-            Difference(f"  {n}", cells) for n, cells in zip(STAGE_FIGURES, columns, strict=True)
+            DifferenceRow(f"  {n}", cells) for n, cells in zip(STAGE_FIGURES, columns, strict=True)
         ]
     return rows
 
 
-def _cells_of_stage(figures: StageFigures | None) -> tuple[str | None, ...]:
+def _cells_of_stage(figures: StageMetrics | None) -> tuple[str | None, ...]:
     return stage_cells(figures) if figures else (None,) * len(STAGE_FIGURES)
 
 
@@ -150,5 +142,5 @@ def _add_row(
     text: Text, key: str, values: Sequence[object], width: int, style: str, before: str = "\n"
 ) -> None:
     text.append(f"{before}{safe_text(key, MOST_KEY):<{MOST_KEY}}", "dim")
-    cells = [f"{'':{GAP}}{shown_value(value, width):<{width}}" for value in values]
+    cells = [f"{'':{GAP}}{format_value(value, width):<{width}}" for value in values]
     text.append("".join(cells).rstrip(), style)

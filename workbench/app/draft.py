@@ -1,6 +1,6 @@
-"""The experiment in the making: kept in a file after every change, so that no disconnect loses it.
+"""An experiment before its start: written to a file after every change, so a disconnect is safe.
 
-A draft is a preset, fitted to the facts of the data, with settings of the person's own on top.
+A draft is a preset, fitted to the facts of the data, with the user's settings on top.
 """
 
 import json
@@ -13,28 +13,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.app.draft_writer import Keeper, keep
-from workbench.datasets.inspect_job import facts_as_dict, facts_from_dict
+from workbench.app.draft_writer import DraftWriter, write_file
+from workbench.datasets.inspect_job import facts_from_dict, facts_to_dict
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.fitting import fitted
+from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import PRESETS, preset_tree
+from workbench.experiment.recommendation import recommend
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategy_texts import recommend
 from workbench.experiment.toml import flat, parse_spec, spec_tree
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
 FORMAT = 1
 STEPS = ("machine", "data", "strategy", "layers")
-WHERE = "the experiment"  # what error messages call it
-# Keys that another step chooses, or the preset itself.
+WHERE = "the experiment"  # its name in error messages
+# Keys that are chosen in another step, or by the preset.
 FIXED = ("preset", "data.source", "model.strategy")
-# Keys without a value unless the person gives one.
+# Keys without a default.
 OPTIONAL = ("name", "training.steps_per_epoch")
-# What is not the rung's own and stays when another rung is chosen, beside the data's settings.
+# Kept when another preset is chosen, beside the settings of the data.
 KEPT = ("name", "training.gpu", "training.seed", "training.precision")
-# What is taken along to every rung that has a base.
+# Kept for every preset that has a base.
 BASE_KEYS = ("base.name", "base.weights")
 _ENDING = ".draft.json"
 
@@ -43,17 +43,17 @@ Tree = dict[str, Any]
 
 @dataclass
 class Draft:
-    """An experiment that was begun and not started.
+    """An experiment that is not started yet.
 
     Attributes:
         source: the images, an absolute path; None until they are chosen.
-        facts: what the scan found of them.
-        preset: the rung chosen; "" for the one that is recommended.
-        settings: "training.epochs": 20, ...: what differs from the preset.
-        base: of BASE_KEYS what was chosen last: a rung without a base does not make it forgotten.
-        settled: the steps that are done with.
+        facts: the result of their scan.
+        preset: the chosen preset; "" for the recommended one.
+        settings: "training.epochs": 20, ...: the differences from the preset.
+        base: the last chosen values of BASE_KEYS, kept while a preset without a base is chosen.
+        completed: the completed steps.
         saved: unix seconds of the last change.
-        keeper: writes the file behind the screens; without one each change waits for the disk.
+        draft_writer: writes the file in the background; None to write in the caller's thread.
     """
 
     workspace: Workspace
@@ -63,57 +63,49 @@ class Draft:
     preset: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     base: dict[str, Any] = field(default_factory=dict)
-    settled: frozenset[str] = frozenset()
+    completed: frozenset[str] = frozenset()
     saved: float = 0.0
-    keeper: Keeper | None = None
+    draft_writer: DraftWriter | None = None
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The draft's file."""
         return self.workspace.drafts / f"{self.id}{_ENDING}"
 
     @property
     def name(self) -> str:
-        """What people know the data by; safe for a terminal."""
+        """A short name of the data, safe for a terminal."""
         return safe_text(self.stem, 24) if self.source else "new experiment"
 
     @property
     def stem(self) -> str:
-        """What a nameless run is called after: its data, a set of the catalogue by its name."""
-        if self.source is None:
-            return "run"
-        data = self.workspace.data
-        if self.source.is_relative_to(data) and self.source != data:
-            return self.source.relative_to(data).parts[0]
-        return self.source.stem
+        """The name of a run whose spec has none, without its number."""
+        return data_stem(self.workspace, self.source) if self.source else "run"
 
     @property
     def chosen_preset(self) -> str:
-        """The preset, the recommended one until another is chosen."""
+        """The preset; the recommended one until another is chosen."""
         if self.preset:
             return self.preset
         return recommend(self.facts).preset if self.facts else "convnet"
 
-    # What it comes to
+    # The resulting spec
 
     def spec(self) -> ExperimentSpec:
-        """The checked spec.
+        """Return the validated spec.
 
         Raises:
-            UserError: there are no images yet, or a setting does not fit, in words.
+            UserError: there are no images yet, or a setting does not fit.
         """
         return self.with_settings(self.settings)
 
     def error(self) -> str:
-        """What is wrong with the settings; "" where nothing is."""
-        try:
-            self.spec()
-        except UserError as error:
-            return plain_message(error)
-        return ""
+        """Return what is wrong with the settings, or ""."""
+        found = self._spec_or_error(self.settings)
+        return found if isinstance(found, str) else ""
 
     def with_settings(self, settings: Mapping[str, Any]) -> ExperimentSpec:
-        """The spec that other settings would make; nothing is changed.
+        """Return the spec with other settings, without changing the draft.
 
         Raises:
             UserError: as `spec`.
@@ -121,8 +113,8 @@ class Draft:
         return parse_spec(self._tree(settings), WHERE)
 
     def defaults(self) -> dict[str, Any]:
-        """Every key that has an effect and what the preset says of it, {} without images."""
-        # Another base has other blocks: what is told of `trainable` is told of the chosen one.
+        """Return the preset's value of every key that has an effect; {} without images."""
+        # Another base has other blocks: `trainable` is the default of the chosen one.
         chosen = {k: v for k, v in self.settings.items() if k in BASE_KEYS}
         with suppress(UserError):
             values = flat(spec_tree(self.with_settings(chosen)))
@@ -132,14 +124,14 @@ class Draft:
         return {}
 
     def values(self) -> dict[str, Any]:
-        """Every key that has an effect, with its value; settings that do not fit included."""
+        """Return the value of every key that has an effect, invalid settings included."""
         values = self.defaults()
-        with suppress(UserError):  # what follows the settings is not what it is by itself
+        with suppress(UserError):  # values that follow from the settings
             values |= flat(spec_tree(self.spec()))
         return {key: self.settings.get(key, value) for key, value in values.items()}
 
     def _kept(self) -> dict[str, Any]:
-        """The settings that still fit after another preset was chosen: as many as can be."""
+        """Return as many settings as fit the preset that was chosen now."""
         own = self.settings
         data = {key: value for key, value in own.items() if key.startswith("data.")}
         split = {key: value for key, value in data.items() if key.startswith("data.split.")}
@@ -159,26 +151,25 @@ class Draft:
         tree = deepcopy(own)
         for key, value in settings.items():
             put(tree, key, value)
-        return fitted(own, tree, settings)
+        return fit_preset(own, tree, settings)
 
     def preview(self, preset: str) -> "Draft":
-        """The same experiment on another rung, as `take_preset` would make it; nothing is kept."""
+        """Return a copy with another preset, as `set_preset` would; nothing is written."""
         if preset == self.chosen_preset:
             return self
         other = replace(self, preset=preset)
         other.settings = other._kept()
         return other
 
-    # Changes, each saved at once
+    # Changes, each saved immediately
 
-    def take_source(self, source: Path, facts: DataFacts | None) -> None:
-        """Other images; what was settled beyond them is open again.
+    def set_source(self, source: Path, facts: DataFacts | None) -> None:
+        """Set the images; later steps are open again.
 
-        Args:
-            facts: None while the scan is at work.
+        `facts` is None while the scan is running.
         """
         if source != self.source or facts != self.facts:
-            self.settled -= {"data", "strategy", "layers"}
+            self.completed -= {"data", "strategy", "layers"}
         if source != self.source:
             self.settings = {k: v for k, v in self.settings.items() if not k.startswith("data.")}
         self.source, self.facts = source, facts
@@ -191,30 +182,30 @@ class Draft:
         """Whether anything beyond the images was chosen."""
         return bool(self.preset or self.settings)
 
-    def forget_source(self) -> None:
-        """Images that cannot be used are images no more."""
+    def clear_source(self) -> None:
+        """Remove images that cannot be used."""
         self.source, self.facts = None, None
         self.save()
 
-    def take_preset(self, preset: str) -> None:
-        """Another rung; settings that it does not know are dropped."""
+    def set_preset(self, preset: str) -> None:
+        """Choose another preset; settings that it does not have are dropped."""
         if preset == self.preset:
             return
         self.preset = preset
         self.settings = self._kept()
-        self.settled -= {"strategy", "layers"}
+        self.completed -= {"strategy", "layers"}
         self.save()
 
-    def mend(self) -> str:
-        """Drops settings that fit no more; what was wrong with them, "" where nothing was."""
+    def drop_invalid_settings(self) -> str:
+        """Drop settings that no longer fit; return what was wrong with them, or ""."""
         error = self.error() if self.facts else ""
         if error:
             self.settings = self._kept()
             self.save()
         return error
 
-    def take(self, changes: Mapping[str, Any]) -> None:
-        """Sets keys; what is the preset's own value is no setting any more."""
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Change keys; a value equal to the preset's own is no setting any more."""
         settings = {**self.settings, **changes}
         if "base.name" in changes and "base.trainable" not in changes:
             settings.pop("base.trainable", None)  # the blocks of another network
@@ -222,78 +213,79 @@ class Draft:
         defaults = self.defaults()
         known = {key: value for key, value in settings.items() if key in defaults}
         own = {key: value for key, value in known.items() if not _same(value, defaults[key])}
-        self.settings = own if self._meaning(own) == self._meaning(known) else known
+        self.settings = own if self._spec_or_error(own) == self._spec_or_error(known) else known
         if "base.name" in defaults:
             self.base = {key: self.settings[key] for key in BASE_KEYS if key in self.settings}
-        self.settled -= {"strategy", "layers"}
+        self.completed -= {"strategy", "layers"}
         self.save()
 
-    def take_spec(self, spec: ExperimentSpec) -> None:
-        """The settings that make this spec, which grew from the same preset and images."""
+    def set_spec(self, spec: ExperimentSpec) -> None:
+        """Take over the settings that make this spec, which has the same preset and images."""
         new = {**dict.fromkeys(OPTIONAL), **flat(spec_tree(spec))}
         before = self.settings
-        self.take({k: v for k, v in new.items() if k not in FIXED})
+        self.update({k: v for k, v in new.items() if k not in FIXED})
         for key in [key for key in self.settings if key not in before]:
             without = {name: value for name, value in self.settings.items() if name != key}
-            if self._meaning(without) == self._meaning(self.settings):  # it follows another one
+            if self._spec_or_error(without) == self._spec_or_error(
+                self.settings
+            ):  # it follows another
                 self.settings = without
         self.save()
 
-    def _meaning(self, settings: Mapping[str, Any]) -> ExperimentSpec | str:
-        """The spec that settings make, or what is wrong with them."""
+    def _spec_or_error(self, settings: Mapping[str, Any]) -> ExperimentSpec | str:
+        """Return the spec with these settings, or what is wrong with them."""
         try:
             return self.with_settings(settings)
         except UserError as error:
             return plain_message(error)
 
-    def settle(self, step: str) -> None:
-        """A step is done with."""
-        self.settled |= {step}
+    def complete_step(self, step: str) -> None:
+        """Mark a step as completed."""
+        self.completed |= {step}
         self.save()
 
     def save(self) -> None:
-        """Writes the file whole, or has the keeper do it.
+        """Write the file, directly or with the draft writer.
 
         Raises:
-            UserError: the disk cannot be written; a keeper tells the app instead.
+            UserError: the disk cannot be written; a draft writer reports this itself.
         """
         self.saved = time.time()
-        told = {
+        content = {
             "format": FORMAT,
             "source": str(self.source) if self.source else None,
-            "facts": facts_as_dict(self.facts) if self.facts else None,
+            "facts": facts_to_dict(self.facts) if self.facts else None,
             "preset": self.preset,
             "settings": self.settings,
             "base": self.base,
-            "settled": sorted(self.settled),
+            "settled": sorted(self.completed),
             "saved": self.saved,
         }
-        write = self.keeper.write if self.keeper else keep
-        write(self.path, json.dumps(told, indent=1))
+        write = self.draft_writer.write if self.draft_writer else write_file
+        write(self.path, json.dumps(content, indent=1))
 
     def discard(self) -> None:
-        """Takes the file away."""
-        if self.keeper:
-            self.keeper.remove(self.path)
+        """Remove the file."""
+        if self.draft_writer:
+            self.draft_writer.remove(self.path)
         else:
             self.path.unlink(missing_ok=True)
 
 
-def newest_draft(workspace: Workspace, keeper: Keeper | None = None) -> Draft | None:
-    """The draft that was changed last; damaged ones are passed over.
+def newest_draft(workspace: Workspace, draft_writer: DraftWriter | None = None) -> Draft | None:
+    """Return the draft that was changed last; damaged ones are skipped.
 
-    Args:
-        keeper: what writes drafts of this workspace; it will write the one that is returned too.
+    The `draft_writer` of the workspace is flushed first and set in the draft.
     """
-    if keeper:
-        keeper.flush()
+    if draft_writer:
+        draft_writer.flush()
     found = [_read(workspace, path) for path in workspace.drafts.glob(f"*{_ENDING}")]
     newest = max((one for one in found if one), key=lambda one: one.saved, default=None)
-    return replace(newest, keeper=keeper) if newest else None
+    return replace(newest, draft_writer=draft_writer) if newest else None
 
 
 def put(tree: Tree, key: str, value: Any) -> None:
-    """Sets "training.epochs" in the tables; None takes it away."""
+    """Set a key such as "training.epochs" in the tables; None removes it."""
     *tables, last = key.split(".")
     for table in tables:
         tree = tree.setdefault(table, {})
@@ -303,13 +295,21 @@ def put(tree: Tree, key: str, value: Any) -> None:
         tree[last] = value
 
 
+def data_stem(workspace: Workspace, source: Path) -> str:
+    """Return the name of the images: the name of a catalogue set, or of the folder or file."""
+    data = workspace.data
+    if source.is_relative_to(data) and source != data:  # data/digits/source
+        return source.relative_to(data).parts[0]
+    return source.stem
+
+
 def plain_message(error: UserError) -> str:
-    """The first line of what is wrong, without the name of what was checked."""
+    """Return the first line of the error, without the name of what was checked."""
     return error.message.partition("\n")[0].removeprefix(f"{WHERE}: ")
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Lists and tuples alike; true is not 1."""
+    """Compare values: a list equals a tuple, True does not equal 1."""
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return list(one) == list(other)
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
@@ -317,20 +317,20 @@ def _same(one: Any, other: Any) -> bool:
 
 def _read(workspace: Workspace, path: Path) -> Draft | None:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        told = json.loads(path.read_text(encoding="ascii"))
-        if told["format"] != FORMAT:
+        content = json.loads(path.read_text(encoding="ascii"))
+        if content["format"] != FORMAT:
             return None
-        preset = str(told.get("preset") or "")
-        settings, base = told.get("settings"), told.get("base")
+        preset = str(content.get("preset") or "")
+        settings, base = content.get("settings"), content.get("base")
         return Draft(
             workspace,
             id=path.name.removesuffix(_ENDING),
-            source=Path(told["source"]) if told.get("source") else None,
-            facts=facts_from_dict(told["facts"]) if told.get("facts") else None,
+            source=Path(content["source"]) if content.get("source") else None,
+            facts=facts_from_dict(content["facts"]) if content.get("facts") else None,
             preset=preset if preset in PRESETS else "",
             settings=settings if isinstance(settings, dict) else {},
             base=base if isinstance(base, dict) else {},
-            settled=frozenset(told.get("settled") or ()) & frozenset(STEPS),
-            saved=float(told.get("saved") or 0.0),
+            completed=frozenset(content.get("settled") or ()) & frozenset(STEPS),
+            saved=float(content.get("saved") or 0.0),
         )
     return None

@@ -1,4 +1,4 @@
-"""Small files written behind the screens: a disk that takes its time holds up no key."""
+"""Small files written in the background: a slow disk delays no key."""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from workbench.files import write_atomic
 from workbench.text import safe_text
 
 
-def keep(path: Path, text: str) -> None:
-    """Writes a file whole, its folder too where there is none.
+def write_file(path: Path, text: str) -> None:
+    """Write a file atomically, and make its folder.
 
     Raises:
         UserError: the disk cannot be written.
@@ -24,45 +24,45 @@ def keep(path: Path, text: str) -> None:
         raise UserError(f"{safe_text(path)} cannot be written: {reason}.") from None
 
 
-class Keeper:
-    """Writes in a thread of its own; of several texts for one file only the last counts.
+class DraftWriter:
+    """Writes in a thread of its own; of several texts for one file only the last is written.
 
     Args:
-        on_fault: told in that thread what could not be written.
+        on_error: called in that thread with what could not be written.
     """
 
-    def __init__(self, on_fault: Callable[[str], None]) -> None:
-        self._on_fault = on_fault
+    def __init__(self, on_error: Callable[[str], None]) -> None:
+        self._on_error = on_error
         self._texts: dict[Path, str | None] = {}
         self._changed = threading.Condition()
-        self._at_work = False
+        self._running = False
 
     def write(self, path: Path, text: str) -> None:
-        """Has a file written soon."""
+        """Write a file soon."""
         self._put(path, text)
 
     def remove(self, path: Path) -> None:
-        """Has a file taken away soon, where there is one."""
+        """Remove a file soon, if it exists."""
         self._put(path, None)
 
     def flush(self) -> None:
-        """Returns once all is done that was asked for."""
+        """Wait until everything is written."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._at_work)
+            self._changed.wait_for(lambda: not self._running)
 
     def _put(self, path: Path, text: str | None) -> None:
         with self._changed:
             self._texts[path] = text
-            if not self._at_work:
-                self._at_work = True
-                # No daemon: a process that ends waits for what is still to be written.
-                threading.Thread(target=self._work).start()
+            if not self._running:
+                self._running = True
+                # No daemon: a process that ends waits for what is not written yet.
+                threading.Thread(target=self._run).start()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._changed:
                 if not self._texts:
-                    self._at_work = False
+                    self._running = False
                     self._changed.notify_all()
                     return
                 path, text = self._texts.popitem()
@@ -71,6 +71,6 @@ class Keeper:
                     with suppress(OSError):
                         path.unlink(missing_ok=True)
                 else:
-                    keep(path, text)
+                    write_file(path, text)
             except UserError as error:
-                self._on_fault(error.message)
+                self._on_error(error.message)

@@ -1,57 +1,168 @@
-"""What can be taken home from a run, and how each is made. Knows nothing of Textual."""
+"""Export from a run: its model, a report, a script, TensorBoard files."""
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from typing import Any
 
-from workbench.app.export_run import export_run
-from workbench.downloads.folders import disk_faults
-from workbench.export.formats import FORMATS
+import numpy as np
+
+from workbench.app.jobs import report_progress
+from workbench.app.run_files import require_model
+from workbench.downloads.disk import disk_errors
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.export.formats import FORMATS, MAX_DIFFERENCE, check_formats
+from workbench.export.model_card import VerifiedExport, model_card
+from workbench.export.preparation import CARD, LABELS, PREPROCESSING
 from workbench.export.report import write_report
-from workbench.export.run_data import run_facts
+from workbench.export.run_data import RunData, checked_spec, read_run_data
+from workbench.export.run_images import RunImages
 from workbench.export.script_folder import write_script
+from workbench.export.target import check_target, staged_folder
 from workbench.export.tensorboard import write_scalars
-from workbench.paths import Workspace, given_path
-from workbench.progress import Progress
+from workbench.files import write_atomic
+from workbench.paths import Workspace, parse_path
+from workbench.progress import Progress, silent
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, safe_stem
+from workbench.runs.jobs import run_job
 from workbench.text import safe_text
 
+OWN_FILES = (CARD, LABELS, PREPROCESSING, *(one.file for one in FORMATS.values()))
+_NOISE_IMAGES = 16  # to compare predictions on if the images of the run are gone
+
+RunJob = Callable[[str, dict[str, Any], Callable[[Event], None]], dict[str, Any]]
 Make = Callable[[Workspace, RunFolder, Path, Progress], str]
 
 
 @dataclass(frozen=True)
-class Keepsake:
-    """A thing to take home.
+class ExportedModel:
+    """What was written, and how each format compared with the original."""
+
+    folder: Path
+    tried: tuple[VerifiedExport, ...]
+
+
+def export_run(
+    workspace: Workspace,
+    run: RunFolder,
+    formats: Sequence[str],
+    target: Path,
+    force: bool = False,
+    progress: Progress = silent,
+    do: RunJob = run_job,
+) -> ExportedModel:
+    """Export a run's model, and all that is needed to use it, to a new folder.
+
+    Each file is loaded in a fresh process, and its predictions on up to 64 of the run's test
+    images are compared with the original's. After an error nothing is left of the folder.
+
+    Args:
+        workspace: of the run.
+        run: a finished run.
+        formats: names of `formats.FORMATS`.
+        target: the folder to make.
+        force: True to replace an earlier export there; nothing else is ever replaced.
+        progress: called while the worker runs.
+        do: runs a job in a worker.
+
+    Raises:
+        UserError: there is no model yet, a package is missing, the target exists, the disk cannot
+            be written, or a file gives other predictions than the original.
+    """
+    check_formats(formats)
+    require_model(run)
+    facts = read_run_data(run)
+    spec = checked_spec(facts)
+    target = target.absolute()
+    check_target(target, force, OWN_FILES)
+    with disk_errors(target, "Nothing was left there.", "name another folder with --out DIR"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged_folder(target) as folder:
+            tried = _fill(workspace, facts, spec, formats, folder, progress, do)
+    return ExportedModel(target, tried)
+
+
+def _fill(
+    workspace: Workspace,
+    facts: RunData,
+    spec: ExperimentSpec,
+    formats: Sequence[str],
+    folder: Path,
+    progress: Progress,
+    do: RunJob,
+) -> tuple[VerifiedExport, ...]:
+    images = RunImages(workspace, spec.data.source).sample(facts.rows, spec.data)
+    own = images is not None
+    if images is None:
+        shape = (_NOISE_IMAGES, *spec.data.input_shape)
+        images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    on_event = report_progress(progress)
+    with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
+        shared = {"images": f"{scratch}/images.npy", "answers": f"{scratch}/answers.npy"}
+        np.save(shared["images"], images)
+        model = str(facts.folder.model_path.absolute())
+        request = {"model": model, "folder": str(folder), "formats": list(formats), **shared}
+        labels = tuple(do("export", request, on_event)["labels"])
+        tried = []
+        for name in formats:
+            progress(f"try {name}", 0, 0)
+            request = {"format": name, "path": str(folder / FORMATS[name].file), **shared}
+            difference = do("check-export", request, on_event)["difference"]
+            tried.append(
+                VerifiedExport(FORMATS[name], _accepted(name, difference), len(images), own)
+            )
+    write_atomic(folder / CARD, model_card(facts, spec, labels, tried))
+    return tuple(tried)
+
+
+def _accepted(name: str, difference: float | None) -> float:
+    """Return the difference if it is small enough; else raise UserError."""
+    if difference is not None and difference <= MAX_DIFFERENCE:
+        return difference
+    shown = "no number" if difference is None else f"{difference:.2g}"
+    raise UserError(
+        f"{FORMATS[name].title}: loaded again, the model gives other predictions. The "
+        f"largest difference of a probability is {shown}, allowed is {MAX_DIFFERENCE:g}. Nothing "
+        "was exported.",
+        "Try another format with --format; keras is the model's own.",
+    )
+
+
+@dataclass(frozen=True)
+class ExportItem:
+    """Something that can be exported from a run.
 
     Attributes:
         title: a few words.
-        words: what it is, a sentence.
-        make: makes it below a folder, under a name that is free; returns what was made, safe to
+        description: a sentence.
+        make: writes it below a folder, under a free name; returns what was written, safe to
             print. Raises UserError.
     """
 
     title: str
-    words: str
+    description: str
     make: Make
 
 
 def folder_to_write(typed: str) -> Path:
-    """The folder that a person names, made where it is not there.
+    """Return the folder that was typed, made if it does not exist.
 
     Raises:
-        UserError: it cannot be made, or nothing can be written into it.
+        UserError: it cannot be made, or cannot be written.
     """
-    folder = given_path(typed.strip(), new=True).absolute()
-    with disk_faults(folder, "Nothing was made.", "name another folder"):
+    folder = parse_path(typed.strip(), new=True).absolute()
+    with disk_errors(folder, "Nothing was made.", "name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder):
             return folder
 
 
 def free_path(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, ... that nothing is at."""
+    """Return the path, or the first of path-2, path-3, ... that does not exist."""
     number, found = 1, path
     while os.path.lexists(found):
         number += 1
@@ -72,7 +183,7 @@ def _model(name: str) -> Make:
         return (
             f"{safe_text(made.folder, 1000)}\nLoaded again in a fresh process and tried on "
             f"{tried.images} images: no probability differs by more than {tried.difference:.2g} "
-            "from the original's. README.md in it tells how to load it."
+            "from the original's. README.md in it shows how to load it."
         )
 
     return make
@@ -80,7 +191,7 @@ def _model(name: str) -> Make:
 
 def _script(workspace: Workspace, run: RunFolder, into: Path, progress: Progress) -> str:
     script, images = write_script(
-        run_facts(run), free_path(into / f"train_{safe_stem(run.name)}.py")
+        read_run_data(run), free_path(into / f"train_{safe_stem(run.name)}.py")
     )
     return f"{safe_text(script, 1000)}\nand beside it {safe_text(images.name)}, the list of images."
 
@@ -90,15 +201,15 @@ def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progres
     return f"{safe_text(write_scalars(run, folder), 1000)}\nSee: tensorboard --logdir with it."
 
 
-KEEPSAKES = (
-    Keepsake(
+EXPORT_ITEMS = (
+    ExportItem(
         "Report",
-        "One HTML page: curves, layers, confusions and the worst errors as pictures. It asks for "
-        "nothing from anywhere: send it, print it.",
+        "One HTML page: curves, layers, confusions and the worst errors as pictures. It loads "
+        "nothing from elsewhere: send it, print it.",
         _report,
     ),
     *(
-        Keepsake(
+        ExportItem(
             one.title,
             f"The model as {one.title}, labels and preprocessing inside, with a model card; loaded "
             "again and tried on test images before it is called done.",
@@ -106,10 +217,8 @@ KEEPSAKES = (
         )
         for one in FORMATS.values()
     ),
-    Keepsake(
-        "Keras script",
-        "The same training as a student would write it: Keras, numpy and Pillow alone.",
-        _script,
+    ExportItem(
+        "Keras script", "The same training as plain code: only Keras, numpy and Pillow.", _script
     ),
-    Keepsake("TensorBoard", "Loss, accuracy and learning rate of every epoch.", _scalars),
+    ExportItem("TensorBoard", "Loss, accuracy and learning rate of every epoch.", _scalars),
 )

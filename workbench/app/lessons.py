@@ -1,4 +1,4 @@
-"""An experiment from the question to kept results, for the command line and for the app."""
+"""A lesson from its images to stored results, for the CLI and the UI."""
 
 import shutil
 import subprocess
@@ -8,28 +8,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.app.stopping import Stop
+from workbench.app.jobs import JobHandle, report_progress
 from workbench.bases.weights import IMAGENET
-from workbench.datasets.catalogue import fetch
 from workbench.datasets.prepare import survey
+from workbench.datasets.sources.catalogue.entries import fetch
 from workbench.errors import UserError
-from workbench.lessons.catalogue import Experiment
-from workbench.lessons.requests import JOB, make_request, results_of
-from workbench.lessons.results import Results
-from workbench.lessons.store import keep_results, newest_results, read_results, results_path
-from workbench.lessons.variants import Setting
+from workbench.lessons.catalogue import Lesson
+from workbench.lessons.requests import JOB, build_results, make_request
+from workbench.lessons.results import LessonResults
+from workbench.lessons.store import load_results, newest_results, results_path, save_results
+from workbench.lessons.variants import LessonInputs
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.runs.events import Event
 from workbench.runs.jobs import run_job
 
 
 @dataclass(frozen=True)
-class Images:
-    """What experiments are tried on.
+class LessonImages:
+    """The images of a lesson.
 
     Attributes:
-        name: as a person named it: a set of the catalogue, or a path.
+        name: as it was typed: a set of the catalogue, or a path.
         path: absolute; None for a set of the catalogue.
     """
 
@@ -37,120 +36,115 @@ class Images:
     path: Path | None = None
 
     def place(self, workspace: Workspace) -> Path:
-        """Where they lie, or will once they are fetched."""
+        """Return their path, whether or not they are downloaded yet."""
         return self.path or workspace.data / self.name / "source"
 
     def bring(self, workspace: Workspace, progress: Progress = silent) -> Path:
-        """Their path; a set of the catalogue is fetched where it is missing.
+        """Return their path; a missing set of the catalogue is downloaded.
 
         Raises:
-            UserError: it cannot be fetched.
+            UserError: the download failed.
         """
         return self.path or fetch(self.name, workspace, progress)
 
 
 @dataclass(frozen=True)
-class TriedOn:
-    """What an experiment takes: images, and weights where it has a base.
+class LessonInput:
+    """The input of a lesson: images, and weights if it has a base.
 
     Attributes:
         weights: "imagenet", "random" or a file, absolute.
     """
 
-    images: Images = Images("digits")
+    images: LessonImages = LessonImages("digits")
     weights: str = IMAGENET
 
 
-def setting_for(source: Path, weights: str = IMAGENET, progress: Progress = silent) -> Setting:
-    """What variants are fitted to.
+def lesson_setting(
+    source: Path, weights: str = IMAGENET, progress: Progress = silent
+) -> LessonInputs:
+    """Survey the images and return the setting that variants are fitted to.
 
-    Args:
-        source: the images, an absolute path.
-        weights: of the base.
+    `source` is an absolute path, `weights` are those of the base.
 
     Raises:
-        UserError: they cannot be read.
+        UserError: the images cannot be read.
     """
-    return Setting(str(source), survey(source, progress), weights)
+    return LessonInputs(str(source), survey(source, progress), weights)
 
 
-def shown_results(workspace: Workspace, experiment: str, images: Images) -> Results | None:
-    """The results that were kept on these images; else the newest, on whatever images."""
-    path = results_path(workspace, experiment, images.name, images.place(workspace))
-    return read_results(path) or newest_results(workspace, experiment)
+def stored_results(workspace: Workspace, lesson: str, images: LessonImages) -> LessonResults | None:
+    """Return the stored results on these images, or else the newest on any images."""
+    path = results_path(workspace, lesson, images.name, images.place(workspace))
+    return load_results(path) or newest_results(workspace, lesson)
 
 
-def hindrance(experiment: Experiment, setting: Setting) -> str:
-    """Why the experiment cannot be made of these images; "" where it can."""
+def unmet_requirement(lesson: Lesson, setting: LessonInputs) -> str:
+    """Return why the lesson does not work with these images; "" if it does."""
     try:
-        experiment.variants(setting)
+        lesson.variants(setting)
     except UserError as error:
         return error.message
     return ""
 
 
-def perform(
+def run_lesson(
     workspace: Workspace,
-    experiment: Experiment,
-    setting: Setting,
+    lesson: Lesson,
+    setting: LessonInputs,
     data: str,
     seeds: Sequence[int],
     progress: Progress,
     on_start: Callable[["subprocess.Popen[bytes]"], None] = lambda process: None,
-) -> Results:
-    """Has a worker train the variants, and keeps the results.
+) -> LessonResults:
+    """Let a worker train the variants, and store the results.
 
-    Args:
-        data: the images as the person named them.
-        on_start: as `run_job` has it.
+    `data` are the images as they were typed; `on_start` is that of `run_job`.
 
     Raises:
-        UserError: the experiment does not fit the images, or the worker failed.
+        UserError: the lesson does not fit the images, or the worker failed.
     """
-
-    def on_event(event: Event) -> None:
-        if event.get("event") == "progress":
-            progress(str(event["phase"]), int(event["done"]), int(event["total"]))
-
-    variants = experiment.variants(setting)
+    variants = lesson.variants(setting)
     scratch = Path(tempfile.mkdtemp(prefix="workbench-learn-"))
     started = time.monotonic()
     try:
-        request = make_request(experiment, variants, seeds, scratch)
-        answer = run_job(JOB, request, on_event, on_start=on_start)
+        request = make_request(lesson, variants, seeds, scratch)
+        result = run_job(JOB, request, report_progress(progress), on_start=on_start)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)  # the worker has ended by now
     seconds = time.monotonic() - started
-    results = results_of(experiment, variants, setting, data, seeds, answer, seconds)
-    keep_results(workspace, results)
+    results = build_results(lesson, variants, setting, data, seeds, result, seconds)
+    save_results(workspace, results)
     return results
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is to be done: an experiment, or without one a look at images that were chosen."""
+class LessonJob:
+    """A lesson to run; without an experiment only the images are surveyed."""
 
-    experiment: Experiment | None
-    on: TriedOn
+    lesson: Lesson | None
+    on: LessonInput
     seeds: tuple[int, ...] = ()
-    stop: Stop = field(default_factory=Stop)
+    handle: JobHandle = field(default_factory=JobHandle)
 
     @property
     def title(self) -> str:
-        """A word or a few."""
-        return self.experiment.name if self.experiment else "looking at the images"
+        """A few words."""
+        return self.lesson.name if self.lesson else "scanning the images"
 
-    def perform(self, workspace: Workspace, progress: Progress) -> tuple[Setting, Results | None]:
-        """Does it; there are no results without an experiment.
+    def run(
+        self, workspace: Workspace, progress: Progress
+    ) -> tuple[LessonInputs, LessonResults | None]:
+        """Run it; without an experiment there are no results.
 
         Raises:
-            UserError: as `perform` and `setting_for`, and where it was stopped.
+            UserError: as `run_lesson` and `lesson_setting`, or it was cancelled.
         """
-        progress = self.stop.heeded(progress)
+        progress = self.handle.interruptible(progress)
         source = self.on.images.bring(workspace, progress)
-        setting = setting_for(source, self.on.weights, progress)
-        if self.experiment is None:
+        setting = lesson_setting(source, self.on.weights, progress)
+        if self.lesson is None:
             return setting, None
-        data, started = self.on.images.name, self.stop.started
-        results = perform(workspace, self.experiment, setting, data, self.seeds, progress, started)
+        name, attach = self.on.images.name, self.handle.attach
+        results = run_lesson(workspace, self.lesson, setting, name, self.seeds, progress, attach)
         return setting, results

@@ -1,28 +1,28 @@
-"""The machine check in a thread, seen by every screen that looks."""
+"""The machine check in a background thread, shown by every screen that polls it."""
 
 import threading
 import time
 from dataclasses import dataclass, replace
 
 from workbench.machine import check as machine_check
-from workbench.machine.check import Report
+from workbench.machine.check import MachineReport
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
 
 @dataclass(frozen=True)
 class CheckState:
-    """Where the check of an app stands.
+    """The state of the check.
 
     Attributes:
         report: the last one, None before the first.
-        when: unix seconds at which it came.
-        error: why the last check gave none, "" where it did.
-        phase: what is being asked, "" where nothing is.
-        step, steps: how far it is.
+        when: unix seconds of the report.
+        error: why the last check failed, "" if it did not.
+        phase: the current question, "" if no check is running.
+        step, steps: its progress.
     """
 
-    report: Report | None = None
+    report: MachineReport | None = None
     when: float = 0.0
     error: str = ""
     phase: str = ""
@@ -31,33 +31,33 @@ class CheckState:
 
     @property
     def busy(self) -> bool:
-        """True while the box is asked."""
+        """True while a check is running."""
         return bool(self.phase)
 
 
-class Checkup:
-    """The check of one app. It outlives the screen, so that leaving loses nothing."""
+class MachineCheck:
+    """The check of one app. It outlives the screen, so leaving the screen loses nothing."""
 
     def __init__(self) -> None:
         self.state = CheckState()
 
     def start(self, workspace: Workspace, measure: bool) -> None:
-        """Begins to ask the box, unless that is being done already.
+        """Start a check, unless one is running.
 
         In a daemon thread: a probe that hangs takes up to its limit, and quitting the app must
         not wait for it.
         """
         if self.state.busy:
             return
-        self.state = replace(self.state, error="", phase="ask the box", step=0, steps=0)
+        self.state = replace(self.state, error="", phase="ask the machine", step=0, steps=0)
         threading.Thread(target=self._run, args=(workspace, measure), daemon=True).start()
 
     def _run(self, workspace: Workspace, measure: bool) -> None:
         try:
             report = machine_check.check(workspace, measure=measure, progress=self._progress)
-        except Exception as error:  # of whatever kind: it is shown, and the app goes on
-            told = f"{type(error).__name__}: {error}"
-            self.state = replace(self.state, error=safe_text(told, 400), phase="")
+        except Exception as error:  # any kind: it is shown, and the app continues
+            message = safe_text(f"{type(error).__name__}: {error}", 400)
+            self.state = replace(self.state, error=message, phase="")
         else:
             self.state = CheckState(report, time.time())
 

@@ -1,4 +1,4 @@
-"""What a person says of a run's images: mislabelled, or to be left out; and a run that heeds it."""
+"""Label fixes of a run's images (another label, or excluded), and a new run that uses them."""
 
 import difflib
 import threading
@@ -6,34 +6,35 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from workbench.datasets.label_fixes import (
-    Correction,
-    amend,
-    corrections_path,
-    known_corrections,
-    take_back,
+    LabelFix,
+    add_label_fixes,
+    existing_label_fixes,
+    label_fixes_path,
+    remove_label_fixes,
 )
-from workbench.datasets.manifest import Row, read_manifest
-from workbench.datasets.names import known_label, naturally
+from workbench.datasets.manifest import read_manifest
+from workbench.datasets.names import match_label, natural_sorted
+from workbench.datasets.records import ImageRecord
 from workbench.datasets.store import source_root
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
-from workbench.paths import Workspace, given_path
+from workbench.paths import Workspace, parse_path
 from workbench.runs.folder import RunFolder
 from workbench.runs.state import read_tables
-from workbench.text import one_of, plural, safe_text
+from workbench.text import format_choices, plural, safe_text
 
-ANOTHER_EXAMINATION = (
-    "Test labels change too, and a few images their part: its accuracy is of another "
-    "examination than that of {run}."
+TEST_SET_CHANGES = (
+    "Test labels change too, and a few images their split: its accuracy cannot be compared with "
+    "that of {run}."
 )
 
 
-class Marking:
-    """The corrections that belong to a run's images, and the images by name.
+class Relabeling:
+    """The label fixes of a run's images.
 
     Attributes:
-        path: of the file, which need not be there yet.
+        path: of the file, which may not exist yet.
         rows: of the run's manifest.
 
     Raises:
@@ -44,126 +45,128 @@ class Marking:
         data = read_tables(folder).get("data")
         data = data if isinstance(data, dict) else {}
         source = str(data.get("source", ""))
-        self._as_found = not data.get("corrections")  # the rows have the labels of the data
-        self.path = corrections_path(workspace, source)
+        self._as_found = not data.get("corrections")  # the rows have the labels of the data folder
+        self.path = label_fixes_path(workspace, source)
         self.rows = read_manifest(folder.manifest_path)
         self._writing = threading.Lock()  # the app writes in threads
 
     @property
     def labels(self) -> list[str]:
-        """That an image can have."""
-        return naturally({row.label for row in self.rows})
+        """The labels that an image can have."""
+        return natural_sorted({row.label for row in self.rows})
 
-    def entries(self) -> list[Correction]:
-        """What was said so far.
+    def entries(self) -> list[LabelFix]:
+        """Return all fixes so far.
 
         Raises:
             UserError: the file is damaged.
         """
-        return known_corrections(self.path)
+        return existing_label_fixes(self.path)
 
-    def said(self) -> dict[str, str]:
-        """The label that was given to each image of the run that was spoken of, by its path."""
+    def new_labels(self) -> dict[str, str]:
+        """Return the new label of each fixed image of the run by its path, "" if excluded."""
         labels = {one.pixel_hash: one.label for one in self.entries()}
         return {row.path: labels[row.pixel_hash] for row in self.rows if row.pixel_hash in labels}
 
-    def find(self, given: Iterable[str]) -> list[Row]:
-        """The rows of images, named as `workbench errors` does or by a path that leads to them.
+    def find(self, given: Iterable[str]) -> list[ImageRecord]:
+        """Return the rows of images, named as `workbench analyze` does or by a file path.
 
         Raises:
-            UserError: one is none of the run's images.
+            UserError: one is not among the run's images.
         """
         by_path = {row.path: row for row in self.rows}
         root = source_root(self.path.parent)
         return [self._find(name, by_path, root) for name in given]
 
-    def mark(self, rows: Sequence[Row], label: str) -> int:
-        """Gives images a label, "" to leave them out; what was said of them before is replaced.
+    def relabel(self, rows: Sequence[ImageRecord], label: str) -> int:
+        """Give images a label, or "" to exclude them; earlier fixes of them are replaced.
 
         Returns:
-            Of how many it says something: of one that has the label anyway, nothing need be said.
+            The number of fixes: an image that has the label in the data needs none.
 
         Raises:
             UserError: the data has no such label, or the file is damaged.
             OSError: it cannot be written.
         """
-        known = known_label(label, self.labels) if label else ""
+        known = match_label(label, self.labels) if label else ""
         if known is None:
             raise UserError(
                 f"The run has no label {safe_text(repr(label))}.",
-                f"Allowed: {one_of([safe_text(one, 60) for one in self.labels])}.",
+                f"Allowed: {format_choices([safe_text(one, 60) for one in self.labels])}.",
             )
         label = known
         same = {row.pixel_hash for row in rows if self._as_found and row.label == label}
         others = [row for row in rows if row.pixel_hash not in same]
         with self._writing:
             if same & {one.pixel_hash for one in self.entries()}:
-                take_back(self.path, same)
+                remove_label_fixes(self.path, same)
             if others:
-                amend(self.path, [Correction(row.path, row.pixel_hash, label) for row in others])
+                add_label_fixes(
+                    self.path, [LabelFix(row.path, row.pixel_hash, label) for row in others]
+                )
         return len(others)
 
     def undo(self, given: Sequence[str]) -> int:
-        """Takes back what was said of images; returns of how many something was said.
+        """Remove the fixes of images; return how many there were.
 
         Raises:
-            UserError: nothing is known of such an image, or the file is damaged.
+            UserError: there is no such image, or the file is damaged.
             OSError: it cannot be written.
         """
         entries = {one.path: one.pixel_hash for one in self.entries()}
         unknown = [name for name in given if name not in entries]
         hashes = {entries[name] for name in given if name in entries}
         hashes |= {row.pixel_hash for row in self.find(unknown)}
-        taken = hashes & set(entries.values())
-        if taken:
+        fixed = hashes & set(entries.values())
+        if fixed:
             with self._writing:
-                take_back(self.path, taken)
-        return len(taken)
+                remove_label_fixes(self.path, fixed)
+        return len(fixed)
 
-    def _find(self, name: str, by_path: dict[str, Row], root: Path) -> Row:
+    def _find(self, name: str, by_path: dict[str, ImageRecord], root: Path) -> ImageRecord:
         if name in by_path:
             return by_path[name]
         try:
-            inside = given_path(name).absolute().relative_to(root)
-        except ValueError:  # it lies elsewhere
+            inside = parse_path(name).absolute().relative_to(root)
+        except ValueError:  # it is elsewhere
             inside = Path()
         if str(inside) in by_path:
             return by_path[str(inside)]
         close = difflib.get_close_matches(name, by_path, n=3)
         raise UserError(
             f"The run has no image {safe_text(name)}.",
-            f"Did you mean {one_of([safe_text(one) for one in close])}?"
+            f"Did you mean {format_choices([safe_text(one) for one in close])}?"
             if close
-            else "Name it as `workbench errors` does, or by a path that leads to it.",
+            else "Name it as `workbench analyze` does, or by its file path.",
         )
 
 
 def corrected_spec(workspace: Workspace, folder: RunFolder) -> ExperimentSpec:
-    """The run's experiment with the corrections of its images, for a new run without a name.
+    """Return the run's spec with the label fixes of its images, without a name.
 
     Raises:
-        UserError: nothing was corrected yet, the run had corrections from elsewhere, or this
-            version does not take its spec.
+        UserError: there are no fixes yet, the run used fixes from elsewhere, or this version
+            cannot read its spec.
     """
     spec = read_spec(folder.spec_path)
-    path = corrections_path(workspace, spec.data.source)
-    if not known_corrections(path):
+    path = label_fixes_path(workspace, spec.data.source)
+    if not existing_label_fixes(path):
         raise UserError(
-            f"Nothing was corrected in the images of {folder.name} yet.",
-            f"Begin: workbench errors {folder.name}, then workbench correct {folder.name} IMAGE "
-            "--label L",
+            f"There are no label fixes for the images of {folder.name} yet.",
+            f"Start with: workbench analyze {folder.name}, then workbench relabel {folder.name} "
+            "IMAGE --label L",
         )
     if spec.data.corrections not in ("", str(path)):
         raise UserError(
-            f"{folder.name} was trained with corrections of its own, "
-            f"{safe_text(spec.data.corrections)}; those of the workspace are in {safe_text(path)}.",
-            "Bring them together in one file, and name it in the spec as data.corrections.",
+            f"{folder.name} was trained with other fixes, {safe_text(spec.data.corrections)}. "
+            f"Those of the workspace are in {safe_text(path)}.",
+            "Merge them into one file, and name it in the spec as data.corrections.",
         )
     data = spec.data.model_copy(update={"corrections": str(path)})
     return spec.model_copy(update={"name": None, "data": data})
 
 
-def said_in_words(entries: Sequence[Correction]) -> str:
-    """How many images were given another label, and how many left out."""
-    left_out = sum(not one.label for one in entries)
-    return f"{plural(len(entries) - left_out, 'image')} with another label, {left_out:,} left out"
+def describe_fixes(entries: Sequence[LabelFix]) -> str:
+    """Describe how many images have another label, and how many are excluded."""
+    excluded = sum(not one.label for one in entries)
+    return f"{plural(len(entries) - excluded, 'image')} with another label, {excluded:,} excluded"

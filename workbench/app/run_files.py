@@ -1,25 +1,38 @@
-"""What the folder of a run tells beside its events. Reads files: call it in a thread."""
+"""What the folder of a run holds beside its events. Reads files: call it in a thread."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from workbench.runs.folder import RunFolder
+from rich.text import Text
+
+from workbench.errors import UserError
+from workbench.export.run_images import RunImages
+from workbench.paths import Workspace, parse_path
+from workbench.render.half_blocks import load_thumbnail
+from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.runs.launch import stop_requested
 from workbench.runs.notes import newest_note
 from workbench.runs.process import last_lines
+from workbench.runs.results import WorstError
 from workbench.runs.rows import whole
 from workbench.runs.watch import RunView
+from workbench.text import safe_text
+
+Box = tuple[int, int]  # cells, width and height
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A look at the files.
+    """The state of the files at one moment.
 
     Attributes:
-        note: the newest; not safe to show as it is.
-        printed: the last lines of a worker that ended without a word; likewise.
-        stopping: True where a stop was asked for that has not come yet.
-        checkpoint_age: seconds; None where there is no checkpoint.
+        note: the newest one; not safe to show as it is.
+        printed: the last lines of a worker that ended without an event; not safe either.
+        stopping: True if a stop was requested and has not happened yet.
+        checkpoint_age: seconds; None if there is no checkpoint.
     """
 
     note: str = ""
@@ -29,30 +42,73 @@ class RunFiles:
 
 
 def read_files(view: RunView) -> RunFiles:
-    """Looks at the files of a run."""
+    """Read the files of a run."""
     folder, printed = view.folder, []
-    if view.summary.state.word == "interrupted":
+    if view.summary.state.phase == "interrupted":
         start = whole(view.history.worker.get("log_start")) or 0
         printed = last_lines(folder.log_path, start)
     return RunFiles(
         newest_note(folder),
         tuple(printed),
-        view.working and stop_requested(folder),
-        _checkpoint_age(folder) if view.working else None,
+        view.running and stop_requested(folder),
+        _checkpoint_age(folder) if view.running else None,
     )
 
 
+def error_pictures(
+    workspace: Workspace, view: RunView, worst: Sequence[WorstError], box: Box, utf8: bool
+) -> list[Text]:
+    """Draw images that a run got wrong in characters; for a missing one, return the reason."""
+    pictures = RunImages(workspace, data_source(view))
+    return [load_thumbnail(partial(pictures.picture, error.path), *box, utf8) for error in worst]
+
+
+def data_source(view: RunView) -> str:
+    """Return the images of a run as its spec names them; "" if it does not."""
+    data = view.spec.get("data")
+    return str(data.get("source", "")) if isinstance(data, dict) else ""
+
+
+def find_model(workspace: Workspace, given: str) -> Path:
+    """Return a model file.
+
+    It is `given` as a run, "latest" (the newest finished run), a file or a run's folder.
+
+    Raises:
+        UserError: no such run or file, or the run has no model yet.
+    """
+    path = parse_path(given)
+    if "/" in given or path.is_file() or given.endswith(".keras"):
+        if (path / "model.keras").is_file():
+            return (path / "model.keras").absolute()
+        if not path.is_file():
+            raise UserError(f"There is no model file {safe_text(given)}.")
+        return path.absolute()
+    if given == "latest":
+        for folder in list_runs(workspace):
+            if folder.model_path.exists():
+                return folder.model_path
+        raise UserError(f"No run in {workspace.runs} has a finished model yet.")
+    return require_model(find_run(workspace, given))
+
+
+def require_model(folder: RunFolder) -> Path:
+    """Return the model file of a run.
+
+    Raises:
+        UserError: it does not exist yet.
+    """
+    if not folder.model_path.exists():
+        name = safe_text(folder.name)
+        raise UserError(f"{name} has no model yet: it is not finished.", "See: workbench runs")
+    return folder.model_path
+
+
 def _checkpoint_age(folder: RunFolder) -> float | None:
-    """Seconds since the newest checkpoint was written."""
+    """Return the seconds since the newest checkpoint was written."""
     try:
-        written = max(
-            (
-                path.stat().st_mtime
-                for path in folder.checkpoints.iterdir()
-                if not path.name.startswith(".")
-            ),
-            default=None,
-        )
+        paths = [path for path in folder.checkpoints.iterdir() if not path.name.startswith(".")]
+        written = max((path.stat().st_mtime for path in paths), default=None)
     except OSError:  # it is being replaced, or the folder is gone
         return None
     return None if written is None else max(time.time() - written, 0.0)

@@ -1,43 +1,43 @@
-"""Where a run is in its plan, and how long it still takes. Pure: no clock, no disk."""
+"""A run's position in its plan, and the time left. Pure: no clock, no disk."""
 
-from workbench.render.curves import stage_plan
+from workbench.render.curves import planned_epochs
 from workbench.runs.history import History
 from workbench.runs.rows import EpochRow, StageRow, number, whole
 from workbench.runs.watch import RunView
-from workbench.text import human_seconds, plural
+from workbench.text import format_seconds, plural
 
-RECENT_EPOCHS = 3  # whose seconds tell those of the next ones
+RECENT_EPOCHS = 3  # whose mean predicts the next ones
 
 
-def place(view: RunView) -> str:
-    """Where the run is in its plan: "stage 2/2  epoch 17/30"; how far it came once it ended."""
+def format_position(view: RunView) -> str:
+    """Format the position in the plan, "stage 2/2  epoch 17/30", or where the run ended."""
     history = view.history
     stage = newest_stage(history)
     if stage is None:
         return ""
-    if view.summary.state.word in ("finished", "evaluating"):
+    if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)
     epoch = done[-1].epoch if done else 0
-    if view.working:
+    if view.running:
         epoch = min(epoch + 1, stage.epochs)
-    here = history.reached or (history.progress.place if history.progress else None)
+    here = history.last_position or (history.progress.position if history.progress else None)
     if here and here.step and here.stage == stage.index:
         epoch = here.epoch
-    stages = len(stage_plan(view))
+    stages = len(planned_epochs(view))
     first = f"stage {stage.index + 1}/{stages}  " if stages > 1 else ""
     return f"{first}epoch {epoch}/{stage.epochs}"
 
 
 def newest_stage(history: History) -> StageRow | None:
-    """The stage that goes on, or that went on last."""
+    """Return the stage that is running or ran last."""
     return history.stages[max(history.stages)] if history.stages else None
 
 
-def time_left(view: RunView) -> str:
-    """In words, of the whole run; of the stage alone where nobody knows of the later ones.
+def format_time_left(view: RunView) -> str:
+    """Format the time left of the run, or of the stage if later ones have no estimate.
 
-    "at most" where the run may end early; "" where nothing is known yet, or nothing is left.
+    "at most" if the run may end early; "" if nothing is known yet or nothing is left.
     """
     stage = newest_stage(view.history)
     if stage is None:
@@ -51,12 +51,12 @@ def time_left(view: RunView) -> str:
 
 
 def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
-    """Epochs left x seconds of an epoch; None where it is not known, or the stage not at work.
+    """Return epochs left x seconds of an epoch; None if unknown or the stage is not running.
 
-    The epochs that make a view of the images take longer than those that read it again.
+    Epochs that make a view of the images take longer than those that read it.
     """
-    history, word = view.history, view.summary.state.word
-    if stage.end:  # what the next one needs is prepared
+    history, word = view.history, view.summary.state.phase
+    if stage.end:  # the next one is being prepared
         return 0.0 if word in ("training", "preparing") else None
     done, views = _epochs_done(history, stage), whole(stage.event.get("views")) or 0
     rows = _rows_of(history, stage)
@@ -71,10 +71,10 @@ def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
 
 
 def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
-    """As they were estimated, all their epochs; None where one of them was not."""
-    told = stage.event.get("estimates")
-    estimates = [number(one) for one in told] if isinstance(told, list) else []
-    plan = stage_plan(view)
+    """Return the estimate for all epochs of the later stages; None if one has none."""
+    recorded = stage.event.get("estimates")
+    estimates = [number(one) for one in recorded] if isinstance(recorded, list) else []
+    plan = planned_epochs(view)
     seconds = 0.0
     for index in range(stage.index + 1, len(plan)):
         epoch = estimates[index] if index < len(estimates) else None
@@ -85,13 +85,13 @@ def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
 
 
 def _pace(rows: list[EpochRow]) -> float | None:
-    """Seconds of an epoch, by the last ones of these."""
+    """Return the mean seconds of the last of these epochs."""
     known = [row.seconds for row in rows[-RECENT_EPOCHS:] if row.seconds is not None]
     return sum(known) / len(known) if known else None
 
 
 def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
-    """Seconds of the first epoch by its own pace so far; validation is not in it."""
+    """Return the seconds of the first epoch from its pace so far, without validation."""
     progress = history.progress
     batch = whole(stage.event.get("batch_size"))
     if progress is None or not progress.images_per_second or not batch or not progress.steps:
@@ -100,13 +100,17 @@ def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
 
 
 def _epochs_done(history: History, stage: StageRow) -> float:
-    """Finished epochs of the stage, and the share of the one at work."""
+    """Return the finished epochs of the stage plus the fraction of the current one."""
     done, progress = len(_rows_of(history, stage)), history.progress
-    if progress is None or progress.place.stage != stage.index or progress.place.epoch <= done:
+    if (
+        progress is None
+        or progress.position.stage != stage.index
+        or progress.position.epoch <= done
+    ):
         return done
     if progress.phase == "validation":
         return done + 1
-    return done + (min(progress.place.step / progress.steps, 1.0) if progress.steps else 0.0)
+    return done + (min(progress.position.step / progress.steps, 1.0) if progress.steps else 0.0)
 
 
 def _rows_of(history: History, stage: StageRow) -> list[EpochRow]:
@@ -114,7 +118,7 @@ def _rows_of(history: History, stage: StageRow) -> list[EpochRow]:
 
 
 def rough_time(seconds: float) -> str:
-    """A duration without false exactness: 40 s, 12 min, 3 h 12 min."""
+    """Format a duration to about two digits: 40 s, 12 min, 3 h 12 min."""
     if seconds < 60:
         return f"{seconds:.0f} s"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else human_seconds(seconds)
+    return f"{round(seconds / 60)} min" if seconds < 3600 else format_seconds(seconds)

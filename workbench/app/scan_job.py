@@ -1,4 +1,4 @@
-"""A scan that outlives the app: a detached process, and a folder by which it is found again."""
+"""A scan that outlives the app: a detached process with a folder of its own."""
 
 import json
 import os
@@ -21,19 +21,19 @@ from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.runs.process import WORKING_FOLDER, last_lines, worker_command
 from workbench.text import safe_text
 
-KEPT_SECONDS = 14 * 86400  # after which the folder of an old scan goes
+KEPT_SECONDS = 14 * 86400  # until the folder of an old scan is removed
 _PREFIX = "scan-"
 
 
 @dataclass(frozen=True)
-class ScanLook:
-    """A scan at one moment.
+class ScanStatus:
+    """The state of a scan at one moment.
 
     Attributes:
-        state: "none", "running", "finished", "failed", or "ended" where it went without a word.
-        phase: what is being done, as `Progress` has it; so are done and total.
-        inspection: of a finished one.
-        message: of a failed one, in words.
+        state: "none", "running", "finished", "failed", or "ended" without a result or an error.
+        phase, done, total: as in `Progress`.
+        inspection: the result of a finished scan.
+        message: the error of a failed scan.
     """
 
     state: str
@@ -49,7 +49,7 @@ class ScanJob:
 
     Args:
         source: absolute path of a folder, CSV file or npz file.
-        module: what is run; tests have one of their own.
+        module: the module to run.
     """
 
     def __init__(self, workspace: Workspace, source: Path, module: str = MODULE) -> None:
@@ -61,7 +61,7 @@ class ScanJob:
 
     @property
     def events(self) -> Path:
-        """What the process tells, a JSON object a line."""
+        """The events of the process, a JSON object per line."""
         return self.folder / "events.jsonl"
 
     @property
@@ -73,7 +73,7 @@ class ScanJob:
         return self.folder / "scan.log"
 
     def start(self) -> None:
-        """Starts the process, unless it is at work already.
+        """Start the process, unless it is running.
 
         Raises:
             UserError: the folder cannot be written, or no process can be started.
@@ -93,39 +93,38 @@ class ScanJob:
             reason = safe_text(error.strerror or error)
             raise UserError(f"The scan cannot be started: {reason}.") from None
 
-    def look(self) -> ScanLook:
-        """Where it stands; cheap enough to be asked several times a second."""
-        alive = is_locked(self._lock)  # asked first: what it wrote before its end is read after
+    def poll(self) -> ScanStatus:
+        """Return the state of the scan; cheap enough for several calls a second."""
+        alive = is_locked(self._lock)  # first, so that what it wrote before its end is read after
         latest: dict[str, Any] = {}
-        for told in _newest_first(self.events):
-            if told["event"] == "result" and (found := Inspection.from_event(told)):
-                return ScanLook("finished", inspection=found)
-            if told["event"] == "failed":
-                words = "\n".join(str(told[k]) for k in ("message", "hint") if told.get(k))
-                return ScanLook("failed", message=words)
-            if told["event"] == "progress":
-                latest = told
+        for event in _newest_first(self.events):
+            if event["event"] == "result" and (found := Inspection.from_event(event)):
+                return ScanStatus("finished", inspection=found)
+            if event["event"] == "failed":
+                lines = [str(event[key]) for key in ("message", "hint") if event.get(key)]
+                return ScanStatus("failed", message="\n".join(lines))
+            if event["event"] == "progress":
+                latest = event
                 break
         if not alive:
             if not self.events.exists():
-                return ScanLook("none")
-            return ScanLook("ended", message="\n".join(last_lines(self._log)))
+                return ScanStatus("none")
+            return ScanStatus("ended", message="\n".join(last_lines(self._log)))
         phase, done, total = (latest.get(k) for k in ("phase", "done", "total"))
-        return ScanLook("running", str(phase or "start"), _count(done), _count(total))
+        return ScanStatus("running", str(phase or "start"), _count(done), _count(total))
 
     def cancel(self) -> None:
-        """Ends the process; what it scanned so far is kept in the data folder."""
+        """End the process; what it scanned so far is kept in the data folder."""
         if is_locked(self._lock):
-            pid = next(
-                (t.get("pid") for t in _newest_first(self.events) if t["event"] == "started"), None
-            )
+            events = _newest_first(self.events)
+            pid = next((e.get("pid") for e in events if e["event"] == "started"), None)
             if isinstance(pid, int) and pid > 1:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGTERM)
         self.events.unlink(missing_ok=True)
 
-    def forget(self) -> None:
-        """Takes away the result, so that the next start scans anew; images are never touched."""
+    def clear(self) -> None:
+        """Remove the result, so that the next start scans again; images are never touched."""
         self.events.unlink(missing_ok=True)
 
     def _start(self, descriptor: int) -> None:
@@ -142,25 +141,25 @@ class ScanJob:
                 pass_fds=(descriptor,),
                 start_new_session=True,
             )
-        # Takes note of its end, so that none is left as a zombie of a long-lived app.
+        # Waits for its end, so that a long-lived app keeps no zombie.
         threading.Thread(target=process.wait, daemon=True).start()
 
 
 def _newest_first(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines that are objects with an event; nothing without a file."""
+    """Yield the complete lines that are events; nothing without a file."""
     try:
         text = path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return
     for line in reversed(text.splitlines(keepends=True)):
         with suppress(ValueError):
-            told = json.loads(line) if line.endswith("\n") else None
-            if isinstance(told, dict) and "event" in told:
-                yield told
+            event = json.loads(line) if line.endswith("\n") else None
+            if isinstance(event, dict) and "event" in event:
+                yield event
 
 
 def _sweep(drafts: Path) -> None:
-    """Old scans that nobody is at; their results lie in the data folders anyway."""
+    """Remove old scans that are not running; their results are in the data folders."""
     for folder in drafts.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             old = time.time() - folder.stat().st_mtime > KEPT_SECONDS

@@ -1,4 +1,4 @@
-"""The runs of the workspace as they change: read by a thread, handed to the app as a snapshot."""
+"""The runs of the workspace as they change: polled by a thread, passed to the app as snapshots."""
 
 import time
 from collections.abc import Callable
@@ -7,35 +7,35 @@ from workbench.paths import Workspace
 from workbench.runs.folder import list_runs
 from workbench.runs.watch import Runs, RunView, RunWatch
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class RunFeed:
-    """Looks at every run again and again.
+    """Polls every run.
 
     Args:
-        tell: called with all runs, running ones first, then the newest; from the thread.
+        on_change: called in the thread with all runs, running ones first, then the newest.
     """
 
-    def __init__(self, workspace: Workspace, tell: Callable[[Runs], None]) -> None:
+    def __init__(self, workspace: Workspace, on_change: Callable[[Runs], None]) -> None:
         self._workspace = workspace
-        self._tell = tell
+        self._on_change = on_change
         self._watches: dict[str, RunWatch] = {}
         self._views: dict[str, RunView] = {}
 
-    def run(self, ended: Callable[[], bool], seconds: float = LOOK_SECONDS) -> None:
-        """Looks until `ended`; tells only what changed, and the first look always."""
+    def run(self, ended: Callable[[], bool], seconds: float = POLL_SECONDS) -> None:
+        """Poll until `ended`; report the first snapshot and every change."""
         first = True
         while not ended():
-            changed = self.look()
+            changed = self.poll()
             if changed or first:
-                self._tell(self.views())
+                self._on_change(self.views())
                 first = False
             if not any(watch.more for watch in self._watches.values()):
                 time.sleep(seconds)
 
-    def look(self) -> bool:
-        """Reads on in every run; True where anything changed."""
+    def poll(self) -> bool:
+        """Read what is new in every run; return True if anything changed."""
         folders = {folder.name: folder for folder in list_runs(self._workspace)}
         changed = False
         for gone in self._watches.keys() - folders.keys():
@@ -45,21 +45,21 @@ class RunFeed:
         for name, folder in folders.items():
             if (watch := self._watches.get(name)) is None:
                 watch = self._watches[name] = RunWatch(folder)  # which reads the spec
-            if watch.look() or name not in self._views:
+            if watch.poll() or name not in self._views:
                 self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
                 changed = True
         self._views = {name: self._views[name] for name in folders}
         return changed
 
     def views(self) -> Runs:
-        """All runs: those at work first, then by their beginning, the newest first.
+        """Return all runs: running ones first, then by their start, the newest first.
 
-        Of two that began in the same millisecond the one that was made last comes first, also where
-        it was deleted meanwhile and brought back.
+        Of two that started in the same millisecond the one that was made last comes first, also
+        if it was deleted in between and restored.
         """
         return tuple(
             sorted(
                 self._views.values(),
-                key=lambda view: (not view.working, -(view.history.started or 0.0)),
+                key=lambda view: (not view.running, -(view.history.started or 0.0)),
             )
         )

@@ -1,4 +1,4 @@
-"""Adds layer after layer to a table, with the arithmetic of Keras's layers."""
+"""Build a table layer by layer, with the arithmetic of Keras's layers."""
 
 import math
 
@@ -8,13 +8,13 @@ Shape = tuple[int, int, int]
 
 
 class TableBuilder:
-    """Collects layers; each reads the one before, unless it says otherwise.
+    """Collects layers; each reads the one before, except where noted.
 
     Attributes:
-        layers: what has been added.
-        block: the block that the next layers belong to.
+        layers: The layers so far.
+        block: The block of the next layers.
         shape: (height, width, channels) of the last output.
-        last: the name of the last layer.
+        last: The name of the last layer.
     """
 
     def __init__(self, input_shape: Shape) -> None:
@@ -26,7 +26,7 @@ class TableBuilder:
     def convolution(
         self, name: str, filters: int, kernel: int, *, stride: int = 1, bias: bool = False
     ) -> None:
-        """Conv2D with padding "same": each side becomes ceil(side / stride)."""
+        """Add a Conv2D with padding "same": each side becomes ceil(side / stride)."""
         height, width, channels = self.shape
         shape = (math.ceil(height / stride), math.ceil(width / stride), filters)
         inputs = kernel * kernel * channels
@@ -39,7 +39,7 @@ class TableBuilder:
         )
 
     def depthwise_convolution(self, name: str, *, stride: int = 1) -> None:
-        """DepthwiseConv2D, 3x3 without bias; "same" for stride 1, else "valid"."""
+        """Add a DepthwiseConv2D, 3x3 without bias; "same" for stride 1, else "valid"."""
         height, width, channels = self.shape
         if stride > 1:
             height, width = ((side - 3) // stride + 1 for side in (height, width))
@@ -53,7 +53,7 @@ class TableBuilder:
         )
 
     def batch_normalization(self, name: str) -> None:
-        """Scale and offset, and two statistics that no gradient moves, for each channel."""
+        """Add scale, offset and two statistics that no gradient changes, for each channel."""
         channels = self.shape[2]
         self._add(
             name,
@@ -64,21 +64,21 @@ class TableBuilder:
         )
 
     def activation(self, name: str) -> None:
-        """An activation in a layer of its own."""
+        """Add an activation as a separate layer."""
         self._add(name, "activation", self.shape)
 
     def max_pooling(self, name: str) -> None:
-        """MaxPooling2D(2): each side is halved, rounded down."""
+        """Add a MaxPooling2D(2): each side is halved, rounded down."""
         height, width, channels = self.shape
         self._add(name, "max pooling", (height // 2, width // 2, channels))
 
     def zero_padding(self, name: str) -> None:
-        """What Keras puts before a 3x3 window of stride 2: two pixels on odd sides, else one."""
+        """Add Keras's padding for a 3x3 window of stride 2: two pixels on odd sides, else one."""
         height, width, channels = self.shape
         self._add(name, "zero padding", (height + 1 + height % 2, width + 1 + width % 2, channels))
 
     def add(self, name: str, other: str) -> None:
-        """The sum of the last output and that of the layer `other`."""
+        """Add the sum of the last output and that of the layer `other`."""
         self._add(name, "add", self.shape, inputs=(other, self.last))
 
     def _add(

@@ -1,4 +1,4 @@
-"""A pretrained network as a table: its layers in order, and the places that cut it in two."""
+"""A pretrained network as a table: its layers in order, and the cuts between them."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ IMAGE = "image"  # the name under which the first layer reads the image
 
 
 class BaseError(ValueError):
-    """A base that does not exist or does not fit; the message is written for people."""
+    """A base that does not exist or does not fit; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,18 @@ class BaseLayer:
     """One layer, as Keras names it.
 
     Attributes:
+        name: In Keras.
         kind: "convolution", "depthwise convolution", "batch normalization", "activation",
             "max pooling", "zero padding" or "add".
-        block: the block it belongs to.
+        block: Its block.
         output_shape: (height, width, channels).
-        parameters: all numbers it holds.
-        non_trainable: those that gradients never move (moving mean and variance of BatchNorm).
-        multiply_adds: of one forward pass of one image. For a convolution height x width x
+        parameters: All its numbers.
+        non_trainable: Those that gradients never change (moving mean and variance of BatchNorm).
+        multiply_adds: Of one forward pass of one image. For a convolution height x width x
             channels of its output, times the inputs of one output value (kernel x kernel x
-            channels read; kernel x kernel if depthwise). 0 for all other kinds, as in the
-            figures of the MobileNetV2 paper (arXiv 1801.04381, table 4).
-        inputs: names of the layers it reads, "image" for the image itself.
+            channels read; kernel x kernel if depthwise). 0 for all other kinds, as in
+            the MobileNetV2 paper (arXiv 1801.04381, table 4).
+        inputs: Names of the layers it reads, "image" for the image itself.
     """
 
     name: str
@@ -46,13 +47,14 @@ class BaseTable:
     """A base without its classifying top, at one image size.
 
     Attributes:
-        name: as in a spec, "vgg16".
-        title: as people write it, "VGG16".
-        layers: every layer after those it reads.
+        name: As in a spec, "vgg16".
+        title: As people write it, "VGG16".
+        layers: Every layer after those it reads.
         input_shape: (height, width, 3).
-        smallest_size: pixels that each side of the image needs at least.
-        preprocessing: what the weights were trained with. "caffe": BGR minus 103.939, 116.779,
+        smallest_size: Pixels that each side of the image needs at least.
+        preprocessing: Of the images during training. "caffe": BGR minus 103.939, 116.779,
             123.68; "tf": x / 127.5 - 1.
+        channels: Of the image.
     """
 
     name: str
@@ -69,12 +71,12 @@ class BaseTable:
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
-        """The blocks from the image upwards."""
+        """The blocks, from the image to the top."""
         return tuple(dict.fromkeys(layer.block for layer in self.layers))
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of what the base hands to a head."""
+        """(height, width, channels) of the base's output."""
         return self.layers[-1].output_shape
 
     @property
@@ -88,18 +90,18 @@ class BaseTable:
         return sum(layer.multiply_adds for layer in self.layers)
 
     def layer(self, name: str) -> BaseLayer:
-        """The layer of this name.
+        """Return the layer of this name.
 
         Raises:
-            BaseError: there is none.
+            BaseError: There is none.
         """
         return self.layers[self._position(name)]
 
     def block_layers(self, block: str) -> tuple[BaseLayer, ...]:
-        """The layers of a block.
+        """Return the layers of a block.
 
         Raises:
-            BaseError: there is no such block.
+            BaseError: There is no such block.
         """
         if block not in self.blocks:
             raise BaseError(
@@ -110,13 +112,13 @@ class BaseTable:
 
     @cached_property
     def cuts(self) -> tuple[str, ...]:
-        """Layers whose output alone cuts the network: everything above reads only that tensor.
+        """Layers whose output cuts the network: everything above reads only that tensor.
 
-        These are the layers that no connection jumps over. The last layer is always one.
+        These are the layers that no connection skips. The last layer is always one.
         """
         highest_reader = {name: at for at, layer in enumerate(self.layers) for name in layer.inputs}
         found = []
-        reach = highest_reader[IMAGE]  # how far up anything below the layer in hand is read
+        reach = highest_reader[IMAGE]  # the highest reader of anything below the current layer
         for position, layer in enumerate(self.layers):
             if reach <= position:
                 found.append(layer.name)
@@ -124,20 +126,20 @@ class BaseTable:
         return tuple(found)
 
     def deepest_cut(self, trainable: Set[str]) -> str | None:
-        """The highest cut below everything that can change: what lies below is computed once.
+        """Return the highest cut below everything trainable: layers below it are computed once.
 
         Args:
-            trainable: names of layers that train. Those without parameters do not count.
+            trainable: Names of layers that train. Those without parameters do not count.
 
         Returns:
             The name of the cut, whose output the trained part reads; the last layer when nothing
-            trains; None when even the first layers train, so that no cut lies below.
+            trains; None when even the first layers train, so that no cut is below.
 
         Raises:
-            BaseError: a name is none of this base.
+            BaseError: A name is unknown.
         """
-        moving = [self._position(name) for name in trainable if self.layer(name).parameters]
-        lowest = min(moving, default=len(self.layers))
+        trained = [self._position(name) for name in trainable if self.layer(name).parameters]
+        lowest = min(trained, default=len(self.layers))
         below = [name for name in self.cuts if self._position(name) < lowest]
         return below[-1] if below else None
 

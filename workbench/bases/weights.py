@@ -1,6 +1,6 @@
-"""The files that hold a base's weights: where they lie, where they come from, what proves them.
+"""The files of a base's weights: locations, downloads and verification.
 
-A file is looked for where Keras itself keeps it, so that both share one copy. What is found is
+A file is searched where Keras itself keeps it, so that both share one copy. Existing files are
 never changed or removed.
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from workbench.downloads.download import download
 from workbench.errors import UserError
-from workbench.files import without_waiting
-from workbench.paths import given_path
+from workbench.files import nonblocking_opener
+from workbench.paths import parse_path
 from workbench.progress import Progress, silent
-from workbench.text import human_size, safe_text
+from workbench.text import format_shape, safe_text
 
 IMAGENET = "imagenet"
 RANDOM = "random"
@@ -24,7 +24,7 @@ _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OTHER_HOME = "set KERAS_HOME to a folder elsewhere"
 _OWN_FILE = (
-    "Or give a file that lies elsewhere: --weights FILE; in the app the option base.weights, "
+    "Or give another file: --weights FILE; in the app the option base.weights, "
     "under Experiments the key w."
 )
 
@@ -34,13 +34,13 @@ class WeightsFile:
     """A published file.
 
     Attributes:
-        base: name of the base it belongs to.
-        name: file name.
-        url: where it is published.
-        size: bytes, or None where no one published them.
+        base: Name of the base.
+        name: File name.
+        url: Where it is published.
+        size: Bytes, or None where none were published.
         digest: "md5:<hex>" as published, or None.
-        source: where size and digest were read.
-        image_size: side in pixels of the images it was trained with.
+        source: Of size and digest.
+        image_size: Side in pixels of the images it was trained with.
     """
 
     base: str
@@ -54,7 +54,12 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """A file that is there, and what a person should know about it (may be nothing)."""
+    """An existing file.
+
+    Attributes:
+        path: Of the file.
+        notes: Sentences about it for people.
+    """
 
     path: Path
     notes: tuple[str, ...] = ()
@@ -78,11 +83,11 @@ _MOBILENET_BYTES = {("1.0", side): 9_406_464 for side in (128, 160, 224)}
 
 
 def weights_file(base: str, image_size: tuple[int, int]) -> WeightsFile:
-    """The file that Keras takes for a base: MobileNetV2 has one for each of five square sizes.
+    """Return the file that Keras uses for a base: MobileNetV2 has one for five square sizes.
 
     Args:
-        base: a key of `BASES`.
-        image_size: (height, width); all other sizes take the file for 224 x 224.
+        base: A key of `BASES`.
+        image_size: (height, width); all other sizes use the file for 224 x 224.
     """
     if base in _VGG:
         return _VGG[base]
@@ -104,33 +109,32 @@ def find_weights(
     base_url: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> FoundWeights | None:
-    """Finds or brings the weights of a base; never falls back to random ones by itself.
+    """Find or download the weights of a base; never fall back to random ones.
 
-    "imagenet" is looked for in $KERAS_HOME/models, then in ~/.keras/models. Where the file for
-    just this image size is in neither, one for 224 x 224 that is there serves as well, since these
-    weights fit any size: that is told in a note. Else the file is downloaded to the first of the
-    two folders that can be written.
+    "imagenet" is searched in $KERAS_HOME/models, then in ~/.keras/models. Where the file for this
+    image size is in neither, an existing one for 224 x 224 is used, with a note, since these
+    weights fit any size. Else the file is downloaded to the first writable one of the two folders.
 
     Args:
-        base: a key of `BASES`.
+        base: A key of `BASES`.
         image_size: (height, width).
-        given: "imagenet", "random", or the path of a file of one's own.
-        progress: told "download NAME" and "check NAME", in bytes.
-        base_url: a mirror: the address of a folder that holds the file.
-        environment: for KERAS_HOME and HOME.
+        given: "imagenet", "random", or the path of a file.
+        progress: Reports "download NAME" and "check NAME", in bytes.
+        base_url: A mirror: the address of a folder with the file.
+        environment: For KERAS_HOME and HOME.
 
     Returns:
         The file, or None for "random".
 
     Raises:
-        UserError: a file of one's own is missing or no weights file; the published one cannot be
-            had (the message says where it belongs and how to bring it); or what lies in its place
-            has another size or hash, which is left as it is.
+        UserError: The given file is missing or no weights file; the published one cannot be
+            downloaded (the message shows its location and how to get it there); or an existing
+            file has another size or hash, and is left as it is.
     """
     if given == RANDOM:
         return None
     if given != IMAGENET:
-        return FoundWeights(check_weights_file(given_path(given)))
+        return FoundWeights(check_weights_file(parse_path(given)))
     exact = weights_file(base, image_size)
     folders = weights_folders(environment)
     for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
@@ -138,21 +142,25 @@ def find_weights(
             path = folder / file.name
             if _exists(path):
                 _check_present(file, path, progress)
-                return FoundWeights(path, (*_stand_in(exact, file), *_unproved(file)))
+                return FoundWeights(
+                    path, (*_replacement_notes(exact, file), *_unverified_notes(file))
+                )
     path = _writable(folders, exact) / exact.name
     _fetch(exact, path, base_url, progress)
-    return FoundWeights(path, (f"Downloaded to {safe_text(path, 2000)}.", *_unproved(exact)))
+    return FoundWeights(
+        path, (f"Downloaded to {safe_text(path, 2000)}.", *_unverified_notes(exact))
+    )
 
 
 def check_weights_file(path: Path) -> Path:
-    """Returns `path` if it is a readable HDF5 file; what it holds shows when it is loaded.
+    """Return `path` if it is a readable HDF5 file; its content is checked when it is loaded.
 
     Raises:
-        UserError: it is not there, cannot be read, or is another kind of file.
+        UserError: It does not exist, cannot be read, or is another kind of file.
     """
     shown = safe_text(path, 2000)
     try:
-        with open(path, "rb", opener=without_waiting) as file:
+        with open(path, "rb", opener=nonblocking_opener) as file:
             start = file.read(len(_HDF5))
     except OSError as error:
         raise UserError(
@@ -161,38 +169,38 @@ def check_weights_file(path: Path) -> Path:
         ) from None
     if start != _HDF5:
         raise UserError(
-            f"{shown} is no weights file: Keras writes them in HDF5, and this does not begin so.",
+            f"{shown} is no weights file: Keras writes them in HDF5, and this is none.",
             "Give a file that ends in .h5, as Keras publishes and saves them.",
         )
     return path
 
 
-def given_weights(typed: str) -> str:
-    """What a person gave as a spec takes it: a file of one's own by its absolute path.
+def parse_weights(given: str) -> str:
+    """Return a user's choice in the form of a spec: a file by its absolute path.
 
     Raises:
-        UserError: it is no file of weights.
+        UserError: It is no file of weights.
     """
-    if typed in (IMAGENET, RANDOM):
-        return typed
-    return str(check_weights_file(given_path(typed).absolute()))
+    if given in (IMAGENET, RANDOM):
+        return given
+    return str(check_weights_file(parse_path(given).absolute()))
 
 
 def fingerprint(path: Path) -> str:
-    """32 hexadecimal digits of the content (BLAKE2b): the same weights, whatever the file's name.
+    """Return 32 hexadecimal digits of the content (BLAKE2b), whatever the file's name.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def weights_folders(environment: Mapping[str, str]) -> list[Path]:
-    """Where Keras keeps weights, most particular first."""
+    """Return the folders where Keras keeps weights, most specific first."""
     homes = []
     if given := environment.get("KERAS_HOME"):
-        homes.append(given_path(given))
+        homes.append(parse_path(given))
     if home := environment.get("HOME"):
         homes.append(Path(home) / ".keras")
     return list(dict.fromkeys(home / "models" for home in homes))
@@ -209,7 +217,7 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
     raise UserError(
         f"{file.name} is to be downloaded, but "
         + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
-        f"To go on, {_OTHER_HOME}. {_OWN_FILE}",
+        f"To continue, {_OTHER_HOME}. {_OWN_FILE}",
     )
 
 
@@ -237,21 +245,21 @@ def _fetch(file: WeightsFile, path: Path, base_url: str | None, progress: Progre
     try:
         check_weights_file(path)
     except UserError:
-        path.unlink()  # it came this moment, perhaps from a login page; nothing else proves it
+        path.unlink()  # just downloaded, perhaps from a login page; nothing else verifies it
         raise
 
 
-def _stand_in(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]:
+def _replacement_notes(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]:
     if used == exact:
         return ()
-    wanted, have = (human_size((file.image_size,) * 2) for file in (exact, used))
+    wanted, have = (format_shape((file.image_size,) * 2) for file in (exact, used))
     return (
         f"The weights trained on {wanted} images are not here, so those trained on {have} images "
-        "serve; they fit any size.",
+        "are used; they fit any size.",
     )
 
 
-def _unproved(file: WeightsFile) -> tuple[str, ...]:
+def _unverified_notes(file: WeightsFile) -> tuple[str, ...]:
     if file.digest:
         return ()
     checked = "only its size was checked" if file.size else "nor a size, so it is unverified"

@@ -1,7 +1,5 @@
-"""`workbench errors`: where a finished run errs, how sure it is, and what a threshold does."""
+"""`workbench analyze`: errors, calibration and thresholds of a finished run."""
 
-import json
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -9,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.runs import json_option, latest_argument
-from workbench.cli.show import confused_table, say, table
+from workbench.cli.options import json_option, latest_argument
+from workbench.cli.output import confused_table, echo, echo_json, terminal
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import safe_text
+from workbench.text import safe_text, table
 
 if TYPE_CHECKING:
     from workbench.analysis.calibration import Bin, Calibration
-    from workbench.analysis.errors import Answers
+    from workbench.analysis.errors import PredictionTable
     from workbench.analysis.thresholds import Ranking
     from workbench.runs.folder import RunFolder
     from workbench.runs.results import Results
 
-MOST = 20  # images by loss; and so many pairs
+MOST = 20  # images by loss, and pairs
 BAR = 30  # cells of the longest bar
 PLOT = (60, 14)  # cells
 
@@ -33,110 +31,113 @@ PLOT = (60, 14)  # cells
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="T",
-    help="Two labels: call it the second from this probability on.",
+    help="Two labels: predict the second from this probability on.",
 )
 @json_option
 @in_workspace
-def errors(workspace: Workspace, run: str, threshold: float | None, as_json: bool) -> None:
-    """Show where a finished run errs: largest losses, confusions, confidence, thresholds.
+def analyze(workspace: Workspace, run: str, threshold: float | None, as_json: bool) -> None:
+    """Analyze the errors of a finished run: largest losses, confusions, calibration, thresholds.
 
-    Of the images that it was evaluated on. With two labels, the second one is the positive one.
-    What is mislabelled can be set right: see `workbench correct`.
+    On the images that it was evaluated on. With two labels, the second one is the positive one.
+    Wrong labels can be fixed: see `workbench relabel`.
     """
-    from workbench.analysis.errors import read_answers
-    from workbench.analysis.thresholds import two_labels
+    from workbench.analysis.errors import read_predictions
+    from workbench.analysis.thresholds import is_binary
     from workbench.runs.folder import find_run
     from workbench.runs.results import read_results
 
     folder = find_run(workspace, run)
-    results, answers = read_results(folder.results_path), read_answers(folder.predictions_path)
-    if len(answers.paths) != results.images:
+    results = read_results(folder.results_path)
+    predictions = read_predictions(folder.predictions_path)
+    if len(predictions.paths) != results.images:
         raise UserError(
-            f"results.json tells of {results.images:,} images and predictions.csv of "
-            f"{len(answers.paths):,}: they do not belong together."
+            f"results.json has {results.images:,} images and predictions.csv "
+            f"{len(predictions.paths):,}: they are not of the same run."
         )
-    if threshold is not None and not two_labels(answers):
+    if threshold is not None and not is_binary(predictions):
         raise UserError("--threshold needs a run of two labels, and evaluated images of both.")
     if as_json:
-        click.echo(json.dumps(_plain(results, answers, threshold), indent=1))
+        echo_json(_values(results, predictions, threshold))
         return
-    say(_report(workspace, folder, results, answers))
-    if two_labels(answers):
-        _tell_thresholds(answers, threshold)
+    echo(_report(workspace, folder, results, predictions))
+    if is_binary(predictions):
+        _show_thresholds(predictions, threshold)
 
 
-def _plain(results: "Results", answers: "Answers", threshold: float | None) -> dict[str, Any]:
+def _values(
+    results: "Results", predictions: "PredictionTable", threshold: float | None
+) -> dict[str, Any]:
     from workbench.analysis.calibration import calibration
     from workbench.analysis.errors import confused_pairs, top_losses
-    from workbench.analysis.thresholds import THRESHOLDS, at_threshold, ranking, two_labels
+    from workbench.analysis.thresholds import THRESHOLDS, is_binary, ranking, threshold_metrics
 
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "split": results.split,
         "images": results.images,
-        "top_losses": [asdict(one) for one in top_losses(answers, MOST)],
-        "confused": [asdict(one) for one in confused_pairs(answers, MOST)],
-        "calibration": asdict(calibration(answers)),
+        "top_losses": [asdict(one) for one in top_losses(predictions, MOST)],
+        "confused": [asdict(one) for one in confused_pairs(predictions, MOST)],
+        "calibration": asdict(calibration(predictions)),
     }
-    if two_labels(answers):
+    if is_binary(predictions):
         chosen = THRESHOLDS if threshold is None else (threshold,)
-        told["positive"] = answers.names[1]
-        told["ranking"] = asdict(ranking(answers))
-        told["thresholds"] = [asdict(at_threshold(answers, one)) for one in chosen]
-    return told
+        values["positive"] = predictions.names[1]
+        values["ranking"] = asdict(ranking(predictions))
+        values["thresholds"] = [asdict(threshold_metrics(predictions, one)) for one in chosen]
+    return values
 
 
 def _report(
-    workspace: Workspace, folder: "RunFolder", results: "Results", answers: "Answers"
+    workspace: Workspace, folder: "RunFolder", results: "Results", predictions: "PredictionTable"
 ) -> str:
-    from workbench.analysis.calibration import bin_words, calibration, calibration_words
-    from workbench.runs.results import cautions
+    from workbench.analysis.calibration import calibration, describe_bins, describe_calibration
+    from workbench.runs.results import caveats
 
-    found = calibration(answers)
+    found = calibration(predictions)
     head = f"{folder.name}: {results.images:,} {results.split} images, "
     return "\n".join(
         [
             head + f"accuracy {results.accuracy:.4f}",
-            *cautions(results),
+            *caveats(results),
             "",
-            *_losses(answers, _said(workspace, folder)),
-            *_pairs(answers),
-            f"confidence: # right, x wrong, {answers.right.size:,} images",
+            *_losses(predictions, _fixes(workspace, folder)),
+            *_pairs(predictions),
+            f"confidence: # right, x wrong, {predictions.right.size:,} images",
             *_histogram(found),
-            calibration_words(found, answers.right.size),
-            bin_words(found, answers.right.size),
+            describe_calibration(found, predictions.right.size),
+            describe_bins(found, predictions.right.size),
         ]
     )
 
 
-def _said(workspace: Workspace, folder: "RunFolder") -> dict[str, str]:
-    """What was corrected already; nothing where that cannot be told."""
-    from workbench.app.relabel import Marking
+def _fixes(workspace: Workspace, folder: "RunFolder") -> dict[str, str]:
+    """Return the new labels of fixed images; nothing if they cannot be read."""
+    from workbench.app.relabel import Relabeling
 
     try:
-        return Marking(workspace, folder).said()
-    except UserError:  # images from elsewhere, or a damaged file, which `correct` tells
+        return Relabeling(workspace, folder).new_labels()
+    except UserError:  # images from elsewhere, or a damaged file, which `relabel` reports
         return {}
 
 
-def _losses(answers: "Answers", said: dict[str, str]) -> list[str]:
+def _losses(predictions: "PredictionTable", fixes: dict[str, str]) -> list[str]:
     from workbench.analysis.errors import LARGEST_LOSS, top_losses
 
     rows = []
-    for one in top_losses(answers, MOST):
+    for one in top_losses(predictions, MOST):
         loss = f"{'>' if one.loss >= LARGEST_LOSS else ''}{one.loss:.2f}"
-        mark = [(said[one.path] or "left out") if one.path in said else ""] if said else []
+        mark = [(fixes[one.path] or "excluded") if one.path in fixes else ""] if fixes else []
         rows.append((loss, one.label, one.predicted, f"{one.certainty:.3f}", *mark, one.path))
-    marks = ["corrected"] if said else []
-    headers = ("loss", "label", "predicted", "sure", *marks, "file")
+    marks = ["new label"] if fixes else []
+    headers = ("loss", "label", "predicted", "confidence", *marks, "file")
     return ["largest losses", table(headers, rows, "rllr"), ""]
 
 
-def _pairs(answers: "Answers") -> list[str]:
+def _pairs(predictions: "PredictionTable") -> list[str]:
     from workbench.analysis.errors import confused_pairs
 
-    pairs = confused_pairs(answers, MOST)
+    pairs = confused_pairs(predictions, MOST)
     if not pairs:
-        return ["Not one image was wrong.", ""]
+        return ["No image was wrong.", ""]
     return ["most confused", confused_table(pairs), ""]
 
 
@@ -156,47 +157,55 @@ def _histogram(found: "Calibration") -> list[str]:
 
 
 def _bar(one: "Bin", most: int) -> str:
-    """At least one cell for what there is."""
+    """Draw at least one cell for a count that is not 0."""
     parts = ((one.right, "#"), (one.wrong, "x"))
     return "".join(mark * max(round(BAR * n / most), bool(n)) for n, mark in parts)
 
 
-def _tell_thresholds(answers: "Answers", threshold: float | None) -> None:
-    from workbench.analysis.thresholds import THRESHOLDS, at_threshold, consequence, ranking
+def _show_thresholds(predictions: "PredictionTable", threshold: float | None) -> None:
+    from workbench.analysis.thresholds import (
+        THRESHOLDS,
+        describe_threshold,
+        ranking,
+        threshold_metrics,
+    )
 
-    found = ranking(answers)
-    positive = safe_text(answers.names[1], 60)
-    say(
-        f"\nthresholds: the positive label is {positive}; area below the ROC curve "
+    found = ranking(predictions)
+    positive = safe_text(predictions.names[1], 60)
+    echo(
+        f"\nthresholds: the positive label is {positive}; area under the ROC curve "
         f"{found.area:.4f}, average precision {found.average_precision:.4f}"
     )
     _draw(found)
     rows = []
     for one in sorted({*THRESHOLDS, *([] if threshold is None else [threshold])}):
-        at = at_threshold(answers, one)
+        at = threshold_metrics(predictions, one)
         precision = "-" if at.precision is None else f"{at.precision:.3f}"
-        figures = (f"{at.recall:.3f}", f"{at.false_alarms:,}", f"{at.misses:,}")
-        rows.append((f"{one:g}", precision, *figures))
+        counts = (f"{at.false_alarms:,}", f"{at.misses:,}")
+        rows.append((f"{one:g}", precision, f"{at.recall:.3f}", *counts))
     headers = ("threshold", "precision", "recall", "false alarms", "misses")
-    say(table(headers, rows, "rrrrr"))
-    say(consequence(answers, at_threshold(answers, 0.5 if threshold is None else threshold)))
-    say("A threshold chosen on these images looks better here than on new ones.")
+    echo(table(headers, rows, "rrrrr"))
+    echo(
+        describe_threshold(
+            predictions, threshold_metrics(predictions, 0.5 if threshold is None else threshold)
+        )
+    )
+    echo("A threshold chosen on these images looks better here than on new ones.")
 
 
 def _draw(found: "Ranking") -> None:
-    """Hits over false alarms and precision over recall, on a terminal that somebody looks at."""
+    """Draw the ROC and the precision-recall curve, on a terminal only."""
     if not sys.stdout.isatty():
         return
     from rich.console import Console
 
-    from workbench.machine.terminal import look_at_terminal
-    from workbench.render.calibration import curves
+    from workbench.render.calibration import threshold_curves
     from workbench.render.plot import plot
 
-    terminal = look_at_terminal(os.environ, sys.stdout)
-    width, height = min(PLOT[0], terminal.columns), PLOT[1]
+    shown = terminal()
+    width, height = min(PLOT[0], shown.columns), PLOT[1]
     console = Console(highlight=False, width=width)
-    for curve in curves(found, terminal.utf8):
+    for curve in threshold_curves(found, shown.utf8):
         console.print(curve.title)
         console.print(plot(curve.series, width, height, curve.options))
         console.print()

@@ -1,16 +1,16 @@
-"""`workbench` alone: the guided terminal app."""
+"""`workbench` without a command: the guided terminal app."""
 
 import os
 import sys
 
 from workbench.paths import Workspace
-from workbench.printable import make_log
+from workbench.printable import use_utf8
 
 
 def can_open() -> bool:
-    """True where there is a terminal to draw on and to type in.
+    """Return True if there is a terminal to draw on and to type in.
 
-    Textual draws on stderr and reads from stdin; what goes on stdout is for people too.
+    Textual draws on stderr and reads from stdin; stdout belongs to the same terminal.
     """
     streams = (sys.stdin, sys.stdout, sys.stderr)
     terminal = all(stream is not None and stream.isatty() for stream in streams)
@@ -18,10 +18,10 @@ def can_open() -> bool:
 
 
 def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
-    """Opens the app; returns the exit code when the person leaves it."""
+    """Open the app; return its exit code."""
     from workbench.ui.app import WorkbenchApp
 
-    make_log(sys.__stderr__)  # in UTF-8; ASCII alone is drawn where the locale has no more
+    use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
     app = WorkbenchApp(workspace, low_bandwidth)
     app.run()
     return app.return_code or 0

@@ -1,20 +1,19 @@
-"""`workbench check`: will training run on the GPU, how fast, and if not, what mends it."""
+"""`workbench check`: does training run on the GPU, how fast, and if not, what fixes it."""
 
-import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.runs import json_option
-from workbench.cli.show import progress_bar, say, table
+from workbench.cli.options import json_option
+from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import human_seconds
+from workbench.text import format_seconds, table
 
 if TYPE_CHECKING:
-    from workbench.machine.check import Report
+    from workbench.machine.check import MachineReport
     from workbench.machine.finding import Finding
 
 WIDTH = 79
@@ -22,15 +21,15 @@ SIGNS = {"broken": "x", "warning": "!", "note": "-"}
 
 
 @click.command()
-@click.option("--details", is_flag=True, help="Everything: what follows from what, each probe.")
-@click.option("--measure", is_flag=True, help="Measure the speed anew.")
+@click.option("--details", is_flag=True, help="Also consequences of findings, and each probe.")
+@click.option("--measure", is_flag=True, help="Measure the speed again.")
 @click.option("--watch", "watching", is_flag=True, help="Show use, memory and processes live.")
 @json_option
 @in_workspace
 def check(
     workspace: Workspace, details: bool, measure: bool, watching: bool, as_json: bool
 ) -> None:
-    """Check the machine: does training run on a GPU, how fast, and if not, what mends it.
+    """Check the machine: does training run on a GPU, how fast, and if not, what fixes it.
 
     Exit code: 0 the GPU trains; 1 training runs, but on the CPU or with a warning; 2 it cannot run.
     """
@@ -38,7 +37,7 @@ def check(
 
     if watching:
         if details or measure or as_json:
-            raise UserError("--watch shows what there is at each moment; give it alone.")
+            raise UserError("--watch cannot be combined with --details, --measure or --json.")
         from workbench.cli.gauges import watch_gauges
 
         watch_gauges()
@@ -46,52 +45,52 @@ def check(
     with progress_bar() as progress:
         report = check_machine(workspace, measure=measure, progress=progress)
     if as_json:
-        click.echo(json.dumps(as_tree(report), indent=1))
+        echo_json(as_tree(report))
     else:
         for line in [*summary_lines(report), *(detail_lines(report) if details else [])]:
-            say(line)
+            echo(line)
         if not details:
-            say("\nAll of it: workbench check --details      For scripts: --json")
+            echo("\nMore: workbench check --details      For scripts: --json")
     click.get_current_context().exit(report.diagnosis.exit_code)
 
 
-def as_tree(report: "Report") -> dict[str, Any]:
-    """The report for scripts."""
+def as_tree(report: "MachineReport") -> dict[str, Any]:
+    """Return the report for scripts."""
     diagnosis = report.diagnosis
     return {
         "verdict": diagnosis.verdict,
-        "state": diagnosis.word,
+        "state": diagnosis.state,
         "exit_code": diagnosis.exit_code,
         "seconds": round(report.seconds, 2),
         "findings": [_finding_tree(finding) for finding in diagnosis.findings],
-        "figures": {n: f.model_dump(mode="json") for n, f in report.figures.items()},
+        "figures": {n: f.model_dump(mode="json") for n, f in report.benchmarks.items()},
         "facts": report.facts.model_dump(mode="json"),
     }
 
 
-def summary_lines(report: "Report") -> list[str]:
-    """Verdict, findings, the box: within one screen of 80 x 24 where findings are few."""
+def summary_lines(report: "MachineReport") -> list[str]:
+    """Return verdict, findings and machine, on one screen of 80 x 24 if findings are few."""
     from workbench.machine.summary import rows
 
     lines = [*textwrap.wrap(report.diagnosis.verdict, WIDTH), ""]
     for finding in report.diagnosis.findings:
         lines += [*finding_lines(finding), ""]
-    told = rows(report.facts, report.figures)
-    width = max(len(label) for label, _ in told)
-    for label, text in told:
+    facts = rows(report.facts, report.benchmarks)
+    width = max(len(label) for label, _ in facts)
+    for label, text in facts:
         lines += _hanging(f"{label:<{width}}  ", text)
     return lines
 
 
 def finding_lines(finding: "Finding") -> list[str]:
-    """What, why, and the line that mends it, which is never broken."""
+    """Return what, why, and the command that fixes it, which is never wrapped."""
     lines = _hanging(f"{SIGNS[finding.severity]} ", finding.what)
     lines += _hanging("  ", finding.why)
     return [*lines, f"  > {finding.remedy}"] if finding.remedy else lines
 
 
-def detail_lines(report: "Report") -> list[str]:
-    """What follows from the findings, and how each probe went."""
+def detail_lines(report: "MachineReport") -> list[str]:
+    """Return the consequences of the findings, and the result of each probe."""
     lines = []
     for finding in report.diagnosis.findings:
         for consequence in finding.consequences:
@@ -99,12 +98,12 @@ def detail_lines(report: "Report") -> list[str]:
     if lines:
         lines = ["", "Consequences", *lines]
     outcomes = report.facts.outcomes.items()
-    probes = [(n, o.status, human_seconds(o.seconds), o.detail) for n, o in outcomes]
+    probes = [(n, o.status, format_seconds(o.seconds), o.detail) for n, o in outcomes]
     lines += ["", table(("probe", "", "took", ""), probes, "llr")]
     for name, outcome in outcomes:
         if outcome.stderr:
             lines += ["", f"{name} printed:", *(f"  {one}" for one in outcome.stderr.split("\n"))]
-    return [*lines, "", f"checked in {human_seconds(report.seconds)}"]
+    return [*lines, "", f"checked in {format_seconds(report.seconds)}"]
 
 
 def _finding_tree(finding: "Finding") -> dict[str, Any]:

@@ -1,104 +1,104 @@
-"""What the shell offers at Tab: names of runs, presets, data sets and keys of the spec."""
+"""Shell completion: names of runs, presets, data sets, and keys of the spec."""
+
+from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem
+
+from workbench.paths import Workspace
 
 Items = list[CompletionItem]
 
 
 def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Names of runs in the workspace, for the shell."""
-    from workbench.errors import UserError
-    from workbench.paths import find_workspace
+    """Complete names of runs."""
     from workbench.runs.folder import list_runs
 
-    try:
-        folders = list_runs(find_workspace(ctx.params.get("own_workspace")))
-    except UserError:
-        return []
-    return _matching([folder.name for folder in folders], incomplete)
+    return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_runs(where)])
 
 
 def complete_trash(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Names of deleted runs in the workspace's trash."""
-    from workbench.errors import UserError
-    from workbench.paths import find_workspace
+    """Complete names of deleted runs."""
     from workbench.runs.trash import list_trash
 
-    try:
-        deleted = list_trash(find_workspace(ctx.params.get("own_workspace")))
-    except UserError:
-        return []
-    return _matching(list(dict.fromkeys(run.name for run in deleted)), incomplete)
+    return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_trash(where)])
+
+
+def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of ladders."""
+    from workbench.runs.ladder import list_ladders
+
+    return _in_workspace(ctx, incomplete, list_ladders)
+
+
+def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of data sets."""
+    from workbench.datasets.store import list_datasets
+
+    return _in_workspace(ctx, incomplete, lambda where: [one.name for one in list_datasets(where)])
 
 
 def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Names of presets."""
+    """Complete names of presets."""
     from workbench.experiment.presets import PRESETS
 
-    return _matching(list(PRESETS), incomplete)
+    return _matching(PRESETS, incomplete)
 
 
 def complete_preset_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Names of presets, the last one of a list with commas."""
+    """Complete the last name of a list of presets with commas."""
     from workbench.experiment.presets import PRESETS
 
     head, comma, _ = incomplete.rpartition(",")
     return _matching([f"{head}{comma}{name}" for name in PRESETS], incomplete)
 
 
-def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Names of ladders in the workspace."""
-    from workbench.errors import UserError
-    from workbench.paths import find_workspace
-    from workbench.runs.ladder import list_ladders
+def complete_lessons(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of lessons."""
+    from workbench.lessons.catalogue import LESSONS
 
-    try:
-        return _matching(list_ladders(find_workspace(ctx.params.get("own_workspace"))), incomplete)
-    except UserError:
-        return []
+    return _matching(LESSONS, incomplete)
 
 
 def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Files and folders, as the shell knows them, and sets of the catalogue."""
-    from workbench.datasets.catalogue import CATALOGUE
-
-    return [*_matching(list(CATALOGUE), incomplete), CompletionItem(incomplete, type="file")]
+    """Complete files and folders, with the shell's own completion, and sets of the catalogue."""
+    catalogue = complete_catalogue(ctx, param, incomplete)
+    return [*catalogue, CompletionItem(incomplete, type="file")]
 
 
 def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Sets of the catalogue."""
-    from workbench.datasets.catalogue import CATALOGUE
+    """Complete names of sets of the catalogue."""
+    from workbench.datasets.sources.catalogue.entries import CATALOGUE
 
-    return _matching(list(CATALOGUE), incomplete)
-
-
-def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Data sets of the workspace."""
-    from workbench.datasets.store import list_datasets
-    from workbench.errors import UserError
-    from workbench.paths import find_workspace
-
-    try:
-        found = list_datasets(find_workspace(ctx.params.get("own_workspace")))
-    except UserError:
-        return []
-    return _matching([dataset.name for dataset in found], incomplete)
+    return _matching(CATALOGUE, incomplete)
 
 
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Keys of the spec, each with its equals sign."""
+    """Complete keys of the spec, each with its equals sign."""
     from workbench.experiment.toml import keys
 
     return _matching([f"{key}=" for key in keys()], incomplete)
 
 
 def complete_changes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Keys that may change while a run goes on."""
-    from workbench.experiment.resuming import MAY_CHANGE
+    """Complete keys that may change in a resumed run."""
+    from workbench.experiment.resuming import CHANGEABLE_KEYS
 
-    return _matching([f"{key}=" for key in MAY_CHANGE], incomplete)
+    return _matching([f"{key}=" for key in CHANGEABLE_KEYS], incomplete)
 
 
-def _matching(names: list[str], incomplete: str) -> Items:
+def _in_workspace(
+    ctx: click.Context, incomplete: str, list_names: Callable[[Workspace], list[str]]
+) -> Items:
+    from workbench.errors import UserError
+    from workbench.paths import find_workspace
+
+    try:
+        names = list_names(find_workspace(ctx.params.get("own_workspace")))
+    except UserError:
+        return []
+    return _matching(dict.fromkeys(names), incomplete)
+
+
+def _matching(names: Iterable[str], incomplete: str) -> Items:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

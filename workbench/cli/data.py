@@ -1,22 +1,20 @@
-"""`workbench data`: look at images before training on them; keep the data folder small."""
+"""`workbench data`: inspect images before training; keep the data folder small."""
 
-import json
 from dataclasses import dataclass
 
 import click
 
 from workbench.cli.complete import complete_catalogue, complete_datasets, complete_sources
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.show import progress_bar, say, table
+from workbench.cli.options import json_option
+from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.paths import Workspace
-from workbench.text import human_bytes, plural, safe_text
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+from workbench.text import format_bytes, plural, safe_text, table
 
 
 @dataclass(frozen=True)
 class PackUse:
-    """A run's use of a pack: which, in which data set, and whether it is still needed."""
+    """The pack that a run uses, its data set, and whether the run still needs it."""
 
     run: str
     dataset: str
@@ -37,38 +35,38 @@ def data() -> None:
 @json_option
 @in_workspace
 def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> None:
-    """Look at every image: classes, sizes, damaged files, duplicates, odd formats.
+    """Scan every image: classes, sizes, damaged files, duplicates, unusual formats.
 
-    Nothing is changed. What cannot be used is listed here and left out of training.
+    Nothing is changed. Files that cannot be used are listed, and training ignores them.
     """
-    from workbench.cli.sources import find_source
+    from workbench.cli.sources import resolve_source
     from workbench.datasets.prepare import inspect
 
-    path = find_source(workspace, source)
+    path = resolve_source(workspace, source)
     with progress_bar() as progress:
         found = inspect(path, workspace, progress)
     if as_json:
         click.echo(found.to_json())
         return
     for line in found.lines(every_class=show_all):
-        say(line)
+        echo(line)
     if not found.findings:
-        say("nothing to complain about")
+        echo("no problems found")
     elif show_all:
         for finding in found.findings:
-            say(f"\n{finding.severity}: {finding.message}")
+            echo(f"\n{finding.severity}: {finding.message}")
             for group in finding.groups or tuple((file,) for file in finding.files):
-                say("  " + "   ".join(safe_text(file, 1000) for file in group))
+                echo("  " + "   ".join(safe_text(file, 1000) for file in group))
     else:
         every = command_line(workspace, "data", "scan", source, "--all")
-        say(f"Every file of each: {every}")
+        echo(f"All files: {every}")
 
 
 @data.command("list")
 @json_option
 @in_workspace
 def list_command(workspace: Workspace, as_json: bool) -> None:
-    """List the data sets: images, size on disk, which runs use them."""
+    """List the data sets: images, size on disk, runs that use them."""
     from workbench.datasets.store import list_datasets
 
     found = list_datasets(workspace)
@@ -76,7 +74,7 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
     for use in pack_uses(workspace):
         users.setdefault(use.dataset, []).append(use.run)
     if as_json:
-        told = [
+        values = [
             {
                 "name": d.name,
                 "source": d.source,
@@ -89,55 +87,55 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
             }
             for d in found
         ]
-        click.echo(json.dumps(told, indent=1))
+        echo_json(values)
         return
     if not found:
-        say(f"No data sets yet in {safe_text(workspace.data)}.")
-        say("Look at one: workbench data scan FOLDER    Fetch one: workbench data get")
+        echo(f"No data sets yet in {safe_text(workspace.data)}.")
+        echo("Scan one: workbench data scan FOLDER    Download one: workbench data get")
         return
     rows = [
         (
             d.name,
             "-" if d.images is None else f"{d.images:,}",
             "-" if d.classes is None else d.classes,
-            human_bytes(sum(d.packs.values()) + sum(d.features.values())),
+            format_bytes(sum(d.packs.values()) + sum(d.features.values())),
             len(users.get(d.name, [])),
             d.source,
         )
         for d in found
     ]
-    say(table(("name", "images", "classes", "on disk", "runs", "source"), rows, "lrrrr"))
+    echo(table(("name", "images", "classes", "on disk", "runs", "source"), rows, "lrrrr"))
 
 
 @data.command()
 @click.argument("name", shell_complete=complete_datasets)
 @in_workspace
 def show(workspace: Workspace, name: str) -> None:
-    """Show a data set: its source, its packs and who uses them, what the scan found."""
+    """Show a data set: its source, its packs and their runs, the result of the scan."""
     from workbench.datasets.store import describe
 
     summary, audit = describe(workspace, name)
     uses = [use for use in pack_uses(workspace) if use.dataset == name]
-    say(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
+    echo(f"{summary.name}: {safe_text(summary.source, 1000)} ({summary.kind or 'fetched'})")
     for pack, size in summary.packs.items():
         runs = [use.run for use in uses if use.pack == pack]
         used = f"used by {', '.join(runs)}" if runs else "used by no run"
-        say(f"{pack}  {human_bytes(size)}  {used}")
+        echo(f"{pack}  {format_bytes(size)}  {used}")
     if summary.features:
-        total = human_bytes(sum(summary.features.values()))
-        say(f"{plural(len(summary.features), 'file')} of cached features  {total}")
+        total = format_bytes(sum(summary.features.values()))
+        echo(f"{plural(len(summary.features), 'file')} of cached features  {total}")
     for line in audit.lines() if audit else ["not scanned yet"]:
-        say(line)
+        echo(line)
 
 
 @data.command()
 @click.argument("name", required=False, shell_complete=complete_datasets)
-@click.option("--scan", "scan_too", is_flag=True, help="Also forget what the scan found.")
+@click.option("--scan", "scan_too", is_flag=True, help="Also remove the result of the scan.")
 @in_workspace
 def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
     """Remove packs and cached features that no unfinished run needs, of one data set or all.
 
-    They are made anew when they are needed. Images are never touched.
+    They are made again when needed. Images are never touched.
     """
     from workbench.datasets.store import clean as clean_dataset
     from workbench.datasets.store import list_datasets
@@ -149,36 +147,36 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
         cleaned = clean_dataset(workspace, each, keep=needed, scan=scan_too)
         freed += cleaned.freed
         for file in cleaned.removed:
-            say(f"removed {each}/{safe_text(file)}")
+            echo(f"removed {each}/{safe_text(file)}")
     kept = f"; {plural(len(needed), 'pack')} kept for unfinished runs" if needed else ""
-    say(f"{human_bytes(freed)} freed{kept}")
+    echo(f"{format_bytes(freed)} freed{kept}")
 
 
 @data.command()
 @click.argument("name", required=False, shell_complete=complete_catalogue)
 @in_workspace
 def get(workspace: Workspace, name: str | None) -> None:
-    """Fetch a set of the catalogue; without a name, list what there is."""
-    from workbench.datasets.catalogue import CATALOGUE, fetch
+    """Download a set of the catalogue; without a name, list the catalogue."""
+    from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
 
     if name is None:
         for key, entry in CATALOGUE.items():
-            size = human_bytes(entry.download_size) if entry.files else "no download"
-            say(
+            size = format_bytes(entry.download_size) if entry.files else "no download"
+            echo(
                 f"{key:<14} {size:>11}  {entry.images:>6,} images, "
                 f"{len(entry.classes):>2} classes  {entry.about}"
             )
             for check in dict.fromkeys(file.verification for file in entry.files):
-                say(f"{'':<14} checked: {check}")
+                echo(f"{'':<14} checked: {check}")
         return
     with progress_bar() as progress:
         path = fetch(name, workspace, progress)
-    say(f"{name}: {safe_text(path, 1000)}")
-    say(f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}")
+    echo(f"{name}: {safe_text(path, 1000)}")
+    echo(f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}")
 
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:
-    """Which run uses which pack, as the runs' own logs tell."""
+    """Return which run uses which pack, from the logs of the runs."""
     from workbench.runs.folder import list_runs
     from workbench.runs.history import fold
     from workbench.runs.reader import EventReader

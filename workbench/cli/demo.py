@@ -7,20 +7,18 @@ from dataclasses import dataclass
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.show import say, table
+from workbench.cli.output import echo, progress_bar
 from workbench.paths import Workspace
-
-SHIFT = 2  # pixels by which test digits are moved
-STRATEGIES = ("dense", "convnet")
+from workbench.text import table
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one demo run came to.
+class DemoResult:
+    """The result of one run of the demo.
 
     Attributes:
         interval: the 95 % confidence interval of the accuracy.
-        shifted: accuracy on digits moved by SHIFT pixels, mean of eight directions.
+        shifted: accuracy on shifted digits, mean of eight directions.
         seconds: from the worker's start to its end.
     """
 
@@ -41,89 +39,88 @@ def demo(workspace: Workspace) -> None:
 
     Needs no network and no GPU; takes a minute or two on two cores.
     """
-    outcomes = []
-    for strategy in STRATEGIES:
-        outcome = _train(workspace, strategy)
-        if outcome is None:  # detached or stopped
+    from workbench.app.start_run import DEMO, DEMO_SHIFT
+
+    results = []
+    for strategy in DEMO:
+        result = _train(workspace, strategy)
+        if result is None:  # detached or stopped
             return
-        outcomes.append(outcome)
-        say("")
-    say(closing_table(outcomes))
-    say("")
-    for line in conclusions(*outcomes):
-        say(textwrap.fill(line, 79))
-    say(
+        results.append(result)
+        echo("")
+    echo(result_table(results, DEMO_SHIFT))
+    echo("")
+    for line in conclusions(results[0], results[1], DEMO_SHIFT):
+        echo(textwrap.fill(line, 79))
+    echo(
         f"\nNext: {command_line(workspace, 'runs')}, "
-        f"{command_line(workspace, 'evaluate', outcomes[-1].run)}, "
+        f"{command_line(workspace, 'evaluate', results[-1].run)}, "
         f"or your own images: workbench train --preset convnet --data FOLDER"
     )
 
 
-def closing_table(outcomes: list[Outcome]) -> str:
-    """The runs side by side."""
-    headers = (
-        "", "test accuracy", "95 % interval", f"shifted by {SHIFT} px", "parameters", "seconds"
-    )  # fmt: skip
+def result_table(results: list[DemoResult], shift: int) -> str:
+    """Format the runs side by side."""
+    headers = ("", "test accuracy", "95 % interval", f"shifted by {shift} px", "parameters",
+               "seconds")  # fmt: skip
     rows = [
         (
-            o.strategy,
-            f"{o.accuracy:.4f}",
-            f"{o.interval[0]:.3f} to {o.interval[1]:.3f}",
-            f"{o.shifted:.4f}",
-            f"{o.parameters:,}",
-            f"{o.seconds:.0f}",
+            one.strategy,
+            f"{one.accuracy:.4f}",
+            f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
+            f"{one.shifted:.4f}",
+            f"{one.parameters:,}",
+            f"{one.seconds:.0f}",
         )
-        for o in outcomes
+        for one in results
     ]
     return table(headers, rows, "lrrrrr")
 
 
-def conclusions(dense: Outcome, convnet: Outcome) -> list[str]:
-    """What was seen, in words that follow from the figures."""
-    ahead, behind = sorted((dense, convnet), key=lambda o: o.accuracy, reverse=True)
+def conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]:
+    """Return conclusions that follow from the results."""
+    ahead, behind = sorted((dense, convnet), key=lambda one: one.accuracy, reverse=True)
     if ahead.interval[0] <= behind.interval[1]:
         plain = (
             f"the two are too close to call on {dense.images} test images: their intervals overlap."
         )
     else:
         plain = f"the {ahead.strategy} network is better, beyond chance."
-    gain = convnet.shifted - dense.shifted
-    if gain > 0:
+    if convnet.shifted > dense.shifted:
         shifted = (
             f"the convnet gets {convnet.shifted:.0%} right, the dense network "
-            f"{dense.shifted:.0%}. A convolution finds a stroke wherever it lies; a dense layer "
-            f"has to learn it anew for every place."
+            f"{dense.shifted:.0%}. A convolution finds a stroke at any place; a dense layer "
+            f"has to learn it again for every place."
         )
     else:
         shifted = (
             f"the convnet was not better this time ({convnet.shifted:.0%} against "
-            f"{dense.shifted:.0%}), although convolutions are there for that."
+            f"{dense.shifted:.0%}), although convolutions are made for that."
         )
-    return [f"On digits as they are, {plain}", f"On digits moved by {SHIFT} pixels, {shifted}"]
+    return [f"On digits as they are, {plain}", f"On digits moved by {shift} pixels, {shifted}"]
 
 
-def _train(workspace: Workspace, strategy: str) -> Outcome | None:
+def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
+    from workbench.app.start_run import demo_spec
     from workbench.cli.follow import watch
-    from workbench.cli.sources import preset_spec
-    from workbench.cli.start_run import launch_run
-
-    settings = (f"evaluation.shift={SHIFT}",)
-    spec = preset_spec(workspace, strategy, "digits", settings)
-    folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
-    say(f"run    {folder.name}: the {strategy} network; Ctrl-C leaves it training")
-    if watch(workspace, folder, as_json=False, brief=True) != "finished":
-        return None
+    from workbench.cli.worker import launch_run
     from workbench.runs.reader import read_events
 
-    results = json.loads(folder.results_path.read_text(encoding="utf-8"))
+    with progress_bar() as progress:
+        spec = demo_spec(workspace, strategy, progress)
+    folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
+    echo(f"run    {folder.name}: the {strategy} network; Ctrl-C detaches, training continues")
+    if watch(workspace, folder, as_json=False, brief=True) != "finished":
+        return None
+    metrics = json.loads(folder.results_path.read_text(encoding="utf-8"))
     events = {event["event"]: event for event in read_events(folder.events_path)}
-    return Outcome(
+    return DemoResult(
         strategy,
         folder.name,
-        results["accuracy"],
-        tuple(results["interval"]),
-        results["images"],
-        results["shifted"]["accuracy"],
+        metrics["accuracy"],
+        tuple(metrics["interval"]),
+        metrics["images"],
+        metrics["shifted"]["accuracy"],
         events["stage_started"]["parameters"],
         events["finished"]["seconds"],
     )

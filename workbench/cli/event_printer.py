@@ -1,70 +1,66 @@
-"""A run told in lines: what each event means for people. Odd or missing fields do no harm."""
+"""The events of a run as lines. Odd or missing fields are tolerated."""
 
 import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from workbench.cli.group import command_line
-from workbench.cli.show import evaluation_report
+from workbench.cli.output import evaluation_report
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import batch_halved_words
+from workbench.runs.history import describe_batch_halved
 from workbench.runs.rows import (
     WAITING_PHASE,
     EpochRow,
-    Evaluation,
-    Place,
+    EvaluationRow,
+    PhaseProgress,
+    Position,
     StageRow,
     StepProgress,
-    Work,
     number,
 )
-from workbench.text import human_seconds, plural, safe_text
+from workbench.text import format_seconds, plural, safe_text
 
 Event = dict[str, Any]
-FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-class Screen(Protocol):
-    """Where a story is told: lines that stay, and the work at hand as one bar below them.
+class EventOutput(Protocol):
+    """Output of lines that stay, and of the current work as one bar below them.
 
-    Both make what they print safe.
+    Both make their text safe.
     """
 
     def line(self, text: str) -> None:
-        """Prints a line; the bar goes away until it is shown again."""
+        """Print a line; the bar is hidden until it is shown again."""
 
     def bar(self, text: str, done: int, total: int) -> None:
-        """Shows how far the work at hand is; a total of 0 is unknown."""
+        """Show the progress of the current work; a total of 0 is unknown."""
 
 
-class Story:
-    """Turns events into lines.
-
-    Args:
-        brief: only the accuracy of the evaluation, not the whole report.
-    """
+class EventPrinter:
+    """Prints events as lines; with `brief`, only the accuracy of the evaluation."""
 
     def __init__(
-        self, workspace: Workspace, folder: RunFolder, screen: Screen, brief: bool = False
+        self, workspace: Workspace, folder: RunFolder, output: EventOutput, brief: bool = False
     ) -> None:
         self.workspace = workspace
         self.folder = folder
-        self.line, self.bar = screen.line, screen.bar
+        self.line, self.bar = output.line, output.bar
         self.brief = brief
         self.epochs = 0
-        self.ahead = ""  # what is waited for
+        self.waiting_for = ""
 
-    def tell(self, event: Event) -> None:
-        """Prints what an event says; kinds that say nothing to people are passed over."""
+    def print_event(self, event: Event) -> None:
+        """Print an event; kinds without a method are skipped."""
         method = getattr(self, f"_{event.get('event')}", None)
         if method:
             method(event)
 
     def _preparing(self, event: Event) -> None:
-        work = Work.from_event(event)
-        if work.phase.startswith(WAITING_PHASE) and work.phase != self.ahead:
-            self.ahead = work.phase
+        work = PhaseProgress.from_event(event)
+        if work.phase.startswith(WAITING_PHASE) and work.phase != self.waiting_for:
+            self.waiting_for = work.phase
             self.line(f"queue  {work.phase}")
         self.bar(safe_text(work.phase, 40), work.done, work.total)
 
@@ -87,7 +83,7 @@ class Story:
         self.line(f"note   {safe_text(event.get('message'), 400)}")
 
     def _batch_halved(self, event: Event) -> None:
-        self.line(f"note   {batch_halved_words(event)}")
+        self.line(f"note   {describe_batch_halved(event)}")
 
     def _stage_started(self, event: Event) -> None:
         stage = StageRow.from_event(event)
@@ -98,13 +94,13 @@ class Story:
             f"batch {event.get('batch_size')}, {plural(self.epochs, 'epoch')}, "
             f"{event.get('device')}{_expected(event)}"
         )
-        self.line(_columns("epoch", FIGURES, "time"))
+        self.line(_columns("epoch", METRICS, "time"))
 
     def _resumed(self, event: Event) -> None:
-        place = Place.from_event(event)
-        if place is None or place == Place(0, 1, 0):
-            self.line("resumed from the beginning")
-        elif place.step == 0 and place.epoch > 1:  # there may be no epoch after it
+        place = Position.from_event(event)
+        if place is None or place == Position(0, 1, 0):
+            self.line("resumed from the start")
+        elif place.step == 0 and place.epoch > 1:  # it may have been the last epoch
             self.line(f"resumed after epoch {place.epoch - 1}")
         else:
             self.line(f"resumed at {place}")
@@ -116,9 +112,9 @@ class Story:
         speed = progress.images_per_second
         pace = f"  {speed:,.0f} images/s" if speed else ""
         self.bar(
-            f"epoch {progress.place.epoch} {progress.phase}  loss {_number(progress.loss)}"
+            f"epoch {progress.position.epoch} {progress.phase}  loss {_number(progress.loss)}"
             f"  accuracy {_number(progress.accuracy)}{pace}",
-            progress.place.step,
+            progress.position.step,
             progress.steps,
         )
 
@@ -126,12 +122,12 @@ class Story:
         epoch = EpochRow.from_event(event)
         if epoch is None:
             return
-        figures = (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy)
-        seconds = "" if epoch.seconds is None else human_seconds(epoch.seconds)
+        metrics = (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy)
+        seconds = "" if epoch.seconds is None else format_seconds(epoch.seconds)
         self.line(
             _columns(
                 f"{epoch.epoch}/{self.epochs}",
-                [_number(figure) for figure in figures],
+                [_number(value) for value in metrics],
                 seconds + ("  best" if epoch.best else ""),
             )
         )
@@ -146,32 +142,30 @@ class Story:
             results = json.loads(self.folder.results_path.read_text(encoding="utf-8"))
             report = evaluation_report(results, str(self.folder.path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            # Removed or damaged since; the event itself has the main figure.
-            figures = Evaluation.from_event(event)
-            report = f"{figures.split} accuracy {_number(figures.accuracy)}"
+            # Removed or damaged since; the event itself has the main metric.
+            evaluation = EvaluationRow.from_event(event)
+            report = f"{evaluation.split} accuracy {_number(evaluation.accuracy)}"
         self.line(report.split("\n\n", 1)[0] if self.brief else report)
 
     def _stopped(self, event: Event) -> None:
         again = command_line(self.workspace, "resume", self.folder.name)
-        self.line(f"stopped; everything is saved. Go on: {again}")
+        self.line(f"stopped; everything is saved. Resume: {again}")
 
     def _finished(self, event: Event) -> None:
         seconds = number(event.get("seconds"))
-        took = "" if seconds is None else f" in {human_seconds(seconds)}"
+        took = "" if seconds is None else f" in {format_seconds(seconds)}"
         self.line(f"finished{took}: {self.folder.model_path}")
 
 
-def _columns(epoch: str, figures: Sequence[str], time: str) -> str:
-    """A line of the table of epochs, within 80 columns."""
-    cells = (
-        f"{figure:>{max(len(name), 7)}}" for name, figure in zip(FIGURES, figures, strict=True)
-    )
+def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
+    """Format a line of the table of epochs, within 80 columns."""
+    cells = (f"{value:>{max(len(name), 7)}}" for name, value in zip(METRICS, metrics, strict=True))
     return f"{epoch:>9}  {'  '.join(cells)}  {time}"
 
 
 def _expected(event: Event) -> str:
     seconds = number(event.get("estimated_seconds"))
-    return "" if seconds is None else f", about {human_seconds(seconds)} an epoch"
+    return "" if seconds is None else f", about {format_seconds(seconds)} an epoch"
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`workbench export`: a run's model in other formats, its script, its scalars."""
+"""`workbench export` and `workbench report`: a run's model, script, scalars, HTML page."""
 
 import json
 import signal
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.paths import GivenPath
-from workbench.cli.runs import json_option, latest_argument
-from workbench.cli.show import progress_bar, say, table
+from workbench.cli.options import PathArgument, json_option, latest_argument
+from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
-from workbench.export.formats import BOUND, FORMATS
+from workbench.export.formats import FORMATS, MAX_DIFFERENCE
 from workbench.paths import Workspace
-from workbench.text import safe_text
+from workbench.text import safe_text, table
 
 if TYPE_CHECKING:
-    from workbench.app.export_run import Exported
+    from workbench.app.export import ExportedModel
     from workbench.runs.folder import RunFolder
 
 
@@ -31,20 +30,20 @@ if TYPE_CHECKING:
     "formats",
     type=click.Choice(list(FORMATS)),
     multiple=True,
-    help="Of the model, keras where none is named; may be given several times.",
+    help="Of the model; may be given several times. Default: keras.",
 )
-@click.option("--script", is_flag=True, help="A plain Keras script that trains the same.")
+@click.option("--script", is_flag=True, help="A plain Keras script of the same training.")
 @click.option(
     "--tensorboard",
-    type=GivenPath(new=True),
+    type=PathArgument(new=True),
     metavar="DIR",
-    help="The run's figures as event files in DIR/RUN.",
+    help="The run's metrics as event files in DIR/RUN.",
 )
 @click.option(
     "--out",
-    type=GivenPath(new=True),
+    type=PathArgument(new=True),
     metavar="PATH",
-    help="Where to: a folder, else RUN-export; with --script a file, else train_RUN.py.",
+    help="A folder, or with --script a file. Default: RUN-export, train_RUN.py.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @json_option
@@ -59,17 +58,17 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Take a finished run home: its model with labels, preprocessing and a model card.
+    """Export a finished run: its model with labels, preprocessing and a model card.
 
-    Each file is loaded again in a fresh process and has to give the same answers as the
-    original. --script writes a Keras script instead, --tensorboard the figures of every epoch.
+    Each file is loaded again in a fresh process and must give the same predictions as the
+    original. --script writes a Keras script instead, --tensorboard the metrics of every epoch.
     """
     from workbench.runs.folder import find_run
 
     if script + (tensorboard is not None) + bool(formats) > 1:
         raise UserError("Give one of --format, --script and --tensorboard at a time.")
     if tensorboard and out:
-        raise UserError("--out has no effect with --tensorboard DIR, which says where to.")
+        raise UserError("--out has no effect with --tensorboard DIR.")
     folder = find_run(workspace, run)
     if script:
         _script(workspace, folder, out, force, as_json)
@@ -87,29 +86,32 @@ def _model(
     force: bool,
     as_json: bool,
 ) -> None:
-    from workbench.app.export_run import export_run
+    from workbench.app.export import export_run
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"{safe_stem(run.name)}-export")
     chosen = tuple(dict.fromkeys(formats))
-    with ended_with_care(), progress_bar() as progress:
+    with exit_cleanly_on_signals(), progress_bar() as progress:
         made = export_run(workspace, run, chosen, target, force, progress)
-    click.echo(json.dumps(_plain(made), indent=1)) if as_json else _tell(made)
+    if as_json:
+        echo_json(_values(made))
+    else:
+        _print(made)
 
 
-def _tell(made: "Exported") -> None:
+def _print(made: "ExportedModel") -> None:
     rows = [(one.format.title, one.format.file, f"{one.difference:.2g}") for one in made.tried]
-    say(table(("format", "file", "differs by"), rows, "llr"))
+    echo(table(("format", "file", "differs by"), rows, "llr"))
     one = made.tried[0]
-    kind = "of the run's images" if one.own else "made-up images (the run's are not here any more)"
-    say(
+    kind = "of the run's images" if one.own else "random images (the run's are gone)"
+    echo(
         f"Loaded again in fresh processes and tried on {one.images} {kind}: no probability differs "
-        f"by more than {BOUND:g} from the original's."
+        f"by more than {MAX_DIFFERENCE:g} from the original's."
     )
-    say(f"{safe_text(made.folder, 1000)}: README.md tells how to load it.")
+    echo(f"{safe_text(made.folder, 1000)}: README.md shows how to load it.")
 
 
-def _plain(made: "Exported") -> dict[str, object]:
+def _values(made: "ExportedModel") -> dict[str, object]:
     tried = [
         {
             "format": one.format.name,
@@ -126,20 +128,20 @@ def _plain(made: "Exported") -> dict[str, object]:
 def _script(
     workspace: Workspace, run: "RunFolder", out: Path | None, force: bool, as_json: bool
 ) -> None:
-    from workbench.export.pictures import RunPictures
-    from workbench.export.run_data import checked_spec, run_facts
+    from workbench.export.run_data import checked_spec, read_run_data
+    from workbench.export.run_images import RunImages
     from workbench.export.script_folder import write_script
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"train_{safe_stem(run.name)}.py")
-    facts = run_facts(run)
+    facts = read_run_data(run)
     script, images = write_script(facts, target, force)
     if as_json:
         click.echo(json.dumps({"script": str(script), "images": str(images)}))
         return
-    say(f"{safe_text(script, 1000)}, and beside it {safe_text(images.name)} with the images.")
-    root = RunPictures(workspace, checked_spec(facts).data.source).root
-    say(f"Here: python {safe_text(script, 1000)} {safe_text(root or 'IMAGES', 1000)}")
+    echo(f"{safe_text(script, 1000)}, and beside it {safe_text(images.name)} with the images.")
+    root = RunImages(workspace, checked_spec(facts).data.source).root
+    echo(f"Here: python {safe_text(script, 1000)} {safe_text(root or 'IMAGES', 1000)}")
 
 
 def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None:
@@ -149,13 +151,36 @@ def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps({"folder": str(written)}))
         return
-    say(f"{safe_text(written, 1000)} holds loss, accuracy and learning rate of every epoch.")
-    say(f"Where TensorBoard is installed: tensorboard --logdir {safe_text(folder, 1000)}")
+    echo(f"{safe_text(written, 1000)} holds loss, accuracy and learning rate of every epoch.")
+    echo(f"Where TensorBoard is installed: tensorboard --logdir {safe_text(folder, 1000)}")
+
+
+@click.command()
+@latest_argument
+@click.option(
+    "--out",
+    type=PathArgument(new=True, dir_okay=False),
+    metavar="FILE",
+    help="The page. Default: RUN.html.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing page.")
+@in_workspace
+def report(workspace: Workspace, run: str, out: Path | None, force: bool) -> None:
+    """Write a run as one HTML page: curves, layers, confusions, worst errors with pictures.
+
+    The page contains everything it shows and loads nothing: send it, print it.
+    """
+    from workbench.export.report import write_report
+    from workbench.runs.folder import find_run, safe_stem
+
+    folder = find_run(workspace, run)
+    target = write_report(workspace, folder, out or Path(f"{safe_stem(folder.name)}.html"), force)
+    echo(safe_text(target, 1000))
 
 
 @contextmanager
-def ended_with_care() -> Iterator[None]:
-    """Has a lost connection or a polite kill end the block as Ctrl-C does: with its clearing up."""
+def exit_cleanly_on_signals() -> Iterator[None]:
+    """End the block with its cleanup on SIGHUP and SIGTERM too, as Ctrl-C does."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""The `workbench` command itself: its workspace, its version, its way of telling errors."""
+"""The `workbench` command itself: workspace, version, error messages."""
 
 import errno
 import functools
@@ -10,24 +10,25 @@ from typing import Any
 import click
 
 from workbench import __version__
-from workbench.cli.paths import GivenPath
+from workbench.cli.options import PathArgument
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
-from workbench.text import safe_lines, safe_text, unencodable
+from workbench.text import describe_unencodable, safe_lines, safe_text
 
 EXIT_ERROR = 2
-_TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # by a shell these are taken for something else
+_TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # special in a shell
 EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
 
 
-class ErrorsForPeople(click.Group):
-    """Ends with exit code 2 and the message alone where the error is meant for people."""
+class CommandGroup(click.Group):
+    """A group of commands whose expected errors end with exit code 2 and a message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a person's way, not of the alphabet."""
+        """Return the commands in their usual order of use."""
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, and print expected errors as messages."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -39,7 +40,7 @@ class ErrorsForPeople(click.Group):
             click.echo("\nInterrupted; what was done so far is kept.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
-            message, hint = unencodable(error)
+            message, hint = describe_unencodable(error)
             click.echo(f"error: {message}\n{hint}", err=True)
             ctx.exit(EXIT_ERROR)
         except OSError as error:
@@ -49,7 +50,7 @@ class ErrorsForPeople(click.Group):
             click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
             if error.errno in (*DISK_FULL, errno.EROFS, errno.EACCES):
                 click.echo(
-                    f"Make room or mend the permissions, or name another workspace with "
+                    "Free some space or fix the permissions, or name another workspace with "
                     f"--workspace DIR or {HOME_VARIABLE}.",
                     err=True,
                 )
@@ -57,7 +58,7 @@ class ErrorsForPeople(click.Group):
 
 
 @click.group(
-    cls=ErrorsForPeople,
+    cls=CommandGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Without a command, on a terminal: the guided app. Or start with `workbench demo`, or "
@@ -66,7 +67,7 @@ class ErrorsForPeople(click.Group):
 @click.version_option(__version__, prog_name="workbench")
 @click.option(
     "--workspace",
-    type=GivenPath(new=True),
+    type=PathArgument(new=True),
     metavar="DIR",
     help=f"Folder of data/ and saved_models/ (else ${HOME_VARIABLE}, else the current folder).",
 )
@@ -87,12 +88,12 @@ def workbench(ctx: click.Context, workspace: Path | None, low_bandwidth: bool) -
 
 
 def in_workspace(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command `--workspace` too, and the workspace as its first argument."""
+    """Give a command the option `--workspace`, and the workspace as its first argument."""
 
     @click.option(
         "--workspace",
         "own_workspace",
-        type=GivenPath(new=True),
+        type=PathArgument(new=True),
         metavar="DIR",
         help="Folder of data/ and saved_models/.",
     )
@@ -107,9 +108,9 @@ def in_workspace(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def command_line(workspace: Workspace, *words: str) -> str:
-    """A command to type next, with the workspace where it is not found without.
+    """Format a command to type next, with `--workspace` if it is needed.
 
-    Words with blanks are quoted, so that the line can be pasted.
+    Words are quoted for a shell, so that the line can be pasted.
     """
     elsewhere = [] if find_workspace() == workspace else ["--workspace", str(workspace.root)]
     quoted = [shlex.quote(w) if set(w) & _TO_QUOTE else w for w in (*words, *elsewhere)]

@@ -1,7 +1,5 @@
-"""`workbench find-rate`: a learning-rate range test, in a worker process."""
+"""`workbench lr-find`: a learning-rate range test, in a worker process."""
 
-import json
-import os
 import sys
 import textwrap
 from typing import TYPE_CHECKING
@@ -9,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.options import with_spec
-from workbench.cli.runs import json_option
-from workbench.cli.show import say
-from workbench.experiment.bounds import RANGE_TEST_STEPS
+from workbench.cli.options import examples, json_option, with_spec
+from workbench.cli.output import echo, echo_json, terminal
+from workbench.cli.worker import run_trial
+from workbench.experiment.int_range import LR_FIND_STEPS
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
@@ -22,11 +20,16 @@ if TYPE_CHECKING:
 MOST_WIDTH, ROWS = 100, 14
 
 
-@click.command("find-rate")
+@click.command(
+    epilog=examples(
+        "workbench lr-find --preset convnet --data photos",
+        "workbench lr-find spec.toml --steps 300",
+    )
+)
 @click.option(
     "--steps",
-    type=click.IntRange(RANGE_TEST_STEPS.fewest, RANGE_TEST_STEPS.most),
-    default=RANGE_TEST_STEPS.usual,
+    type=click.IntRange(LR_FIND_STEPS.min, LR_FIND_STEPS.max),
+    default=LR_FIND_STEPS.default,
     show_default=True,
     help="Steps from the lowest to the highest rate.",
 )
@@ -34,44 +37,38 @@ MOST_WIDTH, ROWS = 100, 14
 @json_option
 @in_workspace
 @with_spec
-def find_rate(
+def lr_find(
     workspace: Workspace, spec: "ExperimentSpec", steps: int, stage: int, as_json: bool
 ) -> None:
     """Find a learning rate: a few steps with a rate that rises from 1e-6 to 1 (Smith 2017).
 
-    It suggests the rate at which the loss falls most steeply, or says that none stands out. No
-    run is made; images and the outputs of a frozen base are kept as usual.
-
-    \b
-    workbench find-rate --preset convnet --data photos
-    workbench find-rate spec.toml --steps 300
+    Suggests the rate at which the loss falls most steeply, or reports that none stands out. No
+    run is made; prepared images and features of a frozen base are kept as usual.
     """
-    from workbench.cli.scratch_job import run_in_scratch
-    from workbench.experiment.lr_find import range_stage, rate_key, shown, suggest
+    from workbench.experiment.lr_find import format_rate, learning_rate_key, lr_find_stage, suggest
 
-    tested = range_stage(spec, stage, steps)
+    tested = lr_find_stage(spec, stage, steps)
     request = {"stage": stage, "steps": steps}
-    losses = run_in_scratch(workspace, "find-rate", spec, request)["losses"]
+    losses = run_trial(workspace, "lr-find", spec, request)["losses"]
     found = suggest(losses, steps)
-    setting = f"{rate_key(tested)}={shown(found.rate)}" if found.rate else None
+    setting = f"{learning_rate_key(tested)}={format_rate(found.rate)}" if found.rate else None
     if as_json:
-        click.echo(json.dumps(_tree(losses, steps, found, setting), indent=1))
+        echo_json(_tree(losses, steps, found, setting))
         return
     from rich.console import Console
 
-    from workbench.machine.terminal import look_at_terminal
-    from workbench.render.lr_find import curve
+    from workbench.render.lr_find import lr_find_plot
     from workbench.render.plot import plot
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH) - 1
-    say(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
+    echo(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
         f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
-    series, options = curve(losses, steps, found, look_at_terminal(os.environ, sys.stdout).utf8)
+    series, options = lr_find_plot(losses, steps, found, terminal().utf8)
     console.print(plot([series], width, ROWS, options), soft_wrap=True)
     for line in found.lines:
-        say(textwrap.fill(line, width))
-    say(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))
+        echo(textwrap.fill(line, width))
+    echo(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))
 
 
 def _tree(
@@ -79,13 +76,13 @@ def _tree(
 ) -> dict[str, object]:
     from dataclasses import asdict
 
-    from workbench.experiment.lr_find import FACTOR, rate_at, smoothed_losses
+    from workbench.experiment.lr_find import SMOOTHING_FACTOR, learning_rate_at, smoothed_losses
 
     return {
         **asdict(found),
         "set": setting,
-        "smoothing": FACTOR,
-        "rates": [rate_at(step, steps) for step in range(len(losses))],
+        "smoothing": SMOOTHING_FACTOR,
+        "rates": [learning_rate_at(step, steps) for step in range(len(losses))],
         "losses": losses,
         "smoothed": smoothed_losses(losses),
     }

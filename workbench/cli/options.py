@@ -1,24 +1,81 @@
-"""Options that several commands share: which experiment is meant, when it is its turn."""
+"""Arguments and options of several commands: paths, runs, the experiment to train."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.complete import complete_keys, complete_presets, complete_sources
-from workbench.cli.paths import GivenPath
+from workbench.cli.complete import (
+    Items,
+    complete_keys,
+    complete_presets,
+    complete_runs,
+    complete_sources,
+)
 from workbench.errors import UserError
-from workbench.paths import Workspace
+from workbench.paths import Workspace, parse_path
 from workbench.text import safe_text
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
 
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]  # a decorator
+Complete = Callable[[click.Context, click.Parameter, str], Items]
+
 GPU_KEY = "training.gpu"
 OOM_KEY = "training.out_of_memory"
+
+
+class PathArgument(click.Path):
+    """A path: typed, in quotes, with backslashes, or a file:// address (see `parse_path`).
+
+    Args:
+        new: True for a path that is to be created.
+        dir_okay: False to refuse a folder.
+    """
+
+    def __init__(self, new: bool = False, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay)
+        self.new = new
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path that is meant."""
+        path = parse_path(value, new=self.new)
+        super().convert(str(path), param, ctx)  # refuses an invalid path
+        return path
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog with commands to copy, one per line."""
+    return "\b\n" + "\n".join(lines)
+
+
+run_argument = click.argument("run", shell_complete=complete_runs)
+latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+base_options = (
+    click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
+    click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),
+)
+
+
+def data_option(help_text: str) -> Option:
+    """Return the option --data."""
+    return click.option(
+        "--data", "source", shell_complete=complete_sources, metavar="PATH|NAME", help=help_text
+    )
+
+
+def set_option(help_text: str, complete: Complete = complete_keys) -> Option:
+    """Return the option --set."""
+    return click.option(
+        "--set", "settings", multiple=True, shell_complete=complete, metavar="KEY=VALUE",
+        help=help_text,
+    )  # fmt: skip
+
 
 gpu_option = click.option(
     "--gpu",
@@ -29,40 +86,26 @@ gpu_option = click.option(
 oom_option = click.option(
     "--oom",
     type=click.Choice(["retry", "stop"]),
-    help="Out of memory: retry goes on by itself with half the batch, stop ends the run.",
+    help="Out of memory: retry continues with half the batch, stop ends the run.",
 )
 
 on_finish_option = click.option(
     "--on-finish",
     metavar="CMD",
-    help="Shell command that the worker runs when the run has ended, however it ends.",
+    help="Shell command that the worker runs at the end of the run, finished or not.",
 )
 
 _OPTIONS = (
-    click.argument("file", metavar="[SPEC]", required=False, type=GivenPath()),
+    click.argument("file", metavar="[SPEC]", required=False, type=PathArgument()),
     click.option(
         "--preset",
         shell_complete=complete_presets,
         metavar="NAME",
         help="Start from a preset instead of a file (see `workbench presets`).",
     ),
-    click.option(
-        "--data",
-        "source",
-        shell_complete=complete_sources,
-        metavar="PATH|NAME",
-        help="Images: a path or a catalogue set.",
-    ),
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        shell_complete=complete_keys,
-        metavar="KEY=VALUE",
-        help="Change any key.",
-    ),
-    click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
-    click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),
+    data_option("Images: a path or a catalogue set."),
+    set_option("Change any key."),
+    *base_options,
     gpu_option,
     oom_option,
     click.option("--name", help="Name of the run's folder."),
@@ -74,8 +117,8 @@ queue_option = click.option(
 
 
 @dataclass(frozen=True)
-class Given:
-    """Which experiment a command line means."""
+class ExperimentOptions:
+    """The experiment that the options of a command describe."""
 
     file: Path | None
     preset: str | None
@@ -86,10 +129,10 @@ class Given:
     name: str | None
 
     def spec(self, workspace: Workspace) -> "ExperimentSpec":
-        """The checked spec; images of the catalogue are fetched where they are missing.
+        """Return the validated spec; missing images of the catalogue are downloaded.
 
         Raises:
-            UserError: there is no such experiment, or it cannot be.
+            UserError: there is no such experiment, or it is invalid.
         """
         from workbench.cli.sources import file_spec, preset_spec
 
@@ -105,50 +148,42 @@ class Given:
         )
 
 
-def with_given(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options, and what they say as its second argument."""
+def with_experiment(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options, and an ExperimentOptions as its second argument."""
 
     @functools.wraps(command)
-    def choose(
-        workspace: Workspace,
-        file: Path | None,
-        preset: str | None,
-        source: str | None,
-        settings: tuple[str, ...],
-        base: str | None,
-        weights: str | None,
-        gpu: str | None,
-        oom: str | None,
-        name: str | None,
-        **rest: Any,
+    def with_options(
+        workspace: Workspace, gpu: str | None, oom: str | None, **options: Any
     ) -> None:
-        settings += shortcuts(gpu, oom)
-        given = Given(file, preset, source, settings, base, weights, name)
-        command(workspace, given, **rest)
+        values = {field.name: options.pop(field.name) for field in fields(ExperimentOptions)}
+        given = ExperimentOptions(**values)
+        given = replace(given, settings=given.settings + shortcuts(gpu, oom))
+        command(workspace, given, **options)
 
+    wrapped: Callable[..., None] = with_options
     for option in reversed(_OPTIONS):
-        choose = option(choose)
-    return choose
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def with_spec(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options, and the checked spec as its second argument."""
+    """Give a command the options, and the validated spec as its second argument."""
 
     @functools.wraps(command)
-    def choose(workspace: Workspace, given: Given, **rest: Any) -> None:
+    def with_options(workspace: Workspace, given: ExperimentOptions, **rest: Any) -> None:
         command(workspace, given.spec(workspace), **rest)
 
-    return with_given(choose)
+    return with_experiment(with_options)
 
 
 def shortcuts(gpu: str | None, oom: str | None) -> tuple[str, ...]:
-    """Options that stand for keys of the spec, as settings."""
-    told = {GPU_KEY: gpu, OOM_KEY: oom}
-    return tuple(f"{key}={value}" for key, value in told.items() if value is not None)
+    """Return the settings that --gpu and --oom stand for."""
+    values = {GPU_KEY: gpu, OOM_KEY: oom}
+    return tuple(f"{key}={value}" for key, value in values.items() if value is not None)
 
 
 def finish_environment(command: str | None) -> dict[str, str]:
-    """The variables by which a worker knows what to run at its end."""
+    """Return the environment variable with the command that a worker runs at its end."""
     from workbench.runs.process import ON_FINISH
 
     return {ON_FINISH: command} if command else {}

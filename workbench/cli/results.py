@@ -1,4 +1,4 @@
-"""Commands on finished models: evaluate, predict. The work is done by a worker process."""
+"""Commands on finished models: evaluate, predict. A worker process does the work."""
 
 import json
 import sys
@@ -9,11 +9,11 @@ import click
 
 from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.runs import json_option, latest_argument
-from workbench.cli.show import evaluation_report, progress_bar, say, table
-from workbench.errors import UserError
-from workbench.paths import Workspace, given_path
-from workbench.text import safe_text
+from workbench.cli.options import json_option, latest_argument
+from workbench.cli.output import echo, echo_json, evaluation_report
+from workbench.cli.worker import run_job
+from workbench.paths import Workspace, parse_path
+from workbench.text import safe_text, table
 
 if TYPE_CHECKING:
     from workbench.runs.folder import RunFolder
@@ -31,27 +31,25 @@ EXIT_SOME_UNREADABLE = 1
 def evaluate(
     workspace: Workspace, run: str, split: str, shift: int, again: bool, as_json: bool
 ) -> None:
-    """Show what a finished run is worth: accuracy, labels, confusions, worst errors by name.
+    """Evaluate a finished run: accuracy, labels, confusions, worst errors by name.
 
-    Its test figures are shown as they were measured at its end; other splits, shifted images, or
-    --again, are measured now.
+    Test metrics are shown as they were measured at the end of the run; other splits, shifted
+    images and --again are measured now.
     """
+    from workbench.app.run_files import require_model
     from workbench.runs.folder import find_run
 
     folder = find_run(workspace, run)
     place = _shown_path(str(folder.path))
-    if split == "test" and not shift and not again and (stored := _stored(folder)):
-        click.echo(json.dumps(stored, indent=1) if as_json else evaluation_report(stored, place))
-        return
-    request = {
-        "model": str(model_of(folder)),
+    metrics = _stored(folder) if split == "test" and not shift and not again else None
+    metrics = metrics or run_job("evaluate", {
+        "model": str(require_model(folder)),
         "manifest": str(folder.manifest_path),
         "workspace": str(workspace.root),
         "split": split,
         "shift": shift,
-    }
-    figures = _ask("evaluate", request)
-    click.echo(json.dumps(figures, indent=1) if as_json else evaluation_report(figures, place))
+    })  # fmt: skip
+    click.echo(json.dumps(metrics, indent=1) if as_json else evaluation_report(metrics, place))
 
 
 @click.command()
@@ -69,98 +67,47 @@ def evaluate(
 def predict(
     workspace: Workspace, paths: tuple[str, ...], model: str, as_json: bool, as_csv: bool
 ) -> None:
-    """Say what is in images: files, or folders of them.
+    """Predict the labels of images: files, or folders of them.
 
-    Sizes and labels are the model's own. Files that cannot be read are listed, those in folders by
-    kind, and make the exit code 1; the others are predicted all the same.
+    Image size and labels are the model's own. Files that cannot be read are listed, those in
+    folders by kind, and make the exit code 1; the others are predicted.
     """
-    request = {
-        "model": str(finished_model(workspace, model)),
-        "paths": [str(given_path(path).absolute()) for path in paths],
-    }
-    result = {"model": request["model"], **_ask("predict", request)}
-    labels = ", ".join(result["labels"])
-    say(
-        f"model {safe_text(_shown_path(str(request['model'])), 1000)} ({safe_text(labels)})",
-        err=True,
-    )
+    from workbench.app.run_files import find_model
+
+    file = str(find_model(workspace, model))
+    absolute = [str(parse_path(path).absolute()) for path in paths]
+    result = {"model": file, **run_job("predict", {"model": file, "paths": absolute})}
+    labels = safe_text(", ".join(result["labels"]))
+    echo(f"model {safe_text(_shown_path(file), 1000)} ({labels})", err=True)
     if as_json:
-        click.echo(json.dumps(result, indent=1))
+        echo_json(result)
     elif as_csv:
-        # As bytes: a file name need not be UTF-8, and a script wants it as it is.
+        # As bytes: a file name need not be UTF-8, and a script needs it unchanged.
         _print_csv(_csv(result))
     else:
         click.echo(_table(result))
     unreadable = [p for p in result["predictions"] if p["problem"]]
     for prediction in unreadable:
-        say(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)
-    if words := result["not_read"]["words"]:
-        say(f"not read: {words}", err=True)
-    if unreadable or words:
+        echo(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)
+    if skipped := result["not_read"]["words"]:
+        echo(f"not read: {skipped}", err=True)
+    if unreadable or skipped:
         click.get_current_context().exit(EXIT_SOME_UNREADABLE)
 
 
-def finished_model(workspace: Workspace, given: str) -> Path:
-    """The model file of a run, or a file itself.
-
-    Raises:
-        UserError: no such run or file, or the run has no model yet.
-    """
-    from workbench.runs.folder import find_run, list_runs
-
-    path = given_path(given)
-    if "/" in given or path.is_file() or given.endswith(".keras"):
-        if (path / "model.keras").is_file():
-            return (path / "model.keras").absolute()
-        if not path.is_file():
-            raise UserError(f"There is no model file {safe_text(given)}.")
-        return path.absolute()
-    if given == "latest":
-        for folder in list_runs(workspace):
-            if folder.model_path.exists():
-                return folder.model_path
-        raise UserError(f"No run in {workspace.runs} has a finished model yet.")
-    return model_of(find_run(workspace, given))
-
-
-def model_of(folder: "RunFolder") -> Path:
-    """The model file of a run.
-
-    Raises:
-        UserError: there is none yet.
-    """
-    if not folder.model_path.exists():
-        raise UserError(
-            f"{folder.name} has no model yet: it is not finished.", "See: workbench runs"
-        )
-    return folder.model_path
-
-
 def _stored(folder: "RunFolder") -> dict[str, Any] | None:
-    """The figures of results.json, without a matrix that is too large to be shown.
+    """Return the metrics of results.json, without a matrix that is too large to show.
 
-    None where they are missing or damaged.
+    Returns None if they are missing or damaged.
     """
     from workbench.runs.confusion import bounded
 
     try:
-        figures = bounded(json.loads(folder.results_path.read_text(encoding="utf-8")))
-        evaluation_report(figures)
+        metrics = bounded(json.loads(folder.results_path.read_text(encoding="utf-8")))
+        evaluation_report(metrics)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return figures
-
-
-def _ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
-    from workbench.runs.jobs import run_job
-
-    with progress_bar() as progress:
-
-        def on_event(event: dict[str, Any]) -> None:
-            if event.get("event") == "progress":
-                progress(event["phase"], event["done"], event["total"])
-
-        return run_job(job, request, on_event)
+    return metrics
 
 
 def _table(result: dict[str, Any]) -> str:
@@ -173,15 +120,15 @@ def _table(result: dict[str, Any]) -> str:
 
 
 def _print_csv(text: str) -> None:
-    """As it is for files and pipes; a terminal is shown nothing that it would obey."""
+    """Print it unchanged to files and pipes; without control characters to a terminal."""
     if sys.stdout.isatty():
-        say(text.rstrip("\n"))
+        echo(text.rstrip("\n"))
     else:
         click.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def _shown_path(path: str) -> str:
-    """Relative to the current folder where it lies below it."""
+    """Return the path relative to the current folder if it is below it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 

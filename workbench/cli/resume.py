@@ -1,4 +1,4 @@
-"""`workbench resume`: on with a run, as it was or with what may change."""
+"""`workbench resume`: continue a run, as it was or with changes."""
 
 import sys
 
@@ -12,29 +12,23 @@ from workbench.cli.options import (
     on_finish_option,
     oom_option,
     queue_option,
+    run_argument,
+    set_option,
     shortcuts,
 )
-from workbench.cli.runs import run_argument
-from workbench.cli.show import say
+from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.state import State
+from workbench.runs.state import RunState
 
 
 @click.command()
 @run_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
 @click.option("--detach", is_flag=True, help="Start the run and return at once.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    shell_complete=complete_changes,
-    metavar="KEY=VALUE",
-    help="Change a key that may change while a run goes on, such as training.epochs.",
-)
-@click.option("--half-batch", is_flag=True, help="Go on with half the batch.")
+@set_option("Change a key that a resumed run allows, such as training.epochs.", complete_changes)
+@click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
 @oom_option
 @on_finish_option
 @click.option(
@@ -56,63 +50,52 @@ def resume(
     gpu: str | None,
     queue: bool,
 ) -> None:
-    """Go on with a stopped, failed or interrupted run at its last checkpoint."""
+    """Resume a stopped, failed or interrupted run at its last checkpoint."""
+    from workbench.app.run_control import resume_run
     from workbench.cli.follow import watch
-    from workbench.experiment.toml import dump_spec, read_spec
-    from workbench.machine.preflight import look_before_resume
-    from workbench.runs.changes import changed_spec
     from workbench.runs.folder import find_run
-    from workbench.runs.launch import launch
-    from workbench.runs.state import summarise
+    from workbench.runs.state import summarize
 
     folder = find_run(workspace, run)
-    _check_state(workspace, folder, summarise(folder).state, anyway)
-    own = read_spec(folder.spec_path)
-    spec = changed_spec(own, (*settings, *shortcuts(gpu, oom)), half_batch)
-    look_before_resume(spec)
-    launch(
-        folder,
-        resume=True,
-        queue=queue,
-        environment=finish_environment(on_finish),
-        spec=None if spec == own else dump_spec(spec),
-    )
+    _check_state(workspace, folder, summarize(folder).state, anyway)
+    settings += shortcuts(gpu, oom)
+    resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
     if detach:
-        does = "is queued" if queue else "trains"
-        say(f"{folder.name} {does}. Watch: {command_line(workspace, 'attach', folder.name)}")
+        state = "queued" if queue else "training"
+        echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
     watch(workspace, folder, as_json)
 
 
-def _check_state(workspace: Workspace, folder: RunFolder, state: State, anyway: bool) -> None:
-    """Looks whether a run can go on; asks where nobody but the person can tell.
+def _check_state(workspace: Workspace, folder: RunFolder, state: RunState, anyway: bool) -> None:
+    """Check that a run can be resumed; ask the user if only they can know.
 
     Raises:
-        UserError: it is finished, at work, or may be at work on another machine.
+        UserError: it is finished, running, or may be running on another machine.
     """
-    if state.word == "finished":
+    if state.phase == "finished":
         raise UserError(
-            f"{folder.name} is finished; there is nothing to go on with.",
-            f"Its figures: {command_line(workspace, 'evaluate', folder.name)}",
+            f"{folder.name} is finished; there is nothing to resume.",
+            f"Its metrics: {command_line(workspace, 'evaluate', folder.name)}",
         )
-    if state.elsewhere:
+    if state.other_host:
         if not anyway:
             _ask_whether_it_ended(workspace, folder, state)
     elif not state.resumable:
         where = f" ({state.detail})" if state.detail else ""
         raise UserError(
-            f"{folder.name} is being trained: it is {state.word}{where}.",
+            f"{folder.name} is being trained: it is {state.phase}{where}.",
             f"Watch it: {command_line(workspace, 'attach', folder.name)}",
         )
 
 
-def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: State) -> None:
-    told = f"{folder.name} was last at work {state.told}; no lock tells here whether it has ended."
+def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: RunState) -> None:
+    unknown = f"{folder.name} last ran {state.description}; whether it has ended is not known here."
     if sys.stdin.isatty():
-        say(f"{told}\nTwo workers on one run would damage it.", err=True)
-        if click.confirm(f"Has its worker on {state.elsewhere} ended?", err=True):
+        echo(f"{unknown}\nTwo workers on one run would damage it.", err=True)
+        if click.confirm(f"Has its worker on {state.other_host} ended?", err=True):
             return
     raise UserError(
-        told if not sys.stdin.isatty() else f"{folder.name} is left as it is.",
-        f"Where it has ended: {command_line(workspace, 'resume', folder.name, '--anyway')}",
+        unknown if not sys.stdin.isatty() else f"{folder.name} is unchanged.",
+        f"If it has ended: {command_line(workspace, 'resume', folder.name, '--anyway')}",
     )

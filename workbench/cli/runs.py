@@ -1,22 +1,16 @@
-"""Commands on runs: runs, attach, status, stop."""
+"""Commands on runs: runs, status, attach, stop, delete, restore, compare."""
 
-import json
 import time
 
 import click
 
-from workbench.cli.complete import complete_runs
+from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.show import accuracy, say, table
+from workbench.cli.options import json_option, latest_argument, run_argument
+from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import human_seconds
-
-STOP_SECONDS = 60.0  # patience for a worker that finishes its step and saves
-
-run_argument = click.argument("run", shell_complete=complete_runs)
-latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+from workbench.text import format_accuracy, format_age, format_seconds, safe_text, table
 
 
 @click.command()
@@ -25,33 +19,33 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def runs(workspace: Workspace, as_json: bool) -> None:
     """List the runs, newest first."""
     from workbench.runs.folder import list_runs
-    from workbench.runs.state import summarise
+    from workbench.runs.state import summarize
 
-    found = [summarise(folder) for folder in list_runs(workspace)]
+    found = [summarize(folder) for folder in list_runs(workspace)]
     if as_json:
-        click.echo(json.dumps([summary.as_dict() for summary in found], indent=1))
+        echo_json([summary.as_dict() for summary in found])
         return
     if not found:
-        say(f"No runs yet in {workspace.runs}. Start one: workbench demo")
+        echo(f"No runs yet in {workspace.runs}. Start one: workbench demo")
         return
     rows = [
         (
-            summary.state.word,
+            summary.state.phase,
             summary.name,
             (summary.preset or summary.strategy)
             + (" (random weights)" if summary.random_weights else ""),
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
-            accuracy(summary.best_val_accuracy),
-            accuracy(summary.test_accuracy),
+            format_accuracy(summary.best_val_accuracy),
+            format_accuracy(summary.test_accuracy),
             _ago(summary.started),
         )
         for summary in found
     ]
     headers = ("state", "run", "preset", "epochs", "best val", "test", "started")
-    say(table(headers, rows, "lllrrrr"))
+    echo(table(headers, rows, "lllrrrr"))
     for summary in found:
-        if summary.state.word in ("stopped", "failed", "interrupted") or summary.state.elsewhere:
-            say(f"{summary.name}: {summary.state.detail}")
+        if summary.state.phase in ("stopped", "failed", "interrupted") or summary.state.other_host:
+            echo(f"{summary.name}: {summary.state.detail}")
 
 
 @click.command()
@@ -59,18 +53,18 @@ def runs(workspace: Workspace, as_json: bool) -> None:
 @json_option
 @in_workspace
 def status(workspace: Workspace, run: str, as_json: bool) -> None:
-    """Tell how a run stands; the newest where none is named."""
+    """Show the state of a run; the newest if none is named."""
     from workbench.runs.folder import find_run
-    from workbench.runs.state import summarise
+    from workbench.runs.state import summarize
 
-    told = summarise(find_run(workspace, run)).as_dict()
+    values = summarize(find_run(workspace, run)).as_dict()
     if as_json:
-        click.echo(json.dumps(told, indent=1))
+        echo_json(values)
         return
-    if told["state"] not in ("stopped", "failed", "interrupted"):
-        del told["resumable"]  # true or false, it is no news then
-    rows = [(key.replace("_", " "), _in_words(key, value)) for key, value in told.items()]
-    say(table(("", ""), rows).lstrip())
+    if values["state"] not in ("stopped", "failed", "interrupted"):
+        del values["resumable"]  # follows from the state
+    rows = [(key.replace("_", " "), _format(key, value)) for key, value in values.items()]
+    echo(table(("", ""), rows).lstrip())
 
 
 @click.command()
@@ -78,7 +72,7 @@ def status(workspace: Workspace, run: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the events.")
 @in_workspace
 def attach(workspace: Workspace, run: str, as_json: bool) -> None:
-    """Watch a run, the newest where none is named; Ctrl-C ends the watching only."""
+    """Watch a run, the newest if none is named; Ctrl-C only ends the watching."""
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
 
@@ -89,32 +83,85 @@ def attach(workspace: Workspace, run: str, as_json: bool) -> None:
 @run_argument
 @in_workspace
 def stop(workspace: Workspace, run: str) -> None:
-    """Ask a run to save a checkpoint and end; `resume` goes on from there."""
-    from workbench.machine.quiet_clock import QuietClock
+    """Ask a run to save a checkpoint and end; `resume` continues from there."""
+    from workbench.app.run_control import wait_until_stopped
     from workbench.runs.folder import find_run
     from workbench.runs.launch import request_stop
     from workbench.runs.lock import is_locked
-    from workbench.runs.state import summarise
+    from workbench.runs.state import summarize
 
     folder = find_run(workspace, run)
     if not is_locked(folder.lock_path):
-        state = summarise(folder).state
+        state = summarize(folder).state
         where = f" ({state.detail})" if state.detail else ""
-        raise UserError(f"{folder.name} is not running here: it is {state.word}{where}.")
+        raise UserError(f"{folder.name} is not running here: it is {state.phase}{where}.")
     request_stop(folder)
-    clock = QuietClock()
-    while is_locked(folder.lock_path):
-        if clock.read() > STOP_SECONDS:
-            raise UserError(
-                f"{folder.name} was asked to stop but still works; it stops after its step."
-            )
-        time.sleep(0.1)
-    state = summarise(folder).state
+    if wait_until_stopped([folder]):
+        raise UserError(
+            f"{folder.name} was asked to stop and is still running; it stops after its step."
+        )
+    state = summarize(folder).state
     again = command_line(workspace, "resume", folder.name)
-    say(f"{folder.name} is {state.word}." + (f" Go on: {again}" if state.resumable else ""))
+    echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
 
 
-def _in_words(key: str, value: object) -> str:
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", shell_complete=complete_runs)
+@in_workspace
+def delete(workspace: Workspace, runs: tuple[str, ...]) -> None:
+    """Move runs to the trash of the workspace; `restore` brings them back."""
+    from workbench.runs.folder import find_run
+    from workbench.runs.trash import move_to_trash
+
+    for folder in dict.fromkeys(find_run(workspace, name) for name in runs):
+        moved = move_to_trash(workspace, folder)
+        echo(f"{folder.name} is in the trash now: {safe_text(moved.path, 1000)}")
+        echo(f"Bring it back: {command_line(workspace, 'restore', folder.name)}")
+
+
+@click.command()
+@click.argument("run", required=False, shell_complete=complete_trash)
+@click.option("--as", "name", metavar="NAME", default="", help="Give the run a new name.")
+@in_workspace
+def restore(workspace: Workspace, run: str | None, name: str) -> None:
+    """Bring back a deleted run; without a name, list what is in the trash.
+
+    Of several runs of a name, the one deleted last comes back.
+    """
+    from workbench.runs.trash import find_trashed, list_trash
+    from workbench.runs.trash import restore as restore_run
+
+    if run is None:
+        if name:
+            raise UserError(f"--as {name} renames one run: name the run first.")
+        now = time.time()
+        rows = [
+            (one.name, f"{format_age(max(now - one.deleted, 0))} ago")
+            for one in list_trash(workspace)
+        ]
+        echo(table(("run", "deleted"), rows, "lr") if rows else "The trash is empty.")
+        return
+    folder = restore_run(workspace, find_trashed(workspace, run), name)
+    echo(f"{folder.name} is back. See: {command_line(workspace, 'status', folder.name)}")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", shell_complete=complete_runs)
+@json_option
+@in_workspace
+def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
+    """Compare runs: settings that differ, frozen layers, stages, results."""
+    from workbench.app.compare import compare_runs
+    from workbench.render.compare import format_comparison
+
+    comparison = compare_runs(workspace, runs)
+    if as_json:
+        echo_json(comparison.as_dict())
+    else:
+        echo(format_comparison(comparison))
+
+
+def _format(key: str, value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
@@ -125,4 +172,4 @@ def _in_words(key: str, value: object) -> str:
 
 
 def _ago(moment: float | None) -> str:
-    return f"{human_seconds(max(time.time() - moment, 0))} ago" if moment else "-"
+    return f"{format_seconds(max(time.time() - moment, 0))} ago" if moment else "-"

@@ -1,32 +1,31 @@
-"""From what a person typed to a checked spec: paths, catalogue names, presets, --set."""
+"""From command line arguments to a validated spec: paths, catalogue names, presets, --set."""
 
 from pathlib import Path
 
 from workbench.bases.weights import IMAGENET, RANDOM
-from workbench.cli.show import progress_bar
-from workbench.datasets.catalogue import CATALOGUE, fetch
+from workbench.cli.output import progress_bar
 from workbench.datasets.prepare import survey
+from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
 from workbench.errors import UserError
-from workbench.experiment.fitting import fitted
+from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import Tree, apply_settings, flat, parse_spec, read_tree
-from workbench.paths import Workspace, given_path
-from workbench.text import one_of, safe_text
+from workbench.paths import Workspace, parse_path
+from workbench.text import format_choices, safe_text
 
 SOURCE_KEY = "data.source"
 
 
-def find_source(workspace: Workspace, given: str, base: Path | None = None) -> Path:
-    """The images named: a path, or a set of the catalogue, which is fetched where it is missing.
+def resolve_source(workspace: Workspace, given: str, base: Path | None = None) -> Path:
+    """Return the path of images, or of a set of the catalogue, which is downloaded if missing.
 
-    Args:
-        base: the folder that a relative path starts from; the current one where left out.
+    A relative path starts from `base`, or from the current folder.
 
     Raises:
         UserError: neither a path nor a name of the catalogue, or the download failed.
     """
-    path = given_path(given, base)
+    path = parse_path(given, base)
     if path.exists():
         return path.absolute()
     if given in CATALOGUE:
@@ -34,7 +33,7 @@ def find_source(workspace: Workspace, given: str, base: Path | None = None) -> P
             return fetch(given, workspace, progress)
     raise UserError(
         f"There is no file or folder {safe_text(given)}.",
-        f"Give a path, or a set of the catalogue: {one_of(list(CATALOGUE))}.",
+        f"Give a path, or a set of the catalogue: {format_choices(list(CATALOGUE))}.",
     )
 
 
@@ -47,7 +46,7 @@ def preset_spec(
     base: str | None = None,
     weights: str | None = None,
 ) -> ExperimentSpec:
-    """A preset fitted to the images, with settings of the command line put in.
+    """Return the spec of a preset, fitted to the images, with settings of the command line.
 
     Raises:
         UserError: no such preset or images, or a setting that is not allowed.
@@ -55,11 +54,11 @@ def preset_spec(
     source, settings = _source_of(source, settings)
     if source is None:
         raise UserError("A preset needs images: add --data PATH, or a set such as --data digits.")
-    path = find_source(workspace, source)
+    path = resolve_source(workspace, source)
     with progress_bar() as progress:
         facts = survey(path, progress)
     own = preset_tree(preset, str(path), facts, base, weights)
-    tree = fitted(own, apply_settings(own, settings), flat(apply_settings({}, settings)))
+    tree = fit_preset(own, apply_settings(own, settings), flat(apply_settings({}, settings)))
     if "base" not in own and (base or weights):
         raise UserError(
             f"--base and --weights have no effect with the preset {preset}, which has no base."
@@ -77,10 +76,10 @@ def file_spec(
     base: str | None = None,
     weights: str | None = None,
 ) -> ExperimentSpec:
-    """The spec of a file; relative paths in it start at its folder.
+    """Return the spec of a file; relative paths in it start at its folder.
 
     Raises:
-        UserError: the file, a key or a setting is not right.
+        UserError: the file, a key or a setting is invalid.
     """
     source, settings = _source_of(source, settings)
     tree = apply_settings(read_tree(file), settings)
@@ -92,14 +91,14 @@ def file_spec(
         tree["data"]["source"] = source
     spec = parse_spec(_named(tree, name), str(file))
     start = None if source is not None else file.absolute().parent
-    found = find_source(workspace, spec.data.source, start)
+    found = resolve_source(workspace, spec.data.source, start)
     data = spec.data.model_copy(update={"source": str(found)})
     spec = spec.model_copy(update={"data": data})
     return _with_weights_at(spec, file.absolute().parent if weights is None else Path())
 
 
 def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """`--set data.source=X` is another way to say `--data X`; the last one counts."""
+    """Return source and settings, with `--set data.source=X` as `--data X`; the last counts."""
     prefix = f"{SOURCE_KEY}="
     given = [setting.removeprefix(prefix) for setting in settings if setting.startswith(prefix)]
     others = tuple(setting for setting in settings if not setting.startswith(prefix))
@@ -107,10 +106,10 @@ def _source_of(source: str | None, settings: tuple[str, ...]) -> tuple[str | Non
 
 
 def _with_weights_at(spec: ExperimentSpec, start: Path) -> ExperimentSpec:
-    """A file of weights as an absolute path from `start` on, since the worker stands elsewhere."""
+    """Make the path of a weights file absolute: the worker has another working folder."""
     if spec.base is None or spec.base.weights in (IMAGENET, RANDOM):
         return spec
-    path = given_path(spec.base.weights, start).absolute()
+    path = parse_path(spec.base.weights, start).absolute()
     base = spec.base.model_copy(update={"weights": str(path)})
     return spec.model_copy(update={"base": base})
 

@@ -1,6 +1,5 @@
-"""`workbench search`: random search over the head of feature extraction, on cached features."""
+"""`workbench tune`: random search over the head of feature extraction, on cached features."""
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import Given, with_given
-from workbench.cli.runs import json_option
-from workbench.cli.show import say, table
-from workbench.experiment.bounds import SEARCH_TRIALS
+from workbench.cli.options import ExperimentOptions, examples, json_option, with_experiment
+from workbench.cli.output import echo, echo_json
+from workbench.cli.worker import run_trial
+from workbench.experiment.int_range import TUNE_TRIALS
 from workbench.paths import Workspace
-from workbench.text import human_seconds
+from workbench.text import format_seconds, table
 
 if TYPE_CHECKING:
     from workbench.experiment.search_space import Trial
@@ -22,11 +21,15 @@ if TYPE_CHECKING:
 WIDTH = 79
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "workbench tune --preset feature-extraction --base mobilenetv2-0.35 --data photos"
+    )
+)
 @click.option(
     "--trials",
-    type=click.IntRange(SEARCH_TRIALS.fewest, SEARCH_TRIALS.most),
-    default=SEARCH_TRIALS.usual,
+    type=click.IntRange(TUNE_TRIALS.min, TUNE_TRIALS.max),
+    default=TUNE_TRIALS.default,
     show_default=True,
 )
 @click.option(
@@ -34,25 +37,23 @@ WIDTH = 79
     type=click.IntRange(0, 2**32 - 1),
     default=1,
     show_default=True,
-    help="Of what is drawn; that of training is training.seed.",
+    help="Seed of the search; the seed of training is training.seed.",
 )
 @json_option
 @in_workspace
-@with_given
-def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: bool) -> None:
-    """Search dense layers, dropout and learning rate of a head on a frozen base.
+@with_experiment
+def tune(
+    workspace: Workspace, given: ExperimentOptions, trials: int, seed: int, as_json: bool
+) -> None:
+    """Tune dense layers, dropout and learning rate of a head on a frozen base.
 
-    The base runs once and its outputs are kept; then every trial trains a head on them. The first
-    trial is the spec as given. No run is made; Ctrl-C ends the search and shows what was done.
-
-    \b
-    workbench search --preset feature-extraction --base mobilenetv2-0.35 --data photos
+    The base runs once and its features are kept; then every trial trains a head on them. The first
+    trial is the spec as given. No run is made; Ctrl-C ends the search and shows the trials so far.
     """
-    from workbench.cli.scratch_job import run_in_scratch
-    from workbench.experiment.search_space import check_searchable, trial_of
+    from workbench.experiment.search_space import check_tunable, parse_trial
 
     spec = given.spec(workspace)
-    check_searchable(spec)
+    check_tunable(spec)
     done: list[Trial] = []
     images = 0
 
@@ -60,18 +61,18 @@ def search(workspace: Workspace, given: Given, trials: int, seed: int, as_json: 
         nonlocal images
         if event["event"] == "trial":
             images = event["images"]
-            done.append(trial_of(event))
-            say(_line(done[-1], trials), err=True)
+            done.append(parse_trial(event))
+            echo(_line(done[-1], trials), err=True)
 
     try:
-        run_in_scratch(workspace, "search", spec, {"trials": trials, "seed": seed}, on_event)
-    finally:  # after Ctrl-C, or a failure in a later trial, too
+        run_trial(workspace, "tune", spec, {"trials": trials, "seed": seed}, on_event)
+    finally:  # also after Ctrl-C, or a failure in a later trial
         if done:
             _show(workspace, given, done, images, as_json)
 
 
-def train_words(given: Given, settings: Sequence[str]) -> list[str]:
-    """The words of `workbench train` for what was given, with further settings."""
+def train_arguments(given: ExperimentOptions, settings: Sequence[str]) -> list[str]:
+    """Return the arguments of `workbench train` for the given experiment and more settings."""
     words = ["train"]
     if given.file is not None:
         words.append(str(given.file))
@@ -86,29 +87,34 @@ def train_words(given: Given, settings: Sequence[str]) -> list[str]:
 
 
 def _line(trial: "Trial", trials: int) -> str:
-    came = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
+    result = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
     values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
-    return f"trial {trial.number} of {trials}: {came}, {values}, {human_seconds(trial.seconds)}"
+    return f"trial {trial.number} of {trials}: {result}, {values}, {format_seconds(trial.seconds)}"
 
 
 def _show(
-    workspace: Workspace, given: Given, done: "list[Trial]", images: int, as_json: bool
+    workspace: Workspace, given: ExperimentOptions, done: "list[Trial]", images: int, as_json: bool
 ) -> None:
-    from workbench.experiment.search_space import in_words, ranked
-    from workbench.render.trials import HEADERS, cells
+    from workbench.experiment.search_space import describe_trials, rank_trials
+    from workbench.render.trials import TRIAL_HEADERS, trial_cells
 
-    order, lines = ranked(done), in_words(done, images)
+    order, lines = rank_trials(done), describe_trials(done, images)
     best = order[0] if order[0].accuracy is not None else None
     command = (
-        command_line(workspace, *train_words(given, best.candidate.settings)) if best else None
+        command_line(workspace, *train_arguments(given, best.candidate.settings)) if best else None
     )
     if as_json:
-        told = {"images": images, "trials": [asdict(trial) for trial in order],
-                "words": lines, "command": command}  # fmt: skip
-        click.echo(json.dumps(told, indent=1))
+        echo_json(
+            {
+                "images": images,
+                "trials": [asdict(trial) for trial in order],
+                "words": lines,
+                "command": command,
+            }
+        )
         return
-    say(table(HEADERS, [cells(trial) for trial in order], "lrrrrrr"))
+    echo(table(TRIAL_HEADERS, [trial_cells(trial) for trial in order], "lrrrrrr"))
     for line in lines:
-        say(textwrap.fill(line, WIDTH))
+        echo(textwrap.fill(line, WIDTH))
     if command:
-        say(command)
+        echo(command)

@@ -1,1 +1,1 @@
-"""What people read: the concepts behind each screen."""
+"""What people read: the concepts as Markdown, in `en`."""

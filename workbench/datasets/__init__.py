@@ -1,1 +1,1 @@
-"""From a folder of images to a pack: recognise, scan, audit, split, manifest, pack. No keras."""
+"""From a folder of images to a pack: open, scan, audit, split, manifest, pack. No keras."""

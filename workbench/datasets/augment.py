@@ -1,4 +1,4 @@
-"""Random changes to training images: one affine transform and one table of grey levels.
+"""Augment training images: one random affine transform and one table of grey levels.
 
 Changes are drawn and composed as Keras's ImageDataGenerator did in the book's time (Keras 2), with
 coordinates in the order (row, column). The copy of it in Keras 3 swaps the axes: its height_shift
@@ -17,19 +17,19 @@ from workbench.experiment.seeds import uniforms
 
 @dataclass(frozen=True)
 class Draw:
-    """What happens to one image in one view; the defaults change nothing.
+    """The changes of one image in one view; the defaults change nothing.
 
     Attributes:
-        rotation: degrees; positive turns the image clockwise.
-        height_shift: fraction of the height; positive moves the image up.
-        width_shift: fraction of the width; positive moves the image left.
-        shear: degrees.
-        zoom_y: height of the part that is seen; above 1 things become smaller.
-        zoom_x: the same for the width.
-        horizontal_flip: left and right change places, after all of the above.
-        vertical_flip: top and bottom change places, after all of the above.
-        brightness: factor on grey levels.
-        contrast: factor on the distance of grey levels to the image's mean.
+        rotation: Degrees; positive turns the image clockwise.
+        height_shift: Fraction of the height; positive moves the image up.
+        width_shift: Fraction of the width; positive moves the image left.
+        shear: Degrees.
+        zoom_y: Height of the visible part; above 1 things become smaller.
+        zoom_x: The same for the width.
+        horizontal_flip: Swap left and right, after all of the above.
+        vertical_flip: Swap top and bottom, after all of the above.
+        brightness: Factor on grey levels.
+        contrast: Factor on the distance of grey levels to the image's mean.
     """
 
     rotation: float = 0.0
@@ -45,14 +45,17 @@ class Draw:
 
 
 def draw(spec: AugmentationSpec, seed: int, stage: int, view: int, content: int) -> Draw:
-    """The changes to an image: a function of the arguments, each change on its own.
+    """Draw the changes of an image, a pure function of the arguments.
 
-    Every change uses its own uniform number, whether it is switched on or not, so that switching
-    one on leaves the others as they were. A new change takes the next number.
+    Every change uses its own uniform number, enabled or not, so that enabling one leaves the
+    others as they were. A new change takes the next number.
 
     Args:
-        view: which look at the image this is, such as the epoch.
-        content: what identifies the image, 0 to 2**64 - 1.
+        spec: The ranges.
+        seed: Of the run.
+        stage: Of the run.
+        view: Number of the view of the image, such as the epoch.
+        content: Identifies the image, 0 to 2**64 - 1.
     """
     u = uniforms(10, seed, stage, view, content).tolist()
 
@@ -74,7 +77,7 @@ def draw(spec: AugmentationSpec, seed: int, stage: int, view: int, content: int)
 
 
 def matrix(draw: Draw, height: int, width: int) -> np.ndarray:
-    """Where each pixel of the new image comes from: float64 (3, 3), on (row, column, 1).
+    """Return the source of each pixel of the new image: float64 (3, 3), on (row, column, 1).
 
     rotation @ shift @ shear @ zoom @ flips, about the centre of the image; the centre of the first
     pixel is at (0, 0).
@@ -90,18 +93,19 @@ def matrix(draw: Draw, height: int, width: int) -> np.ndarray:
     moved[:2, :2] = (rotation @ shear) * (zoom * flips)
     moved[:2, 2] = rotation @ shift + centre - moved[:2, :2] @ centre
     # Pillow rounds grey levels down, so that a source 1e-16 beside a pixel could darken it: quarter
-    # turns and shifts by whole pixels shall land exactly.
+    # turns and shifts by whole pixels have to be exact.
     return moved.round(9)
 
 
 def augment(image: np.ndarray, spec: AugmentationSpec, draw: Draw) -> np.ndarray:
-    """The changed image, resampled once (bilinear); without a change, `image` itself.
+    """Return the changed image, resampled once (bilinear); without a change, `image` itself.
 
     Grey levels change before the image moves, so that a black background stays black.
 
     Args:
-        image: uint8 (h, w, c), c = 1 or 3; it stays as it is.
-        spec: tells what appears behind a moved image.
+        image: uint8 (h, w, c), c = 1 or 3; not modified.
+        spec: For the fill behind a moved image.
+        draw: The changes.
 
     Returns:
         uint8 (h, w, c).
@@ -115,7 +119,7 @@ def augment(image: np.ndarray, spec: AugmentationSpec, draw: Draw) -> np.ndarray
 
 
 def _levels(image: np.ndarray, draw: Draw) -> np.ndarray:
-    """The new grey level of each old one, uint8 (256,): brightness first, then contrast."""
+    """Return the new grey level of each old one, uint8 (256,): brightness, then contrast."""
     levels = np.arange(256) * draw.brightness
     mean = image.mean() * draw.brightness
     return (mean + (levels - mean) * draw.contrast).round().clip(0, 255).astype(np.uint8)
@@ -141,12 +145,12 @@ def _resample(image: np.ndarray, moved: np.ndarray, fill: str) -> np.ndarray:
 
 
 def _with_edges(image: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The image with its edges repeated as far as the transform reaches beyond it.
+    """Return the image with its edges repeated as far as the transform reaches beyond it.
 
-    Pillow has no such fill of its own. No wider than needed: it costs as much as the transform.
+    Pillow has no such fill. No wider than needed: it costs as much as the transform.
 
     Returns:
-        The larger image, and where in it (row, column) the first pixel of `image` lies.
+        The larger image, and the place (row, column) of the first pixel of `image` in it.
     """
     height, width = image.shape[:2]
     corners = np.array([[0, 0, height - 1, height - 1], [0, width - 1, 0, width - 1], [1, 1, 1, 1]])

@@ -1,4 +1,4 @@
-"""Images that are the same, or nearly so."""
+"""Find images that are the same, or nearly so."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,42 +6,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.datasets.scan import THUMBNAIL, Record
+from workbench.datasets.records import ScanRecord
+from workbench.datasets.scan import THUMBNAIL_SIDE
 from workbench.progress import Progress, silent
 
 # A pair is near when its hashes differ in few bits and its thumbnails in few grey levels.
 # (Measured: both hold for 96 % or more of 200 photographs and their copies at JPEG quality 30 or
-# at half size; of 720,000 pairs of different photographs, for 3 that do look alike.)
-MOST_BITS = 4
-MOST_GREY_LEVELS = 8.0  # root mean square over the thumbnail
-LEAST_CONTRAST = 8.0  # standard deviation, grey levels; plain surfaces are alike by nature
+# at half size; of 720,000 pairs of different photographs, for 3 that really look alike.)
+MAX_BITS = 4
+MAX_GREY_LEVELS = 8.0  # root mean square over the thumbnail
+MIN_CONTRAST = 8.0  # standard deviation, grey levels; all plain surfaces are alike
 
 # Of 64 bits in five bands, two hashes that differ in four share at least one band whole.
 _BANDS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))
 # Neighbours that an image is compared with in a bucket; larger buckets are not compared in full.
 _BUCKET = 32
-_MOST_PAIRS = 20_000  # frames of a film make millions; nobody reads more than the first
-_AT_ONCE = 4096  # candidate pairs verified at a time
-# Images kept together because they look alike. Likeness is not transitive: the frames of a film
+_MAX_PAIRS = 20_000  # frames of a film make millions; nobody reads more than the first
+_BATCH = 4096  # candidate pairs verified at a time
+# Images kept together because they look alike. Similarity is not transitive: the frames of a film
 # would become one group, which no split could divide.
-MOST_TOGETHER = 50
+MAX_GROUP = 50
 
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs of near duplicates; likeness is not transitive, see `joined_groups`.
+    """Pairs of near duplicates; similarity is not transitive, see `joined_groups`.
 
     Attributes:
-        pairs: the nearest first.
+        pairs: The nearest first.
         complete: False where buckets were too large to be compared in full, or pairs too many.
     """
 
-    pairs: tuple[tuple[Record, Record], ...]
+    pairs: tuple[tuple[ScanRecord, ScanRecord], ...]
     complete: bool = True
 
 
-def exact_groups(records: Iterable[Record]) -> list[tuple[Record, ...]]:
-    """Groups of two or more usable images with the same decoded pixels, sorted by path."""
+def exact_groups(records: Iterable[ScanRecord]) -> list[tuple[ScanRecord, ...]]:
+    """Return groups of two or more usable images with the same pixels, sorted by path."""
     by_pixels = defaultdict(list)
     for record in records:
         if record.usable:
@@ -50,14 +51,15 @@ def exact_groups(records: Iterable[Record]) -> list[tuple[Record, ...]]:
     return sorted(groups, key=lambda group: group[0].path)
 
 
-def joined_groups(records: Sequence[Record], near: NearPairs) -> list[list[Record]]:
+def joined_groups(records: Sequence[ScanRecord], near: NearPairs) -> list[list[ScanRecord]]:
     """Return the images that belong on one side of a split, each in one group.
 
-    Images with the same pixels are together whatever their number. Near pairs join their groups,
-    the nearest first, as long as a group has at most `MOST_TOGETHER` images.
+    Images with the same pixels always stay together. Near pairs join their groups,
+    the nearest first, as long as a group has at most `MAX_GROUP` images.
 
     Args:
-        records: usable ones; pairs of others are skipped.
+        records: Usable ones; pairs of others are skipped.
+        near: Near duplicates.
     """
     groups = {group[0].pixel_hash: list(group) for group in exact_groups(records)}
     for record in sorted(records, key=_path):
@@ -66,20 +68,21 @@ def joined_groups(records: Sequence[Record], near: NearPairs) -> list[list[Recor
         first, second = (groups.get(record.pixel_hash) for record in pair)
         if first is None or second is None or first is second:
             continue
-        if len(first) + len(second) <= MOST_TOGETHER:
+        if len(first) + len(second) <= MAX_GROUP:
             first += second
             groups.update((record.pixel_hash, first) for record in second)
     return list({id(group): group for group in groups.values()}.values())
 
 
-def near_pairs(records: Sequence[Record], progress: Progress = silent) -> NearPairs:
-    """Pairs that look alike and are not the same, among images of 64 pixels or more.
+def near_pairs(records: Sequence[ScanRecord], progress: Progress = silent) -> NearPairs:
+    """Return pairs that look alike and are not the same, among images of 64 pixels or more.
 
     Buckets of images that share a band of their hashes are sorted by the whole hash, and each
-    image is compared with the next few: the cost grows with the number of images alone.
+    image is compared with the next few: the cost grows only with the number of images.
 
     Args:
-        progress: told "compare" in steps.
+        records: Of a scan.
+        progress: Reports "compare" in steps.
     """
     chosen, thumbnails = _one_of_each(records)
     if len(chosen) < 2:
@@ -94,48 +97,46 @@ def near_pairs(records: Sequence[Record], progress: Progress = silent) -> NearPa
             first, second = order[:-step], order[step:]
             alike = keys[first] == keys[second]
             complete &= step < _BUCKET or not alike.any()
-            alike &= np.bitwise_count(hashes[first] ^ hashes[second]) <= MOST_BITS
-            if len(near) < _MOST_PAIRS:
+            alike &= np.bitwise_count(hashes[first] ^ hashes[second]) <= MAX_BITS
+            if len(near) < _MAX_PAIRS:
                 near.update(_verified(thumbnails, first[alike], second[alike]))
             progress("compare", band * _BUCKET + step, len(_BANDS) * _BUCKET)
     progress("compare", len(_BANDS) * _BUCKET, len(_BANDS) * _BUCKET)
-    ordered = sorted(near, key=lambda pair: (near[pair], pair))[:_MOST_PAIRS]
-    complete &= len(near) < _MOST_PAIRS
+    ordered = sorted(near, key=lambda pair: (near[pair], pair))[:_MAX_PAIRS]
+    complete &= len(near) < _MAX_PAIRS
     return NearPairs(tuple((chosen[a], chosen[b]) for a, b in ordered), complete)
 
 
-def _one_of_each(records: Sequence[Record]) -> tuple[list[Record], np.ndarray]:
-    """One record for each content that takes part, sorted by path, and their thumbnails as rows."""
-    by_pixels: dict[str, Record] = {}
+def _one_of_each(records: Sequence[ScanRecord]) -> tuple[list[ScanRecord], np.ndarray]:
+    """Return one record for each content to compare, sorted by path, and thumbnails as rows."""
+    by_pixels: dict[str, ScanRecord] = {}
     for record in sorted(records, key=_path):
         if record.dhash is not None:
             by_pixels.setdefault(record.pixel_hash, record)
     content = b"".join(record.thumbnail for record in by_pixels.values())
-    thumbnails = np.frombuffer(content, np.uint8).reshape(len(by_pixels), THUMBNAIL**2)
-    # The variance times the square of the number of values: whole numbers, so exact at the bound.
+    thumbnails = np.frombuffer(content, np.uint8).reshape(len(by_pixels), THUMBNAIL_SIDE**2)
+    # The variance times the square of the number of values: integers, so exact at the limit.
     squares = np.einsum("ij,ij->i", thumbnails, thumbnails, dtype=np.int64)
-    spread = squares * THUMBNAIL**2 - thumbnails.sum(axis=1, dtype=np.int64) ** 2
-    takes_part = spread >= (LEAST_CONTRAST * THUMBNAIL**2) ** 2
-    chosen = [
-        r for r, contrasting in zip(by_pixels.values(), takes_part, strict=True) if contrasting
-    ]
-    return chosen, thumbnails[takes_part]
+    spread = squares * THUMBNAIL_SIDE**2 - thumbnails.sum(axis=1, dtype=np.int64) ** 2
+    compared = spread >= (MIN_CONTRAST * THUMBNAIL_SIDE**2) ** 2
+    chosen = [r for r, chosen in zip(by_pixels.values(), compared, strict=True) if chosen]
+    return chosen, thumbnails[compared]
 
 
 def _verified(
     thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> dict[tuple[int, int], float]:
-    """The pairs whose thumbnails are near, with their distance in grey levels."""
+    """Return the pairs whose thumbnails are near, with their distance in grey levels."""
     found = {}
-    for start in range(0, len(first), _AT_ONCE):
-        a, b = first[start : start + _AT_ONCE], second[start : start + _AT_ONCE]
+    for start in range(0, len(first), _BATCH):
+        a, b = first[start : start + _BATCH], second[start : start + _BATCH]
         difference = thumbnails[a].astype(np.float32) - thumbnails[b]
         distances = np.sqrt((difference**2).mean(axis=1))
-        for i in np.flatnonzero(distances <= MOST_GREY_LEVELS).tolist():
+        for i in np.flatnonzero(distances <= MAX_GREY_LEVELS).tolist():
             pair = (min(int(a[i]), int(b[i])), max(int(a[i]), int(b[i])))
             found[pair] = float(distances[i])
     return found
 
 
-def _path(record: Record) -> str:
+def _path(record: ScanRecord) -> str:
     return record.path

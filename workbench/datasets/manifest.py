@@ -1,86 +1,67 @@
-"""`manifest.csv`: which image is in which split, with labels and hashes."""
+"""`manifest.csv`: the images of a data set with their labels, splits and hashes."""
 
 import csv
 import io
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 
-from workbench.datasets.deep import FULL, Levels
+from workbench.datasets.images.sixteen_bit import FULL, Levels
 from workbench.datasets.names import SPLITS
-from workbench.datasets.scan import Record
+from workbench.datasets.records import ImageRecord, check_pixel_hash
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.text import safe_text
-from workbench.text_files import open_table
+from workbench.text_files import cannot_read, open_table
 
 MANIFEST_NAME = "manifest.csv"
-_HASH_DIGITS = 32
-_MOST_DIGITS = 18  # of a number
+_MAX_DIGITS = 18  # of a number
+COLUMNS = tuple(field.name for field in fields(ImageRecord))
+_COLUMNS_8_BIT = COLUMNS[:-1]  # where no image has more
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An image of the manifest; see `scan.Record` for most fields.
+def make_manifest_rows(
+    records: Iterable[ImageRecord], splits: Mapping[str, str | None]
+) -> tuple[ImageRecord, ...]:
+    """Return rows of the images that have a split, sorted by path.
 
-    Attributes:
-        levels: the values that become 0 and 255, where the image has 16 bits a channel; the same
-            for all images of a data set. None for 8 bits, and in manifests of older versions.
-    """
-
-    path: str
-    label: str
-    split: str
-    width: int
-    height: int
-    bytes: int
-    pixel_hash: str
-    levels: Levels | None = None
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
-_OF_8_BITS = COLUMNS[:-1]  # where no image has more
-
-
-def make_rows(records: Sequence[Record], splits: dict[str, str | None]) -> tuple[Row, ...]:
-    """Rows of the images that have a split, sorted by path.
-
-    The levels of images with 16 bits are measured here, over the training images alone: what the
-    others hold must not be known to a model.
+    The levels of images with 16 bits are measured here, over the training images only: a model
+    must not depend on the others.
 
     Args:
-        splits: train, validation, test or None by path, as `split.assign` gives them.
+        records: Of a scan.
+        splits: train, validation, test or None by path, as `split.assign` returns them.
     """
-    training = [r.levels for r in records if r.levels and splits.get(r.path) == "train"]
+    records = [record for record in records if splits.get(record.path)]
+    training = [r.levels for r in records if r.levels and splits[r.path] == "train"]
     low = min((levels.low for levels in training), default=FULL.low)
     levels = Levels(low, max((levels.high for levels in training), default=FULL.high))
     return tuple(
-        Row(
+        ImageRecord(
             r.path,
             r.label,
-            split,
+            splits[r.path],
             r.width,
             r.height,
             r.bytes,
             r.pixel_hash,
             levels if r.levels else None,
         )
-        for r in sorted(records, key=lambda record: record.path)
-        if (split := splits.get(r.path))
+        for r in sorted(records, key=attrgetter("path"))
     )
 
 
-def levels_of(rows: Iterable[Row]) -> Levels | None:
-    """What becomes 0 and 255 of images with 16 bits a channel; None where there are none."""
+def manifest_levels(rows: Iterable[ImageRecord]) -> Levels | None:
+    """Return the values that become 0 and 255 of images with 16 bits; None where there are none."""
     return next((row.levels for row in rows if row.levels), None)
 
 
-def write_manifest(path: Path, rows: Iterable[Row]) -> None:
-    """Writes the rows whole or not at all. Names that are no UTF-8 keep their bytes."""
+def write_manifest(path: Path, rows: Iterable[ImageRecord]) -> None:
+    """Write the rows, whole or not at all. Names that are no UTF-8 keep their bytes."""
     rows = list(rows)
-    columns = COLUMNS if levels_of(rows) else _OF_8_BITS
+    columns = COLUMNS if manifest_levels(rows) else _COLUMNS_8_BIT
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -88,26 +69,25 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     write_atomic(path, text.getvalue())
 
 
-def read_manifest(path: Path) -> list[Row]:
-    """The rows of a manifest.
+def read_manifest(path: Path) -> list[ImageRecord]:
+    """Read the rows of a manifest.
 
     Raises:
-        UserError: it cannot be read or is damaged; the line is told.
+        UserError: It cannot be read, or is damaged; the message has the line.
     """
     number = 1
     try:
         with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             columns = tuple(next(reader, ()))
-            if columns not in (COLUMNS, _OF_8_BITS):
-                raise ValueError(f"the columns are not {','.join(_OF_8_BITS)}")
+            if columns not in (COLUMNS, _COLUMNS_8_BIT):
+                raise ValueError(f"the columns are not {','.join(_COLUMNS_8_BIT)}")
             rows = []
             for cells in reader:
                 number = reader.line_num
                 rows.append(_row(cells, len(columns)))
     except OSError as error:
-        reason = safe_text(error.strerror or error)
-        raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
+        raise cannot_read(path, error) from error
     except (ValueError, csv.Error) as error:
         raise UserError(
             f"{safe_text(path)} is damaged at line {number}: {safe_text(error)}."
@@ -115,24 +95,23 @@ def read_manifest(path: Path) -> list[Row]:
     return rows
 
 
-def _row(cells: list[str], columns: int) -> Row:
+def _row(cells: list[str], columns: int) -> ImageRecord:
     if len(cells) != columns:
         raise ValueError(f"{len(cells)} columns, {columns} expected")
     path, label, split, width, height, size, pixel_hash, levels = [*cells, ""][: len(COLUMNS)]
     if split not in SPLITS:
         raise ValueError(f"the split is {split!r}")
-    if len(pixel_hash) != _HASH_DIGITS or set(pixel_hash) - set("0123456789abcdef"):
-        raise ValueError(f"the hash is {pixel_hash!r}")
+    check_pixel_hash(pixel_hash)
     if not (path and label):
         raise ValueError("path or label is missing")
     label, split = sys.intern(label), sys.intern(split)  # one string for all images
     scale = Levels.parse(levels) if levels else None
     sizes = _count(width), _count(height), _count(size)
-    return Row(path, label, split, *sizes, pixel_hash, scale)
+    return ImageRecord(path, label, split, *sizes, pixel_hash, scale)
 
 
 def _count(text: str) -> int:
-    """Digits alone: int() would take signs, underscores and digits of other scripts too."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+    """Read digits; int() would take signs, underscores and digits of other scripts too."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
         raise ValueError(f"{text!r} is no count")
     return int(text)

@@ -1,7 +1,6 @@
-"""The pack: every image decoded once, in one memory-mapped array that is never changed."""
+"""The pack: every image decoded once, in one immutable memory-mapped array."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -10,33 +9,36 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.deep import Deep
-from workbench.datasets.images import ImageError, open_image, pixels, to_array
-from workbench.datasets.manifest import Row, levels_of
-from workbench.datasets.npz_source import NpzImages
-from workbench.datasets.scan import Record, pixel_hash, stamp_of
-from workbench.datasets.threads import in_threads, told
+from workbench.datasets.images.decoding import to_array
+from workbench.datasets.images.files import ImageError
+from workbench.datasets.images.sixteen_bit import SixteenBitImage, scale_to_8_bits
+from workbench.datasets.manifest import manifest_levels
+from workbench.datasets.records import ImageRecord, ScanRecord, Stamp
+from workbench.datasets.scan import pixel_hash
+from workbench.datasets.sources.images import SourceImages
+from workbench.datasets.sources.opening import open_images
+from workbench.datasets.threads import map_in_threads, with_progress
 from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file
 from workbench.progress import Progress, silent
-from workbench.text import human_bytes, safe_text
+from workbench.text import format_bytes, safe_text
 
 # Part of every fingerprint: raise it when the way from file to array changes.
 _FORMAT = 1
 _HEADER = 128  # bytes of a .npy file before the values, at least
 
-Load = Callable[[Row], np.ndarray]
+Load = Callable[[ImageRecord], np.ndarray]
 
 
-def pack_path(folder: Path, rows: Sequence[Row], data: DataSpec) -> Path:
-    """Where the pack of these images belongs.
+def pack_path(folder: Path, rows: Sequence[ImageRecord], data: DataSpec) -> Path:
+    """Return the file for the pack of these images.
 
     The fingerprint in its name covers the pixels in their order, size, channels, resizing,
-    decoding, and what became of 16 bits; labels and splits may change without a new pack.
+    decoding, and the scaling of 16 bits; labels and splits may change without a new pack.
     """
     made = [_FORMAT, data.image_size, data.channels, data.resize, data.decode]
-    levels = levels_of(rows)
+    levels = manifest_levels(rows)
     made += [str(levels)] if levels else []
     digest = blake2b(json.dumps(made).encode(), digest_size=8)
     for row in rows:
@@ -46,48 +48,48 @@ def pack_path(folder: Path, rows: Sequence[Row], data: DataSpec) -> Path:
 
 def build_pack(
     root: Path,
-    rows: Sequence[Row],
+    rows: Sequence[ImageRecord],
     data: DataSpec,
     folder: Path,
     progress: Progress = silent,
-    scanned: Iterable[Record] = (),
+    scanned: Iterable[ScanRecord] = (),
 ) -> Path:
-    """Decodes all images into a pack, unless it is there already.
+    """Decode all images into a pack, unless it already exists.
 
     It is written to a temporary file that is synced and renamed: interrupted at any moment, it
-    leaves no pack. Hold the lock of the folder.
+    leaves no pack. The caller holds the lock of the folder.
 
     Args:
-        root: where the rows' paths start: a folder, or an npz file.
-        rows: the images, in the order of the pack.
-        data: size, channels, resizing and decoding.
-        folder: the data folder.
-        progress: told "pack" with the number of images.
-        scanned: what a scan has just found. A file of the size and time that it saw is the one
-            that it saw; the pixels of others are compared with their row, which takes longer.
+        root: Of the source: a folder, or an npz file.
+        rows: The images, in the order of the pack.
+        data: Size, channels, resizing and decoding.
+        folder: The data folder.
+        progress: Reports "pack" with the number of images.
+        scanned: Records of a scan just made. A file with the same size and times is unchanged;
+            the pixels of others are compared with their row, which takes longer.
 
     Returns:
         A .npy file, uint8, (rows, height, width, channels).
 
     Raises:
-        DiskFull: the disk is too small, or became full.
-        UserError: an image changed since the scan or went away.
+        DiskFull: The disk is too small, or became full.
+        UserError: An image changed since the scan or does not exist any more.
     """
     path = pack_path(folder, rows, data)
     shape = (len(rows), *data.input_shape)
     if path.exists() and is_whole(path, shape):
         return path
     _check_room(folder, int(np.prod(shape)) + _HEADER)
-    if root.is_file():  # arrays need no decoding: threads would only be in each other's way
-        images: Iterator[np.ndarray] = map(_array_loader(root, data), rows)
-    else:
-        images = in_threads(_file_loader(root, data, scanned), rows)
+    images = open_images(root)
+    load = _loader(images, data, scanned)
+    # Without decoding, threads would only block each other.
+    arrays: Iterator[np.ndarray] = map_in_threads(load, rows) if images.encoded else map(load, rows)
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for image in told(images, "pack", len(rows), progress):
-                file.write(image.data)
+            for array in with_progress(arrays, "pack", len(rows), progress):
+                file.write(array.data)
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -99,7 +101,7 @@ def build_pack(
 
 
 def open_pack(path: Path) -> np.ndarray:
-    """A pack, memory-mapped for reading: uint8, (images, height, width, channels)."""
+    """Return a pack, memory-mapped for reading: uint8, (images, height, width, channels)."""
     pack: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     return pack
 
@@ -111,7 +113,7 @@ _MAKE_ROOM = (
 
 
 def is_whole(path: Path, shape: tuple[int, ...]) -> bool:
-    """Whether a pack is there, in this shape and with all its bytes."""
+    """Return whether a pack exists, in this shape and with all its bytes."""
     try:
         return open_pack(path).shape == shape
     except (ValueError, OSError, EOFError):
@@ -122,75 +124,45 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DiskFull(
-            f"The pack needs {human_bytes(needed)}, and {safe_text(folder)} has "
-            f"{human_bytes(free)} free.",
+            f"The pack needs {format_bytes(needed)}, and {safe_text(folder)} has "
+            f"{format_bytes(free)} free.",
             _MAKE_ROOM,
         )
 
 
-def _file_loader(root: Path, data: DataSpec, scanned: Iterable[Record]) -> Load:
-    """Loads from files, and refuses what is not what the scan saw."""
+def _loader(images: SourceImages, data: DataSpec, scanned: Iterable[ScanRecord]) -> Load:
+    """Return a function that decodes a row's image, and refuses one that changed since the scan."""
     at_least = data.image_size if data.decode == "fast" else None
-    records = {record.path: record for record in scanned}
+    records = {record.path: record for record in scanned} if images.encoded else {}
 
-    def load(row: Row) -> np.ndarray:
-        path = root / row.path
+    def load(row: ImageRecord) -> np.ndarray:
         try:
-            found = _pixels(path, at_least)
-            status = path.stat()  # afterwards: what was replaced meanwhile has another stamp
-            stands = _stands(records.get(row.path), row, status)
-            # In doubt the whole is decoded: a JPEG read at a smaller size has other pixels.
-            if not stands and _hash_in(row, _pixels(path) if at_least else found) != row.pixel_hash:
-                raise _changed(path, "its content is another")
-        except OSError as error:
-            raise _changed(path, safe_text(error.strerror or error)) from error
+            found = images.read(row.path, at_least)[0]
+            # Checked afterwards: a file that was replaced meanwhile has another stamp.
+            if not _unchanged(records.get(row.path), row, images.stamp(row.path)):
+                # A JPEG read at a smaller size has other pixels.
+                full = images.read(row.path)[0] if at_least else found
+                if _row_hash(row, full) != row.pixel_hash:
+                    raise ImageError("its content is different")
         except ImageError as error:
-            raise _changed(path, error.reason) from error
-        image = found.scaled(row.levels) if isinstance(found, Deep) else found
+            raise UserError(
+                f"{images.describe(row.path)} changed since it was scanned: {error.reason}.",
+                "Repeat the command to scan again; a run that started with the old image needs it "
+                "back to continue.",
+            ) from error
+        image = scale_to_8_bits(found, row.levels)
         return to_array(image, data.image_size, data.channels, data.resize)
 
     return load
 
 
-def _pixels(path: Path, at_least: tuple[int, int] | None = None) -> Image.Image | Deep:
-    with open_image(path) as (opened, header):
-        return pixels(opened, header, at_least)
-
-
-def _hash_in(row: Row, found: Image.Image | Deep) -> str:
-    """The hash that the row should have: older manifests hashed what was left of 16 bits."""
-    if isinstance(found, Deep) and row.levels is None:
+def _row_hash(row: ImageRecord, found: Image.Image | SixteenBitImage) -> str:
+    """Return the hash for a row: older manifests hashed 16 bits scaled to 8."""
+    if isinstance(found, SixteenBitImage) and row.levels is None:
         found = found.scaled(None)
     return pixel_hash(found)
 
 
-def _stands(record: Record | None, row: Row, status: os.stat_result) -> bool:
-    """Whether a file is still the one that the scan saw, and that one is the row's."""
-    return (
-        record is not None
-        and record.pixel_hash == row.pixel_hash
-        and record.stamp == stamp_of(status)
-    )
-
-
-def _array_loader(root: Path, data: DataSpec) -> Load:
-    images = NpzImages(root)
-
-    def load(row: Row) -> np.ndarray:
-        try:
-            image = images.image(row.path)
-        except KeyError as error:
-            raise _changed(root, f"it has no image {safe_text(row.path)}") from error
-        if pixel_hash(image) != row.pixel_hash:
-            raise _changed(root, f"its image {safe_text(row.path)} is another")
-        return to_array(image, data.image_size, data.channels, data.resize)
-
-    return load
-
-
-def _changed(path: Path, what: str) -> UserError:
-    return UserError(
-        f"{safe_text(path)} changed since it was scanned: {what}.",
-        "Give the command again to scan anew; a run that began with the old image keeps to it, "
-        "and needs it back to go on.",
-    )
+def _unchanged(record: ScanRecord | None, row: ImageRecord, stamp: Stamp) -> bool:
+    """Return whether a file is as it was scanned, and the scan found the row's pixels."""
+    return record is not None and record.pixel_hash == row.pixel_hash and record.stamp == stamp

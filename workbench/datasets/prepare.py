@@ -1,8 +1,8 @@
-"""From a source to a pack: recognise, scan, audit, split, manifest, pack."""
+"""From a source to a pack: open, scan, audit, split, manifest, pack."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
@@ -11,24 +11,27 @@ import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
 from workbench.datasets.duplicates import NearPairs, near_pairs
-from workbench.datasets.images import ImageError, open_image
-from workbench.datasets.inner_folders import LAYOUT
-from workbench.datasets.label_fixes import Corrected, apply_corrections, read_corrections
-from workbench.datasets.layout import LABELS, recognise
-from workbench.datasets.listing import NOT_READ
-from workbench.datasets.manifest import MANIFEST_NAME, Row, levels_of, make_rows, write_manifest
-from workbench.datasets.names import naturally
-from workbench.datasets.npz_source import NpzImages
+from workbench.datasets.images.files import ImageError, ImageHeader
+from workbench.datasets.label_fixes import FixedRecords, apply_label_fixes, read_label_fixes
+from workbench.datasets.manifest import (
+    MANIFEST_NAME,
+    make_manifest_rows,
+    manifest_levels,
+    write_manifest,
+)
+from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, is_whole, pack_path
-from workbench.datasets.scan import Record, scan
-from workbench.datasets.source import Item, Source
+from workbench.datasets.records import ImageRecord, ScanRecord
+from workbench.datasets.scan import scan
+from workbench.datasets.sources.opening import open_images, open_source
+from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
 from workbench.datasets.store import building, dataset_folder, find_folder, source_root
-from workbench.downloads.folders import disk_faults
+from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
-from workbench.paths import Workspace, given_path
+from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
@@ -36,39 +39,39 @@ _SAMPLE = 200  # images whose headers `survey` reads
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """Data that is ready to train on.
 
     Attributes:
-        name: of the data folder.
+        name: Of the data folder.
         folder: data/<name> in the workspace.
-        source_root: where the rows' paths start: a folder, or an npz file.
-        rows: the images in the order of the pack.
-        labels: the classes, 2 before 10.
-        pack: the file of the pack.
-        audit: what the scan found.
-        notes: sentences about corrections, the split, and what was passed over.
+        source_root: Where the rows' paths start: a folder, or an npz file.
+        rows: The images in the order of the pack.
+        labels: The classes, 2 before 10.
+        pack: The file of the pack.
+        audit: Of the scan.
+        notes: Sentences about label fixes, the split, and skipped files.
     """
 
     name: str
     folder: Path
     source_root: Path
-    rows: tuple[Row, ...]
+    rows: tuple[ImageRecord, ...]
     labels: tuple[str, ...]
     pack: Path
     audit: Audit
     notes: tuple[str, ...]
 
     def leaks(self) -> dict[str, int]:
-        """How many test images a model has seen in training, as results.json has it.
+        """Count test images that a model has seen in training, as in results.json.
 
         Returns:
-            `leaked`: test images with the same pixels as a training image; `near_leaked`: others
-            that look nearly the same as one. What is 0 is left out.
+            `leaked`: Test images with the same pixels as a training image; `near_leaked`: others
+            that look nearly the same as one. Zeros are left out.
         """
         trained = {row.pixel_hash for row in self.rows if row.split == "train"}
         content = {row.path: row.pixel_hash for row in self.rows}
-        seen: set[str] = set()  # what a training image looks nearly like
+        seen: set[str] = set()  # similar to a training image
         for pair in self.audit.near_pairs():
             one, other = (content.get(path, "") for path in pair)
             seen |= ({other} if one in trained else set()) | ({one} if other in trained else set())
@@ -81,45 +84,50 @@ class Prepared:
         return {name: count for name, count in counts.items() if count}
 
     def indices(self, split: str) -> np.ndarray:
-        """int64: the places in the pack of the images of "train", "validation" or "test"."""
+        """Return int64, the indices in the pack of the images of a split."""
         return np.array([i for i, row in enumerate(self.rows) if row.split == split], np.int64)
 
 
-def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -> Prepared:
-    """Makes the data of a spec ready; what an earlier call did is not done again.
+def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -> PreparedData:
+    """Prepare the data of a spec; the work of earlier calls is not repeated.
 
     Args:
-        progress: told "look through the folder", "look for changes", "scan", "compare", "pack",
+        data: Of a spec.
+        workspace: Where the data folder is.
+        progress: Reports "look through the folder", "look for changes", "scan", "compare", "pack",
             and "wait for another process" while one prepares the same source.
 
     Raises:
-        UserError: whatever is wrong with the source, its corrections, the split or the disk.
+        UserError: The source, its label fixes, the split or the disk has a problem.
     """
-    source = recognise(data.source, progress)
+    source = open_source(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
         records, near, found = _scanned(source, folder, progress)
-        corrected = _corrected(data, records)
-        assignment = assign(corrected.records, data.split, near)
-        rows = make_rows(corrected.records, assignment.splits)
+        fixed = _fix_labels(data, records)
+        assignment = assign(fixed.records, data.split, near)
+        rows = make_manifest_rows(fixed.records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    notes = corrected.notes + assignment.notes + _levels_notes(corrected.records, rows)
+    notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
     return _prepared(folder, source.root, rows, pack, found, notes)
 
 
-def prepare_again(
-    data: DataSpec, rows: Sequence[Row], workspace: Workspace, progress: Progress = silent
-) -> Prepared:
-    """Makes the data of a frozen manifest ready: the same images in the same splits.
+def prepare_from_manifest(
+    data: DataSpec, rows: Sequence[ImageRecord], workspace: Workspace, progress: Progress = silent
+) -> PreparedData:
+    """Prepare the data of a frozen manifest: the same images in the same splits.
 
-    Where the pack is still there, the images themselves are not needed.
+    Where the pack still exists, the images themselves are not needed.
 
     Args:
-        rows: as `read_manifest` gave them, in their order.
+        data: Of a spec.
+        rows: As `read_manifest` returned them, in their order.
+        workspace: Where the data folder is.
+        progress: As `prepare`.
 
     Raises:
-        UserError: the pack is gone and an image changed or went away, or as `prepare`.
+        UserError: The pack is gone and an image changed or is missing, or as `prepare`.
     """
     folder = find_folder(workspace, Path(data.source).expanduser().absolute())
     pack = pack_path(folder, rows, data) if folder else None
@@ -127,7 +135,7 @@ def prepare_again(
     if folder and pack and is_whole(pack, shape) and (folder / AUDIT_NAME).exists():
         root = source_root(folder)
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
-    source = recognise(data.source, progress)
+    source = open_source(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
         records, _, found = _scanned(source, folder, progress)
@@ -136,63 +144,63 @@ def prepare_again(
 
 
 def inspect(source: str | Path, workspace: Workspace, progress: Progress = silent) -> Audit:
-    """Scans and audits a source without preparing it.
+    """Scan and audit a source without preparing it.
 
     Raises:
-        UserError: no known layout, or the disk.
+        UserError: The layout is unknown, or the disk has a problem.
     """
-    found = recognise(source, progress)
+    found = open_source(source, progress)
     folder = dataset_folder(workspace, found, progress)
     with _in_folder(folder, progress):
         return _scanned(found, folder, progress)[-1]
 
 
 def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
-    """A quick look at a source, for presets: the headers of at most 200 images.
+    """Return the facts that presets need, from the headers of at most 200 images.
 
     Raises:
-        UserError: no known layout, or none of the sampled images can be read.
+        UserError: The layout is unknown, or none of the sampled images can be read.
     """
-    return facts_of(recognise(source, progress))
+    return source_facts(open_source(source, progress))
 
 
-def facts_of(found: Source) -> DataFacts:
-    """The same of a source that was recognised already.
+def source_facts(found: Source) -> DataFacts:
+    """Return the same of an opened source.
 
     Raises:
-        UserError: none of the sampled images can be read.
+        UserError: None of the sampled images can be read.
     """
-    seen = list(_sample_headers(found))
-    if not seen:
+    headers = list(_sample_headers(found))
+    if not headers:
         raise UserError(
             f"None of the images sampled in {safe_text(found.path)} can be read.",
             "`workbench data scan` names each file and what is wrong with it.",
         )
-    to_share = Counter(item.label for item in found.items if item.split in (None, "train"))
-    heights, widths = [height for height, _, _ in seen], [width for _, width, _ in seen]
+    available = Counter(item.label for item in found.items if item.split in (None, "train"))
+    heights, widths = [h.height for h in headers], [h.width for h in headers]
     return DataFacts(
         image_size=(median_low(heights), median_low(widths)),
         uniform=len({*zip(heights, widths, strict=True)}) == 1,
-        channels=1 if all(grey for _, _, grey in seen) else 3,
+        channels=1 if all(header.grey for header in headers) else 3,
         classes=len(found.labels),
         images=len(found.items),
         smallest_class=min(Counter(item.label for item in found.items).values()),
         user_split=found.user_split,
         split_images=Counter(item.split for item in found.items if item.split),
-        class_images=tuple(to_share.values()),
+        class_images=tuple(available.values()),
     )
 
 
 @contextmanager
 def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
-    with disk_faults(folder, "What was scanned so far is kept."), building(folder, progress):
+    with disk_errors(folder, "What was scanned so far is kept."), building(folder, progress):
         yield
 
 
 def _scanned(
     source: Source, folder: Path, progress: Progress
-) -> tuple[list[Record], NearPairs, Audit]:
-    """Scans and audits. The audit is kept before anything can fail for what it says."""
+) -> tuple[list[ScanRecord], NearPairs, Audit]:
+    """Scan and audit. The audit is written before any of its findings can end the preparation."""
     records = scan(source, folder, progress)
     near = near_pairs([record for record in records if record.usable], progress)
     found = audit(source, records, near)
@@ -200,16 +208,16 @@ def _scanned(
     return records, near, found
 
 
-def _corrected(data: DataSpec, records: list[Record]) -> Corrected:
-    """The records as a person has set them right; the audit is of what was found."""
+def _fix_labels(data: DataSpec, records: list[ScanRecord]) -> FixedRecords:
+    """Return the records with the label fixes of a person; the audit is of the original data."""
     if not data.corrections:
-        return Corrected(records, ())
-    return apply_corrections(records, read_corrections(given_path(data.corrections)))
+        return FixedRecords(records, ())
+    return apply_label_fixes(records, read_label_fixes(parse_path(data.corrections)))
 
 
-def _levels_notes(records: Sequence[Record], rows: Sequence[Row]) -> tuple[str, ...]:
-    """What became of images with 16 bits a channel."""
-    levels = levels_of(rows)
+def _levels_notes(records: Sequence[ScanRecord], rows: Sequence[ImageRecord]) -> tuple[str, ...]:
+    """Return notes on the scaling of images with 16 bits a channel."""
+    levels = manifest_levels(rows)
     if levels is None:
         return ()
     used = {row.path for row in rows}
@@ -220,8 +228,8 @@ def _levels_notes(records: Sequence[Record], rows: Sequence[Row]) -> tuple[str, 
         for r in records
     )
     note = (
-        f"Values of 16 bits from {levels.low:,} to {levels.high:,}, as the training images have "
-        "them, become 0 to 255"
+        f"Values of 16 bits from {levels.low:,} to {levels.high:,}, the range of the training "
+        "images, become 0 to 255"
     )
     return (
         f"{note}; {plural(beyond, 'other image')} beyond that clipped." if beyond else f"{note}.",
@@ -231,34 +239,30 @@ def _levels_notes(records: Sequence[Record], rows: Sequence[Row]) -> tuple[str, 
 def _prepared(
     folder: Path,
     root: Path,
-    rows: tuple[Row, ...],
+    rows: tuple[ImageRecord, ...],
     pack: Path,
     found: Audit,
     notes: tuple[str, ...],
-) -> Prepared:
-    told = ("passed-over", LABELS, LAYOUT, NOT_READ)
-    passed = tuple(f.message for f in found.findings if f.severity == "error" or f.code in told)
-    labels = tuple(naturally({row.label for row in rows}))
-    return Prepared(folder.name, folder, root, rows, labels, pack, found, notes + passed)
+) -> PreparedData:
+    shown = ("passed-over", LABELS, LAYOUT, NOT_READ)
+    findings = [f for f in found.findings if f.severity == "error" or f.code in shown]
+    labels = tuple(natural_sorted({row.label for row in rows}))
+    return PreparedData(
+        folder.name,
+        folder,
+        root,
+        rows,
+        labels,
+        pack,
+        found,
+        (*notes, *(f.message for f in findings)),
+    )
 
 
-def _sample_headers(source: Source) -> Iterator[tuple[int, int, bool]]:
-    """Height, width, and whether it is grey, of images spread over the source."""
-    items = _spread(source.items)
-    if source.kind == "npz":
-        images = NpzImages(source.root)
-        for item in items:
-            array = images.array(item.path)
-            yield array.shape[0], array.shape[1], array.ndim == 2
-        return
-    for item in items:
-        try:
-            with open_image(source.root / item.path) as (_, header):
-                yield header.height, header.width, header.grey
-        except ImageError:
-            continue  # the scan will name it
-
-
-def _spread(items: tuple[Item, ...]) -> list[Item]:
-    step = max(1, len(items) // _SAMPLE)
-    return list(items[::step][:_SAMPLE])
+def _sample_headers(source: Source) -> Iterator[ImageHeader]:
+    """Yield headers of images spread over the source, without those that cannot be used."""
+    images = open_images(source.root)
+    step = max(1, len(source.items) // _SAMPLE)
+    for item in source.items[::step][:_SAMPLE]:
+        with suppress(ImageError):  # the scan will report it
+            yield images.header(item.path)

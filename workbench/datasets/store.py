@@ -1,4 +1,4 @@
-"""The folders data/<name>/: which source each belongs to, what lies in it, what may go."""
+"""The folders data/<name>/: their sources, their files, and cleaning them."""
 
 import json
 import re
@@ -10,34 +10,37 @@ from pathlib import Path
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.scan import CACHE_NAME
-from workbench.datasets.source import Source
-from workbench.downloads.folders import locked
+from workbench.datasets.sources.source import Source
+from workbench.downloads.disk import locked
 from workbench.errors import UserError
 from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.text import one_of, safe_text
+from workbench.text import format_choices, safe_text
 
 SOURCE_NAME = "source.json"
 _LOCK_NAME = ".prepare.lock"
 _PACKS = "pack-*.npy"
 _FEATURES = "features-*.npy"  # cached outputs of frozen prefixes, parts of them included
 _TEMPORARY = (".*.tmp", ".*.tmp.*")  # as files.atomic_file names them; left by a killed process
-_POLL = 0.5  # seconds between two looks for a lock
-_LONGEST_NAME = 48
+_POLL_SECONDS = 0.5  # for a lock
+_MAX_NAME = 48  # characters
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """A data folder in one line.
+    """A summary of a data folder.
 
     Attributes:
-        source: what the person named; "" where only a download of the catalogue lies here.
-        kind: how the source is laid out; "" as above.
-        images: images with a label; None before the first scan. So is classes.
-        packs: size of each pack in bytes, by file name.
-        features: size of each file of cached features in bytes, by file name.
-        prepared: seconds since 1970 of the last preparation; None before it.
+        name: Of the folder.
+        folder: Its path.
+        source: The path given by the user; "" for a mere download of the catalogue.
+        kind: How the source is laid out; "" as above.
+        images: Images with a label; None before the first scan.
+        classes: Likewise.
+        packs: Size of each pack in bytes, by file name.
+        features: Size of each file of cached features in bytes, by file name.
+        prepared: Seconds since 1970 of the last preparation; None before it.
     """
 
     name: str
@@ -52,20 +55,25 @@ class DatasetSummary:
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """What `clean` took away: bytes freed, and the names of the files."""
+class CleanResult:
+    """The files that `clean` removed.
+
+    Attributes:
+        freed: Bytes.
+        removed: Names of the files.
+    """
 
     freed: int
     removed: tuple[str, ...]
 
 
 def dataset_folder(workspace: Workspace, source: Source, progress: Progress = silent) -> Path:
-    """The folder of a source in the workspace, made at the first call.
+    """Return the folder of a source in the workspace, created at the first call.
 
-    The same source finds the same folder; another one of the same name gets name-2.
+    The same source has the same folder; another one of the same name gets name-2.
 
     Raises:
-        UserError: the folder cannot be made.
+        UserError: The folder cannot be created.
     """
     try:
         workspace.data.mkdir(parents=True, exist_ok=True)
@@ -79,13 +87,13 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
-            f"No data folder can be made in {safe_text(workspace.data)}: {reason}.",
+            f"No data folder can be created in {safe_text(workspace.data)}: {reason}.",
             "Choose another workspace with --workspace DIR.",
         ) from error
 
 
 def find_folder(workspace: Workspace, path: Path) -> Path | None:
-    """The folder that belongs to a source, or None where it was never prepared here."""
+    """Return the folder of a source, or None where it was never prepared here."""
     wanted = str(path.resolve())
     for folder in _folders(workspace):
         if _read_source(folder).get("resolved") == wanted:
@@ -94,18 +102,19 @@ def find_folder(workspace: Workspace, path: Path) -> Path | None:
 
 
 def source_root(folder: Path) -> Path:
-    """Where the paths of a data folder's images started at its last preparation."""
+    """Return where the paths of a data folder's images start, as of its last preparation."""
     return Path(_read_source(folder).get("root", ""))
 
 
 @contextmanager
 def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
-    """Holds the lock of a data folder, waiting while another process prepares the same data.
+    """Hold the lock of a data folder, waiting while another process prepares the same data.
 
-    What a killed process left half-written is removed.
+    Partial files of a killed process are removed.
 
     Args:
-        progress: told "wait for another process" again and again; may raise to give up.
+        folder: The data folder.
+        progress: Reports "wait for another process" repeatedly; may raise to give up.
     """
     with _waiting(folder / _LOCK_NAME, f"preparing {safe_text(folder.name)}", progress):
         _remove(folder, _leftovers(folder))
@@ -113,15 +122,15 @@ def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
 
 
 def list_datasets(workspace: Workspace) -> list[DatasetSummary]:
-    """All data folders of the workspace, by name."""
+    """Return all data folders of the workspace, by name."""
     return [_summary(folder) for folder in _folders(workspace)]
 
 
 def describe(workspace: Workspace, name: str) -> tuple[DatasetSummary, Audit | None]:
-    """A data set's summary, and its audit once it was prepared.
+    """Return a data set's summary, and its audit once it was prepared.
 
     Raises:
-        UserError: there is none of this name, or its audit is damaged.
+        UserError: There is none of this name, or its audit is damaged.
     """
     folder = _known(workspace, name)
     audit_file = folder / AUDIT_NAME
@@ -130,29 +139,31 @@ def describe(workspace: Workspace, name: str) -> tuple[DatasetSummary, Audit | N
 
 def clean(
     workspace: Workspace, name: str, keep: Collection[str] = (), scan: bool = False
-) -> Cleaned:
-    """Removes packs, cached features, and what an interrupted preparation left; never images.
+) -> CleanResult:
+    """Remove packs, cached features, and files of interrupted preparations; never images.
 
-    Features stay where a pack that is kept could still be trained on.
+    Features stay where a pack is kept that could still be trained on.
 
     Args:
-        keep: names of packs that runs still need.
+        workspace: Where the data folder is.
+        name: Of the data folder.
+        keep: Names of packs that runs still need.
         scan: True to remove the results of the scan, too; the next one reads all images again.
 
     Raises:
-        UserError: there is none of this name, it is being prepared at this moment, or a file
-            cannot be removed.
+        UserError: There is none of this name, it is being prepared right now, or a file cannot
+            be removed.
     """
     folder = _known(workspace, name)
     try:
         with locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"):
             packs = sorted(folder.glob(_PACKS))
-            doomed = [path for path in packs if path.name not in keep]
-            if doomed == packs:
-                doomed += sorted(folder.glob("features-*"))  # and notes on parts
-            doomed += _leftovers(folder)
-            doomed += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
-            return _remove(folder, doomed)
+            unneeded = [path for path in packs if path.name not in keep]
+            if unneeded == packs:
+                unneeded += sorted(folder.glob("features-*"))  # and notes on parts
+            unneeded += _leftovers(folder)
+            unneeded += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
+            return _remove(folder, unneeded)
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(f"{safe_text(folder)} cannot be cleaned: {reason}.") from error
@@ -167,7 +178,7 @@ def _waiting(file: Path, doing: str, progress: Progress) -> Iterator[None]:
                 break
             except UserError:  # held by another process
                 progress("wait for another process", 0, 0)
-                time.sleep(_POLL)
+                time.sleep(_POLL_SECONDS)
         yield
 
 
@@ -184,15 +195,15 @@ def _free_folder(workspace: Workspace, path: Path) -> Path:
 
 
 def _inside_workspace(workspace: Workspace, path: Path) -> Path | None:
-    """The data folder in whose source/ the catalogue keeps this source, if it does."""
+    """Return the data folder in whose source/ the catalogue keeps this source, if it does."""
     parts = path.relative_to(workspace.data).parts if path.is_relative_to(workspace.data) else ()
     return workspace.data / parts[0] if len(parts) > 1 and parts[1] == "source" else None
 
 
 def _safe_name(name: str) -> str:
-    """Letters, digits, dots and hyphens: what every file system and shell takes."""
+    """Keep letters, digits, dots and hyphens, which every file system and shell accepts."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
-    return plain[:_LONGEST_NAME].rstrip("-._") or "data"
+    return plain[:_MAX_NAME].rstrip("-._") or "data"
 
 
 def _folders(workspace: Workspace) -> list[Path]:
@@ -207,33 +218,35 @@ def _known(workspace: Workspace, name: str) -> Path:
     if name not in names:
         raise UserError(
             f"There is no data set {safe_text(name)} in {safe_text(workspace.data)}.",
-            f"There is {one_of(names)}." if names else "None was prepared there yet.",
+            f"There is {format_choices(names)}." if names else "None was prepared there yet.",
         )
     return workspace.data / name
 
 
 def _write_source(folder: Path, source: Source) -> None:
-    told = {
+    values = {
         "source": str(source.path),
         "resolved": str(source.path.resolve()),
         "root": str(source.root),
         "kind": source.kind,
     }
-    if told != _read_source(folder):
-        write_atomic(folder / SOURCE_NAME, json.dumps(told, indent=1) + "\n")
+    if values != _read_source(folder):
+        write_atomic(folder / SOURCE_NAME, json.dumps(values, indent=1) + "\n")
 
 
 def _read_source(folder: Path) -> dict[str, str]:
-    """What source.json tells; nothing where it is missing or damaged: a new folder is made then."""
+    """Read source.json; {} where it is missing or damaged: a new folder is created then."""
     try:
-        told = json.loads((folder / SOURCE_NAME).read_text(encoding="ascii"))
+        values = json.loads((folder / SOURCE_NAME).read_text(encoding="ascii"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(key): str(value) for key, value in values.items()}
 
 
 def _summary(folder: Path) -> DatasetSummary:
-    told = _read_source(folder)
+    values = _read_source(folder)
     images = classes = prepared = None
     audit_file = folder / AUDIT_NAME
     if audit_file.exists():
@@ -243,8 +256,8 @@ def _summary(folder: Path) -> DatasetSummary:
     return DatasetSummary(
         name=folder.name,
         folder=folder,
-        source=told.get("source", ""),
-        kind=told.get("kind", ""),
+        source=values.get("source", ""),
+        kind=values.get("kind", ""),
         images=images,
         classes=classes,
         packs=_sizes(folder, _PACKS),
@@ -257,12 +270,12 @@ def _leftovers(folder: Path) -> list[Path]:
     return sorted({path for pattern in _TEMPORARY for path in folder.glob(pattern)})
 
 
-def _remove(folder: Path, paths: list[Path]) -> Cleaned:
+def _remove(folder: Path, paths: list[Path]) -> CleanResult:
     freed = 0
     for path in paths:
         freed += path.stat().st_size
         path.unlink()
-    return Cleaned(freed, tuple(path.name for path in paths))
+    return CleanResult(freed, tuple(path.name for path in paths))
 
 
 def _sizes(folder: Path, pattern: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Work on many images at once, and telling how far it is."""
+"""Work on many images at once, with progress."""
 
 import os
 import warnings
@@ -16,13 +16,13 @@ _STEPS = 1000
 _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
 
 
-def in_threads(
+def map_in_threads(
     function: Callable[[Work], Result], work: Iterable[Work]
 ) -> Generator[Result, None, None]:
-    """`map(function, work)` with one thread for each core that this process may use.
+    """Yield `map(function, work)`, with one thread for each core that this process may use.
 
-    It pays where Pillow decodes: it lets go of the interpreter meanwhile. Results come in the
-    order of the work. What `function` raises is raised here; work that has not begun is then
+    It pays where Pillow decodes, which releases the interpreter lock. Results come in the order
+    of the work. Exceptions of `function` are raised here; work that has not started is then
     dropped, as it is when the caller takes no more results.
     """
     threads = len(os.sched_getaffinity(0))
@@ -42,8 +42,10 @@ def in_threads(
                 future.cancel()
 
 
-def told(results: Iterable[Result], phase: str, total: int, progress: Progress) -> Iterator[Result]:
-    """Hands the results on and tells `progress` of them, a thousand times at most."""
+def with_progress(
+    results: Iterable[Result], phase: str, total: int, progress: Progress
+) -> Iterator[Result]:
+    """Yield the results and report them to `progress`, a thousand times at most."""
     step = max(1, total // _STEPS)
     for done, result in enumerate(results, start=1):
         yield result

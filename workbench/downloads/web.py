@@ -1,4 +1,4 @@
-"""The web as a download sees it: http and https alone, and its faults in plain words."""
+"""HTTP and HTTPS for downloads, and network errors in plain language."""
 
 import socket
 import ssl
@@ -11,13 +11,17 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from workbench.errors import UserError
-from workbench.text import human_seconds, safe_text
+from workbench.text import format_seconds, safe_text
 
-_BUSY = {408, 425, 429}  # besides all of 5xx: the same request may succeed later
+_BUSY = {408, 425, 429}  # beside all of 5xx: the same request may succeed later
 
 
 class NetworkError(Exception):
-    """Something between here and the server; `cause` says what."""
+    """An error between here and the server.
+
+    Attributes:
+        cause: The original exception.
+    """
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -25,8 +29,8 @@ class NetworkError(Exception):
 
 
 @contextmanager
-def network() -> Iterator[None]:
-    """Turns the errors of the network into NetworkError.
+def network_errors() -> Iterator[None]:
+    """Turn the errors of the network into NetworkError.
 
     They are OSErrors like those of the disk and of a closed terminal, and must not be mixed up.
     """
@@ -42,8 +46,12 @@ def network() -> Iterator[None]:
         raise NetworkError(error) from error
 
 
-def check_address(url: str) -> None:
-    """Raises UserError unless `url` is an http or https address with a host."""
+def check_url(url: str) -> None:
+    """Check that `url` is an http or https address with a host.
+
+    Raises:
+        UserError: It is not.
+    """
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -69,7 +77,7 @@ class _WebRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def web_opener() -> urllib.request.OpenerDirector:
-    """Knows http, https and the proxies of the environment; never file:, ftp: or data:."""
+    """Return an opener for http, https and the proxies of the environment, nothing else."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -84,13 +92,13 @@ def web_opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def may_pass(cause: Exception, *, answered: bool) -> bool:
-    """Whether trying again makes sense.
+def is_transient(cause: Exception, *, answered: bool) -> bool:
+    """Return whether a retry makes sense.
 
     Args:
-        cause: of a NetworkError.
-        answered: whether the server has answered before. One that was never reached is not
-            tried again: without internet that would only make a person wait.
+        cause: Of a NetworkError.
+        answered: Whether the server has answered before. One that was never reached is not
+            tried again: without internet that would only cost time.
     """
     if isinstance(cause, HTTPError):
         return cause.code >= 500 or cause.code in _BUSY
@@ -99,15 +107,15 @@ def may_pass(cause: Exception, *, answered: bool) -> bool:
     return answered or isinstance(cause, ConnectionResetError | BadStatusLine | IncompleteRead)
 
 
-def reason(cause: Exception, url: str, timeout: float) -> str:
-    """The cause of a NetworkError as the second half of a sentence."""
+def describe_error(cause: Exception, url: str, timeout: float) -> str:
+    """Return the cause of a NetworkError as the second half of a sentence."""
     host = safe_text(urlsplit(url).hostname)
     if isinstance(cause, HTTPError):
         return _status(cause)
     if isinstance(cause, socket.gaierror):
-        return f"the name {host} is not known here, so there seems to be no internet."
+        return f"the name {host} cannot be resolved, so there seems to be no internet."
     if isinstance(cause, TimeoutError):
-        return f"{host} sent nothing for {human_seconds(timeout)}."
+        return f"{host} sent nothing for {format_seconds(timeout)}."
     if isinstance(cause, ConnectionRefusedError):
         return f"{host} refused the connection."
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -119,7 +127,7 @@ def reason(cause: Exception, url: str, timeout: float) -> str:
 def _status(error: HTTPError) -> str:
     if 300 <= error.code < 400:
         place = safe_text(error.headers.get("Location", "nowhere"))
-        return f"it points on to {place}; only http and https are followed, ten times at most."
+        return f"it redirects to {place}; only http and https are followed, ten times at most."
     if error.code in (404, 410):
         return f"the server has no such file ({error.code})."
     return f"the server answered {error.code} {safe_text(error.reason)}."

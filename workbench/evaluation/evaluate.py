@@ -1,4 +1,4 @@
-"""Test figures of a model: accuracy with its interval, confusions, the worst errors by name."""
+"""Test metrics of a model: accuracy with its interval, confusions, the worst errors by name."""
 
 import math
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ import numpy as np
 from workbench.analysis.errors import most_confused
 from workbench.evaluation.metrics import (
     accuracy_interval,
-    class_figures,
+    class_metrics,
     confusion_matrix,
     losses,
     shifted,
     shifts,
 )
 from workbench.progress import Progress, silent
-from workbench.runs.confusion import MATRIX_LABELS, MOST_PAIRS
+from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS
 from workbench.training.inputs import plain_batches
 
 WORST = 20  # errors listed by name
@@ -26,23 +26,23 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Figures over one set of images, and the probabilities they come from.
+class EvaluationResult:
+    """Metrics on one set of images, and the probabilities they come from.
 
     Attributes:
-        figures: plain data for results.json.
+        metrics: plain data for results.json.
         probabilities: float32 (n, classes).
     """
 
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
     probabilities: np.ndarray
 
 
-def probabilities_of(model: keras.Model, batches: Iterator[np.ndarray]) -> np.ndarray:
-    """Probabilities (n, classes) of raw images in batches; a sigmoid becomes two columns."""
+def predict_probabilities(model: keras.Model, batches: Iterator[np.ndarray]) -> np.ndarray:
+    """Return probabilities (n, classes) of raw images; a sigmoid becomes two columns."""
     outputs = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
-    found = np.concatenate(outputs).astype(np.float32)
-    return np.concatenate([1 - found, found], axis=1) if found.shape[1] == 1 else found
+    joined = np.concatenate(outputs).astype(np.float32)
+    return np.concatenate([1 - joined, joined], axis=1) if joined.shape[1] == 1 else joined
 
 
 def evaluate(
@@ -54,17 +54,19 @@ def evaluate(
     names: tuple[str, ...],
     shift: int = 0,
     progress: Progress = silent,
-) -> Evaluation:
-    """Evaluates a model on rows of a pack.
+) -> EvaluationResult:
+    """Evaluate a model on rows of a pack.
 
     Args:
+        model: takes raw images.
         images: uint8 (N, h, w, c).
-        rows: positions of the n images to use, at least one.
+        rows: rows of the n images to use, at least one.
         labels: int (n,) true labels of these rows.
         paths: their n names, for the worst errors.
         names: the labels' names.
-        shift: where above 0, accuracy is measured too with images shifted by so many pixels in
-            eight directions.
+        shift: if above 0, accuracy is also measured with images shifted by so many pixels in eight
+            directions.
+        progress: called with "evaluate" and the number of batches.
     """
     passes = 1 + (8 if shift else 0)
     total = passes * math.ceil(len(rows) / BATCH)
@@ -77,34 +79,34 @@ def evaluate(
             done += 1
             progress("evaluate", done, total)
 
-    probabilities = probabilities_of(model, batches())
+    probabilities = predict_probabilities(model, batches())
     predicted = probabilities.argmax(axis=1)
-    right = int((predicted == labels).sum())
+    correct = int((predicted == labels).sum())
     image_losses = losses(probabilities, labels)
-    figures = {
+    metrics = {
         "images": len(rows),
         "loss": float(image_losses.mean()),
-        "accuracy": right / len(rows),
-        "interval": accuracy_interval(right, len(rows)),
+        "accuracy": correct / len(rows),
+        "interval": accuracy_interval(correct, len(rows)),
         "labels": list(names),
         **_confusion(labels, predicted, names),
-        "classes": [asdict(figures) for figures in class_figures(labels, predicted, names)],
+        "classes": [asdict(each) for each in class_metrics(labels, predicted, names)],
         "worst": _worst(probabilities, labels, image_losses, paths, names),
     }
     if shift:
         accuracies = [
-            float((probabilities_of(model, batches(*by)).argmax(axis=1) == labels).mean())
+            float((predict_probabilities(model, batches(*by)).argmax(axis=1) == labels).mean())
             for by in shifts(shift)
         ]
-        figures["shifted"] = {"pixels": shift, "accuracy": float(np.mean(accuracies))}
-    return Evaluation(figures, probabilities)
+        metrics["shifted"] = {"pixels": shift, "accuracy": float(np.mean(accuracies))}
+    return EvaluationResult(metrics, probabilities)
 
 
 def _confusion(labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
-    """The matrix of few labels, of many the pairs that are confused most."""
-    if len(names) <= MATRIX_LABELS:
+    """Return the matrix of few labels, or the most confused pairs of many."""
+    if len(names) <= MAX_MATRIX_LABELS:
         return {"confusion": confusion_matrix(labels, predicted, len(names)).tolist()}
-    pairs = most_confused(names, labels, predicted, MOST_PAIRS)
+    pairs = most_confused(names, labels, predicted, MAX_PAIRS)
     return {"confused": [asdict(pair) for pair in pairs]}
 
 
@@ -115,7 +117,7 @@ def _worst(
     paths: list[str],
     names: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """The wrong predictions with the largest loss, that first."""
+    """Return the wrong predictions with the largest loss, largest first."""
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     order = wrong[np.argsort(-image_losses[wrong], kind="stable")][:WORST]

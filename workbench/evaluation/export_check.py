@@ -1,6 +1,6 @@
-"""Predictions of an exported model, loaded as the one who gets it will load it.
+"""Predictions of an exported model, loaded as its user will load it.
 
-Called in a process that has not seen the original: what is missing in the file shows.
+It runs in a process without the original model, so that anything missing in the file shows.
 """
 
 import importlib
@@ -9,33 +9,32 @@ from pathlib import Path
 
 import numpy as np
 
-BATCH = 8  # small, since nobody asked whether a larger one fits
+BATCH = 8  # small, since memory is not checked here
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def in_batches(predict: Predict, images: np.ndarray) -> np.ndarray:
-    """Predictions for images of any number type, which are handed on as float32.
+def predict_in_batches(predict: Predict, images: np.ndarray) -> np.ndarray:
+    """Predict images of any number type, which are converted to float32.
 
     Args:
+        predict: from images of a batch to its outputs.
         images: (n, height, width, channels), at least one.
 
     Returns:
         float32 (n, outputs).
     """
     starts = range(0, len(images), BATCH)
-    found = [np.asarray(predict(images[at : at + BATCH].astype(np.float32))) for at in starts]
-    return np.concatenate(found).astype(np.float32)
+    outputs = [np.asarray(predict(images[at : at + BATCH].astype(np.float32))) for at in starts]
+    return np.concatenate(outputs).astype(np.float32)
 
 
-def exported(name: str, path: Path) -> Predict:
-    """Loads an exported model.
-
-    Args:
-        name: the format, of `formats.FORMATS`.
+def load_exported(name: str, path: Path) -> Predict:
+    """Load an exported model of a format of `formats.FORMATS`.
 
     Returns:
-        float32 images (n, height, width, channels), raw 0-255, to probabilities (n, outputs).
+        A function from float32 images (n, height, width, channels), raw 0-255, to probabilities
+        (n, outputs).
     """
     load = {"keras": _keras, "savedmodel": _saved_model, "onnx": _onnx, "litert": _litert}[name]
     return load(path)

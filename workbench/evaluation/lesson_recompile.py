@@ -1,4 +1,4 @@
-"""Freezing in Keras, done right and wrong: what each way moves."""
+"""Freezing in Keras, with and without a compile: which layers move."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +9,17 @@ import keras
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.training.data import TrainingData
-from workbench.training.freeze_check import FreezeWatch
+from workbench.training.freeze_check import FROZEN, TRAINS, FreezeCheck
 from workbench.training.models import build_model, loss_for
 
-WATCHED = "conv1"  # the layer that is frozen or thawed
+WATCHED = "conv1"  # the layer that is frozen or unfrozen
 STEPS = 5
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class Way:
-    """What is done before the steps in which the layer is watched.
+    """What happens before the steps in which the layer is watched.
 
     Attributes:
         frozen_first: `trainable` of the layer is False when the model is compiled.
@@ -47,19 +47,22 @@ WAYS = {
 def recompile_runs(
     spec: ExperimentSpec, data: TrainingData, seeds: Sequence[int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """For every way and seed: whether the layer was asked to train, and how far it moved."""
+    """Return for every way and seed whether the layer should train, and how far it moved."""
     return {
         name: [
-            {"seed": seed, "asked": "frozen" if way.frozen else "trains",
-             "moved": _moved(way, spec, data, seed)}
+            {
+                "seed": seed,
+                "asked": FROZEN if way.frozen else TRAINS,
+                "moved": _moved(way, spec, data, seed),
+            }
             for seed in seeds
         ]
         for name, way in WAYS.items()
-    }  # fmt: skip
+    }
 
 
 def _moved(way: Way, spec: ExperimentSpec, data: TrainingData, seed: int) -> float:
-    """How far the layer moved in STEPS steps, relative to its own size; 0 is not at all."""
+    """Return how far the layer moved in STEPS steps, relative to its norm; 0 is not at all."""
     training = spec.training.model_copy(update={"seed": seed})
     spec = spec.model_copy(update={"training": training})
     keras.utils.clear_session()
@@ -69,12 +72,12 @@ def _moved(way: Way, spec: ExperimentSpec, data: TrainingData, seed: int) -> flo
     _compile(model, data.classes)
     if way.steps_first:
         _take_steps(model, data)
-    watch = FreezeWatch(model, model, _stage(spec))
+    freeze_check = FreezeCheck(model, model, _stage(spec))
     layer.trainable = not way.frozen
     if way.recompiled:
         _compile(model, data.classes)
     _take_steps(model, data)
-    return next(row.moved for row in watch.look() if row.name == WATCHED)
+    return next(row.moved for row in freeze_check.compare() if row.name == WATCHED)
 
 
 def _stage(spec: ExperimentSpec) -> Stage:

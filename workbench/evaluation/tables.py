@@ -1,4 +1,4 @@
-"""Predictions and confusions as CSV."""
+"""Predictions and confusion matrices as CSV."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from workbench.analysis.errors import confusion_cells
 def predictions_csv(
     paths: list[str], labels: list[str], probabilities: np.ndarray, names: list[str]
 ) -> str:
-    """A line an image: path, true label, predicted label, then the probability of each label."""
+    """Return a line for each image: path, true label, predicted label, all probabilities."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["path", "label", "predicted", *names])
@@ -21,7 +21,7 @@ def predictions_csv(
 
 
 def confusion_csv(labels: np.ndarray, predicted: np.ndarray, names: list[str]) -> str:
-    """A line a cell of the confusion matrix that holds images: true label, predicted, images."""
+    """Return a line for each non-zero cell of the matrix: true label, predicted label, images."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["label", "predicted", "images"])

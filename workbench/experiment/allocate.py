@@ -1,17 +1,18 @@
-"""Shares the images of a class out by fractions."""
+"""Allocation of the images of a class to parts by fractions."""
 
 import math
 from collections.abc import Sequence
 
 
-def share_out(images: int, parts: Sequence[float]) -> list[int]:
-    """How many of the images each part gets: largest remainders, the first part first of equals.
+def allocate(images: int, parts: Sequence[float]) -> list[int]:
+    """Return the number of images of each part, by largest remainders; ties go to the first part.
 
-    Each part that is wanted gets one, as far as images go; where they do not go far enough, the
+    Each part with a fraction above 0 gets at least one image as long as there are enough; the
     first part comes before the others.
 
     Args:
-        parts: fractions that add up to at most 1, of which at least one is above 0.
+        images: number of images to allocate.
+        parts: fractions that add up to at most 1, at least one of them above 0.
     """
     used = min(images, round(images * math.fsum(parts) + 1e-9))
     used = max(used, min(images, sum(part > 0 for part in parts)))

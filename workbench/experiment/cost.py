@@ -5,24 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
+from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow
 
 FLOAT_BYTES = {"float32": 4, "float16": 2}
-OPTIMIZER_SLOTS = {"rmsprop": 1, "adam": 2, "sgd": 0}  # numbers kept for each trained one
-_NO_COPY = ("flatten", "dropout")  # a view of what is there, or nothing outside training
+_NO_COPY = ("flatten", "dropout")  # a view of the input, or nothing outside training
 
 
 @dataclass(frozen=True)
-class Work:
-    """What some layers do: figures of one image, and how many layers there are.
+class ComputeCost:
+    """What some layers compute for one image, and how many layers there are.
 
     Attributes:
         flops: floating-point operations; a multiply-add is two.
-        heavy_bytes: bytes that go in, and that convolutions with a bias and an activation of
-            their own, poolings and dense layers put out.
-        light_bytes: bytes that all other layers put out: normalization, activations, additions.
-        layers: each costs something in every step, however small the step is.
+        heavy_bytes: input bytes, and output bytes of poolings, dense layers and convolutions with
+            their own bias and activation.
+        light_bytes: output bytes of all other layers: normalization, activations, additions.
+        layers: each has a fixed cost in every step, however small the step is.
     """
 
     flops: int = 0
@@ -33,22 +33,22 @@ class Work:
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage, counted.
+    """Cost of one stage.
 
     Attributes:
         parameters: of the whole network.
-        trainable: those that may move.
-        above: those that lie above the frozen prefix, which a checkpoint holds.
-        prefix_shape: of one output of the frozen prefix, None without one.
-        prefix_bytes: of one cached output, 0 where none is kept.
-        prefix_share: multiply-adds of the base that lie in the prefix, from 0 to 1.
+        trainable: parameters that may move.
+        above: parameters above the frozen prefix, which a checkpoint holds.
+        prefix_shape: of one output of the frozen prefix, None without a prefix.
+        prefix_bytes: of one cached output, 0 without a cache.
+        prefix_share: share of the base's multiply-adds in the prefix, from 0 to 1.
         prefix: one image through the frozen prefix.
-        forward: one image through what lies above it.
-        training: the same and the way back; the forward pass is in it.
+        forward: one image through the layers above it.
+        training: forward and backward through these.
         batch_size: images a step.
-        memory_bytes: a lower bound of what training needs at once: weights, gradients, the
-            optimizer's state, and the outputs of a batch that the way back needs, in half
-            precision unless the spec asks for float32.
+        memory_bytes: a lower bound for training: weights, gradients, the optimizer's state, and
+            the outputs of a batch that the backward pass needs, in half precision unless the
+            spec sets float32.
     """
 
     stage: Stage
@@ -58,53 +58,50 @@ class StageCost:
     prefix_shape: tuple[int, ...] | None
     prefix_bytes: int
     prefix_share: float
-    prefix: Work
-    forward: Work
-    training: Work
+    prefix: ComputeCost
+    forward: ComputeCost
+    training: ComputeCost
     batch_size: int
     memory_bytes: int
 
     @property
     def weights_bytes(self) -> int:
-        """Of the weights that a checkpoint holds."""
+        """Bytes of the weights in a checkpoint."""
         return 4 * self.above
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Of a checkpoint: those weights, and what the optimizer keeps for each that trains."""
-        return self.weights_bytes + 4 * self.trainable * OPTIMIZER_SLOTS[self.stage.optimizer]
+        """Bytes of a checkpoint: its weights, and the optimizer's state of those that train."""
+        return self.weights_bytes + 4 * self.trainable * OPTIMIZERS[self.stage.optimizer].slots
 
     def kept_bytes(self, images: Mapping[str, int]) -> int:
-        """Of all cached outputs; `images` by "train" and "validation"."""
+        """Return the bytes of all cached outputs; `images` by "train" and "validation"."""
         return self.prefix_bytes * self.stage.images_passed(images)
 
 
 def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
-    """The costs of every stage of a plan.
-
-    Args:
-        classes: number of labels; the last layer follows from it.
-    """
+    """Return the cost of every stage of a plan for a number of classes."""
     rows = layer_rows(spec, classes)
     return [_stage_cost(spec, stage, rows) for stage in plan_stages(spec)]
 
 
 def saved_bytes(costs: Sequence[StageCost]) -> int:
-    """Disk that a run of these stages fills at most, beside the data: checkpoints and model.
+    """Return the most bytes on disk that a run of these stages needs beside the data.
 
-    Of each stage the weights that it began with and two bests; of the largest the last checkpoint,
-    the one before, and one that is being written; the model, and another while it is written.
+    Of each stage its initial weights and two bests; of the largest the last checkpoint, the one
+    before, and one being written; the model, and another while it is written.
     """
     stages = sum(3 * cost.weights_bytes for cost in costs)
     largest = max(cost.checkpoint_bytes for cost in costs)
     return stages + 3 * largest + 2 * 4 * costs[0].parameters
 
 
-def forward_work(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) -> Work:
-    """One image through the layers.
+def forward_cost(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) -> ComputeCost:
+    """Return the cost of one image through the layers.
 
     Args:
-        input_shape: of what the first of them reads; () for no numbers at all.
+        rows: the layers.
+        input_shape: of the first layer's input; () to ignore it.
     """
     # Convolutions before a normalization leave bias and activation to other layers.
     normalized = any(row.kind == "batch normalization" for row in rows)
@@ -118,14 +115,14 @@ def forward_work(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) ->
         )
         sizes["heavy" if heavy else "light"] += math.prod(row.output_shape) * 4
     flops = 2 * sum(row.multiply_adds for row in rows)
-    return Work(flops, sizes["heavy"], sizes["light"], len(rows))
+    return ComputeCost(flops, sizes["heavy"], sizes["light"], len(rows))
 
 
 def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
-    """Operations of one image forward and back.
+    """Return the operations of one image, forward and backward.
 
-    A layer costs its forward pass again for the gradient of its weights where it trains, and once
-    more for that of its input where a layer below it trains.
+    A layer costs its forward pass again for the gradient of its weights if it trains, and once
+    more for that of its input if a layer below it trains.
     """
     flops, trains_below = 0, False
     for row in rows:
@@ -137,11 +134,11 @@ def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
 
 def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> StageCost:
     below, above = _split(rows, stage.prefix)
-    forward = forward_work(above, below[-1].output_shape if below else spec.data.input_shape)
+    forward = forward_cost(above, below[-1].output_shape if below else spec.data.input_shape)
     training = replace(forward, flops=training_flops(above, stage))
     trainable = _trainable(spec, stage, rows)
     parameters = sum(row.parameters for row in rows)
-    numbers = parameters + trainable * (1 + OPTIMIZER_SLOTS[stage.optimizer])
+    numbers = parameters + trainable * (1 + OPTIMIZERS[stage.optimizer].slots)
     batch = spec.training.batch_size
     float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
     outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)
@@ -154,7 +151,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
         prefix_shape=shape,
         prefix_bytes=size,
         prefix_share=share,
-        prefix=forward_work(below, spec.data.input_shape if below else ()),
+        prefix=forward_cost(below, spec.data.input_shape if below else ()),
         forward=forward,
         training=training,
         batch_size=batch,
@@ -163,9 +160,9 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
 
 
 def _split(rows: list[LayerRow], cut: str | None) -> tuple[list[LayerRow], list[LayerRow]]:
-    """The layers up to and with the cut, and those above it (all of them for None)."""
-    place = 0 if cut is None else [row.name for row in rows].index(cut) + 1
-    return rows[:place], rows[place:]
+    """Return the layers up to and with the cut, and those above it (all of them for None)."""
+    count = 0 if cut is None else [row.name for row in rows].index(cut) + 1
+    return rows[:count], rows[count:]
 
 
 def _trainable(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> int:
@@ -178,7 +175,7 @@ def _trainable(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> int:
 def _prefix(
     spec: ExperimentSpec, stage: Stage, below: list[LayerRow]
 ) -> tuple[tuple[int, ...] | None, int, float]:
-    """Shape and bytes of one cached output, and the prefix's share of the base."""
+    """Return shape and bytes of one cached output, and the prefix's share of the base."""
     if spec.base is None or not below:
         return None, 0, 0.0
     shape = below[-1].output_shape

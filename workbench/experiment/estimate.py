@@ -1,4 +1,4 @@
-"""Seconds: what a stage will take on a device that was measured."""
+"""Estimates of the time that a stage takes on a benchmarked device."""
 
 import math
 from collections.abc import Mapping
@@ -6,41 +6,41 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from workbench.experiment.cost import StageCost, Work
+from workbench.experiment.cost import ComputeCost, StageCost
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import steps_per_epoch
 
-# Outputs of normalizations, activations and additions are written once and read once, with
-# nothing else done to them; measured beside a convolution with bias, activation and pooling.
+# Outputs of normalizations, activations and additions are only written and read once; measured
+# against a convolution with bias, activation and pooling.
 LIGHT_FORWARD = 0.45
 LIGHT_TRAINING = 0.3
-# What a layer adds to a step, as a share of what the step of a network of TINY_LAYERS costs.
+# What a layer adds to a step, as a share of the step of a network of TINY_LAYERS.
 TINY_LAYERS = 3
 LAYER_FORWARD = 1 / 10
 LAYER_TRAINING = 1 / 6
 PREFIX_BATCH = 32  # images a step while `training.prefix` computes a prefix
-# Where an image's place in a batch decides about its last bits, images go through one by one within
-# a step, and so many cost what a step costs: measured with MobileNetV2 at 96 and 160 pixels.
-PREFIX_BATCH_ALONE = 6
-# Seconds of an epoch that do not depend on its images: events and files; for each trained number
-# the best epoch's weights on disk; for each number of the whole network the look at what moved.
+# Where an image's position in a batch affects its last bits, images pass one by one within a step,
+# and this many cost as much as a step: measured with MobileNetV2 at 96 and 160 pixels.
+PREFIX_BATCH_SINGLE = 6
+# Seconds of an epoch that do not depend on its images: events and files; for each trained weight
+# saving the best epoch; for each weight of the whole network the freeze check.
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
-LOOK_SECONDS = 2e-9
+FREEZE_CHECK_SECONDS = 2e-9
 
 
-class Speed(BaseModel):
-    """What a device was measured to do while small networks ran on it (see `training.speed`).
+class ThroughputModel(BaseModel):
+    """Throughput of a device, measured with small networks (see `training.device_benchmark`).
 
     Attributes:
         forward_flops: operations a second of a VGG16-like convolution, forward.
         training_flops: the same while training, forward and backward counted.
-        forward_bytes: bytes a second that convolutions of few channels and poolings put out.
+        forward_bytes: output bytes a second of convolutions of few channels and poolings.
         training_bytes: the same while training.
-        forward_step: seconds that a step of a tiny network costs without training.
+        forward_step: seconds of a step of a tiny network without training.
         training_step: the same while training.
-        update: seconds that an optimizer's step costs for each trained number.
-        prefix_batch: images that cost a step while a frozen prefix is computed.
+        update: seconds of the optimizer's update for each trained weight.
+        prefix_batch: images that cost one step while a frozen prefix is computed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,33 +54,33 @@ class Speed(BaseModel):
     update: float
     prefix_batch: int = PREFIX_BATCH
 
-    def forward(self, work: Work, images: int, steps: float) -> float:
-        """Seconds of steps that take so many images forward in all."""
+    def forward(self, work: ComputeCost, images: int, steps: float) -> float:
+        """Return the seconds of `steps` that pass `images` in total."""
         written = work.heavy_bytes + LIGHT_FORWARD * work.light_bytes
         one = work.flops / self.forward_flops + written / self.forward_bytes
         return images * one + steps * self.forward_step * _layers(work, LAYER_FORWARD)
 
-    def training(self, work: Work, images: int, steps: float) -> float:
-        """Seconds of steps that take so many images forward and back, without the update."""
+    def training(self, work: ComputeCost, images: int, steps: float) -> float:
+        """Return the seconds of training `steps` on `images` in total, without the update."""
         written = work.heavy_bytes + LIGHT_TRAINING * work.light_bytes
         one = work.flops / self.training_flops + written / self.training_bytes
         return images * one + steps * self.training_step * _layers(work, LAYER_TRAINING)
 
 
-def _layers(work: Work, share: float) -> float:
-    """What a step costs, in steps of a tiny network."""
+def _layers(work: ComputeCost, share: float) -> float:
+    """Return the cost of a step, in steps of a tiny network."""
     return 1 + share * max(work.layers - TINY_LAYERS, 0)
 
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """What a stage will take.
+    """Time of a stage.
 
     Attributes:
         epoch: seconds of one epoch, validation included.
-        prefix: seconds of computing the frozen prefix once for every image, all views; 0 where
-            nothing is cached.
-        total: of the stage if it runs through all its epochs.
+        prefix: seconds of computing the frozen prefix once for every image and view; 0 without a
+            cache.
+        total: seconds of the stage if it runs all its epochs.
     """
 
     epoch: float
@@ -88,15 +88,19 @@ class StageSeconds:
     total: float
 
 
-def stage_seconds(cost: StageCost, images: Mapping[str, int], speed: Speed) -> StageSeconds:
-    """Estimates a stage.
+def stage_seconds(
+    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel
+) -> StageSeconds:
+    """Estimate a stage.
 
-    The time of a step is the sum of its operations at the device's measured rate, of the bytes
-    that its layers put out at another, and of what any step costs. Reading from the pack and
-    augmenting are done by threads meanwhile and not counted.
+    The time of a step is the sum of its operations at the device's measured rate, of its output
+    bytes at another, and of a constant. Threads read from the pack and augment in parallel; that
+    is not counted.
 
     Args:
+        cost: of the stage.
         images: by "train" and "validation".
+        speed: of the device.
     """
     stage = cost.stage
     validated = images["validation"]
@@ -108,7 +112,7 @@ def stage_seconds(cost: StageCost, images: Mapping[str, int], speed: Speed) -> S
         + speed.forward(cost.forward, validated, math.ceil(validated / cost.batch_size))
         + EPOCH_SECONDS
         + cost.trainable * SAVE_SECONDS
-        + cost.parameters * LOOK_SECONDS
+        + cost.parameters * FREEZE_CHECK_SECONDS
     )
     once = 0.0
     if stage.cached:
@@ -124,10 +128,11 @@ MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:
-    """Seconds until every image is scanned and packed: each is decoded twice.
+    """Return the seconds to scan and pack every image: each is decoded twice.
 
     Args:
-        images_per_second: JPEGs of 500 x 375 pixels; decoding takes its time by the pixel.
+        facts: of the data.
+        images_per_second: JPEGs of 500 x 375 pixels; decoding time is proportional to pixels.
     """
     height, width = facts.image_size
     return 2 * facts.images * height * width / MEASURED_PIXELS / images_per_second

@@ -1,15 +1,21 @@
-"""What a preset chose by itself follows the values that a person sets.
+"""A preset's own values adapt to the values that a person sets.
 
-A preset's values fit one another and the images. Where a person sets one of them, those that they
-left to the preset are fitted anew, so that a single setting is enough. What the person set stays as
-it is, fitting or not: the check of the spec says so then.
+A preset's values fit one another and the images. When a person sets one of them, those left to the
+preset are fitted again, so that a single setting is enough. What the person set is never changed;
+if it does not fit, the check of the spec reports it.
 """
 
 import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from workbench.experiment.presets import BASE_SIZE, DEFAULT_BASE, TOP_BLOCKS, blocks_for
+from workbench.experiment.presets import (
+    BASE_SIZE,
+    DEFAULT_BASE,
+    TOP_BLOCKS,
+    filters_for,
+    pooling_for,
+)
 from workbench.experiment.sections import AugmentationSpec, SplitSpec
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
 
@@ -18,26 +24,26 @@ Given = Collection[str]
 
 PRETRAINED = ("feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
-SMALLEST_OF_BASES = 32  # pixels
+MIN_BASE_SIZE = 32  # pixels
 HEAD_KEYS = ("head_epochs", "head_learning_rate")
 PARTS = ("train", "validation", "test")
-USUAL = {part: SplitSpec.model_fields[part].default for part in PARTS}
+DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in PARTS}
 
 
-def fitted(preset: Tree, tree: Tree, given: Given) -> Tree:
-    """Return a preset's tables with all that was not given fitted to what was.
+def fit_preset(preset: Tree, tree: Tree, given: Given) -> Tree:
+    """Return a preset's tables, its own values fitted to the given ones.
 
     Args:
-        preset: its tables as they are by themselves.
-        tree: the same with the person's values put in.
-        given: the keys that these have: "model.filters", "data.split.train", ...
+        preset: its own tables.
+        tree: the same with the person's values.
+        given: keys of these: "model.filters", "data.split.train", ...
     """
     tree = {key: dict(value) if isinstance(value, dict) else value for key, value in tree.items()}
     if not all(isinstance(tree.get(table), dict) for table in ("data", "model", "training")):
-        return tree  # the check of the spec says so
+        return tree  # the check of the spec reports it
     _strategy(tree, given)
     _base(tree, given)
-    _split(tree, given, {**USUAL, **preset["data"].get("split", {})})
+    _split(tree, given, {**DEFAULT_SPLIT, **preset["data"].get("split", {})})
     _without_validation(tree, given)
     _convolutions(tree, given)
     _views(tree, given)
@@ -45,14 +51,14 @@ def fitted(preset: Tree, tree: Tree, given: Given) -> Tree:
 
 
 def _strategy(tree: Tree, given: Given) -> None:
-    """What has no effect in another strategy goes, what it needs comes."""
+    """Remove what has no effect in another strategy, add what it needs."""
     model, training, strategy = tree["model"], tree["training"], tree["model"].get("strategy")
     if "model.strategy" not in given:
         return
     if strategy != "convnet":
         _drop(model, "model", CONVNET_KEYS, given)
     elif "filters" not in model and (side := _side(tree)):
-        model["filters"] = blocks_for(side)
+        model["filters"] = filters_for(side)
     if strategy not in PRETRAINED:
         _drop(model, "model", ("head",), given)
         if not any(key.startswith("base.") for key in given):
@@ -61,7 +67,7 @@ def _strategy(tree: Tree, given: Given) -> None:
         tree.setdefault("base", {}).setdefault("name", DEFAULT_BASE)
         if "data.channels" not in given:
             tree["data"]["channels"] = 3
-        if "data.image_size" not in given and (_side(tree) or 0) < SMALLEST_OF_BASES:
+        if "data.image_size" not in given and (_side(tree) or 0) < MIN_BASE_SIZE:
             tree["data"]["image_size"] = list(BASE_SIZE)
     if strategy != "fine-tuning":
         _drop(training, "training", HEAD_KEYS, given)
@@ -70,7 +76,7 @@ def _strategy(tree: Tree, given: Given) -> None:
 
 
 def _base(tree: Tree, given: Given) -> None:
-    """Fine-tuning trains the upper blocks of the base that was chosen."""
+    """Let fine-tuning train the upper blocks of the chosen base."""
     base = tree.get("base")
     if not isinstance(base, dict) or "base.trainable" in given:
         return
@@ -80,7 +86,7 @@ def _base(tree: Tree, given: Given) -> None:
 
 
 def _split(tree: Tree, given: Given, usual: Tree) -> None:
-    """The parts that are left share what the given ones leave, in the preset's proportions."""
+    """Divide what the given parts leave among the others, in the preset's proportions."""
     split = tree["data"].get("split", {})
     own = [part for part in PARTS if f"data.split.{part}" in given]
     if not own or not isinstance(split, dict):
@@ -89,30 +95,30 @@ def _split(tree: Tree, given: Given, usual: Tree) -> None:
         return
     left = [part for part in PARTS if part not in own]
     counts, usual_counts = _counted(split, own), _counted(usual, PARTS)
-    told = {part: usual[part] for part in left}
-    if counts and not usual_counts:  # as many of each class as belong to so many
-        shares = sum(usual[part] for part in own) or sum(USUAL[part] for part in own)
-        told = {
-            k: round(share * sum(split[part] for part in own) / shares) for k, share in told.items()
-        }
+    fitted = {part: usual[part] for part in left}
+    if counts and not usual_counts:  # counts in the same proportions
+        shares = sum(usual[part] for part in own) or sum(DEFAULT_SPLIT[part] for part in own)
+        total = sum(split[part] for part in own)
+        fitted = {k: round(share * total / shares) for k, share in fitted.items()}
     elif not counts:
         whole = sum(usual.values()) if usual_counts else 1.0
         room = max(1.0 - sum(split[part] for part in own), 0.0)
-        scale = min(1.0, room / (sum(told.values()) / whole)) if any(told.values()) else 1.0
+        scale = min(1.0, room / (sum(fitted.values()) / whole)) if any(fitted.values()) else 1.0
         if usual_counts or scale < 1:
-            told = {
-                k: math.floor(1e6 * share / whole * scale + 1e-6) / 1e6 for k, share in told.items()
+            fitted = {
+                k: math.floor(1e6 * share / whole * scale + 1e-6) / 1e6
+                for k, share in fitted.items()
             }
-    tree["data"]["split"] = {**split, **told}
+    tree["data"]["split"] = {**split, **fitted}
 
 
 def _counted(split: Tree, parts: Iterable[str]) -> bool:
-    """Whether parts are images of each class, not fractions."""
+    """Return whether parts are images of each class, not fractions."""
     return any(isinstance(split[part], int) and split[part] > 0 for part in parts)
 
 
 def _without_validation(tree: Tree, given: Given) -> None:
-    """Without validation images nothing stops early, and no epoch is the best."""
+    """Without validation images, disable early stopping and keep the last epoch."""
     split, training = tree["data"].get("split", {}), tree["training"]
     share = split.get("validation") if isinstance(split, dict) else None
     if not _is_number(share) or share != 0:
@@ -124,7 +130,7 @@ def _without_validation(tree: Tree, given: Given) -> None:
 
 
 def _convolutions(tree: Tree, given: Given) -> None:
-    """Blocks fit the image, and pooling the blocks."""
+    """Fit blocks to the image, and pooling to the blocks."""
     model, side = tree["model"], _side(tree)
     if model.get("strategy") != "convnet" or side is None:
         return
@@ -133,8 +139,8 @@ def _convolutions(tree: Tree, given: Given) -> None:
     if not _is_list(filters, int) or not (isinstance(pooling, bool) or _is_list(pooling, bool)):
         return
     if free and "data.image_size" in given and not str(tree.get("preset")).startswith("book-"):
-        filters = blocks_for(side)
-        pooling = _usual_pooling(filters) if pools_free else pooling
+        filters = filters_for(side)
+        pooling = pooling_for(filters) if pools_free else pooling
     if free and not pools_free and isinstance(pooling, list):
         filters = (filters + filters[-1:] * len(pooling))[: len(pooling)]
     if pools_free and isinstance(pooling, list) and len(pooling) != len(filters):
@@ -153,7 +159,7 @@ def _convolutions(tree: Tree, given: Given) -> None:
 
 
 def _views(tree: Tree, given: Given) -> None:
-    """Without augmentation there is one view of an image."""
+    """Without augmentation, drop the views: they would all be equal."""
     base, augmentation = tree.get("base"), tree.get("augmentation", {})
     if not isinstance(base, dict) or not isinstance(augmentation, dict):
         return
@@ -162,12 +168,8 @@ def _views(tree: Tree, given: Given) -> None:
         base.pop("views", None)
 
 
-def _usual_pooling(filters: list[int]) -> bool | list[bool]:
-    return [True, True, False] if len(filters) == 3 else True
-
-
 def _fits(tree: Tree, filters: list[int], pooling: bool | list[bool]) -> bool:
-    """False where a window is larger than its map; True where that cannot be told."""
+    """Return whether windows fit their maps; True also if the values are invalid."""
     model, data = tree["model"], tree["data"]
     kernel, stride = model.get("kernel_size", 3), model.get("stride", 1)
     padding, channels = model.get("padding", "valid"), data.get("channels", 3)
@@ -183,7 +185,7 @@ def _fits(tree: Tree, filters: list[int], pooling: bool | list[bool]) -> bool:
 
 
 def _side(tree: Tree) -> int | None:
-    """The shorter side of the images; None where their size is none."""
+    """Return the shorter side of the images; None if their size is invalid."""
     size = tree["data"].get("image_size")
     size = list(size) if isinstance(size, tuple) else size
     return min(size) if _is_list(size, int) and len(size) == 2 else None
@@ -200,7 +202,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_list(value: Any, kind: type) -> bool:
-    """Whether it is a list of at least one value of a kind; whole numbers above 0."""
+    """Return whether it is a non-empty list of booleans, or of whole numbers above 0."""
     if not isinstance(value, list) or not value:
         return False
     if kind is bool:

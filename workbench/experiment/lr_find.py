@@ -1,8 +1,8 @@
 """The learning-rate range test: from losses at rising rates to a suggestion. Pure.
 
-Smith, "Cyclical learning rates for training neural networks", 2017: training begins at a rate that
-moves nothing, the rate rises by the same factor at every step, and the loss shows where learning
-begins and where it breaks down.
+Smith, "Cyclical learning rates for training neural networks", 2017: training starts at a tiny rate,
+the rate rises by the same factor at every step, and the loss shows where learning starts and where
+it diverges.
 """
 
 import math
@@ -15,29 +15,30 @@ from workbench.experiment.plan import HEAD_FIRST, Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import plural
 
-LOWEST, HIGHEST = 1e-6, 1.0
-FACTOR = 0.8  # of the moving average: what came before counts for so much
-BLOWN_UP = 4.0  # times the best smoothed loss, after which nothing is learned any more
-SETTLING = 10  # steps; before, the average is one of a few batches and moves by chance
+MIN_RATE, MAX_RATE = 1e-6, 1.0
+SMOOTHING_FACTOR = 0.8  # weight of the previous average
+DIVERGED = 4.0  # times the best smoothed loss, after which nothing is learned any more
+WARM_UP = 10  # steps; before, the average is one of a few batches and moves by chance
 WINDOW = 0.5  # decades of the rate over which a slope is measured
-LEAST_FALL = 0.05  # of the loss it began with: less is not worth a word
-# The fall, in standard errors of the smoothed loss: what chance alone makes of a flat curve is
-# less than the first in about 97 of 100 tests; from the second on the picture is plain.
-SEEN, PLAIN = 5.0, 10.0
-BEGUN = 0.1  # of the fall; where it is done for good, learning has begun
+MIN_FALL = 0.05  # share of the first loss; less does not count
+# The fall in standard errors of the smoothed loss: chance makes less than the first of a flat curve
+# in about 97 of 100 tests; from the second on the fall is clear.
+FAINT, PLAIN = 5.0, 10.0
+STARTED = 0.1  # share of the fall after which learning has started
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What the curve says.
+    """The result of the test.
 
     Attributes:
-        sureness: "plain", "faint", or "none": then nothing stands out and the rates are None.
+        sureness: "plain", "faint", or "none": then no rate stands out and the rates are None.
         rate: where the smoothed loss falls most steeply, two digits.
-        low, high: where a tenth of its fall is done for good, and where it is lowest.
-        fall: from the loss after the settling to the lowest, both smoothed.
-        noise: standard error of the smoothed loss, from how batches differ.
-        lines: the conclusion in words.
+        low: where a tenth of its fall is over.
+        high: where it is lowest.
+        fall: from the loss after the warm-up to the lowest, both smoothed.
+        noise: standard error of the smoothed loss, from the differences of batches.
+        lines: the conclusion as text.
     """
 
     sureness: str
@@ -49,14 +50,16 @@ class Suggestion:
     lines: tuple[str, ...]
 
 
-def range_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
-    """The stage that is tested, as one epoch of so many steps.
+def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
+    """Return the stage to test, as one epoch of `steps` steps.
 
     Args:
+        spec: the experiment.
         number: of the stage in the plan, from 1.
+        steps: of the test.
 
     Raises:
-        UserError: there is no such stage, or it begins with what an earlier one has learned.
+        UserError: there is no such stage, or it starts from weights that an earlier one trained.
     """
     stages = plan_stages(spec)
     if not 1 <= number <= len(stages):
@@ -83,66 +86,69 @@ def range_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
     )
 
 
-def rate_key(stage: Stage) -> str:
-    """The key of the spec that holds a stage's rate."""
+def learning_rate_key(stage: Stage) -> str:
+    """Return the key of the spec that holds a stage's rate."""
     return f"training.{'head_' if stage.name == HEAD_FIRST else ''}learning_rate"
 
 
-def rate_at(step: int, steps: int) -> float:
-    """The rate of a step, from 0: LOWEST at the first, HIGHEST at the last."""
-    return LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1))
+def learning_rate_at(step: int, steps: int) -> float:
+    """Return the rate of a step, counted from 0: MIN_RATE at the first, MAX_RATE at the last."""
+    return MIN_RATE * (MAX_RATE / MIN_RATE) ** (step / (steps - 1))
 
 
 def smoothed_losses(losses: Sequence[float]) -> tuple[float, ...]:
-    """Exponential moving average from 0 on, each value divided by the weight it has so far.
+    """Return the exponential moving average with bias correction.
 
-    That division is the bias correction: without it the first values would be far too small.
+    Without the correction, the division by the weights so far, the first values would be far too
+    small.
     """
     average, found = 0.0, []
     for count, loss in enumerate(losses, start=1):
-        average = FACTOR * average + (1 - FACTOR) * loss
-        found.append(average / (1 - FACTOR**count))
+        average = SMOOTHING_FACTOR * average + (1 - SMOOTHING_FACTOR) * loss
+        found.append(average / (1 - SMOOTHING_FACTOR**count))
     return tuple(found)
 
 
-def has_blown_up(smoothed: Sequence[float]) -> bool:
-    """Whether the last value is beyond BLOWN_UP times the lowest."""
-    return bool(smoothed) and smoothed[-1] > BLOWN_UP * min(smoothed)
+def has_diverged(smoothed: Sequence[float]) -> bool:
+    """Return whether the last value is beyond DIVERGED times the lowest."""
+    return bool(smoothed) and smoothed[-1] > DIVERGED * min(smoothed)
 
 
 def suggest(losses: Sequence[float], steps: int) -> Suggestion:
-    """Reads the curve.
+    """Suggest a rate.
 
     Args:
-        losses: of each step's batch; fewer than `steps` where the loss blew up.
+        losses: of each step's batch; fewer than `steps` if the loss diverged.
         steps: planned.
     """
-    rates = [rate_at(step, steps) for step in range(steps)]
+    rates = [learning_rate_at(step, steps) for step in range(steps)]
     smoothed = smoothed_losses(losses)
     window = max(round(WINDOW / math.log10(rates[1] / rates[0])), 2) + 1
-    if len(smoothed) < SETTLING + window:
+    if len(smoothed) < WARM_UP + window:
         return _nothing(
-            0.0, 0.0, f"the loss blew up at {shown(rates[min(len(losses), steps - 1)])} already"
+            0.0,
+            0.0,
+            f"the loss blew up at {format_rate(rates[min(len(losses), steps - 1)])} already",
         )
-    lowest = min(range(SETTLING, len(smoothed)), key=smoothed.__getitem__)
-    start = smoothed[SETTLING]
+    lowest = min(range(WARM_UP, len(smoothed)), key=smoothed.__getitem__)
+    start = smoothed[WARM_UP]
     fall, noise = start - smoothed[lowest], _noise(losses[: lowest + 1])
-    if fall < LEAST_FALL * start or fall < SEEN * noise:
+    if fall < MIN_FALL * start or fall < FAINT * noise:
         why = f"the smoothed loss falls by {fall:.3g} of {start:.3g} only"
-        if fall >= LEAST_FALL * start:
+        if fall >= MIN_FALL * start:
             why += f", and batches differ so much that it is uncertain by {noise:.2g}"
         return _nothing(fall, noise, why)
-    if lowest - SETTLING + 1 < window:
-        return _nothing(fall, noise, "the loss falls in the first steps alone, before it rises")
-    steepest = _steepest(smoothed, SETTLING, lowest, window)
+    if lowest - WARM_UP + 1 < window:
+        return _nothing(fall, noise, "the loss falls only in the first steps, before it rises")
+    steepest = _steepest(smoothed, WARM_UP, lowest, window)
     # The last crossing: batches that were easy by chance make earlier ones.
-    begun = max(i for i in range(SETTLING, lowest) if start - smoothed[i] < BEGUN * fall) + 1
+    begun = max(i for i in range(WARM_UP, lowest) if start - smoothed[i] < STARTED * fall) + 1
     rate, low, high = (_two_digits(rates[i]) for i in (steepest, begun, lowest))
     sureness = "plain" if fall >= PLAIN * noise else "faint"
     lines = [
-        f"The loss falls most steeply at {shown(rate)}: begin there. It begins to fall at "
-        f"{shown(low)} and is lowest at {shown(high)}; from there on training breaks down sooner "
-        "or later.",
+        f"The loss falls most steeply at {format_rate(rate)}: begin there. It begins to fall at "
+        f"{format_rate(low)} and is lowest at {format_rate(high)}; from there on training breaks "
+        "down sooner or later.",
         f"{_sure(sureness)} the smoothed loss falls by {fall:.3g} of {start:.3g}, "
         f"and is uncertain by {noise:.2g} itself.",
     ]
@@ -154,8 +160,8 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
     return Suggestion(sureness, rate, low, high, fall, noise, tuple(lines))
 
 
-def shown(rate: float) -> str:
-    """A rate for people, and as --set takes it: two digits."""
+def format_rate(rate: float) -> str:
+    """Return a rate with two digits, as --set takes it."""
     return f"{_two_digits(rate):g}"
 
 
@@ -176,18 +182,18 @@ def _nothing(fall: float, noise: float, why: str) -> Suggestion:
 
 
 def _noise(losses: Sequence[float]) -> float:
-    """Standard error of the smoothed loss.
+    """Return the standard error of the smoothed loss.
 
-    Batches' own standard deviation comes from neighbours, sqrt(mean(difference^2) / 2), so that
-    the fall itself does not count; the average of FACTOR makes sqrt((1 - f) / (1 + f)) of it.
+    The standard deviation of batches comes from neighbours, sqrt(mean(difference^2) / 2), so that
+    the fall itself does not count; smoothing by f multiplies it by sqrt((1 - f) / (1 + f)).
     """
     squares = [(b - a) ** 2 for a, b in pairwise(losses)]
     deviation = math.sqrt(sum(squares) / len(squares) / 2)
-    return deviation * math.sqrt((1 - FACTOR) / (1 + FACTOR))
+    return deviation * math.sqrt((1 - SMOOTHING_FACTOR) / (1 + SMOOTHING_FACTOR))
 
 
 def _steepest(values: Sequence[float], first: int, last: int, window: int) -> int:
-    """The middle of the window in first..last whose least-squares line falls most."""
+    """Return the middle of the window in first..last whose least-squares line falls most."""
     middle = (window - 1) / 2
 
     def slope(start: int) -> float:

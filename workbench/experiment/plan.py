@@ -1,4 +1,4 @@
-"""The plan: an experiment as a list of stages. One engine runs any stage."""
+"""The plan: an experiment as a list of stages. One trainer runs any stage."""
 
 import math
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ HEAD_FIRST = "head first"  # the stage before blocks of the base train
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training with one set of trainable layers, one optimizer and one compile.
+    """A part of training with one set of trainable layers, one optimizer and one compile.
 
     Attributes:
-        index: its place in the plan, from 0; part of every seed.
+        index: position in the plan, from 0; part of every seed.
         trainable: names of the layers whose weights may move; None means all of them.
-        prefix: the layer whose output cuts the network below all that trains; what lies below
-            cannot change and need not be computed anew. None where there is no such part.
-        cached: True where the prefix's outputs are kept on disk, False where they are computed in
+        prefix: the layer whose output cuts the network below all that trains; the outputs below
+            cannot change and need to be computed only once. None without such a part.
+        cached: True if the prefix's outputs are cached on disk, False if they are computed in
             every epoch.
-        augmented: True where training images are changed at random.
-        views: augmented and cached: how many changed views of each image there are.
-        steps_per_epoch: None where an epoch is each image once.
-        early_stopping: epochs without gain after which the stage ends; 0 for never.
-        keep: whose weights the stage hands on, "best" or "last" epoch.
+        augmented: True if training images are augmented.
+        views: augmented and cached: number of augmented views of each image.
+        steps_per_epoch: None if an epoch is each image once.
+        early_stopping: epochs without improvement after which the stage ends; 0 for never.
+        keep: whose weights the stage ends with, "best" or "last" epoch.
     """
 
     index: int
@@ -46,11 +46,11 @@ class Stage:
 
     @property
     def views_made(self) -> int:
-        """How often each training image passes a cached prefix: views are made when needed."""
+        """Passes of each training image through a cached prefix: views are made when needed."""
         return max(min(self.views, self.epochs), 1)
 
     def images_passed(self, images: Mapping[str, int]) -> int:
-        """How many images pass a cached prefix, each view counted.
+        """Return how many images pass a cached prefix, each view counted.
 
         Args:
             images: by "train" and "validation".
@@ -58,21 +58,21 @@ class Stage:
         return images["train"] * self.views_made + images["validation"]
 
     def trains(self, layer: str) -> bool:
-        """True where the plan lets a layer's weights move."""
+        """Return whether a layer's weights may move."""
         return self.trainable is None or layer in self.trainable
 
 
 def steps_per_epoch(count: int, batch_size: int, steps: int | None) -> int:
-    """Steps of an epoch: `steps` where given, else as many as visit each image once."""
+    """Return the steps of an epoch: `steps` if given, else as many as visit each image once."""
     return math.ceil(count / batch_size) if steps is None else steps
 
 
 def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
-    """The stages of an experiment, in order.
+    """Return the stages of an experiment, in order.
 
-    dense, convnet: everything trains. feature extraction: the head trains behind the frozen base.
-    fine-tuning: first the head alone, then the head and the chosen blocks: an untrained head would
-    send large errors down into what the base has learned.
+    dense, convnet: everything trains. feature extraction: the head trains on the frozen base.
+    fine-tuning: first only the head, then the head and the chosen blocks: an untrained head would
+    send large errors into what the base has learned.
     """
     training = spec.training
     if spec.base is None:
@@ -100,10 +100,10 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
 
 
 def top_cut(spec: ExperimentSpec) -> str:
-    """The highest layer below all that trains where the whole base is frozen.
+    """Return the highest layer below all that trains if the whole base is frozen.
 
-    The head's average pooling has no weights either: above it there is a number for each channel
-    to keep, not a map of them.
+    The head's average pooling has no weights either: its output has one number a channel instead
+    of a map.
     """
     if spec.model.head == AVERAGE:
         return AVERAGE
@@ -111,12 +111,12 @@ def top_cut(spec: ExperimentSpec) -> str:
 
 
 def head_layers(spec: ExperimentSpec) -> tuple[str, ...]:
-    """Names of the head's layers that hold weights."""
+    """Return the names of the head's layers that have weights."""
     return tuple(row.name for row in _head_rows(spec, classes=2) if row.parameters)
 
 
 def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
-    """Every layer of the network from the image up, as the spec alone tells them."""
+    """Return every layer of the network from the image up, from the spec only."""
     model = spec.model
     if spec.base is None:
         return network_stack(

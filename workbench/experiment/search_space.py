@@ -1,7 +1,7 @@
-"""Random search over the head of feature extraction: what is tried, and what the results say.
+"""Random search over the head of feature extraction: candidates, and how to read the results.
 
-Bergstra and Bengio, "Random search for hyper-parameter optimization", 2012: of a few values that
-matter and many that do not, random trials see more different ones than a grid.
+Bergstra and Bengio, "Random search for hyper-parameter optimization", 2012: if only few values
+matter, random trials cover more different ones than a grid.
 """
 
 import math
@@ -22,7 +22,7 @@ LOWEST_RATE, HIGHEST_RATE = 1e-4, 1e-2
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a trial trains with."""
+    """The values of a trial."""
 
     dense_units: tuple[int, ...]
     dropout: float
@@ -30,7 +30,7 @@ class Candidate:
 
     @property
     def values(self) -> dict[str, Any]:
-        """By their keys in the spec."""
+        """The values by their keys in the spec."""
         return {
             "model.dense_units": list(self.dense_units),
             "model.dropout": self.dropout,
@@ -39,7 +39,7 @@ class Candidate:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """As `--set` takes them."""
+        """The values as `--set` takes them."""
         return tuple(
             f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
             for key, value in self.values.items()
@@ -48,13 +48,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a candidate.
+    """The result of a candidate.
 
     Attributes:
-        number: from 1, in the order of training; the first is the spec as it was given.
-        epoch: the best one, whose figures these are; 0 where training diverged.
-        accuracy, loss: on the validation images; None where training diverged.
-        seconds: that it took.
+        number: from 1, in the order of training; the first is the spec as given.
+        candidate: its values.
+        epoch: the best one, to which accuracy and loss belong; 0 if training diverged.
+        accuracy: on the validation images; None if training diverged.
+        loss: likewise.
+        seconds: duration.
     """
 
     number: int
@@ -65,19 +67,19 @@ class Trial:
     seconds: float
 
 
-def trial_of(event: Mapping[str, Any]) -> Trial:
-    """A worker's event `trial` as it was made."""
+def parse_trial(event: Mapping[str, Any]) -> Trial:
+    """Return the trial in a worker's event `trial`."""
     tried = event["candidate"]
     candidate = Candidate(tuple(tried["dense_units"]), tried["dropout"], tried["learning_rate"])
-    figures = {name: event[name] for name in ("number", "epoch", "accuracy", "loss", "seconds")}
-    return Trial(candidate=candidate, **figures)
+    rest = {name: event[name] for name in ("number", "epoch", "accuracy", "loss", "seconds")}
+    return Trial(candidate=candidate, **rest)
 
 
-def check_searchable(spec: ExperimentSpec) -> None:
-    """Looks whether trials can share cached features.
+def check_tunable(spec: ExperimentSpec) -> None:
+    """Check that trials can share cached features.
 
     Raises:
-        UserError: they cannot, or there is nothing to judge them by.
+        UserError: they cannot, or there are no validation images to compare them on.
     """
     strategy = spec.model.strategy
     if strategy != "feature-extraction":
@@ -88,16 +90,16 @@ def check_searchable(spec: ExperimentSpec) -> None:
         )
         raise UserError(
             f"A search trains heads on cached features, and this is {strategy}: {why}.",
-            "Search with --preset feature-extraction; for the learning rate alone there is "
-            "`workbench find-rate`.",
+            "Search with --preset feature-extraction; for the learning rate only, use "
+            "`workbench lr-find`.",
         )
     if not plan_stages(spec)[0].cached:
-        mend = "base.prefix=cached"
+        fix = "base.prefix=cached"
         if spec.base and spec.base.prefix == "cached":
-            mend = "base.views=4 (cached views of each image), or search without augmentation"
+            fix = "base.views=4 (cached views of each image), or search without augmentation"
         raise UserError(
             "A search trains heads on cached features, and this spec computes them in every epoch.",
-            f"--set {mend}",
+            f"--set {fix}",
         )
     if not spec.data.split.validation:
         raise UserError(
@@ -106,12 +108,12 @@ def check_searchable(spec: ExperimentSpec) -> None:
         )
 
 
-def candidates(spec: ExperimentSpec, trials: int, seed: int) -> tuple[Candidate, ...]:
-    """What is tried: the spec as it is, then values drawn by the seed.
+def draw_candidates(spec: ExperimentSpec, trials: int, seed: int) -> tuple[Candidate, ...]:
+    """Return the candidates: the spec as it is, then values drawn by the seed.
 
-    Learning rates are uniform in their logarithm, 1e-4 to 1e-2, rounded to two digits.
+    Learning rates are log-uniform from 1e-4 to 1e-2, rounded to two digits.
     """
-    # Imported here: they take a second, and the terminal draws nothing.
+    # Imported here: they take a second, and only the worker draws.
     from scipy.stats import loguniform
     from sklearn.model_selection import ParameterSampler
 
@@ -129,7 +131,7 @@ def candidates(spec: ExperimentSpec, trials: int, seed: int) -> tuple[Candidate,
 
 
 def with_candidate(spec: ExperimentSpec, candidate: Candidate) -> ExperimentSpec:
-    """The spec with the candidate's values."""
+    """Return the spec with the candidate's values."""
     head = {"dense_units": candidate.dense_units, "dropout": candidate.dropout}
     rate = {"learning_rate": candidate.learning_rate}
     return spec.model_copy(
@@ -140,43 +142,46 @@ def with_candidate(spec: ExperimentSpec, candidate: Candidate) -> ExperimentSpec
     )
 
 
-def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """Highest accuracy first, of equal ones the lowest loss; what diverged comes last.
+def rank_trials(trials: Sequence[Trial]) -> list[Trial]:
+    """Sort by highest accuracy, then lowest loss; diverged trials come last.
 
-    Equal to six digits: sums over batches differ beyond that though as many images were right.
+    Accuracies are compared to six digits: sums over batches differ beyond that.
     """
 
-    def worth(trial: Trial) -> tuple[float, float, int]:
+    def key(trial: Trial) -> tuple[float, float, int]:
         if trial.accuracy is None or trial.loss is None:
             return 1.0, math.inf, trial.number
         return -round(trial.accuracy, 6), trial.loss, trial.number
 
-    return sorted(trials, key=worth)
+    return sorted(trials, key=key)
 
 
 def standard_error(accuracy: float, images: int) -> float:
-    """Of an accuracy measured on so many images; one right and one wrong are added, so that it is
-    not 0 where all were right."""
+    """Return the standard error of an accuracy measured on `images` images.
+
+    One right and one wrong image are added, so that it is not 0 if all were right.
+    """
     share = (accuracy * images + 1) / (images + 2)
     return math.sqrt(share * (1 - share) / images)
 
 
 def highest_by_chance(trials: int) -> float:
-    """Expected highest of so many normal values, in standard deviations (Blom, 1958)."""
+    """Return the expected maximum of normal values, in standard deviations (Blom, 1958)."""
     return NormalDist().inv_cdf((trials - 0.375) / (trials + 0.25)) if trials > 1 else 0.0
 
 
-def in_words(trials: Sequence[Trial], images: int) -> list[str]:
-    """What the results mean: how optimistic the best is, and which trials are as good.
+def describe_trials(trials: Sequence[Trial], images: int) -> list[str]:
+    """Return as text how optimistic the best result is, and which trials are as good.
 
     Args:
-        images: to validate on.
+        trials: all of them.
+        images: number of validation images.
     """
-    order = [trial for trial in ranked(trials) if trial.accuracy is not None]
+    order = [trial for trial in rank_trials(trials) if trial.accuracy is not None]
     if not order:
         return ["Every trial diverged: lower --set training.learning_rate, or look at the images."]
     if len(order) == 1:
-        return ["One trial alone is no search: there is nothing to hold it against."]
+        return ["One trial only: there is nothing to compare it with."]
     best = order[0]
     assert best.accuracy is not None
     error = standard_error(best.accuracy, images)
@@ -186,7 +191,7 @@ def in_words(trials: Sequence[Trial], images: int) -> list[str]:
         f"The best of {len(order)} validation accuracies is optimistic: it was "
         f"chosen for being high on these {plural(images, 'image')}. Chance "
         f"alone may account for up to {too_high:.1f} points of it, and more trials make that "
-        "more. Believe the test figures of a run with these values."
+        "more. Trust the test accuracy of a run with these values."
     ]
     if near:
         others = f"{plural(near, 'other trial')} {'is' if near == 1 else 'are'}"

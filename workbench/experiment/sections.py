@@ -1,24 +1,23 @@
-"""The tables of a spec, each checked by itself.
+"""The tables of a spec, each validated by itself.
 
-Every model here is frozen and refuses unknown keys; `experiment/toml.py` turns what pydantic
-finds into words. A default is what happens when the key is left out.
+Every model is frozen and rejects unknown keys; `experiment/toml.py` formats pydantic's errors.
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workbench.bases.catalogue import BASES
+from workbench.bases.registry import BASES
 from workbench.bases.table import BaseTable
 from workbench.experiment.stack import Convolutions
-from workbench.paths import given_path
-from workbench.text import one_of
+from workbench.paths import parse_path
+from workbench.text import format_choices
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Gpu = Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)]
-# Counts first: strict whole numbers let 0.5 pass on, while 1 would do as a fraction.
+# Counts first: a strict int rejects 0.5, while 1 would be valid as a fraction.
 Share = Annotated[Count | Fraction, Field(union_mode="left_to_right")]
 
 
@@ -29,7 +28,7 @@ class Section(BaseModel):
 
 
 class SplitSpec(Section):
-    """How images are shared out where the data has no split of its own.
+    """How images are split if the data has no split of its own.
 
     Either fractions of each class (0.7, 0.15, 0.15) or counts per class (1000, 500, 500).
     A split that the person made in folders is kept; only a missing validation part is taken
@@ -43,7 +42,7 @@ class SplitSpec(Section):
 
     @property
     def counts(self) -> bool:
-        """True where the parts are images per class, False where they are fractions."""
+        """True if the parts are images per class, False if they are fractions."""
         return any(isinstance(part, int) and part > 0 for part in self.parts)
 
     @property
@@ -84,7 +83,7 @@ class DataSpec(Section):
         "exact", description="fast reads JPEGs at a reduced size: quicker, pixels differ slightly"
     )
     corrections: str = Field(
-        "", max_length=4096, description="file of corrected labels (see `workbench correct`)"
+        "", max_length=4096, description="file of corrected labels (see `workbench relabel`)"
     )
     split: SplitSpec = SplitSpec()
 
@@ -92,9 +91,9 @@ class DataSpec(Section):
     @classmethod
     def _whole_path(cls, corrections: str) -> str:
         if corrections and not corrections.startswith(("/", "~/")):
-            if (path := given_path(corrections)).is_absolute():  # pasted
+            if (path := parse_path(corrections)).is_absolute():  # pasted
                 return str(path)
-            raise ValueError(  # the worker stands in another folder
+            raise ValueError(  # the worker runs in another folder
                 f"received {corrections!r}; allowed: a path that begins with / or ~/"
             )
         return corrections
@@ -106,7 +105,7 @@ class DataSpec(Section):
 
 
 class AugmentationSpec(Section):
-    """Random changes to training images, drawn anew in every epoch; all off by default.
+    """Random changes to training images, new in every epoch; all off by default.
 
     Rotation, shifts, shear and zoom are composed in this order into one affine transform,
     as Keras's ImageDataGenerator does.
@@ -127,7 +126,7 @@ class AugmentationSpec(Section):
 
     @property
     def active(self) -> bool:
-        """True where at least one change is switched on."""
+        """True if at least one change is on."""
         return any(getattr(self, name) for name in type(self).model_fields if name != "fill")
 
 
@@ -171,11 +170,11 @@ class BaseSpec(Section):
     @classmethod
     def _known_base(cls, name: str) -> str:
         if name not in BASES:
-            raise ValueError(f"received {name!r}; allowed: {one_of(list(BASES))}")
+            raise ValueError(f"received {name!r}; allowed: {format_choices(list(BASES))}")
         return name
 
     def trained_layers(self, table: BaseTable) -> tuple[str, ...]:
-        """Names of the layers that fine-tuning trains, from the blocks and layers named.
+        """Return the names of the layers that fine-tuning trains.
 
         Raises:
             BaseError: a name is neither a block nor a layer of the base.
@@ -224,7 +223,7 @@ class ModelSpec(Section):
 
     @property
     def convolutions(self) -> Convolutions:
-        """The convolution blocks alone; none for the dense baseline."""
+        """The convolution blocks; none for the dense baseline."""
         pooling = self.pooling
         if isinstance(pooling, bool):
             pooling = (pooling,) * len(self.filters)
@@ -255,6 +254,26 @@ class ModelSpec(Section):
         return self
 
 
+class OptimizerInfo(NamedTuple):
+    """What has to be known of an optimizer.
+
+    Attributes:
+        keras_class: its name in `keras.optimizers`.
+        slots: numbers that it keeps for each trained weight.
+    """
+
+    keras_class: str
+    slots: int
+
+
+# A new optimizer takes a line here, and its name in `TrainingSpec.optimizer`.
+OPTIMIZERS = {
+    "rmsprop": OptimizerInfo("RMSprop", slots=1),
+    "adam": OptimizerInfo("Adam", slots=2),
+    "sgd": OptimizerInfo("SGD", slots=0),
+}
+
+
 class TrainingSpec(Section):
     """How the network is trained."""
 
@@ -272,7 +291,7 @@ class TrainingSpec(Section):
         10, ge=1, le=100_000, description="fine-tuning: epochs of the head before blocks train"
     )
     head_learning_rate: float = Field(
-        1e-3, gt=0, le=10, description="fine-tuning: step size while the head alone trains"
+        1e-3, gt=0, le=10, description="fine-tuning: step size while only the head trains"
     )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
@@ -285,7 +304,7 @@ class TrainingSpec(Section):
         0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
-        "val_loss", description="what tells whether an epoch was better"
+        "val_loss", description="what decides whether an epoch was better"
     )
     keep: Literal["best", "last"] = Field("best", description="whose weights become the model")
     class_weights: Literal["none", "balanced"] = Field(
@@ -298,7 +317,7 @@ class TrainingSpec(Section):
         "auto", description="compile steps with XLA; auto: off on the CPU, on on a GPU"
     )
     out_of_memory: Literal["stop", "retry"] = Field(
-        "stop", description="retry: go on with half the batch in a fresh process"
+        "stop", description="retry: continue with half the batch in a fresh process"
     )
     gpu: Gpu = Field(
         "auto", description="auto: the freest; none: the CPU; or a number as nvidia-smi counts"
@@ -308,7 +327,7 @@ class TrainingSpec(Section):
 
 
 class EvaluationSpec(Section):
-    """What is measured on the test images when training is over."""
+    """What is measured on the test images after training."""
 
     shift: int = Field(
         0, ge=0, le=64, description="also measure accuracy with images shifted by so many pixels"

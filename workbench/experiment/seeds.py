@@ -1,15 +1,15 @@
-"""Everything random is a function of a seed and a place: numbers drawn by name, not in sequence.
+"""Random numbers as a function of a seed and a position, not of a sequence.
 
-A run that continues draws what it would have drawn, because nothing remembers what came before.
+A resumed run draws the same numbers, because there is no state.
 """
 
 import numpy as np
 
 
 def fold_seed(*parts: int) -> int:
-    """Mixes whole numbers, each from 0 to 2**64 - 1, into one of 64 bits.
+    """Mix whole numbers, each from 0 to 2**64 - 1, into one of 64 bits.
 
-    Other parts, another order of them or another count of them give another number.
+    Other parts, another order or another count give another number.
 
     Raises:
         OverflowError: a part is negative or has more than 64 bits.
@@ -18,7 +18,7 @@ def fold_seed(*parts: int) -> int:
 
 
 def uniforms(count: int, *parts: int) -> np.ndarray:
-    """float64 (count,), uniform in [0, 1), a function of the parts (see `fold_seed`).
+    """Return float64 (count,), uniform in [0, 1), a function of the parts (see `fold_seed`).
 
     The first numbers stay the same when `count` grows.
     """
@@ -27,7 +27,7 @@ def uniforms(count: int, *parts: int) -> np.ndarray:
 
 
 def _mix(parts: tuple[int, ...]) -> np.random.SeedSequence:
-    # Each part in 64 bits, after their count: SeedSequence itself takes [1] for [1, 0], and
-    # [2**32, 1] for [0, 1, 1].
+    # Each part in 64 bits, after their count: SeedSequence itself treats [1] like [1, 0], and
+    # [2**32, 1] like [0, 1, 1].
     words = b"".join(int(part).to_bytes(8, "little") for part in (len(parts), *parts))
     return np.random.SeedSequence(np.frombuffer(words, "<u4"))

@@ -10,20 +10,20 @@ HIGHEST_FACTOR = 0.95
 def smooth(
     values: Sequence[float | None], factor: float = BOOK_FACTOR, starts: Iterable[int] = ()
 ) -> tuple[float | None, ...]:
-    """Each value mixed with what came before: factor * previous + (1 - factor) * value.
+    """Return an exponential average: factor * previous + (1 - factor) * value.
 
-    The first value stands as it is, as in the book's `smooth_curve`; None stays None and is
-    passed over.
+    The first value is unchanged, as in the book's `smooth_curve`; None stays None and is skipped.
 
     Args:
-        factor: 0 changes nothing; below 1.
-        starts: indices at which smoothing begins anew, as at the border of two stages.
+        values: one for each epoch.
+        factor: from 0, which changes nothing, to below 1.
+        starts: indices at which smoothing restarts, as at the border of two stages.
 
     Raises:
-        ValueError: the factor is not in 0..1.
+        ValueError: the factor is out of range.
     """
     if not 0 <= factor < 1:
-        raise ValueError(f"a smoothing factor is from 0 to below 1; got {factor}")
+        raise ValueError(f"a smoothing factor is from 0 to below 1; received {factor}")
     borders = frozenset(starts)
     smoothed: list[float | None] = []
     previous: float | None = None

@@ -1,10 +1,10 @@
-"""The experiment as a person writes it: `spec.toml`, its tables checked against each other."""
+"""The experiment as a person writes it: `spec.toml`, its tables checked against one another."""
 
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.bases.catalogue import BASES, base_table
+from workbench.bases.registry import BASES, base_table
 from workbench.bases.table import BaseError, BaseTable
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.sections import (
@@ -17,18 +17,18 @@ from workbench.experiment.sections import (
     TrainingSpec,
 )
 from workbench.experiment.stack import StackError, convolution_stack
-from workbench.text import one_of
+from workbench.text import format_choices
 
 
 class ExperimentSpec(Section):
-    """A whole experiment: everything that a run depends on."""
+    """An experiment: everything that a run depends on."""
 
     name: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="name of the run's folder; left out: made from the data and a number",
         json_schema_extra={
-            "pattern_words": "up to 64 letters, digits, dots, dashes and underscores, "
+            "allowed": "up to 64 letters, digits, dots, dashes and underscores, "
             "beginning with a letter or digit"
         },
     )
@@ -44,7 +44,7 @@ class ExperimentSpec(Section):
     @classmethod
     def _known_preset(cls, preset: str | None) -> str | None:
         if preset is not None and preset not in PRESETS:
-            raise ValueError(f"received {preset!r}; allowed: {one_of(list(PRESETS))}")
+            raise ValueError(f"received {preset!r}; allowed: {format_choices(list(PRESETS))}")
         return preset
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class ExperimentSpec(Section):
 
     @property
     def base_table(self) -> BaseTable:
-        """The base's layers at the spec's image size; only for strategies that have one."""
+        """The base's layers at the spec's image size; only for strategies with a base."""
         assert self.base is not None
         return base_table(self.base.name, self.data.image_size)
 
@@ -80,7 +80,7 @@ class ExperimentSpec(Section):
         if self.base is None:
             raise ValueError(
                 f"[base] is missing: {strategy} needs a pretrained network, such as "
-                f'name = "vgg16" (allowed: {one_of(list(BASES))})'
+                f'name = "vgg16" (allowed: {format_choices(list(BASES))})'
             )
         if self.data.channels != 3:
             raise ValueError(

@@ -1,7 +1,7 @@
-"""What there is to say of a spec before anything runs: advice, and what it will cost, in words.
+"""Advice on a spec before anything runs, and its cost as text.
 
-Advice tells what often goes wrong, why, and how to mend it. Nothing here forbids: each piece
-carries the settings that would mend it, as `toml.apply_settings` takes them.
+Advice states what often goes wrong, why, and how to fix it. It never forbids: each piece has the
+settings that would fix it, as `toml.apply_settings` takes them.
 """
 
 import json
@@ -10,46 +10,49 @@ from dataclasses import dataclass
 
 from workbench.bases.table import BaseTable
 from workbench.experiment.cost import StageCost, stage_costs
-from workbench.experiment.estimate import Speed, StageSeconds, stage_seconds
+from workbench.experiment.estimate import StageSeconds, ThroughputModel, stage_seconds
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
 from workbench.experiment.presets import TOP_BLOCKS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
-from workbench.text import human_bytes, human_seconds, plural, safe_text
+from workbench.text import format_bytes, format_seconds, plural, safe_text
 
 ENOUGH_HEAD_EPOCHS = 3
-LOW_LEARNING_RATE = 1e-4  # from here on the step that the base's own weights take is a large one
+LOW_LEARNING_RATE = 1e-4  # above it, the base's own weights take large steps
 FEW_IMAGES = 10_000  # to train a whole base on
 # benchmarks/views.py, feature extraction on two sets of photographs, test accuracy: with 1 view
-# lower than without augmentation, with 3 no higher, with 10 as high as with new ones every epoch.
+# lower than without augmentation, with 3 no higher, with 10 as high as with new views every epoch.
 FEW_VIEWS, ENOUGH_VIEWS = 5, 10
-LARGE_FLATTEN = 10_000_000  # parameters of the dense layer behind an unpooled map
+LARGE_FLATTEN = 10_000_000  # parameters of the dense layer above an unpooled map
 
 
 @dataclass(frozen=True)
-class Advice:
+class SpecAdvice:
     """One piece of advice.
 
     Attributes:
-        id: what it is about: "head-first", "upper-layers", "all-unfrozen", "learning-rate",
-            "views", "pooling".
-        sentence: what is odd, and why it matters.
-        mend: settings such as "training.learning_rate=1e-05".
+        id: its subject: "head-first", "upper-layers", "all-unfrozen", "learning-rate", "views",
+            "pooling".
+        sentence: the problem, and why it matters.
+        fix: settings such as "training.learning_rate=1e-05".
         offer: what these do, in a few words.
     """
 
     id: str
     sentence: str
-    mend: tuple[str, ...]
+    fix: tuple[str, ...]
     offer: str
 
 
-def advise(spec: ExperimentSpec, images: Mapping[str, int], classes: int = 2) -> tuple[Advice, ...]:
-    """Everything there is to say of a spec, the weightiest first.
+def advise(
+    spec: ExperimentSpec, images: Mapping[str, int], classes: int = 2
+) -> tuple[SpecAdvice, ...]:
+    """Return all advice on a spec, the most important first.
 
     Args:
-        images: by "train" and "validation", about.
+        spec: the experiment.
+        images: by "train" and "validation", approximately.
         classes: number of labels.
     """
     if spec.model.strategy == "convnet":
@@ -61,25 +64,22 @@ def advise(spec: ExperimentSpec, images: Mapping[str, int], classes: int = 2) ->
     return tuple(advice for advice in found if advice)
 
 
-def setting(key: str, value: object) -> str:
-    """KEY=VALUE as `toml.apply_settings` reads it.
-
-    Args:
-        value: a number, true or false, text, or a list of them.
-    """
+def format_setting(key: str, value: object) -> str:
+    """Return KEY=VALUE as `toml.apply_settings` reads it; a value may be a list."""
     return f"{key}={json.dumps(value)}"
 
 
 def top_blocks(table: BaseTable) -> list[str]:
-    """The blocks that fine-tuning trains first: the most specific part of a base."""
+    """Return the blocks that fine-tuning trains first: the most specific part of a base."""
     return list(TOP_BLOCKS.get(table.name, table.blocks[-1:]))
 
 
 def trainable_names(table: BaseTable, layers: set[str], batch_norm: str) -> list[str]:
-    """A value for `base.trainable`: whole blocks by their names, else single layers, in order.
+    """Return a value for `base.trainable`: whole blocks by their names, else single layers.
 
     Args:
-        layers: names of the layers that are to train; those that never do are passed over.
+        table: of the base.
+        layers: names of the layers to train; those without weights are ignored.
         batch_norm: "frozen" or "adapt", as in the spec.
     """
     names: list[str] = []
@@ -91,7 +91,7 @@ def trainable_names(table: BaseTable, layers: set[str], batch_norm: str) -> list
 
 
 def trainable_layers(table: BaseTable, block: str, batch_norm: str) -> list[str]:
-    """Names of a block's layers that train where the block does."""
+    """Return the names of a block's layers that train if the block does."""
     return [
         layer.name
         for layer in table.block_layers(block)
@@ -99,11 +99,12 @@ def trainable_layers(table: BaseTable, block: str, batch_norm: str) -> list[str]
     ]
 
 
-def toggled(spec: ExperimentSpec, key: str) -> set[str]:
-    """Names of the base's layers that would train after one was toggled.
+def toggle_layers(spec: ExperimentSpec, key: str) -> set[str]:
+    """Return the names of the base's layers that train after a toggle.
 
     Args:
-        key: "block NAME" or "layer NAME". A block is switched off where all of it trains, else on.
+        spec: the experiment.
+        key: "block NAME" or "layer NAME". A block is turned off if all of it trains, else on.
     """
     assert spec.base is not None
     table, batch_norm = spec.base_table, spec.base.batch_norm
@@ -114,13 +115,14 @@ def toggled(spec: ExperimentSpec, key: str) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What a draft comes to.
+class StageForecast:
+    """The cost of one stage of a draft, as shown.
 
     Attributes:
-        cost: of the stage that is shown.
-        prefix: what lies below all that trains, "" where the network has no base.
-        seconds: time and memory, in words.
+        cost: of the stage.
+        plan: all stages.
+        prefix: the frozen prefix as text, "" if the network has no base.
+        seconds: time and memory as text.
     """
 
     cost: StageCost
@@ -133,59 +135,68 @@ def forecast(
     spec: ExperimentSpec,
     classes: int,
     images: Mapping[str, int],
-    speed: Speed | None,
+    speed: ThroughputModel | None,
     index: int | None = None,
-) -> Forecast:
-    """What a draft comes to, in words.
+) -> StageForecast:
+    """Estimate a stage of a draft.
 
     Args:
+        spec: the experiment.
+        classes: number of labels.
         images: by "train" and "validation".
-        speed: of the device, None where it was not measured.
-        index: of the stage that is looked at; None for the last.
+        speed: of the device, None if it was not benchmarked.
+        index: of the stage; None for the last.
     """
     costs = stage_costs(spec, classes)
     cost = costs[-1 if index is None else min(index, len(costs) - 1)]
     took = [stage_seconds(one, images, speed) for one in costs] if speed else []
     here = took[cost.stage.index] if took else None
-    memory = f"memory from {human_bytes(cost.memory_bytes)}"
+    memory = f"memory from {format_bytes(cost.memory_bytes)}"
     if here is None:
-        seconds = f"{memory}; how long is told once the machine check has measured this machine"
+        seconds = f"{memory}; time is shown once the machine check has measured this machine"
     else:
-        epoch = f"{human_seconds(here.epoch)} an epoch"
+        epoch = f"{format_seconds(here.epoch)} an epoch"
         if speed and cost.stage.cached:
-            epoch += f" ({human_seconds(_streamed(spec, classes, images, speed, cost))} without"
+            epoch += f" ({format_seconds(_streamed(spec, classes, images, speed, cost))} without"
             epoch += " the prefix)"
-        total = human_seconds(sum(one.total for one in took))
+        total = format_seconds(sum(one.total for one in took))
         seconds = f"about {epoch}, {total} in all; {memory}"
     plan = tuple(one.stage for one in costs)
-    return Forecast(cost, plan, _prefix(spec, cost, images, here) if spec.base else "", seconds)
+    return StageForecast(
+        cost, plan, _prefix(spec, cost, images, here) if spec.base else "", seconds
+    )
 
 
-def prefix_in_words(
-    table: BaseTable | None, cut: str | None, cached: bool, past: bool = False, told: str = ""
+def describe_prefix(
+    table: BaseTable | None, cut: str | None, cached: bool, past: bool = False, cost: str = ""
 ) -> str:
-    """What lies below all that trains, and how often it runs.
+    """Return the frozen prefix and how often it runs, as text.
 
     Args:
-        table: None where the base is not known; then the cut itself is named.
-        cut: the layer that ends the prefix; None without one.
-        told: what caching it takes, ": about 4 min".
-        past: of a stage that ran.
+        table: None if the base is unknown; then the cut itself is named.
+        cut: the layer that ends the prefix; None without a prefix.
+        cached: whether its outputs are cached.
+        past: True for a stage that ran.
+        cost: of caching, ": about 4 min".
     """
     if cut is None:
         return "none: every layer runs in every epoch"
-    what = f"everything up to {safe_text(cut, 40)}" if table is None else _part_in_words(table, cut)
+    what = f"everything up to {safe_text(cut, 40)}" if table is None else _describe_part(table, cut)
     run = "ran" if past else "run" if "-" in what else "runs"
     if cached:
-        return f"{what} {run} once{told}, then never again"
+        return f"{what} {run} once{cost}, then never again"
     return f"{what} {run} in every epoch"
 
 
 def _streamed(
-    spec: ExperimentSpec, classes: int, images: Mapping[str, int], speed: Speed, cost: StageCost
+    spec: ExperimentSpec,
+    classes: int,
+    images: Mapping[str, int],
+    speed: ThroughputModel,
+    cost: StageCost,
 ) -> float:
-    """Seconds of an epoch that runs the prefix, too."""
-    settings = (setting("base.prefix", "streamed"),)
+    """Return the seconds of an epoch that also runs the prefix."""
+    settings = (format_setting("base.prefix", "streamed"),)
     other = parse_spec(apply_settings(spec_tree(spec), settings), "")
     streamed = stage_costs(other, classes)[cost.stage.index]
     return stage_seconds(streamed, images, speed).epoch
@@ -195,20 +206,20 @@ def _prefix(
     spec: ExperimentSpec, cost: StageCost, images: Mapping[str, int], took: StageSeconds | None
 ) -> str:
     stage = cost.stage
-    told = ""
+    price = ""
     if stage.cached:
         views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
-        time = f"about {human_seconds(took.prefix)}, " if took else ""
-        told = f"{views}: {time}{human_bytes(cost.kept_bytes(images))} on disk"
-    words = prefix_in_words(spec.base_table, stage.prefix, stage.cached, told=told)
+        time = f"about {format_seconds(took.prefix)}, " if took else ""
+        price = f"{views}: {time}{format_bytes(cost.kept_bytes(images))} on disk"
+    text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
     if stage.prefix and not stage.cached and stage.augmented:
         some = f"base.views = {ENOUGH_VIEWS} would keep some"
-        words += f": augmented images are new each time ({some})"
-    return words
+        text += f": augmented images are new each time ({some})"
+    return text
 
 
-def _part_in_words(table: BaseTable, cut: str) -> str:
-    """The blocks up to a cut: the whole base, block1-block4, or the layer where none ends there."""
+def _describe_part(table: BaseTable, cut: str) -> str:
+    """Return the blocks up to a cut: the whole base, block1-block4, or the layer."""
     if cut in (table.layers[-1].name, AVERAGE):
         return "the whole base"
     if all(cut != layer.name for layer in table.layers):
@@ -219,22 +230,22 @@ def _part_in_words(table: BaseTable, cut: str) -> str:
     return block if block == table.blocks[0] else f"{table.blocks[0]}-{block}"
 
 
-def _head_first(spec: ExperimentSpec, train: int) -> Advice | None:
+def _head_first(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     epochs = spec.training.head_epochs
     if epochs >= ENOUGH_HEAD_EPOCHS:
         return None
     count = f"{epochs} epoch{'s' if epochs > 1 else ''}"
-    return Advice(
+    return SpecAdvice(
         "head-first",
-        f"The head has only {count} to itself: while it is still close to random, its large "
-        "errors go down into the layers you unfreeze and undo what they have learned.",
-        (setting("training.head_epochs", 10),),
+        f"The head trains for only {count} first: while it is still close to random, its large "
+        "errors go down into the layers you unfreeze and destroy what they have learned.",
+        (format_setting("training.head_epochs", 10),),
         "10 epochs for the head first",
     )
 
 
-def _upper_layers(spec: ExperimentSpec, train: int) -> Advice | None:
-    """Where a layer trains below one that stays frozen."""
+def _upper_layers(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
+    """Warn of a layer that trains below a frozen one."""
     assert spec.base is not None
     table, batch_norm = spec.base_table, spec.base.batch_norm
     trained = set(spec.base.trained_layers(table))
@@ -244,78 +255,78 @@ def _upper_layers(spec: ExperimentSpec, train: int) -> Advice | None:
     if not frozen_above:
         return None
     names = trainable_names(table, set(able[lowest:]), batch_norm)
-    return Advice(
+    return SpecAdvice(
         "upper-layers",
         f"{able[lowest]} trains while {frozen_above[-1]} above it stays frozen: the upper layers "
-        "are the ones made for other labels, the lower ones see edges and textures that serve "
-        "every picture.",
-        (setting("base.trainable", names),),
+        "are the ones made for other labels; the lower ones find edges and textures that are "
+        "useful for every picture.",
+        (format_setting("base.trainable", names),),
         f"train all from {able[lowest]} up",
     )
 
 
-def _all_unfrozen(spec: ExperimentSpec, train: int) -> Advice | None:
+def _all_unfrozen(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     assert spec.base is not None
     table, batch_norm = spec.base_table, spec.base.batch_norm
     able = {name for block in table.blocks for name in trainable_layers(table, block, batch_norm)}
     if train >= FEW_IMAGES or not able <= set(spec.base.trained_layers(table)):
         return None
     blocks = top_blocks(table)
-    return Advice(
+    return SpecAdvice(
         "all-unfrozen",
-        f"The whole base trains on about {train:,} images: so many parameters learn so few "
-        "images by heart, and nothing is left that could be computed once.",
-        (setting("base.trainable", blocks),),
+        f"The whole base trains on about {train:,} images: so many parameters memorize so few "
+        "images, and no part of the network can be computed once.",
+        (format_setting("base.trainable", blocks),),
         f"train {', '.join(blocks)} only",
     )
 
 
-def _learning_rate(spec: ExperimentSpec, train: int) -> Advice | None:
+def _learning_rate(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     rate = spec.training.learning_rate
     if rate <= LOW_LEARNING_RATE:
         return None
-    return Advice(
+    return SpecAdvice(
         "learning-rate",
-        f"A learning rate of {rate:g} is high for layers that have learned already: large steps "
-        "undo in a few batches what made them worth keeping.",
-        (setting("training.learning_rate", 1e-5),),
+        f"A learning rate of {rate:g} is high for pretrained layers: large steps destroy in a few "
+        "batches what they have learned.",
+        (format_setting("training.learning_rate", 1e-5),),
         "learning rate 1e-05",
     )
 
 
-def _views(spec: ExperimentSpec) -> Advice | None:
-    """Where augmentation shows too few looks at an image to help."""
+def _views(spec: ExperimentSpec) -> SpecAdvice | None:
+    """Warn of too few augmented views of an image to help."""
     stages = [s for s in plan_stages(spec) if s.cached and 0 < s.views < min(FEW_VIEWS, s.epochs)]
     if not stages:
         return None
-    return Advice(
+    return SpecAdvice(
         "views",
         f"Each image has only {plural(stages[0].views, 'augmented view')}, which the head soon "
-        "knows by heart: so few were no better than no augmentation on two sets of photographs; "
+        "memorizes: so few were no better than no augmentation on two sets of photographs; "
         f"{ENOUGH_VIEWS} were as good as new ones in every epoch.",
-        (setting("base.views", ENOUGH_VIEWS),),
+        (format_setting("base.views", ENOUGH_VIEWS),),
         f"{ENOUGH_VIEWS} views of each image",
     )
 
 
-def _pooling(spec: ExperimentSpec, classes: int) -> Advice | None:
-    """Where a map that was not pooled makes one dense layer hold nearly all there is."""
+def _pooling(spec: ExperimentSpec, classes: int) -> SpecAdvice | None:
+    """Warn of a dense layer with nearly all parameters, above a map without pooling."""
     rows = layer_rows(spec, classes)
     dense = next((row for row in rows if row.kind == "dense"), None)
     flat = next((row for row in rows if row.kind == "flatten"), None)
     if spec.model.pooling is True or not dense or not flat or dense.parameters < LARGE_FLATTEN:
         return None
     share = dense.parameters / sum(row.parameters for row in rows)
-    return Advice(
+    return SpecAdvice(
         "pooling",
-        f"{dense.name} holds {share:.0%} of all parameters, for {flat.output_shape[0]:,} numbers "
-        "reach it: pooling halves each side of the map, and so takes three quarters of them away.",
-        (setting("model.pooling", True),),
+        f"{dense.name} holds {share:.0%} of all parameters, because {flat.output_shape[0]:,} "
+        "numbers reach it: pooling halves each side of the map and removes three quarters of them.",
+        (format_setting("model.pooling", True),),
         "pooling after every block",
     )
 
 
-_RULES: tuple[Callable[[ExperimentSpec, int], Advice | None], ...] = (
+_RULES: tuple[Callable[[ExperimentSpec, int], SpecAdvice | None], ...] = (
     _head_first,
     _all_unfrozen,
     _upper_layers,

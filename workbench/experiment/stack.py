@@ -1,12 +1,12 @@
 """Sizes and parameters of a convnet, layer by layer, in plain arithmetic.
 
-Held against Keras by a test, so that everything can be told before anything is built.
+A test compares them with Keras, so that they are known before anything is built.
 """
 
 import math
 from dataclasses import dataclass
 
-from workbench.text import human_size
+from workbench.text import format_shape
 
 Shape = tuple[int, ...]
 
@@ -38,7 +38,7 @@ class LayerRow:
 
     @property
     def trainable(self) -> bool:
-        """True where the layer has weights that training can move."""
+        """True if the layer has weights that training can move."""
         return self.parameters > 0
 
 
@@ -47,7 +47,7 @@ class StackError(ValueError):
 
 
 def window_output(size: int, window: int, stride: int, padding: str) -> int:
-    """Output length of a window sliding over `size` pixels (0 or less where it does not fit).
+    """Return the output length of a window sliding over `size` pixels; 0 if it does not fit.
 
     valid: floor((size - window) / stride) + 1; same: ceil(size / stride). These are the formulas
     of Keras's documentation of Conv2D and MaxPooling2D.
@@ -58,13 +58,14 @@ def window_output(size: int, window: int, stride: int, padding: str) -> int:
 
 
 def convolution_stack(input_shape: tuple[int, int, int], blocks: Convolutions) -> list[LayerRow]:
-    """The rows from the input to the last block: conv1, pool1, conv2, ...
+    """Return the rows from the input to the last block: conv1, pool1, conv2, ...
 
     Args:
         input_shape: (height, width, channels).
+        blocks: of the network.
 
     Raises:
-        StackError: a window is larger than the map it slides over.
+        StackError: a window is larger than its map.
     """
     rows: list[LayerRow] = []
     height, width, channels = input_shape
@@ -104,7 +105,7 @@ def network_stack(
     dropout: float,
     classes: int,
 ) -> list[LayerRow]:
-    """The whole network from the first block to the output, one row a layer.
+    """Return the whole network from the first block to the output, one row a layer.
 
     The output is one sigmoid unit for two classes, else a softmax over all of them.
     """
@@ -113,7 +114,7 @@ def network_stack(
     return rows + head_stack(below, "flatten", dense_units, dropout, classes, block="")
 
 
-AVERAGE = "average"  # a head that begins with the map's averages, and its layer that takes them
+AVERAGE = "average"  # a head that averages the map, and its first layer
 
 
 def head_stack(
@@ -124,10 +125,9 @@ def head_stack(
     classes: int,
     block: str = "head",
 ) -> list[LayerRow]:
-    """From a map (height, width, channels) to the output.
+    """Return the layers from a map (height, width, channels) to the output.
 
-    Args:
-        how: "flatten" keeps every value of the map, "average" one for each channel.
+    `how` is "flatten", which keeps every value of the map, or "average", one for each channel.
     """
     before = math.prod(below) if how == "flatten" else below[-1]
     rows = [LayerRow(how, how if how == "flatten" else "average pooling", (before,), 0, block)]
@@ -146,8 +146,8 @@ def _dense(name: str, inputs: int, units: int, block: str) -> LayerRow:
 
 
 def _does_not_fit(input_shape: Shape, blocks: Convolutions, rows: list[LayerRow]) -> StackError:
-    sizes = [f"input {human_size(input_shape)}"]
-    sizes += [f"{row.name} {human_size(row.output_shape)}" for row in rows[:-1]]
+    sizes = [f"input {format_shape(input_shape)}"]
+    sizes += [f"{row.name} {format_shape(row.output_shape)}" for row in rows[:-1]]
     last = rows[-1]
     window = 2 if last.kind == "max pooling" else blocks.kernel_size
     return StackError(

@@ -1,4 +1,4 @@
-"""Specs in and out of TOML, with errors in words: file, key, value received, what is allowed."""
+"""Specs from and to TOML; errors name the file, the key, the value received and what is allowed."""
 
 import difflib
 import os
@@ -15,34 +15,34 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.files import without_waiting
-from workbench.text import one_of, safe_text
+from workbench.files import nonblocking_opener
+from workbench.text import format_choices, safe_text
 from workbench.text_files import decode_text
 
 Tree = dict[str, Any]
 
 # A spec with every value visible has 3 kB; a chain of dotted keys costs its length squared.
-MOST_BYTES = 32 * 1024
-MOST_LEVELS = 16  # of tables and lists inside each other; a spec needs four
-MOST_FAULTS = 20  # told one by one
-_TOO_DEEP = f"its tables or lists lie more than {MOST_LEVELS} deep in each other"
+MAX_BYTES = 32 * 1024
+MAX_LEVELS = 16  # of nested tables and lists; a spec needs four
+MAX_ERRORS = 20  # listed one by one
+_TOO_DEEP = f"its tables or lists are nested more than {MAX_LEVELS} deep"
 _LONG_NUMBER = "a number of thousands of digits"
 
 
 def read_spec(path: Path) -> ExperimentSpec:
-    """The spec in a file.
+    """Read the spec in a file.
 
     Raises:
-        UserError: no such file, no TOML, or a key that is unknown or out of bounds.
+        UserError: no such file, no TOML, or a key that is unknown or out of range.
     """
     return parse_spec(read_tree(path), str(path))
 
 
 def read_tree(path: Path) -> Tree:
-    """The tables of a TOML file, unchecked.
+    """Read the tables of a TOML file without validation.
 
     Raises:
-        UserError: no such file, no regular one, one far too large, or no TOML.
+        UserError: the file is missing, not a regular file, far too large, or no TOML.
     """
     try:
         tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
@@ -55,52 +55,51 @@ def read_tree(path: Path) -> Tree:
         raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
     except RecursionError:
         raise UserError(f"{safe_text(path)} is no spec: {_TOO_DEEP}.") from None
-    except ValueError:  # Python reads no longer ones
+    except ValueError:  # beyond Python's limit of digits
         raise UserError(f"{safe_text(path)} is no spec: it holds {_LONG_NUMBER}.") from None
     _refuse_depth(tree, str(path))
     return tree
 
 
 def _content(path: Path) -> bytes:
-    """Of a small regular file; a pipe of that name would be waited for, a device never ends."""
-    with open(path, "rb", opener=without_waiting) as file:
+    """Return the content of a small regular file; reading a pipe or a device could block."""
+    with open(path, "rb", opener=nonblocking_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UserError(f"{safe_text(path)} is no spec: it is no regular file.")
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise UserError(
-            f"{safe_text(path)} is no spec: it is larger than {MOST_BYTES // 1024} KiB."
-        )
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{safe_text(path)} is no spec: it is larger than {MAX_BYTES // 1024} KiB.")
     return content
 
 
 def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
-    """Checks tables against the spec.
+    """Validate tables as a spec.
 
     Args:
-        where: the name of the file, or of whatever the tables came from, for the message.
+        tree: the tables.
+        where: name of their source, for the message.
 
     Raises:
-        UserError: one line for each key that is unknown, of the wrong type or out of bounds.
+        UserError: one line for each key that is unknown, of the wrong type or out of range.
     """
     _refuse_depth(tree, where)
     try:
         return ExperimentSpec.model_validate(_lists_to_tuples(tree))
     except ValidationError as error:
         details = error.errors()
-        lines = list(dict.fromkeys(_in_words(detail) for detail in details[:MOST_FAULTS]))
-        if len(details) > MOST_FAULTS:
-            lines.append(f"and {len(details) - MOST_FAULTS:,} more faults.")
+        lines = list(dict.fromkeys(_describe_error(detail) for detail in details[:MAX_ERRORS]))
+        if len(details) > MAX_ERRORS:
+            lines.append(f"and {len(details) - MAX_ERRORS:,} more errors.")
         raise UserError("\n".join(f"{safe_text(where)}: {line}" for line in lines)) from None
 
 
 def dump_spec(spec: ExperimentSpec) -> str:
-    """The spec as TOML: every value that has an effect, defaults included."""
+    """Return the spec as TOML: every value that has an effect, defaults included."""
     return _short_lists_on_one_line(tomli_w.dumps(spec_tree(spec)))
 
 
 def spec_tree(spec: ExperimentSpec) -> Tree:
-    """The spec as plain tables: every value that has an effect, defaults included."""
+    """Return the spec as plain tables: every value that has an effect, defaults included."""
     tree = spec.model_dump(mode="json", exclude_none=True)
     if spec.model.strategy != "convnet":
         for key in ("filters", "kernel_size", "padding", "stride", "pooling"):
@@ -117,7 +116,7 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
 
 
 def flat(tree: Tree, above: str = "") -> Tree:
-    """Tables as values by dotted key: "training.epochs"."""
+    """Return the values of tables by dotted key: "training.epochs"."""
     found: Tree = {}
     for key, value in tree.items():
         name = f"{above}{key}"
@@ -126,12 +125,12 @@ def flat(tree: Tree, above: str = "") -> Tree:
 
 
 def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
-    """The tables with each `key.path=value` of the command line put in.
+    """Return the tables with each `key.path=value` of the command line applied.
 
-    A value is read as TOML (`32`, `0.5`, `true`, `[32, 64]`), and as plain text where it is none.
+    A value is read as TOML (`32`, `0.5`, `true`, `[32, 64]`), or as plain text if it is not TOML.
 
     Raises:
-        UserError: a setting without `=`, or a path through something that is no table.
+        UserError: a setting without `=`, or a path through a value that is not a table.
     """
     changed = _copy(tree)
     for setting in settings:
@@ -141,17 +140,17 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
                 f'--set {safe_text(setting)}: expected KEY=VALUE, such as "training.batch_size=32".'
             )
         *tables, last = key.strip().split(".")
-        place = changed
+        target = changed
         for table in tables:
-            place = place.setdefault(table, {})
-            if not isinstance(place, dict):
+            target = target.setdefault(table, {})
+            if not isinstance(target, dict):
                 raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is no table.")
-        place[last] = _toml_value(text.strip())
+        target[last] = _toml_value(text.strip())
     return changed
 
 
 def field_at(location: tuple[str, ...]) -> Tree | None:
-    """The JSON schema of a key such as ("training", "batch_size"); None where there is none."""
+    """Return the JSON schema of a key such as ("training", "batch_size"); None if unknown."""
     schema = _schema()
     here = schema
     for name in location:
@@ -168,7 +167,7 @@ def _schema() -> Tree:
 
 
 def keys() -> list[str]:
-    """Every key that can be set: "name", "data.source", "data.split.train", ..."""
+    """Return every key that can be set: "name", "data.source", "data.split.train", ..."""
     found: list[str] = []
 
     def collect(here: tuple[str, ...]) -> None:
@@ -182,7 +181,7 @@ def keys() -> list[str]:
     return found
 
 
-def _in_words(detail: ErrorDetails) -> str:
+def _describe_error(detail: ErrorDetails) -> str:
     location = tuple(str(part) for part in detail["loc"])
     key = _known_part(location)
     name = ".".join(key) or "spec"
@@ -205,7 +204,7 @@ def _in_words(detail: ErrorDetails) -> str:
 def _received(value: Any) -> str:
     try:
         return safe_text(repr(value))
-    except ValueError:  # Python writes no longer ones
+    except ValueError:  # beyond Python's limit of digits
         return _LONG_NUMBER
 
 
@@ -221,13 +220,13 @@ def _unknown_key(location: tuple[str, ...]) -> str:
 
 
 def _elsewhere(name: str) -> list[str]:
-    """Keys of this name in the tables of the spec: "epochs" is found as "training.epochs"."""
+    """Return keys of this name in the tables of the spec: "training.epochs" for "epochs"."""
     tables = (field_at(()) or {}).get("properties", {})
     return [f"{table}.{name}" for table in tables if field_at((table, name)) is not None]
 
 
 def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:
-    """The leading part of a pydantic location that names keys of the spec."""
+    """Return the leading part of a pydantic location that consists of keys of the spec."""
     key: tuple[str, ...] = ()
     for part in location:
         if field_at((*key, part)) is None:
@@ -237,7 +236,7 @@ def _known_part(location: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _resolve(schema: Tree, node: Tree) -> Tree:
-    """Follows references, and a table that may be left out to the table itself."""
+    """Follow references, also of an optional table."""
     tables = [choice for choice in node.get("anyOf", []) if "$ref" in choice]
     if len(tables) == 1:
         node = tables[0]
@@ -247,11 +246,13 @@ def _resolve(schema: Tree, node: Tree) -> Tree:
 
 
 def _allowed(field: Tree) -> str:
-    """What a field takes, in words, from its JSON schema."""
+    """Return the allowed values of a field as text, from its JSON schema."""
+    if "allowed" in field:
+        return str(field["allowed"])
     if "const" in field:
         return repr(field["const"])
     if "enum" in field:
-        return one_of([repr(choice) for choice in field["enum"]])
+        return format_choices([repr(choice) for choice in field["enum"]])
     if "anyOf" in field:
         choices = [_allowed(f) for f in field["anyOf"] if f.get("type") != "null"]
         return " or ".join(choices)
@@ -264,8 +265,7 @@ def _allowed(field: Tree) -> str:
     if kind == "array":
         return _allowed_list(field)
     if kind == "string":
-        pattern = field.get("pattern")
-        return field.get("pattern_words", f"text that matches {pattern}") if pattern else "text"
+        return "text"
     return "a table of keys: " + ", ".join(field.get("properties", {}))
 
 
@@ -302,7 +302,7 @@ def _short_lists_on_one_line(text: str) -> str:
     return re.sub(r"(?m)(?<= = )\[\n((?:    [^\n]*,\n)+)\]$", joined, text)
 
 
-def _refuse_depth(value: Any, where: str, levels: int = MOST_LEVELS) -> None:
+def _refuse_depth(value: Any, where: str, levels: int = MAX_LEVELS) -> None:
     if isinstance(value, dict | list):
         if not levels:
             raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.")
@@ -311,7 +311,7 @@ def _refuse_depth(value: Any, where: str, levels: int = MOST_LEVELS) -> None:
 
 
 def _lists_to_tuples(value: Any) -> Any:
-    """TOML has lists; the strict spec holds tuples."""
+    """Convert TOML's lists to the tuples of the strict spec."""
     if isinstance(value, dict):
         return {key: _lists_to_tuples(inner) for key, inner in value.items()}
     if isinstance(value, list):

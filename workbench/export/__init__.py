@@ -1,1 +1,1 @@
-"""What a person takes away from a run: report, model card, script, scalars. No keras."""
+"""Exports of a run without keras: report, model card, script, scalars; names of formats."""

@@ -1,8 +1,8 @@
 """TensorBoard's event files, written without TensorBoard.
 
-A file is a row of TFRecords (length, its check sum, content, its check sum), each holding an
-`Event` of tensorflow/core/util/event.proto in protocol buffers' binary form. Only the few fields
-that a scalar needs are written.
+A file is a sequence of TFRecords (length, its checksum, content, its checksum), each with an
+`Event` of tensorflow/core/util/event.proto in protocol buffers' binary form. Only the fields that a
+scalar needs are written.
 """
 
 import struct
@@ -11,17 +11,13 @@ from dataclasses import dataclass
 
 _VERSION = b"brain.Event:2"  # what a reader expects in the first event
 _POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), bits reversed
-_MASK = 0xA282EAD8  # TFRecord keeps check sums rotated and moved by this
+_MASK = 0xA282EAD8  # TFRecord stores checksums rotated and offset by this
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5  # protocol buffers' wire types
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A figure at a step.
-
-    Attributes:
-        time: unix seconds at which it was measured.
-    """
+    """A value at a step; `time` is the unix time of its measurement in seconds."""
 
     tag: str
     step: int
@@ -30,10 +26,11 @@ class Scalar:
 
 
 def event_file(scalars: Iterable[Scalar], began: float) -> bytes:
-    """The content of an event file.
+    """Return the content of an event file.
 
     Args:
-        began: unix seconds, of the file's first event.
+        scalars: to write.
+        began: unix seconds of the file's first event.
     """
     first = _field(1, _DOUBLE, struct.pack("<d", began)) + _text(3, _VERSION)
     return b"".join(map(_record, [first, *map(_event, scalars)]))
@@ -50,7 +47,7 @@ def _event(scalar: Scalar) -> bytes:
 
 def _record(content: bytes) -> bytes:
     length = struct.pack("<Q", len(content))
-    return length + _masked_sum(length) + content + _masked_sum(content)
+    return length + _masked_crc(length) + content + _masked_crc(content)
 
 
 def _field(number: int, kind: int, content: bytes) -> bytes:
@@ -62,7 +59,7 @@ def _text(number: int, content: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the highest bit tells that more follow."""
+    """Encode seven bits a byte, the lowest first; the highest bit is set if more follow."""
     found = bytearray()
     while value > 0x7F:
         found.append(value & 0x7F | 0x80)
@@ -70,14 +67,14 @@ def _varint(value: int) -> bytes:
     return bytes([*found, value])
 
 
-def _masked_sum(content: bytes) -> bytes:
+def _masked_crc(content: bytes) -> bytes:
     found = crc32c(content)
     rotated = (found >> 15 | found << 17) & 0xFFFFFFFF
     return struct.pack("<I", (rotated + _MASK) & 0xFFFFFFFF)
 
 
 def crc32c(content: bytes) -> int:
-    """The check sum of RFC 3720, appendix B.4."""
+    """Return the CRC-32C of RFC 3720, appendix B.4."""
     found = 0xFFFFFFFF
     for byte in content:
         found = _TABLE[(found ^ byte) & 0xFF] ^ found >> 8

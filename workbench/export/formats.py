@@ -1,100 +1,104 @@
-"""The formats that a model can be taken home in: their files, what they need, how to load them."""
+"""The formats of exported models: files, packages, how to load them.
+
+A new format takes three places: its entry in `FORMATS` here, a function that writes it in
+`evaluation/export.py`, and one that loads it for comparison in `evaluation/export_check.py`.
+"""
 
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workbench.errors import UserError
-from workbench.machine.keras_settings import DEFAULT, named_backend
+from workbench.machine.backends import DEFAULT, named_backend
 from workbench.text import safe_text
 
-# Above this the probabilities of an exported model are not those of the run's: all formats hold
+# Largest difference of a probability between an exported model and the run's: all formats hold
 # float32, and only the order of additions differs.
-BOUND = 1e-4
+MAX_DIFFERENCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A format.
 
     Attributes:
-        name: as it is asked for.
-        title: as people call it.
+        name: on the command line.
+        title: for people.
         file: of the model, in the folder of the export.
-        packages: by the module that is imported, what pip calls it; beyond the workbench's own.
-        labels_at: where labels and preprocessing lie inside.
+        labels_at: where labels and preprocessing are inside.
         loading: Python lines to load it; `images` is float32, (n, height, width, channels).
-        tensorflow: True where only Keras on TensorFlow can write it.
+        packages: pip's name by module, of packages beyond the workbench's own.
+        tensorflow: True if only Keras on TensorFlow can write it.
     """
 
     name: str
     title: str
     file: str
-    packages: dict[str, str]
     labels_at: str
     loading: tuple[str, ...]
+    packages: dict[str, str] = field(default_factory=dict)
     tensorflow: bool = True
 
 
-_KERAS = Format(
-    "keras",
-    "Keras",
-    "model.keras",
-    {},
-    "`workbench.json` in the file, which is a zip",
-    (
-        "import keras",
-        'model = keras.models.load_model("model.keras")',
-        "probabilities = model.predict(images)",
+_FORMATS = (
+    ExportFormat(
+        name="keras",
+        title="Keras",
+        file="model.keras",
+        labels_at="`workbench.json` in the file, which is a zip",
+        loading=(
+            "import keras",
+            'model = keras.models.load_model("model.keras")',
+            "probabilities = model.predict(images)",
+        ),
+        tensorflow=False,
     ),
-    tensorflow=False,
-)
-_SAVED_MODEL = Format(
-    "savedmodel",
-    "TensorFlow SavedModel",
-    "saved_model",
-    {},
-    "`saved_model/assets.extra/`",
-    (
-        "import tensorflow as tf",
-        'model = tf.saved_model.load("saved_model")',
-        "probabilities = model.serve(images).numpy()",
+    ExportFormat(
+        name="savedmodel",
+        title="TensorFlow SavedModel",
+        file="saved_model",
+        labels_at="`saved_model/assets.extra/`",
+        loading=(
+            "import tensorflow as tf",
+            'model = tf.saved_model.load("saved_model")',
+            "probabilities = model.serve(images).numpy()",
+        ),
+    ),
+    ExportFormat(
+        name="onnx",
+        title="ONNX",
+        file="model.onnx",
+        labels_at="the model's `metadata_props`, as JSON",
+        loading=(
+            "import onnxruntime",
+            'session = onnxruntime.InferenceSession("model.onnx")',
+            "(probabilities,) = session.run(None, {session.get_inputs()[0].name: images})",
+            "metadata = session.get_modelmeta().custom_metadata_map",
+        ),
+        packages={"onnx": "onnx", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"},
+    ),
+    ExportFormat(
+        name="litert",
+        title="LiteRT",
+        file="model.tflite",
+        labels_at="files in the model, which is also a zip",
+        loading=(
+            "from ai_edge_litert.interpreter import Interpreter",
+            'run = Interpreter("model.tflite").get_signature_runner("serving_default")',
+            "(probabilities,) = run(image=images).values()",
+        ),
+        packages={"ai_edge_litert": "ai-edge-litert"},
     ),
 )
-_ONNX = Format(
-    "onnx",
-    "ONNX",
-    "model.onnx",
-    {"onnx": "onnx", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"},
-    "the model's `metadata_props`, as JSON",
-    (
-        "import onnxruntime",
-        'session = onnxruntime.InferenceSession("model.onnx")',
-        "(probabilities,) = session.run(None, {session.get_inputs()[0].name: images})",
-        "metadata = session.get_modelmeta().custom_metadata_map",
-    ),
-)
-_LITERT = Format(
-    "litert",
-    "LiteRT",
-    "model.tflite",
-    {"ai_edge_litert": "ai-edge-litert"},
-    "files in the model, which is a zip too",
-    (
-        "from ai_edge_litert.interpreter import Interpreter",
-        'run = Interpreter("model.tflite").get_signature_runner("serving_default")',
-        "(probabilities,) = run(image=images).values()",
-    ),
-)
-FORMATS = {one.name: one for one in (_KERAS, _SAVED_MODEL, _ONNX, _LITERT)}
+FORMATS = {one.name: one for one in _FORMATS}
 
 
 def check_formats(names: Sequence[str]) -> None:
-    """Looks whether formats can be written and read back here, without importing anything.
+    """Check that formats can be written and read back here, without importing anything.
 
     Raises:
-        UserError: a package is missing, or the backend cannot write it.
+        UserError: a package is missing, or the backend cannot write a format.
     """
     backend, named_by = named_backend(os.environ)
     for name in names:
@@ -103,7 +107,7 @@ def check_formats(names: Sequence[str]) -> None:
             is_set = f"{safe_text(named_by)} is {safe_text(backend, 40)}"
             raise UserError(
                 f"{wanted.title} is written by Keras on TensorFlow; {is_set}.",
-                "Give the command with KERAS_BACKEND=tensorflow: a model of the workbench opens on "
+                "Run the command with KERAS_BACKEND=tensorflow: a model of the workbench opens on "
                 "each.",
             )
         missing = [
@@ -115,7 +119,7 @@ def check_formats(names: Sequence[str]) -> None:
             are = "is" if len(missing) == 1 else "are"
             raise UserError(
                 f"{wanted.title} needs {', '.join(wanted.packages.values())}, to write the model "
-                f"and to look whether it still gives the same answers; "
+                f"and to check its predictions; "
                 f"{' and '.join(missing)} {are} not installed.",
                 f"Install: pip install {' '.join(missing)}",
             )

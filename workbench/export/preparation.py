@@ -1,9 +1,9 @@
-"""What goes along with a model in every format: its labels, and how images are prepared."""
+"""Files that accompany a model in every format: its labels, and how to prepare images."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.datasets.deep import FULL, Levels
+from workbench.datasets.images.sixteen_bit import FULL, Levels
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import safe_text
 
@@ -13,9 +13,11 @@ CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
 def preprocessing(
     spec: ExperimentSpec, labels: Sequence[str], levels: Levels | None = None
 ) -> dict[str, Any]:
-    """What has to be done to an image before the model sees it, and what its answer means.
+    """Return how to prepare an image for the model, and the meaning of its output.
 
     Args:
+        spec: of the run.
+        labels: in the order of the outputs.
         levels: the values that become 0 and 255 of images with 16 bits a channel.
     """
     height, width = spec.data.image_size
@@ -46,6 +48,6 @@ def preprocessing(
     }
 
 
-def labels_text(labels: Sequence[str]) -> str:
-    """A label a line; control characters are escaped, so that a line is a label."""
+def format_labels(labels: Sequence[str]) -> str:
+    """Return a label a line; control characters are escaped, so that a line is a label."""
     return "".join(f"{safe_text(label, 1000)}\n" for label in labels)

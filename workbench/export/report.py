@@ -1,37 +1,42 @@
-"""Writes a run's page to a file."""
+"""The report of a run, written to a file."""
 
 import time
 from pathlib import Path
 
-from workbench.downloads.folders import disk_faults
-from workbench.export.page import report_page
-from workbench.export.pictures import RunPictures
-from workbench.export.run_data import run_facts
+from workbench.downloads.disk import disk_errors
+from workbench.export.report_page import report_page
+from workbench.export.run_data import read_run_data
+from workbench.export.run_images import RunImages
 from workbench.export.script_folder import check_free
 from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.text_files import ENCODING
 
-_MOST_SPEC = 1 << 16  # characters of a spec that are shown
+_MAX_SPEC = 1 << 16  # characters of a spec that are shown
 
 
 def write_report(workspace: Workspace, run: RunFolder, target: Path, force: bool = False) -> Path:
-    """Writes the page whole or not at all; of a run that is not finished, what there is.
+    """Write the page whole or not at all; of an unfinished run, what there is so far.
 
     Args:
+        workspace: of the run.
+        run: the run.
         target: the file.
-        force: True to replace a file that is there.
+        force: True to replace an existing file.
+
+    Returns:
+        `target`.
 
     Raises:
-        UserError: the file is there already, or the disk.
+        UserError: the file exists already, or the disk failed.
     """
     check_free(target, force)
-    facts = run_facts(run)
-    data = facts.tables.get("data")
-    source = str(data.get("source", "")) if isinstance(data, dict) else ""
-    page = report_page(facts, RunPictures(workspace, source), _spec_text(run), time.time())
-    with disk_faults(target, "No report was written.", "name another file with --out FILE"):
+    data = read_run_data(run)
+    images = data.tables.get("data")
+    source = str(images.get("source", "")) if isinstance(images, dict) else ""
+    page = report_page(data, RunImages(workspace, source), _spec_text(run), time.time())
+    with disk_errors(target, "No report was written.", "name another file with --out FILE"):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, page)
     return target
@@ -40,6 +45,6 @@ def write_report(workspace: Workspace, run: RunFolder, target: Path, force: bool
 def _spec_text(run: RunFolder) -> str:
     try:
         with run.spec_path.open(encoding=ENCODING, errors="replace") as file:
-            return file.read(_MOST_SPEC)
+            return file.read(_MAX_SPEC)
     except OSError:
         return ""

@@ -1,11 +1,12 @@
-"""All that a run's folder tells, read once; what is missing or damaged is None or empty."""
+"""The content of a run's folder, read once; what is missing or damaged is None or empty."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from workbench.datasets.manifest import Row, read_manifest
-from workbench.datasets.names import naturally
+from workbench.datasets.manifest import read_manifest
+from workbench.datasets.names import natural_sorted
+from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
@@ -13,18 +14,21 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.reader import read_events
 from workbench.runs.results import Results, read_results
-from workbench.runs.state import RunSummary, read_tables, summarise
+from workbench.runs.state import RunSummary, read_tables, summarize
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """A run as its files tell it.
+class RunData:
+    """A run, from its files.
 
     Attributes:
-        tables: of the spec, unchecked.
-        spec: the same, checked; None where this version does not take it.
+        folder: of the run.
+        summary: its state and main values.
+        history: its events.
+        tables: of the spec, not validated.
+        spec: the same, validated; None if this version rejects it.
         results: of the final evaluation.
         rows: of the manifest.
     """
@@ -35,42 +39,42 @@ class RunFacts:
     tables: dict[str, Any]
     spec: ExperimentSpec | None
     results: Results | None
-    rows: tuple[Row, ...]
+    rows: tuple[ImageRecord, ...]
 
     @property
     def name(self) -> str:
-        """Of the run."""
+        """Name of the run."""
         return self.folder.name
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of the network's outputs."""
+        """Labels in the order of the network's outputs."""
         if self.results:
             return self.results.labels
-        return self.history.labels or tuple(naturally({row.label for row in self.rows}))
+        return self.history.labels or tuple(natural_sorted({row.label for row in self.rows}))
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of what the newest life ran on, by package."""
+        """Versions of the newest session's packages."""
         worker = self.history.worker
         return {name: str(worker[name]) for name in _PACKAGES if worker.get(name)}
 
     @property
     def ended(self) -> str:
-        """The day on which the run ended, 2026-02-24; "" where that is not known."""
+        """The day on which the run ended, 2026-02-24; "" if unknown."""
         return day(self.history.ended)
 
 
-def run_facts(folder: RunFolder) -> RunFacts:
-    """Reads a run.
+def read_run_data(folder: RunFolder) -> RunData:
+    """Read a run.
 
     Raises:
-        OSError: its event log is there but cannot be read.
+        OSError: its event log exists but cannot be read.
     """
     tables = read_tables(folder)
-    return RunFacts(
+    return RunData(
         folder,
-        summarise(folder),
+        summarize(folder),
         fold(read_events(folder.events_path)),
         tables,
         _spec(tables),
@@ -79,31 +83,31 @@ def run_facts(folder: RunFolder) -> RunFacts:
     )
 
 
-def checked_spec(facts: RunFacts) -> ExperimentSpec:
-    """The run's spec.
+def checked_spec(data: RunData) -> ExperimentSpec:
+    """Return the run's spec.
 
     Raises:
-        UserError: this version does not take it; the key is told.
+        UserError: this version rejects it; the message names the key.
     """
-    return facts.spec or parse_spec(facts.tables, str(facts.folder.spec_path))
+    return data.spec or parse_spec(data.tables, str(data.folder.spec_path))
 
 
 def day(time: float | None) -> str:
-    """The day of a time in unix seconds, in Greenwich; "" where there is none."""
-    told = _calendar(time)
-    return f"{told:%Y-%m-%d}" if told else ""
+    """Return the day of a time in unix seconds, in UTC; "" for None."""
+    date = _calendar(time)
+    return f"{date:%Y-%m-%d}" if date else ""
 
 
 def moment(time: float | None) -> str:
-    """A time in unix seconds as 2026-02-24 10:05 UTC; "" where there is none."""
-    told = _calendar(time)
-    return f"{told:%Y-%m-%d %H:%M} UTC" if told else ""
+    """Return a time in unix seconds as 2026-02-24 10:05 UTC; "" for None."""
+    date = _calendar(time)
+    return f"{date:%Y-%m-%d %H:%M} UTC" if date else ""
 
 
 def _calendar(time: float | None) -> datetime | None:
     try:
         return None if time is None else datetime.fromtimestamp(time, UTC)
-    except (ValueError, OverflowError, OSError):  # beyond what a calendar has
+    except (ValueError, OverflowError, OSError):  # out of range
         return None
 
 
@@ -121,7 +125,7 @@ def _results(folder: RunFolder) -> Results | None:
         return None
 
 
-def _rows(folder: RunFolder) -> tuple[Row, ...]:
+def _rows(folder: RunFolder) -> tuple[ImageRecord, ...]:
     try:
         return tuple(read_manifest(folder.manifest_path))
     except UserError:

@@ -1,44 +1,33 @@
-"""Pieces of Python source: literals and blocks, laid out as a formatter would."""
+"""Pieces of Python source for the script's templates: literals and ranges."""
 
 from collections.abc import Iterable
-from textwrap import dedent, indent
 
 WIDTH = 88  # columns, which every formatter's default allows
 
 
-def block(text: str) -> str:
-    """Source as it stands in the code of ours, moved to the left edge."""
-    return dedent(text).strip("\n")
-
-
-def inside(text: str, levels: int = 1) -> str:
-    """Source moved into a function."""
-    return indent(text, "    " * levels)
-
-
-def string(value: str) -> str:
-    """A string literal of ASCII alone; whatever the value is, it cannot end the literal."""
+def literal(value: str) -> str:
+    """Return a string literal in ASCII; whatever the value is, it cannot end the literal."""
     quote = "'" if value.count('"') > value.count("'") else '"'
-    return quote + "".join(_escaped(c, quote) for c in value) + quote
+    return quote + "".join(_escaped(character, quote) for character in value) + quote
 
 
-def listing(start: str, items: Iterable[str], end: str = "]") -> str:
-    """`NAME = [a, b]` in one line where it fits, else one item a line.
-
-    Args:
-        start: all up to the opening bracket, which it includes.
-        items: source of each.
-    """
-    cells = list(items)
-    line = start + ", ".join(cells) + end
+def listing(name: str, items: Iterable[str]) -> str:
+    """Return `NAME = ["a", "b"]` on one line if it fits, else with one item a line."""
+    cells = [literal(item) for item in items]
+    line = f"{name} = [{', '.join(cells)}]"
     if len(line) <= WIDTH:
         return line
-    return "\n".join([start, *(f"    {cell}," for cell in cells), end])
+    return "\n".join([f"{name} = [", *(f"    {cell}," for cell in cells), "]"])
 
 
-def number(value: float) -> str:
-    """A number as a formatter leaves it."""
-    return repr(value)
+def around_zero(reach: float) -> str:
+    """Return the limits of a change that adds up to `reach`."""
+    return f"{-reach}, {reach}" if reach else "0, 0"
+
+
+def around_one(reach: float) -> str:
+    """Return the limits of a factor that differs from 1 by up to `reach`."""
+    return f"{round(1 - reach, 9)}, {round(1 + reach, 9)}"
 
 
 def _escaped(character: str, quote: str) -> str:

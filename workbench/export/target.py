@@ -1,4 +1,4 @@
-"""The folder of an export: it appears whole, and replaces nothing but an earlier export."""
+"""The folder of an export: it appears whole, and replaces only an earlier export."""
 
 import os
 import shutil
@@ -6,21 +6,22 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.downloads.folders import locked
+from workbench.downloads.disk import locked
 from workbench.errors import UserError
-from workbench.files import sync_folder
+from workbench.files import fsync_folder
 from workbench.text import safe_text
 
 
 def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
-    """Looks whether the folder may be made.
+    """Check whether the folder may be created.
 
     Args:
-        force: True where an earlier export may be replaced.
-        ours: names of all that an export can hold; the first is in each.
+        target: the folder.
+        force: True if an earlier export may be replaced.
+        ours: names of all files that an export can hold; the first is in each.
 
     Raises:
-        UserError: something is there that may not be replaced.
+        UserError: something exists that may not be replaced.
     """
     if not os.path.lexists(target):
         return
@@ -32,18 +33,17 @@ def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
     why = _no_export(target, list(ours))
     if why:
         raise UserError(
-            f"--force replaces earlier exports alone, and {shown} {why}.",
+            f"--force replaces only earlier exports, and {shown} {why}.",
             "Name another with --out.",
         )
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """An empty folder to fill, which becomes `target` when the block ends well.
+def staged_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder, which becomes `target` when the block succeeds.
 
-    It stands beside the target, under a hidden name that is this module's alone. When the block
-    fails it is removed, and what stood at the target is as it was; what a killed process left is
-    removed at the next start.
+    It is beside the target, under a hidden name. When the block fails it is removed, and the target
+    is unchanged; what a killed process left is removed at the next start.
 
     Raises:
         UserError: another process fills the same folder.
@@ -59,14 +59,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
             if target.exists():
                 target.rename(aside)
             fresh.rename(target)
-            sync_folder(target.parent)
+            fsync_folder(target.parent)
         finally:
             _clear_up(fresh, aside, target)
             lock.unlink(missing_ok=True)
 
 
 def _clear_up(fresh: Path, aside: Path, target: Path) -> None:
-    """What stood aside comes back where nothing took its place; the rest goes."""
+    """Restore the old folder if nothing took its place, and remove the rest."""
     if aside.exists() and not target.exists():
         aside.rename(target)
     shutil.rmtree(fresh, ignore_errors=True)
@@ -74,7 +74,7 @@ def _clear_up(fresh: Path, aside: Path, target: Path) -> None:
 
 
 def _no_export(target: Path, ours: list[str]) -> str:
-    """Why something at the target is no earlier export; "" where it is one."""
+    """Return why the target is not an earlier export; "" if it is one."""
     if target.is_symlink() or not target.is_dir():
         return "is no folder"
     names = sorted(path.name for path in target.iterdir())

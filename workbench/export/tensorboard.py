@@ -1,30 +1,30 @@
-"""A run's figures for TensorBoard: loss, accuracy and learning rate of every epoch."""
+"""A run's metrics for TensorBoard: loss, accuracy and learning rate of every epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.downloads.folders import disk_faults
+from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.export.event_file import Scalar, event_file
-from workbench.export.target import check_target, whole_folder
+from workbench.export.target import check_target, staged_folder
 from workbench.files import write_atomic
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.reader import read_events
-from workbench.runs.rows import EpochRow, Place, number
+from workbench.runs.rows import EpochRow, Position, number
 from workbench.text import safe_text
 
-# As Keras's own callback has them: two folders, so that both curves share a picture.
+# As Keras's own callback: two folders, so that both curves share a plot.
 TRAIN, VALIDATION = "train", "validation"
-_FIGURES = {
+_METRICS = {
     TRAIN: {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning_rate"},
     VALIDATION: {"loss": "val_loss", "accuracy": "val_accuracy"},
 }
 
 
 def write_scalars(run: RunFolder, folder: Path, force: bool = False) -> Path:
-    """Writes folder/RUN/train and folder/RUN/validation, which TensorBoard shows together.
+    """Write folder/RUN/train and folder/RUN/validation, which TensorBoard shows together.
 
     Steps are epochs, counted through all stages.
 
@@ -32,17 +32,17 @@ def write_scalars(run: RunFolder, folder: Path, force: bool = False) -> Path:
         folder/RUN.
 
     Raises:
-        UserError: there is no finished epoch, something is in the way, or the disk.
+        UserError: there is no finished epoch, the target exists, or the disk failed.
     """
     events = read_events(run.events_path)
     parts = scalars_of(events)
     if not parts:
-        raise UserError(f"{safe_text(run.name)} has no finished epoch to tell of.")
+        raise UserError(f"{safe_text(run.name)} has no finished epoch.")
     target = folder.absolute() / run.name
-    check_target(target, force, tuple(_FIGURES))
-    with disk_faults(target, "No scalars were written.", "name another --tensorboard DIR"):
+    check_target(target, force, tuple(_METRICS))
+    with disk_errors(target, "No scalars were written.", "name another --tensorboard DIR"):
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_folder(target) as fresh:
+        with staged_folder(target) as fresh:
             for part, scalars in parts.items():
                 began = scalars[0].time
                 (fresh / part).mkdir()
@@ -52,24 +52,24 @@ def write_scalars(run: RunFolder, folder: Path, force: bool = False) -> Path:
 
 
 def scalars_of(events: Sequence[Event]) -> dict[str, list[Scalar]]:
-    """The figures by folder; {} before the first epoch."""
+    """Return the metrics by folder; {} before the first epoch."""
     times = {
         place: number(event.get("t"))
         for event in events
-        if event.get("event") == "epoch_finished" and (place := Place.from_event(event))
+        if event.get("event") == "epoch_finished" and (place := Position.from_event(event))
     }
     rows = fold(events).epochs
     found = {
         part: [
-            Scalar(tag, step, value, times.get(_place(row)) or 0.0)
+            Scalar(tag, step, value, times.get(_position(row)) or 0.0)
             for step, row in enumerate(rows, 1)
             for tag, name in names.items()
             if (value := getattr(row, name)) is not None
         ]
-        for part, names in _FIGURES.items()
+        for part, names in _METRICS.items()
     }
     return {part: scalars for part, scalars in found.items() if scalars}
 
 
-def _place(row: EpochRow) -> Place:
-    return Place(row.stage, row.epoch)
+def _position(row: EpochRow) -> Position:
+    return Position(row.stage, row.epoch)

@@ -1,1 +1,1 @@
-"""The chapter's claims as small experiments: their questions, networks and conclusions."""
+"""The chapter's claims as small lessons: each file asks one, trains networks, and concludes."""

@@ -1,153 +1,89 @@
-"""The experiments by name: the question, what is varied, what is measured."""
+"""The lessons by name, and what their results show: what other packages use."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from workbench.errors import UserError
-from workbench.lessons import variants
-from workbench.lessons.variants import Setting, Variant
-from workbench.text import one_of, safe_text
-
-THREE = (1, 2, 3)
-SHIFT_STEPS = 6  # accuracy is measured at each, unmoved images besides
-DIRECTIONS = 8  # in which images are moved at each step
-JUDGED_SHIFT = 2  # the step at which networks are held against each other, chosen beforehand
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Something that the chapter says, to be seen on one's own images.
-
-    Attributes:
-        question: what it answers, in a line.
-        section: of "Deep Learning with Python", first edition.
-        concepts: names of the app's explanations that belong to it.
-        variants: the networks that are held against each other.
-        seeds: of weights, order and choice of images, where nobody names others.
-        shifts: whether accuracy is measured on moved test images too.
-        rings: whether the last convolution's map is measured ring by ring.
-        on_base: whether it needs a pretrained network.
-    """
-
-    name: str
-    title: str
-    question: str
-    section: str
-    concepts: tuple[str, ...]
-    variants: Callable[[Setting], tuple[Variant, ...]]
-    seeds: tuple[int, ...] = THREE
-    shifts: bool = False
-    rings: bool = False
-    on_base: bool = False
-
-
-_ALL = (
-    Experiment(
-        "translation",
-        "Dense against convolution, on moved images",
-        "Which network still knows an image that was moved by some pixels?",
-        "5.1.1",
-        ("local-patterns",),
-        variants.translation,
-        shifts=True,
-    ),
-    Experiment(
-        "borders",
-        "Padding, stride and the border",
-        "What do padding and stride do to a map's size, and to the values at its border?",
-        "5.1.1",
-        ("border-effect", "stride"),
-        variants.borders,
-        seeds=(1, 2),
-        rings=True,
-    ),
-    Experiment(
-        "pooling",
-        "With and without max pooling",
-        "What does pooling do to parameters, to the receptive field, and to overfitting?",
-        "5.1.2",
-        ("max-pooling", "parameters"),
-        variants.pooling,
-    ),
-    Experiment(
-        "overfitting",
-        "Dropout and augmentation against overfitting",
-        "Does the gap between training and validation shrink, and does accuracy gain?",
-        "5.2.5",
-        ("overfitting", "augmentation", "dropout"),
-        variants.overfitting,
-    ),
-    Experiment(
-        "how-much-data",
-        "Accuracy over the number of images",
-        "What would twice as many images bring?",
-        "5.2.1",
-        ("overfitting", "interval"),
-        variants.how_much_data,
-    ),
-    Experiment(
-        "recompile",
-        "Freezing, and the compile that is forgotten",
-        "When does a change of `trainable` take effect?",
-        "5.3.1",
-        ("recompiling", "freezing"),
-        variants.recompile,
-        seeds=(1,),
-    ),
-    Experiment(
-        "two-ways",
-        "Feature extraction: computed once, or in every epoch",
-        "Are the two ways of feature extraction equally accurate, and what does each cost?",
-        "5.3.1",
-        ("feature-extraction",),
-        variants.two_ways,
-        seeds=(1,),
-        on_base=True,
-    ),
-    Experiment(
-        "preprocessing",
-        "The base's own preprocessing against 1/255",
-        "Does it matter how pixels are scaled for a pretrained base?",
-        "5.3.1",
-        ("preprocessing",),
-        variants.preprocessing,
-        on_base=True,
-    ),
-    Experiment(
-        "head-first",
-        "Fine-tuning with and without training the head first",
-        "What does an untrained head do to the blocks below it?",
-        "5.3.2",
-        ("head-first",),
-        variants.head_first,
-        on_base=True,
-    ),
-    Experiment(
-        "depth",
-        "Upper blocks, lower blocks, everything",
-        "Which part of the base is worth training?",
-        "5.3.2",
-        ("upper-layers", "transfer"),
-        variants.depth,
-        seeds=(1, 2),
-        on_base=True,
-    ),
+from workbench.lessons import (
+    borders,
+    depth,
+    head_first,
+    how_much_data,
+    overfitting,
+    pooling,
+    preprocessing,
+    recompile,
+    translation,
+    two_ways,
 )
+from workbench.lessons.lesson import Conclusion, Lesson
+from workbench.lessons.pictures import BarPlot, CurvePlot, ResultTable
+from workbench.lessons.results import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS, LessonResults
+from workbench.text import format_choices, safe_text
 
-EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}
+__all__ = [
+    "COMPARED_SHIFT",
+    "DIRECTIONS",
+    "LESSONS",
+    "SHIFT_STEPS",
+    "BarPlot",
+    "CurvePlot",
+    "Lesson",
+    "conclude",
+    "find_lesson",
+    "lesson_picture",
+    "lesson_table",
+]
+
+# In the order of the chapter.
+LESSONS = {
+    module.LESSON.name: module.LESSON
+    for module in (
+        translation,
+        borders,
+        pooling,
+        overfitting,
+        how_much_data,
+        recompile,
+        two_ways,
+        preprocessing,
+        head_first,
+        depth,
+    )
+}
 
 
-def find_experiment(name: str) -> Experiment:
-    """The experiment of that name.
+def find_lesson(name: str) -> Lesson:
+    """Return the lesson of that name.
 
     Raises:
-        UserError: there is none; the message lists those there are.
+        UserError: there is none; the message lists all lessons.
     """
-    if name in EXPERIMENTS:
-        return EXPERIMENTS[name]
-    close = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+    if name in LESSONS:
+        return LESSONS[name]
+    close = difflib.get_close_matches(name, LESSONS, n=1)
     raise UserError(
-        f"There is no experiment {safe_text(repr(name))}; allowed: {one_of(list(EXPERIMENTS))}.",
-        f"Did you mean {close[0]}?" if close else "`workbench learn` tells what each is about.",
+        f"There is no lesson {safe_text(repr(name))}; allowed: {format_choices(list(LESSONS))}.",
+        f"Did you mean {close[0]}?" if close else "`workbench lessons` lists what each is about.",
     )
+
+
+def conclude(results: LessonResults) -> Conclusion:
+    """Return the conclusion of a lesson from its results."""
+    conclusion = LESSONS[results.lesson].conclude(results)
+    if results.weights != "random":
+        return conclusion
+    random = (
+        "The base had random weights, which know nothing: this shows nothing about a pretrained "
+        "base."
+    )
+    return Conclusion(conclusion.seen, (random, *conclusion.lines))
+
+
+def lesson_picture(results: LessonResults) -> CurvePlot | BarPlot:
+    """Return what is drawn of the results; means over the seeds."""
+    return LESSONS[results.lesson].picture(results)
+
+
+def lesson_table(results: LessonResults) -> ResultTable:
+    """Return all variants with their results."""
+    return LESSONS[results.lesson].table(results)

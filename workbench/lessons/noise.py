@@ -1,76 +1,90 @@
-"""When a difference between two variants may be called one.
+"""When a difference between two variants counts as one.
 
-Both were trained with the same seeds and measured on the same images. Two things make their figures
-differ by chance: the seeds, and which images happen to be the ones measured on. A difference is
-seen where its mean over the seeds is larger than twice the standard error that both make together,
-and at least one point of accuracy.
+Both are trained with the same seeds and measured on the same images. Two things make their results
+differ by chance: the seeds, and the choice of the measured images. A difference counts where its
+mean over the seeds is larger than twice the standard error of both together, and at least one
+point of accuracy.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import ClassVar
 
 # Differences by chance are smaller in about 95 of 100 cases, in fewer where two or three seeds
-# disagree: their own spread is then hardly known.
+# disagree, since their spread is then hardly known.
 STANDARD_ERRORS = 2.0
-LEAST = 0.01  # a point of accuracy: less is not worth a word
-LEAST_RATIO = 1.2  # times as much of seconds or movement: less is not worth a word
+MIN_DIFFERENCE = 0.01  # a point of accuracy: less does not matter
+MIN_RATIO = 1.2  # of seconds or movement: less does not matter
 
-Values = Sequence[Sequence[float]]  # for each seed, a value for each image: 1 right, 0 wrong
+Values = Sequence[Sequence[float]]  # for each seed, a value for each image: 1 correct, 0 wrong
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Second minus first, as a share of 1.
+class PairedDifference(ABC):
+    """The second of two compared with the first.
 
     Attributes:
-        noise: how large a difference may be by chance alone.
+        mean: over the seeds.
+        noise: how large it may be by chance.
     """
+
+    minimum: ClassVar[float]
 
     mean: float
     noise: float
 
     @property
-    def more(self) -> bool:
-        """The second is larger, beyond the noise."""
-        return self.mean > self.noise and self.mean >= LEAST
+    @abstractmethod
+    def reverse(self) -> float:
+        """The mean of the first compared with the second."""
 
     @property
-    def less(self) -> bool:
-        """The second is smaller, beyond the noise."""
-        return -self.mean > self.noise and -self.mean >= LEAST
+    def larger(self) -> bool:
+        """Whether the second is larger, beyond the noise."""
+        return self.mean > self.noise and self.mean >= self.minimum
+
+    @property
+    def smaller(self) -> bool:
+        """Whether the second is smaller, beyond the noise."""
+        return self.reverse > self.noise and self.reverse >= self.minimum
 
     @property
     def seen(self) -> bool:
-        """There is a difference beyond the noise, in one direction or the other."""
-        return self.more or self.less
+        """Whether there is a difference beyond the noise, in either direction."""
+        return self.larger or self.smaller
+
+    def choose(self, larger: str, smaller: str, neither: str = "no difference seen") -> str:
+        """Return the text for the outcome."""
+        return larger if self.larger else smaller if self.smaller else neither
+
+
+class AccuracyDifference(PairedDifference):
+    """Second minus first, as a share of 1."""
+
+    minimum = MIN_DIFFERENCE
+
+    @property
+    def reverse(self) -> float:
+        """First minus second."""
+        return -self.mean
 
     def __str__(self) -> str:
         """In points: +3.2 points, noise 1.9."""
         return f"{100 * self.mean:+.1f} points, noise {100 * self.noise:.1f}"
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """How many times as much the second is.
+class Ratio(PairedDifference):
+    """Second divided by first; the noise is a factor, 1 or more."""
 
-    Attributes:
-        noise: the factor that may be there by chance alone, 1 or more.
-    """
-
-    mean: float
-    noise: float
+    minimum = MIN_RATIO
 
     @property
-    def more(self) -> bool:
-        """The second is larger, beyond the noise."""
-        return self.mean > self.noise and self.mean >= LEAST_RATIO
-
-    @property
-    def less(self) -> bool:
-        """The second is smaller, beyond the noise."""
-        return 1 / self.mean > self.noise and 1 / self.mean >= LEAST_RATIO
+    def reverse(self) -> float:
+        """First divided by second."""
+        return 1 / self.mean
 
     def __str__(self) -> str:
         """As a factor: 1.75 times, noise 1.21."""
@@ -78,38 +92,39 @@ class Ratio:
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
-    """The geometric mean of second / first over the seeds, noise from how the seeds differ.
+    """Return the geometric mean of second / first over the seeds, noise from their spread.
 
     Args:
-        first, second: a figure above 0 for each seed.
+        first: a value above 0 for each seed.
+        second: likewise.
 
     Raises:
-        ValueError: they are not as many, none, or not above 0.
+        ValueError: they differ in number, are empty, or not above 0.
     """
     logs = [math.log(b) - math.log(a) for a, b in zip(first, second, strict=True)]
     noise = STANDARD_ERRORS * math.sqrt(_variance_of_mean(logs))
     return Ratio(math.exp(fmean(logs)), math.exp(noise))
 
 
-def difference(first: Values, second: Values) -> Difference:
-    """The difference of two variants that were measured on the same images.
+def difference(first: Values, second: Values) -> AccuracyDifference:
+    """Return the difference of two variants that were measured on the same images.
 
     Raises:
-        ValueError: seeds or images are not as many on both sides, or none.
+        ValueError: seeds or images differ in number, or there are none.
     """
-    return combined(minus(second, first))
+    return sum_of_means(minus(second, first))
 
 
 def minus(values: Values, others: Values) -> list[list[float]]:
-    """Image by image and seed by seed, so that what is hard for both does not count as noise."""
+    """Subtract image by image and seed by seed, so that images hard for both add no noise."""
     return [
         [a - b for a, b in zip(one, other, strict=True)]
         for one, other in zip(values, others, strict=True)
     ]
 
 
-def combined(*parts: Values) -> Difference:
-    """The sum of the means of parts that were measured on different images.
+def sum_of_means(*parts: Values) -> AccuracyDifference:
+    """Return the sum of the means of parts that were measured on different images.
 
     The seeds make a variance of s^2 / seeds over their sums; the images of each part one of
     s^2 / images over their means. The latter does not shrink with more seeds, since all of these
@@ -119,12 +134,13 @@ def combined(*parts: Values) -> Difference:
     by_images = sum(
         _variance_of_mean([fmean(values) for values in zip(*part, strict=True)]) for part in parts
     )
-    return Difference(fmean(each), STANDARD_ERRORS * math.sqrt(_variance_of_mean(each) + by_images))
+    noise = STANDARD_ERRORS * math.sqrt(_variance_of_mean(each) + by_images)
+    return AccuracyDifference(fmean(each), noise)
 
 
 def _variance_of_mean(values: Sequence[float]) -> float:
-    """s^2 / n; 0 for a single value, which tells nothing of how they vary."""
+    """Return s^2 / n; 0 for a single value, which has no spread."""
     if len(values) < 2:
         return 0.0
-    middle = fmean(values)
-    return sum((value - middle) ** 2 for value in values) / (len(values) - 1) / len(values)
+    mean = fmean(values)
+    return sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)

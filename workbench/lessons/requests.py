@@ -1,4 +1,4 @@
-"""From an experiment to what a worker is asked, and from its answer to results."""
+"""From a lesson to the request for a worker, and from its result to lesson results."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,42 +11,45 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import Convolutions, convolution_stack
 from workbench.experiment.toml import dump_spec, spec_tree
 from workbench.files import write_atomic
-from workbench.lessons.catalogue import Experiment
-from workbench.lessons.results import Results
-from workbench.lessons.variants import Setting, Variant
-from workbench.text import human_size, plural
+from workbench.lessons.lesson import Lesson
+from workbench.lessons.results import LessonResults
+from workbench.lessons.variants import LessonInputs, Variant
+from workbench.text import format_shape, plural
 
-JOB = "learn"
-MOST_SEEDS = 10
+JOB = "lessons"
+MAX_SEEDS = 10
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from "1,2,3".
+    """Return the seeds in "1,2,3".
 
     Raises:
-        UserError: they are no whole numbers from 0 on, twice the same, or too many.
+        UserError: they are not whole numbers from 0 on, repeated, or too many.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in parts):
         raise UserError(
-            f"--seeds takes whole numbers with commas between, such as 1,2,3; received {text!r}."
+            f"--seeds takes whole numbers separated by commas, such as 1,2,3; received {text!r}."
         )
     seeds = tuple(dict.fromkeys(map(int, parts)))
-    if len(seeds) != len(parts) or len(seeds) > MOST_SEEDS:
-        raise UserError(f"--seeds takes 1 to {MOST_SEEDS} different numbers; received {text!r}.")
+    if len(seeds) != len(parts) or len(seeds) > MAX_SEEDS:
+        raise UserError(f"--seeds takes 1 to {MAX_SEEDS} different numbers; received {text!r}.")
     return seeds
 
 
 def make_request(
-    experiment: Experiment, variants: Sequence[Variant], seeds: Sequence[int], scratch: Path
+    lesson: Lesson, variants: Sequence[Variant], seeds: Sequence[int], scratch: Path
 ) -> dict[str, Any]:
-    """The request for the job `learn`.
+    """Return the request for the job.
 
     Args:
-        scratch: an empty folder that the asker removes when the job has ended.
+        lesson: what is tried.
+        variants: its networks.
+        seeds: of each.
+        scratch: an empty folder that the caller removes when the job has ended.
     """
     return {
-        "experiment": experiment.name,
+        "experiment": lesson.name,
         "seeds": list(seeds),
         "scratch": str(scratch),
         "variants": [
@@ -55,48 +58,53 @@ def make_request(
     }
 
 
-def results_of(
-    experiment: Experiment,
+def build_results(
+    lesson: Lesson,
     variants: Sequence[Variant],
-    setting: Setting,
+    inputs: LessonInputs,
     data: str,
     seeds: Sequence[int],
-    answer: Mapping[str, Any],
+    result: Mapping[str, Any],
     seconds: float,
-) -> Results:
-    """Results from what the worker answered.
+) -> LessonResults:
+    """Return results from the result of the worker.
 
     Args:
-        data: the images as the person named them.
+        lesson: what was tried.
+        variants: its networks.
+        inputs: that they were made for.
+        data: the images as the user named them.
+        seeds: in the order of the runs.
+        result: of the job.
         seconds: that the job took.
     """
-    return Results(
-        experiment=experiment.name,
+    return LessonResults(
+        lesson=lesson.name,
         data=data,
-        source=setting.source,
+        source=inputs.source,
         seeds=tuple(seeds),
-        images=answer["images"],
-        weights=setting.weights if experiment.on_base else "",
+        images=result["images"],
+        weights=inputs.weights if lesson.needs_base else "",
         seconds=seconds,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        facts={v.name: facts_of(v.spec, setting.facts.classes) for v in variants},
-        runs={name: tuple(runs) for name, runs in answer["runs"].items()},
+        facts={v.name: network_facts(v.spec, inputs.facts.classes) for v in variants},
+        runs={name: tuple(runs) for name, runs in result["runs"].items()},
     )
 
 
-def facts_of(spec: ExperimentSpec, classes: int) -> dict[str, Any]:
-    """What arithmetic tells of a network: parameters; of a convnet also sizes, receptive field."""
+def network_facts(spec: ExperimentSpec, classes: int) -> dict[str, Any]:
+    """Return parameters of a network; of a convnet also sizes and receptive field."""
     facts: dict[str, Any] = {"parameters": sum(row.parameters for row in layer_rows(spec, classes))}
     if spec.model.strategy == "convnet":
         rows = convolution_stack(spec.data.input_shape, spec.model.convolutions)
         shapes = [spec.data.input_shape, *(row.output_shape for row in rows)]
-        facts["sizes"] = " > ".join(human_size(shape) for shape in shapes)
+        facts["sizes"] = " > ".join(format_shape(shape) for shape in shapes)
         facts["receptive_field"] = receptive_field(spec.model.convolutions)
     return facts
 
 
 def receptive_field(blocks: Convolutions) -> int:
-    """Pixels of the image's side that one value of the last map depends on."""
+    """Return the pixels of the image's side that one value of the last map depends on."""
     field, step = 1, 1
     for pooled in blocks.pooling:
         field += (blocks.kernel_size - 1) * step
@@ -107,23 +115,23 @@ def receptive_field(blocks: Convolutions) -> int:
     return field
 
 
-def write_specs(folder: Path, experiment: Experiment, variants: Sequence[Variant]) -> list[Path]:
-    """Writes the spec of every variant as TOML; returns the files.
+def write_specs(folder: Path, lesson: Lesson, variants: Sequence[Variant]) -> list[Path]:
+    """Write the spec of every variant as TOML; return the files.
 
     Raises:
-        UserError: a file of that name is there.
+        UserError: a file of that name exists.
         OSError: the folder cannot be written.
     """
     names = [v.name.replace("/", "-").replace(",", "").replace(" ", "-") for v in variants]
-    paths = [folder / f"{experiment.name}-{name}.toml" for name in names]
+    paths = [folder / f"{lesson.name}-{name}.toml" for name in names]
     for path in paths:
         if path.exists():
-            raise UserError(f"{path} is there already.", "Name another folder with --specs DIR.")
+            raise UserError(f"{path} exists already.", "Name another folder with --specs DIR.")
     folder.mkdir(parents=True, exist_ok=True)
     for path, variant in zip(paths, variants, strict=True):
         about = (
-            f"# {experiment.title}: {variant.name}.\n"
-            f"# workbench learn trains it on {plural(variant.per_class, 'image')} a class of the "
+            f"# {lesson.title}: {variant.name}.\n"
+            f"# workbench lessons trains it on {plural(variant.per_class, 'image')} a class of the "
             "training part.\n"
         )
         write_atomic(path, about + dump_spec(variant.spec))

@@ -1,20 +1,22 @@
-"""What an experiment measured."""
+"""What a lesson measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from workbench.lessons.catalogue import DIRECTIONS
+SHIFT_STEPS = 6  # accuracy is measured at each, and on unshifted images
+DIRECTIONS = 8  # in which images are shifted at each step
+COMPARED_SHIFT = 2  # the step at which networks are compared, chosen beforehand
 
 
 @dataclass(frozen=True)
-class Results:
-    """The figures of one experiment on one set of images.
+class LessonResults:
+    """The results of one lesson on one set of images.
 
     Attributes:
-        experiment: its name.
-        data: the images as a person named them.
+        lesson: its name.
+        data: the images as the user named them.
         source: their path.
         seeds: in the order of the runs.
         images: how many were used, by "train" (of the largest variant), "validation" and "test".
@@ -22,10 +24,10 @@ class Results:
         seconds: that all of it took.
         made: when, ISO 8601, UTC.
         facts: what is known of each variant without training: parameters, sizes.
-        runs: what was measured for each variant, a table of figures for each seed.
+        runs: the measurements of each variant, a dict for each seed.
     """
 
-    experiment: str
+    lesson: str
     data: str
     source: str
     seeds: tuple[int, ...]
@@ -38,32 +40,33 @@ class Results:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Their names, in the experiment's order."""
+        """Their names, in the lesson's order."""
         return tuple(self.runs)
 
     @property
     def measured_on(self) -> int:
-        """Images that `accuracy` was measured on: test images, else validation images."""
+        """Number of images behind `accuracy`: test images, else validation images."""
         return self.images["test"] or self.images["validation"]
 
     def each(self, variant: str, key: str) -> list[Any]:
-        """A figure of a variant, one for each seed."""
+        """Return a measurement of a variant for each seed."""
         return [run[key] for run in self.runs[variant]]
 
     def mean(self, variant: str, key: str) -> float:
-        """The mean of a figure over the seeds."""
+        """Return the mean of a measurement over the seeds."""
         return fmean(self.each(variant, key))
 
     def right(self, variant: str, part: str) -> list[list[float]]:
-        """For each seed, 1 for every image that was right and 0 for one that was wrong.
+        """Return, for each seed, 1 for every image classified correctly and 0 for the others.
 
         Args:
+            variant: its name.
             part: "measured" (test images, else validation images), "train", "validation", or
-                "moved" (measured images moved, in how many of eight directions it was right).
+                "moved" (measured images shifted: the share of eight directions).
         """
         most = DIRECTIONS if part == "moved" else 1
         return [[int(digit) / most for digit in run["right"][part]] for run in self.runs[variant]]
 
     def gaps(self, variant: str) -> list[float]:
-        """Training minus validation accuracy after the last epoch, one for each seed."""
+        """Return training minus validation accuracy after the last epoch, for each seed."""
         return [run["train"] - run["validation"] for run in self.runs[variant]]

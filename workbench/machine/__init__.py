@@ -1,1 +1,1 @@
-"""What this box is: probes in processes of their own, and what their answers mean."""
+"""What this machine is: probes in child processes, and what their reports mean."""

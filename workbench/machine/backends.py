@@ -1,18 +1,55 @@
-"""Which packages that can train are installed, without importing any of them."""
+"""Which packages that can train are installed, and which one Keras will use.
+
+Nothing is imported. Keras's own settings file is read as Keras reads it at its import. Its values
+for floats and the order of channels are overridden (see `training.backend`); a value that Keras
+refuses prevents its import.
+"""
 
 import importlib.metadata
+import json
+import os
+import pwd
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from workbench.machine.facts import Backends
-from workbench.machine.keras_settings import named_backend, read_settings
+from workbench.runs.process import WORKING_FOLDER
+from workbench.text import format_choices, safe_text
+
+if TYPE_CHECKING:  # facts take a tenth of a second to import, which `--help` does not wait for
+    from workbench.machine.facts import Backends
 
 TRAINABLE = ("tensorflow", "jax", "torch")
+DEFAULT, VARIABLE = "tensorflow", "KERAS_BACKEND"
+FLOATS = ("float16", "float32", "float64")
+CHANNEL_ORDERS = ("channels_last", "channels_first")
+_SHARED = "/tmp"  # where Keras looks if the home folder cannot be written
 
 
-def read_backends(environment: Mapping[str, str]) -> Backends:
-    """Versions from the packages' own descriptions, and the backend that Keras will take."""
+@dataclass(frozen=True)
+class KerasSettings:
+    """Keras's settings file.
+
+    Attributes:
+        path: where it is, or would be.
+        backend: that it names, "" for none.
+        fault: why Keras cannot be imported with it, in a few words; "" where it can.
+        ignored: why Keras ignores it, likewise; "" where it does not, or there is none.
+    """
+
+    path: Path
+    backend: str = ""
+    fault: str = ""
+    ignored: str = ""
+
+
+def read_backends(environment: Mapping[str, str]) -> "Backends":
+    """Return versions from the packages' metadata, and the backend that Keras will use."""
+    from workbench.machine.facts import Backends
+
     found = {package: installed_version(package) for package in TRAINABLE}
-    settings = read_settings(environment)
+    settings = read_keras_settings(environment)
     chosen, named_by = named_backend(environment)
     return Backends(
         chosen=chosen,
@@ -21,18 +58,78 @@ def read_backends(environment: Mapping[str, str]) -> Backends:
         installed={package: v for package, v in found.items() if v},
         settings=str(settings.path),
         fault=settings.fault,
-        passed_over=settings.passed_over,
+        ignored=settings.ignored,
     )
 
 
 def chosen_backend(environment: Mapping[str, str]) -> str:
-    """KERAS_BACKEND, else what stands in Keras's own settings file, else TensorFlow."""
+    """Return KERAS_BACKEND, else the backend of Keras's own settings file, else TensorFlow."""
     return named_backend(environment)[0]
 
 
+def named_backend(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the backend that Keras will use, and the variable or file that names it, or ""."""
+    if chosen := environment.get(VARIABLE):
+        return chosen, VARIABLE
+    settings = read_keras_settings(environment)
+    return (settings.backend, str(settings.path)) if settings.backend else (DEFAULT, "")
+
+
 def installed_version(package: str) -> str | None:
-    """The version of an installed package; None where it is not installed."""
+    """Return the version of an installed package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def read_keras_settings(environment: Mapping[str, str]) -> KerasSettings:
+    """Read the settings file that a worker with these variables would find."""
+    path = settings_path(environment)
+    if not os.path.exists(path):  # noqa: PTH110 - never raises
+        return KerasSettings(path)
+    try:
+        settings = json.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        return KerasSettings(path, fault=f"it cannot be read: {safe_text(error.strerror)}")
+    except ValueError as error:
+        return KerasSettings(path, ignored=f"it is not JSON: {safe_text(error, 80)}")
+    except RecursionError:
+        return KerasSettings(path, fault="it is nested too deep")
+    if not isinstance(settings, dict):
+        return KerasSettings(path, fault="it is not a JSON object")
+    backend = settings.get("backend", "")
+    fault = _fault(settings, backend_counts=not environment.get(VARIABLE))
+    return KerasSettings(path, backend if isinstance(backend, str) else "", fault)
+
+
+def settings_path(environment: Mapping[str, str]) -> Path:
+    """Return where Keras looks: $KERAS_HOME, else ~/.keras, else a folder that all users share."""
+    if (folder := environment.get("KERAS_HOME")) is None:
+        home = _home(environment)
+        folder = f"{home if os.access(home, os.W_OK) else _SHARED}/.keras"
+    elif folder == "~" or folder.startswith("~/"):
+        folder = _home(environment) + folder[1:]
+    return Path(WORKING_FOLDER, folder, "keras.json")
+
+
+def _home(environment: Mapping[str, str]) -> str:
+    home = environment.get("HOME")
+    return pwd.getpwuid(os.getuid()).pw_dir if home is None else home.rstrip("/") or "/"
+
+
+def _fault(settings: dict[str, Any], backend_counts: bool) -> str:
+    """Describe the first value that Keras refuses."""
+    for key, allowed in (("floatx", FLOATS), ("image_data_format", CHANNEL_ORDERS)):
+        if key in settings and settings[key] not in allowed:
+            return f"{key} is {_shown(settings[key])}; allowed: {format_choices(list(allowed))}"
+    if not isinstance(settings.get("epsilon", 1e-7), float):
+        return f"epsilon is {_shown(settings['epsilon'])}; allowed: a fraction such as 1e-07"
+    backend = settings.get("backend", "-")
+    if backend_counts and not (isinstance(backend, str) and backend):
+        return f"backend is {_shown(backend)}; allowed: the name of a backend"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    return safe_text(json.dumps(value), 40)

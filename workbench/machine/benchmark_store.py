@@ -1,8 +1,8 @@
-"""What devices were measured to do, kept in the person's cache folder.
+"""Benchmark results of devices, stored in the user's cache folder.
 
-One file for each device and set of versions: whatever changes the speed changes the name. The
-device named is the one that training is expected to run on, as NVML tells it; what it turned out
-to be is in the file, for a GPU that cannot be used leaves the CPU.
+One file for each device and set of versions: everything that changes the speed changes the name.
+The device in the name is the one that training is expected to run on, as NVML names it; the file
+holds the one that was measured, which is the CPU for a GPU that cannot be used.
 """
 
 import json
@@ -11,32 +11,42 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import ThroughputModel
 from workbench.files import write_atomic
-from workbench.machine.backends import chosen_backend
-from workbench.machine.cache import cache_folder
+from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.system import allowed_cores, cpu_name
 
 FORMAT = 1
-BUSY = 0.25  # share of the CPU in others' hands from which a figure is not worth much
+MAX_BUSY_SHARE = 0.25  # of the CPU used by other programs, beyond which a result is unreliable
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "nvidia-cudnn-cu12")
 
 
-class Figures(BaseModel):
-    """Figures of a device.
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it.
+
+    As the XDG specification requires, a value that is not an absolute path is ignored.
+    """
+    folder = environment.get("XDG_CACHE_HOME", "")
+    if folder.startswith("/"):
+        return Path(folder, "workbench")
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
+    return Path(home, ".cache", "workbench")
+
+
+class BenchmarkResult(BaseModel):
+    """The measured speed of a device.
 
     Attributes:
         device: its name; "CPU" for the processor.
         kind: cpu or gpu.
-        precision: the policy that was in force, "mixed_float16".
+        precision: the dtype policy, "mixed_float16".
         jit: whether steps were compiled with XLA.
         busy: share of the CPU that other programs used just before, from 0 to 1.
-        measured: unix seconds; 0 until it is kept.
+        measured: unix seconds; 0 until it is stored.
         images_per_second: JPEGs decoded by all cores (see `machine.decoding`), None where unknown.
     """
 
@@ -46,20 +56,20 @@ class Figures(BaseModel):
     kind: str
     precision: str
     jit: bool
-    speed: Speed
+    speed: ThroughputModel
     busy: float = 0.0
     measured: float = 0.0
     images_per_second: float | None = None
 
     @property
-    def worth_keeping(self) -> bool:
-        """False where others kept the CPU busy while it was measured."""
-        return self.busy <= BUSY
+    def reliable(self) -> bool:
+        """False where other programs kept the CPU busy during the measurement."""
+        return self.busy <= MAX_BUSY_SHARE
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The place of the figures of one expected device.
+class BenchmarkStore:
+    """The file with the result of one expected device.
 
     Args:
         device: as NVML names a GPU, "CPU" for the processor.
@@ -70,51 +80,41 @@ class Shelf:
 
     @property
     def path(self) -> Path:
-        """Where they lie, whether they are there or not."""
-        told = {
+        """The file, whether it exists or not."""
+        identity = {
             "format": FORMAT,
             "device": self.device,
             # Without a GPU the processor does everything, with one it still feeds it.
             "cpu": cpu_name(),
             "cores": allowed_cores(),
             "backend": chosen_backend(self.environment),
-            **_versions(),
+            **{name: v for name in _PACKAGES if (v := installed_version(name)) is not None},
         }
-        print_ = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8).hexdigest()
-        return cache_folder(self.environment) / f"figures-{print_}.json"
+        fingerprint = blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=8)
+        return cache_folder(self.environment) / f"figures-{fingerprint.hexdigest()}.json"
 
-    def load(self) -> Figures | None:
-        """What was kept; None where nothing can be read."""
+    def load(self) -> BenchmarkResult | None:
+        """Return the stored result; None where nothing can be read."""
         try:
-            return Figures.model_validate_json(self.path.read_bytes())
+            return BenchmarkResult.model_validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
             return None
 
-    def save(self, figures: Figures) -> None:
-        """Keeps figures, unless quieter ones of the same device, or a GPU's own, are there.
+    def save(self, result: BenchmarkResult) -> None:
+        """Store a result, unless a more reliable one, or one of a GPU, is stored.
 
         Raises:
             OSError: the cache folder cannot be written.
         """
-        kept = self.load()
-        if kept and kept.kind == "gpu" and figures.kind == "cpu":
-            return  # a GPU that is hidden or held up for once
-        if kept and kept.kind == figures.kind and kept.worth_keeping and not figures.worth_keeping:
+        stored = self.load()
+        if stored and stored.kind == "gpu" and result.kind == "cpu":
+            return  # the GPU is hidden or in use for the moment
+        if stored and stored.kind == result.kind and stored.reliable and not result.reliable:
             return
-        if figures.images_per_second is None and kept:
-            rate = kept.images_per_second
-            figures = figures.model_copy(update={"images_per_second": rate})
+        if result.images_per_second is None and stored:
+            rate = stored.images_per_second
+            result = result.model_copy(update={"images_per_second": rate})
+        if not result.measured:
+            result = result.model_copy(update={"measured": time.time()})
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not figures.measured:
-            figures = figures.model_copy(update={"measured": time.time()})
-        write_atomic(self.path, figures.model_dump_json(indent=1))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        write_atomic(self.path, result.model_dump_json(indent=1))

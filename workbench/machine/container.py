@@ -1,25 +1,25 @@
-"""Containers: which kind this is, and how many cores and how much memory its limits leave."""
+"""Containers: their kind, and the cores and memory that their limits leave."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.machine.facts import Container
-from workbench.machine.small_files import entries, text_of
+from workbench.machine.host_facts import Container
+from workbench.machine.system_files import list_folder, read_text
 
 _KINDS = {"docker", "podman", "lxc"}
 _GPU_DEVICE = re.compile(r"nvidia\d+|dxg")  # dxg: through Windows, in WSL2
-_UNLIMITED = 2**60  # bytes; where there is no limit the old interface tells a number beyond it
+_UNLIMITED = 2**60  # bytes; without a limit the old interface shows a number beyond it
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What control groups leave to this process; None: no limit.
+class CgroupLimits:
+    """The limits of control groups; None: no limit.
 
     Attributes:
         cores: may be a fraction.
-        memory: bytes; `memory_left` are those of them that are not taken.
+        memory: bytes, of which `memory_left` are free.
     """
 
     cores: float | None = None
@@ -28,16 +28,16 @@ class Limits:
 
 
 def read_container(environment: Mapping[str, str], root: Path = Path("/")) -> Container | None:
-    """The container that this process lives in, None outside of one."""
+    """Return the container that this process runs in, None outside of one."""
     kind = _kind(environment, root)
     if kind is None:
         return None
-    names = [path.name for path in entries(root / "dev")]
+    names = [path.name for path in list_folder(root / "dev")]
     return Container(kind=kind, gpu_device=any(map(_GPU_DEVICE.fullmatch, names)))
 
 
-def read_limits(root: Path = Path("/")) -> Limits:
-    """The tightest limits of this process's control groups and those around them."""
+def read_limits(root: Path = Path("/")) -> CgroupLimits:
+    """Return the tightest limits of this process's control groups and their parents."""
     cores, memory, left = [], [], []
     for folder in _groups(root, "cpu"):
         quota, period = _cpu_time(folder)
@@ -48,11 +48,13 @@ def read_limits(root: Path = Path("/")) -> Limits:
         if 0 < limit < _UNLIMITED:
             memory.append(limit)
             left.append(max(limit - _memory_taken(folder), 0))
-    return Limits(min(cores, default=None), min(memory, default=None), min(left, default=None))
+    return CgroupLimits(
+        min(cores, default=None), min(memory, default=None), min(left, default=None)
+    )
 
 
 def _kind(environment: Mapping[str, str], root: Path) -> str | None:
-    # First those that run on top of others: a pod has the files of its container runtime too.
+    # Those on top of others first: a pod also has the files of its container runtime.
     if "KUBERNETES_SERVICE_HOST" in environment:
         return "kubernetes"
     if "APPTAINER_CONTAINER" in environment or "SINGULARITY_CONTAINER" in environment:
@@ -61,21 +63,21 @@ def _kind(environment: Mapping[str, str], root: Path) -> str | None:
         return "docker"
     if (root / "run/.containerenv").exists():
         return "podman"
-    told = environment.get("container") or text_of(root / "run/systemd/container").strip()
-    if not told or told == "wsl":  # which WSL tells of itself
+    name = environment.get("container") or read_text(root / "run/systemd/container").strip()
+    if not name or name == "wsl":  # set inside WSL
         return None
-    kind = told.removesuffix("-libvirt")
+    kind = name.removesuffix("-libvirt")
     return kind if kind in _KINDS else "container"
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's group and of those around it, innermost first.
+    """Yield the folders of this process's group and its parents, innermost first.
 
-    In a container the path may be the host's, while the files of the container's own group lie
-    at the top: folders that are not there are passed over.
+    In a container the path may be the host's, while the files of the container's own group are at
+    the top: missing folders are skipped.
     """
     mounted = root / "sys/fs/cgroup"
-    for line in text_of(root / "proc/self/cgroup").splitlines():
+    for line in read_text(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
@@ -94,26 +96,26 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _cpu_time(folder: Path) -> tuple[float, float]:
-    """(microseconds of CPU time, in so many microseconds); 0 for no limit."""
-    told = text_of(folder / "cpu.max").split()
-    if len(told) == 2:
-        return _as_number(told[0]), _as_number(told[1])
+    """Return (microseconds of CPU time, per period of microseconds); 0 for no limit."""
+    fields = read_text(folder / "cpu.max").split()
+    if len(fields) == 2:
+        return _as_number(fields[0]), _as_number(fields[1])
     return _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
 
 
 def _memory_taken(folder: Path) -> int:
-    """Bytes, without the file contents in memory that the kernel drops when others need it."""
+    """Return bytes in use, without cached file contents, which the kernel drops under pressure."""
     taken = _number(folder / "memory.current", folder / "memory.usage_in_bytes")
-    words = text_of(folder / "memory.stat").split()
+    words = read_text(folder / "memory.stat").split()
     stat = dict(zip(words[::2], words[1::2], strict=False))
     cached = stat.get("total_inactive_file") or stat.get("inactive_file") or "0"
     return max(taken - _as_number(cached), 0)
 
 
 def _number(*paths: Path) -> int:
-    """The number in the first of the files that is there; 0 for none, such as "max"."""
+    """Return the number in the first file that exists; 0 for none, such as "max"."""
     for path in paths:
-        if text := text_of(path).strip():
+        if text := read_text(path).strip():
             return _as_number(text)
     return 0
 

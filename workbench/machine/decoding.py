@@ -1,4 +1,4 @@
-"""How fast this box reads photographs: with what is read from disk, the pace of the first epoch."""
+"""How fast this machine decodes photographs: with the disk, the speed of the first epoch."""
 
 import io
 import time
@@ -7,32 +7,32 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images import load_array
-from workbench.datasets.threads import in_threads
+from workbench.datasets.images.decoding import load_array
+from workbench.datasets.threads import map_in_threads
 from workbench.experiment.sections import DataSpec
 from workbench.machine.facts import Decoding
-from workbench.machine.load import busy_share
+from workbench.machine.system import busy_share
 
-WIDTH, HEIGHT = 500, 375  # pixels, as most pictures of the cats and dogs of Kaggle
+WIDTH, HEIGHT = 500, 375  # pixels, as most of Kaggle's cats and dogs
 MEASURE_SECONDS = 0.5
 BUSY_SECONDS = 0.3
 _QUALITY = 90
-_NOISE = 2.5  # grey levels: with it the file is as long as a photograph of that size, 31 kB
-_DATA = DataSpec(source="made here")  # the default: 150 x 150 pixels in colour
+_NOISE = 2.5  # grey levels: the file is then as large as a photograph of that size, 31 kB
+_DATA = DataSpec(source="synthetic")  # the default: 150 x 150 pixels in colour
 
 
 def measure_decoding(seconds: float = MEASURE_SECONDS) -> Decoding:
-    """Reads one made-up photograph over and over with every core, for so many seconds."""
+    """Decode a synthetic photograph repeatedly with every core, for a number of seconds."""
     busy = busy_share(BUSY_SECONDS)
-    photograph = made_photograph()
+    photograph = synthetic_photograph()
     load_array(photograph, _DATA)
     began = time.monotonic()
-    images = sum(1 for _ in in_threads(_load, _again(photograph, began + seconds)))
+    images = sum(1 for _ in map_in_threads(_load, _again(photograph, began + seconds)))
     return Decoding(images_per_second=images / (time.monotonic() - began), busy=busy)
 
 
-def made_photograph() -> bytes:
-    """A JPEG of smooth shapes with a little noise; the same one every time."""
+def synthetic_photograph() -> bytes:
+    """Return a JPEG of smooth shapes with a little noise; the same at every call."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     hills = [
         np.sin(x / 90 + channel) * 50 + np.cos(y / 60 - channel) * 40 + np.hypot(x - 200, y - 150)

@@ -1,15 +1,17 @@
-"""What the probes tell, as plain values. `diagnosis` turns them into findings.
+"""What the probes report, as plain values. `diagnosis` turns them into findings.
 
-Every answer comes from another process and is checked here: unknown keys are passed over, what is
-missing has a default that stands for "not known".
+Every report comes from another process and is validated here: unknown keys are ignored, and a
+missing value has a default that stands for "not known".
 """
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from workbench.experiment.estimate import Speed
+from workbench.experiment.estimate import ThroughputModel
+from workbench.machine.host_facts import LoginSession as LoginSession
+from workbench.machine.host_facts import Storage, System, Terminal
+from workbench.machine.host_facts import StorageFolder as StorageFolder
 
 # Double-bit memory error, failed row remapping, NVLink error, fallen off the bus (NVIDIA's Xid
 # documentation).
@@ -18,20 +20,14 @@ FATAL_XIDS = (48, 64, 74, 79)
 Status = Literal["ok", "failed", "crashed", "hung", "flooded", "garbled"]
 
 
-class Told(BaseModel):
-    """An answer of a probe, or a part of one."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Outcome(Told):
-    """How a probe's process went.
+class ProbeOutcome(BaseModel, frozen=True):
+    """How a probe's process ended.
 
     Attributes:
-        status: ok; failed: it ended with an error; crashed: by a signal; hung: it was ended at its
-            time limit; flooded: it printed without end; garbled: its answer was none.
+        status: ok; failed: it ended with an error; crashed: by a signal; hung: killed at its time
+            limit; flooded: it printed without end; garbled: its report was not readable.
         detail: the same in a few words, such as "by signal SIGSEGV" or "after 10 s".
-        stderr: the last that it printed there, bytes that are no UTF-8 as escapes.
+        stderr: the end of its output; bytes that are not UTF-8 as escapes.
         seconds: how long it took.
     """
 
@@ -42,15 +38,15 @@ class Outcome(Told):
 
     @property
     def ok(self) -> bool:
-        """True where the probe answered and ended well."""
+        """True where the probe reported and ended well."""
         return self.status == "ok"
 
 
 # --- NVML -----------------------------------------------------------------------------------
 
 
-class GpuProcess(Told):
-    """A process that holds memory of a GPU; `user` and `name` are "" where they cannot be seen."""
+class GpuProcess(BaseModel, frozen=True):
+    """A process that holds GPU memory; `user` and `name` are "" where they cannot be seen."""
 
     pid: int
     memory: int | None = None  # bytes
@@ -59,7 +55,7 @@ class GpuProcess(Told):
     own: bool = False  # of the same user
 
 
-class MigDevice(Told):
+class MigDevice(BaseModel, frozen=True):
     """A slice of a GPU in MIG mode; memory in bytes."""
 
     uuid: str
@@ -68,20 +64,20 @@ class MigDevice(Told):
     memory_used: int = 0
 
 
-class Gpu(Told):
-    """A GPU as NVML tells of it. None: not supported, or not told.
+class Gpu(BaseModel, frozen=True):
+    """A GPU as NVML reports it. None: not supported, or not reported.
 
     Attributes:
         index: as nvidia-smi counts.
-        error: NVML's words where the card does not answer ("GPU is lost"), at once or while read.
+        error: NVML's message where the GPU does not respond ("GPU is lost"), at once or later.
         memory_total, memory_used: bytes.
         utilization: percent of the last moments in which something ran.
         temperature: degrees Celsius.
         ecc_errors: uncorrected memory errors since the driver was loaded.
         remapped_rows: memory rows replaced after uncorrectable errors.
         remap_failed: True where a row could not be replaced.
-        remap_pending: True where a replacement waits for a reset of the card.
-        mig: True in MIG mode; `mig_devices` are its slices then.
+        remap_pending: True where a replacement waits for a reset of the GPU.
+        mig: True in MIG mode; then `mig_devices` are its slices.
         xids: numbers of the Xid errors in the kernel's log, each once, oldest first.
     """
 
@@ -106,29 +102,29 @@ class Gpu(Told):
 
     @property
     def memory_free(self) -> int:
-        """Bytes that nobody holds."""
+        """Bytes that no process holds."""
         return max(self.memory_total - self.memory_used, 0)
 
     @property
     def fatal_xids(self) -> tuple[int, ...]:
-        """Those that tell of a card that has to be looked at."""
+        """Xid errors that mean a hardware fault."""
         return tuple(xid for xid in self.xids if xid in FATAL_XIDS)
 
     @property
-    def sound(self) -> bool:
-        """False where the card does not answer, or its memory or link has failed."""
+    def healthy(self) -> bool:
+        """False where the GPU does not respond, or its memory or link has failed."""
         return not (self.error or self.ecc_errors or self.remap_failed or self.fatal_xids)
 
 
-class Nvml(Told):
+class Nvml(BaseModel, frozen=True):
     """NVIDIA's management library.
 
     Attributes:
-        error: its error where it could not be started, "" else.
-        error_code: the library's number for it: 9 driver not loaded, 12 library not found, 18
-            library and driver differ, 999 unknown. None without an error.
+        error: its message where it could not be started, else "".
+        error_code: its number for the error: 9 driver not loaded, 12 library not found, 18 library
+            and driver differ, 999 unknown. None without an error.
         driver: the driver's version, "535.104.05".
-        cuda: the newest CUDA version that the driver serves, (12, 2).
+        cuda: the newest CUDA version that the driver supports, (12, 2).
     """
 
     error: str = ""
@@ -141,21 +137,21 @@ class Nvml(Told):
 # --- libraries ------------------------------------------------------------------------------
 
 
-class Wheel(Told):
-    """A CUDA wheel that the framework asks for; `version` is None where it is not installed."""
+class Wheel(BaseModel, frozen=True):
+    """A CUDA wheel that the framework requires; `version` is None where it is not installed."""
 
     name: str
     wanted: str = ""
     version: str | None = None
 
 
-class Library(Told):
+class Library(BaseModel, frozen=True):
     """One shared library, loaded by itself.
 
     Attributes:
         name: libcudnn.so.9.
-        wheel: the wheel that brings it.
-        error: the loader's words, "" where it loads.
+        wheel: the wheel that contains it.
+        error: the loader's message, "" where it loads.
         error_without: the same without LD_LIBRARY_PATH; None where that is not set.
     """
 
@@ -165,14 +161,14 @@ class Library(Told):
     error_without: str | None = None
 
 
-class Libraries(Told):
+class Libraries(BaseModel, frozen=True):
     """What the framework needs for a GPU.
 
     Attributes:
-        wheels: those that its metadata asks for; () where the backend is not TensorFlow.
-        libraries: those of the wheels that are installed.
+        wheels: those that its metadata requires; () where the backend is not TensorFlow.
+        libraries: those of the installed wheels.
         library_path: LD_LIBRARY_PATH, None where it is not set.
-        cuda_driver_error: what cuInit said, or the loader without libcuda.so.1; "" where it works.
+        cuda_driver_error: the error of cuInit, or of loading libcuda.so.1; "" where it works.
         cuda_driver_code: CUDA's number for it, None without libcuda.so.1.
     """
 
@@ -186,8 +182,8 @@ class Libraries(Told):
 # --- framework ------------------------------------------------------------------------------
 
 
-class FrameworkDevice(Told):
-    """A device that the framework offers: id as Keras takes it, "cpu:0", "gpu:1"."""
+class FrameworkDevice(BaseModel, frozen=True):
+    """A device of the framework; `id` as Keras takes it: "cpu:0", "gpu:1"."""
 
     id: str
     kind: Literal["cpu", "gpu"]
@@ -195,12 +191,8 @@ class FrameworkDevice(Told):
     compute_capability: tuple[int, int] | None = None
 
 
-class Step(Told):
-    """A small convolution and a matrix product, trained one step on a device.
-
-    Attributes:
-        error: "" where it worked.
-    """
+class TrialStep(BaseModel, frozen=True):
+    """A small convolution and a matrix product, trained one step; `error` is "" if it worked."""
 
     device: str
     jit: bool
@@ -208,8 +200,8 @@ class Step(Told):
     seconds: float = 0.0
 
 
-class DeviceSpeed(Told):
-    """What a device was measured to do.
+class DeviceSpeed(BaseModel, frozen=True):
+    """The measured speed of a device.
 
     Attributes:
         busy: share of the CPU that other programs used just before, from 0 to 1.
@@ -218,18 +210,18 @@ class DeviceSpeed(Told):
     device: str
     precision: str
     jit: bool
-    speed: Speed
+    speed: ThroughputModel
     busy: float = 0.0
 
 
-class Framework(Told):
-    """What the backend of Keras tells in `python -m workbench.training.backend`.
+class Framework(BaseModel, frozen=True):
+    """What the backend of Keras reports in `python -m workbench.training.probe`.
 
     Attributes:
-        backend: tensorflow, jax or torch; `version` is its.
-        cuda: the CUDA version that it was built for, "" for none or unknown; cudnn likewise.
-        current: the step that was being done when the process ended too early, "" else.
-        stopped: how it then ended, such as "by signal SIGSEGV" or "after 60 s".
+        backend: tensorflow, jax or torch, in version `version`.
+        cuda: the CUDA version that it was built for, "" for none or unknown; `cudnn` likewise.
+        current: the step that was running when the process ended too early, else "".
+        stopped: how it ended then, such as "by signal SIGSEGV" or "after 60 s".
     """
 
     backend: str = ""
@@ -238,7 +230,7 @@ class Framework(Told):
     cuda: str = ""
     cudnn: str = ""
     devices: tuple[FrameworkDevice, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[TrialStep, ...] = ()
     speeds: tuple[DeviceSpeed, ...] = ()
     current: str = ""
     stopped: str = ""
@@ -249,104 +241,11 @@ class Framework(Told):
         return tuple(device for device in self.devices if device.kind == "gpu")
 
 
-# --- the box --------------------------------------------------------------------------------
+# --- all of it ------------------------------------------------------------------------------
 
 
-class Container(Told):
-    """`kind`: docker, podman, kubernetes, apptainer, lxc, or container where it is not known."""
-
-    kind: str = ""
-    gpu_device: bool = False  # the file of a GPU is there: /dev/nvidia0, another, or /dev/dxg
-
-
-class Slurm(Told):
-    """An allocation of SLURM, or only its commands on a login node (job = "")."""
-
-    job: str = ""
-    gpus: str = ""
-    ends: float | None = None  # unix seconds
-
-
-class Session(Told):
-    """What systemd does with this person's processes at logout.
-
-    Attributes:
-        systemd: True where systemd-logind runs.
-        kill_user_processes: its setting, for this user (excluded users count as no).
-        scope: where this process lives: "session" (ends with it where the setting is yes), "user"
-            (the user's own manager, which ends with the last session unless lingering), "other".
-        linger: True where the user's manager stays after the last session.
-    """
-
-    systemd: bool = False
-    kill_user_processes: bool = False
-    scope: Literal["session", "user", "other"] = "other"
-    linger: bool = False
-
-
-class System(Told):
-    """The box itself; sizes in bytes.
-
-    Attributes:
-        cores: of the box; `cores_allowed`: what affinity and the container's limits leave, which
-            may be a fraction.
-        memory_total: of the box, or the container's limit where that is lower.
-        nvidia_cards: NVIDIA graphics cards on the PCI bus, whatever the driver says.
-        uvm_device: True where /dev/nvidia-uvm is there.
-        virtual: wsl2, wsl1 or "".
-        platform: sys.platform.
-    """
-
-    platform: str = "linux"
-    cpu: str = ""
-    cores: int = 1
-    cores_allowed: float = 1.0
-    memory_total: int = 0
-    memory_available: int = 0
-    nvidia_cards: int = 0
-    uvm_device: bool = False
-    virtual: str = ""
-    container: Container | None = None
-    slurm: Slurm | None = None
-    session: Session = Session()
-
-
-class Place(Told):
-    """A folder that the workbench writes to.
-
-    Attributes:
-        what: "runs", "packs" or "cache".
-        free: bytes, None where it cannot be told.
-        writable: False where nothing can be written there.
-        locks: False where file locks do not work; None where it could not be tried.
-        file_system: its type, "ext4", "nfs4", "" where it is not known.
-    """
-
-    what: str
-    path: Path
-    free: int | None = None
-    writable: bool = True
-    locks: bool | None = None
-    file_system: str = ""
-
-
-class Weights(Told):
-    """Where a base's published weights lie; `path` is None where they would be downloaded."""
-
-    base: str
-    path: Path | None = None
-    size: int | None = None  # bytes, None where nobody published it
-
-
-class Storage(Told):
-    """Folders and files."""
-
-    places: tuple[Place, ...] = ()
-    weights: tuple[Weights, ...] = ()
-
-
-class Backends(Told):
-    """Packages that can train, and which of them Keras will take.
+class Backends(BaseModel, frozen=True):
+    """Packages that can train, and which of them Keras will use.
 
     Attributes:
         chosen: by KERAS_BACKEND, else by Keras's own settings file, else Keras's default.
@@ -354,7 +253,7 @@ class Backends(Told):
         installed: version by name.
         settings: path of Keras's settings file.
         fault: why Keras cannot be imported with that file, "" where it can.
-        passed_over: why Keras makes nothing of that file, "" where it does or there is none.
+        ignored: why Keras ignores that file, "" where it does not, or there is none.
     """
 
     chosen: str = "tensorflow"
@@ -363,11 +262,11 @@ class Backends(Told):
     installed: dict[str, str] = {}
     settings: str = ""
     fault: str = ""
-    passed_over: str = ""
+    ignored: str = ""
 
 
-class Decoding(Told):
-    """JPEGs of 500 x 375 pixels read and brought to 150 x 150, with every core.
+class Decoding(BaseModel, frozen=True):
+    """JPEGs of 500 x 375 pixels decoded and resized to 150 x 150, with every core.
 
     Attributes:
         busy: share of the CPU that other programs used just before, from 0 to 1.
@@ -377,25 +276,13 @@ class Decoding(Told):
     busy: float = 0.0
 
 
-class Terminal(Told):
-    """What the person looks at; colours is 0 for none."""
-
-    interactive: bool = False
-    columns: int = 80
-    rows: int = 24
-    colors: int = 0
-    utf8: bool = False
-    multiplexer: str = ""  # tmux, screen or ""
-    ssh: bool = False
-    name: str = ""  # TERM
-
-
-class Facts(Told):
-    """All answers; None where a probe gave none. `outcomes` tells how each probe went.
+class Facts(BaseModel, frozen=True):
+    """All reports; None where a probe gave none.
 
     Attributes:
         visible_devices: CUDA_VISIBLE_DEVICES, None where it is not set.
-        outcomes: by probe: "nvml", "libraries", "framework", "system", "storage", "decoding".
+        outcomes: how each probe ended: "nvml", "libraries", "framework", "system", "storage",
+            "decoding".
     """
 
     visible_devices: str | None = None
@@ -407,4 +294,4 @@ class Facts(Told):
     system: System | None = None
     storage: Storage | None = None
     decoding: Decoding | None = None
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, ProbeOutcome] = {}

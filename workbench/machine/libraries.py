@@ -1,7 +1,7 @@
-"""CUDA's shared libraries: which the framework asks for, which are there, which of them load.
+"""CUDA's shared libraries: which the framework requires, which are installed, which load.
 
-TensorFlow says that some library is missing but not which one, so each is loaded by itself. A
-library that crashes while it is loaded takes only a child process along.
+TensorFlow reports that some library is missing but not which one, so each is loaded by itself. A
+library that crashes while it is loaded ends only a child process.
 """
 
 import importlib.metadata
@@ -15,26 +15,26 @@ from typing import Any
 
 from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.facts import Libraries, Library, Wheel
+from workbench.machine.load_clock import MIN_SHARE
 from workbench.machine.probe import run_probe
-from workbench.machine.quiet_clock import LEAST_SHARE
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import safe_text
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 LOAD_SECONDS = 5.0
-_AT_A_TIME = 4
-_WORDS = 500  # characters of a loader's message, which may name two long paths
+_THREADS = 4
+_MESSAGE_LENGTH = 500  # characters of a loader's message, which may name two long paths
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*\(?([^;()]*)\)?\s*;(.*)")
 _FOR_CUDA = re.compile(r"""extra\s*==\s*["']and-cuda["']""")
-# The ones that a framework opens by name. Their helpers are opened by them.
+# Those that a framework opens by name. They open their helpers themselves.
 _MAIN_LIBRARY = re.compile(
     r"lib(cudart|cublas|cublasLt|cufft|curand|cusolver|cusparse|cudnn|nccl|nvJitLink|cupti|nvrtc)"
     r"\.so(\.\d+)+"
 )
 
-# Both end by themselves, should nobody be left to end them. Of a library's two places the second
-# counts where the loader passed over the first, such as a file for another kind of processor.
+# Both end by themselves, in case the parent ends first. Of a library's two paths the second counts
+# where the loader skipped the first, such as a file for another kind of processor.
 _LOAD = """
 import ctypes, json, os, signal, sys
 signal.alarm(int(sys.argv[1]))
@@ -65,7 +65,7 @@ os.write(int(sys.argv[-1]), json.dumps({"code": code, "error": error}).encode())
 
 
 def read_libraries(environment: Mapping[str, str]) -> Libraries:
-    """Loads the libraries of the framework's CUDA packages, each in a process of its own.
+    """Load the libraries of the framework's CUDA packages, each in a process of its own.
 
     Args:
         environment: all variables; with LD_LIBRARY_PATH as it is, and without it where it is set.
@@ -74,24 +74,24 @@ def read_libraries(environment: Mapping[str, str]) -> Libraries:
     files = [
         (wheel.name, path) for wheel in wheels if wheel.version for path in main_libraries(wheel)
     ]
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        code_and_words = pool.submit(_cuda_init, environment)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        driver = pool.submit(_cuda_init, environment)
         libraries = tuple(pool.map(lambda one: load(one[1], one[0], environment), files))
-        code, words = code_and_words.result()
+        code, error = driver.result()
     return Libraries(
         wheels=wheels,
         libraries=libraries,
         library_path=environment.get(LIBRARY_PATH),
         cuda_driver_code=code,
-        cuda_driver_error=words,
+        cuda_driver_error=error,
     )
 
 
 def wanted_wheels(requirements: list[str] | None = None) -> tuple[Wheel, ...]:
-    """The packages that `tensorflow[and-cuda]` brings, installed or not.
+    """Return the packages that `tensorflow[and-cuda]` requires, installed or not.
 
     Args:
-        requirements: as its description lists them; None reads that of the installed one.
+        requirements: as its metadata lists them; None reads that of the installed one.
     """
     if requirements is None:
         try:
@@ -108,16 +108,16 @@ def wanted_wheels(requirements: list[str] | None = None) -> tuple[Wheel, ...]:
 
 
 def main_libraries(wheel: Wheel) -> list[Path]:
-    """The libraries of an installed package that a framework opens by name."""
+    """Return the libraries of an installed package that a framework opens by name."""
     files = importlib.metadata.distribution(wheel.name).files or ()
     return [Path(file.locate()) for file in files if _MAIN_LIBRARY.fullmatch(file.name)]
 
 
 def load(path: Path, wheel: str, environment: Mapping[str, str]) -> Library:
-    """Loads a library as the framework would: LD_LIBRARY_PATH comes before the package's own.
+    """Load a library as the framework would: LD_LIBRARY_PATH takes precedence over the package.
 
     Args:
-        path: where the package has it.
+        path: in the package.
         wheel: the package's name.
         environment: see `read_libraries`.
     """
@@ -130,34 +130,34 @@ def load(path: Path, wheel: str, environment: Mapping[str, str]) -> Library:
 
 
 def _load(path: Path, environment: Mapping[str, str]) -> str:
-    """The loader's words; "" where it loads."""
-    places = [str(path)]
+    """Return the loader's error; "" where it loads."""
+    paths = [str(path)]
     if _in_library_path(path.name, environment.get(LIBRARY_PATH, "")):
-        places.insert(0, path.name)
-    told, ended = _in_child(_LOAD, environment, "\n".join(places))
-    return ended or safe_text(told.get("error", ""), _WORDS)
+        paths.insert(0, path.name)
+    report, failed = _in_child(_LOAD, environment, "\n".join(paths))
+    return failed or safe_text(report.get("error", ""), _MESSAGE_LENGTH)
 
 
 def _in_library_path(name: str, library_path: str) -> bool:
-    """True where a folder in it holds such a file; an empty entry is the current folder."""
+    """Return whether a folder in it holds such a file; an empty entry is the current folder."""
     folders = re.split("[:;]", library_path) if library_path else []
-    # Where os.path stays quiet, Path.exists raises for a folder that may not be entered.
+    # Path.exists raises for a folder that may not be entered.
     return any(os.path.exists(Path(WORKING_FOLDER, folder, name)) for folder in folders)  # noqa: PTH110
 
 
 def _cuda_init(environment: Mapping[str, str]) -> tuple[int | None, str]:
-    """Starts CUDA's driver; its number for how that went, and words where it went wrong."""
-    told, ended = _in_child(_CUDA_INIT, environment)
-    return told.get("code"), ended or safe_text(told.get("error", ""), _WORDS)
+    """Start CUDA's driver; return its result code, and a message where it failed."""
+    report, failed = _in_child(_CUDA_INIT, environment)
+    return report.get("code"), failed or safe_text(report.get("error", ""), _MESSAGE_LENGTH)
 
 
 def _in_child(
     script: str, environment: Mapping[str, str], *arguments: str
 ) -> tuple[dict[str, Any], str]:
-    """What a script answered, and words such as "crashed by signal SIGSEGV" where it did not."""
-    alarm = str(int(LOAD_SECONDS / LEAST_SHARE) + 1)  # beyond its limit, however crowded it is
+    """Return a script's report, and a message such as "crashed by signal SIGSEGV" without one."""
+    alarm = str(int(LOAD_SECONDS / MIN_SHARE) + 1)  # beyond its limit under any load
     command = [sys.executable, "-I", "-S", "-c", script, alarm, *arguments]
-    answer = run_probe(command, LOAD_SECONDS, environment)
-    if answer.lines:
-        return answer.lines[0], ""
-    return {}, f"{answer.outcome.status} {answer.outcome.detail}"
+    result = run_probe(command, LOAD_SECONDS, environment)
+    if result.lines:
+        return result.lines[0], ""
+    return {}, f"{result.outcome.status} {result.outcome.detail}"

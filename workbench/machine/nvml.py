@@ -1,4 +1,4 @@
-"""What NVIDIA's management library (NVML) tells of the driver and its cards."""
+"""What NVIDIA's management library (NVML) reports of the driver and its GPUs."""
 
 import os
 import pwd
@@ -13,29 +13,29 @@ from workbench.text import safe_text
 
 _TEMPERATURE_OF_CHIP = 0
 _UNCORRECTED, _SINCE_DRIVER_LOADED = 1, 0
-_NO_PERMISSION = 4  # NVML: counted, but shut off from this process, as by SLURM
+_NO_PERMISSION = 4  # counted, but not accessible for this process, as in SLURM
 _GONE = {15, 16}  # GPU is lost; GPU requires restart
-_NO_FIGURE = 2**64 - 1  # what old versions say for "not available"
+_NOT_AVAILABLE = 2**64 - 1  # what old versions return for "not available"
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # the kernel's fixed number for it
 
 _KERNEL_LOG = Path("/dev/kmsg")
 _RECORD_BYTES = 16 << 10  # the kernel's longest record is shorter
-_RECORDS = 200_000  # more than any kernel keeps: an end, should it write as fast as we read
+_RECORDS = 200_000  # more than any kernel keeps: a limit, should it write as fast as this reads
 _XID = re.compile(r"NVRM: Xid \(PCI:([0-9a-f:.]+)[^)]*\): (\d+)", re.IGNORECASE)
 
 
 def read_nvml(pynvml: Any, kernel_log: Iterable[str] = (), proc: Path = Path("/proc")) -> Nvml:
-    """Asks NVML for everything; what a card or a driver cannot tell stays at its default.
+    """Return all that NVML reports; what a GPU or driver does not support stays at its default.
 
     Args:
         pynvml: the module of that name.
         kernel_log: lines of the kernel's log, for the errors that the driver wrote there.
-        proc: where the kernel tells of processes.
+        proc: the kernel's folder of processes.
     """
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return Nvml(error=_words(error), error_code=_code(error))
+        return Nvml(error=_message(error), error_code=_code(error))
     try:
         return _read(pynvml, xids(kernel_log), proc)
     finally:
@@ -44,7 +44,7 @@ def read_nvml(pynvml: Any, kernel_log: Iterable[str] = (), proc: Path = Path("/p
 
 
 def read_kernel_log(path: Path = _KERNEL_LOG) -> list[str]:
-    """The lines that the kernel still keeps; none where they may not be read."""
+    """Return the lines that the kernel still keeps; none where they may not be read."""
     lines: list[str] = []
     try:
         log = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -54,12 +54,12 @@ def read_kernel_log(path: Path = _KERNEL_LOG) -> list[str]:
         for _ in range(_RECORDS):
             try:
                 record = os.read(log, _RECORD_BYTES)
-            except BrokenPipeError:  # overwritten meanwhile; the next read goes on behind it
+            except BrokenPipeError:  # overwritten meanwhile; the next read continues after it
                 continue
             if not record:
                 break
             lines.append(record.decode("utf-8", "replace"))
-    except OSError:  # as a rule BlockingIOError, the end of the log
+    except OSError:  # usually BlockingIOError, the end of the log
         pass
     finally:
         os.close(log)
@@ -67,7 +67,7 @@ def read_kernel_log(path: Path = _KERNEL_LOG) -> list[str]:
 
 
 def xids(lines: Iterable[str]) -> dict[tuple[int, ...], tuple[int, ...]]:
-    """Numbers of the Xid errors by PCI address (see `pci_address`), each once, oldest first."""
+    """Return Xid error numbers by PCI address (see `pci_address`), each once, oldest first."""
     found: dict[tuple[int, ...], dict[int, None]] = {}
     for line in lines:
         for address, number in _XID.findall(line):
@@ -76,7 +76,7 @@ def xids(lines: Iterable[str]) -> dict[tuple[int, ...], tuple[int, ...]]:
 
 
 def pci_address(text: str) -> tuple[int, ...]:
-    """Domain, bus and device of an address; () for what is none.
+    """Return domain, bus and device of an address; () for an invalid one.
 
     Driver and library write it differently: "0000:3b:00", "00000000:3B:00.0".
     """
@@ -87,10 +87,10 @@ def pci_address(text: str) -> tuple[int, ...]:
 
 
 class _Reader:
-    """Asks for one reading after another; any of them may be unknown to card or driver.
+    """Takes one reading after another; GPU or driver may not support some of them.
 
     Attributes:
-        gone: NVML's words where one of the readings said that the card is no longer there.
+        gone: NVML's message where a reading failed because the GPU is no longer there.
     """
 
     def __init__(self, pynvml: Any) -> None:
@@ -98,15 +98,15 @@ class _Reader:
         self.gone = ""
 
     def get(self, names: str | Sequence[str], *arguments: Any, default: Any = None) -> Any:
-        """What the first of the functions answers that can; else the default."""
+        """Return the result of the first function that works; else the default."""
         for name in [names] if isinstance(names, str) else names:
             try:
                 return getattr(self._pynvml, name)(*arguments)
-            # Besides NVMLError also what another version of the module raises: functions that it
-            # has not, structures of another size.
+            # NVMLError, and what another version of the module raises: missing functions,
+            # structures of another size.
             except Exception as error:
                 if _code(error) in _GONE:
-                    self.gone = _words(error)
+                    self.gone = _message(error)
         return default
 
     def text(self, name: str, *arguments: Any) -> str:
@@ -126,20 +126,20 @@ def _read(pynvml: Any, errors_in_log: dict[tuple[int, ...], tuple[int, ...]], pr
     try:
         count = pynvml.nvmlDeviceGetCount()
     except pynvml.NVMLError as error:
-        return Nvml(error=_words(error), error_code=_code(error), driver=driver, cuda=newest)
-    told = [_gpu(pynvml, index, errors_in_log, proc) for index in range(count)]
-    gpus = _with_lost_addresses([gpu for gpu in told if gpu is not None], errors_in_log)
+        return Nvml(error=_message(error), error_code=_code(error), driver=driver, cuda=newest)
+    found = [_gpu(pynvml, index, errors_in_log, proc) for index in range(count)]
+    gpus = _with_lost_addresses([gpu for gpu in found if gpu is not None], errors_in_log)
     return Nvml(driver=driver, cuda=newest, gpus=gpus)
 
 
 def _gpu(
     pynvml: Any, index: int, errors_in_log: dict[tuple[int, ...], tuple[int, ...]], proc: Path
 ) -> Gpu | None:
-    """None where the card is counted, but is none of this person's."""
+    """Return a GPU; None where it is counted, but not accessible for this user."""
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     except pynvml.NVMLError as error:
-        return None if _code(error) == _NO_PERMISSION else Gpu(index=index, error=_words(error))
+        return None if _code(error) == _NO_PERMISSION else Gpu(index=index, error=_message(error))
     reader = _Reader(pynvml)
     pci = _text(getattr(reader.get("nvmlDeviceGetPciInfo", handle), "busId", ""))
     capability = reader.get("nvmlDeviceGetCudaComputeCapability", handle)
@@ -174,9 +174,9 @@ def _gpu(
 def _with_lost_addresses(
     gpus: list[Gpu], errors_in_log: dict[tuple[int, ...], tuple[int, ...]]
 ) -> tuple[Gpu, ...]:
-    """Errors of addresses that no card answers for belong to the card that does not answer."""
-    answered = {pci_address(gpu.pci) for gpu in gpus if gpu.pci}
-    lost = [xids for place, xids in errors_in_log.items() if place not in answered]
+    """Assign errors of an address without a GPU to the one GPU that does not respond."""
+    known = {pci_address(gpu.pci) for gpu in gpus if gpu.pci}
+    lost = [xids for place, xids in errors_in_log.items() if place not in known]
     silent = [gpu for gpu in gpus if gpu.error and not gpu.pci]
     if len(silent) != 1 or len(lost) != 1:
         return tuple(gpus)
@@ -189,7 +189,7 @@ def _mig_devices(reader: _Reader, handle: Any) -> tuple[MigDevice, ...]:
     devices = []
     for place in range(reader.number("nvmlDeviceGetMaxMigDeviceCount", handle)):
         slice_ = reader.get("nvmlDeviceGetMigDeviceHandleByIndex", handle, place)
-        if slice_ is None:  # not every place is taken
+        if slice_ is None:  # not every place is used
             continue
         memory = reader.get("nvmlDeviceGetMemoryInfo", slice_)
         devices.append(
@@ -204,24 +204,24 @@ def _mig_devices(reader: _Reader, handle: Any) -> tuple[MigDevice, ...]:
 
 
 def _processes(reader: _Reader, handle: Any, proc: Path) -> tuple[GpuProcess, ...]:
-    """Those that compute or draw on the card; one that does both is in both lists of NVML."""
+    """Return processes that compute or draw; one that does both is in both lists of NVML."""
     memory: dict[int, int | None] = {}
     for kind in ("Compute", "Graphics"):
-        # Drivers before the module's time know only an older version of the function.
+        # Drivers older than the module support only an older version of the function.
         names = [f"nvmlDeviceGet{kind}RunningProcesses{version}" for version in ("", "_v2")]
         for process in reader.get(names, handle, default=()):
-            figures = (memory.get(process.pid), process.usedGpuMemory)
-            known = [figure for figure in figures if figure not in (None, _NO_FIGURE)]
+            sizes = (memory.get(process.pid), process.usedGpuMemory)
+            known = [size for size in sizes if size not in (None, _NOT_AVAILABLE)]
             memory[process.pid] = max(known, default=None)
-    seen = _numbers_are_ours(proc)
+    seen = _is_host_namespace(proc)
     return tuple(
-        _process(proc, pid, figure) if seen else GpuProcess(pid=pid, memory=figure)
-        for pid, figure in sorted(memory.items())
+        _process(proc, pid, size) if seen else GpuProcess(pid=pid, memory=size)
+        for pid, size in sorted(memory.items())
     )
 
 
-def _numbers_are_ours(proc: Path) -> bool:
-    """True outside of containers: NVML tells the numbers that processes have there."""
+def _is_host_namespace(proc: Path) -> bool:
+    """Return whether this is the host's PID namespace, whose numbers NVML reports."""
     try:
         return str((proc / "self/ns/pid").readlink()) == _FIRST_PID_NAMESPACE
     except OSError:
@@ -244,11 +244,11 @@ def _process(proc: Path, pid: int, memory: int | None) -> GpuProcess:
 
 
 def _text(value: object) -> str:
-    """Old versions of the module give bytes."""
+    """Return text; old versions of the module give bytes."""
     return safe_text(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
 
 
-def _words(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return safe_text(error) or type(error).__name__
 
 

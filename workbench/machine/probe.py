@@ -1,4 +1,4 @@
-"""One question to the box, asked in a process of its own that may crash, hang or babble."""
+"""Probes of the machine: child processes that report in JSON lines and may crash or hang."""
 
 import json
 import os
@@ -7,34 +7,34 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.machine.facts import Outcome, Status
-from workbench.machine.quiet_clock import QuietClock
-from workbench.runs.process import WORKING_FOLDER, exit_in_words
+from workbench.machine.facts import ProbeOutcome, Status
+from workbench.machine.load_clock import LoadAdjustedClock
+from workbench.runs.process import WORKING_FOLDER, describe_exit
 from workbench.text import safe_lines, safe_text
 
 PRINTED_KEPT = 16 << 10  # bytes at the end
 PRINTED_LIMIT = 16 << 20  # bytes
-ANSWER_LIMIT = 1 << 20  # bytes
-END_SECONDS = 1.0  # patience for a process that was killed: in a driver it may not end
-REST_SECONDS = 0.5  # patience for pipes that others hold open after the process ended
-_TICK_SECONDS = 0.02  # how often it is asked whether the process still lives
+REPORT_LIMIT = 1 << 20  # bytes
+END_SECONDS = 1.0  # wait for a killed process: inside a driver it may not end
+REST_SECONDS = 0.5  # wait for pipes that other processes hold open after its end
+_TICK_SECONDS = 0.02  # between two checks whether the process still runs
 _CHUNK = 64 << 10  # bytes; what a pipe holds
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a probe went and the JSON objects that it answered; whatever ended it, those are kept.
+class ProbeResult:
+    """How a probe ended and the JSON objects that it reported, also where it ended badly.
 
     Attributes:
-        counted: seconds of its limit that it used up; fewer than it took on a crowded machine.
+        counted: seconds of its limit that it used; fewer than it took on a busy machine.
     """
 
-    outcome: Outcome
+    outcome: ProbeOutcome
     lines: tuple[dict[str, Any], ...] = ()
     counted: float = 0.0
 
@@ -44,42 +44,73 @@ def run_probe(
     limit: float,
     environment: Mapping[str, str] | None = None,
     cancelled: threading.Event | None = None,
-) -> Answer:
-    """Runs a command that answers in JSON lines; comes back in time whatever it does.
+) -> ProbeResult:
+    """Run a command that reports in JSON lines; return in time, whatever it does.
 
-    The process and all that it starts and leaves in its process group is ended, also by Ctrl-C.
+    The process and all that it leaves in its process group is killed, also by Ctrl-C.
 
     Args:
-        command: gets `--answer-fd N` appended, the descriptor of the pipe for its answer. What it
-            prints is kept for the case that something goes wrong. Paths in it absolute.
-        limit: seconds, as a machine counts them that does nothing else (see `QuietClock`).
+        command: gets `--answer-fd N` appended, the descriptor of the pipe for its report. Its other
+            output is kept for errors. Paths in it are absolute.
+        limit: seconds on an otherwise idle machine (see `LoadAdjustedClock`).
         environment: all its variables; None for those of this process.
-        cancelled: once set, the process is ended as at its limit: nobody waits for it any more.
+        cancelled: once set, the process is killed as at its limit.
     """
-    began, clock = time.monotonic(), QuietClock()
-    heard = _Heard()
+    began, clock = time.monotonic(), LoadAdjustedClock()
+    received = _Received()
     with ExitStack() as stack:
         try:
-            process, pipes = _start(command, environment, heard, stack)
+            process, pipes = _start(command, environment, received, stack)
         except OSError as error:
-            words = f"to start: {safe_text(error.strerror or error)}"
-            return Answer(Outcome(status="failed", detail=words, seconds=_since(began)))
+            detail = f"to start: {safe_text(error.strerror or error)}"
+            return ProbeResult(ProbeOutcome(status="failed", detail=detail, seconds=_since(began)))
         try:
-            cut = _wait(process, pipes, heard, clock, limit, cancelled or threading.Event())
+            cut = _wait(process, pipes, received, clock, limit, cancelled or threading.Event())
         finally:
             _end(process)
-        _listen(pipes, heard, time.monotonic() + REST_SECONDS)
-    lines, garbled = _objects(heard.answer)
-    status, detail = _outcome(process.returncode, cut, limit, heard, garbled)
-    told = Outcome(status=status, detail=detail, stderr=heard.words, seconds=_since(began))
-    return Answer(told, lines, clock.read())
+        _read_rest(pipes, received, time.monotonic() + REST_SECONDS)
+    lines, garbled = _objects(received.report)
+    status, detail = _outcome(process.returncode, cut, limit, received, garbled)
+    outcome = ProbeOutcome(
+        status=status, detail=detail, stderr=received.text, seconds=_since(began)
+    )
+    return ProbeResult(outcome, lines, clock.read())
 
 
-class _Heard:
-    """What came from a process so far: the end of what it printed, and its answer."""
+def stream_probe(
+    command: list[str], patience: float
+) -> Generator[dict[str, Any] | None, None, None]:
+    """Yield each JSON object that a command reports, until it ends; None after each long silence.
+
+    The process and its process group is killed when the iterator is closed.
+
+    Args:
+        command: as for `run_probe`.
+        patience: seconds of silence.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    received = _Received()
+    with ExitStack() as stack:
+        process, pipes = _start(command, None, received, stack)
+        stack.callback(_end, process)
+        deadline = time.monotonic() + patience
+        while pipes.get_map():
+            _read_once(pipes, max(deadline - time.monotonic(), 0.0))
+            objects, _ = _objects(received.take_lines())
+            yield from objects
+            if objects or time.monotonic() >= deadline:
+                if not objects:
+                    yield None
+                deadline = time.monotonic() + patience
+
+
+class _Received:
+    """What a process wrote so far: its report, and the end of what it printed."""
 
     def __init__(self) -> None:
-        self.answer = bytearray()
+        self.report = bytearray()
         self._printed = bytearray()
         self._printed_bytes = 0
 
@@ -88,24 +119,30 @@ class _Heard:
         self._printed += chunk
         del self._printed[:-PRINTED_KEPT]
 
-    def take_answer(self, chunk: bytes) -> None:
-        self.answer += chunk
+    def take_report(self, chunk: bytes) -> None:
+        self.report += chunk
+
+    def take_lines(self) -> bytes:
+        """Return the complete lines of the report, and forget them."""
+        lines = bytes(self.report[: self.report.rfind(b"\n") + 1])
+        del self.report[: len(lines)]
+        return lines
 
     @property
     def flood(self) -> str:
-        """Words for more than a probe has to say, "" else."""
+        """Describe more output than a probe should have, "" else."""
         if self._printed_bytes > PRINTED_LIMIT:
             return f"with more than {PRINTED_LIMIT >> 20} MiB printed"
-        if len(self.answer) > ANSWER_LIMIT:
-            return f"with more than {ANSWER_LIMIT >> 20} MiB of answer"
+        if len(self.report) > REPORT_LIMIT:
+            return f"with more than {REPORT_LIMIT >> 20} MiB of report"
         return ""
 
     @property
-    def words(self) -> str:
-        """The end of what was printed, harmless for a terminal."""
+    def text(self) -> str:
+        """The end of what was printed, safe for a terminal."""
         printed = bytes(self._printed)
         if self._printed_bytes > PRINTED_KEPT and b"\n" in printed:
-            printed = printed.partition(b"\n")[2]  # the rest of a line may begin inside a letter
+            printed = printed.partition(b"\n")[2]  # the first line may begin inside a character
         text = printed.decode("utf-8", "backslashreplace")
         return safe_lines(text.replace("\r\n", "\n").strip("\n"))
 
@@ -113,34 +150,34 @@ class _Heard:
 def _start(
     command: list[str],
     environment: Mapping[str, str] | None,
-    heard: _Heard,
+    received: _Received,
     stack: ExitStack,
 ) -> tuple[subprocess.Popen[bytes], selectors.BaseSelector]:
-    """Starts the process; returns it and its pipes, which are closed with the stack."""
+    """Start the process; return it and its pipes, which are closed with the stack."""
     pipes = stack.enter_context(selectors.DefaultSelector())
-    answer, answer_write = _pipe(stack)
+    report, report_write = _pipe(stack)
     printed, printed_write = _pipe(stack)
-    pipes.register(answer, selectors.EVENT_READ, heard.take_answer)
-    pipes.register(printed, selectors.EVENT_READ, heard.take_printed)
+    pipes.register(report, selectors.EVENT_READ, received.take_report)
+    pipes.register(printed, selectors.EVENT_READ, received.take_printed)
     try:
         process = subprocess.Popen(
-            [*command, "--answer-fd", str(answer_write)],
+            [*command, "--answer-fd", str(report_write)],
             stdin=subprocess.DEVNULL,
             stdout=printed_write,
             stderr=printed_write,
             cwd=WORKING_FOLDER,
             env=environment,
-            pass_fds=(answer_write,),
-            start_new_session=True,  # a process group of its own, which is ended as a whole
+            pass_fds=(report_write,),
+            start_new_session=True,  # a process group of its own, which is killed as a whole
         )
     finally:
-        os.close(answer_write)
+        os.close(report_write)
         os.close(printed_write)
     return process, pipes
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """A pipe whose read end never blocks, and is closed with the stack."""
+    """Return both ends of a pipe; the read end never blocks, and is closed with the stack."""
     read_end, write_end = os.pipe()
     stack.callback(os.close, read_end)
     os.set_blocking(read_end, False)
@@ -150,44 +187,44 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
 def _wait(
     process: subprocess.Popen[bytes],
     pipes: selectors.BaseSelector,
-    heard: _Heard,
-    clock: QuietClock,
+    received: _Received,
+    clock: LoadAdjustedClock,
     limit: float,
     cancelled: threading.Event,
 ) -> Status | None:
-    """Listens until the process ends: None; or has to be ended: "hung" or "flooded"."""
+    """Read until the process ends: None; or must be killed: "hung" or "flooded"."""
     while not _has_ended(process):
-        if heard.flood:
+        if received.flood:
             return "flooded"
         left = limit - clock.read()
         if left <= 0 or cancelled.is_set():
             return "hung"
-        _listen_once(pipes, min(_TICK_SECONDS, left))
+        _read_once(pipes, min(_TICK_SECONDS, left))
     return None
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """True once it ended. It is left to be reaped: until then no other process gets its number."""
+    """Return whether it ended, without reaping it: no other process gets its number meanwhile."""
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT
     try:
         return os.waitid(os.P_PID, process.pid, options) is not None
-    except ChildProcessError:  # whoever started this program had SIGCHLD ignored
+    except ChildProcessError:  # SIGCHLD was ignored when this program started
         return True
 
 
-def _listen(pipes: selectors.BaseSelector, heard: _Heard, deadline: float) -> None:
-    """Takes what is left in the pipes; a process in a group of its own may hold them open.
+def _read_rest(pipes: selectors.BaseSelector, received: _Received, deadline: float) -> None:
+    """Read what is left in the pipes, which a process in another group may hold open.
 
-    What lies in them is taken also where this process was kept from running until the deadline.
+    It is read even if this process could not run until the deadline.
     """
-    while pipes.get_map() and not heard.flood:
+    while pipes.get_map() and not received.flood:
         left = deadline - time.monotonic()
-        if not _listen_once(pipes, max(left, 0.0)) and left <= 0:
+        if not _read_once(pipes, max(left, 0.0)) and left <= 0:
             return
 
 
-def _listen_once(pipes: selectors.BaseSelector, seconds: float) -> bool:
-    """True where a pipe had something to say, if only that it was closed."""
+def _read_once(pipes: selectors.BaseSelector, seconds: float) -> bool:
+    """Return whether a pipe had data, or was closed."""
     ready = pipes.select(seconds)
     for key, _ in ready:
         take: Callable[[bytes], None] = key.data
@@ -201,7 +238,7 @@ def _listen_once(pipes: selectors.BaseSelector, seconds: float) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process and its group. One that cannot end is left to a thread."""
+    """Kill the process and its group. A thread waits for one that does not end."""
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
     try:
@@ -210,14 +247,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         threading.Thread(target=process.wait, daemon=True).start()
 
 
-def _objects(answer: bytearray) -> tuple[tuple[dict[str, Any], ...], str]:
-    """The JSON objects, and words for what is no answer."""
-    lines = [line for line in bytes(answer).split(b"\n") if line.strip()]
+def _objects(report: bytes | bytearray) -> tuple[tuple[dict[str, Any], ...], str]:
+    """Return the JSON objects, and a description of what is not readable."""
+    lines = [line for line in bytes(report).split(b"\n") if line.strip()]
     objects = [_parsed(line) for line in lines]
     good = tuple(one for one in objects if isinstance(one, dict))
     if not lines:
-        return good, "without an answer"
-    return good, "" if len(good) == len(lines) else "by a line that is no JSON object"
+        return good, "without a report"
+    return good, "" if len(good) == len(lines) else "by a line that is not a JSON object"
 
 
 def _parsed(line: bytes) -> Any:
@@ -228,14 +265,14 @@ def _parsed(line: bytes) -> Any:
 
 
 def _outcome(
-    code: int | None, cut: Status | None, limit: float, heard: _Heard, garbled: str
+    code: int | None, cut: Status | None, limit: float, received: _Received, garbled: str
 ) -> tuple[Status, str]:
-    if heard.flood:
-        return "flooded", heard.flood
+    if received.flood:
+        return "flooded", received.flood
     if cut is not None or code is None:
         return "hung", f"after {float(f'{limit:.2g}'):g} s"
     if code:
-        return "crashed" if code < 0 else "failed", exit_in_words(code)
+        return "crashed" if code < 0 else "failed", describe_exit(code)
     return ("garbled", garbled) if garbled else ("ok", "")
 
 

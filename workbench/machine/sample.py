@@ -1,4 +1,4 @@
-"""A look at the machine every few seconds: use, memory, temperature, room on the disk."""
+"""A sample of the host every few seconds: use, memory, temperature, free space on the disk."""
 
 import importlib
 import shutil
@@ -12,63 +12,65 @@ from typing import Any, Self
 
 import psutil
 
-SECONDS = 5.0  # between two looks; one takes about a millisecond
+SECONDS = 5.0  # between two samples; one takes about a millisecond
 
 Sample = dict[str, Any]
 
 
 class GpuGauge:
-    """NVML's gauges of one GPU, read in this process; it says nothing where NVML does not.
+    """NVML's gauges of one GPU, read in this process; empty where NVML reports nothing.
 
     Args:
         uuid: NVML's name of a GPU or a MIG slice.
-        library: pynvml; the real one where left out.
+        library: pynvml; the real one by default.
     """
 
     def __init__(self, uuid: str, library: Any = None) -> None:
         self._nvml = library or importlib.import_module("pynvml")
         self._handle = None
-        with suppress(Exception):  # of whatever kind: a gauge is no reason to end a training
+        with suppress(Exception):  # any: a gauge must not end a training
             self._nvml.nvmlInit()
             self._handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
 
     def read(self) -> Sample:
-        """`utilization` (percent), `temperature` (degrees Celsius), `memory_used` and
-        `memory_total` (bytes); without those that NVML does not tell.
+        """Return what NVML reports.
+
+        `utilization` (percent), `temperature` (degrees Celsius), `memory_used` and `memory_total`
+        (bytes).
         """
         nvml, handle = self._nvml, self._handle
-        told: Sample = {}
+        sample: Sample = {}
         if handle is None:
             return {}
         with suppress(Exception):
-            told["utilization"] = int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+            sample["utilization"] = int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
         with suppress(Exception):
             celsius = nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
-            told["temperature"] = int(celsius)
+            sample["temperature"] = int(celsius)
         with suppress(Exception):
             memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-            told["memory_used"], told["memory_total"] = int(memory.used), int(memory.total)
-        return told
+            sample["memory_used"], sample["memory_total"] = int(memory.used), int(memory.total)
+        return sample
 
 
 class Sampler:
-    """Tells of the machine every few seconds while its `with` block runs.
+    """Emits a sample of the host every few seconds while its `with` block runs.
 
     Args:
-        tell: called from a thread of its own.
-        folder: whose disk is looked at.
-        gpu: the gauge of the GPU that is used, None without one.
-        seconds: between two looks.
+        emit: called from a thread of its own.
+        folder: whose disk is sampled.
+        gpu: the gauge of the GPU in use, None without one.
+        seconds: between two samples.
     """
 
     def __init__(
         self,
-        tell: Callable[[Sample], None],
+        emit: Callable[[Sample], None],
         folder: Path,
         gpu: GpuGauge | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        self._tell = tell
+        self._emit = emit
         self._folder = folder
         self._gpu = gpu
         self._seconds = seconds
@@ -90,17 +92,18 @@ class Sampler:
         self._thread.join(self._seconds)
 
     def _run(self) -> None:
-        self._look()  # from here on the shares of the CPU are counted, for this thread
+        self.sample()  # CPU shares count from the previous call, for each thread
         while not self._ended.wait(self._seconds):
-            sample = self._look()
-            if self._ended.is_set():  # it waited long in a driver: nobody listens any more
+            sample = self.sample()
+            if self._ended.is_set():  # it hung in a driver, and the block has ended
                 return
-            with suppress(OSError):  # a full disk is told by those who must write to it
-                self._tell(sample)
+            with suppress(OSError):  # code that must write reports a full disk
+                self._emit(sample)
 
-    def _look(self) -> Sample:
+    def sample(self) -> Sample:
+        """Return one sample."""
         return {
-            **box_gauges(),
+            **host_gauges(),
             "process_cpu": self._process.cpu_percent(),
             "process_memory": self._process.memory_info().rss,
             "disk_free": _free(self._folder),
@@ -108,8 +111,8 @@ class Sampler:
         }
 
 
-def box_gauges() -> Sample:
-    """`cpu`: percent of all cores since the last call; `memory_used`, `memory_total`: bytes."""
+def host_gauges() -> Sample:
+    """Return `cpu` (percent of all cores since the last call), `memory_used` and `memory_total`."""
     memory = psutil.virtual_memory()
     return {
         "cpu": psutil.cpu_percent(),
@@ -125,10 +128,10 @@ def _free(folder: Path) -> int | None:
         return None
 
 
-def seconds_of_a_look(folder: Path, gpu: GpuGauge | None = None, looks: int = 200) -> float:
-    """What one look costs in seconds of the CPU, mean of many."""
+def seconds_per_sample(folder: Path, gpu: GpuGauge | None = None, samples: int = 200) -> float:
+    """Return the CPU seconds of one sample, the mean of many."""
     sampler = Sampler(lambda sample: None, folder, gpu)
     started = time.process_time()
-    for _ in range(looks):
-        sampler._look()
-    return (time.process_time() - started) / looks
+    for _ in range(samples):
+        sampler.sample()
+    return (time.process_time() - started) / samples

@@ -1,4 +1,4 @@
-"""The folders that the workbench writes to, tried out, and weights that are already here."""
+"""The folders that the workbench writes to, tested, and weights that are already stored."""
 
 import os
 import re
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from workbench.bases.catalogue import BASES
+from workbench.bases.registry import BASES
 from workbench.bases.weights import weights_file, weights_folders
 from workbench.errors import UserError
-from workbench.machine.facts import Place, Storage, Weights
-from workbench.machine.small_files import text_of
+from workbench.machine.host_facts import Storage, StorageFolder, WeightsLocation
+from workbench.machine.system_files import read_text
 from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 
 IMAGE_SIZE = (160, 160)  # MobileNetV2 has a file for each of five sizes
-_ANY_SIZE = (224, 224)  # of the file that serves where that for the size is not here
+_ANY_SIZE = (224, 224)  # of the file used where that of the size is missing
 _MOUNTS = Path("/proc/self/mounts")
 
 
@@ -26,29 +26,29 @@ def read_storage(
     environment: Mapping[str, str],
     mounts: Path = _MOUNTS,
 ) -> Storage:
-    """Tries the folders out where they would be made; makes none of them.
+    """Test the folders where they would be made, without making them.
 
     Args:
         workspace: absolute.
-        cache: folder for what can be measured again.
+        cache: folder of what can be measured again.
         environment: for KERAS_HOME and HOME.
         mounts: the kernel's table of file systems.
     """
     folders = {"runs": workspace.runs, "packs": workspace.data, "cache": cache}
-    types = _file_systems(text_of(mounts))
+    types = _file_systems(read_text(mounts))
     return Storage(
         places=tuple(_place(what, path, types) for what, path in folders.items()),
         weights=tuple(_weights(base, environment) for base in BASES),
     )
 
 
-def _place(what: str, path: Path, types: Mapping[Path, str]) -> Place:
+def _place(what: str, path: Path, types: Mapping[Path, str]) -> StorageFolder:
     folder = _existing(path)
     free = None
     with suppress(OSError):
         free = shutil.disk_usage(folder).free
-    writable, locks = try_out(folder)
-    return Place(
+    writable, locks = check_folder(folder)
+    return StorageFolder(
         what=what,
         path=path,
         free=free,
@@ -58,8 +58,8 @@ def _place(what: str, path: Path, types: Mapping[Path, str]) -> Place:
     )
 
 
-def try_out(folder: Path) -> tuple[bool, bool | None]:
-    """Whether a file can be written into a folder, and locked: None where it cannot be written.
+def check_folder(folder: Path) -> tuple[bool, bool | None]:
+    """Return whether a file can be written into a folder, and locked (None if not written).
 
     The file is removed again.
     """
@@ -69,7 +69,7 @@ def try_out(folder: Path) -> tuple[bool, bool | None]:
     except OSError:
         return False, None
     try:
-        os.write(file, b"\n")  # a full disk takes the name of a file, but no content
+        os.write(file, b"\n")  # a full disk accepts the name of a file, but no content
         return True, _locks_hold(path)
     except OSError:
         return False, None
@@ -81,7 +81,7 @@ def try_out(folder: Path) -> tuple[bool, bool | None]:
 
 
 def _locks_hold(path: Path) -> bool:
-    """True where a lock that is taken is seen, and cannot be taken twice."""
+    """Return whether a lock that is held is visible, and cannot be taken twice."""
     try:
         held = take_lock(path)
     except (UserError, OSError):
@@ -99,39 +99,39 @@ def _locks_hold(path: Path) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    """The folder itself, or the nearest around it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     for folder in (path, *path.parents):
-        # Where os.path stays quiet, Path.exists raises for a folder that may not be entered.
+        # Path.exists raises for a folder that may not be entered.
         if os.path.exists(folder):  # noqa: PTH110
             return folder
     return Path("/")
 
 
 def _file_systems(table: str) -> dict[Path, str]:
-    """Types by mount point; of several on one point the last, which covers the others, counts."""
+    """Return types by mount point; of several on one point the last covers the others."""
     rows = [line.split(" ") for line in table.splitlines()]
     return {Path(_unescaped(row[1])): row[2] for row in rows if len(row) > 2}
 
 
 def _unescaped(text: str) -> str:
-    r"""A space in a folder's name stands as \040 in the table."""
+    r"""Decode escapes: a space in a folder's name is \040 in the table."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 
 def _file_system(folder: Path, types: Mapping[Path, str]) -> str:
     try:
         real = folder.resolve()
-    except (OSError, RuntimeError):  # also a circle of links
+    except (OSError, RuntimeError):  # also a cycle of links
         return ""
     points: Iterable[Path] = (real, *real.parents)  # the nearest mount point first
     return next((types[point] for point in points if point in types), "")
 
 
-def _weights(base: str, environment: Mapping[str, str]) -> Weights:
-    """As `bases.weights.find_weights` looks for them, without a download or a check."""
+def _weights(base: str, environment: Mapping[str, str]) -> WeightsLocation:
+    """Find weights as `bases.weights.find_weights` does, without a download or a check."""
     exact = weights_file(base, IMAGE_SIZE)
     for file in (exact, weights_file(base, _ANY_SIZE)):
         for folder in weights_folders(environment):
             if os.path.isfile(folder / file.name):  # noqa: PTH113 - see above
-                return Weights(base=base, path=folder / file.name, size=file.size)
-    return Weights(base=base, size=exact.size)
+                return WeightsLocation(base=base, path=folder / file.name, size=file.size)
+    return WeightsLocation(base=base, size=exact.size)

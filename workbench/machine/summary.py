@@ -1,29 +1,31 @@
-"""The box in a dozen short lines, for people: what each face of the workbench shows of it."""
+"""The machine in a dozen short lines, as the command and the screen show it."""
 
 import time
 from collections.abc import Mapping
 
-from workbench.machine.benchmark_store import Figures
-from workbench.machine.facts import Facts, Gpu, Nvml, Place, System
-from workbench.text import human_bytes, human_gib, human_seconds, plural, safe_text
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.machine.facts import Facts, Gpu, Nvml
+from workbench.machine.host_facts import StorageFolder, System
+from workbench.text import format_bytes, format_gib, format_seconds, plural, safe_text
 
 Row = tuple[str, str]
 
 
-def rows(facts: Facts, figures: Mapping[str, Figures]) -> list[Row]:
-    """Label and text of each line; what is not known is left out.
+def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
+    """Return label and text of each line; what is not known is left out.
 
     Args:
-        figures: by the device's name, "CPU" for the processor.
+        facts: of the check.
+        benchmarks: by the device's name, "CPU" for the processor.
     """
     found: list[Row] = []
     if facts.system:
         found.append(("cpu", _cpu(facts.system)))
     found += _gpus(facts.nvml)
     found.append(("framework", _framework(facts)))
-    found += [("speed", speed_text(one)) for one in figures.values()]
-    rate = next((f.images_per_second for f in figures.values() if f.images_per_second), None)
-    if rate:
+    found += [("speed", format_benchmark(one)) for one in benchmarks.values()]
+    rates = (one.images_per_second for one in benchmarks.values() if one.images_per_second)
+    if rate := next(rates, None):
         found.append(("images", f"{rate:,.0f} a second read and resized (500x375 to 150x150)"))
     if facts.storage:
         found += [("disk", _disk(facts.storage.places))]
@@ -33,26 +35,26 @@ def rows(facts: Facts, figures: Mapping[str, Figures]) -> list[Row]:
     return [(label, text) for label, text in found if text]
 
 
-def speed_text(figures: Figures) -> str:
-    """What a device was measured to do: CPU 221 GFLOP/s in a VGG16-like convolution, ..."""
-    device = safe_text(figures.device, 40)
-    forward, training = figures.speed.forward_flops, figures.speed.training_flops
-    noise = "" if figures.worth_keeping else " (others kept the CPU busy)"
+def format_benchmark(result: BenchmarkResult) -> str:
+    """Return the measured speed: CPU 221 GFLOP/s in a VGG16-like convolution, ..."""
+    device = safe_text(result.device, 40)
+    forward, training = result.speed.forward_flops, result.speed.training_flops
+    noise = "" if result.reliable else " (other programs kept the CPU busy)"
     return (
         f"{device} {human_flops(forward)} in a convolution, {human_flops(training)} trained{noise}"
     )
 
 
 def human_flops(rate: float) -> str:
-    """Operations a second: 221 GFLOP/s, 47.3 TFLOP/s."""
+    """Return operations per second: 221 GFLOP/s, 47.3 TFLOP/s."""
     return f"{rate / 1e12:,.1f} TFLOP/s" if rate >= 1e12 else f"{rate / 1e9:,.0f} GFLOP/s"
 
 
-def gpu_text(gpu: Gpu) -> str:
-    """A GPU's gauges: NVIDIA H200, 12.1 of 139.8 GiB used, 34 % busy, 41 °C."""
+def format_gpu(gpu: Gpu) -> str:
+    """Return a GPU's gauges: NVIDIA H200, 12.1 of 139.8 GiB used, 34 % busy, 41 °C."""
     if gpu.error:
         return f"{safe_text(gpu.name or 'GPU', 40)}: {safe_text(gpu.error, 60)}"
-    used = f"{gpu.memory_used / 2**30:.1f} of {human_gib(gpu.memory_total)} used"
+    used = f"{gpu.memory_used / 2**30:.1f} of {format_gib(gpu.memory_total)} used"
     parts = [safe_text(gpu.name, 40), used]
     if gpu.utilization is not None:
         parts.append(f"{gpu.utilization} % busy")
@@ -65,43 +67,45 @@ def _cpu(system: System) -> str:
     cores = f"{system.cores_allowed:g}"
     if system.cores_allowed != system.cores:
         cores += f" of {system.cores}"
-    memory = f"{human_gib(system.memory_available)} of {human_gib(system.memory_total)} memory free"
+    memory = (
+        f"{format_gib(system.memory_available)} of {format_gib(system.memory_total)} memory free"
+    )
     return f"{safe_text(system.cpu, 40) or 'processor'}, {cores} cores, {memory}"
 
 
 def _gpus(nvml: Nvml | None) -> list[Row]:
     if nvml is None or not nvml.gpus:
         return [("gpu", "none")]
-    found = [(f"gpu {gpu.index}", gpu_text(gpu)) for gpu in nvml.gpus]
+    found = [(f"gpu {gpu.index}", format_gpu(gpu)) for gpu in nvml.gpus]
     cuda = f", CUDA up to {nvml.cuda[0]}.{nvml.cuda[1]}" if nvml.cuda else ""
     return [*found, ("driver", f"{safe_text(nvml.driver, 20)}{cuda}")] if nvml.driver else found
 
 
 def _framework(facts: Facts) -> str:
-    backends, told = facts.backends, facts.framework
+    backends, framework = facts.backends, facts.framework
     keras = f"keras {safe_text(backends.keras, 20)} on {safe_text(backends.chosen, 20)}"
     version = backends.installed.get(backends.chosen, "")
     others = [name for name in backends.installed if name != backends.chosen]
     also = f"; also installed: {', '.join(others)}" if others else ""
-    if told is None:
-        return f"{keras} {safe_text(version, 20)}: did not answer{also}"
-    failed = {step.device for step in told.steps if step.error}
-    tried = {step.device for step in told.steps} - failed
+    if framework is None:
+        return f"{keras} {safe_text(version, 20)}: did not respond{also}"
+    failed = {step.device for step in framework.steps if step.error}
+    tried = {step.device for step in framework.steps} - failed
     works = f", trains on {', '.join(sorted(tried))}" if tried else ""
-    return f"{keras} {safe_text(told.version, 20)}{works}{also}"
+    return f"{keras} {safe_text(framework.version, 20)}{works}{also}"
 
 
-def _disk(places: tuple[Place, ...]) -> str:
-    """Each disk once: 80 GB free for runs, packs and cache."""
-    by_room: dict[int | None, list[Place]] = {}
+def _disk(places: tuple[StorageFolder, ...]) -> str:
+    """Return the free space of each disk once: 80 GB free for runs, packs, cache."""
+    by_free: dict[int | None, list[StorageFolder]] = {}
     for place in places:
-        by_room.setdefault(place.free, []).append(place)
-    told = []
-    for free, group in by_room.items():
+        by_free.setdefault(place.free, []).append(place)
+    parts = []
+    for free, group in by_free.items():
         names = [place.what for place in group]
-        room = "unknown room" if free is None else f"{human_bytes(free)} free"
-        told.append(f"{room} for {', '.join(names)}")
-    return "; ".join(told)
+        space = "unknown space" if free is None else f"{format_bytes(free)} free"
+        parts.append(f"{space} for {', '.join(names)}")
+    return "; ".join(parts)
 
 
 def _weights(facts: Facts) -> str:
@@ -111,7 +115,7 @@ def _weights(facts: Facts) -> str:
     parts = [f"{', '.join(there)} here"] if there else []
     if missing:
         sizes = [
-            f"{one.base}{f' ({human_bytes(one.size)})' if one.size else ''}" for one in missing
+            f"{one.base}{f' ({format_bytes(one.size)})' if one.size else ''}" for one in missing
         ]
         parts.append(f"{', '.join(sizes)} when needed, by download")
     return "; ".join(parts)
@@ -132,7 +136,7 @@ def _session(facts: Facts) -> str:
 
 
 def _slurm(job: str, ends: float | None) -> str:
-    left = f", {human_seconds(max(ends - time.time(), 0))} left" if ends else ""
+    left = f", {format_seconds(max(ends - time.time(), 0))} left" if ends else ""
     return f"SLURM job {safe_text(job, 20)}{left}"
 
 

@@ -1,4 +1,4 @@
-"""The box itself: processor, memory, graphics cards, and what surrounds this process."""
+"""The host: processor, memory, graphics devices, and the environment of this process."""
 
 import os
 import platform
@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 
 from workbench.machine.container import read_container, read_limits
-from workbench.machine.facts import Slurm, System
-from workbench.machine.session import read_session
-from workbench.machine.small_files import text_of
+from workbench.machine.host_facts import Slurm, System
+from workbench.machine.logind import read_session
+from workbench.machine.system_files import read_text
 
-_NVIDIA = "0x10de"  # PCI's number of the maker
-_GRAPHICS = "0x03"  # how PCI's class of display controllers begins
-# Instruction sets, as oneDNN names them, with the kernel's flag that tells of each; lowest first.
+_NVIDIA = "0x10de"  # PCI's number of the vendor
+_GRAPHICS = "0x03"  # prefix of PCI's class of display controllers
+# Instruction sets, as oneDNN names them, with the kernel's flag of each; lowest first.
 _INSTRUCTION_SETS = {
     "SSE41": "sse4_1",
     "AVX": "avx",
@@ -33,7 +33,7 @@ _HIGHEST_SET, _ONEDNN = "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"
 
 
 def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> System:
-    """Reads what the kernel tells; what cannot be read stays at its default.
+    """Return what the kernel reports; what cannot be read stays at its default.
 
     Args:
         environment: for containers, SLURM and PATH.
@@ -49,7 +49,7 @@ def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> Syste
         memory_available=available_memory(root),
         nvidia_cards=_nvidia_cards(root),
         uvm_device=(root / "dev/nvidia-uvm").exists(),
-        virtual=_virtual(text_of(root / "proc/version")),
+        virtual=_virtual(read_text(root / "proc/version")),
         container=read_container(environment, root),
         slurm=_slurm(environment),
         session=read_session(environment, root),
@@ -57,13 +57,13 @@ def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> Syste
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Bytes that this process may still take: of the machine, or of its container."""
+    """Return the bytes that this process may still use: of the machine, or of its container."""
     return _lower(psutil.virtual_memory().available, read_limits(root).memory_left)
 
 
 def cpu_name(root: Path = Path("/")) -> str:
-    """The processor's name as its maker writes it."""
-    match = re.search(r"^model name\s*:(.*)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
+    """Return the processor's name as its vendor writes it."""
+    match = re.search(r"^model name\s*:(.*)$", read_text(root / "proc/cpuinfo"), re.MULTILINE)
     return " ".join(match[1].split()) if match else platform.processor()
 
 
@@ -72,9 +72,10 @@ def instruction_set(environment: Mapping[str, str], root: Path = Path("/")) -> s
 
     Args:
         environment: for the variables that lower it, or switch oneDNN off or on in TensorFlow;
-            what is set is part of the answer.
+            values that are set are part of the result.
+        root: as for `read_system`.
     """
-    match = re.search(r"^flags\s*:(.*)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
+    match = re.search(r"^flags\s*:(.*)$", read_text(root / "proc/cpuinfo"), re.MULTILINE)
     flags = match[1].split() if match else []
     known = list(_INSTRUCTION_SETS)
     there = [name for name in known if _INSTRUCTION_SETS[name] in flags]
@@ -88,22 +89,29 @@ def instruction_set(environment: Mapping[str, str], root: Path = Path("/")) -> s
 
 
 def allowed_cores(root: Path = Path("/")) -> float:
-    """The cores that affinity and control groups leave to this process; may be a fraction."""
+    """Return the cores that affinity and control groups allow; may be a fraction."""
     allowed = float(len(os.sched_getaffinity(0)))
     return min(allowed, read_limits(root).cores or allowed)
+
+
+def busy_share(seconds: float) -> float:
+    """Return how busy other programs kept this process's cores while it slept, from 0 to 1."""
+    used = psutil.cpu_percent(seconds, percpu=True)
+    ours = [share for core, share in enumerate(used) if core in os.sched_getaffinity(0)]
+    return sum(ours or used) / max(len(ours or used), 1) / 100
 
 
 def _nvidia_cards(root: Path) -> int:
     devices = (root / "sys/bus/pci/devices").glob("*")
     return sum(
-        text_of(device / "vendor").strip() == _NVIDIA
-        and text_of(device / "class").startswith(_GRAPHICS)
+        read_text(device / "vendor").strip() == _NVIDIA
+        and read_text(device / "class").startswith(_GRAPHICS)
         for device in devices
     )
 
 
 def _virtual(version: str) -> str:
-    """Windows's Linux, by the kernel's words about itself."""
+    """Return which Linux inside Windows this is, by the kernel's version, or ""."""
     if "microsoft" not in version.lower():
         return ""
     return "wsl2" if "WSL2" in version or "microsoft-standard" in version else "wsl1"

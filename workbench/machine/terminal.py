@@ -1,22 +1,22 @@
-"""What the person looks at: size, colours and letters of the terminal."""
+"""The user's terminal: size, colours and characters."""
 
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.machine.facts import Terminal
-from workbench.printable import encodes_all
+from workbench.machine.host_facts import Terminal
+from workbench.printable import supports_unicode
 
 TRUE_COLOUR = 1 << 24
-_FEW = 8  # what a terminal that nobody knows can be trusted with
+_FEW = 8  # for an unknown terminal
 
 
-def look_at_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
-    """Asks the stream and the variables; sends nothing to the terminal and never raises.
+def inspect_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
+    """Inspect the stream and the variables; send nothing to the terminal and never raise.
 
     Args:
         environment: for TERM, COLORTERM, NO_COLOR, the locale, tmux, screen and ssh.
-        stream: where is written, such as sys.stdout.
+        stream: the output, such as sys.stdout.
     """
     descriptor = _descriptor(stream)
     interactive = descriptor is not None and os.isatty(descriptor)
@@ -26,7 +26,7 @@ def look_at_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
         columns=size[0],
         rows=size[1],
         colors=_colours(environment, descriptor),
-        utf8=_is_utf8(environment) and encodes_all(stream),
+        utf8=_is_utf8(environment) and supports_unicode(stream),
         multiplexer=_multiplexer(environment),
         ssh="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
         name=environment.get("TERM", ""),
@@ -36,17 +36,17 @@ def look_at_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
 def _descriptor(stream: Any) -> int | None:
     try:
         return int(stream.fileno())
-    except (OSError, ValueError, AttributeError):  # closed, or no file at all
+    except (OSError, ValueError, AttributeError):  # closed, or not a file
         return None
 
 
 def _size(descriptor: int | None) -> tuple[int, int]:
-    """Columns and rows; 80 and 24 where they are not told."""
+    """Return columns and rows; 80 and 24 where they are not known."""
     try:
         columns, rows = os.get_terminal_size(-1 if descriptor is None else descriptor)
     except OSError:
         return 80, 24
-    return columns or 80, rows or 24  # a serial line says 0
+    return columns or 80, rows or 24  # a serial line reports 0
 
 
 def _colours(environment: Mapping[str, str], descriptor: int | None) -> int:
@@ -62,21 +62,21 @@ def _colours(environment: Mapping[str, str], descriptor: int | None) -> int:
 
 
 def _from_terminfo(name: str, descriptor: int | None) -> int | None:
-    """The colours in the system's table of terminals; None where it does not hold this one.
+    """Return the colours in the system's terminal database; None for an unknown terminal.
 
-    A process can look up one terminal only: the first.
+    A process can look up only one terminal: the first.
     """
     try:
         import curses
 
         curses.setupterm(name, 1 if descriptor is None else descriptor)
         return max(curses.tigetnum("colors"), 0)
-    except Exception:  # no curses in this Python, no such terminal, a name that is none
+    except Exception:  # no curses in this Python, no such terminal, an invalid name
         return None
 
 
 def _is_utf8(environment: Mapping[str, str]) -> bool:
-    """By the first of the variables that is set, as the C library decides.
+    """Return whether the first variable that is set names UTF-8, as the C library decides.
 
     Python itself sets LC_CTYPE at its start where they name no language, so that it counts here.
     """

@@ -9,14 +9,13 @@ from workbench.machine.facts import Gpu, MigDevice
 
 @dataclass(frozen=True)
 class Visibility:
-    """What CUDA_VISIBLE_DEVICES means.
+    """The meaning of a CUDA_VISIBLE_DEVICES.
 
     Attributes:
-        gpus: those that programs see, in the order in which the variable names them. A GPU of which
-            a slice is named is among them.
+        gpus: those that programs see, in the order of the variable, including GPUs of named slices.
         slices: the MIG slices that are named.
-        invalid: the entry that ended the list because it names nothing here, or because it names
-            something twice; None where all of them are good.
+        invalid: the entry that ended the list because it names nothing here, or something twice;
+            None where all are valid.
     """
 
     gpus: tuple[Gpu, ...]
@@ -25,7 +24,7 @@ class Visibility:
 
 
 def visible_gpus(value: str | None, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
-    """The GPUs that programs see.
+    """Return the GPUs that programs see.
 
     Args:
         value: of CUDA_VISIBLE_DEVICES, None where it is not set.
@@ -35,11 +34,11 @@ def visible_gpus(value: str | None, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
 
 
 def read_visibility(value: str | None, gpus: Sequence[Gpu]) -> Visibility:
-    """`visible_gpus`, and what else the variable tells.
+    """Return the GPUs and slices that the variable leaves (arguments as for `visible_gpus`).
 
-    Entries are indices ("1"), or beginnings of a name that fit one GPU or slice only ("GPU-8932",
+    Entries are indices ("1"), or prefixes of a name that match only one GPU or slice ("GPU-8932",
     "MIG-4f1c"). CUDA stops at the first entry that names nothing, and shows nothing at all where
-    an entry comes twice.
+    an entry appears twice.
     """
     if value is None:
         return Visibility(tuple(gpus))
@@ -64,12 +63,12 @@ def _visibility(shown: list[Gpu], seen: list[Gpu | MigDevice], invalid: str | No
 
 
 def _named(entry: str, gpus: Sequence[Gpu]) -> tuple[Gpu | MigDevice, Gpu] | None:
-    """What an entry names, and its GPU; None for nothing, or for more than one."""
+    """Return what an entry names, and its GPU; None for nothing, or for more than one."""
     if entry.startswith("MIG-GPU-"):
         return _by_place(entry.removeprefix("MIG-"), gpus)
     if entry.startswith(("GPU-", "MIG-")):
         return _by_name(entry, gpus)
-    # Like C's strtoul, CUDA passes over what follows a number.
+    # Like C's strtoul, CUDA ignores what follows a number.
     number = re.match(r"\+?\d{1,9}", entry, re.ASCII)
     found = [gpu for gpu in gpus if number and gpu.index == int(number[0])]
     return (found[0], found[0]) if found else None
@@ -85,6 +84,6 @@ def _by_name(entry: str, gpus: Sequence[Gpu]) -> tuple[Gpu | MigDevice, Gpu] | N
 
 
 def _by_place(entry: str, gpus: Sequence[Gpu]) -> tuple[Gpu | MigDevice, Gpu] | None:
-    """The name that drivers before 470 gave a slice: MIG-<GPU's name>/<instance>/<instance>."""
+    """Read a slice's name of drivers before 470: MIG-<GPU's name>/<instance>/<instance>."""
     found = [gpu for gpu in gpus if gpu.mig and gpu.uuid == entry.split("/")[0]]
     return (MigDevice(uuid=f"MIG-{entry}"), found[0]) if found else None

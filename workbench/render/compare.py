@@ -1,63 +1,63 @@
-"""A comparison in words and tables. Whatever comes from outside is made safe here."""
+"""A comparison of runs as text and tables. Strings from outside are made safe here."""
 
 import itertools
 import json
 import textwrap
 from typing import Any
 
-from workbench.analysis.compare import Comparison, Difference, Result, StageFigures
-from workbench.analysis.paired import Paired
-from workbench.text import accuracy, human_seconds, plural, safe_text, table
+from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
+from workbench.analysis.paired import PairedTest
+from workbench.text import format_accuracy, format_seconds, plural, safe_text, table
 
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle
-RESULT_FIGURES = ("accuracy", "95 % interval", "parameters", "time", "best epoch")
+RESULT_COLUMNS = ("accuracy", "95 % interval", "parameters", "time", "best epoch")
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """The whole comparison for people."""
+def format_comparison(comparison: Comparison) -> str:
+    """Return the whole comparison."""
     runs = comparison.runs
-    told = "\n".join(textwrap.fill(line, 79) for line in verdicts(comparison))
-    parts = ["results\n" + _results(comparison.results), told]
+    lines = "\n".join(textwrap.fill(line, 79) for line in describe_comparison(comparison))
+    parts = ["results\n" + _results(comparison.results), lines]
     if comparison.spec:
         parts.append("settings that differ\n" + _differences("key", runs, comparison.spec))
     else:
         parts.append("The settings are the same.")
     if comparison.layers:
-        parts.append("layers\n" + _differences("layer", runs, grouped(comparison.layers)))
+        parts.append("layers\n" + _differences("layer", runs, group_layers(comparison.layers)))
     if comparison.stages:
         parts.append("stages\n" + _stages(comparison.stages))
     return "\n\n".join(parts)
 
 
-def verdicts(comparison: Comparison) -> list[str]:
-    """What may be concluded from the accuracies, and what may not."""
-    told = []
+def describe_comparison(comparison: Comparison) -> list[str]:
+    """Return what can be concluded from the accuracies, and what cannot."""
+    lines = []
     measured = [r for r in comparison.results if r.measured]
     unmeasured = [r.run for r in comparison.results if not r.measured]
     if comparison.same_test_images:
         images = plural(comparison.shared_test_images or 0, "test image")
         who = _listed([r.run for r in measured]) if unmeasured else "All"
-        told.append(f"{who} were measured on the same {images}.")
+        lines.append(f"{who} were measured on the same {images}.")
         if not comparison.pairs and all(r.interval for r in measured):
-            told.append(_ahead(measured))
+            lines.append(_ahead(measured))
     elif comparison.same_test_images is False:
-        told.append(
+        lines.append(
             f"Their test images differ (in common: {comparison.shared_test_images:,}), so the "
-            "accuracies are not of the same examination."
+            "accuracies are not of the same test images."
         )
     elif len(measured) > 1:
-        told.append("Whether their test images are the same cannot be told.")
-    told += map(paired_words, comparison.pairs)
+        lines.append("Whether their test images are the same is unknown.")
+    lines += map(describe_paired_test, comparison.pairs)
     if unmeasured:
         were = "was" if len(unmeasured) == 1 else "were"
-        told.append(f"{_listed(unmeasured)} {were} not measured.")
+        lines.append(f"{_listed(unmeasured)} {were} not measured.")
     if any(r.split == "validation" for r in measured):
-        told.append("Validation images chose the best epoch: such an accuracy is a little high.")
-    return told
+        lines.append("Validation images chose the best epoch: such an accuracy is a little high.")
+    return lines
 
 
-def paired_words(pair: Paired) -> str:
-    """Whether the better one of two runs is better beyond chance, and why."""
+def describe_paired_test(pair: PairedTest) -> str:
+    """Return whether the better of two runs is better beyond chance, and why."""
     first, second = safe_text(pair.first, VALUE_WIDTH), safe_text(pair.second, VALUE_WIDTH)
     counted = (
         f"of {plural(pair.images, 'image')} that both answered, {first} alone has "
@@ -81,12 +81,12 @@ def _p_value(value: float) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    """Names as a sentence has them: a, b and c."""
+    """Return names as in a sentence: a, b and c."""
     *first, last = (safe_text(name, VALUE_WIDTH) for name in names)
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _ahead(measured: list[Result]) -> str:
+def _ahead(measured: list[RunResult]) -> str:
     best, *others = sorted(measured, key=lambda r: r.accuracy or 0, reverse=True)
     assert best.interval
     close = [r.run for r in others if r.interval and r.interval[1] >= best.interval[0]]
@@ -95,69 +95,66 @@ def _ahead(measured: list[Result]) -> str:
     return f"{best.run} is better, beyond chance: its interval overlaps with no other."
 
 
-def result_cells(r: Result) -> tuple[str, ...]:
-    """The figures of a result, as `RESULT_FIGURES` names them."""
+def result_cells(r: RunResult) -> tuple[str, ...]:
+    """Return the cells of a result, for `RESULT_COLUMNS`."""
     return (
         _accuracy(r),
         f"{r.interval[0]:.3f} to {r.interval[1]:.3f}" if r.interval else "-",
         _known(r.parameters),
-        "-" if r.seconds is None else human_seconds(r.seconds),
+        "-" if r.seconds is None else format_seconds(r.seconds),
         _known(r.best_epoch),
     )
 
 
-def stage_cells(s: StageFigures) -> tuple[str, ...]:
-    """The figures of a stage: epochs, best, val, trains, optimizer."""
+def stage_cells(s: StageMetrics) -> tuple[str, ...]:
+    """Return the cells of a stage: epochs, best, val, trains, optimizer."""
     return (
         f"{s.epochs}/{s.planned}",
         _known(s.best_epoch),
-        accuracy(s.val_accuracy),
+        format_accuracy(s.val_accuracy),
         _known(s.trainable_parameters),
         f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
     )
 
 
-def _results(results: list[Result]) -> str:
+def _results(results: list[RunResult]) -> str:
     rows = [
         (r.run + (" (random weights)" if r.random_weights else ""), *result_cells(r))
         for r in results
     ]
-    return table(("run", *RESULT_FIGURES), rows, "lrrrrr")
+    return table(("run", *RESULT_COLUMNS), rows, "lrrrrr")
 
 
-def _stages(stages: list[StageFigures]) -> str:
+def _stages(stages: list[StageMetrics]) -> str:
     headers = ("", "run", "epochs", "best", "val", "trains", "optimizer", "what")
     rows = [(s.stage + 1, s.run, *stage_cells(s), s.name) for s in stages]
     return table(headers, rows, "llrrrrl")
 
 
-def _accuracy(r: Result) -> str:
-    """The accuracy; before there is one, how the run stands."""
+def _accuracy(r: RunResult) -> str:
+    """Return the accuracy; before there is one, the state of the run."""
     if r.accuracy is None:
         return r.state
-    return accuracy(r.accuracy) + ("" if r.split == "test" else f" ({r.split})")
+    return format_accuracy(r.accuracy) + ("" if r.split == "test" else f" ({r.split})")
 
 
-def _differences(what: str, runs: tuple[str, ...], rows: list[Difference]) -> str:
-    cells = [(row.key, *map(shown_value, row.values)) for row in rows]
+def _differences(what: str, runs: tuple[str, ...], rows: list[DifferenceRow]) -> str:
+    cells = [(row.key, *map(format_value, row.values)) for row in rows]
     return table((what, *(safe_text(run, VALUE_WIDTH) for run in runs)), cells)
 
 
-def grouped(layers: list[Difference]) -> list[Difference]:
-    """Layers that follow one another and differ alike, as one row."""
+def group_layers(layers: list[DifferenceRow]) -> list[DifferenceRow]:
+    """Return consecutive layers with the same differences as one row."""
     rows = []
     for values, group in itertools.groupby(layers, key=lambda row: row.values):
         names = [row.key for row in group]
         key = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)})"
-        rows.append(Difference(key, values))
+        rows.append(DifferenceRow(key, values))
     return rows
 
 
-def shown_value(value: Any, width: int = VALUE_WIDTH) -> str:
-    """As TOML has it, but for text, which goes without quotes; cut where it is long.
-
-    What is not there, and an empty text, is a dash.
-    """
+def format_value(value: Any, width: int = VALUE_WIDTH) -> str:
+    """Return a value as in TOML, but text without quotes; long ones are cut, none is a dash."""
     if value is None or value == "":
         return "-"
     return safe_text(value if isinstance(value, str) else json.dumps(value, default=str), width)

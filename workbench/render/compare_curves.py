@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from workbench.render.curves import Figure
+from workbench.render.curves import Metric
 from workbench.render.plot import PlotOptions
 from workbench.render.plot_canvas import Series, Values
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
-# What tells runs apart without braille; they begin again after the last one.
+# They distinguish runs without braille, and repeat after the last one.
 MARKERS = "*o+x#@%"
 NAME_WIDTH = 24  # characters of a run's name in the legend
 GAP = 3
@@ -21,12 +21,12 @@ Views = Mapping[str, RunView | None]
 
 
 def same_data(one: RunView, other: RunView) -> bool:
-    """Whether both runs read the same images."""
+    """Return whether both runs read the same images."""
     return _source(one) == _source(other)
 
 
-def run_series(views: Views, figure: Figure, colors: Sequence[str]) -> tuple[Series, ...]:
-    """The validation curve of each run that has one; epochs are counted over all its stages."""
+def run_series(views: Views, figure: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
+    """Return the validation curve of each run that has one; epochs count over all stages."""
     series = [
         Series(name, _values(view, figure), color, marker=MARKERS[at % len(MARKERS)])
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
@@ -35,20 +35,18 @@ def run_series(views: Views, figure: Figure, colors: Sequence[str]) -> tuple[Ser
 
 
 def curve_options(views: Views, utf8: bool) -> PlotOptions:
-    """An axis that is long enough for all."""
+    """Return an axis that is long enough for all."""
     epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
     return PlotOptions(
         epochs=max(epochs, 1), borders=((1, "epoch 1"),), end_name=str(max(epochs, 1)), utf8=utf8,
-        empty="no validation figures yet",
+        empty="no validation yet",
     )  # fmt: skip
 
 
 def legend(views: Views, colors: Sequence[str], width: int, rows: int, utf8: bool) -> Text:
-    """The runs with their colours, why one has no curve, and which are of other data than the
-    first; what has no room is counted.
+    """Return the runs with their colours, and remarks such as "no validation" or "other data".
 
-    Args:
-        width, rows: cells.
+    Entries that do not fit into `width` x `rows` cells are counted.
     """
     first = next(iter(views.values()), None)
     entries = [
@@ -66,7 +64,7 @@ def legend(views: Views, colors: Sequence[str], width: int, rows: int, utf8: boo
 
 
 def _cut(lines: list[list[Text]], rows: int, width: int) -> list[list[Text]]:
-    """The first rows; the end of the last of them says how many entries are missing."""
+    """Return the first rows; the last one ends with the number of missing entries."""
     *whole, last = lines[:rows]
     entries = [*last, *(entry for line in lines[rows:] for entry in line)]
     kept = len(last)
@@ -101,6 +99,6 @@ def _source(view: RunView) -> object:
     return data.get("source") if isinstance(data, dict) else None
 
 
-def _values(view: RunView | None, figure: Figure) -> Values:
+def _values(view: RunView | None, figure: Metric) -> Values:
     rows = view.history.epochs if view else ()
     return tuple(row.val_accuracy if figure == "accuracy" else row.val_loss for row in rows)

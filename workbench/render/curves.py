@@ -1,24 +1,24 @@
-"""A run's history as curves: for the plots, and for the coach."""
+"""A run's history as curves, for the plots and for the coach."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from workbench.experiment.advice import Curves
+from workbench.experiment.curve_advice import TrainingCurves
 from workbench.experiment.smoothing import BOOK_FACTOR, smooth
 from workbench.render.plot import PlotOptions
-from workbench.render.plot_canvas import Series, Values
+from workbench.render.plot_canvas import Series
 from workbench.runs.history import History
-from workbench.runs.rows import EpochRow, whole
+from workbench.runs.rows import whole
 from workbench.runs.watch import RunView
 
-Figure = Literal["loss", "accuracy"]
-LEAST_AXIS = 10  # epochs; an axis up to here is shown in full
-AXIS_STRETCH = 2  # a longer one has room for so many times the finished epochs
-OVERLAY = "other"  # what the curve of another run is called beside its last point
+Metric = Literal["loss", "accuracy"]
+MIN_AXIS = 10  # epochs; an axis up to here is shown in full
+AXIS_STRETCH = 2  # a longer one has room for this many times the finished epochs
+OVERLAY = "other"  # name of another run's curve beside its last point
 
 
 @dataclass(frozen=True)
-class Palette:
+class CurveColors:
     """Colours of the curves as `#rrggbb`."""
 
     train: str
@@ -29,11 +29,12 @@ class Palette:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How curves are shown.
+class PlotStyle:
+    """Options of the plots.
 
     Attributes:
-        factor: of the smoothing, where it is on.
+        smoothing: whether curves are smoothed, by `factor`.
+        log: logarithmic y axis.
     """
 
     smoothing: bool = False
@@ -42,8 +43,8 @@ class Look:
     utf8: bool = True
 
 
-def stage_plan(view: RunView) -> list[int]:
-    """Epochs planned for each stage, begun or not."""
+def planned_epochs(view: RunView) -> list[int]:
+    """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
     if view.summary.strategy == "fine-tuning":
@@ -55,7 +56,7 @@ def stage_plan(view: RunView) -> list[int]:
 
 
 def stage_starts(history: History) -> tuple[int, ...]:
-    """Index of each stage's first finished epoch; a stage that has just begun is among them."""
+    """Return the index of each stage's first epoch, also of a stage that has just started."""
     starts, newest = [], -1
     for index, row in enumerate(history.epochs):
         if row.stage != newest:
@@ -67,15 +68,15 @@ def stage_starts(history: History) -> tuple[int, ...]:
 
 
 def epochs_shown(view: RunView) -> tuple[int, int]:
-    """The last epoch of the x axis, and the last one of the run: done, or planned at most.
+    """Return the last epoch of the x axis, and the last one of the run, done or planned.
 
-    A long plan is shown in part, so that the first epochs are no sliver.
+    A long plan is shown in part, so that the first epochs have room.
     """
     history = view.history
     done = max(len(history.epochs), 1)
-    if not view.working or view.summary.state.word == "evaluating":
+    if not view.running or view.summary.state.phase == "evaluating":
         return done, done
-    plan = stage_plan(view)
+    plan = planned_epochs(view)
     counts = [0] * len(plan)
     for row in history.epochs:
         counts += [0] * (row.stage + 1 - len(counts))
@@ -85,18 +86,18 @@ def epochs_shown(view: RunView) -> tuple[int, int]:
         stage = history.stages.get(index)
         planned += counts[index] if stage and stage.end else max(epochs, counts[index])
     planned = max(planned, done)
-    return min(planned, max(LEAST_AXIS, AXIS_STRETCH * done)), planned
+    return min(planned, max(MIN_AXIS, AXIS_STRETCH * done)), planned
 
 
-def coach_curves(view: RunView) -> Curves:
-    """What the coach looks at."""
+def training_curves(view: RunView) -> TrainingCurves:
+    """Return the input of the coach."""
     history, table = view.history, view.table("training")
     rows, best = history.epochs, history.best
     starts = stage_starts(history)
     newest = starts[-1] if starts else 0
     index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
     changes = view.table("augmentation")
-    return Curves(
+    return TrainingCurves(
         loss=tuple(row.loss for row in rows),
         accuracy=tuple(row.accuracy for row in rows),
         val_loss=tuple(row.val_loss for row in rows),
@@ -108,35 +109,36 @@ def coach_curves(view: RunView) -> Curves:
         classes=len(history.labels),
         validation_images=history.images.get("validation", 0),
         pretrained=isinstance(view.spec.get("base"), dict),
-        working=view.working,
+        working=view.running,
         augmented=any(value for key, value in changes.items() if key != "fill"),
     )
 
 
 def plot_series(
-    view: RunView, figure: Figure, look: Look, palette: Palette, other: RunView | None = None
+    view: RunView,
+    metric: Metric,
+    style: PlotStyle,
+    colors: CurveColors,
+    other: RunView | None = None,
 ) -> tuple[Series, ...]:
-    """The curves of a plot: another run's validation behind training behind validation."""
+    """Return the curves of a plot: another run's validation, training, and validation on top."""
+    history = view.history
     series = [
-        _series(view.history, figure, False, "train", palette.train, palette.train_raw, look),
-        _series(
-            view.history, figure, True, "val", palette.validation, palette.validation_raw, look
-        ),
-    ]
+        _series(history, metric, style, Series("train", (), colors.train, marker="."),
+                colors.train_raw),
+        _series(history, f"val_{metric}", style, Series("val", (), colors.validation, marker="o"),
+                colors.validation_raw),
+    ]  # fmt: skip
     if other is not None:
-        smoothed = Look(look.smoothing, look.factor)
-        behind = _series(
-            other.history, figure, True, OVERLAY, palette.other, palette.other, smoothed
-        )
-        values, last = behind.values, behind.last
-        series.insert(0, Series(OVERLAY, values, palette.other, last=last, marker="~"))
+        behind = Series(OVERLAY, (), colors.other, marker="~")
+        series.insert(0, replace(_series(other.history, f"val_{metric}", style, behind), raw=()))
     return tuple(one for one in series if one.newest is not None)
 
 
-def plot_options(view: RunView, look: Look, other: RunView | None = None) -> PlotOptions:
-    """Axis, stage borders and best epoch; epochs are numbered within their stage.
+def plot_options(view: RunView, style: PlotStyle, other: RunView | None = None) -> PlotOptions:
+    """Return axis, stage borders and best epoch; epochs are numbered within their stage.
 
-    The axis has room for all epochs of another run whose curve lies behind.
+    The axis also has room for all epochs of another run.
     """
     history = view.history
     starts, best = stage_starts(history), history.best
@@ -147,7 +149,7 @@ def plot_options(view: RunView, look: Look, other: RunView | None = None) -> Plo
     borders = tuple(
         (start + 1, f"stage {number + 1}") for number, start in enumerate(starts) if len(names) > 1
     )
-    before = starts[-1] if starts and len(stage_plan(view)) == len(starts) else 0
+    before = starts[-1] if starts and len(planned_epochs(view)) == len(starts) else 0
     end = str(max(shown - before, 1))
     if shown < planned:
         end += f" of {planned - before}"
@@ -157,31 +159,18 @@ def plot_options(view: RunView, look: Look, other: RunView | None = None) -> Plo
         best=history.epochs.index(best) + 1 if best else None,
         best_name=f"best {best.epoch}" if best else "",
         end_name=end,
-        log=look.log,
-        utf8=look.utf8,
-        empty="no finished epoch yet" if view.working else "no finished epoch",
+        log=style.log,
+        utf8=style.utf8,
+        empty="no finished epoch yet" if view.running else "no finished epoch",
     )
 
 
 def _series(
-    history: History,
-    figure: Figure,
-    validation: bool,
-    name: str,
-    color: str,
-    raw_color: str,
-    look: Look,
+    history: History, name: str, style: PlotStyle, series: Series, raw_color: str = ""
 ) -> Series:
-    values = tuple(_value(row, figure, validation) for row in history.epochs)
-    marker = "o" if validation else "."
-    newest = next((value for value in reversed(values) if value is not None), None)
-    if not look.smoothing:
-        return Series(name, values, color, last=newest, marker=marker)
-    smoothed: Values = smooth(values, look.factor, stage_starts(history))
-    return Series(name, smoothed, color, values, raw_color, newest, marker)
-
-
-def _value(row: EpochRow, figure: Figure, validation: bool) -> float | None:
-    if figure == "loss":
-        return row.val_loss if validation else row.loss
-    return row.val_accuracy if validation else row.accuracy
+    """Return the series with the values of a column of the history, smoothed if wanted."""
+    plain = replace(series, values=tuple(getattr(row, name) for row in history.epochs))
+    if not style.smoothing:
+        return plain
+    smoothed = smooth(plain.values, style.factor, stage_starts(history))
+    return replace(plain, values=smoothed, raw=plain.values, raw_color=raw_color, last=plain.newest)

@@ -1,4 +1,4 @@
-"""Pictures in characters: two pixels a cell where the terminal has half blocks, else a ramp."""
+"""Images as characters: two pixels a cell with half blocks, else an ASCII ramp."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,21 +9,22 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from workbench.datasets.images import ImageError, decode_to_show, to_array
+from workbench.datasets.images.decoding import decode_for_display, to_array
+from workbench.datasets.images.files import ImageError
 from workbench.text import safe_text
 
 _UPPER = "▀"
 _RAMP = " .:-=+*#%@"  # dark to light, on a dark ground
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2, as grey images are made everywhere here
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2, as for grey images everywhere else
 
 
 def half_blocks(pixels: np.ndarray, width: int, utf8: bool = True) -> Text:
-    """An image in cells, its proportions kept: a cell is taken as twice as high as wide.
+    """Return an image in cells with its proportions: a cell counts as twice as high as wide.
 
     Args:
         pixels: uint8, (h, w, 3) RGB or (h, w, 1) grey.
         width: cells, at least 1.
-        utf8: False for characters of ASCII alone, without colour.
+        utf8: False for ASCII without colour.
 
     Returns:
         Lines of `width` cells each.
@@ -33,8 +34,8 @@ def half_blocks(pixels: np.ndarray, width: int, utf8: bool = True) -> Text:
     return _draw(_picture(pixels), width, rows, utf8)
 
 
-def fitted(pixels: np.ndarray, width: int, height: int, utf8: bool = True) -> Text:
-    """The same within a box of `width` x `height` cells, as large as its proportions allow."""
+def fit_half_blocks(pixels: np.ndarray, width: int, height: int, utf8: bool = True) -> Text:
+    """Return the image as large as fits into `width` x `height` cells."""
     tall, across = pixels.shape[:2]
     scale = min(width / across, 2 * height / tall)
     cells = max(1, min(width, round(across * scale)))
@@ -43,36 +44,34 @@ def fitted(pixels: np.ndarray, width: int, height: int, utf8: bool = True) -> Te
 
 
 def thumbnail(path: Path, width: int, height: int, utf8: bool = True) -> Text:
-    """An image file within a box of cells; where it cannot be read, a few words say why.
-
-    Args:
-        path: any file.
-        width: cells of the box; so is height.
-    """
-    return drawn(lambda at_least: decode_to_show(path, at_least), width, height, utf8)
+    """Return an image file within a box of cells, or the reason why it cannot be read."""
+    return load_thumbnail(lambda at_least: decode_for_display(path, at_least), width, height, utf8)
 
 
-def drawn(
+def load_thumbnail(
     load: Callable[[tuple[int, int]], Image.Image], width: int, height: int, utf8: bool = True
 ) -> Text:
-    """The same of an image that comes from elsewhere.
+    """Return a loaded image within a box of cells, or the reason why it cannot be loaded.
 
     Args:
-        load: gives the image, of mode L or RGB, of no fewer pixels than (height, width), or
-            raises ImageError.
+        load: returns the image, of mode L or RGB, of at least (height, width) pixels, or raises
+            ImageError.
+        width: cells of the box.
+        height: cells of the box.
+        utf8: False for ASCII.
     """
     try:
-        # A JPEG is decoded at a part of its size where that is enough: many are shown at once.
+        # JPEGs are decoded at a fraction of their size if that suffices: many are shown at once.
         image = load((2 * height, width))
         channels = 1 if image.mode == "L" else 3
         pixels = to_array(image, (image.height, image.width), channels)
     except ImageError as error:
-        return no_picture(error.reason)
-    return fitted(pixels, width, height, utf8)
+        return missing_image_text(error.reason)
+    return fit_half_blocks(pixels, width, height, utf8)
 
 
-def no_picture(reason: str) -> Text:
-    """What stands in the place of a picture."""
+def missing_image_text(reason: str) -> Text:
+    """Return the text shown instead of an image."""
     return Text(f"no picture: {safe_text(reason, 120)}", style="dim")
 
 

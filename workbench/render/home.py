@@ -1,4 +1,4 @@
-"""Home in words: a run as cells of the table and as two lines, and what is said without any."""
+"""Home as text: a run as cells of the table and as two lines, and the text without runs."""
 
 import time
 from collections import Counter
@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from workbench.render.marks import COLORS, sign, sparkline
+from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.state import RunSummary
 from workbench.runs.watch import Runs, RunView
-from workbench.text import human_age, plural, safe_text
+from workbench.text import format_age, plural, safe_text
 
-# Column and its least width in cells.
+# Columns and their minimum width in cells.
 COLUMNS = {"state": 13, "run": 17, "strategy": 8, "acc": 7, "curve": 5, "when": 6}
-STRATEGY = 14  # cells that it has beside names that are longer than there is room for
+STRATEGY = 14  # its cells beside names that do not fit
 PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
 
 
 def column_widths(room: int, runs: Sequence[RunView]) -> dict[str, int]:
-    """Cells of each column in a terminal of so many: names whole where they can be."""
-    places = (len(_place(view)) for view in runs if view.working)
-    widths = {**COLUMNS, "when": max(COLUMNS["when"], *places, 0)}
+    """Return the cells of each column in `room` cells: whole names if they fit."""
+    positions = (len(_position(view)) for view in runs if view.running)
+    widths = {**COLUMNS, "when": max(COLUMNS["when"], *positions, 0)}
     fixed = sum(widths[title] for title in widths if title not in ("run", "strategy"))
     least = COLUMNS["run"] + STRATEGY  # in a terminal that is too small
     left = max(room - 2 - PADDING * len(widths) - fixed, least)
@@ -31,7 +31,7 @@ def column_widths(room: int, runs: Sequence[RunView]) -> dict[str, int]:
 
 
 def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
-    """Cells of so many for the runs' names, which come first, and for their strategies."""
+    """Return the cells for the names of runs, which have priority, and for their strategies."""
     names = [len(safe_text(view.name)) for view in runs]
     recipes = [len(safe_text(view.summary.recipe)) for view in runs]
     strategy = max([COLUMNS["strategy"], *recipes])
@@ -42,18 +42,20 @@ def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
 def run_cells(
     view: RunView, widths: Mapping[str, int], utf8: bool, theme: Mapping[str, str]
 ) -> tuple[Text, ...]:
-    """A run as a row.
+    """Return a run as a row.
 
     Args:
+        view: the run.
         widths: cells of each column.
+        utf8: False for ASCII.
         theme: its variables, for the colours.
     """
     summary = view.summary
-    word = summary.state.word
-    color = theme.get(COLORS.get(word, "$foreground").removeprefix("$"), "")
+    word = summary.state.phase
+    color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
     accuracies = [row.val_accuracy for row in view.history.epochs]
     return (
-        Text.assemble(f"{word:<11}", " ", sign(word, utf8), style=color),
+        Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
         Text(safe_text(view.name, widths["run"])),
         Text(safe_text(summary.recipe, widths["strategy"])),
         _accuracy_cell(summary),
@@ -63,14 +65,14 @@ def run_cells(
 
 
 def accuracy_of(summary: RunSummary) -> float | None:
-    """On test images where it was measured, else on validation images."""
+    """Return the accuracy on test images if it was measured, else on validation images."""
     if summary.test_accuracy is not None:
         return summary.test_accuracy
     return summary.best_val_accuracy
 
 
 def _accuracy_cell(summary: RunSummary) -> Text:
-    """The accuracy; one on validation images is marked."""
+    """Return the accuracy; one on validation images is marked."""
     reached = accuracy_of(summary)
     if reached is None:
         return Text("-")
@@ -79,19 +81,19 @@ def _accuracy_cell(summary: RunSummary) -> Text:
     return Text(f"{reached:.3f}")
 
 
-def runs_words(runs: Runs) -> str:
-    """How many runs there are, and how many of them work or wait: "3 runs, 1 at work"."""
+def describe_runs(runs: Runs) -> str:
+    """Return the number of runs, and of those that run or wait: "3 runs, 1 running"."""
     states = Counter(
-        "waiting" if view.summary.state.word == "waiting" else "at work"
+        "waiting" if view.summary.state.phase == "waiting" else "running"
         for view in runs
-        if view.working
+        if view.running
     )
-    counted = [f"{states[word]} {word}" for word in ("at work", "waiting") if states[word]]
+    counted = [f"{states[word]} {word}" for word in ("running", "waiting") if states[word]]
     return ", ".join([plural(len(runs), "run"), *counted])
 
 
-def detail_of(view: RunView) -> Text:
-    """A run in two lines, the second of them what it does or what became of it."""
+def describe_run(view: RunView) -> Text:
+    """Return a run in two lines, its summary and its state."""
     summary = view.summary
     parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.recipe, 30)}"]
     if summary.random_weights:
@@ -102,55 +104,55 @@ def detail_of(view: RunView) -> Text:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
     if summary.state.detail:
-        text.append(f"\n{summary.state.word}: {summary.state.detail}", style="dim")
+        text.append(f"\n{summary.state.phase}: {summary.state.detail}", style="dim")
     return text
 
 
 def _of_epoch(view: RunView) -> str:
-    """Of which epoch a run at work has its accuracy: others may have a higher one."""
-    if not view.working:
+    """Return the epoch of a running run's accuracy: others may have a higher one."""
+    if not view.running:
         return ""
     monitor = safe_text(view.table("training").get("monitor", "val_loss"), 20)
     return f" at the best {monitor} so far"
 
 
-def fits_filter(view: RunView, wanted: str) -> bool:
-    """True where a part of its name, preset, strategy, state or data is wanted."""
+def matches_filter(view: RunView, wanted: str) -> bool:
+    """Return whether its name, preset, strategy, state or data contains the filter."""
     summary = view.summary
-    parts = (view.name, summary.preset or "", summary.strategy, summary.state.word, summary.data)
+    parts = (view.name, summary.preset or "", summary.strategy, summary.state.phase, summary.data)
     return wanted.lower() in " ".join(parts).lower()
 
 
-def nothing_yet(wanted: str, trash: bool) -> Text:
-    """In the place of the table.
+def empty_table_text(wanted: str, trash: bool) -> Text:
+    """Return the text shown instead of an empty table.
 
     Args:
-        wanted: what the filter asks for.
-        trash: whether there is a deleted run to bring back.
+        wanted: the filter.
+        trash: whether there is a deleted run to restore.
     """
     if wanted:
-        return Text("No run fits the filter; escape takes it away.")
+        return Text("No run matches the filter; escape clears it.")
     return Text(
         "No runs yet.\n\n"
         "n  a new experiment: from a folder of images to a trained classifier\n"
-        "d  the demo: two networks learn handwritten digits, half a minute\n"
+        "D  the demo: two networks learn handwritten digits, half a minute\n"
         "m  the machine: does training run on a GPU here, and how fast?\n"
-        "e  ten small experiments: is what the chapter says true?\n"
-        "?  what all this is\n"
-        "ctrl+p  all that can be done: type what you look for"
-        + ("\nu  bring back the run that was deleted last" if trash else "")
+        "E  lessons: ten small experiments on the claims of the chapter\n"
+        "?  explanations\n"
+        "ctrl+p  every command: type to search"
+        + ("\nu  restore the run that was deleted last" if trash else "")
     )
 
 
 def _when(view: RunView) -> str:
-    """How far a run at work is; how long ago another was heard of."""
-    if view.working:
-        return _place(view)
+    """Return the position of a running run; the age of another's last event."""
+    if view.running:
+        return _position(view)
     if view.summary.last_sign is None:
         return "-"
-    return human_age(max(time.time() - view.summary.last_sign, 0))
+    return format_age(max(time.time() - view.summary.last_sign, 0))
 
 
-def _place(view: RunView) -> str:
+def _position(view: RunView) -> str:
     total = view.summary.epochs_total
     return f"{view.summary.epochs_done}/{total}" if total else "begun"

@@ -1,124 +1,137 @@
-"""An experiment's results as text: table, plot, conclusion. Pure."""
+"""A lesson's results as text: table, plot, conclusion. Pure."""
 
 import textwrap
 from collections.abc import Sequence
 
 from rich.text import Text
 
-from workbench.lessons.catalogue import EXPERIMENTS, Experiment
-from workbench.lessons.conclusions import conclude
-from workbench.lessons.pictures import Bars, Curves, picture_of, table_of
-from workbench.lessons.results import Results
+from workbench.lessons.catalogue import (
+    LESSONS,
+    BarPlot,
+    CurvePlot,
+    Lesson,
+    conclude,
+    lesson_picture,
+    lesson_table,
+)
+from workbench.lessons.results import LessonResults
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, plot
 from workbench.render.plot_canvas import Series
-from workbench.text import human_seconds, plural, safe_text, table
+from workbench.text import format_seconds, plural, safe_text, table
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
 MARKERS = "*o+x#"
 PLOT_ROWS = 12
-LEAST_PLOT_ROWS, MOST_PLOT_ROWS = 7, 16  # where a plot takes what is left of a page
+MIN_PLOT_ROWS, MAX_PLOT_ROWS = 7, 16  # of a plot that fills the rest of a page
 BAR_WIDTH = 30
-DATA_WIDTH = 36  # characters of what the images are called
+DATA_WIDTH = 36  # characters of the name of the data
 
 
-def results_text(results: Results, width: int, utf8: bool) -> Text:
-    """All that an experiment has to show, in so many cells of width; the conclusion last."""
-    experiment = EXPERIMENTS[results.experiment]
+def format_lesson_results(results: LessonResults, width: int, utf8: bool) -> Text:
+    """Return question, table, plot and conclusion of a lesson, in `width` cells."""
+    lesson = LESSONS[results.lesson]
     return Text("\n").join(
         [
-            Text(experiment.title, "bold"),
-            Text(_filled(experiment.question, width)),
+            Text(lesson.title, "bold"),
+            Text(_filled(lesson.question, width)),
             Text(f"{_filled(measured_on(results), width)}\n"),
             Text(f"{table_text(results, width)}\n"),
-            picture_text(picture_of(results), width, PLOT_ROWS, utf8),
+            format_lesson_picture(lesson_picture(results), width, PLOT_ROWS, utf8),
             Text(""),
             conclusion_text(results, width),
         ]
     )
 
 
-def sheet_text(
-    experiment: Experiment,
-    results: Results | None,
+def format_lesson(
+    lesson: Lesson,
+    results: LessonResults | None,
     width: int,
     rows: int,
     utf8: bool,
     now: Text | None = None,
 ) -> Text:
-    """What the app shows of an experiment: the question, and the conclusion before its figures.
+    """Return a lesson as the app shows it: the conclusion comes before plot and table.
 
     Args:
-        rows: of a page; a plot takes what is left of one, else it begins the next.
-        now: what is going on with the experiment, or in its way.
+        lesson: to show.
+        results: None before it was run.
+        width: cells.
+        rows: of a page; a plot fills the rest of one, else it begins the next.
+        utf8: False for ASCII.
+        now: progress, or a problem.
     """
-    question = f"{experiment.question} Section {experiment.section}."
-    parts = [Text(experiment.title, "bold"), Text(_filled(question, width)), Text("")]
+    question = f"{lesson.question} Section {lesson.section}."
+    parts = [Text(lesson.title, "bold"), Text(_filled(question, width)), Text("")]
     if now is not None:
         parts += [now, Text("")]
     if results is not None:
         parts += [conclusion_text(results, width), Text("")]
-        picture = picture_of(results)
+        picture = lesson_picture(results)
         above = sum(part.plain.count("\n") + 1 for part in parts)
         blank, height = _place(picture, above, rows)
         parts += [Text("")] * blank
         parts += [
-            picture_text(picture, width, height, utf8),
+            format_lesson_picture(picture, width, height, utf8),
             Text(f"\n{table_text(results, width)}\n"),
             Text(_filled(measured_on(results), width)),
         ]
     elif now is None:
-        parts.append(Text("Not tried here yet: enter does."))
-        if experiment.on_base:
+        parts.append(Text("Not run here yet: enter runs it."))
+        if lesson.needs_base:
             parts.append(Text("It needs ImageNet weights of the base; w names a file of them."))
     return Text("\n").join(parts)
 
 
-def _place(picture: Curves | Bars, above: int, rows: int) -> tuple[int, int]:
-    """Blank lines before a picture, and its rows: no picture is cut by the end of a page."""
-    least = 1 + (len(picture.rows) if isinstance(picture, Bars) else LEAST_PLOT_ROWS)
+def _place(picture: CurvePlot | BarPlot, above: int, rows: int) -> tuple[int, int]:
+    """Return blank lines before a picture, and its rows: the end of a page cuts no picture."""
+    least = 1 + (len(picture.rows) if isinstance(picture, BarPlot) else MIN_PLOT_ROWS)
     left = rows - above % rows
     if left < least:
         return left, PLOT_ROWS
-    return 0, min(left - 1, MOST_PLOT_ROWS)
+    return 0, min(left - 1, MAX_PLOT_ROWS)
 
 
-def at_work_text(on: str, phase: str, done: int, total: int, utf8: bool) -> Text:
-    """How far an experiment has come.
+def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: bool) -> Text:
+    """Return the progress of a lesson.
 
     Args:
-        on: its images and seeds, as `setting_words` has them.
-        total: 0 where it is not known.
+        on: its images and seeds, from `describe_setting`.
+        phase: what it does now.
+        done: of `total` steps.
+        total: 0 if unknown.
+        utf8: False for ASCII.
     """
-    text = Text.assemble(("At work", "bold"), f" on {on}; x stops it.\n{safe_text(phase, 40)}")
+    text = Text.assemble(("Running", "bold"), f" on {on}; x stops it.\n{safe_text(phase, 40)}")
     if total:
         text.append(f"  {bar(done / total, BAR_WIDTH, utf8)}  {done:,} of {total:,}")
     return text
 
 
-def notice_text(words: str, width: int, color: str) -> Text:
-    """What is in an experiment's way, line by line."""
+def format_notice(words: str, width: int, color: str) -> Text:
+    """Return a message, line by line."""
     return Text("\n".join(_filled(line, width) for line in words.split("\n")), color)
 
 
-def setting_words(data: str, seeds: Sequence[int]) -> str:
-    """Images and seeds: "digits, seeds 1, 2, 3"."""
+def describe_setting(data: str, seeds: Sequence[int]) -> str:
+    """Return images and seeds: "digits, seeds 1, 2, 3"."""
     numbers = ", ".join(map(str, seeds))
     return f"{safe_text(data, DATA_WIDTH)}, {'seed' if len(seeds) == 1 else 'seeds'} {numbers}"
 
 
-def measured_on(results: Results) -> str:
-    """On which images, with which seeds, and how long it took."""
+def measured_on(results: LessonResults) -> str:
+    """Return images, seeds and duration of a lesson."""
     return (
-        f"{setting_words(results.data, results.seeds)}; "
+        f"{describe_setting(results.data, results.seeds)}; "
         f"{plural(results.images['train'], 'training image')}, "
-        f"{plural(results.measured_on, 'image')} measured on; {human_seconds(results.seconds)}"
+        f"{plural(results.measured_on, 'image')} measured on; {format_seconds(results.seconds)}"
     )
 
 
-def table_text(results: Results, width: int) -> str:
-    """All variants side by side; what is too wide goes on in a second table."""
-    made = table_of(results)
+def table_text(results: LessonResults, width: int) -> str:
+    """Return all variants side by side; if too wide, in two tables."""
+    made = lesson_table(results)
     whole = table(made.headers, made.rows, made.right)
     if max(map(len, whole.splitlines())) <= width:
         return whole
@@ -134,9 +147,11 @@ def table_text(results: Results, width: int) -> str:
     )
 
 
-def picture_text(picture: Curves | Bars, width: int, height: int, utf8: bool) -> Text:
-    """A plot of so many rows under its title; bars have as many rows as there are."""
-    if isinstance(picture, Bars):
+def format_lesson_picture(
+    picture: CurvePlot | BarPlot, width: int, height: int, utf8: bool
+) -> Text:
+    """Return a plot of `height` rows under its title; bars have a row each."""
+    if isinstance(picture, BarPlot):
         return _bars(picture, width, utf8)
     options = PlotOptions(
         borders=((1, picture.places[0]),), end_name=picture.places[1], utf8=utf8, empty="nothing"
@@ -148,7 +163,7 @@ def picture_text(picture: Curves | Bars, width: int, height: int, utf8: bool) ->
     return Text("\n").join([Text(picture.title), plot(series, width, height, options)])
 
 
-def _bars(picture: Bars, width: int, utf8: bool) -> Text:
+def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
     longest = max(len(name) for name, _, _ in picture.rows)
     most = max(figure for _, figure, _ in picture.rows) or 1.0
     room = width - longest - max(len(shown) for _, _, shown in picture.rows) - 4
@@ -160,11 +175,11 @@ def _bars(picture: Bars, width: int, utf8: bool) -> Text:
     return Text("\n".join([picture.title, *lines]))
 
 
-def conclusion_text(results: Results, width: int) -> Text:
-    """Whether it was seen and on what, then the sentences, wrapped."""
+def conclusion_text(results: LessonResults, width: int) -> Text:
+    """Return whether the effect was seen and on what data, then the conclusion."""
     conclusion = conclude(results)
     seen = "Seen here." if conclusion.seen else "Not seen here."
-    on = f"{seen} On {setting_words(results.data, results.seeds)}:"
+    on = f"{seen} On {describe_setting(results.data, results.seeds)}:"
     lines = [_filled(on, width)]
     lines += [_filled(safe_text(line, 1000), width) for line in conclusion.lines]
     text = Text("\n".join(lines))

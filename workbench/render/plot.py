@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -10,25 +11,25 @@ from rich.text import Text
 from workbench.render.plot_canvas import Cell, Frame, Row, Series, draw_curves
 from workbench.text import safe_text
 
-LEAST_CANVAS = 16  # cells; a narrower one gives up the labels at its right side
-MIDDLE_TICK_ROWS = 7  # from so many on there is a tick between the highest and the lowest
-LARGEST = 1e100  # what is further away is no figure of a training, and would end in infinities
+MIN_CANVAS = 16  # cells; a narrower one has no labels at its right side
+MIDDLE_TICK_ROWS = 7  # from which there is a tick between the highest and the lowest
+MAX_VALUE = 1e100  # beyond it, arithmetic would overflow; no training has such values
 QUIET = "dim"
 
 
 @dataclass(frozen=True)
 class PlotOptions:
-    """What is drawn around the curves.
+    """Axis and marks around the curves.
 
     Attributes:
         epochs: the last epoch of the x axis; the curves may end before it.
         borders: (number of a stage's first epoch, its name); those after epoch 1 are marked.
         best: number of the epoch marked as the best, counted over the whole run.
-        best_name: what is written below it.
-        end_name: what is written below the last epoch.
-        log: True for a logarithmic y axis; figures that are not above 0 are left out.
-        utf8: False for ASCII alone.
-        empty: what is said where there are no points.
+        best_name: label below it.
+        end_name: label below the last epoch.
+        log: True for a logarithmic y axis; values not above 0 are left out.
+        utf8: False for ASCII.
+        empty: text if there are no points.
     """
 
     epochs: int = 1
@@ -42,9 +43,9 @@ class PlotOptions:
 
 
 def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions) -> Text:
-    """Draws the curves in `width` x `height` cells: canvas, x axis and a line of names below it.
+    """Draw curves in `width` x `height` cells: canvas, x axis and a line of labels below it.
 
-    Curves that come later lie above earlier ones. Nothing is drawn in fewer than 12 x 4 cells.
+    Later curves cover earlier ones. Nothing is drawn in fewer than 12 x 4 cells.
     """
     if width < 12 or height < 4:
         return Text("")
@@ -59,7 +60,7 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
     names = [(one.newest, f"{one.name} {_last(given)}", one.color) for one, given in
              zip(shown, series, strict=True)]  # fmt: skip
     right = max((cell_len(name) + 1 for value, name, _ in names if value is not None), default=0)
-    if width - left - 1 - right < LEAST_CANVAS:
+    if width - left - 1 - right < MIN_CANVAS:
         right = 0
     frame = Frame(max(width - left - 1 - right, 2), rows, _last_epoch(shown, options), low, high)
     canvas = draw_curves(shown, frame, options.utf8)
@@ -76,10 +77,10 @@ def plot(series: Sequence[Series], width: int, height: int, options: PlotOptions
 
 
 def _scaled(series: Series, log: bool) -> Series:
-    """The series with what cannot be drawn as None, and logarithms on a log axis."""
+    """Return the series with None for what cannot be drawn, and logarithms on a log axis."""
 
     def scale(value: float | None) -> float | None:
-        if value is None or not math.isfinite(value) or abs(value) > LARGEST:
+        if value is None or not math.isfinite(value) or abs(value) > MAX_VALUE:
             return None
         if log:
             return math.log10(value) if value > 0 else None
@@ -94,7 +95,7 @@ def _scaled(series: Series, log: bool) -> Series:
 
 
 def _limits(known: Sequence[float], log: bool) -> tuple[float, float]:
-    """The lowest and the highest figure; a constant lies in the middle."""
+    """Return the lowest and the highest value; a constant lies in the middle."""
     low, high = min(known), max(known)
     if high - low > 1e-9 * max(abs(low), abs(high), 1e-9):
         return low, high
@@ -113,7 +114,7 @@ def _last(series: Series) -> str:
 
 
 def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:
-    """Figures at the left side, by row."""
+    """Return labels at the left side, by row."""
     places = {0: high, rows - 1: low}
     if rows >= MIDDLE_TICK_ROWS:
         middle = rows // 2
@@ -127,7 +128,7 @@ def _ticks(low: float, high: float, rows: int, log: bool) -> dict[int, str]:
 
 
 def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None:
-    """A dotted line where a stage begins, behind the curves."""
+    """Draw a dotted line where a stage begins, behind the curves."""
     for first, _ in options.borders:
         if first > 1:
             column = frame.column(first - 0.5)
@@ -137,11 +138,11 @@ def _mark_borders(canvas: list[Row], frame: Frame, options: PlotOptions) -> None
 
 
 def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[int, Cell]:
-    """Names beside the last points, by row; those that would share a row move apart."""
+    """Return names beside the last points, by row; those that would share a row move apart."""
     wanted = sorted((frame.row(v), name, color) for v, name, color in names if v is not None)
     placed: dict[int, Cell] = {}
     for number, (row, name, color) in enumerate(wanted):
-        later = len(wanted) - number - 1  # rows that the ones below still need
+        later = len(wanted) - number - 1  # rows needed by the ones below
         row = min(max(row, max(placed, default=-1) + 1), frame.rows - 1 - later)
         if row >= 0:
             placed[row] = (name, color)
@@ -149,7 +150,7 @@ def _side(names: Sequence[tuple[float | None, str, str]], frame: Frame) -> dict[
 
 
 def _below(left: int, width: int, frame: Frame | None, options: PlotOptions) -> list[Row]:
-    """The x axis, and the names of what is marked on it."""
+    """Return the x axis and its labels."""
     line, corner, border, top = "─└┴▲" if options.utf8 else "-++^"
     if frame is None:
         return [[("", "")], [("", "")]]
@@ -164,7 +165,7 @@ def _below(left: int, width: int, frame: Frame | None, options: PlotOptions) -> 
 
 
 def _names(frame: Frame, room: int, options: PlotOptions) -> str:
-    """The line below the axis; what has no room beside more important names is left out."""
+    """Return the labels below the axis; less important ones are left out without room."""
     line = [" "] * room
     taken = [False] * (room + 2)
 
@@ -174,13 +175,13 @@ def _names(frame: Frame, room: int, options: PlotOptions) -> str:
         if name and len(name) <= room and not any(taken[start : start + len(name) + 1]):
             line[start : start + len(name)] = name
             around = range(max(start - 1, 0), start + len(name) + 1)
-            for place in around:
-                taken[place] = True
+            for cell in around:
+                taken[cell] = True
 
     if options.best is not None:
         put(options.best_name, frame.column(options.best) - len(options.best_name) // 2)
     end, free = frame.columns - len(options.end_name), len("".join(line).rstrip()) + 2
-    # A little beyond the end of the axis where the best epoch's name is in the way.
+    # A little beyond the end of the axis if the best epoch's label is in the way.
     put(options.end_name, max(end, free) if free < frame.columns else end)
     for first, name in options.borders:
         put(name, frame.column(first - 0.5) if first > 1 else 0)
@@ -194,7 +195,7 @@ def _empty(width: int, rows: int, options: PlotOptions) -> list[Row]:
 
 
 def _join(lines: Sequence[Row]) -> Text:
-    """Rows of cells as one text; neighbours of one style become one span."""
+    """Join rows of cells to a text; neighbours of one style become one span."""
     text = Text(no_wrap=True, end="")
     for number, line in enumerate(lines):
         if number:
@@ -205,10 +206,5 @@ def _join(lines: Sequence[Row]) -> Text:
 
 
 def _runs(line: Row) -> Iterator[Cell]:
-    piece, style = "", line[0][1] if line else ""
-    for character, its in line:
-        if its != style:
-            yield piece, style
-            piece, style = "", its
-        piece += character
-    yield piece, style
+    for style, cells in groupby(line, key=lambda cell: cell[1]):
+        yield "".join(character for character, _ in cells), style

@@ -1,4 +1,4 @@
-"""Curves alone as rows of cells: braille dots where the terminal has them. Pure; plotext draws."""
+"""Curves without axes as rows of cells, drawn by plotext in braille dots or ASCII."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ Row = list[Cell]
 
 @dataclass(frozen=True)
 class Series:
-    """A curve: a figure for each epoch from the first, None where there is none.
+    """A curve: a value for each epoch, None where there is none.
 
     Attributes:
-        name: what is written beside its last point.
+        name: label beside its last point.
         color: `#rrggbb`.
-        raw: what the values were before smoothing, drawn as dots of `raw_color` behind them.
-        last: the figure written beside the name; left out: the newest of the values.
+        raw: the values before smoothing, drawn as dots of `raw_color` behind them.
+        last: number beside the name; None for the newest value.
         marker: one character, for terminals without braille.
     """
 
@@ -36,13 +36,13 @@ class Series:
 
     @property
     def newest(self) -> float | None:
-        """The last figure there is."""
+        """The last finite value."""
         return next((v for v in reversed(self.values) if v is not None and math.isfinite(v)), None)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The canvas: cells, and the figures at its edges (their logarithms on a log axis)."""
+    """The canvas: cells, and the values at its edges (their logarithms on a log axis)."""
 
     columns: int
     rows: int
@@ -51,20 +51,20 @@ class Frame:
     high: float
 
     def column(self, epoch: float) -> int:
-        """Where an epoch stands, from the left."""
-        place = (epoch - 1) / max(self.epochs - 1, 1) * (self.columns - 1)
-        return min(max(round(place), 0), self.columns - 1)
+        """Return the column of an epoch, from the left."""
+        column = (epoch - 1) / max(self.epochs - 1, 1) * (self.columns - 1)
+        return min(max(round(column), 0), self.columns - 1)
 
     def row(self, value: float) -> int:
-        """Where a figure stands, from the top."""
+        """Return the row of a value, from the top."""
         share = (value - self.low) / (self.high - self.low)
-        dot = round(share * (4 * self.rows - 1))  # a braille cell has four, one above the other
+        dot = round(share * (4 * self.rows - 1))  # a braille cell has four rows of dots
         return min(max(self.rows - 1 - dot // 4, 0), self.rows - 1)
 
 
 def draw_curves(series: Sequence[Series], frame: Frame, utf8: bool) -> list[Row]:
-    """The curves alone, as plotext draws them: all rows of the same width."""
-    plotext.clear_figure()  # plotext is one figure for the whole process
+    """Draw the curves with plotext; all rows have the same width."""
+    plotext.clear_figure()  # plotext has one figure for the whole process
     plotext.limit_size(False, False)
     plotext.plotsize(frame.columns, frame.rows)
     plotext.theme("clear")
@@ -96,7 +96,7 @@ def _draw(draw: object, points: Sequence[Point], marker: str, color: str) -> Non
 
 
 def _stretches(values: Values) -> Iterator[list[Point]]:
-    """Points without a gap between them; x is the number of the epoch."""
+    """Yield points without a gap between them; x is the number of the epoch."""
     stretch: list[Point] = []
     for number, value in enumerate(values, start=1):
         if value is not None:
@@ -109,7 +109,7 @@ def _stretches(values: Values) -> Iterator[list[Point]]:
 
 
 def _thinned(points: list[Point], dots: int) -> list[Point]:
-    """No more than about two points for each of `dots` columns: their lowest and highest."""
+    """Keep at most about two points for each of `dots` columns: their lowest and highest."""
     if len(points) <= 2 * dots:
         return points
     kept = [points[0]]
@@ -121,9 +121,9 @@ def _thinned(points: list[Point], dots: int) -> list[Point]:
 
 
 def _cells(line: Text, columns: int) -> Row:
-    """A line as cells of one character, filled up to so many."""
+    """Return a line as cells of one character, padded to `columns`."""
     cells: Row = [(character, "") for character in line.plain[:columns]]
     for span in line.spans:
-        for place in range(span.start, min(span.end, len(cells))):
-            cells[place] = (cells[place][0], span.style)
+        for at in range(span.start, min(span.end, len(cells))):
+            cells[at] = (cells[at][0], span.style)
     return cells + [(" ", "")] * (columns - len(cells))

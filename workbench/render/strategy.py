@@ -1,38 +1,38 @@
-"""What the strategy screen says of a rung: its plan, its cost here, and what others reached."""
+"""A strategy as text: its plan, its cost on this machine, its reference accuracy, its settings."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from rich.text import Text
 
-from workbench.bases.catalogue import BASES
+from workbench.bases.registry import BASES
 from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.estimate import StageSeconds, reading_seconds, stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.presets import PRESETS
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import FIGURES
-from workbench.experiment.strategy_texts import RUNG_TEXTS
-from workbench.experiment.toml import apply_settings
-from workbench.machine.benchmark_store import Figures
-from workbench.runs.results import book_images
-from workbench.text import human_bytes, human_seconds, plural, safe_text
+from workbench.experiment.strategies import REFERENCE_ACCURACY
+from workbench.experiment.toml import apply_settings, field_at
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.runs.results import reference_images
+from workbench.text import format_bytes, format_seconds, plural, safe_text
 
 UNKNOWN_TIME = "not measured yet: press m on home"
 _LABEL = 6  # cells
-# What people change most comes first.
+# Tables that people change most come first.
 ORDER = ("base", "model", "training", "augmentation", "data", "evaluation", "name")
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What a spec will cost.
+class CostForecast:
+    """The cost of a spec.
 
     Attributes:
-        seconds: of each stage; empty where the machine was not measured.
-        total: seconds in all, at most; None likewise.
-        device: what it was measured on.
-        disk: bytes of cached outputs that each stage keeps.
+        costs: of each stage.
+        disk: bytes of the outputs that each stage caches.
+        seconds: of each stage; empty if the machine was not benchmarked.
+        total: seconds of all stages at most; None likewise.
+        device: that was benchmarked.
     """
 
     costs: tuple[StageCost, ...]
@@ -42,72 +42,75 @@ class Forecast:
     device: str = ""
 
 
-def forecast(spec: ExperimentSpec, facts: DataFacts, figures: Figures | None) -> Forecast:
-    """Counts a spec's plan and, where there are figures, its time."""
+def forecast(
+    spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None
+) -> CostForecast:
+    """Return the cost of a spec's plan and, with a benchmark, its time."""
     costs = tuple(stage_costs(spec, facts.classes))
     images = expected_images(facts, spec.data.split)
     disk = tuple(cost.kept_bytes(images) for cost in costs)
-    if figures is None:
-        return Forecast(costs, disk)
-    seconds = tuple(stage_seconds(cost, images, figures.speed) for cost in costs)
+    if benchmark is None:
+        return CostForecast(costs, disk)
+    seconds = tuple(stage_seconds(cost, images, benchmark.speed) for cost in costs)
     total = sum(one.total for one in seconds)
-    if figures.images_per_second:
-        total += reading_seconds(facts, figures.images_per_second)
-    device = "the CPU" if figures.kind == "cpu" else safe_text(figures.device, 24)
-    return Forecast(costs, disk, seconds, total, device)
+    if benchmark.images_per_second:
+        total += reading_seconds(facts, benchmark.images_per_second)
+    device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
+    return CostForecast(costs, disk, seconds, total, device)
 
 
-def rung_details(
-    preset: str, told: Forecast | None, error: str, color: str = "", wide: bool = False
+def strategy_details(
+    preset: str, cost: CostForecast | None, error: str, color: str = "", wide: bool = False
 ) -> Text:
-    """Everything about a rung.
+    """Return everything about a strategy.
 
     Args:
-        told: None where the settings do not fit; `error` says why.
+        preset: the strategy.
+        cost: None if the settings do not fit; `error` is the reason.
+        error: "" without.
         color: of errors.
-        wide: True where there is room for what is kept on disk and in memory.
+        wide: True if there is room for disk and memory.
     """
-    words = RUNG_TEXTS[preset]
-    text = Text(words.does)
-    text.append(f"\n{words.choose}", style="dim")
+    text = Text(PRESETS[preset].does)
+    text.append(f"\n{PRESETS[preset].choose}", style="dim")
     if error:
         text.append(f"\n\n! {safe_text(error, 300)}", style=color)
-    if told:
-        for cost in told.costs:
-            text.append("\n").append_text(_stage(cost))
+    if cost:
+        for stage in cost.costs:
+            text.append("\n").append_text(_stage(stage))
         if wide:
-            text.append_text(_means(told))
-        text.append("\n").append_text(_time(told))
-    if figures := FIGURES.get(preset):
+            text.append_text(_resources(cost))
+        text.append("\n").append_text(_time(cost))
+    if reference := REFERENCE_ACCURACY.get(preset):
         text.append(f"\n{'book':<{_LABEL}}", style="dim")
-        text.append("-" if figures.book is None else f"{figures.book:.3f}")
-        text.append(f" on {book_images(preset)}", style="dim")
-        if figures.readers:
+        text.append("-" if reference.book is None else f"{reference.book:.3f}")
+        text.append(f" on {reference_images(preset)}", style="dim")
+        if reference.readers:
             text.append("; its readers ", style="dim")
-            text.append(f"{figures.readers:.2f}")
+            text.append(f"{reference.readers:.2f}")
     return text
 
 
 def recommendation_line(preset: str, why: str) -> Text:
-    """Where to begin, and why."""
+    """Return the strategy to begin with, and why."""
     text = Text("begin with ", style="dim")
     text.append(preset, style="bold not dim")
     return text.append(f"  {safe_text(why, 300)}", style="dim")
 
 
-def start_words(spec: ExperimentSpec, told: Forecast | None) -> str:
-    """What is about to be started, in a sentence or two."""
+def describe_start(spec: ExperimentSpec, cost: CostForecast | None) -> str:
+    """Return what is about to be started, in a sentence or two."""
     what = spec.preset or spec.model.strategy
     title = f" on {spec.base_table.title}" if spec.base else ""
-    stages = plural(len(told.costs), "stage") if told else ""
+    stages = plural(len(cost.costs), "stage") if cost else ""
     time = ""
-    if told and told.total is not None:
-        time = f", at most about {human_seconds(told.total)} on {told.device}"
+    if cost and cost.total is not None:
+        time = f", at most about {format_seconds(cost.total)} on {cost.device}"
     return f"Train {what}{title}: {stages}{time}."
 
 
 def _stage(cost: StageCost) -> Text:
-    """Two lines of 46 cells, which is what a terminal of 80 leaves."""
+    """Return two lines of 46 cells, the room in a terminal of 80."""
     stage = cost.stage
     text = Text(f"{'stage' if stage.index == 0 else '':<{_LABEL}}", style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
@@ -117,95 +120,79 @@ def _stage(cost: StageCost) -> Text:
 
 
 def _short(count: int) -> str:
-    """16,812,353 as 16.8 M; small numbers as they are."""
+    """Return 16,812,353 as 16.8 M, small numbers unchanged."""
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count:,}"
 
 
-def _means(told: Forecast) -> Text:
-    """What the base's pass costs once, and the memory."""
+def _resources(cost: CostForecast) -> Text:
+    """Return the cost of the base's single pass, and the memory."""
     text = Text()
-    kept = sum(told.disk)
+    kept = sum(cost.disk)
     if kept:
-        once = sum(one.prefix for one in told.seconds)
+        once = sum(one.prefix for one in cost.seconds)
         text.append(f"\n{'base':<{_LABEL}}", style="dim")
-        text.append(f"runs once an image, {human_bytes(kept)} on disk", style="not dim")
-        text.append(f", {human_seconds(once)} of the time" if once else "", style="not dim")
-    memory = max(cost.memory_bytes for cost in told.costs)
+        text.append(f"runs once an image, {format_bytes(kept)} on disk", style="not dim")
+        text.append(f", {format_seconds(once)} of the time" if once else "", style="not dim")
+    memory = max(stage.memory_bytes for stage in cost.costs)
     text.append(f"\n{'needs':<{_LABEL}}", style="dim")
-    return text.append(f"{human_bytes(memory)} of memory or more", style="not dim")
+    return text.append(f"{format_bytes(memory)} of memory or more", style="not dim")
 
 
-def _time(told: Forecast) -> Text:
+def _time(cost: CostForecast) -> Text:
     text = Text(f"{'time':<{_LABEL}}", style="dim")
-    if told.total is None:
+    if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
-    return text.append(f"at most {human_seconds(told.total)} on {told.device}", style="not dim")
+    return text.append(f"at most {format_seconds(cost.total)} on {cost.device}", style="not dim")
 
 
-# Options: keys of the spec
+# Settings: keys of the spec
 
 
-def ordered(values: dict[str, Any], hidden: tuple[str, ...]) -> list[str]:
-    """The keys in the order of the table."""
+def sort_keys(values: dict[str, Any], hidden: tuple[str, ...]) -> list[str]:
+    """Return the visible keys in the order of the table."""
     keys = [key for key in values if key not in hidden]
     return sorted(keys, key=lambda key: ORDER.index(key.split(".")[0]))
 
 
-def value_in_words(value: Any) -> str:
-    """A value as it is shown and typed."""
+def format_key_value(value: Any) -> str:
+    """Return a value as it is shown and typed."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
-        return " ".join(value_in_words(one) for one in value)
+        return " ".join(format_key_value(one) for one in value)
     return f"{value:g}" if isinstance(value, float) else safe_text(value, 200)
 
 
-def cut(words: str, room: int, utf8: bool = True) -> str:
-    """Words in so many cells; what is left out is told by an ellipsis."""
+def truncate(text: str, room: int, utf8: bool = True) -> str:
+    """Return a text cut to `room` cells with an ellipsis."""
     dots = "…" if utf8 else "..."
-    return words if len(words) <= room else words[: room - len(dots)].rstrip() + dots
+    return text if len(text) <= room else text[: room - len(dots)].rstrip() + dots
 
 
-@lru_cache
-def _schema() -> dict[str, Any]:
-    """The whole JSON schema; making it takes some milliseconds, so it is made once."""
-    return ExperimentSpec.model_json_schema()
+def key_schema(key: str) -> dict[str, Any]:
+    """Return the JSON schema of a key, {} if unknown."""
+    return field_at(tuple(key.split("."))) or {}
 
 
-def schema_of(key: str) -> dict[str, Any]:
-    """The JSON schema of a key, {} where there is none."""
-    here = _schema()
-    for name in key.split("."):
-        here = _table(here).get("properties", {}).get(name, {})
-    return here
+def describe_key(key: str) -> str:
+    """Return the description of a key, "" without one."""
+    return str(key_schema(key).get("description", ""))
 
 
-def _table(node: dict[str, Any]) -> dict[str, Any]:
-    """Follows a reference to a table, which may be one that can be left out."""
-    node = next((one for one in node.get("anyOf", ()) if "$ref" in one), node)
-    reference = node.get("$ref", "")
-    return _schema()["$defs"][reference.rsplit("/", 1)[-1]] if reference else node
-
-
-def described(key: str) -> str:
-    """What a key means; its name where it says enough."""
-    return str(schema_of(key).get("description", ""))
-
-
-def found_by(key: str) -> str:
-    """Which key of the strategy screen finds a value by trying; "" where none does."""
+def tuning_hint(key: str) -> str:
+    """Return the key of the strategy screen that tunes a value; "" without one."""
     if key in ("training.learning_rate", "training.head_learning_rate"):
         return "f on Strategy finds one by trying."
     if key in ("model.dense_units", "model.dropout"):
-        return "On a frozen base, s on Strategy searches for good ones."
+        return "On a frozen base, T on Strategy searches for good ones."
     return ""
 
 
-def choices_of(key: str) -> list[Any]:
-    """All values a key can have where there are few; [] where it is typed."""
-    schema = schema_of(key)
+def key_choices(key: str) -> list[Any]:
+    """Return all values of a key if there are few; [] if it is typed."""
+    schema = key_schema(key)
     if key == "base.name":
         return list(BASES)
     if schema.get("type") == "boolean":
@@ -213,23 +200,23 @@ def choices_of(key: str) -> list[Any]:
     return list(schema.get("enum", ()))
 
 
-def typed_value(key: str, text: str) -> Any:
-    """What was typed, as the spec takes it; None for a key that is left out."""
-    schema, text = schema_of(key), text.strip()
+def parse_typed_value(key: str, text: str) -> Any:
+    """Return typed text as the spec takes it; None for a key that is left out."""
+    schema, text = key_schema(key), text.strip()
     kinds = {schema.get("type"), *(one.get("type") for one in schema.get("anyOf", ()))}
     if not text and "null" in kinds:
         return None
     words = text.strip("[]").replace(",", " ").split()
     if "array" in kinds and (len(words) != 1 or kinds == {"array"}):
-        return [_plain(word) for word in words]
+        return [_toml_value(word) for word in words]
     if kinds <= {"string", "null", None} and "enum" not in schema and "anyOf" not in schema:
         return text
     if key == "name":
         return text
-    return _plain(text)
+    return _toml_value(text)
 
 
-def _plain(word: str) -> Any:
-    """A word as TOML reads it, and as text where it is none."""
+def _toml_value(word: str) -> Any:
+    """Return a word as TOML reads it, or as text."""
     word = word.strip("\"'")
     return apply_settings({}, (f"value={word}",)).get("value")

@@ -1,12 +1,12 @@
-"""The trials of a search as a table."""
+"""The trials of a random search as a table."""
 
 from workbench.experiment.search_space import Trial
 
-HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
+TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
 
 
-def cells(trial: Trial) -> tuple[str, ...]:
-    """A row under `HEADERS`; the epoch is the best one, whose figures these are."""
+def trial_cells(trial: Trial) -> tuple[str, ...]:
+    """Return a row under `TRIAL_HEADERS`; loss and accuracy are of the best epoch."""
     diverged = trial.accuracy is None or trial.loss is None
     return (
         f"{trial.number}{' as given' if trial.number == 1 else ''}",

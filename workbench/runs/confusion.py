@@ -1,7 +1,7 @@
-"""What was taken for what: a matrix where there are few labels, the worst of it where many.
+"""Confused labels of an evaluation: the matrix of few labels, the largest cells of many.
 
-A matrix grows with the square of the labels. Up to `MATRIX_LABELS` it is a picture; beyond them it
-is neither shown nor kept in results.json, but written to a CSV file of its own.
+A matrix grows with the square of the labels. Beyond `MAX_MATRIX_LABELS` it is neither shown nor
+kept in results.json, but written to a CSV file of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from typing import Any
 
 from workbench.runs.rows import number, whole
 
-MATRIX_LABELS = 60  # up to which every cell is shown and kept
-MOST_PAIRS = 100  # that are kept of more labels
+MAX_MATRIX_LABELS = 60  # of a matrix that is shown and kept
+MAX_PAIRS = 100  # kept of more labels
 RESULTS_NAME = "results.json"
 
 Matrix = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class Confused:
-    """How many images of a label were called another, and which share of the label's that is."""
+class ConfusedPair:
+    """How many images of a label were predicted as another, and their share of the label."""
 
     label: str
     predicted: str
@@ -29,8 +29,8 @@ class Confused:
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """Of one label; precision is None where it was never predicted, recall without images."""
+class ClassMetrics:
+    """Metrics of one label; precision is None if never predicted, recall without images."""
 
     label: str
     images: int
@@ -40,68 +40,70 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Which labels were taken for which.
+    """The confused labels of an evaluation.
 
     Attributes:
-        matrix: images, true labels in rows, predicted ones in columns; () of more labels than
-            `MATRIX_LABELS`.
-        pairs: at most `MOST_PAIRS`, those with the most images first.
-        file: name of the file in the run's folder that has all of it; "" where there is none.
+        matrix: numbers of images, true labels in rows, predicted ones in columns; () of more
+            labels than `MAX_MATRIX_LABELS`.
+        pairs: at most `MAX_PAIRS`, those with the most images first.
+        file: name of the file in the run's folder with the complete matrix; "" without one.
     """
 
     matrix: Matrix
-    pairs: tuple[Confused, ...]
+    pairs: tuple[ConfusedPair, ...]
     file: str = ""
 
 
-def parse_confusion(told: Mapping[str, Any], labels: Sequence[str]) -> Confusion:
-    """The confusions among the figures of an evaluation.
+def parse_confusion(metrics: Mapping[str, Any], labels: Sequence[str]) -> Confusion:
+    """Read the confused labels from the metrics of an evaluation.
 
-    Args:
-        told: has the whole matrix as "confusion", as all figures once had; else the pairs as
-            "confused", and perhaps the name of a file as "matrix".
+    Metrics contain the complete matrix as "confusion", as older runs always do; else the pairs as
+    "confused", and perhaps the name of a file as "matrix".
 
     Raises:
-        ValueError, KeyError, TypeError: something is missing, or of another kind.
+        ValueError, KeyError, TypeError: Something is missing or of another type.
     """
-    if "confusion" not in told:
-        pairs = tuple(_pair(one) for one in told["confused"][:MOST_PAIRS])
-        return Confusion((), pairs, str(told.get("matrix") or ""))
-    rows = told["confusion"]
+    if "confusion" not in metrics:
+        pairs = tuple(_parse_pair(pair) for pair in metrics["confused"][:MAX_PAIRS])
+        return Confusion((), pairs, str(metrics.get("matrix") or ""))
+    rows = metrics["confusion"]
     if not labels or {len(labels)} != {len(rows), *map(len, rows)}:
         raise ValueError("the confusions do not fit the labels")
-    for row in rows:  # a million numbers and more: no call for each
+    for row in rows:  # of up to a million numbers and more: no call for each
         if set(map(type, row)) != {int} or min(row) < 0:
             raise ValueError("the confusions are no counts")
     pairs = tuple(_most_confused(rows, labels))
-    if len(labels) > MATRIX_LABELS:
+    if len(labels) > MAX_MATRIX_LABELS:
         return Confusion((), pairs, RESULTS_NAME)
     return Confusion(tuple(map(tuple, rows)), pairs)
 
 
-def bounded(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The same figures without a matrix of more labels than `MATRIX_LABELS`: its worst pairs.
+def bounded(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace a matrix of more labels than `MAX_MATRIX_LABELS` by its largest cells.
 
     Raises:
-        ValueError, KeyError, TypeError: as `parse_confusion`.
+        ValueError, KeyError, TypeError: As `parse_confusion`.
     """
-    if "confusion" not in told or len(told["labels"]) <= MATRIX_LABELS:
-        return dict(told)
-    found = parse_confusion(told, told["labels"])
-    rest = {key: value for key, value in told.items() if key != "confusion"}
-    return {**rest, "confused": [vars(one) for one in found.pairs], "matrix": found.file}
+    if "confusion" not in metrics or len(metrics["labels"]) <= MAX_MATRIX_LABELS:
+        return dict(metrics)
+    found = parse_confusion(metrics, metrics["labels"])
+    rest = {key: value for key, value in metrics.items() if key != "confusion"}
+    return {**rest, "confused": [vars(pair) for pair in found.pairs], "matrix": found.file}
 
 
-def worst_classes(classes: Sequence[ClassFigures], most: int) -> list[ClassFigures]:
-    """Those with the lowest recall, of equal ones the more frequent first; without images, last."""
+def worst_classes(classes: Sequence[ClassMetrics], most: int) -> list[ClassMetrics]:
+    """Return the classes with the lowest recall, of equal ones the larger first.
 
-    def worth(one: ClassFigures) -> tuple[float, int]:
+    Classes without images come last.
+    """
+
+    def sort_key(one: ClassMetrics) -> tuple[float, int]:
         return 2.0 if one.recall is None else one.recall, -one.images
 
-    return nsmallest(most, classes, worth)
+    return nsmallest(most, classes, sort_key)
 
 
-def _most_confused(rows: Sequence[Sequence[int]], labels: Sequence[str]) -> list[Confused]:
+def _most_confused(rows: Sequence[Sequence[int]], labels: Sequence[str]) -> list[ConfusedPair]:
     cells = (
         (-count, row, column)
         for row, counts in enumerate(rows)
@@ -109,13 +111,13 @@ def _most_confused(rows: Sequence[Sequence[int]], labels: Sequence[str]) -> list
         if count and row != column
     )
     return [
-        Confused(labels[row], labels[column], -less, -less / sum(rows[row]))
-        for less, row, column in nsmallest(MOST_PAIRS, cells)
+        ConfusedPair(labels[row], labels[column], -negative, -negative / sum(rows[row]))
+        for negative, row, column in nsmallest(MAX_PAIRS, cells)
     ]
 
 
-def _pair(one: Mapping[str, Any]) -> Confused:
-    count, share = whole(one["count"]), number(one["share"])
+def _parse_pair(pair: Mapping[str, Any]) -> ConfusedPair:
+    count, share = whole(pair["count"]), number(pair["share"])
     if count is None or share is None:
         raise ValueError("a pair has no count")
-    return Confused(str(one["label"]), str(one["predicted"]), count, share)
+    return ConfusedPair(str(pair["label"]), str(pair["predicted"]), count, share)

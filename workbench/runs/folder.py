@@ -1,118 +1,83 @@
-"""The folder of a run: where each of its files lies, and how a run is made and found again."""
+"""The folder of a run: the paths of its files, how a run is created and found."""
 
 import contextlib
 import difflib
 import re
 import shutil
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import UserError
-from workbench.files import sync_folder, write_atomic
+from workbench.files import fsync_folder, write_atomic
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LATEST = "latest"
-LONGEST_STEM = 56  # leaves room for the number in the 64 characters of a name
-CLOSE_MATCHES = 3
+MAX_STEM_LENGTH = 56  # leaves room for a number in the 64 characters of a name
+MAX_SUGGESTIONS = 3
+
+
+class _Path:
+    """A path below the folder of a run."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "RunFolder", owner: object = None) -> Path:
+        return run.path / self._name
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run; nothing is read or made here."""
+    """Paths of one run; this class reads and creates nothing."""
 
     path: Path
 
+    spec_path = _Path("spec.toml")  # the experiment, as a person could write it
+    manifest_path = _Path("manifest.csv")  # frozen copy of the data set's: the split of each image
+    events_path = _Path("events.jsonl")  # the event log, see `events`
+    lock_path = _Path("run.lock")  # locked by the live worker, see `lock`
+    worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
+    log_path = _Path("worker.log")  # output of the workers
+    control = _Path("control")  # requests to the worker, see `launch`
+    checkpoints = _Path("checkpoints")  # from which a resumed run continues
+    reserve_path = _Path(".reserve")  # disk space for the worker's last events on a full disk
+    model_path = _Path("model.keras")  # the finished model
+    results_path = _Path("results.json")  # metrics of the evaluation
+    predictions_path = _Path("predictions.csv")  # probabilities of every evaluated image
+
     @property
     def name(self) -> str:
-        """The folder's own name, which is the run's."""
+        """Name of the folder and of the run."""
         return self.path.name
 
-    @property
-    def spec_path(self) -> Path:
-        """The experiment, as a person could have written it."""
-        return self.path / "spec.toml"
-
-    @property
-    def manifest_path(self) -> Path:
-        """Frozen copy of the data set's manifest: which image was in which split."""
-        return self.path / "manifest.csv"
-
-    @property
-    def events_path(self) -> Path:
-        """The event log (see `events`)."""
-        return self.path / "events.jsonl"
-
-    @property
-    def lock_path(self) -> Path:
-        """Held by the live worker (see `lock`)."""
-        return self.path / "run.lock"
-
-    @property
-    def worker_path(self) -> Path:
-        """Who works or worked here last: pid, host, boot id, start time, versions."""
-        return self.path / "worker.json"
-
-    @property
-    def log_path(self) -> Path:
-        """Everything the worker printed."""
-        return self.path / "worker.log"
-
-    @property
-    def control(self) -> Path:
-        """Requests to the worker (see `launch`)."""
-        return self.path / "control"
-
-    @property
-    def checkpoints(self) -> Path:
-        """What a resumed run goes on from."""
-        return self.path / "checkpoints"
-
-    @property
-    def reserve_path(self) -> Path:
-        """Room on the disk for the worker's last words, should it become full."""
-        return self.path / ".reserve"
-
-    @property
-    def model_path(self) -> Path:
-        """The finished model."""
-        return self.path / "model.keras"
-
-    @property
-    def results_path(self) -> Path:
-        """Figures of the evaluation."""
-        return self.path / "results.json"
-
     def confusion_path(self, split: str) -> Path:
-        """The confusion matrix of many labels, as measured on the images of a split."""
+        """Return the path of the confusion matrix of many labels on a split."""
         return self.path / f"confusion-{split}.csv"
-
-    @property
-    def predictions_path(self) -> Path:
-        """Every evaluated image's probabilities."""
-        return self.path / "predictions.csv"
 
 
 def create_run(workspace: Workspace, spec_text: str, name: str | None, stem: str) -> RunFolder:
-    """Makes a run's folder with its spec.
+    """Create a run's folder with its spec.
 
     Args:
-        spec_text: the content of spec.toml.
-        name: the folder's name; None for `stem` and the next free number.
-        stem: any text; what a name cannot hold becomes a dash.
+        workspace: where the run is created.
+        spec_text: content of spec.toml.
+        name: name of the run; None for `stem` and the next free number.
+        stem: any text; characters that a name cannot contain become dashes.
 
     Raises:
-        UserError: the name is taken, or none that a run can have.
-        OSError: the folder cannot be written; nothing of it is left then.
+        UserError: The name is taken or invalid.
+        OSError: The folder cannot be written; nothing of it remains.
     """
     workspace.runs.mkdir(parents=True, exist_ok=True)
     path = _numbered(workspace, stem) if name is None else _named(workspace, name)
     folder = RunFolder(path)
     try:
         write_atomic(folder.spec_path, spec_text)
-        sync_folder(workspace.runs)
+        fsync_folder(workspace.runs)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -120,12 +85,12 @@ def create_run(workspace: Workspace, spec_text: str, name: str | None, stem: str
 
 
 def find_run(workspace: Workspace, name: str) -> RunFolder:
-    """The run of that name, or the newest for "latest".
+    """Return the run of that name, or the newest for "latest".
 
-    Only names that `list_runs` gives are found, so none leads out of saved_models.
+    Only names from `list_runs` are found, so none leads out of saved_models.
 
     Raises:
-        UserError: no such run; names that are close are told.
+        UserError: There is no such run; the message suggests similar names.
     """
     runs = list_runs(workspace)
     if not runs:
@@ -136,19 +101,23 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
     by_name = {run.name: run for run in runs}
     if name in by_name:
         return by_name[name]
-    close = difflib.get_close_matches(name, by_name, n=CLOSE_MATCHES, cutoff=0.5)
-    names = ", ".join(safe_text(found) for found in close)
     raise UserError(
         f"There is no run {safe_text(repr(name))} in {safe_text(workspace.runs)}.",
-        f"Did you mean {names}?" if names else "See: workbench runs",
+        suggest_names(name, by_name) or "See: workbench runs",
     )
 
 
+def suggest_names(name: str, names: Iterable[str]) -> str:
+    """Return "Did you mean ...?" with similar names, "" without any."""
+    close = difflib.get_close_matches(name, set(names), MAX_SUGGESTIONS, cutoff=0.5)
+    return f"Did you mean {', '.join(map(safe_text, close))}?" if close else ""
+
+
 def check_name(name: str) -> None:
-    """Looks whether a new run can have a name.
+    """Check whether a new run can have a name.
 
     Raises:
-        UserError: it cannot.
+        UserError: It cannot.
     """
     if not NAME_PATTERN.fullmatch(name) or name == LATEST:
         raise UserError(
@@ -158,34 +127,34 @@ def check_name(name: str) -> None:
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:
-    """The runs, newest first by when they were made; folders that are no runs are left out."""
+    """Return the runs, newest first by creation time; other folders are ignored."""
     if not workspace.runs.is_dir():
         return []
     runs = [RunFolder(path) for path in workspace.runs.iterdir() if not path.name.startswith(".")]
-    made = [(when, run) for run in runs if (when := _made(run)) is not None]
-    return [run for _, run in sorted(made, key=_age, reverse=True)]
+    created = [(time, run) for run in runs if (time := _creation_time(run)) is not None]
+    return [run for _, run in sorted(created, key=_sort_key, reverse=True)]
 
 
 def safe_stem(stem: str) -> str:
-    """Any text as the beginning of a name: what a name cannot hold becomes a dash."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:LONGEST_STEM].strip("-._") or "run"
+    """Turn any text into the beginning of a name; invalid characters become dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:MAX_STEM_LENGTH].strip("-._") or "run"
 
 
-def _made(folder: RunFolder) -> int | None:
-    """When the run was made, in nanoseconds; None where the folder is no run, or just going."""
+def _creation_time(folder: RunFolder) -> int | None:
+    """Return when the run was created, in nanoseconds; None if it is no run, or being deleted."""
     for path in (folder.spec_path, folder.events_path):
         with contextlib.suppress(OSError):
-            told = path.stat()
-            if stat.S_ISREG(told.st_mode):
-                return told.st_mtime_ns
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                return status.st_mtime_ns
     return None
 
 
-def _age(made: tuple[int, RunFolder]) -> tuple[int, list[tuple[int, str]]]:
-    """Sorts by time; of two made in the same tick, the higher number is the newer."""
-    when, folder = made
+def _sort_key(created: tuple[int, RunFolder]) -> tuple[int, list[tuple[int, str]]]:
+    """Sort by time; of two created in the same tick, the one with the higher number is newer."""
+    time, folder = created
     parts = re.findall(r"\d+|\D+", folder.name)
-    return when, [(int(p) if p.isdecimal() else -1, p) for p in parts]
+    return time, [(int(p) if p.isdecimal() else -1, p) for p in parts]
 
 
 def _named(workspace: Workspace, name: str) -> Path:
@@ -202,7 +171,7 @@ def _named(workspace: Workspace, name: str) -> Path:
 
 
 def _numbered(workspace: Workspace, stem: str) -> Path:
-    """Makes `stem-N`, N above all that are there; another process may take a number first."""
+    """Create `stem-N`, N above all that exist; another process may take a number first."""
     clean = safe_stem(stem)
     taken = re.compile(rf"{re.escape(clean)}-([0-9]{{1,7}})")
     matches = [taken.fullmatch(path.name) for path in workspace.runs.iterdir()]

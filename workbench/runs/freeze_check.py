@@ -1,6 +1,6 @@
-"""What was frozen in a run: what the plan asked of each layer, what was compiled, what moved.
+"""The freeze check: what the plan requested of each layer, what was compiled, what moved.
 
-Pure: from a run's events or from a spec to layers and blocks, and to what is wrong with them.
+Pure functions from a run's events or from a spec to layers and blocks, and to their findings.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ class Layer:
     Attributes:
         output_shape: without the batch.
         requested: "trains" or "frozen"; "" for a layer without weights.
-        compiled: the same, as the compiled model has it; "" while that is not known.
-        moved: change of its weights since the stage began, as a share of their norm; None while
-            it is not known.
+        compiled: the same in the compiled model; "" if unknown.
+        moved: change of its weights since the stage began, relative to their norm; None if
+            unknown.
     """
 
     name: str
@@ -41,83 +41,84 @@ class Layer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What there is to say of a row; `kind` is "error", "warning" or "note"."""
+    """A finding on a layer or block; `kind` is "error", "warning" or "note"."""
 
     kind: str
-    words: str
+    message: str
 
 
 @dataclass(frozen=True)
-class Group:
-    """A block and its layers, or a layer that stands alone."""
+class LayerGroup:
+    """The layers of a block, or a single layer without a block."""
 
     name: str
     layers: tuple[Layer, ...]
-    alone: bool = False
+    single: bool = False
 
     @property
-    def weighted(self) -> tuple[Layer, ...]:
-        """Those that have weights."""
+    def with_weights(self) -> tuple[Layer, ...]:
+        """The layers with weights."""
         return tuple(layer for layer in self.layers if layer.parameters or layer.compiled)
 
     @property
-    def together(self) -> Layer:
-        """All of it as one layer: parameters added up, the largest of the moves."""
-        if self.alone:
+    def combined(self) -> Layer:
+        """The group as one layer, with the sum of the parameters and the largest change."""
+        if self.single:
             return self.layers[0]
+        layers = self.with_weights
         return Layer(
             name=self.name,
             output_shape=self.layers[-1].output_shape,
-            parameters=sum(layer.parameters for layer in self.weighted),
-            requested=self._agreed((layer.kind, layer.requested) for layer in self.weighted),
-            compiled=self._agreed((layer.kind, layer.compiled) for layer in self.weighted),
-            moved=max((one.moved for one in self.weighted if one.moved is not None), default=None),
+            parameters=sum(layer.parameters for layer in layers),
+            requested=_combined_status((layer.kind, layer.requested) for layer in layers),
+            compiled=_combined_status((layer.kind, layer.compiled) for layer in layers),
+            moved=max((one.moved for one in layers if one.moved is not None), default=None),
         )
 
     @property
     def verdict(self) -> Verdict | None:
-        """The worst there is to say of a layer in it; that batch normalization rests is a note."""
-        found = [told for layer in self.weighted if (told := verdict(layer))]
+        """The most severe finding on its layers."""
+        layers = self.with_weights
+        found = [finding for layer in layers if (finding := verdict(layer))]
         for kind in (ERROR, WARNING):
-            words = next((told.words for told in found if told.kind == kind), "")
-            count = sum(told.kind == kind for told in found)
-            if words:
-                of = f" ({count} of {len(self.weighted)})" if len(self.weighted) > 1 else ""
-                return Verdict(kind, words + of)
-        if {layer.requested for layer in self.weighted} != {TRAINS, FROZEN}:
+            messages = [finding.message for finding in found if finding.kind == kind]
+            if messages:
+                share = f" ({len(messages)} of {len(layers)})" if len(layers) > 1 else ""
+                return Verdict(kind, messages[0] + share)
+        if {layer.requested for layer in layers} != {TRAINS, FROZEN}:
             return None
-        if self.together.requested == TRAINS:
+        if self.combined.requested == TRAINS:
             return Verdict(NOTE, "batch norm stays frozen")
-        trained = sum(layer.requested == TRAINS for layer in self.weighted)
-        return Verdict(NOTE, f"{trained} of {len(self.weighted)} layers train")
-
-    @staticmethod
-    def _agreed(told: Iterable[tuple[str, str]]) -> str:
-        """What is told of kinds of layers, as one word.
-
-        Batch normalization that stays frozen does not make a block half.
-        """
-        kinds: dict[str, set[str]] = {}
-        for kind, word in told:
-            if word:
-                kinds.setdefault(word, set()).add(kind)
-        if set(kinds) == {TRAINS, FROZEN}:
-            return TRAINS if kinds[FROZEN] == {BATCH_NORM} else PARTLY
-        return next(iter(kinds), "")
+        trained = sum(layer.requested == TRAINS for layer in layers)
+        return Verdict(NOTE, f"{trained} of {len(layers)} layers train")
 
 
-def layers_of_stage(started: Event, truth: Event | None = None) -> tuple[Layer, ...]:
-    """The layers as a stage's `stage_started` told them, and over them the newest `layers`.
+def _combined_status(layers: Iterable[tuple[str, str]]) -> str:
+    """Combine the status of layers, given as (kind, status).
 
-    Odd or missing fields do no harm.
+    Frozen batch normalization does not make a block partly trained.
     """
-    asked, known = _named(started), _named(truth or {})
-    names = dict.fromkeys([*asked, *known])
-    return tuple(_layer({**asked.get(name, {}), **known.get(name, {})}) for name in names)
+    kinds: dict[str, set[str]] = {}
+    for kind, status in layers:
+        if status:
+            kinds.setdefault(status, set()).add(kind)
+    if set(kinds) == {TRAINS, FROZEN}:
+        return TRAINS if kinds[FROZEN] == {BATCH_NORM} else PARTLY
+    return next(iter(kinds), "")
+
+
+def layers_of_stage(started: Event, checked: Event | None = None) -> tuple[Layer, ...]:
+    """Return the layers in a stage's `stage_started`, updated from its newest `layers`.
+
+    Malformed or missing fields are allowed.
+    """
+    planned, known = _rows_by_name(started), _rows_by_name(checked or {})
+    names = dict.fromkeys([*planned, *known])
+    return tuple(_layer({**planned.get(name, {}), **known.get(name, {})}) for name in names)
 
 
 def layers_of_spec(spec: ExperimentSpec, classes: int, stage: Stage) -> tuple[Layer, ...]:
-    """The layers of a stage that has not begun, as the plan has them."""
+    """Return the planned layers of a stage that has not begun."""
     return tuple(
         Layer(
             row.name,
@@ -131,19 +132,19 @@ def layers_of_spec(spec: ExperimentSpec, classes: int, stage: Stage) -> tuple[La
     )
 
 
-def groups_of(layers: Sequence[Layer]) -> tuple[Group, ...]:
-    """Blocks in their order; a layer without a block stands alone."""
+def group_by_block(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
+    """Group layers by block, in order; a layer without a block is a group of its own."""
     blocks: dict[str, list[Layer]] = {}
     for layer in layers:
         blocks.setdefault(f"block {layer.block}" if layer.block else layer.name, []).append(layer)
     return tuple(
-        Group(rows[0].block or rows[0].name, tuple(rows), not rows[0].block)
+        LayerGroup(rows[0].block or rows[0].name, tuple(rows), not rows[0].block)
         for rows in blocks.values()
     )
 
 
 def verdict(layer: Layer) -> Verdict | None:
-    """What is wrong with a layer, where something is."""
+    """Return the finding on a layer, if any."""
     if layer.requested == FROZEN and layer.moved:
         return Verdict(ERROR, "ERROR: frozen but moved")
     if layer.compiled and layer.requested and layer.compiled != layer.requested:
@@ -153,25 +154,25 @@ def verdict(layer: Layer) -> Verdict | None:
     return None
 
 
-def _named(event: Event) -> dict[str, Mapping[str, Any]]:
-    rows = event.get("layers")
-    told = rows if isinstance(rows, list) else []
-    return {text(row.get("name")): row for row in told if isinstance(row, Mapping)}
+def _rows_by_name(event: Event) -> dict[str, Mapping[str, Any]]:
+    layers = event.get("layers")
+    rows = layers if isinstance(layers, list) else []
+    return {text(row.get("name")): row for row in rows if isinstance(row, Mapping)}
 
 
 def _layer(row: Mapping[str, Any]) -> Layer:
     shape = row.get("output_shape")
     sides = [whole(side) or 0 for side in shape] if isinstance(shape, list) else []
-    # Only what has weights comes with `compiled`; the count is the plan's.
+    # Only layers with weights have `compiled`; the number of parameters comes from the plan.
     parameters = whole(row.get("parameters")) or 0
-    weighted = bool(parameters) or "compiled" in row
+    has_weights = bool(parameters) or "compiled" in row
     return Layer(
         name=text(row.get("name")),
         kind=text(row.get("kind")),
         block=text(row.get("block")),
         output_shape=tuple(sides),
         parameters=parameters,
-        requested=text(row.get("requested")) if weighted else "",
+        requested=text(row.get("requested")) if has_weights else "",
         compiled=text(row.get("compiled")),
         moved=number(row.get("moved")),
     )

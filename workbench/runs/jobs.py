@@ -1,4 +1,4 @@
-"""Short jobs of a worker that a person waits for: evaluate, predict, find a rate."""
+"""Short jobs of a worker that a person waits for: evaluate, predict, find a learning rate."""
 
 import json
 import os
@@ -7,21 +7,25 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.events import Event, parse_event
 from workbench.runs.process import (
     WORKER_MODULE,
-    WORKING_FOLDER,
-    exit_in_words,
+    describe_exit,
+    end_worker,
     last_lines,
+    start_worker,
     worker_command,
 )
 from workbench.text import safe_text
 
-END_SECONDS = 5.0  # patience for a worker that was told to end
+_HINTS = {
+    -signal.SIGKILL: "Memory may have run out: close other programs.",
+    -signal.SIGSEGV: "A file it read may be damaged or forged: try another.",
+}
 
 
 def run_job(
@@ -31,28 +35,29 @@ def run_job(
     module: str = WORKER_MODULE,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
-    """Has a worker do a job and returns its result.
+    """Run a job in a worker process and return its result.
 
-    The request goes to the worker's stdin as JSON. Its events come over a pipe of their own, so
-    that nothing a library prints can mix in; what is printed is kept for the case of a crash.
+    The worker reads the request as JSON from stdin. Its events come over a pipe of their own, so
+    that nothing a library prints can mix in; the printed output is kept in case of a crash.
 
     Args:
-        request: what the job is about; paths in it absolute.
+        job: name of the job.
+        request: arguments of the job; paths are absolute.
         on_event: called for every event but the last.
-        module: what is run; tests have workers of their own.
-        on_start: given the worker's process, for who may want to end it from another thread.
+        module: Python module to run; tests have workers of their own.
+        on_start: receives the process, for callers that may end it from another thread.
 
     Raises:
-        UserError: the job failed, with the worker's reason; or the worker crashed.
+        UserError: The job failed, with the worker's reason; or the worker crashed.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
         log = Path(scratch, "worker.log")
-        asked = Path(scratch, "request.json")
-        asked.write_text(json.dumps(request), encoding="ascii")
-        process, events = _start(worker_command(module, job), asked, log)
+        request_path = Path(scratch, "request.json")
+        request_path.write_text(json.dumps(request), encoding="ascii")
+        process, lines = _start(worker_command(module, job), request_path, log)
         try:
             on_start(process)
-            for line in events:
+            for line in lines:
                 event = parse_event(line)
                 if event is None:
                     continue
@@ -62,10 +67,10 @@ def run_job(
                     message = event.get("message") or "The worker gave no reason."
                     raise UserError(str(message), str(event.get("hint") or ""))
                 on_event(event)
-            raise _crashed(job, process.wait(), last_lines(log))
+            raise _crash_error(job, process.wait(), last_lines(log))
         finally:
-            events.close()
-            _end(process)
+            lines.close()
+            end_worker(process)
 
 
 def run_in_scratch(
@@ -75,59 +80,36 @@ def run_in_scratch(
     on_event: Callable[[Event], None],
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
-    """Has a worker train for an answer alone: what it writes meanwhile is removed.
+    """Run a job that trains but keeps no run; the files it writes are removed.
 
-    Args:
-        request: beside workspace and scratch (see `worker.bench`).
-
-    Raises:
-        UserError: as `run_job`.
+    The request needs neither workspace nor scratch folder (see `worker.training_setup`). Otherwise
+    as `run_job`.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-") as scratch:
         shared = {"workspace": str(workspace.root), "scratch": scratch}
         return run_job(job, {**shared, **request}, on_event, on_start=on_start)
 
 
-def _start(command: list[str], request: Path, log: Path) -> tuple[subprocess.Popen[bytes], Any]:
-    """Starts the worker; returns it and the lines of its events."""
+def _start(
+    command: list[str], request: Path, log: Path
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start the worker; return it and the lines of its events."""
     read_end, write_end = os.pipe()
     try:
-        with request.open("rb") as stdin, log.open("wb") as printed:
-            process = subprocess.Popen(
-                [*command, "--events-fd", str(write_end)],
-                stdin=stdin,
-                stdout=printed,
-                stderr=printed,
-                cwd=WORKING_FOLDER,
-                pass_fds=(write_end,),
-            )
+        with request.open("rb") as stdin, log.open("wb") as output:
+            command = [*command, "--events-fd", str(write_end)]
+            process = start_worker(command, output, stdin=stdin, descriptors=(write_end,))
     except BaseException:
         os.close(read_end)
         raise
     finally:
-        os.close(write_end)  # the worker's copy is the only one, so its end ends the lines
+        os.close(write_end)  # leaves the worker's copy, whose end ends the lines
     return process, os.fdopen(read_end, "rb")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the worker if it still works: after Ctrl-C, or when it is slow to go."""
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-_HINTS = {
-    -signal.SIGKILL: "Memory may have run out: close other programs.",
-    -signal.SIGSEGV: "A file it read may be damaged or forged: try another.",
-}
-
-
-def _crashed(job: str, code: int, lines: list[str]) -> UserError:
+def _crash_error(job: str, code: int, lines: list[str]) -> UserError:
     printed = "".join(f"\n  {safe_text(line)}" for line in lines)
-    said = f"The last it printed:{printed}" if printed else "It printed nothing."
+    output = f"The last it printed:{printed}" if printed else "It printed nothing."
     return UserError(
-        f"The worker for {job} ended {exit_in_words(code)}. {said}", _HINTS.get(code, "")
+        f"The worker for {job} ended {describe_exit(code)}. {output}", _HINTS.get(code, "")
     )

@@ -1,4 +1,4 @@
-"""A ladder: runs that were queued together, remembered in a file beside their folders."""
+"""A ladder: runs that are queued together, recorded in a file beside their folders."""
 
 import json
 import shutil
@@ -17,15 +17,15 @@ from workbench.progress import Progress, silent
 from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
 from workbench.runs.launch import launch, request_stop
 from workbench.runs.lock import is_locked
-from workbench.runs.state import RunSummary, summarise
+from workbench.runs.state import RunSummary, summarize
 from workbench.text import safe_text
 
 FORMAT = 1
-_ENDING = ".ladder.json"
+_SUFFIX = ".ladder.json"
 
 
 @dataclass(frozen=True)
-class Rung:
+class LadderEntry:
     """A preset and the run that trains it."""
 
     preset: str
@@ -34,10 +34,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """A ladder and its rungs from the lowest up."""
+    """A ladder and its runs, from the simplest strategy up."""
 
     name: str
-    rungs: tuple[Rung, ...]
+    entries: tuple[LadderEntry, ...]
 
 
 def prepare_ladder(
@@ -47,17 +47,13 @@ def prepare_ladder(
     specs: Sequence[tuple[str, ExperimentSpec]],
     progress: Progress = silent,
 ) -> Ladder:
-    """Brings the weights that its bases need, then makes a ladder; `start` queues its runs.
+    """Download the weights that its bases need, then create a ladder; `start` queues its runs.
 
-    What has to be downloaded comes now, while someone is there to read what went wrong.
-
-    Args:
-        name, data: as `create_ladder`.
-        specs: preset and checked spec of each rung, from the lowest up.
-        progress: told of downloads.
+    Downloads run now, while a person can read the errors. `specs` are preset and checked spec of
+    each run, from the simplest strategy up; for name and data see `create_ladder`.
 
     Raises:
-        UserError: weights cannot be had, the name is taken, or the disk cannot be written.
+        UserError: Weights are not available, the name is taken, or the disk cannot be written.
     """
     bases = [(s.base.name, s.data.image_size, s.base.weights) for _, s in specs if s.base]
     for base, size, weights in dict.fromkeys(bases):
@@ -75,40 +71,41 @@ def prepare_ladder(
 def create_ladder(
     workspace: Workspace, name: str | None, data: str, specs: Sequence[tuple[str, str]]
 ) -> Ladder:
-    """Makes the runs of a ladder and its record; starts nothing.
+    """Create the runs of a ladder and its record; start nothing.
 
     Args:
+        workspace: where the ladder is created.
         name: None for the data's name, "ladder" and the next free number.
-        data: what runs are called after: "photos" makes photos-dense-1, ...
-        specs: preset and content of spec.toml of each rung.
+        data: base of the runs' names: "photos" for photos-dense-1, ...
+        specs: preset and content of spec.toml of each run.
 
     Raises:
-        UserError: the name is taken, or none that a ladder can have.
-        OSError: the disk cannot be written; nothing is left of the ladder then.
+        UserError: The name is taken or invalid.
+        OSError: The disk cannot be written; nothing of the ladder remains.
     """
     workspace.runs.mkdir(parents=True, exist_ok=True)
     path = _reserve(workspace, name, data)
-    made: list[RunFolder] = []
+    created: list[RunFolder] = []
     try:
         for preset, spec_text in specs:
-            made.append(create_run(workspace, spec_text, None, f"{data}-{preset}"))
+            created.append(create_run(workspace, spec_text, None, f"{data}-{preset}"))
         presets = [preset for preset, _ in specs]
-        rungs = tuple(Rung(p, run.name) for p, run in zip(presets, made, strict=True))
-        told = {"format": FORMAT, "rungs": [asdict(rung) for rung in rungs]}
-        write_atomic(path, json.dumps(told, indent=1))
+        entries = tuple(LadderEntry(p, run.name) for p, run in zip(presets, created, strict=True))
+        record = {"format": FORMAT, "rungs": [asdict(entry) for entry in entries]}
+        write_atomic(path, json.dumps(record, indent=1))
     except BaseException:
-        for run in made:
+        for run in created:
             shutil.rmtree(run.path, ignore_errors=True)
         path.unlink(missing_ok=True)
         raise
-    return Ladder(_name(path), rungs)
+    return Ladder(_name(path), entries)
 
 
 def find_ladder(workspace: Workspace, name: str) -> Ladder:
-    """The ladder of that name.
+    """Return the ladder of that name.
 
     Raises:
-        UserError: there is none, or its record is damaged.
+        UserError: There is none, or its record is damaged.
     """
     names = list_ladders(workspace)
     if name not in names:
@@ -118,106 +115,103 @@ def find_ladder(workspace: Workspace, name: str) -> Ladder:
         )
     path = _path(workspace, name)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        rungs = tuple(Rung(str(rung["preset"]), str(rung["run"])) for rung in told["rungs"])
+        record = json.loads(path.read_text(encoding="utf-8"))
+        entries = tuple(LadderEntry(str(e["preset"]), str(e["run"])) for e in record["rungs"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{safe_text(path)} is damaged: {safe_text(error)}.",
             "The runs themselves are untouched: workbench runs",
         ) from None
-    if any(not NAME_PATTERN.fullmatch(rung.run) for rung in rungs):
-        raise UserError(f"{safe_text(path)} names runs that cannot be.")
-    return Ladder(name, rungs)
+    if any(not NAME_PATTERN.fullmatch(entry.run) for entry in entries):
+        raise UserError(f"{safe_text(path)} contains invalid names of runs.")
+    return Ladder(name, entries)
 
 
 def list_ladders(workspace: Workspace) -> list[str]:
-    """Names of the workspace's ladders, in the order of the alphabet."""
+    """Return the names of the workspace's ladders in alphabetical order."""
     if not workspace.runs.is_dir():
         return []
-    found = [path for path in workspace.runs.iterdir() if path.name.endswith(_ENDING)]
+    found = [path for path in workspace.runs.iterdir() if path.name.endswith(_SUFFIX)]
     return sorted(_name(path) for path in found if NAME_PATTERN.fullmatch(_name(path)))
 
 
-def folders(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
-    """The folders of the rungs that are still there."""
-    found = [RunFolder(workspace.runs / rung.run) for rung in ladder.rungs]
+def run_folders(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """Return the folders of its runs that still exist."""
+    found = [RunFolder(workspace.runs / entry.run) for entry in ladder.entries]
     return [folder for folder in found if folder.path.is_dir()]
 
 
 def start(
     workspace: Workspace, ladder: Ladder, environment: dict[str, str] | None = None
 ) -> list[str]:
-    """Queues every rung that is neither finished nor at work; returns the names of their runs.
+    """Queue every run that is neither finished nor running; return their names.
 
-    Left out too are rungs of which nobody can tell here whether they are still at work on
-    another machine: `left_elsewhere` names them.
-
-    Args:
-        environment: variables set for the workers beyond this process's own.
+    Runs that may still be running on another machine are left out: see `runs_on_other_hosts`.
+    `environment` adds variables to those of this process.
     """
     started = []
-    for folder in left_to_do(workspace, ladder):
+    for folder in pending_runs(workspace, ladder):
         resume = folder.events_path.exists()
         launch(folder, resume=resume, queue=True, environment=environment)
         started.append(folder.name)
     return started
 
 
-def left_to_do(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
-    """The rungs that `start` would queue."""
-    states = [(folder, summarise(folder).state) for folder in folders(workspace, ladder)]
-    return [folder for folder, state in states if state.resumable and not state.elsewhere]
+def pending_runs(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """Return the runs that `start` would queue."""
+    states = [(folder, summarize(folder).state) for folder in run_folders(workspace, ladder)]
+    return [folder for folder, state in states if state.resumable and not state.other_host]
 
 
-def specs_left_to_do(workspace: Workspace, ladder: Ladder) -> list[tuple[str, ExperimentSpec]]:
-    """Preset and spec of the rungs that `start` would queue, but for specs that are damaged."""
-    presets = {rung.run: rung.preset for rung in ladder.rungs}
+def pending_specs(workspace: Workspace, ladder: Ladder) -> list[tuple[str, ExperimentSpec]]:
+    """Return preset and spec of the runs that `start` would queue, without damaged specs."""
+    presets = {entry.run: entry.preset for entry in ladder.entries}
     found = []
-    for folder in left_to_do(workspace, ladder):
-        with suppress(UserError):  # which this rung's own worker tells; the others go on
+    for folder in pending_runs(workspace, ladder):
+        with suppress(UserError):  # reported by the worker of this run; the others continue
             found.append((presets[folder.name], read_spec(folder.spec_path)))
     return found
 
 
-def left_elsewhere(workspace: Workspace, ladder: Ladder) -> list[RunSummary]:
-    """The rungs that were last at work on another machine and did not tell their end."""
-    told = [summarise(folder) for folder in folders(workspace, ladder)]
-    return [summary for summary in told if summary.state.elsewhere]
+def runs_on_other_hosts(workspace: Workspace, ladder: Ladder) -> list[RunSummary]:
+    """Return the runs on another machine without a final event."""
+    summaries = [summarize(folder) for folder in run_folders(workspace, ladder)]
+    return [summary for summary in summaries if summary.state.other_host]
 
 
-def ask_to_stop(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
-    """Asks every rung with a worker to stop; returns their folders.
+def stop_ladder(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
+    """Request every run with a worker to stop; return their folders.
 
-    From the last rung down, so that none begins because an earlier one has ended.
+    In reverse order, so that no run begins because an earlier one has ended.
     """
-    live = [folder for folder in folders(workspace, ladder) if is_locked(folder.lock_path)]
-    for folder in reversed(live):
+    running = [folder for folder in run_folders(workspace, ladder) if is_locked(folder.lock_path)]
+    for folder in reversed(running):
         request_stop(folder)
-    return live
+    return running
 
 
 def _reserve(workspace: Workspace, name: str | None, data: str) -> Path:
-    """Makes an empty record; another process may take a number first."""
+    """Create an empty record; another process may take a number first."""
     if name is not None:
         if not NAME_PATTERN.fullmatch(name):
             raise UserError(
                 f"{safe_text(repr(name))} cannot be a ladder's name; allowed: up to 64 letters, "
                 "digits, dots, dashes and underscores, beginning with a letter or digit."
             )
-        if not _made(_path(workspace, name)):
+        if not _create(_path(workspace, name)):
             raise UserError(
                 f"There is a ladder {name} already.", f"Its table: workbench ladder {name}"
             )
         return _path(workspace, name)
     stem = safe_stem(f"{data}-ladder")
     number = 1
-    while not _made(_path(workspace, f"{stem}-{number}")):
+    while not _create(_path(workspace, f"{stem}-{number}")):
         number += 1
     return _path(workspace, f"{stem}-{number}")
 
 
-def _made(path: Path) -> bool:
-    """Makes the file; False where it exists."""
+def _create(path: Path) -> bool:
+    """Create the file; return False if it exists."""
     try:
         path.open("x").close()
     except FileExistsError:
@@ -226,8 +220,8 @@ def _made(path: Path) -> bool:
 
 
 def _path(workspace: Workspace, name: str) -> Path:
-    return workspace.runs / f"{name}{_ENDING}"
+    return workspace.runs / f"{name}{_SUFFIX}"
 
 
 def _name(path: Path) -> str:
-    return path.name.removesuffix(_ENDING)
+    return path.name.removesuffix(_SUFFIX)

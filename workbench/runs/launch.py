@@ -1,20 +1,18 @@
-"""Starting a detached worker, asking it to stop, and following what it tells."""
+"""Start a detached worker, request it to stop, and follow its events."""
 
 import contextlib
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
-from workbench.runs.events import LIFE_BEGINS, LIFE_ENDS, Event, EventWriter
+from workbench.runs.events import SESSION_ENDS, SESSION_STARTS, Event, EventWriter
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import may_live_elsewhere, this_host
-from workbench.runs.lock import is_locked, name_holder, take_lock
-from workbench.runs.process import WORKER_MODULE, WORKING_FOLDER, last_lines, train_command
+from workbench.runs.lock import is_locked, may_run_elsewhere, name_holder, take_lock, this_host
+from workbench.runs.process import WORKER_MODULE, last_lines, start_worker, train_command
 from workbench.runs.queue import draw_ticket
 from workbench.runs.reader import EventReader
 from workbench.runs.rows import number, whole
@@ -38,52 +36,51 @@ def launch(
     warm: WarmWorker | None = None,
     spec: str | None = None,
 ) -> int:
-    """Starts a worker in a session of its own, which outlives this process and its terminal.
+    """Start a worker in a session of its own, which outlives this process and its terminal.
 
-    The run's lock is taken here and handed to the worker as an open descriptor, so there is no
-    moment at which a second one could start or this one look dead. Requests to an earlier
-    worker are dropped.
+    This process takes the run's lock and passes it to the worker as an open descriptor: at no
+    moment could a second worker start or this one look dead. Requests to an earlier worker are
+    dropped.
 
     Args:
-        queue: True to have the worker wait for runs that are at work or in the queue (see
-            `queue`).
-        environment: variables set for the worker beyond this process's own.
-        module: what is run; tests have workers of their own.
-        warm: a worker that may have been started already; taken if it is as a new one would be.
-        spec: takes the place of the run's own spec.toml, once no other worker can be at it.
+        folder: of the run.
+        resume: True to continue at the last checkpoint.
+        queue: True if the worker waits for runs that are running or queued (see `queue`).
+        environment: variables of the worker in addition to those of this process.
+        module: Python module to run; tests have workers of their own.
+        warm: a worker on standby, used if it is as a new one would be.
+        spec: replaces the run's spec.toml, once no other worker can read it.
 
     Returns:
         The worker's process id.
 
     Raises:
-        RunLocked: a worker is at it.
-        NotWritable: the disk is full, or the folder is not ours to write.
-        UserError: no process could be started, or the file system has no locks.
+        RunLocked: A worker trains the run.
+        NotWritable: The disk is full, or the folder is not writable.
+        UserError: No process could be started, or the file system has no locks.
     """
-    with _disk_errors_in_words(folder):
+    with _disk_errors(folder):
         descriptor = take_lock(folder.lock_path)
     try:
-        with _disk_errors_in_words(folder):
+        with _disk_errors(folder):
             clear_requests(folder)
             if spec is not None:
                 write_atomic(folder.spec_path, spec)
             if queue:
                 draw_ticket(folder)
             command = train_command(module, folder.path, descriptor, resume)
-            told = {"job": "train", "resume": resume, "queued": queue}
-            process = _start(folder, command, descriptor, environment, warm, told)
-        with contextlib.suppress(OSError):  # only a courtesy to others
+            fields = {"job": "train", "resume": resume, "queued": queue}
+            process = _start(folder, command, descriptor, environment, warm, fields)
+        with contextlib.suppress(OSError):  # only names the holder in the messages of others
             name_holder(descriptor, process.pid)
     finally:
         os.close(descriptor)
-    # Takes note of the worker's end, so that none is left as a zombie of a long-lived app.
-    threading.Thread(target=process.wait, daemon=True).start()
     return process.pid
 
 
 @contextlib.contextmanager
-def _disk_errors_in_words(folder: RunFolder) -> Iterator[None]:
-    """Raises NotWritable for what the disk refuses."""
+def _disk_errors(folder: RunFolder) -> Iterator[None]:
+    """Raise NotWritable for an OSError."""
     try:
         yield
     except OSError as error:
@@ -91,37 +88,38 @@ def _disk_errors_in_words(folder: RunFolder) -> Iterator[None]:
         raise NotWritable(
             f"{safe_text(folder.name)} cannot be started, for {safe_text(folder.path)} cannot be "
             f"written: {reason}.",
-            "Make room or mend the permissions; what was saved before stands.",
+            "Make room or fix the permissions; everything saved before is kept.",
         ) from None
 
 
 def request_stop(folder: RunFolder) -> None:
-    """Asks the worker to save a checkpoint and end; it looks between its steps."""
+    """Request the worker to save a checkpoint and end; it polls between its steps."""
     folder.control.mkdir(exist_ok=True)
     write_atomic(folder.control / _STOP, "")
 
 
 def stop_requested(folder: RunFolder) -> bool:
-    """True where a stop was asked for in the worker's lifetime."""
+    """Return True if a stop was requested since the worker was launched."""
     return (folder.control / _STOP).exists()
 
 
 def clear_requests(folder: RunFolder) -> None:
-    """Drops requests; only the holder of the lock may."""
+    """Drop all requests; only the holder of the lock may."""
     if folder.control.is_dir():
         for request in folder.control.iterdir():
             request.unlink(missing_ok=True)
 
 
 def follow(folder: RunFolder, poll: float = POLL_SECONDS, every: bool = False) -> Iterator[Event]:
-    """The events of a run from its beginning, as they come, until its newest worker's end.
+    """Yield a run's events from its beginning, as they come, until its newest worker ends.
 
-    Where that worker died without a word, the last event is one that is in no log:
+    If that worker died without a final event, the last one yielded is in no log:
     `{"event": "interrupted", "log": [last lines it printed]}`.
 
     Args:
-        poll: seconds between two looks while nothing comes.
-        every: True for superseded events too, see `superseded`.
+        folder: of the run.
+        poll: seconds between two polls while nothing comes.
+        every: True to include superseded events, see `EventReader`.
     """
     reader = EventReader(folder.events_path, every=every)
     launched: Event = {}
@@ -129,7 +127,7 @@ def follow(folder: RunFolder, poll: float = POLL_SECONDS, every: bool = False) -
     last_sign: float | None = None
     ended = False
     while True:
-        # Asked before reading: all that a worker wrote before it let go is read after.
+        # Queried before reading: everything a worker wrote before it released the lock is read.
         alive = is_locked(folder.lock_path)
         quiet = True
         for event in reader.drain():
@@ -137,12 +135,12 @@ def follow(folder: RunFolder, poll: float = POLL_SECONDS, every: bool = False) -
             kind = event["event"]
             last_sign = number(event.get("t"))
             launched = event if kind == "launched" else launched
-            worker = event if kind in LIFE_BEGINS else worker
-            ended = kind in LIFE_ENDS or (ended and kind not in LIFE_BEGINS)
+            worker = event if kind in SESSION_STARTS else worker
+            ended = kind in SESSION_ENDS or (ended and kind not in SESSION_STARTS)
             yield event
         if ended:
             return
-        if quiet and not alive and not may_live_elsewhere(worker, last_sign, time.time()):
+        if quiet and not alive and not may_run_elsewhere(worker, last_sign, time.time()):
             start = whole(launched.get("log_start")) or 0
             yield {"event": "interrupted", "log": last_lines(folder.log_path, start)}
             return
@@ -156,27 +154,20 @@ def _start(
     descriptor: int,
     environment: dict[str, str] | None,
     warm: WarmWorker | None,
-    told: dict[str, Any],
+    fields: dict[str, Any],
 ) -> subprocess.Popen[bytes]:
-    """Writes `launched`, then starts the process, which writes all that follows."""
+    """Write `launched`, then start the process, which writes all other events."""
     events = EventWriter(folder.events_path)
     variables = {**os.environ, **(environment or {})}
     with folder.log_path.open("ab") as log:
-        events.write("launched", **told, argv=command, **this_host(), log_start=log.tell())
-        if warm and warm.fits(variables):
+        events.write("launched", **fields, argv=command, **this_host(), log_start=log.tell())
+        if warm and warm.matches(variables):
             absolute = str(folder.path.absolute())
-            if warm.give(absolute, told["resume"], descriptor, log.fileno()):
+            if warm.assign(absolute, fields["resume"], descriptor, log.fileno()):
                 return warm.process
         try:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=WORKING_FOLDER,
-                env=variables,
-                pass_fds=(descriptor,),
-                start_new_session=True,
+            return start_worker(
+                command, log, descriptors=(descriptor,), environment=variables, detached=True
             )
         except OSError as error:
             reason = f"The worker could not be started: {safe_text(error)}."

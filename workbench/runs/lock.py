@@ -1,8 +1,8 @@
-"""The lock that says "a worker lives here".
+"""Whether a worker of a run is alive: by a lock on this machine, by its last event elsewhere.
 
-An open file description lock (fcntl(2), F_OFD_SETLK): it belongs to the open file and not to a
-process, so the launcher takes it and hands the descriptor to the worker without a gap; it goes
-when the last holder ends, however that happens; and it can be asked for without being taken.
+The lock is an open file description lock (fcntl(2), F_OFD_SETLK). It belongs to the open file and
+not to a process, so the launcher takes it and passes the descriptor to the worker without a gap;
+it ends with its last holder, however that ends; and it can be queried without being taken.
 """
 
 import errno
@@ -10,16 +10,20 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import UserError
 from workbench.text import safe_text
 
+# A worker that trains writes an event every second; after such a silence it has ended.
+SILENCE_SECONDS = 600.0
 _TAKEN = {errno.EAGAIN, errno.EACCES}
 # File systems and kernels without such locks (some NFS, Lustre and FUSE mounts).
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
-_LONGEST_HOLDER = 300  # bytes
+_MAX_HOLDER_BYTES = 300
 
 
 class RunLocked(UserError):  # noqa: N818 - a state, not a fault
@@ -27,13 +31,13 @@ class RunLocked(UserError):  # noqa: N818 - a state, not a fault
 
 
 def take_lock(path: Path) -> int:
-    """Takes the lock and returns the open descriptor that holds it; closing that gives it back.
+    """Take the lock and return the open descriptor that holds it; closing it releases the lock.
 
-    The descriptor is not inherited by child processes unless passed on by name (`pass_fds`).
+    Child processes inherit the descriptor only when it is passed on by name (`pass_fds`).
 
     Raises:
-        RunLocked: another process holds it.
-        UserError: the file system has no locks.
+        RunLocked: Another process holds it.
+        UserError: The file system has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -42,7 +46,7 @@ def take_lock(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         if error.errno in _TAKEN:
-            raise _locked(path) from None
+            raise _locked_error(path) from None
         if error.errno in _NO_LOCKS:
             raise UserError(
                 f"The file system of {safe_text(path.parent)} has no file locks "
@@ -54,40 +58,70 @@ def take_lock(path: Path) -> int:
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Writes who holds the lock into it, for the message to others."""
+    """Write the holder's process id and host into the lock file, for error messages of others."""
     os.pwrite(descriptor, f"{pid} {socket.gethostname()}".encode(), 0)
 
 
 def is_locked(path: Path) -> bool:
-    """True while a process holds the lock. Only asks: takes nothing, makes no file.
+    """Return True while a process holds the lock; takes nothing and makes no file.
 
-    Where there are no locks nothing can be held, so that copies can be looked at there.
+    Return False on a file system without locks, so that copies of runs can be read there.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
+        flock = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK))
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return False
         raise
     finally:
         os.close(descriptor)
-    kind: int = struct.unpack(_FLOCK, answer)[0]
+    kind: int = struct.unpack(_FLOCK, flock)[0]
     return kind != fcntl.F_UNLCK
 
 
+def this_host() -> dict[str, str]:
+    """Return `host`, the machine's name, and `boot_id`, which changes with every boot.
+
+    Containers have names of their own, but share boot id and locks with their machine.
+    """
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return {"host": socket.gethostname(), "boot_id": boot_id}
+
+
+def on_another_host(worker: Mapping[str, Any]) -> bool:
+    """Return True if a worker ran on another machine, whose locks are not visible here.
+
+    `worker` is its `launched` or `worker_started`, with `host` and `boot_id`.
+    """
+    here = this_host()
+    return "host" in worker and not any(worker.get(key) == here[key] for key in here)
+
+
+def may_run_elsewhere(worker: Mapping[str, Any], last_sign: float | None, now: float) -> bool:
+    """Return True if a worker on another machine wrote an event not long ago.
+
+    An event from the future was written by a wrong clock: a small difference counts as any other;
+    a large one counts as silence, or a clock set back would make a run look alive for ever.
+    Times are unix seconds.
+    """
+    if last_sign is None or not on_another_host(worker):
+        return False
+    return abs(now - last_sign) < SILENCE_SECONDS
+
+
 def _flock(kind: int) -> bytes:
-    """A lock on the whole file; the pid of an open file description lock has to be 0."""
+    """Return a lock on the whole file; an open file description lock requires pid 0."""
     return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
 
 
-def _locked(path: Path) -> RunLocked:
+def _locked_error(path: Path) -> RunLocked:
     run = safe_text(path.parent.name)
     with path.open("rb") as file:
-        pid, _, host = file.read(_LONGEST_HOLDER).decode("utf-8", "replace").partition(" ")
+        pid, _, host = file.read(_MAX_HOLDER_BYTES).decode("utf-8", "replace").partition(" ")
     holder = f" by process {safe_text(pid)} on {safe_text(host)}" if pid and host else ""
     return RunLocked(
         f"{run} is already being trained{holder}.", f"Watch it: workbench attach {run}"

@@ -1,4 +1,4 @@
-"""Notes that a person keeps with a run: lines with their time in notes.txt of its folder."""
+"""A person's notes on a run: lines with a time in notes.txt of its folder."""
 
 import time
 
@@ -7,24 +7,24 @@ from workbench.text import safe_text
 from workbench.text_files import ENCODING, is_wide
 
 FILE = "notes.txt"
-LONGEST = 1000  # characters of a note
+MAX_LENGTH = 1000  # characters of a note
 _TAIL_BYTES = 8 << 10
 
 
 def add_note(folder: RunFolder, note: str, now: float | None = None) -> None:
-    """Appends a line.
+    """Append a line.
 
     Raises:
-        OSError: disk full, folder gone.
+        OSError: The disk is full or the folder is gone.
     """
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
-    line = f"{when}  {safe_text(note.strip(), LONGEST)}\n"
+    line = f"{when}  {safe_text(note.strip(), MAX_LENGTH)}\n"
     with (folder.path / FILE).open("a", encoding="utf-8") as file:
         file.write(line)
 
 
 def newest_note(folder: RunFolder) -> str:
-    """The last line; "" where there is none. Not safe to show as it is."""
+    """Return the last line, "" without one; not safe to print."""
     try:
         with (folder.path / FILE).open("rb") as file:
             size = file.seek(0, 2)

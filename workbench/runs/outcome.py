@@ -1,106 +1,89 @@
-"""What became of a run that does not go on, in a line: what happened, when, and where it was."""
+"""Describe in one line how a run ended: what happened, when, and at which epoch.
+
+Times are unix seconds; a spec is given as its TOML tables, unchecked.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from workbench.experiment.batch_size import half
+from workbench.experiment.batch_size import half_batch_size
 from workbench.runs.history import History
-from workbench.runs.host import on_another_host, this_host
+from workbench.runs.lock import on_another_host, this_host
 from workbench.runs.rows import number, whole
-from workbench.text import human_seconds, safe_text
+from workbench.text import format_seconds, safe_text
 
-# What failed, by the kind of `failed`; of other kinds the message itself tells it best.
+# By the kind of `failed`; of other kinds the message says more.
 FAILURES = {
     "memory": "out of memory",
     "disk": "the disk is full or cannot be written",
     "diverged": "the training diverged",
 }
-MEMORY_SHARE = 0.9  # of the machine's memory in use, from which on it is worth a word
-MOST_IMAGES = 65536  # in a batch that a spec may have
+MEMORY_SHARE = 0.9  # of the machine's memory in use, from which on it is mentioned
+MAX_BATCH_SIZE = 65536  # of a spec
 
 
-def ended_words(history: History, now: float) -> str:
-    """Of a run that told its own end: "out of memory at 03:12, epoch 7 of 30".
-
-    Args:
-        now: unix seconds.
-    """
-    when, where = time_words(history.ended, now), place_words(history)
+def describe_end(history: History, now: float) -> str:
+    """Describe a run with a final event: "out of memory at 03:12, epoch 7 of 30"."""
+    time, position = describe_time(history.ended, now), describe_position(history)
     if history.phase == "stopped":
-        return _joined("asked to stop", when, where)
+        return _join("stopped on request", time, position)
     if history.failure in FAILURES:
-        return _joined(FAILURES[history.failure], when, where)
-    told = ", ".join(part for part in (when, where) if part)
-    return _first_line(history.message) + (f" ({told})" if told else "")
+        return _join(FAILURES[history.failure], time, position)
+    details = ", ".join(part for part in (time, position) if part)
+    return _first_line(history.message) + (f" ({details})" if details else "")
 
 
-def interrupted_words(history: History, now: float) -> str:
-    """Of a run whose worker ended without a word: "killed or crashed at 03:12, epoch 7 of 30".
+def describe_interruption(history: History, now: float) -> str:
+    """Describe a run without a final event: "killed or crashed at 03:12, epoch 7 of 30".
 
-    More than that is told where it can be: that the machine was restarted, or had hardly any
-    memory left.
-
-    Args:
-        now: unix seconds.
+    The description includes a reboot of the machine, or that hardly any memory was left.
     """
     worker = history.worker
     if not worker:
         return "it was never started"
-    when, where = time_words(history.last_sign, now), place_words(history)
+    time, position = describe_time(history.last_sign, now), describe_position(history)
     if on_another_host(worker):
-        return _joined(silent_words(history, now), "", where)
+        return _join(describe_silence(history, now), "", position)
     if "boot_id" not in worker:
-        return _joined("killed, or the machine went down", when, where)
+        return _join("killed, or the machine went down", time, position)
     if worker["boot_id"] != this_host()["boot_id"]:
-        return _joined("the machine was restarted; the last sign of life was", when, where)
-    return _joined("killed or crashed", when, where) + _memory_words(history.machine)
+        return _join("the machine was restarted; the last sign of life was", time, position)
+    return _join("killed or crashed", time, position) + _describe_memory(history.machine)
 
 
-def silent_words(history: History, now: float) -> str:
-    """Of a run on another machine: the machine, and when it was heard of last.
-
-    Args:
-        now: unix seconds.
-    """
+def describe_silence(history: History, now: float) -> str:
+    """Describe a run on another machine: the machine, and the time of its last event."""
     host, sign = safe_text(history.worker.get("host")), history.last_sign
     if sign is None:
         return f"on {host}"
     if sign > now:  # a clock was set back, or theirs is ahead
-        return f"on {host}, last sign of life {human_seconds(sign - now)} ahead of this clock"
-    return f"on {host}, last sign of life {human_seconds(now - sign)} ago"
+        return f"on {host}, last sign of life {format_seconds(sign - now)} ahead of this clock"
+    return f"on {host}, last sign of life {format_seconds(now - sign)} ago"
 
 
-def hint_for(hint: str, resume: str) -> str:
-    """A worker's hint with the command by which this run is gone on with; not safe to print.
+def hint_with_command(hint: str, resume: str) -> str:
+    """Insert the command that resumes the run into a worker's hint; not safe to print.
 
-    Args:
-        resume: the command, in the place of "workbench resume RUN": a worker cannot know where
-            its reader's workspace is.
+    A worker does not know the workspace of its reader, so its hints contain a placeholder.
     """
     return hint.replace("workbench resume RUN", resume)
 
 
 def half_batch(spec: Mapping[str, Any]) -> int | None:
-    """The batch to go on with after the memory was too small; None where nothing is left to halve.
+    """Return the batch size to resume with after running out of memory; None if it is 1.
 
-    As `experiment.batch.halved` has it, for tables that nobody has checked.
+    `experiment.batch_size` does the same for checked specs.
     """
     training = spec.get("training")
     size = whole(training.get("batch_size")) if isinstance(training, Mapping) else None
-    if size is None or size > MOST_IMAGES:
+    if size is None or size > MAX_BATCH_SIZE:
         return None
-    return half(size)
+    return half_batch_size(size)
 
 
-def lower_rate(spec: Mapping[str, Any], history: History) -> tuple[str, float] | None:
-    """The key of the learning rate with which the training diverged, and a tenth of it.
-
-    None where the events tell no rate.
-
-    Args:
-        spec: its tables, unchecked.
-    """
+def lower_learning_rate(spec: Mapping[str, Any], history: History) -> tuple[str, float] | None:
+    """Return key and a tenth of the learning rate with which the training diverged, if known."""
     if not history.stages:
         return None
     index = max(history.stages)
@@ -111,37 +94,33 @@ def lower_rate(spec: Mapping[str, Any], history: History) -> tuple[str, float] |
     return (f"training.{key}", rate / 10) if rate else None
 
 
-def place_words(history: History) -> str:
-    """Where the newest life was: "epoch 7 of 30", "after epoch 6 of 30"; "" if unknown."""
-    place = history.reached or (history.progress.place if history.progress else None)
-    if place and place.step == 0 and place.epoch > 1:  # that epoch has yet to begin
-        return _epoch_words(history, place.stage, place.epoch - 1, after=True)
-    if place:
-        return _epoch_words(history, place.stage, place.epoch)
+def describe_position(history: History) -> str:
+    """Describe the newest position: "epoch 7 of 30", "after epoch 6 of 30"; "" if unknown."""
+    position = history.last_position or (history.progress.position if history.progress else None)
+    if position and position.step == 0 and position.epoch > 1:  # that epoch has not begun
+        return _describe_epoch(history, position.stage, position.epoch - 1, after=True)
+    if position:
+        return _describe_epoch(history, position.stage, position.epoch)
     if history.work:
         return f"{history.phase} ({safe_text(history.work.phase)})"
     if history.epochs:
         last = history.epochs[-1]
-        return _epoch_words(history, last.stage, last.epoch, after=True)
+        return _describe_epoch(history, last.stage, last.epoch, after=True)
     return ""
 
 
-def time_words(moment: float | None, now: float) -> str:
-    """When something was: "at 03:12", of another day "on 2026-02-24 at 03:12"; "" if unknown.
-
-    Args:
-        moment, now: unix seconds.
-    """
+def describe_time(moment: float | None, now: float) -> str:
+    """Format a time: "at 03:12", of another day "on 2026-02-24 at 03:12"; "" if unknown."""
     if moment is None:
         return ""
     try:
-        told, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now).date()
-    except (ValueError, OverflowError, OSError):  # beyond what a calendar has
+        time, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now).date()
+    except (ValueError, OverflowError, OSError):  # outside of the calendar
         return ""
-    return f"at {told:%H:%M}" if told.date() == today else f"on {told:%Y-%m-%d} at {told:%H:%M}"
+    return f"at {time:%H:%M}" if time.date() == today else f"on {time:%Y-%m-%d} at {time:%H:%M}"
 
 
-def _memory_words(machine: Mapping[str, Any]) -> str:
+def _describe_memory(machine: Mapping[str, Any]) -> str:
     used, total = number(machine.get("memory_used")), number(machine.get("memory_total"))
     if not used or not total or used < MEMORY_SHARE * total:
         return ""
@@ -149,15 +128,15 @@ def _memory_words(machine: Mapping[str, Any]) -> str:
 
 
 def _first_line(message: str) -> str:
-    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or "it told no reason"
+    return safe_text(message.split("\n", 1)[0].strip()).rstrip(".") or "no reason was recorded"
 
 
-def _epoch_words(history: History, index: int, epoch: int, after: bool = False) -> str:
+def _describe_epoch(history: History, index: int, epoch: int, after: bool = False) -> str:
     stage = history.stages.get(index)
     total = stage.epochs if stage else 0
-    words = ("after " if after else "") + f"epoch {epoch}" + (f" of {total}" if total else "")
-    return f"stage {index + 1}, {words}" if len(history.stages) > 1 else words
+    text = ("after " if after else "") + f"epoch {epoch}" + (f" of {total}" if total else "")
+    return f"stage {index + 1}, {text}" if len(history.stages) > 1 else text
 
 
-def _joined(what: str, when: str, where: str) -> str:
-    return " ".join(part for part in (what, when) if part) + (f", {where}" if where else "")
+def _join(what: str, time: str, position: str) -> str:
+    return " ".join(part for part in (what, time) if part) + (f", {position}" if position else "")

@@ -1,21 +1,26 @@
-"""What detached and foreground workers share: how one is started, the end of what it printed."""
+"""Child processes: how a worker is started and ended, and what it printed last."""
 
 import re
 import signal
+import subprocess
 import sys
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 WORKER_MODULE = "workbench.worker"
-ON_FINISH = "WORKBENCH_ON_FINISH"  # the variable that holds a command to run at a run's end
-# Nothing is kept from being removed by a worker that stands in it, and no file of a person's
-# folder is taken for a Python module.
+ON_FINISH = "WORKBENCH_ON_FINISH"  # variable with a command to run when a run ends
+# A worker whose working folder is / blocks no folder from being removed and imports no file of a
+# user's folder as a Python module.
 WORKING_FOLDER = "/"
+TERMINATE_SECONDS = 5.0  # from SIGTERM to SIGKILL
 LOG_LINES = 15
 _TAIL_BYTES = 16 << 10
-# What TensorFlow's libraries print in every process, which explains nothing: notes and warnings,
-# as "2026-01-31 12:00:00.5: I tensorflow/x.cc:1] ..." or "I0000 00:00:17.5  4711 x.cc:1] ...", and
-# errors that are none. Other errors may tell why a process ended.
-_CHATTER = re.compile(
+# TensorFlow's libraries print these lines in every process: notes and warnings, as
+# "2026-01-31 12:00:00.5: I tensorflow/x.cc:1] ..." or "I0000 00:00:17.5  4711 x.cc:1] ...", and
+# errors that are none. Other errors may explain why a process ended.
+_LIBRARY_OUTPUT = re.compile(
     r"""WARNING:\ All\ log\ messages\ before\ absl
     | To\ enable\ the\ following\ instructions:
     | (\d{4}-\d\d-\d\d\ \S+\ )?
@@ -26,18 +31,64 @@ _CHATTER = re.compile(
 
 
 def worker_command(module: str, *arguments: str) -> list[str]:
-    """The command line of a worker: unbuffered, and telling where it was when it crashes."""
+    """Return the command line of a worker: unbuffered, with a traceback when it crashes."""
     return [sys.executable, "-u", "-X", "faulthandler", "-m", module, *arguments]
 
 
 def train_command(module: str, folder: Path, lock: int, resume: bool) -> list[str]:
-    """The command line of a worker that trains a run, whose lock it inherits as a descriptor."""
+    """Return the command line of a worker that trains a run and inherits its lock."""
     arguments = ["train", str(folder.absolute()), "--lock-fd", str(lock)]
     return worker_command(module, *arguments, *(["--resume"] if resume else []))
 
 
+def start_worker(
+    command: Sequence[str],
+    output: IO[bytes] | int,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    descriptors: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+    detached: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a worker process.
+
+    Args:
+        command: as `worker_command` or `train_command` return it.
+        output: file that receives stdout and stderr.
+        stdin: file to read from.
+        descriptors: open descriptors that the process inherits under the same numbers.
+        environment: all its variables; None for those of this process.
+        detached: True for a session of its own, which outlives this process and its terminal.
+
+    Raises:
+        OSError: The process cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        cwd=WORKING_FOLDER,
+        env=environment,
+        pass_fds=descriptors,
+        start_new_session=detached,
+    )
+    if detached:  # wait for its end, so that a long-lived app collects no zombies
+        threading.Thread(target=process.wait, daemon=True).start()
+    return process
+
+
+def end_worker(process: subprocess.Popen[bytes]) -> None:
+    """Terminate the process if it still runs, kill it if it ignores that, and wait for its end."""
+    process.terminate()
+    try:
+        process.wait(TERMINATE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def last_lines(log: Path, start: int = 0) -> list[str]:
-    """The last lines that may explain something, none before byte `start`; [] without a log."""
+    """Return the last lines after byte `start` that may explain something; [] without a log."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -46,11 +97,11 @@ def last_lines(log: Path, start: int = 0) -> list[str]:
     except OSError:
         return []
     lines = [line.rstrip() for line in text.splitlines()]
-    return [line for line in lines if line and not _CHATTER.match(line)][-LOG_LINES:]
+    return [line for line in lines if line and not _LIBRARY_OUTPUT.match(line)][-LOG_LINES:]
 
 
-def exit_in_words(code: int) -> str:
-    """How a process ended: "with exit code 1", "by signal SIGKILL"."""
+def describe_exit(code: int) -> str:
+    """Describe how a process ended: "with exit code 1", "by signal SIGKILL"."""
     if code >= 0:
         return f"with exit code {code}"
     try:

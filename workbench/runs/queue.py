@@ -1,13 +1,12 @@
-"""Runs that wait for others of the workspace, so that only one of them has the GPU at a time.
+"""The queue of a workspace, so that only one of its queued runs uses the GPU at a time.
 
-A queued run has its worker, and so its lock, from the start, and beside it a ticket: a file in
-its control folder that says when it was queued. A run that is locked without a ticket is at work;
-among locked ones with a ticket the earliest is next. A worker throws its ticket away when its
-turn comes.
+A queued run has its worker, and so its lock, from the start, and a ticket: a file in its control
+folder with the time at which it was queued. A locked run without a ticket is running; of the
+locked ones with a ticket the earliest is next. A worker removes its ticket when its turn comes.
 
-Why two can never think so at once: tickets are drawn from one clock after the lock was taken, so a
-run that appears only after another has looked around has a later ticket; and whoever looks again
-sees the lock of the one that went ahead, with an earlier ticket or with none.
+Two workers never start at once: tickets are drawn from one clock after the lock was taken, so a
+run that appears only after another has listed the runs has a later ticket; and a worker that lists
+them again sees the lock of the run that went ahead, with an earlier ticket or with none.
 """
 
 import contextlib
@@ -23,65 +22,67 @@ from workbench.runs.lock import is_locked
 from workbench.runs.rows import WAITING_PHASE
 
 POLL_SECONDS = 0.5
-# A sign of life for those who see the events alone, from another machine.
+# A sign of life for readers of the events on another machine, which do not see the lock.
 REPEAT_SECONDS = 60.0
 _TICKET = "queued"
 
 
 def draw_ticket(folder: RunFolder) -> None:
-    """Puts a run at the queue's end; only the holder of its lock may."""
+    """Append a run to the queue; only the holder of its lock may."""
     folder.control.mkdir(exist_ok=True)
-    # This clock never goes back; tickets of an earlier boot belong to locks that are gone.
+    # This clock never goes back; tickets from before a reboot belong to locks that are gone.
     write_atomic(_ticket_path(folder), str(time.monotonic_ns()))
 
 
 def is_waiting(folder: RunFolder) -> bool:
-    """True where a run that is locked has yet to wait for its turn."""
+    """Return True if a locked run still waits for its turn."""
     return _ticket(folder) is not None
 
 
 def wait_for_turn(
     folder: RunFolder,
     progress: Progress,
-    stop_asked: Callable[[], bool],
+    should_stop: Callable[[], bool],
     poll: float = POLL_SECONDS,
     is_next: Callable[[], None] = lambda: None,
 ) -> None:
-    """Returns once nothing is ahead of the run; at once where it was not queued.
+    """Return once no run is ahead; at once if the run was not queued.
 
     Args:
-        progress: told "wait for RUN" when that changes, once a minute, and when a stop was asked
-            for; it raises then, which ends the waiting.
-        poll: seconds between two looks.
-        is_next: called once, when all that is ahead is at work; it may take its time.
+        folder: of the run.
+        progress: called with "wait for RUN" when that changes, once a minute, and on a request to
+            stop, for which it raises.
+        should_stop: returns True once a stop was requested.
+        poll: seconds between two polls.
+        is_next: called once, when all runs ahead are running; it may take long.
     """
-    told, last, waits = "", 0.0, True
+    reported, last, is_later = "", 0.0, True
     while ahead := _all_ahead(folder):
         _, _, first = ahead[0]
         now = time.monotonic()
-        if stop_asked() or first.name != told or now - last >= REPEAT_SECONDS:
+        if should_stop() or first.name != reported or now - last >= REPEAT_SECONDS:
             progress(WAITING_PHASE + first.name, 0, 0)
-            told, last = first.name, now
-        if waits and all(ticket is None for ticket, _, _ in ahead):
-            waits = False
+            reported, last = first.name, now
+        if is_later and all(ticket is None for ticket, _, _ in ahead):
+            is_later = False
             is_next()
         time.sleep(poll)
     _ticket_path(folder).unlink(missing_ok=True)
 
 
 def first_ahead(folder: RunFolder) -> RunFolder | None:
-    """The run that a queued run waits for: one at work, else the earliest in the queue.
+    """Return the run that a queued run waits for: a running one, else the first in the queue.
 
-    None where its turn has come, or where it is not queued.
+    None if its turn has come, or if it is not queued.
     """
     ahead = _all_ahead(folder)
     return ahead[0][-1] if ahead else None
 
 
 def _all_ahead(folder: RunFolder) -> list[tuple[int | None, str, RunFolder]]:
-    """Ticket, name and folder of all that come before a queued run; those at work first.
+    """Return ticket, name and folder of all runs ahead of a queued run, running ones first.
 
-    [] where it is not queued.
+    [] if it is not queued.
     """
     own = _ticket(folder)
     if own is None:
@@ -101,14 +102,14 @@ def _ticket_path(folder: RunFolder) -> Path:
 
 
 def _ticket(folder: RunFolder) -> int | None:
-    """When the run was queued; None where it is not, or cannot be told."""
+    """Return when the run was queued; None if it is not, or if the ticket is unreadable."""
     with contextlib.suppress(OSError, ValueError):
         return int(_ticket_path(folder).read_text(encoding="ascii"))
     return None
 
 
 def _is_locked(folder: RunFolder) -> bool:
-    """False too where another person's run keeps its lock to itself: nobody could wait for it."""
+    """Return False also for a run of another user whose lock cannot be read."""
     try:
         return is_locked(folder.lock_path)
     except PermissionError:

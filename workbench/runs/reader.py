@@ -1,32 +1,45 @@
-"""Reading the event log of a run: what has been appended since the last look, or all there is."""
+"""Read the event log of a run: what was appended since the last call, or all of it.
+
+`progress` and `machine` events fill nearly all of a long log, and a history holds only the newest
+of each, so most of them are not parsed: where lines of these two kinds follow one another, the
+newest of each is parsed, and the others are skipped by how the writer begins a line. Nothing is
+lost: `history` does not count working time by them, and the first event is always parsed. A line
+that begins in any other way is parsed.
+"""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.runs.events import Event
-from workbench.runs.superseded import all_events, events_that_count
+from workbench.runs.events import LATEST_ONLY, SCHEMA, Event, parse_event
+from workbench.runs.rows import Position, number
 
 CHUNK_BYTES = 1 << 18  # read at most in one call; more would not stay in a core's cache
-LONGEST_LINE = 16 << 20  # bytes; what is longer is no event
-_HEAD_BYTES = 64  # enough to tell two logs apart: the first event's time is in them
+MAX_LINE_BYTES = 16 << 20  # a longer line is no event
+_HEAD_BYTES = 64  # enough to tell two logs apart: they contain the time of the first event
+
+_KINDS = "|".join(sorted(LATEST_ONLY)).encode()
+_LINE = rb'\{"v": %d, "n": \d+, "t": \d{10}\.\d{1,3}, "event": "(?:%s)", .*\n' % (SCHEMA, _KINDS)
+_match_run = re.compile(rb"(?:%s)++" % _LINE).match
 
 
 class EventReader:
-    """Reads what has been appended since the last call.
+    """Reads what was appended since the last call.
 
-    Whatever a file holds, reading it does not fail: an unfinished last line waits for its end, a
-    line that is no event is passed over, and a file that has been replaced or cut is read anew.
+    Reading does not fail, whatever the file holds: an unfinished last line waits for its end, a
+    line that is no event is skipped, and a file that was replaced or cut is read from the start.
 
     Args:
+        path: the log; it may not exist yet.
         chunk_bytes: read at most in one call.
-        every: True for superseded events too, see `superseded`; a history is the same without.
+        every: True to include superseded events; a history is the same without them.
 
     Attributes:
-        skipped: lines passed over so far because they are no event.
-        restarts: how often the file turned out to be another one; its events then come again
-            from the beginning.
-        more: True where the last call left bytes unread because of its bound.
+        skipped: number of lines so far that are no events.
+        restarts: how often the file turned out to be another one, whose events then come from
+            its beginning.
+        more: True if the last call left bytes unread because of its bound.
     """
 
     def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES, every: bool = False) -> None:
@@ -35,40 +48,39 @@ class EventReader:
         self.restarts = 0
         self.more = False
         self._chunk_bytes = chunk_bytes
-        self._every = every
+        self._parse = parse_lines if every else parse_latest
         self._offset = 0
-        self._head = b""  # the file's first bytes, by which it is known again
+        self._head = b""  # the file's first bytes, which identify it
         self._rest = b""  # of a line whose end has not been read yet
         self._oversized = False  # the line being read is too long to keep
 
     def read(self) -> list[Event]:
-        """The events in the next bytes, at most `chunk_bytes` of them; [] without a file.
+        """Return the events in the next `chunk_bytes`; [] without a file.
 
         Raises:
-            OSError: the file is there but cannot be read.
+            OSError: The file exists but cannot be read.
         """
-        lines = self._next_lines()
-        parsed = list((all_events if self._every else events_that_count)(lines))
+        parsed = list(self._parse(self._next_lines()))
         events = [event for event in parsed if event is not None]
         self.skipped += len(parsed) - len(events)
         return events
 
     def drain(self) -> Iterator[Event]:
-        """All that is there now."""
+        """Yield all events up to the end of the file."""
         yield from self.read()
         while self.more:
             yield from self.read()
 
     def _next_lines(self) -> bytes:
-        """What the next bytes complete; a line that is too long counts as skipped."""
+        """Return the lines completed by the next bytes; a line that is too long is skipped."""
         data = self._next_bytes()
-        data = self._rest + data  # it may have turned out to be the rest of another file
+        data = self._rest + data  # only now: another file may have reset the rest
         end = data.rfind(b"\n") + 1
         lines, self._rest = data[:end], data[end:]
         if self._oversized and end:
             lines = lines.partition(b"\n")[2]
             self._oversized = False
-        if len(self._rest) > LONGEST_LINE:
+        if len(self._rest) > MAX_LINE_BYTES:
             self.skipped += not self._oversized
             self._oversized = True
             self._rest = b""
@@ -99,9 +111,49 @@ class EventReader:
 
 
 def read_events(path: Path) -> list[Event]:
-    """The events of a log without superseded ones; [] where there is none.
+    """Return the events of a log without superseded ones; [] without a log.
 
     Raises:
-        OSError: the file is there but cannot be read.
+        OSError: The file exists but cannot be read.
     """
     return list(EventReader(path).drain())
+
+
+def parse_lines(lines: bytes) -> Iterator[Event | None]:
+    """Yield the event of each line, None for a line that is no event."""
+    return (parse_event(line) for line in lines.split(b"\n") if line.strip())
+
+
+def parse_latest(lines: bytes) -> Iterator[Event | None]:
+    """Yield the events of complete lines without superseded ones, None for what is no event."""
+    at = 0
+    while at < len(lines):
+        start, at = at, lines.index(b"\n", at) + 1
+        line = lines[start:at]
+        if not line.strip():
+            continue
+        event = parse_event(line)
+        yield event
+        # Only after an event with a time: the first one tells when the run began.
+        if event and number(event.get("t")) is not None and (run := _match_run(lines, at)):
+            yield from _newest_of_each_kind(run[0])
+            at = run.end()
+
+
+def _newest_of_each_kind(run: bytes) -> list[Event | None]:
+    """Return the newest event of each kind in lines that the writer wrote, in their order."""
+    found: dict[int, Event | None] = {}  # by the position of the line
+    for kind in LATEST_ONLY:
+        mark, end = f'"event": "{kind}", '.encode(), len(run)
+        while (at := run.rfind(mark, 0, end)) >= 0:
+            end = run.rfind(b"\n", 0, at) + 1
+            event = found[end] = parse_event(run[end : run.index(b"\n", at)])
+            if event and _supersedes(event, kind):
+                break
+    return [found[start] for start in sorted(found)]
+
+
+def _supersedes(event: Event, kind: str) -> bool:
+    """Return True if earlier events of the kind add nothing; False for a malformed event."""
+    has_position = kind != "progress" or Position.from_event(event) is not None
+    return has_position and event["event"] == kind

@@ -1,4 +1,4 @@
-"""What a run's results amount to: figures that can be trusted to be there, and words on them."""
+"""The results of a run: validated metrics, caveats about them, and what to try next."""
 
 import json
 import math
@@ -10,16 +10,16 @@ from typing import Any
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
-from workbench.experiment.strategies import FIGURES
-from workbench.experiment.strategy_texts import SMALL_PICTURES
-from workbench.runs.confusion import ClassFigures, Confusion, parse_confusion
+from workbench.experiment.recommendation import SMALL_PICTURES
+from workbench.experiment.strategies import REFERENCE_ACCURACY
+from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
 from workbench.runs.history import History
 from workbench.runs.rows import number, text, whole
-from workbench.text import human_size, plural, safe_text
+from workbench.text import format_shape, plural, safe_text
 
-OVERFITTING = 0.05  # training accuracy above validation accuracy from which it is worth a word
-LITTLE_LEFT = 0.99  # test accuracy from which a higher rung can bring hardly anything
-LOST_BY_SHIFT = 0.1  # of accuracy, from which places and not things were learned
+OVERFITTING = 0.05  # training accuracy above validation accuracy, from which on it is mentioned
+LITTLE_LEFT = 0.99  # test accuracy from which on a higher strategy can gain hardly anything
+LOST_BY_SHIFT = 0.1  # accuracy, from which on positions and not objects were learned
 _ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a base: VGG16
 
 
@@ -39,9 +39,8 @@ class Results:
 
     Attributes:
         interval: of the accuracy, with 95 % confidence.
-        confusion: which labels were taken for which.
-        leaked: how many of the images are training images too.
-        near_leaked: how many more look nearly the same as a training image.
+        leaked: number of images that are training images too.
+        near_leaked: number of others that look nearly the same as a training image.
         shifted: (pixels, accuracy) with shifted images.
     """
 
@@ -52,7 +51,7 @@ class Results:
     loss: float | None
     labels: tuple[str, ...]
     confusion: Confusion
-    classes: tuple[ClassFigures, ...]
+    classes: tuple[ClassMetrics, ...]
     worst: tuple[WorstError, ...]
     random_weights: bool = False
     leaked: int = 0
@@ -61,34 +60,33 @@ class Results:
 
     @property
     def wrong(self) -> int:
-        """How many images were called something else."""
+        """Number of wrong predictions."""
         return self.images - round(self.accuracy * self.images)
 
 
 @dataclass(frozen=True)
-class NextRung:
+class NextStep:
     """What to try after a run.
 
     Attributes:
-        words: which rung, and why.
-        preset: its name; "" where it is no rung.
-        weights: of the base, where they are to be others than the run's.
+        text: which strategy, and why.
+        preset: its name; "" for other advice.
+        weights: of the base, if they should be others than the run's.
     """
 
-    words: str
+    text: str
     preset: str = ""
     weights: str = ""
 
 
 def read_results(path: Path) -> Results:
-    """The results of a run.
+    """Read the results of a run.
 
     Raises:
-        UserError: there is no such file, it cannot be read, or it is damaged.
+        UserError: The file does not exist, cannot be read, or is damaged.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return parse_results(told)
+        return parse_results(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(
             "There are no results yet.", "They are written when training has ended."
@@ -103,34 +101,34 @@ def read_results(path: Path) -> Results:
         ) from None
 
 
-def parse_results(told: Mapping[str, Any]) -> Results:
-    """The results in plain data.
+def parse_results(metrics: Mapping[str, Any]) -> Results:
+    """Read results from plain data.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: something is missing or of another kind.
+        ValueError, KeyError, TypeError, AttributeError: Something is missing or of another type.
     """
-    low, high = told["interval"]
-    labels = tuple(map(str, told["labels"]))
-    shifted = told.get("shifted")
+    low, high = metrics["interval"]
+    labels = tuple(map(str, metrics["labels"]))
+    shifted = metrics.get("shifted")
     return Results(
-        split=str(told["split"]),
-        images=_count(told["images"]),
-        accuracy=_finite(told["accuracy"]),
+        split=str(metrics["split"]),
+        images=_count(metrics["images"]),
+        accuracy=_finite(metrics["accuracy"]),
         interval=(_finite(low), _finite(high)),
-        loss=number(told.get("loss")),
+        loss=number(metrics.get("loss")),
         labels=labels,
-        confusion=parse_confusion(told, labels),
-        classes=tuple(_class(row) for row in told["classes"]),
-        worst=tuple(_worst(row) for row in told["worst"]),
-        random_weights=told.get("weights") == "random",
-        leaked=whole(told.get("leaked")) or 0,
-        near_leaked=whole(told.get("near_leaked")) or 0,
+        confusion=parse_confusion(metrics, labels),
+        classes=tuple(_parse_class(row) for row in metrics["classes"]),
+        worst=tuple(_parse_error(row) for row in metrics["worst"]),
+        random_weights=metrics.get("weights") == "random",
+        leaked=whole(metrics.get("leaked")) or 0,
+        near_leaked=whole(metrics.get("near_leaked")) or 0,
         shifted=(_count(shifted["pixels"]), _finite(shifted["accuracy"])) if shifted else None,
     )
 
 
-def cautions(results: Results) -> list[str]:
-    """What takes worth from the figures, a sentence each."""
+def caveats(results: Results) -> list[str]:
+    """Return what reduces the value of the metrics, a sentence each."""
     found = []
     if results.random_weights:
         found.append("The base had random weights, as asked for.")
@@ -138,41 +136,40 @@ def cautions(results: Results) -> list[str]:
         found.append("These images chose the best epoch, so expect a little less on new ones.")
     if results.leaked:
         found.append(
-            f"Mind: {results.leaked:,} of these images are training images too, so this is too "
+            f"Note: {results.leaked:,} of these images are training images too, so this is too "
             "good."
         )
     if results.near_leaked:
         found.append(
-            f"Mind: {results.near_leaked:,} of these images look nearly the same as a training "
+            f"Note: {results.near_leaked:,} of these images look nearly the same as a training "
             "image, so this may be too good."
         )
-    if guess := _guessing(results):
-        found.append(guess)
+    if warning := _warn_of_guessing(results):
+        found.append(warning)
     return found
 
 
-def figures_beside(preset: str | None) -> str:
-    """What the book or its readers got with a preset, and on what; "" where there is no figure."""
+def describe_reference(preset: str | None) -> str:
+    """Format the accuracy of the book and its readers with a preset; "" if unknown."""
     preset = preset or ""
-    figures = FIGURES.get(preset)
-    if figures is None:
+    reference = REFERENCE_ACCURACY.get(preset)
+    if reference is None:
         return ""
     base = " with VGG16" if preset.removeprefix("book-").startswith(_ON_BASE) else ""
-    told = [f"book {figures.book:.3f}"] if figures.book is not None else []
-    told += [f"readers {figures.readers:.3f}"] if figures.readers is not None else []
-    return f"{', '.join(told)} on {book_images(preset)}{base}"
+    parts = [f"book {reference.book:.3f}"] if reference.book is not None else []
+    parts += [f"readers {reference.readers:.3f}"] if reference.readers is not None else []
+    return f"{', '.join(parts)} on {reference_images(preset)}{base}"
 
 
-def book_images(preset: str) -> str:
-    """What the book's figures for a preset were measured on."""
+def reference_images(preset: str) -> str:
+    """Return the data on which the book measured a preset."""
     return "MNIST" if preset in ("book-dense", "book-mnist") else "cats and dogs"
 
 
-def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> NextRung | None:
-    """Which rung to climb next, with the reason in the run's own numbers; None where none is known.
+def suggest_next(spec: Mapping[str, Any], history: History, results: Results) -> NextStep | None:
+    """Suggest what to try next, with the reason in the run's own numbers; None if unknown.
 
-    Args:
-        spec: its tables, unchecked.
+    The spec is given as its TOML tables, unchecked.
     """
     strategy = text(_table(spec, "model").get("strategy"))
     reached = f"{results.split} accuracy {results.accuracy:.3f}"
@@ -182,96 +179,94 @@ def next_rung(spec: Mapping[str, Any], history: History, results: Results) -> Ne
         why = f"a frozen base with random ones knows nothing, and {reached} shows it."
         preset = text(spec.get("preset"))
         again = preset if preset in PRESETS else strategy
-        return NextRung(f"the same with ImageNet weights: {why}", _known(again), IMAGENET)
+        return NextStep(f"the same with ImageNet weights: {why}", _known(again), IMAGENET)
     if strategy == "dense" and results.shifted:
         pixels, shifted = results.shifted
         if results.accuracy - shifted >= LOST_BY_SHIFT:
-            return _rung(
+            return _next_step(
                 "convnet",
                 f"{reached} falls to {shifted:.3f} with the images moved by "
-                f"{plural(pixels, 'pixel')}. Dense layers learn each place of the image anew; "
-                "windows that move over it find a thing wherever it is.",
+                f"{plural(pixels, 'pixel')}. Dense layers learn each position of the image "
+                "separately; windows that move over it find an object at any position.",
             )
     if results.accuracy >= LITTLE_LEFT:
-        return NextRung(
-            f"at {reached} there is little left to gain: look at the errors one by one."
-        )
+        return NextStep(f"at {reached} there is little left to gain: review the errors one by one.")
     if strategy == "dense":
-        return _rung(
+        return _next_step(
             "convnet",
-            "dense layers learn each place of the image anew; windows that move "
-            f"over it find a thing wherever it is ({reached} is the baseline).",
+            "dense layers learn each position of the image separately; windows that move "
+            f"over it find an object at any position ({reached} is the baseline).",
         )
     if strategy == "convnet":
         return _after_convnet(spec, history, few, reached)
     if strategy == "feature-extraction":
-        return _rung(
+        return _next_step(
             "fine-tuning",
             "the base has never seen your images; letting its upper block "
-            f"adapt may lift {reached}, wherever the errors are of kinds it does not know.",
+            f"adapt may raise {reached}, above all on kinds of images that it does not know.",
         )
     if strategy == "fine-tuning":
-        return NextRung(
-            f"this is the top rung, with {reached}: what is left are more images, above all of "
+        return NextStep(
+            f"this is the top strategy, with {reached}: what remains are more images, above all of "
             "the kinds among the errors, or another base."
         )
     return None
 
 
-def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextRung:
+def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextStep:
     best, small = history.kept, _small_images(spec)
     augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
     if augmented and small:
-        return NextRung(
-            f"a convnet is the rung for images of {small}, which are unlike the photographs that "
-            f"pretrained networks know. Beyond {reached} lead more images, above all of the kinds "
-            "among the errors, or a larger convnet."
+        return NextStep(
+            f"a convnet suits images of {small}, which are unlike the photographs that "
+            f"pretrained networks know. To improve on {reached}, add images, above all of the "
+            "kinds among the errors, or train a larger convnet."
         )
     if augmented:
-        return _rung(
+        return _next_step(
             "feature-extraction",
-            f"{few} are few to learn seeing from ({reached}); a "
-            "pretrained base has learned it from 1.2 million.",
+            f"{few} are few to learn features from ({reached}); a "
+            "pretrained base has learned them from 1.2 million.",
         )
     if best and best.accuracy is not None and best.val_accuracy is not None:
         gap = best.accuracy - best.val_accuracy
         if gap >= OVERFITTING:
-            return _rung(
+            return _next_step(
                 "convnet-augmented",
                 f"training {best.accuracy:.3f} against validation {best.val_accuracy:.3f} is "
-                "overfitting, and images changed anew in every epoch cannot be learned by heart.",
+                "overfitting, and images that change in every epoch cannot be memorized.",
             )
     if small:
-        return _rung(
+        return _next_step(
             "convnet-augmented",
-            f"with {few} and {reached}, more variety is what helps: images of {small} are unlike "
+            f"with {few} and {reached}, more variety helps: images of {small} are unlike "
             "the photographs that pretrained networks know.",
         )
-    return NextRung(
+    return NextStep(
         f"convnet-augmented and then feature-extraction: with {few} and {reached}, more "
-        "variety helps first, and then what a pretrained base has seen.",
+        "variety helps first, and then the features of a pretrained base.",
         "convnet-augmented",
     )
 
 
 def _small_images(spec: Mapping[str, Any]) -> str:
-    """Height x width of pictures that are no photographs, as `recommend` sees it; else ""."""
+    """Return height x width of images that are no photographs, as `recommend` decides; else ""."""
     size = _table(spec, "data").get("image_size")
     sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
     known = tuple(side for side in sides if side)
-    return human_size(known) if len(known) == 2 and max(known) <= SMALL_PICTURES else ""
+    return format_shape(known) if len(known) == 2 and max(known) <= SMALL_PICTURES else ""
 
 
-def _rung(preset: str, why: str) -> NextRung:
-    return NextRung(f"{preset}: {why}", preset)
+def _next_step(preset: str, why: str) -> NextStep:
+    return NextStep(f"{preset}: {why}", preset)
 
 
 def _known(preset: str) -> str:
     return preset if preset in PRESETS else ""
 
 
-def _guessing(results: Results) -> str:
-    """Said where always naming the most frequent label would do as well, within chance."""
+def _warn_of_guessing(results: Results) -> str:
+    """Warn if always predicting the most frequent label may be as good."""
     if not results.classes or not results.images:
         return ""
     most = max(results.classes, key=lambda one: one.images)
@@ -282,13 +277,13 @@ def _guessing(results: Results) -> str:
     return f"Not beyond guessing: always saying {label} would be right for {share:.4f}."
 
 
-def _class(row: Mapping[str, Any]) -> ClassFigures:
-    return ClassFigures(
+def _parse_class(row: Mapping[str, Any]) -> ClassMetrics:
+    return ClassMetrics(
         str(row["label"]), _count(row["images"]), number(row["precision"]), number(row["recall"])
     )
 
 
-def _worst(row: Mapping[str, Any]) -> WorstError:
+def _parse_error(row: Mapping[str, Any]) -> WorstError:
     return WorstError(
         str(row["path"]), str(row["label"]), str(row["predicted"]), _finite(row["probability"])
     )
@@ -297,14 +292,14 @@ def _worst(row: Mapping[str, Any]) -> WorstError:
 def _count(value: Any) -> int:
     found = whole(value)
     if found is None:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return found
 
 
 def _finite(value: Any) -> float:
     found = number(value)
     if found is None or not math.isfinite(found):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return found
 
 

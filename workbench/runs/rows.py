@@ -1,4 +1,4 @@
-"""What single events hold, as rows: the parts of a history. Odd or missing fields do no harm."""
+"""Rows made from single events: the parts of a history. Malformed or missing fields are allowed."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Any, Self
 
 from workbench.runs.events import Event
 
-# How phases of `preparing` begin that are no work: "wait for RUN" in the queue, "wait for another
-# process" that builds the same pack.
+# Beginning of the phases of `preparing` that are no work: "wait for RUN" in the queue, "wait for
+# another process" that builds the same pack.
 WAITING_PHASE = "wait for "
 
 
 @dataclass(frozen=True, order=True)
-class Place:
-    """A place in the plan: stage from 0, epoch from 1, steps of that epoch already done."""
+class Position:
+    """A position in the plan: stage from 0, epoch from 1, finished steps of that epoch."""
 
     stage: int
     epoch: int
@@ -21,7 +21,7 @@ class Place:
 
     @classmethod
     def from_event(cls, event: Event) -> Self | None:
-        """None where the event names no stage and epoch."""
+        """Read stage, epoch and step; None without stage or epoch."""
         stage, epoch = whole(event.get("stage")), whole(event.get("epoch"))
         if stage is None or epoch is None:
             return None
@@ -33,15 +33,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that people should know, and when it was told; None where that is not known."""
+    """A message for the user, and its time in unix seconds; None if unknown."""
 
     message: str
     time: float | None = None
 
 
 @dataclass(frozen=True)
-class Work:
-    """How far preparing or evaluating is; `total` is 0 where it is unknown."""
+class PhaseProgress:
+    """Progress of preparing or evaluating; `total` is 0 if unknown."""
 
     phase: str
     done: int
@@ -49,16 +49,16 @@ class Work:
 
     @classmethod
     def from_event(cls, event: Event) -> Self:
-        """From `preparing` or `evaluating`."""
+        """Read `preparing` or `evaluating`."""
         done, total = whole(event.get("done")), whole(event.get("total"))
         return cls(text(event.get("phase")), done or 0, total or 0)
 
 
 @dataclass(frozen=True)
 class StepProgress:
-    """The newest figures inside an epoch; `place.step` of `steps` are done."""
+    """The newest metrics within an epoch, after `position.step` of `steps` steps."""
 
-    place: Place
+    position: Position
     phase: str
     steps: int
     loss: float | None
@@ -67,12 +67,12 @@ class StepProgress:
 
     @classmethod
     def from_event(cls, event: Event) -> Self | None:
-        """From `progress`; None where it names no place."""
-        place = Place.from_event(event)
-        if place is None:
+        """Read `progress`; None without a position."""
+        position = Position.from_event(event)
+        if position is None:
             return None
         return cls(
-            place,
+            position,
             text(event.get("phase")),
             whole(event.get("steps")) or 0,
             number(event.get("loss")),
@@ -87,9 +87,10 @@ class StageRow:
 
     Attributes:
         index: from 0.
-        epochs: planned at most.
+        epochs: maximum planned.
+        steps: of an epoch.
         event: its `stage_started`: optimizer, layers, device, ...
-        end: its `stage_finished`, None before.
+        end: its `stage_finished`; None before.
     """
 
     index: int
@@ -101,7 +102,7 @@ class StageRow:
 
     @classmethod
     def from_event(cls, event: Event) -> Self | None:
-        """From `stage_started`; None where it has no index."""
+        """Read `stage_started`; None without an index."""
         index = whole(event.get("stage"))
         if index is None:
             return None
@@ -111,7 +112,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class EpochRow:
-    """A finished epoch; a figure is None where it was not measured or is no finite number."""
+    """A finished epoch; a metric is None if it was not measured or is not finite."""
 
     stage: int
     epoch: int
@@ -125,13 +126,13 @@ class EpochRow:
 
     @classmethod
     def from_event(cls, event: Event) -> Self | None:
-        """From `epoch_finished`; None where it names no place."""
-        place = Place.from_event(event)
-        if place is None:
+        """Read `epoch_finished`; None without a position."""
+        position = Position.from_event(event)
+        if position is None:
             return None
         return cls(
-            place.stage,
-            place.epoch,
+            position.stage,
+            position.epoch,
             number(event.get("loss")),
             number(event.get("accuracy")),
             number(event.get("val_loss")),
@@ -143,8 +144,8 @@ class EpochRow:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The figures of the final evaluation; `interval` is that of the accuracy."""
+class EvaluationRow:
+    """Metrics of the final evaluation; `interval` is that of the accuracy."""
 
     split: str
     loss: float | None
@@ -155,7 +156,7 @@ class Evaluation:
 
     @classmethod
     def from_event(cls, event: Event) -> Self:
-        """From `evaluated`."""
+        """Read `evaluated`."""
         interval, shifted = event.get("interval"), event.get("shifted")
         ends = [number(end) for end in interval] if isinstance(interval, list) else []
         low, high = ends if len(ends) == 2 else (None, None)
@@ -170,20 +171,20 @@ class Evaluation:
 
 
 def number(value: Any) -> float | None:
-    """A finite number, else None."""
+    """Return a finite number as a float, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return float(value) if math.isfinite(value) else None
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # an integer beyond the largest float
         return None
 
 
 def whole(value: Any) -> int | None:
-    """A whole number from 0, else None."""
+    """Return an integer of at least 0, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def text(value: Any) -> str:
-    """The value as text, "" for None."""
+    """Return the value as text, "" for None."""
     return "" if value is None else str(value)

@@ -1,8 +1,10 @@
-"""How a run stands: what its events tell, held against whether its worker lives."""
+"""The state of a run: the phase in its events, corrected by whether its worker is alive.
+
+A spec is given as its TOML tables, unchecked (`read_tables`); times are unix seconds.
+"""
 
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
@@ -10,10 +12,14 @@ from typing import Any
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
-from workbench.runs.host import may_live_elsewhere, on_another_host
-from workbench.runs.lock import is_locked
-from workbench.runs.outcome import ended_words, half_batch, interrupted_words, silent_words
-from workbench.runs.reader import EventReader
+from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host
+from workbench.runs.outcome import (
+    describe_end,
+    describe_interruption,
+    describe_silence,
+    half_batch,
+)
+from workbench.runs.reader import read_events
 from workbench.runs.rows import whole
 from workbench.text import safe_text
 from workbench.text_files import ENCODING
@@ -23,43 +29,43 @@ UNKNOWN = "?"
 
 
 @dataclass(frozen=True)
-class State:
-    """How a run stands.
+class RunState:
+    """The state of a run.
 
     Attributes:
-        word: starting, waiting (for another run or process), preparing, training, evaluating,
-            finished, stopped, failed, or interrupted: the worker ended without a word.
-        resumable: True where `launch(folder, resume=True)` would go on, or start over.
-        told: a few words more, safe to print: what it does, or what became of it.
-        resume: what a resume would do; "" where there is nothing to resume.
-        elsewhere: the other machine that the newest life was on, where it did not tell its end:
-            no lock tells here whether it has ended, so that a person has to.
+        phase: starting, waiting (for another run or process), preparing, training, evaluating,
+            finished, stopped, failed, or interrupted: the worker ended without a final event.
+        resumable: True if `launch(folder, resume=True)` would continue it or start it over.
+        description: what it does or how it ended, safe to print.
+        resume: what a resume would do; "" if there is nothing to resume.
+        other_host: the other machine of the newest session, if that has no final event: no lock
+            here shows whether it has ended, so a person has to confirm it.
     """
 
-    word: str
+    phase: str
     resumable: bool
-    told: str
+    description: str
     resume: str = ""
-    elsewhere: str = ""
+    other_host: str = ""
 
     @property
     def detail(self) -> str:
-        """All of it in one line: "killed or crashed at 03:12; resume goes on at epoch 5"."""
-        return "; resume ".join(part for part in (self.told, self.resume) if part)
+        """Both in one line: "killed or crashed at 03:12; resume continues at epoch 5"."""
+        return "; resume ".join(part for part in (self.description, self.resume) if part)
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a line. Times are unix seconds; None where there is nothing to tell yet.
+    """A run in one line; what is unknown is None.
 
     Attributes:
-        data: its name; it tells where a person had corrected its labels.
-        best_val_accuracy: of the epoch that was kept; of the best so far, by the figure that the
-            run monitors, before its end.
+        data: name of the data set; marked if a person corrected its labels.
+        best_val_accuracy: of the epoch that was kept; before the end of the best epoch so far,
+            by the metric that the run monitors.
     """
 
     name: str
-    state: State
+    state: RunState
     preset: str | None
     random_weights: bool
     strategy: str
@@ -73,19 +79,19 @@ class RunSummary:
 
     @property
     def recipe(self) -> str:
-        """Of the preset; of the strategy where there is none. From outside: not safe to print."""
+        """The preset, or else the strategy; from outside, so not safe to print."""
         return self.preset or self.strategy
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the state's parts among the others."""
-        told = asdict(self)
-        del told["state"]
+        """Convert to plain data for JSON, with the parts of the state among the others."""
+        fields = asdict(self)
+        del fields["state"]
         return {
-            "name": told.pop("name"),
-            "state": self.state.word,
+            "name": fields.pop("name"),
+            "state": self.state.phase,
             "resumable": self.state.resumable,
             "detail": self.state.detail,
-            **told,
+            **fields,
         }
 
 
@@ -95,70 +101,56 @@ def run_state(
     history: History,
     locked: bool,
     now: float | None = None,
-) -> State:
-    """How the run stands.
+) -> RunState:
+    """Determine the state of a run from its history, now or at another time.
 
-    Args:
-        spec: its tables, as `read_tables` gives them.
-        history: of all events.
-        locked: what `is_locked` told BEFORE the events were read: a worker that had let go by
-            then has told all it ever will.
-        now: unix seconds; the present where left out.
+    `locked` is the result of `is_locked` BEFORE the events were read: a worker that had released
+    the lock by then has written all its events.
     """
     now = time.time() if now is None else now
     if history.phase == "finished":
-        return State("finished", False, "")
+        return RunState("finished", False, "")
     if history.phase in ENDED:
-        resume = _next_words(folder, spec, history)
-        return State(history.phase, not locked, ended_words(history, now), resume)
+        resume = _describe_next(folder, spec, history)
+        return RunState(history.phase, not locked, describe_end(history, now), resume)
     if locked:
-        return State(history.phase, False, _running_detail(history))
-    elsewhere = safe_text(history.worker["host"]) if on_another_host(history.worker) else ""
-    if may_live_elsewhere(history.worker, history.last_sign, now):
-        return State(history.phase, False, silent_words(history, now), elsewhere=elsewhere)
-    resume = _next_words(folder, spec, history)
-    if elsewhere:
+        return RunState(history.phase, False, _describe_progress(history))
+    other_host = safe_text(history.worker["host"]) if on_another_host(history.worker) else ""
+    if may_run_elsewhere(history.worker, history.last_sign, now):
+        silence = describe_silence(history, now)
+        return RunState(history.phase, False, silence, other_host=other_host)
+    resume = _describe_next(folder, spec, history)
+    if other_host:
         resume = f"asks whether it has ended, and {resume}"
-    return State("interrupted", True, interrupted_words(history, now), resume, elsewhere)
+    return RunState("interrupted", True, describe_interruption(history, now), resume, other_host)
 
 
-def summarise(folder: RunFolder, now: float | None = None) -> RunSummary:
-    """The run in a line; a damaged folder gives what can be read of it."""
-    return _summarised(folder, EventReader(folder.events_path).drain(), now)
+def summarize(folder: RunFolder, now: float | None = None) -> RunSummary:
+    """Summarize the run; of a damaged folder what can be read."""
+    return summarize_with_events(folder, now)[0]
 
 
-def summarise_with_events(folder: RunFolder) -> tuple[RunSummary, list[Event]]:
-    """The same, and the events that it is made of, from one reading of the log."""
-    events: list[Event] = []
-
-    def kept() -> Iterator[Event]:
-        for event in EventReader(folder.events_path).drain():
-            events.append(event)
-            yield event
-
-    return _summarised(folder, kept(), None), events
-
-
-def _summarised(folder: RunFolder, events: Iterable[Event], now: float | None) -> RunSummary:
+def summarize_with_events(
+    folder: RunFolder, now: float | None = None
+) -> tuple[RunSummary, list[Event]]:
+    """Summarize the run, and return the events that were read for it."""
     spec = read_tables(folder)
+    events: list[Event] = []
     try:
         locked = is_locked(folder.lock_path)  # before the first event is read
+        events = read_events(folder.events_path)
         history = fold(events)
         state = run_state(folder, spec, history, locked, now)
     except OSError as error:
         history = History()
-        state = State("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
-    return summary_of(folder, spec, history, state)
+        state = RunState("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
+    return make_summary(folder, spec, history, state), events
 
 
-def summary_of(
-    folder: RunFolder, spec: dict[str, Any], history: History, state: State
+def make_summary(
+    folder: RunFolder, spec: dict[str, Any], history: History, state: RunState
 ) -> RunSummary:
-    """A run in a line from what is known of it.
-
-    Args:
-        spec: its tables, as `read_tables` gives them.
-    """
+    """Summarize a run whose events have been read."""
     kept, evaluation = history.kept, history.evaluation
     data = _table(spec, "data")
     name = str(history.data.get("name") or PurePath(str(data.get("source", UNKNOWN))).name)
@@ -178,45 +170,41 @@ def summary_of(
     )
 
 
-def _running_detail(history: History) -> str:
+def _describe_progress(history: History) -> str:
     if history.phase == "training" and history.progress:
-        place = history.progress.place
-        total = history.stages[place.stage].epochs if place.stage in history.stages else 0
-        return f"epoch {place.epoch}" + (f" of {total}" if total else "")
+        position = history.progress.position
+        total = history.stages[position.stage].epochs if position.stage in history.stages else 0
+        return f"epoch {position.epoch}" + (f" of {total}" if total else "")
     if history.work:
         work = history.work
         return safe_text(work.phase) + (f", {work.done:,} of {work.total:,}" if work.total else "")
     return ""
 
 
-def resume_words(spec: dict[str, Any], history: History) -> str:
-    """What a resume would do: "goes on at epoch 5", or what comes after a stage's last epoch.
-
-    Args:
-        spec: its tables, as `read_tables` gives them.
-    """
-    place = history.checkpoint
-    if place is None:
+def describe_resume(spec: dict[str, Any], history: History) -> str:
+    """Describe what a resume would do: "continues at epoch 5", or what follows a stage's end."""
+    position = history.checkpoint
+    if position is None:
         return "starts over"
-    stage = history.stages.get(place.stage)
+    stage = history.stages.get(position.stage)
     # Early stopping ends a stage before its last epoch.
-    if stage is None or not (stage.end or 0 < stage.epochs < place.epoch):
-        return f"goes on at {place}"
+    if stage is None or not (stage.end or 0 < stage.epochs < position.epoch):
+        return f"continues at {position}"
     stages = 2 if _table(spec, "model").get("strategy") == "fine-tuning" else 1
-    following = place.stage + 1
+    following = position.stage + 1
     if following < stages:
-        return f"goes on at stage {following + 1}"
+        return f"continues at stage {following + 1}"
     return "finishes it: only the test is left"
 
 
-def _next_words(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
-    """What a resume would do, and what has to change for it."""
+def _describe_next(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
+    """Describe what a resume would do, and which setting has to change for it."""
     if history.failure == "memory" and (size := half_batch(spec)):
         return f"with half the batch ({size})"
     if history.failure == "diverged":
         return "with a lower learning rate"
     if history.checkpoint and _has_checkpoint(folder):
-        return resume_words(spec, history)
+        return describe_resume(spec, history)
     return "starts over: no checkpoint"
 
 
@@ -227,7 +215,7 @@ def _has_checkpoint(folder: RunFolder) -> bool:
 
 
 def read_tables(folder: RunFolder) -> dict[str, Any]:
-    """The spec's tables unchecked: specs of other versions are told of all the same."""
+    """Read the spec's tables unchecked, so that specs of other versions can be shown."""
     try:
         return tomllib.loads(folder.spec_path.read_text(encoding=ENCODING))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

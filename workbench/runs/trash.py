@@ -1,6 +1,5 @@
-"""Deleting a run: its folder moves to the trash of the workspace, from where it can come back."""
+"""Delete a run by moving its folder to the trash of the workspace, and restore it from there."""
 
-import difflib
 import os
 import re
 import time
@@ -8,9 +7,9 @@ from dataclasses import dataclass
 
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.runs.folder import CLOSE_MATCHES, RunFolder, check_name
+from workbench.runs.folder import RunFolder, check_name, suggest_names
 from workbench.runs.lock import RunLocked, take_lock
-from workbench.runs.state import ENDED, summarise
+from workbench.runs.state import ENDED, summarize
 from workbench.text import safe_text
 
 _STAMP = "%Y%m%d-%H%M%S"
@@ -18,7 +17,7 @@ _TRASHED = re.compile(r"(?P<name>.+)\.(?P<moment>\d{8}-\d{6})(~(?P<number>\d{1,9
 
 
 class NameTaken(UserError):  # noqa: N818 - a state, not a fault
-    """Another run has the name of the one that is to come back."""
+    """Another run has the name of the one to restore."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class TrashedRun:
     """A run in the trash.
 
     Attributes:
-        folder: where it lies, named by the run and the moment.
-        name: the run's, as it was.
+        folder: its folder in the trash, named by run and time.
+        name: former name of the run.
         deleted: unix seconds.
     """
 
@@ -37,22 +36,22 @@ class TrashedRun:
 
 
 def move_to_trash(workspace: Workspace, folder: RunFolder) -> RunFolder:
-    """Moves a run out of the way; nothing is lost until the trash is emptied by hand.
+    """Move a run to the trash, which only a person empties.
 
     Returns:
-        The folder in the trash, named by the run and the moment.
+        The folder in the trash, named by run and time.
 
     Raises:
-        UserError: the run is at work, here or on another machine.
-        OSError: the folder cannot be moved.
+        UserError: The run is running, here or on another machine.
+        OSError: The folder cannot be moved.
     """
-    state = summarise(folder).state
-    if state.word not in (*ENDED, "interrupted"):
-        raise _at_work(folder, f"it is {state.word}")
+    state = summarize(folder).state
+    if state.phase not in (*ENDED, "interrupted"):
+        raise _running_error(folder, f"it is {state.phase}")
     try:
         descriptor = take_lock(folder.lock_path)
-    except RunLocked:  # a worker that is just starting, or just ending
-        raise _at_work(folder, "a worker holds it") from None
+    except RunLocked:  # by a worker that is about to start or to end
+        raise _running_error(folder, "a worker holds it") from None
     try:
         workspace.trash.mkdir(parents=True, exist_ok=True)
         stamped = f"{folder.name}.{time.strftime(_STAMP)}"
@@ -67,7 +66,7 @@ def move_to_trash(workspace: Workspace, folder: RunFolder) -> RunFolder:
 
 
 def list_trash(workspace: Workspace) -> list[TrashedRun]:
-    """The runs in the trash, the one deleted last first; what is no run is left out."""
+    """Return the runs in the trash, the one deleted last first; other files are ignored."""
     if not workspace.trash.is_dir():
         return []
     found = []
@@ -81,33 +80,33 @@ def list_trash(workspace: Workspace) -> list[TrashedRun]:
 
 
 def find_trashed(workspace: Workspace, name: str) -> TrashedRun:
-    """Of the runs of that name in the trash, the one deleted last.
+    """Return the run of that name that was deleted last.
 
     Raises:
-        UserError: there is none; names that are close are told.
+        UserError: There is none; the message suggests similar names.
     """
     runs = list_trash(workspace)
     for run in runs:
         if run.name == name:
             return run
-    close = difflib.get_close_matches(name, {run.name for run in runs}, CLOSE_MATCHES, cutoff=0.5)
-    names = ", ".join(safe_text(found) for found in close)
     raise UserError(
         f"There is no run {safe_text(repr(name))} in the trash, {safe_text(workspace.trash)}.",
-        f"Did you mean {names}?" if names else "See what is there: workbench restore",
+        suggest_names(name, (run.name for run in runs)) or "See what is there: workbench restore",
     )
 
 
 def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
-    """Brings a run back.
+    """Restore a run.
 
     Args:
-        name: a new one; the run's own where left out.
+        workspace: of the trash.
+        run: to restore.
+        name: a new name; "" for the former one.
 
     Raises:
-        NameTaken: another run has the name by now.
-        UserError: it is none that a run can have, or the run is not in the trash any more.
-        OSError: the folder cannot be moved.
+        NameTaken: Another run has the name now.
+        UserError: The name is invalid, or the run is no longer in the trash.
+        OSError: The folder cannot be moved.
     """
     if name:
         check_name(name)
@@ -115,7 +114,7 @@ def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
         raise UserError(f"{safe_text(run.name)} is not in the trash any more.")
     target = workspace.runs / (name or run.name)
     try:
-        target.mkdir()  # takes the name; an empty folder can be moved over
+        target.mkdir()  # reserves the name; a rename may replace an empty folder
     except FileExistsError:
         raise NameTaken(
             f"There is another {safe_text(target.name)} by now; the deleted one stays in the "
@@ -130,10 +129,10 @@ def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
     return RunFolder(target)
 
 
-def _at_work(folder: RunFolder, why: str) -> UserError:
+def _running_error(folder: RunFolder, why: str) -> UserError:
     name = safe_text(folder.name)
     return UserError(
-        f"{name} is at work: {why}. It is not deleted.", f"First stop it: workbench stop {name}"
+        f"{name} is running: {why}. It is not deleted.", f"First stop it: workbench stop {name}"
     )
 
 

@@ -1,26 +1,26 @@
-"""A run as it changes: each look reads only what was appended since the last one."""
+"""A run as it changes: each poll reads only what was appended since the last one."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.runs.events import LIFE_BEGINS
+from workbench.runs.events import SESSION_STARTS
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.lock import is_locked
 from workbench.runs.reader import CHUNK_BYTES, EventReader
-from workbench.runs.state import RunSummary, State, read_tables, run_state, summary_of
+from workbench.runs.state import RunState, RunSummary, make_summary, read_tables, run_state
 from workbench.text import safe_text
 
-LOOK_BYTES = 32 << 20  # of a log at most in one look, so that other runs have their turn: 0.1 s
-WORKING = ("starting", "waiting", "preparing", "training", "evaluating")
+POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
+RUNNING = ("starting", "waiting", "preparing", "training", "evaluating")
 
 
 @dataclass(frozen=True)
 class RunView:
-    """A run at one moment; nothing in it changes any more.
+    """An immutable snapshot of a run.
 
     Attributes:
-        spec: its tables, unchecked.
+        spec: its TOML tables, unchecked.
     """
 
     folder: RunFolder
@@ -30,16 +30,16 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """Of the run."""
+        """Name of the run."""
         return self.folder.name
 
     @property
-    def working(self) -> bool:
-        """True while its worker lives, waiting included."""
-        return self.summary.state.word in WORKING
+    def running(self) -> bool:
+        """True while its worker lives, even if it waits."""
+        return self.summary.state.phase in RUNNING
 
     def table(self, name: str) -> dict[str, Any]:
-        """A table of the spec; {} where there is none."""
+        """Return a table of the spec; {} if missing."""
         table = self.spec.get(name)
         return table if isinstance(table, dict) else {}
 
@@ -48,43 +48,43 @@ Runs = tuple[RunView, ...]
 
 
 class RunWatch:
-    """What is known of a run; `look` brings it up to date.
+    """What is known of a run; `poll` updates it.
 
     Attributes:
-        history: of all events so far.
-        state: how the run stands.
-        spec: its tables, unchecked.
+        history: of all events read so far.
+        state: phase of the run and what a resume would do.
+        spec: its TOML tables, unchecked.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.history = History()
-        self.state = State("interrupted", False, "")
+        self.state = RunState("interrupted", False, "")
         self.spec: dict[str, Any] = read_tables(folder)
         self._reader = EventReader(folder.events_path)
         self._restarts = 0
 
-    def look(self) -> bool:
-        """Reads on, at most LOOK_BYTES; True where anything changed."""
+    def poll(self) -> bool:
+        """Read new events, at most POLL_BYTES; return True if anything changed."""
         before = self.history, self.state
         try:
-            # Asked before reading: all that a worker wrote before it let go is read after.
+            # Queried before reading: everything a worker wrote before it released the lock is read.
             locked = is_locked(self.folder.lock_path)
-            self._read_on()
+            self._read_new_events()
             self.state = run_state(self.folder, self.spec, self.history, locked)
         except OSError as error:
             reason = f"cannot be read: {safe_text(error.strerror)}"
-            self.state = State("interrupted", False, reason)
+            self.state = RunState("interrupted", False, reason)
         return self.history is not before[0] or self.state != before[1]
 
-    def _read_on(self) -> None:
-        for _ in range(LOOK_BYTES // CHUNK_BYTES):
+    def _read_new_events(self) -> None:
+        for _ in range(POLL_BYTES // CHUNK_BYTES):
             events = self._reader.read()
-            if self._reader.restarts != self._restarts:  # another file has taken its place
+            if self._reader.restarts != self._restarts:  # another file has replaced the log
                 self._restarts = self._reader.restarts
                 self.history, self.spec = History(), read_tables(self.folder)
-            if any(event.get("event") in LIFE_BEGINS for event in events):
-                self.spec = read_tables(self.folder)  # what may change between two lives
+            if any(event.get("event") in SESSION_STARTS for event in events):
+                self.spec = read_tables(self.folder)  # may change between two sessions
             if events:
                 self.history = fold(events, self.history)
             if not self._reader.more:
@@ -92,10 +92,10 @@ class RunWatch:
 
     @property
     def more(self) -> bool:
-        """True where the last look left something unread because of its bound."""
+        """True if the last poll left events unread because of its bound."""
         return self._reader.more
 
     @property
     def summary(self) -> RunSummary:
-        """The run in a line."""
-        return summary_of(self.folder, self.spec, self.history, self.state)
+        """Summary of the run."""
+        return make_summary(self.folder, self.spec, self.history, self.state)

@@ -1,1 +1,1 @@
-"""The keras room that trains; entered by the worker alone."""
+"""Training. Imports keras; only worker processes import this package."""

@@ -1,11 +1,11 @@
-"""The frozen prefix run by OpenVINO instead of Keras: on a CPU the same outputs, sooner.
+"""The frozen prefix run by OpenVINO instead of Keras: the same features, faster on a CPU.
 
-"exact" computes in float32, as Keras does; "fast" in int8, with ranges found on training images,
-and is approximate. How far both are from Keras is measured on images of the person's own before
-anything is trained on them; what is too far is refused, and Keras runs the prefix after all.
+"exact" computes in float32, as Keras does; "fast" in int8, with ranges calibrated on training
+images, and is approximate. The difference from Keras is measured on the user's own images before
+anything is trained; if it is too large, Keras runs the prefix after all.
 
-Images are given one at a time, to as many requests as the CPU has use for. So an output never
-depends on which images came beside it: cached and streamed outputs have the same bits.
+Images are passed one at a time, to as many requests as suit the CPU. So features never depend on
+other images: cached and streamed ones have the same bits.
 """
 
 import importlib.metadata
@@ -23,93 +23,93 @@ import numpy as np
 from workbench.machine.preflight import ACCELERATOR_PACKAGES
 from workbench.training.features import Prefix
 
-# Largest relative error ||outputs - Keras's|| / ||Keras's||. float32 sums in another order stay
-# below 1e-5; a hundredth part is what a head no longer notices, and twenty times that it does.
+# Largest relative error ||features - Keras's|| / ||Keras's||. float32 sums in another order stay
+# below 1e-5; a head does not notice one of 0.01, but does notice twenty times that.
 BOUNDS = {"exact": 1e-4, "fast": 0.05}
-SAMPLE = 64  # images on which the error is measured and the ranges of int8 are found
-
-Note = Callable[[str], None]
+SAMPLE = 64  # images on which the error is measured and int8 is calibrated
 
 
 class AcceleratedPrefix:
-    """A prefix that is converted when the first image comes; outputs kept earlier need none.
+    """A prefix that is converted when first called; cached features need no conversion.
 
     Args:
         mode: "exact" or "fast".
-        sample: raw images float32 (n, h, w, c) of those that it will be given.
-        note: told what the conversion came to.
+        sample: raw images float32 (n, h, w, c), some of those that it will be given.
+        notify: called with a sentence on the result of the conversion.
 
     Attributes:
         cut, shape: as of `Prefix`.
-        identity: all that decides about the last bits of its outputs, beside the network.
+        identity: all that decides about the last bits of its features, besides the network.
     """
 
-    def __init__(self, prefix: Prefix, mode: str, sample: np.ndarray, note: Note) -> None:
+    def __init__(
+        self, prefix: Prefix, mode: str, sample: np.ndarray, notify: Callable[[str], None]
+    ) -> None:
         self.cut, self.shape = prefix.cut, prefix.shape
         self.identity = _identity(mode, sample)
         self._keras = prefix
         self._mode = mode
         self._sample = sample
-        self._note = note
+        self._notify = notify
         self._run: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
+        """Return features float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
         if self._run is None:
-            self._run = self._chosen()
+            self._run = self._choose()
         return self._run(images)
 
-    def _chosen(self) -> Callable[[np.ndarray], np.ndarray]:
-        """OpenVINO's network where it is near enough to Keras's, else that."""
-        network = Requests(convert(self._keras.network, self._mode, self._sample))
+    def _choose(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return OpenVINO's network if it is close enough to Keras's, else Keras's."""
+        network = OpenVinoNetwork(convert(self._keras.network, self._mode, self._sample))
         error = relative_error(network(self._sample), self._keras(self._sample))
         bound = BOUNDS[self._mode]
         kind = "exact, float32" if self._mode == "exact" else "fast, approximate, int8"
-        measured = f"its outputs differ from Keras's by {error:.2g} on {len(self._sample)} images"
-        if not error <= bound:  # nor where it is no number
-            self._note(
-                f"OpenVINO ({kind}): {measured}, more than the {bound:g} allowed. It is not used: "
+        differs = f"its outputs differ from Keras's by {error:.2g} on {len(self._sample)} images"
+        if not error <= bound:  # or is NaN
+            self._notify(
+                f"OpenVINO ({kind}): {differs}, more than the {bound:g} allowed. It is not used: "
                 f"Keras runs the network up to {self.cut}."
             )
             return self._keras
-        self._note(
-            f"OpenVINO ({kind}) runs the network up to {self.cut}: {measured}; {bound:g} is "
-            "allowed. The saved model and its test figures are Keras's alone."
+        self._notify(
+            f"OpenVINO ({kind}) runs the network up to {self.cut}: {differs}; {bound:g} is "
+            "allowed. The saved model and its test metrics are Keras's own."
         )
         return network
 
 
-class Requests:
-    """A converted network that several images go through at once, each by itself."""
+class OpenVinoNetwork:
+    """A converted network that runs several images in parallel, each by itself."""
 
     def __init__(self, model: Any) -> None:
-        keep_telemetry_out()
+        disable_telemetry()
         import openvino
 
         settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = openvino.Core().compile_model(model, "CPU", settings)
         self._queue = openvino.AsyncInferQueue(compiled, 0)  # as many as suit the CPU
-        self._queue.set_callback(self._take)
+        self._queue.set_callback(self._receive)
         self._outputs: list[np.ndarray] = []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, ...) of images (n, h, w, c) of any number type."""
+        """Return outputs float32 (n, ...) of images (n, h, w, c) of any number type."""
         self._outputs = [np.empty(0)] * len(images)
-        for place, image in enumerate(images.astype(np.float32, copy=False)):
-            self._queue.start_async({0: image[None]}, place)
+        for position, image in enumerate(images.astype(np.float32, copy=False)):
+            self._queue.start_async({0: image[None]}, position)
         self._queue.wait_all()
         return np.stack(self._outputs)
 
-    def _take(self, request: Any, place: int) -> None:
-        self._outputs[place] = request.get_output_tensor(0).data[0].copy()
+    def _receive(self, request: Any, position: int) -> None:
+        self._outputs[position] = request.get_output_tensor(0).data[0].copy()
 
 
 def convert(network: keras.Model, mode: str, sample: np.ndarray) -> Any:
-    """OpenVINO's form of a network for one image at a time, in int8 where the mode is "fast"."""
-    keep_telemetry_out()
+    """Convert a network for one image at a time, to int8 if the mode is "fast"."""
+    disable_telemetry()
     import openvino
 
-    with warnings.catch_warnings():  # of Keras, that a list came for its one input
+    with warnings.catch_warnings():  # Keras warns of a list for its only input
         warnings.simplefilter("ignore", UserWarning)
         model = openvino.convert_model(network)
     model.reshape({0: [1, *sample.shape[1:]]})
@@ -122,26 +122,26 @@ def convert(network: keras.Model, mode: str, sample: np.ndarray) -> Any:
     return nncf.quantize(model, images, subset_size=len(sample))
 
 
-def keep_telemetry_out() -> None:
-    """Has OpenVINO and NNCF find no `openvino_telemetry`, by which they report their use to Intel.
+def disable_telemetry() -> None:
+    """Hide `openvino_telemetry`, with which OpenVINO and NNCF report their use to Intel.
 
-    They do so unless a person has forbidden it; nobody was asked here, so nothing is sent.
+    They do so unless the user opted out; without the user's consent nothing is sent.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
-def relative_error(outputs: np.ndarray, wanted: np.ndarray) -> float:
-    """||outputs - wanted|| / ||wanted||, each taken as one long vector."""
-    return float(np.linalg.norm(outputs - wanted) / max(float(np.linalg.norm(wanted)), 1e-12))
+def relative_error(outputs: np.ndarray, expected: np.ndarray) -> float:
+    """Return ||outputs - expected|| / ||expected||, each as one long vector."""
+    return float(np.linalg.norm(outputs - expected) / max(float(np.linalg.norm(expected)), 1e-12))
 
 
-def sample_of(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Up to SAMPLE of the rows' images, evenly spaced, float32."""
+def sample_images(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return up to SAMPLE of the rows' images, evenly spaced, float32."""
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int)]
     return images[np.sort(chosen)].astype(np.float32)
 
 
 def _identity(mode: str, sample: np.ndarray) -> str:
     versions = {name: importlib.metadata.version(name) for name in ACCELERATOR_PACKAGES[mode]}
-    told = json.dumps([mode, versions, BOUNDS[mode]], sort_keys=True)
-    return blake2b(told.encode() + sample.tobytes(), digest_size=8).hexdigest()
+    key = json.dumps([mode, versions, BOUNDS[mode]], sort_keys=True)
+    return blake2b(key.encode() + sample.tobytes(), digest_size=8).hexdigest()

@@ -1,7 +1,7 @@
-"""Checkpoints: every variable by its path, and the place in the plan, in one file.
+"""Checkpoints: every variable by its path, and the position in the plan, in one file.
 
-The format is numpy's `.npz` without pickles, readable anywhere. Nothing here needs keras (see
-`variables` for what moves arrays in and out of a model).
+The format is numpy's `.npz` without pickles, readable anywhere. Nothing here needs keras;
+`variables` moves arrays into and out of a model.
 """
 
 import errno
@@ -18,12 +18,12 @@ import numpy as np
 from workbench.errors import UserError
 from workbench.files import atomic_file
 from workbench.text import safe_text
-from workbench.training.position import Place
-from workbench.training.trainer_state import Progression, Running
+from workbench.training.position import Position
+from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 Arrays = dict[str, np.ndarray]
 _STATE = "state.json"
-# What the readers of zip and npy raise over damaged bytes, beside what read_checkpoint names.
+# What the readers of zip and npy raise on damaged bytes, besides what read_checkpoint names.
 _DAMAGE = (
     EOFError,
     RuntimeError,
@@ -35,37 +35,38 @@ _DAMAGE = (
 )
 
 
-class NotFinite(ArithmeticError):  # noqa: N818 - says what the weights are
-    """A weight is no finite number; saving it would replace a good checkpoint."""
+class NotFinite(ArithmeticError):  # noqa: N818 - a property of the weights
+    """A weight is not finite; saving it would replace a good checkpoint."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        spec: fingerprint of what the place means: other data or batches make it another place.
-        settings: what of the spec may change from life to life, as it was (see
-            `experiment.resuming`); {} in old files.
+        metrics: of the epoch so far.
+        spec: fingerprint of what gives the position its meaning, such as data and batches.
+        settings: the part of the spec that may change between sessions (see
+            `experiment.resuming`), as it was; {} in old files.
         trainable: paths of the variables that trained; () in old files.
     """
 
-    place: Place
-    progression: Progression
+    position: Position
+    state: TrainerState
     arrays: Arrays
-    running: Running = field(default_factory=Running)
+    metrics: RunningMetrics = field(default_factory=RunningMetrics)
     spec: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     trainable: tuple[str, ...] = ()
 
-    def place_for(self, batch_size: int) -> Place:
-        """The same place where steps take `batch_size` images, a divisor of what they took."""
-        smaller = self.settings.get("batch_size", batch_size) // batch_size
-        return replace(self.place, step=self.place.step * smaller)
+    def position_for(self, batch_size: int) -> Position:
+        """Return the position for steps of `batch_size` images, a divisor of the old batch size."""
+        factor = self.settings.get("batch_size", batch_size) // batch_size
+        return replace(self.position, step=self.position.step * factor)
 
 
 class CheckpointFolder:
-    """The checkpoints of one run: `last`, `previous` and the best of each stage."""
+    """The checkpoints of one run: `last`, `previous`, and the start and best of each stage."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,20 +74,23 @@ class CheckpointFolder:
         self.previous = folder / "previous.npz"
 
     def best_path(self, stage: int, epoch: int) -> Path:
-        """Best weights are named by their place; only the state of a checkpoint points to them."""
+        """Return the file of best weights, named by stage and epoch.
+
+        Only the state of a checkpoint points to it.
+        """
         return self.folder / f"best-stage{stage + 1}-epoch{epoch}.npz"
 
     def start_path(self, stage: int) -> Path:
-        """The weights that a stage began with: what has moved is told against them."""
+        """Return the file of the weights that a stage started with, for the freeze check."""
         return self.folder / f"start-stage{stage + 1}.npz"
 
     def save_start(self, checkpoint: Checkpoint) -> None:
-        """Writes the weights that a stage begins with; raises as `save_last`."""
+        """Write the weights that a stage starts with; raises as `save_last`."""
         self.folder.mkdir(exist_ok=True)
-        _write(self.start_path(checkpoint.place.stage), checkpoint)
+        _write(self.start_path(checkpoint.position.stage), checkpoint)
 
     def load_start(self, stage: int) -> Arrays:
-        """The weights that a stage began with.
+        """Return the weights that a stage started with.
 
         Raises:
             UserError: they are missing or damaged.
@@ -96,42 +100,40 @@ class CheckpointFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"The weights that the stage began with cannot be read: "
-                f"{safe_text(self.start_path(stage))}: {safe_text(error)}. Without them nobody "
-                "could tell what has moved.",
-                "Bring the file back, or start a new run.",
+                f"{safe_text(self.start_path(stage))}: {safe_text(error)}. The freeze check needs "
+                "them.",
+                "Restore the file, or start a new run.",
             ) from None
 
     def save_last(self, checkpoint: Checkpoint) -> None:
-        """Writes `last`; the one before it stays as `previous`, and so do the bests of both.
+        """Write `last`; keep the one before it as `previous`, and the best weights of both.
 
         Raises:
-            NotFinite: a weight is; the older ones are untouched.
-            OSError: it could not be written; the older ones are untouched.
+            NotFinite: a weight is not finite; the older files are untouched.
+            OSError: it could not be written; the older files are untouched.
         """
         self.folder.mkdir(exist_ok=True)
         _write(self.last, checkpoint, keep_old_as=self.previous)
-        stage = checkpoint.place.stage
-        needed = {self.best_path(stage, checkpoint.progression.best_epoch)}
+        stage = checkpoint.position.stage
+        needed = {self.best_path(stage, checkpoint.state.best_epoch)}
         if self.previous.exists():
-            before = read_state(self.previous)
-            needed.add(self.best_path(stage, before.progression.best_epoch))
+            needed.add(self.best_path(stage, read_state(self.previous).state.best_epoch))
         for path in self.folder.glob(f"best-stage{stage + 1}-epoch*.npz"):
             if path not in needed:
                 path.unlink()
 
     def load_last(self) -> tuple[Checkpoint | None, str]:
-        """The newest checkpoint that can be read: `last`, else `previous`.
+        """Return the newest readable checkpoint: `last`, else `previous`.
 
-        A damaged `last` is removed where `previous` is whole, for the next save would put it in
-        the place of that one. So only the holder of the run's lock may call this.
+        A damaged `last` is removed if `previous` is intact, since the next save would replace
+        `previous` by it. So only the holder of the run's lock may call this.
 
         Returns:
-            The checkpoint, None where none was saved yet; and a sentence where one was passed
-            over, else "".
+            The checkpoint, None if none was saved yet; and a sentence if one was skipped, else "".
 
         Raises:
-            UserError: there are checkpoints, but none that can be read.
-            OSError: the disk failed; nothing is said of the files then.
+            UserError: there are checkpoints, but none is readable.
+            OSError: the disk failed; the files may be intact.
         """
         reason = ""
         for path in (self.last, self.previous):
@@ -139,7 +141,7 @@ class CheckpointFolder:
                 continue
             try:
                 found = read_checkpoint(path)
-                if path == self.previous:  # a damaged last must not take its place
+                if path == self.previous:
                     self.last.unlink(missing_ok=True)
                 return found, reason
             except (ValueError, KeyError, TypeError) as error:
@@ -147,22 +149,22 @@ class CheckpointFolder:
         if reason:
             raise UserError(
                 f"No checkpoint in {safe_text(self.folder)} can be read.",
-                "Move that folder away to start the run anew; the events and the spec stay.",
+                "Move that folder away to restart the run; the events and the spec stay.",
             )
         return None, ""
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Writes the weights of a stage's best epoch so far; older bests stay for the moment.
+        """Write the weights of a stage's best epoch so far; `save_last` removes older ones.
 
         Raises:
             NotFinite, OSError: as `save_last`.
         """
         self.folder.mkdir(exist_ok=True)
-        place = checkpoint.place
-        _write(self.best_path(place.stage, place.epoch), checkpoint)
+        position = checkpoint.position
+        _write(self.best_path(position.stage, position.epoch), checkpoint)
 
     def load_best(self, stage: int, epoch: int) -> Checkpoint:
-        """The weights of a stage's best epoch.
+        """Return the weights of a stage's best epoch.
 
         Raises:
             UserError: they are missing or damaged.
@@ -180,24 +182,24 @@ class CheckpointFolder:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Reads a checkpoint whole.
+    """Read a checkpoint.
 
     Raises:
         OSError: it cannot be read.
-        ValueError, KeyError, TypeError: damaged or foreign.
+        ValueError, KeyError, TypeError: it is damaged, or another kind of file.
     """
     return _read(path, with_arrays=True)
 
 
 def read_state(path: Path) -> Checkpoint:
-    """A checkpoint without its arrays; raises as `read_checkpoint`."""
+    """Read a checkpoint without its arrays; raises as `read_checkpoint`."""
     return _read(path, with_arrays=False)
 
 
 def _read(path: Path, with_arrays: bool) -> Checkpoint:
     try:
         if with_arrays:
-            _check_sums(path)
+            _verify_checksums(path)
         with np.load(path, allow_pickle=False) as stored:
             names = [name for name in stored.files if name != _STATE]
             arrays = {name: stored[name] for name in names} if with_arrays else {}
@@ -209,29 +211,29 @@ def _read(path: Path, with_arrays: bool) -> Checkpoint:
             raise
         raise ValueError(str(error)) from None
     return Checkpoint(
-        Place(**state["place"]),
-        Progression(**state["progression"]),
+        Position(**state["place"]),
+        TrainerState(**state["progression"]),
         arrays,
-        Running(**state["running"]),
+        RunningMetrics(**state["running"]),
         state["spec"],
         state.get("settings", {}),
         tuple(state.get("trainable", ())),
     )
 
 
-def _check_sums(path: Path) -> None:
-    """Raises ValueError where a sum is wrong, before a damaged header asks for all the memory."""
+def _verify_checksums(path: Path) -> None:
+    """Raise ValueError on a wrong checksum, before a damaged header can request huge memory."""
     with zipfile.ZipFile(path) as archive:
         if damaged := archive.testzip():
             raise ValueError(f"{safe_text(damaged)} in it is damaged")
 
 
 def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) -> None:
-    """Writes beside, reads back, and only then takes the place of the old file.
+    """Write a temporary file, read it back, and only then replace the old one.
 
     Raises:
-        NotFinite: a weight is.
-        OSError: disk full or not writable, or the file read back differs.
+        NotFinite: a weight is not finite.
+        OSError: the disk is full or not writable, or the file reads back differently.
     """
     broken = [
         key
@@ -241,9 +243,9 @@ def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) 
     if broken:
         raise NotFinite(f"{broken[0]} holds numbers that are not finite")
     state = {
-        "place": asdict(checkpoint.place),
-        "progression": asdict(checkpoint.progression),
-        "running": asdict(checkpoint.running),
+        "place": asdict(checkpoint.position),
+        "progression": asdict(checkpoint.state),
+        "running": asdict(checkpoint.metrics),
         "spec": checkpoint.spec,
         "settings": checkpoint.settings,
         "trainable": checkpoint.trainable,
@@ -257,7 +259,7 @@ def _write(path: Path, checkpoint: Checkpoint, keep_old_as: Path | None = None) 
 
 
 def _compare(path: Path, arrays: Arrays) -> None:
-    """Raises OSError where a file does not hold the arrays; one at a time is in memory."""
+    """Raise OSError if a file does not hold the arrays; one at a time is in memory."""
     with np.load(path, allow_pickle=False) as stored:
         if not all(np.array_equal(stored[name], array) for name, array in arrays.items()):
             raise OSError(errno.EIO, "what was written reads back differently", str(path))

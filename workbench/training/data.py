@@ -1,4 +1,4 @@
-"""Images and labels as the engine wants them."""
+"""Images and labels for training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The pack and what is known of each of its N rows.
+    """The pack and the labels of its N rows.
 
     Attributes:
         images: uint8 (N, height, width, channels), memory-mapped.
         labels: int64 (N,), index of the label.
-        contents: uint64 (N,), what identifies an image's content; part of augmentation seeds.
+        contents: uint64 (N,), hash of an image's content; part of augmentation seeds.
         rows: positions in the pack, int64, for "train", "validation" and "test".
         classes: number of labels.
     """
@@ -25,12 +25,12 @@ class TrainingData:
     classes: int
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
-        """Targets as the loss wants them: float (n, 1) for a sigmoid, else int (n,)."""
+        """Return targets for the loss: float (n, 1) for a sigmoid, else int (n,)."""
         labels = self.labels[rows]
         return labels[:, None].astype(np.float32) if self.classes == 2 else labels
 
     def balanced_weights(self) -> np.ndarray:
-        """float32 (N,): n / (classes * n_c) for an image of class c, counted over training images.
+        """Return float32 (N,): n / (classes * n_c) for an image of class c, over training images.
 
         The formula of scikit-learn's class_weight="balanced".
         """

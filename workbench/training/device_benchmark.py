@@ -1,8 +1,8 @@
-"""What a device does in a second, measured on small networks with the engine's own steps.
+"""Measures the throughput of a device on small networks, with the same steps as training.
 
-Four of them, each for one thing: a convolution of VGG16's kind for operations, one of few channels
-with pooling for bytes, a wide dense layer for the optimizer, a tiny one for what any step costs.
-`experiment.estimate` puts a stage together from them.
+Four networks, each for one quantity: a convolution like VGG16's for operations, one of few channels
+with pooling for bytes, a wide dense layer for the optimizer, a tiny one for the overhead of a step.
+`experiment.estimate` computes the time of a stage from them.
 """
 
 import time
@@ -14,14 +14,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbench.experiment.estimate import PREFIX_BATCH_ALONE, Speed
-from workbench.machine.load import busy_share
+from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
+from workbench.machine.system import busy_share
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 from workbench.training.features import places_matter
 
-SECONDS = 0.12  # of steps for each figure
-LOOK_SECONDS = 0.2  # for how busy others keep the CPU
-LEAST_STEPS, MOST_STEPS = 3, 60
+SECONDS = 0.12  # of steps for each measurement
+BUSY_SECONDS = 0.2  # to measure how busy other programs keep the CPU
+MIN_STEPS, MAX_STEPS = 3, 60
 CPU_BATCH, GPU_BATCH = 8, 128  # images a step; a GPU needs more of them to be busy
 SIDE, CHANNELS = 28, 256  # VGG16's third block at 112 x 112
 THIN_SIDE, THIN_FILTERS = 150, 32  # the first block of the book's convnet
@@ -30,44 +30,45 @@ FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A device's figures, and how they were come by.
+class DeviceBenchmark:
+    """The throughput of a device and how it was measured.
 
     Attributes:
         busy: share of the CPU that other programs used just before, from 0 to 1.
     """
 
-    speed: Speed
+    speed: ThroughputModel
     precision: str
     jit: bool
     busy: float
 
 
-def measure_device(device: Device) -> Measured:
-    """Measures the device that is chosen with `keras.device`, as training runs there by default.
+def measure_device(device: Device) -> DeviceBenchmark:
+    """Measure the device chosen with `keras.device`, with the default settings of training.
 
-    What Keras remembers of names and seeds is forgotten afterwards.
+    Afterwards Keras's state of names and seeds is cleared.
     """
     precision, jit = resolve_precision("auto", device), resolve_jit("auto", device, False)
-    busy = busy_share(LOOK_SECONDS)
+    busy = busy_share(BUSY_SECONDS)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         speed = measure(jit, GPU_BATCH if device.kind == "gpu" else CPU_BATCH)
         if device.kind == "cpu" and places_matter(_small_base()):
-            speed = speed.model_copy(update={"prefix_batch": PREFIX_BATCH_ALONE})
+            speed = speed.model_copy(update={"prefix_batch": PREFIX_BATCH_SINGLE})
     finally:
         keras.config.set_dtype_policy(policy)
         keras.backend.clear_session()
-    return Measured(speed, precision, jit, busy)
+    return DeviceBenchmark(speed, precision, jit, busy)
 
 
-def measure(jit: bool, batch_size: int = CPU_BATCH) -> Speed:
-    """Measures the device that is chosen with `keras.device`, at the policy in force.
+def measure(jit: bool, batch_size: int = CPU_BATCH) -> ThroughputModel:
+    """Measure the device chosen with `keras.device`, with the current dtype policy.
 
-    Takes a few seconds, most of them for compiling.
+    It takes a few seconds, most of them for compiling.
 
     Args:
+        jit: whether XLA compiles.
         batch_size: images a step.
     """
     # TINY_LAYERS of them, with the output.
@@ -90,7 +91,7 @@ def measure(jit: bool, batch_size: int = CPU_BATCH) -> Speed:
     thin = _Timed((THIN_SIDE, THIN_SIDE, 3), layers_of_thin, batch_size, jit)
     operations = 2 * THIN_SIDE**2 * THIN_FILTERS * 9 * 3 * batch_size
     written = FLOAT * THIN_FILTERS * (THIN_SIDE**2 + (THIN_SIDE // 2) ** 2) * batch_size
-    return Speed(
+    return ThroughputModel(
         forward_flops=forward_flops,
         training_flops=training_flops,
         forward_bytes=_rate(written, thin.forward() - step - operations / forward_flops),
@@ -104,15 +105,15 @@ def measure(jit: bool, batch_size: int = CPU_BATCH) -> Speed:
 
 
 def _small_base() -> keras.Model:
-    """Layers of the kinds that pretrained bases are made of, for `places_matter` alone."""
+    """Return a network of the kinds of layers in pretrained bases, for `places_matter`."""
     image = keras.Input((32, 32, 3))
     x = layers.Conv2D(16, 3, strides=2)(image)
     x = layers.DepthwiseConv2D(3)(x)
     return keras.Model(image, layers.Conv2D(48, 1)(x))
 
 
-def one_step(jit: bool) -> None:
-    """A convolution and a matrix product, trained one step: raises whatever goes wrong."""
+def train_one_step(jit: bool) -> None:
+    """Train a convolution and a matrix product for one step; raise any error of the backend."""
     network = _network((16, 16, 8), [_convolution(16), layers.MaxPooling2D(2)], jit)
     images, targets = _batch((16, 16, 8), 4)
     network.train_on_batch(images, targets)
@@ -142,7 +143,7 @@ def _batch(shape: tuple[int, ...], batch_size: int) -> tuple[np.ndarray, np.ndar
 
 
 class _Timed:
-    """A network whose steps are timed."""
+    """A network with timed steps."""
 
     def __init__(
         self, shape: tuple[int, ...], body: Sequence[keras.Layer], batch_size: int, jit: bool
@@ -151,13 +152,13 @@ class _Timed:
         self.images, self.targets = _batch(shape, batch_size)
 
     def forward(self) -> float:
-        """Seconds of a step without training."""
+        """Return the seconds of a step without training."""
         return _seconds(
             lambda: self.network.test_on_batch(self.images, self.targets, return_dict=True)
         )
 
     def training(self) -> float:
-        """Seconds of a step with training, learning rate and dropout set as the engine does."""
+        """Return the seconds of a training step that sets learning rate and dropout seeds."""
 
         def step() -> None:
             self.network.optimizer.learning_rate.assign(1e-3)
@@ -170,10 +171,10 @@ class _Timed:
 
 
 def _seconds(step: Callable[[], object]) -> float:
-    """Of a step once it is compiled: the quicker half's median, since only delays disturb it."""
+    """Return the seconds of a compiled step: median of the faster half, as noise only delays."""
     step()
     taken: list[float] = []
-    while len(taken) < LEAST_STEPS or (sum(taken) < SECONDS and len(taken) < MOST_STEPS):
+    while len(taken) < MIN_STEPS or (sum(taken) < SECONDS and len(taken) < MAX_STEPS):
         started = time.perf_counter()
         step()
         taken.append(time.perf_counter() - started)
@@ -181,5 +182,5 @@ def _seconds(step: Callable[[], object]) -> float:
 
 
 def _rate(amount: float, seconds: float) -> float:
-    """Per second; what is too quick to be told from a step's own cost counts as a microsecond."""
+    """Return an amount per second; a time within the overhead of a step counts as a microsecond."""
     return amount / max(seconds, 1e-6)

@@ -1,4 +1,4 @@
-"""What can be set and told about the training software before keras is imported."""
+"""Environment variables and versions of the training software; keras is not imported here."""
 
 import importlib.metadata
 import os
@@ -8,7 +8,7 @@ from workbench.machine.preflight import check_backend
 
 
 def prepare_environment(deterministic: bool = False) -> None:
-    """Sets what the backends read when they are imported; a person's own setting stays.
+    """Set what the backends read when they are imported; the user's own variables stay.
 
     Raises:
         UserError: Keras cannot be imported here.
@@ -24,7 +24,7 @@ def prepare_environment(deterministic: bool = False) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides about the last bits of a result, by package."""
+    """Return the versions of the packages that decide about the last bits of a result."""
     found = {"backend": chosen_backend(os.environ)}
     for package in ("keras", "tensorflow", "jax", "torch", "numpy", "pillow"):
         try:

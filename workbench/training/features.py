@@ -1,7 +1,8 @@
-"""The frozen prefix: what lies below everything that trains, computed once for each image.
+"""The frozen prefix: the network below everything that trains, run once for each image.
 
-Its outputs are kept as `features-<print>.npy` in the data folder and shared between stages and
-runs. The fingerprint covers all that they depend on, so that nothing stale is ever read.
+Its outputs, the features, are kept as `features-<fingerprint>.npy` in the data folder and shared
+between stages and runs. The fingerprint covers all that they depend on, so that no stale ones are
+ever read.
 """
 
 import json
@@ -22,8 +23,8 @@ from workbench.datasets.store import building
 from workbench.errors import DISK_FULL, DiskFull
 from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.progress import Progress
-from workbench.text import human_bytes, plural, safe_text
-from workbench.training.feature_file import FeatureFile, Keep
+from workbench.text import format_bytes, plural, safe_text
+from workbench.training.feature_file import FeatureFile, Record
 from workbench.training.inputs import Augmented, train_batches
 
 CHUNK = PREFIX_BATCH  # images of one call
@@ -31,21 +32,22 @@ _FORMAT = 2  # 1: outputs of batches whose shape, and with it their last bits, d
 
 
 class Prefix:
-    """The network from the image to a cut: an image has the same bits in any company.
+    """The network from the image to a cut; an image's features have the same bits in any batch.
 
-    Sums are cut into parts by the shape of a batch, so every batch is one of CHUNK, the last one
-    filled up. Where an image's place in there decides about the last bits too, as on a CPU it can
-    (see `places_matter`), each image is a batch of its own; training would make more of them.
+    The shape of a batch decides how sums are split into parts, so every batch has CHUNK images, the
+    last one filled up. If an image's place in the batch also decides about the last bits, as it can
+    on a CPU (see `places_matter`), each image is a batch of its own; training would amplify the
+    difference.
 
     Args:
-        on_cpu: whether places are looked at. On a GPU they decide nothing, and single images
-            would take many times as long.
+        on_cpu: whether places are probed. On a GPU they never matter, and single images would take
+            many times as long.
 
     Attributes:
-        cut: name of the layer whose output leaves it.
-        network: from images (n, h, w, c) to outputs, for batches of any size.
-        shape: of one output, (height, width, channels).
-        identity: what decides about the last bits beside the network and the kind of processor.
+        cut: name of the last layer of the prefix.
+        network: from images (n, h, w, c) to features, for batches of any size.
+        shape: of one image's features, (height, width, channels).
+        identity: what decides about the last bits, besides the network and the kind of processor.
     """
 
     def __init__(self, model: keras.Model, cut: str, on_cpu: bool = True) -> None:
@@ -57,12 +59,12 @@ class Prefix:
         self._on_cpu = on_cpu
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
+        """Return features float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
         parts = [self._part(images[at : at + CHUNK]) for at in range(0, len(images), CHUNK)]
         return np.concatenate(parts)
 
     def _part(self, images: np.ndarray) -> np.ndarray:
-        """Outputs of CHUNK images at most."""
+        """Return features of CHUNK images at most."""
         batch = images
         if self._run is self.network and len(images) < CHUNK:
             batch = np.zeros((CHUNK, *images.shape[1:]), images.dtype)
@@ -76,10 +78,10 @@ class Prefix:
 
 
 def places_matter(network: keras.Model) -> bool:
-    """Whether an image's place in a batch of CHUNK decides about its outputs' last bits.
+    """Return whether an image's place in a batch of CHUNK decides about its features' last bits.
 
-    So it is with TensorFlow without oneDNN on a processor that has AVX2 alone, in most networks.
-    One image is put into all places: sums of many thousand numbers show it if anything does.
+    It does with TensorFlow without oneDNN on a processor with AVX2 only, in most networks. The
+    probe puts one image into all places: sums of many thousand numbers show any difference.
     """
     image = np.random.default_rng(0).integers(0, 256, (1, *network.input_shape[1:]))
     outputs = network.predict_on_batch(np.repeat(image.astype(np.float32), CHUNK, axis=0))
@@ -88,7 +90,7 @@ def places_matter(network: keras.Model) -> bool:
 
 
 class OneByOne(keras.Model):
-    """A network that images go through in batches of one, several of them side by side.
+    """Runs a network on batches of one image, several in parallel.
 
     The loop is part of the compiled function: one call for each image would take up to twice as
     long.
@@ -99,51 +101,56 @@ class OneByOne(keras.Model):
         self.network = network
 
     def call(self, images: Any) -> Any:
-        """Outputs (n, ...) of images (n, h, w, c)."""
+        """Return features (n, ...) of images (n, h, w, c)."""
         return keras.ops.map(lambda image: self.network(image[None], training=False)[0], images)
 
 
-class Outputs(Protocol):
-    """Whatever runs the network up to a cut: images in, outputs out."""
+class FeatureExtractor(Protocol):
+    """Runs the network up to a cut; attributes as of `Prefix`."""
 
     cut: str
     shape: tuple[int, ...]
     identity: str
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
+        """Return features float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
 
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """The data folder's cached outputs.
+    """The cached features of a data folder.
 
     Attributes:
         folder: data/<name>.
-        identity: all that outputs depend on beside rows, cut, view and dtype: the pack's
+        identity: all that features depend on besides rows, cut, view and dtype: the pack's
             fingerprint, base, weights, preprocessing, precision, backend.
         dtype: "float32" or "float16".
-        progress: told "prefix" with the number of images.
-        told: called with a sentence before anything is written.
+        progress: called with "prefix" and the number of images.
+        notify: called with a sentence before anything is written.
     """
 
     folder: Path
     identity: dict[str, Any]
     dtype: str
     progress: Progress
-    told: Callable[[str], None]
+    notify: Callable[[str], None]
 
     def features(
         self,
-        prefix: Outputs,
+        prefix: FeatureExtractor,
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None = None,
     ) -> np.ndarray:
-        """Outputs of the prefix for rows of the pack, memory-mapped: (len(rows), *shape).
+        """Return the features of rows of the pack, memory-mapped: (len(rows), *shape).
+
+        Missing ones are computed and kept.
 
         Args:
-            changes: how each image is changed first; `views` has one entry for each of the rows.
+            prefix: computes missing features.
+            images: of the pack, uint8 (N, h, w, c).
+            rows: int (n,), rows of the pack.
+            changes: augmentation of the images; `views` has one entry for each of the rows.
 
         Raises:
             DiskFull: the disk became full.
@@ -151,37 +158,41 @@ class FeatureStore:
         file = self._file(prefix, rows, changes)
         if not file.is_whole:
             with building(self.folder, self.progress):
-                if not file.is_whole:  # another run may have made it meanwhile
-                    self._pass(prefix, images, rows, changes, file)
+                if not file.is_whole:  # another run may have written it meanwhile
+                    self._compute(prefix, images, rows, changes, file)
         return np.load(file.path, mmap_mode="r")
 
-    def lacking(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None) -> int:
-        """How many outputs `features` would have to compute."""
+    def count_missing(
+        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None = None
+    ) -> int:
+        """Return how many rows `features` would have to compute."""
         file = self._file(prefix, rows, changes)
-        return 0 if file.is_whole else len(rows) - file.begun
+        return 0 if file.is_whole else len(rows) - file.partial
 
     @contextmanager
     def filling(
-        self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None = None
-    ) -> Iterator[Keep]:
-        """Takes outputs that somebody computes, in any order; once all came, they are kept.
+        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None = None
+    ) -> Iterator[Record]:
+        """Keep features that the caller computes in any order, once all were given.
 
         Yields:
-            A function that is given places in `rows`, each once, and their outputs; it returns
-            these as `features` will give them. Where the block fails nothing is kept.
+            A function that takes positions in `rows`, each once, and their features; it returns
+            these as `features` will read them. If the block fails, nothing is kept.
 
         Raises:
             DiskFull: the disk became full.
         """
         file = self._file(prefix, rows, changes)
-        with building(self.folder, self.progress), self._in_words(), file.filled() as keep:
-            yield keep
+        with building(self.folder, self.progress), self._explain_full_disk(), file.fill() as record:
+            yield record
 
-    def _file(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> FeatureFile:
+    def _file(
+        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None
+    ) -> FeatureFile:
         path = self._path(prefix, rows, changes)
         return FeatureFile(path, self.dtype, len(rows), prefix.shape)
 
-    def _path(self, prefix: Outputs, rows: np.ndarray, changes: Augmented | None) -> Path:
+    def _path(self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
         if prefix.identity:
             parts["run"] = prefix.identity
@@ -193,65 +204,66 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def announce(self, prefix: Outputs, count: int, views: bool) -> None:
-        """Tells what is about to be computed and kept, before anything is.
+    def announce(self, prefix: FeatureExtractor, count: int, views: bool) -> None:
+        """Report what is about to be computed and kept.
 
         Args:
-            count: outputs, each view of an image counted.
+            prefix: computes the features.
+            count: images, each view counted.
             views: whether images are augmented.
 
         Raises:
-            DiskFull: the disk does not hold them.
+            DiskFull: the disk has too little space for them.
         """
         needed = count * math.prod(prefix.shape) * np.dtype(self.dtype).itemsize
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise DiskFull(
-                f"The prefix's outputs need {human_bytes(needed)}, and {safe_text(self.folder)} "
-                f"has {human_bytes(free)} free.",
-                "Make room, halve them with --set base.prefix_dtype=float16, or compute them in "
-                "every epoch with --set base.prefix=streamed.",
+                f"The features need {format_bytes(needed)}, and {safe_text(self.folder)} has "
+                f"{format_bytes(free)} free.",
+                "Free some space, halve them with --set base.prefix_dtype=float16, or compute them "
+                "in every epoch with --set base.prefix=streamed.",
             )
         counted = f"{plural(count, 'image')}{', each view counted,' if views else ''}"
-        self.told(
+        self.notify(
             f"The frozen base (everything up to layer {prefix.cut}) runs once for {counted} and "
-            f"its outputs are kept, {human_bytes(needed)}."
+            f"its features are kept, {format_bytes(needed)}."
         )
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Says what a full disk means."""
+    def _explain_full_disk(self) -> Iterator[None]:
+        """Turn the error of a full disk into a DiskFull."""
         try:
             yield
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
             raise DiskFull(
-                f"The disk of {safe_text(self.folder)} became full while the prefix's outputs "
-                "were written; what was written of them is removed.",
-                "Make room and resume, or compute them in every epoch with "
+                f"The disk of {safe_text(self.folder)} became full while features were written; "
+                "what was written of them is removed.",
+                "Free some space and resume, or compute them in every epoch with "
                 "--set base.prefix=streamed.",
             ) from None
 
-    def _pass(
+    def _compute(
         self,
-        prefix: Outputs,
+        prefix: FeatureExtractor,
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None,
         file: FeatureFile,
     ) -> None:
-        """Runs the prefix over all the rows, or goes on with it.
+        """Run the prefix over all the rows, or resume where an interrupted pass stopped.
 
-        Batches count from the first image, so a part that is gone on with ends where one does.
+        Batches count from the first image, so it resumes where a batch ends.
         """
-        begun = file.begun
-        done = begun if begun == len(rows) else begun // CHUNK * CHUNK
+        partial = file.partial
+        done = partial if partial == len(rows) else partial // CHUNK * CHUNK
         if done:
-            self.told(f"The prefix goes on at image {done + 1:,} of {len(rows):,}.")
+            self.notify(f"The prefix resumes at image {done + 1:,} of {len(rows):,}.")
         with (
-            self._in_words(),
-            file.grown(done) as append,
+            self._explain_full_disk(),
+            file.append(done) as append,
             train_batches(
                 images, rows, CHUNK, start_step=-(-done // CHUNK), augmentation=changes
             ) as batches,

@@ -1,7 +1,7 @@
-"""What was frozen, told three times: by the plan, by the compiled model, by the weights themselves.
+"""Checks what was frozen three times: in the plan, the compiled model and the weights themselves.
 
-Setting `trainable` after a compile has no effect in Keras, without a word. So the weights are
-compared with those that the stage began with.
+Keras silently ignores a change of `trainable` after a compile. So the weights are compared with
+those that the stage started with.
 """
 
 import math
@@ -22,14 +22,14 @@ TRAINS, FROZEN = "trains", "frozen"
 
 
 @dataclass(frozen=True)
-class LayerTruth:
+class LayerStatus:
     """One layer with weights.
 
     Attributes:
-        requested: what the plan says, "trains" or "frozen".
-        compiled: what the compiled model says.
+        requested: "trains" or "frozen", by the plan.
+        compiled: the same, by the compiled model.
         moved: change since the stage began, |w - w0| / max(|w0|, tiny), Euclidean norms over all
-            of the layer's numbers, moving statistics of BatchNorm included. 0 means not one moved.
+            of the layer's numbers, moving statistics of BatchNorm included. 0: none moved.
     """
 
     name: str
@@ -38,14 +38,13 @@ class LayerTruth:
     moved: float
 
 
-class FreezeWatch:
-    """Remembers the weights that a stage began with and compares.
+class FreezeCheck:
+    """Compares the weights with those that a stage started with.
 
     Args:
         model: the whole network, prefix included.
         trained: the model that the stage compiled.
-        start: weights by path that the stage began with, where it was resumed; the model's own
-            are taken for what is missing.
+        start: weights by path that the stage started with; the model's own replace missing ones.
     """
 
     def __init__(
@@ -63,15 +62,15 @@ class FreezeWatch:
             for layer in self.layers
         }
         self.start = {
-            layer.name: [_began_with(variable, start or {}) for variable in _weights(layer)]
+            layer.name: [_start_weights(variable, start or {}) for variable in _weights(layer)]
             for layer in self.layers
         }
         self.sizes = {name: _norm(map(_parts, arrays)) for name, arrays in self.start.items()}
 
-    def look(self) -> list[LayerTruth]:
-        """The truth at this moment, a row for each layer with weights."""
+    def compare(self) -> list[LayerStatus]:
+        """Return the present status of each layer with weights."""
         return [
-            LayerTruth(
+            LayerStatus(
                 layer.name,
                 TRAINS if self.stage.trains(layer.name) else FROZEN,
                 TRAINS if self.compiled[layer.name] else FROZEN,
@@ -87,43 +86,43 @@ class FreezeWatch:
         return change / max(self.sizes[layer.name], TINY)
 
 
-def _began_with(variable: keras.Variable, known: dict[str, np.ndarray]) -> np.ndarray:
+def _start_weights(variable: keras.Variable, known: dict[str, np.ndarray]) -> np.ndarray:
     path = f"model/{variable.path}"
     return known[path] if path in known else keras.ops.convert_to_numpy(variable)
 
 
-def check_truth(truth: Sequence[LayerTruth]) -> str:
-    """A warning of layers that should have trained and did not move; empty where all did.
+def check_layers(layers: Sequence[LayerStatus]) -> str:
+    """Return a warning of layers that should train and did not move; "" if there are none.
 
     Raises:
-        UserError: a layer that is frozen moved, or plan and compiled model disagree.
+        UserError: a frozen layer moved, or plan and compiled model disagree.
     """
-    wrong = [row for row in truth if row.requested == FROZEN and row.moved > 0]
+    wrong = [row for row in layers if row.requested == FROZEN and row.moved > 0]
     if wrong:
         raise UserError(
             f"{len(wrong)} frozen layers moved, {wrong[0].name} by {wrong[0].moved:.2%} first. "
             "The results of this run cannot be trusted.",
-            "This is a fault of the workbench or of Keras; please report it.",
+            "This is a bug of the workbench or of Keras; please report it.",
         )
-    differing = [row for row in truth if row.requested != row.compiled]
+    differing = [row for row in layers if row.requested != row.compiled]
     if differing:
         row = differing[0]
         raise UserError(
             f"{row.name} should be {row.requested}, but the compiled model has it {row.compiled}.",
-            "This is a fault of the workbench or of Keras; please report it.",
+            "This is a bug of the workbench or of Keras; please report it.",
         )
-    still = [row.name for row in truth if row.requested == TRAINS and row.moved == 0]
+    still = [row.name for row in layers if row.requested == TRAINS and row.moved == 0]
     if not still:
         return ""
     return (
-        f"{', '.join(still[:5])} should train but did not move at all: units that never answer, or "
-        "a learning rate too small for float32."
+        f"{', '.join(still[:5])} should train but did not move at all: dead units, or a learning "
+        "rate too small for float32."
     )
 
 
-def as_rows(truth: Sequence[LayerTruth]) -> list[dict[str, Any]]:
-    """For events and results.json."""
-    return [asdict(row) for row in truth]
+def as_rows(layers: Sequence[LayerStatus]) -> list[dict[str, Any]]:
+    """Return the layers as plain data for events and results.json."""
+    return [asdict(row) for row in layers]
 
 
 def _weights(layer: keras.Layer) -> list[Any]:
@@ -131,12 +130,12 @@ def _weights(layer: keras.Layer) -> list[Any]:
 
 
 def _norm(arrays: Iterable[Iterable[np.ndarray]]) -> float:
-    """Euclidean norm over all numbers of arrays that come in parts, in float64."""
+    """Return the Euclidean norm over all numbers of arrays in parts, in float64."""
     return math.sqrt(sum(sum(map(_squares, parts)) for parts in arrays))
 
 
 def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Stretches of an array: squared all at once, a large layer would take twice its memory."""
+    """Yield parts of an array: squared at once, a large layer would take twice its memory."""
     flat = array.reshape(-1)
     return (flat[start : start + PART] for start in range(0, flat.size, PART))
 

@@ -1,7 +1,7 @@
-"""Layers in an HDF5 file of weights, read without trusting the file.
+"""Reads layers from an HDF5 file of weights without trusting the file.
 
-Two layouts are known: the one Keras publishes for its bases (Keras 1 and 2: names in attributes),
-and `save_weights` of Keras 3. Links and values in other files are refused (CVE-2026-1669).
+Two layouts are supported: that of Keras's published bases (Keras 1 and 2: names in attributes), and
+`save_weights` of Keras 3. Links and values in other files are refused (CVE-2026-1669).
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from workbench.text import safe_text
 
 Shapes = tuple[tuple[int, ...], ...]
 
-# What h5py raises over damaged and forged files. The library below it can crash over them too:
-# they are read in a worker's process only.
+# What h5py raises on damaged and forged files. The library below it can crash on them too, so they
+# are read in a worker's process only.
 DAMAGE = (
     OSError,
     RuntimeError,
@@ -28,8 +28,8 @@ DAMAGE = (
 )
 
 
-class ForeignFile(Exception):  # noqa: N818 - says what the file is
-    """Why the file is not what is asked for, in words, and perhaps what to do."""
+class ForeignFile(Exception):  # noqa: N818 - a kind of file
+    """The file is not of the expected kind: why, as text, and perhaps a hint."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -38,41 +38,41 @@ class ForeignFile(Exception):  # noqa: N818 - says what the file is
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A layer in the open file that has weights."""
+    """A layer with weights in the open file."""
 
     name: str
     datasets: tuple[h5py.Dataset, ...]
 
     @property
     def shapes(self) -> Shapes:
-        """Of each of its weights, in Keras's order (kernel, bias; gamma, beta, mean, variance)."""
+        """Shapes of its weights, in Keras's order (kernel, bias; gamma, beta, mean, variance)."""
         return tuple(dataset.shape for dataset in self.datasets)
 
     @property
     def parameters(self) -> int:
-        """How many numbers it has."""
+        """Number of its parameters."""
         return sum(dataset.size for dataset in self.datasets)
 
     @property
-    def dense(self) -> bool:
-        """Whether it is a dense layer: the bases have none, their tops have nothing else."""
+    def is_dense(self) -> bool:
+        """True for a dense layer: the bases have none, their tops have no other."""
         return len(self.shapes[0]) == 2
 
     def values(self) -> list[np.ndarray]:
-        """The weights themselves.
+        """Return the weights.
 
         Raises:
-            ForeignFile: they lie in another file, or are no finite floating-point numbers.
+            ForeignFile: they lie in another file, or are not finite floating-point numbers.
         """
-        return [_numbers(dataset, self.name) for dataset in self.datasets]
+        return [_read_values(dataset, self.name) for dataset in self.datasets]
 
 
 def stored_layers(file: h5py.File) -> list[StoredLayer]:
-    """The layers with weights, in the file's order.
+    """Return the layers with weights, in the file's order.
 
     Raises:
-        ForeignFile: it is laid out in neither way.
-        one of DAMAGE: it is damaged.
+        ForeignFile: the file has neither layout.
+        one of DAMAGE: the file is damaged.
     """
     root: h5py.Group = file
     if "layer_names" not in root.attrs and "model_weights" in root:  # a whole model of Keras 2
@@ -97,7 +97,7 @@ def _published_layer(root: h5py.Group, name: str) -> StoredLayer:
 
 
 def _saved_layer(group: h5py.Group) -> StoredLayer:
-    """A layer of Keras 3: its weights are numbered, its name is an attribute."""
+    """Return a layer of Keras 3, whose weights are numbered and whose name is an attribute."""
     if "vars" not in group:
         return StoredLayer("", ())
     values = _member(group, "vars", h5py.Group)
@@ -107,7 +107,7 @@ def _saved_layer(group: h5py.Group) -> StoredLayer:
 
 
 def _strings(group: h5py.Group, key: str) -> Iterator[str]:
-    """A list of names in attributes; Keras parts one that is too long into key0, key1, ..."""
+    """Yield a list of names in attributes; Keras splits a long one into key0, key1, ..."""
     keys = [key] if key in group.attrs else []
     while key not in keys and f"{key}{len(keys)}" in group.attrs:
         keys.append(f"{key}{len(keys)}")
@@ -117,7 +117,7 @@ def _strings(group: h5py.Group, key: str) -> Iterator[str]:
 
 
 def _member(group: h5py.Group, path: str, kind: type) -> Any:
-    """What lies at a path inside this very file: links could make other files be read."""
+    """Return the object at a path inside this file; following links could read other files."""
     found = group
     for part in path.split("/"):
         link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
@@ -131,11 +131,11 @@ def _member(group: h5py.Group, path: str, kind: type) -> Any:
     return found
 
 
-def _numbers(dataset: h5py.Dataset, layer: str) -> np.ndarray:
-    """The values, once it is sure that they lie in this file as they are, and are numbers."""
+def _read_values(dataset: h5py.Dataset, layer: str) -> np.ndarray:
+    """Return the values, if they are stored plainly in this file and are finite numbers."""
     if dataset.external or dataset.is_virtual:
         raise ForeignFile(f"the values of {safe_text(layer)} lie in another file")
-    # Compressed pieces can grow without end, and a piece be larger than all values.
+    # Compressed chunks can grow without limit, and a chunk can be larger than all values.
     if dataset.id.get_create_plist().get_nfilters() or dataset.chunks:
         raise ForeignFile(
             f"the values of {safe_text(layer)} are compressed or in pieces, and Keras writes "

@@ -1,8 +1,8 @@
-"""Batches for the network, from the pack: made ahead by threads where images are augmented.
+"""Batches for the network, from the pack; threads prepare augmented ones in advance.
 
-numpy and Pillow alone, so that any Keras backend can train; both release Python's lock while they
-work on pixels. Batches keep the numbers' type: the network makes floats of bytes where it runs,
-and a quarter of the memory moves there.
+Only numpy and Pillow are used, so that any Keras backend can train; both release Python's lock
+while they process pixels. Batches keep their dtype: the network converts bytes to floats on its
+device, and a quarter of the memory moves there.
 """
 
 import os
@@ -19,16 +19,16 @@ from workbench.datasets.augment import augment, draw
 from workbench.experiment.sections import AugmentationSpec
 from workbench.training.read_ahead import ReadAhead
 
-MOST_WORKERS = 4  # Python's lock is held for a sixth of the time that an image takes
+MAX_WORKERS = 4  # Python's lock is held for a sixth of an image's time
 
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """How training images change.
+    """The augmentation of an order of images.
 
     Attributes:
-        views: int (n,), which look at its image each place of the epoch's order is.
-        contents: uint64 (N,), what identifies the content of each row of the pack.
+        views: int (n,), the view of each image in the order.
+        contents: uint64 (N,), hash of the content of each row of the pack.
     """
 
     spec: AugmentationSpec
@@ -37,9 +37,9 @@ class Augmented:
     views: np.ndarray
     contents: np.ndarray
 
-    def change(self, image: np.ndarray, row: int, place: int) -> np.ndarray:
-        """The image of a row of the pack, uint8 (h, w, c), as it looks at a place of the order."""
-        view, content = int(self.views[place]), int(self.contents[row])
+    def apply(self, image: np.ndarray, row: int, index: int) -> np.ndarray:
+        """Return the augmented image, uint8 (h, w, c), of a row of the pack at an index."""
+        view, content = int(self.views[index]), int(self.contents[row])
         return augment(image, self.spec, draw(self.spec, self.seed, self.stage, view, content))
 
 
@@ -54,25 +54,26 @@ def train_batches(
     workers: int | None = None,
     prefetch: int | None = None,
 ) -> Iterator[Iterator[np.ndarray]]:
-    """Iterates over an epoch's batches, made ahead in the background if they are augmented.
+    """Iterate over an epoch's batches, prepared in the background if they are augmented.
 
-    Batch k holds rows order[k * batch_size : (k + 1) * batch_size], in this order, whatever
-    `workers` and `start_step` are. An exception in a thread is raised where its batch is due. When
-    the `with` block ends, the threads end: each gives up after the image it works on.
+    Batch k holds rows order[k * batch_size : (k + 1) * batch_size], in this order, for any
+    `workers` and `start_step`. An exception in a thread is raised where its batch is due. When the
+    `with` block ends, the threads end: each stops after its current image.
 
     Args:
         images: (N, h, w, c) of any number type, uint8 where augmented; may be memory-mapped.
         order: int (n,), rows of `images` in the order of training.
-        start_step: the first batch to make; earlier ones are skipped at no cost.
-        augmentation: None leaves images as they are.
+        batch_size: images a batch.
+        start_step: the first batch; earlier ones are skipped at no cost.
+        augmentation: None leaves images unchanged.
         workers: threads; None: one for each core this process may use, at most 4.
-        prefetch: batches made ahead of the one handed out, which bounds memory; None: one for
-            each thread and one to spare.
+        prefetch: batches prepared in advance, which bounds memory; None: one for each thread and
+            one more.
 
     Yields:
         An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
-    workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    workers = workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     closing, ahead = Event(), ReadAhead(images, order)
 
     def make(step: int) -> np.ndarray:
@@ -84,7 +85,7 @@ def train_batches(
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
         if augmentation:
             batches = _ahead(threads, make, steps, prefetch or workers + 1)
-        else:  # to copy an image costs less than to hand it from thread to thread
+        else:  # copying an image costs less than passing it between threads
             batches = (make(step) for step in steps)
         try:
             yield batches
@@ -98,11 +99,12 @@ def train_batches(
 def plain_batches(
     images: np.ndarray, rows: np.ndarray, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Iterates over images as they are, for validation, test and prediction.
+    """Iterate over unchanged images, for validation, test and prediction.
 
     Args:
         images: (N, h, w, c) of any number type, may be memory-mapped.
         rows: int (n,), rows of `images`.
+        batch_size: images a batch.
 
     Yields:
         (b, h, w, c) of the images' type, and its b rows; the last batch may be smaller.
@@ -120,7 +122,7 @@ def plain_batches(
 def _ahead(
     threads: ThreadPoolExecutor, make: Callable[[int], np.ndarray], steps: range, prefetch: int
 ) -> Generator[np.ndarray, None, None]:
-    """The results of `make` for all steps, in order, `prefetch` more begun than handed out."""
+    """Yield the results of `make` for all steps in order; `prefetch` more are submitted."""
     waiting: deque[Future[np.ndarray]] = deque()
     for step in steps:
         waiting.append(threads.submit(make, step))
@@ -137,12 +139,14 @@ def read_batch(
     first: int = 0,
     closing: Event | None = None,
 ) -> np.ndarray:
-    """Images of the rows, (b, h, w, c) of their own type.
+    """Return the images of the rows, (b, h, w, c) of their own type.
 
     Args:
-        images: uint8 images, or numbers of any type and shape (N, ...) where nothing is augmented.
-        first: the place of the first row in the epoch's order.
-        closing: once set, the batch is left unfinished, since nobody waits for it any more.
+        images: uint8 images, or without augmentation numbers of any type and shape (N, ...).
+        rows: int (b,), rows of `images`.
+        augmentation: None leaves images unchanged.
+        first: index of the first row in the epoch's order.
+        closing: once set, the batch is left unfinished, since it is no longer needed.
     """
     images = np.asarray(images)  # slices of a memmap take twenty times as long
     batch = np.empty((len(rows), *images.shape[1:]), images.dtype)
@@ -150,5 +154,5 @@ def read_batch(
         if closing and closing.is_set():
             break
         image = images[rows[i]]
-        batch[i] = augmentation.change(image, rows[i], first + i) if augmentation else image
+        batch[i] = augmentation.apply(image, rows[i], first + i) if augmentation else image
     return batch

@@ -1,54 +1,56 @@
-"""The learning-rate range test, by the steps of a real stage (see `experiment.rate_test`)."""
+"""The learning-rate range test, with the steps of a real stage (see `experiment.lr_find`)."""
 
 from contextlib import suppress
 
 import numpy as np
 
-from workbench.experiment.lr_find import has_blown_up, rate_at, smoothed_losses
+from workbench.experiment.lr_find import has_diverged, learning_rate_at, smoothed_losses
 from workbench.experiment.plan import Stage
+from workbench.training.context import TrainingContext
 from workbench.training.divergence import Diverged
-from workbench.training.stage_trainer import StageRun
-from workbench.training.trainer import Engine
-from workbench.training.trainer_state import Progression, Running
+from workbench.training.position import Position
+from workbench.training.stage_trainer import StageTrainer
+from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 
 class _BlownUp(Exception):  # noqa: N818 - the end of a test
-    """Nothing is learned at such rates."""
+    """Nothing can be learned at such rates."""
 
 
-class _Rising(Progression):
-    """Has the rate rise by the same factor from step to step."""
+class _RisingRate(TrainerState):
+    """Raises the rate by the same factor from step to step."""
 
     def learning_rate(self, stage: Stage, epoch: int, step: int, steps: int) -> float:
-        return rate_at(step, steps)
+        return learning_rate_at(step, steps)
 
 
-class RangeTest(StageRun):
-    """One epoch of a stage whose rate rises; validates nothing, and keeps nothing of the model.
+class RangeTest(StageTrainer):
+    """One epoch of a stage with a rising rate, without validation or checkpoints.
 
     Args:
-        stage: from `range_stage`.
+        stage: from `lr_find_stage`.
 
     Attributes:
         losses: of each step's batch, so far.
     """
 
-    def __init__(self, engine: Engine, stage: Stage) -> None:
-        super().__init__(engine, stage)
-        self.progression = _Rising()
+    def __init__(self, context: TrainingContext, stage: Stage) -> None:
+        super().__init__(context, stage)
+        self.state = _RisingRate()
         self.losses: list[float] = []
 
     def measure(self) -> list[float]:
-        """Trains until the loss blows up or the steps are done; returns the losses."""
-        self._compile()
+        """Train until the loss blows up or the steps are done; return the losses."""
+        self.compile()
         self.inputs.prepare(epoch=1, whole=False)
         with suppress(_BlownUp, Diverged):
-            self._train_steps(epoch=1, first_step=0)
+            self.train_steps(Position(self.stage.index, 1))
         return self.losses
 
-    def _step(self, x: np.ndarray, rows: np.ndarray, epoch: int, step: int) -> None:
-        self.running = Running()  # of this batch alone
-        super()._step(x, rows, epoch, step)
-        self.losses.append(self.running.means()["loss"])
-        if has_blown_up(smoothed_losses(self.losses)):
+    def train_step(self, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
+        """Take a step and note its loss."""
+        self.metrics = RunningMetrics()  # of this batch only
+        super().train_step(x, rows, position)
+        self.losses.append(self.metrics.means()["loss"])
+        if has_diverged(smoothed_losses(self.losses)):
             raise _BlownUp

@@ -1,4 +1,4 @@
-"""From a spec to a Keras model that takes raw 0-255 images."""
+"""Builds a Keras model that takes raw 0-255 images from a spec."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ IMAGENET_MEANS = (103.939, 116.779, 123.68)
 
 
 def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
-    """Builds the network with fresh weights drawn from the spec's seed.
+    """Build the network with fresh weights drawn from the spec's seed.
 
     Input: (batch, height, width, channels), values 0-255 in any number type. Output: (batch, 1)
     probability of the second label for two classes, else (batch, classes) probabilities. Both ends
@@ -24,7 +24,7 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
         x = _convolutions(spec, layers.Rescaling(1 / 255, name="rescale")(inputs))
         x = layers.Flatten(name="flatten")(x)
     else:
-        x = _base(spec, _preprocessed(spec, inputs))
+        x = _base(spec, _preprocess(spec, inputs))
         if spec.model.head == "average":
             x = layers.GlobalAveragePooling2D(name="average")(x)
         else:
@@ -32,8 +32,8 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
     return keras.Model(inputs, _head(spec, x, classes), name="workbench")
 
 
-def _preprocessed(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
-    """Raw 0-255 RGB as the base wants it; part of the model, so that nobody can forget it."""
+def _preprocess(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
+    """Preprocess raw 0-255 RGB for the base, inside the model so that it cannot be forgotten."""
     assert spec.base is not None
     if spec.base.preprocessing == "rescale":
         return layers.Rescaling(1 / 255, name="rescale")(image)
@@ -45,7 +45,7 @@ def _preprocessed(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.Keras
 
 
 def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
-    """The base's layers with fresh weights, under Keras's own names."""
+    """Append the base's layers with fresh weights, under Keras's own names."""
     assert spec.base is not None
     applications = keras.applications
     make = {
@@ -78,7 +78,7 @@ def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTens
 def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     model = spec.model
     if model.dropout:
-        # Its seed is set anew before every step (see engine).
+        # Its seed is set before every step (see `stage_trainer`).
         x = layers.Dropout(model.dropout, seed=0, name="dropout")(x)
     for number, units in enumerate(model.dense_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
@@ -88,14 +88,14 @@ def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.Ker
 
 
 def loss_for(classes: int) -> keras.losses.Loss:
-    """Crossentropy over integer labels: binary for one sigmoid, categorical for a softmax."""
+    """Return crossentropy over integer labels: binary for a sigmoid, categorical for a softmax."""
     if classes == 2:
         return keras.losses.BinaryCrossentropy()
     return keras.losses.SparseCategoricalCrossentropy()
 
 
 def accuracy_for(classes: int) -> keras.metrics.Metric:
-    """Share of images whose most likely label is right; for a sigmoid the threshold is 0.5."""
+    """Return accuracy, the share of correct predictions; for a sigmoid the threshold is 0.5."""
     if classes == 2:
         return keras.metrics.BinaryAccuracy(name="accuracy")
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")

@@ -1,4 +1,4 @@
-"""The order of images in an epoch: a function of a seed and a place (see `experiment.seeds`)."""
+"""The order of images in an epoch: a function of seed and position (see `experiment.seeds`)."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from workbench.experiment.seeds import fold_seed
 
-# Shuffled in blocks: images that lie side by side on the disk and are read in one go, and how many
-# are shuffled among each other once read.
+# For shuffling in blocks: neighbours on the disk that are read together, and images that are
+# shuffled with each other once read.
 BLOCK = 16
 WINDOW = 64 * BLOCK
 
@@ -21,14 +21,18 @@ def epoch_order(
     batch_size: int,
     shuffle: str = "images",
 ) -> np.ndarray:
-    """The images that an epoch visits, in order: a function of seed, stage and epoch.
+    """Return the images of an epoch in order: a function of seed, stage and epoch.
 
     Args:
-        count: images there are, at least 1.
-        steps: steps of the epoch; images are shuffled anew whenever all were visited, until the
+        count: number of images, at least 1.
+        seed: of the run.
+        stage: index of the stage.
+        epoch: from 1.
+        steps: steps of the epoch; images are shuffled again whenever all were visited, until the
             steps are full. None: each image once, the last batch may be smaller.
-        shuffle: "images" in any order; "blocks": first blocks of 16 neighbours, then images among
-            1,024 of these, so that a disk reads in stretches.
+        batch_size: images a step.
+        shuffle: "images" in any order; "blocks": first blocks of 16 neighbours, then images within
+            windows of 1,024, so that a disk reads in stretches.
 
     Returns:
         int64 positions in 0 .. count - 1, steps * batch_size of them, or count.
@@ -48,10 +52,10 @@ def epoch_order(
 
 
 def epoch_views(count: int, epoch: int, length: int) -> np.ndarray:
-    """Which look at its image each place of an epoch's order is, from 1 on: int64 (length,).
+    """Return the view of each image in an epoch's order, from 1 on: int64 (length,).
 
-    The epoch itself where it visits each image once; else every pass over the images is a look of
-    its own, so that an image that comes twice in an epoch is augmented twice.
+    It is the epoch itself if that visits each image once; else every pass over the images is a view
+    of its own, so that an image that comes twice in an epoch is augmented differently.
     """
     passes = math.ceil(length / count)
     return (epoch - 1) * passes + 1 + np.arange(length) // count
@@ -66,6 +70,6 @@ def _block_permutation(count: int, seed: int) -> np.ndarray:
 
 
 def _permutation(count: int, seed: int) -> np.ndarray:
-    # Raw bits are the only stream that NumPy promises to keep the same in every version.
+    # NumPy guarantees only the raw bits to be the same in every version.
     keys = np.random.PCG64(seed).random_raw(count)
     return np.argsort(keys, kind="stable")

@@ -1,16 +1,16 @@
 """Where a run stands in its plan."""
 
-from workbench.runs.rows import Place
+from workbench.runs.rows import Position
 
-START = Place(0, 1, 0)
+START = Position(0, 1, 0)
 
 
 class Stopped(Exception):  # noqa: N818 - an outcome, not an error
-    """A stop was asked for; whatever had to be saved has been saved."""
+    """A requested stop, after everything that had to be saved was saved."""
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(f"stopped at {place}")
-        self.place = place
+    def __init__(self, position: Position) -> None:
+        super().__init__(f"stopped at {position}")
+        self.position = position
 
 
-__all__ = ["START", "Place", "Stopped"]
+__all__ = ["START", "Position", "Stopped"]

@@ -1,11 +1,13 @@
-"""The machine check's question to the backend: which devices there are, and whether they train.
+"""The part of the machine check that needs the backend: which devices there are, and do they train.
 
-Told line by line as JSON, so that what a crash cuts off does not take the rest along:
+python -m workbench.training.probe --answer-fd N
+
+It writes JSON lines, so that a crash loses no earlier result:
 
     {"framework": {...}}      versions and devices
-    {"begin": "gpu:0 jit"}    a step begins; the process that ends here failed in it
+    {"begin": "gpu:0 jit"}    a step begins; if the process ends here, it crashed in this step
     {"step": {...}}           a convolution and a matrix product trained one step on a device
-    {"speed": {...}}          what the device was measured to do
+    {"speed": {...}}          the measured throughput of a device
 """
 
 import argparse
@@ -19,59 +21,52 @@ from typing import Any
 
 import keras
 
-from workbench.printable import make_log
-from workbench.training.backend import (
-    MIN_TENSOR_CORES,
-    Device,
-    Listed,
-    describe,
-    list_devices,
-    prepare_device,
-)
-from workbench.training.device_benchmark import measure_device, one_step
+from workbench.printable import use_utf8
+from workbench.training.backend import describe, list_devices, prepare_device
+from workbench.training.backends import ListedDevice
+from workbench.training.device_benchmark import measure_device, train_one_step
 
-LONGEST_ERROR = 2000  # characters
+MAX_ERROR_LENGTH = 2000  # characters
 
-Tell = Callable[[dict[str, Any]], None]
+Write = Callable[[dict[str, Any]], None]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Answers; returns the exit code."""
-    make_log(sys.stdout)
-    parser = argparse.ArgumentParser(prog="python -m workbench.training.backend")
+    """Run the probe; return the exit code."""
+    use_utf8(sys.stdout)
+    parser = argparse.ArgumentParser(prog="python -m workbench.training.probe")
     parser.add_argument("--answer-fd", type=int, required=True)
-    parser.add_argument("--skip", action="append", default=[], help="a step not to do")
+    parser.add_argument("--skip", action="append", default=[], help="a step to leave out")
     parser.add_argument("--known", action="append", default=[], help="a device not to measure")
-    given = parser.parse_args(arguments)
-    with os.fdopen(given.answer_fd, "w", encoding="utf-8") as out:
+    options = parser.parse_args(arguments)
+    with os.fdopen(options.answer_fd, "w", encoding="utf-8") as out:
 
-        def tell(line: dict[str, Any]) -> None:
+        def write(line: dict[str, Any]) -> None:
             out.write(json.dumps(line) + "\n")
             out.flush()
 
-        answer(tell, frozenset(given.skip), frozenset(given.known))
+        run_probe_steps(write, frozenset(options.skip), frozenset(options.known))
     return 0
 
 
-def answer(tell: Tell, skip: frozenset[str], known: frozenset[str]) -> None:
-    """Tells everything, but for the steps to skip; devices named in `known` are not measured."""
+def run_probe_steps(write: Write, skip: frozenset[str], known: frozenset[str]) -> None:
+    """Write all results except those of steps to skip; do not measure devices named in `known`."""
     prepare_device(deterministic=False)
     devices = list_devices()
-    tell({"framework": _framework(devices)})
+    write({"framework": _framework(devices)})
     for device in devices:
-        _try_out(device, tell, skip)
+        _try_steps(device, write, skip)
     measured = set(known)
     for device in devices:
         name = f"{device.id} speed"
         if name not in skip and device.name not in measured:
             measured.add(device.name)
-            tell({"begin": name})
-            _measure(device, tell)
+            write({"begin": name})
+            _measure(device, write)
 
 
-def _framework(devices: list[Listed]) -> dict[str, Any]:
-    build = asdict(describe())
-    told = [
+def _framework(devices: list[ListedDevice]) -> dict[str, Any]:
+    listed = [
         {
             "id": device.id,
             "kind": device.kind,
@@ -80,39 +75,41 @@ def _framework(devices: list[Listed]) -> dict[str, Any]:
         }
         for device in devices
     ]
-    return {**build, "keras": keras.__version__, "devices": told}
+    return {**asdict(describe()), "keras": keras.__version__, "devices": listed}
 
 
-def _try_out(device: Listed, tell: Tell, skip: frozenset[str]) -> None:
-    """One step without jit and one with, where the backend has it."""
+def _try_steps(device: ListedDevice, write: Write, skip: frozenset[str]) -> None:
+    """Train one step without jit and, unless the backend is PyTorch, one with it."""
     modes = (False,) if keras.backend.backend() == "torch" else (False, True)
     for jit in modes:
         name = f"{device.id} jit" if jit else device.id
         if name in skip:
             continue
-        tell({"begin": name})
+        write({"begin": name})
         started, error = time.monotonic(), ""
         try:
             with keras.device(device.id):
-                one_step(jit)
-        except Exception as problem:  # whatever it is, it is the answer
-            error = _in_words(problem)
+                train_one_step(jit)
+        except Exception as problem:  # any error is a result
+            error = _describe_error(problem)
         seconds = time.monotonic() - started
-        tell({"step": {"device": device.id, "jit": jit, "error": error, "seconds": seconds}})
+        write({"step": {"device": device.id, "jit": jit, "error": error, "seconds": seconds}})
 
 
-def _measure(device: Listed, tell: Tell) -> None:
-    cores = device.kind == "gpu" and (device.capability or (0, 0)) >= MIN_TENSOR_CORES
-    here = Device(device.kind, device.name, cores)
+def _measure(device: ListedDevice, write: Write) -> None:
     try:
         with keras.device(device.id):
-            found = measure_device(here)
-    except Exception as problem:  # a step that failed
-        tell({"step": {"device": device.id, "jit": False, "error": _in_words(problem)}})
+            found = measure_device(device.as_device())
+    except Exception as problem:  # reported as a failed step
+        write({"step": {"device": device.id, "jit": False, "error": _describe_error(problem)}})
         return
-    told = {"precision": found.precision, "jit": found.jit, "busy": found.busy}
-    tell({"speed": {"device": device.id, **told, "speed": found.speed.model_dump()}})
+    settings = {"precision": found.precision, "jit": found.jit, "busy": found.busy}
+    write({"speed": {"device": device.id, **settings, "speed": found.speed.model_dump()}})
 
 
-def _in_words(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {problem}"[:LONGEST_ERROR]
+def _describe_error(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"[:MAX_ERROR_LENGTH]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,8 +1,8 @@
-"""Reading ahead of training: what later batches need is fetched while earlier ones train.
+"""Reads ahead of training: data of later batches is fetched while earlier ones train.
 
 A pack that is larger than memory is read from the disk in every epoch. Rows in random order are
-waited for one by one; asked for beforehand, the disk fetches many at once and in its own order
-(benchmarks/reading.py measures it). Where they are in memory already, asking costs microseconds.
+read one by one; requested in advance, the disk fetches many at once and in its own order
+(benchmarks/reading.py measures it). For rows in memory, a request costs microseconds.
 """
 
 import os
@@ -13,43 +13,43 @@ import numpy as np
 
 from workbench.training.order import WINDOW
 
-MOST_BYTES = 128 << 20  # asked for at a time, so that they are still there when their turn comes
+MAX_BYTES = 128 << 20  # requested at a time, so that they are still in memory when needed
 
 
 class ReadAhead:
-    """Asks the system for a stretch of an epoch's rows when the one before it begins.
+    """Requests a stretch of an epoch's rows from the system when the one before it begins.
 
     Attributes:
-        stretch: places of the order that are asked for at a time.
+        stretch: length of a stretch, in images.
     """
 
     def __init__(self, array: np.ndarray, order: np.ndarray) -> None:
         self._order = order
         self._row_bytes = int(array.nbytes // max(len(array), 1))
         self._offset = array.offset if isinstance(array, np.memmap) else 0
-        self._asked = 0  # stretches
+        self._requested = 0  # stretches
         self._mutex = Lock()
-        self.stretch = max(min(WINDOW, MOST_BYTES // max(self._row_bytes, 1)), 1)
-        self._file = _opened(array)
+        self.stretch = max(min(WINDOW, MAX_BYTES // max(self._row_bytes, 1)), 1)
+        self._file = _open_file(array)
 
-    def reached(self, place: int) -> None:
-        """To be called with each place of the order that reading has come to; threads may."""
+    def reached(self, index: int) -> None:
+        """Note that reading has reached an index of the order; threads may call it."""
         if self._file is None:
             return
         with self._mutex:
-            first = max(self._asked, place // self.stretch)
-            self._asked = max(self._asked, place // self.stretch + 2)
-            wanted = range(first, self._asked)
-        for stretch in wanted:
-            self._ask(self._order[stretch * self.stretch : (stretch + 1) * self.stretch])
+            first = max(self._requested, index // self.stretch)
+            self._requested = max(self._requested, index // self.stretch + 2)
+            stretches = range(first, self._requested)
+        for stretch in stretches:
+            self._request(self._order[stretch * self.stretch : (stretch + 1) * self.stretch])
 
     def close(self) -> None:
-        """Ends it; nothing is asked for any more."""
+        """Close the file; nothing is requested any more."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
 
-    def _ask(self, rows: np.ndarray) -> None:
+    def _request(self, rows: np.ndarray) -> None:
         rows = np.unique(rows)
         breaks = np.flatnonzero(np.diff(rows) > 1) + 1
         for run in np.split(rows, breaks):
@@ -60,12 +60,12 @@ class ReadAhead:
     def _fetch(self, start: int, count: int) -> None:
         file = self._file
         if file is not None:
-            with suppress(OSError):  # a wish: a file system that knows none reads later
+            with suppress(OSError):  # only advice: a file system without it reads later
                 os.posix_fadvise(file, start, count, os.POSIX_FADV_WILLNEED)
 
 
-def _opened(array: np.ndarray) -> int | None:
-    """The file behind an array; None where it is no file, or the system takes no such wishes."""
+def _open_file(array: np.ndarray) -> int | None:
+    """Open the file behind an array; None without a file, or if the system takes no advice."""
     name = getattr(array, "filename", None)
     if name is None or not hasattr(os, "posix_fadvise"):
         return None

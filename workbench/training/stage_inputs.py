@@ -1,64 +1,99 @@
-"""Where a stage's inputs come from: the pack, or the outputs of the frozen prefix.
+"""What a stage trains and its inputs: images, or features of the frozen prefix.
 
-The same suffix trains in every case, so cached and streamed inputs give the same bits.
+The network is split into the frozen prefix, if there is one, and what lies above it. The same part
+trains in every case, so cached and streamed features give the same bits.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
-from typing import Protocol
 
+import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage
 from workbench.experiment.sections import AugmentationSpec
+from workbench.training.accelerator import AcceleratedPrefix, sample_images
+from workbench.training.context import TrainingContext
 from workbench.training.data import TrainingData
-from workbench.training.features import CHUNK, FeatureStore, Outputs
+from workbench.training.features import CHUNK, FeatureExtractor, FeatureStore, Prefix
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.order import epoch_views
 
 Rows = np.ndarray
+TrainBatches = AbstractContextManager[Iterator[np.ndarray]]
 
 
-class StageInputs(Protocol):
+def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, "StageInputs"]:
+    """Return the network that the stage trains, above the frozen prefix, and its inputs."""
+    model, spec = context.model, context.spec
+    images = PackInputs(context.data, stage, spec.augmentation, spec.training.seed)
+    if stage.prefix is None:
+        return model, images
+    prefix = _make_prefix(context, stage.prefix)
+    suffix = keras.Model(model.get_layer(stage.prefix).output, model.output, name="suffix")
+    if not stage.cached:
+        return suffix, StreamedInputs(images, prefix)
+    assert context.store is not None
+    return suffix, CachedInputs(images, prefix, context.store)
+
+
+def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
+    """Return the network up to the cut, run by Keras unless the spec chooses an accelerator."""
+    on_cpu = context.device.kind == "cpu"
+    prefix = Prefix(context.model, cut, on_cpu)
+    mode = context.spec.base.accelerator if context.spec.base else "none"
+
+    def notify(message: str) -> None:
+        context.emit("notice", message=message)
+
+    if mode == "none":
+        return prefix
+    if not on_cpu:
+        notify(f"base.accelerator = {mode} is for CPUs: Keras runs the base on the GPU.")
+        return prefix
+    sample = sample_images(context.data.images, context.data.rows["train"])
+    return AcceleratedPrefix(prefix, mode, sample, notify)
+
+
+class StageInputs(ABC):
     """Inputs of the network that a stage trains."""
 
     def prepare(self, epoch: int, whole: bool) -> bool:
-        """Makes what the epoch reads and nobody has made yet, unless training will on its way.
+        """Compute the missing features of the epoch, unless training will do so on the fly.
 
         Args:
-            whole: the epoch goes through all images once, from the beginning.
+            epoch: from 1.
+            whole: the epoch goes through all images once, from the start.
 
         Returns:
-            True where the epoch will make what later ones only read.
+            True if the epoch will compute features that later ones only read.
         """
+        return False
 
-    def train(
-        self, epoch: int, order: Rows, batch_size: int, start_step: int
-    ) -> AbstractContextManager[Iterator[np.ndarray]]:
-        """Batches of the rows in `order`, from `start_step` on; float32, or bytes of images."""
+    @abstractmethod
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
+        """Return batches of the rows in `order` from `start_step` on: features or uint8 images."""
 
+    @abstractmethod
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Batches of the validation rows, with these rows; never augmented."""
+        """Yield batches of the validation images, never augmented, and their rows."""
 
 
-class PackInputs:
-    """Images themselves, changed at random where the stage says so."""
+class PackInputs(StageInputs):
+    """The images of the pack, augmented if the stage says so."""
 
     def __init__(
-        self, data: TrainingData, stage: Stage, changes: AugmentationSpec, seed: int
+        self, data: TrainingData, stage: Stage, augmentation: AugmentationSpec, seed: int
     ) -> None:
         self.data = data
         self.stage = stage
-        self.changes = changes
+        self.augmentation = augmentation
         self.seed = seed
 
-    def prepare(self, epoch: int, whole: bool) -> bool:
-        return False  # the pack is there
-
-    def train(
-        self, epoch: int, order: Rows, batch_size: int, start_step: int
-    ) -> AbstractContextManager[Iterator[np.ndarray]]:
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
+        """Return batches; see `StageInputs`."""
         views = epoch_views(len(self.data.rows["train"]), epoch, len(order))
         augmentation = self.augmented(views) if self.stage.augmented else None
         return train_batches(
@@ -66,46 +101,46 @@ class PackInputs:
         )
 
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Yield batches; see `StageInputs`."""
         return plain_batches(self.data.images, self.data.rows["validation"], batch_size)
 
     def augmented(self, views: np.ndarray) -> Augmented:
-        """How the images of an order change, each in the view given for its place."""
-        return Augmented(self.changes, self.seed, self.stage.index, views, self.data.contents)
+        """Return the augmentation of an order, given the view of each of its images."""
+        return Augmented(self.augmentation, self.seed, self.stage.index, views, self.data.contents)
 
 
-class StreamedInputs:
-    """Outputs of the prefix, computed in every epoch."""
+class StreamedInputs(StageInputs):
+    """Features computed in every epoch."""
 
-    def __init__(self, images: PackInputs, prefix: Outputs) -> None:
+    def __init__(self, images: PackInputs, prefix: FeatureExtractor) -> None:
         self.images = images
         self.prefix = prefix
-
-    def prepare(self, epoch: int, whole: bool) -> bool:
-        return False  # outputs are computed when they are read
 
     @contextmanager
     def train(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> Iterator[Iterator[np.ndarray]]:
+        """Return batches; see `StageInputs`."""
         with self.images.train(epoch, order, batch_size, start_step) as batches:
-            yield through(self.prefix, batches, batch_size)
+            yield extract_in_chunks(self.prefix, batches, batch_size)
 
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Yield batches; see `StageInputs`."""
         rows = self.images.data.rows["validation"]
         batches = (batch for batch, _ in self.images.validation(batch_size))
-        outputs = through(self.prefix, batches, batch_size)
-        for start, batch in zip(range(0, len(rows), batch_size), outputs, strict=True):
+        features = extract_in_chunks(self.prefix, batches, batch_size)
+        for start, batch in zip(range(0, len(rows), batch_size), features, strict=True):
             yield batch, rows[start : start + batch_size]
 
 
-class CachedInputs:
-    """Outputs of the prefix, computed once; with augmentation once for each view.
+class CachedInputs(StageInputs):
+    """Features computed once; with augmentation once for each of K views.
 
-    Epoch e uses view (e - 1) mod K + 1, which is made when it is first needed: while the epoch
-    trains on it, where that goes through all images from the beginning, else before.
+    Epoch e uses view (e - 1) mod K + 1, computed when first needed: while the epoch trains on it if
+    that goes through all images from the start, else before.
     """
 
-    def __init__(self, images: PackInputs, prefix: Outputs, store: FeatureStore) -> None:
+    def __init__(self, images: PackInputs, prefix: FeatureExtractor, store: FeatureStore) -> None:
         self.images = images
         self.prefix = prefix
         self.store = store
@@ -113,45 +148,46 @@ class CachedInputs:
         self.train_rows = np.sort(rows["train"])
         self.validation_rows = rows["validation"]
         self.announced = False
-        self.making = False  # a view, in the epoch that was prepared last
+        self.computing = False  # a view, in the epoch that was prepared last
 
     def prepare(self, epoch: int, whole: bool) -> bool:
+        """Compute missing features; see `StageInputs`."""
         self._announce()
-        self.making = self.images.stage.augmented and whole and not self._kept(epoch)
-        if not self.making:
+        self.computing = self.images.stage.augmented and whole and not self._is_cached(epoch)
+        if not self.computing:
             self._train_features(epoch)
         if len(self.validation_rows):
             self._validation_features()
-        return self.making
+        return self.computing
 
-    def train(
-        self, epoch: int, order: Rows, batch_size: int, start_step: int
-    ) -> AbstractContextManager[Iterator[np.ndarray]]:
-        if self.making:
-            return self._made_on_the_way(epoch, order, batch_size)
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
+        """Return batches; see `StageInputs`."""
+        if self.computing:
+            return self._compute_on_the_fly(epoch, order, batch_size)
         places = np.searchsorted(self.train_rows, order)
         return train_batches(self._train_features(epoch), places, batch_size, start_step=start_step)
 
     def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Yield batches; see `StageInputs`."""
         rows = self.validation_rows
         features = self._validation_features()
         for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
             yield batch, rows[places]
 
     @contextmanager
-    def _made_on_the_way(
+    def _compute_on_the_fly(
         self, epoch: int, order: Rows, batch_size: int
     ) -> Iterator[Iterator[np.ndarray]]:
         places = np.searchsorted(self.train_rows, order)
         with (
-            self.store.filling(self.prefix, self.train_rows, self._changes(epoch)) as keep,
+            self.store.filling(self.prefix, self.train_rows, self._changes(epoch)) as record,
             self.images.train(self._view(epoch), order, batch_size, 0) as batches,
         ):
             starts = range(0, len(order), batch_size)
-            outputs = through(self.prefix, batches, batch_size)
+            features = extract_in_chunks(self.prefix, batches, batch_size)
             yield (
-                keep(places[start : start + batch_size], batch)
-                for start, batch in zip(starts, outputs, strict=True)
+                record(places[start : start + batch_size], batch)
+                for start, batch in zip(starts, features, strict=True)
             )
 
     def _announce(self) -> None:
@@ -159,15 +195,15 @@ class CachedInputs:
             return
         self.announced = True
         missing = sum(
-            self.store.lacking(self.prefix, self.train_rows, self._changes(view))
+            self.store.count_missing(self.prefix, self.train_rows, self._changes(view))
             for view in range(1, self.images.stage.views_made + 1)
         )
-        missing += self.store.lacking(self.prefix, self.validation_rows)
+        missing += self.store.count_missing(self.prefix, self.validation_rows)
         if missing:
             self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
-    def _kept(self, epoch: int) -> bool:
-        return self.store.lacking(self.prefix, self.train_rows, self._changes(epoch)) == 0
+    def _is_cached(self, epoch: int) -> bool:
+        return self.store.count_missing(self.prefix, self.train_rows, self._changes(epoch)) == 0
 
     def _changes(self, epoch: int) -> Augmented | None:
         if not self.images.stage.augmented:
@@ -175,7 +211,7 @@ class CachedInputs:
         return self.images.augmented(np.full(len(self.train_rows), self._view(epoch)))
 
     def _view(self, epoch: int) -> int:
-        """Which view an epoch uses, from 1."""
+        """Return the view that an epoch uses, from 1."""
         return (epoch - 1) % self.images.stage.views + 1
 
     def _train_features(self, epoch: int) -> np.ndarray:
@@ -186,17 +222,19 @@ class CachedInputs:
         return self.store.features(self.prefix, self.images.data.images, self.validation_rows)
 
 
-def through(
-    prefix: Outputs, batches: Iterable[np.ndarray], batch_size: int
+def extract_in_chunks(
+    prefix: FeatureExtractor, batches: Iterable[np.ndarray], batch_size: int
 ) -> Iterator[np.ndarray]:
-    """Outputs of each batch, computed CHUNK images at a time, so that no part of a chunk is idle.
+    """Yield the features of each batch, computed CHUNK images at a time so that chunks are full.
 
     Args:
+        prefix: computes the features.
         batches: (batch_size, h, w, c) of images each; the last may be smaller.
+        batch_size: images a batch.
     """
     images = chain.from_iterable(batches)
-    outputs = chain.from_iterable(prefix(chunk) for chunk in _batched(images, CHUNK))
-    return _batched(outputs, batch_size)
+    features = chain.from_iterable(prefix(chunk) for chunk in _batched(images, CHUNK))
+    return _batched(features, batch_size)
 
 
 def _batched(rows: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:

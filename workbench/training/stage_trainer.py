@@ -1,359 +1,245 @@
-"""One stage of a plan, step by step.
+"""Trains one stage of a plan, step by step.
 
-It owns the step loop, so that a place says everything. Every stage starts with a new optimizer and
-a compile, because Keras ignores a change of `trainable` until then.
+It owns the step loop, so that the position determines everything. Every stage starts with a new
+optimizer and a compile, because Keras ignores a change of `trainable` until then.
 """
 
 import math
 import time
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from workbench.experiment.plan import Stage, layer_rows, steps_per_epoch
-from workbench.experiment.resuming import settings_of, training_fingerprint
+from workbench.experiment.plan import Stage, steps_per_epoch
+from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.seeds import fold_seed
-from workbench.training.backend import resolve_jit, resolve_precision
-from workbench.training.checkpoint import Checkpoint, NotFinite
-from workbench.training.divergence import diverged, explodes
-from workbench.training.freeze_check import FROZEN, TRAINS, FreezeWatch, as_rows, check_truth
+from workbench.training.backend import resolve_jit
+from workbench.training.checkpoint import Checkpoint
+from workbench.training.context import TrainingContext
+from workbench.training.divergence import diverged, has_exploded
+from workbench.training.freeze_check import FreezeCheck, as_rows, check_layers
 from workbench.training.models import accuracy_for, loss_for
 from workbench.training.order import epoch_order
-from workbench.training.position import Place, Stopped
-from workbench.training.suffix import split
+from workbench.training.position import Position, Stopped
+from workbench.training.stage_checkpoints import StageCheckpoints
+from workbench.training.stage_events import EstimateCheck, ProgressReporter, stage_started_fields
+from workbench.training.stage_inputs import split_network
 from workbench.training.timing import StepTimes
-from workbench.training.trainer_state import Progression, Running
-from workbench.training.variables import check_trainable, collect, restore, trainable_paths
-
-if TYPE_CHECKING:
-    from workbench.training.trainer import Engine
-
-PROGRESS_SECONDS = 0.5  # between two progress events
-CHECKED_EPOCHS = 2  # whose time is held against the estimate
-CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
+from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 
-class StageRun:
-    """One stage on its way: the loop over epochs and steps, and what it remembers."""
+class StageTrainer:
+    """The loop over a stage's epochs and steps.
 
-    def __init__(self, engine: "Engine", stage: Stage) -> None:
-        self.engine = engine
+    Attributes:
+        model: what the stage trains: the network, or the part above the frozen prefix.
+        inputs: batches for this model.
+        steps: of an epoch.
+        state: early stopping, best epoch and schedule, up to the last whole epoch.
+        metrics: training metrics of the epoch so far.
+    """
+
+    def __init__(self, context: TrainingContext, stage: Stage) -> None:
+        self.context = context
         self.stage = stage
-        self.spec = engine.spec.training
-        self.model, self.inputs = split(engine, stage)
-        self.data = engine.data
-        self.train_rows = engine.data.rows["train"]
-        self.validation_rows = engine.data.rows["validation"]
+        self.spec = context.spec.training
+        self.data = context.data
+        self.model, self.inputs = split_network(context, stage)
         self.steps = steps_per_epoch(
-            len(self.train_rows), self.spec.batch_size, stage.steps_per_epoch
+            len(self.data.rows["train"]), self.spec.batch_size, stage.steps_per_epoch
         )
-        self.weights = (
-            engine.data.balanced_weights() if self.spec.class_weights == "balanced" else None
-        )
-        self.progression = Progression()
-        self.running = Running()
-        self.warned = False
-        self.whole_epochs = 0  # in this life
+        balanced = self.spec.class_weights == "balanced"
+        self.image_weights = self.data.balanced_weights() if balanced else None
+        self.state = TrainerState()
+        self.metrics = RunningMetrics()
         self.times = StepTimes()
-        self.last_progress = 0.0
-        self.last_checkpoint = time.monotonic()
+        self.checkpoints = StageCheckpoints(context, stage, self.model)
+        self.report = ProgressReporter(context.emit, stage)
+        expected = context.expected_seconds.get(stage.index)
+        self.check_estimate = EstimateCheck(context.emit, stage, expected)
+        self.warned = False  # of layers that do not move
 
-    def run(self, checkpoint: Checkpoint | None) -> None:
+    def run(self, checkpoint: Checkpoint | None = None) -> None:
+        """Train the stage from its start or from a checkpoint; keep the best or last weights.
+
+        Raises:
+            Stopped, Diverged, UserError: as `Trainer.run`.
+        """
         started = time.monotonic()
-        self._compile()
-        first_epoch, first_step = 1, 0
-        if checkpoint:
-            if checkpoint.trainable:
-                check_trainable(self.model, checkpoint.trainable)
-            restore(self.model, checkpoint.arrays, "model", "optimizer")
-            self.progression = checkpoint.progression
-            self.running = checkpoint.running
-            place = checkpoint.place_for(self.spec.batch_size)
-            first_epoch, first_step = place.epoch, min(place.step, self.steps)
-        else:
-            place = Place(self.stage.index, 1, 0)
-            start = Checkpoint(place, self.progression, collect(self.model, "model"))
-            self.engine.checkpoints.save_start(start)
-        began_with = self.engine.checkpoints.load_start(self.stage.index)
-        self.watch = FreezeWatch(self.engine.model, self.model, self.stage, began_with)
-        self._tell_start()
-        epoch = first_epoch
-        while epoch <= self.stage.epochs and not self.progression.stops(self.stage):
-            self._epoch(epoch, first_step if epoch == first_epoch else 0)
-            epoch += 1
-        kept = self._hand_on()
-        self.engine.tell(
+        jit = self.compile()
+        position = self._begin(checkpoint)
+        start_weights = self.context.checkpoints.load_start(self.stage.index)
+        freeze_check = FreezeCheck(self.context.model, self.model, self.stage, start_weights)
+        fields = stage_started_fields(self.context, self.stage, self.model, self.steps, jit)
+        self.context.emit("stage_started", **fields)
+        while position.epoch <= self.stage.epochs and not self.state.stops_early(self.stage):
+            position = self._run_epoch(position, freeze_check)
+        kept_epoch = self.checkpoints.restore_best(self.state)
+        self.context.emit(
             "stage_finished",
             stage=self.stage.index,
-            reason="early stopping" if epoch <= self.stage.epochs else "all epochs",
-            best_epoch=self.progression.best_epoch or None,
-            kept_epoch=kept or epoch - 1,
+            reason="early stopping" if position.epoch <= self.stage.epochs else "all epochs",
+            best_epoch=self.state.best_epoch or None,
+            kept_epoch=kept_epoch or position.epoch - 1,
             seconds=time.monotonic() - started,
         )
 
-    def _compile(self) -> None:
-        stage, spec = self.stage, self.spec
-        for layer in self.engine.model.layers:
-            layer.trainable = stage.trains(layer.name)
-        # Named, since Keras numbers nameless ones and the paths of their state with them.
-        optimizer = {
-            "rmsprop": keras.optimizers.RMSprop,
-            "adam": keras.optimizers.Adam,
-            "sgd": keras.optimizers.SGD,
-        }[stage.optimizer](stage.learning_rate, name=stage.optimizer)
-        self.jit = resolve_jit(spec.jit, self.engine.device, spec.deterministic)
-        classes = self.data.classes
-        self.model.compile(
-            optimizer=optimizer,
-            loss=loss_for(classes),
-            metrics=[accuracy_for(classes)],
-            jit_compile=self.jit,
-        )
-        # Keras would do so in the first step; the state must exist to be restored.
-        self.model.optimizer.build(self.model.trainable_variables)
-
-    def _tell_start(self) -> None:
-        rows = layer_rows(self.engine.spec, self.data.classes)
-        self.engine.tell(
-            "stage_started",
-            stage=self.stage.index,
-            name=self.stage.name,
-            epochs=self.stage.epochs,
-            steps=self.steps,
-            batch_size=self.spec.batch_size,
-            optimizer=self.stage.optimizer,
-            learning_rate=self.stage.learning_rate,
-            parameters=self.engine.model.count_params(),
-            trainable_parameters=sum(math.prod(v.shape) for v in self.model.trainable_variables),
-            layers=[
-                {
-                    "name": row.name,
-                    "kind": row.kind,
-                    "output_shape": list(row.output_shape),
-                    "parameters": row.parameters,
-                    "block": row.block,
-                    "requested": TRAINS if self.stage.trains(row.name) else FROZEN,
-                }
-                for row in rows
-            ],
-            prefix=self.stage.prefix,
-            cached=self.stage.cached,
-            views=self.stage.views,
-            weights=self.engine.spec.base.weights if self.engine.spec.base else None,
-            precision=resolve_precision(self.spec.precision, self.engine.device),
-            jit=self.jit,
-            device=self.engine.device.name,
-            estimated_seconds=self.engine.expected.get(self.stage.index),
-            estimates=list(self.engine.expected.values()),
-        )
-
-    def _epoch(self, epoch: int, first_step: int) -> None:
-        whole = first_step == 0 and self.stage.steps_per_epoch is None
-        makes = self.inputs.prepare(epoch, whole)
+    def _run_epoch(self, position: Position, freeze_check: FreezeCheck) -> Position:
+        """Train the rest of an epoch, validate, check the layers and save; return the next one."""
+        stage, epoch = self.stage, position.epoch
+        from_start = position.step == 0
+        makes_features = self.inputs.prepare(epoch, from_start and stage.steps_per_epoch is None)
         self.times = StepTimes()
         started = time.monotonic()
-        self._train_steps(epoch, first_step)
-        train = self.running.means()
+        self.train_steps(position)
         validation = self._validate(epoch)
-        learning_rate = self.progression.learning_rate(self.stage, epoch, 0, self.steps)
-        monitored = validation[self.stage.monitor] if validation else None
-        progression = self.progression.after_epoch(self.stage, epoch, monitored)
-        best = progression.best_epoch == epoch
-        if best and self.stage.keep == "best":
-            self._save_best(epoch, progression)
-        self.progression = progression
-        self._look_at_layers(epoch)
+        learning_rate = self.state.learning_rate(stage, epoch, 0, self.steps)
+        state = self.state.after_epoch(stage, epoch, validation.get(stage.monitor))
+        is_best = state.best_epoch == epoch
+        if is_best:
+            self.checkpoints.save_best(Position(stage.index, epoch, self.steps), state)
+        self.state = state
+        self._check_layers(epoch, freeze_check)
         seconds = time.monotonic() - started
-        self.engine.tell(
+        self.context.emit(
             "epoch_finished",
-            stage=self.stage.index,
+            stage=stage.index,
             epoch=epoch,
-            **train,
+            **self.metrics.means(),
             val_loss=validation.get("val_loss"),
             val_accuracy=validation.get("val_accuracy"),
             learning_rate=learning_rate,
             seconds=seconds,
-            best=best,
+            best=is_best,
         )
-        if first_step == 0 and not makes:
-            self._check_estimate(epoch, seconds)
-        self.running = Running()
-        self._save(Place(self.stage.index, epoch + 1, 0))
+        if from_start and not makes_features:
+            self.check_estimate(epoch, seconds, self.times)
+        self.metrics = RunningMetrics()
+        following = Position(stage.index, epoch + 1)
+        self._save(following)
+        return following
 
-    def _train_steps(self, epoch: int, first_step: int) -> None:
-        stage, seed, batch_size = self.stage, self.spec.seed, self.spec.batch_size
-        order = self.train_rows[
-            epoch_order(
-                len(self.train_rows),
-                seed,
-                stage.index,
-                epoch,
-                stage.steps_per_epoch,
-                batch_size,
-                self.spec.shuffle,
-            )
-        ]
-        with self.inputs.train(epoch, order, batch_size, first_step) as batches:
+    def train_steps(self, position: Position) -> None:
+        """Train from a position to the end of its epoch."""
+        index, epoch, batch_size = self.stage.index, position.epoch, self.spec.batch_size
+        order = self._order(epoch)
+        with self.inputs.train(epoch, order, batch_size, position.step) as batches:
             started, done = time.monotonic(), 0
-            for step, x in enumerate(batches, start=first_step):
-                self._stop_or_save(Place(stage.index, epoch, step))
+            for step, x in enumerate(batches, start=position.step):
+                self._stop_or_save(Position(index, epoch, step))
                 rows = order[step * batch_size : (step + 1) * batch_size]
                 with self.times.training:
-                    self._step(x, rows, epoch, step)
+                    self.train_step(x, rows, Position(index, epoch, step))
                 done += len(rows)
                 pace = done / (time.monotonic() - started)
-                self._tell_progress(epoch, step + 1, self.steps, self.running, pace)
+                self.report(epoch, step + 1, self.steps, self.metrics, pace)
 
-    def _step(self, x: np.ndarray, rows: np.ndarray, epoch: int, step: int) -> None:
-        """One step of gradient descent."""
+    def train_step(self, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
+        """Take one step of gradient descent on the images `x`, which are `rows` of the pack."""
         model, stage = self.model, self.stage
-        model.optimizer.learning_rate.assign(
-            self.progression.learning_rate(stage, epoch, step, self.steps)
-        )
-        _seed_dropout(model, self.spec.seed, stage.index, epoch, step)
-        weights = None if self.weights is None else self.weights[rows]
+        rate = self.state.learning_rate(stage, position.epoch, position.step, self.steps)
+        model.optimizer.learning_rate.assign(rate)
+        _seed_dropout(model, self.spec.seed, position)
+        weights = None if self.image_weights is None else self.image_weights[rows]
         logs = model.train_on_batch(
             x, self.data.targets(rows), sample_weight=weights, return_dict=True
         )
         if not math.isfinite(logs["loss"]):
-            raise diverged(stage, Place(stage.index, epoch, step), f"the loss is {logs['loss']}")
-        self.running = self.running.plus(logs, len(rows))
-        if explodes(self.running, step + 1, self.data.classes):
-            mean = self.running.means()["loss"]
-            raise diverged(
-                stage, Place(stage.index, epoch, step), f"the loss has exploded to {mean:.3g}"
-            )
+            raise diverged(stage, position, f"the loss is {logs['loss']}")
+        self.metrics = self.metrics.plus(logs, len(rows))
+        if has_exploded(self.metrics, position.step + 1, self.data.classes):
+            mean = self.metrics.means()["loss"]
+            raise diverged(stage, position, f"the loss has exploded to {mean:.3g}")
 
     def _validate(self, epoch: int) -> dict[str, float]:
-        """Loss and accuracy on the validation images; empty where there are none."""
-        rows, batch_size = self.validation_rows, self.spec.batch_size
-        if not len(rows):
+        """Return val_loss and val_accuracy; empty without validation images."""
+        count, batch_size = len(self.data.rows["validation"]), self.spec.batch_size
+        if not count:
             return {}
-        running = Running()
-        steps = math.ceil(len(rows) / batch_size)
-        for step, (x, batch) in enumerate(self.inputs.validation(batch_size), start=1):
-            self._stop_or_save(Place(self.stage.index, epoch, self.steps))
+        metrics = RunningMetrics()
+        steps = math.ceil(count / batch_size)
+        for step, (x, rows) in enumerate(self.inputs.validation(batch_size), start=1):
+            self._stop_or_save(Position(self.stage.index, epoch, self.steps))
             with self.times.validation:
-                logs = self.model.test_on_batch(x, self.data.targets(batch), return_dict=True)
-            running = running.plus(logs, len(batch))
-            self._tell_progress(epoch, step, steps, running)
-        return {f"val_{name}": value for name, value in running.means().items()}
+                logs = self.model.test_on_batch(x, self.data.targets(rows), return_dict=True)
+            metrics = metrics.plus(logs, len(rows))
+            self.report(epoch, step, steps, metrics)
+        return {f"val_{name}": value for name, value in metrics.means().items()}
 
-    def _check_estimate(self, epoch: int, seconds: float) -> None:
-        """Holds the first whole epochs against what one was expected to take.
-
-        Two of them: in the first, what is compiling can only be told by how long steps take.
-        """
-        expected = self.engine.expected.get(self.stage.index)
-        self.whole_epochs += 1
-        if expected is None or self.whole_epochs > CHECKED_EPOCHS:
-            return
-        if self.whole_epochs == 1 and not self.times.telling:
-            return
-        compiling = self.times.compiling
-        self.engine.tell(
-            "estimate_checked",
-            stage=self.stage.index,
-            epoch=epoch,
-            estimated_seconds=expected,
-            seconds=seconds - compiling,
-            compile_seconds=compiling,
-            ratio=(seconds - compiling) / expected,
+    def compile(self) -> bool:
+        """Freeze what the stage does not train and compile; return whether XLA compiles."""
+        stage, spec = self.stage, self.spec
+        for layer in self.context.model.layers:
+            layer.trainable = stage.trains(layer.name)
+        # Named, since Keras numbers nameless ones and the paths of their state with them.
+        optimizer_class = getattr(keras.optimizers, OPTIMIZERS[stage.optimizer].keras_class)
+        optimizer = optimizer_class(stage.learning_rate, name=stage.optimizer)
+        jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
+        self.model.compile(
+            optimizer=optimizer,
+            loss=loss_for(self.data.classes),
+            metrics=[accuracy_for(self.data.classes)],
+            jit_compile=jit,
         )
-
-    def _look_at_layers(self, epoch: int) -> None:
-        """Compares the weights with those that the stage began with, and tells."""
-        truth = self.watch.look()
-        self.engine.tell("layers", stage=self.stage.index, epoch=epoch, layers=as_rows(truth))
-        warning = check_truth(truth)
-        if warning and not self.warned:
-            self.warned = True
-            self.engine.tell("notice", message=warning)
-
-    def _stop_or_save(self, place: Place) -> None:
-        if self.engine.stop_asked():
-            self._save(place)
-            raise Stopped(place)
-        if time.monotonic() - self.last_checkpoint > CHECKPOINT_SECONDS:
-            self._save(place)
-
-    def _save(self, place: Place) -> None:
-        checkpoint = Checkpoint(
-            place,
-            self.progression,
-            collect(self.model, "model", "optimizer"),
-            self.running,
-            training_fingerprint(self.engine.spec),
-            settings_of(self.engine.spec),
-            trainable_paths(self.model),
-        )
-        try:
-            self.engine.checkpoints.save_last(checkpoint)
-        except NotFinite as error:
-            raise diverged(self.stage, place, str(error)) from None
-        self.engine.place = place
-        self.last_checkpoint = time.monotonic()
-        self.engine.tell("checkpoint_saved", stage=place.stage, epoch=place.epoch, step=place.step)
-
-    def _save_best(self, epoch: int, progression: Progression) -> None:
-        place = Place(self.stage.index, epoch, self.steps)
-        weights = collect(self.model, "model")
-        try:
-            self.engine.checkpoints.save_best(Checkpoint(place, progression, weights))
-        except NotFinite as error:
-            raise diverged(self.stage, place, str(error)) from None
+        # Keras would do so in the first step; the state must exist to be restored.
+        self.model.optimizer.build(self.model.trainable_variables)
+        return jit
 
     def restore_good(self) -> str:
-        """Puts the last good weights into the model.
+        """Restore the last good weights; see `StageCheckpoints.restore_good`."""
+        return self.checkpoints.restore_good(self.state)
 
-        Returns:
-            Which these are, in words; "" where there are none that have learned anything.
-        """
-        checkpoints, index = self.engine.checkpoints, self.stage.index
-        if self.stage.keep == "best" and (epoch := self.progression.best_epoch):
-            restore(self.model, checkpoints.load_best(index, epoch).arrays, "model")
-            return f"the weights of epoch {epoch}, the best so far"
-        last, _ = checkpoints.load_last()
-        if last and last.place.stage == index:
-            restore(self.model, last.arrays, "model")
-            return f"the weights of the last checkpoint, {last.place}"
-        restore(self.model, checkpoints.load_start(index), "model")
-        return f"the weights of stage {index}, the one before" if index else ""
+    def _begin(self, checkpoint: Checkpoint | None) -> Position:
+        """Return the first position to train; restore the checkpoint, or save the start weights."""
+        if checkpoint is None:
+            position = Position(self.stage.index, 1)
+            self.checkpoints.save_start(position, self.state)
+            return position
+        self.checkpoints.resume(checkpoint)
+        self.state, self.metrics = checkpoint.state, checkpoint.metrics
+        position = checkpoint.position_for(self.spec.batch_size)
+        return Position(self.stage.index, position.epoch, min(position.step, self.steps))
 
-    def _hand_on(self) -> int | None:
-        """Puts the kept weights into the model; returns their epoch, None for the last."""
-        if self.stage.keep == "last" or not self.progression.best_epoch:
-            return None
-        best = self.engine.checkpoints.load_best(self.stage.index, self.progression.best_epoch)
-        restore(self.model, best.arrays, "model")
-        return self.progression.best_epoch
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the rows of the pack in the epoch's order."""
+        rows, spec, stage = self.data.rows["train"], self.spec, self.stage
+        return rows[
+            epoch_order(
+                len(rows),
+                spec.seed,
+                stage.index,
+                epoch,
+                stage.steps_per_epoch,
+                spec.batch_size,
+                spec.shuffle,
+            )
+        ]
 
-    def _tell_progress(
-        self, epoch: int, step: int, steps: int, running: Running, pace: float | None = None
-    ) -> None:
-        """Tells how far the epoch is, at most twice a second; without a pace it is validation."""
-        now = time.monotonic()
-        if now - self.last_progress < PROGRESS_SECONDS:
-            return
-        self.last_progress = now
-        self.engine.tell(
-            "progress",
-            stage=self.stage.index,
-            phase="validation" if pace is None else "train",
-            epoch=epoch,
-            step=step,
-            steps=steps,
-            images_per_second=pace,
-            **running.means(),
-        )
+    def _stop_or_save(self, position: Position) -> None:
+        if self.context.stop_requested():
+            self._save(position)
+            raise Stopped(position)
+        if self.checkpoints.is_due:
+            self._save(position)
+
+    def _save(self, position: Position) -> None:
+        self.checkpoints.save(position, self.state, self.metrics)
+
+    def _check_layers(self, epoch: int, freeze_check: FreezeCheck) -> None:
+        """Compare the weights with those that the stage started with."""
+        layers = freeze_check.compare()
+        self.context.emit("layers", stage=self.stage.index, epoch=epoch, layers=as_rows(layers))
+        warning = check_layers(layers)
+        if warning and not self.warned:
+            self.warned = True
+            self.context.emit("notice", message=warning)
 
 
-def _seed_dropout(model: keras.Model, seed: int, stage: int, epoch: int, step: int) -> None:
-    """Makes this step's dropout a function of the seed and the place."""
+def _seed_dropout(model: keras.Model, seed: int, position: Position) -> None:
+    """Make this step's dropout a function of seed and position."""
     for number, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
-            drawn = fold_seed(seed, stage, epoch, step, number)
+            drawn = fold_seed(seed, position.stage, position.epoch, position.step, number)
             # Two halves below 2**31 fit every backend's integer type.
             generator.state.assign(np.array([drawn & 0x7FFFFFFF, (drawn >> 31) & 0x7FFFFFFF]))

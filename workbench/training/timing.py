@@ -3,8 +3,8 @@
 import time
 from types import TracebackType
 
-LEAST_STEPS = 3  # fewer cannot tell which of them compiled
-OUTLIER = 5.0  # times what is usual: only compiling takes so long
+MIN_STEPS = 3  # fewer do not show which of them compiled
+OUTLIER = 5.0  # times the usual duration: only compiling takes so long
 
 
 class Stopwatch:
@@ -27,21 +27,21 @@ class Stopwatch:
 
 
 class StepTimes:
-    """The steps of an epoch, training and validation each by themselves."""
+    """The steps of an epoch, training and validation separately."""
 
     def __init__(self) -> None:
         self.training = Stopwatch()
         self.validation = Stopwatch()
 
     @property
-    def telling(self) -> bool:
-        """True where there were steps enough of each kind to tell compiling from work."""
+    def has_enough_steps(self) -> bool:
+        """True if there were enough steps of each kind to separate compiling from work."""
         counts = len(self.training.seconds), len(self.validation.seconds)
-        return counts[0] >= LEAST_STEPS and (counts[1] == 0 or counts[1] >= LEAST_STEPS)
+        return counts[0] >= MIN_STEPS and (counts[1] == 0 or counts[1] >= MIN_STEPS)
 
     @property
-    def compiling(self) -> float:
-        """Seconds beyond the usual of the steps that took many times as long.
+    def compile_seconds(self) -> float:
+        """Seconds beyond the usual of steps that took many times as long.
 
         The first step compiles, and so does the first of another size, at an epoch's end.
         """
@@ -49,7 +49,7 @@ class StepTimes:
 
 
 def compile_seconds(steps: list[float]) -> float:
-    """Of steps in seconds; 0 where they are too few to tell."""
+    """Return the seconds of compiling in the durations of steps; 0 for too few steps."""
     if len(steps) < 2:
         return 0.0
     usual = sorted(steps)[(len(steps) - 1) // 3]  # two of three may compile

@@ -11,36 +11,39 @@ import keras
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.search_space import Candidate, Trial, with_candidate
 from workbench.experiment.spec import ExperimentSpec
+from workbench.training.context import Emit
 from workbench.training.divergence import Diverged
-from workbench.training.trainer import Engine, Tell
+from workbench.training.trainer import Trainer
 
-NOTHING: dict[str, Any] = {"epoch": 0, "val_accuracy": None, "val_loss": None}
-MakeEngine = Callable[[ExperimentSpec, Path, Tell], Engine]
+NO_EPOCH: dict[str, Any] = {"epoch": 0, "val_accuracy": None, "val_loss": None}
+MakeTrainer = Callable[[ExperimentSpec, Path, Emit], Trainer]
 
 
 def run_trials(
-    spec: ExperimentSpec, tried: Sequence[Candidate], make_engine: MakeEngine, scratch: Path
+    spec: ExperimentSpec, candidates: Sequence[Candidate], make_trainer: MakeTrainer, scratch: Path
 ) -> Iterator[Trial]:
-    """Trains each candidate through the whole plan; a trial comes as soon as it is done.
+    """Train each candidate through the whole plan; yield each trial when it is done.
 
     Args:
-        make_engine: makes an engine with a fresh model from a spec, a folder of checkpoints and
-            a listener. The same base weights and feature store every time.
+        spec: whose head and training the candidates change.
+        candidates: to try, in this order.
+        make_trainer: makes a trainer with a fresh model from a spec, a folder of checkpoints and
+            a listener, every time with the same base weights and feature store.
         scratch: for the checkpoints, which are removed after each trial.
 
     Raises:
-        UserError: as `Engine.run`; a trial that diverges is a result.
+        UserError: as `Trainer.run`; a trial that diverges is a result.
     """
-    for number, candidate in enumerate(tried, start=1):
+    for number, candidate in enumerate(candidates, start=1):
         keras.utils.clear_session()
         checkpoints = scratch / "checkpoints"
         listener = _BestEpoch()
         started = time.monotonic()
         try:
-            engine = make_engine(with_candidate(spec, candidate), checkpoints, listener)
-            engine.run(plan_stages(engine.spec))
+            trainer = make_trainer(with_candidate(spec, candidate), checkpoints, listener)
+            trainer.run(plan_stages(trainer.spec))
         except Diverged:
-            listener.best = NOTHING
+            listener.best = NO_EPOCH
         finally:
             shutil.rmtree(checkpoints, ignore_errors=True)
         yield Trial(
@@ -54,10 +57,10 @@ def run_trials(
 
 
 class _BestEpoch:
-    """Remembers the figures of the best epoch, as the stage judges it."""
+    """Remembers the metrics of the best epoch, by the stage's own monitor."""
 
     def __init__(self) -> None:
-        self.best: dict[str, Any] = NOTHING
+        self.best: dict[str, Any] = NO_EPOCH
 
     def __call__(self, kind: str, /, **fields: Any) -> None:
         if kind == "epoch_finished" and fields["best"]:

@@ -1,7 +1,7 @@
-"""A model's variables by path, out of it and back into it.
+"""Reads and sets a model's variables by path.
 
-Optimizer state is matched by the variables' paths, never by position, so that it cannot reach the
-wrong layer.
+Optimizer state is matched by the variables' paths, never by their order, so that it cannot reach
+the wrong layer.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,16 @@ Arrays = dict[str, np.ndarray]
 
 
 def collect(model: keras.Model, *groups: str) -> Arrays:
-    """State of a compiled model by path, of the groups named: "model", "optimizer"."""
+    """Return the state of a compiled model by path, of the groups "model" and "optimizer"."""
     variables = _variables(model, groups).items()
     return {key: keras.ops.convert_to_numpy(variable) for key, variable in variables}
 
 
 def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
-    """Puts saved values back into the groups named.
+    """Restore saved values of the given groups.
 
     Raises:
-        UserError: paths or shapes differ from the model's own; nothing has been changed then.
+        UserError: paths or shapes differ from the model's own; nothing is changed then.
     """
     targets = _variables(model, groups)
     saved = {key: array for key, array in arrays.items() if key.split("/", 1)[0] in groups}
@@ -37,36 +37,36 @@ def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
         raise UserError(
             f"The checkpoint does not belong to this model: {len(different)} variables differ, "
             f"the first is {safe_text(different[0])}.",
-            "The spec of a run must not be changed between its parts; start a new run instead.",
+            "The spec of a run must not change between its sessions; start a new run instead.",
         )
     for key, variable in targets.items():
         variable.assign(saved[key])
 
 
 def trainable_paths(model: keras.Model) -> tuple[str, ...]:
-    """What trains, by path, in the model's order."""
+    """Return the paths of the trainable variables, in the model's order."""
     return tuple(variable.path for variable in model.trainable_variables)
 
 
 def check_trainable(model: keras.Model, saved: tuple[str, ...]) -> None:
-    """Looks whether what trains now is what trained when a checkpoint was saved.
+    """Check that the variables that train now are those that trained at the checkpoint.
 
     Raises:
-        UserError: it is not. Going on would silently freeze, or unfreeze, what differs.
+        UserError: they are not. Resuming would silently freeze or unfreeze the difference.
     """
     different = sorted(set(saved) ^ set(trainable_paths(model)))
     if different:
         raise UserError(
             f"{len(different)} variables trained before the checkpoint and would not now, or the "
             f"other way round; the first is {safe_text(different[0])}.",
-            "The layers of a run must not change between its parts; start a new run instead.",
+            "The layers of a run must not change between its sessions; start a new run instead.",
         )
 
 
 def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
-    """The variables of the groups by `group/path`.
+    """Return the variables of the groups by `group/path`.
 
-    Seeds of dropout are left out: the engine sets them from the place at every step.
+    Seeds of dropout are left out: the trainer sets them from the position at every step.
     """
     found: dict[str, Any] = {}
     for group in groups:

@@ -1,1 +1,1 @@
-"""The terminal app: screens compose and route, everything they show is computed elsewhere."""
+"""The terminal app: screens compose and navigate; what they show is computed elsewhere."""

@@ -1,4 +1,4 @@
-"""The app: its workspace, its runs as they change, and the way from screen to screen."""
+"""The app: its workspace, the feed of its runs, and navigation between screens."""
 
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -15,35 +15,36 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import get_current_worker
 
-from workbench.app.draft_writer import Keeper
-from workbench.app.watch import LOOK_SECONDS, RunFeed
+from workbench.app.draft_writer import DraftWriter
+from workbench.app.watch import POLL_SECONDS, RunFeed
 from workbench.paths import Workspace
-from workbench.render.marks import ASCII_KEYS, speaks_utf8
+from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.ladder import list_ladders
 from workbench.runs.watch import Runs
 from workbench.text import safe_text
 from workbench.ui import preload
 from workbench.ui.ascii_filter import AsciiFilter
+from workbench.ui.background import ERROR_SECONDS
 from workbench.ui.base_app import BaseApp, Route
-from workbench.ui.key_buffer import TypedAhead
+from workbench.ui.key_buffer import KeyBuffer
 from workbench.ui.routes import make_screen
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.suspend import Suspension
 from workbench.ui.themes import THEMES, themes_for
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
-LOW_BANDWIDTH_SECONDS = 2.0  # between two looks, and so two redraws, over a slow line
+LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
 
 
-def _palette() -> type[Provider]:
-    """Imported once it is asked for: it leads to every screen."""
-    from workbench.ui.palette import Commands
+def _command_provider() -> type[Provider]:
+    """Import the palette when it is first opened."""
+    from workbench.ui.palette import CommandProvider
 
-    return Commands
+    return CommandProvider
 
 
 class RunsChanged(Message):
-    """What the feed saw; a newer one makes this one needless."""
+    """The newest runs; replaces an older message of its kind."""
 
     def __init__(self, runs: Runs, ladders: tuple[str, ...]) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class RunsChanged(Message):
         self.ladders = ladders
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest counts."""
+        """Drop older messages."""
         return isinstance(message, RunsChanged)
 
 
@@ -59,14 +60,14 @@ class WorkbenchApp(BaseApp):
     """From a folder of images to a trained, understood classifier.
 
     Args:
-        low_bandwidth: look and redraw less often, without animation.
+        low_bandwidth: poll and redraw less often, without animation.
     """
 
-    # All that screens need, so that none has to read its part when it opens.
+    # The styles of all screens, so that none has to be parsed when a screen opens.
     CSS_PATH: ClassVar = ["workbench.tcss", "layers/layers.tcss", "strategy/strategy.tcss"]
     TITLE = "workbench"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar = {_palette}
+    COMMANDS: ClassVar = {_command_provider}
     HORIZONTAL_BREAKPOINTS = [(110, "-wide")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Quit", id="quit", show=False, priority=True),
@@ -78,84 +79,84 @@ class WorkbenchApp(BaseApp):
         super().__init__()
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
-        self.utf8 = speaks_utf8()
-        self._ascii = AsciiFilter()  # one for all: what is drawn is kept by its filters
+        self.utf8 = supports_utf8()
+        self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.runs = ()
         self.ladders = ()
         self.warm = None
-        self.tried_on = None
-        self.keeper = Keeper(self._tell_fault)
-        self._rounds = preload.QuietRounds()
-        self._typed_ahead = TypedAhead(self)
+        self.lesson_input = None
+        self.draft_writer = DraftWriter(self._show_write_error)
+        self._collector = preload.IdleCollector()
+        self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self)
-        self.look_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else LOOK_SECONDS
+        self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
 
     def on_mount(self) -> None:
-        """Shows the runs and begins to watch them."""
+        """Show the runs and start to watch them."""
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._dark_and_light[0].name
-        self._heed_signals()
+        self._handle_signals()
         self.open("home")
         self._watch_runs()
         if not self.is_headless:
-            self.call_after_refresh(self._make_ready)
-            self.set_interval(preload.LOOK_SECONDS, self._rounds.look)
+            self.call_after_refresh(self._preload)
+            self.set_interval(preload.POLL_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
-        """Nothing else is done while a person presses keys; keys wait for a dialog that opens."""
+        """Put garbage collection off while keys are pressed; buffer keys while a dialog opens."""
         if isinstance(event, (events.Key, events.MouseDown)):
-            self._rounds.key_pressed()
-        if isinstance(event, events.Key) and self._typed_ahead.keeps(event):
+            self._collector.key_pressed()
+        if isinstance(event, events.Key) and self._key_buffer.intercepts(event):
             return
         await super().on_event(event)
 
     def on_unmount(self) -> None:
-        """Takes along what belongs to the app alone."""
+        """Close the warm worker and finish writing drafts."""
         self.cool_down()
-        self.keeper.flush()
+        self.draft_writer.flush()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the command palette offers."""
-        from workbench.ui.palette import commands
+        """Return the entries of the command palette."""
+        from workbench.ui.palette import list_commands
 
-        return commands(self, screen)
+        return list_commands(self, screen)
 
     def get_key_display(self, binding: Binding) -> str:
-        """What a key is called in the footer and in the list of keys."""
+        """Return the name of a key for the footer and the list of keys."""
         shown = super().get_key_display(binding)
         return shown if self.utf8 else shown.translate(ASCII_KEYS)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """What is done to all that is drawn; nothing but ASCII is left where there is no more."""
+        """Return the filters of drawn lines; without UTF-8 one that replaces all but ASCII."""
         filters = super().get_line_filters()
         return filters if self.utf8 else [*filters, self._ascii]
 
     async def action_quit(self) -> None:
-        """Ends once the screen in front is built, which would go on to look for its widgets."""
+        """Quit once the screen in front is built; it would fail to find its widgets before."""
         self.screen.call_later(self.exit)
 
     def action_show_help_panel(self) -> None:
-        """Lists the keys of the screen at its right."""
-        from workbench.ui.widgets.key_panel import KeysPanel
+        """List the keys of the screen at its right."""
+        from workbench.ui.widgets.key_panel import KeyPanel
 
-        if not self.screen.query(KeysPanel):
-            self.screen.mount(KeysPanel())
+        if not self.screen.query(KeyPanel):
+            self.screen.mount(KeyPanel())
 
     def action_theme(self) -> None:
-        """Changes between dark and light."""
+        """Switch between dark and light."""
         dark, light = self._dark_and_light
         self.theme = light.name if self.theme == dark.name else dark.name
 
-    def action_learn(self) -> None:
-        """Shows the experiments."""
+    def action_lessons(self) -> None:
+        """Show the lessons."""
         self.open("lessons")
 
     @property
     def _dark_and_light(self) -> tuple[Theme, Theme]:
-        """The two themes that suit the terminal; a picture of a screen has all colours."""
+        """The two themes that suit the terminal; a picture of a screen has all colors."""
         return themes_for(None if self.is_headless else self.console.color_system)
 
     def notify(
@@ -167,7 +168,7 @@ class WorkbenchApp(BaseApp):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Shows words for a moment; never as markup, for names from outside may look like it."""
+        """Show a message for a moment; never as markup, which a name from outside may look like."""
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
 
     def open(
@@ -177,48 +178,49 @@ class WorkbenchApp(BaseApp):
         self.push_screen(make_screen(route, *arguments), then)
 
     def open_instead(self, route: Route, *arguments: Any) -> None:
-        """Show a screen in the place of the steps that led to it, see `BaseApp`."""
+        """Show a screen instead of the steps that led to it, see `BaseApp`."""
         with self.batch_update():
             while len(self.screen_stack) > _BOTTOM:
                 self.pop_screen()
             self.open(route, *arguments)
 
     def on_runs_changed(self, message: RunsChanged) -> None:
-        """Takes over what the feed saw, and tells the screens."""
+        """Store the newest runs and notify the screens."""
         self.ladders = message.ladders
         self.runs = message.runs
-        if not self.is_running:  # it closes, and its screens have lost widgets
+        if not self.is_running:  # it is closing, and its screens have lost widgets
             return
         for screen in self.screen_stack:
             if isinstance(screen, WorkbenchScreen) and screen.is_mounted:
                 screen.runs_changed(self.runs)
 
-    def _tell_fault(self, words: str) -> None:
-        """From the keeper's thread."""
-        self.call_later(self.notify, safe_text(words, 400), severity="error", timeout=15)
+    def _show_write_error(self, message: str) -> None:
+        """Show an error of the writer's thread."""
+        text = safe_text(message, 400)
+        self.call_later(self.notify, text, severity="error", timeout=ERROR_SECONDS)
 
-    @work(thread=True, exclusive=True, group="ready", exit_on_error=False)
-    def _make_ready(self) -> None:
-        preload.make_ready()
+    @work(thread=True, exclusive=True, group="preload", exit_on_error=False)
+    def _preload(self) -> None:
+        preload.preload_screens()
 
     @work(thread=True, exclusive=True, group="feed", exit_on_error=False)
     def _watch_runs(self) -> None:
         worker = get_current_worker()
 
-        def tell(runs: Runs) -> None:
+        def post(runs: Runs) -> None:
             self.post_message(RunsChanged(runs, tuple(list_ladders(self.workspace))))
 
-        RunFeed(self.workspace, tell).run(lambda: worker.is_cancelled, self.look_seconds)
+        RunFeed(self.workspace, post).run(lambda: worker.is_cancelled, self.poll_seconds)
 
     def action_suspend_process(self) -> None:
-        """Gives the terminal back to the shell until `fg`, wherever the key is pressed."""
-        self._suspension.stop()
+        """Give the terminal back to the shell until `fg`."""
+        self._suspension.suspend()
 
-    def _heed_signals(self) -> None:
-        """Without the terminal the app would live on, unseen, when the connection breaks."""
+    def _handle_signals(self) -> None:
+        """Suspend on SIGTSTP; exit on SIGHUP, else the app would run on without a terminal."""
         if self.is_headless:
             return
-        self._suspension.watch()
+        self._suspension.handle_signals()
 
         def hang_up(number: int, frame: object) -> None:
             self.exit(return_code=128 + number)

@@ -1,4 +1,4 @@
-"""What may take a moment, done in a thread: the screen stays quick, and no error is lost."""
+"""Work that may take a moment runs in a thread: the screen stays responsive, no error is lost."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -8,28 +8,30 @@ from textual.screen import Screen
 from workbench.text import safe_lines
 
 T = TypeVar("T")
-PATIENCE = 15.0  # seconds that an error stays on the screen
+ERROR_SECONDS = 15.0  # that an error stays on the screen
 
 
 def in_background(screen: Screen[Any], work: Callable[[], T], then: Callable[[T], None]) -> None:
-    """Calls `work` in a thread, then `then` with what it gave; says what went wrong instead.
+    """Call `work` in a thread, then `then` with its result; show the error if it fails.
 
     Args:
-        then: called on the event loop, and not at all where the screen is gone by then.
+        screen: that shows errors.
+        work: the function, without side effects on widgets.
+        then: called on the event loop; skipped if the screen is closed by then.
     """
     app = screen.app
 
-    def say(problem: Exception) -> None:
-        words = safe_lines(problem) or type(problem).__name__
-        app.notify(words, severity="error", timeout=PATIENCE, markup=False)
+    def show(error: Exception) -> None:
+        message = safe_lines(error) or type(error).__name__
+        app.notify(message, severity="error", timeout=ERROR_SECONDS, markup=False)
 
     def run() -> None:
         try:
-            done = work()
-        except Exception as problem:  # whatever it is: nobody else would show it
-            app.call_later(say, problem)
+            result = work()
+        except Exception as error:  # of any kind: nobody else would show it
+            app.call_later(show, error)
         else:
-            screen.call_later(then, done)
+            screen.call_later(then, result)
 
-    # Of the app: a screen that is left would take its own workers along, begun or not.
+    # A worker of the app: a closed screen would cancel its own workers, started or not.
     app.run_worker(run, thread=True, exit_on_error=False)

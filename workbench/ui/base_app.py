@@ -1,4 +1,4 @@
-"""What a screen may use of the app: workspace, runs, and other screens by their names."""
+"""The part of the app that screens use: workspace, runs, and other screens by their names."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from textual import work
 from textual.app import App
 
-from workbench.app.draft_writer import Keeper
+from workbench.app.draft_writer import DraftWriter
 from workbench.paths import Workspace
 from workbench.runs.standby import WarmWorker
 from workbench.runs.watch import Runs, RunView
 
 if TYPE_CHECKING:  # it imports much that the first screen does not need
-    from workbench.app.lessons import TriedOn
-    from workbench.app.machine_check import Checkup
+    from workbench.app.lessons import LessonInput
+    from workbench.app.machine_check import MachineCheck
 
 Route = Literal[
     "analyze",
@@ -43,27 +43,27 @@ Route = Literal[
 
 
 class BaseApp(App[None]):
-    """The app as its screens know it; `ui.app` makes it whole.
+    """The app as its screens know it; implemented by `ui.app`.
 
     Attributes:
         workspace: where data and runs are.
-        look_seconds: seconds between two looks at the runs, more over a slow line.
+        poll_seconds: seconds between two polls of the runs, more over a slow line.
         utf8: whether the terminal shows more than ASCII.
-        runs: all runs of the workspace, brought up to date twice a second.
-        ladders: names of all ladders, brought up to date with the runs.
-        warm: a worker for the next run, where somebody is on the way to one.
-        keeper: writes drafts.
-        tried_on: what lessons were tried on last; None before there was one.
+        runs: all runs of the workspace, updated twice a second.
+        ladders: names of all ladders, updated with the runs.
+        warm: a worker for the next run, started while a person sets up an experiment.
+        draft_writer: writes drafts.
+        lesson_input: images and weights of the last lesson; None before the first.
     """
 
     workspace: Workspace
-    look_seconds: float
+    poll_seconds: float
     utf8: bool
     runs: Runs
     ladders: tuple[str, ...]
     warm: WarmWorker | None
-    keeper: Keeper
-    tried_on: "TriedOn | None"
+    draft_writer: DraftWriter
+    lesson_input: "LessonInput | None"
 
     def open(
         self, route: Route, *arguments: Any, then: Callable[[Any], None] | None = None
@@ -73,37 +73,37 @@ class BaseApp(App[None]):
         Args:
             route: name of the screen (see `ui.routes`).
             arguments: of the screen.
-            then: called with what the screen gives when it closes.
+            then: called with the screen's result when it closes.
         """
         raise NotImplementedError
 
     def open_instead(self, route: Route, *arguments: Any) -> None:
-        """Show a screen in the place of the steps that led to it; home stays below it."""
+        """Show a screen instead of the steps that led to it; home stays below it."""
         raise NotImplementedError
 
     @cached_property
-    def checkup(self) -> "Checkup":
-        """The machine check, which outlives its screen."""
-        from workbench.app.machine_check import Checkup
+    def machine_check(self) -> "MachineCheck":
+        """The machine check, which continues when its screen is closed."""
+        from workbench.app.machine_check import MachineCheck
 
-        return Checkup()
+        return MachineCheck()
 
     def find_run(self, name: str) -> RunView | None:
-        """Return the newest view of a run, None where it is gone."""
+        """Return the newest view of a run, or None if it is gone."""
         return next((view for view in self.runs if view.name == name), None)
 
     def action_theme(self) -> None:
-        """Change between dark and light."""
+        """Switch between dark and light."""
         raise NotImplementedError
 
     @work(thread=True, exclusive=True, group="warm", exit_on_error=False)
     def warm_up(self) -> None:
-        """Start a worker that imports keras while a person still chooses."""
-        if self.warm is None or not self.warm.waits:
-            with suppress(OSError):  # the start itself will say so
+        """Start a worker that imports keras while a person sets up an experiment."""
+        if self.warm is None or not self.warm.is_waiting:
+            with suppress(OSError):  # the start of the run will report it
                 self.warm = WarmWorker()
 
     def cool_down(self) -> None:
-        """Let the worker go that nobody needs now; it holds half a gigabyte."""
+        """Close the unused worker; it holds half a gigabyte."""
         if self.warm is not None:
             self.warm.close()

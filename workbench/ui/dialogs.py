@@ -1,4 +1,4 @@
-"""Questions, and long words, that lie over a screen."""
+"""Questions and long messages in a dialog over a screen."""
 
 import math
 from collections.abc import Mapping
@@ -13,60 +13,59 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input, Static
 
 from workbench.text import safe_lines, safe_text
+from workbench.ui.background import ERROR_SECONDS
 
-TOAST_LINES, TOAST_WIDTH = 3, 56  # what can be read before it goes away
-PATIENCE = 15.0  # seconds that a short problem stays
+TOAST_LINES, TOAST_WIDTH = 3, 56  # what can be read before it disappears
 
 
-def tell_problem(screen: Screen[Any], words: str) -> None:
-    """Says what went wrong: a few lines go away by themselves, more stay until they are closed.
+def show_error(screen: Screen[Any], message: str) -> None:
+    """Show an error: a few lines disappear by themselves, more stay until they are closed.
 
     Args:
-        words: plain text of any length; made safe here.
+        screen: in front.
+        message: plain text of any length; made safe here.
     """
-    if fits_toast(words):
-        screen.notify(safe_lines(words), severity="error", timeout=PATIENCE, markup=False)
+    if fits_toast(message):
+        screen.notify(safe_lines(message), severity="error", timeout=ERROR_SECONDS, markup=False)
     else:
-        screen.app.push_screen(Problem(words))
+        screen.app.push_screen(ErrorDialog(message))
 
 
-def fits_toast(words: str) -> bool:
-    """Whether it is short enough for what goes away by itself."""
-    lines = safe_lines(words).splitlines()
+def fits_toast(message: str) -> bool:
+    """Return whether a message is short enough for a notification."""
+    lines = safe_lines(message).splitlines()
     return sum(max(math.ceil(len(line) / TOAST_WIDTH), 1) for line in lines) <= TOAST_LINES
 
 
-class Problem(ModalScreen[None]):
-    """What went wrong, whole, until it is closed.
+class ErrorDialog(ModalScreen[None]):
+    """A whole error message, until it is closed.
 
     Args:
-        words: plain text; its first line is what went wrong. Made safe here.
+        message: plain text; its first line is the error. Made safe here.
     """
 
     CSS = """
-    Problem .dialog { width: 100%; max-width: 110; max-height: 100%; padding: 0 1; }
-    Problem VerticalScroll { height: auto; max-height: 18; scrollbar-size-vertical: 1; }
-    Problem #title { text-style: bold; color: $error; }
-    Problem #close { color: $secondary; }
+    ErrorDialog .dialog { width: 100%; max-width: 110; max-height: 100%; padding: 0 1; }
+    ErrorDialog VerticalScroll { height: auto; max-height: 18; scrollbar-size-vertical: 1; }
+    ErrorDialog #title { text-style: bold; color: $error; }
+    ErrorDialog #close { color: $secondary; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss(None)", "Close"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Close")]
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__()
-        self._words = safe_lines(words)
+        self._message = safe_lines(message)
 
     def compose(self) -> ComposeResult:
-        """A title, the words to scroll through, how to go on."""
+        """Yield a title, the message to scroll through, and the key that closes it."""
         with Vertical(classes="dialog"):
             yield Static("This did not work", id="title")
             with VerticalScroll():
-                yield Static(Text(self._words), id="words")
+                yield Static(Text(self._message), id="words")
             yield Static("esc Close", id="close")
 
     def on_mount(self) -> None:
-        """The arrow keys scroll."""
+        """Let the arrow keys scroll."""
         self.query_one(VerticalScroll).focus()
 
 
@@ -75,7 +74,7 @@ class Confirm(ModalScreen[bool]):
 
     Args:
         question: plain text; made safe here.
-        yes: what the button that does it says.
+        yes: label of the button that confirms.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,7 +88,7 @@ class Confirm(ModalScreen[bool]):
         self._yes = yes
 
     def compose(self) -> ComposeResult:
-        """The question over its two buttons."""
+        """Yield the question over its two buttons."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
             with Horizontal(classes="buttons"):
@@ -97,7 +96,7 @@ class Confirm(ModalScreen[bool]):
                 yield Button("No (n)", variant="primary", id="no")
 
     def on_mount(self) -> None:
-        """What loses nothing is the default."""
+        """Make the answer that loses nothing the default."""
         self.query_one("#no", Button).focus()
 
     @on(Button.Pressed)
@@ -105,7 +104,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, yes: bool) -> None:
-        """Ends the question."""
+        """Answer the question."""
         self.dismiss(yes)
 
 
@@ -114,7 +113,7 @@ class Choose(ModalScreen[str | None]):
 
     Args:
         question: plain text; made safe here.
-        answers: what each button says, by the key that presses it.
+        answers: label of each button, by the key that presses it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
@@ -125,22 +124,22 @@ class Choose(ModalScreen[str | None]):
         self._answers = dict(answers)
 
     def compose(self) -> ComposeResult:
-        """The question over its buttons."""
+        """Yield the question over its buttons."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
             with Horizontal(classes="buttons"):
-                for key, words in self._answers.items():
-                    yield Button(f"{words} ({key})", id=f"answer-{key}")
+                for key, label in self._answers.items():
+                    yield Button(f"{label} ({key})", id=f"answer-{key}")
                 yield Button("Cancel (esc)", id="cancel")
 
     def on_mount(self) -> None:
-        """The first answer waits for enter."""
+        """Focus the first answer."""
         first = self.query(Button).first()
         first.variant = "primary"
         first.focus()
 
     def on_key(self, event: events.Key) -> None:
-        """A key that stands for an answer gives it."""
+        """Give the answer that a key stands for."""
         if event.key in self._answers:
             event.stop()
             self.dismiss(event.key)
@@ -151,7 +150,7 @@ class Choose(ModalScreen[str | None]):
         self.dismiss(key if key in self._answers else None)
 
 
-class Ask(ModalScreen[str | None]):
+class Prompt(ModalScreen[str | None]):
     """A question with a line to type the answer; escape gives None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
@@ -162,7 +161,7 @@ class Ask(ModalScreen[str | None]):
         self._value = value
 
     def compose(self) -> ComposeResult:
-        """The question over the line."""
+        """Yield the question over the line."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 400)))
             yield Input(self._value)

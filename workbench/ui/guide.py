@@ -1,113 +1,122 @@
-"""The guided way of a new experiment: where it begins, goes on, and ends in a run."""
+"""The guided setup of a new experiment: its start, its steps, and the run it ends in."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.app.draft import BASE_KEYS, Draft, newest_draft
-from workbench.app.error_pictures import source_of
-from workbench.app.ladder_plan import PlannedRung, plan_rungs
+from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
+from workbench.app.ladder import PlannedRun, plan_ladder
+from workbench.app.run_files import data_source
 from workbench.app.start_run import start_demo
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
-from workbench.machine.benchmark_store import Figures
-from workbench.runs.results import NextRung
-from workbench.text import safe_lines, safe_text
-from workbench.ui.background import in_background
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.runs.results import NextStep
+from workbench.text import format_seconds, safe_lines, safe_text
+from workbench.ui.background import ERROR_SECONDS, in_background
 from workbench.ui.base_app import BaseApp
-from workbench.ui.continue_draft import GoOnScreen
+from workbench.ui.dialogs import Choose
 from workbench.ui.screen import WorkbenchScreen
 
 
-def begin_experiment(app: BaseApp) -> None:
-    """Begins a new experiment, or offers to go on with the one that was begun last."""
-    found = newest_draft(app.workspace, app.keeper)
-    if found is None or found.source is None:
-        go_on(app, found or Draft(app.workspace, keeper=app.keeper))
+def start_experiment(app: BaseApp) -> None:
+    """Start a new experiment, or offer to continue the newest draft."""
+    draft = newest_draft(app.workspace, app.draft_writer)
+    if draft is None or draft.source is None:
+        open_draft(app, draft or Draft(app.workspace, draft_writer=app.draft_writer))
         return
 
     def answered(answer: str | None) -> None:
-        if answer == "go on":
-            go_on(app, found)
-        elif answer == "new":
-            found.discard()
-            if found.base:
+        if answer == "c":
+            open_draft(app, draft)
+        elif answer == "n":
+            draft.discard()
+            if draft.base:
                 app.notify("Base and weights stay as they were.")
-            go_on(app, Draft(app.workspace, base=found.base, keeper=app.keeper))
+            open_draft(app, Draft(app.workspace, base=draft.base, draft_writer=app.draft_writer))
 
-    app.push_screen(GoOnScreen(found), answered)
+    ago = format_seconds(max(time.time() - draft.saved, 0))
+    done = ", ".join(step for step in STEPS if step in draft.completed) or "none"
+    question = (
+        f"An experiment was set up {ago} ago and not started; steps done: {done}. Its images: "
+        f"{safe_text(draft.source, 200)}"
+    )
+    app.push_screen(Choose(question, {"c": "Continue", "n": "New"}), answered)
 
 
-def go_on(app: BaseApp, draft: Draft) -> None:
-    """Shows the step that a draft has come to; escape leads to the one before."""
+def open_draft(app: BaseApp, draft: Draft) -> None:
+    """Show the current step of a draft; escape leads to the one before."""
     app.warm_up()
-    if draft.source is None and "machine" not in draft.settled:
+    if draft.source is None and "machine" not in draft.completed:
         app.open("machine-step", draft)
     else:
-        app.open("data", draft, "data" in draft.settled)
+        app.open("data", draft, "data" in draft.completed)
 
 
-def take_base_along(app: BaseApp, draft: Draft, source: Path) -> None:
-    """A draft that is still empty gets the base of the newest run on these images, and says so."""
+def reuse_base(app: BaseApp, draft: Draft, source: Path) -> None:
+    """Give an empty draft the base of the newest run on these images, with a notice."""
     if draft.base or draft.is_touched:
         return
-    usual = {"base.name": DEFAULT_BASE, "base.weights": IMAGENET}
+    default = {"base.name": DEFAULT_BASE, "base.weights": IMAGENET}
     for run in app.runs:
-        if source_of(run) != str(source):
+        if data_source(run) != str(source):
             continue
         spec = flat(dict(run.spec))
         own = {key: spec[key] for key in BASE_KEYS if isinstance(spec.get(key), str)}
         if own and own.get("base.weights") != RANDOM:
-            draft.base = {key: value for key, value in own.items() if value != usual[key]}
+            draft.base = {key: value for key, value in own.items() if value != default[key]}
             if draft.base:
                 app.notify(f"Base and weights as in {safe_text(run.name, 40)}.", markup=False)
             return
 
 
 def next_experiment(
-    app: BaseApp, source: Path, facts: DataFacts, spec: Mapping[str, Any], rung: NextRung
+    app: BaseApp, source: Path, facts: DataFacts, spec: Mapping[str, Any], suggested: NextStep
 ) -> None:
-    """Begins an experiment with the images of a run on another rung, at the strategy step.
+    """Set up an experiment on a run's images with another strategy, and show its strategy step.
 
     Args:
+        app: that shows the step.
         source: the images, an absolute path.
-        facts: what they are now.
-        spec: the run's tables, unchecked; what of them does not fit is left out.
+        facts: of the images as they are now.
+        spec: the run's tables, unchecked; settings that do not fit are left out.
+        suggested: the preset to use, and its weights.
     """
-    draft = Draft(app.workspace, keeper=app.keeper)
-    draft.take_source(source, facts)
-    draft.take_preset(rung.preset)
-    carried = {key: value for key, value in flat(dict(spec)).items() if _carries_on(key, value)}
-    if rung.weights:
-        carried["base.weights"] = rung.weights
-    draft.take(carried)
-    draft.mend()
-    draft.settle("machine")
-    draft.settle("data")
+    draft = Draft(app.workspace, draft_writer=app.draft_writer)
+    draft.set_source(source, facts)
+    draft.set_preset(suggested.preset)
+    kept = {key: value for key, value in flat(dict(spec)).items() if _is_shared(key, value)}
+    if suggested.weights:
+        kept["base.weights"] = suggested.weights
+    draft.update(kept)
+    draft.drop_invalid_settings()
+    draft.complete_step("machine")
+    draft.complete_step("data")
     app.warm_up()
     app.open("strategy", draft)
 
 
-def _carries_on(key: str, value: object) -> bool:
-    """True for what makes another rung comparable: the split, and the base."""
+def _is_shared(key: str, value: object) -> bool:
+    """Return True for settings that make two strategies comparable: the split, and the base."""
     if key in BASE_KEYS:
         return isinstance(value, str)
     return key.startswith("data.split.") and isinstance(value, (int, float))
 
 
-def begin_demo(app: BaseApp) -> None:
-    """Starts the demo's two runs on handwritten digits and shows the first."""
+def launch_demo(app: BaseApp) -> None:
+    """Start the demo's two runs on handwritten digits and show the first."""
 
     def work() -> None:
         try:
             first, *_ = start_demo(app.workspace)
         except UserError as error:
-            words = safe_lines(str(error))
-            app.call_from_thread(app.notify, words, severity="error", timeout=15, markup=False)
+            show = partial(app.notify, severity="error", timeout=ERROR_SECONDS, markup=False)
+            app.call_from_thread(show, safe_lines(str(error)))
         else:
             app.call_from_thread(app.open_instead, "train", first.name)
 
@@ -115,18 +124,18 @@ def begin_demo(app: BaseApp) -> None:
     app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
 
 
-def ask_for_ladder(
-    screen: WorkbenchScreen, draft: Draft, presets: Sequence[str], figures: Figures | None
+def open_ladder_dialog(
+    screen: WorkbenchScreen, draft: Draft, presets: Sequence[str], figures: BenchmarkResult | None
 ) -> None:
-    """Asks which rungs, trains them, and shows the ladder in the place of the steps before it."""
+    """Ask which strategies to train, start them, and show the ladder instead of the steps."""
     app = screen.workbench
 
-    def answered(ladder: str | None) -> None:
+    def started(ladder: str | None) -> None:
         if ladder is not None:
             draft.discard()
             app.open_instead("ladder", ladder)
 
-    def ask(rungs: tuple[PlannedRung, ...]) -> None:
-        app.open("ladder-start", app.workspace, draft, rungs, then=answered)
+    def ask(planned: tuple[PlannedRun, ...]) -> None:
+        app.open("ladder-start", app.workspace, draft, planned, then=started)
 
-    in_background(screen, partial(plan_rungs, draft, presets, figures), ask)
+    in_background(screen, partial(plan_ladder, draft, presets, figures), ask)

@@ -1,4 +1,4 @@
-"""Keys typed faster than a dialog opens wait for it: none is lost or meant for another screen."""
+"""Buffer keys typed faster than a dialog opens: none is lost or reaches another screen."""
 
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -8,50 +8,50 @@ from textual.app import App
 from textual.screen import ModalScreen, Screen
 
 
-class TypedAhead:
+class KeyBuffer:
     """Holds keys back until the dialog on top is mounted and has its focus.
 
-    A key goes from the app to a screen and, where nothing there takes it, comes back to be looked
-    up among the keys of the screen on top. One that comes back to a dialog which was not there
-    when it left was typed for the dialog, so it sets out once more.
+    The app sends a key to a screen; if nothing there handles it, it returns and is looked up among
+    the bindings of the screen on top. A key that returns to a dialog which was not there when it
+    was sent was typed for the dialog, so it is sent once more.
     """
 
     def __init__(self, app: App[None]) -> None:
         self._app = app
-        self._sent: WeakKeyDictionary[events.Key, Screen[object]] = WeakKeyDictionary()
+        self._sent_to: WeakKeyDictionary[events.Key, Screen[object]] = WeakKeyDictionary()
         self._open: WeakKeyDictionary[Screen[object], bool] = WeakKeyDictionary()
         self._held: WeakKeyDictionary[Screen[object], list[events.Key]] = WeakKeyDictionary()
 
-    def keeps(self, key: events.Key) -> bool:
-        """True for a key that the app shall leave alone for now."""
+    def intercepts(self, key: events.Key) -> bool:
+        """Return True for a key that the app must not handle now; it is held or sent again."""
         screen = self._app.screen
         returned = key.is_forwarded
-        if returned and (not isinstance(screen, ModalScreen) or self._sent.get(key) is screen):
+        if returned and (not isinstance(screen, ModalScreen) or self._sent_to.get(key) is screen):
             return False
         if isinstance(screen, ModalScreen) and not self._open.get(screen):
             self._hold(screen, key)
             return True
         if returned:
-            self._app.post_message(_anew(key))
+            self._app.post_message(_unsent(key))
             return True
-        self._sent[key] = screen
+        self._sent_to[key] = screen
         return False
 
     def _hold(self, screen: Screen[object], key: events.Key) -> None:
         held = self._held.get(screen)
         if held is None:
             held = self._held[screen] = []
-            # A dialog sets its focus by way of the app's queue, so this comes after it.
-            screen.call_after_refresh(self._app.call_later, partial(self._let_go, screen))
+            # A dialog sets its focus through the app's queue, so this comes after it.
+            screen.call_after_refresh(self._app.call_later, partial(self._release, screen))
         held.append(key)
 
-    async def _let_go(self, screen: Screen[object]) -> None:
-        """Hands the keys to the dialog, in the order in which they were typed."""
+    async def _release(self, screen: Screen[object]) -> None:
+        """Send the keys to the dialog, in the order in which they were typed."""
         self._open[screen] = True
         for key in sorted(self._held.pop(screen, ()), key=lambda key: key.time):
-            await self._app.on_event(_anew(key))
+            await self._app.on_event(_unsent(key))
 
 
-def _anew(key: events.Key) -> events.Key:
-    """The same key, not yet sent to any screen."""
+def _unsent(key: events.Key) -> events.Key:
+    """Return the same key, not yet sent to any screen."""
     return events.Key(key.key, key.character)

@@ -1,4 +1,4 @@
-"""A key of the experiment, changed: chosen from a list, or typed and checked as it is typed."""
+"""Dialog that changes a setting: chosen from a list, or typed and checked on each key."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -12,7 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from workbench.render.strategy import choices_of, described, found_by, typed_value, value_in_words
+from workbench.render.strategy import (
+    describe_key,
+    format_key_value,
+    key_choices,
+    parse_typed_value,
+    tuning_hint,
+)
 from workbench.text import safe_text
 from workbench.ui.widgets.path_field import WEIGHTS, PathField
 
@@ -25,9 +31,9 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
 
     Args:
         key: "training.epochs".
-        value: what it is now.
-        default: what the preset says.
-        check: says what is wrong with a value, "" for nothing.
+        value: the current one.
+        default: the preset's.
+        check: returns the error of a value, "" for none.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,58 +47,58 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         self._value = value
         self._default = default
         self._check = check
-        self._choices = choices_of(key)
+        self._choices = key_choices(key)
 
     def compose(self) -> ComposeResult:
-        """The key, what it means, the value, what is wrong with it."""
+        """Yield the key, its meaning, the value, and its error."""
         with Vertical(classes="dialog"):
             yield Static(Text(self._key, style="bold"))
-            default = value_in_words(self._default) or "left out"
-            reset = f"preset's value: {default}; ctrl+r takes it"
-            lines = (described(self._key), found_by(self._key), reset)
+            default = format_key_value(self._default) or "left out"
+            reset = f"preset's value: {default}; ctrl+r restores it"
+            lines = (describe_key(self._key), tuning_hint(self._key), reset)
             yield Static(Text("\n".join(line for line in lines if line)), classes="about")
             if self._choices:
                 yield OptionList(
-                    *(Option(Text(value_in_words(one)), id=str(i))
+                    *(Option(Text(format_key_value(one)), id=str(i))
                       for i, one in enumerate(self._choices))
                 )  # fmt: skip
             elif self._key == "base.weights":
-                yield PathField(value_in_words(self._value), _WEIGHTS, WEIGHTS)
+                yield PathField(format_key_value(self._value), _WEIGHTS, WEIGHTS)
             else:
-                yield Input(value_in_words(self._value), compact=True)
+                yield Input(format_key_value(self._value), compact=True)
             yield Static(id="error")
 
     def on_mount(self) -> None:
-        """The cursor stands on what is chosen now."""
+        """Put the cursor on the current value."""
         if self._choices:
             here = self._choices.index(self._value) if self._value in self._choices else 0
             self.query_one(OptionList).highlighted = here
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._tell(self._check(typed_value(self._key, event.value)))
+        self._show_error(self._check(parse_typed_value(self._key, event.value)))
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._tell(self._check(self._choices[event.option_index]))
+        self._show_error(self._check(self._choices[event.option_index]))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        self._take(typed_value(self._key, event.value))
+        self._accept(parse_typed_value(self._key, event.value))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
-        self._take(self._choices[event.option_index])
+        self._accept(self._choices[event.option_index])
 
     def action_reset(self) -> None:
-        """Takes the preset's value."""
+        """Restore the preset's value."""
         self.dismiss((self._default,))
 
-    def _take(self, value: Any) -> None:
+    def _accept(self, value: Any) -> None:
         if error := self._check(value):
-            self._tell(error)
+            self._show_error(error)
         else:
             self.dismiss((value,))
 
-    def _tell(self, error: str) -> None:
+    def _show_error(self, error: str) -> None:
         self.query_one("#error", Static).update(Text(f"! {safe_text(error, 300)}" if error else ""))

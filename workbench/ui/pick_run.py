@@ -1,4 +1,4 @@
-"""Lists of runs to choose one or several from, over a screen."""
+"""Dialogs to choose one or several runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
@@ -21,20 +21,22 @@ from workbench.ui.base_app import BaseApp
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
 MARKED, UNMARKED = "[x]", "[ ]"
-MARK_TOLD = f"{VALIDATION}: on validation images"
+LEGEND = f"{VALIDATION}: on validation images"
 
 
 class PickRun(ModalScreen[str | None]):
-    """Runs by name; gives the chosen one's name, "" for none of them, None on escape.
+    """Gives the name of the chosen run, "" for none of them, None on escape.
 
     Args:
-        about: the run that one is chosen for; those of other data come last.
-        none: what the choice of none says; "" for no such choice.
+        about: the run to choose another for; runs on other data come last.
+        none: label of the choice of none; "" for no such choice.
     """
 
     CSS = """
     PickRun .dialog { width: 76; max-width: 100%; }
-    PickRun #told { color: $secondary; }
+    PickRun OptionList { height: auto; max-height: 12; margin-top: 1; border: none; padding: 0;
+                         background: $panel; }
+    PickRun #keys { color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
 
@@ -48,11 +50,11 @@ class PickRun(ModalScreen[str | None]):
         self._none = none
 
     def compose(self) -> ComposeResult:
-        """The question over the list."""
+        """Yield the question over the list."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*self._options())
-            yield Static(f"enter chooses, escape cancels   {MARK_TOLD}", id="told")
+            yield Static(f"enter chooses, escape cancels   {LEGEND}", id="keys")
 
     def _options(self) -> list[Option]:
         none = [Option(Text(self._none, style="italic"))] if self._none else []
@@ -65,12 +67,10 @@ class PickRun(ModalScreen[str | None]):
 
 
 class PickRuns(ModalScreen[tuple[str, ...] | None]):
-    """Runs to mark; gives the names of the marked ones, or of the one under the cursor.
-
-    Escape gives None.
+    """Gives the names of the marked runs, or of the one under the cursor; None on escape.
 
     Args:
-        about: the run that they are compared with; those of other data come last.
+        about: the run to compare them with; runs on other data come last.
     """
 
     CSS = """
@@ -93,21 +93,19 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
         self._marked: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        """The question, the list, the keys."""
+        """Yield the question, the list, the keys."""
         self._lines = run_lines(self._about, self._runs, self.app)
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
             yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
-            yield Static(
-                Text(f"space marks, enter compares, escape cancels   {MARK_TOLD}"), id="keys"
-            )
+            yield Static(Text(f"space marks, enter compares, escape cancels   {LEGEND}"), id="keys")
 
     def _line(self, at: int) -> Text:
         mark = MARKED if at in self._marked else UNMARKED
         return Text.assemble(f"{mark} ", self._lines[at])
 
     def action_mark(self) -> None:
-        """Marks the run under the cursor, or takes its mark away."""
+        """Mark or unmark the run under the cursor."""
         runs = self.query_one(OptionList)
         if runs.highlighted is not None:
             self._marked ^= {runs.highlighted}
@@ -120,22 +118,24 @@ class PickRuns(ModalScreen[tuple[str, ...] | None]):
 
 
 def same_data_first(about: RunView, runs: Sequence[RunView]) -> tuple[RunView, ...]:
-    """The runs on the same data as one of them, then the others; each in the order they had."""
+    """Return the runs on the same data as `about`, then the others; each in their old order."""
     return tuple(sorted(runs, key=lambda view: not same_data(about, view)))
 
 
 def run_lines(about: RunView, runs: Sequence[RunView], app: App[Any]) -> list[Text]:
-    """State, name, recipe and accuracy of each run, as home shows them; and whether its data is
-    other than that of `about`."""
+    """Return state, name, strategy and accuracy of each run, as home shows them.
+
+    Runs on other data than `about` say so at the end of their line.
+    """
     utf8, theme = cast(BaseApp, app).utf8, app.theme_variables
-    strangers = [not same_data(about, view) for view in runs]
-    note = len(OTHER_DATA) + 1 if any(strangers) else 0
+    others = [not same_data(about, view) for view in runs]
+    note = len(OTHER_DATA) + 1 if any(others) else 0
     room = ROOM - note - COLUMNS["state"] - COLUMNS["acc"] - len(SHOWN) + 1
     run, strategy = name_widths(room, runs)
     widths = {**COLUMNS, "run": run, "strategy": strategy}
     return [
         _line(run_cells(view, widths, utf8, theme), widths, OTHER_DATA if other else "")
-        for view, other in zip(runs, strangers, strict=True)
+        for view, other in zip(runs, others, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a key would else wait for: imports behind the first paint, garbage taken when it is calm."""
+"""Work done before a key would wait for it: imports after the first paint, garbage when idle."""
 
 import gc
 import importlib
@@ -10,18 +10,18 @@ from textual import _styles_cache
 
 from workbench import ui
 
-NEVER = 1_000_000  # full rounds of the garbage collector of its own accord
-QUIET_SECONDS = 1.0  # after a key: what it opened is drawn, and whoever goes on has gone on
-SELDOM_SECONDS = 60.0  # between two rounds while nobody presses a key
-LOOK_SECONDS = 0.2
+NEVER = 1_000_000  # full collections that the garbage collector starts by itself
+IDLE_SECONDS = 1.0  # after a key: the screen that it opened is drawn
+LONGEST_PAUSE = 60.0  # seconds between two collections while nobody presses a key
+POLL_SECONDS = 0.2
 
 
-def make_ready() -> None:
-    """Import every screen, and takes what is there now out of the garbage collector's rounds.
+def preload_screens() -> None:
+    """Import every screen, and exclude all objects of now from garbage collection.
 
-    Modules live as long as the app and are never garbage. A round over what a few closed screens
-    leave takes a quarter of a second, and begins by itself when a key opens the next: `QuietRounds`
-    make them instead.
+    Modules are never garbage. A full collection over what a few closed screens leave takes a
+    quarter of a second, and would start when a key opens the next: `IdleCollector` starts it
+    instead.
     """
     for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
         importlib.import_module(module.name)
@@ -30,29 +30,29 @@ def make_ready() -> None:
     gc.set_threshold(youngest, middle, NEVER)
 
 
-class QuietRounds:
-    """Full rounds of the garbage collector, soon after each key and never during one."""
+class IdleCollector:
+    """Runs full garbage collections soon after each key and never during one."""
 
     def __init__(self) -> None:
-        self.last_key = self.last_round = time.monotonic()
+        self.last_key = self.last_collection = time.monotonic()
 
     def key_pressed(self) -> None:
-        """Puts the next round off."""
+        """Put the next collection off."""
         self.last_key = time.monotonic()
 
-    def look(self) -> None:
-        """Makes a round where one is due; call it a few times a second."""
+    def poll(self) -> None:
+        """Collect if it is due; call this a few times a second."""
         now = time.monotonic()
-        new = self.last_key > self.last_round
-        if now - self.last_key >= QUIET_SECONDS and (
-            new or now - self.last_round >= SELDOM_SECONDS
+        new = self.last_key > self.last_collection
+        if now - self.last_key >= IDLE_SECONDS and (
+            new or now - self.last_collection >= LONGEST_PAUSE
         ):
             _forget_closed_widgets()
             gc.collect()
-            self.last_round = now
+            self.last_collection = now
 
 
 def _forget_closed_widgets() -> None:
-    """Textual keeps all that the last thousand widgets drew, by the key of a small cache."""
+    """Clear a small cache of Textual's that keeps all that the last thousand widgets drew."""
     with suppress(AttributeError):  # not in every version
         _styles_cache.StylesCache.get_inner_outer.cache_clear()

@@ -1,52 +1,49 @@
-"""What is asked before something is done with a run: by a key of Home, or by the palette."""
+"""Actions on a run: compare, stop, resume, restore; each asks what has to be decided."""
 
 from collections.abc import Callable
+from typing import Any
 
+from textual.screen import Screen
+
+from workbench.app import run_control
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
 from workbench.runs.launch import request_stop
+from workbench.runs.outcome import half_batch, lower_learning_rate
+from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.background import in_background
-from workbench.ui.dialogs import Confirm
+from workbench.ui.dialogs import Choose, Confirm, Prompt
 from workbench.ui.screen import WorkbenchScreen
 
 
-def confirm_and_do(
+def confirm_and_run(
     screen: WorkbenchScreen,
     question: str,
     yes: str,
-    deed: Callable[[], str],
+    action: Callable[[], str],
     then: Callable[[str], None] | None = None,
 ) -> None:
-    """Asks; where the person is sure, does it in a thread and tells what came of it.
+    """Ask for confirmation, then run an action in a thread.
 
     Args:
-        yes: what the button that does it says.
-        deed: returns what came of it, in words.
-        then: given the words; left out, they are shown for a moment.
+        screen: in front.
+        question: plain text.
+        yes: label of the button that confirms.
+        action: returns a message about its result.
+        then: receives the message; by default it is shown as a notification.
     """
 
     def answered(sure: bool | None) -> None:
         if sure:
-            in_background(screen, deed, then or screen.notify)
+            in_background(screen, action, then or screen.notify)
 
     screen.app.push_screen(Confirm(question, yes), answered)
 
 
-def stop_run(
-    screen: WorkbenchScreen, view: RunView, then: Callable[[str], None] | None = None
-) -> None:
-    """Asks, then asks the run's worker; `then` as `confirm_and_do` has it."""
-
-    def stop() -> str:
-        request_stop(view.folder)
-        return f"{safe_text(view.name)} saves a checkpoint and ends."
-
-    question = f"Stop {view.name}? Everything is saved, and r goes on with it."
-    confirm_and_do(screen, question, "Stop", stop, then)
-
-
 def compare_run(screen: WorkbenchScreen, view: RunView) -> None:
-    """Asks which runs, and holds them beside this one."""
+    """Ask which runs to compare with this one, and show the comparison."""
     from workbench.ui.pick_run import PickRuns
 
     others = [one for one in screen.workbench.runs if one.name != view.name]
@@ -57,3 +54,97 @@ def compare_run(screen: WorkbenchScreen, view: RunView) -> None:
 
     question = f"Compare {view.name} with which runs?"
     screen.app.push_screen(PickRuns(question, view, others), answered)
+
+
+def stop_run(
+    screen: WorkbenchScreen, view: RunView, then: Callable[[str], None] | None = None
+) -> None:
+    """Ask for confirmation, then request a stop; `then` as in `confirm_and_run`."""
+
+    def stop() -> str:
+        request_stop(view.folder)
+        return f"{safe_text(view.name)} saves a checkpoint and ends."
+
+    question = f"Stop {view.name}? Everything is saved, and r resumes it."
+    confirm_and_run(screen, question, "Stop", stop, then)
+
+
+def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None]) -> None:
+    """Resume a run at its last checkpoint.
+
+    Ask first where its worker may still run on another machine, and after a failure that would
+    occur again: with half the batch, with a lower learning rate?
+
+    Args:
+        screen: in front.
+        view: the run.
+        then: called once there is a worker.
+    """
+    state, failure = view.summary.state, view.history.failure
+    smaller, lower = half_batch(view.spec), lower_learning_rate(view.spec, view.history)
+
+    def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
+        in_background(screen, lambda: run_control.resume_run(view.folder, settings, half), then)
+
+    def ended(yes: bool | None) -> None:
+        if yes:
+            resume()
+
+    def batch_chosen(answer: str | None) -> None:
+        if answer is not None:
+            resume(half=answer == "h")
+
+    def rate_typed(answer: str | None) -> None:
+        if answer is not None and lower:
+            resume((f"{lower[0]}={answer}",))
+
+    if state.other_host:
+        question = (
+            f"{view.name} was last running {state.description}. Its lock cannot be seen "
+            "from here, and two workers would damage it. Has it ended?"
+        )
+        screen.app.push_screen(Confirm(question, "It has"), ended)
+    elif failure == "memory" and smaller:
+        answers = {"h": f"Half, {smaller}", "a": "As it is"}
+        question = (
+            f"{view.name} ran out of memory. Resume with half the batch, {smaller}, or with the "
+            "batch as it is?"
+        )
+        screen.app.push_screen(Choose(question, answers), batch_chosen)
+    elif failure == "diverged" and lower:
+        key, rate = lower
+        question = f"{view.name} has diverged. Resume with which {key}?"
+        screen.app.push_screen(Prompt(question, f"{rate:g}"), rate_typed)
+    else:
+        resume()
+
+
+def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun, name: str = "") -> None:
+    """Restore a deleted run; ask for a new name where another run has its name now.
+
+    Args:
+        screen: in front.
+        workspace: of the run.
+        run: the deleted run.
+        name: the new name.
+    """
+
+    def work() -> RunFolder | None:
+        try:
+            return restore(workspace, run, name)
+        except NameTaken:
+            return None
+
+    def done(folder: RunFolder | None) -> None:
+        if folder:
+            screen.notify(f"{safe_text(folder.name)} is restored.")
+            return
+        taken = name or run.name
+        question = f"There is another run {taken} now. A new name for the deleted one:"
+        screen.app.push_screen(Prompt(question, f"{taken}-old"), answered)
+
+    def answered(chosen: str | None) -> None:
+        if chosen and chosen.strip():
+            restore_run(screen, workspace, run, chosen.strip())
+
+    in_background(screen, work, done)

@@ -1,4 +1,4 @@
-"""What every screen has: a line at the top, the keys at the bottom, and a way back."""
+"""The base of every screen: a heading at the top, the keys at the bottom, and a way back."""
 
 from typing import ClassVar, cast
 
@@ -10,28 +10,34 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from workbench.runs.watch import Runs
-from workbench.ui.base_app import BaseApp
+from workbench.ui.base_app import BaseApp, Route
 from workbench.ui.widgets.key_line import KeyLine
 
-LEAST_COLUMNS, LEAST_ROWS = 80, 24
-WIDE_COLUMNS = 110  # from here on there is room for what can be had by other ways too
+MIN_COLUMNS, MIN_ROWS = 80, 24
+WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
 
 
 class WorkbenchScreen(Screen[None]):
-    """A screen with a heading and a footer; `compose_body` gives what is between.
+    """A screen with a heading and a footer around its body.
 
     Attributes:
-        CONCEPTS: names of the concepts that the why panel explains here (see `ui.concepts`).
-        run: name of the run that the screen is about, "" for none: the palette tells what can be
-            done with it.
+        CONCEPTS: names of the concepts that `?` explains here (see `ui.concepts`).
+        route: the name under which it was opened; None for a screen without one.
+        run: name of the run that the screen is about, "" for none; the palette offers the
+            actions on it.
     """
 
     CONCEPTS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="back"),
-        Binding("question_mark", "why", "Why?", key_display="?", id="why"),
+        Binding("question_mark", "show_concepts", "Explain", key_display="?", id="concepts"),
+        Binding("j", "press('down')", show=False),
+        Binding("k", "press('up')", show=False),
+        Binding("g", "press('home')", show=False),
+        Binding("G", "press('end')", show=False),
     ]
 
+    route: Route | None = None
     run = ""
     _heading: Text | None = None
 
@@ -41,8 +47,8 @@ class WorkbenchScreen(Screen[None]):
         return cast(BaseApp, self.app)
 
     def compose(self) -> ComposeResult:
-        """Heading, body, keys; and what is shown instead where there is no room for them."""
-        # Before there are children, which a class that comes later would have styled once more.
+        """Yield heading, body and keys, and the text shown if the terminal is too small."""
+        # Before there are children: a class that is set later would restyle all of them.
         self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
         self.set_class(not self.workbench.utf8, "-ascii")
         yield Static(id="heading")
@@ -52,55 +58,59 @@ class WorkbenchScreen(Screen[None]):
         yield Static(id="too-small")
 
     def compose_body(self) -> ComposeResult:
-        """The widgets between heading and footer."""
+        """Yield the widgets between heading and footer."""
         yield from ()
 
     def heading(self) -> Text:
-        """The line at the top."""
+        """Return the line at the top."""
         return Text("workbench", style="bold")
 
     def refresh_heading(self) -> None:
-        """Draws the heading where it changed; it always has one line."""
+        """Draw the heading if it changed; it always has one line."""
         heading = self.heading()
         if heading != self._heading:
             self._heading = heading
             self.query_one("#heading", Static).update(heading, layout=False)
 
     def on_mount(self) -> None:
-        """Draws what does not depend on anything else."""
+        """Draw the heading."""
         self.refresh_heading()
 
     def on_unmount(self) -> None:
-        """Textual would keep a closed screen for as long as it may be told of other colours."""
+        """Unsubscribe from theme changes; Textual would keep a closed screen for the signal."""
         self.app.theme_changed_signal.unsubscribe(self)
 
     def runs_changed(self, runs: Runs) -> None:
-        """Called where the runs are others than they were, for every screen there is."""
+        """React to changed runs; called on every screen of the stack."""
 
     def on_resize(self) -> None:
-        """Says so where the terminal is too small, instead of showing half of everything."""
+        """Show a message instead of the screen if the terminal is too small."""
         size = self.app.size
-        small = size.width < LEAST_COLUMNS or size.height < LEAST_ROWS
+        small = size.width < MIN_COLUMNS or size.height < MIN_ROWS
         self.set_class(small, "-too-small")
         if small:
             self.query_one("#too-small", Static).update(
                 Text(
                     f"The terminal has {size.width} x {size.height} cells; the workbench needs "
-                    f"{LEAST_COLUMNS} x {LEAST_ROWS}.\nMake it larger, or use the commands: "
+                    f"{MIN_COLUMNS} x {MIN_ROWS}.\nMake it larger, or use the commands: "
                     "workbench --help"
                 )
             )
 
     def action_back(self) -> None:
-        """To the screen before."""
+        """Return to the screen before."""
         if len(self.app.screen_stack) > 2:  # the app's own blank one, and home
             self.app.pop_screen()
 
+    def action_press(self, key: str) -> None:
+        """Move as another key does."""
+        self.app.simulate_key(key)
+
     def concepts(self) -> tuple[str, ...]:
-        """Names of the concepts to begin with, where they depend on what is shown."""
+        """Return the names of the concepts to list first; may depend on what is shown."""
         return self.CONCEPTS
 
-    def action_why(self) -> None:
-        """Opens the explanations of this screen."""
+    def action_show_concepts(self) -> None:
+        """Explain the concepts of this screen."""
         if concepts := self.concepts():
             self.workbench.open("concepts", concepts)

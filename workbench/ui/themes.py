@@ -1,10 +1,10 @@
-"""Colours: dark and light, and the same two for a terminal that has 16 of them."""
+"""Color themes: dark and light, and the same two for a terminal with 16 colors."""
 
 from textual.theme import Theme
 
 
 def _cursor(background: str, foreground: str) -> dict[str, str]:
-    """The row under the cursor, in a list that has the focus or not."""
+    """Return the colors of the row under the cursor, in a list with or without the focus."""
     return {
         "block-cursor-background": background,
         "block-cursor-foreground": foreground,
@@ -43,9 +43,9 @@ LIGHT = Theme(
     dark=False,
     variables=_cursor("#005f87 30%", "#1c1c1c"),
 )
-# On a terminal of 16 colours each colour becomes the nearest of them, and soft ones become the
-# same grey. So these are the 16 themselves. The dark ground is made of the first eight: the
-# Linux console has no others behind a text.
+# A terminal of 16 colors shows the nearest of them, and soft colors become the same grey. These
+# themes use the 16 themselves. Dark backgrounds are among the first eight: the Linux console has
+# no others behind a text.
 DARK_16 = Theme(
     name="workbench-dark-16",
     primary="#55ffff",
@@ -80,5 +80,5 @@ THEMES = (DARK, LIGHT, DARK_16, LIGHT_16)
 
 
 def themes_for(color_system: str | None) -> tuple[Theme, Theme]:
-    """Dark and light for what a terminal is able to show, as Rich calls it."""
+    """Return dark and light for a terminal's color system, as Rich calls it."""
     return (DARK_16, LIGHT_16) if color_system == "standard" else (DARK, LIGHT)

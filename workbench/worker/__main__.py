@@ -1,56 +1,60 @@
-"""Entry of the worker process: environment, signals, dispatch.
+"""Entry point of the worker process: streams, signals, dispatch.
 
-python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, tells events.jsonl
-python -m workbench.worker warm --channel-fd N                       is told later which run
-python -m workbench.worker JOB --events-fd N                       request on stdin; JOB: evaluate,
-                           predict, inside, learn, find-rate, search, export, check-export
+python -m workbench.worker train RUN_FOLDER --lock-fd N [--resume]   detached, writes events.jsonl
+python -m workbench.worker warm --channel-fd N                       receives a run later
+python -m workbench.worker JOB --events-fd N                         request on stdin; see JOBS
 """
 
 import argparse
+import importlib
 import signal
 import sys
 from pathlib import Path
 
-from workbench.printable import make_log
+from workbench.printable import use_utf8
+
+JOBS = {  # name: module and function
+    "evaluate": "evaluation:evaluate_run",
+    "predict": "evaluation:predict_images",
+    "explain": "explain:explain",
+    "lessons": "lessons:learn",
+    "lr-find": "lr_find:find_learning_rate",
+    "tune": "tune:tune",
+    "export": "export:export",
+    "check-export": "export:check_export",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one job; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # libraries print what they like
-        make_log(stream)
+    """Run one job; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # libraries print any characters
+        use_utf8(stream)
     parser = argparse.ArgumentParser(prog="python -m workbench.worker")
-    jobs = parser.add_subparsers(dest="job", required=True)
-    train = jobs.add_parser("train")
+    commands = parser.add_subparsers(dest="job", required=True)
+    train = commands.add_parser("train")
     train.add_argument("folder", type=Path)
     train.add_argument("--lock-fd", type=int, required=True)
     train.add_argument("--resume", action="store_true")
-    jobs.add_parser("warm").add_argument("--channel-fd", type=int, required=True)
-    for name in (
-        "evaluate",
-        "predict",
-        "inside",
-        "learn",
-        "find-rate",
-        "search",
-        "export",
-        "check-export",
-    ):
-        jobs.add_parser(name).add_argument("--events-fd", type=int, required=True)
-    given = parser.parse_args(arguments)
-    if given.job in ("train", "warm"):
-        # The terminal may go at any time; training stays.
+    commands.add_parser("warm").add_argument("--channel-fd", type=int, required=True)
+    for name in JOBS:
+        commands.add_parser(name).add_argument("--events-fd", type=int, required=True)
+    options = parser.parse_args(arguments)
+    if options.job in ("train", "warm"):
+        # The terminal may close at any time; training continues.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if given.job == "train":
+    if options.job == "train":
         from workbench.worker.session import train_run
 
-        return train_run(given.folder, given.lock_fd, given.resume)
-    if given.job == "warm":
+        return train_run(options.folder, options.lock_fd, options.resume)
+    if options.job == "warm":
         from workbench.worker.standby import wait_for_run
 
-        return wait_for_run(given.channel_fd)
-    from workbench.worker.jobs import answer
+        return wait_for_run(options.channel_fd)
+    from workbench.worker.jobs import serve
 
-    return answer(given.job, given.events_fd)
+    module, _, function = JOBS[options.job].partition(":")
+    job = getattr(importlib.import_module(f"workbench.worker.{module}"), function)
+    return serve(job, options.events_fd)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a worker heeds: a person's wish that it stop, and a disk that may become full."""
+"""Stop requests to a worker, and disk space reserved for its last events."""
 
 import os
 import signal
@@ -9,41 +9,42 @@ from pathlib import Path
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 
-POLL_SECONDS = 0.3  # between two looks for a stop request
+POLL_SECONDS = 0.3  # between two polls of the control folder
 RESERVE_BYTES = 256 << 10  # for some events and a traceback
 
 
 class StopRequest:
-    """True once a stop was asked for: by a signal, or by a file in the control folder."""
+    """True once a stop was requested: by a signal, or by a file in the control folder."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.asked = False
+        self.requested = False
         self.signalled = False
-        self.looked = 0.0
+        self.polled = 0.0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def __call__(self) -> bool:
+        """Return True once a stop was requested."""
         now = time.monotonic()
-        if not self.asked and now - self.looked > POLL_SECONDS:
-            self.looked = now
-            self.asked = stop_requested(self.folder)
-        return self.asked
+        if not self.requested and now - self.polled > POLL_SECONDS:
+            self.polled = now
+            self.requested = stop_requested(self.folder)
+        return self.requested
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        # Twice: end at once, the last checkpoint stands. A request in the control folder does not
-        # count: whoever starts and stops jobs may use both ways for one wish.
+        # The second signal ends the process at once; the last checkpoint is kept. A request in the
+        # control folder does not count: a job scheduler may use both ways for one request.
         if self.signalled:
             os._exit(128 + number)
-        self.signalled = self.asked = True
+        self.signalled = self.requested = True
 
 
 class Reserve:
-    """Room on the disk, taken at the start and given back for the last words of a run.
+    """Disk space that is taken at the start and freed for the last events of a session.
 
     Raises:
-        OSError: the disk is full, or cannot be written, from the beginning.
+        OSError: The disk is full or not writable from the beginning.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +52,6 @@ class Reserve:
         path.write_bytes(bytes(RESERVE_BYTES))
 
     def free(self) -> None:
-        """Gives the room back; any number of times."""
+        """Free the space; repeated calls are allowed."""
         with suppress(OSError):
             self.path.unlink()

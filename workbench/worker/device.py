@@ -1,4 +1,4 @@
-"""What a worker runs on: chosen before keras is imported; and how long that should take."""
+"""The device of a worker, chosen before keras is imported, and how long an epoch takes on it."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.benchmark_store import Figures, Shelf
-from workbench.machine.check import look_at_gpus
-from workbench.machine.gpus import AUTO, CPU, Choice
+from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
+from workbench.machine.check import find_gpu
+from workbench.machine.gpus import AUTO, CPU, GpuChoice
 from workbench.progress import Progress
 from workbench.text import safe_text
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from workbench.training.backend import Device
 
 
-def claim_device(asked: int | str = AUTO) -> Choice:
-    """Chooses the GPU and hides all others from this process; keras must not be imported yet.
+def claim_device(gpu: int | str = AUTO) -> GpuChoice:
+    """Choose the GPU and hide all others from this process; keras must not be imported yet.
 
     Raises:
-        UserError: the GPU asked for is not there.
+        UserError: The requested GPU does not exist.
     """
-    choice = look_at_gpus(asked)
+    choice = find_gpu(gpu)
     os.environ.update(choice.environment)
     return choice
 
@@ -34,36 +34,33 @@ def expected_seconds(
     images: Mapping[str, int],
     classes: int,
     device: "Device",
-    choice: Choice,
+    choice: GpuChoice,
     progress: Progress,
-    note: Callable[[str], None],
+    notice: Callable[[str], None],
 ) -> dict[int, float]:
-    """Seconds that an epoch of each stage should take; {} where nothing could be measured.
+    """Estimate the seconds of an epoch of each stage; {} if the device cannot be measured.
 
-    A device that was never measured is measured now, once.
-
-    Args:
-        images: by "train" and "validation".
+    A device without benchmark is measured now, once. `images` are counted by split.
     """
-    shelf = Shelf(choice.device_name)
-    figures = shelf.load()
-    if figures is None or figures.kind != device.kind:
+    store = BenchmarkStore(choice.device_name)
+    benchmark = store.load()
+    if benchmark is None or benchmark.kind != device.kind:
         progress("measure this machine, once", 0, 0)
         try:
-            figures = _measured(device)
-        except Exception as error:  # a figure is no reason to end a training
-            note(f"The machine could not be measured: {safe_text(error)}.")
+            benchmark = _measure(device)
+        except Exception as error:  # an estimate is no reason to end a training
+            notice(f"The machine could not be measured: {safe_text(error)}.")
             return {}
-        if not spec.training.deterministic:  # which slows some operations down
+        if not spec.training.deterministic:  # which slows down some operations
             with suppress(OSError):
-                shelf.save(figures)
+                store.save(benchmark)
     costs = stage_costs(spec, classes)
-    return {c.stage.index: stage_seconds(c, images, figures.speed).epoch for c in costs}
+    return {c.stage.index: stage_seconds(c, images, benchmark.speed).epoch for c in costs}
 
 
-def _measured(device: "Device") -> Figures:
+def _measure(device: "Device") -> BenchmarkResult:
     from workbench.training.device_benchmark import measure_device
 
-    found = measure_device(device)
+    benchmark = measure_device(device)
     name = device.name if device.kind == "gpu" else CPU
-    return Figures(device=name, kind=device.kind, **vars(found))
+    return BenchmarkResult(device=name, kind=device.kind, **vars(benchmark))

@@ -1,143 +1,146 @@
-"""The job `inside`: pictures of what a trained network sees.
+"""The job `explain`: pictures of what a trained network responds to.
 
-Request: what (activations, filters or gradcam), model, and what it takes; `out`, the file of the
-picture, or none: then it gets a name in the folder `inside` beside the model. Events: progress,
-and for filters a `pattern` each, as it is finished. Pictures in events are PNGs in base64.
+Request: what (activations, filters or gradcam), model, and its arguments; `out`, the file of the
+picture, or none for a name in the folder `inside` beside the model. Events: progress, and for
+filters a `pattern` each, as it is finished. Pictures in events are PNGs in base64.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.runs.folder import safe_stem
 from workbench.training.environment import prepare_environment
 from workbench.worker.device import claim_device
+from workbench.worker.jobs import JobEvents, Request
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.evaluation.model_file import LoadedModel
 
-Request = dict[str, Any]
-Send = Callable[[dict[str, Any]], None]
-
 FOLDER = "inside"
-_STEPS_TOLD = 5  # gradient ascent tells after so many steps how far it is
+_STEPS_PER_EVENT = 5  # of gradient ascent, between two progress events
 
 
-def inside(request: Request, send: Send) -> dict[str, Any]:
-    """Looks inside a model.
+def explain(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job.
 
-    Result: layer, out (the picture's path), words (lines for people), preview (for a terminal).
+    Result: layer, out (path of the picture), words (lines for people), preview (for a terminal).
 
     Raises:
-        UserError: no such model, image, layer, label or filter; or the picture's place is taken.
+        UserError: There is no such model, image, layer, label or filter; or the file of the
+            picture exists and is no picture of the workbench.
     """
-    from workbench.evaluation.explain.pictures import check_place
+    from workbench.evaluation.explain.pictures import check_output_path
 
     if request.get("out"):  # before anything is computed
-        check_place(Path(request["out"]))
+        check_output_path(Path(request["out"]))
     claim_device()
     prepare_environment()
-    send({"event": "progress", "phase": "load the network", "done": 0, "total": 0})
+    events.send("progress", phase="load the network", done=0, total=0)
     from workbench.evaluation.model_file import load_model
     from workbench.training.backend import prepare_device
 
     prepare_device(deterministic=True)  # the same seed draws the same pattern
     loaded = load_model(Path(request["model"]))
-    looks = {"activations": _activations, "filters": _filters, "gradcam": _grad_cam}
-    return looks[request["what"]](loaded, request, send)
+    methods = {"activations": _activations, "filters": _filters, "gradcam": _grad_cam}
+    return methods[request["what"]](loaded, request, events)
 
 
-def _activations(loaded: "LoadedModel", request: Request, send: Send) -> dict[str, Any]:
-    """Takes image and layer (None: the first convolution). Result, too: strongest, dead."""
+def _activations(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict[str, Any]:
+    """Draw the activations of a layer.
+
+    Request: image, layer (None: the first convolution). Result, too: strongest, dead.
+    """
     from workbench.evaluation.explain.activations import activations
     from workbench.evaluation.explain.layers import read_image
-    from workbench.evaluation.explain.pictures import for_event
+    from workbench.evaluation.explain.pictures import encode_base64
 
     image = Path(request["image"])
     found = activations(loaded, read_image(loaded, image), request.get("layer"))
     return {
         "layer": found.layer,
-        "out": _saved(request, found.picture, found.layer, image.stem),
-        "words": list(found.words),
-        "preview": for_event(found.preview),
+        "out": _save(request, found.picture, found.layer, image.stem),
+        "words": list(found.summary),
+        "preview": encode_base64(found.preview),
         "strongest": list(found.strongest),
         "dead": found.dead,
     }
 
 
-def _grad_cam(loaded: "LoadedModel", request: Request, send: Send) -> dict[str, Any]:
-    """Takes image, label and layer, both may be None. Result, too: label, probability.
+def _grad_cam(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict[str, Any]:
+    """Draw a heat map of an image.
 
-    With `or_fitting`, another layer is shown in the place of one that does not fit; words say so.
+    Request: image, label and layer (both may be None), or_fitting: True to replace a layer that
+    has no positions by another, with a line on it. Result, too: label, probability.
     """
-    from workbench.evaluation.explain.gradcam import fitting_layer, grad_cam
+    from workbench.evaluation.explain.gradcam import grad_cam, usable_layer
     from workbench.evaluation.explain.layers import read_image
-    from workbench.evaluation.explain.pictures import for_event
+    from workbench.evaluation.explain.pictures import encode_base64
 
     path = Path(request["image"])
     image = read_image(loaded, path)
-    layer, instead = request.get("layer"), ""
+    layer, replacement = request.get("layer"), ""
     if layer and request.get("or_fitting"):
-        layer, instead = fitting_layer(loaded, layer)
+        layer, replacement = usable_layer(loaded, layer)
     found = grad_cam(loaded, image, request.get("label"), layer)
     return {
         "layer": found.layer,
-        "out": _saved(request, found.picture, found.layer, found.label, path.stem),
-        "words": [*([instead] if instead else []), *found.words],
-        "preview": for_event(found.picture),
+        "out": _save(request, found.picture, found.layer, found.label, path.stem),
+        "words": [*([replacement] if replacement else []), *found.summary],
+        "preview": encode_base64(found.picture),
         "label": found.label,
         "probability": found.probability,
     }
 
 
-def _filters(loaded: "LoadedModel", request: Request, send: Send) -> dict[str, Any]:
-    """Takes layer, filters (both may be None), steps and seed. Each finished pattern is an event:
-    filter, start, end, words, picture."""
+def _filters(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict[str, Any]:
+    """Draw the patterns to which filters respond most, each with an event when it is finished.
+
+    Request: layer, filters (both may be None), steps, seed. Events: `pattern` with filter, start,
+    end, words, picture.
+    """
     from workbench.evaluation.explain.filters import choose_filters, patterns
-    from workbench.evaluation.explain.pictures import for_event, rgb, tiled
+    from workbench.evaluation.explain.pictures import encode_base64, rgb, tile_images
 
     layer, filters, count = choose_filters(loaded, request.get("layer"), request.get("filters"))
     steps, seed = request["steps"], request["seed"]
     total = steps * len(filters)
 
     def on_step(done: int) -> None:
-        if done % _STEPS_TOLD == 0 or done == total:
-            send({"event": "progress", "phase": layer, "done": done, "total": total})
+        if done % _STEPS_PER_EVENT == 0 or done == total:
+            events.send("progress", phase=layer, done=done, total=total)
 
     pictures = []
     for pattern in patterns(loaded, layer, filters, steps, seed, on_step):
         pictures.append(rgb(pattern.picture))
-        send(
-            {
-                "event": "pattern",
-                "filter": pattern.filter,
-                "start": pattern.start,
-                "end": pattern.end,
-                "words": pattern.words,
-                "picture": for_event(pictures[-1]),
-            }
-        )
-    whole = tiled(pictures)
-    of_all = f"{len(filters)} of {count} filters" if len(filters) < count else f"{count} filters"
+        fields = {
+            "filter": pattern.filter,
+            "start": pattern.start,
+            "end": pattern.end,
+            "words": pattern.summary,
+            "picture": encode_base64(pictures[-1]),
+        }
+        events.send("pattern", **fields)
+    picture = tile_images(pictures)
+    number = f"{len(filters)} of {count} filters" if len(filters) < count else f"{count} filters"
     return {
         "layer": layer,
-        "out": _saved(request, whole, layer),
-        "words": [f"{layer}: {of_all}, {steps} steps up from grey noise, seed {seed}"],
-        "preview": for_event(whole),
+        "out": _save(request, picture, layer),
+        "words": [f"{layer}: {number}, {steps} steps up from grey noise, seed {seed}"],
+        "preview": encode_base64(picture),
     }
 
 
-def _saved(request: Request, picture: "np.ndarray", *named: str) -> str:
-    """Writes the picture where it was asked for, else under a name that says what it shows."""
+def _save(request: Request, picture: "np.ndarray", *names: str) -> str:
+    """Write the picture to the requested file, else to one whose name describes it."""
     from workbench.evaluation.explain.pictures import ENDING, save
 
     out = request.get("out")
     if not out:
         folder = Path(request["model"]).parent / FOLDER
         folder.mkdir(exist_ok=True)
-        words = [request["what"], *(safe_stem(name) for name in named)]
-        out = folder / ("-".join(words) + ENDING)
+        parts = [request["what"], *(safe_stem(name) for name in names)]
+        out = folder / ("-".join(parts) + ENDING)
     save(Path(out), picture)
     return str(out)

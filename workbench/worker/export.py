@@ -1,64 +1,62 @@
-"""The jobs of `workbench export`: writing a model in other formats, and trying one that was."""
+"""The jobs of `workbench export`: write a model in other formats, and verify an exported one."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.training.environment import prepare_environment
 from workbench.worker.device import claim_device
-
-Request = dict[str, Any]
-Send = Callable[[dict[str, Any]], None]
+from workbench.worker.jobs import JobEvents, Request
 
 
-def export(request: Request, send: Send) -> dict[str, Any]:
-    """Request: model, folder, formats, images (.npy), answers (.npy, to be written).
+def export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `export`.
 
-    Result: labels. `answers` are what the original makes of the images.
+    Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
+    probabilities of the images). Result: labels.
     """
     _on_the_cpu()
     import numpy as np
 
-    from workbench.evaluation.export import companions, export_model
-    from workbench.evaluation.export_check import in_batches
+    from workbench.evaluation.export import export_model, metadata_files
+    from workbench.evaluation.export_check import predict_in_batches
     from workbench.evaluation.model_file import load_model
     from workbench.files import write_atomic
     from workbench.training.backend import prepare_device
 
     prepare_device(deterministic=False)
     loaded = load_model(Path(request["model"]))
-    answers = in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
-    np.save(request["answers"], answers)
+    expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
+    np.save(request["answers"], expected)
     folder = Path(request["folder"])
     for name in request["formats"]:
-        send({"event": "progress", "phase": f"write {name}", "done": 0, "total": 0})
+        events.send("progress", phase=f"write {name}", done=0, total=0)
         export_model(name, loaded, folder)
-    for name, content in companions(loaded).items():
+    for name, content in metadata_files(loaded).items():
         write_atomic(folder / name, content)
     return {"labels": list(loaded.labels)}
 
 
-def check_export(request: Request, send: Send) -> dict[str, Any]:
-    """Request: format, path, images, answers. Result: difference.
+def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `check-export`.
 
-    The difference is the largest between the probabilities of the file and the original's; None
-    where they cannot be compared.
+    Request: format, path, images, answers. Result: difference, the largest between the
+    probabilities of the file and those of the original; None if they cannot be compared.
     """
     _on_the_cpu()
     import numpy as np
 
-    from workbench.evaluation.export_check import exported, in_batches
+    from workbench.evaluation.export_check import load_exported, predict_in_batches
 
-    answers = np.load(request["answers"])
-    predict = exported(request["format"], Path(request["path"]))
-    found = in_batches(predict, np.load(request["images"]))
-    if found.shape != answers.shape:
+    expected = np.load(request["answers"])
+    predict = load_exported(request["format"], Path(request["path"]))
+    found = predict_in_batches(predict, np.load(request["images"]))
+    if found.shape != expected.shape:
         return {"difference": None}
-    difference = float(np.abs(found - answers).max())
+    difference = float(np.abs(found - expected).max())
     return {"difference": difference if np.isfinite(difference) else None}
 
 
 def _on_the_cpu() -> None:
-    """The CPU's float32 is what every format is held against; keras is not imported yet."""
+    """Use the CPU, whose float32 is the reference of every format; keras is not imported yet."""
     claim_device("none")
     prepare_environment()

@@ -1,12 +1,12 @@
-"""What goes wrong, in words and by kind."""
+"""Failures of a worker: their kind, message and hint."""
 
 import errno
 
 from workbench.errors import DISK_FULL, UserError
-from workbench.text import safe_text, unencodable
+from workbench.text import describe_unencodable, safe_text
 
 DISK_ERRORS = (*DISK_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
-# How frameworks and allocators say it: TensorFlow and XLA, torch, CUDA, C++.
+# In messages of TensorFlow and XLA, torch, CUDA, C++.
 _NO_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when", "OutOfMemory", "out of memory", "bad_alloc")
 
 
@@ -17,64 +17,60 @@ class OutOfMemory(UserError):  # noqa: N818 - a state
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was not enough, the GPU's or the machine's."""
-    told = f"{type(error).__name__}: {error}"
-    return isinstance(error, MemoryError) or any(sign in told for sign in _NO_MEMORY)
+    """Return True if the memory of the GPU or of the machine was not enough."""
+    text = f"{type(error).__name__}: {error}"
+    return isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY)
 
 
 def out_of_memory(error: BaseException, batch_size: int, smaller: int | None) -> OutOfMemory:
-    """Says so, and offers a smaller batch.
-
-    Args:
-        smaller: the next batch size to try; None where a step takes one image already.
-    """
+    """Make an error that offers a smaller batch size, or none if the batch is one image already."""
     first = _first_line(error)
     return OutOfMemory(
         f"Memory was not enough for a step of {batch_size} images ({first}). "
-        "The last checkpoint stands.",
-        f"Go on with half the batch, {smaller}: workbench resume RUN --half-batch. "
-        "Runs started with --oom retry do so by themselves."
+        "The last checkpoint is kept.",
+        f"Continue with half the batch, {smaller}: workbench resume RUN --half-batch. "
+        "Runs started with --oom retry do so automatically."
         if smaller
-        else "Start anew with smaller images (data.image_size) or a smaller network.",
+        else "Start again with smaller images (data.image_size) or a smaller network.",
     )
 
 
-def failure_of(error: Exception) -> dict[str, str]:
-    """Kind, message and hint of a `failed` event."""
+def failure_fields(error: Exception) -> dict[str, str]:
+    """Return kind, message and hint of a `failed` event."""
     if isinstance(error, UserError):
         return {"kind": error.kind, "message": error.message, "hint": error.hint}
-    message, hint = failure_in_words(error)
+    message, hint = describe_failure(error)
     if ran_out_of_memory(error):
-        hint = "Something else may hold it: workbench check --watch. Then: workbench resume RUN"
+        hint = "Another program may use it: workbench check --watch. Then: workbench resume RUN"
         return {"kind": "memory", "message": message, "hint": hint}
-    return {"kind": "disk" if _of_the_disk(error) else "error", "message": message, "hint": hint}
+    return {"kind": "disk" if _is_disk_error(error) else "error", "message": message, "hint": hint}
 
 
-def failure_in_words(error: Exception) -> tuple[str, str]:
-    """What an error means for a person: a message and a hint, which may be empty."""
-    if _of_the_disk(error):
+def describe_failure(error: Exception) -> tuple[str, str]:
+    """Describe an error to a person: a message and a hint, which may be empty."""
+    if _is_disk_error(error):
         name = getattr(error, "filename", None)
         place = f" at {safe_text(name, 1000)}" if name else ""
         return (
             f"The disk could not be written{place}: {_reason(error)}. "
-            "What was saved before stands.",
-            "Make room, or mend the permissions, then go on: workbench resume RUN",
+            "Everything saved before is kept.",
+            "Make room, or fix the permissions, then continue: workbench resume RUN",
         )
     if isinstance(error, UnicodeEncodeError):
-        return unencodable(error)
+        return describe_unencodable(error)
     return _first_line(error), ""
 
 
-def _of_the_disk(error: Exception) -> bool:
+def _is_disk_error(error: Exception) -> bool:
     if not isinstance(error, OSError):
         return False
-    # HDF5 tells the number in its text alone.
+    # HDF5 has the number only in its text.
     return error.errno in DISK_ERRORS or "No space left on device" in str(error)
 
 
 def _reason(error: Exception) -> str:
-    told = getattr(error, "strerror", None)
-    return safe_text(told) if told and len(told) < 100 else "No space left on device"
+    text = getattr(error, "strerror", None)
+    return safe_text(text) if text and len(text) < 100 else "No space left on device"
 
 
 def _first_line(error: BaseException) -> str:

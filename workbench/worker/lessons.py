@@ -1,4 +1,4 @@
-"""The job of an experiment: a part of the images, the variants trained, their figures."""
+"""The job `lessons`: train the variants of a lesson on a part of the images."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -7,40 +7,40 @@ from typing import Any
 
 import numpy as np
 
-from workbench.datasets.layout import recognise
-from workbench.datasets.manifest import make_rows
-from workbench.datasets.names import naturally
+from workbench.datasets.manifest import make_manifest_rows
+from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, open_pack
 from workbench.datasets.scan import scan
-from workbench.datasets.source import Item, Source
+from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.split import assign
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
-from workbench.lessons.catalogue import find_experiment
+from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress
 from workbench.training.data import TrainingData
 from workbench.training.environment import prepare_environment
 from workbench.worker.device import claim_device
-from workbench.worker.weights import base_weights
+from workbench.worker.training_setup import base_weights
 
-# Images that an experiment looks at, over all classes; None: of a source without a split.
-MOST = {None: 2400, "train": 1500, "validation": 480, "test": 720}
+# Images of a lesson, over all classes; None: of a source without a split.
+MAX_IMAGES = {None: 2400, "train": 1500, "validation": 480, "test": 720}
 SPLITS = ("train", "validation", "test")
 
 
 def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Trains and measures the variants of an experiment.
+    """Train and evaluate the variants of a lesson.
 
-    Request: experiment, seeds, variants (name, spec, per_class), scratch (a folder that whoever
-    asks removes afterwards). Result: images (of each split), runs (see `learn.results`).
+    Request: experiment, seeds, variants (name, spec, per_class), scratch (a folder that the caller
+    removes). Result: images (of each split), runs (see `lessons.results`).
 
     Raises:
-        UserError: images or weights cannot be had, or training diverged.
+        UserError: Images or weights are not available, or training diverged.
     """
-    experiment = find_experiment(request["experiment"])
+    experiment = find_lesson(request["experiment"])
     variants = [
         Variant(v["name"], parse_spec(v["spec"], v["name"]), v["per_class"])
         for v in request["variants"]
@@ -52,36 +52,36 @@ def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     progress("start Keras", 0, 0)
     prepare_environment()
     from workbench.evaluation.lesson_recompile import recompile_runs
-    from workbench.evaluation.lessons import Bench, part_of, run_variants
+    from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
     from workbench.training.backend import prepare_device
 
     device = prepare_device(deterministic=False)
     if experiment.name == "recompile":
         runs = recompile_runs(spec, data, request["seeds"])
     else:
-        bench = Bench(data, device, scratch, weights, progress)
-        runs = run_variants(experiment, variants, request["seeds"], bench)
-    most = part_of(data, max(v.per_class for v in variants), seed=0)
+        setup = LessonSetup(data, device, scratch, weights, progress)
+        runs = run_variants(experiment, variants, request["seeds"], setup)
+    most = training_subset(data, max(v.per_class for v in variants), seed=0)
     return {"images": {part: len(rows) for part, rows in most.rows.items()}, "runs": runs}
 
 
 def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> TrainingData:
-    """Images spread over a source, decoded into a pack in the scratch folder; nothing else is kept.
+    """Decode some images, spread over a source, into a pack in the scratch folder.
 
     Raises:
-        UserError: as `prepare`; or there are no images to validate on.
+        UserError: As `prepare`; or there are no images to validate on.
     """
-    whole = recognise(data.source, progress)
-    source = replace(whole, items=_spread(whole))
+    complete = open_source(data.source, progress)
+    source = replace(complete, items=_spread(complete))
     records = scan(source, scratch, progress)
-    rows = make_rows(records, assign(records, data.split).splits)
-    labels = naturally({row.label for row in rows})
+    rows = make_manifest_rows(records, assign(records, data.split).splits)
+    labels = natural_sorted({row.label for row in rows})
     number = {label: i for i, label in enumerate(labels)}
-    places = {
+    indices = {
         split: np.array([i for i, row in enumerate(rows) if row.split == split], np.int64)
         for split in SPLITS
     }
-    if not len(places["validation"]):
+    if not len(indices["validation"]):
         raise UserError(
             "There are too few images to set some aside for validation.",
             "Give more images with --data, or leave it out for the digits.",
@@ -90,27 +90,27 @@ def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> Trainin
         images=open_pack(build_pack(source.root, rows, data, scratch, progress, records)),
         labels=np.array([number[row.label] for row in rows], np.int64),
         contents=np.array([int(row.pixel_hash[:16], 16) for row in rows], np.uint64),
-        rows=places,
+        rows=indices,
         classes=len(labels),
     )
 
 
 def _spread(source: Source) -> tuple[Item, ...]:
-    """Some of the items of each class and split, evenly spread over those there are."""
+    """Return some items of each class and split, evenly spread."""
     groups: dict[tuple[str | None, str], list[Item]] = defaultdict(list)
     for item in source.items:
         groups[item.split, item.label].append(item)
-    kept: list[Item] = []
+    chosen: list[Item] = []
     for (split, _), items in groups.items():
-        most = max(MOST[split] // len(source.labels), 20)
+        most = max(MAX_IMAGES[split] // len(source.labels), 20)
         step = max(len(items) / most, 1)
-        kept += [items[int(i * step)] for i in range(min(len(items), most))]
-    return tuple(sorted(kept, key=lambda item: item.path))
+        chosen += [items[int(i * step)] for i in range(min(len(items), most))]
+    return tuple(sorted(chosen, key=lambda item: item.path))
 
 
 def _weights(spec: ExperimentSpec, progress: Progress) -> Path | None:
     try:
-        return base_weights(spec, progress, note=lambda message: None)
+        return base_weights(spec, progress, notice=lambda message: None)
     except UserError as error:
-        hint = "Random weights would show nothing of what this is about (--weights random)."
+        hint = "Random weights would not show what this lesson is about (--weights random)."
         raise UserError(error.message, f"{error.hint}\n{hint}".strip()) from None

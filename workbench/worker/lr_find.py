@@ -1,37 +1,33 @@
-"""The job `find-rate`: losses of a stage whose learning rate rises.
+"""The job `lr-find`: losses of a stage while its learning rate rises.
 
-Request: spec, workspace, scratch (see `worker.bench`), stage, steps. Events: progress, and notices.
+Request: spec, workspace, scratch (see `training_setup`), stage, steps. Events: progress, notices.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from workbench.experiment.lr_find import range_stage
-from workbench.progress import Progress
-from workbench.worker.training_setup import make_bench
-
-Send = Callable[[dict[str, Any]], None]
+from workbench.experiment.lr_find import lr_find_stage
+from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.training_setup import make_training_setup
 
 
-def find_rate(request: dict[str, Any], send: Send, progress: Progress) -> dict[str, Any]:
-    """Trains with rising rates. Result: losses, one a step until the loss blows up.
+def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train with rising rates.
+
+    Result: losses, one a step until the loss diverges.
 
     Raises:
-        UserError: as `make_bench`.
+        UserError: As `make_training_setup`.
     """
 
-    def note(message: str) -> None:
-        send({"event": "notice", "message": message})
-
-    def tell(kind: str, /, **fields: Any) -> None:
+    def emit(kind: str, /, **fields: Any) -> None:
         if kind == "progress":
-            progress("train", fields["step"], fields["steps"])
+            events("train", fields["step"], fields["steps"])
         elif kind == "notice":
-            note(fields["message"])
+            events.notice(fields["message"])
 
-    bench = make_bench(request, progress, note)
+    setup, scratch = make_training_setup(request, events)
     from workbench.training.lr_find import RangeTest
 
-    stage = range_stage(bench.spec, request["stage"], request["steps"])
-    engine = bench.engine(bench.spec, bench.scratch / "checkpoints", tell)
-    return {"losses": RangeTest(engine, stage).measure()}
+    stage = lr_find_stage(setup.spec, request["stage"], request["steps"])
+    trainer = setup.make_trainer(setup.spec, scratch / "checkpoints", emit)
+    return {"losses": RangeTest(trainer, stage).measure()}

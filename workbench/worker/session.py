@@ -1,4 +1,4 @@
-"""A worker's life with a run: from its first event to its last, and what follows."""
+"""One worker's session on a run, from its first event to its last, and what follows."""
 
 import json
 import os
@@ -12,38 +12,39 @@ from dataclasses import asdict
 from pathlib import Path
 
 from workbench.errors import UserError
-from workbench.experiment.batch_size import halved
+from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
 from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
-from workbench.runs.host import this_host
+from workbench.runs.lock import this_host
 from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
 from workbench.training.environment import versions
 from workbench.training.position import Stopped
 from workbench.worker.control import Reserve, StopRequest
-from workbench.worker.failures import OutOfMemory, failure_of
+from workbench.worker.failures import OutOfMemory, failure_fields
 from workbench.worker.train import TrainJob
 
-AGAIN = "again"
+RESTART = "restart"
 
 
 def train_run(path: Path, lock_fd: int, resume: bool) -> int:
-    """Trains the run in a folder; returns the process's exit code.
+    """Train the run in a folder; return the process's exit code.
 
     Args:
-        lock_fd: the run's lock, taken by the launcher and held until the last event is told.
-        resume: True to go on at the last checkpoint.
+        path: the run's folder.
+        lock_fd: the run's lock, taken by the launcher and held until the last event is written.
+        resume: True to continue at the last checkpoint.
     """
     os.set_inheritable(lock_fd, False)
     folder = RunFolder(path)
-    stop_asked = StopRequest(folder)
-    _remove_leftovers(folder)
+    should_stop = StopRequest(folder)
+    _remove_temporary_files(folder)
     try:
-        state, code = _told(folder, stop_asked, resume)
-        if state == AGAIN:
-            begin_anew(path, lock_fd, resume=True)
-    except OSError:  # not even the last words: the folder is gone, or the disk is beyond help
+        state, code = _run_job(folder, should_stop, resume)
+        if state == RESTART:
+            restart_process(path, lock_fd, resume=True)
+    except OSError:  # not even the last event could be written: the folder is gone, or the disk
         traceback.print_exc()
         state, code = "failed", 1
     finally:
@@ -52,37 +53,37 @@ def train_run(path: Path, lock_fd: int, resume: bool) -> int:
     return code
 
 
-def _remove_leftovers(folder: RunFolder) -> None:
-    """Takes away what a killed worker was writing; nobody else writes here."""
-    for place in (folder.path, folder.checkpoints):
-        for path in place.glob(".*.tmp*"):
+def _remove_temporary_files(folder: RunFolder) -> None:
+    """Remove what a killed worker was writing; no other process writes here."""
+    for parent in (folder.path, folder.checkpoints):
+        for path in parent.glob(".*.tmp*"):
             with suppress(OSError):
                 path.unlink()
 
 
-def _told(folder: RunFolder, stop_asked: StopRequest, resume: bool) -> tuple[str, int]:
-    """Runs the job; whatever becomes of it is told as the last event.
+def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple[str, int]:
+    """Run the job and write its result as the last event.
 
     Returns:
-        "finished", "stopped", "failed", or AGAIN where a fresh process has to go on; and the
-        exit code.
+        "finished", "stopped", "failed", or RESTART if a new process has to continue; and the exit
+        code.
     """
     events = EventWriter(folder.events_path)
     reserve = None
     try:
         reserve = Reserve(folder.reserve_path)
-        job = TrainJob(folder, events, stop_asked)
-        _introduce(folder, events)
+        job = TrainJob(folder, events, should_stop)
+        _write_worker(folder, events)
         job.run(resume)
         events.write("finished", seconds=time.monotonic() - job.started)
         return "finished", 0
     except Stopped as stop:
-        events.write("stopped", **asdict(stop.place))
+        events.write("stopped", **asdict(stop.position))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):
-            return AGAIN, 0
-        events.write("failed", **failure_of(error))
+            return RESTART, 0
+        events.write("failed", **failure_fields(error))
         return "failed", 2
     except Exception as error:
         if reserve:
@@ -90,7 +91,7 @@ def _told(folder: RunFolder, stop_asked: StopRequest, resume: bool) -> tuple[str
         if not isinstance(error, UserError):
             with suppress(OSError):
                 traceback.print_exc()
-        events.write("failed", **failure_of(error))
+        events.write("failed", **failure_fields(error))
         return "failed", 2 if isinstance(error, UserError) else 1
     finally:
         if reserve:
@@ -98,9 +99,9 @@ def _told(folder: RunFolder, stop_asked: StopRequest, resume: bool) -> tuple[str
 
 
 def halve_batch(folder: RunFolder, events: EventWriter) -> bool:
-    """Writes half the batch into the spec where the run is to go on so; False where it is not."""
+    """Halve the batch size in the spec; return False if the run should not continue with less."""
     spec = read_spec(folder.spec_path)
-    smaller = halved(spec)
+    smaller = halve_batch_size(spec)
     if spec.training.out_of_memory != "retry" or smaller is None:
         return False
     write_atomic(folder.spec_path, dump_spec(smaller))
@@ -109,42 +110,40 @@ def halve_batch(folder: RunFolder, events: EventWriter) -> bool:
     return True
 
 
-def _introduce(folder: RunFolder, events: EventWriter) -> None:
-    """Says who works here: in worker.json and as the first event of this life."""
-    told = {
+def _write_worker(folder: RunFolder, events: EventWriter) -> None:
+    """Describe this process in worker.json and in the first event of its session."""
+    fields = {
         "pid": os.getpid(),
         **this_host(),
         "python": platform.python_version(),
         **versions(),
         "warm": "keras" in sys.modules,  # imported before there was a run
     }
-    write_atomic(folder.worker_path, json.dumps({**told, "started": time.time()}, indent=1))
-    events.write("worker_started", **told)
+    write_atomic(folder.worker_path, json.dumps({**fields, "started": time.time()}, indent=1))
+    events.write("worker_started", **fields)
 
 
-def begin_anew(folder: Path, lock_fd: int, resume: bool) -> None:
-    """Becomes a fresh process for the run, with the same lock: no more memory of what was."""
+def restart_process(folder: Path, lock_fd: int, resume: bool) -> None:
+    """Replace this process by a new one for the run, with the same id and lock and no state."""
     os.set_inheritable(lock_fd, True)
     command = train_command(WORKER_MODULE, folder, lock_fd, resume)
     os.execv(command[0], command)
 
 
 def run_on_finish(folder: RunFolder, state: str) -> None:
-    """Runs the command that a person wants to be run at the end, if there is one.
+    """Run the user's command for the end of a run, if there is one.
 
-    It finds WORKBENCH_RUN, WORKBENCH_RUN_FOLDER and WORKBENCH_STATE (finished, stopped or failed)
-    among its variables. What it prints goes to worker.log.
+    Its variables contain WORKBENCH_RUN, WORKBENCH_RUN_FOLDER and WORKBENCH_STATE (finished,
+    stopped or failed). Its output goes to worker.log.
     """
     command = os.environ.get(ON_FINISH)
     if not command:
         return
-    told = {
+    variables = {key: value for key, value in os.environ.items() if key != ON_FINISH}
+    variables |= {
         "WORKBENCH_RUN": folder.name,
         "WORKBENCH_RUN_FOLDER": str(folder.path),
         "WORKBENCH_STATE": state,
     }
-    variables = {key: value for key, value in os.environ.items() if key != ON_FINISH}
     with suppress(OSError):
-        subprocess.run(
-            command, shell=True, stdin=subprocess.DEVNULL, env={**variables, **told}, check=False
-        )
+        subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, env=variables, check=False)

@@ -1,39 +1,32 @@
-"""The job `search`: trials of a random search over heads.
+"""The job `tune`: trials of a random search over heads.
 
-Request: spec, workspace, scratch (see `worker.bench`), trials, seed. Events: progress, notices, and
-a `trial` for each that is done: images (validated on), and the fields of a `Trial`.
+Request: spec, workspace, scratch (see `training_setup`), trials, seed. Events: progress, notices,
+and a `trial` for each that is finished: images (validated on), and the fields of a `Trial`.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from workbench.errors import UserError
-from workbench.experiment.search_space import candidates
-from workbench.progress import Progress
-from workbench.worker.training_setup import make_bench
-
-Send = Callable[[dict[str, Any]], None]
+from workbench.experiment.search_space import draw_candidates
+from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.training_setup import make_training_setup
 
 
-def search(request: dict[str, Any], send: Send, progress: Progress) -> dict[str, Any]:
-    """Trains the candidates one after the other. The result is empty: all of it is events.
+def tune(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train the candidates one after the other; the result is empty, the trials are events.
 
     Raises:
-        UserError: as `make_bench`; or there are no images to validate on.
+        UserError: As `make_training_setup`; or there are no images to validate on.
     """
-
-    def note(message: str) -> None:
-        send({"event": "notice", "message": message})
-
-    bench = make_bench(request, progress, note)
-    images = len(bench.data.rows["validation"])
+    setup, scratch = make_training_setup(request, events)
+    images = len(setup.data.rows["validation"])
     if not images:
-        raise UserError("A search is judged by validation images, and there are none.")
+        raise UserError("A search compares validation metrics, and there are no such images.")
     from workbench.training.tune import run_trials
 
-    tried = candidates(bench.spec, request["trials"], request["seed"])
-    for trial in run_trials(bench.spec, tried, bench.engine, bench.scratch):
-        send({"event": "trial", "images": images, **asdict(trial)})
-        progress("trials", trial.number, len(tried))
+    tried = draw_candidates(setup.spec, request["trials"], request["seed"])
+    for trial in run_trials(setup.spec, tried, setup.make_trainer, scratch):
+        events.send("trial", images=images, **asdict(trial))
+        events("trials", trial.number, len(tried))
     return {}

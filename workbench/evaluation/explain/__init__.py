@@ -1,1 +1,1 @@
-"""Inside a trained network: what its layers answer, what its filters wish for, what it looks at."""
+"""Explains a trained network: activations of layers, patterns of filters, Grad-CAM."""

@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al., arXiv 1610.02391): where an image speaks for a label."""
+"""Grad-CAM (Selvaraju et al., arXiv 1610.02391): where in an image the evidence for a label is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,30 +8,30 @@ import keras
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.evaluation.evaluate import probabilities_of
-from workbench.evaluation.explain.layers import chosen, layer_names, map_layers, output_of
-from workbench.evaluation.explain.pictures import resized, rgb, tiled
+from workbench.evaluation.evaluate import predict_probabilities
+from workbench.evaluation.explain.layers import check_name, layer_names, map_layers, output_of
+from workbench.evaluation.explain.pictures import resized, rgb, tile_images
 from workbench.evaluation.model_file import LoadedModel
 from workbench.experiment.plan import layer_rows
-from workbench.text import human_size, safe_text
+from workbench.text import format_shape, safe_text
 from workbench.training.backend import value_and_gradient
 
 OUTPUT = "output"  # the last layer, a dense one with a sigmoid or a softmax
-_SMALLEST = 192  # pixels of the picture's longer side
-_OPAQUE = 0.65  # how much of the image the warmest place hides
-# From cold to warm: told apart without hue too, as each is lighter than the one before.
+_MIN_SIDE = 192  # pixels of the picture's longer side
+_OPACITY = 0.65  # of the warmest position over the image
+# From cold to warm, each lighter than the one before, so that they differ without hue too.
 _HEAT = np.array([(0, 0, 80), (130, 20, 130), (225, 60, 50), (255, 165, 20), (255, 255, 130)])
 
 
 @dataclass(frozen=True)
 class GradCam:
-    """Where an image speaks for a label.
+    """Where in an image the evidence for a label is.
 
     Attributes:
         probability: of the label.
-        heat: float32 (height, width) of the layer's map, at least 0, before it is scaled.
+        heat: float32 (height, width) of the layer's map, at least 0, not scaled.
         picture: uint8, the image, and beside it the heat over the image.
-        words: for people, a line each.
+        summary: lines of text.
     """
 
     layer: str
@@ -39,11 +39,11 @@ class GradCam:
     probability: float
     heat: np.ndarray
     picture: np.ndarray
-    words: tuple[str, ...]
+    summary: tuple[str, ...]
 
 
 def allowed_layers(loaded: LoadedModel) -> list[str]:
-    """Layers with maps that no connection goes past: all that the output knows went through them.
+    """Return the layers with maps that no connection bypasses.
 
     Raises:
         UserError: there is none.
@@ -54,42 +54,42 @@ def allowed_layers(loaded: LoadedModel) -> list[str]:
         allowed = [name for name in allowed if name in cuts]
     if not allowed:
         raise UserError(
-            "A dense network has no maps that could say where.",
-            "Look at a run of a convnet or a base.",
+            "A dense network has no maps that could show where.",
+            "Choose a run of a convnet or a base.",
         )
     return allowed
 
 
-def _unfit(loaded: LoadedModel, layer: str) -> str:
-    """Why Grad-CAM cannot look at a layer; "" where it can, or where there is no such layer."""
+def _why_unusable(loaded: LoadedModel, layer: str) -> str:
+    """Return why Grad-CAM cannot use a layer; "" if it can, or if there is no such layer."""
     if layer not in layer_names(loaded) or layer in allowed_layers(loaded):
         return ""
-    past = layer in map_layers(loaded)
-    why = "connections go past it" if past else "its output has no places"
+    is_map = layer in map_layers(loaded)
+    why = "connections go past it" if is_map else "its output has no places"
     return f"Grad-CAM cannot look at {layer}: {why}."
 
 
-def fitting_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
-    """The layer itself, or `automatic_layer` where it does not fit, and words on why ("" if not).
+def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
+    """Return the layer, or `default_layer` if Grad-CAM cannot use it, and why ("" if it can).
 
     Raises:
-        UserError: no layer of the network fits.
+        UserError: Grad-CAM can use no layer of the network.
     """
-    why = _unfit(loaded, layer)
+    why = _why_unusable(loaded, layer)
     if not why:
         return layer, ""
-    fitting = automatic_layer(loaded)
-    return fitting, f"{why} This is {fitting}."
+    default = default_layer(loaded)
+    return default, f"{why} This is {default}."
 
 
-def _checked(loaded: LoadedModel, layer: str) -> str:
-    if why := _unfit(loaded, layer):
-        raise UserError(why, f"Left out, the layer is {automatic_layer(loaded)}.")
-    return chosen(layer, allowed_layers(loaded), "layer")
+def _check_layer(loaded: LoadedModel, layer: str) -> str:
+    if why := _why_unusable(loaded, layer):
+        raise UserError(why, f"Left out, the layer is {default_layer(loaded)}.")
+    return check_name(layer, allowed_layers(loaded), "layer")
 
 
-def automatic_layer(loaded: LoadedModel) -> str:
-    """The last map that is no pooling: the most meaning that still has a place."""
+def default_layer(loaded: LoadedModel) -> str:
+    """Return the last map other than pooling: the most abstract one that still has positions."""
     allowed = set(allowed_layers(loaded))
     rows = layer_rows(loaded.spec, len(loaded.labels))
     return [row.name for row in rows if row.name in allowed and row.kind != "max pooling"][-1]
@@ -98,37 +98,38 @@ def automatic_layer(loaded: LoadedModel) -> str:
 def grad_cam(
     loaded: LoadedModel, image: np.ndarray, label: str | None = None, layer: str | None = None
 ) -> GradCam:
-    """Weighs the channels of a layer by how their mean moves the label's score, and adds them up.
+    """Sum the channels of a layer, weighted by the gradient of the label's score.
 
-    The score is what goes into the softmax; of a sigmoid z for the second label, -z for the
-    first, whose probability is 1 - p. What speaks against the label is cut off at 0.
+    The score is the input of the softmax; with a sigmoid z for the second label, -z for the first,
+    whose probability is 1 - p. Evidence against the label is clipped at 0.
 
     Args:
-        image: uint8 (height, width, channels), as `read_image` gives it.
+        loaded: the model.
+        image: uint8 (height, width, channels), from `read_image`.
         label: None for the most likely one.
-        layer: None for `automatic_layer`.
+        layer: None for `default_layer`.
 
     Raises:
-        UserError: no such label; no such layer, or one that connections go past.
+        UserError: there is no such label or layer, or connections bypass the layer.
     """
-    layer = _checked(loaded, layer or automatic_layer(loaded))
-    probabilities = probabilities_of(loaded.model, iter([image[None].astype(np.float32)]))[0]
+    layer = _check_layer(loaded, layer or default_layer(loaded))
+    probabilities = predict_probabilities(loaded.model, iter([image[None].astype(np.float32)]))[0]
     label = loaded.labels[int(probabilities.argmax())] if label is None else label
-    number = loaded.labels.index(chosen(label, loaded.labels, "label"))
+    number = loaded.labels.index(check_name(label, loaded.labels, "label"))
     maps = output_of(loaded, layer, image)
     _, gradient = value_and_gradient(_score(loaded, layer, number), maps[None])
     weights = gradient[0].mean(axis=(0, 1))
     heat = np.maximum(maps @ weights, 0).astype(np.float32)
-    words = (
+    summary = (
         f"{safe_text(label)}: probability {probabilities[number]:.3f}; {layer}, "
-        f"{human_size(heat.shape)} places",
+        f"{format_shape(heat.shape)} places",
         _warmest(heat, image.shape[:2]),
     )
-    return GradCam(layer, label, float(probabilities[number]), heat, _picture(image, heat), words)
+    return GradCam(layer, label, float(probabilities[number]), heat, _picture(image, heat), summary)
 
 
 def _score(loaded: LoadedModel, layer: str, number: int) -> Callable[[Any], Any]:
-    """From a layer's maps (1, h, w, c) to the label's score, before softmax or sigmoid."""
+    """Return a function from a layer's maps (1, h, w, c) to the label's score."""
     output = loaded.model.get_layer(OUTPUT)
     above = keras.Model(loaded.model.get_layer(layer).output, output.input)
     binary = len(loaded.labels) == 2
@@ -144,7 +145,7 @@ def _score(loaded: LoadedModel, layer: str, number: int) -> Callable[[Any], Any]
 
 def _warmest(heat: np.ndarray, size: tuple[int, ...]) -> str:
     if not heat.any():
-        return "No place of the image speaks for it, as this layer sees it."
+        return "This layer has no evidence for it anywhere in the image."
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     y = round((int(row) + 0.5) * size[0] / heat.shape[0])
     x = round((int(column) + 0.5) * size[1] / heat.shape[1])
@@ -157,6 +158,6 @@ def _picture(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     spread = np.clip(resized(warmth, pixels.shape[:2]), 0, 1)[..., None]
     anchors = np.linspace(0, 1, len(_HEAT))
     colours = np.concatenate([np.interp(spread, anchors, _HEAT[:, c]) for c in range(3)], axis=2)
-    share = _OPAQUE * spread
+    share = _OPACITY * spread
     over = (pixels * (1 - share) + colours * share).round().astype(np.uint8)
-    return tiled([pixels, over], columns=2, smallest=_SMALLEST)
+    return tile_images([pixels, over], columns=2, smallest=_MIN_SIDE)

@@ -1,4 +1,4 @@
-"""Arrays as pictures: scaled for the eye, set side by side, written as PNG."""
+"""Arrays as pictures: scaled for display, tiled, written as PNG."""
 
 import base64
 import io
@@ -16,18 +16,15 @@ from workbench.text import safe_text
 
 ENDING = ".png"
 GAP = 1  # pixels between two tiles
-SMALLEST_TILE, LARGEST_TILE = 48, 256  # pixels of a tile's longer side
+MIN_TILE, MAX_TILE = 48, 256  # pixels of a tile's longer side
 _SPREAD, _MIDDLE = 64, 128  # grey levels: one standard deviation, and the mean
-_MAKER = ("Software", "workbench")  # marks our pictures: no other file is ever replaced
+_SOFTWARE = ("Software", "workbench")  # marks our pictures: no other file is ever replaced
 
 
-def displayed(values: np.ndarray) -> np.ndarray:
-    """Any numbers as grey levels: centred on 128, a standard deviation 64 levels, clipped.
+def to_gray_levels(values: np.ndarray) -> np.ndarray:
+    """Scale numbers to uint8: centred on 128, a standard deviation is 64 levels, clipped.
 
-    Where all are alike there is nothing to see: zeros are black, any other number is 128.
-
-    Returns:
-        uint8 of the same shape.
+    If all numbers are equal, zeros become black and others 128.
     """
     values = values.astype(np.float64)
     if not values.any():
@@ -39,23 +36,23 @@ def displayed(values: np.ndarray) -> np.ndarray:
     return np.clip(values * _SPREAD + _MIDDLE, 0, 255).astype(np.uint8)
 
 
-def tiled(
-    tiles: Sequence[np.ndarray], columns: int | None = None, smallest: int = SMALLEST_TILE
+def tile_images(
+    tiles: Sequence[np.ndarray], columns: int | None = None, smallest: int = MIN_TILE
 ) -> np.ndarray:
-    """Pictures of one size as a grid with thin black gaps.
+    """Arrange pictures of one size in a grid with thin black gaps.
 
     Args:
         tiles: uint8, (h, w) grey or (h, w, 3), at least one.
         columns: None for about as many as rows.
-        smallest: pixels that a tile's longer side has at least; smaller ones are enlarged by a
-            whole number. Those beyond LARGEST_TILE are shrunk to it.
+        smallest: minimum pixels of a tile's longer side; smaller tiles are enlarged by an integer
+            factor. Those beyond MAX_TILE are shrunk to it.
 
     Returns:
-        uint8, of as many axes as a tile.
+        uint8, with as many axes as a tile.
     """
     columns = columns or math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
-    fitting = [_fitting(tile, smallest) for tile in tiles]
+    fitting = [_fit_tile(tile, smallest) for tile in tiles]
     height, width = fitting[0].shape[:2]
     canvas = np.zeros(
         (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, *fitting[0].shape[2:]),
@@ -69,73 +66,73 @@ def tiled(
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture, or a map of float32 (h, w), at another (height, width), bilinear."""
+    """Resize a picture, or a map of float32 (h, w), to (height, width), bilinearly."""
     height, width = size
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def rgb(pixels: np.ndarray) -> np.ndarray:
-    """(h, w, 1) or (h, w, 3) as (h, w, 3)."""
+    """Convert (h, w, 1) or (h, w, 3) to (h, w, 3)."""
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """A picture, uint8 (h, w) or (h, w, 3), as the content of a file."""
-    marks = PngInfo()
-    marks.add_text(*_MAKER)
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Return a picture, uint8 (h, w) or (h, w, 3), as the content of a file."""
+    info = PngInfo()
+    info.add_text(*_SOFTWARE)
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "PNG", pnginfo=marks)
+    Image.fromarray(pixels).save(content, "PNG", pnginfo=info)
     return content.getvalue()
 
 
-def for_event(pixels: np.ndarray) -> str:
-    """A picture as text, a PNG in base64, for a line of JSON."""
-    return base64.b64encode(png(pixels)).decode("ascii")
+def encode_base64(pixels: np.ndarray) -> str:
+    """Return a picture as text, a PNG in base64, for a line of JSON."""
+    return base64.b64encode(encode_png(pixels)).decode("ascii")
 
 
-def check_place(path: Path) -> None:
-    """Looks whether a picture may be written there.
+def check_output_path(path: Path) -> None:
+    """Check that a picture may be written there.
 
     Raises:
-        UserError: the name does not end in .png, there is no such folder, or a file is there that
-            the workbench did not draw.
+        UserError: the name does not end in .png, there is no such folder, or the file exists and
+            the workbench did not draw it.
     """
     shown = safe_text(path, 1000)
     if path.suffix.lower() != ENDING:
         raise UserError(f"A picture's name ends in {ENDING}, received {shown}.")
     if not path.parent.is_dir():
         raise UserError(f"There is no folder {safe_text(path.parent, 1000)} for the picture.")
-    if path.exists() and not _ours(path):
+    if path.exists() and not _is_ours(path):
         raise UserError(
             f"{shown} exists, and it is no picture that the workbench drew.",
-            "Nothing of yours is replaced: choose another name with --out.",
+            "Your own files are never replaced: choose another name with --out.",
         )
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
-    """Writes a picture; one that the workbench drew before is replaced.
+    """Write a picture, replacing one that the workbench drew before.
 
     Raises:
-        UserError: as `check_place`.
+        UserError: as `check_output_path`.
         OSError: it cannot be written.
     """
-    check_place(path)
-    write_atomic(path, png(pixels))
+    check_output_path(path)
+    write_atomic(path, encode_png(pixels))
 
 
-def _ours(path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
     try:
         with Image.open(path, formats=("PNG",)) as image:
-            key, value = _MAKER
+            key, value = _SOFTWARE
             return image.info.get(key) == value
-    except Exception:  # whatever it is, it is not ours
+    except Exception:  # an unreadable file is not ours
         return False
 
 
-def _fitting(tile: np.ndarray, smallest: int) -> np.ndarray:
+def _fit_tile(tile: np.ndarray, smallest: int) -> np.ndarray:
     longer = max(tile.shape[:2])
-    if longer > LARGEST_TILE:
-        height, width = (max(1, side * LARGEST_TILE // longer) for side in tile.shape[:2])
+    if longer > MAX_TILE:
+        height, width = (max(1, side * MAX_TILE // longer) for side in tile.shape[:2])
         return resized(tile, (height, width))
     times = math.ceil(smallest / longer)
     return tile.repeat(times, axis=0).repeat(times, axis=1)

@@ -1,4 +1,4 @@
-"""How sure a run is when it is right and when it is wrong, and what a threshold does."""
+"""Error analysis of a run: calibration, and for two labels ROC, precision and a threshold."""
 
 from typing import ClassVar
 
@@ -8,16 +8,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Static
 
-from workbench.analysis.errors import read_answers
-from workbench.analysis.thresholds import at_threshold
+from workbench.analysis.errors import read_predictions
+from workbench.analysis.thresholds import threshold_metrics
 from workbench.render.calibration import (
-    STEP,
-    USUAL,
-    Sureness,
-    confidence_text,
-    curves,
-    sureness_of,
-    threshold_text,
+    DEFAULT_THRESHOLD,
+    THRESHOLD_STEP,
+    CalibrationReport,
+    calibration_report,
+    format_calibration,
+    format_threshold,
+    threshold_curves,
 )
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -25,40 +25,45 @@ from workbench.ui.background import in_background
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.widgets.line_plot import LinePlot
 
-TALL = 32  # rows from which confidences and curves fit over one another
-ONE_ANSWER = "Thresholds, ROC and precision over recall are for runs of two labels."
+TALL = 32  # rows from which the histogram and the curves fit above one another
+NOT_BINARY = "Thresholds, ROC and precision over recall are for runs with two labels."
 
 
-class SurenessScreen(WorkbenchScreen):
-    """Calibration, and for two labels the curves and a threshold that can be moved.
+class AnalyzeScreen(WorkbenchScreen):
+    """Show calibration, and for two labels the curves and a movable threshold.
 
     Args:
-        view: of a run that was evaluated.
+        view: an evaluated run.
     """
 
     CONCEPTS = ("calibration", "threshold", "interval")
     CSS = """
-    SurenessScreen #confidence { height: auto; margin-bottom: 1; }
-    SurenessScreen #threshold { height: auto; }
-    SurenessScreen #curves { height: 1fr; margin-top: 1; }
+    AnalyzeScreen #confidence { height: auto; margin-bottom: 1; }
+    AnalyzeScreen #threshold { height: auto; }
+    AnalyzeScreen #curves { height: 1fr; margin-top: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", f"move({-STEP})", "Threshold lower", id="threshold.lower"),
-        Binding("right", f"move({STEP})", "higher", id="threshold.higher",
-                tooltip="Threshold higher"),
-        Binding("z", "zoom", "Curves", id="threshold.zoom", tooltip="curves or confidences"),
-    ]  # fmt: skip
+        Binding("left", f"move({-THRESHOLD_STEP})", "Threshold lower", id="threshold.lower"),
+        Binding(
+            "right",
+            f"move({THRESHOLD_STEP})",
+            "higher",
+            id="threshold.higher",
+            tooltip="Threshold higher",
+        ),
+        Binding("z", "zoom", "Zoom", id="threshold.zoom", tooltip="the curves or the histogram"),
+    ]
 
     def __init__(self, view: RunView) -> None:
         super().__init__()
         self._view = view
         self.run = view.name
-        self._found: Sureness | None = None
-        self._percent = round(100 * USUAL)
-        self._zoomed = False  # in a low terminal: the curves instead of the confidences
+        self._report: CalibrationReport | None = None
+        self._percent = round(100 * DEFAULT_THRESHOLD)
+        self._zoomed = False  # low terminals: the curves instead of the histogram
 
     def compose_body(self) -> ComposeResult:
-        """Confidences, then the threshold over its two curves."""
+        """Yield the histogram, then the threshold above its two curves."""
         yield Static("Reading the predictions.", id="confidence")
         yield Static(id="threshold")
         with Horizontal(id="curves"):
@@ -66,41 +71,41 @@ class SurenessScreen(WorkbenchScreen):
             yield LinePlot(id="precision")
 
     def heading(self) -> Text:
-        """The run."""
-        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  how sure")
-        return text.append("   of the images it was evaluated on", "dim")
+        """Return the run's name and what is analyzed."""
+        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  calibration")
+        return text.append("   on the images it was evaluated on", "dim")
 
     def on_mount(self) -> None:
-        """Reads what the run said."""
+        """Read the predictions in the background."""
         super().on_mount()
         path = self._view.folder.predictions_path
-        in_background(self, lambda: sureness_of(read_answers(path)), self._show)
+        in_background(self, lambda: calibration_report(read_predictions(path)), self._show)
 
     def on_resize(self) -> None:
-        """Longer bars where there is room."""
+        """Redraw at the new size."""
         super().on_resize()
         self._draw()
         self.refresh_bindings()
 
-    def _show(self, found: Sureness) -> None:
-        self._found = found
+    def _show(self, report: CalibrationReport) -> None:
+        self._report = report
         self._draw()
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A threshold is for two labels; in a tall terminal there is nothing to zoom."""
-        ranked = bool(self._found and self._found.ranking)
+        """Offer the threshold for two labels, and the zoom where not all of it fits."""
+        binary = bool(self._report and self._report.ranking)
         if action == "zoom":
-            return ranked and not self._is_tall
-        return action != "move" or ranked
+            return binary and not self._is_tall
+        return action != "move" or binary
 
     def action_move(self, percent: int) -> None:
-        """Another threshold, from 0.05 to 0.95."""
-        self._percent = min(max(self._percent + percent, STEP), 100 - STEP)
+        """Move the threshold, between 0.05 and 0.95."""
+        self._percent = min(max(self._percent + percent, THRESHOLD_STEP), 100 - THRESHOLD_STEP)
         self._draw()
 
     def action_zoom(self) -> None:
-        """The curves instead of the confidences, and back."""
+        """Switch between the curves and the histogram."""
         self._zoomed = not self._zoomed
         self._draw()
 
@@ -109,21 +114,22 @@ class SurenessScreen(WorkbenchScreen):
         return self.app.size.height >= TALL
 
     def _draw(self) -> None:
-        found = self._found
-        if found is None:
+        report = self._report
+        if report is None:
             return
-        utf8, ranked = self.workbench.utf8, found.ranking
-        words = confidence_text(found, self.app.size.width - 2, utf8)
-        self.query_one("#confidence", Static).update(words)
-        zoomed = self._zoomed and ranked is not None
+        utf8, ranking = self.workbench.utf8, report.ranking
+        histogram = format_calibration(report, self.app.size.width - 2, utf8)
+        self.query_one("#confidence", Static).update(histogram)
+        zoomed = self._zoomed and ranking is not None
         self.query_one("#confidence").display = self._is_tall or not zoomed
-        self.query_one("#curves").display = ranked is not None and (self._is_tall or zoomed)
-        if ranked is None:
-            self.query_one("#threshold", Static).update(Text(ONE_ANSWER, "dim"))
+        self.query_one("#curves").display = ranking is not None and (self._is_tall or zoomed)
+        if ranking is None:
+            self.query_one("#threshold", Static).update(Text(NOT_BINARY, "dim"))
             return
-        at = at_threshold(found.answers, self._percent / 100)
-        self.query_one("#threshold", Static).update(threshold_text(found, at.threshold))
-        drawn = curves(ranked, utf8, at)
-        for box, curve in zip(("#roc", "#precision"), drawn, strict=True):
-            title = Text(curve.title, "bold")
-            self.query_one(box, LinePlot).show(title, curve.series, curve.options)
+        at = threshold_metrics(report.answers, self._percent / 100)
+        self.query_one("#threshold", Static).update(format_threshold(report, at.threshold))
+        for box, curve in zip(
+            ("#roc", "#precision"), threshold_curves(ranking, utf8, at), strict=True
+        ):
+            plot = self.query_one(box, LinePlot)
+            plot.show(Text(curve.title, "bold"), curve.series, curve.options)

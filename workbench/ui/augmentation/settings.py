@@ -1,4 +1,4 @@
-"""The augmentation of a draft while it is tried out on the bench."""
+"""The augmentation settings of a draft while they are being changed."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from workbench.app.draft import Draft
 from workbench.experiment.sections import AugmentationSpec
 from workbench.experiment.spec import ExperimentSpec
-from workbench.render.strategy import choices_of, described, schema_of
+from workbench.render.strategy import describe_key, key_choices, key_schema
 
 TABLE = "augmentation."
 KEYS = tuple(AugmentationSpec.model_fields)
@@ -22,94 +22,103 @@ STEPS = {
 }
 
 
-def stepped(key: str, value: Any, way: int) -> Any:
-    """The next value of a key: a step up (way 1) or down (-1), or the other choice.
+def step_value(key: str, value: Any, direction: int) -> Any:
+    """Return the next value of a key on a grid of steps, within its bounds; or its next choice.
 
-    Numbers move on a grid of whole steps and stay within the bounds of the field.
+    Args:
+        key: of the augmentation.
+        value: the current one.
+        direction: 1 or -1.
     """
-    choices = choices_of(TABLE + key)
+    choices = key_choices(TABLE + key)
     if choices:
-        return choices[(choices.index(value) + way) % len(choices)]
-    step, schema = STEPS[key], schema_of(TABLE + key)
-    places = round(value / step, 6)  # 0.15 / 0.05 is a little less than 3
-    place = math.floor(places) + 1 if way > 0 else math.ceil(places) - 1
-    return min(max(round(place * step, 6), schema["minimum"]), schema["maximum"])
+        return choices[(choices.index(value) + direction) % len(choices)]
+    step, schema = STEPS[key], key_schema(TABLE + key)
+    steps = round(value / step, 6)  # 0.15 / 0.05 is a little less than 3
+    steps = math.floor(steps) + 1 if direction > 0 else math.ceil(steps) - 1
+    return min(max(round(steps * step, 6), schema["minimum"]), schema["maximum"])
 
 
 def is_active(values: Mapping[str, Any]) -> bool:
-    """True where at least one change is switched on."""
+    """Return True if at least one change is on."""
     return any(value for key, value in values.items() if key != "fill")
 
 
-def meaning(key: str) -> str:
-    """What a key does, and its bounds."""
-    words, schema = described(TABLE + key), schema_of(TABLE + key)
+def describe_setting(key: str) -> str:
+    """Return what a key does, and its bounds."""
+    text, schema = describe_key(TABLE + key), key_schema(TABLE + key)
     if "maximum" in schema:
-        return f"{words}; {schema['minimum']:g} to {schema['maximum']:g}"
-    return words
+        return f"{text}; {schema['minimum']:g} to {schema['maximum']:g}"
+    return text
 
 
-class BenchSettings:
-    """What is set on the bench; the draft has it once it is kept.
+class AugmentationSettings:
+    """The settings; the draft gets them when they are saved.
+
+    Args:
+        draft: of the experiment.
 
     Attributes:
-        whole: the experiment as it is with these settings.
+        spec: the experiment with these settings.
 
     Raises:
-        UserError: the draft does not fit, in words.
+        UserError: the draft is invalid.
     """
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
-        self.whole = self._began = draft.spec()
+        self.spec = self._saved = draft.spec()
         self._defaults = draft.defaults()
 
     def value(self, key: str) -> Any:
-        """What a key of the augmentation is set to."""
-        return getattr(self.whole.augmentation, key)
+        """Return the value of a key of the augmentation."""
+        return getattr(self.spec.augmentation, key)
 
     def default(self, key: str) -> Any:
-        """What the preset says of a key; None where it says nothing."""
+        """Return the preset's value of a key; None if it has none."""
         return self._defaults.get(TABLE + key)
 
     def changed(self, changes: Mapping[str, Any]) -> ExperimentSpec:
-        """The experiment with some keys of the augmentation changed; nothing is kept.
+        """Return the experiment with some keys of the augmentation changed.
 
         Raises:
-            UserError: a value does not fit, in words.
+            UserError: a value is invalid.
         """
         return self.draft.with_settings({**self.draft.settings, **self._settings(changes)})
 
-    def keep(self) -> None:
-        """Puts the settings into the draft where they were changed."""
-        if self.whole.augmentation == self._began.augmentation:
+    def save(self) -> None:
+        """Store the settings in the draft if they changed."""
+        if self.spec.augmentation == self._saved.augmentation:
             return
         settings = self._settings({})
-        self._began = self.whole
-        # The settings are this rung's: to choose a rung that was only recommended drops them.
+        self._saved = self.spec
+        # The settings belong to this strategy: choosing one that was only recommended drops them.
         self.draft.preset = self.draft.chosen_preset
-        self.draft.take(settings)
+        self.draft.update(settings)
 
-    def note(self) -> str:
-        """What the settings mean for the rung that is chosen."""
-        rung = self.draft.chosen_preset
-        if not self.whole.augmentation.active:
-            return f"All off: {rung} trains on every image as it is."
+    def describe(self) -> str:
+        """Return what the settings mean for the chosen strategy."""
+        preset = self.draft.chosen_preset
+        if not self.spec.augmentation.active:
+            return f"All off: {preset} trains on every image as it is."
         if is_active({key: self.default(key) for key in KEYS}):
-            return f"{rung} augments; these settings are kept for it. Other rungs have their own."
-        words = f"{rung} has no augmentation of its own: kept for it, these settings "
-        base = self.whole.base
+            return (
+                f"{preset} augments; these settings are kept for it. Other strategies have "
+                "their own."
+            )
+        text = f"{preset} has no augmentation of its own: kept for it, these settings "
+        base = self.spec.base
         if base and not base.views:
-            return f"{words}augment its images, and its base runs anew in every epoch."
-        return f"{words}make its training images augmented."
+            return f"{text}augment its images, and its base runs again in every epoch."
+        return f"{text}make its training images augmented."
 
     def _settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """What the draft keeps: the whole augmentation, and the cached views that go with it."""
-        values = {**self.whole.augmentation.model_dump(), **changes}
+        """Return the draft's settings: the whole augmentation, and the cached views with it."""
+        values = {**self.spec.augmentation.model_dump(), **changes}
         settings = {TABLE + key: value for key, value in values.items()}
         if "base.views" in self._defaults:
             if not is_active(values):
                 settings["base.views"] = 0  # all views would be the same
-            elif not self._began.augmentation.active:
+            elif not self._saved.augmentation.active:
                 settings["base.views"] = self._defaults["base.views"]
         return settings

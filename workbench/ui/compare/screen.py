@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Compare runs side by side."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -23,7 +23,7 @@ BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
 
 
 class CompareScreen(WorkbenchScreen):
-    """What may be concluded, results, and where specs, layers and stages differ.
+    """Conclusions, results, and differences of specs, layers and stages.
 
     Args:
         names: of the runs, in the order of their columns.
@@ -35,16 +35,16 @@ class CompareScreen(WorkbenchScreen):
     CompareScreen #comparison { width: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "curves", "Curves", id="compare.curves", tooltip="all runs in one plot"),
+        Binding("v", "curves", "Curves", id="compare.curves", tooltip="all runs in one plot"),
     ]
 
     class Compared(Message):
-        """The comparison, or why there is none."""
+        """The comparison, or the error."""
 
-        def __init__(self, comparison: Comparison | None, problem: str = "") -> None:
+        def __init__(self, comparison: Comparison | None, error: str = "") -> None:
             super().__init__()
             self.comparison = comparison
-            self.problem = problem
+            self.error = error
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
@@ -53,38 +53,41 @@ class CompareScreen(WorkbenchScreen):
         self._seen: object = None
 
     def compose_body(self) -> ComposeResult:
-        """One sheet, which the arrow keys scroll."""
+        """Yield one sheet, which the arrow keys scroll."""
         with ScrollableContainer(id="sheet"):
             yield Static("reading the runs", id="comparison")
 
     def heading(self) -> Text:
-        """How many runs, and which."""
+        """Return the number of runs, and their names."""
         text = Text("compare", style="bold")
         text.append(f"  {plural(len(self.names), 'run')}", "not bold")
         return text.append(f"   {safe_text(', '.join(self.names), 56)}", "dim")
 
     def on_mount(self) -> None:
-        """Reads the runs."""
+        """Read the runs."""
         super().on_mount()
         self.query_one("#sheet").focus()
         self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
-        """Columns as wide as there is room."""
+        """Fit the columns to the new width."""
         super().on_resize()
         self._draw()
 
     def runs_changed(self, runs: Runs) -> None:
-        """Reads the runs anew where one of them has come further, or is gone."""
+        """Read the runs again if one of them progressed, or is gone."""
         found = [view for view in runs if view.name in self.names]
-        seen = [(v.name, v.summary.state.word, v.summary.epochs_done, v.summary.test_accuracy)
-                for v in found]  # fmt: skip
+        seen = [
+            (view.name, view.summary.state.phase, view.summary.epochs_done,
+             view.summary.test_accuracy)
+            for view in found
+        ]  # fmt: skip
         if seen != self._seen:
             self._seen = seen
             self._read(self.names)
 
     def action_curves(self) -> None:
-        """The validation curves in one plot."""
+        """Show the validation curves in one plot."""
         self.app.push_screen(CompareCurvesScreen(self.names))
 
     @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
@@ -100,7 +103,7 @@ class CompareScreen(WorkbenchScreen):
     def _compared(self, event: Compared) -> None:
         self._comparison = event.comparison
         if event.comparison is None:
-            self._show(Text(safe_lines(event.problem), self.app.theme_variables.get("error", "")))
+            self._show(Text(safe_lines(event.error), self.app.theme_variables.get("error", "")))
         self._draw()
 
     def _draw(self) -> None:
@@ -108,6 +111,6 @@ class CompareScreen(WorkbenchScreen):
             color = self.app.theme_variables.get("secondary", "")
             self._show(comparison_grid(self._comparison, self.app.size.width - BORDERS, color))
 
-    def _show(self, words: Text) -> None:
-        for sheet in self.query("#comparison").results(Static):  # none while the screen goes away
-            sheet.update(words)
+    def _show(self, text: Text) -> None:
+        for sheet in self.query("#comparison").results(Static):  # none while the screen closes
+            sheet.update(text)

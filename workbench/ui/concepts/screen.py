@@ -1,4 +1,4 @@
-"""Why: the concepts behind a screen, in words and small drawings; one of them to play with."""
+"""The concepts behind a screen, as text and small drawings; one of them is interactive."""
 
 from typing import ClassVar
 
@@ -12,18 +12,18 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS
-from workbench.content.concepts.windows import Windows
+from workbench.content.drawings import Windows
 from workbench.text import plural
 from workbench.ui.screen import WorkbenchScreen
 
 PLAYGROUND = "border-effect"
-# The window to begin with, and the most that a field takes.
+# Initial value and maximum of each field.
 NUMBERS = {"size": (5, 1024), "kernel": (3, 11), "stride": (1, 8)}
 PADDINGS = ("valid", "same")
 
 
 class WindowFields(Vertical):
-    """Fields for a sliding window; what is wrong is said beside each."""
+    """Fields for a sliding window, each with its range or error beside it."""
 
     DEFAULT_CSS = """
     WindowFields { height: auto; margin-top: 1; }
@@ -31,8 +31,8 @@ class WindowFields(Vertical):
     WindowFields .name { width: 11; color: $secondary; }
     WindowFields Input { width: 10; background: $panel; }
     WindowFields Input:focus { background: $block-cursor-background; }
-    WindowFields .said { width: 1fr; padding-left: 2; color: $secondary; }
-    WindowFields .said.-wrong { color: $error; }
+    WindowFields .range { width: 1fr; padding-left: 2; color: $secondary; }
+    WindowFields .range.-error { color: $error; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,29 +41,29 @@ class WindowFields(Vertical):
     ]
 
     class Changed(Message):
-        """What the fields say now; None where they say nothing that makes sense."""
+        """The values of the fields; None if one of them is invalid."""
 
         def __init__(self, windows: Windows | None) -> None:
             super().__init__()
             self.windows = windows
 
     def compose(self) -> ComposeResult:
-        """A line for each field."""
+        """Yield a line for each field."""
         values = {name: str(value) for name, (value, _) in NUMBERS.items()}
         for name, value in {**values, "padding": PADDINGS[0]}.items():
             with Horizontal():
                 yield Static(Text(name), classes="name")
                 yield Input(value, id=f"try-{name}", compact=True, max_length=6)
-                yield Static(id=f"said-{name}", classes="said")
+                yield Static(id=f"range-{name}", classes="range")
 
     def on_mount(self) -> None:
-        """Says what each field takes."""
-        self.look()
+        """Show the ranges."""
+        self.read_fields()
 
     @on(Input.Changed)
-    def look(self) -> None:
-        """Reads the fields and tells what they mean together."""
-        numbers = {name: self._number(name, most) for name, (_, most) in NUMBERS.items()}
+    def read_fields(self) -> None:
+        """Check the fields and post their values."""
+        numbers = {name: self._number(name, largest) for name, (_, largest) in NUMBERS.items()}
         padding = self._padding()
         size, kernel, stride = (numbers[name] for name in NUMBERS)
         if size and kernel and stride and padding:
@@ -72,68 +72,68 @@ class WindowFields(Vertical):
             self.post_message(self.Changed(None))
 
     def action_field(self, step: int) -> None:
-        """To the field above or below."""
+        """Focus the field above or below."""
         if step > 0:
             self.screen.focus_next("WindowFields Input")
         else:
             self.screen.focus_previous("WindowFields Input")
 
-    def _number(self, name: str, most: int) -> int | None:
+    def _number(self, name: str, largest: int) -> int | None:
         typed = self._typed(name)
-        # Not int() alone, which also takes "1_0", signs, and digits of other scripts.
-        found = int(typed) if typed.isascii() and typed.isdigit() else 0
-        right = 1 <= found <= most
-        self._say(name, f"pixels, 1 to {most:,}", right)
-        return found if right else None
+        # int() would also accept "1_0", signs, and digits of other scripts.
+        value = int(typed) if typed.isascii() and typed.isdigit() else 0
+        valid = 1 <= value <= largest
+        self._show_range(name, f"pixels, 1 to {largest:,}", valid)
+        return value if valid else None
 
     def _padding(self) -> str | None:
         typed = self._typed("padding").lower()
-        found = next((word for word in PADDINGS if typed and word.startswith(typed)), None)
-        self._say("padding", "valid or same", found is not None)
-        return found
+        value = next((word for word in PADDINGS if typed and word.startswith(typed)), None)
+        self._show_range("padding", "valid or same", value is not None)
+        return value
 
     def _typed(self, name: str) -> str:
         return self.query_one(f"#try-{name}", Input).value.strip()
 
-    def _say(self, name: str, takes: str, right: bool) -> None:
-        said = self.query_one(f"#said-{name}", Static)
-        said.update(Text(takes if right else f"! only {takes}"))
-        said.set_class(not right, "-wrong")
+    def _show_range(self, name: str, text: str, valid: bool) -> None:
+        line = self.query_one(f"#range-{name}", Static)
+        line.update(Text(text if valid else f"! only {text}"))
+        line.set_class(not valid, "-error")
 
 
-class WhyScreen(WorkbenchScreen):
-    """Concepts to choose from at the left, the chosen one explained beside them.
+class ConceptsScreen(WorkbenchScreen):
+    """A list of concepts, with the explanation of the selected one beside it.
 
     Args:
         concepts: names of those that belong to the screen before; they come first.
     """
 
     DEFAULT_CSS = """
-    WhyScreen #concepts {
+    ConceptsScreen #concepts {
         width: 21; height: 1fr; padding: 0; border: none; background: $background;
         background-tint: $background 0%; scrollbar-size-vertical: 1;
     }
-    WhyScreen #concepts, WhyScreen #explanation {
+    ConceptsScreen #concepts, ConceptsScreen #explanation {
         scrollbar-background: $background; scrollbar-background-hover: $background;
         scrollbar-color: $panel;
     }
-    WhyScreen #concepts > .option-list--option-disabled { color: $secondary; }
-    WhyScreen #concepts > .option-list--option-highlighted {
+    ConceptsScreen #concepts > .option-list--option-disabled { color: $secondary; }
+    ConceptsScreen #concepts > .option-list--option-highlighted {
         background: $block-cursor-background; color: $foreground; text-style: none;
     }
-    WhyScreen #explanation {
+    ConceptsScreen #explanation {
         width: 1fr; height: 1fr; padding-left: 2; scrollbar-size-vertical: 1;
     }
-    WhyScreen #title { text-style: bold; color: $primary; margin-bottom: 1; }
-    WhyScreen #text { max-width: 78; }
-    WhyScreen #picture { margin-top: 1; color: $accent; }
+    ConceptsScreen #title { text-style: bold; color: $primary; margin-bottom: 1; }
+    ConceptsScreen #text { max-width: 78; }
+    ConceptsScreen #picture { margin-top: 1; color: $accent; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the list takes them, which would scroll itself.
+        # Before the list, which would scroll itself.
         Binding("left", "choose(-1)", "Before", key_display="←", priority=True),
         Binding("right", "choose(1)", "Next", key_display="→", priority=True),
-        Binding("t", "try", "Try it", id="try"),
-        Binding("pagedown,space", "page(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("enter", "try", "Try it", id="try", priority=True),
+        Binding("pagedown", "page(1)", "Scroll", key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("question_mark", "back", show=False),
     ]
@@ -145,7 +145,7 @@ class WhyScreen(WorkbenchScreen):
         self._shown = ""
 
     def compose_body(self) -> ComposeResult:
-        """The list, and the explanation beside it."""
+        """Yield the list, and the explanation beside it."""
         with Horizontal():
             yield OptionList(*self._options(), id="concepts")
             with VerticalScroll(id="explanation", can_focus=False):
@@ -154,33 +154,33 @@ class WhyScreen(WorkbenchScreen):
                 yield Static(id="picture")
 
     def heading(self) -> Text:
-        """How many concepts there are, and which one is shown."""
+        """Return the shown concept and its number."""
         names = [*self._first, *self._rest]
-        text = Text("why?", style="bold")
+        text = Text("concepts", style="bold")
         if self._shown:
-            text.append(f"  {_words(self._shown)}", style="not bold")
+            text.append(f"  {_title(self._shown)}", style="not bold")
             text.append(
                 f"   {names.index(self._shown) + 1} of {plural(len(names), 'concept')}", "dim"
             )
         return text
 
     def on_mount(self) -> None:
-        """Begins with the first concept of the screen before."""
+        """Show the first concept of the screen before."""
         super().on_mount()
         names = self.query_one(OptionList)
         names.highlighted = names.get_option_index((self._first or self._rest)[0])
         names.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is no why of why; and a field has these keys to itself."""
-        if action in ("choose", "page") and isinstance(self.focused, Input):
+        """Offer the keys that do something now; a field keeps those that it uses."""
+        if action in ("choose", "page", "try") and isinstance(self.focused, Input):
             return False
         if action == "try":
             return self._shown == PLAYGROUND
-        return action != "why" and super().check_action(action, parameters)
+        return action != "show_concepts" and super().check_action(action, parameters)
 
     def action_choose(self, step: int) -> None:
-        """The concept before or after."""
+        """Select the concept before or after."""
         names = self.query_one(OptionList)
         if step > 0:
             names.action_cursor_down()
@@ -188,11 +188,11 @@ class WhyScreen(WorkbenchScreen):
             names.action_cursor_up()
 
     def action_try(self) -> None:
-        """To the fields of the concept that can be played with."""
+        """Focus the fields of the interactive concept."""
         self.query_one("WindowFields Input").focus()
 
     def action_page(self, step: int) -> None:
-        """Scrolls an explanation that is longer than the screen."""
+        """Scroll an explanation that is longer than the screen."""
         pane = self.query_one("#explanation")
         if step > 0:
             pane.scroll_page_down(animate=False)
@@ -201,7 +201,7 @@ class WhyScreen(WorkbenchScreen):
 
     @on(OptionList.OptionHighlighted, "#concepts")
     def _chosen(self, event: OptionList.OptionHighlighted) -> None:
-        """Explains the concept under the cursor."""
+        """Explain the concept under the cursor."""
         if event.option.id is None or event.option.id == self._shown:
             return
         self._shown = event.option.id
@@ -215,17 +215,17 @@ class WhyScreen(WorkbenchScreen):
         self.refresh_bindings()
 
     def _show_fields(self) -> None:
-        """Makes the fields for the one concept that has them, when it is first met."""
+        """Show the fields for the concept that has them; create them the first time."""
         playing = self._shown == PLAYGROUND
         fields = self.query(WindowFields).set(display=playing)
         if playing and not fields:
             self.query_one("#explanation").mount(WindowFields(), before="#picture")
-        elif playing and fields.first().is_mounted:  # else it looks when it is
-            fields.first().look()
+        elif playing and fields.first().is_mounted:  # else they are read on mount
+            fields.first().read_fields()
 
     @on(WindowFields.Changed)
     def _windows_changed(self, event: WindowFields.Changed) -> None:
-        """Draws the windows anew, unless another concept is shown."""
+        """Draw the windows again, unless another concept is shown."""
         if self._shown != PLAYGROUND:
             return
         if event.windows is None:
@@ -237,17 +237,17 @@ class WhyScreen(WorkbenchScreen):
         self.query_one("#picture", Static).update(Text(picture, no_wrap=True))
 
     def _options(self) -> list[Option]:
-        """The names, under two headings where the screen before has concepts of its own."""
-        first = [Option(Text(f" {_words(name)}"), id=name) for name in self._first]
-        rest = [Option(Text(f" {_words(name)}"), id=name) for name in self._rest]
+        """Return the names, under two headings if the screen before has concepts of its own."""
+        first = [Option(Text(f" {_title(name)}"), id=name) for name in self._first]
+        rest = [Option(Text(f" {_title(name)}"), id=name) for name in self._rest]
         if not first:
             return rest
         return [_heading("this screen"), *first, _heading("everything else"), *rest]
 
 
-def _heading(words: str) -> Option:
-    return Option(Text(words), disabled=True)
+def _heading(text: str) -> Option:
+    return Option(Text(text), disabled=True)
 
 
-def _words(name: str) -> str:
+def _title(name: str) -> str:
     return name.replace("-", " ")

@@ -1,8 +1,10 @@
-"""What the scan found: classes, findings, the split, and one image on its way into the network."""
+"""The result of a scan: classes with sample images, findings and the split."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -13,58 +15,38 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
-from workbench.app.draft import Draft, plain_message
-from workbench.datasets.audit import Audit, Finding
+from workbench.app.draft import Draft
+from workbench.datasets.audit import UNSPLIT, Audit
 from workbench.datasets.inspect_job import Inspection
-from workbench.errors import UserError
+from workbench.experiment.facts import SPLITS, DataFacts
 from workbench.render.half_blocks import thumbnail
+from workbench.render.marks import bar
 from workbench.text import plural, safe_text
-from workbench.ui.data.image_steps import Look, look_through
-from workbench.ui.data.text import (
-    COLORS,
-    class_columns,
-    class_rows,
-    parse_split,
-    split_fault,
-    split_in_words,
-    split_result,
-    steps_text,
-    summary,
-)
+from workbench.ui.data.findings import FindingList
+from workbench.ui.data.image_steps import ImageSteps, format_steps, image_steps
+from workbench.ui.data.split_field import SplitField
 
-MOST_CLASSES = 500  # rows; more are told of in words
+MAX_CLASS_ROWS = 500  # the rest is only counted
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
-_OWN = "the base has its own in place of 1/255"
-_HINT = "tab leads to it, then type other shares"
-_LEAST_ROWS = 3  # cells that a thumbnail needs to show anything
-
-SEVERITY_CELLS = 16  # of a finding's line, its margins included
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A class's images, looked at by a thread."""
-
-    label: str
-    look: Look
-    thumbs: list[Text]
+_OWN = "the base has its own instead of 1/255"
+_MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
+_SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
 
 
 class ClassTable(DataTable[Text]):
-    """Says in the footer what enter does."""
+    """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Go on")]
-
-
-class FindingTable(DataTable[Text]):
-    """Says in the footer what enter does."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Files")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Continue")]
 
 
 class DataFound(Vertical):
-    """Shows a scan's result; keeps the split in the draft. Posts `GoOn` and `OpenFinding`."""
+    """Show the result of a scan. Posts `Continue`, and `FindingList.Opened`.
+
+    Args:
+        draft: keeps the split.
+        utf8: whether the terminal shows more than ASCII.
+    """
 
     DEFAULT_CSS = """
     DataFound { height: 1fr; }
@@ -75,29 +57,18 @@ class DataFound(Vertical):
     DataFound #steps { height: auto; }
     DataFound #thumbs { height: 1fr; margin-top: 1; }
     DataFound #thumbs Static { width: auto; margin-right: 1; }
-    DataFound #findings-title { height: 1; color: $secondary; margin-top: 1; }
-    DataFound #split-title { height: 1; color: $secondary; }
-    DataFound #split-row { height: auto; max-height: 3; }
-    DataFound #split { width: 20; background: $panel; }
-    DataFound #split-result { margin-left: 1; width: 1fr; height: auto; }
     """
 
-    class GoOn(Message):
-        """The data is as it should be."""
+    class Continue(Message):
+        """The data is accepted."""
 
-    class OpenFinding(Message):
-        """The files of a finding are asked for."""
+    @dataclass
+    class Sampled(Message):
+        """Sample images of a class: the steps of the first one, and thumbnails."""
 
-        def __init__(self, finding: Finding) -> None:
-            super().__init__()
-            self.finding = finding
-
-    class Seen(Message):
-        """A thread has looked at a class's images."""
-
-        def __init__(self, seen: _Seen) -> None:
-            super().__init__()
-            self.seen = seen
+        label: str
+        steps: ImageSteps
+        thumbs: list[Text]
 
     def __init__(self, draft: Draft, utf8: bool = True) -> None:
         super().__init__()
@@ -107,10 +78,9 @@ class DataFound(Vertical):
         self._inspection: Inspection | None = None
         self._labels: list[str] = []
         self._drawn_for = (0, 0)  # width and height, in cells, of the newest thumbnails
-        self.split_error = ""
 
     def compose(self) -> ComposeResult:
-        """Classes beside an image; below them the findings and the split."""
+        """Yield classes beside an image, then findings and split."""
         yield Static(id="summary")
         with Horizontal(id="top"):
             with Vertical(id="left"):
@@ -120,182 +90,145 @@ class DataFound(Vertical):
                 with Horizontal(id="thumbs"):
                     for number in range(THUMBS_ACROSS):
                         yield Static(id=f"thumb-{number}")
-        yield Static(id="findings-title")
-        yield FindingTable(id="findings", cursor_type="row", show_header=False)
-        yield Static(f"split; {_HINT}", id="split-title")
-        with Horizontal(id="split-row"):
-            yield Input(id="split", compact=True, restrict=r"[0-9.,eE+\- ]*")
-            yield Static(id="split-result")
+        yield FindingList()
+        yield SplitField(self._draft)
 
     def show(self, inspection: Inspection, audit: Audit) -> None:
-        """Fills everything."""
+        """Replace the content."""
         self._inspection, self._audit = inspection, audit
-        self.query_one("#summary", Static).update(summary(audit, inspection.facts))
+        self.query_one("#summary", Static).update(format_summary(audit, inspection.facts))
         self._show_classes(audit)
-        self._show_findings(audit)
-        self._show_split()
-        self.query_one("#classes").focus()
+        self.query_one(FindingList).show(audit.findings)
+        self.query_one(SplitField).show()
+        self.query_one(ClassTable).focus()
+
+    @property
+    def split_error(self) -> str:
+        """Why the split cannot be used, "" if it can."""
+        return self.query_one(SplitField).error
+
+    @on(DataTable.RowSelected, "#classes")
+    @on(Input.Submitted, "#split")
+    def _continue(self, event: DataTable.RowSelected | Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Continue())
 
     # Classes and their images
 
     def _show_classes(self, audit: Audit) -> None:
-        table = self.query_one("#classes", DataTable)
+        table = self.query_one(ClassTable)
         table.clear(columns=True)
         titles = class_columns(audit)
-        split = len(titles) > 3  # class, one count, bar
+        has_split = len(titles) > 3  # class, one count, bar
         for number, title in enumerate(titles):
             if 0 < number < len(titles) - 1:
-                table.add_column(Text(title, justify="right"), width=6 if split else 7)
+                table.add_column(Text(title, justify="right"), width=6 if has_split else 7)
             else:
                 table.add_column(title)
-        self._labels = list(audit.counts)[:MOST_CLASSES]
-        name, bar = (12, 1) if split else (NAME, BAR)
-        for row in class_rows(audit, MOST_CLASSES, name, bar, self._utf8):
+        self._labels = list(audit.counts)[:MAX_CLASS_ROWS]
+        name, bar_width = (12, 1) if has_split else (NAME, BAR)
+        for row in class_rows(audit, MAX_CLASS_ROWS, name, bar_width, self._utf8):
             table.add_row(*row)
-        if len(audit.counts) > MOST_CLASSES:
-            table.add_row(Text(f"and {len(audit.counts) - MOST_CLASSES:,} more"))
+        if len(audit.counts) > MAX_CLASS_ROWS:
+            table.add_row(Text(f"and {len(audit.counts) - MAX_CLASS_ROWS:,} more"))
 
     @on(DataTable.RowHighlighted, "#classes")
-    def _class_changed(self, event: DataTable.RowHighlighted) -> None:
+    def _class_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         if event.cursor_row < len(self._labels):
-            self._look(self._labels[event.cursor_row])
+            self._show_samples(self._labels[event.cursor_row])
 
-    def _look(self, label: str) -> None:
-        if not self.query("#thumbs"):  # the screen goes away
+    def _show_samples(self, label: str) -> None:
+        if not self.query("#thumbs"):  # the screen is being closed
             return
         paths = self._inspection.samples.get(label, ()) if self._inspection else ()
         if not paths:
-            self.query_one("#steps", Static).update(Text("no image of it can be used", "dim"))
+            message = Text("none of its images can be used", "dim")
+            self.query_one("#steps", Static).update(message)
             return
         box = self.query_one("#thumbs").size
-        room = max(box.height, 0)
-        self._drawn_for = (box.width, room)
-        self._look_at(label, paths[:THUMBS_ACROSS], box.width, room)
+        self._drawn_for = (box.width, max(box.height, 0))
+        self._sample(label, paths[:THUMBS_ACROSS], *self._drawn_for)
 
     def on_resize(self) -> None:
-        """More room, larger thumbnails."""
-        table = self.query_one("#classes", DataTable)
+        """Redraw the thumbnails at the new size."""
+        table = self.query_one(ClassTable)
         if self._audit and table.row_count and table.cursor_row < len(self._labels):
-            self.call_after_refresh(self._look, self._labels[table.cursor_row])
+            self.call_after_refresh(self._show_samples, self._labels[table.cursor_row])
 
-    @work(thread=True, exclusive=True, group="look", exit_on_error=False)
-    def _look_at(self, label: str, paths: tuple[Path, ...], width: int, rows: int) -> None:
+    @work(thread=True, exclusive=True, group="sample", exit_on_error=False)
+    def _sample(self, label: str, paths: tuple[Path, ...], width: int, rows: int) -> None:
         worker = get_current_worker()
-        look = look_through(paths[0], self._draft.spec().data)
+        steps = image_steps(paths[0], self._draft.spec().data)
         across = max(1, min(THUMBS_ACROSS, width // 16))
         each = max(width // across - 1, 1)
         thumbs: list[Text] = []
-        for path in paths[:across] if rows >= _LEAST_ROWS else ():
+        for path in paths[:across] if rows >= _MIN_ROWS else ():
             if worker.is_cancelled:
                 return
             thumbs.append(thumbnail(path, each, rows, self._utf8))
         if not worker.is_cancelled:
-            self.post_message(self.Seen(_Seen(label, look, thumbs)))
+            self.post_message(self.Sampled(label, steps, thumbs))
 
-    @on(Seen)
-    def _seen(self, event: Seen) -> None:
+    @on(Sampled)
+    def _sampled(self, event: Sampled) -> None:
         event.stop()
-        spec = self._draft.spec()
-        own = spec.base is not None and spec.base.preprocessing == "own"
-        network = "a pretrained base" if spec.base else "dense and convnet"
-        text = steps_text(event.seen.look, network)
-        if own:
+        base = self._draft.spec().base
+        text = format_steps(event.steps, "a pretrained base" if base else "dense and convnet")
+        if base is not None and base.preprocessing == "own":
             text.append(f"\n{_OWN}", style="dim")
         self.query_one("#steps", Static).update(text)
         for number in range(THUMBS_ACROSS):
-            thumbs = event.seen.thumbs
-            shown = thumbs[number] if number < len(thumbs) else Text()
-            self.query_one(f"#thumb-{number}", Static).update(shown)
-        self.call_after_refresh(self._look_again, event.seen.label)
+            thumb = event.thumbs[number] if number < len(event.thumbs) else Text()
+            self.query_one(f"#thumb-{number}", Static).update(thumb)
+        self.call_after_refresh(self._redraw_if_resized, event.label)
 
-    def _look_again(self, label: str) -> None:
-        """Once more where the steps above left other room than was thought."""
-        for box in self.query("#thumbs"):  # none while the screen goes away
+    def _redraw_if_resized(self, label: str) -> None:
+        """Redraw if the steps above the thumbnails changed their room."""
+        for box in self.query("#thumbs"):  # none once the screen is being closed
             if (box.size.width, max(box.size.height, 0)) != self._drawn_for:
-                self._look(label)
+                self._show_samples(label)
 
-    # Findings
 
-    def _show_findings(self, audit: Audit) -> None:
-        table = self.query_one("#findings", DataTable)
-        table.clear(columns=True)
-        table.add_columns("severity", "message")
-        variables = self.app.theme_variables
-        room = max(self.app.size.width - SEVERITY_CELLS, 40)
-        for found in audit.findings:
-            color = variables.get(COLORS.get(found.severity, "$foreground").removeprefix("$"), "")
-            table.add_row(
-                Text(safe_text(found.severity, 8), style=color),
-                Text(safe_text(found.message, room)),
-            )
-        table.display = bool(audit.findings)
-        count = plural(len(audit.findings), "finding")
-        title = (
-            f"{count}; tab, then enter: the files"
-            if audit.findings
-            else "nothing to complain about"
+def format_summary(audit: Audit, facts: DataFacts) -> Text:
+    """Return the data set in a line."""
+    text = Text(
+        f"{plural(audit.images, 'image')} in {plural(len(audit.counts), 'class', 'classes')}"
+    )
+    text.append(f" ({safe_text(audit.kind)})")
+    if audit.usable != audit.images:
+        text.append(f", {audit.usable:,} usable")
+    if audit.sizes:
+        height, width = audit.sizes.height[1], audit.sizes.width[1]
+        same = audit.sizes.height[0] == audit.sizes.height[2] and (
+            audit.sizes.width[0] == audit.sizes.width[2]
         )
-        self.query_one("#findings-title", Static).update(Text(title))
+        text.append(f"   {'all' if same else 'median'} {height} high x {width} wide")
+    text.append("   grey" if facts.channels == 1 else "   colour")
+    formats = ", ".join(safe_text(name, 8) for name in list(audit.formats)[:3])
+    return text.append(f"   {formats}" if formats else "")
 
-    @on(DataTable.RowSelected, "#findings")
-    def _finding_opened(self, event: DataTable.RowSelected) -> None:
-        event.stop()
-        if self._audit:
-            self.post_message(self.OpenFinding(self._audit.findings[event.cursor_row]))
 
-    @on(DataTable.RowSelected, "#classes")
-    def _class_opened(self, event: DataTable.RowSelected) -> None:
-        event.stop()
-        self.post_message(self.GoOn())
+def class_columns(audit: Audit) -> tuple[str, ...]:
+    """Return the titles of the class table."""
+    return ("class", *(_SHORT[split] for split in _splits(audit)), "")
 
-    # The split
 
-    def _show_split(self) -> None:
-        facts, spec = self._draft.facts, self._draft.spec()
-        field = self.query_one("#split", Input)
-        if facts and facts.user_split:
-            whole = bool(facts.split_images.get("validation"))  # nothing is left to be shared out
-            field.display = not whole
-            title = "your split" if whole else f"your split; {_HINT}"
-            self.query_one("#split-title", Static).update(title)
-        with field.prevent(Input.Changed):
-            field.value = split_in_words(spec.data.split)
-        self._tell_split()
+def class_rows(
+    audit: Audit, max_rows: int, name_width: int, bar_width: int, utf8: bool
+) -> Iterator[list[Text]]:
+    """Yield the first classes: name, images (of each split), a bar relative to the largest."""
+    largest = max((sum(by_split.values()) for by_split in audit.counts.values()), default=0)
+    splits = _splits(audit)
+    for label, counts in islice(audit.counts.items(), max_rows):
+        yield [
+            Text(safe_text(label, name_width)),
+            *(Text(f"{counts.get(split, 0):,}", justify="right") for split in splits),
+            Text(bar(sum(counts.values()) / max(largest, 1), bar_width, utf8)),
+        ]
 
-    @on(Input.Changed, "#split")
-    def _split_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        settings, error = parse_split(event.value)
-        if not error:
-            error = self._try(settings)
-        self._tell_split(error)
 
-    def _try(self, settings: dict[str, Any]) -> str:
-        """Keeps a split; what is wrong with it where it cannot be kept."""
-        try:
-            spec = self._draft.with_settings({**self._draft.settings, **settings})
-        except UserError as error:
-            return plain_message(error).removeprefix("data.split: ")
-        fault = split_fault(self._draft.facts, spec.data.split) if self._draft.facts else ""
-        if not fault and spec.data.split != self._draft.spec().data.split:
-            self._draft.take(settings)
-        return fault
-
-    def _tell_split(self, error: str = "") -> None:
-        facts = self._draft.facts
-        split = self._draft.spec().data.split
-        if not error and facts:
-            error = split_fault(facts, split)
-        self.split_error = error
-        shown = self.query_one("#split-result", Static)
-        if error:
-            color = self.app.theme_variables.get("error", "")
-            shown.update(Text(f"! {safe_text(error, 200)}", style=color))
-        elif facts:
-            shown.update(split_result(facts, split))
-
-    @on(Input.Submitted, "#split")
-    def _split_entered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.post_message(self.GoOn())
+def _splits(audit: Audit) -> list[str]:
+    """Return the splits that have images; one for all images if there is no split."""
+    splits = [s for s in (UNSPLIT, *SPLITS) if any(s in by for by in audit.counts.values())]
+    return splits or [UNSPLIT]

@@ -1,6 +1,7 @@
-"""Data: which images, what the scan found of them, how they are shared out."""
+"""Data: choose images, scan them, and show what was found."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,49 +15,53 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
-from workbench.app.scan_job import ScanJob, ScanLook
+from workbench.app.scan_job import ScanJob, ScanStatus
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
-from workbench.datasets.catalogue import fetch
 from workbench.datasets.inspect_job import MODULE, Inspection
+from workbench.datasets.sources.catalogue.entries import fetch
 from workbench.errors import UserError
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text
-from workbench.ui.data.files import FilesScreen
+from workbench.ui.data.findings import FilesScreen, FindingList
 from workbench.ui.data.found import DataFound
-from workbench.ui.data.text import missing, refusal_of
-from workbench.ui.dialogs import fits_toast, tell_problem
-from workbench.ui.guide import take_base_along
+from workbench.ui.dialogs import fits_toast, show_error
+from workbench.ui.guide import reuse_base
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.step_rail import rail_heading
 
-LOOK_SECONDS = 0.3
+POLL_SECONDS = 0.3
+SCAN_NOTE = (
+    "The scan is a process of its own: it keeps running when you leave or lose the connection. "
+    "x cancels; what was scanned is kept."
+)
+FETCH_NOTE = "x cancels; what was downloaded is kept."
 _BAR = 30  # cells
 
 
-class _Cancelled(Exception):  # noqa: N818 - no fault
-    """The download is not wanted any more."""
+class _Cancelled(Exception):  # noqa: N818 - not an error
+    """The download was cancelled."""
 
 
 class DataScreen(WorkbenchScreen):
-    """Asks for images, has them scanned by a process of its own, shows what was found.
+    """Choose images, scan them in a process of its own, and show the result.
 
     Args:
-        draft: kept after every change.
-        scan_module: what scans; tests have one of their own.
-        onward: True to go on to the strategy as soon as the images are there.
+        draft: stores every change.
+        skip_ahead: True to open the strategy as soon as the images are known.
+        scan_module: module that scans; tests have their own.
     """
 
     CONCEPTS = ("preprocessing", "validation", "augmentation", "batches")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go_on", "Go on", id="data.go_on"),
+        Binding("enter", "continue", "Continue", id="data.continue"),
         Binding("ctrl+t", "tree", "Tree", id="data.tree"),
-        Binding("a", "augment", "Augment", id="data.augment", tooltip="see augmentation at work"),
-        Binding("c", "change", "Other images", id="data.change"),
+        Binding("s", "augment", "Augmentation", id="data.augment", tooltip="see it on an image"),
+        Binding("i", "images", "Images", id="data.images", tooltip="choose other images"),
         Binding("r", "rescan", "Scan again", id="data.rescan"),
         Binding("x", "cancel", "Cancel", id="data.cancel"),
     ]
-    # Not DEFAULT_CSS: the app's own rules for tables would go before it.
+    # Not DEFAULT_CSS: the app's own rules for tables would have precedence.
     CSS = """
     DataScreen #work { height: auto; }
     DataScreen #work-line { margin-top: 1; }
@@ -70,37 +75,36 @@ class DataScreen(WorkbenchScreen):
     DataScreen OptionList:blur > .option-list--option-highlighted { background: $background; }
     """
 
-    class Looked(Message):
-        """How the scan stands."""
+    @dataclass
+    class Polled(Message):
+        """The status of the scan, with its audit once it is finished."""
 
-        def __init__(self, job: ScanJob, look: ScanLook, audit: Audit | None) -> None:
-            super().__init__()
-            self.job = job
-            self.look = look
-            self.audit = audit
+        job: ScanJob
+        status: ScanStatus
+        audit: Audit | None
 
+    @dataclass
     class Fetched(Message):
-        """A set of the catalogue is there, or why not ("" where it was cancelled)."""
+        """A data set of the catalogue, or the error."""
 
-        def __init__(self, path: Path | None, error: str = "") -> None:
-            super().__init__()
-            self.path = path
-            self.error = error
+        path: Path | None
+        error: str = ""
 
-    class Progressed(Message):
-        """How far a download is."""
+    @dataclass
+    class FetchProgress(Message):
+        """Progress of a download."""
 
-        def __init__(self, phase: str, done: int, total: int) -> None:
-            super().__init__()
-            self.told = (phase, done, total)
+        phase: str
+        done: int
+        total: int
 
         def can_replace(self, message: Message) -> bool:
-            """Only the newest counts."""
-            return isinstance(message, DataScreen.Progressed)
+            """Keep only the newest."""
+            return isinstance(message, DataScreen.FetchProgress)
 
-    def __init__(self, draft: Draft, onward: bool = False, scan_module: str = MODULE) -> None:
+    def __init__(self, draft: Draft, skip_ahead: bool = False, scan_module: str = MODULE) -> None:
         super().__init__()
-        self._onward = onward
+        self._skip_ahead = skip_ahead
         self.draft = draft
         self._module = scan_module
         self._job: ScanJob | None = None
@@ -108,7 +112,7 @@ class DataScreen(WorkbenchScreen):
         self.phase = "choose"
 
     def compose_body(self) -> ComposeResult:
-        """One of three is shown: the choice, the work, what was found."""
+        """Yield the choice, the progress and the result, of which one is shown."""
         yield DataChoice(self.workbench.utf8)
         with Vertical(id="work"):
             yield Static(id="work-title")
@@ -117,19 +121,22 @@ class DataScreen(WorkbenchScreen):
         yield DataFound(self.draft, self.workbench.utf8)
 
     def heading(self) -> Text:
-        """The rail."""
-        return rail_heading(self.draft.name, "data", self.draft.settled, self.workbench.utf8)
+        """Return the rail of steps."""
+        return rail_heading(self.draft.name, "data", self.draft.completed, self.workbench.utf8)
 
     def on_mount(self) -> None:
-        """Goes on where this draft was: with a scan that is at work or done, else from nothing."""
+        """Continue with the draft's scan, running or finished; else ask for images."""
         super().on_mount()
-        self.set_interval(LOOK_SECONDS, self._look_again)
+        self.set_interval(POLL_SECONDS, self._poll_again)
         if self.draft.source is None:
             self._choose()
         else:
-            self._watch(ScanJob(self.workbench.workspace, self.draft.source, self._module))
+            self._watch(self._scan_job(self.draft.source))
 
-    def _show(self, phase: str) -> None:
+    def _scan_job(self, source: Path) -> ScanJob:
+        return ScanJob(self.workbench.workspace, source, self._module)
+
+    def _set_phase(self, phase: str) -> None:
         self.phase = phase
         self.query_one(DataChoice).display = phase == "choose"
         self.query_one("#work").display = phase in ("scan", "fetch")
@@ -138,12 +145,12 @@ class DataScreen(WorkbenchScreen):
         self.refresh_heading()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what can be done at this moment is offered."""
+        """Offer what can be done in this phase."""
         phases = {
-            "go_on": ("found",),
+            "continue": ("found",),
             "tree": ("choose",),
             "augment": ("found",),
-            "change": ("found",),
+            "images": ("found",),
             "rescan": ("found",),
             "cancel": ("scan", "fetch"),
         }
@@ -151,15 +158,15 @@ class DataScreen(WorkbenchScreen):
 
     # Choosing
 
-    def _choose(self, fault: str = "", typed: str = "") -> None:
-        """Asks for images; a long fault is told over the choice, which shows how it begins."""
+    def _choose(self, error: str = "", typed: str = "") -> None:
+        """Ask for images; a long error is shown whole over the choice, and begins in it."""
         self._job = None
-        self._show("choose")
-        first, _, rest = safe_lines(fault).partition("\n")
-        if rest and not fits_toast(fault):
-            tell_problem(self, fault)
+        self._set_phase("choose")
+        first, _, rest = safe_lines(error).partition("\n")
+        if rest and not fits_toast(error):
+            show_error(self, error)
         else:
-            first = safe_lines(fault)
+            first = safe_lines(error)
         self.query_one(DataChoice).start(typed, first)
 
     @on(DataChoice.Chosen)
@@ -170,29 +177,29 @@ class DataScreen(WorkbenchScreen):
             await choice.hide_tree()
         if event.path is None:
             self._fetching = event.name
-            self._show("fetch")
-            self._tell_work(f"Fetch {event.name}", "start", 0, 0, "x cancels; what came is kept.")
+            self._set_phase("fetch")
+            self._show_progress(f"Fetch {event.name}", "start", 0, 0, FETCH_NOTE)
             self._fetch(event.name)
-        elif refused := refusal_of(event.path) or await asyncio.to_thread(missing, event.path):
-            self._choose(refused)
+        elif error := await asyncio.to_thread(path_error, event.path):
+            self._choose(error)
         else:
             self._scan(event.path)
 
     async def action_tree(self) -> None:
-        """Shows or hides the tree of folders."""
+        """Show or hide the tree of folders."""
         choice = self.query_one(DataChoice)
         await (choice.hide_tree() if choice.tree_shown else choice.show_tree())
 
     async def action_back(self) -> None:  # type: ignore[override]
-        """Out of the tree; else to the screen before, where a scan goes on without this one."""
+        """Leave the tree, or the screen; a scan keeps running."""
         choice = self.query_one(DataChoice)
         if self.phase == "choose" and choice.tree_shown:
             await choice.hide_tree()
         else:
             super().action_back()
 
-    def action_change(self) -> None:
-        """Back to the choice of images."""
+    def action_images(self) -> None:
+        """Return to the choice of images."""
         self._choose(typed=str(self.draft.source or ""))
 
     # Fetching
@@ -204,7 +211,7 @@ class DataScreen(WorkbenchScreen):
         def progress(phase: str, done: int, total: int) -> None:
             if worker.is_cancelled:
                 raise _Cancelled
-            self.post_message(self.Progressed(phase, done, total))
+            self.post_message(self.FetchProgress(phase, done, total))
 
         try:
             path = fetch(name, self.workbench.workspace, progress)
@@ -215,11 +222,11 @@ class DataScreen(WorkbenchScreen):
         else:
             self.post_message(self.Fetched(path))
 
-    @on(Progressed)
-    def _progressed(self, event: Progressed) -> None:
+    @on(FetchProgress)
+    def _show_fetch_progress(self, event: FetchProgress) -> None:
         if self.phase == "fetch":
-            note = "x cancels; what came is kept."
-            self._tell_work(f"Fetch {self._fetching}", *event.told, note)
+            title = f"Fetch {self._fetching}"
+            self._show_progress(title, event.phase, event.done, event.total, FETCH_NOTE)
 
     @on(Fetched)
     def _fetched(self, event: Fetched) -> None:
@@ -233,10 +240,10 @@ class DataScreen(WorkbenchScreen):
     # Scanning
 
     def _scan(self, source: Path) -> None:
-        """Starts a scan, or takes over the one that is at work."""
-        job = ScanJob(self.workbench.workspace, source, self._module)
+        """Start a scan, or watch the one that is running."""
+        job = self._scan_job(source)
         same = source == self.draft.source
-        self.draft.take_source(source, self.draft.facts if same else None)
+        self.draft.set_source(source, self.draft.facts if same else None)
         try:
             job.start()
         except UserError as error:
@@ -246,70 +253,67 @@ class DataScreen(WorkbenchScreen):
 
     def _watch(self, job: ScanJob) -> None:
         self._job = job
-        self._show("scan")
-        self._tell_scan(ScanLook("running", "start"))
-        self._look(job)
+        self._set_phase("scan")
+        self._show_scan_progress(ScanStatus("running", "start"))
+        self._poll(job)
 
-    def _look_again(self) -> None:
+    def _poll_again(self) -> None:
         if self.phase == "scan" and self._job:
-            self._look(self._job)
+            self._poll(self._job)
 
-    @work(thread=True, group="look", exit_on_error=False)
-    def _look(self, job: ScanJob) -> None:
-        look = job.look()
+    @work(thread=True, group="poll", exit_on_error=False)
+    def _poll(self, job: ScanJob) -> None:
+        status = job.poll()
         audit = None
-        if look.inspection:
+        if status.inspection:
             try:
-                audit = read_audit(look.inspection.folder / AUDIT_NAME)
+                audit = read_audit(status.inspection.folder / AUDIT_NAME)
             except UserError as error:
-                look = ScanLook("failed", message=str(error))
-        self.post_message(self.Looked(job, look, audit))
+                status = ScanStatus("failed", message=str(error))
+        self.post_message(self.Polled(job, status, audit))
 
-    @on(Looked)
-    def _looked(self, event: Looked) -> None:
-        look = event.look
-        if event.job is not self._job or self.phase != "scan":
+    @on(Polled)
+    def _polled(self, event: Polled) -> None:
+        status, job = event.status, event.job
+        if job is not self._job or self.phase != "scan":
             return
-        if look.state == "running":
-            self._tell_scan(look)
-        elif look.inspection and event.audit:
-            self._found(event.job.source, look.inspection, event.audit)
-        elif look.state == "none":
-            self._scan(event.job.source)  # the draft is older than its scan
+        if status.state == "running":
+            self._show_scan_progress(status)
+        elif status.inspection and event.audit:
+            self._show_found(job.source, status.inspection, event.audit)
+        elif status.state == "none":
+            self._scan(job.source)  # the draft is older than its scan
         else:
-            event.job.forget()
-            self.draft.forget_source()
-            words = look.message or "The scan ended without a word; enter starts it again."
-            self._choose(words, typed=str(event.job.source))
+            job.clear()
+            self.draft.clear_source()
+            message = status.message or "The scan ended without a message; enter restarts it."
+            self._choose(message, typed=str(job.source))
 
-    def _tell_scan(self, look: ScanLook) -> None:
+    def _show_scan_progress(self, status: ScanStatus) -> None:
         source = safe_text(self._job.source, 60) if self._job else ""
-        note = (
-            "The scan is a process of its own: leave, or lose the connection, and find it here "
-            "again. x cancels; what was scanned is kept."
-        )
-        self._tell_work(f"Scan {source}", look.phase, look.done, look.total, note)
+        self._show_progress(f"Scan {source}", status.phase, status.done, status.total, SCAN_NOTE)
 
-    def _found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
-        take_base_along(self.workbench, self.draft, source)
-        self.draft.take_source(source, inspection.facts)
-        if dropped := self.draft.mend():
-            words = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
-            self.notify(words, severity="warning", markup=False)
-        self._show("found")
+    def _show_found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
+        reuse_base(self.workbench, self.draft, source)
+        self.draft.set_source(source, inspection.facts)
+        if dropped := self.draft.drop_invalid_settings():
+            message = f"Settings that do not fit any more were dropped. {safe_text(dropped, 300)}"
+            self.notify(message, severity="warning", markup=False)
+        self._set_phase("found")
         self.query_one(DataFound).show(inspection, audit)
-        if self._onward and "data" in self.draft.settled:
-            self.action_go_on()
-        self._onward = False
+        if self._skip_ahead and "data" in self.draft.completed:
+            self.action_continue()
+        self._skip_ahead = False
 
     def action_rescan(self) -> None:
-        """Looks at the images again: files that did not change are not read anew."""
+        """Scan again; unchanged files are not read again."""
         if self.draft.source:
-            ScanJob(self.workbench.workspace, self.draft.source, self._module).forget()
+            job = self._scan_job(self.draft.source)
+            job.clear()
             self._scan(self.draft.source)
 
     def action_cancel(self) -> None:
-        """Ends the scan or the download."""
+        """Cancel the scan or the download."""
         if self.phase == "fetch":
             self.workers.cancel_group(self, "fetch")
             self._choose()
@@ -317,7 +321,7 @@ class DataScreen(WorkbenchScreen):
             self._job.cancel()
             self._choose(typed=str(self._job.source))
 
-    def _tell_work(self, title: str, phase: str, done: int, total: int, note: str) -> None:
+    def _show_progress(self, title: str, phase: str, done: int, total: int, note: str) -> None:
         self.query_one("#work-title", Static).update(Text(title, style="bold"))
         line = Text(f"{safe_text(phase, 40)}  ")
         if total:
@@ -328,23 +332,40 @@ class DataScreen(WorkbenchScreen):
         self.query_one("#work-line", Static).update(line)
         self.query_one("#work-note", Static).update(Text(note))
 
-    # Going on
+    # The result
 
-    @on(DataFound.OpenFinding)
-    def _open_finding(self, event: DataFound.OpenFinding) -> None:
+    @on(FindingList.Opened)
+    def _open_finding(self, event: FindingList.Opened) -> None:
         self.app.push_screen(FilesScreen(event.finding, self.draft.source))
 
     def action_augment(self) -> None:
-        """Tries augmentation on an image of the data."""
+        """Open the augmentation settings with an image of the data."""
         self.workbench.open("augmentation", self.draft, then=lambda _: self.refresh_heading())
 
-    @on(DataFound.GoOn)
-    def action_go_on(self) -> None:
-        """To the strategy."""
-        found = self.query_one(DataFound)
-        if found.split_error:
-            self.notify(f"The split: {found.split_error}", severity="warning", markup=False)
+    @on(DataFound.Continue)
+    def action_continue(self) -> None:
+        """Open the strategy."""
+        if error := self.query_one(DataFound).split_error:
+            self.notify(f"The split: {error}", severity="warning", markup=False)
             return
-        self.draft.settle("data")
+        self.draft.complete_step("data")
         self.refresh_heading()
         self.workbench.open("strategy", self.draft)
+
+
+def path_error(source: Path) -> str:
+    """Return why a path cannot be a data source; "" if it can, or if the scan decides."""
+    try:
+        str(source).encode()
+    except UnicodeEncodeError:
+        return (
+            "This path contains bytes that are not UTF-8, which a spec file cannot contain. "
+            "Rename the folder, or make a symbolic link to it."
+        )
+    try:
+        exists = source.exists()
+    except OSError:
+        return ""
+    except ValueError:  # such as a null byte
+        exists = False
+    return "" if exists else f"There is no file or folder {safe_text(source, 200)}."

@@ -13,7 +13,7 @@ from workbench.runs.watch import RunView
 
 
 class RunTable(DataTable[Text]):
-    """A row a run; columns as wide as the terminal has room for."""
+    """A row for each run; columns as wide as the terminal allows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open", id="open"),
@@ -25,13 +25,13 @@ class RunTable(DataTable[Text]):
         super().__init__(id=id, cursor_type="row")
 
     def on_mount(self) -> None:
-        """The columns."""
+        """Add the columns."""
         for title, width in COLUMNS.items():
             self.add_column(title, key=title, width=width)
 
     @property
     def names(self) -> list[str]:
-        """Of the runs, from the top."""
+        """The names of the runs, from the top."""
         return [key.value or "" for key in self.rows]
 
     @property
@@ -42,7 +42,7 @@ class RunTable(DataTable[Text]):
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
     def fill(self, runs: Sequence[RunView], utf8: bool) -> None:
-        """Shows these: rows anew where there are others, else the cells that changed."""
+        """Show these runs: new rows if the runs are others, else only the cells that changed."""
         widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
         self._fit(widths)
         rows = {view.name: run_cells(view, widths, utf8, theme) for view in runs}
@@ -52,7 +52,7 @@ class RunTable(DataTable[Text]):
             self.clear()
             for name, cells in rows.items():
                 self.add_row(*cells, key=name)
-            self.move_cursor(row=row)  # where its run is gone, the next one takes its place
+            self.move_cursor(row=row)  # if its run is gone, to the next one
             return
         for name, cells in rows.items():
             for title, cell in zip(COLUMNS, cells, strict=True):
@@ -60,11 +60,11 @@ class RunTable(DataTable[Text]):
                     self.update_cell(name, title, cell)
 
     def move_to(self, name: str) -> None:
-        """Moves the cursor to a run that is shown."""
+        """Move the cursor to a run that is shown."""
         self.move_cursor(row=self.get_row_index(name))
 
     def _fit(self, widths: Mapping[str, int]) -> None:
-        """Gives the columns their widths where they have others."""
+        """Set the widths of the columns if they differ."""
         columns = [self.columns[ColumnKey(title)] for title in COLUMNS]
         if [column.width for column in columns] != list(widths.values()):
             for column, width in zip(columns, widths.values(), strict=True):

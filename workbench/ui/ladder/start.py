@@ -1,4 +1,4 @@
-"""The question before a ladder: which rungs, and how long all of them take."""
+"""Dialog that starts a ladder: which strategies, and how long all of them take."""
 
 from functools import partial
 from typing import ClassVar
@@ -13,31 +13,31 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import Draft
-from workbench.app.ladder_plan import PlannedRung, ladder_words, rung_words
+from workbench.app.ladder import PlannedRun, describe_ladder, describe_planned
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.preflight import look_before_ladder
+from workbench.machine.preflight import check_before_ladder
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
 from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.background import PATIENCE, in_background
+from workbench.ui.background import ERROR_SECONDS, in_background
 
 MARKED, UNMARKED = "[x]", "[ ]"
-KEYS = "space marks, enter trains, escape cancels. They go on when this terminal is closed."
+KEYS = "space marks, enter trains, escape cancels. They keep running if this terminal closes."
 Specs = list[tuple[str, ExperimentSpec]]
 
 
-def begin_ladder(
+def start_ladder(
     workspace: Workspace, data: str, specs: Specs, progress: Progress
 ) -> tuple[str, str]:
-    """Makes a ladder and queues its runs; what kept one of them from it is no reason to lose all.
+    """Create a ladder and queue its runs; an error while queueing keeps the ladder.
 
     Returns:
-        Its name, "" where it could not be made, and what went wrong, "" for nothing.
+        Its name, "" if it could not be created, and the error, "" for none.
     """
     try:
-        look_before_ladder(specs)
+        check_before_ladder(specs)
         ladder = prepare_ladder(workspace, None, data, specs, progress)
     except UserError as error:
         return "", str(error)
@@ -49,11 +49,12 @@ def begin_ladder(
 
 
 class LadderStart(ModalScreen[str | None]):
-    """Rungs to mark; gives the name of the ladder that was begun, None on escape.
+    """Gives the name of the ladder that was started with the marked strategies, None on escape.
 
     Args:
-        draft: whose images they are trained on.
-        rungs: from the lowest up.
+        workspace: of the runs.
+        draft: with the images.
+        planned: the strategies, the simplest first.
     """
 
     CSS = """
@@ -67,72 +68,72 @@ class LadderStart(ModalScreen[str | None]):
         Binding("escape,q", "dismiss(None)", "Cancel"),
     ]
 
-    def __init__(self, workspace: Workspace, draft: Draft, rungs: tuple[PlannedRung, ...]) -> None:
+    def __init__(self, workspace: Workspace, draft: Draft, planned: tuple[PlannedRun, ...]) -> None:
         super().__init__()
         self._workspace = workspace
         self._draft = draft
-        self._rungs = rungs
-        self._marked = {at for at, rung in enumerate(rungs) if rung.spec}
-        self._at_work = False
+        self._planned = planned
+        self._marked = {at for at, run in enumerate(planned) if run.spec}
+        self._starting = False
 
     def compose(self) -> ComposeResult:
-        """What is to begin, the rungs, the keys."""
+        """Yield a summary, the strategies, the keys."""
         with Vertical(classes="dialog"):
-            yield Static(self._words(), id="words")
-            yield OptionList(*(Option(self._line(at)) for at in range(len(self._rungs))))
+            yield Static(self._summary(), id="summary")
+            yield OptionList(*(Option(self._line(at)) for at in range(len(self._planned))))
             yield Static(Text(KEYS), id="keys")
 
-    def _words(self) -> Text:
-        return Text(ladder_words(self._draft.name, self._chosen()))
+    def _summary(self) -> Text:
+        return Text(describe_ladder(self._draft.name, self._chosen()))
 
-    def _chosen(self) -> list[PlannedRung]:
-        return [self._rungs[at] for at in sorted(self._marked)]
+    def _chosen(self) -> list[PlannedRun]:
+        return [self._planned[at] for at in sorted(self._marked)]
 
     def _line(self, at: int) -> Text:
-        rung = self._rungs[at]
+        planned = self._planned[at]
         mark = MARKED if at in self._marked else UNMARKED
-        words = safe_text(rung_words(rung), 34)
-        return Text(f"{mark} {safe_text(rung.preset, 29):<30}{words}", no_wrap=True)
+        cost = safe_text(describe_planned(planned), 34)
+        return Text(f"{mark} {safe_text(planned.preset, 29):<30}{cost}", no_wrap=True)
 
     def action_mark(self) -> None:
-        """Takes the rung under the cursor, or leaves it out."""
-        rungs = self.query_one(OptionList)
-        at = rungs.highlighted
-        if at is None or self._rungs[at].spec is None or self._at_work:
+        """Mark or unmark the strategy under the cursor."""
+        options = self.query_one(OptionList)
+        at = options.highlighted
+        if at is None or self._planned[at].spec is None or self._starting:
             return
         self._marked ^= {at}
-        rungs.replace_option_prompt_at_index(at, self._line(at))
-        self.query_one("#words", Static).update(self._words())
+        options.replace_option_prompt_at_index(at, self._line(at))
+        self.query_one("#summary", Static).update(self._summary())
 
     @on(OptionList.OptionSelected)
-    def _begin(self, event: OptionList.OptionSelected) -> None:
+    def _start(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        specs = [(rung.preset, rung.spec) for rung in self._chosen() if rung.spec]
-        if self._at_work:
+        specs = [(planned.preset, planned.spec) for planned in self._chosen() if planned.spec]
+        if self._starting:
             return
         if not specs:
-            self.notify("No rung is marked; space marks the one under the cursor.")
+            self.notify("No strategy is marked; space marks the one under the cursor.")
             return
-        self._at_work = True
-        self._tell(f"Queueing {plural(len(specs), 'run')} ...")
-        begin = partial(begin_ladder, self._workspace, self._draft.stem, specs, self._progress)
-        in_background(self, begin, self._begun)
+        self._starting = True
+        self._show_status(f"Queueing {plural(len(specs), 'run')} ...")
+        start = partial(start_ladder, self._workspace, self._draft.stem, specs, self._progress)
+        in_background(self, start, self._started)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
-        """Told by the thread of what has to be downloaded."""
+        """Show the progress of a download; called in a thread."""
         share = f", {done / total:.0%}" if total else ""
-        self.call_later(self._tell, f"{safe_text(phase, 50)}{share}")
+        self.call_later(self._show_status, f"{safe_text(phase, 50)}{share}")
 
-    def _tell(self, words: str) -> None:
-        self.query_one("#keys", Static).update(Text(words))
+    def _show_status(self, text: str) -> None:
+        self.query_one("#keys", Static).update(Text(text))
 
-    def _begun(self, outcome: tuple[str, str]) -> None:
-        ladder, problem = outcome
-        if problem:
-            words = safe_lines(problem)
-            self.app.notify(words, severity="error", timeout=PATIENCE, markup=False)
+    def _started(self, result: tuple[str, str]) -> None:
+        ladder, error = result
+        if error:
+            message = safe_lines(error)
+            self.app.notify(message, severity="error", timeout=ERROR_SECONDS, markup=False)
         if ladder:
             self.dismiss(ladder)
             return
-        self._at_work = False
-        self._tell(KEYS)
+        self._starting = False
+        self._show_status(KEYS)

@@ -1,126 +1,208 @@
-"""The table of a network's layers, by blocks that open and close."""
+"""The table of a network's layers, by blocks that expand and collapse."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Group
-from workbench.text import safe_text
-from workbench.ui.layers.rows import TableRow, table_rows
+from workbench.runs.freeze_check import ERROR, NOTE, WARNING, Layer, LayerGroup, Verdict, verdict
+from workbench.text import format_shape, safe_text
 
 MARKS = {"trains": "[x]", "frozen": "[ ]", "partly": "[~]"}
 ARROWS = {True: "▾", False: "▸"}
 ASCII_ARROWS = {True: "-", False: "+"}
 COLORS = {ERROR: "error", WARNING: "warning", NOTE: "secondary"}
+NOTHING = "-"
+SMALLEST_MOVED = 0.001  # percent; a smaller change would be shown as none
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column; `width` is in cells and holds the gap to the one before."""
+class LayerColumn:
+    """A column; `width` is in cells and includes the gap before it."""
 
     title: str
     width: int
     right: bool = False
 
 
-LEAST_NAME, MOST_NAME = 25, 34  # cells of the first column
+MIN_NAME, MAX_NAME = 25, 34  # cells of the first column
 WIDE = 116  # columns of a terminal in which verdicts have a column of their own
-_SIZES = (Column("output", 11, True), Column("parameters", 12, True))
-_REQUESTED = (Column("  requested", 12),)
-_TRUTH = (Column("  requested", 11), Column(" compiled", 9), Column("moved", 9, True))
-_VERDICT = (Column("", 36),)
+_SIZES = (LayerColumn("output", 11, True), LayerColumn("parameters", 12, True))
+_REQUESTED = (LayerColumn("  requested", 12),)
+_FREEZE_CHECK = (
+    LayerColumn("  requested", 11),
+    LayerColumn(" compiled", 9),
+    LayerColumn("moved", 9, True),
+)
+_VERDICT = (LayerColumn("", 36),)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A block or a layer, formatted.
+
+    Attributes:
+        key: "block NAME" or "layer NAME".
+        depth: 1 for a layer in an expanded block, else 0.
+        opened: whether a block is expanded; None for a layer.
+        trains: "trains", "frozen", "partly", or "" without weights.
+    """
+
+    key: str
+    name: str
+    depth: int
+    opened: bool | None
+    trains: str
+    output: str
+    parameters: str
+    requested: str
+    compiled: str
+    moved: str
+    verdict: Verdict | None
+
+
+def table_rows(groups: Sequence[LayerGroup], opened: Set[str] = frozenset()) -> list[TableRow]:
+    """Return a row for each block, and for each layer of the blocks named in `opened`."""
+    rows: list[TableRow] = []
+    for group in groups:
+        if group.single:
+            rows.append(_layer_row(group.layers[0], 0))
+            continue
+        rows.append(_block_row(group, group.name in opened))
+        if group.name in opened:
+            rows += [_layer_row(layer, 1) for layer in group.layers]
+    return rows
+
+
+def _layer_row(layer: Layer, depth: int) -> TableRow:
+    return TableRow(
+        key=f"layer {layer.name}",
+        name=safe_text(layer.name, 60),
+        depth=depth,
+        opened=None,
+        trains=layer.requested,
+        output=_format_shape(layer.output_shape),
+        parameters=f"{layer.parameters:,}",
+        requested=safe_text(layer.requested, 9) or NOTHING,
+        compiled=safe_text(layer.compiled, 9) or NOTHING,
+        moved=_format_moved(layer.moved),
+        verdict=verdict(layer),
+    )
+
+
+def _block_row(group: LayerGroup, opened: bool) -> TableRow:
+    row = _layer_row(group.combined, 0)
+    return replace(row, key=f"block {group.name}", opened=opened, verdict=group.verdict)
+
+
+def _format_shape(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]:,}" if len(shape) == 1 else format_shape(shape) or NOTHING
+
+
+def _format_moved(share: float | None) -> str:
+    if share is None:
+        return NOTHING
+    if share == 0:
+        return "0"
+    percent = share * 100
+    if percent < SMALLEST_MOVED:
+        return f"<{SMALLEST_MOVED:g} %"
+    digits = 3 if percent < 1 else 2 if percent < 10 else 1
+    return f"{percent:,.{digits}f} %"
 
 
 class LayerTable(DataTable[Text]):
-    """Blocks and layers; which blocks are open is the table's own affair.
+    """Blocks and layers; the table itself keeps which blocks are expanded.
 
     Args:
-        truth: whether it tells what was compiled and what moved, beside what is requested.
+        checked: True to show what was compiled and what moved, too.
         utf8: whether the terminal shows more than ASCII.
+
+    Attributes:
+        opened: names of the expanded blocks.
     """
 
     DEFAULT_CSS = """
     LayerTable { overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "open", "Open", key_display="→"),
-        Binding("left", "close", "Close", show=False),
-        Binding("a", "all", "All"),
+        Binding("right", "open", "Expand", key_display="→"),
+        Binding("left", "close", "Collapse", show=False),
+        Binding("asterisk", "all", "All", key_display="*"),
         Binding("home", "scroll_top", show=False),
         Binding("end", "scroll_bottom", show=False),
     ]
 
-    def __init__(self, truth: bool, utf8: bool = True) -> None:
+    def __init__(self, checked: bool, utf8: bool = True) -> None:
         super().__init__(cursor_type="row", cell_padding=0, id="layers")
         self.opened: set[str] = set()
-        self._truth = truth
+        self._checked = checked
         self._utf8 = utf8
-        self._groups: Sequence[Group] = ()
-        self._columns: tuple[Column, ...] = ()
-        self._shape: list[tuple[str, int]] = []
+        self._groups: Sequence[LayerGroup] = ()
+        self._columns: tuple[LayerColumn, ...] = ()
+        self._row_heights: list[tuple[str, int]] = []
 
-    def show_layers(self, groups: Sequence[Group]) -> None:
-        """Draws the layers; only what changed, and the cursor stays on its row."""
+    def show_layers(self, groups: Sequence[LayerGroup]) -> None:
+        """Show layers; only changed cells are drawn, and the cursor stays on its row."""
         self._groups = groups
         rows = table_rows(groups, self.opened)
-        columns = self._wanted_columns()
-        shape = [(row.key, self._lines(row)) for row in rows]
-        if columns == self._columns and shape == self._shape:
+        columns = self._fitting_columns()
+        heights = [(row.key, self._height(row)) for row in rows]
+        if columns == self._columns and heights == self._row_heights:
             self._refresh_cells(rows)
             return
         self.refresh_bindings()
-        chosen = self.chosen
-        self._columns, self._shape = columns, shape
+        selected = self.selected
+        self._columns, self._row_heights = columns, heights
         self.clear(columns=True)
         for column in columns:
             title = Text(column.title, justify="right" if column.right else "left")
             self.add_column(title, key=column.title, width=column.width)
-        for row, (key, height) in zip(rows, shape, strict=True):
+        for row, (key, height) in zip(rows, heights, strict=True):
             self.add_row(*self._cells(row), key=key, height=height)
-        keys = [key for key, _ in shape]
-        # A layer whose block was closed hands the cursor to the block.
-        here = chosen if chosen in keys else self._block_of(chosen)
-        if here in keys:
-            self.move_cursor(row=keys.index(here))
+        keys = [key for key, _ in heights]
+        # The cursor moves from a layer to its block when that collapses.
+        key = selected if selected in keys else self._block_of(selected)
+        if key in keys:
+            self.move_cursor(row=keys.index(key))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers to open blocks where there are some."""
+        """Offer to expand blocks if there are any."""
         return action not in ("open", "all") or bool(self._blocks)
 
     @property
     def _blocks(self) -> set[str]:
-        return {group.name for group in self._groups if not group.alone}
+        return {group.name for group in self._groups if not group.single}
 
     @property
-    def chosen(self) -> str:
+    def selected(self) -> str:
         """Key of the row under the cursor: "block NAME" or "layer NAME"; "" for none."""
         if not self.row_count:
             return ""
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value or ""
 
     def toggle_block(self) -> None:
-        """Opens or closes the block under the cursor."""
-        kind, _, name = self.chosen.partition(" ")
+        """Expand or collapse the selected block."""
+        kind, _, name = self.selected.partition(" ")
         if kind == "block":
             self._open(self.opened ^ {name})
 
     def action_open(self) -> None:
-        """Opens the block under the cursor."""
-        kind, _, name = self.chosen.partition(" ")
+        """Expand the selected block."""
+        kind, _, name = self.selected.partition(" ")
         if kind == "block":
             self._open(self.opened | {name})
 
     def action_close(self) -> None:
-        """Closes the block of the row under the cursor."""
-        name = self._block_of(self.chosen).partition(" ")[2]
+        """Collapse the block of the selected row."""
+        name = self._block_of(self.selected).partition(" ")[2]
         self._open(self.opened - {name})
 
     def action_all(self) -> None:
-        """Opens every block, or closes them all where they are open."""
+        """Expand all blocks, or collapse them if all are expanded."""
         self._open(set() if self._blocks <= self.opened else self._blocks)
 
     def _open(self, names: set[str]) -> None:
@@ -138,20 +220,20 @@ class LayerTable(DataTable[Text]):
         return ""
 
     @property
-    def _wide(self) -> bool:
+    def _is_wide(self) -> bool:
         return self.app.size.width >= WIDE
 
-    def _wanted_columns(self) -> tuple[Column, ...]:
-        verdict = _VERDICT if self._wide else ()
-        others = (*_SIZES, *(_TRUTH if self._truth else _REQUESTED), *verdict)
+    def _fitting_columns(self) -> tuple[LayerColumn, ...]:
+        last = _VERDICT if self._is_wide else ()
+        others = (*_SIZES, *(_FREEZE_CHECK if self._checked else _REQUESTED), *last)
         # The screen's padding and the scroll bar take three cells.
         room = self.app.size.width - 3 - sum(column.width for column in others)
-        return (Column("layer", min(max(room, LEAST_NAME), MOST_NAME)), *others)
+        return (LayerColumn("layer", min(max(room, MIN_NAME), MAX_NAME)), *others)
 
-    def _lines(self, row: TableRow) -> int:
-        """Where there is no column for it, what is wrong has a line of its own."""
-        told = row.verdict is not None and row.verdict.kind != NOTE
-        return 2 if told and not self._wide else 1
+    def _height(self, row: TableRow) -> int:
+        """Return 2 for a row whose problem has no column."""
+        has_problem = row.verdict is not None and row.verdict.kind != NOTE
+        return 2 if has_problem and not self._is_wide else 1
 
     def _refresh_cells(self, rows: Sequence[TableRow]) -> None:
         for row in rows:
@@ -160,36 +242,36 @@ class LayerTable(DataTable[Text]):
                     self.update_cell(row.key, column.title, cell)
 
     def _cells(self, row: TableRow) -> list[Text]:
-        told = row.verdict
-        color = self.app.theme_variables.get(COLORS[told.kind], "") if told else ""
-        style = color if told and told.kind != NOTE else ""
-        texts = [self._label(row), row.output, row.parameters, f"  {row.requested}"]
-        if self._truth:
+        found = row.verdict
+        color = self.app.theme_variables.get(COLORS[found.kind], "") if found else ""
+        style = color if found and found.kind != NOTE else ""
+        texts = [self._name_cell(row), row.output, row.parameters, f"  {row.requested}"]
+        if self._checked:
             texts += [f" {row.compiled}", row.moved]
-        if self._wide:
-            texts.append(f"  {told.words}" if told else "")
+        if self._is_wide:
+            texts.append(f"  {found.message}" if found else "")
         lines = [
             text.rjust(column.width) if column.right else text.ljust(column.width)
             for column, text in zip(self._columns, texts, strict=True)
         ]
-        if told and self._lines(row) == 2:
-            lines = self._with_verdict(lines, f"{'  ' * row.depth}      {told.words}")
+        if found and self._height(row) == 2:
+            lines = self._with_second_line(lines, f"{'  ' * row.depth}      {found.message}")
         cells = [Text(line, style, no_wrap=True) for line in lines]
         if row.opened is not None:
             cells[0].stylize("bold", 0, self._columns[0].width)
-        if self._wide:
+        if self._is_wide:
             cells[-1].stylize(color)
         return cells
 
-    def _with_verdict(self, lines: list[str], words: str) -> list[str]:
-        """A second line that runs on through the cells, which have no gap between them."""
-        found, start = [], 0
+    def _with_second_line(self, lines: list[str], text: str) -> list[str]:
+        """Add a second line that runs through all cells, which have no gaps."""
+        result, start = [], 0
         for line, column in zip(lines, self._columns, strict=True):
-            found.append(f"{line}\n{words[start : start + column.width].ljust(column.width)}")
+            result.append(f"{line}\n{text[start : start + column.width].ljust(column.width)}")
             start += column.width
-        return found
+        return result
 
-    def _label(self, row: TableRow) -> str:
+    def _name_cell(self, row: TableRow) -> str:
         mark = MARKS.get(row.trains, "   ")
         arrows = ARROWS if self._utf8 else ASCII_ARROWS
         arrow = " " if row.opened is None else arrows[row.opened]

@@ -12,20 +12,20 @@ from textual.widgets import DataTable, Static
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.render.layers import (
-    below_of,
-    block_in_words,
-    hanging,
-    named_line,
-    shape_in_words,
+    describe_block,
+    describe_shape_change,
+    hanging_indent,
+    input_shape_of,
+    labelled_line,
 )
 from workbench.render.marks import bar
-from workbench.runs.freeze_check import Layer, groups_of
+from workbench.runs.freeze_check import Layer, group_by_block
 from workbench.text import safe_text
 from workbench.ui.layers.table import LayerTable
 from workbench.ui.screen import WorkbenchScreen
 
-LONGEST_BAR = 24  # cells
-# Where there is no base, nothing is frozen.
+MAX_BAR = 24  # cells
+# Without a base, nothing is frozen.
 CONCEPTS_WITHOUT_BASE = {
     "convnet": ("max-pooling", "border-effect", "stride", "parameters", "flatten"),
     "dense": ("parameters", "flatten"),
@@ -33,10 +33,10 @@ CONCEPTS_WITHOUT_BASE = {
 
 
 class LayersView(WorkbenchScreen):
-    """The table, a line on the layer under the cursor, and what it amounts to.
+    """The table, a line about the selected layer, and the totals.
 
     Attributes:
-        TRUTH: whether there is something to tell of what was compiled and what moved.
+        CHECKED: True to show what was compiled and what moved.
         network: the layers that are shown.
     """
 
@@ -45,84 +45,86 @@ class LayersView(WorkbenchScreen):
         "border-effect", "max-pooling",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(n), f"number({n})", show=False) for n in range(1, 10)
+        Binding("v", "next_stage", "Stage", id="layers.stage", tooltip="show the next stage"),
     ]
-    TRUTH: ClassVar[bool]
+    CHECKED: ClassVar[bool]
 
     network: Sequence[Layer] = ()
     _drawn_for = Size()
 
     def compose_body(self) -> ComposeResult:
-        """From what it is about to what follows from it."""
+        """Yield title, table, selected layer and details."""
         yield Static(id="title")
-        yield LayerTable(self.TRUTH, self.workbench.utf8)
+        yield LayerTable(self.CHECKED, self.workbench.utf8)
         yield Static(id="here")
         yield Static(id="details")
 
     def on_mount(self) -> None:
-        """The table takes the keys."""
+        """Focus the table."""
         self.query_one(LayerTable).focus()
 
     def on_resize(self) -> None:
-        """A wide terminal has a column for verdicts, a high one more advice."""
+        """Redraw at the new size."""
         if self._drawn_for != self.app.size:
             self.show()
 
     def concepts(self) -> tuple[str, ...]:
-        """What there is to understand in a network of this kind."""
+        """Return the concepts of this kind of network."""
         spec = self.spec_shown()
         strategy = spec.model.strategy if spec else ""
         return CONCEPTS_WITHOUT_BASE.get(strategy, self.CONCEPTS)
 
     def show(self) -> None:
-        """Draws everything anew."""
+        """Draw everything."""
         raise NotImplementedError
 
     def spec_shown(self) -> ExperimentSpec | None:
-        """The spec, None where it cannot be read."""
+        """Return the spec, None if it cannot be read."""
         raise NotImplementedError
 
     def draw(self, title: Text, layers: Sequence[Layer], details: Sequence[Text]) -> None:
-        """Draws title, table and what it amounts to."""
+        """Draw title, table and details."""
         self.network = layers
         self._drawn_for = self.app.size
         self.query_one("#title", Static).update(title)
-        self.query_one(LayerTable).show_layers(groups_of(layers))
-        self._show_here()
-        lines = hanging(details, self.app.size.width - 2, self.app.console)
+        self.query_one(LayerTable).show_layers(group_by_block(layers))
+        self._show_selected()
+        lines = hanging_indent(details, self.app.size.width - 2, self.app.console)
         self.query_one("#details", Static).update(lines)
 
     def color(self, name: str) -> str:
-        """A colour of the theme for Text."""
+        """Return a colour of the theme."""
         return self.app.theme_variables.get(name, "")
 
     def totals_line(self, trainable: int, parameters: int) -> Text:
-        """Trainable and frozen, with a bar."""
+        """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0
         percent = f"{share:.1%}" if 0 < share < 0.005 else f"{share:.0%}"
         frozen = f"{parameters - trainable:,} frozen"
-        words = f"{trainable:,} of {parameters:,} trainable, {frozen} {percent:>4} "
-        line = named_line("parameters", words)
+        totals = f"{trainable:,} of {parameters:,} trainable, {frozen} {percent:>4} "
+        line = labelled_line("parameters", totals)
         room = self.app.size.width - 2 - len(line)
         return line.append(
-            bar(share, min(max(room, 4), LONGEST_BAR), self.workbench.utf8), self.color("accent")
+            bar(share, min(max(room, 4), MAX_BAR), self.workbench.utf8), self.color("accent")
         )
 
     @on(DataTable.RowHighlighted)
-    def _show_here(self) -> None:
-        """How the layer under the cursor changes the size of what it reads."""
-        kind, _, name = self.query_one(LayerTable).chosen.partition(" ")
+    def _show_selected(self) -> None:
+        """Show how the selected layer changes the shape of its input."""
+        kind, _, name = self.query_one(LayerTable).selected.partition(" ")
         layer = next((layer for layer in self.network if layer.name == name), None)
-        words = ""
+        text = ""
         if kind == "block":
-            words = block_in_words(self.network, name)
+            text = describe_block(self.network, name)
         elif layer:
-            words = self._layer_in_words(layer)
-        self.query_one("#here", Static).update(Text(words), layout=False)
+            text = self._describe(layer)
+        self.query_one("#here", Static).update(Text(text), layout=False)
 
-    def _layer_in_words(self, layer: Layer) -> str:
+    def _describe(self, layer: Layer) -> str:
         spec = self.spec_shown()
         image = spec.data.input_shape if spec else ()
         stack = spec.model.convolutions if spec and spec.model.strategy == "convnet" else None
-        words = shape_in_words(layer, below_of(self.network, layer.name, image), stack)
-        return safe_text(f"{layer.name}  {layer.kind}" + (f", {words}" if words else ""), 200)
+        change = describe_shape_change(
+            layer, input_shape_of(self.network, layer.name, image), stack
+        )
+        return safe_text(f"{layer.name}  {layer.kind}" + (f", {change}" if change else ""), 200)

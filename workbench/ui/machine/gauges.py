@@ -1,4 +1,4 @@
-"""The gauges of the box, live for as long as somebody looks."""
+"""The gauges of the machine, live while they are seen."""
 
 import time
 from collections.abc import Generator
@@ -15,85 +15,85 @@ from textual.worker import get_current_worker
 
 from workbench.machine import live
 from workbench.text import safe_text
-from workbench.ui.machine.text import Pen, gauge_text
+from workbench.ui.machine.text import TextStyle, format_gauges
 
-CLOSE_SECONDS = 0.5  # so soon the gauges notice that nobody looks any more
+CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
 class LiveGauges(VerticalScroll, can_focus=False):
-    """CPU, memory, GPUs and their processes; live between `start_looking` and `stop_looking`.
+    """CPU, memory, GPUs and their processes; live between `start_polling` and `stop_polling`.
 
     Args:
-        seconds: between two looks, at least.
+        seconds: between two samples, at least.
     """
 
     DEFAULT_CSS = """
     LiveGauges { height: auto; max-height: 10; margin-top: 1; scrollbar-size-vertical: 1; }
     """
 
-    class Looked(Message):
-        """A look; None where its process ended, `error` where it could not start."""
+    class Sampled(Message):
+        """A sample; None if its process ended, with `error` if it could not start."""
 
-        def __init__(self, look: live.Gauges | None, error: str = "") -> None:
+        def __init__(self, sample: live.Gauges | None, error: str = "") -> None:
             super().__init__()
-            self.look = look
+            self.sample = sample
             self.error = error
 
         def can_replace(self, message: Message) -> bool:
-            """Only the newest counts."""
-            return isinstance(message, LiveGauges.Looked)
+            """Drop older samples."""
+            return isinstance(message, LiveGauges.Sampled)
 
-    def __init__(self, pen: Pen, seconds: float, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, styles: TextStyle, seconds: float, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._pen = pen
+        self._text_style = styles
         self._seconds = seconds
 
     def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static(Text("gauges: looking ...", "dim"), id="look")
+        """Yield one text."""
+        yield Static(Text("gauges: starting ...", "dim"), id="sample")
 
     @work(thread=True, exclusive=True, group="gauges", exit_on_error=False)
-    def start_looking(self) -> None:
-        """Looks until `stop_looking`, or the end of the screen."""
+    def start_polling(self) -> None:
+        """Post samples until `stop_polling`, or the end of the screen."""
         worker = get_current_worker()
         try:
-            with closing(_looks(self._seconds)) as looks:
-                for look in looks:
+            with closing(_samples(self._seconds)) as samples:
+                for sample in samples:
                     if worker.is_cancelled:
                         return
-                    if look is not None:
-                        self.post_message(self.Looked(look))
-            self.post_message(self.Looked(None))
-        except Exception as error:  # no gauge is worth the app
-            self.post_message(self.Looked(None, safe_text(f"{type(error).__name__}: {error}")))
+                    if sample is not None:
+                        self.post_message(self.Sampled(sample))
+            self.post_message(self.Sampled(None))
+        except Exception as error:  # no gauge may end the app
+            self.post_message(self.Sampled(None, safe_text(f"{type(error).__name__}: {error}")))
 
-    def stop_looking(self) -> None:
-        """Ends the looking: nobody sees the gauges any more."""
+    def stop_polling(self) -> None:
+        """End polling while the gauges are not seen."""
         self.workers.cancel_group(self, "gauges")
 
-    @on(Looked)
-    def _looked(self, message: Looked) -> None:
-        """Draws a look."""
+    @on(Sampled)
+    def _sampled(self, message: Sampled) -> None:
         message.stop()
-        if message.look is None:
-            why = f": {message.error}" if message.error else "; leave and come back to try again"
-            text = Text(f"! the gauges have ended{why}", self._pen.color("warning"))
+        if message.sample is None:
+            reason = f": {message.error}" if message.error else "; open this screen again to retry"
+            text = Text(f"! the gauges have ended{reason}", self._text_style.color("warning"))
         else:
-            text = gauge_text(message.look, self.screen.has_class("-wide"), self._pen)
-        self.query_one("#look", Static).update(text)
+            wide = self.screen.has_class("-wide")
+            text = format_gauges(message.sample, wide, self._text_style)
+        self.query_one("#sample", Static).update(text)
 
 
-def _looks(seconds: float) -> Generator[live.Gauges | None, None, None]:
-    """Looks at the gauges at most so often; None in between, so that the reader can end."""
+def _samples(seconds: float) -> Generator[live.Gauges | None, None, None]:
+    """Yield samples at most every so many seconds; None in between, so that the reader can end."""
     shown = 0.0
-    # Its words for silence come early for that; they are shown only once they are worth it.
+    # It reports silence early for that; the report is shown only after `live.PATIENCE`.
     process = cast("Generator[live.Gauges, None, None]", live.gauges(patience=CLOSE_SECONDS))
-    with closing(process) as looks:
-        for look in looks:
+    with closing(process) as samples:
+        for sample in samples:
             now = time.monotonic()
-            known = look.box or look.silent > live.PATIENCE
+            known = sample.host or sample.silent > live.PATIENCE
             if known and now - shown >= seconds - CLOSE_SECONDS:
                 shown = now
-                yield look
+                yield sample
             else:
                 yield None

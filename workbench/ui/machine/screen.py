@@ -1,4 +1,4 @@
-"""The machine: does training run on a GPU here, what mends it if not, and how busy the box is."""
+"""The machine: whether training runs on a GPU here, how to fix it if not, and how busy it is."""
 
 import time
 from typing import ClassVar
@@ -15,20 +15,29 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
+from workbench.app.draft import Draft
 from workbench.app.machine_check import CheckState
+from workbench.machine.check import MachineReport
 from workbench.machine.finding import Finding
-from workbench.text import safe_text
-from workbench.ui.machine.details import DetailsScreen
+from workbench.text import format_seconds, safe_text
 from workbench.ui.machine.gauges import LiveGauges
-from workbench.ui.machine.text import Pen, age_in_words, box_table, finding_text, verdict_text
+from workbench.ui.machine.text import (
+    TextStyle,
+    describe_age,
+    facts_table,
+    format_details,
+    format_finding,
+    format_verdict,
+)
 from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.widgets.step_rail import rail_heading
 
-POLL_SECONDS = 0.1  # how often a screen looks at a check that is at work
-AGE_SECONDS = 10.0  # how often the age of the report is told anew
+POLL_SECONDS = 0.1  # between two polls of a running check
+AGE_SECONDS = 10.0  # between two updates of the report's age
 
 
 class CheckChanged(Message):
-    """The check went on, ended or failed."""
+    """The check progressed, ended or failed."""
 
     def __init__(self, state: CheckState) -> None:
         super().__init__()
@@ -36,7 +45,7 @@ class CheckChanged(Message):
 
 
 class MachineScreen(WorkbenchScreen):
-    """Verdict, findings with their remedies, the box in short lines, live gauges."""
+    """Verdict, findings with their remedies, facts about the machine, live gauges."""
 
     CONCEPTS = ("machine",)
     DEFAULT_CSS = """
@@ -62,11 +71,11 @@ class MachineScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy", id="copy", tooltip="the remedy, to the clipboard"),
-        Binding("d", "details", "Details", id="details", tooltip="each probe and what it printed"),
-        Binding("a", "again", "Again", id="again", tooltip="check once more"),
-        Binding("w", "measure", "Measure", id="measure", tooltip="anew how fast this machine is"),
-        Binding("pagedown,space", "page(1)", show=False, priority=True),
+        Binding("y", "copy", "Copy", id="copy", tooltip="the remedy, to the clipboard"),
+        Binding("v", "details", "Details", id="details", tooltip="each probe and its output"),
+        Binding("r", "retry", "Retry", id="retry", tooltip="check the machine again"),
+        Binding("w", "measure", "Measure", id="measure", tooltip="how fast this machine is"),
+        Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]
 
@@ -76,33 +85,33 @@ class MachineScreen(WorkbenchScreen):
         self._opened: set[str] = set()  # findings whose consequences are shown
 
     @property
-    def _pen(self) -> Pen:
-        return Pen(self.workbench.utf8, lambda name: self.app.theme_variables.get(name, ""))
+    def _text_style(self) -> TextStyle:
+        return TextStyle(self.workbench.utf8, lambda name: self.app.theme_variables.get(name, ""))
 
     def compose_body(self) -> ComposeResult:
-        """What the check found, and the gauges below or beside it."""
+        """Yield the findings, and the gauges below or beside them."""
         with Vertical(id="machine"):
             with VerticalScroll(id="report", can_focus=False):
                 yield Static(id="verdict")
                 yield OptionList(id="findings")
                 yield Static(id="rows")
-            yield LiveGauges(self._pen, self.workbench.look_seconds, id="gauges")
+            yield LiveGauges(self._text_style, self.workbench.poll_seconds, id="gauges")
 
     def heading(self) -> Text:
-        """Whether the box is being asked, or how old the answer is."""
+        """Return the phase of a running check, or the age of the report."""
         state = self._state
         text = Text("machine", style="bold")
         if state.busy:
             steps = f" ({state.step} of {state.steps})" if state.steps else ""
-            text.append(f"  asking the box: {safe_text(state.phase, 50)}{steps} ...", "not bold")
+            text.append(f"  checking: {safe_text(state.phase, 50)}{steps} ...", "not bold")
         elif state.report:
-            text.append(f"  checked {age_in_words(time.time() - state.when)}", "not bold")
+            text.append(f"  checked {describe_age(time.time() - state.when)}", "not bold")
         return text
 
     def on_mount(self) -> None:
-        """Shows the last report, or begins to ask."""
+        """Show the last report, or start a check."""
         super().on_mount()
-        known = self.workbench.checkup.state
+        known = self.workbench.machine_check.state
         self.set_interval(AGE_SECONDS, self.refresh_heading)
         self.app.theme_changed_signal.subscribe(self, self._repaint)
         self._show(known)
@@ -110,26 +119,26 @@ class MachineScreen(WorkbenchScreen):
             self._check(measure=False)
 
     def on_screen_resume(self) -> None:
-        """Looks at the gauges while the screen is seen."""
-        self.query_one(LiveGauges).start_looking()
+        """Start the gauges."""
+        self.query_one(LiveGauges).start_polling()
 
     def on_screen_suspend(self) -> None:
-        """Nobody sees the gauges any more."""
-        self.query_one(LiveGauges).stop_looking()
+        """Stop the gauges while they are not seen."""
+        self.query_one(LiveGauges).stop_polling()
 
     # The check
 
     @work(thread=True, exclusive=True, group="check", exit_on_error=False)
     def _check(self, measure: bool) -> None:
-        """Begins a check, or joins the one at work, and tells how it goes on."""
-        worker, of_app = get_current_worker(), self.workbench.checkup
-        of_app.start(self.workbench.workspace, measure)
-        told = None
+        """Start a check, or join the running one, and post its progress."""
+        worker, check = get_current_worker(), self.workbench.machine_check
+        check.start(self.workbench.workspace, measure)
+        posted = None
         while not worker.is_cancelled:
-            state = of_app.state
-            if state is not told:
+            state = check.state
+            if state is not posted:
                 self.post_message(CheckChanged(state))
-                told = state
+                posted = state
             if not state.busy:
                 return
             time.sleep(POLL_SECONDS)
@@ -138,36 +147,36 @@ class MachineScreen(WorkbenchScreen):
     def _check_changed(self, message: CheckChanged) -> None:
         self._show(message.state)
 
-    def action_again(self) -> None:
-        """Asks the box anew."""
+    def action_retry(self) -> None:
+        """Check the machine again."""
         self._check(measure=False)
 
     def action_measure(self) -> None:
-        """Asks the box anew, and measures what it is able to."""
+        """Check the machine again, with its benchmarks."""
         self._check(measure=True)
 
-    # What it found
+    # The report
 
     def _show(self, state: CheckState) -> None:
-        """Draws a state; the report only where it is another."""
-        other = state.report is not self._state.report
+        """Draw a state; the report only if it is a new one."""
+        new = state.report is not self._state.report
         self._state = state
-        self.query_one("#verdict", Static).update(verdict_text(state, self._pen))
+        self.query_one("#verdict", Static).update(format_verdict(state, self._text_style))
         findings = self.query_one(OptionList)
-        if other and state.report:
+        if new and state.report:
             self._opened.clear()
             found = state.report.diagnosis.findings
             findings.set_options(Option(self._prompt(one)) for one in found)
             findings.highlighted = 0 if found else None
-            self.query_one("#rows", Static).update(box_table(state.report))
+            self.query_one("#rows", Static).update(facts_table(state.report))
             findings.focus()
         findings.display = bool(findings.option_count)
         self.refresh_heading()
         self.refresh_bindings()
 
     def _repaint(self, _: Theme) -> None:
-        """Colours are in the texts: another theme draws them anew."""
-        self.query_one("#verdict", Static).update(verdict_text(self._state, self._pen))
+        """Draw the texts again in the colors of another theme."""
+        self.query_one("#verdict", Static).update(format_verdict(self._state, self._text_style))
         findings = self._state.report.diagnosis.findings if self._state.report else ()
         for number, finding in enumerate(findings):
             self._draw_finding(number, finding)
@@ -177,10 +186,10 @@ class MachineScreen(WorkbenchScreen):
         findings.replace_option_prompt_at_index(number, self._prompt(finding))
 
     def _prompt(self, finding: Finding) -> Table:
-        return finding_text(finding, finding.id in self._opened, self._pen)
+        return format_finding(finding, finding.id in self._opened, self._text_style)
 
     def _chosen(self) -> tuple[int, Finding] | None:
-        """The finding under the cursor and its place in the list."""
+        """Return the finding under the cursor and its position in the list."""
         report = self._state.report
         number = self.query_one(OptionList).highlighted if report and self.is_mounted else None
         if report is None or number is None:
@@ -190,45 +199,88 @@ class MachineScreen(WorkbenchScreen):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Greys what would do nothing now."""
+        """Grey out what would do nothing now."""
         chosen = self._chosen()
         idle = not self._state.busy
         enabled = {
             "copy": bool(chosen and chosen[1].remedy),
             "details": self._state.report is not None,
-            "again": idle,
+            "retry": idle,
             "measure": idle,
         }
         return super().check_action(action, parameters) if enabled.get(action, True) else None
 
     def action_copy(self) -> None:
-        """Copies the chosen finding's remedy, and shows it where the terminal does not copy."""
+        """Copy the remedy of the chosen finding; show it too, as not every terminal copies."""
         if (chosen := self._chosen()) and (remedy := chosen[1].remedy):
             self.app.copy_to_clipboard(remedy)
             self.notify(safe_text(remedy, 400), title="Copied", markup=False)
 
     @on(OptionList.OptionSelected, "#findings")
     def _open_or_close(self) -> None:
-        """Shows or hides what follows from the chosen finding."""
+        """Show or hide the consequences of the chosen finding."""
         if (chosen := self._chosen()) and chosen[1].consequences:
             self._opened ^= {chosen[1].id}
             self._draw_finding(*chosen)
 
     @on(OptionList.OptionHighlighted, "#findings")
     def _highlighted(self) -> None:
-        """Back to where the findings are; and c copies only where there is a remedy."""
+        """Scroll back to the findings; update the keys, as not every finding has a remedy."""
         self.query_one("#report").scroll_home(animate=False)
         self.refresh_bindings()
 
     def action_details(self) -> None:
-        """Each probe, and what it printed."""
+        """Show each probe and its output."""
         if self._state.report:
             self.app.push_screen(DetailsScreen(self._state.report))
 
     def action_page(self, step: int) -> None:
-        """Scrolls the report."""
+        """Scroll the report."""
         pane = self.query_one("#report")
         if step > 0:
             pane.scroll_page_down(animate=False)
         else:
             pane.scroll_page_up(animate=False)
+
+
+class DetailsScreen(WorkbenchScreen):
+    """Consequences of findings, the result of each probe, and all that they printed."""
+
+    CONCEPTS = ("machine",)
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "back", show=False)]
+
+    def __init__(self, report: MachineReport) -> None:
+        super().__init__()
+        self._report = report
+
+    def heading(self) -> Text:
+        """Return how long the check took."""
+        text = Text("machine, details", style="bold")
+        return text.append(f"  checked in {format_seconds(self._report.seconds)}", "not bold")
+
+    def compose_body(self) -> ComposeResult:
+        """Yield everything in one text that scrolls."""
+        with VerticalScroll(id="details"):
+            yield Static(format_details(self._report))
+
+
+class MachineStep(MachineScreen):
+    """The machine check as the first step of a new experiment; it can be left at any time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "next_step", "Next: data", id="machine.next")
+    ]
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self.draft = draft
+
+    def heading(self) -> Text:
+        """Return the rail."""
+        return rail_heading(self.draft.name, "machine", self.draft.completed, self.workbench.utf8)
+
+    def action_next_step(self) -> None:
+        """Open the data step."""
+        self.draft.complete_step("machine")
+        self.refresh_heading()
+        self.workbench.open("data", self.draft)

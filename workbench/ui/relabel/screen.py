@@ -1,4 +1,4 @@
-"""Corrections: images with large losses, to be called mislabelled or left out by whoever looks."""
+"""Relabel: the images with the largest losses, to fix their labels or to exclude them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import DataTable, Static
 
-from workbench.analysis.errors import TopLoss, read_answers, top_losses
+from workbench.analysis.errors import TopLoss, read_predictions, top_losses
 from workbench.app.draft import Draft
-from workbench.app.error_pictures import error_pictures
-from workbench.app.relabel import ANOTHER_EXAMINATION, Marking, corrected_spec
+from workbench.app.relabel import TEST_SET_CHANGES, Relabeling, corrected_spec
+from workbench.app.run_files import error_pictures
 from workbench.app.start_run import start_run
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
@@ -24,39 +24,39 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text
 from workbench.ui.background import in_background
 from workbench.ui.dialogs import Confirm
-from workbench.ui.pick_label import PickLabel
+from workbench.ui.pick_name import PickName
 from workbench.ui.screen import WorkbenchScreen
 
-MOST = 100  # images
-COLUMNS = {"loss": 7, "label": 11, "predicted": 11, "corrected": 11}  # cells, the gap too
+MAX_IMAGES = 100
+COLUMNS = {"loss": 7, "label": 11, "predicted": 11, "new label": 11}  # cells, with the gap
 PICTURE = (34, 14)  # cells
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the files of a run tell: its largest losses, and what was said of its images."""
+class RelabelState:
+    """The largest losses of a run, and the label fixes of its images by path."""
 
-    marking: Marking
+    marking: Relabeling
     losses: Sequence[TopLoss]
-    said: dict[str, str]
+    fixes: dict[str, str]
 
 
 class LossTable(DataTable[Text]):
-    """Says among the keys what enter does."""
+    """A table that names its enter key in the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Set label")]
 
 
-class CorrectionsScreen(WorkbenchScreen):
-    """The images at the left, the one under the cursor at the right.
+class RelabelScreen(WorkbenchScreen):
+    """Show the images at the left and the selected one at the right.
 
     Args:
-        run: its name.
+        run: name of the run.
     """
 
     CONCEPTS = ("label-noise", "confusion-matrix", "calibration")
     CSS = """
-    CorrectionsScreen {
+    RelabelScreen {
         #both { height: 1fr; }
         #losses { width: 42; margin-right: 2; overflow-x: hidden; scrollbar-size-vertical: 1; }
         #picture { width: 1fr; }
@@ -64,131 +64,131 @@ class CorrectionsScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("delete,backspace", "exclude", "Leave out", id="corrections.exclude"),
-        Binding("u", "undo", "Undo", id="corrections.undo"),
-        Binding("t", "train", "Train anew", id="corrections.train"),
+        Binding("d", "exclude", "Exclude", id="relabel.exclude"),
+        Binding("u", "undo", "Undo", id="relabel.undo"),
+        Binding("t", "train", "Train again", id="relabel.train"),
     ]
 
     def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
         self._view: RunView | None = None
-        self._known: Known | None = None
+        self._state: RelabelState | None = None
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
-        """Table and picture beside each other."""
+        """Yield the table beside the picture, and the path below."""
         with Horizontal(id="both"):
             yield LossTable(id="losses", cursor_type="row", cell_padding=0)
             yield Static(id="picture")
         yield Static(id="of")
 
     def heading(self) -> Text:
-        """The run, and how much was said."""
-        text = Text.assemble((safe_text(self.run, 40), "bold"), "  corrections")
-        if self._known:
-            corrected = plural(len(self._known.said), "image")
-            text.append(f"   largest losses first; {corrected} corrected", "dim")
+        """Return the run's name and the number of label fixes."""
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  relabel")
+        if self._state:
+            fixed = plural(len(self._state.fixes), "label fix", "label fixes")
+            text.append(f"   largest losses first; {fixed}", "dim")
         return text
 
     def on_mount(self) -> None:
-        """Reads what the files tell, once the run is known."""
+        """Prepare the table; it is filled once the run is known."""
         self.refresh_heading()
-        table = self.query_one("#losses", DataTable)
+        table = self.query_one(LossTable)
         for title, width in COLUMNS.items():
             table.add_column(title, width=width)
         table.focus()
         self.runs_changed(self.workbench.runs)
 
     def runs_changed(self, runs: Runs) -> None:
-        view = next((view for view in runs if view.name == self.run), None)
+        """Read the run's files, once."""
+        view = self.workbench.find_run(self.run)
         if view is None or self._view is not None:
             return
         self._view = view
         workspace = self.workbench.workspace
-        in_background(self, lambda: known_of(workspace, view.folder), self._show)
+        in_background(self, lambda: read_state(workspace, view.folder), self._show)
 
-    def _show(self, known: Known) -> None:
-        """Fills the table; the cursor stays where it is."""
-        self._known = known
-        table = self.query_one("#losses", DataTable)
+    def _show(self, state: RelabelState) -> None:
+        """Fill the table; the cursor keeps its row."""
+        self._state = state
+        table = self.query_one(LossTable)
         row = table.cursor_row
         table.clear()
-        table.add_rows(map(Text, cells_of(one, known.said)) for one in known.losses)
+        table.add_rows(map(Text, loss_cells(loss, state.fixes)) for loss in state.losses)
         table.move_cursor(row=row)
         self.refresh_heading()
 
     @on(DataTable.RowHighlighted, "#losses")
     def _show_picture(self) -> None:
-        one, view = self._chosen(), self._view
-        if one is None or view is None:
+        loss, view = self._selected, self._view
+        if loss is None or view is None:
             return
-        self.query_one("#of", Static).update(Text(safe_text(one.path, 200)))
+        self.query_one("#of", Static).update(Text(safe_text(loss.path, 200)))
         workspace, utf8 = self.workbench.workspace, self.workbench.utf8
-        error = WorstError(one.path, one.label, one.predicted, one.certainty)
+        error = WorstError(loss.path, loss.label, loss.predicted, loss.certainty)
 
         def draw() -> Text:
             return error_pictures(workspace, view, [error], PICTURE, utf8)[0]
 
         def show(picture: Text) -> None:
-            if one == self._chosen():  # the cursor has not moved on
+            if loss == self._selected:  # the cursor has not moved meanwhile
                 self.query_one("#picture", Static).update(picture)
 
         in_background(self, draw, show)
 
-    def _chosen(self) -> TopLoss | None:
-        row = self.query_one("#losses", DataTable).cursor_row
-        losses = self._known.losses if self._known else ()
+    @property
+    def _selected(self) -> TopLoss | None:
+        row = self.query_one(LossTable).cursor_row
+        losses = self._state.losses if self._state else ()
         return losses[row] if 0 <= row < len(losses) else None
 
     @on(DataTable.RowSelected, "#losses")
-    def _label(self) -> None:
-        """Asks which label is right."""
-        known, one = self._known, self._chosen()
-        if known is None or one is None:
+    def _pick_label(self) -> None:
+        state, loss = self._state, self._selected
+        if state is None or loss is None:
             return
 
-        def answered(label: str | None) -> None:
+        def picked(label: str | None) -> None:
             if label is not None:
-                self._change(lambda: known.marking.mark(known.marking.find([one.path]), label))
+                self._mark(label)
 
-        question = f"It is labelled {safe_text(one.label, 30)}. What is it?"
-        # The network may well be right.
-        self.app.push_screen(PickLabel(question, known.marking.labels, one.predicted), answered)
+        question = f"It is labelled {safe_text(loss.label, 30)}. What is it?"
+        # The prediction is the likeliest answer.
+        self.app.push_screen(PickName(question, state.marking.labels, loss.predicted), picked)
 
     def action_exclude(self) -> None:
-        """Leaves the image out of what runs are trained on from now on."""
-        known, one = self._known, self._chosen()
-        if known and one:
-            self._change(lambda: known.marking.mark(known.marking.find([one.path]), ""))
+        """Exclude the image from the training data of future runs."""
+        self._mark("")
 
     def action_undo(self) -> None:
-        """Takes back what was said of the image."""
-        known, one = self._known, self._chosen()
-        if known and one:
-            self._change(lambda: known.marking.undo([one.path]))
+        """Remove the label fix of the image."""
+        if (state := self._state) and (loss := self._selected):
+            marking = state.marking
+            self._change(state, lambda: marking.undo([loss.path]))
 
-    def _change(self, change: Callable[[], int]) -> None:
-        known = self._known
-        if known is None:
-            return
+    def _mark(self, label: str) -> None:
+        """Store a label fix of the selected image; "" excludes it."""
+        if (state := self._state) and (loss := self._selected):
+            marking = state.marking
+            self._change(state, lambda: marking.relabel(marking.find([loss.path]), label))
 
-        def work() -> Known:
+    def _change(self, state: RelabelState, change: Callable[[], int]) -> None:
+        def work() -> RelabelState:
             change()
-            return Known(known.marking, known.losses, known.marking.said())
+            marking = state.marking
+            return RelabelState(marking, state.losses, marking.new_labels())
 
         in_background(self, work, self._show)
 
     def action_train(self) -> None:
-        """Starts the experiment once more on the corrected data, when the person wants it."""
-        if self._known and not self._known.said:
-            self.notify(
-                "Nothing was corrected yet: enter sets a label, delete leaves out.",
-                severity="warning",
-            )
-        elif self._known and not self._starting:
-            words = ANOTHER_EXAMINATION.format(run=self.run)
-            question = f"Train the same once more on the corrected data? {words}"
+        """Ask, then train the same experiment on the relabelled data."""
+        if self._state and not self._state.fixes:
+            message = "There are no label fixes yet: enter sets a label, d excludes an image."
+            self.notify(message, severity="warning")
+        elif self._state and not self._starting:
+            caveat = TEST_SET_CHANGES.format(run=self.run)
+            question = f"Train the same experiment on the relabelled data? {caveat}"
             self.app.push_screen(Confirm(question, "Train"), self._start)
 
     def _start(self, yes: bool | None) -> None:
@@ -207,31 +207,31 @@ class CorrectionsScreen(WorkbenchScreen):
             finally:
                 self._starting = False
 
-        def begun(started: tuple[str, list[str]]) -> None:
-            name, notes = started
-            for words in notes:
-                self.notify(safe_text(words, 300), markup=False)
+        def started(result: tuple[str, list[str]]) -> None:
+            name, notes = result
+            for note in notes:
+                self.notify(safe_text(note, 300), markup=False)
             self.workbench.open_instead("train", name)
 
-        self.notify("Looking at images and GPU, then the run begins.")
-        in_background(self, work, begun)
+        self.notify("Checking the images and the GPU, then the run starts.")
+        in_background(self, work, started)
 
 
-def known_of(workspace: Workspace, folder: RunFolder) -> Known:
-    """Reads a run's files: call it in a thread.
+def read_state(workspace: Workspace, folder: RunFolder) -> RelabelState:
+    """Read a run's predictions and label fixes; call it in a thread.
 
     Raises:
-        UserError: predictions, manifest or corrections cannot be read, or the images were never
+        UserError: predictions, manifest or label fixes cannot be read, or the images were never
             prepared in this workspace.
     """
-    losses = top_losses(read_answers(folder.predictions_path), MOST)
-    marking = Marking(workspace, folder)
-    return Known(marking, losses, marking.said())
+    losses = top_losses(read_predictions(folder.predictions_path), MAX_IMAGES)
+    marking = Relabeling(workspace, folder)
+    return RelabelState(marking, losses, marking.new_labels())
 
 
-def cells_of(one: TopLoss, said: dict[str, str]) -> tuple[str, ...]:
-    """A row of the table."""
-    mark = (said[one.path] or "left out") if one.path in said else ""
-    rooms = list(COLUMNS.values())[1:]
-    names = zip((one.label, one.predicted, mark), rooms, strict=True)
-    return (f"{one.loss:.2f}", *(safe_text(name, room - 1) for name, room in names))
+def loss_cells(loss: TopLoss, fixes: dict[str, str]) -> tuple[str, ...]:
+    """Return an image as a row of the table."""
+    fix = (fixes[loss.path] or "excluded") if loss.path in fixes else ""
+    widths = list(COLUMNS.values())[1:]
+    names = zip((loss.label, loss.predicted, fix), widths, strict=True)
+    return (f"{loss.loss:.2f}", *(safe_text(name, width - 1) for name, width in names))

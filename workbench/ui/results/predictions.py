@@ -1,5 +1,6 @@
-"""What a model says of other images: their path typed in, a worker's answers in a table."""
+"""Predictions for other images: a typed path, and the worker's predictions in a table."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,111 +12,141 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, Static
 
 from workbench.errors import UserError
-from workbench.paths import given_path
+from workbench.paths import parse_path
 from workbench.text import safe_lines, safe_text
-from workbench.ui.results.prediction_rows import (
-    LABEL,
-    PROBABILITY,
-    answer_in_words,
-    prediction_cells,
-)
 from workbench.ui.widgets.job_part import STARTING, JobPart
 from workbench.ui.widgets.path_field import PathField
 
-HINT = "The path of an image, or of a folder of them. Enter predicts, escape leaves."
-MOST_SHOWN = 1000  # rows; a folder may hold a million images
-_EDGES = 10  # cells: the screen's padding, that of three columns, and the scroll bar
+HINT = "The path of an image, or of a folder of images. Enter predicts, escape goes back."
+MAX_ROWS = 1000  # a folder may hold a million images
+LABEL, PROBABILITY = 20, 11  # cells of the first two columns
+_MARGINS = 10  # cells: the screen's padding, that of three columns, and the scroll bar
 
 
-class Predictions(JobPart):
-    """A line for the path over how far it is, over the answers."""
+class PredictionsView(JobPart):
+    """A field for the path above the state of the job and its predictions."""
 
     DEFAULT_CSS = """
-    Predictions #told { height: auto; color: $secondary; }
-    Predictions #told.-problem { color: $error; }
+    PredictionsView #status { height: auto; color: $secondary; }
+    PredictionsView #status.-problem { color: $error; }
     """
 
     @dataclass
-    class Told(Message):
-        """How far a prediction is, its answers as rows, or why there are none."""
+    class Update(Message):
+        """The state of the job, its predictions as rows, or its error."""
 
-        words: str = ""
+        message: str = ""
         rows: list[list[Text]] = field(default_factory=list)
         problem: str = ""
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
         super().__init__(id=id)
         self._model = Path()
-        self._asked = ""
+        self._typed = ""
         self._rows: list[list[Text]] = []
 
     def compose(self) -> ComposeResult:
-        """The line, how far it is, the answers."""
-        line = PathField(id="path")
-        line.placeholder = "/path/to/image.jpg, or a folder of images"
-        yield line
-        yield Static(HINT, id="told")
-        yield DataTable(id="answers", cursor_type="none")
+        """Yield the field, the state of the job, the predictions."""
+        path = PathField(id="path")
+        path.placeholder = "/path/to/image.jpg, or a folder of images"
+        yield path
+        yield Static(HINT, id="status")
+        yield DataTable(id="rows", cursor_type="none")
 
     def on_resize(self) -> None:
-        """Gives the files what room there is."""
+        """Give the column of files all the room there is."""
         self._show_rows()
 
     def ask(self, model: Path) -> None:
-        """Lets a path be typed, for this model to look at."""
+        """Focus the field for a path.
+
+        Args:
+            model: file of the model that predicts.
+        """
         self._model = model
         self.query_one("#path").focus()
 
     @on(Input.Submitted, "#path")
-    def _predict_typed(self, event: Input.Submitted) -> None:
+    def _path_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip():
-            self._asked = event.value
+            self._typed = event.value
             self.end_job()
-            self.post_message(self.Told(STARTING))
-            self._predict(self._model, given_path(event.value.strip()).absolute())
+            self.post_message(self.Update(STARTING))
+            self._predict(self._model, parse_path(event.value.strip()).absolute())
 
     @work(thread=True, exit_on_error=False)
     def _predict(self, model: Path, path: Path) -> None:
         def on_event(event: dict[str, Any]) -> None:
             if event.get("event") == "progress":
                 done = f"{event.get('phase')}, {event.get('done')} of {event.get('total')}"
-                self.tell(self.Told(safe_text(done, 60)))
+                self.post_if_active(self.Update(safe_text(done, 60)))
 
         try:
-            if not path.exists():  # no need of a framework to say so
+            if not path.exists():  # needs no framework
                 raise UserError(f"There is no file or folder {safe_text(path)}.")
             request = {"model": str(model), "paths": [str(path)]}
-            answer = self.run_job("predict", request, on_event)
-            found = answer.get("predictions", [])
-            rows = [prediction_cells(one, path) for one in found[:MOST_SHOWN]]
-            words = answer_in_words(found, MOST_SHOWN)
-            if others := answer.get("not_read", {}).get("words"):
-                words += f"; not read: {others}"
-            self.tell(self.Told(words, rows))
+            result = self.run_job("predict", request, on_event)
+            found = result.get("predictions", [])
+            rows = [prediction_cells(one, path) for one in found[:MAX_ROWS]]
+            message = describe_predictions(found, MAX_ROWS)
+            if others := result.get("not_read", {}).get("words"):
+                message += f"; not read: {others}"
+            self.post_if_active(self.Update(message, rows))
         except (UserError, OSError, ValueError) as error:
-            self.tell(self.Told(problem=safe_lines(error)))
+            self.post_if_active(self.Update(problem=safe_lines(error)))
 
-    @on(Told)
-    def _show(self, told: Told) -> None:
-        line = self.query_one("#told", Static)
-        line.set_class(bool(told.problem), "-problem")
-        line.update(Text(told.problem or told.words))
-        self._rows = told.rows
+    @on(Update)
+    def _show(self, update: Update) -> None:
+        line = self.query_one("#status", Static)
+        line.set_class(bool(update.problem), "-problem")
+        line.update(Text(update.problem or update.message))
+        self._rows = update.rows
         self._show_rows()
         path = self.query_one("#path", PathField)
-        if told.rows and path.has_focus and path.value == self._asked:  # no other is being typed
-            path.select_all()  # the next one takes its place
+        if update.rows and path.has_focus and path.value == self._typed:  # not typing meanwhile
+            path.select_all()  # the next path replaces it
 
     def _show_rows(self) -> None:
-        """The answers; a long reason goes on below."""
-        answers = self.query_one("#answers", DataTable)
-        answers.display = bool(self._rows)
-        answers.clear(columns=True)
-        answers.add_column("label", width=LABEL)
-        answers.add_column(Text("probability", justify="right"), width=PROBABILITY)
-        answers.add_column(
-            "file", width=max(self.app.size.width - LABEL - PROBABILITY - _EDGES, 20)
-        )
+        """Fill the table; a long reason continues on the next line."""
+        table = self.query_one("#rows", DataTable)
+        table.display = bool(self._rows)
+        table.clear(columns=True)
+        table.add_column("label", width=LABEL)
+        table.add_column(Text("probability", justify="right"), width=PROBABILITY)
+        width = max(self.app.size.width - LABEL - PROBABILITY - _MARGINS, 20)
+        table.add_column("file", width=width)
         for row in self._rows:
-            answers.add_row(*row, height=None)
+            table.add_row(*row, height=None)
+
+
+def prediction_cells(one: Mapping[str, Any], requested: Path) -> list[Text]:
+    """Return a prediction as a row: label, probability, file.
+
+    Args:
+        one: prediction of one image, as the worker sends it.
+        requested: the requested path; images in this folder are shown relative to it.
+    """
+    problem = one.get("problem")
+    label = "unreadable" if problem else safe_text(one.get("label"), LABEL)
+    probability = "-" if problem else f"{one.get('probability', 0.0):.3f}"
+    path = safe_text(str(one.get("path")).removeprefix(f"{requested}/"), 200)
+    return [
+        Text(label, "italic" if problem else ""),
+        Text(probability, justify="right"),
+        Text(f"{path}: {safe_text(problem, 300)}" if problem else path),
+    ]
+
+
+def describe_predictions(found: Sequence[Mapping[str, Any]], max_rows: int) -> str:
+    """Return how many images were predicted and how many could not be read.
+
+    Args:
+        found: the predictions, as the worker sends them.
+        max_rows: number of rows that are shown.
+    """
+    bad = sum(bool(one.get("problem")) for one in found)
+    message = f"{len(found) - bad:,} predicted" + (f", {bad:,} unreadable" if bad else "")
+    if len(found) > max_rows:
+        message += f"; the first {max_rows:,} are shown. All: workbench predict PATH --csv"
+    return message

@@ -1,52 +1,51 @@
-"""Strategy: which rung of the ladder, what it will do and cost, and every option beneath it."""
+"""Strategy: which strategy, what it does and costs here, and every option of the experiment."""
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.events import Resize, ScreenResume
-from textual.message import Message
 from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
 from workbench.app.start_run import start_run
-from workbench.bases.weights import given_weights
+from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
+from workbench.experiment.recommendation import recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.strategies import LADDER
-from workbench.experiment.strategy_texts import recommend
-from workbench.machine.benchmark_store import Figures, Shelf
-from workbench.machine.check import look_at_gpus
+from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
+from workbench.machine.check import find_gpu
 from workbench.render.strategy import (
-    Forecast,
+    CostForecast,
+    describe_start,
     forecast,
+    format_key_value,
     recommendation_line,
-    rung_details,
-    start_words,
-    value_in_words,
+    strategy_details,
 )
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
+from workbench.ui.background import in_background
 from workbench.ui.base_app import Route
-from workbench.ui.dialogs import tell_problem
-from workbench.ui.guide import ask_for_ladder
+from workbench.ui.dialogs import show_error
+from workbench.ui.guide import open_ladder_dialog
 from workbench.ui.option import OptionScreen
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.strategy.option_table import OptionTable
+from workbench.ui.screen import WIDE_COLUMNS, WorkbenchScreen
+from workbench.ui.strategy.lists import OptionTable, StrategyList
 from workbench.ui.strategy.start import StartScreen
-from workbench.ui.strategy.strategy_list import RungList
 from workbench.ui.widgets.step_rail import rail_heading
 
-WIDE = 110  # columns from which there is room beside the rungs
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
 
 class StrategyScreen(WorkbenchScreen):
-    """The rungs, what each does and costs here, and its options.
+    """List the strategies, with what each does and costs here, and its options.
 
     Args:
         draft: with images and their facts.
@@ -57,72 +56,57 @@ class StrategyScreen(WorkbenchScreen):
         "learning-rate", "dense-top", "flatten",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "options", "Options", id="strategy.options", tooltip="every value, to change"),
+        Binding("s", "options", "Options", id="strategy.options", tooltip="every value, to change"),
         Binding("t", "train", "Train", id="strategy.train"),
-        Binding("f", "find_rate", "Find rate", id="strategy.find-rate"),
-        Binding("s", "search", "Search", id="strategy.search"),
+        Binding("f", "lr_find", "LR find", id="strategy.lr-find"),
+        Binding("T", "tune", "Tune", key_display="T", id="strategy.tune"),
         Binding("b", "book", "Book", tooltip="the book's own experiments", id="strategy.book"),
-        Binding("A", "ladder", "All rungs", key_display="A", id="strategy.ladder"),
+        Binding("A", "ladder", "All strategies", key_display="A", id="strategy.ladder"),
     ]
-
-    class FiguresFound(Message):
-        """What was measured of the device that a run would take."""
-
-        def __init__(self, figures: Figures | None) -> None:
-            super().__init__()
-            self.figures = figures
-
-    class Started(Message):
-        """A run was started, or why not."""
-
-        def __init__(self, run: RunFolder | None, error: str, notes: list[str]) -> None:
-            super().__init__()
-            self.run = run
-            self.error = error
-            self.notes = notes
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self.draft = draft
         self._shown = draft
         self._drawn: object = None
-        self._figures: Figures | None = None
+        self._benchmark: BenchmarkResult | None = None
         self._book = draft.preset in BOOK
         self._starting = False
-        self._has_head = False  # on a frozen base: its outputs can be kept, and heads searched
+        self._has_head = False  # on a frozen base: its features can be cached, and heads tuned
 
     def compose_body(self) -> ComposeResult:
-        """Where to begin; rungs and what they are; options."""
+        """Yield the recommendation, strategies beside details, options."""
         yield Static(id="advice")
         with Horizontal(id="top"):
-            yield RungList()
+            yield StrategyList()
             with VerticalScroll(id="details", can_focus=False):
-                yield Static(id="rung")
+                yield Static(id="strategy-details")
         yield OptionTable(self.workbench.utf8)
         yield Static(id="meaning")
 
     def heading(self) -> Text:
-        """The rail."""
-        return rail_heading(self.draft.name, "strategy", self.draft.settled, self.workbench.utf8)
+        """Return the rail of steps."""
+        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
 
     def on_mount(self) -> None:
-        """Shows the rungs; what the machine can do comes when it is known."""
-        self._fill_rungs()
-        self.query_one(RungList).focus()
-        self._find_figures(self._asked_gpu())
+        """Show the strategies; the benchmark of the machine follows."""
+        self._fill_strategies()
+        self.query_one(StrategyList).focus()
+        self._load_benchmark(self._requested_gpu)
 
-    # The rungs
+    # The strategies
 
-    def _fill_rungs(self) -> None:
-        rungs = self.query_one(RungList)
+    def _fill_strategies(self) -> None:
         mark = "●" if self.workbench.utf8 else "*"
-        here = rungs.show_rungs(BOOK if self._book else LADDER, self.draft.chosen_preset, mark)
-        self.query_one("#advice", Static).update(self._advice())
-        self._show(here)
+        presets = BOOK if self._book else LADDER
+        chosen = self.draft.chosen_preset
+        highlighted = self.query_one(StrategyList).show_presets(presets, chosen, mark)
+        self.query_one("#advice", Static).update(self._recommendation())
+        self._show(highlighted)
 
-    def _advice(self) -> Text:
+    def _recommendation(self) -> Text:
         if self._book or self.draft.facts is None:
-            return Text("The book's own experiments, figure for figure. b: ours, fitted to data.")
+            return Text("The book's own experiments, unchanged. b: ours, fitted to the data.")
         advice = recommend(self.draft.facts)
         return recommendation_line(advice.preset, advice.why)
 
@@ -134,38 +118,34 @@ class StrategyScreen(WorkbenchScreen):
 
     def _show(self, preset: str) -> None:
         self._shown = self.draft.preview(preset)
-        self._drawn = self._state
+        self._drawn = self._drawing_inputs
         self._show_details()
         self.query_one(OptionTable).show_options(self._shown)
 
     def _show_details(self) -> None:
-        if not self.query("#rung"):  # the app is ending
+        if not self.query("#strategy-details"):  # the app is closing
             return
         spec, error = self._spec()
         color = self.app.theme_variables.get("error", "")
-        text = rung_details(
-            self._shown.chosen_preset, self._told(spec), error, color, self._is_wide
-        )
-        self.query_one("#rung", Static).update(text)
+        is_wide = self.app.size.width >= WIDE_COLUMNS
+        preset = self._shown.chosen_preset
+        text = strategy_details(preset, self._forecast(spec), error, color, is_wide)
+        self.query_one("#strategy-details", Static).update(text)
         has_head = bool(spec and spec.model.strategy == "feature-extraction")
         if has_head != self._has_head:
             self._has_head = has_head
             self.refresh_bindings()
 
     @property
-    def _is_wide(self) -> bool:
-        return self.app.size.width >= WIDE
-
-    @property
-    def _state(self) -> object:
-        """What the details and the options are drawn from."""
+    def _drawing_inputs(self) -> object:
+        """What details and options depend on."""
         return self.app.size, dict(self._shown.settings)
 
     @on(Resize)
     @on(ScreenResume)
-    def _look_again(self) -> None:
-        """More room, more to tell; and the step after this one may have changed the draft."""
-        if self._drawn != self._state:
+    def _redraw_if_changed(self) -> None:
+        """Redraw in another size, and when the next step changed the draft."""
+        if self._drawn != self._drawing_inputs:
             self._show(self._shown.chosen_preset)
             self.refresh_heading()
 
@@ -175,145 +155,146 @@ class StrategyScreen(WorkbenchScreen):
         except UserError as error:
             return None, plain_message(error)
 
-    def _told(self, spec: ExperimentSpec | None) -> Forecast | None:
+    def _forecast(self, spec: ExperimentSpec | None) -> CostForecast | None:
         facts = self.draft.facts
-        return forecast(spec, facts, self._figures) if spec and facts else None
+        return forecast(spec, facts, self._benchmark) if spec and facts else None
 
-    # What this machine can do
+    # The benchmark of this machine
 
-    def _asked_gpu(self) -> int | str:
-        value = self._shown.settings.get("training.gpu", "auto")
-        return value if isinstance(value, (int, str)) else "auto"
+    @property
+    def _requested_gpu(self) -> int | str:
+        gpu = self._shown.settings.get("training.gpu", "auto")
+        return gpu if isinstance(gpu, (int, str)) else "auto"
 
-    @work(thread=True, exclusive=True, group="figures", exit_on_error=False)
-    def _find_figures(self, asked: int | str) -> None:
-        try:
-            figures = Shelf(look_at_gpus(asked).device_name).load()
-        except UserError:  # no such GPU: the start says so
-            figures = None
-        self.post_message(self.FiguresFound(figures))
+    def _load_benchmark(self, gpu: int | str) -> None:
+        def load() -> BenchmarkResult | None:
+            with suppress(UserError):  # no such GPU: starting a run reports it
+                return BenchmarkStore(find_gpu(gpu).device_name).load()
+            return None
 
-    @on(FiguresFound)
-    def _figures_found(self, event: FiguresFound) -> None:
-        self._figures = event.figures
-        self._show_details()
+        def show(benchmark: BenchmarkResult | None) -> None:
+            self._benchmark = benchmark
+            self._show_details()
+
+        in_background(self, load, show)
 
     # Options
 
     @on(DataTable.RowHighlighted, "#options")
-    def _show_meaning(self) -> None:
-        """Of the option under the cursor, whole: the table has no room for it, or little."""
-        for line in self.query("#meaning").results(Static):  # none while the app ends
-            line.update(Text(self.query_one(OptionTable).meaning))
+    def _show_description(self) -> None:
+        for line in self.query("#meaning").results(Static):  # none once the app is closing
+            line.update(Text(self.query_one(OptionTable).description))
 
     @on(DataTable.RowSelected, "#options")
-    def _change(self, event: DataTable.RowSelected) -> None:
+    def _ask_value(self, event: DataTable.RowSelected) -> None:
         event.stop()
         key = self.query_one(OptionTable).keys[event.cursor_row]
         shown = self._shown
 
         def check(value: Any) -> str:
             try:
-                shown.with_settings(_with(shown.settings, key, value))
+                shown.with_settings(_changed(shown.settings, key, value))
                 if key == "base.weights":
-                    given_weights(value)
+                    parse_weights(value)
             except UserError as error:
                 return plain_message(error)
             return ""
 
         def answered(answer: tuple[Any] | None) -> None:
             if answer is not None:
-                self._take(key, answer[0])
+                self._set(key, answer[0])
 
-        value, default = shown.values().get(key), shown.defaults().get(key)
-        self.app.push_screen(OptionScreen(key, value, default, check), answered)
+        dialog = OptionScreen(key, shown.values().get(key), shown.defaults().get(key), check)
+        self.app.push_screen(dialog, answered)
 
-    def _take(self, key: str, value: Any) -> None:
+    def _set(self, key: str, value: Any) -> None:
         if key == "base.weights":
-            value = given_weights(value)
-        self._take_all({key: value})
+            value = parse_weights(value)
+        self._apply({key: value})
         if key == "training.gpu":
-            self._find_figures(self._asked_gpu())
+            self._load_benchmark(self._requested_gpu)
 
-    def _take_all(self, settings: dict[str, Any]) -> None:
-        self.draft.take_preset(self._shown.chosen_preset)
-        self.draft.take(settings)
-        self._fill_rungs()
+    def _apply(self, settings: dict[str, Any]) -> None:
+        """Store settings in the draft, with the strategy that is shown."""
+        self.draft.set_preset(self._shown.chosen_preset)
+        self.draft.update(settings)
+        self._fill_strategies()
         self.refresh_heading()
 
     # Trying before training
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers a search where there is a head on a frozen base."""
-        return action != "search" or self._has_head
+        """Offer to tune where there is a head on a frozen base."""
+        return action != "tune" or self._has_head
 
-    def action_find_rate(self) -> None:
-        """Which learning rate suits, by a few steps of training."""
+    def action_lr_find(self) -> None:
+        """Open the learning-rate range test."""
         self._open_trial("lr-find")
 
-    def action_search(self) -> None:
-        """Which dense layers, dropout and rate suit a head, by many short trainings."""
+    def action_tune(self) -> None:
+        """Open the search for dense layers, dropout and learning rate of the head."""
         self._open_trial("tune")
 
     def _open_trial(self, route: Route) -> None:
-        """Shows why where the draft does not allow it."""
-
-        def use(settings: dict[str, Any]) -> None:
-            self._take_all(settings)
-            named = ", ".join(f"{key} {value_in_words(value)}" for key, value in settings.items())
-            self.notify(f"Taken over: {named}.")
+        def apply(settings: dict[str, Any]) -> None:
+            self._apply(settings)
+            values = ", ".join(
+                f"{key} {format_key_value(value)}" for key, value in settings.items()
+            )
+            self.notify(f"Applied: {values}.")
 
         try:
-            self.workbench.open(route, self._shown, self._figures, use)
-        except UserError as error:
-            tell_problem(self, str(error))
+            self.workbench.open(route, self._shown, self._benchmark, apply)
+        except UserError as error:  # the draft does not allow it
+            show_error(self, str(error))
 
     def action_options(self) -> None:
-        """To the options and back."""
-        table = self.query_one(OptionTable)
-        (self.query_one(RungList) if table.has_focus else table).focus()
+        """Focus the options, or the strategies."""
+        options = self.query_one(OptionTable)
+        (self.query_one(StrategyList) if options.has_focus else options).focus()
 
     def action_back(self) -> None:
-        """From the options to the rungs, from there to the step before."""
+        """Leave the options, or the screen."""
         if self.query_one(OptionTable).has_focus:
-            self.query_one(RungList).focus()
+            self.query_one(StrategyList).focus()
         else:
             super().action_back()
 
     def action_book(self) -> None:
-        """The book's own rungs, or ours."""
+        """Switch between the book's own experiments and ours."""
         self._book = not self._book
-        self._fill_rungs()
-        self.query_one(RungList).focus()
+        self._fill_strategies()
+        self.query_one(StrategyList).focus()
 
-    # Going on
+    # Continuing
 
     @on(OptionList.OptionSelected)
-    def _go_on(self, event: OptionList.OptionSelected) -> None:
+    def _continue(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        spec = self._settled_spec()
+        spec = self._complete_step()
         if spec is None or self.draft.facts is None:
             return
-        if spec.model.strategy == "dense":  # has no layers to choose from
+        if spec.model.strategy == "dense":  # no layers to choose
             self._ask_to_start(spec)
-            return
-        self.workbench.open("layers-step", self.draft, spec, self._figures, self._layers_chosen)
+        else:
+            then = self._layers_chosen
+            self.workbench.open("layers-step", self.draft, spec, self._benchmark, then)
 
-    def _settled_spec(self) -> ExperimentSpec | None:
-        """Takes the rung over; None where its settings do not fit."""
+    def _complete_step(self) -> ExperimentSpec | None:
+        """Choose the strategy that is shown; None if its settings are invalid."""
         spec, error = self._spec()
         if spec is None:
-            tell_problem(self, error)
+            show_error(self, error)
             return None
-        self.draft.take_preset(self._shown.chosen_preset)
-        self.draft.settle("strategy")
-        self._fill_rungs()
+        self.draft.set_preset(self._shown.chosen_preset)
+        self.draft.complete_step("strategy")
+        self._fill_strategies()
         self.refresh_heading()
         return spec
 
     def _layers_chosen(self, spec: ExperimentSpec) -> None:
-        self.draft.settle("layers")
-        self._fill_rungs()
+        self.draft.complete_step("layers")
+        self._fill_strategies()
         self.refresh_heading()
         self._ask_to_start(spec)
 
@@ -322,49 +303,45 @@ class StrategyScreen(WorkbenchScreen):
             if yes:
                 self._start(spec)
 
-        self.app.push_screen(StartScreen(start_words(spec, self._told(spec))), answered)
+        self.app.push_screen(StartScreen(describe_start(spec, self._forecast(spec))), answered)
 
     def action_train(self) -> None:
-        """Passes the layers over; asks before anything begins."""
-        if spec := self._settled_spec():
+        """Skip the layers; ask, then start the run."""
+        if spec := self._complete_step():
             self._ask_to_start(spec)
 
     def action_ladder(self) -> None:
-        """Trains all rungs, one after the other."""
-        ask_for_ladder(self, self.draft, BOOK if self._book else LADDER, self._figures)
+        """Train all strategies, one after the other."""
+        open_ladder_dialog(self, self.draft, BOOK if self._book else LADDER, self._benchmark)
 
     def _start(self, spec: ExperimentSpec) -> None:
         if self._starting:
             return
         self._starting = True
-        self.notify("Looking at images and GPU, then the run begins.")
-        self._start_in_thread(spec)
+        self.notify("Checking the images and the GPU, then the run starts.")
+        app, stem, notes = self.workbench, self.draft.stem, list[str]()
 
-    @work(thread=True, exclusive=True, group="start", exit_on_error=False)
-    def _start_in_thread(self, spec: ExperimentSpec) -> None:
-        notes: list[str] = []
-        try:
-            app, stem = self.workbench, self.draft.stem
-            run = start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
-        except UserError as error:
-            self.post_message(self.Started(None, str(error), notes))
-        else:
-            self.post_message(self.Started(run, "", notes))
+        def work() -> RunFolder | UserError:
+            try:
+                return start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
+            except UserError as error:
+                return error
 
-    @on(Started)
-    def _started(self, event: Started) -> None:
-        self._starting = False
-        if event.run is None:
-            tell_problem(self, event.error)
-            return
-        for words in event.notes:
-            self.notify(safe_text(words, 300), markup=False)
-        self.draft.discard()
-        self.workbench.open_instead("train", event.run.name)
+        def done(result: RunFolder | UserError) -> None:
+            self._starting = False
+            if isinstance(result, UserError):
+                show_error(self, str(result))
+                return
+            for note in notes:
+                self.notify(safe_text(note, 300), markup=False)
+            self.draft.discard()
+            app.open_instead("train", result.name)
+
+        in_background(self, work, done)
 
 
-def _with(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The settings with one changed; blocks to train go with another base."""
+def _changed(settings: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return the settings with one changed; another base drops the blocks to train."""
     changed = {**settings, key: value}
     if key == "base.name":
         changed.pop("base.trainable", None)

@@ -1,4 +1,4 @@
-"""The last question before a run begins."""
+"""The question before a run starts."""
 
 from typing import ClassVar
 
@@ -14,35 +14,31 @@ from workbench.text import safe_text
 
 
 class StartScreen(ModalScreen[bool]):
-    """The last question before a run begins; enter is yes.
+    """Ask whether a run shall start; enter is yes.
 
     Args:
-        words: what begins.
+        summary: what starts.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "answer(False)", "Not yet")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", "Not yet")]
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, summary: str) -> None:
         super().__init__()
-        self._words = words
+        self._summary = summary
 
     def compose(self) -> ComposeResult:
-        """The words over two buttons."""
+        """Yield the summary above two buttons."""
         with Vertical(classes="dialog"):
-            yield Static(Text(safe_text(self._words, 400)))
-            yield Static(Text("It goes on when this terminal is closed.", style="dim"))
+            yield Static(Text(safe_text(self._summary, 400)))
+            yield Static(Text("It keeps running when this terminal is closed.", style="dim"))
             with Horizontal(classes="buttons"):
                 yield Button("Train (enter)", variant="primary", id="yes")
                 yield Button("Not yet (esc)", id="no")
 
     def on_mount(self) -> None:
-        """What the way leads to is the default."""
+        """Focus the button that starts."""
         self.query_one("#yes", Button).focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Ends the question."""
-        self.dismiss(yes)

@@ -1,4 +1,4 @@
-"""Loss and accuracy of a run side by side, and how they are looked at."""
+"""Loss and accuracy of a run side by side, and the style in which they are drawn."""
 
 from dataclasses import replace
 from typing import Literal
@@ -9,17 +9,17 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
-from workbench.render.curves import Figure, Look, Palette, plot_options, plot_series
+from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.runs.watch import RunView
 from workbench.ui.widgets.line_plot import LinePlot
 
 Change = Literal["smooth", "smoother", "rougher", "log", "zoom"]
-FIGURES: tuple[Figure, ...] = ("loss", "accuracy")
-ZOOMS: tuple[tuple[Figure, ...], ...] = (FIGURES, ("loss",), ("accuracy",))
+METRICS: tuple[Metric, ...] = ("loss", "accuracy")
+ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("loss",), ("accuracy",))
 
 
 class CurvePlots(Horizontal):
-    """The two plots; one of them alone where it is zoomed.
+    """The two plots, or only one of them when zoomed.
 
     Args:
         utf8: whether the terminal has braille dots.
@@ -27,60 +27,70 @@ class CurvePlots(Horizontal):
 
     def __init__(self, utf8: bool, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
         super().__init__(id=id)
-        self._look = Look(utf8=utf8)
+        self._plot_style = PlotStyle(utf8=utf8)
         self._zoom = 0
 
     def compose(self) -> ComposeResult:
-        """A plot for each figure."""
-        for figure in FIGURES:
-            yield LinePlot(id=figure)
+        """Yield a plot for each metric."""
+        for metric in METRICS:
+            yield LinePlot(id=metric)
+
+    @property
+    def settings(self) -> dict[str, tuple[str, Change]]:
+        """What can be switched: key, label, change."""
+        style = self._plot_style
+        return {
+            "s": ("Not smoothed" if style.smoothing else "Smoothed", "smooth"),
+            "l": ("Linear scale" if style.log else "Log scale", "log"),
+        }
 
     def change(self, change: Change) -> None:
-        """Another way to look at the curves, from the next `show` on."""
-        look = self._look
-        if change == "zoom":  # both plots, then the loss alone, then the accuracy alone
+        """Change the style of the curves, from the next `show` on."""
+        style = self._plot_style
+        if change == "zoom":  # both plots, then only the loss, then only the accuracy
             self._zoom = (self._zoom + 1) % len(ZOOMS)
         elif change == "log":
-            self._look = replace(look, log=not look.log)
+            self._plot_style = replace(style, log=not style.log)
         elif change == "smooth":
-            self._look = replace(look, smoothing=not look.smoothing)
+            self._plot_style = replace(style, smoothing=not style.smoothing)
         else:
             step = FACTOR_STEP if change == "smoother" else -FACTOR_STEP
-            factor = min(max(round(look.factor + step, 2), 0.0), HIGHEST_FACTOR)
-            self._look = replace(look, smoothing=True, factor=factor)
+            factor = min(max(round(style.factor + step, 2), 0.0), HIGHEST_FACTOR)
+            self._plot_style = replace(style, smoothing=True, factor=factor)
 
     def show(self, view: RunView, other: RunView | None) -> None:
-        """Draws a run's curves.
+        """Draw a run's curves.
 
         Args:
-            other: a run whose validation curves lie behind them.
+            view: the run.
+            other: a run whose validation curves are drawn behind them.
         """
-        palette, options = self._palette(), plot_options(view, self._look, other)
-        figures = ZOOMS[self._zoom]
-        for figure in FIGURES:
-            plot = self.query_one(f"#{figure}", LinePlot)
-            plot.display = figure in figures
-            plot.set_class(len(figures) == 1, "-alone")
-            if figure in figures:
-                series = plot_series(view, figure, self._look, palette, other)
-                plot.show(self._title(figure), series, options)
+        colors, options = self._colors(), plot_options(view, self._plot_style, other)
+        zoomed = ZOOMS[self._zoom]
+        for metric in METRICS:
+            plot = self.query_one(f"#{metric}", LinePlot)
+            plot.display = metric in zoomed
+            plot.set_class(len(zoomed) == 1, "-alone")
+            if metric in zoomed:
+                series = plot_series(view, metric, self._plot_style, colors, other)
+                plot.show(self._title(metric), series, options)
 
-    def _title(self, figure: Figure) -> Text:
-        text = Text.assemble((figure, "bold"))
-        if self._look.log:
+    def _title(self, metric: Metric) -> Text:
+        text = Text.assemble((metric, "bold"))
+        if self._plot_style.log:
             text.append("  log scale", style="dim")
-        if self._look.smoothing:
-            text.append(f"  smoothed {self._look.factor:.2f}", style="dim")
+        if self._plot_style.smoothing:
+            text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
         return text
 
-    def _palette(self) -> Palette:
+    def _colors(self) -> CurveColors:
         colors = self.app.theme_variables
         background = Color.parse(colors["background"])
 
         def mixed(name: str, share: float) -> str:
             return background.blend(Color.parse(colors[name]), share).hex6
 
-        return Palette(
+        return CurveColors(
             train=mixed("primary", 1.0),
             validation=mixed("warning", 1.0),
             train_raw=mixed("primary", 0.6),

@@ -1,4 +1,4 @@
-"""How busy the box is, in one or two lines: from the newest `machine` event of a run."""
+"""The load of the machine in one or two lines, from the newest `machine` event of a run."""
 
 from typing import Any
 
@@ -6,21 +6,23 @@ from rich.text import Text
 
 from workbench.runs.events import Event
 from workbench.runs.rows import number
-from workbench.text import human_age, human_bytes, safe_text
+from workbench.text import format_age, format_bytes, safe_text
+from workbench.ui.screen import WIDE_COLUMNS
 from workbench.ui.train.text import labelled, track
 
-BAR = 8  # cells, where there is room for bars
-BARS_FROM = 110  # columns
+BAR = 8  # cells; in a wide terminal
 
 
-def box_line(machine: Event, checkpoint_age: float | None, width: int, utf8: bool) -> Text:
-    """CPU, memory and disk; how long ago the last checkpoint was saved, at the right side.
+def host_line(machine: Event, checkpoint_age: float | None, width: int, utf8: bool) -> Text:
+    """Return CPU, memory and disk, with the age of the last checkpoint at the right.
 
     Args:
-        machine: {} where nothing was measured yet.
-        checkpoint_age: seconds; None where there is no checkpoint.
+        machine: {} if nothing was measured yet.
+        checkpoint_age: seconds; None if there is no checkpoint.
+        width: cells of the line.
+        utf8: whether bars may use more than ASCII.
     """
-    bars = width >= BARS_FROM
+    bars = width >= WIDE_COLUMNS
     parts = [
         _share("CPU", number(machine.get("cpu")), bars, utf8),
         _memory(
@@ -29,25 +31,28 @@ def box_line(machine: Event, checkpoint_age: float | None, width: int, utf8: boo
     ]
     free = number(machine.get("disk_free"))
     if free is not None:
-        parts.append(Text(f"disk {human_bytes(free)} free"))
+        parts.append(Text(f"disk {format_bytes(free)} free"))
     saved = Text("no checkpoint yet", style="dim")
     if checkpoint_age is not None:
-        saved = Text(f"saved {human_age(checkpoint_age)} ago")
-    text = labelled("box", Text("  ").join(part for part in parts if part.plain))
+        saved = Text(f"saved {format_age(checkpoint_age)} ago")
+    text = labelled("host", Text("  ").join(part for part in parts if part.plain))
     text.append(" " * max(width - text.cell_len - saved.cell_len, 2))
     return text.append_text(saved)
 
 
 def gpu_line(machine: Event, chosen: Event, width: int, utf8: bool) -> Text:
-    """Use, memory and temperature of the GPU; "" where the run has none.
+    """Return use, memory and temperature of the GPU; "" if the run has none.
 
     Args:
+        machine: {} if nothing was measured yet.
         chosen: the run's `gpu_chosen`.
+        width: cells of the line.
+        utf8: whether bars may use more than ASCII.
     """
     gpu, named = _table(machine.get("gpu")), _table(chosen.get("gpu"))
     if not gpu:
         return Text("")
-    bars = width >= BARS_FROM
+    bars = width >= WIDE_COLUMNS
     parts = [
         Text(safe_text(named.get("name") or "", 24)),
         _share("use", number(gpu.get("utilization")), bars, utf8),
@@ -72,12 +77,12 @@ def _share(name: str, percent: float | None, bars: bool, utf8: bool) -> Text:
 def _memory(used: float | None, total: float | None, bars: bool, utf8: bool) -> Text:
     if used is None or not total:
         return Text("")
-    figures = f"{used / 2**30:.1f}/{total / 2**30:.0f} GiB"
-    return _gauge("memory", used / total, figures, bars, utf8)
+    value = f"{used / 2**30:.1f}/{total / 2**30:.0f} GiB"
+    return _gauge("memory", used / total, value, bars, utf8)
 
 
-def _gauge(name: str, share: float, figures: str, bars: bool, utf8: bool) -> Text:
+def _gauge(name: str, share: float, value: str, bars: bool, utf8: bool) -> Text:
     text = Text(f"{name} ")
     if bars:
         text.append_text(track(share, BAR, utf8)).append(" ")
-    return text.append(figures)
+    return text.append(value)

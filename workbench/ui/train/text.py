@@ -1,4 +1,4 @@
-"""What the Train screen says of a run, as text. Pure: no widget, no clock, no disk."""
+"""The lines of the Train screen as text. Pure: no widget, no clock, no disk."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,37 +6,37 @@ from datetime import datetime
 
 from rich.text import Text
 
-from workbench.app.run_progress import place, time_left
-from workbench.experiment.advice import Advice
+from workbench.app.run_progress import format_position, format_time_left
+from workbench.experiment.curve_advice import CurveAdvice
 from workbench.render.compare_curves import OTHER_DATA, same_data
 from workbench.render.curves import OVERLAY
-from workbench.render.marks import sign
+from workbench.render.marks import state_symbol
 from workbench.runs.history import History
-from workbench.runs.rows import EpochRow, Notice, StageRow, Work
+from workbench.runs.rows import EpochRow, Notice, PhaseProgress, StageRow
 from workbench.runs.watch import RunView
-from workbench.text import human_seconds, safe_text
+from workbench.text import format_seconds, safe_text
 
-LABEL = 8  # cells of the words at the left side
+LABEL = 8  # cells of the label at the left
 NAME = 24  # cells of a run's name in the heading, at least
 Lines = tuple[Text, ...]
 
 
 def labelled(label: str, text: Text | str) -> Text:
-    """A line with its word at the left side."""
+    """Return a line with its label at the left."""
     return Text.assemble((f"{label:<{LABEL}}", "dim"), text, no_wrap=True)
 
 
-def heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
-    """Run, state, place, time left and strategy; the strategy goes where there is no room.
+def format_heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
+    """Return run, state, position, time left and strategy.
 
-    What the others leave is the name's.
+    In a narrow terminal the strategy is left out; the name gets the room that is left.
     """
-    word = view.summary.state.word
-    state = Text(f"{word} {sign(word, utf8)}", style=color)
-    left, where = Text(time_left(view)), Text(place(view))
+    word = view.summary.state.phase
+    state = Text(f"{word} {state_symbol(word, utf8)}", style=color)
+    left, where = Text(format_time_left(view)), Text(format_position(view))
     room = width - _width([state, where, left]) - 2
     name = Text(safe_text(view.name, max(room, NAME)), style="bold")
-    strategy = Text(strategy_words(view), style="dim")
+    strategy = Text(describe_strategy(view), style="dim")
     data = view.spec.get("data")
     if isinstance(data, dict) and data.get("corrections"):
         strategy.append(", corrected data")
@@ -51,7 +51,7 @@ def heading(view: RunView, width: int, utf8: bool, color: str) -> Text:
 
 
 def track(share: float, cells: int, utf8: bool) -> Text:
-    """A bar on a line that shows how long it can become."""
+    """Return a bar on a line as long as the full bar."""
     full = round(min(max(share, 0.0), 1.0) * cells)
     done, rest = ("━", "─") if utf8 else ("#", ".")
     return Text.assemble((done * full, "bold"), (rest * (cells - full), "dim"))
@@ -61,36 +61,36 @@ def _width(parts: Sequence[Text]) -> int:
     return sum(part.cell_len + 2 for part in parts)
 
 
-def strategy_words(view: RunView) -> str:
-    """The preset, or the strategy where there is none, and the base, if there is one."""
+def describe_strategy(view: RunView) -> str:
+    """Return the preset, or the strategy if there is none, and the base, if any."""
     base = view.spec.get("base")
     name = base.get("name") if isinstance(base, dict) else None
     return safe_text(view.summary.recipe, 28) + (f", {safe_text(name, 20)}" if name else "")
 
 
-def other_line(view: RunView, other: RunView, width: int) -> Text:
-    """Which run's curves lie behind this one's."""
-    said = f"{strategy_words(other)}, validation"
+def overlay_line(view: RunView, other: RunView, width: int) -> Text:
+    """Return the name and strategy of the run whose curves are drawn behind."""
+    details = f"{describe_strategy(other)}, validation"
     if not same_data(view, other):
-        said += f", {OTHER_DATA}"
-    name = safe_text(other.name, max(width - LABEL - len(said) - 2, NAME))
-    return labelled(OVERLAY, Text.assemble(name, (f"  {said}", "dim")))
+        details += f", {OTHER_DATA}"
+    name = safe_text(other.name, max(width - LABEL - len(details) - 2, NAME))
+    return labelled(OVERLAY, Text.assemble(name, (f"  {details}", "dim")))
 
 
 def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text:
-    """How far the epoch, or what is done outside of epochs, has come; "" where nothing is."""
+    """Return the progress of the epoch or of another phase; "" if the run is not running."""
     history = view.history
-    if not view.working:
+    if not view.running:
         return Text("")
     if stopping:
-        return labelled("stop", Text("asked for: saves a checkpoint and ends", style="bold"))
+        return labelled("stop", Text("requested: saves a checkpoint and ends", style="bold"))
     if history.work:
         name = safe_text(history.work.phase, 30)
         return labelled(_phase_label(view), _bar_line(history.work, name, width, utf8))
     progress = history.progress
     if progress is None:
-        return labelled("epoch", Text("begins", style="dim"))
-    rest = [f"{progress.place.step:,}/{progress.steps:,}"]
+        return labelled("epoch", Text("starts", style="dim"))
+    rest = [f"{progress.position.step:,}/{progress.steps:,}"]
     if progress.phase == "validation":
         rest.append("validation")
     if progress.images_per_second:
@@ -99,50 +99,49 @@ def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text
         rest.append(f"loss {progress.loss:.3f}")
     if progress.accuracy is not None:
         rest.append(f"acc {progress.accuracy:.3f}")
-    said = "  ".join(rest)
-    share = progress.place.step / progress.steps if progress.steps else 0.0
-    cells = min(max(width - LABEL - len(said) - 2, 8), 60)
-    return labelled("epoch", Text.assemble(track(share, cells, utf8), "  ", said))
+    details = "  ".join(rest)
+    share = progress.position.step / progress.steps if progress.steps else 0.0
+    cells = min(max(width - LABEL - len(details) - 2, 8), 60)
+    return labelled("epoch", Text.assemble(track(share, cells, utf8), "  ", details))
 
 
 def _phase_label(view: RunView) -> str:
-    return {"evaluating": "test", "waiting": "waiting"}.get(view.summary.state.word, "prepare")
+    return {"evaluating": "test", "waiting": "waiting"}.get(view.summary.state.phase, "prepare")
 
 
-def _bar_line(work: Work, name: str, width: int, utf8: bool) -> Text:
+def _bar_line(work: PhaseProgress, name: str, width: int, utf8: bool) -> Text:
     if not work.total:
         return Text(name)
-    said = f"{name}, {work.done:,} of {work.total:,}"
-    cells = min(max(width - LABEL - len(said) - 2, 8), 40)
-    return Text.assemble(track(work.done / work.total, cells, utf8), "  ", said)
+    details = f"{name}, {work.done:,} of {work.total:,}"
+    cells = min(max(width - LABEL - len(details) - 2, 8), 40)
+    return Text.assemble(track(work.done / work.total, cells, utf8), "  ", details)
 
 
-def coach_text(advice: Sequence[Advice], width: int, lines: int) -> Text:
-    """What the coach says, in so many lines at most; the first piece of advice always.
+def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
+    """Return the advice that fits; the first piece always.
 
-    What does not fit is said without what to try, or not at all.
+    A piece that does not fit is shortened to its first sentence, or left out.
 
     Args:
-        width: cells, those of the word at the left side included.
+        advice: the most important first.
+        width: cells, the label included.
+        lines: at most.
     """
     shown: list[str] = []
     for one in advice:
-        whole_piece = one.sentence + (f" Try: {one.next_step}." if one.next_step else "")
-        for words in (whole_piece, one.sentence):
-            wrapped = textwrap.wrap(words, max(width - LABEL, 20))
+        full = one.sentence + (f" Try: {one.next_step}." if one.next_step else "")
+        for text in (full, one.sentence):
+            wrapped = textwrap.wrap(text, max(width - LABEL, 20))
             if not shown or len(shown) + len(wrapped) <= lines:
                 shown += wrapped
                 break
     if not shown:
-        return labelled("coach", Text("nothing to remark so far", style="dim"))
-    text = labelled("coach", shown[0])
-    for line in shown[1:]:
-        text.append("\n" + " " * LABEL + line)
-    return text
+        return labelled("coach", Text("no advice so far", style="dim"))
+    return labelled("coach", ("\n" + " " * LABEL).join(shown))
 
 
 def log_header() -> Text:
-    """Above the lines of `log_lines`."""
+    """Return the header of `log_lines`."""
     columns = (
         f"{'epoch':<9}{'loss':>7}{'acc':>8}{'val loss':>11}{'val acc':>9}{'rate':>10}{'time':>12}"
     )
@@ -150,13 +149,13 @@ def log_header() -> Text:
 
 
 def log_lines(history: History, count: int) -> Lines:
-    """The newest `count` lines: finished epochs, and beginnings of stages where there are more."""
+    """Return the newest lines: finished epochs, and starts of stages if there are several."""
     lines: list[Text] = []
-    many = len(history.stages) > 1
+    several = len(history.stages) > 1
     rows = history.epochs[-count:]
     for number, row in enumerate(rows):
-        begins = number == 0 or rows[number - 1].stage != row.stage
-        if many and begins and row.epoch == 1 and row.stage in history.stages:
+        starts = number == 0 or rows[number - 1].stage != row.stage
+        if several and starts and row.epoch == 1 and row.stage in history.stages:
             lines.append(_stage_line(history.stages[row.stage]))
         lines.append(_epoch_line(row, row is history.best))
     return tuple(lines[-count:])
@@ -168,43 +167,48 @@ def _stage_line(stage: StageRow) -> Text:
 
 
 def _epoch_line(row: EpochRow, best: bool) -> Text:
-    def figure(value: float | None, digits: str = ".3f") -> str:
+    def number(value: float | None, digits: str = ".3f") -> str:
         return "-" if value is None else f"{value:{digits}}"
 
-    seconds = "-" if row.seconds is None else human_seconds(row.seconds)
-    said = (
-        f"{f'{row.epoch}' + (' best' if best else ''):<9}{figure(row.loss):>7}"
-        f"{figure(row.accuracy):>8}{figure(row.val_loss):>11}{figure(row.val_accuracy):>9}"
-        f"{figure(row.learning_rate, '.1e'):>10}{seconds:>12}"
+    seconds = "-" if row.seconds is None else format_seconds(row.seconds)
+    cells = (
+        f"{f'{row.epoch}' + (' best' if best else ''):<9}{number(row.loss):>7}"
+        f"{number(row.accuracy):>8}{number(row.val_loss):>11}{number(row.val_accuracy):>9}"
+        f"{number(row.learning_rate, '.1e'):>10}{seconds:>12}"
     )
-    return labelled("", Text(said, style="bold" if best else ""))
+    return labelled("", Text(cells, style="bold" if best else ""))
 
 
 def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -> Text:
-    """When the newest notice was told, what it says, and how many there are.
+    """Return time and message of the newest notice, and the number of all.
 
     Args:
+        notices: the oldest first.
         now: unix seconds.
+        width: cells of the line.
+        style: of the message.
     """
     if not notices:
         return Text("")
     newest = notices[-1]
-    told = "" if newest.time is None else time_of_day(newest.time, now)
+    when = "" if newest.time is None else format_time_of_day(newest.time, now)
     more = f" (newest of {len(notices)})" if len(notices) > 1 else ""
-    words = Text(safe_text(newest.message, 400), style=style)
-    words.truncate(max(width - LABEL - len(told) - 2 - len(more), 20), overflow="ellipsis")
-    when = (f"{told}  " if told else "", "dim")
-    return labelled("notice", Text.assemble(when, words, (more, "dim")))
+    message = Text(safe_text(newest.message, 400), style=style)
+    message.truncate(max(width - LABEL - len(when) - 2 - len(more), 20), overflow="ellipsis")
+    return labelled(
+        "notice", Text.assemble((f"{when}  " if when else "", "dim"), message, (more, "dim"))
+    )
 
 
-def time_of_day(time: float, now: float) -> str:
-    """When something was told, here: 14:03:22, another day's 2026-02-24 14:03:22; "" if never.
+def format_time_of_day(time: float, now: float) -> str:
+    """Return a local time: 14:03:22, on another day 2026-02-24 14:03:22; "" if out of range.
 
     Args:
-        time, now: unix seconds.
+        time: unix seconds.
+        now: unix seconds.
     """
     try:
-        told, today = datetime.fromtimestamp(time), datetime.fromtimestamp(now).date()
-    except (ValueError, OverflowError, OSError):  # beyond what a calendar has
+        then, today = datetime.fromtimestamp(time), datetime.fromtimestamp(now).date()
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
         return ""
-    return f"{told:%H:%M:%S}" if told.date() == today else f"{told:%Y-%m-%d %H:%M:%S}"
+    return f"{then:%H:%M:%S}" if then.date() == today else f"{then:%Y-%m-%d %H:%M:%S}"

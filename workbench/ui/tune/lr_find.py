@@ -1,72 +1,96 @@
-"""The learning-rate range test: its curve, what it suggests, one key to take it over."""
+"""The learning-rate range test: its curve and the suggested rate."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from workbench.experiment.bounds import RANGE_TEST_STEPS
-from workbench.experiment.lr_find import Suggestion, range_stage, rate_key, shown, suggest
-from workbench.render.lr_find import curve
-from workbench.ui.tune.text import range_test_words
-from workbench.ui.tune.trial import TuneScreen
+from workbench.experiment.cost import stage_costs
+from workbench.experiment.estimate import stage_seconds
+from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.int_range import LR_FIND_STEPS
+from workbench.experiment.lr_find import (
+    MAX_RATE,
+    MIN_RATE,
+    Suggestion,
+    format_rate,
+    learning_rate_key,
+    lr_find_stage,
+    suggest,
+)
+from workbench.render.lr_find import lr_find_plot
+from workbench.text import plural
+from workbench.ui.tune.trial import TrialScreen, format_time
 from workbench.ui.widgets.line_plot import LinePlot
 
 TITLE = "loss over learning rate"
-STAGE = 1  # a later one begins with what the first has learned
+STAGE = 1  # a later one continues with what the first has learned
 
 
-class FindRateScreen(TuneScreen):
-    """Looks for the rate of the plan's first stage."""
+class LrFindScreen(TrialScreen):
+    """Find the learning rate of the plan's first stage."""
 
     CONCEPTS = ("learning-rate",)
-    JOB = "find-rate"
-    BOUNDS = RANGE_TEST_STEPS
+    JOB = "lr-find"
+    BOUNDS = LR_FIND_STEPS
     COUNTED = "steps"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "count", "Steps", id="tune.count"),
-        Binding("u", "use", "Use", id="tune.use"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", "Steps", id="trial.count")]
 
-    _steps = 0  # of the test that was begun last
-    _found: Suggestion | None = None  # read off the curve once: of long tests it takes a moment
+    _steps = 0  # of the newest test
+    _found: Suggestion | None = None  # computed once: a long test takes a moment
 
     def compose_result(self) -> ComposeResult:
-        """The curve."""
+        """Yield the curve."""
         yield LinePlot(id="curve")
 
-    def about(self) -> str:
-        """What a test will do and cost."""
-        facts = self.draft.facts
-        return range_test_words(self.spec, facts, self.figures, self.count) if facts else ""
+    def describe(self, facts: DataFacts) -> str:
+        """Return what the test does and costs."""
+        stage = lr_find_stage(self.spec, STAGE, self.count)
+        cost = replace(stage_costs(self.spec, facts.classes)[0], stage=stage)
+        seconds = None
+        if self.benchmark:
+            images = expected_images(facts, self.spec.data.split)
+            seconds = stage_seconds(cost, images, self.benchmark.speed).total
+        batch = plural(self.spec.training.batch_size, "image")
+        return (
+            f"Trains {self.count:,} steps of {batch} from fresh weights while the learning rate "
+            f"rises from {MIN_RATE:g} to {MAX_RATE:g}, and finds where the loss falls most steeply "
+            "(Smith 2017): a good rate to start with. No run is created.\n\n"
+            f"stage   1, {stage.name}: {stage.optimizer}, now {stage.learning_rate:g}\n"
+            f"time    {format_time(seconds, facts, self.benchmark)}"
+        )
 
     def request(self) -> dict[str, Any]:
-        """The stage."""
+        """Return the stage."""
         return {"stage": STAGE}
 
     def chosen(self) -> dict[str, Any]:
-        """The suggested rate, where one stands out."""
+        """Return the suggested rate, if one stands out."""
         if self._found is None or self._found.rate is None:
             return {}
-        return {rate_key(range_stage(self.spec, STAGE, self._steps)): self._found.rate}
+        return {learning_rate_key(lr_find_stage(self.spec, STAGE, self._steps)): self._found.rate}
 
-    def action_begin(self) -> None:
-        """Another test, without the curve of the one before."""
+    def has_result(self) -> bool:
+        """Return whether there is a curve."""
+        return self._found is not None
+
+    def clear_result(self) -> None:
+        """Hide the curve."""
         self._found, self._steps = None, self.count
-        super().action_begin()
         self.query_one("#curve").display = False
 
-    def ended(self, result: dict[str, Any]) -> None:
-        """Shows the curve and what it says."""
+    def show_result(self, result: dict[str, Any]) -> None:
+        """Show the curve and the suggestion."""
         if "losses" not in result:
             return
         losses = tuple(float(loss) for loss in result["losses"])
         found = self._found = suggest(losses, self._steps)
-        now = f"It is {range_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
-        end = f"{now}; u takes {shown(found.rate)}." if found.rate else f"{now}."
+        now = f"It is {lr_find_stage(self.spec, STAGE, self._steps).learning_rate:g} now"
+        end = f"{now}; enter uses {format_rate(found.rate)}." if found.rate else f"{now}."
         self.show_about(" ".join((*found.lines, end)))
         plot = self.query_one("#curve", LinePlot)
         plot.display = True
-        series, options = curve(losses, self._steps, found, self.workbench.utf8)
+        series, options = lr_find_plot(losses, self._steps, found, self.workbench.utf8)
         plot.show(Text(TITLE, "bold"), [series], options)

@@ -1,4 +1,4 @@
-"""The search over heads on cached features: trials as they come, the best on top."""
+"""The search over heads on cached features: trials as they finish, the best first."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -8,129 +8,133 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from workbench.experiment.bounds import SEARCH_TRIALS
+from workbench.experiment.cost import stage_costs
+from workbench.experiment.estimate import stage_seconds
+from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.int_range import TUNE_TRIALS
 from workbench.experiment.search_space import (
     Trial,
-    check_searchable,
-    in_words,
-    ranked,
-    trial_of,
+    check_tunable,
+    describe_trials,
+    parse_trial,
+    rank_trials,
 )
-from workbench.render.trials import HEADERS, cells
+from workbench.render.trials import TRIAL_HEADERS, trial_cells
 from workbench.runs.events import Event
-from workbench.ui.tune.text import search_words
-from workbench.ui.tune.trial import TuneScreen
+from workbench.text import plural
+from workbench.ui.tune.trial import TrialScreen, format_time
 
-SEED = 1  # of what is drawn
+SEED = 1  # of the candidates
 
 
 class TrialTable(DataTable[str]):
-    """Says among the keys what enter does."""
+    """A table that names its enter key in the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Use this")]
 
 
-class SearchScreen(TuneScreen):
-    """Looks for dense layers, dropout and learning rate of a head."""
+class TuneHeadScreen(TrialScreen):
+    """Search dense layers, dropout and learning rate of a head."""
 
     CONCEPTS = ("feature-extraction", "learning-rate", "dropout", "validation")
-    JOB = "search"
-    BOUNDS = SEARCH_TRIALS
+    JOB = "tune"
+    BOUNDS = TUNE_TRIALS
     COUNTED = "trials"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "count", "Trials", id="tune.count"),
-        Binding("a", "again", "Again", id="tune.again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "count", "Trials", id="trial.count")]
 
-    check = staticmethod(check_searchable)
+    check = staticmethod(check_tunable)
+
+    _trials: Sequence[Trial] = ()
+    _ranking: Sequence[Trial] = ()
+    _images = 0  # validated on
 
     def compose_result(self) -> ComposeResult:
-        """The trials, hidden until there is one."""
+        """Yield the trials, hidden until there is one."""
         table = TrialTable(id="trials", cursor_type="row")
         table.display = False
         yield table
 
-    _trials: Sequence[Trial] = ()
-    _order: Sequence[Trial] = ()
-    _images = 0  # validated on
-
     def on_mount(self) -> None:
-        """The columns are always the same."""
-        self.query_one(TrialTable).add_columns(*HEADERS)
+        """Add the columns."""
+        self.query_one(TrialTable).add_columns(*TRIAL_HEADERS)
         super().on_mount()
 
-    def about(self) -> str:
-        """What a search will do and cost."""
-        facts = self.draft.facts
-        return search_words(self.spec, facts, self.figures, self.count) if facts else ""
+    def describe(self, facts: DataFacts) -> str:
+        """Return what the search does and costs."""
+        cost = stage_costs(self.spec, facts.classes)[0]
+        seconds = None
+        if self.benchmark:
+            images = expected_images(facts, self.spec.data.split)
+            one = stage_seconds(cost, images, self.benchmark.speed)
+            seconds = one.prefix + self.count * (one.total - one.prefix)
+        return (
+            "The frozen base runs once over each image and its features are cached; then "
+            f"{self.count:,} heads train on them: yours first, then others with random dense "
+            "layers, dropout and learning rate. The best on the validation images is listed "
+            "first, and looks better than it is: the summary shows by how much. No run is "
+            "created.\n\n"
+            f"each    at most {plural(cost.stage.epochs, 'epoch')}\n"
+            f"time    {format_time(seconds, facts, self.benchmark)}"
+        )
 
     def request(self) -> dict[str, Any]:
-        """The seed; that of training is the spec's."""
+        """Return the seed of the candidates; the seed of training is the spec's."""
         return {"seed": SEED}
 
     def chosen(self) -> dict[str, Any]:
-        """The values of the trial under the cursor, unless it diverged, once the search is over."""
-        if self.at_work:
-            return {}
-        for table in self.query(TrialTable):  # none before it is composed
-            if table.display and table.cursor_row < len(self._order):
-                trial = self._order[table.cursor_row]
+        """Return the values of the selected trial once the search ended, unless it diverged."""
+        for table in () if self.running else self.query(TrialTable):  # none before it is composed
+            if table.display and table.cursor_row < len(self._ranking):
+                trial = self._ranking[table.cursor_row]
                 return trial.candidate.values if trial.accuracy is not None else {}
         return {}
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Another search where there was one: enter is the table's then."""
-        if action == "again":
-            return not self.at_work and bool(self._trials)
-        return super().check_action(action, parameters)
+    def has_result(self) -> bool:
+        """Return whether there is a trial."""
+        return bool(self._trials)
 
-    def action_again(self) -> None:
-        """Another search."""
-        self.action_begin()
-
-    def action_begin(self) -> None:
-        """Another search, without the trials of the one before."""
+    def clear_result(self) -> None:
+        """Remove the trials."""
         self._trials = ()
         self._fill()
-        super().action_begin()
 
-    def came(self, event: Event) -> None:
-        """A trial finds its place in the table."""
+    def receive_event(self, event: Event) -> None:
+        """Add a trial to the table."""
         if event["event"] == "trial":
             self._images = int(event["images"])
-            self._trials = (*self._trials, trial_of(event))
+            self._trials = (*self._trials, parse_trial(event))
             self._fill()
 
-    def ended(self, result: dict[str, Any]) -> None:
-        """What the trials mean."""
+    def show_result(self, result: dict[str, Any]) -> None:
+        """Show what the trials mean."""
         if self._trials:
-            words = in_words(self._trials, self._images)
-            self.show_about("\n".join((*words, "enter takes the values under the cursor.")))
+            lines = describe_trials(self._trials, self._images)
+            self.show_about("\n".join((*lines, "enter uses the values of the selected trial.")))
 
     @on(DataTable.RowHighlighted)
-    def _moved(self) -> None:
+    def _highlighted(self) -> None:
         self.refresh_bindings()
 
     @on(DataTable.RowSelected)
-    def _take(self) -> None:
-        if self.at_work:
-            self.notify("The search goes on; x stops it, and then enter takes a trial.")
+    def _use_selected(self) -> None:
+        if self.running:
+            self.notify("The search is running; x stops it, then enter uses a trial.")
         self.action_use()
 
     def _fill(self) -> None:
         table = self.query_one(TrialTable)
-        self._order = ranked(self._trials)
+        self._ranking = rank_trials(self._trials)
         row = table.cursor_row
-        here = table.get_row_at(row)[0] if row < table.row_count else ""
+        selected = table.get_row_at(row)[0] if row < table.row_count else ""
         table.clear()
-        for trial in self._order:
-            table.add_row(*cells(trial))
-        shown = bool(self._trials)
-        if shown and not table.display:
+        for trial in self._ranking:
+            table.add_row(*trial_cells(trial))
+        has_trials = bool(self._trials)
+        if has_trials and not table.display:
             table.display = True
             table.focus()
-        table.display = shown
-        names = [cells(trial)[0] for trial in self._order]
-        # The cursor stays on the best one until a person moves it.
-        if row and here in names:
-            table.move_cursor(row=names.index(here))
+        table.display = has_trials
+        names = [trial_cells(trial)[0] for trial in self._ranking]
+        # The cursor stays on the best trial until it is moved.
+        if row and selected in names:
+            table.move_cursor(row=names.index(selected))

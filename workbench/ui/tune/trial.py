@@ -1,6 +1,7 @@
-"""Trying before training: what a range test and a search have in common on the screen."""
+"""Trying settings before training: what the learning-rate test and the search share."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -11,162 +12,181 @@ from textual.message import Message
 from textual.widgets import Static
 
 from workbench.app.draft import Draft
-from workbench.app.stopping import Stop
+from workbench.app.jobs import JobHandle
 from workbench.errors import UserError
-from workbench.experiment.bounds import Bounds
+from workbench.experiment.estimate import reading_seconds
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.int_range import IntRange
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import spec_tree
-from workbench.machine.benchmark_store import Figures
-from workbench.machine.preflight import look_before_training
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.machine.preflight import check_before_training
+from workbench.render.strategy import UNKNOWN_TIME
 from workbench.runs import jobs
 from workbench.runs.events import Event
-from workbench.text import safe_text
-from workbench.ui.dialogs import Ask, tell_problem
+from workbench.text import format_seconds, safe_text
+from workbench.ui.dialogs import Prompt, show_error
 from workbench.ui.screen import WorkbenchScreen
 from workbench.ui.widgets.step_rail import rail_heading
 
-Use = Callable[[dict[str, Any]], None]
+ApplySettings = Callable[[dict[str, Any]], None]
 
 
-class TuneScreen(WorkbenchScreen):
-    """Says what it will do and cost, does it in a worker, and hands over what was chosen.
+class TrialScreen(WorkbenchScreen):
+    """Describe a job and its cost, run it in a worker, and apply the chosen result.
 
     The worker ends with the screen.
 
     Args:
         draft: with images and their facts; it is not changed here.
-        figures: what this machine can do; None where it was not measured.
-        use: takes settings over, by their keys.
+        benchmark: of this machine; None if it was not measured.
+        apply: stores settings, by their keys.
 
     Raises:
         UserError: the draft does not allow it.
 
     Attributes:
-        JOB: of the worker.
-        BOUNDS: of the count that a person may change.
-        COUNTED: what is counted, as the worker's request has it.
-        at_work: whether the worker is.
+        JOB: name of the worker's job.
+        BOUNDS: of the count that can be changed.
+        COUNTED: what is counted, as in the worker's request.
+        running: whether the worker is running.
     """
 
-    AUTO_FOCUS = ""  # enter begins; a table that had it would take the key
+    AUTO_FOCUS = ""  # enter starts the job; a focused table would take the key
     JOB: ClassVar[str]
-    BOUNDS: ClassVar[Bounds]
+    BOUNDS: ClassVar[IntRange]
     COUNTED: ClassVar[str]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "begin", "Begin", id="tune.begin"),
-        Binding("x", "stop", "Stop", id="tune.stop"),
+        Binding("enter", "start", "Start", id="trial.start"),
+        Binding("enter", "use", "Use", id="trial.use"),
+        Binding("r", "restart", "Again", id="trial.restart"),
+        Binding("x", "stop", "Stop", id="trial.stop"),
     ]
 
-    class Told(Message):
-        """How far the worker has come."""
+    @dataclass
+    class Progress(Message):
+        """Progress of the worker."""
 
-        def __init__(self, phase: str, done: int, total: int) -> None:
-            super().__init__()
-            self.words = f"{phase} {done:,} of {total:,}" if total else phase
+        phase: str
+        done: int
+        total: int
 
         def can_replace(self, message: Message) -> bool:
-            """Only the newest counts."""
-            return isinstance(message, TuneScreen.Told)
+            """Keep only the newest."""
+            return isinstance(message, TrialScreen.Progress)
 
-    class Came(Message):
+    @dataclass
+    class Received(Message):
         """Another event of the worker."""
 
-        def __init__(self, event: Event) -> None:
-            super().__init__()
-            self.event = event
+        event: Event
 
+    @dataclass
     class Ended(Message):
-        """The worker's answer, or why there is none: "" where it was stopped."""
+        """The worker's result, or the problem: "" if it was stopped."""
 
-        def __init__(self, result: dict[str, Any] | None, problem: str = "") -> None:
-            super().__init__()
-            self.result = result
-            self.problem = problem
+        result: dict[str, Any] | None
+        problem: str = ""
 
-    def __init__(self, draft: Draft, figures: Figures | None, use: Use) -> None:
+    def __init__(
+        self, draft: Draft, benchmark: BenchmarkResult | None, apply: ApplySettings
+    ) -> None:
         super().__init__()
         self.draft = draft
         self.spec = draft.spec()
         self.check(self.spec)
-        self.figures = figures
-        self.count = self.BOUNDS.usual
-        self.at_work = False
-        self._use = use
-        self._stop = Stop()
+        self.benchmark = benchmark
+        self.count = self.BOUNDS.default
+        self.running = False
+        self._apply = apply
+        self._stop = JobHandle()
 
-    # What each kind has of its own
+    # What each kind implements
 
     @staticmethod
     def check(spec: ExperimentSpec) -> None:
-        """Looks whether it can be done with a spec.
+        """Check whether a spec allows it.
 
         Raises:
-            UserError: it cannot, in words.
+            UserError: it does not.
         """
 
-    def about(self) -> str:
-        """What it will do and cost."""
+    def describe(self, facts: DataFacts) -> str:
+        """Return what the job does and costs."""
         raise NotImplementedError
 
     def request(self) -> dict[str, Any]:
-        """What the worker is asked beside the spec and the count."""
+        """Return what the worker's request has beside the spec and the count."""
         raise NotImplementedError
 
     def chosen(self) -> dict[str, Any]:
-        """The settings to take over, {} while there are none."""
+        """Return the settings to apply, {} if there are none."""
         raise NotImplementedError
 
-    def came(self, event: Event) -> None:
-        """Takes an event over."""
+    def has_result(self) -> bool:
+        """Return whether there is a result, also one without settings to apply."""
+        raise NotImplementedError
 
-    def ended(self, result: dict[str, Any]) -> None:
-        """Takes the answer over; {} where there is none."""
+    def clear_result(self) -> None:
+        """Drop the result of the job before."""
+        raise NotImplementedError
+
+    def receive_event(self, event: Event) -> None:
+        """Process an event."""
+
+    def show_result(self, result: dict[str, Any]) -> None:
+        """Show the result; {} if there is none."""
 
     def compose_result(self) -> ComposeResult:
-        """The widgets for what came out."""
+        """Yield the widgets of the result."""
         raise NotImplementedError
 
     # The screen
 
     def compose_body(self) -> ComposeResult:
-        """What it is about, what came out, how far it has come."""
+        """Yield description, result and progress."""
         yield Static(id="about")
         yield from self.compose_result()
         yield Static(id="progress")
 
     def heading(self) -> Text:
-        """The rail."""
-        return rail_heading(self.draft.name, "strategy", self.draft.settled, self.workbench.utf8)
+        """Return the rail of steps."""
+        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
 
     def on_mount(self) -> None:
-        """Says what it will do."""
+        """Show what the job does."""
         super().on_mount()
-        self.show_about(self.about())
+        self._show_description()
 
     def on_unmount(self) -> None:
-        """Ends the worker, whose answer nobody would see."""
+        """Stop the worker."""
         super().on_unmount()
         self.action_stop()
 
-    def show_about(self, words: str) -> None:
-        """The words on top."""
-        self.query_one("#about", Static).update(Text(words))
+    def _show_description(self) -> None:
+        facts = self.draft.facts
+        self.show_about(self.describe(facts) if facts else "")
 
-    def _say(self, words: str) -> None:
-        self.query_one("#progress", Static).update(Text(safe_text(words)))
+    def show_about(self, text: str) -> None:
+        """Show the text at the top."""
+        self.query_one("#about", Static).update(Text(text))
+
+    def _show_progress(self, text: str) -> None:
+        self.query_one("#progress", Static).update(Text(safe_text(text)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offers what can be done now."""
+        """Offer what can be done now."""
         offered = {
-            "begin": not self.at_work,
-            "count": not self.at_work,
-            "stop": self.at_work,
+            "start": not self.running and not self.has_result(),
+            "restart": not self.running and self.has_result(),
+            "count": not self.running,
+            "stop": self.running,
             "use": bool(self.chosen()),
         }
         return offered.get(action, True)
 
     def action_count(self) -> None:
-        """Asks how many."""
+        """Ask for the count."""
 
         def answered(typed: str | None) -> None:
             if typed is None:
@@ -176,68 +196,89 @@ class TuneScreen(WorkbenchScreen):
             except UserError as error:
                 self.notify(safe_text(error.message, 200), severity="error")
                 return
-            self.show_about(self.about())
+            self._show_description()
 
         bounds = self.BOUNDS
-        question = f"How many {self.COUNTED}, from {bounds.fewest:,} to {bounds.most:,}?"
-        self.app.push_screen(Ask(question, str(self.count)), answered)
+        question = f"How many {self.COUNTED}, from {bounds.min:,} to {bounds.max:,}?"
+        self.app.push_screen(Prompt(question, str(self.count)), answered)
 
     def action_use(self) -> None:
-        """Takes over what was chosen, and goes back to the options."""
+        """Apply what was chosen, and return to the options."""
         if settings := self.chosen():
             self.action_back()
-            self._use(settings)
+            self._apply(settings)
 
     def action_stop(self) -> None:
-        """Ends the worker; what came so far stays."""
-        self._stop.ask()
+        """Stop the worker; its results so far stay."""
+        self._stop.cancel()
 
-    def action_begin(self) -> None:
-        """Has a worker do it."""
-        self.at_work, self._stop = True, Stop()
+    def action_restart(self) -> None:
+        """Run the job again."""
+        self.action_start()
+
+    def action_start(self) -> None:
+        """Run the job."""
+        self.clear_result()
+        self.running, self._stop = True, JobHandle()
         self.refresh_bindings()
-        self.show_about(self.about())
-        self._say("Starting a worker.")
-        asked = {"spec": spec_tree(self.spec), self.COUNTED: self.count, **self.request()}
-        self._perform(asked)
+        self._show_description()
+        self._show_progress("Starting a worker.")
+        self._run({"spec": spec_tree(self.spec), self.COUNTED: self.count, **self.request()})
 
-    @work(thread=True, exclusive=True, group="tune", exit_on_error=False)
-    def _perform(self, request: dict[str, Any]) -> None:
+    @work(thread=True, exclusive=True, group="trial", exit_on_error=False)
+    def _run(self, request: dict[str, Any]) -> None:
         stop, workspace = self._stop, self.workbench.workspace
 
         def on_event(event: Event) -> None:
             if event["event"] == "progress":
-                told = self.Told(str(event["phase"]), int(event["done"]), int(event["total"]))
-                self.post_message(told)
+                counts = int(event["done"]), int(event["total"])
+                self.post_message(self.Progress(str(event["phase"]), *counts))
             else:
-                self.post_message(self.Came(event))
+                self.post_message(self.Received(event))
 
         try:
-            look_before_training(self.spec)
-            result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, stop.started)
+            check_before_training(self.spec)
+            result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, stop.attach)
         except (UserError, OSError) as error:
-            self.post_message(self.Ended(None, "" if stop.asked else str(error)))
+            self.post_message(self.Ended(None, "" if stop.cancelled else str(error)))
         else:
             self.post_message(self.Ended(result))
 
-    @on(Told)
-    def _told(self, event: Told) -> None:
-        if self.at_work:
-            self._say(event.words)
+    @on(Progress)
+    def _progressed(self, event: Progress) -> None:
+        if self.running:
+            counted = f" {event.done:,} of {event.total:,}" if event.total else ""
+            self._show_progress(f"{event.phase}{counted}")
 
-    @on(Came)
-    def _came(self, message: Came) -> None:
+    @on(Received)
+    def _received(self, message: Received) -> None:
         if message.event["event"] == "notice":
             self.notify(safe_text(message.event.get("message", ""), 300))
         else:
-            self.came(message.event)
+            self.receive_event(message.event)
             self.refresh_bindings()
 
     @on(Ended)
     def _ended(self, event: Ended) -> None:
-        self.at_work = False
-        self._say("Stopped." if self._stop.asked else "")
+        self.running = False
+        self._show_progress("Stopped." if self._stop.cancelled else "")
         if event.problem:
-            tell_problem(self, event.problem)
-        self.ended(event.result or {})
+            show_error(self, event.problem)
+        self.show_result(event.result or {})
         self.refresh_bindings()
+
+
+def format_time(seconds: float | None, facts: DataFacts, benchmark: BenchmarkResult | None) -> str:
+    """Return an upper bound of the time, with the reading of images that are not packed yet.
+
+    Args:
+        seconds: of the computation; None if unknown.
+        facts: of the images.
+        benchmark: of this machine; None if it was not measured.
+    """
+    if seconds is None or benchmark is None:
+        return UNKNOWN_TIME
+    if benchmark.images_per_second:
+        seconds += reading_seconds(facts, benchmark.images_per_second)
+    device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
+    return f"at most about {format_seconds(seconds)} on {device}, plus the start of Keras"

@@ -1,4 +1,4 @@
-"""Where the images are: a path that is typed or found in a tree, or a set of the catalogue."""
+"""Choose the images: a path that is typed or found in a tree, or a set of the catalogue."""
 
 import asyncio
 from pathlib import Path
@@ -12,13 +12,13 @@ from textual.widgets import DirectoryTree, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
-from workbench.datasets.catalogue import CATALOGUE, Entry
-from workbench.paths import given_path
-from workbench.text import human_bytes, safe_text
+from workbench.datasets.sources.catalogue.entries import CATALOGUE, CatalogueEntry
+from workbench.paths import parse_path
+from workbench.text import format_bytes, safe_text
 from workbench.ui.widgets.path_field import FolderTree, PathField, completions
 
-TREE_HELP = "space opens a folder, enter takes it, backspace leads to the one above"
-_SHOWN = 60  # cells of completions beneath the line
+TREE_HELP = "space opens a folder, enter chooses it, backspace shows the one above"
+_COMPLETION_CELLS = 60
 HELP = (
     "A folder with one folder for each class, or with names such as cat.0.jpg; with train, "
     "validation and test above them if you made a split. Or a CSV file with path and label, "
@@ -27,7 +27,7 @@ HELP = (
 
 
 class DataChoice(Vertical):
-    """Asks for the images. Posts `Chosen`."""
+    """Asks for the images and posts `Chosen`."""
 
     DEFAULT_CSS = """
     DataChoice { height: 1fr; }
@@ -50,11 +50,11 @@ class DataChoice(Vertical):
         self._utf8 = utf8
 
     class Chosen(Message):
-        """What was chosen.
+        """The choice.
 
         Attributes:
             path: typed or found in the tree; None for a set of the catalogue.
-            name: of the catalogue; "" otherwise.
+            name: in the catalogue; "" otherwise.
         """
 
         def __init__(self, path: Path | None, name: str = "") -> None:
@@ -63,7 +63,7 @@ class DataChoice(Vertical):
             self.name = name
 
     class Completed(Message):
-        """What the typed path could become."""
+        """The completions of a typed path."""
 
         def __init__(self, value: str, found: list[str]) -> None:
             super().__init__()
@@ -71,7 +71,7 @@ class DataChoice(Vertical):
             self.found = found
 
     def compose(self) -> ComposeResult:
-        """The fault of the last choice, the line, what it could become, what is known."""
+        """Yield the error of the last choice, the field, its completions, and the catalogue."""
         yield Static(id="fault")
         yield Static("Where are your images? Type a path; tab completes it.", classes="title")
         yield PathField(id="path")
@@ -82,10 +82,11 @@ class DataChoice(Vertical):
         yield OptionList(*options, id="known")
 
     def start(self, value: str = "", fault: str = "") -> None:
-        """Shows the choice, with what was wrong with the last one.
+        """Show the choice, with the error of the last one.
 
         Args:
-            value: for the line; "" leaves there what was typed.
+            value: of the field; "" keeps the typed text.
+            fault: the error, "" for none.
         """
         shown = self.query_one("#fault", Static)
         shown.update(Text(fault))
@@ -96,8 +97,8 @@ class DataChoice(Vertical):
         field.focus()
 
     async def show_tree(self) -> None:
-        """A tree of the typed folder, else of the current one."""
-        typed = given_path(self.query_one(PathField).value or ".")
+        """Show a tree of the typed folder, else of the current one."""
+        typed = parse_path(self.query_one(PathField).value or ".")
         folder = typed.absolute() if await _is_folder(typed) else Path.cwd()
         await self.query(FolderTree).remove()
         tree = FolderTree(folder, self._utf8)
@@ -107,16 +108,16 @@ class DataChoice(Vertical):
         tree.focus()
 
     async def hide_tree(self) -> None:
-        """Back to the line."""
+        """Return to the field."""
         self.remove_class("-tree")
         await self.query(FolderTree).remove()
         field = self.query_one(PathField)
         field.focus()
-        self._complete(field.value)  # in the place of the words about the tree
+        self._complete(field.value)  # replaces the help of the tree
 
     @property
     def tree_shown(self) -> bool:
-        """Whether the tree is there."""
+        """Whether the tree is shown."""
         return self.has_class("-tree")
 
     @on(Input.Changed, "#path")
@@ -134,9 +135,9 @@ class DataChoice(Vertical):
     def _completed(self, event: Completed) -> None:
         event.stop()
         if self.tree_shown or event.value != self.query_one(PathField).value:
-            return  # they would take the place of the words about the tree, or are of old typing
+            return  # they would replace the help of the tree, or are for an older text
         names = [_last_part(path) for path in event.found if path != event.value]
-        self.query_one("#completions", Static).update(Text(_row_of(names, _SHOWN)))
+        self.query_one("#completions", Static).update(Text(_fit(names, _COMPLETION_CELLS)))
 
     @on(Input.Submitted, "#path")
     def _submitted(self, event: Input.Submitted) -> None:
@@ -145,7 +146,7 @@ class DataChoice(Vertical):
         if value in CATALOGUE and not Path(value).exists():
             self.post_message(self.Chosen(None, value))
         elif value:
-            self.post_message(self.Chosen(given_path(value).absolute()))
+            self.post_message(self.Chosen(parse_path(value).absolute()))
 
     @on(OptionList.OptionSelected, "#known")
     def _known(self, event: OptionList.OptionSelected) -> None:
@@ -170,8 +171,8 @@ def _last_part(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2] + ("/" if path.endswith("/") else "")
 
 
-def _row_of(names: list[str], width: int) -> str:
-    """As many names as fit, and how many more there are."""
+def _fit(names: list[str], width: int) -> str:
+    """Return as many names as fit, and the number of the others."""
     row = ""
     for number, name in enumerate(names):
         if len(row) + len(name) > width:
@@ -180,8 +181,8 @@ def _row_of(names: list[str], width: int) -> str:
     return row
 
 
-def _option(name: str, entry: Entry) -> Text:
-    size = human_bytes(entry.download_size) if entry.files else "no download"
+def _option(name: str, entry: CatalogueEntry) -> Text:
+    size = format_bytes(entry.download_size) if entry.files else "no download"
     text = Text(f"{name:<15}", style="bold")
     text.append(f"{size:>11}  {entry.images:>6,} images  ", style="not bold")
     text.append(f"{len(entry.classes):>2} classes  ", style="not bold")

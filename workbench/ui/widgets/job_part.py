@@ -1,4 +1,4 @@
-"""A part of a screen that has a worker do something, one thing at a time."""
+"""A part of a screen that runs jobs in a worker, one at a time."""
 
 import subprocess
 from collections.abc import Callable
@@ -15,19 +15,19 @@ STARTING = "Starting the framework: this takes a few seconds."
 
 
 class JobPart(Vertical):
-    """Ends its worker where another job is begun, and where the screen is left.
+    """Ends its worker when another job starts, and when the screen is closed.
 
-    `run_job` and `tell` are for a thread that Textual's `work` has started.
+    `run_job` and `post_if_active` are for a thread started by Textual's `work`.
     """
 
     _process: subprocess.Popen[bytes] | None = None
 
     def on_unmount(self) -> None:
-        """Ends a worker that nobody waits for any more."""
+        """End a worker that nobody waits for any more."""
         self.end_job()
 
     def end_job(self) -> None:
-        """Gives up a job that is not finished."""
+        """Cancel a job that is not finished."""
         self.workers.cancel_node(self)
         if self._process:
             self._process.terminate()
@@ -36,18 +36,18 @@ class JobPart(Vertical):
     def run_job(
         self, job: str, request: dict[str, Any], on_event: Callable[[Event], None]
     ) -> dict[str, Any]:
-        """As `runs.jobs.run_job`; the worker ends with `end_job`."""
+        """Call `runs.jobs.run_job` with a worker that ends with `end_job`."""
         thread = get_current_worker()
 
-        def began(process: subprocess.Popen[bytes]) -> None:
+        def started(process: subprocess.Popen[bytes]) -> None:
             if thread.is_cancelled:
                 process.terminate()
             else:
                 self._process = process
 
-        return run_job(job, request, on_event, on_start=began)
+        return run_job(job, request, on_event, on_start=started)
 
-    def tell(self, message: Message) -> None:
-        """Posts what the thread has to say, unless its job was given up."""
+    def post_if_active(self, message: Message) -> None:
+        """Post a message of the thread, unless its job was cancelled."""
         if not get_current_worker().is_cancelled:
             self.post_message(message)

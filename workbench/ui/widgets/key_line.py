@@ -11,7 +11,7 @@ from textual.widgets import Footer
 
 
 class KeyLine(Footer):
-    """A footer that is one widget: one for each key made half the cost of opening a screen."""
+    """A footer of one widget: one for each key cost half the time of opening a screen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-line--key", "key-line--edge"}
     DEFAULT_CSS = """
@@ -20,19 +20,18 @@ class KeyLine(Footer):
     """
 
     def compose(self) -> ComposeResult:
-        """Nothing: the line draws itself."""
+        """Yield nothing: the line draws itself."""
         yield from ()
 
     def bindings_changed(self, screen: Screen[object]) -> None:
-        """Draws the keys that can be pressed now."""
+        """Draw the keys that can be pressed now."""
         self.refresh()
 
     @property
     def shown(self) -> list[ActiveBinding]:
-        """What can be pressed, one key for each action, the screen's most important keys first.
+        """The bindings that fit, one for each action, the screen's most important ones first.
 
-        What there is no room for is left out; the command palette, whose key is always there, has
-        it all.
+        The command palette, whose key is always shown, has those that do not fit.
         """
         found: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
@@ -41,18 +40,18 @@ class KeyLine(Footer):
         room = self.size.width - self._end.cell_len
         fitting = []
         for active in found.values():
-            if (cells := self._told(active).cell_len + 1) <= room:
+            if (cells := self._label(active).cell_len + 1) <= room:
                 fitting.append(active)
                 room -= cells
         return fitting
 
     @property
     def keys(self) -> Text:
-        """Each key that is shown, and what it does."""
-        return Text(" ").join(self._told(active) for active in self.shown)
+        """The keys that are shown, with their descriptions."""
+        return Text(" ").join(self._label(active) for active in self.shown)
 
     def render(self) -> Text:
-        """The keys at the left, the command palette's at the right."""
+        """Return the keys at the left, the command palette's at the right."""
         line, end = self.keys, self._end
         line.append(" " * (self.size.width - line.cell_len - end.cell_len))
         line.append_text(end)
@@ -67,14 +66,14 @@ class KeyLine(Footer):
             return Text()
         edge = " " if self.screen.has_class("-ascii") else "▏"
         end = Text.assemble((edge, self.get_component_rich_style("key-line--edge")))
-        return end.append_text(self._told(palette)).append(" ")
+        return end.append_text(self._label(palette)).append(" ")
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a key presses it."""
+        """Press the key that was clicked."""
         if key := event.style.meta.get("key"):
             self.app.simulate_key(key)
 
-    def _told(self, active: ActiveBinding) -> Text:
+    def _label(self, active: ActiveBinding) -> Text:
         binding = active.binding
         style = self.get_component_rich_style("key-line--key", partial=True)
         text = Text.assemble((self.app.get_key_display(binding), style), f" {binding.description}")

@@ -8,11 +8,10 @@ from textual.screen import ActiveBinding, Screen
 from textual.widgets import HelpPanel, Static
 
 
-def own_keys(screen: Screen[object]) -> list[ActiveBinding]:
-    """The keys that do something here, one for each action.
+def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:
+    """Return the keys that do something here, one for each action.
 
-    Those of Textual, which move a cursor or the focus, have neither an id nor a place in the line
-    of keys.
+    Those of Textual, which move a cursor or the focus, have no id and are not in the line of keys.
     """
     found: dict[str, ActiveBinding] = {}
     for active in screen.active_bindings.values():
@@ -22,30 +21,30 @@ def own_keys(screen: Screen[object]) -> list[ActiveBinding]:
     return list(found.values())
 
 
-class KeysPanel(HelpPanel):
-    """Textual's lists each key that moves a cursor, and these first: there are too many to see."""
+class KeyPanel(HelpPanel):
+    """The keys of the screen; Textual's own panel lists every key that moves a cursor first."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"keys-panel--key"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-panel--key"}
     DEFAULT_CSS = """
-    KeysPanel > .keys-panel--key { color: $footer-key-foreground; text-style: bold; }
+    KeyPanel > .key-panel--key { color: $footer-key-foreground; text-style: bold; }
     """
 
     def compose(self) -> ComposeResult:
-        """The list alone."""
+        """Yield the list."""
         yield Static()
 
     def on_mount(self) -> None:
-        """Lists them, and anew where others do something."""
+        """List the keys, again when they change."""
         self.screen.bindings_updated_signal.subscribe(self, lambda screen: self._list())
         self._list()
 
     def on_unmount(self) -> None:
-        """The screen lives on."""
+        """Unsubscribe: the screen stays."""
         self.screen.bindings_updated_signal.unsubscribe(self)
 
     def _list(self) -> None:
         table = Table.grid(padding=(0, 1))
-        table.add_column(justify="right", style=self.get_component_rich_style("keys-panel--key"))
-        for active in own_keys(self.screen):
+        table.add_column(justify="right", style=self.get_component_rich_style("key-panel--key"))
+        for active in screen_keys(self.screen):
             table.add_row(self.app.get_key_display(active.binding), active.binding.description)
         self.query_one(Static).update(table)

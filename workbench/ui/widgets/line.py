@@ -1,11 +1,12 @@
-"""A text that is hidden while there is nothing to say, and drawn only where it changed."""
+"""Texts that are drawn again only when they change."""
 
 from rich.text import Text
+from textual.widget import Widget
 from textual.widgets import Static
 
 
-class Line(Static):
-    """One line, or several that whoever makes them fits to the width.
+class TextLine(Static):
+    """One line, or several that the caller fits to the width; hidden while it is empty.
 
     Args:
         wraps: True for a text that the widget breaks into lines itself.
@@ -17,14 +18,39 @@ class Line(Static):
         self._shown = Text("")
 
     def show(self, text: Text) -> None:
-        """Replaces the text.
+        """Replace the text.
 
-        The screen is laid out anew only where the height may change: that draws it whole.
+        The layout, which redraws the whole screen, is updated only if the height may change.
         """
         self.display = bool(text.plain)
         if text == self._shown:
             return
-        grown = text.plain.count("\n") != self._shown.plain.count("\n")
-        layout = self._wraps or grown or not self._shown.plain
+        resized = text.plain.count("\n") != self._shown.plain.count("\n")
+        layout = self._wraps or resized or not self._shown.plain
         self._shown = text
         self.update(text, layout=layout)
+
+
+class Tail(Widget):
+    """The last lines that fit, below a header that stays."""
+
+    DEFAULT_CSS = "Tail { width: 1fr; height: 3; }"
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id)
+        self._header = Text("")
+        self._lines: tuple[Text, ...] = ()
+
+    def show(self, header: Text, lines: tuple[Text, ...]) -> None:
+        """Replace the lines."""
+        if (header, lines) != (self._header, self._lines):
+            self._header, self._lines = header, lines
+            self.refresh()
+
+    def render(self) -> Text:
+        """Return the header over the last lines."""
+        room = max(self.size.height - 1, 0)
+        first = max(len(self._lines) - room, 0)
+        text = Text("\n").join([self._header, *self._lines[first:]])
+        text.no_wrap = True
+        return text

@@ -8,11 +8,11 @@ from textual.widget import Widget
 from workbench.render.plot import PlotOptions, plot
 from workbench.render.plot_canvas import Series
 
-LEAST_ROWS = 5  # title, two rows of canvas, axis, names
+MIN_ROWS = 5  # title, two rows of canvas, axis, names
 
 
 class LinePlot(Widget):
-    """Curves under a title; drawn anew only when they or the size changed."""
+    """Curves under a title; drawn again only when they or the size change."""
 
     DEFAULT_CSS = "LinePlot { width: 1fr; height: 1fr; }"
 
@@ -21,15 +21,15 @@ class LinePlot(Widget):
         self._shown: tuple[Text, tuple[Series, ...], PlotOptions] | None = None
 
     def show(self, title: Text, series: Sequence[Series], options: PlotOptions) -> None:
-        """Replaces what is drawn."""
-        wanted = (title, tuple(series), options)
-        if wanted != self._shown:
-            self._shown = wanted
+        """Replace title and curves."""
+        new = (title, tuple(series), options)
+        if new != self._shown:
+            self._shown = new
             self.refresh()
 
     def render(self) -> Text:
-        """Title, canvas, axis."""
-        if self._shown is None or self.size.height < LEAST_ROWS:
+        """Return title, canvas and axis."""
+        if self._shown is None or self.size.height < MIN_ROWS:
             return Text("")
         title, series, options = self._shown
         text = title.copy()

@@ -1,4 +1,4 @@
-"""A line to type a path into, and a tree to find one; names are completed from the file system."""
+"""A field to type a path, and a tree to find one; names are completed from the file system."""
 
 import asyncio
 import os
@@ -12,38 +12,38 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import DirectoryTree, Input
 
-from workbench.paths import given_path
+from workbench.paths import parse_path
 from workbench.text import safe_text
 
-MOST_ENTRIES = 4000  # of a folder that are looked at; a folder of images may hold a million
-MOST_SHOWN = 40
-FILES = (".csv", ".npz")  # beside folders, what a data source can be
+MAX_ENTRIES = 4000  # of a folder that are read; a folder of images may hold a million
+FILES = (".csv", ".npz")  # besides folders, what a data source can be
 WEIGHTS = (".h5", ".hdf5")  # of a base
 
 
 def completions(value: str, start: Path | None = None, files: tuple[str, ...] = FILES) -> list[str]:
-    """Paths that begin with what was typed: folders (with / at the end), and some files.
+    """Return the paths that start with the typed text: folders (ending in /), and some files.
 
     Names that a terminal would not show as they are (control characters, no UTF-8) are left
-    out: typed text has to be what it seems.
+    out: typed text must be what it seems.
 
     Args:
-        start: where relative paths begin; the current folder where left out.
-        files: how their names end, in small letters.
+        value: the typed text.
+        start: where relative paths start; by default the current folder.
+        files: endings of the files' names, in lower case.
     """
     head, slash, typed = value.rpartition("/")
     if value == "~":
         return ["~/"]
-    folder = given_path(f"{head}{slash}", start)
+    folder = parse_path(f"{head}{slash}", start)
     found = []
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, MOST_ENTRIES):
+            for entry in islice(entries, MAX_ENTRIES):
                 name = entry.name
                 fits = name.startswith(typed) and (typed.startswith(".") or name[0] != ".")
                 if fits and safe_text(name, 1000) == name and (kind := _kind(entry, files)):
                     found.append(f"{head}{slash}{name}" + ("/" if kind == "folder" else ""))
-    except (OSError, ValueError):  # no such folder, or typed text that no path can be
+    except (OSError, ValueError):  # no such folder, or a text that is no path
         return []
     return sorted(found)
 
@@ -58,14 +58,14 @@ def _kind(entry: os.DirEntry[str], files: tuple[str, ...]) -> str:
 
 
 class PathSuggester(Suggester):
-    """Shows the rest of a name behind the cursor; looks into the folder in a thread."""
+    """Suggests the rest of a name behind the cursor; reads the folder in a thread."""
 
     def __init__(self, files: tuple[str, ...]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._files = files
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first completion that adds something."""
+        """Return the first completion that adds something."""
         if not value:
             return None
         found = await asyncio.to_thread(completions, value, files=self._files)
@@ -73,10 +73,10 @@ class PathSuggester(Suggester):
 
 
 class PathField(Input):
-    """Tab takes over the suggestion, as shells do; without one it goes on to the next widget.
+    """A field in which tab completes as in a shell; without a suggestion it moves the focus.
 
     Args:
-        files: endings of what is completed beside folders.
+        files: endings of the files that are completed besides folders.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", "Complete")]
@@ -93,7 +93,7 @@ class PathField(Input):
         self.compact = True
 
     def action_complete(self) -> None:
-        """Takes over what is shown behind the cursor."""
+        """Accept the suggestion behind the cursor."""
         if self._suggestion and self.cursor_at_end:
             self.action_cursor_right()
         else:
@@ -101,10 +101,10 @@ class PathField(Input):
 
 
 class FolderTree(DirectoryTree):
-    """Folders, CSV and npz files; hidden ones are left out. Backspace leads to the folder above.
+    """Folders, CSV and npz files, without hidden ones. Backspace shows the folder above.
 
     Args:
-        utf8: False for signs of ASCII alone.
+        utf8: False for ASCII symbols only.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("backspace", "up", "Folder above")]
@@ -117,18 +117,18 @@ class FolderTree(DirectoryTree):
         self.auto_expand = False  # enter chooses a folder, space opens it
 
     def action_up(self) -> None:
-        """Shows the folder that this one lies in."""
+        """Show the folder above."""
         self.path = Path(self.path).parent
 
     def process_label(self, label: TextType) -> Text:
-        """Any name on one line, harmless."""
+        """Return a name on one line, made safe."""
         return Text(safe_text(label, 60))
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        """What a data source can be; called in a thread."""
+        """Return the paths that can be a data source; called in a thread."""
         return [
             path
-            for path in islice(paths, MOST_ENTRIES)
+            for path in islice(paths, MAX_ENTRIES)
             if not path.name.startswith(".")
             and (path.suffix.lower() in FILES or self._safe_is_dir(path))
         ]

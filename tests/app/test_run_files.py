@@ -1,0 +1,45 @@
+"""Pictures of an npz file's images, and why there is none."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from workbench.app.run_files import error_pictures
+from workbench.paths import Workspace
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """An npz file whose second part is damaged at its 32nd image."""
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 64), np.uint8)
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=pixels[:1], y_train=[0], x_test=pixels, y_test=range(64))
+    content = bytearray(path.read_bytes())
+    content[content.index(pixels[32].tobytes())] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("train/00000", None),
+        ("train/00001", "it is not in the npz file"),
+        ("test/00063", "it is damaged"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_shown_in_its_place(
+    tmp_path: Path, source: Path, image: str, why: str | None
+) -> None:
+    view: Any = SimpleNamespace(
+        spec={"data": {"source": str(source)}}, history=SimpleNamespace(data={})
+    )
+    worst = [cast(Any, SimpleNamespace(path=image))]
+    (picture,) = error_pictures(Workspace(tmp_path), view, worst, (10, 5), utf8=True)
+    if why is None:
+        assert len(picture.plain.splitlines()) == 5
+    else:
+        assert why in picture.plain

@@ -1,0 +1,172 @@
+"""Made-up runs for tests: folders with the event log and the results of a worker."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from workbench.paths import Workspace
+from workbench.runs.events import EventWriter
+from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.lock import take_lock, this_host
+
+FINE_TUNING = (
+    '[data]\nsource = "/photos/cats-dogs"\n[base]\nname = "vgg16"\n'
+    '[model]\nstrategy = "fine-tuning"\n'
+    "[training]\nhead_epochs = {head}\nepochs = {epochs}\nearly_stopping = 5\n"
+    'monitor = "val_loss"\n'
+)
+CONVNET = (
+    '[data]\nsource = "/photos/cats-dogs"\n[model]\nstrategy = "convnet"\n'
+    '[training]\nepochs = {epochs}\nearly_stopping = 0\nmonitor = "val_loss"\n'
+)
+STEPS = 63
+
+
+class FakeRun:
+    """A run whose worker is the test: it writes the events and holds the lock while it runs."""
+
+    def __init__(self, workspace: Workspace, name: str, spec: str) -> None:
+        self.folder: RunFolder = create_run(workspace, spec, name=name, stem=name)
+        self.emit = EventWriter(self.folder.events_path).write
+        self._lock: int | None = None
+
+    def live(self) -> None:
+        """Take the lock, like a worker."""
+        self._lock = take_lock(self.folder.lock_path)
+        self.emit("worker_started", pid=os.getpid(), **this_host())
+
+    def die(self) -> None:
+        """Release the lock, like the end of a process."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def data(self) -> None:
+        images = {"train": 2000, "validation": 1000, "test": 1000}
+        self.emit("data_ready", name="cats-dogs", images=images, labels=["cat", "dog"])
+
+    def stage(self, index: int, name: str, epochs: int) -> None:
+        self.emit(
+            "stage_started", stage=index, name=name, epochs=epochs, steps=STEPS, batch_size=32
+        )
+
+    def epochs(self, stage: int, count: int, **payload: Any) -> None:
+        """Finish epochs; the best so far by validation loss are marked."""
+        lowest = math.inf
+        for epoch in range(1, count + 1):
+            metrics = curve(stage, epoch)
+            best = metrics["val_loss"] < lowest
+            lowest = min(lowest, metrics["val_loss"])
+            self.emit(
+                "epoch_finished",
+                **{
+                    "stage": stage,
+                    "epoch": epoch,
+                    **metrics,
+                    "learning_rate": 1e-5,
+                    "seconds": 54.0,
+                    "best": best,
+                    **payload,
+                },
+            )
+
+    def progress(self, stage: int, epoch: int, step: int, phase: str = "train") -> None:
+        self.emit(
+            "progress", stage=stage, phase=phase, epoch=epoch, step=step, steps=STEPS, loss=0.031,
+            accuracy=0.991, images_per_second=44.0 if phase == "train" else None,
+        )  # fmt: skip
+
+    def machine(self, gpu: bool = True) -> None:
+        one = {"utilization": 87, "temperature": 64, "memory_used": 12 << 30,
+               "memory_total": 80 << 30}  # fmt: skip
+        self.emit(
+            "machine", cpu=96.0, process_cpu=380.0, memory_used=3_300_000_000,
+            memory_total=25_800_000_000, process_memory=1_100_000_000, disk_free=120_000_000_000,
+            gpu=one if gpu else None,
+        )  # fmt: skip
+
+    def checkpoint(self, stage: int, epoch: int) -> None:
+        self.folder.checkpoints.mkdir(exist_ok=True)
+        (self.folder.checkpoints / "last.npz").touch()
+        self.emit("checkpoint_saved", stage=stage, epoch=epoch, step=0)
+
+
+def curve(stage: int, epoch: int) -> dict[str, float]:
+    """Metrics that fall and rise as real ones do, the same in every call."""
+    t = epoch + 6 * stage
+    wave = 0.012 * math.sin(2.3 * t)
+    late = max(epoch - 13, 0) if stage else 0
+    return {
+        "loss": 0.62 * math.exp(-t / 6) + 0.02,
+        "accuracy": 0.995 - 0.42 * math.exp(-t / 5),
+        "val_loss": 0.55 * math.exp(-t / 5) + 0.1 + wave + 0.012 * late,
+        "val_accuracy": 0.955 - 0.38 * math.exp(-t / 5) - wave / 2 - 0.002 * late,
+    }
+
+
+@contextmanager
+def training(
+    workspace: Workspace, name: str = "cats-dogs-12", gpu: bool = True
+) -> Iterator[FakeRun]:
+    """Yield a fine-tuning run in its second stage: 16 of 30 epochs done, the worker running."""
+    run = FakeRun(workspace, name, FINE_TUNING.format(head=10, epochs=30))
+    run.live()
+    try:
+        chosen = {"index": 0, "name": "NVIDIA H100 80GB HBM3"} if gpu else None
+        run.emit("gpu_chosen", asked="auto", gpu=chosen)
+        run.data()
+        run.stage(0, "head first", 10)
+        run.epochs(0, 10)
+        run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=10, kept_epoch=10)
+        run.stage(1, "head and block5", 30)
+        run.epochs(1, 16)
+        run.checkpoint(1, 17)
+        run.machine(gpu)
+        run.progress(1, 17, 20)
+        yield run
+    finally:
+        run.die()
+
+
+def finished(workspace: Workspace, name: str = "cats-dogs-11", epochs: int = 20) -> FakeRun:
+    """Return a finished convnet run."""
+    run = FakeRun(workspace, name, CONVNET.format(epochs=epochs))
+    run.emit("worker_started", **this_host())
+    run.data()
+    run.stage(0, "train all", epochs)
+    run.epochs(0, epochs)
+    run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=13, kept_epoch=13)
+    run.emit(
+        "evaluated", split="test", loss=0.124, accuracy=0.951, interval=[0.936, 0.963],
+        images=1000, shifted={"pixels": 4, "accuracy": 0.921},
+    )  # fmt: skip
+    run.emit("finished", seconds=1200)
+    return run
+
+
+def fake_results(count: int) -> dict[str, Any]:
+    """Return results.json of a run with `count` labels, three images each, and the whole matrix.
+
+    All images of a label are correct except for every fifth label: 0, 5, 10, ... are predicted
+    twice as the next label, and label 5 three times.
+    """
+    labels = [f"l{number}" for number in range(count)]
+    matrix = [[0] * count for _ in labels]
+    for row in range(count):
+        wrong = 0 if row % 5 or row + 1 == count else 3 if row == 5 else 2
+        matrix[row][row] = 3 - wrong
+        if wrong:
+            matrix[row][row + 1] = wrong
+    right = sum(matrix[at][at] for at in range(count))
+    classes = [
+        {"label": label, "images": 3, "precision": 1.0, "recall": matrix[at][at] / 3}
+        for at, label in enumerate(labels)
+    ]
+    accuracy = right / (3 * count)
+    return {
+        "format": 1, "split": "test", "images": 3 * count, "loss": 0.3, "accuracy": accuracy,
+        "interval": [accuracy - 0.01, accuracy + 0.01], "labels": labels, "confusion": matrix,
+        "classes": classes, "worst": [],
+    }  # fmt: skip

@@ -1,0 +1,402 @@
+"""The trainer on tiny images: learning, early stopping, stops, and exact resume."""
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tiny_runs import NO_AUGMENTATION, TinyRun, bars, convnet_spec, same_weights
+
+from workbench.errors import UserError
+from workbench.experiment.plan import Stage, plan_stages
+from workbench.experiment.spec import ExperimentSpec
+from workbench.training import stage_trainer, timing
+from workbench.training.data import TrainingData
+from workbench.training.divergence import Diverged, has_exploded
+from workbench.training.models import build_model
+from workbench.training.order import epoch_order
+from workbench.training.position import Position, Stopped
+from workbench.training.stage_trainer import StageTrainer
+from workbench.training.trainer_state import RunningMetrics
+from workbench.training.variables import collect, restore
+
+HEAD = ("dense1", "output")
+WANDERING = ("training.learning_rate=0.05", "training.schedule=constant")  # a rate far too high
+
+
+@dataclass
+class Whole:
+    """A run without a stop, which stopped and resumed ones must equal."""
+
+    spec: ExperimentSpec
+    folder: Path
+    stages: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.whole = TinyRun(self.spec, self.folder / "whole", stages=self.stages)
+        self.model = self.whole.run()
+
+    def assert_same_after_stop(self, stop_at: int) -> Position:
+        parts = TinyRun(self.spec, self.folder / f"parts{stop_at}", stages=self.stages)
+        position = parts.run_until(stop_at)
+        self.assert_same(parts, parts.run(resume=True))
+        return position
+
+    def assert_same(self, parts: TinyRun, model: keras.Model) -> None:
+        assert parts.history() == self.whole.history()
+        assert parts.events[-1]["best_epoch"] == self.whole.events[-1]["best_epoch"]
+        assert same_weights(self.model, model)
+
+
+def head_only(spec: ExperimentSpec) -> Stage:
+    (stage,) = plan_stages(spec)
+    return replace(stage, trainable=HEAD)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_learns(tmp_path: Path, classes: int) -> None:
+    spec = convnet_spec(
+        "training.epochs=12", "augmentation.rotation=0", "training.learning_rate=0.02"
+    )
+    run = TinyRun(spec, tmp_path, bars(classes))
+    run.run()
+    history = run.history()
+    assert len(history) == 12
+    assert history[-1]["val_accuracy"] > 0.9
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_events_of_a_stage(tmp_path: Path) -> None:
+    run = TinyRun(convnet_spec("training.epochs=1"), tmp_path)
+    run.run()
+    started = run.events[0]
+    assert started["event"] == "stage_started"
+    assert (started["epochs"], started["steps"], started["batch_size"]) == (1, 5, 8)
+    assert started["parameters"] == started["trainable_parameters"] == 4 * 9 + 4 + 36 * 8 + 8 + 9
+    assert (started["precision"], started["jit"]) == ("float32", False)
+    assert [layer["name"] for layer in started["layers"]][:2] == ["conv1", "pool1"]
+    assert run.events[-1]["event"] == "stage_finished"
+    assert run.events[-1]["reason"] == "all epochs"
+    assert run.of_kind("estimate_checked") == []  # without an estimate
+
+
+def test_steps_per_epoch_cut_the_epoch(tmp_path: Path) -> None:
+    run = TinyRun(convnet_spec("training.epochs=1", "training.steps_per_epoch=7"), tmp_path)
+    assert int(run.run().optimizer.iterations) == 7
+
+
+# --- stop and resume --------------------------------------------------------------------------
+
+
+def test_resume_after_any_stop_is_exact(tmp_path: Path) -> None:
+    """5 training steps and 2 validation batches an epoch: stops fall on both and between."""
+    whole = Whole(convnet_spec(), tmp_path)
+    for check in (1, 4, 6, 7, 8, 12, 17):
+        epoch, step = divmod(check - 1, 7)
+        position = whole.assert_same_after_stop(check)
+        assert position == Position(0, epoch + 1, min(step, 5)), check
+
+
+def test_resume_after_every_second_step_is_exact(tmp_path: Path) -> None:
+    spec = convnet_spec("training.epochs=2", "training.optimizer=adam")
+    whole = Whole(spec, tmp_path)
+    parts = TinyRun(spec, tmp_path / "parts")
+    for _ in range(40):
+        try:
+            model = parts.run(stop_at=3, resume=True)
+            break
+        except Stopped:
+            continue
+    whole.assert_same(parts, model)
+
+
+def test_resume_in_either_of_two_stages_is_exact(tmp_path: Path) -> None:
+    spec = convnet_spec()
+    head = replace(head_only(spec), epochs=2)
+    everything = replace(plan_stages(spec)[0], index=1, epochs=2, learning_rate=0.002)
+    whole = Whole(spec, tmp_path, (head, everything))
+    for check in (3, 15, 16, 20):  # in the first stage, around the border, in the second
+        whole.assert_same_after_stop(check)
+
+
+def test_early_stopping_survives_a_stop(tmp_path: Path) -> None:
+    spec = convnet_spec("training.epochs=30", "training.early_stopping=2", *WANDERING)
+    whole = Whole(spec, tmp_path)
+    whole.assert_same_after_stop(7 * (len(whole.whole.history()) - 1) + 3)
+
+
+def test_a_rate_that_dropped_on_a_plateau_stays_low_after_a_stop(tmp_path: Path) -> None:
+    spec = convnet_spec(
+        "training.epochs=14", *WANDERING, "training.schedule=plateau",
+        "training.monitor=val_accuracy",
+    )  # fmt: skip
+    whole = Whole(spec, tmp_path)
+    rates = [epoch["learning_rate"] for epoch in whole.whole.history()]
+    dropped = next(i for i, rate in enumerate(rates) if rate < 0.05)
+    for epoch in (dropped - 1, dropped, dropped + 1):  # before, at and after the lower rate
+        whole.assert_same_after_stop(7 * epoch + 3)
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(0.0, True), (3600.0, False)])
+def test_a_long_epoch_is_saved_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saves: bool
+) -> None:
+    """After so much time, before a step or a batch of the validation."""
+    monkeypatch.setattr("workbench.training.stage_checkpoints.CHECKPOINT_SECONDS", seconds)
+    run = TinyRun(convnet_spec("training.epochs=1"), tmp_path)
+    run.run()
+    positions = [(event["epoch"], event["step"]) for event in run.of_kind("checkpoint_saved")]
+    assert positions[-1] == (2, 0)
+    within = [step for epoch, step in positions if epoch == 1]
+    assert within == ([0, 1, 2, 3, 4, 5, 5] if saves else [])
+
+
+def test_a_finished_run_is_only_restored(tmp_path: Path) -> None:
+    run = TinyRun(convnet_spec("training.epochs=1"), tmp_path)
+    expected = run.run()
+    run.events.clear()
+    found = run.run(resume=True)
+    assert run.history() == []
+    assert same_weights(expected, found)
+
+
+# --- resume with changes ----------------------------------------------------------------------
+
+
+def test_which_changes_of_the_spec_can_be_resumed(tmp_path: Path) -> None:
+    TinyRun(convnet_spec("training.epochs=1"), tmp_path).run()
+    longer = TinyRun(convnet_spec("training.epochs=2"), tmp_path)
+    longer.run(resume=True)
+    assert [epoch["epoch"] for epoch in longer.history()] == [2]
+    other = TinyRun(convnet_spec("training.epochs=3", "training.optimizer=sgd"), tmp_path)
+    with pytest.raises(UserError, match="The spec was changed") as caught:
+        other.run(resume=True)
+    assert "training.batch_size" in caught.value.hint
+    uneven = TinyRun(convnet_spec("training.epochs=3", "training.batch_size=3"), tmp_path)
+    with pytest.raises(UserError, match="received 3, and the run began with 8"):
+        uneven.run(resume=True)
+
+
+@pytest.mark.parametrize(
+    ("check", "step"),
+    [(1, 0), (3, 4), (6, 9), (7, 9)],  # the beginning, the middle, and two of the validation
+)
+def test_a_smaller_batch_resumes_at_the_same_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check: int, step: int
+) -> None:
+    """36 images: 5 steps of 8, the last of them with 4, are 9 steps of 4."""
+    TinyRun(convnet_spec("training.epochs=1"), tmp_path).run_until(check)
+    smaller = TinyRun(convnet_spec("training.epochs=1", "training.batch_size=4"), tmp_path)
+    assert smaller.run_until(1, resume=True) == Position(0, 1, step)
+    trained: list[int] = []
+    train_step = StageTrainer.train_step
+
+    def noted(trainer: StageTrainer, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
+        trained.extend(rows.tolist())
+        train_step(trainer, x, rows, position)
+
+    monkeypatch.setattr(StageTrainer, "train_step", noted)
+    model = smaller.run(resume=True)
+    assert trained == epoch_order(36, 1, 0, 1, None, 8)[step * 4 :].tolist()
+    assert int(model.optimizer.iterations) == min(check - 1, 5) + 9 - step
+
+
+def test_a_lower_rate_applies_from_the_resume_on(tmp_path: Path) -> None:
+    TinyRun(convnet_spec("training.schedule=constant"), tmp_path).run_until(8)  # second epoch
+    spec = convnet_spec("training.schedule=constant", "training.learning_rate=0.001")
+    slower = TinyRun(spec, tmp_path)
+    slower.run(resume=True)
+    assert [epoch["learning_rate"] for epoch in slower.history()] == [0.001, 0.001]
+
+
+def test_other_trainable_layers_cannot_be_resumed(tmp_path: Path) -> None:
+    """Plain SGD has no state for its variables, so only their names show it."""
+    spec = convnet_spec("training.optimizer=sgd")
+    TinyRun(spec, tmp_path).run_until(3)
+    with pytest.raises(UserError, match=r"2 variables trained before .* the first is conv1/bias"):
+        TinyRun(spec, tmp_path, stages=(head_only(spec),)).run(resume=True)
+
+
+# --- best weights and layers ------------------------------------------------------------------
+
+
+def test_early_stopping_keeps_the_best_epochs_weights(tmp_path: Path) -> None:
+    """With a rate this high, the last epoch is not the best one."""
+    spec = convnet_spec("training.epochs=30", "training.early_stopping=2", *WANDERING)
+    run = TinyRun(spec, tmp_path)
+    model = run.run()
+    losses = [epoch["val_loss"] for epoch in run.history()]
+    finished = run.events[-1]
+    assert finished["reason"] == "early stopping"
+    assert finished["kept_epoch"] == finished["best_epoch"] == 1 + int(np.argmin(losses))
+    assert len(losses) == finished["best_epoch"] + 2
+    rows = run.data.rows["validation"]
+    images = run.data.images[rows].astype(np.float32)
+    again = model.evaluate(images, run.data.targets(rows), verbose=0, batch_size=8)
+    assert again[0] == pytest.approx(min(losses), rel=1e-5)
+    assert (run.checkpoints / f"best-stage1-epoch{finished['best_epoch']}.npz").exists()
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    data = bars()
+    data = replace(data, rows={**data.rows, "validation": np.array([], np.int64)})
+    spec = convnet_spec("data.split.validation=0", "training.keep=last", "training.epochs=2")
+    run = TinyRun(spec, tmp_path, data)
+    run.run()
+    assert [epoch["val_loss"] for epoch in run.history()] == [None, None]
+    assert run.events[-1]["best_epoch"] is None
+    assert run.events[-1]["kept_epoch"] == 2
+
+
+def test_a_stage_trains_only_its_layers(tmp_path: Path) -> None:
+    spec = convnet_spec()
+    head = replace(head_only(spec), epochs=1)
+    conv = replace(head, index=1, trainable=("conv1",), keep="last")
+    run = TinyRun(spec, tmp_path, stages=(head, conv))
+    before = {layer.name: layer.get_weights() for layer in build_model(spec, 2).layers}
+    run.run()
+    parameters = [event["trainable_parameters"] for event in run.of_kind("stage_started")]
+    assert parameters == [36 * 8 + 8 + 9, 40]
+    first = np.load(run.checkpoints / "best-stage1-epoch1.npz")
+    assert np.array_equal(first["model/conv1/kernel"], before["conv1"][0])
+    assert not np.array_equal(first["model/output/kernel"], before["output"][0])
+    last = np.load(run.checkpoints / "last.npz")
+    assert not np.array_equal(last["model/conv1/kernel"], before["conv1"][0])
+    assert np.array_equal(last["model/output/kernel"], first["model/output/kernel"])
+
+
+# --- divergence -------------------------------------------------------------------------------
+
+
+def with_values(value: float) -> TrainingData:
+    return replace(bars(), images=np.full((60, 8, 8, 1), value, np.float32))
+
+
+def test_weights_that_are_not_finite_end_the_run_and_spare_the_checkpoint(tmp_path: Path) -> None:
+    good = TinyRun(convnet_spec("training.epochs=1"), tmp_path)
+    good.run()
+    before = (good.checkpoints / "last.npz").read_bytes()
+    spec = convnet_spec(*NO_AUGMENTATION, "training.learning_rate=10")
+    with pytest.raises(Diverged, match="Training has diverged") as caught:
+        TinyRun(spec, tmp_path, with_values(np.inf)).run()
+    assert "--set training.learning_rate=1" in caught.value.hint
+    assert (good.checkpoints / "last.npz").read_bytes() == before
+
+
+class Breaking(TinyRun):
+    """Its images become infinite after the first epoch."""
+
+    def emit(self, kind: str, /, **fields: Any) -> None:
+        super().emit(kind, **fields)
+        if kind == "checkpoint_saved" and (fields["stage"], fields["epoch"]) == (0, 2):
+            self.data.images[:] = np.inf
+
+
+@pytest.mark.parametrize(
+    ("keep", "restored"),
+    [("best", "the weights of epoch 1, the best so far"),
+     ("last", "the weights of the last checkpoint, epoch 2")],
+)  # fmt: skip
+def test_a_run_that_diverges_ends_with_its_last_good_weights(
+    tmp_path: Path, keep: str, restored: str
+) -> None:
+    def data() -> TrainingData:
+        return replace(bars(), images=bars().images.astype(np.float32))
+
+    settings = ("training.schedule=constant", *NO_AUGMENTATION)
+    expected = TinyRun(convnet_spec(*settings, "training.epochs=1"), tmp_path / "1", data()).run()
+    spec = convnet_spec(*settings, f"training.keep={keep}")
+    model = build_model(spec, 2)
+    with pytest.raises(Diverged) as caught:
+        Breaking(spec, tmp_path / "3", data(), lambda *_: model).run()
+    assert caught.value.restored == restored
+    assert same_weights(expected, model)
+
+
+def test_a_run_that_diverges_at_once_keeps_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Diverged) as caught:
+        TinyRun(convnet_spec(*NO_AUGMENTATION), tmp_path, with_values(np.nan)).run()
+    assert caught.value.restored == ""
+
+
+@pytest.mark.parametrize(
+    ("mean", "steps", "exploded"), [(0.99e5, 20, False), (1.01e5, 19, False), (1.01e5, 20, True)]
+)
+def test_an_exploded_loss(mean: float, steps: int, exploded: bool) -> None:
+    """Of two classes, guessing has a loss of log 2."""
+    metrics = RunningMetrics(loss=mean * math.log(2) * 160, images=160)
+    assert has_exploded(metrics, steps, classes=2) is exploded
+
+
+# --- class weights and optimizer state --------------------------------------------------------
+
+
+def test_balanced_weights_make_classes_count_equally() -> None:
+    data, labels = bars(), np.array([0, 0, 0, 1])
+    uneven = TrainingData(data.images[:4], labels, data.contents, {"train": np.arange(4)}, 2)
+    assert uneven.balanced_weights() == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2.0])
+
+
+def test_balanced_weights_enter_the_loss(tmp_path: Path) -> None:
+    """With a learning rate of almost zero, an epoch's loss is that of the fresh weights."""
+    data = bars()
+    few = np.concatenate([np.arange(0, 36, 2), [1, 3]])
+    data = replace(data, rows={**data.rows, "train": few})
+    spec = convnet_spec(
+        "training.class_weights=balanced", "training.epochs=1", "training.learning_rate=1e-12",
+        "model.dropout=0", *NO_AUGMENTATION,
+    )  # fmt: skip
+    run = TinyRun(spec, tmp_path, data)
+    run.run()
+    p = build_model(spec, 2).predict(data.images[few].astype(np.float32), verbose=0)[:, 0]
+    y = data.labels[few]
+    losses = -np.where(y == 1, np.log(p), np.log(1 - p))
+    expected = (losses * np.where(y == 1, 20 / (2 * 2), 20 / (2 * 18))).mean()
+    assert run.history()[0]["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_optimizer_state_is_matched_by_path(tmp_path: Path) -> None:
+    model = TinyRun(convnet_spec("training.epochs=1", "training.optimizer=adam"), tmp_path).run()
+    arrays = collect(model, "optimizer")
+    moved = arrays.pop("optimizer/adam/conv1_kernel_velocity")
+    arrays["optimizer/adam/other_kernel_velocity"] = moved
+    with pytest.raises(UserError, match="does not belong to this model: 2 variables differ"):
+        restore(model, arrays, "optimizer")
+
+
+# --- estimates --------------------------------------------------------------------------------
+
+
+def test_the_first_two_whole_epochs_are_compared_with_the_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock of which each step takes 0.1 seconds, and the first one 2: it compiles."""
+    seconds = itertools.chain([0.0], itertools.count(2.0, 0.1))
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
+    elapsed = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(stage_trainer, "time", SimpleNamespace(monotonic=lambda: next(elapsed)))
+    run = TinyRun(convnet_spec("training.batch_size=4"), tmp_path, expected={0: 2.0})
+    run.run()
+    check, second = run.of_kind("estimate_checked")
+    first = run.of_kind("epoch_finished")[0]
+    assert (check["stage"], check["epoch"], check["estimated_seconds"]) == (0, 1, 2.0)
+    assert check["compile_seconds"] == pytest.approx(1.9)
+    assert check["seconds"] == pytest.approx(first["seconds"] - check["compile_seconds"])
+    assert check["ratio"] == pytest.approx(check["seconds"] / 2.0)
+    assert (second["epoch"], second["compile_seconds"]) == (2, 0.0)
+    (started,) = run.of_kind("stage_started")
+    assert started["estimated_seconds"] == 2.0
+    assert started["estimates"] == [2.0]
+
+
+def test_a_part_of_an_epoch_is_not_compared_with_the_estimate(tmp_path: Path) -> None:
+    spec = convnet_spec("training.batch_size=4")
+    TinyRun(spec, tmp_path, expected={0: 2.0}).run_until(4)
+    resumed = TinyRun(spec, tmp_path, expected={0: 2.0})
+    resumed.run(resume=True)
+    assert [event["epoch"] for event in resumed.of_kind("estimate_checked")] == [2, 3]

@@ -1,0 +1,88 @@
+"""Best epoch, patience and learning rate, as plain values."""
+
+from dataclasses import replace
+
+import pytest
+
+from workbench.experiment.plan import Stage
+from workbench.training.trainer_state import RunningMetrics, TrainerState
+
+STAGE = Stage(
+    index=0,
+    name="train all",
+    trainable=None,
+    augmented=False,
+    optimizer="sgd",
+    learning_rate=0.1,
+    schedule="constant",
+    epochs=10,
+    steps_per_epoch=None,
+    early_stopping=2,
+    monitor="val_loss",
+    keep="best",
+)
+
+
+def after(stage: Stage, *values: float | None) -> TrainerState:
+    state = TrainerState()
+    for epoch, value in enumerate(values, start=1):
+        state = state.after_epoch(stage, epoch, value)
+    return state
+
+
+def test_the_lowest_loss_is_best_and_an_equal_one_is_no_improvement() -> None:
+    state = after(STAGE, 0.5, 0.3, 0.3)
+    assert (state.best_epoch, state.best_value, state.since_best) == (2, 0.3, 1)
+
+
+def test_the_highest_accuracy_is_best() -> None:
+    accuracy = replace(STAGE, monitor="val_accuracy")
+    assert after(accuracy, 0.5, 0.7, 0.6).best_epoch == 2
+
+
+def test_nan_is_never_best() -> None:
+    nan = float("nan")
+    assert after(STAGE, nan).best_epoch == 0
+    assert after(STAGE, 0.5, nan).best_epoch == 1
+
+
+def test_patience_counts_epochs_without_improvement() -> None:
+    assert not after(STAGE, 0.3, 0.4).stops_early(STAGE)
+    assert after(STAGE, 0.3, 0.4, 0.4).stops_early(STAGE)
+    assert not after(STAGE, 0.3, 0.4, 0.2).stops_early(STAGE)
+
+
+def test_patience_0_never_stops() -> None:
+    endless = replace(STAGE, early_stopping=0)
+    assert not after(endless, 0.3, *[0.4] * 50).stops_early(endless)
+
+
+def test_without_validation_the_state_is_unchanged() -> None:
+    assert after(STAGE, None, None) == TrainerState()
+
+
+def test_cosine_falls_from_the_rate_to_zero() -> None:
+    cosine = replace(STAGE, schedule="cosine")
+    at = TrainerState().learning_rate
+    assert at(cosine, 1, 0, 100) == pytest.approx(0.1)
+    assert at(cosine, 6, 0, 100) == pytest.approx(0.05)
+    assert at(cosine, 10, 99, 100) == pytest.approx(0, abs=1e-6)
+
+
+def test_plateau_halves_after_three_epochs_without_improvement() -> None:
+    plateau = replace(STAGE, schedule="plateau", early_stopping=0)
+    assert after(plateau, 0.3, 0.4, 0.4).learning_rate(plateau, 4, 0, 10) == 0.1
+    dropped = after(plateau, 0.3, 0.4, 0.4, 0.4)
+    assert dropped.learning_rate(plateau, 5, 0, 10) == 0.05
+    assert after(plateau, 0.3, *[0.4] * 5).learning_rate(plateau, 7, 0, 10) == 0.05
+    assert after(plateau, 0.3, *[0.4] * 6).learning_rate(plateau, 8, 0, 10) == 0.025
+
+
+def test_constant_stays() -> None:
+    assert after(STAGE, 0.3, *[0.4] * 9).learning_rate(STAGE, 10, 5, 10) == 0.1
+
+
+def test_running_metrics_weight_batches_by_images() -> None:
+    metrics = RunningMetrics().plus({"loss": 1.0, "accuracy": 0.5}, 8)
+    metrics = metrics.plus({"loss": 4.0, "accuracy": 1.0}, 4)
+    assert metrics.means() == {"loss": 2.0, "accuracy": pytest.approx(8 / 12)}

@@ -1,0 +1,105 @@
+"""What is done once, so that no key waits for it."""
+
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_runs import training
+from textual.pilot import Pilot
+from ui_pilot import drive, until
+
+from workbench import ui
+from workbench.paths import Workspace
+from workbench.ui import preload
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.layers.screen import LayersScreen
+from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.train.screen import TrainScreen
+
+NAME = "cats-dogs-12"
+
+SCRIPT = f"""
+import gc, sys
+from workbench.ui.app import WorkbenchApp
+from workbench.ui.preload import preload_screens
+assert "workbench.ui.concepts.screen" not in sys.modules
+preload_screens()
+found = [name for name in sys.modules if name.startswith("{ui.__name__}.")]
+print(len(found), "workbench.ui.concepts.screen" in found, gc.get_freeze_count() > 10_000)
+print([name for name in ("keras", "tensorflow", "sklearn") if name in sys.modules])
+"""
+
+
+def test_all_screens_are_imported_and_excluded_from_collection() -> None:
+    """In a process of its own, for what is imported and frozen stays so."""
+    command = [sys.executable, "-c", SCRIPT]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
+    count = len(list(Path(ui.__file__ or "").parent.rglob("*.py"))) - 1  # itself
+    assert output[0] == f"{count} True True"
+    assert output[1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("since_round", "since_key", "rounds"),
+    [
+        (5.0, 0.75, 0),  # it may still draw
+        (5.0, 1.0, 1),
+        (61.0, 0.75, 0),
+        (59.5, None, 0),
+        (60.0, None, 1),
+    ],
+)
+def test_garbage_is_collected_when_idle(
+    since_round: float, since_key: float | None, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(preload.gc, "collect", lambda: made.append(1))
+    clock = [1000.0]
+    monkeypatch.setattr(preload.time, "monotonic", lambda: clock[0])
+    collector = preload.IdleCollector()
+    clock[0] += since_round
+    if since_key is not None:
+        collector.last_key = clock[0] - since_key
+    collector.poll()
+    collector.poll()
+    assert len(made) == rounds
+
+
+def test_a_closed_screen_is_freed(tmp_path: Path) -> None:
+    """Neither by who tells it of runs and colours, nor by a cache of what it drew."""
+    opened = {
+        "train": lambda: TrainScreen(NAME),
+        "results": lambda: ResultsScreen(NAME),
+        "layers": lambda: LayersScreen(NAME),
+        "why": lambda: ConceptsScreen(("border-effect",)),
+    }
+    times = 3
+
+    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: app.runs, "the run")
+        collector = preload.IdleCollector()
+        for name, make in opened.items():
+            closed = []
+            for _ in range(times):
+                screen = make()
+                await app.push_screen(screen)
+                await pilot.pause()
+                closed.append(weakref.ref(screen))
+                del screen
+                app.pop_screen()
+
+            def left(closed: list[Any] = closed) -> int:
+                collector.last_collection -= preload.LONGEST_PAUSE
+                collector.last_key = collector.last_collection
+                collector.poll()
+                return sum(screen() is not None for screen in closed)
+
+            # Textual itself holds on to the last for a while.
+            await until(pilot, lambda left=left: left() <= 1, f"{name}: {left()} of {times} left")
+
+    with training(Workspace(tmp_path), NAME):
+        drive(tmp_path, play)

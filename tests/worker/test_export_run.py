@@ -1,0 +1,93 @@
+"""Export a run: its model, a script that trains the same, a page, its scalars."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from person import Person
+
+pytestmark = pytest.mark.worker
+
+TRAIN = (
+    "train", "--preset", "convnet", "--data", "photos", "--name", "home",
+    "--set", "model.filters=[8]", "--set", "model.dense_units=[16]", "--set", "training.epochs=14",
+    "--set", "training.batch_size=4", "--set", "training.early_stopping=0",
+)  # fmt: skip
+
+
+def run_script(script: Path, images: Path) -> str:
+    """Run the script without the workbench; return its output."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(images)],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_run_is_exported(person: Person) -> None:
+    person.types(*TRAIN)
+    results = json.loads((person.workspace / "saved_models/home/results.json").read_text())
+    assert results["accuracy"] == 1.0
+
+    printed = person.types("export", "home", "--json")
+    (keras,) = json.loads(printed[printed.index("{") :])["formats"]
+    assert keras["difference"] <= 1e-4
+    assert (keras["format"], keras["images"], keras["images_of_the_run"]) == ("keras", 8, True)
+    folder = person.workspace / "home-export"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md", "labels.txt", "model.keras", "preprocessing.json",
+    ]  # fmt: skip
+    assert (folder / "labels.txt").read_text() == "dark\nlight\n"
+    assert "Accuracy 1.0000 on 8 test images" in (folder / "README.md").read_text()
+    assert "is there already" in person.types("export", "home", expect=2)
+    assert sorted(path.name for path in person.workspace.iterdir()) == [
+        "data", "home-export", "photos", "saved_models",
+    ]  # fmt: skip
+
+    person.types("export", "home", "--script")
+    output = run_script(person.workspace / "train_home.py", person.workspace / "photos")
+    words = output.splitlines()[-1].split()
+    # Other order and dropout, but dark and light are classified without errors, too.
+    assert words[:2] == ["test", "loss"]
+    assert float(words[2].rstrip(",")) == pytest.approx(results["loss"], abs=0.2)
+    assert words[3:] == ["accuracy", "1.0000"]
+    assert output.count("Epoch ") == len(person.epochs("home"))
+    assert (person.workspace / "train_home.keras").exists()
+
+    person.types("report", "home")
+    assert "1.0000" in (person.workspace / "home.html").read_text()
+    person.types("export", "home", "--tensorboard", "logs")
+    assert sorted(path.name for path in (person.workspace / "logs/home").iterdir()) == [
+        "train", "validation",
+    ]  # fmt: skip
+    assert "at a time" in person.types("export", "home", "--script", "--format", "onnx", expect=2)
+
+
+def test_fine_tuning_script_trains_head_then_block(person: Person) -> None:
+    """The base has random weights of the run's seed, so both begin with the same ones."""
+    person.types(
+        "train", "--preset", "fine-tuning", "--data", "photos", "--name", "tuned",
+        "--weights", "random", "--base", "mobilenetv2-0.35",
+        "--set", "data.image_size=[32, 32]", "--set", "training.head_epochs=3",
+        "--set", "training.epochs=2", "--set", "training.early_stopping=0",
+    )  # fmt: skip
+    stages = [
+        event["name"] for event in person.events("tuned") if event["event"] == "stage_started"
+    ]
+    person.types("export", "tuned", "--script")
+    output = run_script(person.workspace / "train_tuned.py", person.workspace / "photos")
+    assert len(stages) == 2
+    assert [line for line in output.splitlines() if line.startswith("Epoch ")] == [
+        "Epoch 1/3", "Epoch 2/3", "Epoch 3/3", "Epoch 1/2", "Epoch 2/2",
+    ]  # fmt: skip
+    results = json.loads((person.workspace / "saved_models/tuned/results.json").read_text())
+    loss = float(output.splitlines()[-1].split()[2].rstrip(","))
+    assert loss == pytest.approx(results["loss"], abs=0.2)

@@ -1,0 +1,133 @@
+"""Workers on standby, with keras."""
+
+import subprocess
+import sys
+from contextlib import closing
+
+import numpy as np
+import pytest
+from person import Person
+
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import parse_spec
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.runs.launch import follow
+from workbench.runs.standby import WarmWorker
+from workbench.runs.start import start
+from workbench.worker.preload import WarmState
+
+pytestmark = pytest.mark.worker
+
+
+def spec(person: Person, **training: object) -> ExperimentSpec:
+    tree = {
+        "data": {"source": str(person.workspace / "photos"), "image_size": [16, 16]},
+        "model": {"strategy": "convnet", "filters": [4]},
+        "training": {"epochs": 1, "early_stopping": 0, **training},
+    }
+    return parse_spec(tree, "test")
+
+
+def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = None) -> RunFolder:
+    run = start(Workspace(person.workspace), chosen, "photos", warm=worker)
+    *_, last = follow(run)
+    assert last["event"] == "finished", run.log_path.read_text()
+    return run
+
+
+def pid_of(person: Person, run: RunFolder) -> int:
+    return next(e["pid"] for e in person.events(run.name) if e["event"] == "worker_started")
+
+
+def was_warm(person: Person, run: RunFolder) -> bool:
+    return next(e["warm"] for e in person.events(run.name) if e["event"] == "worker_started")
+
+
+def arrays(run: RunFolder) -> dict[str, np.ndarray]:
+    with np.load(run.checkpoints / "last.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize(
+    ("run", "shown"), [("birds-12", "wb:birds-12"), ("cats_dogs_flat-1", "wb:cats_dogs_fl")]
+)
+def test_process_shows_the_run_name(run: str, shown: str) -> None:
+    code = f"from workbench.worker.standby import name_process; name_process({run!r})"
+    read = "print(open('/proc/self/comm').read(), end='')"
+    command = [sys.executable, "-c", f"{code}; {read}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{shown}\n"
+
+
+def test_standby_worker_trains_like_a_new_one(person: Person) -> None:
+    with closing(WarmWorker()) as warm:
+        new, assigned = train(person, spec(person)), train(person, spec(person), warm)
+    assert pid_of(person, assigned) == warm.process.pid != pid_of(person, new)
+    assert {name: (a.shape, a.dtype) for name, a in arrays(assigned).items()} == {
+        name: (a.shape, a.dtype) for name, a in arrays(new).items()
+    }
+    assert (was_warm(person, new), was_warm(person, assigned)) == (False, True)
+
+
+def test_warm_up_changes_no_bit_of_a_deterministic_run(person: Person) -> None:
+    """A step was taken without determinism, so the process restarts."""
+    exact = spec(person, deterministic=True)
+    with closing(WarmWorker()) as warm:
+        new, assigned = train(person, exact), train(person, exact, warm)
+    assert pid_of(person, assigned) == warm.process.pid
+    kept, others = arrays(assigned), arrays(new)
+    assert kept.keys() == others.keys()
+    assert all(kept[name].tobytes() == others[name].tobytes() for name in kept)
+    assert not was_warm(person, assigned)
+
+
+@pytest.mark.parametrize(
+    ("stepped", "training", "suits"),
+    [
+        (False, {"deterministic": True, "gpu": 1}, True),
+        (True, {"deterministic": False, "gpu": "auto"}, True),
+        (True, {"deterministic": False, "gpu": "none"}, True),
+        (True, {"deterministic": True}, False),
+        (True, {"gpu": 1}, False),
+    ],
+)
+def test_warm_state_suits_a_run(
+    stepped: bool, training: dict[str, object], suits: bool, person: Person
+) -> None:
+    assert WarmState(stepped).suits(spec(person, **training)) is suits
+
+
+BESIDE_A_GPU = """
+import sys
+from types import SimpleNamespace
+from machine_facts import gpu
+from workbench.worker import preload as warm
+
+warm.find_gpu = lambda asked: SimpleNamespace(gpu=gpu())
+print(warm.warm_up())
+print("keras" in sys.modules)
+if "keras" in sys.modules:
+    from tensorflow.python.eager import context
+
+    print(context.context()._physical_devices, context.context()._context_handle)
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "printed"),
+    [
+        ("tensorflow", ["WarmState(stepped=False)", "True", "None None"]),
+        ("torch", ["WarmState(stepped=False)", "False"]),  # whose import starts the driver
+    ],
+)
+def test_warm_up_uses_no_device_with_a_gpu(
+    person: Person, backend: str, printed: list[str]
+) -> None:
+    tests = [path for path in sys.path if path.endswith("tests")]
+    path = ":".join([person.environment["PYTHONPATH"], *tests])
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_A_GPU], capture_output=True, text=True, check=True,
+        env={**person.environment, "PYTHONPATH": path, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == printed

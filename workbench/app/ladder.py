@@ -1,0 +1,210 @@
+"""A ladder: the cost of its strategies beforehand, and how they compare afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workbench.analysis.compare import load_run
+from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.app.compare import read_correctness, read_test_images
+from workbench.app.draft import BASE_KEYS, Draft, plain_message
+from workbench.app.run_progress import rough_time
+from workbench.errors import UserError
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.strategies import (
+    ABOUT_BOOK,
+    ABOUT_READERS,
+    REFERENCE_ACCURACY,
+    ReferenceAccuracy,
+)
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.paths import Workspace
+from workbench.render.compare import describe_paired_test
+from workbench.render.strategy import UNKNOWN_TIME, forecast
+from workbench.runs.folder import RunFolder
+from workbench.runs.history import History
+from workbench.runs.ladder import Ladder, LadderEntry, run_folders
+from workbench.runs.state import RunSummary
+from workbench.text import format_seconds, plural
+
+GONE = "gone"
+RANDOM_WEIGHTS = "random: the base had random weights, as requested."
+VALIDATION_ONLY = (
+    "There are no test images: accuracies are of the validation images that chose the best epoch, "
+    "and so slightly optimistic."
+)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A strategy that could be trained.
+
+    Attributes:
+        spec: None if the settings do not fit; `error` is the reason.
+        seconds: an upper bound; None if the machine was not measured.
+        device: the device that was measured.
+    """
+
+    preset: str
+    spec: ExperimentSpec | None = None
+    error: str = ""
+    seconds: float | None = None
+    device: str = ""
+
+
+def plan_ladder(
+    draft: Draft, presets: Sequence[str], figures: BenchmarkResult | None
+) -> tuple[PlannedRun, ...]:
+    """Plan each strategy as the strategy step shows it, all on the chosen base.
+
+    The draft has images and their facts; the figures are those of the device that would train.
+    """
+    return tuple(_plan(draft, preset, figures) for preset in presets)
+
+
+def _plan(draft: Draft, preset: str, figures: BenchmarkResult | None) -> PlannedRun:
+    try:
+        spec = strategy_spec(draft, preset)
+    except UserError as error:
+        return PlannedRun(preset, error=plain_message(error))
+    if draft.facts is None or figures is None:
+        return PlannedRun(preset, spec)
+    expected = forecast(spec, draft.facts, figures)
+    return PlannedRun(preset, spec, seconds=expected.total, device=expected.device)
+
+
+def strategy_spec(draft: Draft, preset: str) -> ExperimentSpec:
+    """Return the spec of a strategy, without a name: the ladder names its runs.
+
+    Raises:
+        UserError: a setting does not fit.
+    """
+    preview = draft.preview(preset)
+    settings = {key: value for key, value in preview.settings.items() if key != "name"}
+    spec = preview.with_settings(settings)
+    chosen = {key: draft.settings[key] for key in BASE_KEYS if key in draft.settings}
+    return preview.with_settings({**settings, **chosen}) if spec.base and chosen else spec
+
+
+def describe_ladder(data: str, planned: Sequence[PlannedRun]) -> str:
+    """Describe a ladder on `data`, a short name of the images, before it starts."""
+    text = f"Train {plural(len(planned), 'strategy', 'strategies')} on {data}, one after the other"
+    known = [run.seconds for run in planned if run.seconds is not None]
+    if not known:
+        return f"{text}."
+    return f"{text}: at most about {rough_time(sum(known))} in all on {planned[0].device}."
+
+
+def describe_planned(run: PlannedRun) -> str:
+    """Return what a strategy costs, or why it cannot be trained."""
+    if run.spec is None:
+        return f"! {run.error}"
+    return UNKNOWN_TIME if run.seconds is None else f"at most {format_seconds(run.seconds)}"
+
+
+@dataclass(frozen=True)
+class LadderRow:
+    """A row of the ladder's table; None is unknown.
+
+    Attributes:
+        state: of the run; "gone" if its folder does not exist.
+        detail: of the state, safe to print.
+        split: of the accuracy: test, or validation if there are no test images.
+        seconds: of work, without waiting.
+        book, readers: reference accuracies (see `experiment.strategies`).
+        epochs_done: finished epochs, of `epochs_total`.
+    """
+
+    preset: str
+    run: str
+    state: str
+    detail: str = ""
+    split: str | None = None
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None
+    seconds: float | None = None
+    random_weights: bool = False
+    book: float | None = None
+    readers: float | None = None
+    epochs_done: int = 0
+    epochs_total: int | None = None
+
+
+def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> LadderRow:
+    """Return the row of a run that exists."""
+    figures, evaluation = (
+        REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy()),
+        history.evaluation,
+    )
+    return LadderRow(
+        preset=entry.preset,
+        run=entry.run,
+        state=summary.state.phase,
+        detail=summary.state.detail,
+        split=evaluation.split if evaluation else None,
+        accuracy=evaluation.accuracy if evaluation else None,
+        interval=evaluation.interval if evaluation else None,
+        seconds=history.seconds_worked,
+        random_weights=summary.random_weights,
+        book=figures.book,
+        readers=figures.readers,
+        epochs_done=summary.epochs_done,
+        epochs_total=summary.epochs_total,
+    )
+
+
+def row_without_run(entry: LadderEntry, state: str = GONE) -> LadderRow:
+    """Return the row of a run of which nothing is known."""
+    figures = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
+    return LadderRow(entry.preset, entry.run, state, book=figures.book, readers=figures.readers)
+
+
+def read_rows(workspace: Workspace, ladder: Ladder) -> list[LadderRow]:
+    """Read the rows from the folders of the runs, with all their events."""
+    existing = {folder.name: load_run(folder) for folder in run_folders(workspace, ladder)}
+    return [
+        ladder_row(entry, existing[entry.run].summary, existing[entry.run].history)
+        if entry.run in existing
+        else row_without_run(entry)
+        for entry in ladder.entries
+    ]
+
+
+def ladder_notes(rows: Sequence[LadderRow]) -> list[str]:
+    """Return the notes that the numbers in the table need, a sentence or two each."""
+    notes = {
+        ABOUT_BOOK: any(row.book for row in rows),
+        ABOUT_READERS: any(row.readers for row in rows),
+        RANDOM_WEIGHTS: any(row.random_weights for row in rows),
+        VALIDATION_ONLY: any(row.split == "validation" for row in rows),
+    }
+    return [note for note, applies in notes.items() if applies]
+
+
+def format_reference(accuracy: float | None) -> str:
+    """Format a reference accuracy with the digits it was published with, two at least."""
+    return "-" if accuracy is None else f"{accuracy:.3f}".rstrip("0").ljust(4, "0")
+
+
+def measured(rows: Sequence[LadderRow]) -> list[LadderRow]:
+    """Return the rows with an accuracy on test images, the best first."""
+    found = [row for row in rows if row.split == "test" and row.accuracy is not None]
+    return sorted(found, key=lambda row: row.accuracy or 0.0, reverse=True)
+
+
+def describe_lead(workspace: Workspace, rows: Sequence[LadderRow]) -> str:
+    """Return whether the best strategy is ahead of the next by more than chance.
+
+    Returns "" if the two were not evaluated on the same test images. Reads files: call it in a
+    thread.
+    """
+    best = measured(rows)[:2]
+    correct = [_correctness(RunFolder(workspace.runs / row.run)) for row in best]
+    if len(best) < 2 or not correct[0] or not correct[1] or correct[0].keys() != correct[1].keys():
+        return ""
+    pair = mcnemar(best[0].preset, best[1].preset, correct[0], correct[1])
+    return describe_paired_test(pair) if pair else ""
+
+
+def _correctness(run: RunFolder) -> CorrectByImage | None:
+    test = read_test_images(run)
+    return None if test is None else read_correctness(run, test)

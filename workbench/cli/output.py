@@ -1,0 +1,158 @@
+"""Printing: progress bars, JSON, reports. Text from outside is made safe here."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.progress import Progress
+from workbench.text import format_accuracy, safe_lines, safe_text, table
+
+if TYPE_CHECKING:
+    from workbench.machine.facts import Terminal
+    from workbench.runs.confusion import ConfusedPair
+    from workbench.runs.results import Results
+
+WORST = 20  # labels, and pairs of labels, that are shown of many
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Yield a Progress that draws a bar per phase on a terminal, and prints lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_progress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    with Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    ) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(safe_text(phase, 40))
+            bars.update(tasks[phase], completed=done, total=total or None)
+
+        yield show
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print lines whose strings may come from outside."""
+    click.echo(safe_lines(text), err=err)
+
+
+def echo_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=1))
+
+
+def terminal() -> "Terminal":
+    """Return what the terminal can show."""
+    from workbench.machine.terminal import inspect_terminal
+
+    return inspect_terminal(os.environ, sys.stdout)
+
+
+def _plain_progress() -> Progress:
+    """Return a Progress that prints a line after each phase of a second or more."""
+    began: dict[str, float] = {}
+
+    def show(phase: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if total and done == total and now - began.pop(phase, now) >= 1:
+            echo(f"{phase}: {done:,} of {total:,}", err=True)
+        elif done != total:
+            began.setdefault(phase, now)
+
+    return show
+
+
+def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
+    """Format the metrics of an evaluation: accuracy, labels, confusions, worst errors.
+
+    Of many labels only the worst are shown, so the report is short for any number. A file in the
+    run's `folder` is named by its path.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: a metric is missing or of another type.
+    """
+    from workbench.runs.results import caveats, parse_results
+
+    results = parse_results(metrics)
+    low, high = metrics["interval"]
+    lines = [
+        f"{metrics['split']} accuracy {metrics['accuracy']:.4f} "
+        f"({low:.4f} to {high:.4f} with 95 % confidence), loss {metrics['loss']:.4f}, "
+        f"{metrics['images']:,} images"
+    ]
+    lines += caveats(results)
+    if shifted := metrics.get("shifted"):
+        lines.append(
+            f"accuracy with images shifted by {shifted['pixels']} pixels {shifted['accuracy']:.4f}"
+        )
+    lines += ["", *_labels(results), "", *_confusion(results, folder)]
+    if metrics["worst"]:
+        worst = [
+            (w["label"], w["predicted"], f"{math.exp(-w['loss']):.3f}", w["path"])
+            for w in metrics["worst"][:10]
+        ]
+        lines += ["", "worst errors, by the probability of the true label"]
+        lines.append(table(("label", "predicted", "p(label)", "file"), worst, "llr"))
+    return "\n".join(lines)
+
+
+def confused_table(pairs: "Sequence[ConfusedPair]") -> str:
+    """Format pairs of labels that were confused."""
+    rows = [(one.label, one.predicted, f"{one.count:,}", f"{one.share:.1%}") for one in pairs]
+    return table(("label", "predicted", "images", "of the label"), rows, "llrr")
+
+
+def _labels(results: "Results") -> list[str]:
+    """Format every label, or the worst of many."""
+    from workbench.runs.confusion import MAX_MATRIX_LABELS, worst_classes
+
+    classes, lines = list(results.classes), []
+    if len(classes) > MAX_MATRIX_LABELS:
+        lines = [f"the {WORST} labels of {len(classes):,} with the lowest recall (--json has all)"]
+        classes = worst_classes(classes, WORST)
+    rows = [
+        (one.label, one.images, format_accuracy(one.precision), format_accuracy(one.recall))
+        for one in classes
+    ]
+    return [*lines, table(("label", "images", "precision", "recall"), rows, "lrrr")]
+
+
+def _confusion(results: "Results", folder: str) -> list[str]:
+    """Format the matrix of few labels, or the most confused pairs and the matrix file of many."""
+    found = results.confusion
+    if found.matrix:
+        labels = [safe_text(label, 12) for label in results.labels]
+        rows = [
+            (label, *(f"{n:,}" for n in row))
+            for label, row in zip(labels, found.matrix, strict=True)
+        ]
+        return [
+            "confusion: true label in rows, predicted in columns",
+            table(("", *labels), rows, "l" + "r" * len(labels)),
+        ]
+    if not found.pairs:
+        return ["No image was wrong."]
+    lines = ["most confused", confused_table(found.pairs[:WORST])]
+    if found.file:
+        place = f"{folder}/{found.file}" if folder else found.file
+        lines.append(f"the whole matrix: {safe_text(place, 1000)}")
+    return lines

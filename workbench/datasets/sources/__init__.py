@@ -1,0 +1,1 @@
+"""Data sources - folders, CSV files, npz files, the catalogue - behind one interface."""

@@ -1,0 +1,1 @@
+"""Well-known image data sets: their files, downloads and conversions."""

@@ -1,0 +1,224 @@
+"""List folders: images, and the files that are skipped. Follows links without looping."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workbench.datasets.images.files import IMAGE_EXTENSIONS
+from workbench.datasets.images.heif import how_to_read
+from workbench.datasets.names import format_examples, is_ignored
+from workbench.datasets.sources.source import NOT_READ, SourceWarning
+from workbench.errors import UserError
+from workbench.progress import Progress, silent
+from workbench.text import plural, safe_text
+
+_EXTENSIONS = tuple(IMAGE_EXTENSIONS)
+# Of images that are not read here, or not everywhere.
+_OTHER_IMAGES = re.compile(
+    r"\.(heic|heif|hif|avif|jxl|jp2|j2k|jpx|svg|psd|xcf|tga|ico|exr|hdr|eps"
+    r"|raw|dng|cr2|cr3|nef|arw|orf|rw2|raf|dcm|nii)"
+)
+_MAX_EXTENSION = 12  # characters with the dot; "v1.final version" has none
+_MAX_KINDS = 5  # listed one by one
+_PROGRESS_EVERY = 1000  # files
+
+
+@dataclass
+class SkippedFiles:
+    """Files that were skipped, and how many were seen; becomes notes and warnings.
+
+    Attributes:
+        progress: Called from time to time with the number of files seen.
+        seen: That number.
+        others: Paths of files that are no images.
+        unreadable: Paths of folders that could not be read.
+        notes: Sentences about skipped files.
+        warnings: What should be checked before training.
+    """
+
+    progress: Progress = silent
+    seen: int = 0
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[SourceWarning] = field(default_factory=list)
+
+    def count(self) -> None:
+        """Count a file."""
+        self.seen += 1
+        if self.seen % _PROGRESS_EVERY == 0:
+            self.progress("look through the folder", self.seen, 0)
+
+    def all_notes(self) -> tuple[str, ...]:
+        """Return sentences about everything that is no image of the data set."""
+        notes = list(self.notes)
+        if self.others and not other_images(self.others):
+            notes.append(f"Not read: {format_kinds(self.others)}.")
+        if self.unreadable:
+            count = plural(len(self.unreadable), "folder")
+            notes.append(f"{count} could not be read: {format_examples(sorted(self.unreadable))}.")
+        return tuple(notes)
+
+    def all_warnings(self) -> tuple[SourceWarning, ...]:
+        """Return the warnings, with one about files that are images of unreadable kinds."""
+        if not other_images(self.others):
+            return tuple(self.warnings)
+        unread = SourceWarning(
+            NOT_READ, f"Not read: {format_kinds(self.others)}.", tuple(sorted(self.others))
+        )
+        return (*self.warnings, unread)
+
+
+def file_kind(path: str) -> str:
+    """Return the extension of a file's name in lower case, with its dot; "" for none."""
+    extension = os.path.splitext(path)[1].lower()  # noqa: PTH122 - of many files
+    usual = 1 < len(extension) <= _MAX_EXTENSION and not any(c.isspace() for c in extension)
+    return extension if usual else ""
+
+
+def format_kinds(paths: Sequence[str]) -> str:
+    """Return how many files of each kind there are, with examples and how to read them.
+
+    5 .heic files, 2 files without an extension (a.heic, b.heic, c.heic and 4 more). `pip ...
+    """
+    kinds: dict[str, int] = defaultdict(int)
+    for path in paths:
+        kinds[file_kind(path)] += 1
+    often = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
+    parts = [
+        plural(kinds[kind], f"{safe_text(kind)} file")
+        if kind
+        else plural(kinds[kind], "file without an extension", "files without an extension")
+        for kind in often[:_MAX_KINDS]
+    ]
+    if rest := sum(kinds[kind] for kind in often[_MAX_KINDS:]):
+        parts.append(plural(rest, "file of other kinds", "files of other kinds"))
+    hints = dict.fromkeys(hint for kind in often if (hint := how_to_read(kind)))
+    return ". ".join([f"{', '.join(parts)} ({format_examples(sorted(paths))})", *hints])
+
+
+def other_images(paths: Iterable[str]) -> list[str]:
+    """Return those of a kind of image that is not read here."""
+    return [path for path in paths if _OTHER_IMAGES.fullmatch(file_kind(path))]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The visible entries of a folder, names sorted.
+
+    Attributes:
+        path: The folder.
+        prefix: The way here from the root, "" or ending with /.
+        folders: Names of folders.
+        images: Names of images.
+        others: Names of other files.
+    """
+
+    path: Path
+    prefix: str
+    folders: tuple[str, ...]
+    images: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def below(self, name: str) -> str:
+        """Return the path of an entry from the root, with /."""
+        return f"{self.prefix}{name}"
+
+
+def list_folder(path: Path, prefix: str = "") -> Folder:
+    """List one folder.
+
+    Args:
+        path: The folder.
+        prefix: "" for the root, else the way from there to `path`, ending with /.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    folders, images, others = [], [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if is_ignored(entry.name):
+                    continue
+                if _is_folder(entry):
+                    folders.append(entry.name)
+                elif is_image(entry.name):
+                    images.append(entry.name)
+                else:
+                    others.append(entry.name)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(f"The folder {safe_text(path)} cannot be read: {reason}.") from error
+    return Folder(path, prefix, *(tuple(sorted(names)) for names in (folders, images, others)))
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file's name has the extension of an image."""
+    return name.lower().endswith(_EXTENSIONS)
+
+
+def images_below(folder: Path, prefix: str, skipped: SkippedFiles) -> Iterator[str]:
+    """Yield the paths of all images in a folder and below it, in a deterministic order.
+
+    A folder that is reached twice by links counts once, and one above `folder` not at all.
+
+    Args:
+        folder: Where to start.
+        prefix: Comes before each path: the way from the root to `folder`, ending with /.
+        skipped: Collects what is no image.
+    """
+    visited = {_identity(parent) for parent in folder.absolute().parents}
+    ahead = [(str(folder), prefix)]
+    while ahead:
+        path, prefix = ahead.pop()
+        try:
+            identity = _identity(path)
+            if identity in visited:
+                continue
+            visited.add(identity)
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError:
+            skipped.unreadable.append(prefix.rstrip("/"))
+            continue
+        folders = []
+        for entry in entries:
+            if is_ignored(entry.name):
+                continue
+            if _is_folder(entry):
+                folders.append((entry.path, f"{prefix}{entry.name}/"))
+                continue
+            skipped.count()
+            if is_image(entry.name):
+                yield f"{prefix}{entry.name}"
+            else:
+                skipped.others.append(f"{prefix}{entry.name}")
+        ahead += reversed(folders)
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether there is an image in the folder or below it; stops at the first."""
+    return next(images_below(folder, "", SkippedFiles()), None) is not None
+
+
+def others_below(folder: Path, prefix: str = "") -> list[str]:
+    """Return the paths of all visible files in a folder and below it that are no images."""
+    skipped = SkippedFiles()
+    for _ in images_below(folder, prefix, skipped):
+        pass
+    return skipped.others
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into a folder that may not be entered, or one that leads in circles
+        return False

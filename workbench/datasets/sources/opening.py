@@ -1,0 +1,80 @@
+"""Open a data source: find out how images and labels are laid out."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from workbench.datasets.names import similar_labels
+from workbench.datasets.sources.csv_table import read_csv_table
+from workbench.datasets.sources.folders import read_folder
+from workbench.datasets.sources.images import FileImages, SourceImages
+from workbench.datasets.sources.listing import SkippedFiles, is_image
+from workbench.datasets.sources.messages import ACCEPTED, not_regular, one_class, similar
+from workbench.datasets.sources.npz import NpzImages, read_npz
+from workbench.datasets.sources.source import LABELS, Item, Source, SourceWarning
+from workbench.errors import UserError
+from workbench.paths import parse_path
+from workbench.progress import Progress, silent
+from workbench.text import safe_text
+from workbench.text_files import cannot_read
+
+
+def open_source(source: str | Path, progress: Progress = silent) -> Source:
+    """Find the images, their labels and their split, whatever the layout.
+
+    Args:
+        source: A folder, a CSV file or an npz file.
+        progress: Reports "look through the folder" with the number of files seen.
+
+    Raises:
+        UserError: The path does not exist, no layout fits, there is only one class, or a table of
+            labels has a fault.
+    """
+    path = Path(os.path.normpath(parse_path(source).absolute()))
+    skipped = SkippedFiles(progress)
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise cannot_read(path, error) from error
+    if not exists:
+        raise UserError(f"There is no file or folder {safe_text(path)}.")
+    found = read_folder(path, skipped) if path.is_dir() else _read_file(path, skipped)
+    items = _drop_incomplete_split(found.items, skipped)
+    found = replace(found, path=path, items=tuple(sorted(items)), notes=skipped.all_notes())
+    if groups := similar_labels(found.labels):
+        skipped.warnings.append(SourceWarning(LABELS, similar(groups)))
+    found = replace(found, warnings=skipped.all_warnings())
+    if len(found.labels) < 2:
+        raise one_class(found)
+    return found
+
+
+def open_images(root: Path) -> SourceImages:
+    """Return access to the images of a source.
+
+    Args:
+        root: Of the source: a folder, or an npz file.
+
+    Raises:
+        UserError: The npz file is damaged.
+    """
+    return NpzImages(root) if root.suffix.lower() == ".npz" and root.is_file() else FileImages(root)
+
+
+def _read_file(path: Path, skipped: SkippedFiles) -> Source:
+    if not path.is_file():
+        raise not_regular(path)
+    if path.suffix.lower() == ".csv":
+        return read_csv_table(path, skipped)
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, skipped)
+    what = "is a single image" if is_image(path.name) else "is no CSV and no npz file"
+    raise UserError(f"{safe_text(path)} {what}, so it gives no images with labels.", ACCEPTED)
+
+
+def _drop_incomplete_split(items: tuple[Item, ...], skipped: SkippedFiles) -> tuple[Item, ...]:
+    """Remove a split that consists only of a training part, as many Kaggle sets have it."""
+    if {item.split for item in items} != {"train"}:
+        return items
+    skipped.notes.append("Only the training part has labels; it is split like any other images.")
+    return tuple(replace(item, split=None) for item in items)

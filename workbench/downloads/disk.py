@@ -1,0 +1,90 @@
+"""Locks, folders that appear whole or not at all, and errors of a disk."""
+
+import errno
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workbench.errors import DISK_FULL, DiskFull, UserError
+from workbench.files import fsync_folder
+from workbench.text import safe_text
+
+# File systems without locks (some NFS and Lustre mounts): work continues there without one.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+
+OTHER_WORKSPACE = "choose another workspace with --workspace DIR"
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill, which becomes `target` when the block succeeds.
+
+    When the block fails the folder is removed; the folder of a killed process is removed at the
+    next start. Hold `locked` around it, so that two processes do not fill the same folder.
+    """
+    fresh = target.with_name(f"{target.name}.new")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        fresh.rename(target)
+        fsync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def locked(file: Path, doing: str) -> Iterator[None]:
+    """Hold a lock on `file` (created if necessary); the kernel releases it with the process.
+
+    Args:
+        file: To lock.
+        doing: The activity of a process that holds the lock, for the message: "downloading
+            mnist.npz".
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    with file.open("ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Another process is {doing} right now.",
+                "Wait until it has ended, then try again.",
+            ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+
+
+@contextmanager
+def disk_errors(target: Path, kept: str, elsewhere: str = OTHER_WORKSPACE) -> Iterator[None]:
+    """Turn errors of a full, read-only or forbidden disk into a UserError about `target`.
+
+    Args:
+        target: The file or folder being written.
+        kept: A sentence on the work that is kept.
+        elsewhere: How to choose another place, the second half of a sentence.
+
+    Raises:
+        UserError: In place of any OSError of a disk.
+    """
+    try:
+        yield
+    except ConnectionError:  # not from a disk: a pipe that showed the progress was closed
+        raise
+    except OSError as error:
+        full = error.errno in DISK_FULL
+        what = "the disk is full" if full else safe_text(error.strerror or error)
+        remedy = "Make room there" if full else "Check the permissions of the folder"
+        kind = DiskFull if full else UserError
+        raise kind(
+            f"{safe_text(target, 2000)} cannot be written: {what}. {kept}",
+            f"{remedy}, or {elsewhere}.",
+        ) from error

@@ -1,0 +1,289 @@
+"""The curve coach: what the curves of a run show, and what to try next. Pure.
+
+Every threshold is a constant here. All rules read only the newest stage, except the one that
+compares fine-tuning with the stages before.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from workbench.text import plural
+
+Values = tuple[float | None, ...]
+
+GUESSING_EPOCHS = 5  # epochs at guessing level before it is reported
+GUESSING_MARGIN = 0.03  # accuracy above 1 / classes that still counts as guessing
+JUMP_FACTOR = 1.5  # training loss against its lowest so far
+JUMP_LEAST = 0.05  # and at least this much above it: 0.001 after 0.0005 is no jump
+JUMP_EPOCHS = 3  # epochs for which a jump is reported
+OVERFIT_EPOCHS = 3  # epochs since the best validation loss
+OVERFIT_LOSS = 0.95  # training loss against that of the best epoch: it kept falling
+OVERFIT_GAP = 0.03  # training accuracy above validation accuracy
+STRONG_GAP = 0.10  # from which overfitting is called strong
+STALLED_EPOCHS = 2  # epochs without improvement before it is reported
+LEARNING_EPOCHS = 3  # epochs over which "still learning" is measured
+LEARNING_GAIN = 0.01  # share by which validation loss fell in them
+UNDERFIT_EPOCHS = 10
+UNDERFIT_WINDOW = 5  # epochs over which training accuracy has not risen
+UNDERFIT_GAIN = 0.01  # by more than this
+UNDERFIT_ACCURACY = 0.85  # training accuracy below this
+WORSE_EPOCHS = 3  # epochs of fine-tuning before it is judged
+WORSE_ACCURACY = 0.01  # best validation accuracy below that of the stages before
+NOISE = 0.05  # half the 95 % interval of the validation accuracy that is called wide
+Z_95 = 1.96  # of the normal distribution
+
+
+@dataclass(frozen=True)
+class CurveAdvice:
+    """One observation about the curves.
+
+    Attributes:
+        id: identifies the rule.
+        sentence: the observation with its numbers.
+        next_step: what to try; "" if there is nothing but to wait.
+    """
+
+    id: str
+    sentence: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingCurves:
+    """Metrics of all finished epochs, one value each; None where there is none.
+
+    Attributes:
+        stage_starts: index of each stage's first epoch; the last is that of the newest stage.
+        best: index of the newest stage's best epoch by `monitor`; None without validation.
+        patience: epochs without improvement after which the stage ends; 0: never.
+        classes: 0 if unknown.
+        validation_images: 0 if unknown.
+        pretrained: True with a pretrained base below the head.
+        augmented: True if training images are augmented in every epoch.
+        working: True while the run may continue by itself.
+    """
+
+    loss: Values
+    accuracy: Values
+    val_loss: Values
+    val_accuracy: Values
+    stage_starts: tuple[int, ...] = (0,)
+    best: int | None = None
+    monitor: str = "val_loss"
+    patience: int = 0
+    classes: int = 0
+    validation_images: int = 0
+    pretrained: bool = False
+    augmented: bool = False
+    working: bool = True
+
+    @property
+    def start(self) -> int:
+        """Index of the newest stage's first epoch."""
+        return self.stage_starts[-1] if self.stage_starts else 0
+
+    @property
+    def epochs(self) -> int:
+        """Finished epochs of the newest stage."""
+        return len(self.loss) - self.start
+
+    def stage(self, values: Values) -> Values:
+        """Return the newest stage's part of the values."""
+        return values[self.start :]
+
+    def number(self, index: int) -> int:
+        """Return an epoch's number in its stage, from 1."""
+        return index - self.start + 1
+
+
+def advise(curves: TrainingCurves) -> list[CurveAdvice]:
+    """Return all advice, the most urgent first; [] before the first epoch."""
+    if curves.epochs < 1:
+        return []
+    found = [advice for rule in _RULES if (advice := rule(curves)) is not None]
+    ids = {advice.id for advice in found}
+    return [advice for advice in found if not _SILENCED_BY.get(advice.id, frozenset()) & ids]
+
+
+def _too_fast(curves: TrainingCurves) -> CurveAdvice | None:
+    lowest = math.inf
+    for epoch, loss in enumerate(curves.stage(curves.loss), start=1):
+        if loss is None:
+            continue
+        jumped = loss >= JUMP_FACTOR * lowest and loss - lowest >= JUMP_LEAST
+        if jumped and epoch > curves.epochs - JUMP_EPOCHS:
+            return CurveAdvice(
+                "learning-rate-too-high",
+                f"training loss jumped from {lowest:.3f} to {loss:.3f} at epoch {epoch}.",
+                "a learning rate 3 to 10 times lower",
+            )
+        lowest = min(lowest, loss)
+    return None
+
+
+def _not_learning(curves: TrainingCurves) -> CurveAdvice | None:
+    accuracies = curves.stage(curves.accuracy)[-GUESSING_EPOCHS:]
+    known = [value for value in accuracies if value is not None]
+    if curves.classes < 2 or len(known) < GUESSING_EPOCHS:
+        return None
+    guessing = 1 / curves.classes
+    if max(known) >= guessing + GUESSING_MARGIN:
+        return None
+    return CurveAdvice(
+        "not-learning",
+        f"not learning: training accuracy {known[-1]:.3f} after {curves.epochs} epochs; "
+        f"guessing gives {guessing:.3f}.",
+        "another learning rate; check whether the labels fit the images",
+    )
+
+
+def _worse_than_before(curves: TrainingCurves) -> CurveAdvice | None:
+    if curves.epochs < WORSE_EPOCHS or len(curves.stage_starts) < 2:
+        return None
+    before = _highest(curves.val_accuracy[: curves.start])
+    now = _highest(curves.stage(curves.val_accuracy))
+    if before is None or now is None or before - now < WORSE_ACCURACY:
+        return None
+    return CurveAdvice(
+        "worse-than-before",
+        f"fine-tuning made it worse: best validation accuracy {now:.3f}, {before:.3f} before it.",
+        "a lower learning rate, or fewer blocks that train",
+    )
+
+
+def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
+    best = _lowest_index(curves.stage(curves.val_loss))
+    losses, last = curves.stage(curves.loss), curves.epochs - 1
+    if best is None or last - best < OVERFIT_EPOCHS:
+        return None
+    at_best, now = losses[best], losses[last]
+    if at_best is None or now is None or now > OVERFIT_LOSS * at_best:
+        return None
+    training = curves.stage(curves.accuracy)[last]
+    validation = curves.stage(curves.val_accuracy)[last]
+    if training is None or validation is None or training - validation < OVERFIT_GAP:
+        return None
+    strength = "strong" if training - validation >= STRONG_GAP else "mild"
+    more_variety = "" if curves.augmented else "augmentation, "
+    or_else = "fewer weights that train" if curves.pretrained else "a pretrained base"
+    return CurveAdvice(
+        "overfitting",
+        f"{strength} overfitting since epoch {best + 1}: training accuracy {training:.3f}, "
+        f"validation {validation:.3f}.",
+        f"{more_variety}more dropout{',' if more_variety else ''} or {or_else}",
+    )
+
+
+def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
+    if curves.best is None or curves.best < curves.start:
+        return None
+    since = len(curves.loss) - 1 - curves.best
+    if since < STALLED_EPOCHS:
+        return None
+    name = "val accuracy" if curves.monitor == "val_accuracy" else "val loss"
+    values = curves.val_accuracy if curves.monitor == "val_accuracy" else curves.val_loss
+    best = values[curves.best]
+    value = "" if best is None else f"{best:.3f} at "
+    left = curves.patience - since
+    stops = ""
+    if curves.patience and curves.working:
+        stops = f"; stops in {left}" if left > 0 else "; stops now"
+    return CurveAdvice(
+        "stalled",
+        f"{name}: no gain for {plural(since, 'epoch')} "
+        f"(best {value}epoch {curves.number(curves.best)}){stops}.",
+    )
+
+
+def _underfitting(curves: TrainingCurves) -> CurveAdvice | None:
+    accuracies = curves.stage(curves.accuracy)
+    if curves.epochs < UNDERFIT_EPOCHS:
+        return None
+    recent = _highest(accuracies[-UNDERFIT_WINDOW:])
+    before = _highest(accuracies[:-UNDERFIT_WINDOW])
+    if recent is None or before is None:
+        return None
+    if recent >= UNDERFIT_ACCURACY or recent - before >= UNDERFIT_GAIN:
+        return None
+    return CurveAdvice(
+        "underfitting",
+        f"underfitting: training accuracy rests at {recent:.3f}.",
+        "a larger network, less dropout, or more blocks that train",
+    )
+
+
+def _still_learning(curves: TrainingCurves) -> CurveAdvice | None:
+    losses = curves.stage(curves.val_loss)
+    if len(losses) <= LEARNING_EPOCHS or _lowest_index(losses) != len(losses) - 1:
+        return None
+    now, before = losses[-1], losses[-1 - LEARNING_EPOCHS]
+    if now is None or before is None or before - now < LEARNING_GAIN * abs(before):
+        return None
+    return CurveAdvice(
+        "still-learning",
+        f"still learning: validation loss fell from {before:.3f} to {now:.3f} over the last "
+        f"{LEARNING_EPOCHS} epochs.",
+        "more epochs, should it end like this" if curves.working else "more epochs",
+    )
+
+
+def _few_images(curves: TrainingCurves) -> CurveAdvice | None:
+    measured = [value for value in curves.stage(curves.val_accuracy) if value is not None]
+    images = curves.validation_images
+    if not measured or images < 1:
+        return None
+    half = half_interval(measured[-1], images)
+    if half <= NOISE:
+        return None
+    return CurveAdvice(
+        "few-validation-images",
+        f"{plural(images, 'validation image')}: accuracies closer than {half:.2f} are not "
+        "distinguishable.",
+        "more validation images",
+    )
+
+
+def _no_validation(curves: TrainingCurves) -> CurveAdvice | None:
+    if any(value is not None for value in curves.stage(curves.val_loss)):
+        return None
+    return CurveAdvice(
+        "no-validation",
+        "without validation images, learning cannot be distinguished from memorizing.",
+        "a validation split",
+    )
+
+
+def half_interval(accuracy: float, images: int) -> float:
+    """Return half the width of Wilson's 95 % interval of an accuracy."""
+    spread = accuracy * (1 - accuracy) / images + Z_95**2 / (4 * images**2)
+    return Z_95 * math.sqrt(max(spread, 0.0)) / (1 + Z_95**2 / images)
+
+
+def _highest(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _lowest_index(values: Sequence[float | None]) -> int | None:
+    """Return the index of the lowest value, the earliest of equals."""
+    known = [(value, index) for index, value in enumerate(values) if value is not None]
+    return min(known)[1] if known else None
+
+
+_RULES: tuple[Callable[[TrainingCurves], CurveAdvice | None], ...] = (
+    _too_fast,
+    _not_learning,
+    _worse_than_before,
+    _stalled,
+    _overfitting,
+    _underfitting,
+    _still_learning,
+    _few_images,
+    _no_validation,
+)
+# Advice that would only confuse beside more important advice.
+_SILENCED_BY = {
+    "underfitting": frozenset({"not-learning", "overfitting"}),
+    "stalled": frozenset({"not-learning"}),
+    "overfitting": frozenset({"learning-rate-too-high"}),
+}

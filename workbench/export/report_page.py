@@ -1,0 +1,315 @@
+"""A run as one HTML page that loads nothing from anywhere.
+
+Each section has a template `report/ANCHOR.html.j2` and a function here that returns its values.
+"""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from markupsafe import Markup
+from PIL import Image
+
+from workbench import __version__
+from workbench.datasets.images.files import ImageError
+from workbench.datasets.names import SPLITS
+from workbench.export.curves import curve_figure
+from workbench.export.run_data import RunData, day, moment
+from workbench.export.run_images import RunImages
+from workbench.export.templating import render
+from workbench.runs.confusion import worst_classes
+from workbench.runs.freeze_check import (
+    ERROR,
+    Layer,
+    Verdict,
+    group_by_block,
+    layers_of_stage,
+    verdict,
+)
+from workbench.runs.results import caveats, describe_reference, suggest_next
+from workbench.runs.rows import EpochRow, StageRow, number, text
+from workbench.text import (
+    format_accuracy,
+    format_gib,
+    format_seconds,
+    format_shape,
+    plural,
+    safe_text,
+)
+
+Values = dict[str, Any]
+
+_MAX_EPOCHS, _MAX_LABELS = 500, 200  # shown one by one
+_MATRIX_ONLY = 8  # labels up to which the matrix alone shows the confusions
+_PAIRS = 20
+_THUMBNAIL = 160  # pixels of a side at most
+_SMALL = 64  # pixels up to which single ones are shown as squares
+
+
+def report_page(data: RunData, images: RunImages, spec_text: str, now: float) -> str:
+    """Return the page.
+
+    Args:
+        data: of the run.
+        images: where the worst errors' images are.
+        spec_text: content of spec.toml.
+        now: unix seconds.
+    """
+    sections: dict[str, tuple[str, Callable[[], Values]]] = {
+        "results": ("Results", lambda: _results(data)),
+        "curves": ("Curves", lambda: _curves(data)),
+        "layers": ("Layers", lambda: {"stages": _stages(data)}),
+        "confusion": ("Confusions", lambda: _confusion(data)),
+        "errors": ("Worst errors", lambda: {"errors": _errors(data, images)}),
+        "data": ("Data", lambda: _data(data)),
+        "events": ("Events", lambda: _events(data)),
+        "machine": ("Machine and versions", lambda: {"pairs": _machine(data)}),
+        "spec": ("Spec", lambda: {"text": spec_text}),
+    }
+    bodies = [
+        (anchor, title, Markup(render(f"report/{anchor}.html.j2", **values())))
+        for anchor, (title, values) in sections.items()
+    ]
+    summary = data.summary
+    return render(
+        "report/page.html.j2",
+        name=data.name,
+        recipe=summary.recipe,
+        random_weights=summary.random_weights,
+        data=summary.data,
+        state=summary.state.phase,
+        detail=summary.state.detail,
+        sections=[one for one in bodies if one[2].strip()],
+        version=__version__,
+        day=day(now),
+    )
+
+
+def _results(data: RunData) -> Values:
+    results = data.results
+    if results is None:
+        kept = data.history.kept
+        return {
+            "split": "",
+            "validation_accuracy": format_accuracy(kept.val_accuracy if kept else None),
+        }
+    low, high = results.interval
+    following = suggest_next(data.tables, data.history, results)
+    classes, caption = results.classes, "By label"
+    if len(classes) > _MAX_LABELS:
+        caption = f"The {_MAX_LABELS} of {len(classes):,} labels with the lowest recall"
+        classes = tuple(worst_classes(classes, _MAX_LABELS))
+    details = [
+        ("with 95 % confidence", f"{low:.4f} to {high:.4f}"),
+        ("loss", format_accuracy(results.loss)),
+        ("images", f"{results.images:,}"),
+        ("with this preset", describe_reference(data.summary.preset)),
+    ]
+    if results.shifted:
+        pixels, shifted = results.shifted
+        details.insert(3, (f"shifted by {pixels} pixels", f"{shifted:.4f}"))
+    return {
+        "split": results.split,
+        "accuracy": f"{results.accuracy:.4f}",
+        "details": details,
+        "cautions": caveats(results),
+        "caption": caption,
+        "classes": [
+            (
+                one.label,
+                f"{one.images:,}",
+                format_accuracy(one.precision),
+                format_accuracy(one.recall),
+            )
+            for one in classes
+        ],
+        "next_step": following.text if following else "",
+    }
+
+
+def _curves(data: RunData) -> Values:
+    history = data.history
+    figures = [curve_figure(history, metric) for metric in ("loss", "accuracy")]
+    shown = history.epochs[:_MAX_EPOCHS]
+    hidden = len(history.epochs) - len(shown)
+    return {
+        "figures": [figure for figure in figures if figure],
+        "epochs": [_epoch(row) for row in shown],
+        "hidden": f"{hidden:,}" if hidden else "",
+    }
+
+
+def _epoch(row: EpochRow) -> Sequence[str]:
+    return (
+        f"{row.epoch}{' best' if row.best else ''}",
+        str(row.stage + 1),
+        *map(format_accuracy, (row.loss, row.accuracy, row.val_loss, row.val_accuracy)),
+        "-" if row.learning_rate is None else f"{row.learning_rate:.3g}",
+        "-" if row.seconds is None else format_seconds(row.seconds),
+    )
+
+
+def _stages(data: RunData) -> list[Values]:
+    """Return each stage's blocks and, where these hold several layers, its layers."""
+    stages = []
+    for index, stage in sorted(data.history.stages.items()):
+        layers = layers_of_stage(stage.event, data.history.layers.get(index))
+        groups = group_by_block(layers)
+        every = [_layer(layer, verdict(layer)) for layer in layers]
+        stages.append(
+            {
+                "number": index + 1,
+                "name": stage.name,
+                "about": _stage(data, stage),
+                "blocks": [_layer(group.combined, group.verdict) for group in groups],
+                "layers": every if len(layers) > len(groups) else [],
+            }
+        )
+    return stages
+
+
+def _stage(data: RunData, stage: StageRow) -> str:
+    done = sum(row.stage == stage.index for row in data.history.epochs)
+    rate = number(stage.event.get("learning_rate"))
+    parts = [
+        f"{plural(done, 'epoch')} of {stage.epochs} at most",
+        f"{safe_text(text(stage.event.get('optimizer')))} {'' if rate is None else f'{rate:g}'}",
+    ]
+    if stage.end:
+        parts.append(safe_text(text(stage.end.get("reason"))))
+        kept = number(stage.end.get("kept_epoch"))
+        parts += [] if kept is None else [f"kept the weights of epoch {kept:.0f}"]
+    return ", ".join(part.strip() for part in parts if part.strip())
+
+
+def _layer(layer: Layer, found: Verdict | None) -> tuple[str, ...]:
+    note: str = safe_text(found.message) if found else ""
+    if found and found.kind == ERROR:
+        note = Markup('<span class="bad">{}</span>').format(note)
+    return (
+        layer.name,
+        format_shape(layer.output_shape) or "-",
+        f"{layer.parameters:,}" if layer.parameters else "-",
+        layer.requested or "-",
+        layer.compiled or "-",
+        _moved(layer.moved),
+        note,
+    )
+
+
+def _moved(share: float | None) -> str:
+    """Return a percentage; a change, however small, is never shown as 0."""
+    if share is None:
+        return "-"
+    if not share:
+        return "0"
+    return f"{share:.2%}" if share >= 0.0001 else f"{100 * share:.1e}%"
+
+
+def _confusion(data: RunData) -> Values:
+    results = data.results
+    if results is None:
+        return {"matrix": (), "pairs": (), "file": ""}
+    found, many = results.confusion, len(results.labels) > _MATRIX_ONLY
+    return {
+        "images": plural(results.images, "image"),
+        "labels": results.labels,
+        "matrix": [_shades(row, own) for own, row in enumerate(found.matrix)],
+        "pairs": [
+            (one.label, one.predicted, f"{one.count:,}")
+            for one in found.pairs[: _PAIRS if many else 0]
+        ],
+        "file": found.file,
+    }
+
+
+def _shades(row: tuple[int, ...], own: int) -> list[tuple[str, float, str]]:
+    """Return the cells of a matrix row: kind, opacity by the share of the row, images."""
+    total = sum(row) or 1
+    return [
+        ("hit" if column == own else "miss", round(0.6 * count / total, 3), f"{count:,}")
+        for column, count in enumerate(row)
+    ]
+
+
+def _errors(data: RunData, images: RunImages) -> list[Values]:
+    """Return the worst errors, each with a thumbnail or the reason why there is none."""
+    errors = []
+    for error in data.results.worst if data.results else ():
+        values: Values = {
+            "path": error.path,
+            "label": error.label,
+            "predicted": error.predicted,
+            "probability": f"{error.probability:.0%}",
+            "problem": "",
+        }
+        try:
+            picture = images.picture(error.path, (_THUMBNAIL, _THUMBNAIL))
+        except ImageError as problem:
+            values["problem"] = problem.reason
+        else:
+            values["small"] = max(picture.size) <= _SMALL
+            values["source"] = _data_uri(picture)
+        errors.append(values)
+    return errors
+
+
+def _data_uri(picture: Image.Image) -> str:
+    """Return the picture inside an address, at most 160 pixels wide and high."""
+    small = picture.copy()
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    kind = "PNG" if max(small.size) <= _SMALL else "JPEG"
+    content = io.BytesIO()
+    small.save(content, kind, quality=85)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _data(data: RunData) -> Values:
+    counts = Counter((row.label, row.split) for row in data.rows)
+    labels = data.labels if data.rows else ()
+    rows = [
+        (label, *(f"{counts[label, split]:,}" for split in SPLITS))
+        for label in labels[:_MAX_LABELS]
+    ]
+    return {
+        "name": data.summary.data,
+        "images": ", ".join(f"{n:,} {safe_text(s)}" for s, n in data.history.images.items()),
+        "headers": ("label", *SPLITS),
+        "rows": rows,
+        "hidden": f"{len(labels) - len(rows):,}" if len(labels) > len(rows) else "",
+    }
+
+
+def _events(data: RunData) -> Values:
+    history = data.history
+    worked = history.seconds_worked
+    return {
+        "pairs": [
+            ("started", moment(history.started)),
+            ("ended", moment(history.ended) or "not yet"),
+            ("time running", "" if worked is None else format_seconds(worked)),
+            ("resumed", plural(history.resumed, "time") if history.resumed else "never"),
+        ],
+        "notices": [notice.message for notice in history.notices],
+        "failure": history.message,
+    }
+
+
+def _machine(data: RunData) -> list[tuple[str, str]]:
+    history = data.history
+    newest = history.stages[max(history.stages)].event if history.stages else {}
+    gpu, device = history.gpu.get("gpu"), text(newest.get("device"))
+    if isinstance(gpu, dict):
+        memory = gpu.get("memory_total")
+        size = f", {format_gib(memory)}" if isinstance(memory, int) else ""
+        device = safe_text(gpu.get("name", "")) + size or device
+    jit = newest.get("jit")
+    return [
+        ("machine", str(history.worker.get("host", ""))),
+        ("device", device),
+        ("precision", str(newest.get("precision", ""))),
+        ("XLA", "" if jit is None else "on" if jit is True else "off"),
+        *data.versions.items(),
+    ]

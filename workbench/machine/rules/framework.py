@@ -1,0 +1,145 @@
+"""Why the framework cannot be started: Keras's settings, a missing backend, a failed import."""
+
+from workbench.machine.facts import Facts, ProbeOutcome
+from workbench.machine.finding import Finding, Findings, Rule, join_names, quote, shell_safe
+from workbench.machine.queries import (
+    TITLES,
+    describe_outcome,
+    failures,
+    framework_title,
+    gpus_untried,
+    outcome,
+    stopped,
+)
+from workbench.machine.rules.install import INSTALL_GPU
+
+INSTALL = {
+    "tensorflow": "pip install tensorflow",
+    "jax": INSTALL_GPU["jax"],
+    "torch": "pip install torch",
+}
+NOT_STARTED = frozenset(f"framework-{status}" for status in ("failed", "crashed", "garbled"))
+
+
+def keras_settings(facts: Facts) -> Findings:
+    """Find a settings file of Keras that prevents its import, or has no effect."""
+    backends = facts.backends
+    path = quote(backends.settings, 200)
+    remedy = f"mv {path} {path}.old" if shell_safe(path) == path else f"move {path} out of the way"
+    if backends.fault and facts.framework is None:
+        yield Finding(
+            "keras-settings",
+            severity="broken",
+            what=f"Keras cannot start with its settings file {path}: {quote(backends.fault, 200)}.",
+            why="Keras reads it at every import, and writes a new one where there is none.",
+            remedy=remedy,
+            explains=NOT_STARTED,
+            short=f"Keras cannot start with {path}",
+        )
+    elif backends.ignored:
+        yield Finding(
+            "keras-settings-unread",
+            severity="note",
+            what=f"Keras ignores its settings file {path}: {quote(backends.ignored, 200)}.",
+            why="Training runs as if it did not exist; the settings in it have no effect.",
+            remedy=remedy,
+        )
+
+
+def backend_missing(facts: Facts) -> Findings:
+    """Find a backend that is set for Keras but is not installed, or cannot train."""
+    chosen, went = facts.backends.chosen, outcome(facts, "framework")
+    installed, place = facts.backends.installed, facts.backends.named_by
+    failed = went is not None and not went.ok
+    if facts.framework is not None or chosen in installed or not (installed or failed):
+        return
+    name = quote(TITLES.get(chosen, chosen), 40)
+    others = [TITLES[other] for other in installed if other in TITLES]
+    is_not = "is not installed" if chosen in INSTALL else "cannot train here"
+    by_file = place not in ("", "KERAS_BACKEND")
+    yield Finding(
+        "backend-missing",
+        severity="broken",
+        what=f"Keras is set to train with {name}, which {is_not}.",
+        why=f"Installed: {join_names(others) or 'nothing that can train'}. "
+        + (
+            f"It is named by the file {quote(place, 200)}; KERAS_BACKEND would take precedence."
+            if by_file
+            else "KERAS_BACKEND sets which one trains, or else ~/.keras/keras.json."
+        ),
+        remedy=_other_backend(facts, by_file),
+        explains=NOT_STARTED,
+        short=f"{name} {is_not}",
+    )
+
+
+def framework_silent(facts: Facts) -> Findings:
+    """Find a framework that could not be started, or ended outside of a trial step."""
+    went, title = outcome(facts, "framework"), framework_title(facts)
+    if facts.framework is None:
+        if went is not None:
+            yield _not_started(facts, went)
+        return
+    end = stopped(facts)
+    if not end or failures(facts) or gpus_untried(facts):  # these have rules of their own
+        return
+    if not facts.framework.steps:
+        yield _not_started(facts, went or ProbeOutcome(status="failed", detail=end))
+    else:
+        yield Finding(
+            "framework-unfinished",
+            severity="note",
+            what=f"{title} ended {quote(end, 60)} after its trial steps.",
+            why="Training works; how long it takes may not be known.",
+            remedy="workbench check",
+            short=f"{title} ended {quote(end, 60)}",
+        )
+
+
+def reinstall(facts: Facts) -> str:
+    """Return the line that reinstalls the backend."""
+    if facts.backends.chosen in INSTALL_GPU:
+        return INSTALL_GPU[facts.backends.chosen]
+    version = shell_safe(facts.backends.installed.get("tensorflow", ""))
+    return f"pip install --force-reinstall tensorflow{f'=={version}' if version else ''}"
+
+
+def _other_backend(facts: Facts, by_file: bool) -> str:
+    """Return lines that install the backend, or choose another one."""
+    chosen = facts.backends.chosen
+    installed = [name for name in INSTALL if name in facts.backends.installed]
+    ways = [INSTALL[chosen]] if chosen in INSTALL else []
+    if "tensorflow" in installed:
+        ways.append("export KERAS_BACKEND=tensorflow" if by_file else "unset KERAS_BACKEND")
+    elif installed:
+        ways.append(f"export KERAS_BACKEND={installed[0]}")
+    return "; or ".join(ways) or "pip install tensorflow; unset KERAS_BACKEND"
+
+
+def _not_started(facts: Facts, went: ProbeOutcome) -> Finding:
+    if went.ok:
+        went = went.model_copy(update={"status": "garbled"})
+    title = framework_title(facts)
+    if "SIGILL" in went.detail:
+        why = f"{title} was built for CPUs with AVX, which this one lacks."
+        remedy = "use a machine whose CPU has AVX, or a package that was built for this CPU"
+    elif "SIGKILL" in went.detail:
+        why = "The system killed it, most often because memory ran out."
+        remedy = "free some memory, or request more, then: workbench check"
+    elif went.status == "hung":
+        why = "A slow network folder or a GPU that does not respond can be the cause."
+        remedy = "CUDA_VISIBLE_DEVICES=-1 workbench check"
+    else:
+        why, remedy = "Nothing can be trained here until it starts.", reinstall(facts)
+    return Finding(
+        f"framework-{went.status}",
+        severity="broken",
+        what=f"{title} cannot be started: it {describe_outcome(went)}.",
+        why=why,
+        remedy=remedy,
+        explains=frozenset({"gpu-untested"}),
+        short=f"{title} cannot be started",
+    )
+
+
+RULES: tuple[Rule, ...] = (keras_settings, backend_missing, framework_silent)

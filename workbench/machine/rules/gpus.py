@@ -1,0 +1,203 @@
+"""GPUs that are hidden, in slices, too old or too new."""
+
+from workbench.machine.facts import Facts, Gpu
+from workbench.machine.finding import (
+    Finding,
+    Findings,
+    Rule,
+    gpu_label,
+    gpu_labels,
+    quote,
+    shell_safe,
+    version_numbers,
+)
+from workbench.machine.gpus import OLDEST_CAPABILITY
+from workbench.machine.queries import (
+    CUDNN,
+    auto_gpu,
+    backend,
+    framework_stderr,
+    gpu_behind,
+    gpu_failures,
+    nvml_gpus,
+    seen_gpus,
+    symptoms_on,
+    system_of,
+    wheel_version,
+    working_gpus,
+)
+from workbench.machine.visibility import read_visibility
+from workbench.text import plural
+
+# Compute capabilities.
+OLDEST_OF_NEW_CUDNN = (7, 5)  # the first that cuDNN 9.11 and later support
+NEWEST_OF_TENSORFLOW = (9, 0)  # the last that TensorFlow's packages are built for
+# Versions.
+CUDNN_WITHOUT_PASCAL = (9, 11)
+CUDA_WITH_BLACKWELL = (12, 8)  # the first
+
+
+def hidden_gpus(facts: Facts) -> Findings:
+    """Find a CUDA_VISIBLE_DEVICES that hides GPUs because it is empty or wrong."""
+    gpus, value = nvml_gpus(facts), facts.visible_devices
+    visibility = read_visibility(value, gpus)
+    left, invalid = visibility.gpus, visibility.invalid
+    hidden = len(gpus) - len(left)
+    if value is None or invalid is None or not hidden:
+        return
+    if left and invalid in ("", "-1"):  # the end of a list, meant as that
+        return
+    if not left and working_gpus(facts):  # CUDA reads more into it than is known here
+        return
+    slurm = system_of(facts).slurm
+    given_none = slurm is not None and slurm.job != "" and not slurm.gpus
+    valid = ", ".join(str(gpu.index) for gpu in gpus)
+    named = f'"{quote(invalid, 60)}" names no GPU of this machine.' if invalid else ""
+    yield Finding(
+        "hidden-gpus",
+        severity="note" if left else "warning",
+        what=f'CUDA_VISIBLE_DEVICES is "{quote(value, 80)}": it hides {hidden} of '
+        f"{plural(len(gpus), 'GPU')}.",
+        why="SLURM gave this job no GPU."
+        if given_none
+        else f"{named or 'It names no GPU.'} Valid here: {valid}.",
+        remedy="srun --gres=gpu:1 --pty bash" if given_none else "unset CUDA_VISIBLE_DEVICES",
+        explains=frozenset() if left else frozenset({"framework-no-gpu", "cuda-init"}),
+        short="CUDA_VISIBLE_DEVICES hides "
+        + ("the GPU" if len(gpus) == 1 else f"{hidden} of {len(gpus)} GPUs"),
+    )
+
+
+def mig(facts: Facts) -> Findings:
+    """Find GPUs in MIG mode without slices, or where none is chosen."""
+    visibility = read_visibility(facts.visible_devices, nvml_gpus(facts))
+    for gpu in visibility.gpus:
+        if not gpu.mig or visibility.slices:
+            continue
+        working, label = bool(working_gpus(facts)), gpu_label(gpu)
+        explains = symptoms_on(facts, [gpu]) | {"cuda-init"}
+        if gpu.mig_devices:
+            yield Finding(
+                "mig",
+                severity="note" if working and not _fails_on(facts, [gpu]) else "warning",
+                what=f"{label} is divided into {plural(len(gpu.mig_devices), 'slice')} (MIG), and "
+                "none is chosen.",
+                why="A program can use one slice only. The workbench chooses the freest.",
+                remedy=f"export CUDA_VISIBLE_DEVICES={shell_safe(gpu.mig_devices[0].uuid)}",
+                explains=explains,
+                short=f"no slice of GPU {gpu.index} is chosen",
+            )
+        else:
+            yield Finding(
+                "mig-no-slices",
+                severity="note" if working else "warning",
+                what=f"{label} is in MIG mode, but has no slices.",
+                why="In that mode nothing runs on the whole GPU. "
+                f"`nvidia-smi mig -i {gpu.index} -lgip` lists the profiles for slices.",
+                remedy=f"ask the admin for a slice: sudo nvidia-smi mig -i {gpu.index} "
+                "-cgi PROFILE -C",
+                explains=explains - {"gpu-jit", "gpu-speed"},
+                short=f"GPU {gpu.index} has no slices",
+            )
+
+
+def gpu_too_old(facts: Facts) -> Findings:
+    """Find GPUs that TensorFlow ignores."""
+    seen, stderr = seen_gpus(facts), framework_stderr(facts)
+    old = [gpu for gpu in seen if _before(gpu, OLDEST_CAPABILITY) and not _works_on(facts, gpu)]
+    ignored = next((line for line in stderr.splitlines() if "Ignoring visible gpu" in line), "")
+    if backend(facts) != "tensorflow" or not (old or ignored):
+        return
+    others = [gpu for gpu in seen if gpu not in old]
+    # A run chooses the freest GPU by default, whatever its age.
+    works = bool(working_gpus(facts)) and auto_gpu(facts) not in old
+    too_old = "the GPU is too old for TensorFlow"
+    if old:
+        oldest = min(gpu.compute_capability or OLDEST_CAPABILITY for gpu in old)
+        short = too_old
+        what = (
+            f"{gpu_labels(old)}: too old for TensorFlow, which needs compute capability 6.0 or "
+            f"newer; this is {oldest[0]}.{oldest[1]}."
+        )
+    else:
+        message = ignored[ignored.index("Ignoring visible gpu") :]
+        short = too_old if "capability" in message.split(")")[-1] else "TensorFlow ignores the GPU"
+        what = f"TensorFlow ignores a GPU: {quote(message, 200)}."
+    remedy = (
+        f"train on another GPU: --gpu {others[0].index}"
+        if old and others
+        else "continue on the CPU: --gpu none"
+    )
+    yield Finding(
+        "gpu-too-old",
+        severity="note" if works else "warning",
+        what=what,
+        why="Training uses another GPU by default."
+        if works
+        else "A run on it continues on the CPU.",
+        remedy="" if works else remedy,
+        explains=symptoms_on(facts, old or seen) & {"framework-no-gpu", "gpu-compute"},
+        short=short,
+    )
+
+
+def pascal_cudnn(facts: Facts) -> Findings:
+    """Find GPUs that cuDNN supported up to 9.10."""
+    version = wheel_version(facts, CUDNN)
+    old = [
+        gpu
+        for gpu in seen_gpus(facts)
+        if _before(gpu, OLDEST_OF_NEW_CUDNN) and not _before(gpu, OLDEST_CAPABILITY)
+    ]
+    dropped = version_numbers(version) >= CUDNN_WITHOUT_PASCAL
+    if old and dropped and backend(facts) == "tensorflow":
+        yield Finding(
+            "pascal-cudnn",
+            severity="warning" if _fails_on(facts, old) else "note",
+            what=f"cuDNN {quote(version)} no longer supports {gpu_labels(old)}.",
+            why="From 9.11 on, cuDNN has no convolutions for GPUs before Turing "
+            "(compute capability 7.5).",
+            remedy=f"pip install '{CUDNN}>=9.3,<9.11'",
+            explains=symptoms_on(facts, old) - {"framework-no-gpu"},
+            short=f"cuDNN {quote(version)} is too new for this GPU",
+        )
+
+
+def blackwell(facts: Facts) -> Findings:
+    """Find GPUs newer than TensorFlow's packages."""
+    new = [gpu for gpu in seen_gpus(facts) if _after(gpu, NEWEST_OF_TENSORFLOW)]
+    fails = _fails_on(facts, new)
+    cuda = facts.framework.cuda if facts.framework else ""
+    supported = not fails and version_numbers(cuda) >= CUDA_WITH_BLACKWELL
+    if new and not supported and backend(facts) == "tensorflow":
+        yield Finding(
+            "blackwell",
+            severity="warning" if fails else "note",
+            what=f"{gpu_labels(new)}: newer than this TensorFlow, which was built for CUDA "
+            f"{quote(cuda) or '12.5'}.",
+            why="Its programs are compiled for the GPU when they first run, which takes up to half "
+            "an hour or fails.",
+            remedy="KERAS_BACKEND=torch or jax in an environment of its own, or a vendor container",
+            explains=symptoms_on(facts, new) - {"framework-no-gpu"},
+            short="the GPU is newer than TensorFlow",
+        )
+
+
+def _fails_on(facts: Facts, gpus: list[Gpu]) -> bool:
+    behind = [gpu_behind(facts, failure.device) for failure in gpu_failures(facts)]
+    return any(gpu is None or gpu in gpus for gpu in behind)
+
+
+def _works_on(facts: Facts, gpu: Gpu) -> bool:
+    return any(gpu_behind(facts, device.id) == gpu for device in working_gpus(facts))
+
+
+def _before(gpu: Gpu, capability: tuple[int, int]) -> bool:
+    return gpu.compute_capability is not None and gpu.compute_capability < capability
+
+
+def _after(gpu: Gpu, capability: tuple[int, int]) -> bool:
+    return gpu.compute_capability is not None and gpu.compute_capability > capability
+
+
+RULES: tuple[Rule, ...] = (hidden_gpus, mig, gpu_too_old, pascal_cudnn, blackwell)

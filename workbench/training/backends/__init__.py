@@ -1,0 +1,70 @@
+"""What training needs of a backend of Keras; the modules here import a framework by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MIN_TENSOR_CORES = (7, 0)  # compute capability from which float16 has matrix units of its own
+
+
+@dataclass(frozen=True)
+class Device:
+    """What the network runs on: "cpu" or "gpu", its name, and whether float16 pays off there."""
+
+    kind: str
+    name: str
+    tensor_cores: bool = False
+
+
+@dataclass(frozen=True)
+class ListedDevice:
+    """A device that the backend offers.
+
+    Attributes:
+        id: as `keras.device` takes it: "cpu:0", "gpu:1".
+        capability: of an NVIDIA GPU, None where it is unknown.
+    """
+
+    id: str
+    kind: str
+    name: str
+    capability: tuple[int, int] | None = None
+
+    def as_device(self) -> Device:
+        """Return the device as training knows it."""
+        tensor_cores = self.kind == "gpu" and (self.capability or (0, 0)) >= MIN_TENSOR_CORES
+        return Device(self.kind, self.name, tensor_cores)
+
+
+CPU = ListedDevice("cpu:0", "cpu", "CPU")
+
+
+def first_gpu(devices: list[ListedDevice]) -> Device:
+    """Return the first GPU of a backend's list, else the CPU."""
+    return next((one for one in devices if one.kind == "gpu"), CPU).as_device()
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """The backend: its version, and the CUDA and cuDNN versions it was built for, "" for none."""
+
+    backend: str
+    version: str
+    cuda: str = ""
+    cudnn: str = ""
+
+
+class Backend(Protocol):
+    """A module of this package."""
+
+    def prepare(self, deterministic: bool) -> Device:
+        """Configure GPU memory and determinism; return the device that training uses."""
+
+    def list_devices(self) -> list[ListedDevice]:
+        """Return the devices that training could use, CPU first."""
+
+    def describe(self) -> BackendInfo:
+        """Return the versions of the backend."""
+
+    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
+        """Return a function's value and gradient at a tensor, both as tensors."""

@@ -1,0 +1,45 @@
+"""What training needs, whichever stage of the plan is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+
+from workbench.experiment.spec import ExperimentSpec
+from workbench.training.backends import Device
+from workbench.training.checkpoint import CheckpointFolder
+from workbench.training.data import TrainingData
+from workbench.training.features import FeatureStore
+from workbench.training.position import START, Position
+
+
+class Emit(Protocol):
+    """Writes an event."""
+
+    def __call__(self, kind: str, /, **fields: Any) -> None:
+        """Write an event of a kind with its fields."""
+
+
+@dataclass
+class TrainingContext:
+    """A model and everything around it that the stages of a plan share.
+
+    Attributes:
+        emit: writes an event.
+        stop_requested: True once a stop was requested; checked before every step.
+        store: where features of a frozen prefix are kept; only plans with a prefix need one.
+        expected_seconds: estimated seconds of an epoch of each stage, by the stage's index.
+        position: of the newest checkpoint.
+    """
+
+    spec: ExperimentSpec
+    model: keras.Model
+    data: TrainingData
+    device: Device
+    checkpoints: CheckpointFolder
+    emit: Emit
+    stop_requested: Callable[[], bool]
+    store: FeatureStore | None = None
+    expected_seconds: Mapping[int, float] = field(default_factory=dict)
+    position: Position = START

@@ -1,0 +1,101 @@
+"""The checkpoints of a stage in training: what is saved when, and which weights are restored."""
+
+import time
+
+import keras
+
+from workbench.experiment.plan import Stage
+from workbench.experiment.resuming import resume_settings, training_fingerprint
+from workbench.training.checkpoint import Checkpoint, NotFinite
+from workbench.training.context import TrainingContext
+from workbench.training.divergence import diverged
+from workbench.training.position import Position
+from workbench.training.trainer_state import RunningMetrics, TrainerState
+from workbench.training.variables import check_trainable, collect, restore, trainable_paths
+
+CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
+
+
+class StageCheckpoints:
+    """Saves and restores the model that a stage trains."""
+
+    def __init__(self, context: TrainingContext, stage: Stage, model: keras.Model) -> None:
+        self.context = context
+        self.files = context.checkpoints
+        self.stage = stage
+        self.model = model
+        self.saved_at = time.monotonic()
+
+    def save_start(self, position: Position, state: TrainerState) -> None:
+        """Save the weights that the stage starts with."""
+        self.files.save_start(Checkpoint(position, state, collect(self.model, "model")))
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Restore weights and optimizer.
+
+        Raises:
+            UserError: it belongs to another model, or other layers trained.
+        """
+        if checkpoint.trainable:
+            check_trainable(self.model, checkpoint.trainable)
+        restore(self.model, checkpoint.arrays, "model", "optimizer")
+
+    @property
+    def is_due(self) -> bool:
+        """True if training lasted so long since the last checkpoint that it needs another one."""
+        return time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+
+    def save(self, position: Position, state: TrainerState, metrics: RunningMetrics) -> None:
+        """Save everything that resuming at a position needs."""
+        spec = self.context.spec
+        checkpoint = Checkpoint(
+            position,
+            state,
+            collect(self.model, "model", "optimizer"),
+            metrics,
+            training_fingerprint(spec),
+            resume_settings(spec),
+            trainable_paths(self.model),
+        )
+        try:
+            self.files.save_last(checkpoint)
+        except NotFinite as error:
+            raise diverged(self.stage, position, str(error)) from None
+        self.context.position = position
+        self.saved_at = time.monotonic()
+        self.context.emit(
+            "checkpoint_saved", stage=position.stage, epoch=position.epoch, step=position.step
+        )
+
+    def save_best(self, position: Position, state: TrainerState) -> None:
+        """Save the weights of the best epoch so far, if the stage keeps the best."""
+        if self.stage.keep != "best":
+            return
+        try:
+            self.files.save_best(Checkpoint(position, state, collect(self.model, "model")))
+        except NotFinite as error:
+            raise diverged(self.stage, position, str(error)) from None
+
+    def restore_best(self, state: TrainerState) -> int | None:
+        """Restore the weights of the best epoch; return it, or None where the last one is kept."""
+        if self.stage.keep == "last" or not state.best_epoch:
+            return None
+        best = self.files.load_best(self.stage.index, state.best_epoch)
+        restore(self.model, best.arrays, "model")
+        return state.best_epoch
+
+    def restore_good(self, state: TrainerState) -> str:
+        """Restore the last good weights after training diverged.
+
+        Returns:
+            Which these are, as text; "" if none of them have learned anything.
+        """
+        index = self.stage.index
+        if epoch := self.restore_best(state):
+            return f"the weights of epoch {epoch}, the best so far"
+        last, _ = self.files.load_last()
+        if last and last.position.stage == index:
+            restore(self.model, last.arrays, "model")
+            return f"the weights of the last checkpoint, {last.position}"
+        restore(self.model, self.files.load_start(index), "model")
+        return f"the weights of stage {index}, the one before" if index else ""

@@ -1,0 +1,122 @@
+"""What a stage reports on its way: its start, progress within an epoch, and estimates."""
+
+import math
+import time
+from typing import Any
+
+import keras
+
+from workbench.experiment.plan import Stage, layer_rows
+from workbench.training.backend import resolve_precision
+from workbench.training.context import Emit, TrainingContext
+from workbench.training.freeze_check import FROZEN, TRAINS
+from workbench.training.timing import StepTimes
+from workbench.training.trainer_state import RunningMetrics
+
+PROGRESS_SECONDS = 0.5  # between two progress events
+CHECKED_EPOCHS = 2  # whose time is compared with the estimate
+
+
+def stage_started_fields(
+    context: TrainingContext, stage: Stage, model: keras.Model, steps: int, jit: bool
+) -> dict[str, Any]:
+    """Return the fields of `stage_started`.
+
+    Args:
+        context: with the whole network.
+        stage: that starts.
+        model: what the stage trains, compiled.
+        steps: of an epoch.
+        jit: whether XLA compiles.
+    """
+    spec = context.spec
+    return {
+        "stage": stage.index,
+        "name": stage.name,
+        "epochs": stage.epochs,
+        "steps": steps,
+        "batch_size": spec.training.batch_size,
+        "optimizer": stage.optimizer,
+        "learning_rate": stage.learning_rate,
+        "parameters": context.model.count_params(),
+        "trainable_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
+        "layers": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "output_shape": list(row.output_shape),
+                "parameters": row.parameters,
+                "block": row.block,
+                "requested": TRAINS if stage.trains(row.name) else FROZEN,
+            }
+            for row in layer_rows(spec, context.data.classes)
+        ],
+        "prefix": stage.prefix,
+        "cached": stage.cached,
+        "views": stage.views,
+        "weights": spec.base.weights if spec.base else None,
+        "precision": resolve_precision(spec.training.precision, context.device),
+        "jit": jit,
+        "device": context.device.name,
+        "estimated_seconds": context.expected_seconds.get(stage.index),
+        "estimates": list(context.expected_seconds.values()),
+    }
+
+
+class ProgressReporter:
+    """Emits how far an epoch is, at most twice a second."""
+
+    def __init__(self, emit: Emit, stage: Stage) -> None:
+        self.emit = emit
+        self.stage = stage
+        self.reported_at = 0.0
+
+    def __call__(
+        self, epoch: int, step: int, steps: int, metrics: RunningMetrics, pace: float | None = None
+    ) -> None:
+        """Report that `step` of `steps` are done; without a pace (images/s) it is validation."""
+        now = time.monotonic()
+        if now - self.reported_at < PROGRESS_SECONDS:
+            return
+        self.reported_at = now
+        self.emit(
+            "progress",
+            stage=self.stage.index,
+            phase="validation" if pace is None else "train",
+            epoch=epoch,
+            step=step,
+            steps=steps,
+            images_per_second=pace,
+            **metrics.means(),
+        )
+
+
+class EstimateCheck:
+    """Compares the first whole epochs of a session with the estimate.
+
+    Two of them: in the first, only the duration of steps shows which of them compiled.
+    """
+
+    def __init__(self, emit: Emit, stage: Stage, expected_seconds: float | None) -> None:
+        self.emit = emit
+        self.stage = stage
+        self.expected_seconds = expected_seconds
+        self.epochs = 0
+
+    def __call__(self, epoch: int, seconds: float, times: StepTimes) -> None:
+        """Emit `estimate_checked` for a whole epoch that took so many seconds."""
+        self.epochs += 1
+        if self.expected_seconds is None or self.epochs > CHECKED_EPOCHS:
+            return
+        if self.epochs == 1 and not times.has_enough_steps:
+            return
+        compiling = times.compile_seconds
+        self.emit(
+            "estimate_checked",
+            stage=self.stage.index,
+            epoch=epoch,
+            estimated_seconds=self.expected_seconds,
+            seconds=seconds - compiling,
+            compile_seconds=compiling,
+            ratio=(seconds - compiling) / self.expected_seconds,
+        )

@@ -1,0 +1,190 @@
+"""An explanation of a network: the worker's pictures as they arrive, and what they show."""
+
+import base64
+import binascii
+import io
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.widgets import Static
+
+from workbench.datasets.images.files import ImageError
+from workbench.datasets.sources.opening import open_images
+from workbench.errors import UserError
+from workbench.paths import Workspace
+from workbench.render.half_blocks import fit_half_blocks
+from workbench.text import safe_lines, safe_text
+from workbench.ui.widgets.job_part import STARTING, JobPart
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """An image to explain.
+
+    Attributes:
+        path: of the image, in `root`.
+        root: folder or npz file; None if `path` stands by itself.
+    """
+
+    path: str
+    root: Path | None = None
+
+    def as_file(self, scratch: Path) -> Path:
+        """Return the image as a file; one of an npz file is written into `scratch`.
+
+        Raises:
+            ImageError: the source has no such image any more.
+            UserError: the file that holds all images is damaged.
+        """
+        if self.root is None:
+            return Path(self.path)
+        copy = scratch / f"{self.path.replace('/', '-')}.png"
+        return open_images(self.root).file(self.path, copy)
+
+
+class ExplanationView(JobPart):
+    """A description above a picture that fills the room."""
+
+    DEFAULT_CSS = """
+    ExplanationView #explanation-text { height: auto; color: $secondary; margin-bottom: 1; }
+    ExplanationView #explanation-text.-problem { color: $error; }
+    ExplanationView #explanation-picture { height: 1fr; }
+    """
+
+    @dataclass
+    class Update(Message):
+        """The state of the job; without pictures the shown ones stay."""
+
+        message: str
+        pictures: Sequence[np.ndarray] = ()
+        is_problem: bool = False
+
+    def __init__(self, workspace: Workspace, utf8: bool = True) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._utf8 = utf8
+        self._pictures: tuple[np.ndarray, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Yield the description, then the picture."""
+        yield Static(id="explanation-text")
+        yield Static(id="explanation-picture")
+
+    def on_resize(self) -> None:
+        """Redraw the picture at the new size."""
+        self.call_after_refresh(self._draw)
+
+    def show_message(self, message: str) -> None:
+        """Show a message above the picture."""
+        self._show(self.Update(message))
+
+    def explain(self, request: dict[str, Any], image: ImageChoice | None) -> None:
+        """Run a job of the worker.
+
+        Args:
+            request: of the job, without the image.
+            image: to explain; None for what needs no image.
+        """
+        self.end_job()
+        self._pictures = ()
+        self._draw()
+        self.show_message(STARTING)
+        self._explain(request, image)
+
+    @work(thread=True, exit_on_error=False)
+    def _explain(self, request: dict[str, Any], image: ImageChoice | None) -> None:
+        patterns: list[np.ndarray] = []
+
+        def post(message: str, pictures: Sequence[np.ndarray] = (), problem: bool = False) -> None:
+            self.post_if_active(self.Update(message, tuple(pictures), problem))
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event.get("event") == "pattern":
+                patterns.append(_decode(event.get("picture")))
+                post(str(event.get("words")), patterns)
+            elif event.get("event") == "progress" and event.get("total"):
+                done = f"{event.get('phase')}, step {event.get('done')} of {event.get('total')}"
+                post(safe_text(done, 60))
+
+        try:
+            with ExitStack() as stack:
+                if image:
+                    scratch = stack.enter_context(TemporaryDirectory(prefix="workbench-"))
+                    request = {**request, "image": str(image.as_file(Path(scratch)).absolute())}
+                found = self.run_job("explain", request, on_event)
+            lines = [str(line) for line in found.get("words", ())]
+            lines.append(f"PNG: {self._shown_path(Path(str(found.get('out'))))}")
+            post("\n".join(lines), patterns or [_decode(found.get("preview"))])
+        except ImageError as error:
+            post(f"The image cannot be read: {error.reason}.", problem=True)
+        except (UserError, OSError, ValueError) as error:
+            post(str(error), problem=True)
+
+    def _shown_path(self, file: Path) -> Path:
+        """Return the file relative to the workspace if it is in it."""
+        root = self._workspace.root.absolute()
+        return file.relative_to(root) if file.is_relative_to(root) else file
+
+    @on(Update)
+    def _show(self, update: Update) -> None:
+        update.stop()
+        line = self.query_one("#explanation-text", Static)
+        line.set_class(update.is_problem, "-problem")
+        line.update(Text(safe_lines(update.message)))
+        if update.pictures:
+            self._pictures = tuple(update.pictures)
+            self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        for picture in self.query("#explanation-picture").results(Static):  # none once closed
+            box = picture.size
+            if self._pictures and box.width and box.height:
+                tiled = _tile(self._pictures, box.width / (2 * box.height))
+                picture.update(
+                    fit_half_blocks(tiled, box.width, box.height, self._utf8), layout=False
+                )
+            else:
+                picture.update(Text(), layout=False)
+
+
+def _decode(picture: Any) -> np.ndarray:
+    """Decode the picture of an event to (height, width, 3) of uint8.
+
+    Raises:
+        ValueError: it is not a PNG file.
+    """
+    try:
+        content = io.BytesIO(base64.b64decode(str(picture)))
+        with Image.open(content, formats=("PNG",)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, binascii.Error) as error:
+        raise ValueError(f"the worker sent no picture: {error}") from None
+
+
+def _tile(pictures: Sequence[np.ndarray], aspect: float) -> np.ndarray:
+    """Tile pictures of one size, with gaps between them.
+
+    Args:
+        pictures: uint8 (height, width, 3).
+        aspect: width of the room divided by its height, which the result is near to.
+    """
+    height, width = pictures[0].shape[:2]
+    columns = max(1, min(len(pictures), round(math.sqrt(len(pictures) * aspect * height / width))))
+    gap = max(1, width // 16)
+    rows = math.ceil(len(pictures) / columns)
+    canvas = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), np.uint8)
+    for number, picture in enumerate(pictures):
+        top, left = (height + gap) * (number // columns), (width + gap) * (number % columns)
+        canvas[top : top + height, left : left + width] = picture
+    return canvas

@@ -1,0 +1,145 @@
+"""Evaluation of a trained network on a split, its files, and the jobs `evaluate` and `predict`."""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.datasets.manifest import read_manifest
+from workbench.datasets.prepare import PreparedData, prepare_from_manifest
+from workbench.datasets.sources.listing import SkippedFiles, format_kinds
+from workbench.errors import UserError
+from workbench.files import write_atomic
+from workbench.paths import Workspace
+from workbench.progress import Progress
+from workbench.runs.folder import RunFolder
+from workbench.training.data import TrainingData
+from workbench.training.environment import prepare_environment, versions
+from workbench.worker.device import claim_device
+from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.training_setup import training_data
+
+if TYPE_CHECKING:
+    from workbench.evaluation.evaluate import EvaluationResult
+    from workbench.evaluation.model_file import LoadedModel
+
+
+def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `evaluate`.
+
+    Request: model, manifest, workspace, split, shift. Result: metrics.
+    """
+    claim_device()
+    prepare_environment()
+    loaded, split = _load_model(request), request["split"]
+    rows = read_manifest(Path(request["manifest"]))
+    workspace = Workspace(Path(request["workspace"]))
+    prepared = prepare_from_manifest(loaded.spec.data, rows, workspace, events)
+    data = training_data(prepared)
+    if not len(data.rows[split]):
+        others = [name for name, indices in data.rows.items() if len(indices)]
+        raise UserError(
+            f"The run has no {split} images.",
+            f"Choose others: {' or '.join(f'--split {name}' for name in others)}",
+        )
+    evaluation = evaluate_split(loaded, data, prepared, split, request["shift"], events)
+    with suppress(OSError):  # the metrics do not need a writable folder
+        folder = RunFolder(Path(request["manifest"]).parent)
+        write_confusion(folder, split, evaluation, data.labels[data.rows[split]])
+    return {"split": split, **evaluation.metrics}
+
+
+def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `predict`.
+
+    Request: model, paths. Result: labels, predictions, not_read {words, paths}.
+    """
+    claim_device()
+    prepare_environment()
+    from workbench.evaluation.predict import find_images, predict
+
+    passed = SkippedFiles()
+    paths = find_images(request["paths"], passed)
+    loaded = _load_model(request)
+    predictions = predict(loaded, paths, events)
+    return {
+        "labels": loaded.labels,
+        "predictions": [asdict(prediction) for prediction in predictions],
+        "not_read": {
+            "words": format_kinds(passed.others) if passed.others else "",
+            "paths": sorted(passed.others),
+        },
+    }
+
+
+def evaluate_split(
+    loaded: "LoadedModel",
+    data: TrainingData,
+    prepared: PreparedData,
+    split: str,
+    shift: int,
+    progress: Progress,
+) -> "EvaluationResult":
+    """Evaluate a model on a split; of test images also count those that leaked into training."""
+    from workbench.evaluation.evaluate import evaluate
+
+    rows = data.rows[split]
+    evaluation = evaluate(
+        loaded.model,
+        data.images,
+        rows,
+        data.labels[rows],
+        [prepared.rows[i].path for i in rows],
+        loaded.labels,
+        shift,
+        progress,
+    )
+    if split == "test":
+        evaluation.metrics.update(prepared.leaks())
+    return evaluation
+
+
+def write_results(
+    folder: RunFolder,
+    split: str,
+    evaluation: "EvaluationResult",
+    paths: list[str],
+    labels: np.ndarray,
+) -> None:
+    """Write results.json, and predictions.csv with the probabilities of every image."""
+    from workbench.evaluation.tables import predictions_csv
+
+    names = evaluation.metrics["labels"]
+    table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
+    write_atomic(folder.predictions_path, table)
+    write_confusion(folder, split, evaluation, labels)
+    results = {"format": 1, "split": split, **evaluation.metrics, "versions": versions()}
+    write_atomic(folder.results_path, json.dumps(results, indent=1))
+
+
+def write_confusion(
+    folder: RunFolder, split: str, evaluation: "EvaluationResult", labels: np.ndarray
+) -> None:
+    """Write a matrix that is too large for the metrics to a file, and add its name to them.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from workbench.evaluation.tables import confusion_csv
+
+    if "confusion" not in evaluation.metrics:
+        predicted, names = evaluation.probabilities.argmax(axis=1), evaluation.metrics["labels"]
+        path = folder.confusion_path(split)
+        write_atomic(path, confusion_csv(labels, predicted, names))
+        evaluation.metrics["matrix"] = path.name
+
+
+def _load_model(request: Request) -> "LoadedModel":
+    from workbench.evaluation.model_file import load_model
+    from workbench.training.backend import prepare_device
+
+    prepare_device(deterministic=False)
+    return load_model(Path(request["model"]))
