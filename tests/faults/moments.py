@@ -38,7 +38,7 @@ def _step(epoch: int, step: int) -> Moment:
 
 MOMENTS = {
     # data
-    "scan": Moment("workbench.datasets.scan:scan_file", call=13),
+    "scan": Moment("workbench.datasets.scan:scan_image", call=13),
     "pack": Moment("workbench.datasets.pack:to_array", call=13),
     "pack is renamed": Moment("os:replace", pattern=r"/\.pack-"),
     "manifest": Moment("os:replace", call=2, pattern=r"/\.manifest\."),  # the run's own
