@@ -197,7 +197,7 @@ def test_stop_asks_first(workspace: Workspace) -> None:
             run.die()
             await until(pilot, lambda: "Stopped on request at " in panel(screen))
             assert "stage 2, epoch 17 of 30. r continues at epoch 17." in panel(screen)
-            assert {"r", "q"} <= keys(screen)
+            await until(pilot, lambda: {"r", "q"} <= keys(screen), "the keys of a stopped run")
             assert "x" not in keys(screen)
 
         watch(workspace, "cats-dogs-12", steps)

@@ -24,17 +24,25 @@ Event = dict[str, Any]
 BELL = "\a"
 
 
-def watch(workspace: Workspace, folder: RunFolder, as_json: bool, brief: bool = False) -> str:
+def watch(
+    workspace: Workspace,
+    folder: RunFolder,
+    as_json: bool,
+    brief: bool = False,
+    launched: bool = False,
+) -> str:
     """Watch a run to its end; return the kind of the last event.
 
-    Ctrl-C ends the watching, never the run. The bell of a terminal rings at the end of a running
-    run. With `brief`, only the accuracy of the evaluation is printed.
+    Ctrl-C ends the watching, never the run. The bell of a terminal rings at the end of a run that
+    was running, or that this command launched, however quickly it ended. With `brief`, only the
+    accuracy of the evaluation is printed.
 
     Raises:
         UserError: the run failed or was interrupted.
     """
     last: Event = {}
-    rings = is_locked(folder.lock_path) and sys.stdout.isatty() and not as_json
+    running = launched or is_locked(folder.lock_path)
+    rings = running and sys.stdout.isatty() and not as_json
     try:
         with _output(plain=as_json) as output:
             printer = EventPrinter(workspace, folder, output, brief)

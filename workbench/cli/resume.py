@@ -64,7 +64,7 @@ def resume(
         state = "queued" if queue else "training"
         echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
         return
-    watch(workspace, folder, as_json)
+    watch(workspace, folder, as_json, launched=True)
 
 
 def _check_state(workspace: Workspace, folder: RunFolder, state: RunState, anyway: bool) -> None:

@@ -83,7 +83,7 @@ def train(
         return
     if not as_json:
         echo(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C detaches, training continues")
-    watch(workspace, folder, as_json)
+    watch(workspace, folder, as_json, launched=True)
 
 
 def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "ExperimentSpec":
