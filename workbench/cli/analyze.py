@@ -158,8 +158,9 @@ def _histogram(found: "Calibration") -> list[str]:
 
 def _bar(one: "Bin", most: int) -> str:
     """Draw at least one cell for a count that is not 0."""
-    parts = ((one.right, "#"), (one.wrong, "x"))
-    return "".join(mark * max(round(BAR * n / most), bool(n)) for n, mark in parts)
+    from workbench.render.marks import stacked_bar
+
+    return stacked_bar(((one.right, ""), (one.wrong, "")), most, BAR, utf8=False).plain
 
 
 def _show_thresholds(predictions: "PredictionTable", threshold: float | None) -> None:

@@ -6,6 +6,7 @@ from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.machine.live import Gauges, gauges
 from workbench.machine.summary import format_gpu
+from workbench.render.marks import bar
 from workbench.text import format_gib, format_seconds, safe_text, table
 
 BAR = 20  # cells
@@ -72,5 +73,4 @@ def gauge_text(sample: Gauges) -> str:
 
 
 def _bar(share: float) -> str:
-    full = round(min(max(share, 0.0), 1.0) * BAR)
-    return "[" + "#" * full + "." * (BAR - full) + "]"
+    return f"[{bar(share, BAR, utf8=False)}]"
