@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from workbench.machine.decoding import synthetic_photograph
-from workbench.runs.events import newest_by_stage
+from workbench.runs.events import StageStarted, newest_by_stage
 from workbench.runs.reader import read_events
 
 CASES = {
@@ -75,20 +75,16 @@ def run(workspace: Path, words: tuple[str, ...], images: Path, epochs: int) -> P
 def stages(log: Path) -> list[tuple[str, float, float, float | None]]:
     """Name, estimated and measured seconds of an epoch, and the ratio told after the first."""
     events = read_events(log)
-    told = {
-        e["stage"]: e["ratio"]
-        for e in events
-        if e["event"] == "estimate_checked" and e["epoch"] == 1
-    }
+    told = {e.stage: e.ratio for e in events if e.event == "estimate_checked" and e.epoch == 1}
     found = []
-    for number, started in newest_by_stage(events, "stage_started").items():
+    for number, started in newest_by_stage(events, StageStarted).items():
         taken = [
-            e["seconds"]
+            e.seconds
             for e in events
-            if e["event"] == "epoch_finished" and e["stage"] == number and e["epoch"] > 1
+            if e.event == "epoch_finished" and e.stage == number and e.epoch > 1
         ]
-        estimated = started["estimated_seconds"]
-        found.append((started["name"], estimated, median(taken), told.get(number)))
+        estimated = started.estimated_seconds
+        found.append((started.name, estimated, median(taken), told.get(number)))
     return found
 
 

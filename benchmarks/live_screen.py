@@ -24,9 +24,11 @@ from pathlib import Path
 import psutil
 
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
+from workbench.runs.event_log import EventWriter
+from workbench.runs.events import DataReady, EpochFinished, Launched, Progress, StageStarted
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
+from workbench.runs.status import StatusWriter
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photographs"\n'
 START_SECONDS = 5.0  # until the screen stands
@@ -37,9 +39,9 @@ def begun(workspace: Workspace) -> RunFolder:
     """A run with forty epochs behind it."""
     folder = create_run(workspace, SPEC, "measured", "")
     events = EventWriter(folder.events_path)
-    events.write("launched", job="train")
-    events.write("data_ready", name="photographs", images={"train": 2000}, labels=["a", "b"])
-    events.write("stage_started", stage=0, name="train all", epochs=10_000, steps=STEPS)
+    events.write(Launched())
+    events.write(DataReady(name="photographs", images={"train": 2000}, labels=("a", "b")))
+    events.write(StageStarted(stage=0, name="train all", epochs=10_000, steps=STEPS))
     for epoch in range(1, 41):
         tell_epoch(events, epoch)
     return folder
@@ -48,24 +50,25 @@ def begun(workspace: Workspace) -> RunFolder:
 def tell_epoch(events: EventWriter, epoch: int) -> None:
     """A finished epoch of a network that learns slowly."""
     loss = 1 / (1 + epoch / 10)
-    events.write(
-        "epoch_finished", stage=0, epoch=epoch, loss=loss, accuracy=1 - loss / 2, seconds=5.0,
+    events.write(EpochFinished(
+        stage=0, epoch=epoch, loss=loss, accuracy=1 - loss / 2, seconds=5.0,
         val_loss=loss + 0.1, val_accuracy=0.9 - loss / 2, learning_rate=1e-3, best=True,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def keep_telling(folder: RunFolder, ended: threading.Event) -> None:
     """Two events a second, an epoch every five."""
     events, told = EventWriter(folder.events_path), 0
+    status = StatusWriter(folder.status_path, events)
     while not ended.wait(0.5):
         told += 1
         epoch, step = 41 + told // 10, told % 10 * STEPS // 10
         if step == 0:
             tell_epoch(events, epoch - 1)
-        events.write(
-            "progress", stage=0, phase="train", epoch=epoch, step=step, steps=STEPS,
+        status.update(Progress(
+            stage=0, phase="train", epoch=epoch, step=step, steps=STEPS,
             loss=0.2, accuracy=0.9, images_per_second=80.0,
-        )  # fmt: skip
+        ))  # fmt: skip
 
 
 def measure(workspace: Workspace, keys: bytes, seconds: float) -> tuple[float, float]:

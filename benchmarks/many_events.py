@@ -2,9 +2,9 @@
 
     python benchmarks/many_events.py [--sizes 10000 100000 1000000] [--json FILE]
 
-Writes logs as a worker does that trains epochs of a minute: `progress` twice a second, `machine`
-every five seconds, and the end of each epoch with its layers. Measures on each, in processes of
-their own: a run opened as the app opens it, until its history stands; `workbench runs` as a
+Writes logs of schema 1, which are the longest: epochs of a minute, `progress` twice a second,
+`machine` every five seconds, and the end of each epoch with its layers. Measures on each, in
+processes of their own: a run opened as in the app, until its history stands; `workbench runs` as a
 command, Python's start included; and what a resume waits for until it can write. Prints a markdown
 table of medians. Memory is how far the peak of the process rises while the run is opened. The files
 have just been written, so they are in the page cache.
@@ -26,7 +26,7 @@ from typing import Any
 from side_by_side import markdown
 
 from workbench.paths import Workspace
-from workbench.runs.events import SCHEMA, EventWriter
+from workbench.runs.event_log import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.watch import RunWatch
 
@@ -103,11 +103,11 @@ def sample(tick: int) -> dict[str, Any]:
 
 
 def made(workspace: Workspace, events: int) -> RunFolder:
-    """A run with so many events; its lines are those of EventWriter."""
+    """A run with so many events."""
     folder = create_run(workspace, SPEC, f"events-{events}", "")
     with folder.events_path.open("w", encoding="ascii") as file:
         for number, (second, kind, fields) in enumerate(islice(told(), events), 1):
-            head = {"v": SCHEMA, "n": number, "t": round(START + second, 3), "event": kind}
+            head = {"v": 1, "n": number, "t": round(START + second, 3), "event": kind}
             file.write(json.dumps({**head, **fields}) + "\n")
     return folder
 

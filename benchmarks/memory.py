@@ -20,7 +20,7 @@ from pathlib import Path
 import book
 from side_by_side import markdown
 
-from workbench.runs.events import SESSION_ENDS
+from workbench.runs.events import End
 from workbench.runs.folder import RunFolder
 from workbench.runs.reader import read_events
 from workbench.text import format_bytes
@@ -60,7 +60,7 @@ def largest(arguments: tuple[str, ...], images: Path, workspace: Path) -> dict[s
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     folder = RunFolder(workspace / "saved_models" / name)
     found = {"own": 0, "with files": 0}
-    while not (ends := SESSION_ENDS & {e["event"] for e in read_events(folder.events_path)}):
+    while not (ends := {e.event for e in read_events(folder.events_path) if isinstance(e, End)}):
         with suppress(OSError, KeyError, ValueError):  # not there yet, or ended already
             status = memory_of(json.loads(folder.worker_path.read_text())["pid"])
             found["own"] = max(found["own"], status["RssAnon"])

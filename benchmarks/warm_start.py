@@ -41,8 +41,8 @@ def first_step(workspace: Workspace, warm: bool) -> float:
 def _until_step(workspace: Workspace, spec, worker: WarmWorker | None) -> float:
     began, found = time.time(), 0.0
     for event in follow(start(workspace, spec, "digits", warm=worker)):
-        if event["event"] == "progress" and not found:
-            found = event["t"] - began
+        if event.event == "progress" and not found:
+            found = event.t - began
     return found
 
 

@@ -7,11 +7,14 @@ import asyncio
 import contextlib
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import example
 from textual.pilot import Pilot

@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from fake_runs import FakeRun
 from PIL import Image
 
 from workbench.app.draft import Draft
@@ -31,8 +32,6 @@ from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.live import Gauges
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
-from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock, this_host
 
 NOW = 1_772_445_600.0  # 2 March 2026, 10:00 UTC
@@ -133,50 +132,29 @@ def scan(workspace: Workspace, source: Path) -> None:
 # Runs
 
 
-class RecordedRun:
+class RecordedRun(FakeRun):
     """A run whose events are written at the time that the clock shows."""
 
-    def __init__(self, workspace: Workspace, name: str, preset: str, *settings: str) -> None:
+    def __init__(
+        self, workspace: Workspace, name: str, preset: str, *settings: str, top: float = 0.975
+    ) -> None:
         facts = FLOWERS if name.startswith("flowers") else CATS_DOGS
         source = f"/photos/{name.rpartition('-')[0]}"
         tree = apply_settings(preset_tree(preset, source, facts), settings)
-        text = dump_spec(parse_spec(tree, "spec.toml"))
-        self.folder: RunFolder = create_run(workspace, text, name=name, stem=name)
-        self.emit = EventWriter(self.folder.events_path).write
+        super().__init__(workspace, name, dump_spec(parse_spec(tree, "spec.toml")))
+        self.top = top
         self.emit("worker_started", pid=os.getpid(), **this_host())
         self.emit("gpu_chosen", asked="auto", gpu={"index": 0, "name": "NVIDIA H200"})
 
-    def data(self, name: str, labels: list[str], train: int, rest: int) -> None:
-        """Write the images of each split; validation and test have `rest` each."""
-        images = {"train": train, "validation": rest, "test": rest}
-        self.emit("data_ready", name=name, images=images, labels=labels)
+    def curve(self, stage: int, epoch: int) -> dict[str, float]:
+        """Return the metrics of an epoch."""
+        rate = 1e-5 if stage else 1e-3
+        return {**curve(stage, epoch, self.top), "seconds": 9.4, "learning_rate": rate}
 
-    def stage(self, index: int, name: str, epochs: int) -> None:
-        """Write the start of a stage."""
-        self.emit(
-            "stage_started", stage=index, name=name, epochs=epochs, steps=32, batch_size=32,
-            learning_rate=1e-5 if index else 1e-3,
-        )  # fmt: skip
-
-    def epochs(self, stage: int, count: int, top: float = 0.975) -> None:
-        """Write finished epochs; those with the lowest validation loss so far are the best."""
-        lowest = math.inf
-        for epoch in range(1, count + 1):
-            metrics = curve(stage, epoch, top)
-            best = metrics["val_loss"] < lowest
-            lowest = min(lowest, metrics["val_loss"])
-            self.emit(
-                "epoch_finished", stage=stage, epoch=epoch, best=best, seconds=9.4,
-                learning_rate=1e-5 if stage else 1e-3, **metrics,
-            )  # fmt: skip
-
-    def checkpoint(self, stage: int, epoch: int, when: float) -> None:
+    def saved(self, stage: int, epoch: int, when: float) -> None:
         """Write a checkpoint."""
-        self.folder.checkpoints.mkdir(exist_ok=True)
-        path = self.folder.checkpoints / "last.npz"
-        path.touch()
-        os.utime(path, (when, when))
-        self.emit("checkpoint_saved", stage=stage, epoch=epoch, step=0)
+        self.checkpoint(stage, epoch)
+        os.utime(self.folder.checkpoints / "last.npz", (when, when))
 
 
 def curve(stage: int, epoch: int, top: float) -> dict[str, float]:
@@ -194,11 +172,11 @@ def curve(stage: int, epoch: int, top: float) -> dict[str, float]:
 
 def finished(workspace: Workspace) -> None:
     """Write a finished run with results."""
-    run = RecordedRun(workspace, "flowers-3", "feature-extraction", "training.epochs=20")
+    run = RecordedRun(workspace, "flowers-3", "feature-extraction", "training.epochs=20", top=0.92)
     labels = ["daisy", "dandelion", "rose", "sunflower", "tulip"]
     run.data("flowers", labels, 2570, 550)
-    run.stage(0, "head", 20)
-    run.epochs(0, 20, top=0.92)
+    run.stage(0, "head", 20, learning_rate=1e-3)
+    run.epochs(0, 20)
     run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=18, kept_epoch=18)
     confusion = [
         [91, 3, 0, 1, 0],
@@ -236,11 +214,11 @@ def measured(labels: list[str], confusion: list[list[int]]) -> dict[str, Any]:
 
 def stopped(workspace: Workspace) -> None:
     """Write a stopped run."""
-    run = RecordedRun(workspace, "cats-dogs-11", "convnet", "training.epochs=60")
+    run = RecordedRun(workspace, "cats-dogs-11", "convnet", "training.epochs=60", top=0.86)
     run.data("cats-dogs", ["cat", "dog"], 1000, 500)
-    run.stage(0, "train all", 60)
-    run.epochs(0, 24, top=0.86)
-    run.checkpoint(0, 25, NOW - 2 * DAY)
+    run.stage(0, "train all", 60, learning_rate=1e-3)
+    run.epochs(0, 24)
+    run.saved(0, 25, NOW - 2 * DAY)
     run.emit("stopped", stage=0, epoch=25, step=0)
 
 
@@ -248,7 +226,7 @@ def failed(workspace: Workspace) -> None:
     """Write a failed run."""
     run = RecordedRun(workspace, "cats-dogs-10", "convnet", "training.batch_size=1024")
     run.data("cats-dogs", ["cat", "dog"], 1000, 500)
-    run.stage(0, "train all", 60)
+    run.stage(0, "train all", 60, learning_rate=1e-3)
     run.emit(
         "failed", kind="user", message="The GPU has no room for batches of 1,024 images.",
         hint="Set training.batch_size=512 or less.",
@@ -260,21 +238,14 @@ def train(workspace: Workspace) -> int:
     run = RecordedRun(workspace, "cats-dogs-12", "fine-tuning", "training.epochs=30")
     lock = take_lock(run.folder.lock_path)
     run.data("cats-dogs", ["cat", "dog"], 1000, 500)
-    run.stage(0, "head first", 10)
+    run.stage(0, "head first", 10, learning_rate=1e-3)
     run.epochs(0, 10)
     run.emit("stage_finished", stage=0, reason="all epochs", best_epoch=10, kept_epoch=10)
-    run.stage(1, "head and block5", 30)
+    run.stage(1, "head and block5", 30, learning_rate=1e-5)
     run.epochs(1, 16)
-    run.checkpoint(1, 17, NOW - 40)
-    gpu = {"utilization": 93, "temperature": 61, "memory_used": 9 * GIB, "memory_total": 140 * GIB}
-    run.emit(
-        "machine", cpu=38.0, process_cpu=310.0, memory_used=58 * GIB, memory_total=256 * GIB,
-        process_memory=5 * GIB, disk_free=512 * 10**9, gpu=gpu,
-    )  # fmt: skip
-    run.emit(
-        "progress", stage=1, phase="train", epoch=17, step=20, steps=32, loss=0.031,
-        accuracy=0.991, images_per_second=412.0,
-    )  # fmt: skip
+    run.saved(1, 17, NOW - 40)
+    run.machine()
+    run.progress(1, 17, 20, steps=32, pace=412.0)
     return lock
 
 

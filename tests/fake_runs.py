@@ -2,14 +2,17 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from event_lines import LogWriter
+
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
+from workbench.runs.events import GpuUse, MachineSample, Progress
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock, this_host
+from workbench.runs.status import StatusWriter
 
 FINE_TUNING = (
     '[data]\nsource = "/photos/cats-dogs"\n[base]\nname = "vgg16"\n'
@@ -29,7 +32,9 @@ class FakeRun:
 
     def __init__(self, workspace: Workspace, name: str, spec: str) -> None:
         self.folder: RunFolder = create_run(workspace, spec, name=name, stem=name)
-        self.emit = EventWriter(self.folder.events_path).write
+        log = LogWriter(self.folder.events_path)
+        self.emit = log.write
+        self.status = StatusWriter(self.folder.status_path, log.events, seconds=0.0)
         self._lock: int | None = None
 
     def live(self) -> None:
@@ -43,20 +48,25 @@ class FakeRun:
             os.close(self._lock)
             self._lock = None
 
-    def data(self) -> None:
-        images = {"train": 2000, "validation": 1000, "test": 1000}
-        self.emit("data_ready", name="cats-dogs", images=images, labels=["cat", "dog"])
+    def data(
+        self,
+        name: str = "cats-dogs",
+        labels: Sequence[str] = ("cat", "dog"),
+        train: int = 2000,
+        rest: int = 1000,
+    ) -> None:
+        images = {"train": train, "validation": rest, "test": rest}
+        self.emit("data_ready", name=name, images=images, labels=labels)
 
-    def stage(self, index: int, name: str, epochs: int) -> None:
-        self.emit(
-            "stage_started", stage=index, name=name, epochs=epochs, steps=STEPS, batch_size=32
-        )
+    def stage(self, index: int, name: str, epochs: int, **fields: Any) -> None:
+        started = {"name": name, "epochs": epochs, "steps": STEPS, "batch_size": 32, **fields}
+        self.emit("stage_started", stage=index, **started)
 
     def epochs(self, stage: int, count: int, **payload: Any) -> None:
         """Finish epochs; the best so far by validation loss are marked."""
         lowest = math.inf
         for epoch in range(1, count + 1):
-            metrics = curve(stage, epoch)
+            metrics = self.curve(stage, epoch)
             best = metrics["val_loss"] < lowest
             lowest = min(lowest, metrics["val_loss"])
             self.emit(
@@ -64,28 +74,32 @@ class FakeRun:
                 **{
                     "stage": stage,
                     "epoch": epoch,
-                    **metrics,
                     "learning_rate": 1e-5,
                     "seconds": 54.0,
                     "best": best,
+                    **metrics,
                     **payload,
                 },
             )
 
-    def progress(self, stage: int, epoch: int, step: int, phase: str = "train") -> None:
-        self.emit(
-            "progress", stage=stage, phase=phase, epoch=epoch, step=step, steps=STEPS, loss=0.031,
-            accuracy=0.991, images_per_second=44.0 if phase == "train" else None,
-        )  # fmt: skip
+    def curve(self, stage: int, epoch: int) -> dict[str, float]:
+        return curve(stage, epoch)
+
+    def progress(
+        self, stage: int, epoch: int, step: int, phase: str = "train", steps: int = STEPS,
+        pace: float = 44.0,
+    ) -> None:  # fmt: skip
+        self.status.update(Progress(
+            stage=stage, phase=phase, epoch=epoch, step=step, steps=steps, loss=0.031,
+            accuracy=0.991, images_per_second=pace if phase == "train" else None,
+        ))  # fmt: skip
 
     def machine(self, gpu: bool = True) -> None:
-        one = {"utilization": 87, "temperature": 64, "memory_used": 12 << 30,
-               "memory_total": 80 << 30}  # fmt: skip
-        self.emit(
-            "machine", cpu=96.0, process_cpu=380.0, memory_used=3_300_000_000,
-            memory_total=25_800_000_000, process_memory=1_100_000_000, disk_free=120_000_000_000,
-            gpu=one if gpu else None,
-        )  # fmt: skip
+        one = GpuUse(utilization=87, temperature=64, memory_used=12 << 30, memory_total=80 << 30)
+        self.status.update(MachineSample(
+            cpu=96.0, process_cpu=380.0, memory_used=3_300_000_000, memory_total=25_800_000_000,
+            process_memory=1_100_000_000, disk_free=120_000_000_000, gpu=one if gpu else None,
+        ))  # fmt: skip
 
     def checkpoint(self, stage: int, epoch: int) -> None:
         self.folder.checkpoints.mkdir(exist_ok=True)

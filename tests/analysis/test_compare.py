@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from event_lines import LogWriter, event
 
 from workbench.analysis.compare import (
     ComparedRun,
@@ -19,13 +20,12 @@ from workbench.analysis.compare import (
     run_result,
     spec_differences,
 )
-from workbench.runs.events import EventWriter
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.state import RunState, RunSummary
 
-Event = dict[str, Any]
-MEASURED: Event = {"event": "evaluated", "split": "test", "accuracy": 0.5}
+MEASURED: Event = event("evaluated", split="test", accuracy=0.5)
 
 
 def facts(
@@ -42,23 +42,20 @@ def facts(
 
 
 def stage_started(stage: int, layers: Any = None, **fields: Any) -> Event:
-    event = {"event": "stage_started", "stage": stage, "name": f"s{stage}", "epochs": 4, "steps": 3}
-    return {**event, **fields} | ({} if layers is None else {"layers": layers})
+    fields = {"epochs": 4, "steps": 3, **fields, "layers": layers}
+    return event("stage_started", fields.pop("t", None), stage=stage, name=f"s{stage}", **fields)
 
 
-def layer(name: str, requested: str, **fields: Any) -> Event:
+def layer(name: str, requested: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "requested": requested, "parameters": 5, **fields}
 
 
-def layers(**requested: str) -> list[Event]:
+def layers(**requested: str) -> list[dict[str, Any]]:
     return [layer(name, state) for name, state in requested.items()]
 
 
 def epoch(stage: int, number: int, val_accuracy: float | None, best: bool) -> Event:
-    return {
-        "event": "epoch_finished", "stage": stage, "epoch": number,
-        "val_accuracy": val_accuracy, "best": best,
-    }  # fmt: skip
+    return event("epoch_finished", stage=stage, epoch=number, val_accuracy=val_accuracy, best=best)
 
 
 def test_only_keys_that_differ_are_shown() -> None:
@@ -125,26 +122,26 @@ def test_a_frozen_layer_that_moved_is_shown() -> None:
         {"name": "block1", "requested": "frozen", "compiled": "frozen", "moved": 0.01},
         {"name": "output", "requested": "trains", "compiled": "trains", "moved": 0.5},
     ]
-    moved = {"event": "layers", "stage": 0, "epoch": 1, "layers": rows}
+    moved = event("layers", stage=0, epoch=1, layers=rows)
+    still = event("layers", stage=0, epoch=1, layers=[{**rows[0], "moved": 0}, rows[1]])
     assert freeze_map(facts("a", [started, moved])) == {
         "block1": "frozen, but moved",
         "output": "trains",
     }
-    rows[0]["moved"] = 0
-    assert freeze_map(facts("a", [started, moved]))["block1"] == "frozen"
+    assert freeze_map(facts("a", [started, still]))["block1"] == "frozen"
 
 
 @pytest.mark.parametrize(
     "layers", [None, "none", [], [None, 5, "x"], [{"name": "conv1"}], [{"requested": "trains"}, 3]]
 )
 def test_logs_that_show_nothing_of_freezing_do_no_harm(layers: Any) -> None:
-    run = facts("a", [stage_started(0, layers), {"event": "layers", "layers": layers}])
+    run = facts("a", [stage_started(0, layers), event("layers", stage=0, layers=layers)])
     assert compare([run, run]).layers == []
 
 
 def test_stages_and_results_side_by_side() -> None:
     events = [
-        {"event": "worker_started", "t": 10.0},
+        event("worker_started", 10.0),
         stage_started(0, t=12.0, optimizer="adam", learning_rate=0.01, trainable_parameters=7,
                       parameters=90),
         epoch(0, 1, 0.5, True),
@@ -153,9 +150,8 @@ def test_stages_and_results_side_by_side() -> None:
         stage_started(1, optimizer="sgd", learning_rate=0.001, trainable_parameters=9,
                       parameters=100),
         epoch(1, 1, 0.875, True),
-        {"event": "evaluated", "t": 15.0, "split": "test", "accuracy": 0.9,
-         "interval": [0.8, 0.95], "images": 40},
-        {"event": "finished", "t": 15.5},
+        event("evaluated", 15.0, split="test", accuracy=0.9, interval=[0.8, 0.95], images=40),
+        event("finished", 15.5),
     ]  # fmt: skip
     compared = compare([facts("a", events), facts("b")])
     assert compared.stages == [
@@ -173,7 +169,7 @@ def test_stages_and_results_side_by_side() -> None:
 
 def test_waiting_is_no_work() -> None:
     def at(t: float, kind: str, **fields: Any) -> Event:
-        return {"event": kind, "t": t, **fields}
+        return event(kind, t, **fields)
 
     session = [
         at(0, "launched"),
@@ -235,7 +231,7 @@ def test_a_run_that_was_not_measured_takes_no_part(other: Images | None) -> None
 
 
 def test_facts_come_from_the_folder(run: RunFolder) -> None:
-    EventWriter(run.events_path).write("evaluated", split="test", accuracy=0.5)
+    LogWriter(run.events_path).write("evaluated", split="test", accuracy=0.5)
     compared = load_run(run)
     assert compared.spec["model.strategy"] == "convnet"
     assert compared.spec["training.epochs"] == 7

@@ -1,10 +1,11 @@
 """Paired tests, by hand and through runs."""
 
 import pytest
-from test_compare import MEASURED, facts
+from test_compare import facts
 
 from workbench.analysis.compare import compare
 from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.runs.events import Evaluated
 
 
 def correct(right: str) -> CorrectByImage:
@@ -55,8 +56,7 @@ def test_only_images_of_both_are_compared() -> None:
 
 def test_the_best_run_is_held_against_each_other_one() -> None:
     def run(name: str, accuracy: float, right: str, split: str = "test"):
-        event = {**MEASURED, "accuracy": accuracy, "split": split}
-        plain = facts(name, [event])
+        plain = facts(name, [Evaluated(split=split, accuracy=accuracy)])
         return type(plain)(plain.summary, plain.spec, plain.events, None, correct(right))
 
     runs = [run("low", 0.2, "xoooooooo"), run("best", 0.9, "xxxxxxxxo"),

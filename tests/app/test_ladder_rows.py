@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from event_lines import LogWriter
 
 from workbench.app.ladder import (
     RANDOM_WEIGHTS,
@@ -19,7 +20,6 @@ from workbench.datasets.manifest import write_manifest
 from workbench.datasets.records import ImageRecord
 from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.ladder import Ladder, LadderEntry, create_ladder, run_folders
 
@@ -28,7 +28,7 @@ RANDOM = SPEC + '[base]\nweights = "random"\n'
 
 
 def evaluated(run: RunFolder, split: str = "test") -> None:
-    events = EventWriter(run.events_path)
+    events = LogWriter(run.events_path)
     events.write("stage_started", stage=0, epochs=7)
     events.write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5)
     events.write("evaluated", split=split, accuracy=0.75, interval=[0.7, 0.8], images=9)
@@ -41,7 +41,7 @@ def test_rows_follow_from_the_folders(workspace: Workspace) -> None:
     ladder = create_ladder(workspace, "pets", "p", specs)
     dense, extraction, convnet, _ = run_folders(workspace, ladder)
     evaluated(dense)
-    EventWriter(extraction.events_path).write("failed", message="no weights\nat all")
+    LogWriter(extraction.events_path).write("failed", message="no weights\nat all")
     convnet.spec_path.unlink()
     convnet.path.rmdir()
     assert read_rows(workspace, ladder) == [

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 
 from workbench.app import watch as feed_module
 from workbench.app.watch import RunFeed
 from workbench.paths import Workspace
-from workbench.runs import events, watch
-from workbench.runs.events import EventWriter
+from workbench.runs import event_log, watch
 from workbench.runs.folder import RunFolder, create_run
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
@@ -42,8 +42,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def idle(workspace: Workspace, count: int) -> list[RunFolder]:
     folders = [create_run(workspace, SPEC, f"photos-{n}", "") for n in range(count)]
     for folder in folders:
-        EventWriter(folder.events_path).write("launched", job="train")
-        EventWriter(folder.events_path).write("stopped", stage=0, epoch=3, step=0)
+        LogWriter(folder.events_path).write("launched", job="train")
+        LogWriter(folder.events_path).write("stopped", stage=0, epoch=3, step=0)
     return folders
 
 
@@ -59,7 +59,7 @@ def test_idle_runs_are_read_once(tmp_path: Path, calls: Counter[str]) -> None:
         assert not feed.poll()
     assert calls == first
     assert all(one is other for one, other in zip(feed.views(), views, strict=True))
-    EventWriter(folders[2].events_path).write("launched", job="train", resume=True)
+    LogWriter(folders[2].events_path).write("launched", job="train", resume=True)
     assert feed.poll()
     assert calls["RunWatch"] == 5
     assert calls["read_tables"] == first["read_tables"] + 1  # of the one with a new session
@@ -87,12 +87,12 @@ def test_a_run_that_comes_back_returns_to_its_old_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if all started in the same millisecond: then the order is that of their creation."""
-    monkeypatch.setattr(events.time, "time", lambda: 1_772_445_600.0)
+    monkeypatch.setattr(event_log.time, "time", lambda: 1_772_445_600.0)
     workspace = Workspace(tmp_path)
     for number, name in enumerate(("one", "two", "three")):
         folder = create_run(workspace, "", name, "")
         os.utime(folder.spec_path, ns=(number * SECOND, number * SECOND))
-        EventWriter(folder.events_path).write("finished", seconds=1.0)
+        LogWriter(folder.events_path).write("finished", seconds=1.0)
     feed = RunFeed(workspace, lambda runs: None)
 
     def order() -> list[str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import event
 
 from workbench.app.run_progress import format_position, format_time_left
+from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.rows import Notice
 from workbench.runs.state import RunState, make_summary
 from workbench.runs.watch import RunView
 from workbench.ui.train.text import format_heading, format_time_of_day, notice_line
@@ -26,28 +27,25 @@ ONE_STAGE: dict[str, Any] = {
 FIRST, SECOND = 0, 1
 
 
-def stage(index: int, epochs: int, **more: Any) -> dict[str, Any]:
-    return {"event": "stage_started", "stage": index, "epochs": epochs, "batch_size": 10, **more}
+def stage(index: int, epochs: int, **more: Any) -> Event:
+    return event("stage_started", stage=index, epochs=epochs, batch_size=10, **more)
 
 
-def epoch(index: int, number: int, seconds: float | None) -> dict[str, Any]:
-    return {"event": "epoch_finished", "stage": index, "epoch": number, "seconds": seconds}
+def epoch(index: int, number: int, seconds: float | None) -> Event:
+    return event("epoch_finished", stage=index, epoch=number, seconds=seconds)
 
 
-def inside(index: int, number: int, step: int, phase: str = "train", **more: Any) -> dict[str, Any]:
+def inside(index: int, number: int, step: int, phase: str = "train", **more: Any) -> Event:
     """Step `step` of 8."""
-    return {
-        "event": "progress", "stage": index, "epoch": number, "step": step, "steps": 8,
-        "phase": phase, **more,
-    }  # fmt: skip
+    return event("progress", stage=index, epoch=number, step=step, steps=8, phase=phase, **more)
 
 
-def end(index: int) -> dict[str, Any]:
-    return {"event": "stage_finished", "stage": index}
+def end(index: int) -> Event:
+    return event("stage_finished", stage=index)
 
 
 def view(
-    spec: dict[str, Any], *events: dict[str, Any], word: str = "training", patience: int = 0
+    spec: dict[str, Any], *events: Event, word: str = "training", patience: int = 0
 ) -> RunView:
     folder, history = RunFolder(Path("run")), fold(events)
     tables = {**spec, "training": {**spec["training"], "early_stopping": patience}}
@@ -178,9 +176,12 @@ def test_a_notice_is_shown_with_its_time() -> None:
         return notice_line(notices, MIDNIGHT + 60, width, "").plain
 
     assert text() == ""
-    assert text(Notice("a thing", MIDNIGHT)) == "notice  00:00:00  a thing"
-    assert text(Notice("a thing")) == "notice  a thing"
-    old, new = Notice("old", MIDNIGHT - 60), Notice("\x1b[31m new " + "x" * 99, MIDNIGHT - 1)
+    assert text(Notice(message="a thing", t=MIDNIGHT)) == "notice  00:00:00  a thing"
+    assert text(Notice(message="a thing")) == "notice  a thing"
+    old, new = (
+        Notice(message="old", t=MIDNIGHT - 60),
+        Notice(message="\x1b[31m new " + "x" * 99, t=MIDNIGHT - 1),
+    )
     line = text(old, new)
     assert line.startswith("notice  2026-02-25 23:59:59  \\e[31m new xxx")
     assert line.endswith("x… (newest of 2)")

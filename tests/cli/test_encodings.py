@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from event_lines import LogWriter
 from fake_runs import fake_results
 from PIL import Image
 from terminal import Terminal
 
 from workbench.paths import Workspace
 from workbench.printable import make_printable, supports_unicode, use_utf8
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.text import describe_unencodable
 from workbench.worker.failures import describe_failure
@@ -44,7 +44,7 @@ def workspace(tmp_path: Path) -> Path:
         + f"b.png,{LONG},{LONG},0.1,0.9\n" * 5,
         encoding="utf-8",
     )
-    write = EventWriter(folder.events_path).write
+    write = LogWriter(folder.events_path).write
     write("data_ready", name=NAME, images={"test": 2}, labels=[NAME, LONG])
     write("notice", message=f"{NAME} …")
     write("failed", kind="user", message=f"{NAME}: {LONG} …", hint="")

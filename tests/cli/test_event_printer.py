@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from event_lines import event
 
 from workbench.cli.event_printer import EventPrinter
 from workbench.paths import Workspace
@@ -36,14 +37,14 @@ class Lines:
 def test_a_resume_shows_its_position(tmp_path: Path, place: dict[str, int], line: str) -> None:
     output = Lines()
     printer = EventPrinter(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), output)
-    printer.print_event({"event": "resumed", **place})
+    printer.print_event(event("resumed", **place))
     assert output.lines == [line]
 
 
 def test_a_smaller_batch_is_shown(tmp_path: Path) -> None:
     output = Lines()
     printer = EventPrinter(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), output)
-    printer.print_event({"event": "batch_halved", "from_size": 32, "to_size": 16})
+    printer.print_event(event("batch_halved", from_size=32, to_size=16))
     assert output.lines == [
         "note   Out of memory with batches of 32; the run continues with batches of 16."
     ]

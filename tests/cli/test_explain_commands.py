@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from event_lines import LogWriter
 from PIL import Image
 from rich.console import Console
 from typist import Type
 
 from workbench.cli.explain import side_by_side
-from workbench.runs.events import EventWriter
 
 SPEC = """
 [data]
@@ -38,7 +38,7 @@ def explain(types: Type, tmp_path: Path) -> Type:
     run.mkdir(parents=True)
     (run / "spec.toml").write_text(SPEC)
     (run / "model.keras").touch()
-    EventWriter(run / "events.jsonl").write("data_ready", labels=["a", "b", "c"])
+    LogWriter(run / "events.jsonl").write("data_ready", labels=["a", "b", "c"])
     return partial(types, "explain")
 
 

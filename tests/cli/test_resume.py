@@ -8,10 +8,11 @@ import tomllib
 from collections.abc import Callable
 
 import pytest
+from event_lines import LogWriter
 from typist import Typist
 
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
+from workbench.runs.history import fold
 from workbench.runs.lock import SILENCE_SECONDS, this_host
 from workbench.runs.reader import read_events
 
@@ -23,7 +24,7 @@ def training(folder: RunFolder) -> dict[str, object]:
 
 
 def kinds(folder: RunFolder) -> list[str]:
-    return [event["event"] for event in read_events(folder.events_path)]
+    return [event.event for event in read_events(folder.events_path)]
 
 
 def silent_for(folder: RunFolder, seconds: float) -> None:
@@ -98,13 +99,13 @@ def test_a_spec_that_does_not_change_is_not_rewritten(typist: Typist) -> None:
 def test_a_worker_knows_what_to_run_at_its_end(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     typist.types("resume", "night", "--on-finish", "touch done", worker="variable")
-    output = [event["message"] for event in read_events(folder.events_path) if "message" in event]
+    output = [notice.message for notice in fold(read_events(folder.events_path)).notices]
     assert output == ["touch done"]
     assert "touch done" not in folder.spec_path.read_text()
 
 
 def failed(folder: RunFolder, kind: str, hint: str) -> None:
-    EventWriter(folder.events_path).write("failed", kind=kind, message="It broke.", hint=hint)
+    LogWriter(folder.events_path).write("failed", kind=kind, message="It broke.", hint=hint)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_the_list_shows_why_each_run_ended(typist: Typist) -> None:
     failed(typist.run("crowded", **this_host()), "memory", "")
     typist.run("lost", **FAR)
     typist.run("shot", **this_host())
-    EventWriter(typist.run("tired", **this_host()).events_path).write(
+    LogWriter(typist.run("tired", **this_host()).events_path).write(
         "stopped", stage=0, epoch=2, step=0
     )
     output = typist.types("runs")

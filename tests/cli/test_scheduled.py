@@ -12,6 +12,7 @@ from waiting import wait_until
 
 from workbench.experiment.toml import read_spec
 from workbench.runs.folder import RunFolder
+from workbench.runs.history import fold
 from workbench.runs.launch import request_stop
 from workbench.runs.lock import is_locked, this_host
 from workbench.runs.reader import read_events
@@ -29,7 +30,7 @@ def night(typist: Typist) -> RunFolder:
 
 
 def kinds(folder: RunFolder) -> list[str]:
-    return [event["event"] for event in read_events(folder.events_path)]
+    return [event.event for event in read_events(folder.events_path)]
 
 
 def output_of(process: subprocess.Popen[str], expect: int) -> str:
@@ -56,7 +57,7 @@ def test_memory_and_end_are_provided_for(
     typist.types(*line, "--oom", "retry", "--on-finish", "touch done", worker="variable")
     assert read_spec(night.spec_path).training.out_of_memory == "retry"
     assert "touch done" not in night.spec_path.read_text()
-    output = [event["message"] for event in read_events(night.events_path) if "message" in event]
+    output = [notice.message for notice in fold(read_events(night.events_path)).notices]
     assert output == ["touch done"]
 
 
@@ -135,7 +136,8 @@ def test_it_stays_until_the_worker_is_gone(typist: Typist, night: RunFolder) -> 
 
 def test_ctrl_c_leaves_it_to_itself(typist: Typist, night: RunFolder) -> None:
     process = typist.start(*LINE, worker="wait")
-    wait_until(lambda: started(night))
+    assert process.stderr is not None
+    assert process.stderr.readline() == "run    night started\n"
     process.send_signal(signal.SIGINT)
     assert "Detached; night keeps running." in output_of(process, expect=0)
     assert is_locked(night.lock_path)
@@ -182,7 +184,7 @@ def test_a_worker_cut_off_while_it_was_to_stop_is_resumed_next_time(
 ) -> None:
     process = typist.start(*LINE, worker="deaf")
     wait_until(lambda: started(night))
-    pid = read_events(night.events_path)[-1]["pid"]
+    pid = read_events(night.events_path)[-1].pid
     process.send_signal(signal.SIGTERM)
     wait_until(lambda: (night.control / "stop").exists())
     os.kill(pid, signal.SIGKILL)

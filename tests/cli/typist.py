@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from click.testing import Result
+from event_lines import LogWriter
 from person import REPOSITORY
 
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 
 Type = Callable[..., Result]  # runs a command in this process
 Complete = Callable[[str], list[str]]
-PATH = [REPOSITORY, REPOSITORY / "tests" / "runs", REPOSITORY / "tests" / "cli"]
+TESTS = REPOSITORY / "tests"
+PATH = [REPOSITORY, TESTS, TESTS / "runs", TESTS / "cli"]
 
 
 @dataclass(frozen=True)
@@ -64,5 +65,5 @@ class Typist:
         tree = preset_tree("convnet", str(self.workspace.root), BOOK_FACTS)
         folder = create_run(self.workspace, dump_spec(parse_spec(tree, "")), name, name)
         if worker:
-            EventWriter(folder.events_path).write("worker_started", **worker)
+            LogWriter(folder.events_path).write("worker_started", **worker)
         return folder

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from event_lines import LogWriter
 from PIL import Image
 
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.records import ImageRecord
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 
 LABELS = ("cat", "dog")
@@ -47,7 +47,7 @@ def recorded_run(
     source = workspace.root / "pets"
     spec = parse_spec(tree or spec_tree(str(source)), "test")
     folder = create_run(workspace, dump_spec(spec), name=name, stem=name)
-    emit = EventWriter(folder.events_path).write
+    emit = LogWriter(folder.events_path).write
     emit("worker_started", host="box", boot_id="1", keras="3.15.1", python="3.11.7", numpy="2.4.6")
     images = {"train": 4, "validation": 2, "test": 2}
     emit("data_ready", name="pets", images=images, labels=list(labels))

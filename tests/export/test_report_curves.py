@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from event_lines import event
 
 from workbench.export.curves import HEIGHT, WIDTH, curve_figure
 from workbench.runs.history import History, fold
@@ -14,10 +15,10 @@ def history(*losses: float | None, stage_of: int = 99, kept: int | None = None) 
     for n, loss in enumerate(losses):
         stage = int(n >= stage_of)
         epoch = n + 1 - stage * stage_of
-        events += [{"event": "stage_started", "stage": stage, "name": f"<{stage}>"}] * (epoch == 1)
-        events.append({"event": "epoch_finished", "stage": stage, "epoch": epoch, "loss": loss})
+        events += [event("stage_started", stage=stage, name=f"<{stage}>")] * (epoch == 1)
+        events.append(event("epoch_finished", stage=stage, epoch=epoch, loss=loss))
     if kept is not None:
-        events.append({"event": "stage_finished", "stage": 0, "kept_epoch": kept})
+        events.append(event("stage_finished", stage=0, kept_epoch=kept))
     return fold(events)
 
 

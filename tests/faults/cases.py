@@ -79,6 +79,7 @@ CASES = (
     Case("kill", "predictions", RESUMED),
     Case("kill", "results", RESUMED),
     Case("kill", "last event", RESUMED),
+    Case("kill", "status is renamed", RESUMED),
     # requested to stop: at the next batch, or at the next progress event outside of training
     Case("SIGTERM", "scan", RESUMED),
     Case("SIGTERM", "pack", RESUMED),

@@ -20,6 +20,7 @@ from faults import FAULTS
 from moments import MOMENTS, STRIKES, Moment
 
 import workbench.worker.train
+from workbench.runs.events import Event
 from workbench.worker.__main__ import main
 
 Function = Callable[..., Any]
@@ -67,7 +68,7 @@ def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
 
 
 def _matches(pattern: str, args: tuple[Any, ...]) -> bool:
-    texts = [str(arg) for arg in args if isinstance(arg, str | Path)]
+    texts = [str(arg) for arg in args if isinstance(arg, str | Path | Event)]
     return not pattern or any(re.search(pattern, text) for text in texts)
 
 

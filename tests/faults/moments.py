@@ -16,7 +16,7 @@ class Moment:
         function: "module:function" or "module:Class.method".
         call: which of its calls, from 1.
         when: inside is for functions that write a file: half of it has been written then.
-        pattern: only calls count that have a text or path with this pattern among their arguments.
+        pattern: only calls with a text, path or event of this pattern among their arguments count.
     """
 
     function: str
@@ -77,5 +77,7 @@ MOMENTS = {
     "evaluation": Moment("workbench.evaluation.evaluate:predict_probabilities"),
     "predictions": Moment("os:replace", pattern=r"/\.predictions\."),
     "results": Moment("os:replace", pattern=r"/\.results\."),
-    "last event": Moment("workbench.runs.events:EventWriter.write", pattern="^finished$"),
+    "last event": Moment("workbench.runs.event_log:EventWriter.write", pattern="event='finished'"),
+    # while it trains
+    "status is renamed": Moment("os:replace", call=2, pattern=r"/\.status\."),
 }

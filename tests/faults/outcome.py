@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.reader import read_events
 
 Outcome = dict[str, Any]
-TIMES = ("t", "n", "v", "seconds")
+TIMES = {"t", "n", "v", "seconds"}
 
 
 def outcome(run: RunFolder) -> Outcome:
@@ -69,15 +70,14 @@ def _bytes(array: Any) -> tuple[str, tuple[int, ...], bytes]:
 def _history(history: History) -> Outcome:
     found: Outcome = {"epochs": len(history.epochs), "phase": history.phase}
     for row in history.epochs:
-        fields = {key: value for key, value in vars(row).items() if key not in TIMES}
-        found[f"epoch {row.stage + 1}.{row.epoch}"] = fields
+        found[f"epoch {row.stage + 1}.{row.epoch}"] = _without_times(row)
     for index, stage in history.stages.items():
         found[f"stage {index + 1} ends"] = _without_times(stage.end)
     for index, layers in history.layers.items():
         found[f"layers {index + 1}"] = _without_times(layers)
-    found["evaluation"] = str(history.evaluation)
+    found["evaluation"] = _without_times(history.evaluation)
     return found
 
 
-def _without_times(event: dict[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (event or {}).items() if key not in TIMES}
+def _without_times(event: Event | None) -> dict[str, Any]:
+    return event.model_dump(exclude=TIMES) if event else {}

@@ -100,9 +100,9 @@ def wait_for_end(run: RunFolder, pid: int, before: int = 0) -> Session:
         raise
     events = _events(run)[before:]
     state = summarize(run).state
-    kind = f" {events[-1].get('kind')}" if state.phase == "failed" else ""
+    kind = f" {getattr(events[-1], 'kind', '')}" if state.phase == "failed" else ""
     messages = " ".join(
-        str(event.get(part, "")) for event in events for part in ("message", "hint")
+        getattr(event, part, "") for event in events for part in ("message", "hint")
     )
     return Session(state.phase + kind, messages, printed(run).count(STRIKES))
 

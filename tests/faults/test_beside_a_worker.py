@@ -23,8 +23,8 @@ with_all = pytest.mark.skipif(not everything(), reason="runs with FAULTS=all")
 
 
 def logged_kinds(run: RunFolder) -> list[str]:
-    """Return the kinds of its events, without the gauges, which a waiting worker still writes."""
-    return [event["event"] for event in read_events(run.events_path) if event["event"] != "machine"]
+    """Return the kinds of its events."""
+    return [event.event for event in read_events(run.events_path)]
 
 
 def test_second_worker_is_refused_and_the_first_continues(
@@ -88,10 +88,10 @@ def test_automatic_half_batch_equals_manual_one(workspace: Path) -> None:
             Person(workspace).types("resume", run.name, "--half-batch")
         else:
             assert session.ends == "finished", printed(run)
-            workers = [e["pid"] for e in follow(run) if e["event"] == "worker_started"]
+            workers = [e.pid for e in follow(run) if e.event == "worker_started"]
             assert workers == [pid, pid]
-        halved = [e for e in follow(run) if e["event"] == "batch_halved"]
-        assert [(e["from_size"], e["to_size"]) for e in halved] == [(4, 2)] * (choice == "retry")
+        halved = [e for e in follow(run) if e.event == "batch_halved"]
+        assert [(e.from_size, e.to_size) for e in halved] == [(4, 2)] * (choice == "retry")
         assert "batch_size = 2" in run.spec_path.read_text()
         outcomes.append({k: v for k, v in outcome(run).items() if k != "model contract"})
     assert differences(*outcomes) == []

@@ -4,7 +4,6 @@ RANDOM_KILLS_SEED=7 RANDOM_KILLS=20 pytest tests/faults/test_random_kills.py
 """
 
 import contextlib
-import itertools
 import os
 import random
 import signal
@@ -19,7 +18,7 @@ from sessions import begin, new_run, printed, run_session, wait_for_end
 
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
-from workbench.runs.reader import EventReader
+from workbench.runs.reader import read_events
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 
@@ -50,10 +49,10 @@ def test_random_kills_do_not_change_the_result(
 
 def killed(run: RunFolder, resume: bool, kind: str, delay: float) -> bool:
     """Kill a worker some seconds after an event; return False if it finished before."""
-    before = len(list(EventReader(run.events_path, every=True).drain()))
+    before = max((event.n for event in read_events(run.events_path)), default=0)
     pid = begin(run, resume)
-    events = itertools.islice(follow(run, poll=0.01, every=True), before, None)
-    next((event for event in events if event["event"] == kind), None)
+    events = (event for event in follow(run, poll=0.01) if event.n > before)
+    next((event for event in events if event.event == kind), None)
     time.sleep(delay)  # until the kill: nothing is waited for
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -4,16 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import event
 
 from workbench.render.home import COLUMNS, column_widths, describe_run, describe_runs, run_cells
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.state import RunState, make_summary
 from workbench.runs.watch import RunView
 from workbench.ui.train.text import describe_strategy
 
-EPOCH = {"event": "epoch_finished", "stage": 0, "epoch": 1, "val_accuracy": 0.6111, "best": True}
-TEST = {"event": "evaluated", "split": "test", "accuracy": 0.951}
+EPOCH = event("epoch_finished", stage=0, epoch=1, val_accuracy=0.6111, best=True)
+TEST = event("evaluated", split="test", accuracy=0.951)
 CONVNET = {"model": {"strategy": "convnet"}, "data": {"source": "/photos/birds"}}
 
 
@@ -36,7 +38,7 @@ def view(
     ],
 )
 def test_an_accuracy_on_validation_images_is_marked(
-    events: tuple[dict[str, Any], ...], cell: str, line: str
+    events: tuple[Event, ...], cell: str, line: str
 ) -> None:
     run = view("stopped", *events)
     assert run_cells(run, column_widths(80, [run]), utf8=True, theme={})[3].plain == cell
@@ -44,7 +46,7 @@ def test_an_accuracy_on_validation_images_is_marked(
 
 
 def test_while_it_trains_the_accuracy_is_that_of_the_best_epoch_so_far() -> None:
-    later = {**EPOCH, "epoch": 2, "val_accuracy": 0.75, "best": False}
+    later = event("epoch_finished", stage=0, epoch=2, val_accuracy=0.75, best=False)
     so_far = "birds, convnet, validation (v) 0.6111 at the best {} so far"
     assert describe_run(view("training", EPOCH, later)).plain == so_far.format("val_loss")
     spec = {**CONVNET, "training": {"monitor": "val_accuracy"}}

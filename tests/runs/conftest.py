@@ -15,7 +15,7 @@ from workbench.runs.launch import launch
 def fake_path(monkeypatch: pytest.MonkeyPatch) -> str:
     """Make `fake_worker` and `workbench` importable in worker processes."""
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parents[1])])
+    path = os.pathsep.join([str(here), str(here.parent), str(here.parents[1])])
     monkeypatch.setenv("PYTHONPATH", path)
     return path
 

@@ -13,8 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from event_lines import LogWriter
+
 from workbench.errors import UserError
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock, this_host
@@ -27,7 +28,7 @@ def train(mode: str) -> None:
     """Write the first event, then end as the mode requires."""
     folder = RunFolder(Path(sys.argv[2]))
     os.set_inheritable(_descriptor("--lock-fd"), False)
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     print(f"printed in mode {mode}")
     events.write("worker_started", pid=os.getpid(), **this_host())
     if stopped_in_queue(folder, events):
@@ -80,7 +81,7 @@ def warm() -> None:
     train(os.environ["FAKE_WORKER"])
 
 
-def stopped_in_queue(folder: RunFolder, events: EventWriter) -> bool:
+def stopped_in_queue(folder: RunFolder, events: LogWriter) -> bool:
     """Wait for the run's turn if it was queued; return True if it was stopped instead."""
 
     class StopRequested(Exception):  # noqa: N818 - a state, not an error

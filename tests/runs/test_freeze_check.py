@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from event_lines import event
 
 from workbench.cli.plan import freeze_table
 from workbench.runs.freeze_check import (
@@ -65,7 +66,12 @@ def test_command_line_prints_a_line_per_block() -> None:
         {"name": "dense", "output_shape": [2], "parameters": 10},
     ]
     checked = [{"name": "conv", **UNTRAINED, "moved": 0.001}, {"name": "dense", **TRAINED}]
-    groups = group_by_block(layers_of_stage({"layers": planned}, {"layers": checked}))
+    groups = group_by_block(
+        layers_of_stage(
+            event("stage_started", stage=0, layers=planned),
+            event("layers", stage=0, layers=checked),
+        )
+    )
     table = freeze_table((group.combined, group.verdict) for group in groups)
     assert [" ".join(line.split()) for line in table.splitlines()[1:]] == [
         "block1 8x8x4 1,234 frozen frozen 0.100% ERROR: frozen but moved",

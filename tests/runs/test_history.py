@@ -2,24 +2,13 @@
 
 from typing import Any
 
+from event_lines import event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.runs.history import PHASES, History, describe_batch_halved, fold
-from workbench.runs.rows import (
-    EpochRow,
-    EvaluationRow,
-    Notice,
-    PhaseProgress,
-    Position,
-    StepProgress,
-)
-
-Event = dict[str, Any]
-
-
-def event(kind: str, t: float = 0.0, /, **fields: Any) -> Event:
-    return {"v": 1, "t": t, "event": kind, **fields}
+from workbench.runs.events import BatchHalved, Event, make_event
+from workbench.runs.fields import Position
+from workbench.runs.history import PHASES, History, describe_batch_halved, fold, with_status
 
 
 def epoch(
@@ -41,6 +30,10 @@ def epoch(
 
 def stage_started(index: int = 0, epochs: int = 5) -> Event:
     return event("stage_started", stage=index, name=f"s{index}", epochs=epochs, steps=10)
+
+
+def at_step(t: float) -> Event:
+    return event("progress", t, stage=0, epoch=1)
 
 
 WHOLE_RUN = [
@@ -78,25 +71,25 @@ def test_complete_run() -> None:
     history = fold(WHOLE_RUN)
     assert history.phase == "finished"
     assert (history.started, history.ended, history.last_sign) == (100.0, 109.0, 109.0)
-    assert history.worker["host"] == "ada"
+    assert history.worker == WHOLE_RUN[1]
     assert (history.images, history.labels) == ({"train": 6, "test": 3}, ("jay", "wren"))
-    assert history.notices == [Notice("two files were skipped", 103.5)]
+    assert history.notices == [WHOLE_RUN[4]]
     assert [row.epoch for row in history.epochs] == [1, 2, 3]
-    assert history.epochs[0] == EpochRow(0, 1, 1.0, 0.4, 1.1, 0.5, 0.001, 2.0, True)
+    assert history.epochs == [WHOLE_RUN[7], WHOLE_RUN[9], WHOLE_RUN[10]]
     assert history.kept == history.best == history.epochs[1]
     assert history.epochs_planned == 5
     assert history.stages[0].end == WHOLE_RUN[12]
     assert history.checkpoint == Position(0, 4)
-    assert history.evaluation == EvaluationRow("test", 0.9, 0.6, (0.4, 0.8), 3, 0.3)
+    assert history.evaluation == WHOLE_RUN[14]
+    assert (history.evaluation.interval, history.evaluation.shifted_accuracy) == ((0.4, 0.8), 0.3)
     assert (history.progress, history.work, history.resumed) == (None, None, 0)
 
 
 def test_phases_and_progress_of_a_run() -> None:
-    assert fold(WHOLE_RUN[:3]).work == PhaseProgress("scan", 3, 9)
+    assert fold(WHOLE_RUN[:3]).work == WHOLE_RUN[2]
     assert fold(WHOLE_RUN[:4]).work is None
-    assert fold(WHOLE_RUN[:7]).progress == StepProgress(
-        Position(0, 1, 4), "train", 10, 2.0, None, None
-    )
+    assert fold(WHOLE_RUN[:7]).progress == WHOLE_RUN[6]
+    assert WHOLE_RUN[6].position == Position(0, 1, 4)
     assert fold(WHOLE_RUN[:8]).progress is None
     phases = [fold(WHOLE_RUN[:n]).phase for n in range(len(WHOLE_RUN) + 1)]
     assert list(dict.fromkeys(phases)) == [
@@ -182,10 +175,13 @@ def test_kept_epoch_of_incomplete_logs() -> None:
 
 
 def test_seconds_worked_between_events() -> None:
-    session = [event("launched", 9.0), event("worker_started", 10.0), stage_started()]
-    session[2]["t"] = 12.0
+    session = [
+        event("launched", 9.0),
+        event("worker_started", 10.0),
+        event("stage_started", 12.0, stage=0),
+    ]
     assert fold(session).seconds_worked == 2
-    running = [*session, event("progress", 15.0), event("machine", 17.0)]
+    running = [*session, at_step(15.0), event("machine", 17.0)]
     assert fold(running).seconds_worked == 7
     assert fold([*running, event("checkpoint_saved", 18.0)]).seconds_worked == 8
     # Killed after the newest one: the time until then counts.
@@ -194,9 +190,9 @@ def test_seconds_worked_between_events() -> None:
 
 def test_clock_set_back_does_not_reduce_seconds_worked() -> None:
     session = [event("worker_started", 10.0), event("notice", 20.0, message="a")]
-    back = [*session, event("progress", 5.0)]
+    back = [*session, at_step(5.0)]
     assert fold(back).seconds_worked == 10
-    assert fold([*back, event("progress", 23.0)]).seconds_worked == 13
+    assert fold([*back, at_step(23.0)]).seconds_worked == 13
     assert fold([*back, event("notice", 6.0, message="b")]).seconds_worked == 10
     assert fold([*session, event("notice", 6.0), event("notice", 8.0)]).seconds_worked == 12
 
@@ -205,7 +201,7 @@ def test_progress_and_machine_do_not_end_waiting() -> None:
     waits = event("preparing", 11.0, phase="wait for birds-1", done=0, total=0)
     waiting = [event("worker_started", 10.0), waits, event("machine", 20.0)]
     assert fold(waiting).seconds_worked == 1
-    turn = [*waiting, event("preparing", 30.0, phase="scan"), event("progress", 34.0)]
+    turn = [*waiting, event("preparing", 30.0, phase="scan"), at_step(34.0)]
     assert fold(turn).seconds_worked == 5
 
 
@@ -225,8 +221,9 @@ def test_repeated_notice_is_kept_once() -> None:
     history = fold(
         [event("notice", 1.0, message="a"), event("launched"), event("notice", 9.0, message="a")]
     )
-    assert history.notices == [Notice("a", 1.0)]
-    assert fold([{"event": "notice", "t": "soon", "message": "a"}]).notices == [Notice("a")]
+    assert history.notices == [event("notice", 1.0, message="a")]
+    timeless = make_event({"event": "notice", "t": "soon", "message": "a"})
+    assert fold([timeless]).notices == [event("notice", None, message="a")]
 
 
 def test_events_without_position_change_no_rows() -> None:
@@ -268,7 +265,8 @@ odd_events = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(odd_events, max_size=8), st.integers(0, 8))
-def test_malformed_fields_are_allowed(events: list[Event], cut: int) -> None:
+def test_malformed_fields_are_allowed(fields: list[dict[str, Any]], cut: int) -> None:
+    events = [made for one in fields if (made := make_event(one))]
     complete = fold(events)
     assert fold(events[cut:], fold(events[:cut])) == complete
     assert complete.phase in {*PHASES.values()}
@@ -279,7 +277,7 @@ def test_malformed_fields_are_allowed(events: list[Event], cut: int) -> None:
 def test_waiting_is_a_phase() -> None:
     waits = event("preparing", phase="wait for birds-1", done=0, total=0)
     history = fold([event("launched"), waits])
-    assert (history.phase, history.work) == ("waiting", PhaseProgress("wait for birds-1", 0, 0))
+    assert (history.phase, history.work) == ("waiting", waits)
     assert fold([event("preparing", phase="scan", done=1, total=2)], history).phase == "preparing"
 
 
@@ -288,7 +286,7 @@ def test_halved_batch_becomes_a_notice() -> None:
     assert [notice.message for notice in history.notices] == [
         "Out of memory with batches of 1,024; the run continues with batches of 512."
     ]
-    assert describe_batch_halved({"from_size": "x"}) == (
+    assert describe_batch_halved(BatchHalved()) == (
         "Out of memory with batches of ?; the run continues with batches of ?."
     )
 
@@ -306,3 +304,61 @@ def test_last_position_of_a_session_is_kept() -> None:
         1, 5
     )
     assert fold([failed]).last_position is None
+
+
+def numbered(n: int, kind: str, t: float, /, **fields: Any) -> Event:
+    return event(kind, t, **fields).model_copy(update={"n": n})
+
+
+SESSION = [
+    numbered(1, "launched", 10.0),
+    numbered(2, "worker_started", 11.0),
+    numbered(3, "stage_started", 12.0, stage=0, epochs=5),
+]
+
+
+def test_status_adds_progress_and_machine() -> None:
+    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
+    sample = numbered(3, "machine", 21.0, cpu=50.0)
+    history = with_status(fold(SESSION), [step, sample])
+    assert (history.progress, history.machine) == (step, sample)
+    assert (history.last_sign, history.seconds_worked) == (21.0, 10.0)
+
+
+def test_progress_of_an_epoch_that_ended_is_over() -> None:
+    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
+    sample = numbered(3, "machine", 21.0, cpu=50.0)
+    ended = numbered(4, "epoch_finished", 22.0, stage=0, epoch=1)
+    history = with_status(fold([*SESSION, ended]), [step, sample])
+    assert history.progress is None
+    assert history.machine.cpu == 50.0
+    # The log has the newer time.
+    assert (history.last_sign, history.seconds_worked) == (22.0, 11.0)
+
+
+def test_progress_outlives_notices_and_checkpoints() -> None:
+    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
+    aside = [
+        numbered(4, "notice", 21.0, message="a"),
+        numbered(5, "checkpoint_saved", 22.0, stage=0, epoch=1, step=7),
+        numbered(6, "layers", 23.0, stage=0, epoch=1),
+    ]
+    history = with_status(fold([*SESSION, *aside]), [step])
+    assert history.progress.step == 7
+    assert history.seconds_worked == 12.0
+
+
+def test_status_of_an_earlier_session_is_over() -> None:
+    sample = numbered(3, "machine", 21.0, cpu=50.0)
+    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
+    again = fold([*SESSION, numbered(4, "launched", 30.0)])
+    assert with_status(again, [step, sample]) == again
+    ended = fold([*SESSION, numbered(4, "stopped", 30.0, stage=0, epoch=1, step=8)])
+    assert with_status(ended, [step, sample]) == ended
+
+
+def test_status_of_work_keeps_its_phase() -> None:
+    begun = [*SESSION[:2], numbered(3, "preparing", 12.0, phase="scan")]
+    scan = numbered(3, "preparing", 15.0, phase="scan", done=5, total=9)
+    history = with_status(fold(begun), [scan])
+    assert (history.phase, history.work.done, history.seconds_worked) == ("preparing", 5, 4.0)

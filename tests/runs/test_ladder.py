@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from event_lines import LogWriter, event
 
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
@@ -13,7 +14,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec, read_spec
 from workbench.paths import Workspace
 from workbench.runs import ladder as ladder_module
-from workbench.runs.events import EventWriter
+from workbench.runs.event_log import EventWriter
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.ladder import (
     Ladder,
@@ -93,13 +94,13 @@ def test_missing_and_damaged_ladders_are_reported(workspace: Workspace, photos: 
 def test_unfinished_runs_are_queued(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     ladder = create_ladder(workspace, "pets", "p", [(f"r{n}", "") for n in range(6)])
     new, finished, failed, working, gone, far = run_folders(workspace, ladder)
-    EventWriter(finished.events_path).write("finished", seconds=1)
-    EventWriter(failed.events_path).write("failed", message="no weights")
+    LogWriter(finished.events_path).write("finished", seconds=1)
+    LogWriter(failed.events_path).write("failed", message="no weights")
     gone.spec_path.unlink()
     gone.path.rmdir()
     lock = take_lock(working.lock_path)
-    old = {"event": "worker_started", "t": 1000.0, "host": "far", "boot_id": "other"}
-    far.events_path.write_text(json.dumps(old) + "\n")  # it is unknown whether it has ended
+    old = event("worker_started", 1000.0, host="far", boot_id="other")
+    EventWriter(far.events_path).write(old)  # it is unknown whether it has ended
     launched: list[Any] = []
 
     def launch(folder: RunFolder, resume: bool, queue: bool, environment: dict[str, str]) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.runs import launch as launch_module
-from workbench.runs.events import EventWriter
+from workbench.runs.events import Event, Interrupted, Progress
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import (
     NotWritable,
@@ -26,32 +27,33 @@ from workbench.runs.launch import (
     request_stop,
     stop_requested,
 )
-from workbench.runs.lock import RunLocked, is_locked, take_lock
+from workbench.runs.lock import RunLocked, is_locked, take_lock, this_host
 from workbench.runs.reader import read_events
 from workbench.runs.state import summarize
+from workbench.runs.status import StatusWriter
 
 Start = Callable[..., int]
 
 
-def kinds(events: list[dict[str, Any]]) -> list[Any]:
-    return [event["event"] for event in events]
+def kinds(events: list[Event]) -> list[Any]:
+    return [event.event for event in events]
 
 
 def test_follow_ends_with_the_run(run: RunFolder, start: Start) -> None:
     pid = start("finish")
     events = list(follow(run))
     assert kinds(events) == ["launched", "worker_started", "finished"]
-    assert [event["n"] for event in events] == [1, 2, 3]
-    assert events[1]["pid"] == pid
-    assert (events[0]["job"], events[0]["resume"]) == ("train", False)
+    assert [event.n for event in events] == [1, 2, 3]
+    assert events[1].pid == pid
+    assert (events[0].job, events[0].resume) == ("train", False)
     assert run.log_path.read_text() == "printed in mode finish\n"
     assert kinds(list(follow(run))) == kinds(events)  # and again, afterwards
 
 
 def test_worker_is_detached(run: RunFolder, start: Start) -> None:
     pid = start("environment")
-    notice = next(event for event in follow(run) if event["event"] == "notice")
-    assert json.loads(notice["message"]) == {"cwd": "/", "session": pid, "stdin": ""}
+    notice = next(event for event in follow(run) if event.event == "notice")
+    assert json.loads(notice.message) == {"cwd": "/", "session": pid, "stdin": ""}
 
 
 def test_requested_stop_is_honoured(run: RunFolder, start: Start) -> None:
@@ -60,7 +62,7 @@ def test_requested_stop_is_honoured(run: RunFolder, start: Start) -> None:
     seen = []
     for event in follow(run, poll=0.01):
         seen.append(event)
-        if event["event"] == "worker_started":
+        if event.event == "worker_started":
             request_stop(run)
     assert kinds(seen) == ["launched", "worker_started", "stopped"]
 
@@ -79,8 +81,8 @@ def test_killed_worker_is_interrupted(run: RunFolder, start: Start) -> None:
     seen = []
     for event in follow(run, poll=0.01):
         seen.append(event)
-        if event["event"] == "worker_started":
-            os.kill(event["pid"], signal.SIGKILL)
+        if event.event == "worker_started":
+            os.kill(event.pid, signal.SIGKILL)
     assert kinds(seen) == ["launched", "worker_started", "interrupted"]
     assert summarize(run).state.phase == "interrupted"
     assert "interrupted" not in kinds(read_events(run.events_path))
@@ -93,7 +95,7 @@ def test_interruption_shows_output_of_newest_session(run: RunFolder, start: Star
     start("die")
     events = list(follow(run, poll=0.01))
     # Killed before it could print anything but this line.
-    assert events[-1] == {"event": "interrupted", "log": ["printed in mode die"]}
+    assert events[-1] == Interrupted(log=("printed in mode die",))
 
 
 def test_earlier_end_does_not_end_a_new_session(run: RunFolder, start: Start) -> None:
@@ -106,7 +108,7 @@ def test_earlier_end_does_not_end_a_new_session(run: RunFolder, start: Start) ->
     seen = []
     for event in follow(run, poll=0.01):
         seen.append(event)
-        if event["event"] == "resumed":
+        if event.event == "resumed":
             request_stop(run)
     assert kinds(seen) == [
         "launched",
@@ -117,11 +119,11 @@ def test_earlier_end_does_not_end_a_new_session(run: RunFolder, start: Start) ->
         "resumed",
         "stopped",
     ]
-    assert [event["n"] for event in seen] == list(range(1, 8))
+    assert [event.n for event in seen] == list(range(1, 8))
 
 
 def test_run_never_started_is_interrupted(run: RunFolder) -> None:
-    assert list(follow(run)) == [{"event": "interrupted", "log": []}]
+    assert list(follow(run)) == [Interrupted()]
 
 
 def test_failed_start_is_logged(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +180,7 @@ def test_run_on_another_machine_is_followed(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its events are visible here, its lock is not."""
-    writer = EventWriter(run.events_path)
+    writer = LogWriter(run.events_path)
     writer.write("worker_started", host="far", boot_id="other")
     monkeypatch.setattr(
         launch_module.time, "sleep", lambda seconds: writer.write("finished", seconds=1)
@@ -186,16 +188,30 @@ def test_run_on_another_machine_is_followed(
     assert kinds(list(follow(run))) == ["worker_started", "finished"]
 
 
-def test_superseded_events_are_optional(
-    run: RunFolder,
+def test_status_is_followed_while_the_worker_lives(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = EventWriter(run.events_path)
-    writer.write("worker_started")
-    for step in (1, 2, 3):
-        writer.write("progress", stage=0, epoch=1, step=step)
-    writer.write("finished", seconds=1)
-    assert [event["n"] for event in follow(run)] == [1, 4, 5]
-    assert [event["n"] for event in follow(run, every=True)] == [1, 2, 3, 4, 5]
+    writer = LogWriter(run.events_path)
+    writer.write("worker_started", **this_host())
+    status = StatusWriter(run.status_path, writer.events, seconds=0.0)
+    lock, steps = take_lock(run.lock_path), []
+
+    def work(seconds: float) -> None:
+        steps.append(len(steps) + 1)
+        if len(steps) < 3:
+            status.update(Progress(stage=0, epoch=1, step=len(steps)))
+        elif len(steps) == 5:  # in between nothing is new
+            writer.write("finished", seconds=1)
+
+    monkeypatch.setattr(launch_module.time, "sleep", work)
+    seen = [(event.event, getattr(event, "step", None)) for event in follow(run)]
+    os.close(lock)
+    assert seen == [
+        ("worker_started", None),
+        ("progress", 1),
+        ("progress", 2),
+        ("finished", None),
+    ]
 
 
 LAUNCHER = """
@@ -222,8 +238,8 @@ def test_worker_outlives_its_terminal(run: RunFolder) -> None:
     os.close(other_end)
     seen = []
     for event in follow_from_start(run):
-        seen.append(event["event"])
-        if event["event"] == "worker_started":
+        seen.append(event.event)
+        if event.event == "worker_started":
             os.close(terminal)
             assert launcher.wait() == -signal.SIGHUP  # the hang-up arrived
             assert is_locked(run.lock_path)
@@ -231,7 +247,7 @@ def test_worker_outlives_its_terminal(run: RunFolder) -> None:
     assert seen == ["launched", "worker_started", "stopped"]
 
 
-def follow_from_start(run: RunFolder) -> Iterator[dict[str, Any]]:
+def follow_from_start(run: RunFolder) -> Iterator[Event]:
     """Call `follow` once the launcher has taken the lock."""
     while not is_locked(run.lock_path):
         time.sleep(0.01)
@@ -247,7 +263,7 @@ def wait_until_free(run: RunFolder) -> None:
 def test_package_imports_no_large_libraries() -> None:
     code = (
         "import sys, workbench.runs.launch, workbench.runs.jobs, workbench.runs.state; "
-        "print([m for m in ('pydantic', 'numpy', 'keras', 'tensorflow') if m in sys.modules])"
+        "print([m for m in ('numpy', 'keras', 'tensorflow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from event_lines import event
 
 from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
+from workbench.runs.events import Event
 from workbench.runs.history import History, fold
 from workbench.runs.lock import this_host
 from workbench.runs.outcome import (
@@ -25,15 +27,15 @@ GIB = 1 << 30
 pytestmark = pytest.mark.usefixtures("frozen_clock")
 
 
-def make_history(now: float, *events: dict[str, Any], **worker: Any) -> History:
+def make_history(now: float, *events: Event, **worker: Any) -> History:
     """Make a history whose events were all written at `now`."""
-    started = {"event": "worker_started", **this_host(), **worker}
-    return fold([{"t": now, **event} for event in (started, *events)])
+    started = event("worker_started", **{**this_host(), **worker})
+    return fold(event.model_copy(update={"t": now}) for event in (started, *events))
 
 
-STAGE = {"event": "stage_started", "stage": 0, "epochs": 30}
-PROGRESS = {"event": "progress", "stage": 0, "epoch": 7, "step": 3}
-EPOCH = {"event": "epoch_finished", "stage": 0, "epoch": 6}
+STAGE = event("stage_started", stage=0, epochs=30)
+PROGRESS = event("progress", stage=0, epoch=7, step=3)
+EPOCH = event("epoch_finished", stage=0, epoch=6)
 
 
 def test_ended_process_was_killed_or_crashed(frozen_clock: float) -> None:
@@ -51,7 +53,7 @@ def test_reboot_is_reported(frozen_clock: float) -> None:
 
 
 def test_unknown_boot_leaves_both_possible(frozen_clock: float) -> None:
-    history = fold([{"event": "launched", "t": frozen_clock}])
+    history = fold([event("launched", frozen_clock)])
     assert describe_interruption(history, frozen_clock) == (
         "killed, or the machine went down at 10:00"
     )  # fmt: skip
@@ -73,24 +75,24 @@ def test_other_machine_is_named(frozen_clock: float) -> None:
     ],
 )
 def test_low_memory_is_mentioned(frozen_clock: float, used: int | None, expected: str) -> None:
-    machine = {"event": "machine", "memory_used": used, "memory_total": 100 * GIB}
+    machine = event("machine", memory_used=used, memory_total=100 * GIB)
     history = make_history(frozen_clock, machine)
     assert describe_interruption(history, frozen_clock) == f"killed or crashed at 10:00{expected}"
 
 
 def test_unexpected_failure_shows_its_message(frozen_clock: float) -> None:
-    failed = {"event": "failed", "kind": "error", "message": "ValueError: \x1b[2J.\nmore"}
+    failed = event("failed", kind="error", message="ValueError: \x1b[2J.\nmore")
     history = make_history(frozen_clock, STAGE, PROGRESS, failed)
     assert describe_end(history, frozen_clock) == "ValueError: \\e[2J (at 10:00, epoch 7 of 30)"
-    empty = make_history(frozen_clock, {"event": "failed"})
+    empty = make_history(frozen_clock, event("failed"))
     assert describe_end(empty, frozen_clock) == "no reason was recorded (at 10:00)"
 
 
 def test_new_session_resets_the_failure(frozen_clock: float) -> None:
-    failed = {"event": "failed", "kind": "memory", "stage": 0, "epoch": 3, "step": 1}
+    failed = event("failed", kind="memory", stage=0, epoch=3, step=1)
     history = make_history(frozen_clock, failed)
     assert (history.failure, describe_position(history)) == ("memory", "epoch 3")
-    history = fold([{"event": "worker_started"}], history)
+    history = fold([event("worker_started")], history)
     assert (history.failure, history.last_position, describe_position(history)) == ("", None, "")
 
 
@@ -98,20 +100,23 @@ def test_new_session_resets_the_failure(frozen_clock: float) -> None:
     ("events", "expected"),
     [
         ((), ""),
-        (({"event": "preparing", "phase": "scan \x1b"},), "preparing (scan \\e)"),
+        ((event("preparing", phase="scan \x1b"),), "preparing (scan \\e)"),
         ((PROGRESS,), "epoch 7"),
         ((STAGE, PROGRESS), "epoch 7 of 30"),
         ((STAGE, EPOCH), "after epoch 6 of 30"),
-        ((STAGE, EPOCH, {"event": "evaluating", "phase": "evaluate"}), "evaluating (evaluate)"),
-        ((STAGE, {"event": "stopped", "stage": 0, "epoch": 1, "step": 0}), "epoch 1 of 30"),
-        ((STAGE, {"event": "stopped", "stage": 0, "epoch": 2, "step": 0}), "after epoch 1 of 30"),
-        ((STAGE, {"event": "stopped", "stage": 0, "epoch": 2, "step": 1}), "epoch 2 of 30"),
-        ((STAGE, {"event": "stopped", "stage": 0, "epoch": 31}), "after epoch 30 of 30"),
-        ((STAGE, {**STAGE, "stage": 1}, {**PROGRESS, "stage": 1}), "stage 2, epoch 7 of 30"),
+        ((STAGE, EPOCH, event("evaluating", phase="evaluate")), "evaluating (evaluate)"),
+        ((STAGE, event("stopped", stage=0, epoch=1, step=0)), "epoch 1 of 30"),
+        ((STAGE, event("stopped", stage=0, epoch=2, step=0)), "after epoch 1 of 30"),
+        ((STAGE, event("stopped", stage=0, epoch=2, step=1)), "epoch 2 of 30"),
+        ((STAGE, event("stopped", stage=0, epoch=31)), "after epoch 30 of 30"),
+        (
+            (STAGE, *(one.model_copy(update={"stage": 1}) for one in (STAGE, PROGRESS))),
+            "stage 2, epoch 7 of 30",
+        ),
     ],
 )
 def test_position_is_described(
-    frozen_clock: float, events: tuple[dict[str, Any], ...], expected: str
+    frozen_clock: float, events: tuple[Event, ...], expected: str
 ) -> None:
     assert describe_position(make_history(frozen_clock, *events)) == expected
 
@@ -147,7 +152,7 @@ def test_invalid_tables_have_no_half_batch(training: object) -> None:
     ],
 )
 def test_lower_learning_rate_is_a_tenth(strategy: str, stages: int, key: str) -> None:
-    events = [{**STAGE, "stage": n, "learning_rate": 0.01 / (n + 1)} for n in range(stages)]
+    events = [event("stage_started", stage=n, learning_rate=0.01 / (n + 1)) for n in range(stages)]
     spec = {"model": {"strategy": strategy}}
     assert lower_learning_rate(spec, fold(events)) == (key, 0.01 / stages / 10)
     assert lower_learning_rate(spec, fold([])) is None

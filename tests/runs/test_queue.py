@@ -10,6 +10,7 @@ import pytest
 
 from workbench.paths import Workspace
 from workbench.runs import queue as queue_module
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import clear_requests, follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
@@ -52,17 +53,17 @@ def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
         os.close(descriptor)
 
 
-def until(run: RunFolder, kind: str, **fields: Any) -> dict[str, Any]:
+def until(run: RunFolder, kind: str, **fields: Any) -> Event:
     """Follow the run until an event; it must not have started training before."""
     for event in follow(run, poll=0.01):
-        if event["event"] == kind and fields.items() <= event.items():
+        if event.event == kind and fields.items() <= event.model_dump().items():
             return event
-        assert event["event"] != "notice", f"{run.name} did not wait"
+        assert event.event != "notice", f"{run.name} did not wait"
     raise AssertionError(f"{run.name} ended without {kind} {fields}")
 
 
 def phases(run: RunFolder) -> list[str]:
-    return [e["phase"] for e in read_events(run.events_path) if e["event"] == "preparing"]
+    return [e.phase for e in read_events(run.events_path) if e.event == "preparing"]
 
 
 def test_run_waits_for_a_running_one(queue: Queue) -> None:
@@ -71,14 +72,14 @@ def test_run_waits_for_a_running_one(queue: Queue) -> None:
     assert is_locked(second.lock_path)
     until(second, "preparing", phase="wait for first")
     assert summarize(second).state == RunState("waiting", False, "wait for first")
-    assert [e["event"] for e in read_events(second.events_path)] == [
+    assert [e.event for e in read_events(second.events_path)] == [
         "launched", "worker_started", "preparing",
     ]  # fmt: skip
     request_stop(first)
     until(second, "finished")
     last = read_events(first.events_path)[-1]
-    assert (last["event"], summarize(second).state.phase) == ("stopped", "finished")
-    assert last["t"] <= read_events(second.events_path)[-1]["t"]
+    assert (last.event, summarize(second).state.phase) == ("stopped", "finished")
+    assert last.t <= read_events(second.events_path)[-1].t
 
 
 def test_queue_is_served_in_order(queue: Queue) -> None:
@@ -88,7 +89,7 @@ def test_queue_is_served_in_order(queue: Queue) -> None:
         until(run, "notice", message="training")
         for later in runs[index + 1 :]:
             until(later, "preparing", phase=f"wait for {run.name}")
-            assert "notice" not in [e["event"] for e in read_events(later.events_path)]
+            assert "notice" not in [e.event for e in read_events(later.events_path)]
         request_stop(run)
     assert phases(runs[-1]) == ["wait for d", "wait for b", "wait for c"]
 
@@ -106,7 +107,7 @@ def test_only_run_starts_at_once(queue: Queue) -> None:
     until(run, "finished")
     assert phases(run) == []
     assert not is_waiting(run)
-    assert read_events(run.events_path)[0]["queued"] is True
+    assert read_events(run.events_path)[0].queued is True
 
 
 def test_run_not_queued_does_not_wait(queue: Queue) -> None:
@@ -114,7 +115,7 @@ def test_run_not_queued_does_not_wait(queue: Queue) -> None:
     second = queue("second", "finish", queued=False)
     until(second, "finished")
     assert phases(second) == []
-    assert read_events(second.events_path)[0]["queued"] is False
+    assert read_events(second.events_path)[0].queued is False
 
 
 def test_waiting_run_can_be_stopped_and_queued_again(queue: Queue) -> None:
@@ -135,7 +136,7 @@ def test_killed_runs_leave_the_queue(queue: Queue) -> None:
     first, second, third = queue("first"), queue("second"), queue("third", "finish")
     until(third, "preparing", phase="wait for first")
     for run in (second, first):  # a waiting and a running one
-        os.kill(until(run, "worker_started")["pid"], signal.SIGKILL)
+        os.kill(until(run, "worker_started").pid, signal.SIGKILL)
     until(third, "finished")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from waiting import GUARD
 
+from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked
@@ -40,7 +41,7 @@ def take(run: RunFolder, worker: WarmWorker, resume: bool = False) -> int:
 
 
 def pid_of(run: RunFolder) -> int:
-    return next(e["pid"] for e in follow(run, poll=0.01) if e["event"] == "worker_started")
+    return next(e.pid for e in follow(run, poll=0.01) if e.event == "worker_started")
 
 
 def test_standby_worker_trains_a_run(run: RunFolder, warm: Standby) -> None:
@@ -50,7 +51,7 @@ def test_standby_worker_trains_a_run(run: RunFolder, warm: Standby) -> None:
     assert not worker.is_waiting
     assert is_locked(run.lock_path)
     request_stop(run)
-    kinds = [event["event"] for event in follow(run, poll=0.01)]
+    kinds = [event.event for event in follow(run, poll=0.01)]
     assert kinds == ["launched", "worker_started", "stopped"]
     worker.process.wait()
     assert not is_locked(run.lock_path)
@@ -59,7 +60,7 @@ def test_standby_worker_trains_a_run(run: RunFolder, warm: Standby) -> None:
 
 def test_standby_worker_can_resume_a_run(run: RunFolder, warm: Standby) -> None:
     take(run, warm("finish"), resume=True)
-    assert "resumed" in [event["event"] for event in follow(run, poll=0.01)]
+    assert "resumed" in [event.event for event in follow(run, poll=0.01)]
 
 
 def test_standby_worker_trains_only_one_run(run: RunFolder, warm: Standby) -> None:
@@ -68,11 +69,11 @@ def test_standby_worker_trains_only_one_run(run: RunFolder, warm: Standby) -> No
     list(follow(run, poll=0.01))
     worker.process.wait()
     assert take(run, worker) != worker.process.pid
-    started = [e["pid"] for e in read_all_ended(run) if e["event"] == "worker_started"]
+    started = [e.pid for e in read_all_ended(run) if e.event == "worker_started"]
     assert len(set(started)) == 2
 
 
-def read_all_ended(run: RunFolder) -> list[dict[str, object]]:
+def read_all_ended(run: RunFolder) -> list[Event]:
     """Return all events once the newest worker has ended."""
     list(follow(run, poll=0.01))
     return read_events(run.events_path)
@@ -84,7 +85,7 @@ def test_ended_standby_worker_is_replaced(run: RunFolder, warm: Standby) -> None
     worker.process.wait()
     assert not worker.is_waiting
     assert take(run, worker) != worker.process.pid
-    assert read_all_ended(run)[-1]["event"] == "finished"
+    assert read_all_ended(run)[-1].event == "finished"
 
 
 def test_standby_worker_that_dies_unnoticed_is_replaced(
@@ -96,7 +97,7 @@ def test_standby_worker_that_dies_unnoticed_is_replaced(
     worker.process.wait()
     monkeypatch.setattr(WarmWorker, "is_waiting", True)
     assert take(run, worker) != worker.process.pid
-    assert read_all_ended(run)[-1]["event"] == "finished"
+    assert read_all_ended(run)[-1].event == "finished"
 
 
 @pytest.mark.parametrize(("variable", "value"), [("FAKE_WORKER", "fail"), ("KERAS_BACKEND", "jax")])

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter, event
 
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
+from workbench.runs.events import WorkerStarted
+from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import fold
 from workbench.runs.lock import SILENCE_SECONDS, may_run_elsewhere, take_lock, this_host
-from workbench.runs.rows import Position
 from workbench.runs.state import RunState, describe_resume, run_state, summarize
 
 Write = Callable[..., None]
@@ -22,7 +23,7 @@ Write = Callable[..., None]
 
 @pytest.fixture
 def write(run: RunFolder) -> Write:
-    return EventWriter(run.events_path).write
+    return LogWriter(run.events_path).write
 
 
 @pytest.fixture
@@ -133,8 +134,8 @@ def test_resume_after_last_epoch_continues_with_stage_or_test(
 ) -> None:
     history = fold(
         [
-            {"event": "stage_started", "stage": 0, "epochs": 3},
-            {"event": "stage_started", "stage": 1, "epochs": 5},
+            event("stage_started", stage=0, epochs=3),
+            event("stage_started", stage=1, epochs=5),
         ]
     )
     history.checkpoint = position
@@ -154,8 +155,8 @@ def test_only_the_test_is_left_after_early_stopping(
 
 
 def test_stage_of_unknown_length_continues() -> None:
-    events = [{"event": "stage_started", "stage": 0}]
-    checkpoint = {"event": "checkpoint_saved", "stage": 0, "epoch": 4}
+    events = [event("stage_started", stage=0)]
+    checkpoint = event("checkpoint_saved", stage=0, epoch=4)
     assert describe_resume({}, fold([*events, checkpoint])) == "continues at epoch 4"
 
 
@@ -177,8 +178,8 @@ def test_recipe_is_preset_or_strategy(run: RunFolder) -> None:
 
 def test_run_on_another_machine_may_be_alive(run: RunFolder) -> None:
     events: list[dict[str, Any]] = [
-        {"event": "worker_started", "t": 1000.0, "host": "far\x1b", "boot_id": "other"},
-        {"event": "progress", "t": 2000.0, "stage": 0, "epoch": 1},
+        event("worker_started", 1000.0, host="far\x1b", boot_id="other"),
+        event("progress", 2000.0, stage=0, epoch=1),
     ]
     history = fold(events)
     just = 2000.0 + SILENCE_SECONDS
@@ -197,7 +198,7 @@ def test_run_on_another_machine_may_be_alive(run: RunFolder) -> None:
 
 
 def test_clock_set_back_does_not_keep_a_run_alive(run: RunFolder) -> None:
-    far = {"event": "worker_started", "t": 2000.0, "host": "far", "boot_id": "other"}
+    far = event("worker_started", 2000.0, host="far", boot_id="other")
     history = fold([far])
     earliest = 2000.0 - SILENCE_SECONDS
     alive = run_state(run, {}, history, locked=False, now=earliest + 0.1)
@@ -216,11 +217,13 @@ def test_final_event_on_another_machine_needs_no_question(run: RunFolder, write:
 
 def test_host_is_identified_by_name_or_boot_id() -> None:
     here = this_host()
-    far = {"host": "far", "boot_id": "other"}
+    far = WorkerStarted(host="far", boot_id="other")
+    rebooted, container = (far.model_copy(update={key: here[key]}) for key in here)
     assert may_run_elsewhere(far, last_sign=100.0, now=101.0)
-    assert not may_run_elsewhere({**far, "host": here["host"]}, 100.0, 101.0)  # rebooted
-    assert not may_run_elsewhere({**far, "boot_id": here["boot_id"]}, 100.0, 101.0)  # container
-    assert not may_run_elsewhere({}, 100.0, 101.0)
+    assert not may_run_elsewhere(rebooted, 100.0, 101.0)
+    assert not may_run_elsewhere(container, 100.0, 101.0)
+    assert not may_run_elsewhere(WorkerStarted(), 100.0, 101.0)
+    assert not may_run_elsewhere(None, 100.0, 101.0)
     assert not may_run_elsewhere(far, None, 101.0)
     assert may_run_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS + 0.1)  # its clock is ahead
     assert not may_run_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS)
@@ -264,7 +267,7 @@ def test_corrected_data_is_marked(workspace: Workspace, write: Write) -> None:
     spec = '[data]\nsource = "/photos/birds"\ncorrections = "/c.csv"\n'
     run = create_run(workspace, spec, "birds-2", "")
     assert summarize(run).data == "birds (corrected)"
-    EventWriter(run.events_path).write("data_ready", name="birds-of-may")
+    LogWriter(run.events_path).write("data_ready", name="birds-of-may")
     assert summarize(run).data == "birds-of-may (corrected)"
 
 

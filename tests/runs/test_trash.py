@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run, list_runs
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import find_trashed, list_trash, move_to_trash, restore
@@ -140,7 +140,7 @@ def test_missing_run_is_reported(workspace: Workspace, folder: RunFolder) -> Non
 def test_locked_run_is_not_deleted(
     workspace: Workspace, folder: RunFolder, kind: str, fields: dict[str, Any], reason: str
 ) -> None:
-    EventWriter(folder.events_path).write(kind, **fields)
+    LogWriter(folder.events_path).write(kind, **fields)
     lock = take_lock(folder.lock_path)
     with pytest.raises(UserError, match=f"photos-1 is running: {reason}") as error:
         move_to_trash(workspace, folder)
@@ -152,7 +152,7 @@ def test_locked_run_is_not_deleted(
 
 
 def test_run_on_another_machine_is_not_deleted(workspace: Workspace, folder: RunFolder) -> None:
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("launched", job="train", host="elsewhere", boot_id="another")
     events.write("stage_started", stage=0, epochs=3)
     with pytest.raises(UserError, match="photos-1 is running: it is training"):

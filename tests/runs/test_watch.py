@@ -3,10 +3,10 @@
 import os
 
 import pytest
+from event_lines import LogWriter
 
 from workbench.paths import Workspace
 from workbench.runs import watch as watch_module
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.reader import CHUNK_BYTES
@@ -25,7 +25,7 @@ def epoch(number: int, accuracy: float) -> dict[str, object]:
 
 
 def test_poll_returns_whether_anything_changed(folder: RunFolder) -> None:
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("launched", job="train")
     watch = RunWatch(folder)
     assert watch.poll()
@@ -42,7 +42,7 @@ def test_poll_returns_whether_anything_changed(folder: RunFolder) -> None:
 
 
 def test_new_session_may_have_another_spec(folder: RunFolder) -> None:
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("launched", job="train")
     watch = RunWatch(folder)
     watch.poll()
@@ -76,7 +76,7 @@ def test_poll_is_bounded(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lock_changes_the_state(folder: RunFolder) -> None:
-    EventWriter(folder.events_path).write("stage_started", stage=0, epochs=3)
+    LogWriter(folder.events_path).write("stage_started", stage=0, epochs=3)
     watch = RunWatch(folder)
     watch.poll()
     assert watch.state.phase == "interrupted"
@@ -89,11 +89,11 @@ def test_lock_changes_the_state(folder: RunFolder) -> None:
 
 
 def test_replaced_log_is_read_from_the_start(folder: RunFolder) -> None:
-    EventWriter(folder.events_path).write("epoch_finished", **epoch(1, 0.5))
+    LogWriter(folder.events_path).write("epoch_finished", **epoch(1, 0.5))
     watch = RunWatch(folder)
     watch.poll()
     folder.events_path.unlink()
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("launched", job="train")  # its first bytes differ even in the same millisecond
     events.write("epoch_finished", **epoch(7, 0.25))
     assert watch.poll()
@@ -101,15 +101,15 @@ def test_replaced_log_is_read_from_the_start(folder: RunFolder) -> None:
 
 
 def test_history_has_layers_gpu_and_machine(folder: RunFolder) -> None:
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("gpu_chosen", asked="auto", gpu={"index": 1})
     events.write("layers", stage=0, epoch=1, layers=[{"name": "conv1"}])
     events.write("machine", cpu=50.0, gpu=None)
     watch = RunWatch(folder)
     watch.poll()
-    assert watch.history.gpu["gpu"] == {"index": 1}
-    assert watch.history.layers[0]["layers"] == [{"name": "conv1"}]
-    assert watch.history.machine["cpu"] == 50.0
+    assert watch.history.gpu.index == 1
+    assert [layer.name for layer in watch.history.layers[0].layers] == ["conv1"]
+    assert watch.history.machine.cpu == 50.0
     events.write("finished", seconds=1.0)
     watch.poll()
-    assert watch.history.machine == {}  # of no use after a session's end
+    assert watch.history.machine is None  # of no use after a session's end

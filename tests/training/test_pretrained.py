@@ -18,7 +18,8 @@ from tiny_runs import (
 
 from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages
-from workbench.training.freeze_check import LayerStatus, check_layers
+from workbench.runs.events import CheckedLayer
+from workbench.training.freeze_check import check_layers
 from workbench.training.models import accuracy_for, loss_for
 from workbench.training.order import epoch_order
 
@@ -158,16 +159,20 @@ def test_a_toggle_between_stages_takes_effect(tmp_path: Path) -> None:
     assert moved[2] == 0
 
 
+def checked(name: str, requested: str, compiled: str, moved: float) -> CheckedLayer:
+    return CheckedLayer(name=name, requested=requested, compiled=compiled, moved=moved)
+
+
 def test_the_verdict_on_layers() -> None:
-    good = LayerStatus("a", "frozen", "frozen", 0.0)
-    assert check_layers([good, LayerStatus("b", "trains", "trains", 0.1)]) == ""
+    good = checked("a", "frozen", "frozen", 0.0)
+    assert check_layers([good, checked("b", "trains", "trains", 0.1)]) == ""
     assert "b should train but did not move" in check_layers(
-        [good, LayerStatus("b", "trains", "trains", 0.0)]
+        [good, checked("b", "trains", "trains", 0.0)]
     )
     with pytest.raises(UserError, match="1 frozen layers moved, b by 10"):
-        check_layers([good, LayerStatus("b", "frozen", "trains", 0.1)])
+        check_layers([good, checked("b", "frozen", "trains", 0.1)])
     with pytest.raises(UserError, match="compiled model has it frozen"):
-        check_layers([LayerStatus("b", "trains", "frozen", 0.1)])
+        check_layers([checked("b", "trains", "frozen", 0.1)])
 
 
 def test_resume_in_either_stage_is_exact(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """The range test with real steps of a tiny network."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from workbench.experiment.lr_find import learning_rate_at, lr_find_stage
 from workbench.experiment.toml import parse_spec
+from workbench.runs.events import Event, Progress
 from workbench.training import lr_find
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
@@ -35,8 +35,8 @@ def range_test(folder: Path) -> RangeTest:
     split = {"train": rows, "validation": rows[:0], "test": rows[:0]}
     data = TrainingData(images, labels, rows.astype(np.uint64), split, 2)
 
-    def emit(kind: str, /, **fields: Any) -> None:
-        assert kind == "progress"  # no events of a run
+    def emit(event: Event) -> None:
+        assert isinstance(event, Progress)  # no events of a run
 
     trainer = Trainer(
         spec, build_model(spec, 2), data, Device("cpu", "CPU"), CheckpointFolder(folder), emit,

@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from tiny_runs import NO_AUGMENTATION, TinyRun, bars, convnet_spec, same_weights
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.runs.events import CheckpointSaved, Event
 from workbench.training import stage_trainer, timing
 from workbench.training.data import TrainingData
 from workbench.training.divergence import Diverged, has_exploded
@@ -291,9 +291,9 @@ def test_weights_that_are_not_finite_end_the_run_and_spare_the_checkpoint(tmp_pa
 class Breaking(TinyRun):
     """Its images become infinite after the first epoch."""
 
-    def emit(self, kind: str, /, **fields: Any) -> None:
-        super().emit(kind, **fields)
-        if kind == "checkpoint_saved" and (fields["stage"], fields["epoch"]) == (0, 2):
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if isinstance(event, CheckpointSaved) and (event.stage, event.epoch) == (0, 2):
             self.data.images[:] = np.inf
 
 

@@ -12,6 +12,7 @@ import pytest
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
+from workbench.runs.events import Event, Notice
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
@@ -140,11 +141,11 @@ class TinyRun:
             self.run(stop_at, resume)
         return stopped.value.position
 
-    def emit(self, kind: str, /, **fields: Any) -> None:
-        self.events.append({"event": kind, **fields})
+    def emit(self, event: Event) -> None:
+        self.events.append(event.model_dump(exclude={"v", "n", "t"}))
 
     def _notify(self, message: str) -> None:
-        self.emit("notice", message=message)
+        self.emit(Notice(message=message))
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["event"] == kind]

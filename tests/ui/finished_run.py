@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from event_lines import LogWriter
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -11,7 +12,6 @@ from textual.widgets import DataTable, Static
 from ui_pilot import until
 
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.results.screen import ResultsScreen
@@ -42,7 +42,7 @@ def make_run(folder: Path, content: Any = None, preset: str = "feature-extractio
         '[base]\nname = "vgg16"\n'
     )
     run = create_run(Workspace(folder), text, "birds", "")
-    writer = EventWriter(run.events_path)
+    writer = LogWriter(run.events_path)
     writer.write("epoch_finished", stage=0, epoch=3, accuracy=0.99, val_accuracy=0.93, best=True)
     writer.write("finished", seconds=3)
     if content is not None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import event
 from fake_runs import CONVNET, FakeRun
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -27,7 +28,7 @@ LONG = "a-name-that-is-long-however-it-is-cut"
 def a_view(*accuracies: float | None, source: str = "birds") -> RunView:
     """A run with so many epochs."""
     events = [
-        {"event": "epoch_finished", "stage": 0, "epoch": n, "val_accuracy": a, "val_loss": a}
+        event("epoch_finished", stage=0, epoch=n, val_accuracy=a, val_loss=a)
         for n, a in enumerate(accuracies, start=1)
     ]
     history: History = fold(events)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 from textual.containers import ScrollableContainer
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
@@ -17,7 +18,6 @@ from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import format_comparison
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare.screen import CompareScreen
@@ -37,7 +37,7 @@ def make_run(
         f"[training]\nepochs = {epochs}\n"
     )
     run = create_run(Workspace(root), text, name, "")
-    writer = EventWriter(run.events_path)
+    writer = LogWriter(run.events_path)
     writer.write("worker_started")
     layer = {"name": "conv", "parameters": 8, "requested": "trains" if epochs > 3 else "frozen"}
     writer.write(
@@ -114,7 +114,7 @@ def test_a_run_that_progressed_is_read_again(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_comparison(app, pilot, "accuracy interrupted 0.9000", "at-work", "done")
-        writer = EventWriter(run.events_path)
+        writer = LogWriter(run.events_path)
         writer.write("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=1)
         await until(pilot, lambda: "accuracy 0.7500 0.9000" in sheet(app), "the new figure")
 
@@ -188,7 +188,7 @@ def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
     other = make_run(tmp_path, "other", 0.9)
     bad.spec_path.write_text('[model]\nstrategy = "[/oops]"\nwhen = 2020-01-01\nodd = nan\n')
     bad.manifest_path.write_text("nonsense")
-    writer = EventWriter(bad.events_path)
+    writer = LogWriter(bad.events_path)
     layers = [None, 3, {"name": HOSTILE, "requested": HOSTILE, "parameters": "many"}]
     writer.write("stage_started", stage=1, name=HOSTILE, epochs=-1, optimizer=[HOSTILE],
                  learning_rate="fast", layers=layers)  # fmt: skip

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from event_lines import LogWriter
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
@@ -12,7 +13,6 @@ from ui_pilot import drive, until
 from waiting import wait_until
 
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
@@ -33,7 +33,7 @@ def make_run(root: Path, name: str, *accuracies: float, end: str = "finished") -
     began = round(time.time(), 3)
     wait_until(lambda: round(time.time(), 3) > began)  # runs are told apart by the millisecond
     folder = create_run(Workspace(root), SPEC, name, "")
-    events = EventWriter(folder.events_path)
+    events = LogWriter(folder.events_path)
     events.write("launched", job="train")
     events.write("data_ready", name=HOSTILE, images={"train": 10}, labels=["a", "b"])
     events.write("stage_started", stage=0, epochs=9)
@@ -119,7 +119,7 @@ def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
         assert rows[0][3:] == ["0.600 v", "▁█", "2/9"]
         assert rows[1][0].split() == ["stopped", "■"]
         assert "1 running" in text(app, "#heading")
-        EventWriter(alive.events_path).write(
+        LogWriter(alive.events_path).write(
             "epoch_finished", stage=0, epoch=3, val_accuracy=0.9, best=True
         )
         await until(pilot, lambda: table(app)[0][3] == "0.900 v", "the new epoch")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from event_lines import event
 from rich.console import Console
 
 from workbench.experiment.facts import DataFacts
@@ -62,15 +63,15 @@ def test_disagreement_has_a_verdict(changes: dict[str, Any], text: str | None) -
 
 
 def test_two_events_make_one_row() -> None:
-    started = {"layers": [
+    started = event("stage_started", stage=0, layers=[
         {"name": "conv", "kind": "convolution", "output_shape": [8, 8, 4], "parameters": 1234,
          "block": "block1", "requested": "trains"},
         {"name": "pool", "kind": "max pooling", "output_shape": [4, 4, 4], "parameters": 0,
          "block": "block1", "requested": "frozen"},
-    ]}  # fmt: skip
-    check = {"layers": [
+    ])  # fmt: skip
+    check = event("layers", stage=0, layers=[
         {"name": "conv", "requested": "trains", "compiled": "trains", "moved": 0.0123},
-    ]}  # fmt: skip
+    ])  # fmt: skip
     rows = by_key(table_rows(group_by_block(layers_of_stage(started, check)), {"block1"}))
     assert list(rows) == ["block block1", "layer conv", "layer pool"]
     conv, block = rows["layer conv"], rows["block block1"]
@@ -87,7 +88,9 @@ def test_odd_events_do_no_harm() -> None:
     hostile = "[/oops]\x1b[31m\n\udcff"
     rows = [None, 3, {}, {"name": hostile, "parameters": -1, "output_shape": "x", "moved": "far",
                           "block": ["b"], "requested": {}, "compiled": 7}]  # fmt: skip
-    layers = layers_of_stage({"layers": rows}, {"layers": "none"})
+    layers = layers_of_stage(
+        event("stage_started", stage=0, layers=rows), event("layers", stage=0, layers="none")
+    )
     descriptions = table_rows(
         group_by_block(layers), {group.name for group in group_by_block(layers)}
     )
@@ -95,7 +98,7 @@ def test_odd_events_do_no_harm() -> None:
     assert "\x1b" not in shown
     assert "\n" not in shown
     assert "[/oops]\\e[31m\\n\\xff" in shown
-    assert layers_of_stage({}, None) == ()
+    assert layers_of_stage(event("stage_started", stage=0)) == ()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -20,7 +21,6 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts.screen import ConceptsScreen
@@ -58,7 +58,7 @@ class RecordedRun:
     def __init__(self, folder: Path, spec: ExperimentSpec, name: str = "birds") -> None:
         self.spec = spec
         self.folder = create_run(Workspace(folder), dump_spec(spec), name, "")
-        self.writer = EventWriter(self.folder.events_path)
+        self.writer = LogWriter(self.folder.events_path)
 
     def start(self, index: int, rows: list[dict[str, Any]] | None = None) -> None:
         cost = stage_costs(self.spec, 2)[index]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 from fake_runs import fake_results
 from rich.text import Text
 from textual.pilot import Pilot
@@ -12,7 +13,6 @@ from textual.widgets import DataTable, Input, OptionList, Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.explain.screen import ExplainScreen
@@ -23,7 +23,7 @@ from workbench.ui.results.screen import ResultsScreen
 def make_run(folder: Path, labels: int) -> None:
     text = '[data]\nsource = "/photos"\nimage_size = [32, 32]\n[model]\nstrategy = "dense"\n'
     run = create_run(Workspace(folder), text, "birds", "")
-    EventWriter(run.events_path).write("finished", seconds=3)
+    LogWriter(run.events_path).write("finished", seconds=3)
     run.results_path.write_text(json.dumps(fake_results(labels)))
 
 

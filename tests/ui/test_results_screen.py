@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from event_lines import LogWriter, event
 from finished_run import is_shown, make_run, open_results, results_json, shown
 from PIL import Image
 from textual.containers import ItemGrid
@@ -17,7 +18,6 @@ from ui_pilot import drive, until
 from workbench.app.draft import Draft, newest_draft
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS
-from workbench.runs.events import EventWriter
 from workbench.runs.history import History, fold
 from workbench.runs.results import (
     Results,
@@ -149,7 +149,7 @@ def test_results_appear_when_the_run_ends(tmp_path: Path) -> None:
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await open_results(app, pilot, "There are no results yet")
         run.results_path.write_text(json.dumps(results_json()))
-        EventWriter(run.events_path).write("evaluated", split="test", accuracy=0.9)
+        LogWriter(run.events_path).write("evaluated", split="test", accuracy=0.9)
         await until(pilot, lambda: "test 0.9000" in shown(app), "the figures")
 
     drive(tmp_path, play)
@@ -360,10 +360,9 @@ def test_caveats_are_shown(changes: dict[str, Any], text: str) -> None:
 
 
 def history(train: float, validation: float) -> History:
-    event = {"event": "epoch_finished", "stage": 0, "epoch": 1, "accuracy": train,
-             "val_accuracy": validation}  # fmt: skip
-    data = {"event": "data_ready", "images": {"train": 2000}, "labels": ["a", "b"]}
-    return fold([data, event])
+    data = event("data_ready", images={"train": 2000}, labels=["a", "b"])
+    epoch = event("epoch_finished", stage=0, epoch=1, accuracy=train, val_accuracy=validation)
+    return fold([data, epoch])
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def wait_for(person: Person, run: str, kind: str, count: int = 1) -> None:
     """Follow the run until an event has occurred `count` times."""
     seen = 0
     for event in follow(folder_of(person, run)):
-        seen += event["event"] == kind
+        seen += event.event == kind
         if seen == count:
             return
     raise AssertionError(f"the run ended without {count} x {kind}")
@@ -157,7 +157,7 @@ def test_killed_run_resumes_exactly(person: Person) -> None:
     person.types(*PRESET, *finite, "--name", "parts", "--detach")
     wait_for(person, "parts", "checkpoint_saved", 2)
     os.kill(worker_pid(person, "parts"), signal.SIGKILL)
-    assert [event["event"] for event in follow(folder_of(person, "parts"))][-1] == "interrupted"
+    assert [event.event for event in follow(folder_of(person, "parts"))][-1] == "interrupted"
     assert len(person.epochs("parts")) < 150
     assert "interrupted" in person.types("runs")
     person.types("resume", "parts")

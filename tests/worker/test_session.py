@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from event_lines import LogWriter
 from person import Person
 
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
-from workbench.runs.events import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
@@ -85,9 +85,9 @@ def test_batch_is_halved_if_the_spec_allows(
 ) -> None:
     spec = make_spec(out_of_memory=setting, batch_size=size)
     folder.spec_path.write_text(dump_spec(spec))
-    assert halve_batch(folder, EventWriter(folder.events_path)) is (left < size)
+    assert halve_batch(folder, LogWriter(folder.events_path)) is (left < size)
     assert read_spec(folder.spec_path).training.batch_size == left
-    halved = [(e["event"], e["from_size"], e["to_size"]) for e in read_events(folder.events_path)]
+    halved = [(e.event, e.from_size, e.to_size) for e in read_events(folder.events_path)]
     assert halved == ([("batch_halved", size, left)] if left < size else [])
 
 
@@ -147,7 +147,7 @@ def test_worker_runs_the_command_after_releasing_the_lock(person: Person) -> Non
     file = person.workspace / "file"
     command = f"{' '.join(person.command('status', 'doomed'))} > {file}.new; mv {file}.new {file}"
     pid = launch(folder, environment={**person.environment, ON_FINISH: command})
-    assert [event["event"] for event in follow(folder)][-1] == "failed"
+    assert [event.event for event in follow(folder)][-1] == "failed"
     while not file.exists():
         assert Path(f"/proc/{pid}").exists(), folder.log_path.read_text()
         time.sleep(0.02)

@@ -32,16 +32,16 @@ def spec(person: Person, **training: object) -> ExperimentSpec:
 def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = None) -> RunFolder:
     run = start(Workspace(person.workspace), chosen, "photos", warm=worker)
     *_, last = follow(run)
-    assert last["event"] == "finished", run.log_path.read_text()
+    assert last.event == "finished", run.log_path.read_text()
     return run
 
 
 def pid_of(person: Person, run: RunFolder) -> int:
-    return next(e["pid"] for e in person.events(run.name) if e["event"] == "worker_started")
+    return next(e.pid for e in person.events(run.name) if e.event == "worker_started")
 
 
 def was_warm(person: Person, run: RunFolder) -> bool:
-    return next(e["warm"] for e in person.events(run.name) if e["event"] == "worker_started")
+    return next(e.warm for e in person.events(run.name) if e.event == "worker_started")
 
 
 def arrays(run: RunFolder) -> dict[str, np.ndarray]:

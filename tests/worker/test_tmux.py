@@ -91,9 +91,9 @@ def test_app_and_training_outlive_the_terminal(person: Person, tmux: Tmux) -> No
     client.wait()
     os.close(terminal)
     signal_worker(run, signal.SIGCONT)
-    events = [event["event"] for event in follow(run)]
+    events = [event.event for event in follow(run)]
     assert events[-1] == "finished"
     assert run.model_path.exists()
     queued = RunFolder(person.workspace / "saved_models" / "demo-convnet-1")
     request_stop(queued)
-    assert [event["event"] for event in follow(queued)][-1] in ("stopped", "finished")
+    assert [event.event for event in follow(queued)][-1] in ("stopped", "finished")

@@ -12,10 +12,9 @@ from workbench.analysis.paired import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
-from workbench.runs.events import Event
+from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import History, fold
-from workbench.runs.rows import StageRow, number, text, whole
+from workbench.runs.history import History, StageRow, fold
 from workbench.runs.state import RunSummary, summarize_with_events
 from workbench.text_files import ENCODING
 
@@ -210,14 +209,16 @@ def freeze_map(run: ComparedRun) -> dict[str, str]:
     Empty if the events do not record it.
     """
     stages = run.history.stages.values()
-    requested = {stage.index: _by_name(stage.event) for stage in stages}
+    requested = {
+        stage.index: {layer.name: layer for layer in stage.started.layers} for stage in stages
+    }
     moved = _moved_though_frozen(run.events)
     found: dict[str, str] = {}
     for name in dict.fromkeys(name for layers in requested.values() for name in layers):
         rows = {index: layers[name] for index, layers in requested.items() if name in layers}
-        if any("requested" not in row or row.get("parameters") == 0 for row in rows.values()):
+        if not all(row.requested and row.parameters for row in rows.values()):
             continue
-        training = [index for index, row in rows.items() if row["requested"] == TRAINS]
+        training = [index for index, row in rows.items() if row.requested == TRAINS]
         trains = _describe(training, len(rows))
         found[name] = f"{trains}, but moved" if name in moved else trains
     return found
@@ -241,7 +242,7 @@ def run_result(run: ComparedRun) -> RunResult:
         accuracy=evaluation.accuracy if evaluation else None,
         interval=evaluation.interval if evaluation else None,
         images=evaluation.images if evaluation else None,
-        parameters=whole(last[1].event.get("parameters")) if last else None,
+        parameters=last[1].started.parameters if last else None,
         seconds=history.seconds_worked,
         best_epoch=stages[-1].best_epoch if stages else None,
         random_weights=run.summary.random_weights,
@@ -255,9 +256,9 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
         run=run.summary.name,
         stage=stage.index,
         name=stage.name,
-        optimizer=text(stage.event.get("optimizer")),
-        learning_rate=number(stage.event.get("learning_rate")),
-        trainable_parameters=whole(stage.event.get("trainable_parameters")),
+        optimizer=stage.started.optimizer,
+        learning_rate=stage.started.learning_rate,
+        trainable_parameters=stage.started.trainable_parameters,
         epochs=len(rows),
         planned=stage.epochs,
         best_epoch=best.epoch if best else None,
@@ -265,20 +266,13 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
     )
 
 
-def _by_name(event: Event) -> dict[str, Event]:
-    """Return the layers in an event by name; invalid ones are skipped."""
-    layers = event.get("layers")
-    rows = layers if isinstance(layers, list) else []
-    return {text(row.get("name")): row for row in rows if isinstance(row, dict)}
-
-
 def _moved_though_frozen(events: Iterable[Event]) -> set[str]:
     return {
-        name
+        layer.name
         for event in events
-        if event["event"] == "layers"
-        for name, row in _by_name(event).items()
-        if row.get("requested") == FROZEN and (number(row.get("moved")) or 0) > 0
+        if isinstance(event, LayersChecked)
+        for layer in event.layers
+        if layer.requested == FROZEN and layer.moved
     }
 
 

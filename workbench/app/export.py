@@ -26,15 +26,14 @@ from workbench.export.tensorboard import write_scalars
 from workbench.files import write_atomic
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
-from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, safe_stem
-from workbench.runs.jobs import run_job
+from workbench.runs.jobs import JobEvent, run_job
 from workbench.text import safe_text
 
 OWN_FILES = (CARD, LABELS, PREPROCESSING, *(one.file for one in FORMATS.values()))
 _NOISE_IMAGES = 16  # to compare predictions on if the images of the run are gone
 
-RunJob = Callable[[str, dict[str, Any], Callable[[Event], None]], dict[str, Any]]
+RunJob = Callable[[str, dict[str, Any], Callable[[JobEvent], None]], dict[str, Any]]
 Make = Callable[[Workspace, RunFolder, Path, Progress], str]
 
 

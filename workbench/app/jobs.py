@@ -12,7 +12,7 @@ from workbench.machine.preflight import check_before_training
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs import jobs
-from workbench.runs.events import Event
+from workbench.runs.jobs import JobEvent
 
 
 class JobHandle:
@@ -51,11 +51,11 @@ class JobHandle:
 
 
 def report_progress(
-    progress: Progress, on_event: Callable[[Event], None] = lambda event: None
-) -> Callable[[Event], None]:
+    progress: Progress, on_event: Callable[[JobEvent], None] = lambda event: None
+) -> Callable[[JobEvent], None]:
     """Return an event handler that passes progress events to `progress`, others to `on_event`."""
 
-    def handle(event: Event) -> None:
+    def handle(event: JobEvent) -> None:
         if event.get("event") == "progress":
             progress(str(event["phase"]), int(event["done"]), int(event["total"]))
         else:
@@ -69,7 +69,7 @@ def run_trial_job(
     job: str,
     spec: ExperimentSpec,
     request: dict[str, Any],
-    on_event: Callable[[Event], None],
+    on_event: Callable[[JobEvent], None],
     handle: JobHandle | None = None,
 ) -> dict[str, Any]:
     """Let a worker train on a spec without making a run; return its result.

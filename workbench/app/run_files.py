@@ -12,12 +12,12 @@ from workbench.errors import UserError
 from workbench.export.run_images import RunImages
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
+from workbench.runs.events import Launched
 from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.runs.launch import stop_requested
 from workbench.runs.notes import newest_note
 from workbench.runs.process import last_lines
 from workbench.runs.results import WorstError
-from workbench.runs.rows import whole
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
@@ -45,7 +45,8 @@ def read_files(view: RunView) -> RunFiles:
     """Read the files of a run."""
     folder, printed = view.folder, []
     if view.summary.state.phase == "interrupted":
-        start = whole(view.history.worker.get("log_start")) or 0
+        worker = view.history.worker
+        start = worker.log_start if isinstance(worker, Launched) else 0
         printed = last_lines(folder.log_path, start)
     return RunFiles(
         newest_note(folder),

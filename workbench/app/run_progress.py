@@ -1,8 +1,9 @@
 """A run's position in its plan, and the time left. Pure: no clock, no disk."""
 
 from workbench.render.curves import planned_epochs
-from workbench.runs.history import History
-from workbench.runs.rows import EpochRow, StageRow, number, whole
+from workbench.runs.events import EpochFinished
+from workbench.runs.fields import whole
+from workbench.runs.history import History, StageRow
 from workbench.runs.watch import RunView
 from workbench.text import format_seconds, plural
 
@@ -58,12 +59,12 @@ def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
     history, word = view.history, view.summary.state.phase
     if stage.end:  # the next one is being prepared
         return 0.0 if word in ("training", "preparing") else None
-    done, views = _epochs_done(history, stage), whole(stage.event.get("views")) or 0
+    done, views = _epochs_done(history, stage), stage.started.views
     rows = _rows_of(history, stage)
     first = None if rows else _first_epoch_seconds(history, stage)
     making = _pace([row for row in rows if row.epoch <= views]) or (first if views else None)
     reading = _pace([row for row in rows if row.epoch > views]) or (None if views else first)
-    pace = reading or number(stage.event.get("estimated_seconds")) or making
+    pace = reading or stage.started.estimated_seconds or making
     if word != "training" or pace is None:
         return None
     makes = max(min(views, stage.epochs) - done, 0.0)
@@ -72,8 +73,7 @@ def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
 
 def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
     """Return the estimate for all epochs of the later stages; None if one has none."""
-    recorded = stage.event.get("estimates")
-    estimates = [number(one) for one in recorded] if isinstance(recorded, list) else []
+    estimates = stage.started.estimates
     plan = planned_epochs(view)
     seconds = 0.0
     for index in range(stage.index + 1, len(plan)):
@@ -84,7 +84,7 @@ def seconds_of_later_stages(view: RunView, stage: StageRow) -> float | None:
     return seconds
 
 
-def _pace(rows: list[EpochRow]) -> float | None:
+def _pace(rows: list[EpochFinished]) -> float | None:
     """Return the mean seconds of the last of these epochs."""
     known = [row.seconds for row in rows[-RECENT_EPOCHS:] if row.seconds is not None]
     return sum(known) / len(known) if known else None
@@ -93,7 +93,7 @@ def _pace(rows: list[EpochRow]) -> float | None:
 def _first_epoch_seconds(history: History, stage: StageRow) -> float | None:
     """Return the seconds of the first epoch from its pace so far, without validation."""
     progress = history.progress
-    batch = whole(stage.event.get("batch_size"))
+    batch = stage.started.batch_size
     if progress is None or not progress.images_per_second or not batch or not progress.steps:
         return None
     return progress.steps * batch / progress.images_per_second
@@ -113,7 +113,7 @@ def _epochs_done(history: History, stage: StageRow) -> float:
     return done + (min(progress.position.step / progress.steps, 1.0) if progress.steps else 0.0)
 
 
-def _rows_of(history: History, stage: StageRow) -> list[EpochRow]:
+def _rows_of(history: History, stage: StageRow) -> list[EpochFinished]:
     return [row for row in history.epochs if row.stage == stage.index]
 
 

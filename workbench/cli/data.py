@@ -184,8 +184,8 @@ def pack_uses(workspace: Workspace) -> list[PackUse]:
     uses = []
     for folder in list_runs(workspace):
         history = fold(EventReader(folder.events_path).drain())
-        dataset, pack = history.data.get("name"), history.data.get("pack")
+        dataset, pack = history.data.name, history.data.pack
         if dataset and pack:
             unfinished = history.phase != "finished"
-            uses.append(PackUse(folder.name, str(dataset), str(pack), unfinished))
+            uses.append(PackUse(folder.name, dataset, pack, unfinished))
     return uses

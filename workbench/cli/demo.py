@@ -104,6 +104,7 @@ def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
     from workbench.app.start_run import demo_spec
     from workbench.cli.follow import watch
     from workbench.cli.worker import launch_run
+    from workbench.runs.history import fold
     from workbench.runs.reader import read_events
 
     with progress_bar() as progress:
@@ -113,7 +114,8 @@ def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
     if watch(workspace, folder, as_json=False, brief=True) != "finished":
         return None
     metrics = json.loads(folder.results_path.read_text(encoding="utf-8"))
-    events = {event["event"]: event for event in read_events(folder.events_path)}
+    history = fold(read_events(folder.events_path))
+    stage = history.stages[max(history.stages)]
     return DemoResult(
         strategy,
         folder.name,
@@ -121,6 +123,6 @@ def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
         tuple(metrics["interval"]),
         metrics["images"],
         metrics["shifted"]["accuracy"],
-        events["stage_started"]["parameters"],
-        events["finished"]["seconds"],
+        stage.started.parameters or 0,
+        history.seconds_worked or 0.0,
     )

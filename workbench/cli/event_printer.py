@@ -1,27 +1,33 @@
-"""The events of a run as lines. Odd or missing fields are tolerated."""
+"""The events of a run as lines."""
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from workbench.cli.group import command_line
 from workbench.cli.output import evaluation_report
 from workbench.paths import Workspace
+from workbench.runs.events import (
+    BatchHalved,
+    DataReady,
+    EpochFinished,
+    Evaluated,
+    Event,
+    Finished,
+    GpuChosen,
+    Notice,
+    Progress,
+    Resumed,
+    StageFinished,
+    StageStarted,
+    Stopped,
+    Work,
+)
+from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import describe_batch_halved
-from workbench.runs.rows import (
-    WAITING_PHASE,
-    EpochRow,
-    EvaluationRow,
-    PhaseProgress,
-    Position,
-    StageRow,
-    StepProgress,
-    number,
-)
 from workbench.text import format_seconds, plural, safe_text
 
-Event = dict[str, Any]
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -52,52 +58,64 @@ class EventPrinter:
         self.waiting_for = ""
 
     def print_event(self, event: Event) -> None:
-        """Print an event; kinds without a method are skipped."""
-        method = getattr(self, f"_{event.get('event')}", None)
-        if method:
-            method(event)
+        """Print an event; others are skipped."""
+        match event:
+            case Work():
+                self._work(event)
+            case GpuChosen():
+                if event.gpu:
+                    self.line(f"gpu    {safe_text(event.gpu.name, 60)} (GPU {event.gpu.index})")
+            case DataReady():
+                self._data_ready(event)
+            case Notice():
+                self.line(f"note   {safe_text(event.message, 400)}")
+            case BatchHalved():
+                self.line(f"note   {describe_batch_halved(event)}")
+            case StageStarted():
+                self._stage_started(event)
+            case Resumed():
+                self._resumed(event)
+            case Progress():
+                self._progress(event)
+            case EpochFinished():
+                self._epoch_finished(event)
+            case StageFinished():
+                kept = event.kept_epoch
+                self.line(f"ended  {event.reason}; kept the weights of epoch {kept}")
+            case Evaluated():
+                self._evaluated(event)
+            case Stopped():
+                again = command_line(self.workspace, "resume", self.folder.name)
+                self.line(f"stopped; everything is saved. Resume: {again}")
+            case Finished():
+                took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
+                self.line(f"finished{took}: {self.folder.model_path}")
 
-    def _preparing(self, event: Event) -> None:
-        work = PhaseProgress.from_event(event)
-        if work.phase.startswith(WAITING_PHASE) and work.phase != self.waiting_for:
+    def _work(self, work: Work) -> None:
+        if work.is_waiting and work.phase != self.waiting_for:
             self.waiting_for = work.phase
             self.line(f"queue  {work.phase}")
         self.bar(safe_text(work.phase, 40), work.done, work.total)
 
-    _evaluating = _preparing
-
-    def _gpu_chosen(self, event: Event) -> None:
-        gpu = _dict(event.get("gpu"))
-        if gpu:
-            self.line(f"gpu    {safe_text(gpu.get('name'), 60)} (GPU {gpu.get('index')})")
-
-    def _data_ready(self, event: Event) -> None:
-        splits = _dict(event.get("images")).items()
-        images = ", ".join(f"{count:,} {split}" for split, count in splits if count)
-        labels = plural(len(_list(event.get("labels"))), "label")
-        self.line(f"data   {safe_text(event.get('name'))}: {images} images, {labels}")
-        for note in _list(event.get("notes")):
+    def _data_ready(self, event: DataReady) -> None:
+        images = ", ".join(f"{count:,} {split}" for split, count in event.images.items() if count)
+        labels = plural(len(event.labels), "label")
+        self.line(f"data   {safe_text(event.name)}: {images} images, {labels}")
+        for note in event.notes:
             self.line(f"note   {safe_text(note, 400)}")
 
-    def _notice(self, event: Event) -> None:
-        self.line(f"note   {safe_text(event.get('message'), 400)}")
-
-    def _batch_halved(self, event: Event) -> None:
-        self.line(f"note   {describe_batch_halved(event)}")
-
-    def _stage_started(self, event: Event) -> None:
-        stage = StageRow.from_event(event)
-        self.epochs = stage.epochs if stage else 0
+    def _stage_started(self, event: StageStarted) -> None:
+        self.epochs = event.epochs
         self.line(
-            f"stage  {event.get('name')}: {_grouped(event.get('parameters'))} parameters, "
-            f"{event.get('optimizer')} {event.get('learning_rate')}, "
-            f"batch {event.get('batch_size')}, {plural(self.epochs, 'epoch')}, "
-            f"{event.get('device')}{_expected(event)}"
+            f"stage  {event.name}: {_grouped(event.parameters)} parameters, "
+            f"{event.optimizer} {event.learning_rate}, "
+            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}, "
+            f"{event.device}{_expected(event)}"
         )
         self.line(_columns("epoch", METRICS, "time"))
 
-    def _resumed(self, event: Event) -> None:
-        place = Position.from_event(event)
+    def _resumed(self, event: Resumed) -> None:
+        place = event.position
         if place is None or place == Position(0, 1, 0):
             self.line("resumed from the start")
         elif place.step == 0 and place.epoch > 1:  # it may have been the last epoch
@@ -105,56 +123,35 @@ class EventPrinter:
         else:
             self.line(f"resumed at {place}")
 
-    def _progress(self, event: Event) -> None:
-        progress = StepProgress.from_event(event)
-        if progress is None:
-            return
-        speed = progress.images_per_second
+    def _progress(self, event: Progress) -> None:
+        speed = event.images_per_second
         pace = f"  {speed:,.0f} images/s" if speed else ""
         self.bar(
-            f"epoch {progress.position.epoch} {progress.phase}  loss {_number(progress.loss)}"
-            f"  accuracy {_number(progress.accuracy)}{pace}",
-            progress.position.step,
-            progress.steps,
+            f"epoch {event.epoch} {event.phase}  loss {_number(event.loss)}"
+            f"  accuracy {_number(event.accuracy)}{pace}",
+            event.step,
+            event.steps,
         )
 
-    def _epoch_finished(self, event: Event) -> None:
-        epoch = EpochRow.from_event(event)
-        if epoch is None:
-            return
-        metrics = (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy)
-        seconds = "" if epoch.seconds is None else format_seconds(epoch.seconds)
+    def _epoch_finished(self, event: EpochFinished) -> None:
+        metrics = (event.loss, event.accuracy, event.val_loss, event.val_accuracy)
+        seconds = "" if event.seconds is None else format_seconds(event.seconds)
         self.line(
             _columns(
-                f"{epoch.epoch}/{self.epochs}",
+                f"{event.epoch}/{self.epochs}",
                 [_number(value) for value in metrics],
-                seconds + ("  best" if epoch.best else ""),
+                seconds + ("  best" if event.best else ""),
             )
         )
 
-    def _stage_finished(self, event: Event) -> None:
-        self.line(
-            f"ended  {event.get('reason')}; kept the weights of epoch {event.get('kept_epoch')}"
-        )
-
-    def _evaluated(self, event: Event) -> None:
+    def _evaluated(self, event: Evaluated) -> None:
         try:
             results = json.loads(self.folder.results_path.read_text(encoding="utf-8"))
             report = evaluation_report(results, str(self.folder.path))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Removed or damaged since; the event itself has the main metric.
-            evaluation = EvaluationRow.from_event(event)
-            report = f"{evaluation.split} accuracy {_number(evaluation.accuracy)}"
+            report = f"{event.split} accuracy {_number(event.accuracy)}"
         self.line(report.split("\n\n", 1)[0] if self.brief else report)
-
-    def _stopped(self, event: Event) -> None:
-        again = command_line(self.workspace, "resume", self.folder.name)
-        self.line(f"stopped; everything is saved. Resume: {again}")
-
-    def _finished(self, event: Event) -> None:
-        seconds = number(event.get("seconds"))
-        took = "" if seconds is None else f" in {format_seconds(seconds)}"
-        self.line(f"finished{took}: {self.folder.model_path}")
 
 
 def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
@@ -163,8 +160,8 @@ def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
     return f"{epoch:>9}  {'  '.join(cells)}  {time}"
 
 
-def _expected(event: Event) -> str:
-    seconds = number(event.get("estimated_seconds"))
+def _expected(event: StageStarted) -> str:
+    seconds = event.estimated_seconds
     return "" if seconds is None else f", about {format_seconds(seconds)} an epoch"
 
 
@@ -172,13 +169,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _grouped(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else "?"
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _grouped(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"

@@ -178,12 +178,10 @@ def sight_table(sights: "Sequence[LayerField]") -> str:
 
 def _label_count(folder: Any) -> int:
     """Return the number of labels in the run's events; two if they do not record it."""
+    from workbench.runs.history import fold
     from workbench.runs.reader import read_events
 
-    for event in reversed(read_events(folder.events_path)):
-        if event["event"] == "data_ready" and isinstance(event.get("labels"), list):
-            return max(len(event["labels"]), 2)
-    return 2
+    return max(len(fold(read_events(folder.events_path)).labels), 2)
 
 
 def _numbers(given: str | None) -> list[int] | None:

@@ -1,18 +1,18 @@
 """Watch a run in a terminal: its events as lines, the current work as one bar."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
 from workbench.cli.event_printer import EventOutput, EventPrinter
-from workbench.cli.group import command_line
+from workbench.cli.group import command_line, describe_detached
 from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.runs.event_log import event_line
+from workbench.runs.events import Event, Failed, Interrupted
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
@@ -20,7 +20,6 @@ from workbench.runs.outcome import half_batch, hint_with_command
 from workbench.runs.state import read_tables, summarize
 from workbench.text import safe_lines
 
-Event = dict[str, Any]
 BELL = "\a"
 
 
@@ -40,55 +39,48 @@ def watch(
     Raises:
         UserError: the run failed or was interrupted.
     """
-    last: Event = {}
+    last: Event | None = None
     running = launched or is_locked(folder.lock_path)
     rings = running and sys.stdout.isatty() and not as_json
     try:
         with _output(plain=as_json) as output:
             printer = EventPrinter(workspace, folder, output, brief)
-            for last in follow(folder, every=as_json):
+            for last in follow(folder):
                 if as_json:
-                    click.echo(json.dumps(last))
+                    click.echo(event_line(last.model_dump()))
                 else:
                     printer.print_event(last)
     except KeyboardInterrupt:
-        echo(
-            f"\nDetached; {folder.name} keeps running.\n"
-            f"Watch it again: {command_line(workspace, 'attach', folder.name)}\n"
-            f"Stop it:        {command_line(workspace, 'stop', folder.name)}",
-            err=True,
-        )
+        echo(describe_detached(workspace, folder), err=True)
         return "detached"
     if rings:
         click.echo(BELL, nl=False)
-    kind = str(last.get("event", ""))
-    if kind == "failed":
-        message = str(last.get("message", "unknown"))
+    if isinstance(last, Failed):
+        message = last.message or "unknown"
         raise UserError(f"{folder.name} failed. {message}", _hint(workspace, folder, last))
-    if kind == "interrupted":
+    if isinstance(last, Interrupted):
         raise _interrupted(workspace, folder, last)
-    return kind
+    return last.event if last else ""
 
 
-def _hint(workspace: Workspace, folder: RunFolder, event: Event) -> str:
+def _hint(workspace: Workspace, folder: RunFolder, event: Failed) -> str:
     """Return what to do after a failure, with the command to type."""
     again = command_line(workspace, "resume", folder.name)
-    hint = hint_with_command(str(event.get("hint") or ""), again)
+    hint = hint_with_command(event.hint, again)
     if again in hint:
         return hint
-    if event.get("kind") == "memory" and half_batch(read_tables(folder)):
+    if event.kind == "memory" and half_batch(read_tables(folder)):
         again = command_line(workspace, "resume", folder.name, "--half-batch")
     return "\n".join(part for part in (hint, f"Resume: {again}") if part)
 
 
-def _interrupted(workspace: Workspace, folder: RunFolder, event: Event) -> UserError:
+def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) -> UserError:
     if not folder.path.exists():
         return UserError(f"The folder of {folder.name} is gone.")
-    printed = [str(line) for line in event.get("log", [])]
-    log = f"\nIts last output, in {folder.log_path}:\n" if printed else ""
+    log = f"\nIts last output, in {folder.log_path}:\n" if event.log else ""
     state = summarize(folder).state
     return UserError(
-        f"{folder.name} was interrupted: {state.detail}.{log}" + "\n".join(printed),
+        f"{folder.name} was interrupted: {state.detail}.{log}" + "\n".join(event.log),
         f"Resume: {command_line(workspace, 'resume', folder.name)}",
     )
 

@@ -13,11 +13,13 @@ from workbench import __version__
 from workbench.cli.options import PathArgument
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
+from workbench.runs.folder import RunFolder
 from workbench.text import describe_unencodable, safe_lines, safe_text
 
 EXIT_ERROR = 2
 _TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # special in a shell
 EXIT_INTERRUPTED = 130  # as shells count Ctrl-C
+_RUNNING = "workbench.running"
 
 
 class CommandGroup(click.Group):
@@ -37,6 +39,9 @@ class CommandGroup(click.Group):
                 click.echo(safe_lines(error.hint), err=True)
             ctx.exit(EXIT_ERROR)
         except KeyboardInterrupt:
+            if _RUNNING in ctx.meta:
+                click.echo(describe_detached(*ctx.meta[_RUNNING]), err=True)
+                ctx.exit(0)
             click.echo("\nInterrupted; what was done so far is kept.", err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
@@ -115,3 +120,17 @@ def command_line(workspace: Workspace, *words: str) -> str:
     elsewhere = [] if find_workspace() == workspace else ["--workspace", str(workspace.root)]
     quoted = [shlex.quote(w) if set(w) & _TO_QUOTE else w for w in (*words, *elsewhere)]
     return safe_text(" ".join(["workbench", *quoted]), limit=1000)
+
+
+def note_running(workspace: Workspace, folder: RunFolder) -> None:
+    """Note that this command started a run: from now on Ctrl-C only ends the command."""
+    click.get_current_context().meta[_RUNNING] = workspace, folder
+
+
+def describe_detached(workspace: Workspace, folder: RunFolder) -> str:
+    """Say that a run keeps running without this command, and how to watch and stop it."""
+    return (
+        f"\nDetached; {folder.name} keeps running.\n"
+        f"Watch it again: {command_line(workspace, 'attach', folder.name)}\n"
+        f"Stop it:        {command_line(workspace, 'stop', folder.name)}"
+    )

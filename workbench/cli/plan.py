@@ -141,26 +141,24 @@ def total_line(
 @in_workspace
 def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
     """Show what was frozen in a run: requested, compiled, and how far the weights moved."""
-    from workbench.runs.events import newest_by_stage
+    from workbench.runs.events import LayersChecked, StageStarted, newest_by_stage
     from workbench.runs.folder import find_run
     from workbench.runs.freeze_check import group_by_block, layers_of_stage, verdict
     from workbench.runs.reader import read_events
 
     folder = find_run(workspace, run)
     events = read_events(folder.events_path)
-    checks = newest_by_stage(events, "layers")
-    stages = newest_by_stage(events, "stage_started")
+    checks = newest_by_stage(events, LayersChecked)
+    stages = newest_by_stage(events, StageStarted)
     if not checks:
         raise UserError(f"{folder.name} has not finished an epoch yet: nothing is known.")
     if as_json:
-        echo_json(list(checks.values()))
+        echo_json([event.model_dump() for event in checks.values()])
         return
     for number, event in checks.items():
-        started = stages.get(number, {})
-        random = "  random weights" if started.get("weights") == "random" else ""
-        echo(
-            f"stage {number + 1}  {started.get('name', '?')}, after epoch {event['epoch']}{random}"
-        )
+        started = stages.get(number) or StageStarted(stage=number, name="?")
+        random = "  random weights" if started.weights == "random" else ""
+        echo(f"stage {number + 1}  {started.name}, after epoch {event.epoch}{random}")
         found = [layer for layer in layers_of_stage(started, event) if layer.compiled]
         if show_all:
             echo(freeze_table((layer, verdict(layer)) for layer in found))

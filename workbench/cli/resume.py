@@ -1,11 +1,12 @@
 """`workbench resume`: continue a run, as it was or with changes."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.complete import complete_changes
-from workbench.cli.group import command_line, in_workspace
+from workbench.cli.group import command_line, in_workspace, note_running
 from workbench.cli.options import (
     finish_environment,
     gpu_option,
@@ -20,7 +21,9 @@ from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.state import RunState
+
+if TYPE_CHECKING:
+    from workbench.runs.state import RunState
 
 
 @click.command()
@@ -60,6 +63,7 @@ def resume(
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom)
     resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
+    note_running(workspace, folder)
     if detach:
         state = "queued" if queue else "training"
         echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
@@ -67,7 +71,7 @@ def resume(
     watch(workspace, folder, as_json, launched=True)
 
 
-def _check_state(workspace: Workspace, folder: RunFolder, state: RunState, anyway: bool) -> None:
+def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:
     """Check that a run can be resumed; ask the user if only they can know.
 
     Raises:
@@ -89,7 +93,7 @@ def _check_state(workspace: Workspace, folder: RunFolder, state: RunState, anywa
         )
 
 
-def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: RunState) -> None:
+def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: "RunState") -> None:
     unknown = f"{folder.name} last ran {state.description}; whether it has ended is not known here."
     if sys.stdin.isatty():
         echo(f"{unknown}\nTwo workers on one run would damage it.", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.follow import watch
+from workbench.cli.group import note_running
 from workbench.cli.options import ExperimentOptions
 from workbench.cli.output import echo
 from workbench.cli.worker import launch_run
@@ -147,6 +148,7 @@ def _resume(
     except RunLocked:
         echo(f"run    {folder.name} is running: another start was faster", err=True)
         return state.phase
+    note_running(workspace, folder)
     was = (
         f"was {state.description}"
         if state.other_host

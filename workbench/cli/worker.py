@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.cli.group import note_running
 from workbench.cli.output import echo, progress_bar
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.folder import RunFolder
-
-Event = dict[str, Any]
+    from workbench.runs.jobs import JobEvent
 
 
 def launch_run(
@@ -34,10 +34,12 @@ def launch_run(
     notes: list[str] = []
     try:
         with progress_bar() as progress:
-            return start_run(
+            folder = start_run(
                 workspace, spec, stem, notes.append, queue, environment=environment,
                 progress=progress, warn=doubts.append, queue_hint=" (--queue waits)",
             )  # fmt: skip
+            note_running(workspace, folder)
+            return folder
     finally:  # below the bar, also after an error
         for doubt in doubts:
             echo(f"warning {doubt}", err=True)
@@ -64,7 +66,7 @@ def run_trial(
     job: str,
     spec: "ExperimentSpec",
     request: dict[str, Any],
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[["JobEvent"], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Let a worker train on a spec without making a run; show its progress and notices.
 
@@ -75,7 +77,7 @@ def run_trial(
     """
     from workbench.app.jobs import report_progress, run_trial_job
 
-    def handle(event: Event) -> None:
+    def handle(event: "JobEvent") -> None:
         if event["event"] == "notice":
             echo(f"note   {event['message']}", err=True)
         else:

@@ -14,6 +14,7 @@ from workbench.evaluation.metrics import shifted, shifts
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.lessons.catalogue import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS
+from workbench.runs.events import CheckedLayer
 from workbench.training.data import TrainingData
 from workbench.training.freeze_check import TRAINS
 from workbench.training.inputs import plain_batches
@@ -73,14 +74,14 @@ def _correct_by_shift(model: keras.Model, data: TrainingData, split: str) -> dic
 
 
 def moved_by_block(
-    spec: ExperimentSpec, layers: Sequence[dict[str, Any]], classes: int
+    spec: ExperimentSpec, layers: Sequence[CheckedLayer], classes: int
 ) -> dict[str, float]:
     """Return how far blocks moved in the last stage: Euclidean mean over their trained layers."""
     block = {row.name: row.block for row in layer_rows(spec, classes)}
     moved: dict[str, list[float]] = defaultdict(list)
     for layer in layers:
-        if layer["requested"] == TRAINS:
-            moved[block[layer["name"]]].append(layer["moved"])
+        if layer.requested == TRAINS:
+            moved[block[layer.name]].append(layer.moved or 0.0)
     return {name: math.sqrt(fmean(m * m for m in each)) for name, each in moved.items()}
 
 

@@ -77,7 +77,7 @@ def _moved(way: Way, spec: ExperimentSpec, data: TrainingData, seed: int) -> flo
     if way.recompiled:
         _compile(model, data.classes)
     _take_steps(model, data)
-    return next(row.moved for row in freeze_check.compare() if row.name == WATCHED)
+    return next(row.moved or 0.0 for row in freeze_check.compare() if row.name == WATCHED)
 
 
 def _stage(spec: ExperimentSpec) -> Stage:

@@ -22,6 +22,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.lessons.catalogue import Lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress, silent
+from workbench.runs.events import CheckedLayer, EpochFinished, Event, LayersChecked
 from workbench.training.backend import resolve_precision
 from workbench.training.backends import Device
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
@@ -107,17 +108,17 @@ class _Listener:
         self.model, self.data, self.is_whole, self.count = model, data, is_whole, count
         self.epochs: list[dict[str, float | None]] = []
         self.seconds: list[float] = []
-        self.layers: list[dict[str, Any]] = []
+        self.layers: tuple[CheckedLayer, ...] = ()
 
-    def __call__(self, kind: str, /, **fields: Any) -> None:
-        if kind == "layers":
-            self.layers = fields["layers"]
-        if kind == "epoch_finished":
-            self.seconds.append(fields["seconds"])
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, LayersChecked):
+            self.layers = event.layers
+        if isinstance(event, EpochFinished):
+            self.seconds.append(event.seconds or 0.0)
             train = None
             if self.is_whole:  # the event's own is a mean with dropout and augmentation on
                 train = float(correct_images(self.model, self.data, "train").mean())
-            self.epochs.append({"train": train, "validation": fields["val_accuracy"]})
+            self.epochs.append({"train": train, "validation": event.val_accuracy})
             self.count()
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from workbench.export.templating import render
+from workbench.runs.events import EpochFinished
 from workbench.runs.history import History
-from workbench.runs.rows import EpochRow
 
 WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 92, 24, 34  # around the plot
@@ -72,7 +72,7 @@ def curve_figure(history: History, metric: str) -> Markup:
     return Markup(figure)
 
 
-def _values(rows: Sequence[EpochRow], name: str) -> Values:
+def _values(rows: Sequence[EpochFinished], name: str) -> Values:
     return [getattr(row, name) for row in rows]
 
 
@@ -111,7 +111,9 @@ def _kept(history: History, scale: _Scale) -> list[tuple[float, str]]:
     return [(x, "kept" if stage and stage.end else "best")]
 
 
-def _curve(name: str, values: Values, rows: Sequence[EpochRow], scale: _Scale) -> dict[str, object]:
+def _curve(
+    name: str, values: Values, rows: Sequence[EpochFinished], scale: _Scale
+) -> dict[str, object]:
     """Return a line, with gaps where nothing was measured, and dots where there is room."""
     every = max(1, math.ceil(len(values) / _MAX_POINTS))
     points = [(at, value) for at, value in enumerate(values, 1) if (at - 1) % every == 0]
@@ -128,7 +130,7 @@ def _curve(name: str, values: Values, rows: Sequence[EpochRow], scale: _Scale) -
     return {"name": name, "path": "".join(path) if len(path) > 1 else "", "dots": dots}
 
 
-def _place(row: EpochRow, rows: Sequence[EpochRow]) -> str:
+def _place(row: EpochFinished, rows: Sequence[EpochFinished]) -> str:
     several = rows[0].stage != rows[-1].stage
     return f"stage {row.stage + 1}, epoch {row.epoch}" if several else f"epoch {row.epoch}"
 

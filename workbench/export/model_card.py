@@ -15,8 +15,8 @@ from workbench.export.run_data import RunData
 from workbench.export.templating import render
 from workbench.runs.confusion import worst_classes
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
+from workbench.runs.history import StageRow
 from workbench.runs.results import caveats
-from workbench.runs.rows import StageRow, number, text
 from workbench.text import format_accuracy, format_shape, plural, safe_text
 
 _MARKS = set("\\`*_[]{}()#|~!$^")  # of Markdown
@@ -187,14 +187,14 @@ def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
 def _stage(data: RunData, stage: StageRow) -> str:
     """Return epochs, optimizer, and what was trained and frozen."""
     epochs = sum(row.stage == stage.index for row in data.history.epochs)
-    rate = number(stage.event.get("learning_rate"))
-    optimizer = escape_markdown(text(stage.event.get("optimizer")))
+    rate = stage.started.learning_rate
+    optimizer = escape_markdown(stage.started.optimizer)
     optimizer = f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip()
     line = (
         f"{escape_markdown(stage.name)}: {plural(epochs, 'epoch')} of {stage.epochs} at most, "
         f"{optimizer}"
     )
-    layers = layers_of_stage(stage.event, data.history.layers.get(stage.index))
+    layers = layers_of_stage(stage.started, data.history.layers.get(stage.index))
     names: dict[bool, list[str]] = {True: [], False: []}
     for group in group_by_block(layers):
         if group.with_weights:

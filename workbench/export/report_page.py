@@ -20,6 +20,7 @@ from workbench.export.run_data import RunData, day, moment
 from workbench.export.run_images import RunImages
 from workbench.export.templating import render
 from workbench.runs.confusion import worst_classes
+from workbench.runs.events import EpochFinished
 from workbench.runs.freeze_check import (
     ERROR,
     Layer,
@@ -28,8 +29,8 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
+from workbench.runs.history import StageRow
 from workbench.runs.results import caveats, describe_reference, suggest_next
-from workbench.runs.rows import EpochRow, StageRow, number, text
 from workbench.text import (
     format_accuracy,
     format_gib,
@@ -141,7 +142,7 @@ def _curves(data: RunData) -> Values:
     }
 
 
-def _epoch(row: EpochRow) -> Sequence[str]:
+def _epoch(row: EpochFinished) -> Sequence[str]:
     return (
         f"{row.epoch}{' best' if row.best else ''}",
         str(row.stage + 1),
@@ -155,7 +156,7 @@ def _stages(data: RunData) -> list[Values]:
     """Return each stage's blocks and, where these hold several layers, its layers."""
     stages = []
     for index, stage in sorted(data.history.stages.items()):
-        layers = layers_of_stage(stage.event, data.history.layers.get(index))
+        layers = layers_of_stage(stage.started, data.history.layers.get(index))
         groups = group_by_block(layers)
         every = [_layer(layer, verdict(layer)) for layer in layers]
         stages.append(
@@ -172,15 +173,15 @@ def _stages(data: RunData) -> list[Values]:
 
 def _stage(data: RunData, stage: StageRow) -> str:
     done = sum(row.stage == stage.index for row in data.history.epochs)
-    rate = number(stage.event.get("learning_rate"))
+    rate = stage.started.learning_rate
     parts = [
         f"{plural(done, 'epoch')} of {stage.epochs} at most",
-        f"{safe_text(text(stage.event.get('optimizer')))} {'' if rate is None else f'{rate:g}'}",
+        f"{safe_text(stage.started.optimizer)} {'' if rate is None else f'{rate:g}'}",
     ]
     if stage.end:
-        parts.append(safe_text(text(stage.end.get("reason"))))
-        kept = number(stage.end.get("kept_epoch"))
-        parts += [] if kept is None else [f"kept the weights of epoch {kept:.0f}"]
+        parts.append(safe_text(stage.end.reason))
+        kept = stage.end.kept_epoch
+        parts += [] if kept is None else [f"kept the weights of epoch {kept}"]
     return ", ".join(part.strip() for part in parts if part.strip())
 
 
@@ -299,17 +300,15 @@ def _events(data: RunData) -> Values:
 
 def _machine(data: RunData) -> list[tuple[str, str]]:
     history = data.history
-    newest = history.stages[max(history.stages)].event if history.stages else {}
-    gpu, device = history.gpu.get("gpu"), text(newest.get("device"))
-    if isinstance(gpu, dict):
-        memory = gpu.get("memory_total")
-        size = f", {format_gib(memory)}" if isinstance(memory, int) else ""
-        device = safe_text(gpu.get("name", "")) + size or device
-    jit = newest.get("jit")
+    newest = history.stages[max(history.stages)].started if history.stages else None
+    gpu, device = history.gpu, newest.device if newest else ""
+    if gpu:
+        size = "" if gpu.memory_total is None else f", {format_gib(gpu.memory_total)}"
+        device = safe_text(gpu.name) + size or device
     return [
-        ("machine", str(history.worker.get("host", ""))),
+        ("machine", history.worker.host if history.worker else ""),
         ("device", device),
-        ("precision", str(newest.get("precision", ""))),
-        ("XLA", "" if jit is None else "on" if jit is True else "off"),
+        ("precision", newest.precision if newest else ""),
+        ("XLA", "" if newest is None else "on" if newest.jit else "off"),
         *data.versions.items(),
     ]

@@ -57,7 +57,8 @@ class RunData:
     def versions(self) -> dict[str, str]:
         """Versions of the newest session's packages."""
         worker = self.history.worker
-        return {name: str(worker[name]) for name in _PACKAGES if worker.get(name)}
+        found = {name: getattr(worker, name, "") for name in _PACKAGES}
+        return {name: version for name, version in found.items() if version}
 
     @property
     def ended(self) -> str:

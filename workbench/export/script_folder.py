@@ -12,7 +12,6 @@ from workbench.errors import UserError
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.script import ScriptInputs, script
 from workbench.files import write_atomic
-from workbench.runs.rows import text
 from workbench.text import safe_text
 
 _PRECISIONS = ("mixed_float16", "mixed_bfloat16")
@@ -73,8 +72,8 @@ def script_facts(data: RunData, name: str) -> ScriptInputs:
     """Return what the script of that name needs of the run beside its spec."""
     spec = checked_spec(data)
     newest = max(data.history.stages, default=None)
-    event = {} if newest is None else data.history.stages[newest].event
-    precision = text(event.get("precision")) or spec.training.precision
+    started = None if newest is None else data.history.stages[newest].started
+    precision = (started.precision if started else "") or spec.training.precision
     counts = {split: sum(row.split == split for row in data.rows) for split in SPLITS}
     return ScriptInputs(
         labels=data.labels,
@@ -82,7 +81,7 @@ def script_facts(data: RunData, name: str) -> ScriptInputs:
         name=name,
         npz=spec.data.source.lower().endswith(".npz"),
         precision=precision if precision in _PRECISIONS else "float32",
-        jit=event.get("jit") is True,
+        jit=started.jit if started else False,
         levels=manifest_levels(data.rows),
         run_result=_result(data),
     )

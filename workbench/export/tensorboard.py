@@ -12,7 +12,6 @@ from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.reader import read_events
-from workbench.runs.rows import EpochRow, Position, number
 from workbench.text import safe_text
 
 # As Keras's own callback: two folders, so that both curves share a plot.
@@ -53,15 +52,10 @@ def write_scalars(run: RunFolder, folder: Path, force: bool = False) -> Path:
 
 def scalars_of(events: Sequence[Event]) -> dict[str, list[Scalar]]:
     """Return the metrics by folder; {} before the first epoch."""
-    times = {
-        place: number(event.get("t"))
-        for event in events
-        if event.get("event") == "epoch_finished" and (place := Position.from_event(event))
-    }
     rows = fold(events).epochs
     found = {
         part: [
-            Scalar(tag, step, value, times.get(_position(row)) or 0.0)
+            Scalar(tag, step, value, row.t or 0.0)
             for step, row in enumerate(rows, 1)
             for tag, name in names.items()
             if (value := getattr(row, name)) is not None
@@ -69,7 +63,3 @@ def scalars_of(events: Sequence[Event]) -> dict[str, list[Scalar]]:
         for part, names in _METRICS.items()
     }
     return {part: scalars for part, scalars in found.items() if scalars}
-
-
-def _position(row: EpochRow) -> Position:
-    return Position(row.stage, row.epoch)

@@ -7,8 +7,8 @@ from workbench.experiment.curve_advice import TrainingCurves
 from workbench.experiment.smoothing import BOOK_FACTOR, smooth
 from workbench.render.plot import PlotOptions
 from workbench.render.plot_canvas import Series
+from workbench.runs.fields import whole
 from workbench.runs.history import History
-from workbench.runs.rows import whole
 from workbench.runs.watch import RunView
 
 Metric = Literal["loss", "accuracy"]

@@ -8,9 +8,9 @@ from rich.text import Text
 from workbench.experiment.plan import Stage
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import Convolutions
+from workbench.runs.events import StageStarted
 from workbench.runs.freeze_check import Layer, group_by_block
-from workbench.runs.history import History
-from workbench.runs.rows import StageRow, number
+from workbench.runs.history import History, StageRow
 from workbench.text import format_shape, plural, safe_text
 
 NAME = 11  # cells of a label
@@ -74,16 +74,23 @@ def describe_network(spec: ExperimentSpec) -> str:
 
 def planned_row(stage: Stage) -> StageRow:
     """Return a planned stage like one that has started."""
-    event = {"optimizer": stage.optimizer, "learning_rate": stage.learning_rate}
-    return StageRow(stage.index, stage.name, stage.epochs, 0, event)
+    return StageRow(
+        StageStarted(
+            stage=stage.index,
+            name=stage.name,
+            epochs=stage.epochs,
+            optimizer=stage.optimizer,
+            learning_rate=stage.learning_rate,
+        )
+    )
 
 
 def describe_stage(stage: StageRow, history: History) -> str:
     """Return a stage of the plan, and its progress."""
-    rate = number(stage.event.get("learning_rate"))
+    rate = stage.started.learning_rate
     words = f"{safe_text(stage.name, 120)}: up to {plural(stage.epochs, 'epoch')}"
     if rate is not None:
-        words += f", {safe_text(stage.event.get('optimizer'), 12)} at {rate:g}"
+        words += f", {safe_text(stage.started.optimizer, 12)} at {rate:g}"
     done = sum(row.stage == stage.index for row in history.epochs)
     return words + (f" ({done} done)" if done else "")
 

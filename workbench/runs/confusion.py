@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
-from workbench.runs.rows import number, whole
+from workbench.runs.fields import number, whole
 
 MAX_MATRIX_LABELS = 60  # of a matrix that is shown and kept
 MAX_PAIRS = 100  # kept of more labels

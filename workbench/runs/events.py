@@ -1,173 +1,643 @@
-"""The event log of a run: one JSON object a line, appended by the worker, tailed by readers.
+"""The events of a run: what happened, one JSON object a line in its log.
 
-Every event has `v` (schema version), `n` (running number), `t` (unix seconds) and `event` (its
-kind). Stages count from 0, epochs from 1; a position is (stage, epoch, finished steps of that
-epoch). A number that is not finite is null. Readers ignore kinds and fields that they do not know;
-a change that would mislead such a reader raises SCHEMA. `reader` reads the log.
+Every event has `v` (version of this schema), `n` (running number), `t` (unix seconds) and `event`
+(its kind). Stages count from 0, epochs from 1; a position is (stage, epoch, finished steps of that
+epoch). A number that is unknown or not finite is null. Readers ignore kinds and fields that they
+do not know; a change that would mislead such a reader raises SCHEMA.
 
-    kind              fields
-    launched          job, resume, queued, argv, host, boot_id, log_start (byte of worker.log at
-                      which this session's output begins); written by the launcher before the
-                      worker starts
-    worker_started    pid, host, boot_id, python, backend, versions of keras and other packages;
-                      warm: whether keras was imported before there was a run
-    gpu_chosen        asked (auto, none or a number), gpu {index, uuid, name, memory_free,
-                      memory_total} or null for the CPU
-    preparing         phase (a word or two; "wait for RUN" in the queue), done, total (0:
-                      unknown); at most twice a second
-    data_ready        name, folder, pack, images {train, validation, test}, labels, notes
-    notice            message for the user
-    stage_started     stage, name, epochs, steps, batch_size, optimizer, learning_rate, parameters,
-                      trainable_parameters, layers [{name, kind, output_shape, parameters}],
-                      precision, jit, device, prefix, cached, views, weights, estimated_seconds
-                      (of an epoch; null if the machine was not measured), estimates (seconds of
-                      an epoch of each stage of the plan; [] likewise)
-    progress          stage, phase (train or validation), epoch, step, steps, loss, accuracy,
-                      images_per_second (null in validation); at most twice a second
-    epoch_finished    stage, epoch, loss, accuracy, val_loss, val_accuracy (null without validation
-                      images), learning_rate, seconds, best
-    layers            stage, epoch, layers [{name, requested, compiled, moved}]
-    estimate_checked  stage, epoch, estimated_seconds, seconds (of that epoch without its
-                      compile_seconds), ratio (seconds / estimated_seconds); for the first two
-                      complete epochs of a stage
-    machine           cpu, process_cpu (percent; of one core for the latter), memory_used,
-                      memory_total, process_memory, disk_free (bytes), gpu {utilization,
-                      temperature, memory_used, memory_total} or null; every few seconds
-    checkpoint_saved  stage, epoch, step
-    resumed           stage, epoch, step at which training continues; everything written about
-                      that epoch and later ones is superseded
-    batch_halved      from_size, to_size (images a step): out of memory; a new process continues
-                      with less
-    stage_finished    stage, reason (all epochs or early stopping), best_epoch (null without
-                      validation images), kept_epoch, seconds
-    evaluating        phase, done, total
-    evaluated         split (test or validation), loss, accuracy, interval [low, high], images,
-                      shifted {pixels, accuracy} or null
-  and one that ends a session, which is one worker's work on the run:
-    stopped           stage, epoch, step: stopped on request; a resume continues here
-    failed            kind (user: a person can fix it; memory: out of memory; disk: full or not
-                      writable; diverged: NaN or an exploding loss; error: unexpected),
-                      message, hint
-    finished          seconds
+What is of interest only while it is new is not history: `Progress` and `MachineSample`, and the
+progress of the other work, stand in `status.json` (see `status`). Logs of schema 1 contain them.
 """
 
 import json
-import math
-import os
-import threading
-import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar
 
-SCHEMA = 1
-SESSION_STARTS = frozenset({"launched", "worker_started"})
-SESSION_ENDS = frozenset({"stopped", "failed", "finished"})
-# Synced to the disk before the next checkpoint: no power cut makes a hole in a history.
-SYNCED = SESSION_ENDS | {"resumed", "epoch_finished", "stage_finished", "evaluated"}
-LATEST_ONLY = frozenset({"progress", "machine"})  # each supersedes the one before it
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-_DECODER = json.JSONDecoder(parse_constant=lambda name: None)
-_TAIL_BYTES = 1 << 16  # read first to find the newest number: many events
+from workbench.runs.fields import (
+    Count,
+    Counts,
+    Flag,
+    IfTable,
+    Interval,
+    Number,
+    Numbers,
+    Position,
+    Required,
+    Shape,
+    Tables,
+    Text,
+    TextOrNone,
+    Texts,
+    Whole,
+)
 
-Event = dict[str, Any]
+SCHEMA = 2
+# Beginning of the phases of `preparing` that are no work: "wait for RUN" in the queue, "wait for
+# another process" that builds the same pack.
+WAITING_PHASE = "wait for "
 
 
-class EventWriter:
-    """Appends events. Only the holder of the run's lock writes.
+class Event(BaseModel):
+    """An event of a kind that this version does not know, or without what its kind requires.
 
-    A line is one write, so that a reader sees it complete or as an unfinished end. Numbers
-    continue those of earlier sessions.
+    Attributes:
+        v: version of the schema.
+        n: running number over all sessions of the run.
+        t: unix seconds.
+        event: the kind.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._mutex = threading.Lock()
-        self._number = _newest_number(path)
-        self._ending = b"\n" if _is_torn(path) else b""
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    def write(self, kind: str, /, **fields: Any) -> None:
-        """Append one event; safe to call from several threads.
+    v: Count = SCHEMA
+    n: Count = 0
+    t: Number = None
+    event: str
 
-        Raises:
-            OSError: The disk is full or the folder is gone. Later lines are not affected.
-        """
-        with self._mutex:
-            head = {
-                "v": SCHEMA,
-                "n": self._number + 1,
-                "t": round(time.time(), 3),
-                "event": kind,
-            }
-            event = {**head, **_strict(fields), **head}  # head comes first and overrides
-            line = json.dumps(event, allow_nan=False).encode() + b"\n"
-            data = self._ending + line
-            self._ending = b"\n"  # for the next event if this write is cut off
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                while data:
-                    data = data[os.write(descriptor, data) :]
-                if kind in SYNCED:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            self._ending = b""
-            self._number += 1
+    @property
+    def position(self) -> Position | None:
+        """Its position in the plan; None if it has none."""
+        stage, epoch = getattr(self, "stage", None), getattr(self, "epoch", None)
+        if stage is None or epoch is None:
+            return None
+        return Position(stage, epoch, getattr(self, "step", None) or 0)
+
+
+class Part(BaseModel):
+    """A part of an event with fields of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Launched(Event):
+    """The launcher starts a worker; written before the worker's own events.
+
+    Attributes:
+        job: "train".
+        resume: whether it continues at the last checkpoint.
+        queued: whether it waits for other runs.
+        argv: the command.
+        host: name of the machine.
+        boot_id: changes with every boot of the machine.
+        log_start: byte of worker.log at which this session's output begins.
+    """
+
+    event: Literal["launched"] = "launched"
+    job: Text = "train"
+    resume: Flag = False
+    queued: Flag = False
+    argv: Texts = ()
+    host: Text = ""
+    boot_id: Text = ""
+    log_start: Count = 0
+
+
+class WorkerStarted(Event):
+    """The worker runs.
+
+    Attributes:
+        pid: its process.
+        host: name of the machine.
+        boot_id: changes with every boot of the machine.
+        python: version.
+        backend: tensorflow, jax or torch.
+        keras: version.
+        tensorflow: version; "" if it is not installed, as for the following.
+        jax: version.
+        torch: version.
+        numpy: version.
+        pillow: version.
+        warm: whether keras was imported before there was a run.
+    """
+
+    event: Literal["worker_started"] = "worker_started"
+    pid: Whole = None
+    host: Text = ""
+    boot_id: Text = ""
+    python: Text = ""
+    backend: Text = ""
+    keras: Text = ""
+    tensorflow: Text = ""
+    jax: Text = ""
+    torch: Text = ""
+    numpy: Text = ""
+    pillow: Text = ""
+    warm: Flag = False
+
+
+class ChosenGpu(Part):
+    """The GPU that a run claimed; memory in bytes."""
+
+    index: Whole = None
+    uuid: Text = ""
+    name: Text = ""
+    memory_free: Whole = None
+    memory_total: Whole = None
+
+
+class GpuChosen(Event):
+    """The run claimed its device.
+
+    Attributes:
+        asked: auto, none or a number.
+        gpu: index, uuid, name, memory_free and memory_total (bytes); null for the CPU.
+    """
+
+    event: Literal["gpu_chosen"] = "gpu_chosen"
+    asked: Text = ""
+    gpu: Annotated[ChosenGpu | None, IfTable] = None
+
+
+class Work(Event):
+    """Work other than training has reached a phase; progress within it stands in the status.
+
+    Attributes:
+        phase: a word or two.
+        done: finished parts.
+        total: of the parts; 0 if unknown.
+    """
+
+    phase: Text = ""
+    done: Count = 0
+    total: Count = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """True if it is no work: another run or process goes first."""
+        return self.phase.startswith(WAITING_PHASE)
+
+
+class Preparing(Work):
+    """A phase of the preparation begins; "wait for RUN" in the queue.
+
+    Attributes:
+        phase: a word or two.
+        done: finished parts; the progress within a phase stands in the status.
+        total: of the parts; 0 if unknown.
+    """
+
+    event: Literal["preparing"] = "preparing"
+
+
+class Evaluating(Work):
+    """A phase of the evaluation begins.
+
+    Attributes:
+        phase: a word or two.
+        done: finished parts; the progress within a phase stands in the status.
+        total: of the parts; 0 if unknown.
+    """
+
+    event: Literal["evaluating"] = "evaluating"
+
+
+class DataReady(Event):
+    """The images are prepared.
+
+    Attributes:
+        name: of the data set.
+        folder: where it is.
+        pack: name of the pack.
+        images: numbers of train, validation and test.
+        labels: in the order of the network's outputs.
+        notes: what was noticed about the data.
+    """
+
+    event: Literal["data_ready"] = "data_ready"
+    name: Text = ""
+    folder: Text = ""
+    pack: Text = ""
+    images: Counts = {}
+    labels: Texts = ()
+    notes: Texts = ()
+
+
+class Notice(Event):
+    """A message for the user.
+
+    Attributes:
+        message: one or more sentences.
+    """
+
+    event: Literal["notice"] = "notice"
+    message: Text = ""
+
+
+class PlannedLayer(Part):
+    """A layer as the plan has it.
+
+    Attributes:
+        output_shape: without the batch.
+        requested: "trains" or "frozen".
+    """
+
+    name: Text = ""
+    kind: Text = ""
+    output_shape: Shape = ()
+    parameters: Count = 0
+    block: Text = ""
+    requested: Text = ""
+
+
+class CheckedLayer(Part):
+    """A layer with weights after an epoch.
+
+    Attributes:
+        requested: "trains" or "frozen", by the plan.
+        compiled: the same, by the compiled model.
+        moved: change since the stage began, |w - w0| / max(|w0|, tiny), Euclidean norms over all
+            of the layer's numbers, moving statistics of BatchNorm included. 0: none moved.
+    """
+
+    name: Text = ""
+    requested: Text = ""
+    compiled: Text = ""
+    moved: Number = None
+
+
+class StageStarted(Event):
+    """A stage begins.
+
+    Attributes:
+        stage: its number.
+        name: of the stage.
+        epochs: at most.
+        steps: of an epoch.
+        batch_size: images a step.
+        optimizer: its name.
+        learning_rate: at the beginning.
+        parameters: of the whole network.
+        trainable_parameters: of them.
+        layers: name, kind, output_shape, parameters, block and requested (trains or frozen) of
+            each layer.
+        precision: float32, mixed_float16 or mixed_bfloat16.
+        jit: whether XLA compiles.
+        device: name.
+        prefix: last layer of the frozen prefix; null without one.
+        cached: whether the prefix runs once an image.
+        views: augmented views of each image that are kept.
+        weights: of the base; null without one.
+        estimated_seconds: of an epoch; null if the machine was not measured.
+        estimates: the same for each stage of the plan.
+    """
+
+    event: Literal["stage_started"] = "stage_started"
+    stage: Required
+    name: Text = ""
+    epochs: Count = 0
+    steps: Count = 0
+    batch_size: Whole = None
+    optimizer: Text = ""
+    learning_rate: Number = None
+    parameters: Whole = None
+    trainable_parameters: Whole = None
+    layers: Annotated[tuple[PlannedLayer, ...], Tables] = ()
+    precision: Text = ""
+    jit: Flag = False
+    device: Text = ""
+    prefix: TextOrNone = None
+    cached: Flag = False
+    views: Count = 0
+    weights: TextOrNone = None
+    estimated_seconds: Number = None
+    estimates: Numbers = ()
+
+
+class Progress(Event):
+    """Where a stage is within an epoch; stands in the status.
+
+    Attributes:
+        stage: its number.
+        phase: train or validation.
+        epoch: its number.
+        step: finished steps.
+        steps: of the epoch.
+        loss: mean of the epoch so far.
+        accuracy: mean of the epoch so far.
+        images_per_second: null in validation.
+    """
+
+    event: Literal["progress"] = "progress"
+    stage: Required
+    phase: Text = "train"
+    epoch: Required
+    step: Count = 0
+    steps: Count = 0
+    loss: Number = None
+    accuracy: Number = None
+    images_per_second: Number = None
+
+    @property
+    def position(self) -> Position:
+        """Its position in the plan."""
+        return Position(self.stage, self.epoch, self.step)
+
+
+class EpochFinished(Event):
+    """An epoch ended.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        loss: mean over the epoch's steps.
+        accuracy: mean over the epoch's steps.
+        val_loss: null without validation images.
+        val_accuracy: null without validation images.
+        learning_rate: of its first step.
+        seconds: with validation.
+        best: whether it is the best so far by the metric that the stage monitors.
+    """
+
+    event: Literal["epoch_finished"] = "epoch_finished"
+    stage: Required
+    epoch: Required
+    loss: Number = None
+    accuracy: Number = None
+    val_loss: Number = None
+    val_accuracy: Number = None
+    learning_rate: Number = None
+    seconds: Number = None
+    best: Flag = False
+
+
+class LayersChecked(Event):
+    """The freeze check after an epoch.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        layers: name, requested, compiled (trains or frozen) and moved of each layer with weights.
+    """
+
+    event: Literal["layers"] = "layers"
+    stage: Required
+    epoch: Whole = None
+    layers: Annotated[tuple[CheckedLayer, ...], Tables] = ()
+
+
+class EstimateChecked(Event):
+    """An estimate beside what was measured, for the first two complete epochs of a stage.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        estimated_seconds: of an epoch.
+        seconds: of this epoch without `compile_seconds`.
+        compile_seconds: of this epoch.
+        ratio: seconds / estimated_seconds.
+    """
+
+    event: Literal["estimate_checked"] = "estimate_checked"
+    stage: Whole = None
+    epoch: Whole = None
+    estimated_seconds: Number = None
+    seconds: Number = None
+    compile_seconds: Number = None
+    ratio: Number = None
+
+
+class GpuUse(Part):
+    """Use of a GPU: percent, degrees Celsius, bytes."""
+
+    utilization: Number = None
+    temperature: Number = None
+    memory_used: Number = None
+    memory_total: Number = None
+
+
+class MachineSample(Event):
+    """Use of the machine, every few seconds; stands in the status.
+
+    Attributes:
+        cpu: percent of all cores.
+        process_cpu: percent of one core.
+        memory_used: bytes.
+        memory_total: bytes.
+        process_memory: bytes.
+        disk_free: bytes.
+        gpu: utilization (percent), temperature (degrees Celsius), memory_used and memory_total
+            (bytes); null without a GPU.
+    """
+
+    event: Literal["machine"] = "machine"
+    cpu: Number = None
+    process_cpu: Number = None
+    memory_used: Number = None
+    memory_total: Number = None
+    process_memory: Number = None
+    disk_free: Number = None
+    gpu: Annotated[GpuUse | None, IfTable] = None
+
+
+class CheckpointSaved(Event):
+    """A checkpoint was saved; a resume continues there.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        step: finished steps of the epoch.
+    """
+
+    event: Literal["checkpoint_saved"] = "checkpoint_saved"
+    stage: Whole = None
+    epoch: Whole = None
+    step: Count = 0
+
+
+class Resumed(Event):
+    """Training continues here; what was written about this epoch and later ones is superseded.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        step: finished steps of the epoch.
+    """
+
+    event: Literal["resumed"] = "resumed"
+    stage: Whole = None
+    epoch: Whole = None
+    step: Count = 0
+
+
+class BatchHalved(Event):
+    """Out of memory; a new process continues with smaller batches.
+
+    Attributes:
+        from_size: images a step until now.
+        to_size: images a step from now on.
+    """
+
+    event: Literal["batch_halved"] = "batch_halved"
+    from_size: Whole = None
+    to_size: Whole = None
+
+
+class StageFinished(Event):
+    """A stage ended.
+
+    Attributes:
+        stage: its number.
+        reason: "all epochs" or "early stopping".
+        best_epoch: null without validation images.
+        kept_epoch: whose weights are kept.
+        seconds: of the stage in this session.
+    """
+
+    event: Literal["stage_finished"] = "stage_finished"
+    stage: Whole = None
+    reason: Text = ""
+    best_epoch: Whole = None
+    kept_epoch: Whole = None
+    seconds: Number = None
+
+
+class Shifted(Part):
+    """Accuracy on images that were moved by some pixels."""
+
+    pixels: Whole = None
+    accuracy: Number = None
+
+
+class Evaluated(Event):
+    """The final evaluation.
+
+    Attributes:
+        split: test or validation.
+        loss: mean.
+        accuracy: from 0 to 1.
+        interval: 95 % interval of the accuracy, [low, high].
+        images: that were evaluated.
+        shifted: accuracy on images moved by some pixels; null if not measured.
+    """
+
+    event: Literal["evaluated"] = "evaluated"
+    split: Text = ""
+    loss: Number = None
+    accuracy: Number = None
+    interval: Interval = None
+    images: Count = 0
+    shifted: Annotated[Shifted | None, IfTable] = None
+
+    @property
+    def shifted_accuracy(self) -> float | None:
+        """Accuracy on images that were moved; None if not measured."""
+        return self.shifted.accuracy if self.shifted else None
+
+
+class Stopped(Event):
+    """The session ended on request; a resume continues here.
+
+    Attributes:
+        stage: its number.
+        epoch: its number.
+        step: finished steps of the epoch.
+    """
+
+    event: Literal["stopped"] = "stopped"
+    stage: Whole = None
+    epoch: Whole = None
+    step: Count = 0
+
+
+class Failed(Event):
+    """The session ended with an error.
+
+    Attributes:
+        kind: user (a person can fix it), memory (out of memory), disk (full or not writable),
+            diverged (NaN or an exploding loss) or error (unexpected).
+        message: what was wrong.
+        hint: what to do.
+        stage: in which it happened; null before the first.
+        epoch: likewise.
+        step: finished steps of the epoch.
+    """
+
+    event: Literal["failed"] = "failed"
+    kind: Text = "error"
+    message: Text = ""
+    hint: Text = ""
+    stage: Whole = None
+    epoch: Whole = None
+    step: Count = 0
+
+
+class Finished(Event):
+    """The run is complete.
+
+    Attributes:
+        seconds: of this session, without waiting in the queue.
+    """
+
+    event: Literal["finished"] = "finished"
+    seconds: Number = None
+
+
+class Interrupted(Event):
+    """The worker ended without a final event: in no log, for those who follow a run.
+
+    Attributes:
+        log: the last lines that it printed.
+    """
+
+    event: Literal["interrupted"] = "interrupted"
+    log: Texts = ()
+
+
+Session = Launched | WorkerStarted  # begins a session, which is one worker's work on the run
+End = Stopped | Failed | Finished  # ends it
+LatestOnly = Progress | MachineSample  # each supersedes the one before it
+Known = (
+    Session
+    | GpuChosen
+    | Preparing
+    | DataReady
+    | Notice
+    | StageStarted
+    | Progress
+    | EpochFinished
+    | LayersChecked
+    | EstimateChecked
+    | MachineSample
+    | CheckpointSaved
+    | Resumed
+    | BatchHalved
+    | StageFinished
+    | Evaluating
+    | Evaluated
+    | End
+)
+_KNOWN: TypeAdapter[Event] = TypeAdapter(Annotated[Known, Field(discriminator="event")])
+_OTHER = TypeAdapter(Event)
+_DECODER = json.JSONDecoder(parse_constant=lambda name: None)
+OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 
 
 def parse_event(line: bytes) -> Event | None:
     """Return the event in a line, None for a line that is no event."""
     try:
+        return _KNOWN.validate_json(line)
+    except ValidationError:
+        pass
+    try:  # again, for text that is no Unicode (names of files), unknown kinds and odd fields
         value = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
+    return make_event(value) if isinstance(value, dict) else None
 
 
-def _newest_number(path: Path) -> int:
-    """Return the number of the newest event that has one, else 0; reads from the end."""
-    if not path.exists():
-        return 0
-    size, tail = path.stat().st_size, _TAIL_BYTES
-    while True:
-        start = max(size - tail, 0)
-        with path.open("rb") as file:
-            file.seek(start)
-            lines = file.read().split(b"\n")
-        for line in reversed(lines[1:] if start else lines):  # the first may lack its beginning
-            number = (parse_event(line) or {}).get("n")
-            if isinstance(number, int):
-                return number
-        if start == 0:
-            return 0
-        tail *= 4
+def make_event(fields: dict[str, Any]) -> Event | None:
+    """Return the event with these fields, `event` (its kind) among them; None for no event."""
+    for adapter in (_KNOWN, _OTHER):
+        try:
+            return adapter.validate_python(fields)
+        except ValidationError:
+            continue
+    return None
 
 
-def _is_torn(path: Path) -> bool:
-    """Return True if the last line has no end: its writer was cut off."""
-    if not path.exists() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
-
-
-def _strict(value: Any) -> Any:
-    """Convert a value to strict JSON types, NumPy numbers and arrays included."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _strict(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(inner) for inner in value]
-    return _strict(value.tolist()) if hasattr(value, "tolist") else str(value)
-
-
-def newest_by_stage(events: Iterable[Event], kind: str) -> dict[int, Event]:
+def newest_by_stage(events: Iterable[Event], kind: type[OfStage]) -> dict[int, OfStage]:
     """Return the last event of a kind for each stage over all sessions, in the order of stages."""
-    found = {
-        e["stage"]: e for e in events if e["event"] == kind and isinstance(e.get("stage"), int)
-    }
+    found = {event.stage: event for event in events if isinstance(event, kind)}
     return dict(sorted(found.items()))

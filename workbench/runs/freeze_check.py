@@ -3,14 +3,12 @@
 Pure functions from a run's events or from a spec to layers and blocks, and to their findings.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from workbench.experiment.plan import Stage, layer_rows
 from workbench.experiment.spec import ExperimentSpec
-from workbench.runs.events import Event
-from workbench.runs.rows import number, text, whole
+from workbench.runs.events import CheckedLayer, LayersChecked, PlannedLayer, StageStarted
 
 TRAINS, FROZEN, PARTLY = "trains", "frozen", "partly"
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -107,14 +105,14 @@ def _combined_status(layers: Iterable[tuple[str, str]]) -> str:
     return next(iter(kinds), "")
 
 
-def layers_of_stage(started: Event, checked: Event | None = None) -> tuple[Layer, ...]:
-    """Return the layers in a stage's `stage_started`, updated from its newest `layers`.
-
-    Malformed or missing fields are allowed.
-    """
-    planned, known = _rows_by_name(started), _rows_by_name(checked or {})
+def layers_of_stage(
+    started: StageStarted, checked: LayersChecked | None = None
+) -> tuple[Layer, ...]:
+    """Return the layers that a stage began with, updated from its newest freeze check."""
+    planned = {layer.name: layer for layer in started.layers}
+    known = {layer.name: layer for layer in checked.layers} if checked else {}
     names = dict.fromkeys([*planned, *known])
-    return tuple(_layer({**planned.get(name, {}), **known.get(name, {})}) for name in names)
+    return tuple(_layer(name, planned.get(name), known.get(name)) for name in names)
 
 
 def layers_of_spec(spec: ExperimentSpec, classes: int, stage: Stage) -> tuple[Layer, ...]:
@@ -154,25 +152,17 @@ def verdict(layer: Layer) -> Verdict | None:
     return None
 
 
-def _rows_by_name(event: Event) -> dict[str, Mapping[str, Any]]:
-    layers = event.get("layers")
-    rows = layers if isinstance(layers, list) else []
-    return {text(row.get("name")): row for row in rows if isinstance(row, Mapping)}
-
-
-def _layer(row: Mapping[str, Any]) -> Layer:
-    shape = row.get("output_shape")
-    sides = [whole(side) or 0 for side in shape] if isinstance(shape, list) else []
-    # Only layers with weights have `compiled`; the number of parameters comes from the plan.
-    parameters = whole(row.get("parameters")) or 0
-    has_weights = bool(parameters) or "compiled" in row
+def _layer(name: str, planned: PlannedLayer | None, checked: CheckedLayer | None) -> Layer:
+    plan, check = planned or PlannedLayer(), checked or CheckedLayer()
+    # Only layers with weights are checked; the number of parameters comes from the plan.
+    has_weights = bool(plan.parameters or checked)
     return Layer(
-        name=text(row.get("name")),
-        kind=text(row.get("kind")),
-        block=text(row.get("block")),
-        output_shape=tuple(sides),
-        parameters=parameters,
-        requested=text(row.get("requested")) if has_weights else "",
-        compiled=text(row.get("compiled")),
-        moved=number(row.get("moved")),
+        name=name,
+        kind=plan.kind,
+        block=plan.block,
+        output_shape=plan.output_shape,
+        parameters=plan.parameters,
+        requested=(check.requested or plan.requested) if has_weights else "",
+        compiled=check.compiled,
+        moved=check.moved,
     )

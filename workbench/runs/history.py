@@ -1,23 +1,38 @@
 """The history of a run: a pure fold over its events, the only source of plots and summaries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from workbench.runs.events import LATEST_ONLY, SESSION_ENDS, SESSION_STARTS, Event
-from workbench.runs.rows import (
-    WAITING_PHASE,
-    EpochRow,
-    EvaluationRow,
+from workbench.runs.events import (
+    BatchHalved,
+    CheckpointSaved,
+    ChosenGpu,
+    DataReady,
+    End,
+    EpochFinished,
+    EstimateChecked,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    GpuChosen,
+    LatestOnly,
+    Launched,
+    LayersChecked,
+    MachineSample,
     Notice,
-    PhaseProgress,
-    Position,
-    StageRow,
-    StepProgress,
-    number,
-    text,
-    whole,
+    Preparing,
+    Progress,
+    Resumed,
+    Session,
+    StageFinished,
+    StageStarted,
+    Stopped,
+    Work,
+    WorkerStarted,
 )
+from workbench.runs.fields import Position
 
 PHASES = {
     "launched": "starting",
@@ -35,6 +50,31 @@ PHASES = {
     "stopped": "stopped",
     "failed": "failed",
 }
+# After which a status that was made before is still news.
+_ASIDE = GpuChosen | Notice | LayersChecked | EstimateChecked | CheckpointSaved | LatestOnly
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """A stage that has begun; `end` is None before its end."""
+
+    started: StageStarted
+    end: StageFinished | None = None
+
+    @property
+    def index(self) -> int:
+        """Number of the stage, from 0."""
+        return self.started.stage
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.started.name
+
+    @property
+    def epochs(self) -> int:
+        """Maximum planned."""
+        return self.started.epochs
 
 
 @dataclass
@@ -51,18 +91,20 @@ class History:
             None before the first worker.
         is_working: True if work follows that event.
         worker: `worker_started` of the newest session, before it `launched`.
-        data: the newest `data_ready`; source of `images` (by split) and `labels`.
+        data: the newest `data_ready`.
         work: progress of preparing or evaluating.
         stages: by index.
         epochs: finished epochs in the order of the plan.
         progress: the newest metrics within the current epoch.
         checkpoint: where a resume would continue.
-        layers: the newest `layers` of each stage: which layers were frozen, and which moved.
-        gpu: the newest `gpu_chosen`.
-        machine: the newest `machine`, {} between sessions.
+        layers: the newest freeze check of each stage.
+        gpu: the newest that was claimed.
+        machine: the newest sample, None between sessions.
         last_position: where the newest session ended; None while it runs or if unknown.
         failure: kind of a failure; `message` and `hint` are its texts.
         resumed: how many times the run was resumed.
+        session: number of the event that began or ended the newest session.
+        turn: number of the newest event after which earlier progress is no longer news.
     """
 
     phase: str = "starting"
@@ -71,25 +113,35 @@ class History:
     last_sign: float | None = None
     counted: tuple[float, float] | None = None
     is_working: bool = False
-    worker: Event = field(default_factory=dict)
-    data: Event = field(default_factory=dict)
-    images: dict[str, int] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-    work: PhaseProgress | None = None
+    worker: Session | None = None
+    data: DataReady = field(default_factory=DataReady)
+    work: Work | None = None
     stages: dict[int, StageRow] = field(default_factory=dict)
-    epochs: list[EpochRow] = field(default_factory=list)
-    progress: StepProgress | None = None
+    epochs: list[EpochFinished] = field(default_factory=list)
+    progress: Progress | None = None
     checkpoint: Position | None = None
     notices: list[Notice] = field(default_factory=list)
-    evaluation: EvaluationRow | None = None
-    layers: dict[int, Event] = field(default_factory=dict)
-    gpu: Event = field(default_factory=dict)
-    machine: Event = field(default_factory=dict)
+    evaluation: Evaluated | None = None
+    layers: dict[int, LayersChecked] = field(default_factory=dict)
+    gpu: ChosenGpu | None = None
+    machine: MachineSample | None = None
     last_position: Position | None = None
     failure: str = ""
     message: str = ""
     hint: str = ""
     resumed: int = 0
+    session: int = 0
+    turn: int = 0
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Number of images by split; {} before the data is ready."""
+        return self.data.images
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the network's outputs; () before the data is ready."""
+        return self.data.labels
 
     @property
     def seconds_worked(self) -> float | None:
@@ -100,20 +152,20 @@ class History:
         return seconds + (max(self.last_sign - time, 0.0) if self.is_working else 0.0)
 
     @property
-    def best(self) -> EpochRow | None:
+    def best(self) -> EpochFinished | None:
         """The newest stage's best epoch by the metric that the stage monitors."""
         marked = [row for row in self.epochs if row.best and row.stage == self.epochs[-1].stage]
         return marked[-1] if marked else None
 
     @property
-    def kept(self) -> EpochRow | None:
+    def kept(self) -> EpochFinished | None:
         """The epoch whose weights the newest stage kept; before its end the best so far.
 
         In a log that records neither, the epoch with the highest validation accuracy.
         """
         rows = [row for row in self.epochs if row.stage == self.epochs[-1].stage]
         stage = self.stages.get(rows[0].stage) if rows else None
-        number = whole(stage.end.get("kept_epoch")) if stage and stage.end else None
+        number = stage.end.kept_epoch if stage and stage.end else None
         kept = next((row for row in rows if row.epoch == number), None) or self.best
         measured = [row for row in rows if row.val_accuracy is not None]
         return kept or max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
@@ -137,25 +189,36 @@ class History:
 def fold(events: Iterable[Event], history: History | None = None) -> History:
     """Return the history after the events; the one given does not change.
 
-    Malformed or missing fields, unknown kinds and events of a later schema are allowed.
+    Unknown kinds, missing fields and events of a later schema are allowed.
     """
     history = history.copy() if history else History()
     for event in events:
-        kind = event.get("event")
-        if not isinstance(kind, str):
-            continue
-        time = number(event.get("t"))
-        if time is not None:
-            history.started = time if history.started is None else history.started
-            _count_work(history, event, time)
-        history.phase = PHASES.get(kind, history.phase)
-        _apply(history, kind, event)
+        if event.t is not None:
+            history.started = event.t if history.started is None else history.started
+            _count_work(history, event, event.t)
+        history.phase = PHASES.get(event.event, history.phase)
+        if isinstance(event, Session | End):
+            history.session = event.n
+        if not isinstance(event, _ASIDE):
+            history.turn = event.n
+        _apply(history, event)
     return history
 
 
-def describe_batch_halved(event: Event) -> str:
-    """Describe a `batch_halved` event."""
-    sizes = (whole(event.get(key)) for key in ("from_size", "to_size"))
+def with_status(history: History, news: Sequence[Event]) -> History:
+    """Return the history with what its status adds, see `status`; what is over is dropped."""
+    now = history.last_sign or 0.0  # an event in the log may be newer than the status
+    current = [
+        event.model_copy(update={"t": max(event.t or 0.0, now)})
+        for event in news
+        if event.n >= (history.session if isinstance(event, MachineSample) else history.turn)
+    ]
+    return fold(current, history) if current else history
+
+
+def describe_batch_halved(event: BatchHalved) -> str:
+    """Describe that a run continues with smaller batches."""
+    sizes = event.from_size, event.to_size
     before, after = ("?" if size is None else f"{size:,}" for size in sizes)
     return f"Out of memory with batches of {before}; the run continues with batches of {after}."
 
@@ -163,95 +226,85 @@ def describe_batch_halved(event: Event) -> str:
 def _count_work(history: History, event: Event, time: float) -> None:
     """Record the time of an event and the seconds worked up to it.
 
-    An event of LATEST_ONLY counts only until another event comes, so that a history is the same
-    without it.
+    One that is only the latest of its kind counts only until another event comes, so that a
+    history is the same without it.
     """
-    kind = event["event"]
     before = history.seconds_worked
     history.last_sign = time
-    if kind in LATEST_ONLY:
+    if isinstance(event, LatestOnly):
         return
-    seconds = before if kind in SESSION_STARTS else history.seconds_worked
+    seconds = before if isinstance(event, Session) else history.seconds_worked
     if seconds is not None:
         history.counted = seconds, time
-    elif kind == "worker_started":
+    elif isinstance(event, WorkerStarted):
         history.counted = 0.0, time
-    waits = kind == "preparing" and text(event.get("phase")).startswith(WAITING_PHASE)
-    history.is_working = not waits and kind != "launched" and kind not in SESSION_ENDS
+    waits = isinstance(event, Preparing) and event.is_waiting
+    history.is_working = not waits and not isinstance(event, Launched | End)
 
 
-def _apply(history: History, kind: str, event: Event) -> None:
+def _apply(history: History, event: Event) -> None:
     """Update the parts of the history that depend on the kind of an event."""
-    index, position = whole(event.get("stage")), Position.from_event(event)
-    match kind:
-        case "launched" | "worker_started":
-            history.worker, history.machine = event, {}
+    match event:
+        case Launched() | WorkerStarted():
+            history.worker, history.machine = event, None
             history.ended = history.work = history.progress = history.last_position = None
             history.failure = history.message = history.hint = ""
-        case "gpu_chosen":
-            history.gpu = event
-        case "machine":
+        case GpuChosen():
+            history.gpu = event.gpu
+        case MachineSample():
             history.machine = event
-        case "preparing" | "evaluating":
-            history.work = PhaseProgress.from_event(event)
-            if history.work.phase.startswith(WAITING_PHASE):
+        case Work():
+            history.work = event
+            if event.is_waiting:
                 history.phase = "waiting"
-        case "data_ready":
-            _apply_data(history, event)
-        case "notice":
-            _add_notice(history, text(event.get("message")), event)
-        case "batch_halved":
-            _add_notice(history, describe_batch_halved(event), event)
-        case "resumed":
+        case DataReady():
+            history.work, history.data = None, event
+        case Notice():
+            _add_notice(history, event)
+        case BatchHalved():
+            _add_notice(history, Notice(t=event.t, n=event.n, message=describe_batch_halved(event)))
+        case Resumed():
             history.resumed += 1
             history.work = None
-            if position:
-                history.checkpoint = position
-                _supersede(history, position)
-        case "stage_started":
+            if event.position:
+                history.checkpoint = event.position
+                _supersede(history, event.position)
+        case StageStarted():
             history.work = None
-            if stage := StageRow.from_event(event):
-                history.stages[stage.index] = stage
-        case "progress":
-            history.progress = StepProgress.from_event(event) or history.progress
-        case "epoch_finished":
-            if row := EpochRow.from_event(event):
-                _supersede(history, Position(row.stage, row.epoch))  # a log without `resumed`
-                history.epochs.append(row)
-        case "checkpoint_saved":
-            history.checkpoint = position or history.checkpoint
-        case "layers":
-            if index is not None and isinstance(event.get("layers"), list):
-                history.layers[index] = event
-        case "stage_finished":
+            history.stages[event.stage] = StageRow(event)
+        case Progress():
+            history.progress = event
+        case EpochFinished():
+            _supersede(history, Position(event.stage, event.epoch))  # a log without `resumed`
+            history.epochs.append(event)
+        case CheckpointSaved():
+            history.checkpoint = event.position or history.checkpoint
+        case LayersChecked():
+            history.layers[event.stage] = event
+        case StageFinished():
             history.progress = None
-            if index in history.stages:
-                history.stages[index] = replace(history.stages[index], end=event)
-        case "evaluated":
+            if event.stage in history.stages:
+                history.stages[event.stage] = replace(history.stages[event.stage], end=event)
+        case Evaluated():
             history.work = None
-            history.evaluation = EvaluationRow.from_event(event)
-        case "stopped" | "failed" | "finished":
-            newest = history.progress.position if history.progress else None
-            history.last_position = position or newest
-            history.ended, history.machine = history.last_sign, {}
-            history.work = history.progress = None
-            history.failure = text(event.get("kind")) if kind == "failed" else ""
-            history.message, history.hint = text(event.get("message")), text(event.get("hint"))
+            history.evaluation = event
+        case Stopped() | Failed() | Finished():
+            _apply_end(history, event)
 
 
-def _apply_data(history: History, event: Event) -> None:
-    images, labels = event.get("images"), event.get("labels")
-    counts = images.items() if isinstance(images, dict) else ()
-    history.work = None
-    history.data = event
-    history.images = {split: whole(count) or 0 for split, count in counts}
-    history.labels = tuple(map(text, labels)) if isinstance(labels, list) else ()
+def _apply_end(history: History, event: End) -> None:
+    newest = history.progress.position if history.progress else None
+    history.last_position = event.position or newest
+    history.ended = history.last_sign
+    history.machine = history.work = history.progress = None
+    if isinstance(event, Failed):
+        history.failure, history.message, history.hint = event.kind, event.message, event.hint
 
 
-def _add_notice(history: History, message: str, event: Event) -> None:
+def _add_notice(history: History, notice: Notice) -> None:
     # Sessions may repeat a notice.
-    if message and all(message != notice.message for notice in history.notices):
-        history.notices.append(Notice(message, number(event.get("t"))))
+    if notice.message and all(notice.message != other.message for other in history.notices):
+        history.notices.append(notice)
 
 
 def _supersede(history: History, position: Position) -> None:

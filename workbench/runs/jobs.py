@@ -11,7 +11,6 @@ from typing import IO, Any
 
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.runs.events import Event, parse_event
 from workbench.runs.process import (
     WORKER_MODULE,
     describe_exit,
@@ -22,6 +21,8 @@ from workbench.runs.process import (
 )
 from workbench.text import safe_text
 
+JobEvent = dict[str, Any]  # "event" is its kind: progress, notice, or one of the job's own
+_DECODER = json.JSONDecoder(parse_constant=lambda name: None)  # NaN: a number that is unknown
 _HINTS = {
     -signal.SIGKILL: "Memory may have run out: close other programs.",
     -signal.SIGSEGV: "A file it read may be damaged or forged: try another.",
@@ -31,7 +32,7 @@ _HINTS = {
 def run_job(
     job: str,
     request: dict[str, Any],
-    on_event: Callable[[Event], None],
+    on_event: Callable[[JobEvent], None],
     module: str = WORKER_MODULE,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def run_job(
         try:
             on_start(process)
             for line in lines:
-                event = parse_event(line)
+                event = _parse(line)
                 if event is None:
                     continue
                 if event["event"] == "result":
@@ -77,7 +78,7 @@ def run_in_scratch(
     workspace: Workspace,
     job: str,
     request: dict[str, Any],
-    on_event: Callable[[Event], None],
+    on_event: Callable[[JobEvent], None],
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
 ) -> dict[str, Any]:
     """Run a job that trains but keeps no run; the files it writes are removed.
@@ -105,6 +106,15 @@ def _start(
     finally:
         os.close(write_end)  # leaves the worker's copy, whose end ends the lines
     return process, os.fdopen(read_end, "rb")
+
+
+def _parse(line: bytes) -> JobEvent | None:
+    """Return the event in a line; None for what is none."""
+    try:
+        event = _DECODER.decode(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def _crash_error(job: str, code: int, lines: list[str]) -> UserError:

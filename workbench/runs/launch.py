@@ -5,18 +5,25 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
-from workbench.runs.events import SESSION_ENDS, SESSION_STARTS, Event, EventWriter
+from workbench.runs.event_log import EventWriter
+from workbench.runs.events import (
+    End,
+    Event,
+    Failed,
+    Interrupted,
+    Launched,
+    Session,
+)
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import is_locked, may_run_elsewhere, name_holder, take_lock, this_host
 from workbench.runs.process import WORKER_MODULE, last_lines, start_worker, train_command
 from workbench.runs.queue import draw_ticket
 from workbench.runs.reader import EventReader
-from workbench.runs.rows import number, whole
 from workbench.runs.standby import WarmWorker
+from workbench.runs.status import read_status
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2
@@ -69,8 +76,8 @@ def launch(
             if queue:
                 draw_ticket(folder)
             command = train_command(module, folder.path, descriptor, resume)
-            fields = {"job": "train", "resume": resume, "queued": queue}
-            process = _start(folder, command, descriptor, environment, warm, fields)
+            launched = Launched(resume=resume, queued=queue, argv=command, **this_host())
+            process = _start(folder, command, descriptor, environment, warm, launched)
         with contextlib.suppress(OSError):  # only names the holder in the messages of others
             name_holder(descriptor, process.pid)
     finally:
@@ -110,39 +117,43 @@ def clear_requests(folder: RunFolder) -> None:
             request.unlink(missing_ok=True)
 
 
-def follow(folder: RunFolder, poll: float = POLL_SECONDS, every: bool = False) -> Iterator[Event]:
+def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
     """Yield a run's events from its beginning, as they come, until its newest worker ends.
 
-    If that worker died without a final event, the last one yielded is in no log:
-    `{"event": "interrupted", "log": [last lines it printed]}`.
+    Those of its status come when they are new. If the worker died without a final event, the last
+    one yielded is Interrupted, which is in no log.
 
     Args:
         folder: of the run.
         poll: seconds between two polls while nothing comes.
-        every: True to include superseded events, see `EventReader`.
     """
-    reader = EventReader(folder.events_path, every=every)
-    launched: Event = {}
-    worker: Event = {}
+    reader = EventReader(folder.events_path)
+    log_start = 0
+    worker: Session | None = None
     last_sign: float | None = None
     ended = False
+    shown: list[Event] = []  # of the status
     while True:
         # Queried before reading: everything a worker wrote before it released the lock is read.
         alive = is_locked(folder.lock_path)
         quiet = True
         for event in reader.drain():
             quiet = False
-            kind = event["event"]
-            last_sign = number(event.get("t"))
-            launched = event if kind == "launched" else launched
-            worker = event if kind in SESSION_STARTS else worker
-            ended = kind in SESSION_ENDS or (ended and kind not in SESSION_STARTS)
+            last_sign = event.t
+            log_start = event.log_start if isinstance(event, Launched) else log_start
+            worker = event if isinstance(event, Session) else worker
+            ended = isinstance(event, End) or (ended and not isinstance(event, Session))
             yield event
         if ended:
             return
+        news = read_status(folder.status_path) if quiet else []
+        for event in news:
+            last_sign = max(event.t or 0.0, last_sign or 0.0)
+            if alive and event not in shown:
+                yield event
+        shown = news or shown
         if quiet and not alive and not may_run_elsewhere(worker, last_sign, time.time()):
-            start = whole(launched.get("log_start")) or 0
-            yield {"event": "interrupted", "log": last_lines(folder.log_path, start)}
+            yield Interrupted(log=tuple(last_lines(folder.log_path, log_start)))
             return
         if quiet:
             time.sleep(poll)
@@ -154,16 +165,16 @@ def _start(
     descriptor: int,
     environment: dict[str, str] | None,
     warm: WarmWorker | None,
-    fields: dict[str, Any],
+    launched: Launched,
 ) -> subprocess.Popen[bytes]:
     """Write `launched`, then start the process, which writes all other events."""
     events = EventWriter(folder.events_path)
     variables = {**os.environ, **(environment or {})}
     with folder.log_path.open("ab") as log:
-        events.write("launched", **fields, argv=command, **this_host(), log_start=log.tell())
+        events.write(launched.model_copy(update={"log_start": log.tell()}))
         if warm and warm.matches(variables):
             absolute = str(folder.path.absolute())
-            if warm.assign(absolute, fields["resume"], descriptor, log.fileno()):
+            if warm.assign(absolute, launched.resume, descriptor, log.fileno()):
                 return warm.process
         try:
             return start_worker(
@@ -171,5 +182,5 @@ def _start(
             )
         except OSError as error:
             reason = f"The worker could not be started: {safe_text(error)}."
-            events.write("failed", kind="error", message=reason, hint="")
+            events.write(Failed(message=reason))
             raise UserError(reason) from None

@@ -10,11 +10,10 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import UserError
+from workbench.runs.events import Session
 from workbench.text import safe_text
 
 # A worker that trains writes an event every second; after such a silence it has ended.
@@ -92,23 +91,21 @@ def this_host() -> dict[str, str]:
     return {"host": socket.gethostname(), "boot_id": boot_id}
 
 
-def on_another_host(worker: Mapping[str, Any]) -> bool:
-    """Return True if a worker ran on another machine, whose locks are not visible here.
-
-    `worker` is its `launched` or `worker_started`, with `host` and `boot_id`.
-    """
+def on_another_host(worker: Session) -> bool:
+    """Return True if a worker ran on another machine, whose locks are not visible here."""
     here = this_host()
-    return "host" in worker and not any(worker.get(key) == here[key] for key in here)
+    known = bool(worker.host)
+    return known and worker.host != here["host"] and worker.boot_id != here["boot_id"]
 
 
-def may_run_elsewhere(worker: Mapping[str, Any], last_sign: float | None, now: float) -> bool:
+def may_run_elsewhere(worker: Session | None, last_sign: float | None, now: float) -> bool:
     """Return True if a worker on another machine wrote an event not long ago.
 
     An event from the future was written by a wrong clock: a small difference counts as any other;
     a large one counts as silence, or a clock set back would make a run look alive for ever.
     Times are unix seconds.
     """
-    if last_sign is None or not on_another_host(worker):
+    if last_sign is None or worker is None or not on_another_host(worker):
         return False
     return abs(now - last_sign) < SILENCE_SECONDS
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from workbench.experiment.batch_size import half_batch_size
+from workbench.runs.events import MachineSample
+from workbench.runs.fields import whole
 from workbench.runs.history import History
 from workbench.runs.lock import on_another_host, this_host
-from workbench.runs.rows import number, whole
 from workbench.text import format_seconds, safe_text
 
 # By the kind of `failed`; of other kinds the message says more.
@@ -45,16 +46,16 @@ def describe_interruption(history: History, now: float) -> str:
     time, position = describe_time(history.last_sign, now), describe_position(history)
     if on_another_host(worker):
         return _join(describe_silence(history, now), "", position)
-    if "boot_id" not in worker:
+    if not worker.boot_id:
         return _join("killed, or the machine went down", time, position)
-    if worker["boot_id"] != this_host()["boot_id"]:
+    if worker.boot_id != this_host()["boot_id"]:
         return _join("the machine was restarted; the last sign of life was", time, position)
     return _join("killed or crashed", time, position) + _describe_memory(history.machine)
 
 
 def describe_silence(history: History, now: float) -> str:
     """Describe a run on another machine: the machine, and the time of its last event."""
-    host, sign = safe_text(history.worker.get("host")), history.last_sign
+    host, sign = safe_text(history.worker.host if history.worker else ""), history.last_sign
     if sign is None:
         return f"on {host}"
     if sign > now:  # a clock was set back, or theirs is ahead
@@ -87,7 +88,7 @@ def lower_learning_rate(spec: Mapping[str, Any], history: History) -> tuple[str,
     if not history.stages:
         return None
     index = max(history.stages)
-    rate = number(history.stages[index].event.get("learning_rate"))
+    rate = history.stages[index].started.learning_rate
     model = spec.get("model")
     tuned = isinstance(model, Mapping) and model.get("strategy") == "fine-tuning"
     key = "head_learning_rate" if tuned and index == 0 else "learning_rate"
@@ -120,8 +121,8 @@ def describe_time(moment: float | None, now: float) -> str:
     return f"at {time:%H:%M}" if time.date() == today else f"on {time:%Y-%m-%d} at {time:%H:%M}"
 
 
-def _describe_memory(machine: Mapping[str, Any]) -> str:
-    used, total = number(machine.get("memory_used")), number(machine.get("memory_total"))
+def _describe_memory(machine: MachineSample | None) -> str:
+    used, total = (machine.memory_used, machine.memory_total) if machine else (None, None)
     if not used or not total or used < MEMORY_SHARE * total:
         return ""
     return f", with {used / total:.0%} of the memory in use"

@@ -17,9 +17,9 @@ from pathlib import Path
 from workbench.files import write_atomic
 from workbench.paths import Workspace
 from workbench.progress import Progress
+from workbench.runs.events import WAITING_PHASE
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.lock import is_locked
-from workbench.runs.rows import WAITING_PHASE
 
 POLL_SECONDS = 0.5
 # A sign of life for readers of the events on another machine, which do not see the lock.

@@ -1,27 +1,15 @@
-"""Read the event log of a run: what was appended since the last call, or all of it.
-
-`progress` and `machine` events fill nearly all of a long log, and a history holds only the newest
-of each, so most of them are not parsed: where lines of these two kinds follow one another, the
-newest of each is parsed, and the others are skipped by how the writer begins a line. Nothing is
-lost: `history` does not count working time by them, and the first event is always parsed. A line
-that begins in any other way is parsed.
-"""
+"""Read the event log of a run: what was appended since the last call, or all of it."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.runs.events import LATEST_ONLY, SCHEMA, Event, parse_event
-from workbench.runs.rows import Position, number
+from workbench.runs.events import Event
+from workbench.runs.schema1 import parse_lines
 
 CHUNK_BYTES = 1 << 18  # read at most in one call; more would not stay in a core's cache
 MAX_LINE_BYTES = 16 << 20  # a longer line is no event
 _HEAD_BYTES = 64  # enough to tell two logs apart: they contain the time of the first event
-
-_KINDS = "|".join(sorted(LATEST_ONLY)).encode()
-_LINE = rb'\{"v": %d, "n": \d+, "t": \d{10}\.\d{1,3}, "event": "(?:%s)", .*\n' % (SCHEMA, _KINDS)
-_match_run = re.compile(rb"(?:%s)++" % _LINE).match
 
 
 class EventReader:
@@ -33,7 +21,6 @@ class EventReader:
     Args:
         path: the log; it may not exist yet.
         chunk_bytes: read at most in one call.
-        every: True to include superseded events; a history is the same without them.
 
     Attributes:
         skipped: number of lines so far that are no events.
@@ -42,13 +29,12 @@ class EventReader:
         more: True if the last call left bytes unread because of its bound.
     """
 
-    def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES, every: bool = False) -> None:
+    def __init__(self, path: Path, chunk_bytes: int = CHUNK_BYTES) -> None:
         self.path = path
         self.skipped = 0
         self.restarts = 0
         self.more = False
         self._chunk_bytes = chunk_bytes
-        self._parse = parse_lines if every else parse_latest
         self._offset = 0
         self._head = b""  # the file's first bytes, which identify it
         self._rest = b""  # of a line whose end has not been read yet
@@ -60,7 +46,7 @@ class EventReader:
         Raises:
             OSError: The file exists but cannot be read.
         """
-        parsed = list(self._parse(self._next_lines()))
+        parsed = list(parse_lines(self._next_lines()))
         events = [event for event in parsed if event is not None]
         self.skipped += len(parsed) - len(events)
         return events
@@ -111,49 +97,9 @@ class EventReader:
 
 
 def read_events(path: Path) -> list[Event]:
-    """Return the events of a log without superseded ones; [] without a log.
+    """Return the events of a log; [] without a log.
 
     Raises:
         OSError: The file exists but cannot be read.
     """
     return list(EventReader(path).drain())
-
-
-def parse_lines(lines: bytes) -> Iterator[Event | None]:
-    """Yield the event of each line, None for a line that is no event."""
-    return (parse_event(line) for line in lines.split(b"\n") if line.strip())
-
-
-def parse_latest(lines: bytes) -> Iterator[Event | None]:
-    """Yield the events of complete lines without superseded ones, None for what is no event."""
-    at = 0
-    while at < len(lines):
-        start, at = at, lines.index(b"\n", at) + 1
-        line = lines[start:at]
-        if not line.strip():
-            continue
-        event = parse_event(line)
-        yield event
-        # Only after an event with a time: the first one tells when the run began.
-        if event and number(event.get("t")) is not None and (run := _match_run(lines, at)):
-            yield from _newest_of_each_kind(run[0])
-            at = run.end()
-
-
-def _newest_of_each_kind(run: bytes) -> list[Event | None]:
-    """Return the newest event of each kind in lines that the writer wrote, in their order."""
-    found: dict[int, Event | None] = {}  # by the position of the line
-    for kind in LATEST_ONLY:
-        mark, end = f'"event": "{kind}", '.encode(), len(run)
-        while (at := run.rfind(mark, 0, end)) >= 0:
-            end = run.rfind(b"\n", 0, at) + 1
-            event = found[end] = parse_event(run[end : run.index(b"\n", at)])
-            if event and _supersedes(event, kind):
-                break
-    return [found[start] for start in sorted(found)]
-
-
-def _supersedes(event: Event, kind: str) -> bool:
-    """Return True if earlier events of the kind add nothing; False for a malformed event."""
-    has_position = kind != "progress" or Position.from_event(event) is not None
-    return has_position and event["event"] == kind

@@ -13,8 +13,8 @@ from workbench.experiment.presets import PRESETS
 from workbench.experiment.recommendation import SMALL_PICTURES
 from workbench.experiment.strategies import REFERENCE_ACCURACY
 from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
+from workbench.runs.fields import number, text, whole
 from workbench.runs.history import History
-from workbench.runs.rows import number, text, whole
 from workbench.text import format_shape, plural, safe_text
 
 OVERFITTING = 0.05  # training accuracy above validation accuracy, from which on it is mentioned

@@ -10,8 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from workbench.runs.events import Event
+from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import History, fold
+from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host
 from workbench.runs.outcome import (
     describe_end,
@@ -20,7 +21,7 @@ from workbench.runs.outcome import (
     half_batch,
 )
 from workbench.runs.reader import read_events
-from workbench.runs.rows import whole
+from workbench.runs.status import read_status
 from workbench.text import safe_text
 from workbench.text_files import ENCODING
 
@@ -115,8 +116,9 @@ def run_state(
         return RunState(history.phase, not locked, describe_end(history, now), resume)
     if locked:
         return RunState(history.phase, False, _describe_progress(history))
-    other_host = safe_text(history.worker["host"]) if on_another_host(history.worker) else ""
-    if may_run_elsewhere(history.worker, history.last_sign, now):
+    worker = history.worker
+    other_host = safe_text(worker.host) if worker and on_another_host(worker) else ""
+    if may_run_elsewhere(worker, history.last_sign, now):
         silence = describe_silence(history, now)
         return RunState(history.phase, False, silence, other_host=other_host)
     resume = _describe_next(folder, spec, history)
@@ -139,7 +141,7 @@ def summarize_with_events(
     try:
         locked = is_locked(folder.lock_path)  # before the first event is read
         events = read_events(folder.events_path)
-        history = fold(events)
+        history = with_status(fold(events), read_status(folder.status_path))
         state = run_state(folder, spec, history, locked, now)
     except OSError as error:
         history = History()
@@ -153,7 +155,7 @@ def make_summary(
     """Summarize a run whose events have been read."""
     kept, evaluation = history.kept, history.evaluation
     data = _table(spec, "data")
-    name = str(history.data.get("name") or PurePath(str(data.get("source", UNKNOWN))).name)
+    name = str(history.data.name or PurePath(str(data.get("source", UNKNOWN))).name)
     return RunSummary(
         name=folder.name,
         state=state,
@@ -172,9 +174,9 @@ def make_summary(
 
 def _describe_progress(history: History) -> str:
     if history.phase == "training" and history.progress:
-        position = history.progress.position
-        total = history.stages[position.stage].epochs if position.stage in history.stages else 0
-        return f"epoch {position.epoch}" + (f" of {total}" if total else "")
+        progress = history.progress
+        total = history.stages[progress.stage].epochs if progress.stage in history.stages else 0
+        return f"epoch {progress.epoch}" + (f" of {total}" if total else "")
     if history.work:
         work = history.work
         return safe_text(work.phase) + (f", {work.done:,} of {work.total:,}" if work.total else "")

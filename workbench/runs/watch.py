@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.runs.events import SESSION_STARTS
+from workbench.runs.events import Session
 from workbench.runs.folder import RunFolder
-from workbench.runs.history import History, fold
+from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked
 from workbench.runs.reader import CHUNK_BYTES, EventReader
 from workbench.runs.state import RunState, RunSummary, make_summary, read_tables, run_state
+from workbench.runs.status import read_status
 from workbench.text import safe_text
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
@@ -51,7 +52,7 @@ class RunWatch:
     """What is known of a run; `poll` updates it.
 
     Attributes:
-        history: of all events read so far.
+        history: of all events read so far, and of the status.
         state: phase of the run and what a resume would do.
         spec: its TOML tables, unchecked.
     """
@@ -63,6 +64,8 @@ class RunWatch:
         self.spec: dict[str, Any] = read_tables(folder)
         self._reader = EventReader(folder.events_path)
         self._restarts = 0
+        self._logged = self.history  # without the status
+        self._stamp: tuple[int, int] | None = None  # of the status that was read last
 
     def poll(self) -> bool:
         """Read new events, at most POLL_BYTES; return True if anything changed."""
@@ -70,25 +73,40 @@ class RunWatch:
         try:
             # Queried before reading: everything a worker wrote before it released the lock is read.
             locked = is_locked(self.folder.lock_path)
-            self._read_new_events()
+            if self._read_new_events() | self._has_new_status():
+                news = [] if self._reader.more else read_status(self.folder.status_path)
+                self.history = with_status(self._logged, news)
             self.state = run_state(self.folder, self.spec, self.history, locked)
         except OSError as error:
             reason = f"cannot be read: {safe_text(error.strerror)}"
             self.state = RunState("interrupted", False, reason)
         return self.history is not before[0] or self.state != before[1]
 
-    def _read_new_events(self) -> None:
+    def _read_new_events(self) -> bool:
+        """Read what was appended to the log; return True if that changed the history."""
+        before = self._logged
         for _ in range(POLL_BYTES // CHUNK_BYTES):
             events = self._reader.read()
             if self._reader.restarts != self._restarts:  # another file has replaced the log
                 self._restarts = self._reader.restarts
-                self.history, self.spec = History(), read_tables(self.folder)
-            if any(event.get("event") in SESSION_STARTS for event in events):
+                self._logged, self.spec = History(), read_tables(self.folder)
+            if any(isinstance(event, Session) for event in events):
                 self.spec = read_tables(self.folder)  # may change between two sessions
             if events:
-                self.history = fold(events, self.history)
+                self._logged = fold(events, self._logged)
             if not self._reader.more:
-                return
+                break
+        return self._logged is not before
+
+    def _has_new_status(self) -> bool:
+        """Return True if the status was replaced since the last call."""
+        before = self._stamp
+        try:
+            found = self.folder.status_path.stat()
+            self._stamp = found.st_ino, found.st_mtime_ns
+        except OSError:
+            self._stamp = None
+        return self._stamp != before
 
     @property
     def more(self) -> bool:

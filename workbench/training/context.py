@@ -2,23 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import keras
 
 from workbench.experiment.spec import ExperimentSpec
+from workbench.runs.events import Event
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
 from workbench.training.position import START, Position
 
-
-class Emit(Protocol):
-    """Writes an event."""
-
-    def __call__(self, kind: str, /, **fields: Any) -> None:
-        """Write an event of a kind with its fields."""
+Emit = Callable[[Event], None]
 
 
 @dataclass
@@ -26,7 +21,7 @@ class TrainingContext:
     """A model and everything around it that the stages of a plan share.
 
     Attributes:
-        emit: writes an event.
+        emit: takes what happened, for the log or the status of the run.
         stop_requested: True once a stop was requested; checked before every step.
         store: where features of a frozen prefix are kept; only plans with a prefix need one.
         expected_seconds: estimated seconds of an epoch of each stage, by the stage's index.

@@ -6,7 +6,6 @@ those that the stage started with.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -14,28 +13,11 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage
+from workbench.runs.events import CheckedLayer
+from workbench.runs.freeze_check import FROZEN, TRAINS
 
 TINY = 1e-12
 PART = 1 << 20  # numbers compared at a time
-
-TRAINS, FROZEN = "trains", "frozen"
-
-
-@dataclass(frozen=True)
-class LayerStatus:
-    """One layer with weights.
-
-    Attributes:
-        requested: "trains" or "frozen", by the plan.
-        compiled: the same, by the compiled model.
-        moved: change since the stage began, |w - w0| / max(|w0|, tiny), Euclidean norms over all
-            of the layer's numbers, moving statistics of BatchNorm included. 0: none moved.
-    """
-
-    name: str
-    requested: str
-    compiled: str
-    moved: float
 
 
 class FreezeCheck:
@@ -67,14 +49,14 @@ class FreezeCheck:
         }
         self.sizes = {name: _norm(map(_parts, arrays)) for name, arrays in self.start.items()}
 
-    def compare(self) -> list[LayerStatus]:
+    def compare(self) -> list[CheckedLayer]:
         """Return the present status of each layer with weights."""
         return [
-            LayerStatus(
-                layer.name,
-                TRAINS if self.stage.trains(layer.name) else FROZEN,
-                TRAINS if self.compiled[layer.name] else FROZEN,
-                self._moved(layer),
+            CheckedLayer(
+                name=layer.name,
+                requested=TRAINS if self.stage.trains(layer.name) else FROZEN,
+                compiled=TRAINS if self.compiled[layer.name] else FROZEN,
+                moved=self._moved(layer),
             )
             for layer in self.layers
         ]
@@ -91,13 +73,13 @@ def _start_weights(variable: keras.Variable, known: dict[str, np.ndarray]) -> np
     return known[path] if path in known else keras.ops.convert_to_numpy(variable)
 
 
-def check_layers(layers: Sequence[LayerStatus]) -> str:
+def check_layers(layers: Sequence[CheckedLayer]) -> str:
     """Return a warning of layers that should train and did not move; "" if there are none.
 
     Raises:
         UserError: a frozen layer moved, or plan and compiled model disagree.
     """
-    wrong = [row for row in layers if row.requested == FROZEN and row.moved > 0]
+    wrong = [row for row in layers if row.requested == FROZEN and row.moved]
     if wrong:
         raise UserError(
             f"{len(wrong)} frozen layers moved, {wrong[0].name} by {wrong[0].moved:.2%} first. "
@@ -118,11 +100,6 @@ def check_layers(layers: Sequence[LayerStatus]) -> str:
         f"{', '.join(still[:5])} should train but did not move at all: dead units, or a learning "
         "rate too small for float32."
     )
-
-
-def as_rows(layers: Sequence[LayerStatus]) -> list[dict[str, Any]]:
-    """Return the layers as plain data for events and results.json."""
-    return [asdict(row) for row in layers]
 
 
 def _weights(layer: keras.Layer) -> list[Any]:

@@ -1,6 +1,6 @@
 """Where a run stands in its plan."""
 
-from workbench.runs.rows import Position
+from workbench.runs.fields import Position
 
 START = Position(0, 1, 0)
 

@@ -1,11 +1,13 @@
 """The checkpoints of a stage in training: what is saved when, and which weights are restored."""
 
 import time
+from dataclasses import asdict
 
 import keras
 
 from workbench.experiment.plan import Stage
 from workbench.experiment.resuming import resume_settings, training_fingerprint
+from workbench.runs.events import CheckpointSaved
 from workbench.training.checkpoint import Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
 from workbench.training.divergence import diverged
@@ -63,9 +65,7 @@ class StageCheckpoints:
             raise diverged(self.stage, position, str(error)) from None
         self.context.position = position
         self.saved_at = time.monotonic()
-        self.context.emit(
-            "checkpoint_saved", stage=position.stage, epoch=position.epoch, step=position.step
-        )
+        self.context.emit(CheckpointSaved(**asdict(position)))
 
     def save_best(self, position: Position, state: TrainerState) -> None:
         """Save the weights of the best epoch so far, if the stage keeps the best."""

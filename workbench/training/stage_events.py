@@ -2,11 +2,11 @@
 
 import math
 import time
-from typing import Any
 
 import keras
 
 from workbench.experiment.plan import Stage, layer_rows
+from workbench.runs.events import EstimateChecked, PlannedLayer, Progress, StageStarted
 from workbench.training.backend import resolve_precision
 from workbench.training.context import Emit, TrainingContext
 from workbench.training.freeze_check import FROZEN, TRAINS
@@ -17,10 +17,10 @@ PROGRESS_SECONDS = 0.5  # between two progress events
 CHECKED_EPOCHS = 2  # whose time is compared with the estimate
 
 
-def stage_started_fields(
+def describe_stage(
     context: TrainingContext, stage: Stage, model: keras.Model, steps: int, jit: bool
-) -> dict[str, Any]:
-    """Return the fields of `stage_started`.
+) -> StageStarted:
+    """Describe a stage that starts.
 
     Args:
         context: with the whole network.
@@ -30,37 +30,37 @@ def stage_started_fields(
         jit: whether XLA compiles.
     """
     spec = context.spec
-    return {
-        "stage": stage.index,
-        "name": stage.name,
-        "epochs": stage.epochs,
-        "steps": steps,
-        "batch_size": spec.training.batch_size,
-        "optimizer": stage.optimizer,
-        "learning_rate": stage.learning_rate,
-        "parameters": context.model.count_params(),
-        "trainable_parameters": sum(math.prod(v.shape) for v in model.trainable_variables),
-        "layers": [
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "output_shape": list(row.output_shape),
-                "parameters": row.parameters,
-                "block": row.block,
-                "requested": TRAINS if stage.trains(row.name) else FROZEN,
-            }
+    return StageStarted(
+        stage=stage.index,
+        name=stage.name,
+        epochs=stage.epochs,
+        steps=steps,
+        batch_size=spec.training.batch_size,
+        optimizer=stage.optimizer,
+        learning_rate=stage.learning_rate,
+        parameters=context.model.count_params(),
+        trainable_parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+        layers=tuple(
+            PlannedLayer(
+                name=row.name,
+                kind=row.kind,
+                output_shape=row.output_shape,
+                parameters=row.parameters,
+                block=row.block,
+                requested=TRAINS if stage.trains(row.name) else FROZEN,
+            )
             for row in layer_rows(spec, context.data.classes)
-        ],
-        "prefix": stage.prefix,
-        "cached": stage.cached,
-        "views": stage.views,
-        "weights": spec.base.weights if spec.base else None,
-        "precision": resolve_precision(spec.training.precision, context.device),
-        "jit": jit,
-        "device": context.device.name,
-        "estimated_seconds": context.expected_seconds.get(stage.index),
-        "estimates": list(context.expected_seconds.values()),
-    }
+        ),
+        prefix=stage.prefix,
+        cached=stage.cached,
+        views=stage.views,
+        weights=spec.base.weights if spec.base else None,
+        precision=resolve_precision(spec.training.precision, context.device),
+        jit=jit,
+        device=context.device.name,
+        estimated_seconds=context.expected_seconds.get(stage.index),
+        estimates=tuple(context.expected_seconds.values()),
+    )
 
 
 class ProgressReporter:
@@ -80,14 +80,15 @@ class ProgressReporter:
             return
         self.reported_at = now
         self.emit(
-            "progress",
-            stage=self.stage.index,
-            phase="validation" if pace is None else "train",
-            epoch=epoch,
-            step=step,
-            steps=steps,
-            images_per_second=pace,
-            **metrics.means(),
+            Progress(
+                stage=self.stage.index,
+                phase="validation" if pace is None else "train",
+                epoch=epoch,
+                step=step,
+                steps=steps,
+                images_per_second=pace,
+                **metrics.means(),
+            )
         )
 
 
@@ -112,11 +113,12 @@ class EstimateCheck:
             return
         compiling = times.compile_seconds
         self.emit(
-            "estimate_checked",
-            stage=self.stage.index,
-            epoch=epoch,
-            estimated_seconds=self.expected_seconds,
-            seconds=seconds - compiling,
-            compile_seconds=compiling,
-            ratio=(seconds - compiling) / self.expected_seconds,
+            EstimateChecked(
+                stage=self.stage.index,
+                epoch=epoch,
+                estimated_seconds=self.expected_seconds,
+                seconds=seconds - compiling,
+                compile_seconds=compiling,
+                ratio=(seconds - compiling) / self.expected_seconds,
+            )
         )

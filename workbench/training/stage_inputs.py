@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.experiment.plan import Stage
 from workbench.experiment.sections import AugmentationSpec
+from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
 from workbench.training.context import TrainingContext
 from workbench.training.data import TrainingData
@@ -46,7 +47,7 @@ def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     mode = context.spec.base.accelerator if context.spec.base else "none"
 
     def notify(message: str) -> None:
-        context.emit("notice", message=message)
+        context.emit(Notice(message=message))
 
     if mode == "none":
         return prefix

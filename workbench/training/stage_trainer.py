@@ -13,16 +13,17 @@ import numpy as np
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.seeds import fold_seed
+from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
 from workbench.training.backend import resolve_jit
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.divergence import diverged, has_exploded
-from workbench.training.freeze_check import FreezeCheck, as_rows, check_layers
+from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.models import accuracy_for, loss_for
 from workbench.training.order import epoch_order
 from workbench.training.position import Position, Stopped
 from workbench.training.stage_checkpoints import StageCheckpoints
-from workbench.training.stage_events import EstimateCheck, ProgressReporter, stage_started_fields
+from workbench.training.stage_events import EstimateCheck, ProgressReporter, describe_stage
 from workbench.training.stage_inputs import split_network
 from workbench.training.timing import StepTimes
 from workbench.training.trainer_state import RunningMetrics, TrainerState
@@ -70,18 +71,19 @@ class StageTrainer:
         position = self._begin(checkpoint)
         start_weights = self.context.checkpoints.load_start(self.stage.index)
         freeze_check = FreezeCheck(self.context.model, self.model, self.stage, start_weights)
-        fields = stage_started_fields(self.context, self.stage, self.model, self.steps, jit)
-        self.context.emit("stage_started", **fields)
+        self.context.emit(describe_stage(self.context, self.stage, self.model, self.steps, jit))
         while position.epoch <= self.stage.epochs and not self.state.stops_early(self.stage):
             position = self._run_epoch(position, freeze_check)
         kept_epoch = self.checkpoints.restore_best(self.state)
+        early = position.epoch <= self.stage.epochs
         self.context.emit(
-            "stage_finished",
-            stage=self.stage.index,
-            reason="early stopping" if position.epoch <= self.stage.epochs else "all epochs",
-            best_epoch=self.state.best_epoch or None,
-            kept_epoch=kept_epoch or position.epoch - 1,
-            seconds=time.monotonic() - started,
+            StageFinished(
+                stage=self.stage.index,
+                reason="early stopping" if early else "all epochs",
+                best_epoch=self.state.best_epoch or None,
+                kept_epoch=kept_epoch or position.epoch - 1,
+                seconds=time.monotonic() - started,
+            )
         )
 
     def _run_epoch(self, position: Position, freeze_check: FreezeCheck) -> Position:
@@ -102,15 +104,15 @@ class StageTrainer:
         self._check_layers(epoch, freeze_check)
         seconds = time.monotonic() - started
         self.context.emit(
-            "epoch_finished",
-            stage=stage.index,
-            epoch=epoch,
-            **self.metrics.means(),
-            val_loss=validation.get("val_loss"),
-            val_accuracy=validation.get("val_accuracy"),
-            learning_rate=learning_rate,
-            seconds=seconds,
-            best=is_best,
+            EpochFinished(
+                stage=stage.index,
+                epoch=epoch,
+                **self.metrics.means(),
+                **validation,
+                learning_rate=learning_rate,
+                seconds=seconds,
+                best=is_best,
+            )
         )
         if from_start and not makes_features:
             self.check_estimate(epoch, seconds, self.times)
@@ -228,11 +230,11 @@ class StageTrainer:
     def _check_layers(self, epoch: int, freeze_check: FreezeCheck) -> None:
         """Compare the weights with those that the stage started with."""
         layers = freeze_check.compare()
-        self.context.emit("layers", stage=self.stage.index, epoch=epoch, layers=as_rows(layers))
+        self.context.emit(LayersChecked(stage=self.stage.index, epoch=epoch, layers=tuple(layers)))
         warning = check_layers(layers)
         if warning and not self.warned:
             self.warned = True
-            self.context.emit("notice", message=warning)
+            self.context.emit(Notice(message=warning))
 
 
 def _seed_dropout(model: keras.Model, seed: int, position: Position) -> None:

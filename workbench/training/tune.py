@@ -4,18 +4,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.search_space import Candidate, Trial, with_candidate
 from workbench.experiment.spec import ExperimentSpec
+from workbench.runs.events import EpochFinished, Event
 from workbench.training.context import Emit
 from workbench.training.divergence import Diverged
 from workbench.training.trainer import Trainer
 
-NO_EPOCH: dict[str, Any] = {"epoch": 0, "val_accuracy": None, "val_loss": None}
 MakeTrainer = Callable[[ExperimentSpec, Path, Emit], Trainer]
 
 
@@ -43,25 +42,22 @@ def run_trials(
             trainer = make_trainer(with_candidate(spec, candidate), checkpoints, listener)
             trainer.run(plan_stages(trainer.spec))
         except Diverged:
-            listener.best = NO_EPOCH
+            listener.best = None
         finally:
             shutil.rmtree(checkpoints, ignore_errors=True)
-        yield Trial(
-            number,
-            candidate,
-            listener.best["epoch"],
-            listener.best["val_accuracy"],
-            listener.best["val_loss"],
-            time.monotonic() - started,
-        )
+        best, seconds = listener.best, time.monotonic() - started
+        if best is None:
+            yield Trial(number, candidate, 0, None, None, seconds)
+        else:
+            yield Trial(number, candidate, best.epoch, best.val_accuracy, best.val_loss, seconds)
 
 
 class _BestEpoch:
     """Remembers the metrics of the best epoch, by the stage's own monitor."""
 
     def __init__(self) -> None:
-        self.best: dict[str, Any] = NO_EPOCH
+        self.best: EpochFinished | None = None
 
-    def __call__(self, kind: str, /, **fields: Any) -> None:
-        if kind == "epoch_finished" and fields["best"]:
-            self.best = fields
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, EpochFinished) and event.best:
+            self.best = event

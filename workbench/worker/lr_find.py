@@ -6,6 +6,7 @@ Request: spec, workspace, scratch (see `training_setup`), stage, steps. Events: 
 from typing import Any
 
 from workbench.experiment.lr_find import lr_find_stage
+from workbench.runs.events import Event, Notice, Progress
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.training_setup import make_training_setup
 
@@ -19,11 +20,12 @@ def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
         UserError: As `make_training_setup`.
     """
 
-    def emit(kind: str, /, **fields: Any) -> None:
-        if kind == "progress":
-            events("train", fields["step"], fields["steps"])
-        elif kind == "notice":
-            events.notice(fields["message"])
+    def emit(event: Event) -> None:
+        match event:
+            case Progress():
+                events("train", event.step, event.steps)
+            case Notice():
+                events.notice(event.message)
 
     setup, scratch = make_training_setup(request, events)
     from workbench.training.lr_find import RangeTest

@@ -15,7 +15,9 @@ from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
-from workbench.runs.events import EventWriter
+from workbench.runs.event_log import EventWriter
+from workbench.runs.events import BatchHalved, Failed, Finished, WorkerStarted
+from workbench.runs.events import Stopped as StoppedEvent
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import this_host
 from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
@@ -69,21 +71,21 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         code.
     """
     events = EventWriter(folder.events_path)
+    job = TrainJob(folder, events, should_stop)
     reserve = None
     try:
         reserve = Reserve(folder.reserve_path)
-        job = TrainJob(folder, events, should_stop)
         _write_worker(folder, events)
         job.run(resume)
-        events.write("finished", seconds=time.monotonic() - job.started)
+        events.write(Finished(seconds=time.monotonic() - job.started))
         return "finished", 0
     except Stopped as stop:
-        events.write("stopped", **asdict(stop.position))
+        events.write(StoppedEvent(**asdict(stop.position)))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):
             return RESTART, 0
-        events.write("failed", **failure_fields(error))
+        events.write(Failed(**failure_fields(error), **job.reached))
         return "failed", 2
     except Exception as error:
         if reserve:
@@ -91,7 +93,7 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         if not isinstance(error, UserError):
             with suppress(OSError):
                 traceback.print_exc()
-        events.write("failed", **failure_fields(error))
+        events.write(Failed(**failure_fields(error), **job.reached))
         return "failed", 2 if isinstance(error, UserError) else 1
     finally:
         if reserve:
@@ -106,21 +108,22 @@ def halve_batch(folder: RunFolder, events: EventWriter) -> bool:
         return False
     write_atomic(folder.spec_path, dump_spec(smaller))
     sizes = spec.training.batch_size, smaller.training.batch_size
-    events.write("batch_halved", from_size=sizes[0], to_size=sizes[1])
+    events.write(BatchHalved(from_size=sizes[0], to_size=sizes[1]))
     return True
 
 
 def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     """Describe this process in worker.json and in the first event of its session."""
-    fields = {
-        "pid": os.getpid(),
+    event = WorkerStarted(
+        pid=os.getpid(),
         **this_host(),
-        "python": platform.python_version(),
+        python=platform.python_version(),
         **versions(),
-        "warm": "keras" in sys.modules,  # imported before there was a run
-    }
+        warm="keras" in sys.modules,
+    )
+    fields = event.model_dump(exclude={"v", "n", "t", "event"})
     write_atomic(folder.worker_path, json.dumps({**fields, "started": time.time()}, indent=1))
-    events.write("worker_started", **fields)
+    events.write(event)
 
 
 def restart_process(folder: Path, lock_fd: int, resume: bool) -> None:

@@ -21,10 +21,26 @@ from workbench.machine.preflight import check_before_training
 from workbench.machine.sample import GpuGauge, Sample, Sampler
 from workbench.machine.system import available_memory
 from workbench.paths import Workspace
-from workbench.runs.events import EventWriter, newest_by_stage
+from workbench.runs.event_log import EventWriter
+from workbench.runs.events import (
+    ChosenGpu,
+    DataReady,
+    Evaluated,
+    Evaluating,
+    Event,
+    GpuChosen,
+    LayersChecked,
+    MachineSample,
+    Notice,
+    Preparing,
+    Progress,
+    Resumed,
+    newest_by_stage,
+)
 from workbench.runs.folder import RunFolder
 from workbench.runs.queue import wait_for_turn
 from workbench.runs.reader import read_events
+from workbench.runs.status import StatusWriter
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment
@@ -40,8 +56,6 @@ from workbench.worker.training_setup import TrainingSetup, base_weights, trainin
 if TYPE_CHECKING:
     from workbench.training.trainer import Trainer
 
-PROGRESS_SECONDS = 0.5  # between two events of the same phase
-
 
 @dataclass
 class TrainJob:
@@ -50,7 +64,9 @@ class TrainJob:
     Attributes:
         place: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
-        written: when the last progress of each phase was written.
+        phase: of the preparation or evaluation that began last.
+        progress: within the newest epoch.
+        status: for what only matters while it is new.
         choice: the GPU that it claimed.
         trainer: once training has begun; its position then counts.
     """
@@ -60,9 +76,14 @@ class TrainJob:
     should_stop: StopRequest
     position: Position = START
     started: float = field(default_factory=time.monotonic)
-    written: dict[str, float] = field(default_factory=dict)
+    phase: str = ""
+    progress: Progress | None = None
+    status: StatusWriter = field(init=False)
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
     trainer: "Trainer | None" = None
+
+    def __post_init__(self) -> None:
+        self.status = StatusWriter(self.folder.status_path, self.events)
 
     def run(self, resume: bool) -> None:
         """Train the run; raise Stopped, UserError, or any other error."""
@@ -78,13 +99,19 @@ class TrainJob:
         self._train(setup, checkpoint)
         self._evaluate(setup)
 
+    @property
+    def reached(self) -> dict[str, int]:
+        """Stage, epoch and step of the newest progress; {} before the first."""
+        progress = self.progress
+        return asdict(progress.position) if progress else {}
+
     def _load_checkpoint(self, batch_size: int) -> Checkpoint | None:
         """Return where a resumed run continues; None from the beginning."""
         checkpoint, skipped = CheckpointFolder(self.folder.checkpoints).load_last()
         if skipped:
             self._notice(skipped)
         self.position = checkpoint.position_for(batch_size) if checkpoint else START
-        self.events.write("resumed", **asdict(self.position))
+        self.events.write(Resumed(**asdict(self.position)))
         return checkpoint
 
     def _set_up(
@@ -95,13 +122,14 @@ class TrainJob:
         prepared = self._prepare_data(spec, resume, checkpoint)
         data = training_data(prepared)
         self.events.write(
-            "data_ready",
-            name=prepared.name,
-            folder=str(prepared.folder),
-            pack=prepared.pack.name,
-            images={split: len(rows) for split, rows in data.rows.items()},
-            labels=list(prepared.labels),
-            notes=list(prepared.notes),
+            DataReady(
+                name=prepared.name,
+                folder=str(prepared.folder),
+                pack=prepared.pack.name,
+                images={split: len(rows) for split, rows in data.rows.items()},
+                labels=tuple(prepared.labels),
+                notes=tuple(prepared.notes),
+            )
         )
         for message in data_warnings(spec, data, prepared.leaks(), available_memory()):
             self._notice(message)
@@ -145,7 +173,8 @@ class TrainJob:
         """Take the GPU now that it will be used: another one may have more free memory by now."""
         gpu = spec.training.gpu
         self.choice = claim_device(gpu)
-        self.events.write("gpu_chosen", asked=gpu, gpu=self.choice.as_event())
+        chosen = self.choice.as_event()
+        self.events.write(GpuChosen(asked=gpu, gpu=ChosenGpu(**chosen) if chosen else None))
         if holders := describe_holders(self.choice):
             name = safe_text(self.choice.device_name)
             self._notice(f"Memory of {name} is held by {holders}.")
@@ -165,7 +194,7 @@ class TrainJob:
             self._notice,
         )
         trainer = self.trainer = setup.make_trainer(
-            setup.spec, self.folder.checkpoints, self.events.write, self.should_stop, expected
+            setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
         )
         gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
         try:
@@ -220,35 +249,44 @@ class TrainJob:
         evaluation = evaluate_split(loaded, data, prepared, split, shift, self._progress)
         metrics = evaluation.metrics
         # From the log: the earlier stages of a resumed run were trained in an earlier session.
-        layers = newest_by_stage(read_events(self.folder.events_path), "layers")
-        metrics["layers"] = [event["layers"] for event in layers.values()]
+        layers = newest_by_stage(read_events(self.folder.events_path), LayersChecked)
+        metrics["layers"] = [event.model_dump()["layers"] for event in layers.values()]
         if spec.base is not None:
             metrics["weights"] = spec.base.weights
         paths = [prepared.rows[i].path for i in rows]
         write_results(self.folder, split, evaluation, paths, data.labels[rows])
         self.events.write(
-            "evaluated",
-            split=split,
-            loss=metrics["loss"],
-            accuracy=metrics["accuracy"],
-            interval=metrics["interval"],
-            images=metrics["images"],
-            shifted=metrics.get("shifted"),
+            Evaluated(
+                split=split,
+                loss=metrics["loss"],
+                accuracy=metrics["accuracy"],
+                interval=metrics["interval"],
+                images=metrics["images"],
+                shifted=metrics.get("shifted"),
+            )
         )
 
+    def _emit(self, event: Event) -> None:
+        """Write what happened to the log, and what only matters while it is new to the status."""
+        if isinstance(event, Progress):
+            self.progress = event
+            self.status.update(event)
+        else:
+            self.events.write(event)
+
     def _write_sample(self, sample: Sample) -> None:
-        self.events.write("machine", **sample)
+        self.status.update(MachineSample(**sample))
 
     def _notice(self, message: str) -> None:
-        self.events.write("notice", message=message)
+        self.events.write(Notice(message=message))
 
     def _progress(self, phase: str, done: int, total: int) -> None:
-        """Write the progress of a phase, at most twice a second; raise Stopped on a request."""
+        """Write that a phase begins, and its progress; raise Stopped on a request."""
         if self.should_stop():
             raise Stopped(self.trainer.position if self.trainer else self.position)
-        now = time.monotonic()
-        if done != total and now - self.written.get(phase, -PROGRESS_SECONDS) < PROGRESS_SECONDS:
-            return
-        self.written[phase] = now
-        kind = "evaluating" if phase == "evaluate" else "preparing"
-        self.events.write(kind, phase=phase, done=done, total=total)
+        kind = Evaluating if phase == "evaluate" else Preparing
+        event = kind(phase=phase, done=done, total=total)
+        if phase != self.phase:
+            self.phase = phase
+            self.events.write(event)
+        self.status.update(event)

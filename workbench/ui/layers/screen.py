@@ -13,8 +13,7 @@ from workbench.experiment.spec_advice import describe_prefix
 from workbench.experiment.toml import parse_spec
 from workbench.render.layers import describe_network, describe_stage, labelled_line, planned_row
 from workbench.runs.freeze_check import Layer, layers_of_spec, layers_of_stage
-from workbench.runs.history import History
-from workbench.runs.rows import StageRow, whole
+from workbench.runs.history import History, StageRow
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.layers.table import LayerTable
@@ -112,7 +111,7 @@ class LayersScreen(LayersView):
         """Return the layers as the run recorded them, or as planned."""
         index, history = self.stage, self._history
         if index in history.stages:
-            return layers_of_stage(history.stages[index].event, history.layers.get(index))
+            return layers_of_stage(history.stages[index].started, history.layers.get(index))
         if self._spec is None or index >= len(self._plan):
             return ()
         return layers_of_spec(self._spec, self._label_count, self._plan[index].stage)
@@ -130,7 +129,8 @@ class LayersScreen(LayersView):
         stage = f"stage {index + 1} of {count}"
         if index not in history.stages:
             return f"{stage}, as planned: it has not started"
-        epoch = whole(history.layers.get(index, {}).get("epoch"))
+        checked = history.layers.get(index)
+        epoch = checked.epoch if checked else None
         return f"{stage}, after epoch {epoch}" if epoch else f"{stage}, before its first epoch ends"
 
     def _details(self) -> list[Text]:
@@ -138,14 +138,14 @@ class LayersScreen(LayersView):
         stage = history.stages.get(index)
         cost = plan[index] if index < len(plan) else None
         lines = []
-        event = stage.event if stage else {}
-        parameters = whole(event.get("parameters")) or (cost.parameters if cost else None)
-        trainable = whole(event.get("trainable_parameters"))
+        started = stage.started if stage else None
+        parameters = (started and started.parameters) or (cost.parameters if cost else None)
+        trainable = started.trainable_parameters if started else None
         if trainable is None:
             trainable = cost.trainable if cost else None
         if parameters and trainable is not None:
             lines.append(self.totals_line(trainable, parameters))
-        if (stage and self._spec and self._spec.base) or event.get("prefix"):
+        if (stage and self._spec and self._spec.base) or (started and started.prefix):
             lines.append(labelled_line("prefix", self._describe_prefix(stage)))
         stages = {**{c.stage.index: planned_row(c.stage) for c in plan}, **history.stages}
         for at, row in sorted(stages.items()):
@@ -155,7 +155,7 @@ class LayersScreen(LayersView):
         return lines
 
     def _describe_prefix(self, stage: StageRow | None) -> str:
-        event = stage.event if stage else {}
-        cut = str(event["prefix"]) if event.get("prefix") else None
+        cut = (stage.started.prefix or None) if stage else None
+        cached = stage.started.cached if stage else False
         table = self._spec.base_table if self._spec and self._spec.base else None
-        return describe_prefix(table, cut, event.get("cached") is True, past=True)
+        return describe_prefix(table, cut, cached, past=True)

@@ -1,11 +1,8 @@
-"""The load of the machine in one or two lines, from the newest `machine` event of a run."""
-
-from typing import Any
+"""The load of the machine in one or two lines, from the newest sample of a run."""
 
 from rich.text import Text
 
-from workbench.runs.events import Event
-from workbench.runs.rows import number
+from workbench.runs.events import ChosenGpu, MachineSample
 from workbench.text import format_age, format_bytes, safe_text
 from workbench.ui.screen import WIDE_COLUMNS
 from workbench.ui.train.text import labelled, track
@@ -13,25 +10,22 @@ from workbench.ui.train.text import labelled, track
 BAR = 8  # cells; in a wide terminal
 
 
-def host_line(machine: Event, checkpoint_age: float | None, width: int, utf8: bool) -> Text:
+def host_line(machine: MachineSample, checkpoint_age: float | None, width: int, utf8: bool) -> Text:
     """Return CPU, memory and disk, with the age of the last checkpoint at the right.
 
     Args:
-        machine: {} if nothing was measured yet.
+        machine: the newest sample.
         checkpoint_age: seconds; None if there is no checkpoint.
         width: cells of the line.
         utf8: whether bars may use more than ASCII.
     """
     bars = width >= WIDE_COLUMNS
     parts = [
-        _share("CPU", number(machine.get("cpu")), bars, utf8),
-        _memory(
-            number(machine.get("memory_used")), number(machine.get("memory_total")), bars, utf8
-        ),
+        _share("CPU", machine.cpu, bars, utf8),
+        _memory(machine.memory_used, machine.memory_total, bars, utf8),
     ]
-    free = number(machine.get("disk_free"))
-    if free is not None:
-        parts.append(Text(f"disk {format_bytes(free)} free"))
+    if machine.disk_free is not None:
+        parts.append(Text(f"disk {format_bytes(machine.disk_free)} free"))
     saved = Text("no checkpoint yet", style="dim")
     if checkpoint_age is not None:
         saved = Text(f"saved {format_age(checkpoint_age)} ago")
@@ -40,32 +34,27 @@ def host_line(machine: Event, checkpoint_age: float | None, width: int, utf8: bo
     return text.append_text(saved)
 
 
-def gpu_line(machine: Event, chosen: Event, width: int, utf8: bool) -> Text:
+def gpu_line(machine: MachineSample, chosen: ChosenGpu | None, width: int, utf8: bool) -> Text:
     """Return use, memory and temperature of the GPU; "" if the run has none.
 
     Args:
-        machine: {} if nothing was measured yet.
-        chosen: the run's `gpu_chosen`.
+        machine: the newest sample.
+        chosen: the GPU that the run claimed.
         width: cells of the line.
         utf8: whether bars may use more than ASCII.
     """
-    gpu, named = _table(machine.get("gpu")), _table(chosen.get("gpu"))
-    if not gpu:
+    gpu = machine.gpu
+    if gpu is None:
         return Text("")
     bars = width >= WIDE_COLUMNS
     parts = [
-        Text(safe_text(named.get("name") or "", 24)),
-        _share("use", number(gpu.get("utilization")), bars, utf8),
-        _memory(number(gpu.get("memory_used")), number(gpu.get("memory_total")), bars, utf8),
+        Text(safe_text(chosen.name if chosen else "", 24)),
+        _share("use", gpu.utilization, bars, utf8),
+        _memory(gpu.memory_used, gpu.memory_total, bars, utf8),
     ]
-    temperature = number(gpu.get("temperature"))
-    if temperature is not None:
-        parts.append(Text(f"{temperature:.0f} {'°C' if utf8 else 'C'}"))
+    if gpu.temperature is not None:
+        parts.append(Text(f"{gpu.temperature:.0f} {'°C' if utf8 else 'C'}"))
     return labelled("gpu", Text("  ").join(part for part in parts if part.plain))
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _share(name: str, percent: float | None, bars: bool, utf8: bool) -> Text:

@@ -11,8 +11,8 @@ from workbench.experiment.curve_advice import CurveAdvice
 from workbench.render.compare_curves import OTHER_DATA, same_data
 from workbench.render.curves import OVERLAY
 from workbench.render.marks import state_symbol
-from workbench.runs.history import History
-from workbench.runs.rows import EpochRow, Notice, PhaseProgress, StageRow
+from workbench.runs.events import EpochFinished, Notice, Work
+from workbench.runs.history import History, StageRow
 from workbench.runs.watch import RunView
 from workbench.text import format_seconds, safe_text
 
@@ -109,7 +109,7 @@ def _phase_label(view: RunView) -> str:
     return {"evaluating": "test", "waiting": "waiting"}.get(view.summary.state.phase, "prepare")
 
 
-def _bar_line(work: PhaseProgress, name: str, width: int, utf8: bool) -> Text:
+def _bar_line(work: Work, name: str, width: int, utf8: bool) -> Text:
     if not work.total:
         return Text(name)
     details = f"{name}, {work.done:,} of {work.total:,}"
@@ -166,7 +166,7 @@ def _stage_line(stage: StageRow) -> Text:
     return labelled("", Text(f"stage {stage.index + 1}: {name}", style="dim"))
 
 
-def _epoch_line(row: EpochRow, best: bool) -> Text:
+def _epoch_line(row: EpochFinished, best: bool) -> Text:
     def number(value: float | None, digits: str = ".3f") -> str:
         return "-" if value is None else f"{value:{digits}}"
 
@@ -191,7 +191,7 @@ def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -
     if not notices:
         return Text("")
     newest = notices[-1]
-    when = "" if newest.time is None else format_time_of_day(newest.time, now)
+    when = "" if newest.t is None else format_time_of_day(newest.t, now)
     more = f" (newest of {len(notices)})" if len(notices) > 1 else ""
     message = Text(safe_text(newest.message, 400), style=style)
     message.truncate(max(width - LABEL - len(when) - 2 - len(more), 20), overflow="ellipsis")

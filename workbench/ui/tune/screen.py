@@ -20,7 +20,7 @@ from workbench.experiment.search_space import (
     rank_trials,
 )
 from workbench.render.trials import TRIAL_HEADERS, trial_cells
-from workbench.runs.events import Event
+from workbench.runs.jobs import JobEvent
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
 
@@ -98,7 +98,7 @@ class TuneHeadScreen(TrialScreen):
         self._trials = ()
         self._fill()
 
-    def receive_event(self, event: Event) -> None:
+    def receive_event(self, event: JobEvent) -> None:
         """Add a trial to the table."""
         if event["event"] == "trial":
             self._images = int(event["images"])

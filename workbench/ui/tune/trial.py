@@ -23,7 +23,7 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.preflight import check_before_training
 from workbench.render.strategy import UNKNOWN_TIME
 from workbench.runs import jobs
-from workbench.runs.events import Event
+from workbench.runs.jobs import JobEvent
 from workbench.text import format_seconds, safe_text
 from workbench.ui.dialogs import Prompt, show_error
 from workbench.ui.screen import WorkbenchScreen
@@ -79,7 +79,7 @@ class TrialScreen(WorkbenchScreen):
     class Received(Message):
         """Another event of the worker."""
 
-        event: Event
+        event: JobEvent
 
     @dataclass
     class Ended(Message):
@@ -131,7 +131,7 @@ class TrialScreen(WorkbenchScreen):
         """Drop the result of the job before."""
         raise NotImplementedError
 
-    def receive_event(self, event: Event) -> None:
+    def receive_event(self, event: JobEvent) -> None:
         """Process an event."""
 
     def show_result(self, result: dict[str, Any]) -> None:
@@ -229,7 +229,7 @@ class TrialScreen(WorkbenchScreen):
     def _run(self, request: dict[str, Any]) -> None:
         stop, workspace = self._stop, self.workbench.workspace
 
-        def on_event(event: Event) -> None:
+        def on_event(event: JobEvent) -> None:
             if event["event"] == "progress":
                 counts = int(event["done"]), int(event["total"])
                 self.post_message(self.Progress(str(event["phase"]), *counts))

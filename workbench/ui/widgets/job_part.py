@@ -8,8 +8,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from workbench.runs.events import Event
-from workbench.runs.jobs import run_job
+from workbench.runs.jobs import JobEvent, run_job
 
 STARTING = "Starting the framework: this takes a few seconds."
 
@@ -34,7 +33,7 @@ class JobPart(Vertical):
             self._process = None
 
     def run_job(
-        self, job: str, request: dict[str, Any], on_event: Callable[[Event], None]
+        self, job: str, request: dict[str, Any], on_event: Callable[[JobEvent], None]
     ) -> dict[str, Any]:
         """Call `runs.jobs.run_job` with a worker that ends with `end_job`."""
         thread = get_current_worker()

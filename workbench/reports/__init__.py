@@ -1,1 +1,0 @@
-"""What a person takes home from a run: a page, a model card, a script, scalars. No keras."""
