@@ -27,6 +27,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
 from workbench.machine import facts as machine
+from workbench.machine import host_facts as host
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
@@ -326,14 +327,14 @@ def _framework() -> machine.Framework:
 def facts() -> machine.Facts:
     """Return facts of a shared machine on which everything works."""
     places = [
-        machine.StorageFolder(what=what, path=Path(f"/home/ada/{what}"), free=500 * GIB, locks=True,
+        host.StorageFolder(what=what, path=Path(f"/home/ada/{what}"), free=500 * GIB, locks=True,
                    file_system="ext4")
         for what in ("runs", "packs", "cache")
     ]  # fmt: skip
     probes = ("nvml", "libraries", "framework", "system", "storage", "decoding")
     return machine.Facts(
         backends=machine.Backends(keras="3.15.1", installed={"tensorflow": "2.21.0"}),
-        terminal=machine.Terminal(interactive=True, columns=100, rows=30, colors=256, utf8=True),
+        terminal=host.Terminal(interactive=True, columns=100, rows=30, colors=256, utf8=True),
         nvml=machine.Nvml(driver="570.133.20", cuda=(12, 8), gpus=(_gpu(),)),
         libraries=machine.Libraries(
             wheels=tuple(machine.Wheel(name=name, version=at) for name, at in _WHEELS.items()),
@@ -344,12 +345,12 @@ def facts() -> machine.Facts:
             cuda_driver_code=0,
         ),
         framework=_framework(),
-        system=machine.System(
+        system=host.System(
             cpu="AMD EPYC 9454", cores=48, cores_allowed=48.0, memory_total=256 * GIB,
             memory_available=200 * GIB, nvidia_cards=1, uvm_device=True,
-            session=machine.LoginSession(systemd=True, scope="session"),
+            session=host.LoginSession(systemd=True, scope="session"),
         ),
-        storage=machine.Storage(places=tuple(places)),
+        storage=host.Storage(places=tuple(places)),
         decoding=machine.Decoding(images_per_second=4000.0),
         outcomes={name: machine.ProbeOutcome(status="ok", seconds=1.0) for name in probes},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A backend that misbehaves: python -m fake_backend --answer-fd N [--skip STEP] [--known NAME].
+"""A backend that misbehaves: python -m fake_backend --report-fd N [--skip STEP] [--known NAME].
 
 FAKE_BACKEND names what goes wrong: "crash gpu:0", "hang gpu:0 jit", "import", "no devices".
 "block 1" makes that GPU block every other device, as in TensorFlow.
@@ -21,7 +21,7 @@ SPEED = {
 def main() -> int:
     """Returns the exit code, where it comes to that."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--answer-fd", type=int, required=True)
+    parser.add_argument("--report-fd", type=int, required=True)
     parser.add_argument("--skip", action="append", default=[])
     parser.add_argument("--known", action="append", default=[])
     given = parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
         return 1
 
     def report(**line: object) -> None:
-        os.write(given.answer_fd, (json.dumps(line) + "\n").encode("ascii"))
+        os.write(given.report_fd, (json.dumps(line) + "\n").encode("ascii"))
 
     count = int(os.environ.get("FAKE_GPUS", "0"))
     alone = os.environ.get("CUDA_VISIBLE_DEVICES")

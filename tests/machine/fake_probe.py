@@ -1,6 +1,6 @@
 """A probe that misbehaves as its first argument requests.
 
-python fake_probe.py MODE --answer-fd N
+python fake_probe.py MODE --report-fd N
 """
 
 import ctypes
@@ -81,4 +81,4 @@ def _grandchild(report_fd: int, own_session: bool) -> int:
 if __name__ == "__main__":
     if sys.argv[1] == "silent":
         sys.exit(0)
-    sys.exit(main(sys.argv[1], int(sys.argv[sys.argv.index("--answer-fd") + 1])))
+    sys.exit(main(sys.argv[1], int(sys.argv[sys.argv.index("--report-fd") + 1])))

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from file_tree import put
 
-from workbench.machine.container import CgroupLimits, read_container, read_limits
+from workbench.machine.environment import CgroupLimits, read_container, read_limits
+from workbench.machine.host import read_system
 from workbench.machine.host_facts import Container
-from workbench.machine.system import read_system
 
 GIB = 1 << 30
 

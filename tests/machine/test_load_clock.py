@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.machine import load_clock as module
-from workbench.machine.load_clock import MIN_SHARE, LoadAdjustedClock, processor_share
+from workbench.machine import probe as module
+from workbench.machine.probe import MIN_SHARE, LoadAdjustedClock, processor_share
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from file_tree import put
 
-from workbench.machine import logind as logind_module
+from workbench.machine import environment as logind_module
+from workbench.machine.environment import query_bus, read_session
 from workbench.machine.host_facts import LoginSession
-from workbench.machine.logind import query_bus, read_session
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from waiting import GUARD
 
-from workbench.machine.sample import GpuGauge, Sample, Sampler, host_gauges
+from workbench.machine.live import GpuGauge, Sample, Sampler, host_gauges
 
 GIB = 2**30
 

@@ -10,10 +10,10 @@ from machine_facts import healthy
 
 from workbench.bases.registry import BASES
 from workbench.errors import UserError
-from workbench.machine import storage as module
+from workbench.machine import host as module
 from workbench.machine.benchmark_store import cache_folder
+from workbench.machine.host import check_folder, read_storage
 from workbench.machine.host_facts import Storage, StorageFolder
-from workbench.machine.storage import check_folder, read_storage
 from workbench.machine.summary import rows
 from workbench.paths import Workspace
 

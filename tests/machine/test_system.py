@@ -8,8 +8,8 @@ import psutil
 import pytest
 from file_tree import put
 
+from workbench.machine.host import instruction_set, read_system
 from workbench.machine.host_facts import LoginSession, Slurm
-from workbench.machine.system import instruction_set, read_system
 
 
 def test_the_real_host_is_read() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from machine_facts import gpu, slices
 
-from workbench.machine.visibility import read_visibility, visible_gpus
+from workbench.machine.gpus import read_visibility, visible_gpus
 
 GPUS = (
     gpu(0, uuid="GPU-aa11"),

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 
 from workbench.experiment.toml import dump_spec, read_spec
-from workbench.machine.load_clock import LoadAdjustedClock
 from workbench.machine.preflight import check_before_resume
+from workbench.machine.probe import LoadAdjustedClock
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import launch
 from workbench.runs.lock import is_locked

@@ -8,8 +8,7 @@ from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.machine.gpus import GpuChoice
-from workbench.machine.memory_check import gpu_notes
-from workbench.machine.preflight import check_before_start
+from workbench.machine.preflight import check_before_start, gpu_notes
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs import start

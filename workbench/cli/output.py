@@ -15,7 +15,7 @@ from workbench.progress import Progress
 from workbench.text import format_accuracy, safe_lines, safe_text, table
 
 if TYPE_CHECKING:
-    from workbench.machine.facts import Terminal
+    from workbench.machine.host_facts import Terminal
     from workbench.runs.confusion import ConfusedPair
     from workbench.runs.results import Results
 

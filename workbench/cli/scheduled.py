@@ -16,8 +16,8 @@ from workbench.cli.output import echo
 from workbench.cli.worker import launch_run
 from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
-from workbench.machine.load_clock import LoadAdjustedClock
 from workbench.machine.preflight import check_before_resume
+from workbench.machine.probe import LoadAdjustedClock
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import POLL_SECONDS, launch, request_stop

@@ -12,7 +12,7 @@ from workbench.progress import Progress
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 
-_STEPS = 1000
+_PROGRESS_STEPS = 1000
 _AHEAD = 4  # results a thread that may wait to be taken: bounds memory, and the end of a Ctrl-C
 
 
@@ -46,7 +46,7 @@ def with_progress(
     results: Iterable[Result], phase: str, total: int, progress: Progress
 ) -> Iterator[Result]:
     """Yield the results and report them to `progress`, a thousand times at most."""
-    step = max(1, total // _STEPS)
+    step = max(1, total // _PROGRESS_STEPS)
     for done, result in enumerate(results, start=1):
         yield result
         if done % step == 0 or done == total:

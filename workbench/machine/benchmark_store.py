@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from workbench.experiment.estimate import ThroughputModel
 from workbench.files import write_atomic
 from workbench.machine.backends import chosen_backend, installed_version
-from workbench.machine.system import allowed_cores, cpu_name
+from workbench.machine.host import allowed_cores, cpu_name
 
 FORMAT = 1
 MAX_BUSY_SHARE = 0.25  # of the CPU used by other programs, beyond which a result is unreliable

@@ -23,15 +23,13 @@ from workbench.machine.facts import (
     Nvml,
     ProbeOutcome,
 )
+from workbench.machine.finding import gpu_behind
 from workbench.machine.framework import MODULE as FRAMEWORK
 from workbench.machine.framework import probe_framework
-from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu
+from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu, visible_gpus
 from workbench.machine.host_facts import Storage, System
-from workbench.machine.probe import ProbeResult, run_probe
-from workbench.machine.probe_process import MODULE as PROBES
-from workbench.machine.queries import gpu_behind
+from workbench.machine.probe import SMALL_PROBES, ProbeResult, run_probe
 from workbench.machine.terminal import inspect_terminal
-from workbench.machine.visibility import visible_gpus
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.process import worker_command
@@ -119,7 +117,9 @@ def check(
 
 def query_nvml(environment: Mapping[str, str] = os.environ) -> Nvml | None:
     """Return what NVML reports now; None where it does not respond."""
-    return _model(Nvml, run_probe(worker_command(PROBES, "nvml"), LIMITS["nvml"], environment))
+    return _model(
+        Nvml, run_probe(worker_command(SMALL_PROBES, "nvml"), LIMITS["nvml"], environment)
+    )
 
 
 def find_gpu(requested: int | str = AUTO, environment: Mapping[str, str] = os.environ) -> GpuChoice:
@@ -145,7 +145,7 @@ def _run_probes(
     cancelled = threading.Event()
 
     def run(name: str) -> None:
-        command = worker_command(PROBES, name, "--workspace", str(workspace.root))
+        command = worker_command(SMALL_PROBES, name, "--workspace", str(workspace.root))
         results[name] = run_probe(command, limits[name], environment, cancelled)
 
     threads = [threading.Thread(target=run, args=(name,)) for name in names]

@@ -11,7 +11,7 @@ from workbench.datasets.images.decoding import load_array
 from workbench.datasets.threads import map_in_threads
 from workbench.experiment.sections import DataSpec
 from workbench.machine.facts import Decoding
-from workbench.machine.system import busy_share
+from workbench.machine.host import busy_share
 
 WIDTH, HEIGHT = 500, 375  # pixels, as most of Kaggle's cats and dogs
 MEASURE_SECONDS = 0.5

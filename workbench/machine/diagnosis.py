@@ -9,19 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from workbench.machine.facts import Facts
-from workbench.machine.finding import Finding, Rule, Severity
-from workbench.machine.queries import outcome, working_gpus
-from workbench.machine.rules import (
-    cuda,
-    driver,
-    framework,
-    gpus,
-    hardware,
-    host,
-    install,
-    runtime,
-    trial_steps,
-)
+from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
+from workbench.machine.rules import driver, framework, gpus, host, training
 from workbench.text import plural, safe_text
 
 MachineState = Literal["usable", "degraded", "broken"]
@@ -30,15 +19,37 @@ EXIT_CODES: dict[MachineState, int] = {"usable": 0, "degraded": 1, "broken": 2}
 
 # The most basic cause first: a finding is folded beneath an earlier one that explains it.
 RULES: tuple[Rule, ...] = (
-    *driver.RULES,
-    *hardware.RULES,
-    *cuda.RULES,
-    *install.RULES,
-    *gpus.RULES,
-    *runtime.RULES,
-    *framework.RULES,
-    *trial_steps.RULES,
-    *host.RULES,
+    driver.native_windows,
+    driver.wsl1,
+    driver.driver,
+    driver.driver_silent,
+    gpus.hardware,
+    driver.devices,
+    driver.driver_too_old,
+    framework.cpu_only_install,
+    framework.libraries,
+    gpus.hidden_gpus,
+    gpus.mig,
+    gpus.gpu_too_old,
+    gpus.pascal_cudnn,
+    gpus.blackwell,
+    training.cudnn_old,
+    training.libdevice,
+    training.memory_taken,
+    framework.keras_settings,
+    framework.backend_missing,
+    framework.framework_silent,
+    training.cpu_compute,
+    training.framework_no_gpu,
+    training.gpu_compute,
+    host.silent_probes,
+    host.writable,
+    host.locks,
+    host.disk,
+    host.memory,
+    host.logout,
+    host.slurm,
+    host.terminal,
 )
 
 

@@ -9,9 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from workbench.experiment.estimate import ThroughputModel
-from workbench.machine.host_facts import LoginSession as LoginSession
 from workbench.machine.host_facts import Storage, System, Terminal
-from workbench.machine.host_facts import StorageFolder as StorageFolder
 
 # Double-bit memory error, failed row remapping, NVLink error, fallen off the bus (NVIDIA's Xid
 # documentation).

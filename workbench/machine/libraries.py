@@ -15,8 +15,7 @@ from typing import Any
 
 from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.facts import Libraries, Library, Wheel
-from workbench.machine.load_clock import MIN_SHARE
-from workbench.machine.probe import run_probe
+from workbench.machine.probe import MIN_SHARE, run_probe
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import safe_text
 

@@ -9,18 +9,20 @@ from workbench import pip_install
 from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
+from workbench.experiment.cost import stage_costs
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
 from workbench.machine.check import find_gpu
 from workbench.machine.facts import Facts, ProbeOutcome
-from workbench.machine.gpus import AUTO, NONE, GpuChoice
-from workbench.machine.memory_check import require_gpu_memory
+from workbench.machine.gpus import AUTO, NONE, GpuChoice, describe_holders
 from workbench.machine.rules.framework import backend_missing, keras_settings
 from workbench.progress import Progress, silent
-from workbench.text import safe_text
+from workbench.text import format_gib, safe_text
 
 # What each mode of running a frozen prefix without Keras needs; the extra `cpu` installs it.
 ACCELERATOR_PACKAGES = {"exact": ("openvino",), "fast": ("openvino", "nncf")}
+# Of the computed memory certainly needed: fused or recomputed values need none.
+CERTAIN_SHARE = 0.6
 
 
 def check_before_start(
@@ -162,3 +164,37 @@ def _is_importable(backend: str) -> bool:
     """Return whether a module that can train could be imported."""
     found = importlib.util.find_spec(backend) if backend in TRAINABLE else None
     return found is not None and found.origin is not None
+
+
+def gpu_notes(choice: GpuChoice) -> list[str]:
+    """Return the GPU that a run uses, and who holds its memory; [] for the CPU."""
+    if choice.gpu is None:
+        return []
+    free = f"{format_gib(choice.memory_free)} of {format_gib(choice.memory_total)} free"
+    found = [f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}"]
+    if holders := describe_holders(choice):
+        found.append(f"Its memory is held by {holders}.")
+    return found
+
+
+def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) -> None:
+    """Check that the GPU's free memory can hold the training.
+
+    Raises:
+        UserError: it certainly cannot.
+    """
+    if choice.gpu is None or not choice.memory_total:
+        return
+    needed = CERTAIN_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes))
+    if needed <= choice.memory_free:
+        return
+    holders = describe_holders(choice)
+    held = f" Its memory is held by {holders}." if holders else ""
+    batch = max(spec.training.batch_size // 2, 1)
+    raise UserError(
+        f"Training needs {format_gib(needed)} or more, and GPU {choice.gpu.index} has "
+        f"{format_gib(choice.memory_free)} free.{held}",
+        "Wait until it is free (workbench check --watch); or use a smaller batch "
+        f"(training.batch_size = {batch}), the freest GPU (training.gpu = auto, --gpu auto) or the "
+        "CPU (training.gpu = none, --gpu none).",
+    )

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench.machine.facts import ProbeOutcome, Status
-from workbench.machine.load_clock import LoadAdjustedClock
 from workbench.runs.process import WORKING_FOLDER, describe_exit
 from workbench.text import safe_lines, safe_text
 
+SMALL_PROBES = "workbench.machine.probe_process"  # the child process of one probe
 PRINTED_KEPT = 16 << 10  # bytes at the end
 PRINTED_LIMIT = 16 << 20  # bytes
 REPORT_LIMIT = 1 << 20  # bytes
@@ -24,6 +25,8 @@ END_SECONDS = 1.0  # wait for a killed process: inside a driver it may not end
 REST_SECONDS = 0.5  # wait for pipes that other processes hold open after its end
 _TICK_SECONDS = 0.02  # between two checks whether the process still runs
 _CHUNK = 64 << 10  # bytes; what a pipe holds
+MIN_SHARE = 0.1  # of a second: a limit takes ten times its seconds at most
+_LOADAVG = Path("/proc/loadavg")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def run_probe(
     The process and all that it leaves in its process group is killed, also by Ctrl-C.
 
     Args:
-        command: gets `--answer-fd N` appended, the descriptor of the pipe for its report. Its other
+        command: gets `--report-fd N` appended, the descriptor of the pipe for its report. Its other
             output is kept for errors. Paths in it are absolute.
         limit: seconds on an otherwise idle machine (see `LoadAdjustedClock`).
         environment: all its variables; None for those of this process.
@@ -104,6 +107,40 @@ def stream_probe(
                 if not objects:
                     yield None
                 deadline = time.monotonic() + patience
+
+
+class LoadAdjustedClock:
+    """Counts the seconds that a thread would have had on an otherwise idle machine.
+
+    Where more threads are runnable than there are processors, each gets only a share of one, and
+    work of one second takes several. With this clock such work does not count as hung, while
+    a process that hangs still reaches its limit. Read it often: the load at a reading counts for
+    the whole time since the last one.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._last = time.monotonic()
+
+    def read(self) -> float:
+        """Return the seconds since its creation, those under load in part."""
+        now = time.monotonic()
+        self._seconds += (now - self._last) * processor_share()
+        self._last = now
+        return self._seconds
+
+
+def processor_share(loadavg: Path = _LOADAVG) -> float:
+    """Return the share of a processor that a thread gets now: MIN_SHARE to 1.
+
+    Args:
+        loadavg: its fourth field counts runnable threads, and all; if it cannot be read, no other
+            thread counts.
+    """
+    runnable = 1
+    with suppress(OSError, ValueError, IndexError):
+        runnable = int(loadavg.read_text("ascii").split()[3].partition("/")[0])
+    return min(1.0, max(MIN_SHARE, (os.cpu_count() or 1) / max(runnable, 1)))
 
 
 class _Received:
@@ -161,7 +198,7 @@ def _start(
     pipes.register(printed, selectors.EVENT_READ, received.take_printed)
     try:
         process = subprocess.Popen(
-            [*command, "--answer-fd", str(report_write)],
+            [*command, "--report-fd", str(report_write)],
             stdin=subprocess.DEVNULL,
             stdout=printed_write,
             stderr=printed_write,

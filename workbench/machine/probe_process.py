@@ -1,6 +1,6 @@
 """The child process of the small probes: one probe, reported in JSON lines on a descriptor.
 
-python -m workbench.machine.probe_process NAME --answer-fd N [--workspace DIR]
+python -m workbench.machine.probe_process NAME --report-fd N [--workspace DIR]
 
 What it prints is not part of the report.
 """
@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workbench.machine.probe import SMALL_PROBES
 from workbench.printable import use_utf8
 
-MODULE = "workbench.machine.probe_process"
 GAUGE_SECONDS = 1.0
 
 Reports = Iterator[dict[str, Any]]
@@ -26,16 +26,16 @@ Reports = Iterator[dict[str, Any]]
 def main(arguments: list[str] | None = None) -> int:
     """Run one probe; return the exit code."""
     use_utf8(sys.stdout)
-    parser = argparse.ArgumentParser(prog=MODULE)
+    parser = argparse.ArgumentParser(prog=SMALL_PROBES)
     parser.add_argument("name", choices=sorted(_PROBES))
-    parser.add_argument("--answer-fd", type=int, required=True)
+    parser.add_argument("--report-fd", type=int, required=True)
     parser.add_argument("--workspace", type=Path, help="absolute; storage needs it")
     options = parser.parse_args(arguments)
     if options.name == "storage" and options.workspace is None:
         parser.error("storage needs --workspace")
-    os.set_inheritable(options.answer_fd, False)
+    os.set_inheritable(options.report_fd, False)
     # The reader of gauges closes the pipe when it has seen enough.
-    with suppress(BrokenPipeError), os.fdopen(options.answer_fd, "w", 1, encoding="ascii") as out:
+    with suppress(BrokenPipeError), os.fdopen(options.report_fd, "w", 1, encoding="ascii") as out:
         for report in _PROBES[options.name](options):
             out.write(json.dumps(report) + "\n")
     return 0
@@ -59,14 +59,14 @@ def _libraries(options: argparse.Namespace) -> Reports:
 
 
 def _system(options: argparse.Namespace) -> Reports:
-    from workbench.machine.system import read_system
+    from workbench.machine.host import read_system
 
     yield read_system(os.environ).model_dump(mode="json")
 
 
 def _storage(options: argparse.Namespace) -> Reports:
     from workbench.machine.benchmark_store import cache_folder
-    from workbench.machine.storage import read_storage
+    from workbench.machine.host import read_storage
     from workbench.paths import Workspace
 
     workspace = Workspace(options.workspace)
@@ -83,8 +83,8 @@ def _gauges(options: argparse.Namespace) -> Reports:
     """Report the gauges once a second, until the reader closes the pipe."""
     import pynvml
 
+    from workbench.machine.live import host_gauges
     from workbench.machine.nvml import read_nvml
-    from workbench.machine.sample import host_gauges
 
     # Held open: where no program uses a GPU, each start would wake it and each end power it down.
     with suppress(pynvml.NVMLError):

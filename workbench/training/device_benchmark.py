@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers
 
 from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
-from workbench.machine.system import busy_share
+from workbench.machine.host import busy_share
 from workbench.training.backend import Device, resolve_jit, resolve_precision
 from workbench.training.features import places_matter
 

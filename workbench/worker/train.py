@@ -17,9 +17,9 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.machine.check import find_gpu
 from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
+from workbench.machine.host import available_memory
+from workbench.machine.live import GpuGauge, Sample, Sampler
 from workbench.machine.preflight import check_before_training
-from workbench.machine.sample import GpuGauge, Sample, Sampler
-from workbench.machine.system import available_memory
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter
 from workbench.runs.events import (

@@ -1,32 +1,31 @@
-"""GPUs that are hidden, in slices, too old or too new."""
+"""What is the matter with the GPUs: hardware faults, hidden, in slices, too old or too new."""
+
+from dataclasses import replace
 
 from workbench.machine.facts import Facts, Gpu
 from workbench.machine.finding import (
+    CUDNN,
+    SLURM_GPU,
     Finding,
     Findings,
-    Rule,
-    gpu_label,
-    gpu_labels,
-    quote,
-    shell_safe,
-    version_numbers,
-)
-from workbench.machine.gpus import OLDEST_CAPABILITY
-from workbench.machine.queries import (
-    CUDNN,
     auto_gpu,
     backend,
     framework_stderr,
     gpu_behind,
     gpu_failures,
+    gpu_label,
+    gpu_labels,
     nvml_gpus,
+    quote,
     seen_gpus,
+    shell_safe,
     symptoms_on,
     system_of,
+    version_numbers,
     wheel_version,
     working_gpus,
 )
-from workbench.machine.visibility import read_visibility
+from workbench.machine.gpus import OLDEST_CAPABILITY, read_visibility
 from workbench.text import plural
 
 # Compute capabilities.
@@ -35,6 +34,75 @@ NEWEST_OF_TENSORFLOW = (9, 0)  # the last that TensorFlow's packages are built f
 # Versions.
 CUDNN_WITHOUT_PASCAL = (9, 11)
 CUDA_WITH_BLACKWELL = (12, 8)  # the first
+
+
+def hardware(facts: Facts) -> Findings:
+    """Find GPUs with faults; one that programs do not see here is only a note."""
+    gpus = nvml_gpus(facts)
+    seen = seen_gpus(facts)
+    faulty = [gpu for gpu in gpus if _faults(gpu)]
+    for gpu in gpus:
+        healthy = [other for other in seen if other not in faulty and other != gpu]
+        if gpu in faulty:
+            finding = _hardware_fault(gpu, healthy, symptoms_on(facts, faulty))
+        elif gpu.error:
+            finding = _gpu_error(gpu, symptoms_on(facts, [gpu]))
+        elif gpu.remap_pending:
+            finding = _remap_pending(gpu, symptoms_on(facts, [gpu]))
+        else:
+            continue
+        hidden = replace(finding, severity="note", explains=frozenset())
+        yield finding if gpu in seen else hidden
+
+
+def _faults(gpu: Gpu) -> list[str]:
+    """Describe each fault that makes a GPU unusable."""
+    lost = any(word in gpu.error.lower() for word in ("lost", "restart", "reset"))
+    xids = sorted(set(gpu.fatal_xids))
+    faults = [quote(gpu.error)] if lost else []
+    if gpu.ecc_errors > 0:
+        faults.append(f"{plural(gpu.ecc_errors, 'memory error')} that ECC could not correct")
+    if gpu.remap_failed:
+        faults.append("a memory row that could not be replaced")
+    if xids:
+        faults.append(f"Xid {', '.join(str(xid) for xid in xids)} in the kernel's log")
+    return faults
+
+
+def _hardware_fault(gpu: Gpu, healthy: list[Gpu], explains: frozenset[str]) -> Finding:
+    instead = f"--gpu {healthy[0].index}" if healthy else "--gpu none"
+    return Finding(
+        "hardware-fault",
+        what=f"{gpu_label(gpu)} has a hardware fault: {'; '.join(_faults(gpu))}.",
+        why="Training on it can end at any moment, or give wrong numbers."
+        + (" A reset of the GPU may help for a while." if gpu.remap_pending else ""),
+        remedy=f"stop using GPU {gpu.index} and inform the admin; train with {instead}",
+        # CUDA may not start at all beside a GPU that is lost.
+        explains=explains | ({"no-uvm", "cuda-init"} if gpu.error else frozenset()),
+        short=f"hardware fault of GPU {gpu.index}",
+    )
+
+
+def _gpu_error(gpu: Gpu, explains: frozenset[str]) -> Finding:
+    return Finding(
+        "gpu-error",
+        what=f"{gpu_label(gpu)} does not respond to the driver: {quote(gpu.error)}.",
+        why="Its memory and its faults are not known.",
+        remedy=f"nvidia-smi -i {gpu.index}",
+        explains=explains | {"no-uvm", "cuda-init"},  # CUDA may not start beside it
+        short=f"GPU {gpu.index} does not respond",
+    )
+
+
+def _remap_pending(gpu: Gpu, explains: frozenset[str]) -> Finding:
+    return Finding(
+        "remap-pending",
+        what=f"{gpu_label(gpu)} needs a reset to replace a damaged memory row.",
+        why="Until then training on it may end with a memory error.",
+        remedy=f"when nobody uses it: sudo nvidia-smi --gpu-reset -i {gpu.index}",
+        explains=explains,
+        short=f"GPU {gpu.index} needs a reset",
+    )
 
 
 def hidden_gpus(facts: Facts) -> Findings:
@@ -61,7 +129,7 @@ def hidden_gpus(facts: Facts) -> Findings:
         why="SLURM gave this job no GPU."
         if given_none
         else f"{named or 'It names no GPU.'} Valid here: {valid}.",
-        remedy="srun --gres=gpu:1 --pty bash" if given_none else "unset CUDA_VISIBLE_DEVICES",
+        remedy=SLURM_GPU if given_none else "unset CUDA_VISIBLE_DEVICES",
         explains=frozenset() if left else frozenset({"framework-no-gpu", "cuda-init"}),
         short="CUDA_VISIBLE_DEVICES hides "
         + ("the GPU" if len(gpus) == 1 else f"{hidden} of {len(gpus)} GPUs"),
@@ -198,6 +266,3 @@ def _before(gpu: Gpu, capability: tuple[int, int]) -> bool:
 
 def _after(gpu: Gpu, capability: tuple[int, int]) -> bool:
     return gpu.compute_capability is not None and gpu.compute_capability > capability
-
-
-RULES: tuple[Rule, ...] = (hidden_gpus, mig, gpu_too_old, pascal_cudnn, blackwell)

@@ -4,15 +4,19 @@ import math
 import time
 
 from workbench.machine.facts import Facts
-from workbench.machine.finding import Finding, Findings, Rule, join_names, quote
-from workbench.machine.host_facts import StorageFolder
-from workbench.machine.queries import (
+from workbench.machine.finding import (
+    SLURM_GPU,
+    Finding,
+    Findings,
     describe_outcome,
+    join_names,
     nvml_gpus,
     outcome,
+    quote,
     system_of,
     working_gpus,
 )
+from workbench.machine.host_facts import StorageFolder
 from workbench.text import format_bytes
 
 LOW_DISK = 1_000_000_000  # bytes; a few checkpoints of a large network
@@ -154,7 +158,7 @@ def slurm(facts: Facts) -> Findings:
             severity="note",
             what="This is a login node of a SLURM cluster, without a GPU.",
             why="The GPUs are in other machines, which SLURM allocates.",
-            remedy="srun --gres=gpu:1 --pty bash",
+            remedy=SLURM_GPU,
         )
 
 
@@ -201,15 +205,3 @@ def _paths(folders: list[StorageFolder]) -> str:
         for folder in folders
     ]
     return join_names(list(dict.fromkeys(names)))
-
-
-RULES: tuple[Rule, ...] = (
-    silent_probes,
-    writable,
-    locks,
-    disk,
-    memory,
-    logout,
-    slurm,
-    terminal,
-)

@@ -1,19 +1,23 @@
-"""The host: processor, memory, graphics devices, and the environment of this process."""
+"""The host: processor, memory, graphics devices, and the folders that the workbench writes to."""
 
 import os
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from workbench.machine.container import read_container, read_limits
-from workbench.machine.host_facts import Slurm, System
-from workbench.machine.logind import read_session
-from workbench.machine.system_files import read_text
+from workbench.bases.registry import BASES
+from workbench.bases.weights import weights_file, weights_folders
+from workbench.errors import UserError
+from workbench.machine.environment import read_container, read_limits, read_session, read_text
+from workbench.machine.host_facts import Slurm, Storage, StorageFolder, System, WeightsLocation
+from workbench.paths import Workspace
+from workbench.runs.lock import RunLocked, is_locked, take_lock
 
 _NVIDIA = "0x10de"  # PCI's number of the vendor
 _GRAPHICS = "0x03"  # prefix of PCI's class of display controllers
@@ -30,6 +34,9 @@ _INSTRUCTION_SETS = {
     "AVX512_CORE_AMX": "amx_tile",
 }
 _HIGHEST_SET, _ONEDNN = "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"
+IMAGE_SIZE = (160, 160)  # MobileNetV2 has a file for each of five sizes
+_ANY_SIZE = (224, 224)  # of the file used where that of the size is missing
+_MOUNTS = Path("/proc/self/mounts")
 
 
 def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> System:
@@ -136,3 +143,120 @@ def _seconds(text: str | None) -> float | None:
 
 def _lower(number: int, limit: int | None) -> int:
     return number if limit is None else min(number, limit)
+
+
+def read_storage(
+    workspace: Workspace,
+    cache: Path,
+    environment: Mapping[str, str],
+    mounts: Path = _MOUNTS,
+) -> Storage:
+    """Test the folders where they would be made, without making them.
+
+    Args:
+        workspace: absolute.
+        cache: folder of what can be measured again.
+        environment: for KERAS_HOME and HOME.
+        mounts: the kernel's table of file systems.
+    """
+    folders = {"runs": workspace.runs, "packs": workspace.data, "cache": cache}
+    types = _file_systems(read_text(mounts))
+    return Storage(
+        places=tuple(_place(what, path, types) for what, path in folders.items()),
+        weights=tuple(_weights(base, environment) for base in BASES),
+    )
+
+
+def _place(what: str, path: Path, types: Mapping[Path, str]) -> StorageFolder:
+    folder = _existing(path)
+    free = None
+    with suppress(OSError):
+        free = shutil.disk_usage(folder).free
+    writable, locks = check_folder(folder)
+    return StorageFolder(
+        what=what,
+        path=path,
+        free=free,
+        writable=writable,
+        locks=locks,
+        file_system=_file_system(folder, types),
+    )
+
+
+def check_folder(folder: Path) -> tuple[bool, bool | None]:
+    """Return whether a file can be written into a folder, and locked (None if not written).
+
+    The file is removed again.
+    """
+    path = folder / f".workbench-check-{os.getpid()}"
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False, None
+    try:
+        os.write(file, b"\n")  # a full disk accepts the name of a file, but no content
+        return True, _locks_hold(path)
+    except OSError:
+        return False, None
+    finally:
+        with suppress(OSError):
+            os.close(file)
+        with suppress(OSError):
+            path.unlink()
+
+
+def _locks_hold(path: Path) -> bool:
+    """Return whether a lock that is held is visible, and cannot be taken twice."""
+    try:
+        held = take_lock(path)
+    except (UserError, OSError):
+        return False
+    try:
+        os.close(take_lock(path))
+    except RunLocked:
+        return is_locked(path)
+    except (UserError, OSError):
+        return False
+    else:
+        return False
+    finally:
+        os.close(held)
+
+
+def _existing(path: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    for folder in (path, *path.parents):
+        # Path.exists raises for a folder that may not be entered.
+        if os.path.exists(folder):  # noqa: PTH110
+            return folder
+    return Path("/")
+
+
+def _file_systems(table: str) -> dict[Path, str]:
+    """Return types by mount point; of several on one point the last covers the others."""
+    rows = [line.split(" ") for line in table.splitlines()]
+    return {Path(_unescaped(row[1])): row[2] for row in rows if len(row) > 2}
+
+
+def _unescaped(text: str) -> str:
+    r"""Decode escapes: a space in a folder's name is \040 in the table."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _file_system(folder: Path, types: Mapping[Path, str]) -> str:
+    try:
+        real = folder.resolve()
+    except (OSError, RuntimeError):  # also a cycle of links
+        return ""
+    points: Iterable[Path] = (real, *real.parents)  # the nearest mount point first
+    return next((types[point] for point in points if point in types), "")
+
+
+def _weights(base: str, environment: Mapping[str, str]) -> WeightsLocation:
+    """Find weights as `bases.weights.find_weights` does, without a download or a check."""
+    exact = weights_file(base, IMAGE_SIZE)
+    for file in (exact, weights_file(base, _ANY_SIZE)):
+        for folder in weights_folders(environment):
+            if os.path.isfile(folder / file.name):  # noqa: PTH113 - see above
+                return WeightsLocation(base=base, path=folder / file.name, size=file.size)
+    return WeightsLocation(base=base, size=exact.size)
