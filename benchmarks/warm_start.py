@@ -14,7 +14,7 @@ from pathlib import Path
 from side_by_side import Row, by_seconds, in_turns, parser, show
 
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.datasets.sources.catalogue import fetch
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace

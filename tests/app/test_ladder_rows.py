@@ -16,8 +16,7 @@ from workbench.app.ladder import (
     read_rows,
     row_without_run,
 )
-from workbench.datasets.manifest import write_manifest
-from workbench.datasets.records import ImageRecord
+from workbench.datasets.manifest import ImageRecord, write_manifest
 from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run

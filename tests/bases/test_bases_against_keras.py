@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from keras.src.utils import file_utils
 
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.bases.weights import weights_file
 
 BUILD = {

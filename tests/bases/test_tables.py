@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.bases.registry import BASES, base_table
+from workbench.bases.architectures import BASES, base_table
 from workbench.bases.table import IMAGE, BaseError, BaseLayer, BaseTable
 
 VGG16 = base_table("vgg16", (150, 150))

@@ -16,7 +16,7 @@ import workbench.ui
 from workbench.analysis.errors import PredictionTable
 from workbench.analysis.paired import BEYOND_CHANCE
 from workbench.analysis.thresholds import ranking, threshold_metrics
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.content.concepts import CONCEPTS, PICTURE_COLUMNS, PICTURE_ROWS
 from workbench.content.drawings import Windows
 from workbench.evaluation.metrics import accuracy_interval

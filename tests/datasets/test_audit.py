@@ -9,7 +9,7 @@ from test_duplicates import record
 from image_files import photo  # isort: skip
 from workbench.datasets.audit import Audit, AuditFinding, audit, read_audit, write_audit
 from workbench.datasets.duplicates import near_pairs
-from workbench.datasets.records import ScanRecord
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.sources.source import Item, Source, SourceWarning
 from workbench.errors import UserError
 

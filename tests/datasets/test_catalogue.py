@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from web_server import WebServer
 
-from workbench.datasets.sources.catalogue.entries import (
+from workbench.datasets.sources.catalogue import (
     CATALOGUE,
     CatalogueEntry,
     RemoteFile,

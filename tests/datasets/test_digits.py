@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets.sources.catalogue import digits
-from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
+from workbench.datasets.sources import conversions as digits
+from workbench.datasets.sources.catalogue import CATALOGUE, fetch
 from workbench.errors import UserError
 from workbench.paths import Workspace
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from workbench.datasets import duplicates
 from workbench.datasets.duplicates import exact_groups, near_pairs
-from workbench.datasets.records import ScanRecord
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.scan import difference_hash, pixel_hash, thumbnail
 
 

@@ -9,9 +9,14 @@ from image_files import photo, write_photo
 from PIL import features
 
 from workbench.cli import workbench
-from workbench.datasets.images.decoding import decode, load_array
-from workbench.datasets.images.files import IMAGE_EXTENSIONS, ImageError
-from workbench.datasets.images.heif import how_to_read, pillow_heif, unreadable_format
+from workbench.datasets.decoding import decode, load_array
+from workbench.datasets.image_files import (
+    IMAGE_EXTENSIONS,
+    ImageError,
+    how_to_read,
+    pillow_heif,
+    unreadable_format,
+)
 from workbench.datasets.prepare import prepare
 from workbench.datasets.sources.opening import open_source
 from workbench.experiment.sections import DataSpec, SplitSpec

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from workbench.datasets.sources.catalogue.conversions import read_idx
+from workbench.datasets.sources.conversions import read_idx
 from workbench.errors import UserError
 
 

@@ -12,9 +12,9 @@ import pytest
 from image_files import photo
 from PIL import Image
 
-from workbench.datasets.images import files
-from workbench.datasets.images.decoding import Resize, decode, load_array, to_array
-from workbench.datasets.images.files import ImageError, open_image
+from workbench.datasets import image_files as files
+from workbench.datasets.decoding import Resize, decode, load_array, to_array
+from workbench.datasets.image_files import ImageError, open_image
 from workbench.experiment.sections import DataSpec
 
 

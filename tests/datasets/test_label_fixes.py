@@ -17,9 +17,9 @@ from workbench.datasets.label_fixes import (
     remove_label_fixes,
     write_label_fixes,
 )
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.pack import pack_path
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
-from workbench.datasets.records import ScanRecord
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace

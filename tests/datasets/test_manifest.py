@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from workbench.datasets.manifest import make_manifest_rows, read_manifest, write_manifest
-from workbench.datasets.records import ImageRecord, ScanRecord
+from workbench.datasets.manifest import (
+    ImageRecord,
+    ScanRecord,
+    make_manifest_rows,
+    read_manifest,
+    write_manifest,
+)
 from workbench.errors import UserError
 
 HASH = "0123456789abcdef" * 2

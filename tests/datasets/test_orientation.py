@@ -8,7 +8,7 @@ import pytest
 from image_files import photo
 from PIL import Image
 
-from workbench.datasets.images.decoding import (
+from workbench.datasets.decoding import (
     decode,
     decode_for_display,
     load_array,
@@ -17,8 +17,7 @@ from workbench.datasets.images.decoding import (
 from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.pack import build_pack, open_pack
 from workbench.datasets.scan import pixel_hash, scan_image
-from workbench.datasets.sources.images import FileImages
-from workbench.datasets.sources.source import Item
+from workbench.datasets.sources.source import FileImages, Item
 from workbench.experiment.sections import DataSpec
 
 # What a camera did to the picture that it stored: the way back is the tag's.

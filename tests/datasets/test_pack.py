@@ -12,10 +12,9 @@ import pytest
 from image_files import class_folders, photo, stop_at, write_photo
 
 from workbench.datasets import pack as pack_module
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.manifest import make_manifest_rows
+from workbench.datasets.decoding import load_array
+from workbench.datasets.manifest import ImageRecord, make_manifest_rows
 from workbench.datasets.pack import build_pack, open_pack, pack_path
-from workbench.datasets.records import ImageRecord
 from workbench.datasets.scan import pixel_hash, scan
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError

@@ -10,11 +10,11 @@ import pytest
 from image_files import class_folders, photo, png16, stop_at, write_photo
 from PIL import Image
 
-from workbench.datasets.images.sixteen_bit import Levels, SixteenBitImage
-from workbench.datasets.records import ScanRecord
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.scan import CACHE_NAME, difference_hash, pixel_hash, scan
-from workbench.datasets.sources.images import FileImages
+from workbench.datasets.sixteen_bit import Levels, SixteenBitImage
 from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import FileImages
 
 
 def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:

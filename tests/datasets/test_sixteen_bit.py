@@ -8,9 +8,9 @@ import pytest
 from image_files import png16
 from PIL import Image
 
-from workbench.datasets.images.decoding import decode, decode_for_display, load_array
-from workbench.datasets.images.sixteen_bit import FULL, Levels
+from workbench.datasets.decoding import decode, decode_for_display, load_array
 from workbench.datasets.manifest import (
+    ScanRecord,
     make_manifest_rows,
     manifest_levels,
     read_manifest,
@@ -18,10 +18,9 @@ from workbench.datasets.manifest import (
 )
 from workbench.datasets.pack import open_pack, pack_path
 from workbench.datasets.prepare import prepare, prepare_from_manifest
-from workbench.datasets.records import ScanRecord
 from workbench.datasets.scan import pixel_hash, scan_image
-from workbench.datasets.sources.images import FileImages
-from workbench.datasets.sources.source import Item
+from workbench.datasets.sixteen_bit import FULL, Levels
+from workbench.datasets.sources.source import FileImages, Item
 from workbench.experiment.sections import DataSpec, SplitSpec
 from workbench.paths import Workspace
 

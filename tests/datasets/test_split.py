@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups
-from workbench.datasets.records import ScanRecord
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.split import assign
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts, expected_images

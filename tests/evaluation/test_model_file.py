@@ -10,8 +10,8 @@ import pytest
 from image_files import png16
 from PIL import Image
 
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.images.sixteen_bit import Levels
+from workbench.datasets.decoding import load_array
+from workbench.datasets.sixteen_bit import Levels
 from workbench.errors import UserError
 from workbench.evaluation.evaluate import evaluate
 from workbench.evaluation.model_file import CONTRACT, load_model, save_model

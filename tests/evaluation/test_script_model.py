@@ -12,8 +12,8 @@ from image_files import png16
 from PIL import Image
 
 from workbench.datasets.augment import Draw, augment
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.images.sixteen_bit import Levels
+from workbench.datasets.decoding import load_array
+from workbench.datasets.sixteen_bit import Levels
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.export.script import ScriptInputs, script

@@ -8,8 +8,7 @@ import numpy as np
 from event_lines import LogWriter
 from PIL import Image
 
-from workbench.datasets.manifest import write_manifest
-from workbench.datasets.records import ImageRecord
+from workbench.datasets.manifest import ImageRecord, write_manifest
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run

@@ -15,8 +15,8 @@ import pytest
 from recorded_run import LABELS, picture, recorded_run, rows
 
 from workbench.app.export import ExportedModel, export_run
-from workbench.datasets.images.sixteen_bit import Levels
 from workbench.datasets.manifest import write_manifest
+from workbench.datasets.sixteen_bit import Levels
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.export.formats import FORMATS, check_formats

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from recorded_run import picture
 
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.image_files import ImageError
 from workbench.datasets.prepare import PreparedData, prepare
 from workbench.experiment.sections import DataSpec
 from workbench.export.run_images import RunImages

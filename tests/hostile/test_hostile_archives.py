@@ -10,8 +10,8 @@ from hostile.bad_names import assert_harmless
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.datasets.sources.catalogue import archives
-from workbench.datasets.sources.catalogue.archives import unpack
+from workbench.datasets.sources import archives
+from workbench.datasets.sources.archives import unpack
 from workbench.errors import UserError
 from workbench.progress import silent
 

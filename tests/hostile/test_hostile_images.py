@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from person import Person
 
 from workbench.cli import workbench
-from workbench.datasets.images.decoding import decode
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.decoding import decode
+from workbench.datasets.image_files import ImageError
 from workbench.datasets.manifest import read_manifest
 from workbench.datasets.names import normalize_label
 from workbench.datasets.prepare import inspect, prepare

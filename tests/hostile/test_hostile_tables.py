@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workbench.datasets.manifest import COLUMNS, ImageRecord, read_manifest, write_manifest
 from workbench.datasets.prepare import inspect, prepare, survey
 from workbench.datasets.scan import CACHE_NAME
-from workbench.datasets.sources.catalogue.conversions import read_idx
+from workbench.datasets.sources.conversions import read_idx
 from workbench.datasets.sources.npz import NpzImages
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError

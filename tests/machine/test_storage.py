@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from machine_facts import healthy
 
-from workbench.bases.registry import BASES
+from workbench.bases.architectures import BASES
 from workbench.errors import UserError
 from workbench.machine import host as module
 from workbench.machine.benchmark_store import cache_folder

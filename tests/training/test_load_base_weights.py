@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.bases.table import BaseTable
 from workbench.errors import UserError
 from workbench.training.weights import load_base_weights

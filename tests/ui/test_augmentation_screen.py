@@ -16,7 +16,7 @@ from ui_pilot import drive, until
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets.augment import augment, draw
-from workbench.datasets.images.decoding import load_array
+from workbench.datasets.decoding import load_array
 from workbench.datasets.inspect_job import Inspection
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_AUGMENTATION

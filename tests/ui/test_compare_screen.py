@@ -13,8 +13,7 @@ from ui_pilot import drive, until
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.app.compare import compare_runs, comparison_grid
-from workbench.datasets.manifest import write_manifest
-from workbench.datasets.records import ImageRecord
+from workbench.datasets.manifest import ImageRecord, write_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import format_comparison

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 from ui_pilot import drive, until
 
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.image_files import ImageError
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.explain.screen import ExplainScreen

@@ -11,7 +11,7 @@ from pathlib import Path
 from workbench.app.jobs import JobHandle, report_progress
 from workbench.bases.weights import IMAGENET
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.lessons.catalogue import Lesson
 from workbench.lessons.requests import JOB, build_results, make_request

@@ -12,9 +12,8 @@ from workbench.datasets.label_fixes import (
     label_fixes_path,
     remove_label_fixes,
 )
-from workbench.datasets.manifest import read_manifest
+from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.names import match_label, natural_sorted
-from workbench.datasets.records import ImageRecord
 from workbench.datasets.store import source_root
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.datasets.sources.catalogue import fetch
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec

@@ -1,11 +1,16 @@
-"""The architectures of the bases as Keras builds them.
+"""The available bases by name, and their architectures as Keras builds them.
 
 VGG: Simonyan and Zisserman, arXiv 1409.1556. MobileNetV2: Sandler et al., arXiv 1801.04381.
 """
 
-from workbench.bases.builder import TableBuilder
-from workbench.bases.table import BaseTable
+import math
+from collections.abc import Callable
+from functools import lru_cache, partial
 
+from workbench.bases.table import IMAGE, BaseError, BaseLayer, BaseTable
+from workbench.text import format_choices, format_shape, safe_text
+
+Shape = tuple[int, int, int]
 _VGG_FILTERS = (64, 128, 256, 512, 512)
 # Filters and stride of each block (table 2 of the MobileNetV2 paper).
 _MOBILENET_BLOCKS = (
@@ -18,6 +23,106 @@ _MOBILENET_BLOCKS = (
     (320, 1),
 )
 _EXPANSION = 6
+
+
+class TableBuilder:
+    """Collects layers; each reads the one before, except where noted.
+
+    Attributes:
+        layers: The layers so far.
+        block: The block of the next layers.
+        shape: (height, width, channels) of the last output.
+        last: The name of the last layer.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.layers: list[BaseLayer] = []
+        self.block = ""
+        self.shape = input_shape
+        self.last = IMAGE
+
+    def convolution(
+        self, name: str, filters: int, kernel: int, *, stride: int = 1, bias: bool = False
+    ) -> None:
+        """Add a Conv2D with padding "same": each side becomes ceil(side / stride)."""
+        height, width, channels = self.shape
+        shape = (math.ceil(height / stride), math.ceil(width / stride), filters)
+        inputs = kernel * kernel * channels
+        self._add(
+            name,
+            "convolution",
+            shape,
+            parameters=(inputs + bias) * filters,
+            multiply_adds=math.prod(shape) * inputs,
+        )
+
+    def depthwise_convolution(self, name: str, *, stride: int = 1) -> None:
+        """Add a DepthwiseConv2D, 3x3 without bias; "same" for stride 1, else "valid"."""
+        height, width, channels = self.shape
+        if stride > 1:
+            height, width = ((side - 3) // stride + 1 for side in (height, width))
+        shape = (height, width, channels)
+        self._add(
+            name,
+            "depthwise convolution",
+            shape,
+            parameters=9 * channels,
+            multiply_adds=math.prod(shape) * 9,
+        )
+
+    def batch_normalization(self, name: str) -> None:
+        """Add scale, offset and two statistics that no gradient changes, for each channel."""
+        channels = self.shape[2]
+        self._add(
+            name,
+            "batch normalization",
+            self.shape,
+            parameters=4 * channels,
+            non_trainable=2 * channels,
+        )
+
+    def activation(self, name: str) -> None:
+        """Add an activation as a separate layer."""
+        self._add(name, "activation", self.shape)
+
+    def max_pooling(self, name: str) -> None:
+        """Add a MaxPooling2D(2): each side is halved, rounded down."""
+        height, width, channels = self.shape
+        self._add(name, "max pooling", (height // 2, width // 2, channels))
+
+    def zero_padding(self, name: str) -> None:
+        """Add Keras's padding for a 3x3 window of stride 2: two pixels on odd sides, else one."""
+        height, width, channels = self.shape
+        self._add(name, "zero padding", (height + 1 + height % 2, width + 1 + width % 2, channels))
+
+    def add(self, name: str, other: str) -> None:
+        """Add the sum of the last output and that of the layer `other`."""
+        self._add(name, "add", self.shape, inputs=(other, self.last))
+
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        shape: Shape,
+        *,
+        parameters: int = 0,
+        non_trainable: int = 0,
+        multiply_adds: int = 0,
+        inputs: tuple[str, ...] = (),
+    ) -> None:
+        self.layers.append(
+            BaseLayer(
+                name,
+                kind,
+                self.block,
+                shape,
+                parameters,
+                non_trainable,
+                multiply_adds,
+                inputs or (self.last,),
+            )
+        )
+        self.shape, self.last = shape, name
 
 
 def vgg_table(
@@ -98,3 +203,42 @@ def _divisible(filters: float) -> int:
     """Return the nearest multiple of 8, at least 8, that is no more than a tenth smaller."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded
+
+
+Size = tuple[int, int]
+
+BASES: dict[str, Callable[[Size], BaseTable]] = {
+    "vgg16": partial(vgg_table, "vgg16", "VGG16", (2, 2, 3, 3, 3)),
+    "vgg19": partial(vgg_table, "vgg19", "VGG19", (2, 2, 4, 4, 4)),
+    "mobilenetv2-0.35": partial(
+        mobilenet_v2_table, "mobilenetv2-0.35", "MobileNetV2 (alpha 0.35)", 0.35
+    ),
+    "mobilenetv2-1.0": partial(
+        mobilenet_v2_table, "mobilenetv2-1.0", "MobileNetV2 (alpha 1.0)", 1.0
+    ),
+}
+
+
+@lru_cache(maxsize=64)
+def base_table(name: str, input_size: Size = (224, 224)) -> BaseTable:
+    """Return the table of a base at an image size.
+
+    Args:
+        name: A key of `BASES`.
+        input_size: (height, width); the default is the size the weights were trained with.
+
+    Raises:
+        BaseError: There is no such base, or the images are too small for it.
+    """
+    if name not in BASES:
+        raise BaseError(
+            f'there is no base "{safe_text(name)}"; allowed are {format_choices([*BASES])}'
+        )
+    table = BASES[name](input_size)
+    if min(input_size) < table.smallest_size:
+        least = table.smallest_size
+        raise BaseError(
+            f"{table.title} needs images of at least {least}x{least} pixels, "
+            f"received {format_shape(input_size)}"
+        )
+    return table

@@ -157,7 +157,7 @@ def clean(workspace: Workspace, name: str | None, scan_too: bool) -> None:
 @in_workspace
 def get(workspace: Workspace, name: str | None) -> None:
     """Download a set of the catalogue; without a name, list the catalogue."""
-    from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
+    from workbench.datasets.sources.catalogue import CATALOGUE, fetch
 
     if name is None:
         for key, entry in CATALOGUE.items():

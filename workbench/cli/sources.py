@@ -5,7 +5,7 @@ from pathlib import Path
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.cli.output import progress_bar
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue.entries import CATALOGUE, fetch
+from workbench.datasets.sources.catalogue import CATALOGUE, fetch
 from workbench.errors import UserError
 from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import preset_tree

@@ -11,8 +11,8 @@ from typing import Any
 
 from workbench.datasets.duplicates import NearPairs
 from workbench.datasets.findings import AuditFinding, find_problems
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import SPLITS
-from workbench.datasets.records import ScanRecord
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
 from workbench.files import write_atomic

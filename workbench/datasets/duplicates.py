@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.datasets.records import ScanRecord
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.scan import THUMBNAIL_SIDE
 from workbench.progress import Progress, silent
 

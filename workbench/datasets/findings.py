@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, exact_groups
-from workbench.datasets.images.files import GREY_MODES, MAX_PIXELS
+from workbench.datasets.image_files import GREY_MODES, MAX_PIXELS
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
-from workbench.datasets.records import ScanRecord
 from workbench.datasets.scan import TINY
 from workbench.datasets.sources.source import Source
 from workbench.text import plural, safe_text

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
+from workbench.datasets.manifest import ScanRecord, check_pixel_hash
 from workbench.datasets.names import format_examples, natural_sorted, normalize_label
-from workbench.datasets.records import ScanRecord, check_pixel_hash
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
 from workbench.files import write_atomic

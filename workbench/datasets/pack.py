@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.decoding import to_array
-from workbench.datasets.images.files import ImageError
-from workbench.datasets.images.sixteen_bit import SixteenBitImage, scale_to_8_bits
-from workbench.datasets.manifest import manifest_levels
-from workbench.datasets.records import ImageRecord, ScanRecord, Stamp
+from workbench.datasets.decoding import map_in_threads, to_array, with_progress
+from workbench.datasets.image_files import ImageError
+from workbench.datasets.manifest import ImageRecord, ScanRecord, Stamp, manifest_levels
 from workbench.datasets.scan import pixel_hash
-from workbench.datasets.sources.images import SourceImages
+from workbench.datasets.sixteen_bit import SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.opening import open_images
-from workbench.datasets.threads import map_in_threads, with_progress
+from workbench.datasets.sources.source import SourceImages
 from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file

@@ -11,17 +11,18 @@ import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
 from workbench.datasets.duplicates import NearPairs, near_pairs
-from workbench.datasets.images.files import ImageError, ImageHeader
+from workbench.datasets.image_files import ImageError, ImageHeader
 from workbench.datasets.label_fixes import FixedRecords, apply_label_fixes, read_label_fixes
 from workbench.datasets.manifest import (
     MANIFEST_NAME,
+    ImageRecord,
+    ScanRecord,
     make_manifest_rows,
     manifest_levels,
     write_manifest,
 )
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, is_whole, pack_path
-from workbench.datasets.records import ImageRecord, ScanRecord
 from workbench.datasets.scan import scan
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source

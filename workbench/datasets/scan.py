@@ -6,9 +6,11 @@ inode and a hash of its ends: exports give all files one time, and `mv` swaps th
 in size and time. In doubt it is read again.
 """
 
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import fields, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -16,19 +18,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.files import (
+from workbench.datasets.decoding import map_in_threads, with_progress
+from workbench.datasets.image_files import (
     FORMAT_EXTENSIONS,
     IMAGE_EXTENSIONS,
     ImageError,
     ImageHeader,
 )
-from workbench.datasets.images.sixteen_bit import SixteenBitImage, scale_to_8_bits
-from workbench.datasets.records import ScanRecord
-from workbench.datasets.scan_cache import append_records, read_cache
-from workbench.datasets.sources.images import SourceImages
+from workbench.datasets.manifest import ScanRecord
+from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.opening import open_images
-from workbench.datasets.sources.source import Item, Source
-from workbench.datasets.threads import map_in_threads, with_progress
+from workbench.datasets.sources.source import Item, Source, SourceImages
+from workbench.files import write_atomic
 from workbench.progress import Progress, silent
 
 CACHE_NAME = "scan.jsonl"
@@ -37,6 +38,29 @@ TINY = 16  # pixels of the shorter side below which an image is called tiny
 # Perceptual hashes of small drawings are alike by chance: on MNIST they make 240,000 pairs.
 NEAR_MIN_SIDE = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL_SIDE = 16  # pixels
+_FORMAT = 2  # another one is not read
+_HEADER = json.dumps({"scan": _FORMAT}) + "\n"
+_THUMBNAIL_BYTES = 16 * 16
+
+_TYPES = {
+    "path": str,
+    "bytes": int,
+    "modified_ns": int,
+    "changed_ns": int,
+    "inode": int,
+    "ends": str,
+    "width": int,
+    "height": int,
+    "format": str,
+    "mode": str,
+    "problem": str,
+    "notes": list,
+    "levels": str,
+    "pixel_hash": str,
+    "dhash": int,
+    "thumbnail": str,
+}
+assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split"}
 
 
 def scan(source: Source, folder: Path, progress: Progress = silent) -> list[ScanRecord]:
@@ -170,3 +194,80 @@ def _oddities(path: str, header: ImageHeader) -> Iterator[str]:
         "tiny": min(header.width, header.height) < TINY,
     }
     return (name for name, applies in odd.items() if applies)
+
+
+def read_cache(path: Path) -> dict[str, ScanRecord]:
+    """Return the records of earlier scans by path, without label and split.
+
+    Torn or foreign lines are dropped, and the file is then rewritten.
+    """
+    known: dict[str, ScanRecord] = {}
+    count = 0
+    intact = path.exists()
+    if intact:
+        with path.open(encoding="ascii", errors="replace") as file:
+            intact = file.readline() == _HEADER
+            for line in file if intact else ():
+                record = _from_line(line)
+                if record is None:
+                    intact = False
+                else:
+                    known[record.path] = record
+                    count += 1
+    if not intact or count > 2 * len(known):
+        write_atomic(path, _HEADER + "".join(map(_to_line, known.values())))
+    return known
+
+
+@contextmanager
+def append_records(
+    path: Path, known: Mapping[str, ScanRecord]
+) -> Iterator[Callable[[ScanRecord], None]]:
+    """Open the file for a function that adds a record, unless it is known already."""
+    with path.open("a", encoding="ascii", buffering=1) as file:
+
+        def append(record: ScanRecord) -> None:
+            record = replace(record, label="", split=None)
+            if record != known.get(record.path):
+                file.write(_to_line(record))
+
+        yield append
+
+
+def _to_line(record: ScanRecord) -> str:
+    values = {name: getattr(record, name) for name in _TYPES} | {
+        "thumbnail": record.thumbnail.hex(),
+        "levels": record.levels and str(record.levels),
+    }
+    # Empty values are left out.
+    kept = {name: value for name, value in values.items() if value not in ("", None, ())}
+    return json.dumps(kept, separators=(",", ":")) + "\n"
+
+
+def _from_line(line: str) -> ScanRecord | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not (isinstance(values, dict) and "path" in values and line.endswith("\n")):
+        return None
+    if not all(name in _TYPES and type(v) is _TYPES[name] for name, v in values.items()):
+        return None
+    for name in ("format", "mode"):  # one string for all images
+        values[name] = sys.intern(values.get(name, ""))
+    try:
+        values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))
+        if "levels" in values:
+            values["levels"] = Levels.parse(values["levels"])
+    except ValueError:
+        return None
+    values["notes"] = tuple(values.get("notes", ()))
+    record = ScanRecord(label="", split=None, **values)
+    return record if _is_possible(record) else None
+
+
+def _is_possible(record: ScanRecord) -> bool:
+    """Check the values that later steps compute with: hash and thumbnail."""
+    if record.dhash is None:
+        return not record.thumbnail
+    return 0 <= record.dhash < 1 << 64 and len(record.thumbnail) == _THUMBNAIL_BYTES

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from itertools import islice
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups, near_pairs
+from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import SPLITS, format_examples, natural_sorted
-from workbench.datasets.records import ScanRecord
 from workbench.errors import UserError
 from workbench.experiment.allocate import allocate
 from workbench.experiment.sections import SplitSpec

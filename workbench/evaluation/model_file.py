@@ -23,7 +23,7 @@ import keras
 import psutil
 
 from workbench import __version__
-from workbench.datasets.images.sixteen_bit import Levels
+from workbench.datasets.sixteen_bit import Levels
 from workbench.errors import UserError
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec

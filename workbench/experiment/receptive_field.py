@@ -10,7 +10,7 @@ distill.pub/2019/computing-receptive-fields).
 import math
 from dataclasses import dataclass
 
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.bases.table import IMAGE, BaseLayer
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from workbench.bases.registry import BASES
+from workbench.bases.architectures import BASES
 from workbench.bases.table import BaseTable
 from workbench.experiment.stack import Convolutions
 from workbench.paths import parse_path

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.bases.registry import BASES, base_table
+from workbench.bases.architectures import BASES, base_table
 from workbench.bases.table import BaseError, BaseTable
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.sections import (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.datasets.images.sixteen_bit import FULL, Levels
+from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import safe_text
 

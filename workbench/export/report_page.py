@@ -13,7 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from workbench import __version__
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.image_files import ImageError
 from workbench.datasets.names import SPLITS
 from workbench.export.curves import curve_figure
 from workbench.export.run_data import RunData, day, moment

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from workbench.datasets.manifest import read_manifest
+from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.names import natural_sorted
-from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec

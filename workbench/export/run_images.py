@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.decoding import to_array
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.decoding import to_array
+from workbench.datasets.image_files import ImageError
+from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.pack import open_pack, pack_path
-from workbench.datasets.records import ImageRecord
-from workbench.datasets.sources.images import SourceImages
 from workbench.datasets.sources.opening import open_images
+from workbench.datasets.sources.source import SourceImages
 from workbench.datasets.store import find_folder, source_root
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.bases.weights import RANDOM
-from workbench.datasets.images.sixteen_bit import Levels
+from workbench.datasets.sixteen_bit import Levels
 from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.lessons.lesson import Conclusion, Lesson
 from workbench.lessons.pictures import accuracy_bars
 from workbench.lessons.results import LessonResults

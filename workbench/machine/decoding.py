@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.threads import map_in_threads
+from workbench.datasets.decoding import load_array, map_in_threads
 from workbench.experiment.sections import DataSpec
 from workbench.machine.facts import Decoding
 from workbench.machine.host import busy_share

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from workbench.bases.registry import BASES
+from workbench.bases.architectures import BASES
 from workbench.bases.weights import weights_file, weights_folders
 from workbench.errors import UserError
 from workbench.machine.environment import read_container, read_limits, read_session, read_text

@@ -9,8 +9,8 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from workbench.datasets.images.decoding import decode_for_display, to_array
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.decoding import decode_for_display, to_array
+from workbench.datasets.image_files import ImageError
 from workbench.text import safe_text
 
 _UPPER = "▀"

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from workbench.bases.registry import BASES
+from workbench.bases.architectures import BASES
 from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.estimate import StageSeconds, reading_seconds, stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images

@@ -13,6 +13,8 @@ from workbench.datasets.names import (
 )
 from workbench.datasets.sources.csv_table import has_known_columns, read_csv_table
 from workbench.datasets.sources.listing import (
+    ACCEPTED,
+    ONLY_SPELLING,
     Folder,
     SkippedFiles,
     file_kind,
@@ -20,15 +22,11 @@ from workbench.datasets.sources.listing import (
     holds_images,
     images_below,
     list_folder,
-    other_images,
-    others_below,
-)
-from workbench.datasets.sources.messages import (
-    ACCEPTED,
-    ONLY_SPELLING,
     no_labels,
     not_regular,
     nothing_fits,
+    other_images,
+    others_below,
     refuse_foreign_parts,
     single_folder,
 )

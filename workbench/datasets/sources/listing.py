@@ -1,4 +1,7 @@
-"""List folders: images, and the files that are skipped. Follows links without looping."""
+"""List folders: images, the files that are skipped, and why a folder is refused.
+
+Links are followed without looping.
+"""
 
 import os
 import re
@@ -7,14 +10,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.datasets.images.files import IMAGE_EXTENSIONS
-from workbench.datasets.images.heif import how_to_read
+from workbench.datasets.image_files import IMAGE_EXTENSIONS, how_to_read
 from workbench.datasets.names import format_examples, is_ignored
-from workbench.datasets.sources.source import NOT_READ, SourceWarning
+from workbench.datasets.sources.source import NOT_READ, Item, SourceWarning
 from workbench.errors import UserError
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
+ACCEPTED = """\
+The workbench reads
+  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg
+  split folders     DIR/train/cats/*.jpg, DIR/test/...; also DIR/cats/train/*.jpg, ...
+  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside train/validation/test folders
+  a CSV file        with the columns path, label and, if wanted, split
+  a .npz file       with x_train, y_train, x_test, y_test, as mnist.npz has"""
+ONLY_SPELLING = "only in case, blanks, hyphens or the encoding of its characters"
 _EXTENSIONS = tuple(IMAGE_EXTENSIONS)
 # Of images that are not read here, or not everywhere.
 _OTHER_IMAGES = re.compile(
@@ -222,3 +232,69 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link into a folder that may not be entered, or one that leads in circles
         return False
+
+
+def not_regular(path: Path) -> UserError:
+    """Return the error for a pipe, a device or a socket."""
+    return UserError(f"{safe_text(path)} is no regular file and no folder.", ACCEPTED)
+
+
+def single_folder(folder: Path, images: int, skipped: SkippedFiles) -> UserError:
+    """Return the error for a single class folder with readable images."""
+    return UserError(
+        f"Only one class was found in {safe_text(folder.parent)}: {safe_text(folder.name)}, with "
+        f"{plural(images, 'image')}. A classifier needs at least "
+        f"two.{on_lines(skipped.all_warnings())}",
+        ACCEPTED,
+    )
+
+
+def no_labels(here: Folder) -> UserError:
+    """Return the error for images without labels in folders or names."""
+    return UserError(
+        f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
+        f"({format_examples(here.images)}), but their labels are unknown.",
+        ACCEPTED,
+    )
+
+
+def nothing_fits(here: Folder) -> UserError:
+    """Return the error for a folder without images."""
+    found = [
+        plural(len(here.folders), "folder") + f" ({format_examples(here.folders)})"
+        if here.folders
+        else "",
+        plural(len(here.others), "other file") + f" ({format_examples(here.others)})"
+        if here.others
+        else "",
+    ]
+    contents = " and ".join(part for part in found if part)
+    what = f"holds {contents}, but no images" if contents else "is empty"
+    if others := other_images(others_below(here.path)):
+        what += f" that can be read: {format_kinds(others)}"
+    return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)
+
+
+def refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
+    """Refuse a part that has no label of the training part.
+
+    Args:
+        named: Images by the name of their part's folder.
+        known: The training labels.
+
+    Raises:
+        UserError: A part has none.
+    """
+    for name, items in named.items():
+        labels = {item.label for item in items}
+        if not labels & known:
+            raise UserError(
+                f"No class folder in {safe_text(name)} ({format_examples(sorted(labels))}) has the "
+                f"name of one in the training part ({format_examples(sorted(known))}).",
+                "Give the class folders the same names in all parts.",
+            )
+
+
+def on_lines(warnings: Iterable[SourceWarning]) -> str:
+    """Return the messages, each on a line of its own."""
+    return "".join(f"\n{warning.message}" for warning in warnings)

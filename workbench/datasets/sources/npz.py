@@ -12,12 +12,11 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.files import MAX_PIXELS, ImageError, ImageHeader
+from workbench.datasets.image_files import MAX_PIXELS, ImageError, ImageHeader
+from workbench.datasets.manifest import Stamp
 from workbench.datasets.names import format_examples, normalize_label
-from workbench.datasets.records import Stamp
-from workbench.datasets.sources.images import SourceImages
 from workbench.datasets.sources.listing import SkippedFiles
-from workbench.datasets.sources.source import Item, Source
+from workbench.datasets.sources.source import Item, Source, SourceImages
 from workbench.errors import UserError
 from workbench.text import safe_text
 

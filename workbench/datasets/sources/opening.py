@@ -7,15 +7,27 @@ from pathlib import Path
 from workbench.datasets.names import similar_labels
 from workbench.datasets.sources.csv_table import read_csv_table
 from workbench.datasets.sources.folders import read_folder
-from workbench.datasets.sources.images import FileImages, SourceImages
-from workbench.datasets.sources.listing import SkippedFiles, is_image
-from workbench.datasets.sources.messages import ACCEPTED, not_regular, one_class, similar
+from workbench.datasets.sources.listing import (
+    ACCEPTED,
+    ONLY_SPELLING,
+    SkippedFiles,
+    is_image,
+    not_regular,
+    on_lines,
+)
 from workbench.datasets.sources.npz import NpzImages, read_npz
-from workbench.datasets.sources.source import LABELS, Item, Source, SourceWarning
+from workbench.datasets.sources.source import (
+    LABELS,
+    FileImages,
+    Item,
+    Source,
+    SourceImages,
+    SourceWarning,
+)
 from workbench.errors import UserError
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
-from workbench.text import safe_text
+from workbench.text import plural, safe_text
 from workbench.text_files import cannot_read
 
 
@@ -42,10 +54,10 @@ def open_source(source: str | Path, progress: Progress = silent) -> Source:
     items = _drop_incomplete_split(found.items, skipped)
     found = replace(found, path=path, items=tuple(sorted(items)), notes=skipped.all_notes())
     if groups := similar_labels(found.labels):
-        skipped.warnings.append(SourceWarning(LABELS, similar(groups)))
+        skipped.warnings.append(SourceWarning(LABELS, _similar(groups)))
     found = replace(found, warnings=skipped.all_warnings())
     if len(found.labels) < 2:
-        raise one_class(found)
+        raise _one_class(found)
     return found
 
 
@@ -78,3 +90,24 @@ def _drop_incomplete_split(items: tuple[Item, ...], skipped: SkippedFiles) -> tu
         return items
     skipped.notes.append("Only the training part has labels; it is split like any other images.")
     return tuple(replace(item, split=None) for item in items)
+
+
+def _similar(groups: list[tuple[str, ...]]) -> str:
+    """Return the warning about labels that look the same."""
+    first = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
+    more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
+    return (
+        f"Labels that differ {ONLY_SPELLING} are trained as different classes: {first}{more}. "
+        "If they mean the same, give them one name."
+    )
+
+
+def _one_class(found: Source) -> UserError:
+    """Return the error for images that all have the same label."""
+    names = ", ".join(safe_text(label) for label in found.labels) or "none"
+    return UserError(
+        f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
+        f"({plural(len(found.items), 'image')}). A classifier needs at least "
+        f"two.{on_lines(found.warnings)}",
+        ACCEPTED,
+    )

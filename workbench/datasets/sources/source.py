@@ -1,15 +1,27 @@
-"""An opened data source: images, labels, splits."""
+"""An opened data source: images, labels, splits, and access to the images by their paths."""
 
+import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
+from PIL import Image
+
+from workbench.datasets.decoding import decode_full
+from workbench.datasets.image_files import ImageHeader, open_image
+from workbench.datasets.manifest import Stamp, file_stamp
 from workbench.datasets.names import natural_sorted
+from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
+from workbench.files import nonblocking_opener
+from workbench.text import safe_text
 
 # Codes of warnings about a source.
 LAYOUT = "layout"
 LABELS = "labels"
 NOT_READ = "not-read"
+_END_BYTES = 4096  # at the start and at the end of a file that are hashed
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -72,3 +84,127 @@ class Source:
     def user_split(self) -> bool:
         """Whether the data comes with a split."""
         return any(item.split is not None for item in self.items)
+
+
+class SourceImages(ABC):
+    """The images of a source; several threads may read at once.
+
+    Attributes:
+        encoded: True where reading an image means decoding it: threads pay, and the results of a
+            scan are worth keeping.
+    """
+
+    encoded: bool
+
+    @abstractmethod
+    def read(
+        self, path: str, at_least: tuple[int, int] | None = None
+    ) -> tuple[Image.Image | SixteenBitImage, ImageHeader]:
+        """Return an image with all its bits, upright, and its header.
+
+        Args:
+            path: Of an item.
+            at_least: (height, width) that suffice, see `decoding.decode`.
+
+        Raises:
+            ImageError: The image cannot be used or does not exist.
+            UserError: The file that holds all images is damaged.
+        """
+
+    @abstractmethod
+    def header(self, path: str) -> ImageHeader:
+        """Return the header of an image.
+
+        Raises:
+            ImageError, UserError: As `read`.
+        """
+
+    @abstractmethod
+    def file(self, path: str, target: Path) -> Path:
+        """Return an image as a file: its own, or else `target`, where it is written as PNG.
+
+        Raises:
+            ImageError, UserError: As `read`, where it has to be written.
+        """
+
+    @abstractmethod
+    def stamp(self, path: str) -> Stamp:
+        """Return size, times and inode of the image's file; zeros where it cannot be found."""
+
+    @abstractmethod
+    def ends(self, path: str) -> str:
+        """Return a hash of a file's first and last bytes, which shows most changes; "" for none."""
+
+    @abstractmethod
+    def describe(self, path: str) -> str:
+        """Return where an image is, safe for a terminal."""
+
+    def decode(
+        self,
+        path: str,
+        at_least: tuple[int, int] | None = None,
+        levels: Levels | None = None,
+    ) -> Image.Image:
+        """Return an image of mode L or RGB, as a network receives it; see `decoding.decode`.
+
+        Raises:
+            ImageError, UserError: As `read`.
+        """
+        return scale_to_8_bits(self.read(path, at_least)[0], levels)
+
+    def decode_for_display(self, path: str, at_least: tuple[int, int] | None = None) -> Image.Image:
+        """Like `decode`, for a person: 16 bits are scaled by the image's own range."""
+        found = self.read(path, at_least)[0]
+        return found.for_display() if isinstance(found, SixteenBitImage) else found
+
+
+class FileImages(SourceImages):
+    """Image files below a folder, or anywhere by absolute paths.
+
+    Args:
+        root: Where the paths start.
+    """
+
+    encoded = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(
+        self, path: str, at_least: tuple[int, int] | None = None
+    ) -> tuple[Image.Image | SixteenBitImage, ImageHeader]:
+        """See `SourceImages.read`."""
+        return decode_full(self.root / path, at_least)
+
+    def header(self, path: str) -> ImageHeader:
+        """See `SourceImages.header`; nothing is decoded."""
+        with open_image(self.root / path) as (_, header):
+            return header
+
+    def file(self, path: str, target: Path) -> Path:
+        """See `SourceImages.file`."""
+        return self.root / path
+
+    def stamp(self, path: str) -> Stamp:
+        """See `SourceImages.stamp`."""
+        try:
+            return file_stamp((self.root / path).stat())
+        except OSError:
+            return 0, 0, 0, 0  # opening the file shows why
+
+    def ends(self, path: str) -> str:
+        """See `SourceImages.ends`."""
+        try:
+            with open(self.root / path, "rb", buffering=0, opener=nonblocking_opener) as file:
+                digest = blake2b(file.read(_END_BYTES) or b"", digest_size=8)
+                size = os.fstat(file.fileno()).st_size
+                if size > _END_BYTES:
+                    file.seek(max(_END_BYTES, size - _END_BYTES))
+                    digest.update(file.read(_END_BYTES) or b"")
+        except OSError:
+            return ""
+        return digest.hexdigest()
+
+    def describe(self, path: str) -> str:
+        """See `SourceImages.describe`."""
+        return safe_text(self.root / path)

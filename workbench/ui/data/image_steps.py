@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from rich.text import Text
 
-from workbench.datasets.images.decoding import decode_opened, to_array
-from workbench.datasets.images.files import ImageError, open_image
-from workbench.datasets.images.sixteen_bit import SixteenBitImage
+from workbench.datasets.decoding import decode_opened, to_array
+from workbench.datasets.image_files import ImageError, open_image
+from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.sections import DataSpec
 from workbench.text import format_bytes, format_shape, safe_text
 

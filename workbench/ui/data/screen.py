@@ -18,7 +18,7 @@ from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob, ScanStatus
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.inspect_job import MODULE, Inspection
-from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text

@@ -19,7 +19,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.image_files import ImageError
 from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
 from workbench.paths import Workspace

@@ -12,7 +12,7 @@ from textual.widgets import DirectoryTree, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
-from workbench.datasets.sources.catalogue.entries import CATALOGUE, CatalogueEntry
+from workbench.datasets.sources.catalogue import CATALOGUE, CatalogueEntry
 from workbench.paths import parse_path
 from workbench.text import format_bytes, safe_text
 from workbench.ui.widgets.path_field import FolderTree, PathField, completions

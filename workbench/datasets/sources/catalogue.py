@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.datasets.sources.catalogue import conversions, digits
+from workbench.datasets.sources import conversions
 from workbench.downloads.disk import atomic_folder, disk_errors, locked
 from workbench.downloads.download import download
 from workbench.errors import UserError
@@ -89,10 +89,10 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
         title="Handwritten digits (scikit-learn)",
         about="Small handwritten digits that come with scikit-learn, enlarged to 28x28 grey.",
         classes=_DIGIT_NAMES,
-        images=digits.IMAGES,
+        images=conversions.DIGITS,
         licence="CC BY 4.0: E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998.",
         files=(),
-        build=lambda files, into, progress: digits.write_digits(into, progress),
+        build=lambda files, into, progress: conversions.write_digits(into, progress),
         result=".",
     ),
     "mnist": CatalogueEntry(

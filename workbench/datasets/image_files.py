@@ -11,13 +11,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 from PIL.JpegImagePlugin import jpeg_factory
 
-from workbench.datasets.images.heif import SIGNATURE_BYTES, readable_extensions, unreadable_format
-from workbench.datasets.images.sixteen_bit import raw_mode
+from workbench import pip_install
+from workbench.datasets.sixteen_bit import raw_mode
 from workbench.files import nonblocking_opener
 from workbench.text import safe_text
+
+try:
+    import pillow_heif
+except ImportError:
+    pillow_heif = None
+
+# Formats of phones: HEIF is read with `pillow-heif`, AVIF by Pillow where it was built with it.
+_HEIF, _AVIF = "HEIF", "AVIF"
+_PHONE_EXTENSIONS = {_HEIF: (".heic", ".heif", ".hif"), _AVIF: (".avif",)}
+_INSTALL = {_HEIF: pip_install("heif"), _AVIF: "pip install --upgrade pillow"}
+_BRANDS = {
+    _HEIF: (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+    _AVIF: (b"avif", b"avis"),
+}
+_SIGNATURE_BYTES = 12  # at the start of a file; they show its format
+
+
+def _phone_formats() -> dict[str, tuple[str, ...]]:
+    """Return those that can be read here, with the extensions of their file names."""
+    found = {}
+    if pillow_heif is not None:
+        pillow_heif.register_heif_opener()
+        found[_HEIF] = _PHONE_EXTENSIONS[_HEIF]
+    if _AVIF.lower() in features.modules and features.check(_AVIF.lower()):
+        found[_AVIF] = _PHONE_EXTENSIONS[_AVIF]
+    return found
+
 
 # Pillow knows some formats that run other programs (EPS) or are no pictures; these are enough.
 FORMAT_EXTENSIONS = {
@@ -28,7 +55,7 @@ FORMAT_EXTENSIONS = {
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    **readable_extensions(),
+    **_phone_formats(),
 }
 IMAGE_EXTENSIONS = frozenset(name for names in FORMAT_EXTENSIONS.values() for name in names)
 
@@ -153,7 +180,7 @@ def _identified(file: BinaryIO) -> ImageFile.ImageFile:
         return Image.open(file, formats=tuple(FORMAT_EXTENSIONS))
     except UnidentifiedImageError:
         file.seek(0)
-        if reason := unreadable_format(file.read(SIGNATURE_BYTES)):
+        if reason := unreadable_format(file.read(_SIGNATURE_BYTES)):
             raise ImageError(reason) from None
         raise
 
@@ -238,3 +265,26 @@ def _os_reason(error: OSError) -> str:
     if "truncated" in str(error).lower():
         return "the file is truncated: it ends early"
     return DAMAGED
+
+
+def how_to_read(extension: str) -> str:
+    """Return a sentence on how to make such files readable; "" where none is known.
+
+    Args:
+        extension: In lower case, with its dot.
+    """
+    for name, extensions in _PHONE_EXTENSIONS.items():
+        if extension in extensions:
+            return f"`{_INSTALL[name]}` makes {extensions[0][1:].upper()} images readable"
+    return ""
+
+
+def unreadable_format(start: bytes) -> str | None:
+    """Return why a file that starts with these bytes cannot be read; None for other formats."""
+    for name, brands in _BRANDS.items():
+        if start[4:8] == b"ftyp" and start[8:12] in brands and name not in FORMAT_EXTENSIONS:
+            extension = _PHONE_EXTENSIONS[name][0]
+            return (
+                f"it is {extension[1:].upper()}, which is not read here; {how_to_read(extension)}"
+            )
+    return None

@@ -1,1 +1,0 @@
-"""Image files: formats, headers, decoding, and images with 16 bits a channel."""

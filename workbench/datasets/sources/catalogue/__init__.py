@@ -1,1 +1,0 @@
-"""Well-known image data sets: their files, downloads and conversions."""
