@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.lessons.results import LessonResults
+from workbench.lessons.lesson import LessonResults
 
 IMAGES = 200
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fake_lessons import freezing, moved_run, results, run
 
-from workbench.lessons.borders import EVEN
 from workbench.lessons.catalogue import conclude
+from workbench.lessons.convnets import EVEN
 
 
 def concluded(lesson: str, runs: dict[str, Any], **more: Any) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.stack import Convolutions
 from workbench.experiment.toml import read_spec, spec_tree
 from workbench.lessons.catalogue import LESSONS, find_lesson
-from workbench.lessons.head_first import NO_STEP
+from workbench.lessons.fine_tuning import NO_STEP
 from workbench.lessons.requests import (
     make_request,
     network_facts,

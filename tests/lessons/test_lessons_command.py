@@ -17,7 +17,7 @@ from workbench.cli import workbench
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.lessons.catalogue import LESSONS
-from workbench.lessons.store import save_results
+from workbench.lessons.requests import save_results
 from workbench.paths import Workspace
 
 Types = Callable[..., str]

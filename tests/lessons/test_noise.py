@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from workbench.lessons.noise import (
+from workbench.lessons.comparison import (
     MIN_DIFFERENCE,
     AccuracyDifference,
     Ratio,

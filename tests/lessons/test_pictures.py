@@ -3,7 +3,8 @@
 import pytest
 from fake_lessons import EXAMPLES, results, run
 
-from workbench.lessons.catalogue import LESSONS, BarPlot, CurvePlot, lesson_picture, lesson_table
+from workbench.lessons.catalogue import LESSONS, lesson_picture, lesson_table
+from workbench.lessons.lesson import BarPlot, CurvePlot
 from workbench.render.lessons import format_lesson_picture, format_lesson_results
 
 

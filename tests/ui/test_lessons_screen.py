@@ -23,7 +23,7 @@ from workbench.app.jobs import JobHandle
 from workbench.content.concepts import CONCEPTS
 from workbench.errors import UserError
 from workbench.lessons.catalogue import LESSONS, lesson_picture
-from workbench.lessons.store import newest_results, save_results
+from workbench.lessons.requests import newest_results, save_results
 from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
 from workbench.ui import base_app

@@ -13,10 +13,16 @@ from workbench.bases.weights import IMAGENET
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
-from workbench.lessons.catalogue import Lesson
-from workbench.lessons.requests import JOB, build_results, make_request
-from workbench.lessons.results import LessonResults
-from workbench.lessons.store import load_results, newest_results, results_path, save_results
+from workbench.lessons.lesson import Lesson, LessonResults
+from workbench.lessons.requests import (
+    JOB,
+    build_results,
+    load_results,
+    make_request,
+    newest_results,
+    results_path,
+    save_results,
+)
 from workbench.lessons.variants import LessonInputs
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent

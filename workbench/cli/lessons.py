@@ -15,8 +15,7 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
-    from workbench.lessons.catalogue import Lesson
-    from workbench.lessons.results import LessonResults
+    from workbench.lessons.lesson import Lesson, LessonResults
     from workbench.lessons.variants import LessonInputs
 
 DATA = "digits"
@@ -73,7 +72,7 @@ def lessons(
 
 def _list(workspace: Workspace, as_json: bool) -> None:
     from workbench.lessons.catalogue import LESSONS
-    from workbench.lessons.store import newest_results
+    from workbench.lessons.requests import newest_results
     from workbench.text import format_seconds
 
     kept = {name: newest_results(workspace, name) for name in LESSONS}
@@ -146,7 +145,7 @@ def _last(workspace: Workspace, lesson: "Lesson", data: str | None) -> "LessonRe
         UserError: there are none.
     """
     from workbench.cli.sources import resolve_source
-    from workbench.lessons.store import load_results, newest_results, results_path
+    from workbench.lessons.requests import load_results, newest_results, results_path
 
     if data is None:
         found = newest_results(workspace, lesson.name)
@@ -164,7 +163,7 @@ def _last(workspace: Workspace, lesson: "Lesson", data: str | None) -> "LessonRe
 
 def _print(results: "LessonResults", as_json: bool) -> None:
     from workbench.lessons.catalogue import conclude
-    from workbench.lessons.store import as_tree
+    from workbench.lessons.requests import as_tree
 
     if as_json:
         found = conclude(results)

@@ -13,7 +13,7 @@ from workbench.evaluation.evaluate import BATCH, predict_probabilities
 from workbench.evaluation.metrics import shifted, shifts
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
-from workbench.lessons.catalogue import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS
+from workbench.lessons.lesson import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS
 from workbench.runs.events import CheckedLayer
 from workbench.training.data import TrainingData
 from workbench.training.freeze_check import TRAINS

@@ -19,7 +19,7 @@ from workbench.evaluation.lesson_metrics import (
 )
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
-from workbench.lessons.catalogue import Lesson
+from workbench.lessons.lesson import Lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress, silent
 from workbench.runs.events import CheckedLayer, EpochFinished, Event, LayersChecked

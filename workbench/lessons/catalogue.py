@@ -3,51 +3,34 @@
 import difflib
 
 from workbench.errors import UserError
-from workbench.lessons import (
-    borders,
-    depth,
-    head_first,
-    how_much_data,
-    overfitting,
-    pooling,
-    preprocessing,
-    recompile,
-    translation,
-    two_ways,
+from workbench.lessons.convnets import BORDERS, POOLING, TRANSLATION
+from workbench.lessons.feature_extraction import PREPROCESSING, RECOMPILE, TWO_WAYS
+from workbench.lessons.fine_tuning import DEPTH, HEAD_FIRST
+from workbench.lessons.lesson import (
+    BarPlot,
+    Conclusion,
+    CurvePlot,
+    Lesson,
+    LessonResults,
+    ResultTable,
 )
-from workbench.lessons.lesson import Conclusion, Lesson
-from workbench.lessons.pictures import BarPlot, CurvePlot, ResultTable
-from workbench.lessons.results import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS, LessonResults
+from workbench.lessons.small_data import HOW_MUCH_DATA, OVERFITTING
 from workbench.text import format_choices, safe_text
-
-__all__ = [
-    "COMPARED_SHIFT",
-    "DIRECTIONS",
-    "LESSONS",
-    "SHIFT_STEPS",
-    "BarPlot",
-    "CurvePlot",
-    "Lesson",
-    "conclude",
-    "find_lesson",
-    "lesson_picture",
-    "lesson_table",
-]
 
 # In the order of the chapter.
 LESSONS = {
-    module.LESSON.name: module.LESSON
-    for module in (
-        translation,
-        borders,
-        pooling,
-        overfitting,
-        how_much_data,
-        recompile,
-        two_ways,
-        preprocessing,
-        head_first,
-        depth,
+    lesson.name: lesson
+    for lesson in (
+        TRANSLATION,
+        BORDERS,
+        POOLING,
+        OVERFITTING,
+        HOW_MUCH_DATA,
+        RECOMPILE,
+        TWO_WAYS,
+        PREPROCESSING,
+        HEAD_FIRST,
+        DEPTH,
     )
 }
 

@@ -5,16 +5,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from workbench.lessons.catalogue import (
-    LESSONS,
-    BarPlot,
-    CurvePlot,
-    Lesson,
-    conclude,
-    lesson_picture,
-    lesson_table,
-)
-from workbench.lessons.results import LessonResults
+from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
+from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, plot
 from workbench.render.plot_canvas import Series

@@ -23,8 +23,8 @@ from workbench.app.lessons import (
 )
 from workbench.app.run_files import data_source
 from workbench.bases.weights import IMAGENET
-from workbench.lessons.catalogue import LESSONS, Lesson
-from workbench.lessons.results import LessonResults
+from workbench.lessons.catalogue import LESSONS
+from workbench.lessons.lesson import Lesson, LessonResults
 from workbench.lessons.variants import BASE, LessonInputs
 from workbench.render.lessons import (
     describe_setting,

@@ -1,4 +1,4 @@
-"""When a difference between two variants counts as one.
+"""When a difference between two variants counts as one, and how conclusions phrase it.
 
 Both are trained with the same seeds and measured on the same images. Two things make their results
 differ by chance: the seeds, and the choice of the measured images. A difference counts where its
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
+
+from workbench.lessons.lesson import LessonResults
 
 # Differences by chance are smaller in about 95 of 100 cases, in fewer where two or three seeds
 # disagree, since their spread is then hardly known.
@@ -144,3 +146,66 @@ def _variance_of_mean(values: Sequence[float]) -> float:
         return 0.0
     mean = fmean(values)
     return sum((value - mean) ** 2 for value in values) / (len(values) - 1) / len(values)
+
+
+def percent(share: float) -> str:
+    """Return "95.3 %" for 0.953."""
+    return f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """Return "13.1 points" for 0.131."""
+    return f"{100 * share:.1f} points"
+
+
+def size_share(share: float) -> str:
+    """Return "1.95 %" for 0.0195: a movement relative to the size of the weights."""
+    return f"{100 * share:.2f} %"
+
+
+def accuracy_difference(results: LessonResults, first: str, second: str) -> AccuracyDifference:
+    """Return the second variant's accuracy minus the first's."""
+    return difference(results.right(first, "measured"), results.right(second, "measured"))
+
+
+def gap_difference(results: LessonResults, first: str, second: str) -> AccuracyDifference:
+    """Return the gap between training and validation of the second minus that of the first."""
+    training = minus(results.right(second, "train"), results.right(first, "train"))
+    validation = minus(results.right(first, "validation"), results.right(second, "validation"))
+    return sum_of_means(training, validation)
+
+
+def format_gap(results: LessonResults, variant: str) -> str:
+    """Return the mean gap of a variant in points."""
+    return points(fmean(results.gaps(variant)))
+
+
+def format_accuracy(results: LessonResults, variant: str) -> str:
+    """Return the mean accuracy of a variant in percent."""
+    return percent(results.mean(variant, "accuracy"))
+
+
+def size_of(found: AccuracyDifference) -> str:
+    """Return how large a difference is, without its direction."""
+    return f"by {points(abs(found.mean))} (noise {100 * found.noise:.1f})"
+
+
+def which_is_better(found: AccuracyDifference, first: str, second: str) -> str:
+    """Return which of the two is better, or that no difference was seen."""
+    size = size_of(found)
+    return found.choose(
+        f"{second} is better, {size}", f"{first} is better, {size}", f"no difference seen ({found})"
+    )
+
+
+def compare_accuracies(results: LessonResults, first: str, second: str) -> str:
+    """Return both accuracies, and which is better."""
+    each = ", ".join(f"{name} {format_accuracy(results, name)}" for name in (first, second))
+    found = accuracy_difference(results, first, second)
+    return f"{each}: {which_is_better(found, first, second)}."
+
+
+def accuracy_sentence(results: LessonResults, first: str, second: str) -> str:
+    """Return a complete sentence that compares two accuracies."""
+    compared = compare_accuracies(results, first, second)
+    return f"Accuracy on {results.measured_on:,} images: {compared}"

@@ -1,0 +1,179 @@
+"""Lessons on a frozen base: when freezing takes effect, features computed once, preprocessing."""
+
+from statistics import fmean, median
+
+from workbench.lessons.comparison import (
+    accuracy_difference,
+    accuracy_sentence,
+    ratio,
+    size_share,
+    which_is_better,
+)
+from workbench.lessons.lesson import (
+    BarPlot,
+    Conclusion,
+    Lesson,
+    LessonResults,
+    ResultTable,
+    accuracy_bars,
+    variant_bars,
+)
+from workbench.lessons.variants import LessonInputs, Tree, Variant, convnet, extraction
+from workbench.text import format_seconds
+
+WAYS = ("cached", "streamed")
+
+
+def _recompile_variants(inputs: LessonInputs) -> tuple[Variant, ...]:
+    tiny: Tree = {"model": {"filters": [4], "pooling": True, "dense_units": [8]}}
+    return (Variant("network", convnet(inputs, tiny), inputs.per_class(50)),)
+
+
+def _recompile_conclude(results: LessonResults) -> Conclusion:
+    """Check whether the layer's weights moved at all. Frozen means that none did.
+
+    Seen: frozen and compiled the layer stays, with the compile forgotten it moves.
+    """
+    moved = {name: results.mean(name, "moved") for name in results.variants}
+    went = {
+        name: f"moved by {size_share(share)} of its size" if share else "stayed to the last bit"
+        for name, share in moved.items()
+    }
+    forgotten, early = moved["frozen, compile forgotten"], moved["frozen before the first step"]
+    effect = (
+        "`trainable = False` had no effect, and Keras reported nothing."
+        if forgotten
+        else "this Keras applies the change at once."
+    )
+    settled = (
+        "even then a compile is needed."
+        if early
+        else "the first step after a compile fixes what trains."
+    )
+    lines = (
+        f"Frozen and compiled, the layer {went['frozen, compiled']}.",
+        f"Frozen with the compile forgotten, it {went['frozen, compile forgotten']}: {effect}",
+        f"Thawed and compiled, it {went['thawed, compiled']}; with the compile forgotten, it "
+        f"{went['thawed, compile forgotten']}.",
+        f"Frozen after the compile but before the first step, it "
+        f"{went['frozen before the first step']}: {settled}",
+    )
+    return Conclusion(forgotten > 0 and moved["frozen, compiled"] == 0, lines)
+
+
+def _recompile_picture(results: LessonResults) -> BarPlot:
+    title = "how far the layer moved, relative to its size"
+    return variant_bars(title, results, "moved", size_share)
+
+
+def _recompile_table(results: LessonResults) -> ResultTable:
+    rows = [
+        (name, runs[0]["asked"], size_share(results.mean(name, "moved")))
+        for name, runs in results.runs.items()
+    ]
+    return ResultTable(("way", "requested", "moved"), tuple(rows), "llr")
+
+
+RECOMPILE = Lesson(
+    name="recompile",
+    title="Freezing, and the compile that is forgotten",
+    question="When does a change of `trainable` take effect?",
+    section="5.3.1",
+    concepts=("recompiling", "freezing"),
+    variants=_recompile_variants,
+    conclude=_recompile_conclude,
+    picture=_recompile_picture,
+    table=_recompile_table,
+    seeds=(1,),
+)
+
+
+def _two_ways_variants(inputs: LessonInputs) -> tuple[Variant, ...]:
+    few = inputs.per_class(500)
+    return tuple(Variant(way, extraction(inputs, {"base": {"prefix": way}}), few) for way in WAYS)
+
+
+def _two_ways_conclude(results: LessonResults) -> Conclusion:
+    """Compare accuracy in every epoch, and seconds.
+
+    Seen: the same accuracy (equal, or no difference beyond the noise), and cached features take
+    fewer seconds in all, beyond the noise (at least MIN_RATIO times; see `noise`).
+    """
+    cached, streamed = (results.runs[way] for way in WAYS)
+    same = all(a["epochs"] == b["epochs"] for a, b in zip(cached, streamed, strict=True))
+    found = accuracy_difference(results, *WAYS)
+    accuracy = (
+        "Both ways give the same accuracy in every epoch, to the last digit."
+        if same
+        else f"Accuracy: {which_is_better(found, *WAYS)}."
+    )
+    total = [results.mean(way, "seconds") for way in WAYS]
+    times = ratio(*(results.each(way, "seconds") for way in WAYS))
+    epoch = [median(s for run in runs for s in run["epoch_seconds"]) for runs in (cached, streamed)]
+    once = total[0] - fmean(sum(run["epoch_seconds"]) for run in cached)
+    compared = times.choose(
+        f"caching was {times.mean:.1f} times as fast.",
+        "caching did not pay off in so few epochs.",
+        "no difference seen.",
+    )
+    lines = (
+        accuracy,
+        f"Cached: {format_seconds(once)} once, then {epoch[0]:.2f} s an epoch. Computed in every "
+        f"epoch: {epoch[1]:.2f} s an epoch.",
+        f"In all, {format_seconds(total[0])} against {format_seconds(total[1])} for "
+        f"{len(cached[0]['epochs'])} epochs: {compared}",
+        "What caching cannot do: augment each image differently in every epoch.",
+    )
+    return Conclusion((same or not found.seen) and times.larger, lines)
+
+
+def _two_ways_picture(results: LessonResults) -> BarPlot:
+    return variant_bars("seconds in all", results, "seconds", format_seconds)
+
+
+TWO_WAYS = Lesson(
+    name="two-ways",
+    title="Feature extraction: computed once, or in every epoch",
+    question="Are the two ways of feature extraction equally accurate, and what does each cost?",
+    section="5.3.1",
+    concepts=("feature-extraction",),
+    variants=_two_ways_variants,
+    conclude=_two_ways_conclude,
+    picture=_two_ways_picture,
+    seeds=(1,),
+    needs_base=True,
+)
+
+
+def _preprocessing_variants(inputs: LessonInputs) -> tuple[Variant, ...]:
+    few = inputs.per_class(500)
+    return tuple(
+        Variant(name, extraction(inputs, {"base": {"preprocessing": way}}), few)
+        for name, way in (("own", "own"), ("1/255", "rescale"))
+    )
+
+
+def _preprocessing_conclude(results: LessonResults) -> Conclusion:
+    """Compare accuracy. Seen: the base's own preprocessing is better, beyond the noise."""
+    found = accuracy_difference(results, "own", "1/255")
+    reason = found.choose(
+        "The reverse of what was expected: these images may be unlike those that the weights were "
+        "trained on.",
+        "Weights expect the range of values that they were trained on.",
+        "On these images the base works with either. MobileNetV2's own range is -1 to 1, not far "
+        "from 0 to 1; VGG16's, which swaps the colours and subtracts means, is further off.",
+    )
+    return Conclusion(found.smaller, (accuracy_sentence(results, "own", "1/255"), reason))
+
+
+PREPROCESSING = Lesson(
+    name="preprocessing",
+    title="The base's own preprocessing against 1/255",
+    question="Does it matter how pixels are scaled for a pretrained base?",
+    section="5.3.1",
+    concepts=("preprocessing",),
+    variants=_preprocessing_variants,
+    conclude=_preprocessing_conclude,
+    picture=accuracy_bars,
+    needs_base=True,
+)
