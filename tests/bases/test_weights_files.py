@@ -165,7 +165,7 @@ def test_a_wrong_file_is_refused_with_both_values_and_left(
 
 def test_what_is_no_hdf5_is_refused_and_left(home: Home) -> None:
     present = put(home.models / MOBILE.format(160), b"<html>log in</html>")
-    assert "is no weights file" in home.refusal()
+    assert "is not a weights file" in home.refusal()
     assert present.exists()
 
 
@@ -225,7 +225,7 @@ def test_a_download_is_verified_by_size_and_hash(
 
 def test_a_login_page_is_not_kept_as_weights(home: Home) -> None:
     home.web.files[MOBILE.format(160)] = b"<html>log in</html>"
-    assert "is no weights file" in home.refusal()
+    assert "is not a weights file" in home.refusal()
     assert list(home.models.iterdir()) == []
 
 
@@ -280,9 +280,9 @@ def test_a_given_file_must_be_there_and_be_hdf5(home: Home, tmp_path: Path) -> N
     assert "File name too long" in home.refusal(given="x" * 300)
     assert "~nobody-here/w.h5 cannot be read" in home.refusal(given="~nobody-here/w.h5")
     empty = put(tmp_path / "empty.h5", b"")
-    assert "is no weights file" in home.refusal(given=empty)
+    assert "is not a weights file" in home.refusal(given=empty)
     keras = put(tmp_path / "model.keras", b"PK\x03\x04 and more")
-    assert "is no weights file" in home.refusal(given=keras)
+    assert "is not a weights file" in home.refusal(given=keras)
 
 
 def test_a_fingerprint_depends_only_on_the_content(tmp_path: Path) -> None:

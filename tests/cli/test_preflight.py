@@ -93,7 +93,7 @@ def refused(result: Result) -> str:
 @pytest.mark.parametrize("command", [*TRAINING, "plan"])
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("gone.h5", "There is no file of weights"), ("text.h5", "is no weights file")],
+    [("gone.h5", "There is no file of weights"), ("text.h5", "is not a weights file")],
 )
 def test_weights_that_are_none_are_refused(
     command: str, file: str, words: str, types: Type, started: list[str], tmp_path: Path

@@ -116,7 +116,7 @@ def test_repeated_lines_count_once(tmp_path: Path) -> None:
             "line 3: the split is 'tr",
         ),
         (["path,label,split", "a.jpg,cat,train", "b.jpg,dog,"], "line 3: the split is missing"),
-        (["path,label", "a.jpg,cat", 'b.jpg,"dog" x'], "line 3: it is no CSV"),
+        (["path,label", "a.jpg,cat", 'b.jpg,"dog" x'], "line 3: it is not CSV"),
         (["path,label", "a.jpg,c\0t", "b.jpg,dog"], "line 2: the label holds a zero byte"),
         (["path,label", "a.jpg,cat", "b.jpg,cat"], "has only one class: cat"),
     ],

@@ -52,7 +52,7 @@ def test_a_class_of_heic_files_is_named_with_the_package_that_reads_them(tmp_pat
     found = open_source(folder_of(tmp_path / "pets", ".heic"))
     assert found.labels == ("cat", "dog")
     assert found.warnings[0].message == (
-        "owl holds no image that can be read, so it is no class: 5 .heic files (owl/0.heic, "
+        "owl holds no image that can be read, so it is not a class: 5 .heic files (owl/0.heic, "
         f"owl/1.heic, owl/2.heic and 2 more). `{INSTALL}` makes HEIC images readable."
     )
 
@@ -62,7 +62,7 @@ def test_the_scan_warns_of_it(tmp_path: Path) -> None:
     pets = folder_of(tmp_path / "pets", ".HEIC")
     command = ["--workspace", str(tmp_path), "data", "scan", str(pets)]
     printed = CliRunner().invoke(workbench, command).output
-    assert "warning: owl holds no image that can be read, so it is no class: 5 .heic" in printed
+    assert "warning: owl holds no image that can be read, so it is not a class: 5 .heic" in printed
     assert "warning: Not read: 5 .heic files" in printed
 
 

@@ -125,17 +125,17 @@ def test_a_broken_exif_block_does_no_harm() -> None:
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     jpeg, png = encoded(photo(1, 200, 200), "JPEG"), encoded(photo(1, 200, 200), "PNG")
     assert reason(b"") == "the file is empty"
-    assert reason(b"hello, this is text") == "its content is no image of a known format"
+    assert reason(b"hello, this is text") == "its content is not an image of a known format"
     assert reason(jpeg[: len(jpeg) // 2]) == "the file is truncated: it ends early"
     assert reason(png[: len(png) // 2]) == "the file is truncated: it ends early"
     broken = png[:41] + bytes(200) + png[241:]
     assert reason(broken) == "its image data is damaged"
-    assert reason(jpeg[:20]) == "its content is no image of a known format"
+    assert reason(jpeg[:20]) == "its content is not an image of a known format"
 
 
 def test_formats_that_run_programs_are_not_opened() -> None:
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
-    assert reason(eps) == "its content is no image of a known format"
+    assert reason(eps) == "its content is not an image of a known format"
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
@@ -147,7 +147,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert reason(tmp_path / "pipe.jpg") == "it is no regular file"
+    assert reason(tmp_path / "pipe.jpg") == "it is not a regular file"
     assert reason(tmp_path / "none.jpg") == "there is no such file"
     (tmp_path / "link.jpg").symlink_to(tmp_path / "none.jpg")
     assert reason(tmp_path / "link.jpg") == "there is no such file"

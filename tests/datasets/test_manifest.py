@@ -83,7 +83,7 @@ def test_an_empty_manifest_is_one(tmp_path: Path) -> None:
     [
         (lambda text: "", "line 1: the columns are not path,label"),
         (lambda text: text.replace("width", "breadth"), "line 1: the columns are not"),
-        (lambda text: text.replace("500", "wide"), "line 2: 'wide' is no count"),
+        (lambda text: text.replace("500", "wide"), "line 2: 'wide' is not a count"),
         (lambda text: text[:-12], "line 2: the hash is"),
         (lambda text: text[: text.rindex(",")], "line 2: 6 columns, 7 expected"),
         (lambda text: text.replace("train", "tr\x1b"), "line 2: the split is"),

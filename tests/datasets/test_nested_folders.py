@@ -249,7 +249,8 @@ def test_a_class_of_unreadable_images_is_named(
     found = open_source(tmp_path)
     assert found.labels == ("cat", "dog")
     assert found.warnings[0].message.startswith(
-        f"{split}owl holds no image that can be read, so it is no class: {expected} ({split}owl/1"
+        f"{split}owl holds no image that can be read, so it is not a class: {expected} ("
+        f"{split}owl/1"
     )
     assert found.warnings[0].files == tuple(f"{split}owl/{name}" for name in files)
 
@@ -258,6 +259,6 @@ def test_where_nothing_else_is_there_the_refusal_names_them(tmp_path: Path) -> N
     touch(tmp_path / "all", "cat/1.jxl", "dog/1.jxl", "dog/2.jxl")
     assert "3 .jxl files (cat/1.jxl, dog/1.jxl, dog/2.jxl)" in refusal(tmp_path / "all").message
     touch(tmp_path / "half", "cat/a.jpg", "dog/1.jxl")
-    assert "dog holds no image that can be read, so it is no class: 1 .jxl file" in (
+    assert "dog holds no image that can be read, so it is not a class: 1 .jxl file" in (
         refusal(tmp_path / "half").message
     )

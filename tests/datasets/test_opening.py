@@ -213,7 +213,7 @@ def test_missing_empty_and_foreign_sources_are_refused(tmp_path: Path) -> None:
         "1 folder (b) and 1 other file (a.txt), but no images"
         in refusal(tmp_path / "texts").message
     )
-    assert "no CSV and no npz" in refusal(touch(tmp_path, "x.zip") / "x.zip").message
+    assert "neither a CSV nor an npz" in refusal(touch(tmp_path, "x.zip") / "x.zip").message
     assert "a single image" in refusal(touch(tmp_path, "x.jpg") / "x.jpg").message
 
 

@@ -123,7 +123,7 @@ def test_an_interrupted_pack_leaves_nothing_and_starts_again(root: Path, folder:
     [
         (lambda path: write_photo(path, 77), "its content is different"),
         (Path.unlink, "there is no such file"),
-        (lambda path: path.write_text("text"), "its content is no image of a known format"),
+        (lambda path: path.write_text("text"), "its content is not an image of a known format"),
     ],
 )
 def test_a_changed_image_is_reported(

@@ -79,7 +79,7 @@ def test_bad_files_are_left_out_listed_and_kept(tmp_path: Path, workspace: Works
     done = prepare(spec(root), workspace)
     assert len(done.rows) == 8
     assert done.notes[-1] == (
-        "1 file left out: its content is no image of a known format (cats/bad.jpg)."
+        "1 file left out: its content is not an image of a known format (cats/bad.jpg)."
     )
     assert (root / "cats" / "bad.jpg").read_text() == "hello"
     (summary,) = list_datasets(workspace)

@@ -134,10 +134,10 @@ def test_unusable_files_have_a_reason_and_nothing_stops(tmp_path: Path, folder: 
     assert {p: r.problem for p, r in records.items()} == {
         "bad/half.jpg": "the file is truncated: it ends early",
         "bad/empty.jpg": "the file is empty",
-        "bad/text.jpg": "its content is no image of a known format",
+        "bad/text.jpg": "its content is not an image of a known format",
         "bad/gone.jpg": "there is no such file",
-        "bad/pipe.png": "it is no regular file",
-        f"bad/{odd_name}": "its content is no image of a known format",
+        "bad/pipe.png": "it is not a regular file",
+        f"bad/{odd_name}": "its content is not an image of a known format",
         "good/0.png": None,
     }
 

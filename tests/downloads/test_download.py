@@ -325,7 +325,7 @@ def test_a_redirect_to_anything_but_the_web_is_refused(
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "mnist.npz", "http://["])
 def test_only_web_addresses_are_taken(target: Path, url: str) -> None:
-    with pytest.raises(UserError, match="is no web address"):
+    with pytest.raises(UserError, match="is not a web address"):
         download(url, target)
     assert not target.parent.exists()
 

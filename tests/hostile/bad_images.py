@@ -83,13 +83,13 @@ REFUSED = {
     "truncated.jpg": (image("JPEG", 200)[:-200], "truncated"),
     "truncated.png": (image("PNG", 200)[:120], "truncated"),
     "empty.jpg": (b"", "the file is empty"),
-    "text.jpg": (b"Dear diary,\x1b[31m\n" * 20, "its content is no image of a known format"),
-    "script.png": (b"#!/bin/sh\ntouch pwned\n", "its content is no image of a known format"),
+    "text.jpg": (b"Dear diary,\x1b[31m\n" * 20, "its content is not an image of a known format"),
+    "script.png": (b"#!/bin/sh\ntouch pwned\n", "its content is not an image of a known format"),
     "postscript.jpg": (
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(touch pwned) run\n",
-        "its content is no image of a known format",
+        "its content is not an image of a known format",
     ),
-    "archive.png": (b"PK\x03\x04" + bytes(60), "its content is no image of a known format"),
+    "archive.png": (b"PK\x03\x04" + bytes(60), "its content is not an image of a known format"),
     "huge.ppm": (b"P6 60000 60000 255\n", "the header announces more than"),
     "endless number.ppm": (b"P6 " + b"9" * 5000 + b" 1 255\n", "its image data is damaged"),
     "huge.bmp": (

@@ -32,12 +32,12 @@ from workbench.experiment.sections import DataSpec, SplitSpec
 from workbench.paths import Workspace
 
 ODD_FILES = {
-    "pipe.jpg": "it is no regular file",
+    "pipe.jpg": "it is not a regular file",
     "socket.jpg": "it cannot be read: No such device or address",
-    "device.jpg": "it is no regular file",
+    "device.jpg": "it is not a regular file",
     "dangling.jpg": "there is no such file",
     "itself.jpg": "it cannot be read: Too many levels of symbolic links",
-    "passwords.jpg": "its content is no image of a known format",
+    "passwords.jpg": "its content is not an image of a known format",
 }
 
 LABELS = {os.fsencode(normalize_label(os.fsdecode(name))) for name in NAMES.values()}

@@ -69,7 +69,7 @@ def test_irregular_files_do_not_block(tmp_path: Path) -> None:
                 os.mkfifo(folder / f"x.{ending}")
             else:
                 (folder / f"x.{ending}").symlink_to("/dev/zero")
-            assert "is no regular file" in refusal(folder / f"x.{ending}")
+            assert "is neither a regular file" in refusal(folder / f"x.{ending}")
             refusal(folder)
 
 
@@ -221,7 +221,7 @@ def test_a_damaged_manifest_is_reported(
 def test_a_count_has_only_digits(tmp_path: Path, count: str) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text(f"{','.join(COLUMNS[:-1])}\na,b,train,{count},2,3,{HASH}\n")
-    with pytest.raises(UserError, match=r"is damaged at line 2: .* is no count"):
+    with pytest.raises(UserError, match=r"is damaged at line 2: .* is not a count"):
         read_manifest(path)
 
 

@@ -9,7 +9,6 @@ import pytest
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import plan_stages
-from workbench.experiment.stack import Convolutions
 from workbench.experiment.toml import read_spec, spec_tree
 from workbench.lessons.catalogue import LESSONS, find_lesson
 from workbench.lessons.fine_tuning import NO_STEP
@@ -17,10 +16,9 @@ from workbench.lessons.requests import (
     make_request,
     network_facts,
     parse_seeds,
-    receptive_field,
     write_specs,
 )
-from workbench.lessons.variants import LessonInputs
+from workbench.lessons.variants import LessonInputs, convnet
 
 DIGITS = DataFacts((28, 28), True, 1, 10, 1797, 174, False)
 PHOTOS = DataFacts((375, 500), False, 3, 2, 25_000, 12_500, False)
@@ -151,7 +149,9 @@ def test_seeds_that_are_none_are_refused(text: str) -> None:
 )
 def test_receptive_field(pooled: tuple[bool, ...], stride: int, field: int) -> None:
     """By hand: a window of 3 adds 2 steps, a pool of 2 one; strides and pools widen the step."""
-    assert receptive_field(Convolutions((4,) * len(pooled), 3, "valid", stride, pooled)) == field
+    model = {"filters": [4] * len(pooled), "pooling": list(pooled), "stride": stride}
+    spec = convnet(LessonInputs("/images", PHOTOS), {"model": {"padding": "valid", **model}})
+    assert network_facts(spec, 2)["receptive_field"] == field
 
 
 def test_facts_are_those_of_the_network() -> None:

@@ -197,7 +197,7 @@ def test_a_missing_file_and_other_kinds_are_refused(target: keras.Model, tmp_pat
     assert "No such file" in refusal(target, tmp_path / "gone.h5")
     other = tmp_path / "model.keras"
     other.write_bytes(b"PK\x03\x04")
-    assert "is no weights file" in refusal(target, other)
+    assert "is not a weights file" in refusal(target, other)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.999])

@@ -56,7 +56,7 @@ def test_invalid_weights_are_refused(person: Person) -> None:
     page = person.workspace / "page.h5"
     page.write_text("<html>please log in</html>")
     refused = person.types(*extraction, "--weights", "page.h5", expect=2)
-    assert "page.h5 is no weights file" in refused
+    assert "page.h5 is not a weights file" in refused
     assert page.read_text() == "<html>please log in</html>"
     missing = person.types(*extraction, "--weights", "none.h5", expect=2)
     assert "There is no file of weights" in missing

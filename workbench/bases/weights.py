@@ -127,7 +127,7 @@ def find_weights(
         The file, or None for "random".
 
     Raises:
-        UserError: The given file is missing or no weights file; the published one cannot be
+        UserError: The given file is missing or not a weights file; the published one cannot be
             downloaded (the message shows its location and how to get it there); or an existing
             file has another size or hash, and is left as it is.
     """
@@ -169,7 +169,7 @@ def check_weights_file(path: Path) -> Path:
         ) from None
     if start != _HDF5:
         raise UserError(
-            f"{shown} is no weights file: Keras writes them in HDF5, and this is none.",
+            f"{shown} is not a weights file: Keras writes them in HDF5.",
             "Give a file that ends in .h5, as Keras publishes and saves them.",
         )
     return path
@@ -179,7 +179,7 @@ def parse_weights(given: str) -> str:
     """Return a user's choice in the form of a spec: a file by its absolute path.
 
     Raises:
-        UserError: It is no file of weights.
+        UserError: It is not a file of weights.
     """
     if given in (IMAGENET, RANDOM):
         return given

@@ -92,7 +92,7 @@ class Audit:
         return [(group[0], group[1]) for groups in found for group in groups if len(group) > 1]
 
     def to_json(self) -> str:
-        """Return text for `from_json`; pure ASCII, names that are no UTF-8 included."""
+        """Return text for `from_json`; pure ASCII, names that are not UTF-8 included."""
         return json.dumps({"format": _FORMAT, **vars(self)}, default=vars, indent=1)
 
     @classmethod

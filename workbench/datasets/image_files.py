@@ -46,7 +46,7 @@ def _phone_formats() -> dict[str, tuple[str, ...]]:
     return found
 
 
-# Pillow knows some formats that run other programs (EPS) or are no pictures; these are enough.
+# Pillow knows some formats that run other programs (EPS) or are not pictures; these are enough.
 FORMAT_EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -228,7 +228,7 @@ def _binary(source: Path | bytes) -> Iterator[BinaryIO]:
     with open(source, "rb", opener=nonblocking_opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("it is no regular file")
+            raise ImageError("it is not a regular file")
         yield _not_empty(file, status.st_size)
 
 
@@ -248,7 +248,7 @@ def _as_image_errors() -> Iterator[None]:
     except FileNotFoundError as error:
         raise ImageError("there is no such file") from error
     except UnidentifiedImageError as error:
-        raise ImageError("its content is no image of a known format") from error
+        raise ImageError("its content is not an image of a known format") from error
     except Image.DecompressionBombError as error:
         raise ImageError(TOO_LARGE) from error
     except MemoryError as error:

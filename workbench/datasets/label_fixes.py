@@ -118,7 +118,7 @@ def existing_label_fixes(path: Path) -> list[LabelFix]:
 
 
 def write_label_fixes(path: Path, fixes: Iterable[LabelFix]) -> None:
-    """Write label fixes, whole or not at all. Names that are no UTF-8 keep their bytes."""
+    """Write label fixes, whole or not at all. Names that are not UTF-8 keep their bytes."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)

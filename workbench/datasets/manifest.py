@@ -147,7 +147,7 @@ def manifest_levels(rows: Iterable[ImageRecord]) -> Levels | None:
 
 
 def write_manifest(path: Path, rows: Iterable[ImageRecord]) -> None:
-    """Write the rows, whole or not at all. Names that are no UTF-8 keep their bytes."""
+    """Write the rows, whole or not at all. Names that are not UTF-8 keep their bytes."""
     rows = list(rows)
     columns = COLUMNS if manifest_levels(rows) else _COLUMNS_8_BIT
     text = io.StringIO(newline="")
@@ -201,5 +201,5 @@ def _row(cells: list[str], columns: int) -> ImageRecord:
 def _count(text: str) -> int:
     """Read digits; int() would take signs, underscores and digits of other scripts too."""
     if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
-        raise ValueError(f"{text!r} is no count")
+        raise ValueError(f"{text!r} is not a count")
     return int(text)

@@ -34,7 +34,7 @@ class Levels:
         """Read the output of `str`.
 
         Raises:
-            ValueError: The text is no range within 16 bits.
+            ValueError: The text is not a range within 16 bits.
         """
         low, dash, high = text.partition("-")
         good = dash and all(part.isascii() and part.isdecimal() for part in (low, high))

@@ -58,7 +58,7 @@ def check_url(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise UserError(f"{safe_text(url, 2000)} is no web address (http://... or https://...).")
+        raise UserError(f"{safe_text(url, 2000)} is not a web address (http://... or https://...).")
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):

@@ -11,8 +11,9 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.plan import layer_rows
+from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import Convolutions, convolution_stack
+from workbench.experiment.stack import convolution_stack
 from workbench.experiment.toml import dump_spec, spec_tree
 from workbench.files import write_atomic
 from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
@@ -106,20 +107,9 @@ def network_facts(spec: ExperimentSpec, classes: int) -> dict[str, Any]:
         rows = convolution_stack(spec.data.input_shape, spec.model.convolutions)
         shapes = [spec.data.input_shape, *(row.output_shape for row in rows)]
         facts["sizes"] = " > ".join(format_shape(shape) for shape in shapes)
-        facts["receptive_field"] = receptive_field(spec.model.convolutions)
+        fields = [layer.field for layer in receptive_fields(spec, classes) if layer.field]
+        facts["receptive_field"] = fields[-1].size
     return facts
-
-
-def receptive_field(blocks: Convolutions) -> int:
-    """Return the pixels of the image's side that one value of the last map depends on."""
-    field, step = 1, 1
-    for pooled in blocks.pooling:
-        field += (blocks.kernel_size - 1) * step
-        step *= blocks.stride
-        if pooled:
-            field += step
-            step *= 2
-    return field
 
 
 def write_specs(folder: Path, lesson: Lesson, variants: Sequence[Variant]) -> list[Path]:

@@ -14,7 +14,7 @@ from workbench.lessons.comparison import (
 from workbench.lessons.lesson import Conclusion, CurvePlot, Lesson, LessonResults, gap_curves
 from workbench.lessons.variants import LessonInputs, Tree, Variant, convnet
 
-MIN_GAP = 0.03  # training ahead of validation by less is no overfitting to reduce
+MIN_GAP = 0.03  # training ahead of validation by less is not overfitting to reduce
 SIZES = (50, 100, 200, 400, 800)  # training images of all classes
 LEARNED = 0.98  # training accuracy below which a network has not learned its images yet
 

@@ -176,7 +176,8 @@ def _cifar_batch(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if not data or len(data) % _CIFAR_RECORD:
         raise UserError(
-            f"{name} holds {len(data):,} bytes, which is no multiple of {_CIFAR_RECORD:,}.", _AGAIN
+            f"{name} holds {len(data):,} bytes, which is not a multiple of {_CIFAR_RECORD:,}.",
+            _AGAIN,
         )
     records = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR_RECORD)
     return records[:, 1:].reshape(-1, *_CIFAR_SHAPE).transpose(0, 2, 3, 1), records[:, 0]

@@ -106,7 +106,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Item]]:
     except OSError as error:
         raise cannot_read(path, error) from error
     except csv.Error as error:
-        raise _fault(path, number + 1, f"it is no CSV ({safe_text(error)})") from error
+        raise _fault(path, number + 1, f"it is not CSV ({safe_text(error)})") from error
 
 
 def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> Item:

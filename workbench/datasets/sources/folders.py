@@ -241,7 +241,7 @@ def _known_labels(items: list[Item], known: set[str], skipped: SkippedFiles) -> 
 def _labels_in_names(images: tuple[str, ...]) -> dict[str, str]:
     """Return the label of each image for names such as cat.0.jpg; {} for other names.
 
-    Most names have to fit and labels to recur: holiday-1.jpg, birthday-7.jpg are no classes.
+    Most names have to fit and labels to recur: holiday-1.jpg, birthday-7.jpg are not classes.
     """
     labels = {image: label for image in images if (label := label_from_name(Path(image).stem))}
     count = len(set(labels.values()))
@@ -290,8 +290,10 @@ def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
         others = others_below(here.path / name, f"{here.below(name)}/")
         skipped.others += others
         if other_images(others) or any(not file_kind(path) for path in others):
-            message = f"{safe_text(here.below(name))} holds no image that can be read, so it is no "
-            message += f"class: {format_kinds(others)}."
+            message = (
+                f"{safe_text(here.below(name))} holds no image that can be read, so it is not a "
+                f"class: {format_kinds(others)}."
+            )
             skipped.warnings.append(SourceWarning(NOT_READ, message, tuple(others)))
         else:
             empty.append(here.below(name))

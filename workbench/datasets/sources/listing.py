@@ -43,7 +43,7 @@ class SkippedFiles:
     Attributes:
         progress: Called from time to time with the number of files seen.
         seen: That number.
-        others: Paths of files that are no images.
+        others: Paths of files that are not images.
         unreadable: Paths of folders that could not be read.
         notes: Sentences about skipped files.
         warnings: What should be checked before training.
@@ -63,7 +63,7 @@ class SkippedFiles:
             self.progress("look through the folder", self.seen, 0)
 
     def all_notes(self) -> tuple[str, ...]:
-        """Return sentences about everything that is no image of the data set."""
+        """Return sentences about everything that is not an image of the data set."""
         notes = list(self.notes)
         if self.others and not other_images(self.others):
             notes.append(f"Not read: {format_kinds(self.others)}.")
@@ -179,7 +179,7 @@ def images_below(folder: Path, prefix: str, skipped: SkippedFiles) -> Iterator[s
     Args:
         folder: Where to start.
         prefix: Comes before each path: the way from the root to `folder`, ending with /.
-        skipped: Collects what is no image.
+        skipped: Collects what is not an image.
     """
     visited = {_identity(parent) for parent in folder.absolute().parents}
     ahead = [(str(folder), prefix)]
@@ -215,7 +215,7 @@ def holds_images(folder: Path) -> bool:
 
 
 def others_below(folder: Path, prefix: str = "") -> list[str]:
-    """Return the paths of all visible files in a folder and below it that are no images."""
+    """Return the paths of all visible files in a folder and below it that are not images."""
     skipped = SkippedFiles()
     for _ in images_below(folder, prefix, skipped):
         pass
@@ -236,7 +236,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def not_regular(path: Path) -> UserError:
     """Return the error for a pipe, a device or a socket."""
-    return UserError(f"{safe_text(path)} is no regular file and no folder.", ACCEPTED)
+    return UserError(f"{safe_text(path)} is neither a regular file nor a folder.", ACCEPTED)
 
 
 def single_folder(folder: Path, images: int, skipped: SkippedFiles) -> UserError:

@@ -80,7 +80,7 @@ def _read_file(path: Path, skipped: SkippedFiles) -> Source:
         return read_csv_table(path, skipped)
     if path.suffix.lower() == ".npz":
         return read_npz(path, skipped)
-    what = "is a single image" if is_image(path.name) else "is no CSV and no npz file"
+    what = "is a single image" if is_image(path.name) else "is neither a CSV nor an npz file"
     raise UserError(f"{safe_text(path)} {what}, so it gives no images with labels.", ACCEPTED)
 
 
