@@ -19,8 +19,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
-from workbench.lessons.catalogue import LESSONS
-from workbench.lessons.requests import make_request
+from workbench.lessons.catalogue import LESSONS, make_request
 from workbench.lessons.variants import LessonInputs, Variant
 from workbench.training.backends import Device
 from workbench.training.data import TrainingData

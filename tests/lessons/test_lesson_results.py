@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_lessons import EXAMPLES, results
 
-from workbench.lessons.requests import load_results, newest_results, results_path, save_results
+from workbench.lessons.catalogue import load_results, newest_results, results_path, save_results
 from workbench.paths import Workspace
 
 

@@ -10,14 +10,15 @@ from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import read_spec, spec_tree
-from workbench.lessons.catalogue import LESSONS, find_lesson
-from workbench.lessons.fine_tuning import NO_STEP
-from workbench.lessons.requests import (
+from workbench.lessons.catalogue import (
+    LESSONS,
+    find_lesson,
     make_request,
     network_facts,
     parse_seeds,
     write_specs,
 )
+from workbench.lessons.pretrained import NO_STEP
 from workbench.lessons.variants import LessonInputs, convnet
 
 DIGITS = DataFacts((28, 28), True, 1, 10, 1797, 174, False)

@@ -16,8 +16,7 @@ from workbench.app import lessons as learn_job
 from workbench.cli import workbench
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
-from workbench.lessons.catalogue import LESSONS
-from workbench.lessons.requests import save_results
+from workbench.lessons.catalogue import LESSONS, save_results
 from workbench.paths import Workspace
 
 Types = Callable[..., str]

@@ -12,9 +12,9 @@ from workbench.bases.architectures import BASES
 from workbench.errors import UserError
 from workbench.machine import host as module
 from workbench.machine.benchmark_store import cache_folder
+from workbench.machine.diagnosis import rows
 from workbench.machine.host import check_folder, read_storage
 from workbench.machine.host_facts import Storage, StorageFolder
-from workbench.machine.summary import rows
 from workbench.paths import Workspace
 
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"

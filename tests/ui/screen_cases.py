@@ -15,7 +15,7 @@ from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.toml import dump_spec
-from workbench.lessons.requests import save_results
+from workbench.lessons.catalogue import save_results
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.folder import create_run
 from workbench.runs.watch import RunView

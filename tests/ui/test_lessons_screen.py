@@ -22,8 +22,7 @@ from workbench.app.draft import Draft
 from workbench.app.jobs import JobHandle
 from workbench.content.concepts import CONCEPTS
 from workbench.errors import UserError
-from workbench.lessons.catalogue import LESSONS, lesson_picture
-from workbench.lessons.requests import newest_results, save_results
+from workbench.lessons.catalogue import LESSONS, lesson_picture, newest_results, save_results
 from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
 from workbench.ui import base_app

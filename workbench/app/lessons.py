@@ -13,8 +13,7 @@ from workbench.bases.weights import IMAGENET
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
-from workbench.lessons.lesson import Lesson, LessonResults
-from workbench.lessons.requests import (
+from workbench.lessons.catalogue import (
     JOB,
     build_results,
     load_results,
@@ -23,6 +22,7 @@ from workbench.lessons.requests import (
     results_path,
     save_results,
 )
+from workbench.lessons.lesson import Lesson, LessonResults
 from workbench.lessons.variants import LessonInputs
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent

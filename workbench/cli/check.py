@@ -70,7 +70,7 @@ def as_tree(report: "MachineReport") -> dict[str, Any]:
 
 def summary_lines(report: "MachineReport") -> list[str]:
     """Return verdict, findings and machine, on one screen of 80 x 24 if findings are few."""
-    from workbench.machine.summary import rows
+    from workbench.machine.diagnosis import rows
 
     lines = [*textwrap.wrap(report.diagnosis.verdict, WIDTH), ""]
     for finding in report.diagnosis.findings:

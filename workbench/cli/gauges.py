@@ -4,8 +4,8 @@ import sys
 
 from workbench.cli.output import echo
 from workbench.errors import UserError
+from workbench.machine.diagnosis import format_gpu
 from workbench.machine.live import Gauges, gauges
-from workbench.machine.summary import format_gpu
 from workbench.render.marks import bar
 from workbench.text import format_gib, format_seconds, safe_text, table
 

@@ -71,8 +71,7 @@ def lessons(
 
 
 def _list(workspace: Workspace, as_json: bool) -> None:
-    from workbench.lessons.catalogue import LESSONS
-    from workbench.lessons.requests import newest_results
+    from workbench.lessons.catalogue import LESSONS, newest_results
     from workbench.text import format_seconds
 
     kept = {name: newest_results(workspace, name) for name in LESSONS}
@@ -109,7 +108,7 @@ def _run(
     weights: str | None,
 ) -> "LessonResults":
     from workbench.app.lessons import run_lesson
-    from workbench.lessons.requests import parse_seeds
+    from workbench.lessons.catalogue import parse_seeds
 
     chosen = parse_seeds(seeds) if seeds else lesson.seeds
     setting = _setting(workspace, data, weights)
@@ -131,7 +130,7 @@ def _setting(workspace: Workspace, data: str, weights: str | None) -> "LessonInp
 def _write_specs(
     workspace: Workspace, lesson: "Lesson", data: str, weights: str | None, folder: Path
 ) -> None:
-    from workbench.lessons.requests import write_specs
+    from workbench.lessons.catalogue import write_specs
 
     variants = lesson.variants(_setting(workspace, data, weights))
     for path in write_specs(folder, lesson, variants):
@@ -145,7 +144,7 @@ def _last(workspace: Workspace, lesson: "Lesson", data: str | None) -> "LessonRe
         UserError: there are none.
     """
     from workbench.cli.sources import resolve_source
-    from workbench.lessons.requests import load_results, newest_results, results_path
+    from workbench.lessons.catalogue import load_results, newest_results, results_path
 
     if data is None:
         found = newest_results(workspace, lesson.name)
@@ -162,8 +161,7 @@ def _last(workspace: Workspace, lesson: "Lesson", data: str | None) -> "LessonRe
 
 
 def _print(results: "LessonResults", as_json: bool) -> None:
-    from workbench.lessons.catalogue import conclude
-    from workbench.lessons.requests import as_tree
+    from workbench.lessons.catalogue import as_tree, conclude
 
     if as_json:
         found = conclude(results)

@@ -30,7 +30,7 @@ class LabelFix:
 
     Attributes:
         path: Where it was then, for people; the hash decides.
-        pixel_hash: as in `scan.Record`.
+        pixel_hash: as in `ScanRecord`.
         label: The right one; "" leaves the image out.
     """
 

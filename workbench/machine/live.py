@@ -148,7 +148,7 @@ class Gauges:
     """A snapshot of the host.
 
     Attributes:
-        host: see `sample.host_gauges`.
+        host: see `host_gauges`.
         nvml: the GPUs.
         silent: seconds since the last report where the next is overdue, else 0.
     """

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from workbench.app.lessons import LessonImages
 from workbench.bases.weights import IMAGENET, parse_weights
 from workbench.errors import UserError
-from workbench.lessons.requests import parse_seeds
+from workbench.lessons.catalogue import parse_seeds
 from workbench.text import safe_text
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.path_field import WEIGHTS, PathField

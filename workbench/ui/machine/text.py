@@ -9,9 +9,9 @@ from rich.text import Text
 from workbench.app.machine_check import CheckState
 from workbench.machine import live
 from workbench.machine.check import MachineReport
+from workbench.machine.diagnosis import format_gpu, rows
 from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
-from workbench.machine.summary import format_gpu, rows
 from workbench.render.marks import bar
 from workbench.text import format_gib, format_seconds, plural, safe_lines, safe_text
 
