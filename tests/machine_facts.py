@@ -266,3 +266,12 @@ def stuck(current: str, stopped: str, done: tuple[TrialStep, ...], **changes: An
         "outcomes": outcomes(framework=printed("", status, stopped)),
     }
     return healthy(**{**changed, **changes})
+
+
+def put(root: Path, files: dict[str, str]) -> Path:
+    """Write small files under a folder, in place of /proc, /sys, /etc and the rest."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return root

@@ -1,11 +1,107 @@
-"""Gauges from a child process, which may hang."""
+"""Gauges of the host: samples during a training, and live from a child process that may hang."""
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from waiting import GUARD
 
-from workbench.machine.live import gauges
+from workbench.machine.live import GpuGauge, Sample, Sampler, gauges, host_gauges
+
+GIB = 2**30
+
+
+class FakeNvml:
+    """The few functions of pynvml that a gauge reads; `broken` ones raise."""
+
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = broken
+
+    def _answer(self, name: str, value: Any) -> Any:
+        if name in self.broken:
+            raise RuntimeError(name)
+        return value
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        self._answer("init", None)
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
+        return self._answer("handle", uuid)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> Any:  # noqa: N802
+        return self._answer("use", SimpleNamespace(gpu=87))
+
+    def nvmlDeviceGetTemperature(self, handle: str, which: int) -> int:  # noqa: N802
+        return self._answer("temperature", 64)
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Any:  # noqa: N802
+        return self._answer("memory", SimpleNamespace(used=3 * GIB, total=80 * GIB))
+
+
+FULL = {"utilization": 87, "temperature": 64, "memory_used": 3 * GIB, "memory_total": 80 * GIB}
+
+
+@pytest.mark.parametrize(
+    ("broken", "missing"),
+    [
+        ((), ()),
+        (("temperature",), ("temperature",)),
+        (("use", "memory"), ("utilization", "memory_used", "memory_total")),
+        (("init",), tuple(FULL)),
+        (("handle",), tuple(FULL)),
+    ],
+)
+def test_what_nvml_does_not_report_is_omitted(
+    broken: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    sample = GpuGauge("GPU-1", FakeNvml(*broken)).read()
+    assert sample == {key: value for key, value in FULL.items() if key not in missing}
+
+
+def test_a_gauge_without_a_driver_is_empty() -> None:
+    assert GpuGauge("GPU-no-such-card").read() == {}
+
+
+def test_samples_come_until_the_block_ends(tmp_path: Path) -> None:
+    samples: list[Sample] = []
+    enough = threading.Event()
+
+    def emit(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) == 3:
+            enough.set()
+
+    with Sampler(emit, tmp_path, GpuGauge("GPU-1", FakeNvml()), seconds=0.001):
+        assert enough.wait(GUARD)
+    count = len(samples)
+    (sample, *_) = samples
+    assert sample["gpu"] == FULL
+    assert 0 < sample["memory_used"] < sample["memory_total"]
+    assert 0 < sample["process_memory"] < sample["memory_total"]
+    assert sample["disk_free"] > 0
+    assert set(sample) == {*host_gauges(), "process_cpu", "process_memory", "disk_free", "gpu"}
+    assert not [t for t in threading.enumerate() if t.name == "sampler"]
+    assert len(samples) == count
+
+
+def test_a_full_disk_or_a_lost_folder_does_not_end_the_sampling(tmp_path: Path) -> None:
+    calls: list[Sample] = []
+    enough = threading.Event()
+
+    def emit(sample: Sample) -> None:
+        calls.append(sample)
+        if len(calls) == 2:
+            enough.set()
+        raise OSError(28, "No space left on device")
+
+    with Sampler(emit, tmp_path / "gone", seconds=0.001):
+        assert enough.wait(GUARD)
+    assert calls[0]["disk_free"] is None
+    assert calls[0]["gpu"] is None
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,12 @@
-"""Every variant is a complete spec that fits the images; only the lesson's subject differs."""
+"""Every variant is a complete spec; requests are plain data, and results survive their file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_lessons import EXAMPLES, results
 
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
@@ -13,13 +15,18 @@ from workbench.experiment.toml import read_spec, spec_tree
 from workbench.lessons.catalogue import (
     LESSONS,
     find_lesson,
+    load_results,
     make_request,
     network_facts,
+    newest_results,
     parse_seeds,
+    results_path,
+    save_results,
     write_specs,
 )
 from workbench.lessons.pretrained import NO_STEP
 from workbench.lessons.variants import LessonInputs, convnet
+from workbench.paths import Workspace
 
 DIGITS = DataFacts((28, 28), True, 1, 10, 1797, 174, False)
 PHOTOS = DataFacts((375, 500), False, 3, 2, 25_000, 12_500, False)
@@ -184,3 +191,65 @@ def test_the_request_is_plain_data(tmp_path: Path) -> None:
     assert (request["experiment"], request["seeds"]) == ("pooling", [1, 2])
     assert [v["name"] for v in request["variants"]] == ["pooling", "no pooling"]
     assert request["variants"][1]["spec"]["model"]["pooling"] is False
+
+
+def test_results_are_loaded_as_they_were(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for name, runs in EXAMPLES.items():
+        made = results(name, runs)
+        path = save_results(workspace, made)
+        assert path.parent == tmp_path / "saved_models" / ".learn"
+        assert load_results(path) == made
+        assert newest_results(workspace, name) == made
+
+
+def test_digits_have_a_plain_name_and_paths_a_mark(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+
+    def name(data: str, source: str) -> str:
+        return results_path(workspace, "depth", data, Path(source)).name
+
+    assert name("digits", str(workspace.data / "digits" / "source")) == "depth-digits.json"
+    assert name("digits", "/here/digits").startswith("depth-digits-")
+    one, other = name("a/photos", "/x/a/photos"), name("b/photos", "/x/b/photos")
+    assert one.startswith("depth-photos-")
+    assert one != other
+    assert name("/x/..", "/x/..").startswith("depth-data-")
+    assert "/" not in name("/x/\x1b[31m/ü", "/x/ü")
+
+
+def test_the_newest_is_shown_for_any_images(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    digits = save_results(workspace, results("pooling", EXAMPLES["pooling"]))
+    photos = results_path(workspace, "pooling", "photos/", tmp_path)
+    photos.write_text(digits.read_text().replace('"digits"', '"photos/"'))
+    os.utime(photos, ns=(1, 1))
+    newest = newest_results(workspace, "pooling")
+    assert newest is not None
+    assert newest.data == "digits"
+    os.utime(digits, ns=(0, 0))
+    newest = newest_results(workspace, "pooling")
+    assert newest is not None
+    assert newest.data == "photos/"
+
+
+def test_what_lacks_a_figure_is_none(tmp_path: Path) -> None:
+    path = save_results(Workspace(tmp_path), results("pooling", EXAMPLES["pooling"]))
+    content = path.read_text()
+    assert load_results(path) is not None
+    for figure in ("right", "parameters", "epochs", "test"):
+        path.write_text(content.replace(f'"{figure}"', '"other"'))
+        assert load_results(path) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"format": 2}', '{"format": 1, "experiment": "pooling", "runs": {"a": 1}}'],
+)
+def test_what_is_damaged_is_none(tmp_path: Path, content: str) -> None:
+    workspace = Workspace(tmp_path)
+    path = save_results(workspace, results("pooling", EXAMPLES["pooling"]))
+    path.write_text(content)
+    assert load_results(path) is None
+    assert newest_results(workspace, "pooling") is None
+    assert load_results(tmp_path / "gone.json") is None

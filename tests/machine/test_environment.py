@@ -1,17 +1,141 @@
-"""What systemd-logind does at logout, from its bus and from small trees of files."""
+"""Containers with their limits, and logind's settings, read from small trees of files."""
 
 import os
 import pwd
 from pathlib import Path
 
 import pytest
-from file_tree import put
+from machine_facts import put
 
-from workbench.machine import environment as logind_module
-from workbench.machine.environment import query_bus, read_session
-from workbench.machine.host_facts import LoginSession
+from workbench.machine import environment as module
+from workbench.machine.environment import (
+    CgroupLimits,
+    query_bus,
+    read_container,
+    read_limits,
+    read_session,
+)
+from workbench.machine.host import read_system
+from workbench.machine.host_facts import Container, LoginSession
 
+GIB = 1 << 30
+
+
+V2 = "0::/user.slice/job.scope\n"
+GROUP = "sys/fs/cgroup/user.slice/job.scope"
 ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_limits_of_the_groups_around_count_too(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "proc/self/cgroup": V2,
+            f"{GROUP}/cpu.max": "400000 100000\n",
+            f"{GROUP}/memory.max": "max\n",
+            "sys/fs/cgroup/user.slice/cpu.max": "150000 100000\n",
+            "sys/fs/cgroup/user.slice/memory.max": f"{2 * GIB}\n",
+            "sys/fs/cgroup/user.slice/memory.current": f"{GIB}\n",
+            "sys/fs/cgroup/user.slice/memory.stat": f"anon 5\ninactive_file {GIB // 2}\nfile 7\n",
+        },
+    )
+    assert read_limits(tmp_path) == CgroupLimits(
+        cores=1.5, memory=2 * GIB, memory_left=3 * GIB // 2
+    )
+
+
+def test_no_limits(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "proc/self/cgroup": V2,
+            f"{GROUP}/cpu.max": "max 100000\n",
+            f"{GROUP}/memory.max": "max\n",
+        },
+    )
+    assert read_limits(tmp_path) == CgroupLimits()
+
+
+@pytest.mark.parametrize("path", ["/", "/docker/0123abc", "/../../job"])
+def test_a_container_sees_its_own_group_at_the_top(path: str, tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "proc/self/cgroup": f"0::{path}\n",
+            "sys/fs/cgroup/cpu.max": "50000 100000\n",
+            "sys/fs/cgroup/memory.max": f"{GIB}\n",
+            "sys/fs/cgroup/memory.current": f"{2 * GIB}\n",
+        },
+    )
+    assert read_limits(tmp_path) == CgroupLimits(cores=0.5, memory=GIB, memory_left=0)
+
+
+@pytest.mark.parametrize("controllers", ["cpu,cpuacct", "cpuacct,cpu"])
+def test_limits_of_the_old_interface(controllers: str, tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "proc/self/cgroup": f"5:{controllers}:/docker/1\n4:memory:/docker/1\n3:pids:/\n0::/\n",
+            f"sys/fs/cgroup/{controllers}/docker/1/cpu.cfs_quota_us": "250000\n",
+            f"sys/fs/cgroup/{controllers}/docker/1/cpu.cfs_period_us": "100000\n",
+            f"sys/fs/cgroup/{controllers}/cpu.cfs_quota_us": "-1\n",
+            f"sys/fs/cgroup/{controllers}/cpu.cfs_period_us": "100000\n",
+            "sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": f"{GIB}\n",
+            "sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes": f"{GIB // 2}\n",
+            "sys/fs/cgroup/memory/docker/1/memory.stat": f"total_inactive_file {GIB // 4}\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        },
+    )
+    assert read_limits(tmp_path) == CgroupLimits(cores=2.5, memory=GIB, memory_left=3 * GIB // 4)
+
+
+def test_the_host_is_no_larger_than_its_limits(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/cpu.max": "25000 100000\n",
+            "sys/fs/cgroup/memory.max": f"{1 << 20}\n",
+            "sys/fs/cgroup/memory.current": f"{1 << 19}\n",
+        },
+    )
+    system = read_system({}, tmp_path)
+    assert system.cores_allowed == 0.25
+    assert (system.memory_total, system.memory_available) == (1 << 20, 1 << 19)
+
+
+@pytest.mark.parametrize(
+    ("files", "environment", "kind"),
+    [
+        ({".dockerenv": ""}, {}, "docker"),
+        ({"run/.containerenv": ""}, {"container": "oci"}, "podman"),
+        ({".dockerenv": ""}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"),
+        ({}, {"APPTAINER_CONTAINER": "/images/tf.sif"}, "apptainer"),
+        ({}, {"SINGULARITY_CONTAINER": "/images/tf.sif"}, "apptainer"),
+        ({}, {"container": "lxc"}, "lxc"),
+        ({"run/systemd/container": "lxc\n"}, {}, "lxc"),
+        ({}, {"container": "systemd-nspawn"}, "container"),
+    ],
+)
+def test_kinds_of_containers(
+    files: dict[str, str], environment: dict[str, str], kind: str, tmp_path: Path
+) -> None:
+    put(tmp_path, files)
+    assert read_container(environment, tmp_path) == Container(kind=kind)
+
+
+def test_outside_of_a_container(tmp_path: Path) -> None:
+    put(tmp_path, {"dev/nvidia0": "", "run/systemd/container": "\n"})
+    assert read_container({"container": ""}, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("device", "there"),
+    [("nvidia0", True), ("nvidia3", True), ("dxg", True), ("nvidiactl", False)],
+)
+def test_a_container_with_a_gpu(device: str, there: bool, tmp_path: Path) -> None:
+    put(tmp_path, {".dockerenv": "", f"dev/{device}": ""})
+    assert read_container({}, tmp_path) == Container(kind="docker", gpu_device=there)
 
 
 def no_bus() -> str:
@@ -37,7 +161,7 @@ def booted(tmp_path: Path) -> Path:
 def anna(monkeypatch: pytest.MonkeyPatch) -> None:
     """This user is called anna, who is not root."""
     entry = pwd.struct_passwd(("anna", "x", 1000, 1000, "", "/home/anna", "/bin/sh"))
-    monkeypatch.setattr(logind_module.pwd, "getpwuid", lambda uid: entry)
+    monkeypatch.setattr(module.pwd, "getpwuid", lambda uid: entry)
 
 
 def killed(root: Path, printed: str = "") -> bool:
@@ -96,7 +220,7 @@ def test_lists_of_users_in_files(booted: Path) -> None:
 
 def test_root_is_excluded_by_default(booted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pwd.struct_passwd(("root", "x", 0, 0, "", "/root", "/bin/sh"))
-    monkeypatch.setattr(logind_module.pwd, "getpwuid", lambda uid: entry)
+    monkeypatch.setattr(module.pwd, "getpwuid", lambda uid: entry)
     put(booted, {"etc/systemd/logind.conf": "[Login]\nKillUserProcesses=1\n"})
     assert not killed(booted)
     assert not killed(booted, bus("true"))
@@ -132,7 +256,7 @@ def test_a_user_without_an_entry(booted: Path, monkeypatch: pytest.MonkeyPatch) 
     def nobody(uid: int) -> None:
         raise KeyError(uid)
 
-    monkeypatch.setattr(logind_module.pwd, "getpwuid", nobody)
+    monkeypatch.setattr(module.pwd, "getpwuid", nobody)
     put(booted, {"var/lib/systemd/linger/anna": ""})
     assert read_session({"USER": "anna"}, booted, no_bus).linger
     assert not read_session({}, booted, no_bus).linger
@@ -162,7 +286,7 @@ def test_the_bus_is_queried_for_all_three(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_bus_that_does_not_respond(
     script: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logind_module, "BUS_SECONDS", 0.3)
+    monkeypatch.setattr(module, "BUS_SECONDS", 0.3)
     if script:
         write_program(tmp_path, "busctl", script)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
