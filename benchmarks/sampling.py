@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.machine.check import query_nvml
 from workbench.machine.gpus import choose_gpu
-from workbench.machine.live import SECONDS, GpuGauge, seconds_per_sample
+from workbench.machine.live import SECONDS, GpuGauge, Sampler
 from workbench.training.environment import prepare_environment
 
 prepare_environment()
@@ -41,6 +41,15 @@ def step_seconds() -> float:
     for _ in range(STEPS):
         model.train_on_batch(images, labels)
     return (time.process_time() - started) / STEPS
+
+
+def seconds_per_sample(folder: Path, gpu: GpuGauge | None, samples: int) -> float:
+    """Return the CPU seconds of one sample, the mean of many."""
+    sampler = Sampler(lambda sample: None, folder, gpu)
+    started = time.process_time()
+    for _ in range(samples):
+        sampler.sample()
+    return (time.process_time() - started) / samples
 
 
 def main() -> None:

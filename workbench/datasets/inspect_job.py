@@ -16,10 +16,12 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from workbench.datasets.audit import UNSPLIT, Audit
 from workbench.datasets.prepare import inspect, source_facts
@@ -37,6 +39,7 @@ PROGRESS_SECONDS = 0.2  # between two lines of progress
 SAMPLES = 6  # images of each class
 MANY_CLASSES = 100  # above which there is one of each
 _UNUSABLE = "unusable"
+_FACTS = TypeAdapter(DataFacts)
 
 
 @dataclass(frozen=True)
@@ -79,27 +82,17 @@ class Inspection:
 
 def facts_to_dict(facts: DataFacts) -> dict[str, Any]:
     """Return plain values, for a JSON file."""
-    return {**asdict(replace(facts, split_images={})), "split_images": dict(facts.split_images)}
+    values: dict[str, Any] = _FACTS.dump_python(facts, mode="json")
+    return values
 
 
 def facts_from_dict(values: dict[str, Any]) -> DataFacts:
     """Read the output of `facts_to_dict`.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: The values are something else.
+        ValueError: The values are something else.
     """
-    height, width = values["image_size"]
-    return DataFacts(
-        image_size=(int(height), int(width)),
-        uniform=bool(values["uniform"]),
-        channels=int(values["channels"]),
-        classes=int(values["classes"]),
-        images=int(values["images"]),
-        smallest_class=int(values["smallest_class"]),
-        user_split=bool(values["user_split"]),
-        split_images={str(part): int(n) for part, n in values["split_images"].items()},
-        class_images=tuple(map(int, values.get("class_images", ()))),
-    )
+    return _FACTS.validate_python(values)
 
 
 def inspect_source(

@@ -134,15 +134,6 @@ def _free(folder: Path) -> int | None:
         return None
 
 
-def seconds_per_sample(folder: Path, gpu: GpuGauge | None = None, samples: int = 200) -> float:
-    """Return the CPU seconds of one sample, the mean of many."""
-    sampler = Sampler(lambda sample: None, folder, gpu)
-    started = time.process_time()
-    for _ in range(samples):
-        sampler.sample()
-    return (time.process_time() - started) / samples
-
-
 @dataclass(frozen=True)
 class Gauges:
     """A snapshot of the host.
