@@ -12,9 +12,9 @@ from typing import Any
 from workbench.datasets.duplicates import NearPairs
 from workbench.datasets.findings import AuditFinding, find_problems
 from workbench.datasets.manifest import ScanRecord
-from workbench.datasets.names import SPLITS
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
+from workbench.experiment.facts import SPLITS
 from workbench.files import write_atomic
 from workbench.text import plural, safe_text
 from workbench.text_files import cannot_read

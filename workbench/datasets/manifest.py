@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 
-from workbench.datasets.names import SPLITS
 from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.errors import UserError
+from workbench.experiment.facts import SPLITS
 from workbench.files import write_atomic
 from workbench.text import safe_text
 from workbench.text_files import cannot_read, open_table

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from workbench.text import safe_text
 
-SPLITS = ("train", "validation", "test")
-
 # Each word by itself, beside the words below, or joined to one of them: trainset.
 _SPLIT_WORDS = {
     "train": ("train", "training", "trn"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from workbench import __version__
 from workbench.bases.weights import RANDOM
 from workbench.datasets.manifest import manifest_levels
-from workbench.datasets.names import SPLITS
+from workbench.experiment.facts import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
 from workbench.export.preparation import LABELS, PREPROCESSING

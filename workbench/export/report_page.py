@@ -14,7 +14,7 @@ from PIL import Image
 
 from workbench import __version__
 from workbench.datasets.image_files import ImageError
-from workbench.datasets.names import SPLITS
+from workbench.experiment.facts import SPLITS
 from workbench.export.curves import curve_figure
 from workbench.export.run_data import RunData, day, moment
 from workbench.export.run_images import RunImages

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from workbench.datasets.manifest import manifest_levels
-from workbench.datasets.names import SPLITS
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
+from workbench.experiment.facts import SPLITS
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.script import ScriptInputs, script
 from workbench.files import write_atomic

@@ -65,7 +65,8 @@ def read_system(environment: Mapping[str, str], root: Path = Path("/")) -> Syste
 
 def available_memory(root: Path = Path("/")) -> int:
     """Return the bytes that this process may still use: of the machine, or of its container."""
-    return _lower(psutil.virtual_memory().available, read_limits(root).memory_left)
+    available, left = psutil.virtual_memory().available, read_limits(root).memory_left
+    return available if left is None else min(available, left)
 
 
 def cpu_name(root: Path = Path("/")) -> str:
@@ -139,10 +140,6 @@ def _seconds(text: str | None) -> float | None:
         return float(int(text or ""))
     except (ValueError, OverflowError):
         return None
-
-
-def _lower(number: int, limit: int | None) -> int:
-    return number if limit is None else min(number, limit)
 
 
 def read_storage(
