@@ -99,14 +99,6 @@ def test_libraries_from_elsewhere_are_no_fault_where_the_gpu_is_listed() -> None
     assert [cause for _, cause in top_findings(facts)] == ["memory-taken"]
 
 
-def test_what_follows_from_a_consequence_is_folded_too() -> None:
-    def found(name: str, *explained: str) -> Finding:
-        return Finding(name, name, name, explains=frozenset(explained))
-
-    (cause,) = fold([found("a", "b"), found("b", "c"), found("c")])
-    assert [one.id for one in cause.consequences] == ["b", "c"]
-
-
 def test_jit_that_fails_beside_a_device_that_works_otherwise() -> None:
     diagnosis = diagnose(failing("", "INTERNAL: something else"))
     assert diagnosis.verdict == "GPU ready, with 1 warning: jit fails on gpu:0"
@@ -223,6 +215,11 @@ def test_the_first_cause_takes_a_consequence() -> None:
     assert [one.id for one in diagnosis] == ["first", "second", "other"]
     assert [one.id for one in diagnosis[0].consequences] == ["symptom"]
     assert not diagnosis[1].consequences
+
+
+def test_what_follows_from_a_consequence_is_folded_too() -> None:
+    (cause,) = fold([finding("a", "b"), finding("b", "c"), finding("c")])
+    assert [one.id for one in cause.consequences] == ["b", "c"]
 
 
 def test_only_earlier_findings_explain_later_ones() -> None:

@@ -242,7 +242,7 @@ def fake_proc(root: Path, namespace: str = "pid:[4026531836]") -> Path:
     return root
 
 
-MAX_BUSY_SHARE = {
+PROCESSES = {
     "nvmlDeviceGetComputeRunningProcesses": lambda handle: [
         process(42, 3 * GIB),
         process(41, None),
@@ -254,7 +254,7 @@ MAX_BUSY_SHARE = {
 
 def test_processes_have_their_owners(tmp_path: Path) -> None:
     me = pwd.getpwuid(os.getuid()).pw_name
-    gpu = only_gpu(read_nvml(FakeNvml(**MAX_BUSY_SHARE), proc=fake_proc(tmp_path)))
+    gpu = only_gpu(read_nvml(FakeNvml(**PROCESSES), proc=fake_proc(tmp_path)))
     assert gpu.processes == (
         GpuProcess(pid=41, memory=5, user=me, name="python3", own=True),
         GpuProcess(pid=42, memory=3 * GIB, user="3999999999", name="python3"),
@@ -264,7 +264,7 @@ def test_processes_have_their_owners(tmp_path: Path) -> None:
 
 def test_in_a_container_the_numbers_are_of_other_processes(tmp_path: Path) -> None:
     proc = fake_proc(tmp_path, namespace="pid:[4026532211]")
-    gpu = only_gpu(read_nvml(FakeNvml(**MAX_BUSY_SHARE), proc=proc))
+    gpu = only_gpu(read_nvml(FakeNvml(**PROCESSES), proc=proc))
     assert [(one.pid, one.name, one.user) for one in gpu.processes] == [
         (41, "", ""),
         (42, "", ""),
