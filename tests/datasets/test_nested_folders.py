@@ -69,27 +69,6 @@ def test_a_word_before_all_parts_does_not_hide_them(tmp_path: Path) -> None:
     assert found.notes == ("The folder seg_pred is none of the splits; 1 image left out.",)
 
 
-@pytest.mark.parametrize(
-    ("train", "test"),
-    [
-        ("Training Data", "Test Data"),
-        ("trainset", "testset"),
-        ("Training Images", "Testing Images"),
-        ("TRAIN_DATA", "TEST_DATA"),
-        ("images_train", "images_test"),
-        ("train set 1", "test set 1"),
-        ("pets-train", "pets-test"),
-    ],
-)
-def test_split_folders_in_the_usual_spellings(tmp_path: Path, train: str, test: str) -> None:
-    for part in (train, test):
-        touch(tmp_path, f"{part}/cat/1.jpg", f"{part}/dog/1.jpg")
-    assert {item.path.partition("/")[0]: item.split for item in open_source(tmp_path).items} == {
-        train: "train",
-        test: "test",
-    }
-
-
 def test_folders_and_files_that_name_class_and_split(tmp_path: Path) -> None:
     for name in ("cat_train", "cat_test", "dog_train", "dog_test"):
         touch(tmp_path / "folders", f"{name}/1.jpg")

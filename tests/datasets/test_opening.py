@@ -49,18 +49,26 @@ def test_labels_are_sorted_as_people_count(tmp_path: Path) -> None:
         ("training_set", "validation_set", "test_set"),
         ("train_set", "valid", "test1"),
         ("Train", "dev", "TEST"),
+        ("Training Data", None, "Test Data"),
+        ("trainset", None, "testset"),
+        ("Training Images", None, "Testing Images"),
+        ("TRAIN_DATA", None, "TEST_DATA"),
+        ("images_train", None, "images_test"),
+        ("train set 1", None, "test set 1"),
+        ("pets-train", None, "pets-test"),
     ],
 )
 def test_split_folders_go_by_many_names(
-    tmp_path: Path, train: str, validation: str, test: str
+    tmp_path: Path, train: str, validation: str | None, test: str
 ) -> None:
-    for part in (train, validation, test):
+    splits = {train: "train", test: "test"} | ({validation: "validation"} if validation else {})
+    for part in splits:
         touch(tmp_path, f"{part}/cats/1.jpg", f"{part}/dogs/1.jpg")
     found = open_source(tmp_path)
     assert (found.kind, found.user_split) == ("split folders", True)
     assert {(item.path, item.label, item.split) for item in found.items} == {
         (f"{part}/{label}/1.jpg", label, split)
-        for part, split in ((train, "train"), (validation, "validation"), (test, "test"))
+        for part, split in splits.items()
         for label in ("cats", "dogs")
     }
 

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def refusal(path: Path) -> str:
     return str(refused.value)
 
 
+def weights_refusal(given: Path | str) -> str:
+    with pytest.raises(UserError) as refused:
+        find_weights("vgg16", (150, 150), given)
+    assert_harmless(str(refused.value))
+    return refused.value.message
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused_with_a_short_message(tmp_path: Path, name: str) -> None:
     content, expected = REFUSED[name]
@@ -61,14 +69,21 @@ def test_a_spec_may_have_32_kib(tmp_path: Path) -> None:
     assert read_spec(path).data.source == "photos"
 
 
-def test_irregular_files_do_not_block(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.toml")
-    (tmp_path / "device.toml").symlink_to("/dev/zero")
-    (tmp_path / "itself.toml").symlink_to("itself.toml")
-    assert "it is no regular file" in refusal(tmp_path / "pipe.toml")
-    assert "it is no regular file" in refusal(tmp_path / "device.toml")
-    assert "Too many levels of symbolic links" in refusal(tmp_path / "itself.toml")
-    assert "Is a directory" in refusal(tmp_path)
+@pytest.mark.parametrize(
+    ("look", "ending", "expected"),
+    [(refusal, "toml", "it is no regular file"), (weights_refusal, "h5", "is not a weights file")],
+)
+def test_irregular_files_do_not_block(
+    tmp_path: Path, look: Callable[[Path], str], ending: str, expected: str
+) -> None:
+    pipe, device, itself = (tmp_path / f"{name}.{ending}" for name in ("pipe", "device", "itself"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    itself.symlink_to(itself.name)
+    assert expected in look(pipe)
+    assert expected in look(device)
+    assert "Too many levels of symbolic links" in look(itself)
+    assert "Is a directory" in look(tmp_path)
 
 
 @pytest.mark.parametrize("command", ["plan", "train"])
@@ -165,23 +180,6 @@ def is_spec_or_refusal(tree: Any) -> None:
         return
     assert isinstance(spec, ExperimentSpec)
     assert math.isfinite(spec.training.learning_rate)
-
-
-def weights_refusal(given: Path | str) -> str:
-    with pytest.raises(UserError) as refused:
-        find_weights("vgg16", (150, 150), given)
-    assert_harmless(str(refused.value))
-    return refused.value.message
-
-
-def test_irregular_files_of_weights_do_not_block(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.h5")
-    (tmp_path / "device.h5").symlink_to("/dev/zero")
-    (tmp_path / "itself.h5").symlink_to("itself.h5")
-    assert "is not a weights file" in weights_refusal(tmp_path / "pipe.h5")
-    assert "is not a weights file" in weights_refusal(tmp_path / "device.h5")
-    assert "Too many levels of symbolic links" in weights_refusal(tmp_path / "itself.h5")
-    assert "Is a directory" in weights_refusal(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04cposix\nsystem\n", b"PK\x03\x04", bytes(9)])

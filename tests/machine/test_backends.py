@@ -62,12 +62,6 @@ def test_the_variable_comes_before_the_settings_file(tmp_path: Path) -> None:
     assert chosen_backend({**home, "KERAS_BACKEND": ""}) == "torch"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"backend": 3}', "\x00\x01"])
-def test_a_settings_file_without_a_backend(content: str, tmp_path: Path) -> None:
-    (tmp_path / "keras.json").write_text(content)
-    assert chosen_backend({"KERAS_HOME": str(tmp_path)}) == "tensorflow"
-
-
 def written(folder: Path, content: str) -> dict[str, str]:
     """The environment in which Keras finds a settings file of this content."""
     (folder / "keras.json").write_text(content)
@@ -76,9 +70,11 @@ def written(folder: Path, content: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("content", "fault"), REFUSED.items(), ids=[t[:30] for t in REFUSED])
 def test_what_keras_refuses(content: str, fault: str, tmp_path: Path) -> None:
-    found = read_keras_settings(written(tmp_path, content))
+    environment = written(tmp_path, content)
+    found = read_keras_settings(environment)
     assert found.fault.startswith(fault)
     assert found.ignored == ""
+    assert chosen_backend(environment) == "tensorflow"
 
 
 @pytest.mark.parametrize("content", FINE)
@@ -89,10 +85,12 @@ def test_what_keras_takes(content: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "{'floatx': 'float32'}", "\x00\x01", "\ufeff{}"])
 def test_what_keras_ignores(content: str, tmp_path: Path) -> None:
-    found = read_keras_settings(written(tmp_path, content))
+    environment = written(tmp_path, content)
+    found = read_keras_settings(environment)
     assert found.fault == ""
     assert found.ignored.startswith("it is not JSON: ")
     assert found.backend == ""
+    assert chosen_backend(environment) == "tensorflow"
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:

@@ -2,10 +2,9 @@
 
 import threading
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from test_nvml import FakeNvml, fails
 from waiting import GUARD
 
 from workbench.machine.live import GpuGauge, Sample, Sampler, gauges, host_gauges
@@ -13,52 +12,26 @@ from workbench.machine.live import GpuGauge, Sample, Sampler, gauges, host_gauge
 GIB = 2**30
 
 
-class FakeNvml:
-    """The few functions of pynvml that a gauge reads; `broken` ones raise."""
-
-    NVML_TEMPERATURE_GPU = 0
-
-    def __init__(self, *broken: str) -> None:
-        self.broken = broken
-
-    def _answer(self, name: str, value: Any) -> Any:
-        if name in self.broken:
-            raise RuntimeError(name)
-        return value
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        self._answer("init", None)
-
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
-        return self._answer("handle", uuid)
-
-    def nvmlDeviceGetUtilizationRates(self, handle: str) -> Any:  # noqa: N802
-        return self._answer("use", SimpleNamespace(gpu=87))
-
-    def nvmlDeviceGetTemperature(self, handle: str, which: int) -> int:  # noqa: N802
-        return self._answer("temperature", 64)
-
-    def nvmlDeviceGetMemoryInfo(self, handle: str) -> Any:  # noqa: N802
-        return self._answer("memory", SimpleNamespace(used=3 * GIB, total=80 * GIB))
-
-
-FULL = {"utilization": 87, "temperature": 64, "memory_used": 3 * GIB, "memory_total": 80 * GIB}
+FULL = {"utilization": 37, "temperature": 61, "memory_used": GIB, "memory_total": 80 * GIB}
 
 
 @pytest.mark.parametrize(
     ("broken", "missing"),
     [
         ((), ()),
-        (("temperature",), ("temperature",)),
-        (("use", "memory"), ("utilization", "memory_used", "memory_total")),
-        (("init",), tuple(FULL)),
-        (("handle",), tuple(FULL)),
+        (("nvmlDeviceGetTemperature",), ("temperature",)),
+        (
+            ("nvmlDeviceGetUtilizationRates", "nvmlDeviceGetMemoryInfo"),
+            ("utilization", "memory_used", "memory_total"),
+        ),
+        (("nvmlInit",), tuple(FULL)),
+        (("nvmlDeviceGetHandleByUUID",), tuple(FULL)),
     ],
 )
 def test_what_nvml_does_not_report_is_omitted(
     broken: tuple[str, ...], missing: tuple[str, ...]
 ) -> None:
-    sample = GpuGauge("GPU-1", FakeNvml(*broken)).read()
+    sample = GpuGauge("GPU-1", FakeNvml(**dict.fromkeys(broken, fails(3)))).read()
     assert sample == {key: value for key, value in FULL.items() if key not in missing}
 
 

@@ -44,6 +44,7 @@ ANSWERS: dict[str, Any] = {
     "nvmlSystemGetCudaDriverVersion_v2": 12020,
     "nvmlDeviceGetCount": 1,
     "nvmlDeviceGetHandleByIndex": "card",
+    "nvmlDeviceGetHandleByUUID": "card",
     "nvmlDeviceGetUUID": UUID,
     "nvmlDeviceGetName": "NVIDIA A100-SXM4-80GB",
     "nvmlDeviceGetPciInfo": SimpleNamespace(busId=b"00000000:3B:00.0"),
@@ -63,6 +64,7 @@ class FakeNvml:
     """The module `pynvml`, with one healthy GPU; tests replace single functions."""
 
     NVMLError = NVMLError
+    NVML_TEMPERATURE_GPU = 0
 
     def __init__(self, **replaced: Callable[..., Any]) -> None:
         self.shut_down = 0
