@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.datasets.sources import conversions as digits
+from workbench.datasets.sources import conversions
 from workbench.datasets.sources.catalogue import CATALOGUE, fetch
 from workbench.datasets.sources.conversions import read_idx
 from workbench.errors import UserError
@@ -115,8 +115,8 @@ def test_what_is_complete_is_used_again(
 
 
 def test_sixteen_is_white_and_zero_is_black() -> None:
-    assert np.asarray(digits.enlarge(np.zeros((8, 8), np.uint8))).max() == 0
-    full = np.asarray(digits.enlarge(np.full((8, 8), 16, np.uint8)))
+    assert np.asarray(conversions.enlarge_digit(np.zeros((8, 8), np.uint8))).max() == 0
+    full = np.asarray(conversions.enlarge_digit(np.full((8, 8), 16, np.uint8)))
     assert (full[4:24, 4:24] == 255).all()
     assert full.sum() == 20 * 20 * 255
 
@@ -125,7 +125,7 @@ def test_an_interruption_leaves_nothing_and_the_next_start_is_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ink = np.zeros((3, 8, 8), np.uint8)
-    monkeypatch.setattr(digits, "_load_digits", lambda: (ink, np.array([0, 1, 1])))
+    monkeypatch.setattr(conversions, "_load_digits", lambda: (ink, np.array([0, 1, 1])))
 
     def interrupt(phase: str, done: int, total: int) -> None:
         if done == 2:
@@ -152,7 +152,7 @@ def test_an_interruption_leaves_nothing_and_the_next_start_is_clean(
 def test_a_missing_or_broken_scikit_learn_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: str
 ) -> None:
-    monkeypatch.setattr(digits, "_LOAD", script)
+    monkeypatch.setattr(conversions, "_LOAD", script)
     with pytest.raises(UserError) as caught:
         fetch("digits", Workspace(tmp_path))
     assert expected in caught.value.message
@@ -160,8 +160,8 @@ def test_a_missing_or_broken_scikit_learn_is_reported(
 
 
 def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digits, "_LOAD", "import signal; signal.pause()")
-    monkeypatch.setattr(digits, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(conversions, "_LOAD", "import signal; signal.pause()")
+    monkeypatch.setattr(conversions, "_LOAD_SECONDS", 0.2)
     with pytest.raises(UserError, match=r"it did not load within 0\.2 seconds"):
         fetch("digits", Workspace(tmp_path))
 
@@ -171,6 +171,6 @@ def test_a_file_of_that_name_in_the_current_folder_is_not_imported(
 ) -> None:
     (tmp_path / "wanted.py").write_text("raise RuntimeError('mine')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(digits, "_LOAD", "import wanted")
+    monkeypatch.setattr(conversions, "_LOAD", "import wanted")
     with pytest.raises(UserError, match="No module named 'wanted'"):
         fetch("digits", Workspace(tmp_path))

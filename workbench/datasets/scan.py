@@ -4,6 +4,9 @@ Results are appended to `scan.jsonl` as they come, so that an interrupted scan r
 stopped, and a later one reads only changed files. A file counts as changed by its size, times,
 inode and a hash of its ends: exports give all files one time, and `mv` swaps them without a trace
 in size and time. In doubt it is read again.
+
+The file has a line that names the format, then a record a line; the last one of a path counts.
+Label and split are not kept: they belong to the source.
 """
 
 import json
@@ -38,9 +41,10 @@ TINY = 16  # pixels of the shorter side below which an image is called tiny
 # Perceptual hashes of small drawings are alike by chance: on MNIST they make 240,000 pairs.
 NEAR_MIN_SIDE = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL_SIDE = 16  # pixels
+
 _FORMAT = 2  # another one is not read
 _HEADER = json.dumps({"scan": _FORMAT}) + "\n"
-_THUMBNAIL_BYTES = 16 * 16
+_THUMBNAIL_BYTES = THUMBNAIL_SIDE**2
 
 _TYPES = {
     "path": str,

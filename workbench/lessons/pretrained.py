@@ -41,6 +41,7 @@ NO_STEP = 1e-12  # a learning rate at which float32 weights do not change
 
 
 def _recompile_variants(inputs: LessonInputs) -> tuple[Variant, ...]:
+    """Make the one network that `evaluation.lesson_recompile` freezes and thaws."""
     tiny: Tree = {"model": {"filters": [4], "pooling": True, "dense_units": [8]}}
     return (Variant("network", convnet(inputs, tiny), inputs.per_class(50)),)
 

@@ -154,27 +154,13 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
         )
 
 
-def _check_gpu(requested: int | str) -> None:
-    """Check that the requested GPU exists; without querying the driver where any will do."""
-    if requested not in (AUTO, NONE):
-        find_gpu(requested)
-
-
-def _is_importable(backend: str) -> bool:
-    """Return whether a module that can train could be imported."""
-    found = importlib.util.find_spec(backend) if backend in TRAINABLE else None
-    return found is not None and found.origin is not None
-
-
 def gpu_notes(choice: GpuChoice) -> list[str]:
     """Return the GPU that a run uses, and who holds its memory; [] for the CPU."""
     if choice.gpu is None:
         return []
     free = f"{format_gib(choice.memory_free)} of {format_gib(choice.memory_total)} free"
     found = [f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}"]
-    if holders := describe_holders(choice):
-        found.append(f"Its memory is held by {holders}.")
-    return found
+    return [*found, held] if (held := _held_by(choice)) else found
 
 
 def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) -> None:
@@ -188,13 +174,29 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
     needed = CERTAIN_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes))
     if needed <= choice.memory_free:
         return
-    holders = describe_holders(choice)
-    held = f" Its memory is held by {holders}." if holders else ""
     batch = max(spec.training.batch_size // 2, 1)
     raise UserError(
         f"Training needs {format_gib(needed)} or more, and GPU {choice.gpu.index} has "
-        f"{format_gib(choice.memory_free)} free.{held}",
+        f"{format_gib(choice.memory_free)} free. {_held_by(choice)}".rstrip(),
         "Wait until it is free (workbench check --watch); or use a smaller batch "
         f"(training.batch_size = {batch}), the freest GPU (training.gpu = auto, --gpu auto) or the "
         "CPU (training.gpu = none, --gpu none).",
     )
+
+
+def _check_gpu(requested: int | str) -> None:
+    """Check that the requested GPU exists; without querying the driver where any will do."""
+    if requested not in (AUTO, NONE):
+        find_gpu(requested)
+
+
+def _held_by(choice: GpuChoice) -> str:
+    """Return a sentence on who holds memory of the GPU; "" where nobody does."""
+    holders = describe_holders(choice)
+    return f"Its memory is held by {holders}." if holders else ""
+
+
+def _is_importable(backend: str) -> bool:
+    """Return whether a module that can train could be imported."""
+    found = importlib.util.find_spec(backend) if backend in TRAINABLE else None
+    return found is not None and found.origin is not None

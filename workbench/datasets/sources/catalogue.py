@@ -92,7 +92,7 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
         images=conversions.DIGITS,
         licence="CC BY 4.0: E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998.",
         files=(),
-        build=lambda files, into, progress: conversions.write_digits(into, progress),
+        build=conversions.write_digits,
         result=".",
     ),
     "mnist": CatalogueEntry(

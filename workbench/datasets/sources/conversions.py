@@ -3,11 +3,6 @@
 Each builder receives the downloaded files in the order of the catalogue, an empty folder to fill,
 and a Progress. The npz files hold x_train, y_train, x_test, y_test, as Keras's own mnist.npz does,
 and `label_names`: the class of each label.
-
-The digits are scikit-learn's: 1,797 of 8x8 counts of ink from 0 to 16 (E. Alpaydin and C. Kaynak,
-"Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998; the test part).
-Here they are converted to MNIST's form: 28x28 grey images, the digit enlarged smoothly to 20x20 in
-the middle, white on black. MNIST centres by mass; these are centred as they were framed.
 """
 
 import gzip
@@ -61,11 +56,12 @@ _CIFAR_BATCH = 10_000 * _CIFAR_RECORD  # bytes at most
 _UNSIGNED_BYTES = 0x08  # the type of values in an idx file
 _MAX_DIMENSIONS = 4
 _MAX_IDX_BYTES = 1 << 30  # MNIST's training images have 47 million
-DIGITS = 1797
+
+DIGITS = 1797  # images that come with scikit-learn
 _MAX_INK = 16
 _DIGIT, _IMAGE = 20, 28
 _MARGIN = (_IMAGE - _DIGIT) // 2
-_TIMEOUT = 180  # seconds; the import takes 3 to 4, from a cold network disk far more
+_LOAD_SECONDS = 180  # the import takes 3 to 4, from a cold network disk far more
 
 # In a separate process: the import is slow, and this one may serve a terminal.
 _LOAD = """
@@ -219,11 +215,16 @@ def _bad_idx(name: str, reason: str) -> UserError:
     )
 
 
-def write_digits(folder: Path, progress: Progress) -> None:
-    """Write the digits as `<folder>/<class>/<number>.png`, classes 0 to 9.
+def write_digits(files: Sequence[Path], into: Path, progress: Progress) -> None:
+    """Write scikit-learn's digits as `<folder>/<class>/<number>.png`, classes 0 to 9.
+
+    They are 8x8 counts of ink (E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten
+    Digits", UCI Machine Learning Repository, 1998; the test part), converted to MNIST's form. MNIST
+    centres by mass; these are centred as they were framed.
 
     Args:
-        folder: An empty folder.
+        files: None.
+        into: An empty folder.
         progress: Reports "load the digits" (unknown length) and "write the digits" (images).
 
     Raises:
@@ -233,13 +234,13 @@ def write_digits(folder: Path, progress: Progress) -> None:
     progress("load the digits", 0, 0)
     images, labels = _load_digits()
     for label in range(10):
-        (folder / str(label)).mkdir()
+        (into / str(label)).mkdir()
     for number, (ink, label) in enumerate(zip(images, labels, strict=True)):
-        enlarge(ink).save(folder / str(label) / f"digit-{number:04d}.png")
+        enlarge_digit(ink).save(into / str(label) / f"digit-{number:04d}.png")
         progress("write the digits", number + 1, len(labels))
 
 
-def enlarge(ink: np.ndarray) -> Image.Image:
+def enlarge_digit(ink: np.ndarray) -> Image.Image:
     """Return an 8x8 digit in MNIST's form.
 
     Args:
@@ -267,10 +268,10 @@ def _load_digits() -> tuple[np.ndarray, np.ndarray]:
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=_TIMEOUT,
+                timeout=_LOAD_SECONDS,
             )
         except subprocess.TimeoutExpired as error:
-            raise _unavailable(f"it did not load within {_TIMEOUT} seconds") from error
+            raise _unavailable(f"it did not load within {_LOAD_SECONDS} seconds") from error
         if process.returncode != 0:
             lines = process.stderr.strip().splitlines()
             raise _unavailable(lines[-1] if lines else f"it ended with code {process.returncode}")
