@@ -5,7 +5,7 @@ Every event has `v` (version of this schema), `n` (running number), `t` (unix se
 epoch). A number that is unknown or not finite is null. Readers ignore kinds and fields that they
 do not know; a change that would mislead such a reader raises SCHEMA.
 
-What is of interest only while it is new is not history: `Progress` and `MachineSample`, and the
+What is of interest only while it is new is not history: `StepProgress` and `MachineSample`, and the
 progress of the other work, stand in `status.json` (see `status`). Logs of schema 1 contain them.
 """
 
@@ -305,7 +305,7 @@ class StageStarted(Event):
     estimates: Numbers = ()
 
 
-class Progress(Event):
+class StepProgress(Event):
     """Where a stage is within an epoch; stands in the status.
 
     Attributes:
@@ -526,7 +526,7 @@ class Evaluated(Event):
         return self.shifted.accuracy if self.shifted else None
 
 
-class Stopped(Event):
+class RunStopped(Event):
     """The session ended on request; a resume continues here.
 
     Attributes:
@@ -541,7 +541,7 @@ class Stopped(Event):
     step: Count = 0
 
 
-class Failed(Event):
+class RunFailed(Event):
     """The session ended with an error.
 
     Attributes:
@@ -563,7 +563,7 @@ class Failed(Event):
     step: Count = 0
 
 
-class Finished(Event):
+class RunFinished(Event):
     """The run is complete.
 
     Attributes:
@@ -586,8 +586,8 @@ class Interrupted(Event):
 
 
 Session = Launched | WorkerStarted  # begins a session, which is one worker's work on the run
-End = Stopped | Failed | Finished  # ends it
-LatestOnly = Progress | MachineSample  # each supersedes the one before it
+End = RunStopped | RunFailed | RunFinished  # ends it
+LatestOnly = StepProgress | MachineSample  # each supersedes the one before it
 Known = (
     Session
     | GpuChosen
@@ -595,7 +595,7 @@ Known = (
     | DataReady
     | Notice
     | StageStarted
-    | Progress
+    | StepProgress
     | EpochFinished
     | LayersChecked
     | EstimateChecked

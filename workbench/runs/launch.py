@@ -12,9 +12,9 @@ from workbench.runs.event_log import EventWriter
 from workbench.runs.events import (
     End,
     Event,
-    Failed,
     Interrupted,
     Launched,
+    RunFailed,
     Session,
 )
 from workbench.runs.folder import RunFolder
@@ -182,5 +182,5 @@ def _start(
             )
         except OSError as error:
             reason = f"The worker could not be started: {safe_text(error)}."
-            events.write(Failed(message=reason))
+            events.write(RunFailed(message=reason))
             raise UserError(reason) from None

@@ -33,8 +33,8 @@ from workbench.runs.events import (
     MachineSample,
     Notice,
     Preparing,
-    Progress,
     Resumed,
+    StepProgress,
     newest_by_stage,
 )
 from workbench.runs.folder import RunFolder
@@ -77,7 +77,7 @@ class TrainJob:
     position: Position = START
     started: float = field(default_factory=time.monotonic)
     phase: str = ""
-    progress: Progress | None = None
+    progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
     trainer: "Trainer | None" = None
@@ -268,7 +268,7 @@ class TrainJob:
 
     def _emit(self, event: Event) -> None:
         """Write what happened to the log, and what only matters while it is new to the status."""
-        if isinstance(event, Progress):
+        if isinstance(event, StepProgress):
             self.progress = event
             self.status.update(event)
         else:
