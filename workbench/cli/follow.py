@@ -47,7 +47,7 @@ def watch(
             printer = EventPrinter(workspace, folder, output, brief)
             for last in follow(folder):
                 if as_json:
-                    click.echo(event_line(last.model_dump()))
+                    click.echo(event_line(last.as_dict()))
                 else:
                     printer.print_event(last)
     except KeyboardInterrupt:

@@ -209,7 +209,7 @@ def with_status(history: History, news: Sequence[Event]) -> History:
     """Return the history with what its status adds, see `status`; what is over is dropped."""
     now = history.last_sign or 0.0  # an event in the log may be newer than the status
     current = [
-        event.model_copy(update={"t": max(event.t or 0.0, now)})
+        replace(event, t=max(event.t or 0.0, now))
         for event in news
         if event.n >= (history.session if isinstance(event, MachineSample) else history.turn)
     ]

@@ -79,6 +79,7 @@ class ProgressReporter:
         if now - self.reported_at < PROGRESS_SECONDS:
             return
         self.reported_at = now
+        means = metrics.means()
         self.emit(
             StepProgress(
                 stage=self.stage.index,
@@ -86,8 +87,9 @@ class ProgressReporter:
                 epoch=epoch,
                 step=step,
                 steps=steps,
+                loss=means["loss"],
+                accuracy=means["accuracy"],
                 images_per_second=pace,
-                **metrics.means(),
             )
         )
 

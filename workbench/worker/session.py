@@ -84,7 +84,7 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
     except OutOfMemory as error:
         if halve_batch(folder, events):
             return RESTART, 0
-        events.write(RunFailed(**failure_fields(error), **job.reached))
+        events.write(RunFailed.read({**failure_fields(error), **job.reached}))
         return "failed", 2
     except Exception as error:
         if reserve:
@@ -92,7 +92,7 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         if not isinstance(error, UserError):
             with suppress(OSError):
                 traceback.print_exc()
-        events.write(RunFailed(**failure_fields(error), **job.reached))
+        events.write(RunFailed.read({**failure_fields(error), **job.reached}))
         return "failed", 2 if isinstance(error, UserError) else 1
     finally:
         if reserve:
@@ -113,15 +113,11 @@ def halve_batch(folder: RunFolder, events: EventWriter) -> bool:
 
 def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     """Describe this process in worker.json and in the first event of its session."""
-    event = WorkerStarted(
-        pid=os.getpid(),
-        **this_host(),
-        python=platform.python_version(),
-        **versions(),
-        warm="keras" in sys.modules,
-    )
-    fields = event.model_dump(exclude={"v", "n", "t", "event"})
-    write_atomic(folder.worker_path, json.dumps({**fields, "started": time.time()}, indent=1))
+    process = {"pid": os.getpid(), "python": platform.python_version()}
+    warm = "keras" in sys.modules
+    event = WorkerStarted.read({**process, **this_host(), **versions(), "warm": warm})
+    fields = {**event.as_dict(), "started": time.time()}
+    write_atomic(folder.worker_path, json.dumps(fields, indent=1))
     events.write(event)
 
 
