@@ -52,13 +52,10 @@ class Fields:
         Raises:
             ValueError: What it requires is missing or does not fit.
         """
-        found = object.__new__(cls)  # without __init__, whose defaults are not read values
-        found.__dict__.update(
-            {
-                name: read(values[name]) if name in values else default(name)
-                for name, read, default in readers(cls)
-            }
-        )
+        found = object.__new__(cls)  # without __init__: a log may hold a million events
+        fields = found.__dict__
+        for name, read, default in readers(cls):
+            fields[name] = read(values[name]) if name in values else default(name)
         return found
 
     def as_dict(self) -> dict[str, Any]:

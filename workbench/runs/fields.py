@@ -28,7 +28,7 @@ def number(value: Any) -> float | None:
     """Return a finite number as a float, else None."""
     if type(value) is float:  # nearly always
         return value if math.isfinite(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | float | Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         return float(value) if math.isfinite(value) else None
@@ -38,13 +38,17 @@ def number(value: Any) -> float | None:
 
 def whole(value: Any) -> int | None:
     """Return an integer of at least 0, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | Integral) or value < 0:
+    if type(value) is int:  # nearly always
+        return value if value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
         return None
     return int(value)
 
 
 def text(value: Any) -> str:
     """Return the value as text, "" for None."""
+    if type(value) is str:  # nearly always
+        return value
     return "" if value is None else str(value)
 
 
@@ -59,6 +63,10 @@ def _required(value: Any) -> int:
     if (found := whole(value)) is None:
         raise ValueError("an integer of at least 0 is needed")
     return found
+
+
+def _count(value: Any) -> int:
+    return whole(value) or 0
 
 
 def items(value: Any) -> list[Any]:
@@ -84,13 +92,13 @@ def each(read: Callable[[Any], Any]) -> Reads:
 
 Number = Annotated[float | None, Reads(number)]
 Whole = Annotated[int | None, Reads(whole)]
-Count = Annotated[int, Reads(lambda value: whole(value) or 0)]
+Count = Annotated[int, Reads(_count)]
 Required = Annotated[int, Reads(_required)]  # without it the event means nothing
 Flag = Annotated[bool, Reads(lambda value: value is True)]
 Text = Annotated[str, Reads(text)]
 TextOrNone = Annotated[str | None, Reads(lambda value: None if value is None else text(value))]
 Texts = Annotated[tuple[str, ...], each(text)]
 Counts = Annotated[dict[str, int], Reads(_counts)]
-Shape = Annotated[tuple[int, ...], each(lambda side: whole(side) or 0)]
+Shape = Annotated[tuple[int, ...], each(_count)]
 Numbers = Annotated[tuple[float | None, ...], each(number)]
 Interval = Annotated[tuple[float, float] | None, Reads(_interval)]
