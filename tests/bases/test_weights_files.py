@@ -40,6 +40,11 @@ class Home:
             environment=self.environment,
         )
 
+    def path(self, base: str = "mobilenetv2-0.35") -> Path:
+        found = self.find(base)
+        assert found is not None
+        return found.path
+
     def refusal(self, base: str = "mobilenetv2-0.35", given: str | Path = "imagenet") -> str:
         with pytest.raises(UserError) as refused:
             self.find(base, given=given)
@@ -106,9 +111,7 @@ def test_keras_home_comes_before_the_home_folder(home: Home) -> None:
 def test_without_keras_home_the_home_folder_is_the_place(home: Home) -> None:
     del home.environment["KERAS_HOME"]
     present = put(home.other_models / MOBILE.format(160))
-    found = home.find()
-    assert found is not None
-    assert found.path == present
+    assert home.path() == present
 
 
 def test_the_file_for_224_pixels_is_used_with_a_note(home: Home) -> None:
@@ -122,9 +125,7 @@ def test_the_file_for_224_pixels_is_used_with_a_note(home: Home) -> None:
         ),
     )
     exact = put(home.other_models / MOBILE.format(160))
-    found = home.find()
-    assert found is not None
-    assert found.path == exact
+    assert home.path() == exact
 
 
 def test_the_file_for_another_size_does_not_stand_in(home: Home) -> None:
@@ -185,9 +186,7 @@ def test_the_download_goes_to_keras_home(home: Home) -> None:
 def test_a_place_that_cannot_be_written_is_skipped(home: Home) -> None:
     home.keras_home.write_text("a file in the way")
     home.web.files[MOBILE.format(160)] = HDF5
-    found = home.find()
-    assert found is not None
-    assert found.path == home.other_models / MOBILE.format(160)
+    assert home.path() == home.other_models / MOBILE.format(160)
 
 
 def test_a_place_with_an_impossible_name_is_reported(home: Home) -> None:
@@ -218,9 +217,7 @@ def test_a_download_is_verified_by_size_and_hash(
     assert hashlib.md5(HDF5[:-1] + b"x").hexdigest() in message
     assert not (home.models / VGG16).exists()
     home.web.files[VGG16] = HDF5
-    found = home.find("vgg16")
-    assert found is not None
-    assert found.path.read_bytes() == HDF5
+    assert home.path("vgg16").read_bytes() == HDF5
 
 
 def test_a_login_page_is_not_kept_as_weights(home: Home) -> None:

@@ -3,7 +3,12 @@
 import os
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from hypothesis import strategies as st
+
+from workbench.errors import UserError
 
 # Each is a name that Linux allows for a file. None holds "/" or NUL.
 NAMES = {
@@ -91,3 +96,20 @@ def dangers(text: str) -> Iterator[str]:
 def assert_harmless(text: str) -> None:
     """Fails where the text may not reach a terminal."""
     assert list(dangers(text)) == []
+
+
+@contextmanager
+def refused_harmlessly() -> Iterator[None]:
+    """Around what may be refused: then with a harmless message."""
+    try:
+        yield
+    except UserError as error:
+        assert_harmless(str(error))
+
+
+def damaged(content: bytes, data: st.DataObject, most: int = 3) -> bytes:
+    """The content with one to so many bytes replaced by any others."""
+    changed = bytearray(content)
+    for _ in range(data.draw(st.integers(1, most))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    return bytes(changed)

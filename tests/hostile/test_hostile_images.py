@@ -12,6 +12,7 @@ from hostile.bad_names import (
     NAMES,
     assert_harmless,
     class_folders,
+    damaged,
     dangers,
     deep_folder,
     text_of,
@@ -81,11 +82,9 @@ def test_a_lie_that_does_no_harm_is_read(name: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(kind=st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM"]), data=st.data())
 def test_damage_anywhere_is_an_image_or_a_reason(kind: str, data: st.DataObject) -> None:
-    content = bytearray(image(kind))
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = damaged(image(kind), data, most=4)
     try:
-        found = decode(bytes(content[: data.draw(st.integers(0, len(content)))]))
+        found = decode(content[: data.draw(st.integers(0, len(content)))])
     except ImageError as error:
         assert_harmless(error.reason)
     else:

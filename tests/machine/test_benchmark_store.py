@@ -20,11 +20,16 @@ def shelf(tmp_path: Path) -> BenchmarkStore:
     return BenchmarkStore(CPU, {"XDG_CACHE_HOME": str(tmp_path)})
 
 
+def loaded(shelf: BenchmarkStore) -> BenchmarkResult:
+    found = shelf.load()
+    assert found is not None
+    return found
+
+
 def test_stored_results_have_a_date(shelf: BenchmarkStore) -> None:
     assert shelf.load() is None
     shelf.save(QUIET)
-    kept = shelf.load()
-    assert kept is not None
+    kept = loaded(shelf)
     assert kept.measured > 0
     assert kept.model_copy(update={"measured": 0.0}) == QUIET
     shelf.save(kept)
@@ -52,34 +57,29 @@ def test_results_of_a_busy_host_are_unreliable(busy: float, worth: bool) -> None
 def test_quiet_figures_are_not_replaced_by_busy_ones(shelf: BenchmarkStore) -> None:
     busy = QUIET.model_copy(update={"busy": 0.9})
     shelf.save(busy)
-    assert (kept := shelf.load())
-    assert kept.busy == 0.9
+    assert loaded(shelf).busy == 0.9
     shelf.save(QUIET)
     shelf.save(busy)
-    assert (kept := shelf.load())
-    assert kept.busy == 0.0
+    assert loaded(shelf).busy == 0.0
 
 
 def test_figures_of_another_kind_of_device_are_replaced(shelf: BenchmarkStore) -> None:
     """A GPU that could not be used left the CPU's; now it can."""
     shelf.save(QUIET)
     shelf.save(QUIET.model_copy(update={"device": "NVIDIA H200", "kind": "gpu", "busy": 0.9}))
-    assert (kept := shelf.load())
-    assert kept.kind == "gpu"
+    assert loaded(shelf).kind == "gpu"
 
 
 def test_figures_of_the_cpu_never_replace_a_gpu_s(shelf: BenchmarkStore) -> None:
     shelf.save(QUIET.model_copy(update={"device": "NVIDIA H200", "kind": "gpu"}))
     shelf.save(QUIET)
-    assert (kept := shelf.load())
-    assert kept.kind == "gpu"
+    assert loaded(shelf).kind == "gpu"
 
 
 def test_the_rate_of_reading_images_stays(shelf: BenchmarkStore) -> None:
     shelf.save(QUIET.model_copy(update={"images_per_second": 700.0}))
     shelf.save(QUIET)
-    assert (kept := shelf.load())
-    assert kept.images_per_second == 700.0
+    assert loaded(shelf).images_per_second == 700.0
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"device": "CPU"}', b"\xff\xfe"])

@@ -140,7 +140,7 @@ def find_weights(
     for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
         for folder in folders:
             path = folder / file.name
-            if _exists(path):
+            if os.path.exists(path):  # noqa: PTH110 - never raises
                 _check_present(file, path, progress)
                 return FoundWeights(
                     path, (*_replacement_notes(exact, file), *_unverified_notes(file))
@@ -209,7 +209,7 @@ def weights_folders(environment: Mapping[str, str]) -> list[Path]:
 def _writable(folders: list[Path], file: WeightsFile) -> Path:
     for folder in folders:
         existing = folder
-        while not _exists(existing):
+        while not os.path.exists(existing):  # noqa: PTH110 - never raises
             existing = existing.parent
         if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
             return folder
@@ -219,13 +219,6 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
         + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
         f"To continue, {_OTHER_HOME}. {_OWN_FILE}",
     )
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a folder that may not be entered, a name that is too long
-        return False
 
 
 def _check_present(file: WeightsFile, path: Path, progress: Progress) -> None:
