@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from workbench.machine.decoding import synthetic_photograph
+from workbench.runs.event_log import read_events
 from workbench.runs.events import StageStarted, newest_by_stage
-from workbench.runs.reader import read_events
 
 CASES = {
     "dense": ("--preset", "dense"),

@@ -24,11 +24,10 @@ from pathlib import Path
 import psutil
 
 from workbench.paths import Workspace
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventWriter, StatusWriter
 from workbench.runs.events import DataReady, EpochFinished, Launched, Progress, StageStarted
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
-from workbench.runs.status import StatusWriter
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photographs"\n'
 START_SECONDS = 5.0  # until the screen stands

@@ -20,9 +20,9 @@ from pathlib import Path
 import book
 from side_by_side import markdown
 
+from workbench.runs.event_log import read_events
 from workbench.runs.events import End
 from workbench.runs.folder import RunFolder
-from workbench.runs.reader import read_events
 from workbench.text import format_bytes
 
 POLL_SECONDS = 0.05

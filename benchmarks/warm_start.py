@@ -19,7 +19,7 @@ from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.launch import follow
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.runs.start import start
 
 WARM_SECONDS = 15.0  # given to a worker before its run comes; it needs about eight

@@ -19,9 +19,8 @@ from workbench.errors import UserError
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import take_lock, this_host
-from workbench.runs.process import ON_FINISH
+from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH
 from workbench.runs.queue import wait_for_turn
-from workbench.runs.standby import MAX_ORDER_BYTES
 
 
 def train(mode: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 from event_lines import LogWriter
 
 from workbench.runs import event_log
+from workbench.runs.event_log import EventReader, read_events
 from workbench.runs.events import SCHEMA, Event, parse_event
-from workbench.runs.reader import EventReader, read_events
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 
 from workbench.paths import Workspace
 from workbench.runs import queue as queue_module
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import clear_requests, follow, launch, request_stop
 from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.queue import draw_ticket, first_ahead, is_waiting, wait_for_turn
-from workbench.runs.reader import read_events
 from workbench.runs.state import RunState, summarize
 
 Queue = Callable[..., RunFolder]

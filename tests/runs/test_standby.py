@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from waiting import GUARD
 
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch, request_stop
 from workbench.runs.lock import is_locked
-from workbench.runs.reader import read_events
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 
 Standby = Callable[[str], WarmWorker]
 
@@ -122,7 +122,7 @@ def test_standby_worker_ends_when_closed(warm: Standby) -> None:
 
 
 HOLDER = """
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 import signal
 warm = WarmWorker("fake_worker")
 print(warm.process.pid, flush=True)

@@ -6,16 +6,15 @@ from pathlib import Path
 import pytest
 from event_lines import event
 
-from workbench.runs import status as status_module
-from workbench.runs.event_log import EventWriter
-from workbench.runs.status import STATUS_SECONDS, StatusWriter, read_status
+from workbench.runs import event_log
+from workbench.runs.event_log import STATUS_SECONDS, EventWriter, StatusWriter, read_status
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which a test sets."""
     now = [100.0]
-    monkeypatch.setattr(status_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(event_log.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -13,7 +13,7 @@ from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.runs.start import start
 from workbench.worker.preload import WarmState
 

@@ -14,7 +14,7 @@ from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs import start
 from workbench.runs.folder import RunFolder
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.text import safe_text
 
 DEMO = ("dense", "convnet")

@@ -177,9 +177,9 @@ def get(workspace: Workspace, name: str | None) -> None:
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:
     """Return which run uses which pack, from the logs of the runs."""
+    from workbench.runs.event_log import EventReader
     from workbench.runs.folder import list_runs
     from workbench.runs.history import fold
-    from workbench.runs.reader import EventReader
 
     uses = []
     for folder in list_runs(workspace):

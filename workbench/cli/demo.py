@@ -104,8 +104,8 @@ def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
     from workbench.app.start_run import demo_spec
     from workbench.cli.follow import watch
     from workbench.cli.worker import launch_run
+    from workbench.runs.event_log import read_events
     from workbench.runs.history import fold
-    from workbench.runs.reader import read_events
 
     with progress_bar() as progress:
         spec = demo_spec(workspace, strategy, progress)

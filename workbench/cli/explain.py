@@ -178,8 +178,8 @@ def sight_table(sights: "Sequence[LayerField]") -> str:
 
 def _label_count(folder: Any) -> int:
     """Return the number of labels in the run's events; two if they do not record it."""
+    from workbench.runs.event_log import read_events
     from workbench.runs.history import fold
-    from workbench.runs.reader import read_events
 
     return max(len(fold(read_events(folder.events_path)).labels), 2)
 

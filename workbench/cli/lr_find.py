@@ -57,8 +57,8 @@ def lr_find(
         return
     from rich.console import Console
 
-    from workbench.render.lr_find import lr_find_plot
     from workbench.render.plot import plot
+    from workbench.render.strategy import lr_find_plot
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH) - 1

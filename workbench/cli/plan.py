@@ -141,10 +141,10 @@ def total_line(
 @in_workspace
 def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
     """Show what was frozen in a run: requested, compiled, and how far the weights moved."""
+    from workbench.runs.event_log import read_events
     from workbench.runs.events import LayersChecked, StageStarted, newest_by_stage
     from workbench.runs.folder import find_run
     from workbench.runs.freeze_check import group_by_block, layers_of_stage, verdict
-    from workbench.runs.reader import read_events
 
     folder = find_run(workspace, run)
     events = read_events(folder.events_path)

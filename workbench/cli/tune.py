@@ -96,7 +96,7 @@ def _show(
     workspace: Workspace, given: ExperimentOptions, done: "list[Trial]", images: int, as_json: bool
 ) -> None:
     from workbench.experiment.search_space import describe_trials, rank_trials
-    from workbench.render.trials import TRIAL_HEADERS, trial_cells
+    from workbench.render.strategy import TRIAL_HEADERS, trial_cells
 
     order, lines = rank_trials(done), describe_trials(done, images)
     best = order[0] if order[0].accuracy is not None else None

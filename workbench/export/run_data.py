@@ -10,9 +10,9 @@ from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
+from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
-from workbench.runs.reader import read_events
 from workbench.runs.results import Results, read_results
 from workbench.runs.state import RunSummary, read_tables, summarize
 

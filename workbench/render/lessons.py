@@ -16,8 +16,7 @@ from workbench.lessons.catalogue import (
 )
 from workbench.lessons.results import LessonResults
 from workbench.render.marks import bar
-from workbench.render.plot import PlotOptions, plot
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series, plot
 from workbench.text import format_seconds, plural, safe_text, table
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")

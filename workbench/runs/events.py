@@ -6,7 +6,7 @@ epoch). A number that is unknown or not finite is null. Readers ignore kinds and
 do not know; a change that would mislead such a reader raises SCHEMA.
 
 What is of interest only while it is new is not history: `Progress` and `MachineSample`, and the
-progress of the other work, stand in `status.json` (see `status`). Logs of schema 1 contain them.
+progress of the other work, stand in `status.json` (see `event_log`). Logs of schema 1 contain them.
 """
 
 import json

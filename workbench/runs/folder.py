@@ -39,7 +39,7 @@ class RunFolder:
     spec_path = _Path("spec.toml")  # the experiment, as a person could write it
     manifest_path = _Path("manifest.csv")  # frozen copy of the data set's: the split of each image
     events_path = _Path("events.jsonl")  # the event log, see `events`
-    status_path = _Path("status.json")  # newest progress and gauges, see `status`
+    status_path = _Path("status.json")  # newest progress and gauges, see `event_log`
     lock_path = _Path("run.lock")  # locked by the live worker, see `lock`
     worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
     log_path = _Path("worker.log")  # output of the workers

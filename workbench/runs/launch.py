@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventReader, EventWriter, read_status
 from workbench.runs.events import (
     End,
     Event,
@@ -19,11 +19,14 @@ from workbench.runs.events import (
 )
 from workbench.runs.folder import RunFolder
 from workbench.runs.lock import is_locked, may_run_elsewhere, name_holder, take_lock, this_host
-from workbench.runs.process import WORKER_MODULE, last_lines, start_worker, train_command
+from workbench.runs.process import (
+    WORKER_MODULE,
+    WarmWorker,
+    last_lines,
+    start_worker,
+    train_command,
+)
 from workbench.runs.queue import draw_ticket
-from workbench.runs.reader import EventReader
-from workbench.runs.standby import WarmWorker
-from workbench.runs.status import read_status
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2

@@ -11,8 +11,8 @@ from workbench.paths import Workspace
 from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs
 from workbench.runs.launch import NotWritable, launch
 from workbench.runs.lock import is_locked
+from workbench.runs.process import WarmWorker
 from workbench.runs.queue import is_waiting
-from workbench.runs.standby import WarmWorker
 from workbench.text import safe_text
 
 _CORRECTED = "-corrected"

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
+from workbench.runs.event_log import read_events, read_status
 from workbench.runs.events import Event
 from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
@@ -20,8 +21,6 @@ from workbench.runs.outcome import (
     describe_silence,
     half_batch,
 )
-from workbench.runs.reader import read_events
-from workbench.runs.status import read_status
 from workbench.text import safe_text
 from workbench.text_files import ENCODING
 

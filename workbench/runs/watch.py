@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
 from workbench.runs.events import Session
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked
-from workbench.runs.reader import CHUNK_BYTES, EventReader
 from workbench.runs.state import RunState, RunSummary, make_summary, read_tables, run_state
-from workbench.runs.status import read_status
 from workbench.text import safe_text
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn

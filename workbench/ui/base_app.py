@@ -10,7 +10,7 @@ from textual.app import App
 
 from workbench.app.draft_writer import DraftWriter
 from workbench.paths import Workspace
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.runs.watch import Runs, RunView
 
 if TYPE_CHECKING:  # it imports much that the first screen does not need

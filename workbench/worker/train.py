@@ -21,7 +21,7 @@ from workbench.machine.preflight import check_before_training
 from workbench.machine.sample import GpuGauge, Sample, Sampler
 from workbench.machine.system import available_memory
 from workbench.paths import Workspace
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventWriter, StatusWriter, read_events
 from workbench.runs.events import (
     ChosenGpu,
     DataReady,
@@ -39,8 +39,6 @@ from workbench.runs.events import (
 )
 from workbench.runs.folder import RunFolder
 from workbench.runs.queue import wait_for_turn
-from workbench.runs.reader import read_events
-from workbench.runs.status import StatusWriter
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment

@@ -19,7 +19,7 @@ from workbench.experiment.search_space import (
     parse_trial,
     rank_trials,
 )
-from workbench.render.trials import TRIAL_HEADERS, trial_cells
+from workbench.render.strategy import TRIAL_HEADERS, trial_cells
 from workbench.runs.jobs import JobEvent
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
