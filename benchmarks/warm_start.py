@@ -13,6 +13,7 @@ from pathlib import Path
 
 from side_by_side import Row, by_seconds, in_turns, parser, show
 
+from workbench.app.run_control import launch_new_run
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue.entries import fetch
 from workbench.experiment.presets import preset_tree
@@ -20,7 +21,6 @@ from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.launch import follow
 from workbench.runs.process import WarmWorker
-from workbench.runs.start import start
 
 WARM_SECONDS = 15.0  # given to a worker before its run comes; it needs about eight
 
@@ -40,7 +40,7 @@ def first_step(workspace: Workspace, warm: bool) -> float:
 
 def _until_step(workspace: Workspace, spec, worker: WarmWorker | None) -> float:
     began, found = time.time(), 0.0
-    for event in follow(start(workspace, spec, "digits", warm=worker)):
+    for event in follow(launch_new_run(workspace, spec, "digits", warm=worker)):
         if event.event == "progress" and not found:
             found = event.t - began
     return found

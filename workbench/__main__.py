@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from workbench.printable import make_printable
+from workbench.text import make_printable
 
 
 def main() -> None:

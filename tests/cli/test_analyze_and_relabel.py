@@ -199,7 +199,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
         runs.append(create_run(workspace, dump_spec(spec), spec.name, stem))
         return runs[-1]
 
-    monkeypatch.setattr("workbench.runs.start.start", start)
+    monkeypatch.setattr("workbench.app.run_control.launch_new_run", start)
     monkeypatch.setattr("workbench.machine.preflight.check_before_training", lambda *_: None)
     return runs
 

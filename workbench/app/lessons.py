@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.app.jobs import JobHandle, report_progress
+from workbench.app.jobs import JobHandle, report_progress, run_job
 from workbench.bases.weights import IMAGENET
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue.entries import fetch
@@ -20,7 +20,6 @@ from workbench.lessons.store import load_results, newest_results, results_path, 
 from workbench.lessons.variants import LessonInputs
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.runs.jobs import run_job
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from workbench.paths import Workspace
-from workbench.printable import use_utf8
+from workbench.text import use_utf8
 
 
 def can_open() -> bool:

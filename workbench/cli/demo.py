@@ -39,7 +39,7 @@ def demo(workspace: Workspace) -> None:
 
     Needs no network and no GPU; takes a minute or two on two cores.
     """
-    from workbench.app.start_run import DEMO, DEMO_SHIFT
+    from workbench.app.run_control import DEMO, DEMO_SHIFT
 
     results = []
     for strategy in DEMO:
@@ -101,7 +101,7 @@ def conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]
 
 
 def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
-    from workbench.app.start_run import demo_spec
+    from workbench.app.run_control import demo_spec
     from workbench.cli.follow import watch
     from workbench.cli.worker import launch_run
     from workbench.runs.event_log import read_events

@@ -205,8 +205,8 @@ def _run(
     on_pattern: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Let a worker do it; with `on_pattern`, patterns are shown as they come and no bar."""
+    from workbench.app import jobs
     from workbench.app.run_files import find_model
-    from workbench.runs import jobs
 
     request = {
         "what": what,

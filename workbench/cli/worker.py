@@ -9,9 +9,9 @@ from workbench.cli.output import echo, progress_bar
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
+    from workbench.app.jobs import JobEvent
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.folder import RunFolder
-    from workbench.runs.jobs import JobEvent
 
 
 def launch_run(
@@ -27,7 +27,7 @@ def launch_run(
         UserError: as `start_run`.
     """
     from workbench.app.draft import data_stem
-    from workbench.app.start_run import start_run
+    from workbench.app.run_control import start_run
 
     stem = stem or data_stem(workspace, Path(spec.data.source))
     doubts: list[str] = []
@@ -54,8 +54,8 @@ def run_job(job: str, request: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: the job failed.
     """
+    from workbench.app import jobs
     from workbench.app.jobs import report_progress
-    from workbench.runs import jobs
 
     with progress_bar() as progress:
         return jobs.run_job(job, request, report_progress(progress))

@@ -12,9 +12,8 @@ from workbench.datasets.images.sixteen_bit import FULL, Levels
 from workbench.datasets.names import SPLITS
 from workbench.datasets.records import ImageRecord, check_pixel_hash
 from workbench.errors import UserError
-from workbench.files import write_atomic
+from workbench.files import cannot_read, open_table, write_atomic
 from workbench.text import safe_text
-from workbench.text_files import cannot_read, open_table
 
 MANIFEST_NAME = "manifest.csv"
 _MAX_DIGITS = 18  # of a number

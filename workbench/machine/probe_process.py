@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workbench.printable import use_utf8
+from workbench.text import use_utf8
 
 MODULE = "workbench.machine.probe_process"
 GAUGE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""A strategy as text: its plan, its cost here, its reference accuracy, its settings, their tuning."""
+"""A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

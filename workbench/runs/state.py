@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
+from workbench.files import ENCODING
 from workbench.runs.event_log import read_events, read_status
 from workbench.runs.events import Event
 from workbench.runs.fields import whole
@@ -22,7 +23,6 @@ from workbench.runs.outcome import (
     half_batch,
 )
 from workbench.text import safe_text
-from workbench.text_files import ENCODING
 
 ENDED = ("finished", "stopped", "failed")
 UNKNOWN = "?"

@@ -13,10 +13,10 @@ from workbench.datasets.sources.messages import ACCEPTED, not_regular, one_class
 from workbench.datasets.sources.npz import NpzImages, read_npz
 from workbench.datasets.sources.source import LABELS, Item, Source, SourceWarning
 from workbench.errors import UserError
+from workbench.files import cannot_read
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import safe_text
-from workbench.text_files import cannot_read
 
 
 def open_source(source: str | Path, progress: Progress = silent) -> Source:
