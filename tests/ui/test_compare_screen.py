@@ -12,12 +12,12 @@ from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.app.compare import compare_runs, comparison_grid
+from workbench.app.compare import compare_runs
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.render.compare import format_comparison
+from workbench.render.compare import comparison_grid, format_comparison
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare.screen import CompareScreen

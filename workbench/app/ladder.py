@@ -7,7 +7,6 @@ from workbench.analysis.compare import load_run
 from workbench.analysis.paired import CorrectByImage, mcnemar
 from workbench.app.compare import read_correctness, read_test_images
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
-from workbench.app.run_progress import rough_time
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.strategies import (
@@ -19,6 +18,7 @@ from workbench.experiment.strategies import (
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.render.compare import describe_paired_test
+from workbench.render.runs import rough_time
 from workbench.render.strategy import UNKNOWN_TIME, forecast
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
