@@ -102,8 +102,7 @@ def conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]
 
 def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
     from workbench.app.run_control import demo_spec
-    from workbench.cli.follow import watch
-    from workbench.cli.worker import launch_run
+    from workbench.cli.follow import launch_run, watch
     from workbench.runs.event_log import read_events
     from workbench.runs.history import fold
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.options import PathArgument
-from workbench.cli.output import echo, terminal
-from workbench.cli.worker import run_job
+from workbench.cli.options import PathArgument, complete_runs
+from workbench.cli.output import echo, run_job, terminal
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import format_shape, safe_text, table

@@ -1,4 +1,4 @@
-"""`workbench plan` and `workbench layers`: what a run will do, and what it really froze."""
+"""Commands on experiments: presets, plan (what a run will do), layers (what it really froze)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.options import json_option, latest_argument, with_spec
+from workbench.cli.options import (
+    complete_presets,
+    data_option,
+    examples,
+    json_option,
+    latest_argument,
+    with_spec,
+)
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -20,6 +27,30 @@ if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.benchmark_store import BenchmarkResult
     from workbench.runs.freeze_check import Layer, Verdict
+
+
+@click.command(
+    epilog=examples("workbench presets", "workbench presets convnet --data photos > spec.toml")
+)
+@click.argument("name", required=False, shell_complete=complete_presets)
+@data_option("Fit the preset to these images.")
+@in_workspace
+def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
+    """List the presets, or print one as a spec.toml to start from."""
+    from workbench.cli.sources import preset_spec
+    from workbench.experiment.presets import BOOK_FACTS, PRESETS, preset_tree
+    from workbench.experiment.toml import dump_spec, parse_spec
+
+    if name:
+        if source:
+            spec = preset_spec(workspace, name, source, ())
+        else:  # as for photographs such as the book's cats and dogs
+            spec = parse_spec(preset_tree(name, "FOLDER", BOOK_FACTS), name)
+        click.echo(dump_spec(spec), nl=False)
+        return
+    width = max(map(len, PRESETS))
+    for preset, about in PRESETS.items():
+        click.echo(f"{preset:<{width}}  {about.title}\n{'':<{width}}  {about.expect}")
 
 
 @click.command()

@@ -4,9 +4,14 @@ import time
 
 import click
 
-from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import json_option, latest_argument, run_argument
+from workbench.cli.options import (
+    complete_runs,
+    complete_trash,
+    json_option,
+    latest_argument,
+    run_argument,
+)
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
 from workbench.paths import Workspace
