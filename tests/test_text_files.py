@@ -14,8 +14,7 @@ from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.files import is_wide
-from workbench.runs.folder import RunFolder
-from workbench.runs.state import read_tables
+from workbench.runs.folder import RunFolder, read_tables
 
 MARK = codecs.BOM_UTF8
 SPEC = b'[data]\nsource = "photos"\n\n[model]\nstrategy = "dense"\n'

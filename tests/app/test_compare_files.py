@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.app.compare import read_correctness
+from workbench.app.run_files import read_correctness
 from workbench.runs.folder import RunFolder
 
 TEST = {"a.png": ("hash a", "cat"), "b.png": ("hash b", "dog")}

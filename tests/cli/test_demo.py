@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from workbench.cli.demo import DemoResult, conclusions, result_table
+from workbench.cli.train import DemoResult, conclusions, result_table
 
 SHIFT = 2
 DENSE = DemoResult("dense", "demo-dense-1", 0.95, (0.92, 0.97), 268, 0.5, 400_000, 9.6)

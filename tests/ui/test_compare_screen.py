@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from ui_pilot import drive, until
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.app.compare import compare_runs
+from workbench.app.run_files import compare_runs
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError

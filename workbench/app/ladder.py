@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
 from workbench.analysis.paired import CorrectByImage, mcnemar
-from workbench.app.compare import read_correctness, read_test_images
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
+from workbench.app.run_files import read_correctness, read_test_images
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.strategies import (

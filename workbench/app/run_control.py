@@ -19,10 +19,9 @@ from workbench.machine.preflight import check_before_resume, check_before_start
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs
-from workbench.runs.launch import NotWritable, launch
+from workbench.runs.launch import NotWritable, is_waiting, launch
 from workbench.runs.lock import is_locked
 from workbench.runs.process import WarmWorker
-from workbench.runs.queue import is_waiting
 from workbench.text import safe_text
 
 STOP_SECONDS = 60.0  # for a worker to finish its step and save

@@ -1,6 +1,7 @@
-"""What the folder of a run holds beside its events. Reads files: call it in a thread."""
+"""What folders of runs hold beside events; runs compared by it. Call it in a thread."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,12 +9,22 @@ from pathlib import Path
 
 from rich.text import Text
 
+from workbench.analysis.compare import (
+    ComparedRun,
+    Comparison,
+    compare,
+    load_run,
+)
+from workbench.analysis.errors import read_predictions
+from workbench.analysis.paired import CorrectByImage
+from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.export.run_images import RunImages
 from workbench.files import ENCODING, is_wide
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
 from workbench.runs.events import Launched
+from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.runs.launch import stop_requested
 from workbench.runs.process import last_lines
@@ -69,8 +80,7 @@ def error_pictures(
 
 def data_source(view: RunView) -> str:
     """Return the images of a run as its spec names them; "" if it does not."""
-    data = view.spec.get("data")
-    return str(data.get("source", "")) if isinstance(data, dict) else ""
+    return str(spec_table(view.spec, "data").get("source", ""))
 
 
 def find_model(workspace: Workspace, given: str) -> Path:
@@ -143,3 +153,44 @@ def newest_note(folder: RunFolder) -> str:
         return f"{NOTES_FILE} is UTF-16 text and not shown; save it as UTF-8"
     lines = content.decode(ENCODING, "replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
+    """Compare the runs of these names. Reads all their events: call it in a thread.
+
+    Raises:
+        UserError: there is no such run, or only one.
+    """
+    folders = list(dict.fromkeys(find_run(workspace, name) for name in names))
+    if len(folders) < 2:
+        raise UserError("Name at least two different runs.", "See: workbench runs")
+    return compare([_load(folder) for folder in folders])
+
+
+def _load(folder: RunFolder) -> ComparedRun:
+    test = read_test_images(folder)
+    if test is None:
+        return load_run(folder)
+    return load_run(folder, Counter(test.values()), read_correctness(folder, test))
+
+
+def read_test_images(folder: RunFolder) -> dict[str, tuple[str, str]] | None:
+    """Return hash and label of each test image by path; None if the manifest is unreadable."""
+    try:
+        rows = read_manifest(folder.manifest_path)
+    except UserError:
+        return None
+    return {row.path: (row.pixel_hash, row.label) for row in rows if row.split == "test"}
+
+
+def read_correctness(folder: RunFolder, test: dict[str, tuple[str, str]]) -> CorrectByImage | None:
+    """Return whether each test image was predicted correctly; None without predictions.
+
+    `test` has hash and label by path.
+    """
+    try:
+        predictions = read_predictions(folder.predictions_path)
+    except UserError:
+        return None
+    pairs = zip(predictions.paths, predictions.right, strict=True)
+    return {test[path]: bool(right) for path, right in pairs if path in test}

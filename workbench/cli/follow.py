@@ -33,12 +33,11 @@ from workbench.runs.events import (
     Work,
 )
 from workbench.runs.fields import Position
-from workbench.runs.folder import RunFolder
+from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import describe_batch_halved
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
-from workbench.runs.outcome import half_batch, hint_with_command
-from workbench.runs.state import read_tables, summarize
+from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.text import format_seconds, plural, safe_lines, safe_text
 
 if TYPE_CHECKING:

@@ -156,7 +156,7 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
 @in_workspace
 def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
     """Compare runs: settings that differ, frozen layers, stages, results."""
-    from workbench.app.compare import compare_runs
+    from workbench.app.run_files import compare_runs
     from workbench.render.compare import format_comparison
 
     comparison = compare_runs(workspace, runs)

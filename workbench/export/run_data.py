@@ -11,10 +11,10 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.runs.event_log import read_events
-from workbench.runs.folder import RunFolder
+from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, fold
 from workbench.runs.results import Results, read_results
-from workbench.runs.state import RunSummary, read_tables, summarize
+from workbench.runs.state import RunSummary, summarize
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")
 

@@ -188,7 +188,7 @@ def _series(
 
 def same_data(one: RunView, other: RunView) -> bool:
     """Return whether both runs read the same images."""
-    return _source(one) == _source(other)
+    return bool(one.table("data").get("source") == other.table("data").get("source"))
 
 
 def run_series(views: Views, figure: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
@@ -258,11 +258,6 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
     if view and first and not same_data(first, view):
         text.append(f" {OTHER_DATA}", "dim")
     return text
-
-
-def _source(view: RunView) -> object:
-    data = view.spec.get("data")
-    return data.get("source") if isinstance(data, dict) else None
 
 
 def _values(view: RunView | None, figure: Metric) -> Values:

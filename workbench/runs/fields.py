@@ -46,6 +46,12 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def spec_table(spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a table of a spec that was read unchecked; {} if missing."""
+    table = spec.get(name)
+    return table if isinstance(table, Mapping) else {}
+
+
 def _required(value: Any) -> int:
     if (found := whole(value)) is None:
         raise ValueError("an integer of at least 0 is needed")

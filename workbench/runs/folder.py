@@ -5,12 +5,14 @@ import difflib
 import re
 import shutil
 import stat
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import UserError
-from workbench.files import fsync_folder, write_atomic
+from workbench.files import ENCODING, fsync_folder, write_atomic
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
@@ -134,6 +136,14 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     runs = [RunFolder(path) for path in workspace.runs.iterdir() if not path.name.startswith(".")]
     created = [(time, run) for run in runs if (time := _creation_time(run)) is not None]
     return [run for _, run in sorted(created, key=_sort_key, reverse=True)]
+
+
+def read_tables(folder: RunFolder) -> dict[str, Any]:
+    """Read the spec's tables unchecked, so that specs of other versions can be shown."""
+    try:
+        return tomllib.loads(folder.spec_path.read_text(encoding=ENCODING))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
 
 
 def safe_stem(stem: str) -> str:

@@ -1,17 +1,18 @@
 """Runs as they change: each poll reads only what was appended since the last one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
 from workbench.runs.events import Session
-from workbench.runs.folder import RunFolder, list_runs
+from workbench.runs.fields import spec_table
+from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked
-from workbench.runs.state import RunState, RunSummary, make_summary, read_tables, run_state
+from workbench.runs.state import RunState, RunSummary, make_summary, run_state
 from workbench.text import safe_text
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
@@ -42,10 +43,9 @@ class RunView:
         """True while its worker lives, even if it waits."""
         return self.summary.state.phase in RUNNING
 
-    def table(self, name: str) -> dict[str, Any]:
+    def table(self, name: str) -> Mapping[str, Any]:
         """Return a table of the spec; {} if missing."""
-        table = self.spec.get(name)
-        return table if isinstance(table, dict) else {}
+        return spec_table(self.spec, name)
 
 
 Runs = tuple[RunView, ...]

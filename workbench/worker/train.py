@@ -38,7 +38,7 @@ from workbench.runs.events import (
     newest_by_stage,
 )
 from workbench.runs.folder import RunFolder
-from workbench.runs.queue import wait_for_turn
+from workbench.runs.launch import wait_for_turn
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from workbench.analysis.compare import Comparison
-from workbench.app.compare import compare_runs
+from workbench.app.run_files import compare_runs
 from workbench.errors import UserError
 from workbench.render.compare import comparison_grid
 from workbench.runs.watch import Runs
