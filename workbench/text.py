@@ -144,6 +144,11 @@ def format_accuracy(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
+def format_interval(interval: tuple[float, float] | None) -> str:
+    """Return an interval of accuracies with three digits: 0.920 to 0.970."""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+
+
 # Streams that can encode any text, in any locale. A character that the encoding lacks is written as
 # a substitute of the same width where it is one of our own, and else as an escape: a name from
 # outside keeps its identity.

@@ -14,9 +14,9 @@ from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import (
+    all_ahead,
     clear_requests,
     draw_ticket,
-    first_ahead,
     follow,
     is_waiting,
     launch,
@@ -27,6 +27,11 @@ from workbench.runs.lock import is_locked, take_lock
 from workbench.runs.state import RunState, summarize
 
 Queue = Callable[..., RunFolder]
+
+
+def first_ahead(run: RunFolder) -> RunFolder | None:
+    ahead = all_ahead(run)
+    return ahead[0][-1] if ahead else None
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Commands that train: train and resume (a run), demo (a dense baseline and a convnet)."""
 
-import json
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from workbench.cli.output import echo, progress_bar
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.text import table
+from workbench.text import format_interval, table
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -233,14 +232,14 @@ def demo(workspace: Workspace) -> None:
 
     results = []
     for strategy in DEMO:
-        result = _train(workspace, strategy)
+        result = _train_demo(workspace, strategy)
         if result is None:  # detached or stopped
             return
         results.append(result)
         echo("")
-    echo(result_table(results, DEMO_SHIFT))
+    echo(demo_table(results, DEMO_SHIFT))
     echo("")
-    for line in conclusions(results[0], results[1], DEMO_SHIFT):
+    for line in demo_conclusions(results[0], results[1], DEMO_SHIFT):
         echo(textwrap.fill(line, 79))
     echo(
         f"\nNext: {command_line(workspace, 'runs')}, "
@@ -249,7 +248,7 @@ def demo(workspace: Workspace) -> None:
     )
 
 
-def result_table(results: list[DemoResult], shift: int) -> str:
+def demo_table(results: list[DemoResult], shift: int) -> str:
     """Format the runs side by side."""
     headers = ("", "test accuracy", "95 % interval", f"shifted by {shift} px", "parameters",
                "seconds")  # fmt: skip
@@ -257,7 +256,7 @@ def result_table(results: list[DemoResult], shift: int) -> str:
         (
             one.strategy,
             f"{one.accuracy:.4f}",
-            f"{one.interval[0]:.3f} to {one.interval[1]:.3f}",
+            format_interval(one.interval),
             f"{one.shifted:.4f}",
             f"{one.parameters:,}",
             f"{one.seconds:.0f}",
@@ -267,7 +266,7 @@ def result_table(results: list[DemoResult], shift: int) -> str:
     return table(headers, rows, "lrrrrr")
 
 
-def conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]:
+def demo_conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]:
     """Return conclusions that follow from the results."""
     ahead, behind = sorted((dense, convnet), key=lambda one: one.accuracy, reverse=True)
     if ahead.interval[0] <= behind.interval[1]:
@@ -290,11 +289,12 @@ def conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]
     return [f"On digits as they are, {plain}", f"On digits moved by {shift} pixels, {shifted}"]
 
 
-def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
+def _train_demo(workspace: Workspace, strategy: str) -> DemoResult | None:
     from workbench.app.run_control import demo_spec
     from workbench.cli.follow import launch_run, watch
     from workbench.runs.event_log import read_events
     from workbench.runs.history import fold
+    from workbench.runs.results import read_results
 
     with progress_bar() as progress:
         spec = demo_spec(workspace, strategy, progress)
@@ -302,16 +302,16 @@ def _train(workspace: Workspace, strategy: str) -> DemoResult | None:
     echo(f"run    {folder.name}: the {strategy} network; Ctrl-C detaches, training continues")
     if watch(workspace, folder, as_json=False, brief=True) != "finished":
         return None
-    metrics = json.loads(folder.results_path.read_text(encoding="utf-8"))
+    results = read_results(folder.results_path)
     history = fold(read_events(folder.events_path))
     stage = history.stages[max(history.stages)]
     return DemoResult(
         strategy,
         folder.name,
-        metrics["accuracy"],
-        tuple(metrics["interval"]),
-        metrics["images"],
-        metrics["shifted"]["accuracy"],
+        results.accuracy,
+        results.interval,
+        results.images,
+        results.shifted[1] if results.shifted else 0.0,
         stage.started.parameters or 0,
         history.seconds_worked or 0.0,
     )

@@ -10,7 +10,14 @@ from rich.text import Text
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.paired import PairedTest
-from workbench.text import format_accuracy, format_seconds, plural, safe_text, table
+from workbench.text import (
+    format_accuracy,
+    format_interval,
+    format_seconds,
+    plural,
+    safe_text,
+    table,
+)
 
 STAGE_FIGURES = ("epochs", "best epoch", "best validation", "trains", "optimizer")
 MOST_KEY = 26  # cells of the names of the rows
@@ -106,7 +113,7 @@ def result_cells(r: RunResult) -> tuple[str, ...]:
     """Return the cells of a result, for `RESULT_COLUMNS`."""
     return (
         _accuracy(r),
-        f"{r.interval[0]:.3f} to {r.interval[1]:.3f}" if r.interval else "-",
+        format_interval(r.interval),
         _known(r.parameters),
         "-" if r.seconds is None else format_seconds(r.seconds),
         _known(r.best_epoch),

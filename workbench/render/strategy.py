@@ -38,6 +38,7 @@ class CostForecast:
         costs: of each stage.
         disk: bytes of the outputs that each stage caches.
         seconds: of each stage; empty if the machine was not benchmarked.
+        reading: seconds to read the images, of the total; 0 if that was not benchmarked.
         total: seconds of all stages at most; None likewise.
         device: that was benchmarked.
     """
@@ -45,6 +46,7 @@ class CostForecast:
     costs: tuple[StageCost, ...]
     disk: tuple[int, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
+    reading: float = 0.0
     total: float | None = None
     device: str = ""
 
@@ -59,11 +61,11 @@ def forecast(
     if benchmark is None:
         return CostForecast(costs, disk)
     seconds = tuple(stage_seconds(cost, images, benchmark.speed) for cost in costs)
-    total = sum(one.total for one in seconds)
-    if benchmark.images_per_second:
-        total += reading_seconds(facts, benchmark.images_per_second)
+    speed = benchmark.images_per_second
+    reading = reading_seconds(facts, speed) if speed else 0.0
+    total = sum(one.total for one in seconds) + reading
     device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
-    return CostForecast(costs, disk, seconds, total, device)
+    return CostForecast(costs, disk, seconds, reading, total, device)
 
 
 def strategy_details(

@@ -236,7 +236,7 @@ def wait_for_turn(
         is_next: called once, when all runs ahead are running; it may take long.
     """
     reported, last, is_later = "", 0.0, True
-    while ahead := _all_ahead(folder):
+    while ahead := all_ahead(folder):
         _, _, first = ahead[0]
         now = time.monotonic()
         if should_stop() or first.name != reported or now - last >= REPEAT_SECONDS:
@@ -249,16 +249,7 @@ def wait_for_turn(
     _ticket_path(folder).unlink(missing_ok=True)
 
 
-def first_ahead(folder: RunFolder) -> RunFolder | None:
-    """Return the run that a queued run waits for: a running one, else the first in the queue.
-
-    None if its turn has come, or if it is not queued.
-    """
-    ahead = _all_ahead(folder)
-    return ahead[0][-1] if ahead else None
-
-
-def _all_ahead(folder: RunFolder) -> list[tuple[int | None, str, RunFolder]]:
+def all_ahead(folder: RunFolder) -> list[tuple[int | None, str, RunFolder]]:
     """Return ticket, name and folder of all runs ahead of a queued run, running ones first.
 
     [] if it is not queued.

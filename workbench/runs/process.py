@@ -53,16 +53,18 @@ def start_worker(
     descriptors: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
     detached: bool = False,
+    errors: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a worker process.
 
     Args:
         command: as `worker_command` or `train_command` return it.
-        output: file that receives stdout and stderr.
+        output: file that receives stdout, and stderr unless `errors` does.
         stdin: file to read from.
         descriptors: open descriptors that the process inherits under the same numbers.
         environment: all its variables; None for those of this process.
         detached: True for a session of its own, which outlives this process and its terminal.
+        errors: file that receives stderr.
 
     Raises:
         OSError: The process cannot be started.
@@ -71,7 +73,7 @@ def start_worker(
         command,
         stdin=stdin,
         stdout=output,
-        stderr=output,
+        stderr=output if errors is None else errors,
         cwd=WORKING_FOLDER,
         env=environment,
         pass_fds=descriptors,
