@@ -3,7 +3,7 @@
     python benchmarks/warm_start.py [--rounds 3] [--json FILE]
 
 Starts the demo's convnet on handwritten digits, whose images are prepared already. The clock runs
-from the start of the run until its first step of training is told.
+from the start of the run until its first progress of training.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ WARM_SECONDS = 15.0  # given to a worker before its run comes; it needs about ei
 
 
 def first_step(workspace: Workspace, warm: bool) -> float:
-    """Seconds from the start until the first step."""
+    """Return the seconds from the start until the first step."""
     source = fetch("digits", workspace)
     tree = preset_tree("convnet", str(source), survey(source))
     tree["training"] = {**tree["training"], "epochs": 1}
@@ -47,7 +47,7 @@ def _until_step(workspace: Workspace, spec, worker: WarmWorker | None) -> float:
 
 
 def measure(rounds: int) -> list[Row]:
-    """Both in turns; what is needed once for all is done before."""
+    """Measure both in turns, after what is needed once for all."""
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Workspace(Path(scratch))
         first_step(workspace, warm=False)
