@@ -19,10 +19,10 @@ from workbench.text import (
     table,
 )
 
-STAGE_FIGURES = ("epochs", "best epoch", "best validation", "trains", "optimizer")
+STAGE_COLUMNS = ("epochs", "best epoch", "best validation", "trains", "optimizer")
 MOST_KEY = 26  # cells of the names of the rows
 LEAST_COLUMN, MOST_COLUMN = 20, 40  # cells of a run's column; a random base's note fits
-GAP = 2
+GAP = 2  # cells between two columns
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle
 RESULT_COLUMNS = ("accuracy", "95 % interval", "parameters", "time", "best epoch")
 
@@ -218,20 +218,20 @@ def _result_rows(results: list[RunResult]) -> list[DifferenceRow]:
 
 def _stage_rows(comparison: Comparison) -> list[DifferenceRow]:
     rows = []
-    for stage in dict.fromkeys(figures.stage for figures in comparison.stages):
+    for stage in dict.fromkeys(one.stage for one in comparison.stages):
         by_run = {s.run: s for s in comparison.stages if s.stage == stage}
         found = [by_run.get(run) for run in comparison.runs]
         names = tuple(s.name if s else None for s in found)
         columns = zip(*map(_cells_of_stage, found), strict=True)
         rows.append(DifferenceRow(f"stage {stage + 1}", names))
         rows += [
-            DifferenceRow(f"  {n}", cells) for n, cells in zip(STAGE_FIGURES, columns, strict=True)
+            DifferenceRow(f"  {n}", cells) for n, cells in zip(STAGE_COLUMNS, columns, strict=True)
         ]
     return rows
 
 
-def _cells_of_stage(figures: StageMetrics | None) -> tuple[str | None, ...]:
-    return stage_cells(figures) if figures else (None,) * len(STAGE_FIGURES)
+def _cells_of_stage(stage: StageMetrics | None) -> tuple[str | None, ...]:
+    return stage_cells(stage) if stage else (None,) * len(STAGE_COLUMNS)
 
 
 def _column_width(runs: int, room: int) -> int:

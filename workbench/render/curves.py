@@ -191,10 +191,10 @@ def same_data(one: RunView, other: RunView) -> bool:
     return bool(one.table("data").get("source") == other.table("data").get("source"))
 
 
-def run_series(views: Views, figure: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
+def run_series(views: Views, metric: Metric, colors: Sequence[str]) -> tuple[Series, ...]:
     """Return the validation curve of each run that has one; epochs count over all stages."""
     series = [
-        Series(name, _values(view, figure), color, marker=MARKERS[at % len(MARKERS)])
+        Series(name, _values(view, metric), color, marker=MARKERS[at % len(MARKERS)])
         for at, ((name, view), color) in enumerate(zip(views.items(), colors, strict=True))
     ]
     return tuple(one for one in series if one.newest is not None)
@@ -260,6 +260,6 @@ def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, co
     return text
 
 
-def _values(view: RunView | None, figure: Metric) -> Values:
+def _values(view: RunView | None, metric: Metric) -> Values:
     rows = view.history.epochs if view else ()
-    return tuple(row.val_accuracy if figure == "accuracy" else row.val_loss for row in rows)
+    return tuple(row.val_accuracy if metric == "accuracy" else row.val_loss for row in rows)

@@ -34,7 +34,7 @@ SYNCED = frozenset(
 )
 _TAIL_BYTES = 1 << 16  # read first to find the newest number: many events
 CHUNK_BYTES = 1 << 18  # read at most in one call; more would not stay in a core's cache
-MAX_LINE_BYTES = 16 << 20  # a longer line is no event
+MAX_LINE_BYTES = 16 << 20  # a longer line is not an event
 _HEAD_BYTES = 64  # enough to tell two logs apart: they contain the time of the first event
 STATUS_SECONDS = 0.5  # between two writes
 
@@ -131,14 +131,14 @@ class EventReader:
     """Reads what was appended since the last call.
 
     Reading does not fail, whatever the file holds: an unfinished last line waits for its end, a
-    line that is no event is skipped, and a file that was replaced or cut is read from the start.
+    line that is not an event is skipped, a file that was replaced or cut is read from the start.
 
     Args:
         path: the log; it may not exist yet.
         chunk_bytes: read at most in one call.
 
     Attributes:
-        skipped: number of lines so far that are no events.
+        skipped: number of lines so far that are not events.
         restarts: how often the file turned out to be another one, whose events then come from
             its beginning.
         more: True if the last call left bytes unread because of its bound.

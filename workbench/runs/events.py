@@ -34,7 +34,7 @@ from workbench.runs.fields import (
 )
 
 SCHEMA = 2
-# Beginning of the phases of `preparing` that are no work: "wait for RUN" in the queue, "wait for
+# Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
 # another process" that builds the same pack.
 WAITING_PHASE = "wait for "
 
@@ -165,7 +165,7 @@ class Work(Event):
 
     @property
     def is_waiting(self) -> bool:
-        """True if it is no work: another run or process goes first."""
+        """True if it is not work: another run or process goes first."""
         return self.phase.startswith(WAITING_PHASE)
 
 
@@ -615,12 +615,12 @@ OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 
 
 def parse_event(line: bytes) -> Event | None:
-    """Return the event in a line, None for a line that is no event."""
+    """Return the event in a line, None for a line that is not an event."""
     try:
         return _KNOWN.validate_json(line)
     except ValidationError:
         pass
-    try:  # again, for text that is no Unicode (names of files), unknown kinds and odd fields
+    try:  # again, for text that is not Unicode (names of files), unknown kinds and odd fields
         value = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return None

@@ -152,7 +152,7 @@ def safe_stem(stem: str) -> str:
 
 
 def _creation_time(folder: RunFolder) -> int | None:
-    """Return when the run was created, in nanoseconds; None if it is no run, or being deleted."""
+    """Return when the run was created, in nanoseconds; None if it is not a run any more."""
     for path in (folder.spec_path, folder.events_path):
         with contextlib.suppress(OSError):
             status = path.stat()

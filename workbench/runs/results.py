@@ -251,7 +251,7 @@ def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached:
 
 
 def _small_images(spec: Mapping[str, Any]) -> str:
-    """Return height x width of images that are no photographs, as `recommend` decides; else ""."""
+    """Return height x width of images that are not photographs, as `recommend` decides; else ""."""
     size = spec_table(spec, "data").get("image_size")
     sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
     known = tuple(side for side in sides if side)
