@@ -18,7 +18,7 @@ from pseudo_terminal import PseudoTerminal, workbench
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter, StatusWriter
-from workbench.runs.events import DataReady, EpochFinished, Launched, Progress, StageStarted
+from workbench.runs.events import DataReady, EpochFinished, Launched, StageStarted, StepProgress
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 
@@ -57,7 +57,7 @@ def keep_writing(folder: RunFolder, ended: threading.Event) -> None:
         epoch, step = 41 + written // 10, written % 10 * STEPS // 10
         if step == 0:
             write_epoch(events, epoch - 1)
-        status.update(Progress(
+        status.update(StepProgress(
             stage=0, phase="train", epoch=epoch, step=step, steps=STEPS,
             loss=0.2, accuracy=0.9, images_per_second=80.0,
         ))  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.event_log import EventWriter, StatusWriter
-from workbench.runs.events import EpochFinished, Event, Progress
+from workbench.runs.events import EpochFinished, Event, StepProgress
 from workbench.training.backend import prepare_device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
@@ -51,7 +51,7 @@ def train(
 
     def emit(event: Event) -> None:
         events.append(event)
-        if isinstance(event, Progress):
+        if isinstance(event, StepProgress):
             status.update(event)
         else:
             log.write(event)

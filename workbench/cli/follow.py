@@ -20,16 +20,16 @@ from workbench.runs.events import (
     EpochFinished,
     Evaluated,
     Event,
-    Failed,
-    Finished,
     GpuChosen,
     Interrupted,
     Notice,
-    Progress,
     Resumed,
+    RunFailed,
+    RunFinished,
+    RunStopped,
     StageFinished,
     StageStarted,
-    Stopped,
+    StepProgress,
     Work,
 )
 from workbench.runs.fields import Position
@@ -118,7 +118,7 @@ def watch(
             printer = EventPrinter(workspace, folder, output, brief)
             for last in follow(folder):
                 if as_json:
-                    click.echo(event_line(last.model_dump()))
+                    click.echo(event_line(last.as_dict()))
                 else:
                     printer.print_event(last)
     except KeyboardInterrupt:
@@ -126,7 +126,7 @@ def watch(
         return "detached"
     if rings:
         click.echo(BELL, nl=False)
-    if isinstance(last, Failed):
+    if isinstance(last, RunFailed):
         message = last.message or "unknown"
         raise UserError(f"{folder.name} failed. {message}", _hint(workspace, folder, last))
     if isinstance(last, Interrupted):
@@ -134,7 +134,7 @@ def watch(
     return last.event if last else ""
 
 
-def _hint(workspace: Workspace, folder: RunFolder, event: Failed) -> str:
+def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
     """Return what to do after a failure, with the command to type."""
     again = command_line(workspace, "resume", folder.name)
     hint = hint_with_command(event.hint, again)
@@ -229,7 +229,7 @@ class EventPrinter:
                 self._stage_started(event)
             case Resumed():
                 self._resumed(event)
-            case Progress():
+            case StepProgress():
                 self._progress(event)
             case EpochFinished():
                 self._epoch_finished(event)
@@ -238,10 +238,10 @@ class EventPrinter:
                 self.line(f"ended  {event.reason}; kept the weights of epoch {kept}")
             case Evaluated():
                 self._evaluated(event)
-            case Stopped():
+            case RunStopped():
                 again = command_line(self.workspace, "resume", self.folder.name)
                 self.line(f"stopped; everything is saved. Resume: {again}")
-            case Finished():
+            case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
                 self.line(f"finished{took}: {self.folder.model_path}")
 
@@ -277,7 +277,7 @@ class EventPrinter:
         else:
             self.line(f"resumed at {place}")
 
-    def _progress(self, event: Progress) -> None:
+    def _progress(self, event: StepProgress) -> None:
         speed = event.images_per_second
         pace = f"  {speed:,.0f} images/s" if speed else ""
         self.bar(

@@ -21,7 +21,7 @@ from workbench.runs.events import (
     SCHEMA,
     Event,
     MachineSample,
-    Progress,
+    StepProgress,
     Work,
     make_event,
     parse_event,
@@ -79,8 +79,7 @@ class EventWriter:
 
 def stamped(event: Event, number: int) -> dict[str, Any]:
     """Return the fields of an event with this version, a number and the time."""
-    fields = event.model_dump(by_alias=True)
-    return {**fields, "v": SCHEMA, "n": number, "t": round(time.time(), 3)}
+    return {**event.as_dict(), "v": SCHEMA, "n": number, "t": round(time.time(), 3)}
 
 
 def event_line(fields: Mapping[str, Any]) -> bytes:
@@ -237,7 +236,7 @@ class StatusWriter:
         self._newest: dict[str, dict[str, Any]] = {}  # by kind
         self._written_at = -seconds
 
-    def update(self, event: Work | Progress | MachineSample) -> None:
+    def update(self, event: Work | StepProgress | MachineSample) -> None:
         """Replace what is known of this kind; safe to call from several threads.
 
         Between two writes only the newest is kept. A status that cannot be written is not worth
@@ -261,5 +260,5 @@ def read_status(path: Path) -> list[Event]:
         return []
     parts = tree.values() if isinstance(tree, dict) else ()
     events = [event for part in parts if isinstance(part, dict) and (event := make_event(part))]
-    news = [event for event in events if isinstance(event, Work | Progress | MachineSample)]
+    news = [event for event in events if isinstance(event, Work | StepProgress | MachineSample)]
     return sorted(news, key=lambda event: event.t or 0.0)

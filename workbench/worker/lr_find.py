@@ -6,7 +6,7 @@ Request: spec, workspace, scratch (see `training_setup`), stage, steps. Events: 
 from typing import Any
 
 from workbench.experiment.lr_find import lr_find_stage
-from workbench.runs.events import Event, Notice, Progress
+from workbench.runs.events import Event, Notice, StepProgress
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.training_setup import make_training_setup
 
@@ -22,7 +22,7 @@ def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
 
     def emit(event: Event) -> None:
         match event:
-            case Progress():
+            case StepProgress():
                 events("train", event.step, event.steps)
             case Notice():
                 events.notice(event.message)
