@@ -1,10 +1,10 @@
-"""Runs every benchmark and writes RESULTS.md and RESULTS.json beside itself.
+"""Run every benchmark and write RESULTS.md and RESULTS.json beside this file.
 
     python benchmarks/all.py [--weights FILE] [--images DIR] [--only NAME ...]
 
 Takes about a quarter of an hour on two cores; nothing else should run meanwhile. With the weights
-of MobileNetV2 0.35 and a folder of photographs, these are used where they tell more than made-up
-ones. What --only leaves out keeps its former results.
+of MobileNetV2 0.35 and a folder of photographs, these are used where made-up ones would say less.
+What --only leaves out keeps its former results.
 """
 
 import argparse
@@ -46,7 +46,7 @@ TAKES_IMAGES, TAKES_WEIGHTS = {"frozen", "input"}, {"frozen"}
 
 
 def run(name: str, images: Path | None, weights: Path | None) -> str:
-    """What a script prints of its results."""
+    """Run a script; return what it prints of its results."""
     command = [sys.executable, str(HERE / f"{name}.py"), *SCRIPTS[name][1:]]
     if images and name in TAKES_IMAGES:
         command += ["--images", str(images)]
@@ -63,14 +63,14 @@ def run(name: str, images: Path | None, weights: Path | None) -> str:
 
 
 def results_of(output: str) -> str:
-    """From the table on where there is one, else everything."""
+    """Return the output from the table on, or all of it without one."""
     lines = output.strip().splitlines()
     first = next((i for i, line in enumerate(lines) if line.startswith("|")), 0)
     return "\n".join(lines[first:])
 
 
 def machine() -> str:
-    """The machine and the packages, in a sentence."""
+    """Describe the machine and the packages."""
     memory = psutil.virtual_memory().total / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
@@ -81,25 +81,25 @@ def machine() -> str:
 
 
 def written(results: dict[str, dict[str, str]]) -> str:
-    """RESULTS.md."""
+    """Return the content of RESULTS.md."""
     parts = [
         "# Measured\n",
-        "Made by `make bench`. Two ways are measured in turns in one run: a ratio tells more than "
-        'its two figures. "Promised" is what prototypes of this design reached; "the book\'s way" '
+        "Made by `make bench`. Two ways are measured in turns in one run: a ratio says more than "
+        'its two numbers. "Promised" is what prototypes of this design reached; "the book\'s way" '
         'is the code of the convnet chapter of "Deep Learning with Python", as `book.py` has it.\n',
     ]
     for name, (title, *_) in SCRIPTS.items():
-        if told := results.get(name):
+        if found := results.get(name):
             parts += [
                 f"## {title}\n",
-                f"`benchmarks/{name}.py`, {told['date']}; {told['machine']}\n",
+                f"`benchmarks/{name}.py`, {found['date']}; {found['machine']}\n",
             ]
-            parts.append(told["output"] + "\n")
+            parts.append(found["output"] + "\n")
     return "\n".join(parts)
 
 
 def main() -> None:
-    """Runs, and writes after every script."""
+    """Run, and write after every script."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=Path)
     parser.add_argument("--weights", type=Path)

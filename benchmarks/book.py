@@ -1,4 +1,4 @@
-"""The book's way, written out: the whole model in every epoch, images from a Python generator.
+"""The book's way: the whole model in every epoch, images from a Python generator.
 
 After the convnet chapter of "Deep Learning with Python" (first edition), in today's Keras; and
 real or made-up photographs for both sides.
@@ -22,7 +22,7 @@ AUGMENTATION = {
 
 
 def generator(folder: Path, augmented: bool = False):
-    """Batches of images in 0 .. 1 from a folder with a folder for each label, without end."""
+    """Yield batches of images in 0 .. 1, without end, from a folder with a folder per label."""
     changes = AUGMENTATION if augmented else {}
     return ImageDataGenerator(rescale=1 / 255, **changes).flow_from_directory(
         folder, target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="binary"
@@ -30,14 +30,14 @@ def generator(folder: Path, augmented: bool = False):
 
 
 def vgg16() -> keras.Model:
-    """The base as the book uses it; random weights, which cost as much to run."""
+    """Return the base as the book uses it; random weights cost as much to run."""
     return keras.applications.VGG16(
         weights=None, include_top=False, input_shape=(SIDE, SIDE, 3), name="vgg16"
     )
 
 
 def on_base(base: keras.Model, trains_from: str | None = None) -> keras.Model:
-    """The base with a dense head, frozen but for the layers from one on."""
+    """Return the base with a dense head, frozen but for the layers from one on."""
     base.trainable = True
     trains = False
     for layer in base.layers:
@@ -56,7 +56,7 @@ def on_base(base: keras.Model, trains_from: str | None = None) -> keras.Model:
 
 
 def convnet() -> keras.Model:
-    """The small convnet for cats and dogs."""
+    """Return the small convnet for cats and dogs."""
     model = keras.Sequential(
         [
             keras.Input((SIDE, SIDE, 3)),
@@ -86,7 +86,7 @@ def _compiled(model: keras.Model, learning_rate: float) -> keras.Model:
 
 
 def epoch(model: keras.Model, train, validation, images: int, validated: int) -> None:
-    """An epoch over so many images, validation included; the generators never end."""
+    """Train an epoch on so many images, validation included; the generators never end."""
     model.fit(
         train, steps_per_epoch=images // BATCH, epochs=1, validation_data=validation,
         validation_steps=validated // BATCH, verbose=0,
@@ -94,7 +94,7 @@ def epoch(model: keras.Model, train, validation, images: int, validated: int) ->
 
 
 def as_folder(images: Iterable[np.ndarray], folder: Path, quality: int = 75) -> None:
-    """Writes images as JPEGs with two labels in turn: folder/cat, folder/dog."""
+    """Write images as JPEGs with two labels in turn: folder/cat, folder/dog."""
     for label in ("cat", "dog"):
         Path(folder, label).mkdir(parents=True, exist_ok=True)
     for number, image in enumerate(images):
@@ -103,7 +103,7 @@ def as_folder(images: Iterable[np.ndarray], folder: Path, quality: int = 75) -> 
 
 
 def photographs(count: int, height: int = 375, width: int = 500) -> Iterator[np.ndarray]:
-    """Pictures with the detail of photographs, so that their JPEGs take as long to decode.
+    """Yield pictures with the detail of photographs, so that their JPEGs take as long to decode.
 
     Random fields of four sizes, each finer one fainter, as in pictures of nature (Field, "Relations
     between the statistics of natural images", 1987); after the first twenty, these pushed sideways.
@@ -125,5 +125,5 @@ def _fields(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def random_images(count: int, side: int = SIDE) -> np.ndarray:
-    """uint8 (count, side, side, 3)."""
+    """Return noise, uint8 (count, side, side, 3)."""
     return np.random.default_rng(1).integers(0, 256, (count, side, side, 3), np.uint8)

@@ -3,8 +3,8 @@
     python benchmarks/convnet.py [--images 320] [--rounds 3] [--json FILE]
 
 150 x 150, batches of 20. The book's way is `fit` over ImageDataGenerator; ours is the worker's own
-engine, its checkpoints and events included. The last row is ours against ours: what augmentation in
-the input threads costs a training, with edges repeated behind the moved image.
+trainer, its checkpoints and events included. The last row is ours against ours: what augmentation
+in the input threads costs a training, with edges repeated behind the moved image.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ PROMISED = {"plain": 83 / 82, "augmented": 77 / 62}
 
 
 def books(folder: Path, images: int, augmented: bool) -> Callable[[], float]:
-    """Images a second of the book's `fit`, past its first epoch."""
+    """Return a way to measure images a second of the book's `fit`, after its first epoch."""
     model, batches = book.convnet(), book.generator(folder, augmented)
 
     def epoch() -> float:
@@ -45,8 +45,8 @@ def books(folder: Path, images: int, augmented: bool) -> Callable[[], float]:
     return epoch
 
 
-def engines(images: np.ndarray, kind: str, folder: Path) -> Callable[[], float]:
-    """Images a second of the engine."""
+def trainers(images: np.ndarray, kind: str, folder: Path) -> Callable[[], float]:
+    """Return a way to measure images a second of the trainer."""
     changes = ("training.batch_size=20", f"training.epochs={EPOCHS}", "training.keep=last")
     tree = preset_tree(PRESETS[kind], "x", FACTS)
     del tree["training"]["steps_per_epoch"]
@@ -54,14 +54,14 @@ def engines(images: np.ndarray, kind: str, folder: Path) -> Callable[[], float]:
     data, numbers = ours.halves(images, len(images)), count()
 
     def run() -> float:
-        _, told = ours.train(spec, data, folder / f"{kind}-{next(numbers)}")
-        return len(images) / ours.epoch_seconds(told)
+        _, events = ours.train(spec, data, folder / f"{kind}-{next(numbers)}")
+        return len(images) / ours.epoch_seconds(events)
 
     return run
 
 
 def measure(number: int, rounds: int) -> list[Row]:
-    """Every row."""
+    """Measure every row."""
     images = book.random_images(number)
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
@@ -69,7 +69,7 @@ def measure(number: int, rounds: int) -> list[Row]:
         ways = {}
         for kind in PRESETS:
             ways[f"book {kind}"] = books(scratch / "images", number, kind == "augmented")
-            ways[f"ours {kind}"] = engines(images, kind, scratch)
+            ways[f"ours {kind}"] = trainers(images, kind, scratch)
         found = in_turns(ways, rounds)
     rows = [
         by_speed(f"convnet, {kind}", found[f"book {kind}"], found[f"ours {kind}"],

@@ -1,11 +1,11 @@
-"""How close are the seconds that a plan promises? Real runs held against their estimates.
+"""How close are the estimated seconds of a plan? Real runs compared with their estimates.
 
     python benchmarks/estimates.py [--images DIR] [--weights FILE] [--epochs 4] [--count 300]
 
 Trains a few epochs of each kind of stage with a worker of its own, on the CPU or whatever GPU is
 chosen, and prints for each stage the estimated seconds of an epoch, those measured (median of all
-epochs but the first, which compiles), their ratio, and the ratio that the run told after the
-first epoch, without what it spent compiling. Without --images, made-up photographs are
+epochs but the first, which compiles), their ratio, and the ratio that the run reported after
+the first epoch, without what it spent compiling. Without --images, made-up photographs are
 written to a temporary folder; without --weights, bases have random ones (the same operations).
 """
 
@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 from workbench.machine.decoding import synthetic_photograph
+from workbench.runs.event_log import read_events
 from workbench.runs.events import StageStarted, newest_by_stage
-from workbench.runs.reader import read_events
 
 CASES = {
     "dense": ("--preset", "dense"),
@@ -42,7 +42,7 @@ CASES = {
 
 
 def make_photographs(folder: Path, count: int) -> Path:
-    """Photographs of two labels, each a little different."""
+    """Write photographs of two labels, each a little different."""
     rng = np.random.default_rng(1)
     with tempfile.TemporaryFile() as file:
         file.write(synthetic_photograph())
@@ -58,7 +58,7 @@ def make_photographs(folder: Path, count: int) -> Path:
 
 
 def run(workspace: Path, words: tuple[str, ...], images: Path, epochs: int) -> Path:
-    """Trains; returns the run's log."""
+    """Train; return the run's log."""
     settings = (f"training.epochs={epochs}", "training.early_stopping=0")
     if "fine-tuning" in words:
         settings = (*settings, f"training.head_epochs={epochs}")
@@ -73,9 +73,9 @@ def run(workspace: Path, words: tuple[str, ...], images: Path, epochs: int) -> P
 
 
 def stages(log: Path) -> list[tuple[str, float, float, float | None]]:
-    """Name, estimated and measured seconds of an epoch, and the ratio told after the first."""
+    """Return name, estimated and measured seconds of an epoch, and the ratio after the first."""
     events = read_events(log)
-    told = {e.stage: e.ratio for e in events if e.event == "estimate_checked" and e.epoch == 1}
+    first = {e.stage: e.ratio for e in events if e.event == "estimate_checked" and e.epoch == 1}
     found = []
     for number, started in newest_by_stage(events, StageStarted).items():
         taken = [
@@ -84,18 +84,18 @@ def stages(log: Path) -> list[tuple[str, float, float, float | None]]:
             if e.event == "epoch_finished" and e.stage == number and e.epoch > 1
         ]
         estimated = started.estimated_seconds
-        found.append((started.name, estimated, median(taken), told.get(number)))
+        found.append((started.name, estimated, median(taken), first.get(number)))
     return found
 
 
 def main() -> None:
-    """Runs all cases and prints the table."""
+    """Run all cases and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=Path)
     parser.add_argument("--weights")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--only", help="cases whose name holds this")
+    parser.add_argument("--only", help="cases whose name contains this")
     given = parser.parse_args()
     ratios = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,14 +110,14 @@ def main() -> None:
             if "--base" in words:
                 fits = given.weights and "mobilenetv2-0.35" in words
                 words = (*words, "--weights", given.weights if fits else "random")
-            for stage, estimated, measured, told in stages(
+            for stage, estimated, measured, first in stages(
                 run(workspace, words, images.absolute(), given.epochs)
             ):
                 ratios.append(measured / estimated)
-                said = "-" if told is None else f"{told:.2f}"
+                shown = "-" if first is None else f"{first:.2f}"
                 print(
                     f"{name:<36} {stage[:26]:<26} {estimated:9.2f} {measured:9.2f} "
-                    f"{ratios[-1]:6.2f} {said:>6}",
+                    f"{ratios[-1]:6.2f} {shown:>6}",
                     flush=True,
                 )
     print(json.dumps({"lowest": round(min(ratios), 2), "highest": round(max(ratios), 2)}))

@@ -35,7 +35,7 @@ PROMISED = {"VGG16": {"exact": 1.32, "fast": 5.5}}
 
 
 def lively_vgg16() -> keras.Model:
-    """VGG16 with weights as He et al. draw them (arXiv:1502.01852): outputs do not fade."""
+    """Return VGG16 with weights as He et al. draw them (arXiv:1502.01852): outputs do not fade."""
     base, rng = vgg16(), np.random.default_rng(1)
     for layer in base.layers:
         if layer.weights:
@@ -45,7 +45,7 @@ def lively_vgg16() -> keras.Model:
 
 
 def mobilenet(weights: Path) -> keras.Model:
-    """MobileNetV2 0.35 with the weights of a file."""
+    """Return MobileNetV2 0.35 with the weights of a file."""
     base = keras.applications.MobileNetV2(
         include_top=False, weights=None, alpha=0.35, input_shape=(160, 160, 3)
     )
@@ -54,7 +54,7 @@ def mobilenet(weights: Path) -> keras.Model:
 
 
 def read(folder: Path | None, side: int) -> np.ndarray:
-    """float32 (COUNT, side, side, 3) in -1 .. 1: photographs, or noise without a folder."""
+    """Return float32 (COUNT, side, side, 3) in -1 .. 1: photographs, or noise without a folder."""
     if folder is None:
         images = random_images(COUNT, side)
     else:
@@ -66,7 +66,7 @@ def read(folder: Path | None, side: int) -> np.ndarray:
 
 
 def measure(name: str, base: keras.Model, images: np.ndarray, rounds: int) -> list[Row]:
-    """Images a second of each way."""
+    """Measure images a second of each way."""
     prefix = Prefix(base, base.layers[-1].name)
     ways = {
         "book": lambda: base.predict(images, batch_size=BATCH, verbose=0),
@@ -82,8 +82,8 @@ def measure(name: str, base: keras.Model, images: np.ndarray, rounds: int) -> li
     speeds = {key: len(images) / value for key, value in taken.items()}
     rows = [by_speed(f"{name} frozen, Keras", speeds["book"], speeds["Keras"], wanted=1.0)]
     for mode, error in errors.items():
-        said = "used" if error <= BOUNDS[mode] else "refused"
-        note = f"error {error:.2g}, {BOUNDS[mode]:g} is allowed: {said}"
+        use = "used" if error <= BOUNDS[mode] else "refused"
+        note = f"error {error:.2g}, {BOUNDS[mode]:g} is allowed: {use}"
         promised = PROMISED.get(name, {}).get(mode)
         work = f"{name} frozen, OpenVINO {mode}"
         rows.append(by_speed(work, speeds["book"], speeds[mode], wanted=promised, note=note))

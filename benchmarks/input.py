@@ -45,7 +45,7 @@ PROMISED = {"first": 690 / 462, "later": 60_000 / 579, "dataset": 60_000 / 750}
 
 
 def folder_of(images: Path | None, number: int, scratch: Path) -> Path:
-    """Class folders with JPEGs: copies of a person's, or made up."""
+    """Write class folders with JPEGs: copies of a person's, or made up."""
     folder = scratch / "images"
     if images is None:
         book.as_folder(book.photographs(number), folder)
@@ -58,7 +58,7 @@ def folder_of(images: Path | None, number: int, scratch: Path) -> Path:
 
 
 def bare(files: list[Path]) -> int:
-    """What the pack cannot go beyond: Pillow's calls in as many threads, and nothing kept."""
+    """Do what bounds the pack: Pillow's calls in as many threads, and nothing kept."""
 
     def read(path: Path) -> int:
         with Image.open(path) as image:
@@ -71,7 +71,7 @@ def bare(files: list[Path]) -> int:
 
 
 def drained(batches: Iterable) -> int:
-    """How many images come."""
+    """Return the number of images."""
     return sum(len(batch[0] if isinstance(batch, tuple) else batch) for batch in batches)
 
 
@@ -88,17 +88,17 @@ class Ours:
         self.order = np.random.default_rng(1).permutation(len(self.rows))
 
     def scan(self):
-        """A first look at every image."""
+        """Scan every image for the first time."""
         return scan(self.source, self._new_folder())
 
     def pack(self, decode: str) -> Path:
-        """Every image decoded, once and for all."""
+        """Decode every image, once."""
         return build_pack(
             self.images, self.rows, DATA[decode], self._new_folder(), scanned=self.records
         )
 
     def epoch(self, augmented: bool) -> int:
-        """All images in batches, in random order."""
+        """Read all images in batches, in random order."""
         changes = None
         if augmented:
             contents = np.arange(len(self.rows)).astype(np.uint64)
@@ -109,7 +109,7 @@ class Ours:
             return drained(batches)
 
     def indexed(self) -> int:
-        """What an epoch cannot go beyond: numpy's indexing of the pack, batch by batch."""
+        """Do what bounds an epoch: numpy's indexing of the pack, batch by batch."""
         steps = range(0, len(self.order), book.BATCH)
         return sum(len(self.packs["exact"][self.order[k : k + book.BATCH]]) for k in steps)
 
@@ -120,7 +120,7 @@ class Ours:
 
 
 def books(images: Path, augmented: bool) -> Callable[[], int]:
-    """An epoch of ImageDataGenerator."""
+    """Return a way to read an epoch with ImageDataGenerator."""
 
     def epoch() -> int:
         batches = book.generator(images, augmented)
@@ -130,7 +130,7 @@ def books(images: Path, augmented: bool) -> Callable[[], int]:
 
 
 def datasets(images: Path) -> Callable[[], int]:
-    """An epoch of image_dataset_from_directory."""
+    """Return a way to read an epoch with image_dataset_from_directory."""
 
     def epoch() -> int:
         made = keras.utils.image_dataset_from_directory(
@@ -142,7 +142,7 @@ def datasets(images: Path) -> Callable[[], int]:
 
 
 def measure(images: Path, scratch: Path, rounds: int) -> list[Row]:
-    """Every row; images a second."""
+    """Measure every row, in images a second."""
     ours = Ours(images, scratch)
     number = len(ours.rows)
     files = [images / row.path for row in ours.rows]

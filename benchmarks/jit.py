@@ -4,7 +4,7 @@
 
 The kinds: a whole convnet (the book's), a head alone behind a frozen base, and what fine-tuning
 trains above the prefix (block5 and the head of VGG16; the top of MobileNetV2). The default of
-`training.jit = "auto"` follows from this. First steps, which compile, are told in the notes.
+`training.jit = "auto"` follows from this. The notes have the first steps, which compile.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ KINDS = {
 
 
 def trained(preset: str, base: str, settings: tuple[str, ...]) -> keras.Model:
-    """What the preset's last stage trains."""
+    """Return what the preset's last stage trains."""
     tree = preset_tree(preset, "none", FACTS, base, "random")
     spec = parse_spec(apply_settings(tree, settings), preset)
     stage = plan_stages(spec)[-1]
@@ -53,7 +53,7 @@ def trained(preset: str, base: str, settings: tuple[str, ...]) -> keras.Model:
 
 
 def steps(network: keras.Model, jit: bool, x: np.ndarray, y: np.ndarray) -> tuple[Callable, float]:
-    """Runs steps and returns the seconds of one; and how long the first took."""
+    """Return a way to measure the seconds of a step, and the seconds of the first."""
     model = keras.models.clone_model(network, clone_function=lambda layer: layer)
     model.compile("rmsprop", loss_for(2), metrics=[accuracy_for(2)], jit_compile=jit)
     first = seconds(lambda: model.train_on_batch(x, y))
@@ -66,7 +66,7 @@ def steps(network: keras.Model, jit: bool, x: np.ndarray, y: np.ndarray) -> tupl
 
 
 def measure(rounds: int) -> list[Row]:
-    """A row for each kind: jit off on the left, on on the right."""
+    """Measure a row for each kind: without jit on the left, with jit on the right."""
     rng, rows = np.random.default_rng(1), []
     for kind, case in KINDS.items():
         network = trained(*case)

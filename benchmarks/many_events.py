@@ -12,7 +12,6 @@ have just been written, so they are in the page cache.
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from side_by_side import markdown
+from side_by_side import markdown, peak_bytes
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter
@@ -50,8 +49,8 @@ Row = dict[str, float]
 # The logs
 
 
-def told() -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """Seconds since the run's beginning, kind and fields of each event; endless."""
+def timeline() -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """Yield seconds since the run's beginning, kind and fields of each event, without end."""
     yield 0.0, "launched", {"job": "train", "resume": False}
     yield 1.0, "worker_started", {"pid": 4321, "backend": "tensorflow"}
     yield 2.0, "data_ready", {"name": "photographs", "images": {"train": 2000}, "labels": ["a"]}
@@ -61,12 +60,12 @@ def told() -> Iterator[tuple[float, str, dict[str, Any]]]:
     epoch = 0
     while True:
         epoch += 1
-        for second, kind, fields in epoch_told(epoch):
+        for second, kind, fields in epoch_events(epoch):
             yield 3.0 + (epoch - 1) * EPOCH_SECONDS + second, kind, fields
 
 
-def epoch_told(epoch: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """The events of an epoch of a network that learns slowly, from the epoch's beginning."""
+def epoch_events(epoch: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
+    """Yield the events of an epoch of a network that learns slowly, from its beginning."""
     loss = 1 / (1 + epoch / 1000) + 0.123456789012345
     for tick in range(TICKS):
         second = tick * PROGRESS_SECONDS
@@ -86,15 +85,15 @@ def epoch_told(epoch: int) -> Iterator[tuple[float, str, dict[str, Any]]]:
         {"name": name, "requested": "trains", "compiled": "trains", "moved": 0.123456 * loss}
         for name in LAYERS
     ]
-    figures = {"loss": loss, "accuracy": 1 - loss / 2, "val_loss": loss + 0.1,
+    metrics = {"loss": loss, "accuracy": 1 - loss / 2, "val_loss": loss + 0.1,
                "val_accuracy": 0.9 - loss / 2, "learning_rate": 1e-3}  # fmt: skip
     yield EPOCH_SECONDS, "layers", {**place, "layers": moved}
-    yield EPOCH_SECONDS, "epoch_finished", {**place, **figures, "seconds": 59.8, "best": True}
+    yield EPOCH_SECONDS, "epoch_finished", {**place, **metrics, "seconds": 59.8, "best": True}
     yield EPOCH_SECONDS, "checkpoint_saved", {"stage": 0, "epoch": epoch + 1, "step": 0}
 
 
 def sample(tick: int) -> dict[str, Any]:
-    """What `machine` tells of a box with a GPU."""
+    """Return the fields of `machine` with a GPU."""
     gpu = {"utilization": 93, "temperature": 61, "memory_used": 31 << 30, "memory_total": 80 << 30}
     return {
         "cpu": 41.5, "process_cpu": 180.0 + tick, "memory_used": 21 << 30, "gpu": gpu,
@@ -103,10 +102,10 @@ def sample(tick: int) -> dict[str, Any]:
 
 
 def made(workspace: Workspace, events: int) -> RunFolder:
-    """A run with so many events."""
+    """Make a run with so many events."""
     folder = create_run(workspace, SPEC, f"events-{events}", "")
     with folder.events_path.open("w", encoding="ascii") as file:
-        for number, (second, kind, fields) in enumerate(islice(told(), events), 1):
+        for number, (second, kind, fields) in enumerate(islice(timeline(), events), 1):
             head = {"v": 1, "n": number, "t": round(START + second, 3), "event": kind}
             file.write(json.dumps({**head, **fields}) + "\n")
     return folder
@@ -116,40 +115,32 @@ def made(workspace: Workspace, events: int) -> RunFolder:
 
 
 def opened(folder: RunFolder) -> Row:
-    """Seconds until the app has the history, and MiB by which the peak of this process rose."""
-    before, start = peak_mebibytes(), time.perf_counter()
+    """Measure seconds until the app has the history, and the rise of this process's peak."""
+    before, start = peak_bytes(), time.perf_counter()
     watch = RunWatch(folder)
     watch.poll()
     while watch.more:
         watch.poll()
     seconds = time.perf_counter() - start
-    return {"open_seconds": seconds, "open_mebibytes": peak_mebibytes() - before}
+    return {"open_seconds": seconds, "open_mebibytes": (peak_bytes() - before) / 2**20}
 
 
 def ready_to_write(folder: RunFolder) -> Row:
-    """Seconds until a new life can write its first event."""
+    """Measure seconds until a new session can write its first event."""
     start = time.perf_counter()
     EventWriter(folder.events_path)
     return {"writer_seconds": time.perf_counter() - start}
 
 
-def peak_mebibytes() -> float:
-    """The most memory that this process has held."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert match is not None
-    return int(match[1]) / 1024
-
-
 def in_its_own_process(folder: RunFolder) -> Row:
-    """What `opened` and `ready_to_write` tell there."""
+    """Return what `opened` and `ready_to_write` measure there."""
     command = [sys.executable, __file__, "--measure", str(folder.path)]
     output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     return dict(json.loads(output))
 
 
 def runs_listed(workspace: Workspace) -> Row:
-    """Seconds of `workbench runs`, from the start of the process to its end."""
+    """Measure seconds of `workbench runs`, from the start of the process to its end."""
     command = [sys.executable, "-m", "workbench", "--workspace", str(workspace.root), "runs"]
     start = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
@@ -157,7 +148,7 @@ def runs_listed(workspace: Workspace) -> Row:
 
 
 def row_of(events: int, rounds: int) -> Row:
-    """Medians of so many rounds with a run that has so many events."""
+    """Return medians of so many rounds with a run that has so many events."""
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Workspace(Path(scratch))
         folder = made(workspace, events)
@@ -168,14 +159,14 @@ def row_of(events: int, rounds: int) -> Row:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows in markdown."""
+    """Format the rows in markdown."""
     titles = [title for title, _ in COLUMNS.values()]
     cells = [[format(row[name], kind) for name, (_, kind) in COLUMNS.items()] for row in rows]
     return markdown(titles, cells)
 
 
 def main() -> None:
-    """Makes the runs, measures and prints."""
+    """Make the runs, measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=5)

@@ -12,7 +12,6 @@ handful of images. Linear cost shows in microseconds an image that do not grow w
 import argparse
 import io
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from side_by_side import markdown
+from side_by_side import markdown, peak_bytes
 
 from workbench.datasets.audit import AUDIT_NAME, audit, write_audit
 from workbench.datasets.duplicates import near_pairs
@@ -56,7 +55,7 @@ STEPS = ("recognise", "scan", "near", "audit", "split", "pack", "again", "resume
 
 
 def photograph(number: int) -> bytes:
-    """A JPEG of smooth random shapes with a little grain."""
+    """Return a JPEG of smooth random shapes with a little grain."""
     rng = np.random.default_rng(number)
     rough = Image.fromarray(rng.integers(0, 256, (7, 7, 3), np.uint8))
     smooth = np.asarray(rough.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.int16)
@@ -66,7 +65,7 @@ def photograph(number: int) -> bytes:
 
 
 def odd_photograph(number: int) -> bytes:
-    """A photograph; of each hundred one copies its neighbour, one nearly, of each 500 one ends."""
+    """Return a photograph; some are a copy or nearly a copy of their neighbour, a few are cut."""
     if number % 100 == 1:
         return photograph(number - 1)
     if number % 100 == 3:
@@ -77,7 +76,7 @@ def odd_photograph(number: int) -> bytes:
 
 
 def frame(number: int) -> bytes:
-    """A frame of a film: the same scene, with a light that wanders and the grain of the camera."""
+    """Return a frame of a film: one scene, a light that wanders, the grain of the camera."""
     scene = np.asarray(Image.open(io.BytesIO(photograph(0))), np.int16).copy()
     x, y = number % 80, number // 80 % 80
     scene[y : y + 8, x : x + 8] += 60
@@ -86,14 +85,14 @@ def frame(number: int) -> bytes:
 
 
 def as_jpeg(image: Image.Image, quality: int = 85) -> bytes:
-    """The content of a JPEG file."""
+    """Return the content of a JPEG file."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def make_files(folder: Path, count: int, content: Callable[[int], bytes]) -> Path:
-    """Writes so many images into ten class folders, neighbours into the same one."""
+    """Write so many images into ten class folders, neighbours into the same one."""
     for label in range(CLASSES):
         (folder / f"class-{label}").mkdir(parents=True)
 
@@ -108,7 +107,7 @@ def make_files(folder: Path, count: int, content: Callable[[int], bytes]) -> Pat
 
 
 def make_arrays(path: Path, count: int) -> Path:
-    """Writes an npz file as mnist.npz is one: small grey drawings, a seventh of them for tests."""
+    """Write an npz file as mnist.npz is one: small grey drawings, a seventh of them for tests."""
     rng = np.random.default_rng(1)
     rough = rng.integers(0, 256, (count, 7, 7), np.uint8)
     images = rough.repeat(DIGIT // 7, axis=1).repeat(DIGIT // 7, axis=2)
@@ -128,7 +127,7 @@ def make_arrays(path: Path, count: int) -> Path:
 
 
 def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
-    """Seconds of each step of preparing a source in a new workspace."""
+    """Measure seconds of each step of preparing a source in a new workspace."""
     data = DataSpec(source=str(source), image_size=(side, side), channels=3)
     workspace = Workspace(root)
     clock = [time.perf_counter()]
@@ -146,7 +145,7 @@ def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
     near_pairs(records)
     seconds["near"] = lap()
     write_audit(folder / AUDIT_NAME, audit(found, records))
-    seconds["audit"] = lap() - seconds["near"]  # the audit looks for near duplicates once more
+    seconds["audit"] = lap() - seconds["near"]  # the audit searches near duplicates again
     rows = make_manifest_rows(records, assign(records, data.split).splits)
     write_manifest(folder / MANIFEST_NAME, rows)
     seconds["split"] = lap()
@@ -160,16 +159,8 @@ def timed_steps(source: Path, root: Path, side: int) -> dict[str, float]:
     return seconds
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has held."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert match is not None
-    return int(match[1]) * 1024
-
-
 def measure(source: Path, side: int) -> dict[str, float]:
-    """Seconds of each step, and by how many bytes the peak rose above that of a handful."""
+    """Measure seconds of each step, and the bytes of the peak above that of a handful."""
     with tempfile.TemporaryDirectory() as scratch:
         handful = make_files(Path(scratch) / "handful", HANDFUL, photograph)
         timed_steps(handful, Path(scratch) / "first", PACKED)
@@ -182,14 +173,14 @@ def measure(source: Path, side: int) -> dict[str, float]:
 
 
 def row_of(name: str, images: int, source: Path, side: int) -> dict[str, float | str]:
-    """What a process of its own measures of a set."""
+    """Return what a process of its own measures on a set."""
     command = [sys.executable, __file__, "--measure", str(source), str(side)]
-    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    return {"set": name, "images": images, **told}
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return {"set": name, "images": images, **found}
 
 
 def table(rows: list[dict[str, float | str]]) -> str:
-    """Seconds of each step with microseconds an image in brackets, as markdown."""
+    """Format seconds of each step with microseconds an image in brackets, as markdown."""
     titles = ("set", "images", *STEPS, "memory", "an image")
     cells = []
     for row in rows:
@@ -202,7 +193,7 @@ def table(rows: list[dict[str, float | str]]) -> str:
 
 
 def main() -> None:
-    """Makes the sets, measures and prints."""
+    """Make the sets, measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 50_000])
     parser.add_argument("--json", type=Path)

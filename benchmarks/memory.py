@@ -20,9 +20,9 @@ from pathlib import Path
 import book
 from side_by_side import markdown
 
+from workbench.runs.event_log import read_events
 from workbench.runs.events import End
 from workbench.runs.folder import RunFolder
-from workbench.runs.reader import read_events
 from workbench.text import format_bytes
 
 POLL_SECONDS = 0.05
@@ -47,7 +47,7 @@ RUNS = {
 
 
 def largest(arguments: tuple[str, ...], images: Path, workspace: Path) -> dict[str, int]:
-    """The largest memory of a run's worker, in bytes: "own" and "with files"."""
+    """Return the largest memory of a run's worker, in bytes: "own" and "with files"."""
     preset, *rest = arguments
     settings = ["training.epochs=2"]
     settings += ["training.head_epochs=1"] if preset == "fine-tuning" else []
@@ -72,14 +72,14 @@ def largest(arguments: tuple[str, ...], images: Path, workspace: Path) -> dict[s
 
 
 def memory_of(pid: int) -> dict[str, int]:
-    """Bytes, by the kernel's names."""
+    """Return bytes by the kernel's names."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     pairs = [line.split(":", 1) for line in lines if line.endswith(" kB")]
     return {name: int(value.split()[0]) * 1024 for name, value in pairs}
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--json", type=Path)

@@ -3,10 +3,10 @@
     python benchmarks/on_a_base.py [--rounds 1] [--json FILE]
 
 VGG16 with random weights at 150 x 150. The book's way is `fit` on the whole model over images from
-a Python generator; what it takes grows with the images, so it is measured on few and told by the
-image. Ours is the worker's own engine on a pack, its checkpoints and its look at the layers
-included. The first epoch of each compiles and is not counted, nor is the one pass of the base; but
-the whole run counts all.
+a Python generator; what it takes grows with the images, so it is measured on few and given per
+image. Ours is the worker's own trainer on a pack, its checkpoints and its freeze check included.
+The first epoch of each compiles and is not counted, nor is the one pass of the base; but the whole
+run counts all.
 """
 
 import tempfile
@@ -44,7 +44,7 @@ PROMISED = {"head": 83.0, "fine-tuning": 5.4, "validation": 8.9, "whole run": 20
 
 
 def spec_for(*settings: str) -> ExperimentSpec:
-    """The book's feature extraction, changed by settings."""
+    """Return the book's feature extraction, changed by settings."""
     tree = {
         "data": {"source": "x", "image_size": [book.SIDE, book.SIDE]},
         "base": {"name": "vgg16", "weights": "random"},
@@ -55,7 +55,7 @@ def spec_for(*settings: str) -> ExperimentSpec:
 
 
 class BookRun:
-    """The whole model, compiled and past its first epoch."""
+    """The whole model, compiled, after its first epoch."""
 
     def __init__(self, folder: Path, *named: str) -> None:
         images = book.random_images(sum(BOOK_IMAGES))
@@ -67,19 +67,19 @@ class BookRun:
         self.epoch()
 
     def epoch(self) -> float:
-        """Seconds of an epoch for each of its images, those for validation counted."""
+        """Return seconds of an epoch for each of its images, those for validation counted."""
         run = seconds(lambda: book.epoch(self.model, self.train, self.validation, *BOOK_IMAGES))
         return run / sum(BOOK_IMAGES)
 
     def validate(self) -> float:
-        """Seconds of validation for each of its images."""
+        """Return seconds of validation for each of its images."""
         steps = BOOK_IMAGES[1] // book.BATCH
         run = seconds(lambda: self.model.evaluate(self.validation, steps=steps, verbose=0))
         return run / BOOK_IMAGES[1]
 
 
 def feature_extraction(folder: Path, rounds: int) -> list[Row]:
-    """An epoch of the head, and the whole run with the pass of the base in it."""
+    """Measure an epoch of the head, and the whole run with the pass of the base in it."""
     theirs = BookRun(folder / "book")
     head_data = ours.halves(book.random_images(sum(HEAD_IMAGES), side=1), HEAD_IMAGES[0])
     data = ours.halves(book.random_images(sum(OUR_IMAGES)), OUR_IMAGES[0])
@@ -88,8 +88,8 @@ def feature_extraction(folder: Path, rounds: int) -> list[Row]:
 
     def head() -> float:
         spec = spec_for("training.epochs=6")
-        _, told = ours.train(spec, head_data, folder / f"ours-{next(numbers)}", store=made_up)
-        return ours.epoch_seconds(told)
+        _, events = ours.train(spec, head_data, folder / f"ours-{next(numbers)}", store=made_up)
+        return ours.epoch_seconds(events)
 
     def whole() -> float:
         return seconds(lambda: ours.train(spec_for(), data, folder / f"ours-{next(numbers)}"))
@@ -105,7 +105,7 @@ def feature_extraction(folder: Path, rounds: int) -> list[Row]:
 
 
 def fine_tuning(folder: Path, rounds: int) -> list[Row]:
-    """An epoch that trains block5, and its validation by itself."""
+    """Measure an epoch that trains block5, and its validation by itself."""
     theirs = BookRun(folder / "book", "block5_conv1")
     data = ours.halves(book.random_images(sum(OUR_IMAGES)), OUR_IMAGES[0])
     made_up = ours.MadeUpFeatures(folder, {}, "float32", lambda *p: None, lambda note: None)
@@ -113,9 +113,9 @@ def fine_tuning(folder: Path, rounds: int) -> list[Row]:
     models = []
 
     def train() -> float:
-        model, told = ours.train(spec, data, folder / f"ours-{next(numbers)}", store=made_up)
+        model, events = ours.train(spec, data, folder / f"ours-{next(numbers)}", store=made_up)
         models[:] = [model]
-        return ours.epoch_seconds(told)
+        return ours.epoch_seconds(events)
 
     found = in_turns({"book": theirs.epoch, "ours": train}, rounds)
     validated = in_turns(
@@ -130,7 +130,7 @@ def fine_tuning(folder: Path, rounds: int) -> list[Row]:
 
 
 def validation(model: keras.Model, spec: ExperimentSpec, folder: Path) -> Callable[[], float]:
-    """Seconds an image of the engine's own validation: the suffix on the cached outputs."""
+    """Return a way to measure seconds an image of our validation: the suffix on features."""
     count, cut = OUR_IMAGES[1], plan_stages(spec)[-1].prefix
     suffix = keras.Model(model.get_layer(cut).output, model.output)
     suffix.compile("rmsprop", loss_for(2), metrics=[accuracy_for(2)], jit_compile=False)
@@ -152,7 +152,7 @@ def _count(images: tuple[int, int]) -> str:
 
 
 def measure(rounds: int) -> list[Row]:
-    """Both kinds of stage."""
+    """Measure both kinds of stage."""
     with tempfile.TemporaryDirectory() as scratch:
         return [
             *feature_extraction(Path(scratch, "extraction"), rounds),

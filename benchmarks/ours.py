@@ -1,15 +1,15 @@
-"""The workbench's way: the worker's own engine on images that are at hand."""
+"""The workbench's way: the worker's own trainer on images in memory."""
 
-import json
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import keras
 import numpy as np
 
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.runs.event_log import EventWriter, StatusWriter
+from workbench.runs.events import EpochFinished, Event, StepProgress
 from workbench.training.backend import prepare_device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
@@ -20,7 +20,7 @@ from workbench.training.weights import load_base_weights
 
 
 def halves(images: np.ndarray, trained: int) -> TrainingData:
-    """Made-up data: two labels in turn, so many images to train on and the rest for validation."""
+    """Return made-up data: two labels in turn, so many images to train on, the rest to validate."""
     rows = np.arange(len(images))
     split = {"train": rows[:trained], "validation": rows[trained:], "test": rows[:0]}
     return TrainingData(images, rows % 2, rows.astype(np.uint64), split, 2)
@@ -32,45 +32,49 @@ def train(
     folder: Path,
     weights: Path | None = None,
     store: FeatureStore | None = None,
-) -> tuple[keras.Model, list[dict[str, Any]]]:
-    """Trains through the plan, checkpoints, events and the look at the layers included.
+) -> tuple[keras.Model, list[Event]]:
+    """Train through the plan, with checkpoints, events and the freeze check.
 
     Args:
         folder: of the run, new.
         weights: file for the base; None leaves it random.
-        store: where outputs of the prefix are kept; None: in the run's folder.
+        store: where features are kept; None: in the run's folder.
 
     Returns:
         The model with the kept weights, and the events.
     """
     keras.utils.clear_session()
     folder.mkdir(parents=True)
-    log, told = folder / "events.jsonl", []
+    log = EventWriter(folder / "events.jsonl")
+    status = StatusWriter(folder / "status.json", log)
+    events: list[Event] = []
 
-    def tell(kind: str, /, **fields: Any) -> None:
-        told.append({"event": kind, **fields})
-        with log.open("a") as file:
-            file.write(json.dumps(told[-1], default=float) + "\n")
+    def emit(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, StepProgress):
+            status.update(event)
+        else:
+            log.write(event)
 
     model = build_model(spec, data.classes)
     if weights:
         load_base_weights(model, spec.base_table, weights)
     trainer = Trainer(
-        spec, model, data, prepare_device(False), CheckpointFolder(folder), tell, lambda: False,
+        spec, model, data, prepare_device(False), CheckpointFolder(folder), emit, lambda: False,
         store or store_in(folder),
     )  # fmt: skip
     trainer.run(plan_stages(spec))
-    return model, told
+    return model, events
 
 
 def store_in(folder: Path, **identity: str) -> FeatureStore:
-    """Keeps outputs of prefixes in a folder."""
+    """Return a store of features in a folder."""
     folder.mkdir(exist_ok=True)
     return FeatureStore(folder, identity, "float32", lambda *progress: None, lambda note: None)
 
 
 class MadeUpFeatures(FeatureStore):
-    """Outputs as if a base had been run: what training on them costs depends on no value."""
+    """Features as if a base had been run: what training on them costs depends on no value."""
 
     def count_missing(self, prefix, rows, changes=None) -> int:
         return 0
@@ -84,8 +88,8 @@ class MadeUpFeatures(FeatureStore):
         return np.load(path, mmap_mode="r")
 
 
-def epoch_seconds(told: list[dict[str, Any]]) -> float:
-    """Of an epoch of the last stage: the median of all but the first, which compiles."""
-    epochs = [event for event in told if event["event"] == "epoch_finished"]
-    last = epochs[-1]["stage"]
-    return median(e["seconds"] for e in epochs if e["stage"] == last and e["epoch"] > 1)
+def epoch_seconds(events: list[Event]) -> float:
+    """Return the median seconds of the last stage's epochs but the first, which compiles."""
+    epochs = [event for event in events if isinstance(event, EpochFinished)]
+    last = epochs[-1].stage
+    return median(e.seconds for e in epochs if e.stage == last and e.epoch > 1)

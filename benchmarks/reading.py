@@ -21,7 +21,7 @@ SIDE, BATCH, READ = 150, 32, 4096  # images read in each way
 
 
 def made_pack(path: Path, gib: float) -> int:
-    """Writes a pack of so many GiB; returns how many images it has."""
+    """Write a pack of so many GiB; return the number of its images."""
     count = int(gib * 2**30) // (SIDE * SIDE * 3)
     pack = np.lib.format.open_memmap(path, "w+", np.uint8, (count, SIDE, SIDE, 3))
     block = np.random.default_rng(1).integers(0, 256, (256, SIDE, SIDE, 3), np.uint8)
@@ -32,7 +32,7 @@ def made_pack(path: Path, gib: float) -> int:
 
 
 def forgotten(path: Path) -> np.ndarray:
-    """The pack, memory-mapped, once the system has dropped it from memory."""
+    """Return the pack, memory-mapped, once the system has dropped it from memory."""
     file = os.open(path, os.O_RDONLY)
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # in vain where it is mapped
@@ -41,20 +41,20 @@ def forgotten(path: Path) -> np.ndarray:
 
 
 def one_by_one(pack: np.ndarray, order: np.ndarray) -> None:
-    """As a loop over batches reads it."""
+    """Read as a loop over batches does."""
     for start in range(0, len(order), BATCH):
         read_batch(pack, order[start : start + BATCH])
 
 
 def ahead(pack: np.ndarray, order: np.ndarray) -> None:
-    """As training reads it."""
+    """Read as training does."""
     with train_batches(pack, order, BATCH) as batches:
         for _ in batches:
             pass
 
 
 def measure(folder: Path, gib: float, rounds: int):
-    """Images a second."""
+    """Measure images a second."""
     path = folder / "pack.npy"
     count = made_pack(path, gib)
     orders = {

@@ -1,9 +1,9 @@
-"""What looking at the machine costs a training: CPU time of a look beside that of a step.
+"""What samples of the machine cost a training: CPU time of a sample beside that of a step.
 
-    python benchmarks/sampling.py [--looks 500]
+    python benchmarks/sampling.py [--samples 500]
 
-A look comes every few seconds, so its share of a step is its own CPU time spread over them. The
-step is one of the book's convnet for MNIST, the quickest of the chapter's networks.
+A sample is taken every few seconds, so its share of a step is its own CPU time spread over them.
+The step is one of the book's convnet for MNIST, the quickest of the chapter's networks.
 """
 
 import argparse
@@ -29,7 +29,7 @@ STEPS = 100
 
 
 def step_seconds() -> float:
-    """CPU seconds of a training step."""
+    """Return the CPU seconds of a training step."""
     spec = parse_spec(preset_tree("book-mnist", "none", FACTS), "book-mnist")
     model = build_model(spec, classes=10)
     model.compile("rmsprop", loss_for(10), metrics=[accuracy_for(10)], jit_compile=False)
@@ -53,16 +53,17 @@ def seconds_per_sample(folder: Path, gpu: GpuGauge | None, samples: int) -> floa
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--looks", type=int, default=500)
+    parser.add_argument("--samples", type=int, default=500)
     given = parser.parse_args()
     uuid = choose_gpu("auto", query_nvml()).uuid
-    look = seconds_per_sample(Path.cwd(), GpuGauge(uuid) if uuid else None, given.looks)
+    sample = seconds_per_sample(Path.cwd(), GpuGauge(uuid) if uuid else None, given.samples)
     step = step_seconds()
-    print(f"a look: {look * 1e3:.3f} ms of CPU every {SECONDS:g} s ({'GPU' if uuid else 'no GPU'})")
+    gpu = "GPU" if uuid else "no GPU"
+    print(f"a sample: {sample * 1e3:.3f} ms of CPU every {SECONDS:g} s ({gpu})")
     print(f"a step: {step * 1e3:.2f} ms of CPU")
-    print(f"share of the time: {look / SECONDS:.4%}")
+    print(f"share of the time: {sample / SECONDS:.4%}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from workbench.experiment.presets import preset_tree  # noqa: E402
 from workbench.experiment.spec import ExperimentSpec  # noqa: E402
 from workbench.experiment.toml import apply_settings, parse_spec  # noqa: E402
 from workbench.paths import Workspace  # noqa: E402
+from workbench.runs.events import EpochFinished  # noqa: E402
 from workbench.training.data import TrainingData  # noqa: E402
 from workbench.training.models import accuracy_for, loss_for  # noqa: E402
 from workbench.worker.training_setup import training_data  # noqa: E402
@@ -38,7 +39,7 @@ SPLIT = ("data.split.train=0.33", "data.split.validation=0.17", "data.split.test
 
 
 def spec_for(images: Path, weights: Path, seed: int, name: str, head: str) -> ExperimentSpec:
-    """The preset with as many views as the row's name says."""
+    """Return the preset with as many views as the row's name says."""
     tree = preset_tree(PRESET, str(images), survey(images), "mobilenetv2-0.35", str(weights))
     if name == "no augmentation":
         del tree["augmentation"], tree["base"]["views"]
@@ -49,7 +50,7 @@ def spec_for(images: Path, weights: Path, seed: int, name: str, head: str) -> Ex
 
 
 def measure(images: Path, weights: Path, seed: int, head: str, scratch: Path) -> dict[str, tuple]:
-    """Test accuracy, test loss and epochs of every row."""
+    """Measure test accuracy, test loss and epochs of every row."""
     found = {}
     for name in VIEWS:
         spec = spec_for(images, weights, seed, name, head)
@@ -57,14 +58,14 @@ def measure(images: Path, weights: Path, seed: int, head: str, scratch: Path) ->
         data = training_data(prepared)
         run = scratch / f"{seed}-{head}-{name}"
         store = ours.store_in(scratch / f"features-{seed}", weights=str(weights))
-        model, told = ours.train(spec, data, run, weights, store)
-        epochs = sum(event["event"] == "epoch_finished" for event in told)
+        model, events = ours.train(spec, data, run, weights, store)
+        epochs = sum(isinstance(event, EpochFinished) for event in events)
         found[name] = (*tested(model, data), epochs)
     return found
 
 
 def tested(model, data: TrainingData) -> tuple[float, float]:
-    """Accuracy and loss on the test images."""
+    """Return accuracy and loss on the test images."""
     rows = data.rows["test"]
     model.compile(loss=loss_for(data.classes), metrics=[accuracy_for(data.classes)])
     loss, accuracy = model.evaluate(
@@ -74,7 +75,7 @@ def tested(model, data: TrainingData) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
@@ -93,8 +94,8 @@ def main() -> None:
         best = np.array([found["every epoch"][0] for found in all_found])
         gap, error = (accuracy - best).mean(), (accuracy - best).std(ddof=1) / len(best) ** 0.5
         rows.append({"views": name, "accuracy": accuracy.mean(), "gap": gap, "error": error})
-        figures = f"{accuracy.mean():.4f}", f"{gap:+.4f} ± {error:.4f}", f"{loss.mean():.4f}"
-        cells.append((name, *figures, f"{epochs.mean():.0f}"))
+        numbers = f"{accuracy.mean():.4f}", f"{gap:+.4f} ± {error:.4f}", f"{loss.mean():.4f}"
+        cells.append((name, *numbers, f"{epochs.mean():.0f}"))
     titles = ("views", "test accuracy", "against every epoch", "test loss", "epochs")
     print("\n" + markdown(titles, cells))
     if given.json:

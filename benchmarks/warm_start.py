@@ -3,7 +3,7 @@
     python benchmarks/warm_start.py [--rounds 3] [--json FILE]
 
 Starts the demo's convnet on handwritten digits, whose images are prepared already. The clock runs
-from the start of the run until its first step of training is told.
+from the start of the run until its first progress of training.
 """
 
 import tempfile
@@ -13,20 +13,20 @@ from pathlib import Path
 
 from side_by_side import Row, by_seconds, in_turns, parser, show
 
+from workbench.app.run_control import launch_new_run
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue import fetch
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.launch import follow
-from workbench.runs.standby import WarmWorker
-from workbench.runs.start import start
+from workbench.runs.process import WarmWorker
 
 WARM_SECONDS = 15.0  # given to a worker before its run comes; it needs about eight
 
 
 def first_step(workspace: Workspace, warm: bool) -> float:
-    """Seconds from the start until the first step."""
+    """Return the seconds from the start until the first step."""
     source = fetch("digits", workspace)
     tree = preset_tree("convnet", str(source), survey(source))
     tree["training"] = {**tree["training"], "epochs": 1}
@@ -40,14 +40,14 @@ def first_step(workspace: Workspace, warm: bool) -> float:
 
 def _until_step(workspace: Workspace, spec, worker: WarmWorker | None) -> float:
     began, found = time.time(), 0.0
-    for event in follow(start(workspace, spec, "digits", warm=worker)):
+    for event in follow(launch_new_run(workspace, spec, "digits", warm=worker)):
         if event.event == "progress" and not found:
             found = event.t - began
     return found
 
 
 def measure(rounds: int) -> list[Row]:
-    """Both in turns; what is needed once for all is done before."""
+    """Measure both in turns, after what is needed once for all."""
     with tempfile.TemporaryDirectory() as scratch:
         workspace = Workspace(Path(scratch))
         first_step(workspace, warm=False)

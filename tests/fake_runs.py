@@ -9,10 +9,10 @@ from typing import Any
 from event_lines import LogWriter
 
 from workbench.paths import Workspace
+from workbench.runs.event_log import StatusWriter
 from workbench.runs.events import GpuUse, MachineSample, StepProgress
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock, this_host
-from workbench.runs.status import StatusWriter
 
 FINE_TUNING = (
     '[data]\nsource = "/photos/cats-dogs"\n[base]\nname = "vgg16"\n'

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from workbench.app.run_files import add_note, newest_note
 from workbench.datasets.label_fixes import LabelFix, read_label_fixes
 from workbench.datasets.manifest import read_manifest
 from workbench.datasets.sources.opening import open_source
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
-from workbench.runs.folder import RunFolder
-from workbench.runs.notes import add_note, newest_note
-from workbench.runs.state import read_tables
-from workbench.text_files import is_wide
+from workbench.files import is_wide
+from workbench.runs.folder import RunFolder, read_tables
 
 MARK = codecs.BOM_UTF8
 SPEC = b'[data]\nsource = "photos"\n\n[model]\nstrategy = "dense"\n'
@@ -75,7 +74,7 @@ def test_wide_text_is_refused_with_a_hint(tmp_path: Path, encoding: str) -> None
         with pytest.raises(UserError) as refused:
             read(path)
         assert refused.value.message == (
-            f"{path} is no {kind}: it is no UTF-8 text but UTF-16 or UTF-32."
+            f"{path} is not {kind}: it is not UTF-8 text but UTF-16 or UTF-32."
         )
         assert refused.value.hint.startswith("Save it as UTF-8:")
 

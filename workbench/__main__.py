@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from workbench.printable import make_printable
+from workbench.text import make_printable
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         make_printable(stream)
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # input in another encoding is no crash
+        sys.stdin.reconfigure(errors="replace")  # input in another encoding must not crash
     trust_terminal_size()
     from workbench.cli import workbench
 
@@ -28,7 +28,7 @@ def trust_terminal_size() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             size = os.get_terminal_size(stream.fileno())
-        except (OSError, ValueError, AttributeError):  # no terminal, or closed
+        except (OSError, ValueError, AttributeError):  # not a terminal, or closed
             continue
         if all(size):  # a serial line reports 0
             os.environ.pop("COLUMNS", None)

@@ -1,9 +1,23 @@
-"""Atomic writes: to a temporary file, synced, then renamed."""
+"""Files: atomic writes, and text that people edit.
+
+An atomic write goes to a temporary file, which is synced and then renamed. Text is UTF-8, with or
+without a byte order mark; other bytes are kept where a table names files (`surrogateescape`).
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from workbench.errors import UserError
+from workbench.text import safe_text
+
+ENCODING = "utf-8-sig"  # the byte order mark is dropped
+_CHECKED = 64  # bytes; zeros among them in a pattern show UTF-16 or UTF-32
+_MIN_BYTES = 4
+_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_REMEDY = 'Save it as UTF-8: "CSV UTF-8" in a spreadsheet, or the encoding UTF-8 in an editor.'
 
 
 @contextmanager
@@ -46,3 +60,52 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def decode_text(content: bytes, path: Path, kind: str) -> str:
+    """Return the text of a file.
+
+    Args:
+        content: Of the file.
+        path: For the message.
+        kind: The expected kind of file, for the message: TOML, CSV.
+
+    Raises:
+        UserError: It is UTF-16 or UTF-32.
+        UnicodeDecodeError: It is not UTF-8 either.
+    """
+    _refuse_wide(content, path, kind)
+    return content.decode(ENCODING)
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file for `csv`.
+
+    Raises:
+        UserError: It is UTF-16 or UTF-32.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as start:
+        _refuse_wide(start.read(_CHECKED), path, "CSV")
+    with path.open(encoding=ENCODING, errors="surrogateescape", newline="") as file:
+        yield file
+
+
+def is_wide(start: bytes) -> bool:
+    """Return whether text has two or four bytes a character: by its mark, or zeros in ASCII."""
+    pairs = start[: min(len(start), _CHECKED) // 2 * 2]
+    half_empty = any(pairs[::2]) != any(pairs[1::2])
+    return start.startswith(_MARKS) or (len(pairs) >= _MIN_BYTES and half_empty)
+
+
+def _refuse_wide(start: bytes, path: Path, kind: str) -> None:
+    if is_wide(start):
+        raise UserError(
+            f"{safe_text(path)} is not {kind}: it is not UTF-8 text but UTF-16 or UTF-32.", _REMEDY
+        )
+
+
+def cannot_read(path: Path, error: OSError) -> UserError:
+    """Return the error for a file or folder that cannot be read."""
+    return UserError(f"{safe_text(path)} cannot be read: {safe_text(error.strerror or error)}.")

@@ -122,7 +122,7 @@ def find_workspace(given: str | Path | None = None) -> Workspace:
         given: The value of --workspace.
 
     Raises:
-        UserError: It is no folder.
+        UserError: It is not a folder.
     """
     source = "--workspace" if given else HOME_VARIABLE
     chosen = given or os.environ.get(HOME_VARIABLE) or "."

@@ -1,7 +1,10 @@
-"""Text for terminals: safe strings, formatted numbers and durations."""
+"""Text for terminals: safe strings, formatted numbers and durations, streams in any locale."""
 
+import codecs
+import io
 import unicodedata
 from collections.abc import Sequence
+from typing import TextIO
 
 MAX_SHOWN = 200
 MAX_CHOICES = 20  # that `format_choices` lists
@@ -9,12 +12,17 @@ MAX_CHOICES = 20  # that `format_choices` lists
 # Characters that reorder text around them, so that a name can look like another.
 _BIDI = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+SUBSTITUTES = {"…": "~", "°": " ", "·": "-", "→": ">", "─": "-", "━": "-", "│": "|", "┃": "|"}
+SUBSTITUTES |= dict.fromkeys("┌┐└┘╭╮╰╯├┤┬┴┼", "+")
+_BLOCKS = range(0x2580, 0x25A0)  # bars and shades
+_HANDLER = "workbench"
+_PLAIN = "workbench-ascii"
 
 
 def safe_text(value: object, limit: int = MAX_SHOWN) -> str:
     """Return a string from outside in a form that is harmless for a terminal.
 
-    Control characters, escapes, newlines, bidirectional marks and bytes that are no UTF-8 are
+    Control characters, escapes, newlines, bidirectional marks and bytes that are not UTF-8 are
     shown as escapes; text longer than `limit` characters is cut in the middle.
 
     Args:
@@ -40,7 +48,7 @@ def _safe_character(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as os.fsdecode returns it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as os.fsdecode returns it
         return f"\\x{code - 0xDC00:02x}"
     category = unicodedata.category(character)
     if character in _BIDI or category in ("Cc", "Cf", "Cs", "Zl", "Zp"):
@@ -51,7 +59,7 @@ def _safe_character(character: str) -> str:
 def describe_unencodable(error: UnicodeEncodeError) -> tuple[str, str]:
     """Return message and hint for a file's name with letters that the locale lacks."""
     return (
-        f"{safe_text(error.object)} is no name of a file here: the encoding of the locale, "
+        f"{safe_text(error.object)} cannot be the name of a file here: the encoding of the locale, "
         f"{error.encoding}, lacks some of its letters.",
         "Choose a locale of UTF-8: export LC_ALL=C.UTF-8",
     )
@@ -134,3 +142,69 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], right: str =
 def format_accuracy(value: float | None) -> str:
     """Return an accuracy as a fraction with four digits."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def format_interval(interval: tuple[float, float] | None) -> str:
+    """Return an interval of accuracies with three digits: 0.920 to 0.970."""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+
+
+# Streams that can encode any text, in any locale. A character that the encoding lacks is written as
+# a substitute of the same width where it is one of our own, and else as an escape: a name from
+# outside keeps its identity.
+
+
+def make_printable(stream: TextIO | None) -> None:
+    """Make a stream write substitutes for characters that its encoding lacks.
+
+    Names that are not UTF-8, which Python holds as surrogates, are written as escapes too.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error(_HANDLER, _replaced)
+        codecs.register(_plain_ascii)
+        is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+        # click treats a stream with the encoding ascii as misconfigured, and sends UTF-8.
+        stream.reconfigure(encoding=_PLAIN if is_ascii else None, errors=_HANDLER)
+
+
+def use_utf8(stream: TextIO | None) -> None:
+    """Make a stream write UTF-8, the encoding of logs, in any locale."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def supports_unicode(stream: object) -> bool:
+    """Return whether a stream's encoding has every character; True where it is unknown."""
+    encoding = getattr(stream, "encoding", None)
+    return encoding is None or codecs.lookup(encoding).name.startswith("utf")
+
+
+def substitute(character: str) -> str:
+    """Return the ASCII text for a character that is not ASCII."""
+    if character in SUBSTITUTES:
+        return SUBSTITUTES[character]
+    if ord(character) in _BLOCKS:
+        return "#"
+    return character.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(substitute, error.object[error.start : error.end])), error.end
+
+
+def _plain_ascii(name: str) -> codecs.CodecInfo | None:
+    """Return ASCII by another name."""
+    if name != _PLAIN.replace("-", "_"):
+        return None
+    known = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        known.encode,
+        known.decode,
+        known.streamreader,
+        known.streamwriter,
+        known.incrementalencoder,
+        known.incrementaldecoder,
+        _PLAIN,
+    )

@@ -16,14 +16,22 @@ from workbench.app.ladder import (
     read_rows,
     row_without_run,
 )
-from workbench.datasets.manifest import ImageRecord, write_manifest
-from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS
+from workbench.cli.ladder import ladder_table
+from workbench.datasets.manifest import write_manifest
+from workbench.datasets.records import ImageRecord
+from workbench.experiment.presets import PRESETS
+from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS, LADDER, REFERENCE_ACCURACY
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.ladder import Ladder, LadderEntry, create_ladder, run_folders
 
 SPEC = '[model]\nstrategy = "convnet"\n[training]\nepochs = 7\n'
 RANDOM = SPEC + '[base]\nweights = "random"\n'
+DENSE = LadderRow("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
+EXTRACTION = LadderRow(
+    "feature-extraction", "photos-f-1", "waiting", "wait for photos-dense-1", book=0.903,
+    readers=0.97,
+)  # fmt: skip
 
 
 def evaluated(run: RunFolder, split: str = "test") -> None:
@@ -136,3 +144,49 @@ def test_only_test_images_measure(workspace: Workspace) -> None:
     validated = replace(dense, split="validation", accuracy=0.9)
     training = LadderRow("convnet", "c", "training")
     assert measured([dense, validated, training, best]) == [best, dense]
+
+
+def test_every_strategy_is_a_preset() -> None:
+    assert set(LADDER) | set(REFERENCE_ACCURACY) <= set(PRESETS)
+
+
+def test_the_table_has_a_row_per_strategy() -> None:
+    lines = ladder_table([DENSE, EXTRACTION]).splitlines()
+    assert lines[0].split() == [
+        "strategy", "accuracy", "95", "%", "interval", "seconds", "book", "readers",
+    ]  # fmt: skip
+    assert lines[1].split() == ["dense", "0.6000", "0.500", "to", "0.700", "1,234", "-", "-"]
+    assert lines[2].split() == ["feature-extraction", "waiting", "-", "-", "0.903", "0.97"]
+    assert "runs: photos-dense-1, photos-f-1" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_whole_ladder_fits_a_terminal() -> None:
+    rows = [
+        LadderRow(p, f"p-{p}-1", "finished", "", "test", 0.9, (0.8, 0.95), 99_999,
+            book=REFERENCE_ACCURACY[p].book if p in REFERENCE_ACCURACY else None, readers=0.9)
+        for p in LADDER
+    ]  # fmt: skip
+    lines = ladder_table(rows).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[5].split()[-2:] == ["0.951", "0.90"]
+
+
+def test_the_table_ends_with_its_notes() -> None:
+    single = ladder_table([DENSE])
+    assert "book:" not in single
+    assert "readers:" not in single
+    lead = " ".join(ladder_table([DENSE], "convnet and dense are too close to call.").split())
+    assert "- - convnet and dense are too close to call. runs: photos-dense-1" in lead
+    both = " ".join(ladder_table([DENSE, EXTRACTION]).split())
+    assert "validation accuracy on cats and dogs" in both
+    assert "where the book's text says 0.96" in both
+    random = ladder_table([LadderRow("fine-tuning", "x", "finished", random_weights=True)])
+    assert "fine-tuning (random)" in random
+    assert "the base had random weights" in random
+    validation = ladder_table(
+        [LadderRow("dense", "x", "finished", split="validation", accuracy=0.5)]
+    )
+    assert "There are no test images" in validation
+    failed = ladder_table([LadderRow("dense", "x-1", "failed", "no images")])
+    assert failed.splitlines()[-1] == "x-1: no images"

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from event_lines import LogWriter
 
-from workbench.app import watch as feed_module
-from workbench.app.watch import RunFeed
 from workbench.paths import Workspace
 from workbench.runs import event_log, watch
 from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.watch import RunFeed
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 POLLS = 20
@@ -34,8 +33,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(place, name, counting)
 
-    for place, name in ((watch, "read_tables"), (watch, "fold"), (feed_module, "RunWatch")):
-        count(place, name)
+    for name in ("read_tables", "fold", "RunWatch"):
+        count(watch, name)
     return counted
 
 

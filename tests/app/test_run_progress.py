@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from event_lines import event
 
-from workbench.app.run_progress import format_position, format_time_left
+from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold

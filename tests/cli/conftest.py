@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
+from image_files import class_folders
 from typist import Complete, Type, Typist
 
 from workbench.cli import workbench
@@ -56,10 +55,4 @@ def complete(types: Type) -> Complete:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """photos/a and photos/b with ten small images each."""
-    for label, level in (("a", 0), ("b", 200)):
-        folder = tmp_path / "photos" / label
-        folder.mkdir(parents=True)
-        for number in range(10):
-            pixels = np.full((20, 20, 3), level + number, np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number}.png")
-    return tmp_path / "photos"
+    return class_folders(tmp_path / "photos", a=10, b=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_files import class_folders
 from PIL import Image
 from typist import Type
 
@@ -199,7 +200,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[RunFolder]:
         runs.append(create_run(workspace, dump_spec(spec), spec.name, stem))
         return runs[-1]
 
-    monkeypatch.setattr("workbench.runs.start.start", start)
+    monkeypatch.setattr("workbench.app.run_control.launch_new_run", start)
     monkeypatch.setattr("workbench.machine.preflight.check_before_training", lambda *_: None)
     return runs
 
@@ -262,9 +263,8 @@ def test_a_label_may_be_typed_with_blanks_and_an_image_pasted(types: Type, tmp_p
 def test_doubts_are_shown_before_a_run_is_started(
     types: Type, launched: list[RunFolder], tmp_path: Path
 ) -> None:
-    for number, name in enumerate(("learn/cat", "learn/dog", "check/cat", "check/dog")):
-        (tmp_path / "pets" / name).mkdir(parents=True)
-        Image.new("RGB", (20, 20), (20 * number, 0, 7)).save(tmp_path / "pets" / name / "1.png")
+    names = ("learn/cat", "learn/dog", "check/cat", "check/dog")
+    class_folders(tmp_path / "pets", **dict.fromkeys(names, 1))
     done = types("train", "--preset", "dense", "--data", "pets", "--detach")
     assert done.exit_code == 0, done.output
     assert "warning 2 class folders (check, learn) hold folders of the same names" in done.output

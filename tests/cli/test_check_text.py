@@ -3,8 +3,7 @@
 import machine_facts
 import pytest
 
-from workbench.cli.check import as_tree, detail_lines, summary_lines
-from workbench.cli.gauges import gauge_text
+from workbench.cli.check import as_tree, detail_lines, gauge_text, summary_lines
 from workbench.experiment.estimate import ThroughputModel
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.check import MachineReport

@@ -6,9 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from image_files import class_folders, write_photo
 from typist import Complete, Type
 
 from workbench import __version__
+from workbench.cli import workbench
+from workbench.datasets import audit
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -129,7 +133,7 @@ def test_a_preset_is_a_spec_to_start_from(types: Type, photos: Path, tmp_path: P
     assert written.exit_code == 0
     tree = tomllib.loads(written.output)
     assert tree["data"]["source"] == str(photos)
-    assert tree["data"]["image_size"] == [20, 20]
+    assert tree["data"]["image_size"] == [20, 24]
     (tmp_path / "spec.toml").write_text(written.output)
     result = types("train", "spec.toml", "--set", "training.optimizer=lion")
     assert "spec.toml: training.optimizer: received 'lion'" in result.stderr
@@ -230,3 +234,64 @@ def test_one_run_is_no_comparison(types: Type, tmp_path: Path) -> None:
         assert (result.exit_code, result.output.splitlines()[0]) == (
             2, "error: Name at least two different runs.",
         )  # fmt: skip
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """photos/a, b and c with one image each."""
+    return class_folders(tmp_path / "photos", a=1, b=1, c=1)
+
+
+def scanned(tmp_path: Path, plain: Path, *words: str) -> list[str]:
+    command = ["--workspace", str(tmp_path), "data", "scan", str(plain), *words]
+    result = CliRunner().invoke(workbench, command)
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+def test_of_many_classes_the_first_are_named_and_with_all_every_one(
+    tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MAX_CLASSES", 2)
+    assert scanned(tmp_path, plain)[1:4] == ["  a: 1", "  b: 1", "  and 1 more class"]
+    assert scanned(tmp_path, plain, "--all")[1:4] == ["  a: 1", "  b: 1", "  c: 1"]
+
+
+def test_class_folders_named_by_digits_of_other_scripts(tmp_path: Path, plain: Path) -> None:
+    (plain / "a").rename(plain / "②")
+    (plain / "b").rename(plain / "①")
+    assert scanned(tmp_path, plain)[1:4] == ["  c: 1", "  ①: 1", "  ②: 1"]
+
+
+def test_a_layout_that_is_doubted_is_a_warning_of_the_scan(tmp_path: Path, plain: Path) -> None:
+    for part in ("learn", "check"):
+        for label in ("a", "b"):
+            (plain / part / label).mkdir(parents=True)
+            (plain / part / label / "0.png").write_bytes((plain / label / "0.png").read_bytes())
+    warned = [line for line in scanned(tmp_path, plain) if "folders of the same names" in line]
+    assert [line.partition(" (")[0] for line in warned] == ["warning: 2 class folders"]
+    assert "(check, learn) hold folders of the same names (a, b)" in warned[0]
+
+
+@pytest.mark.parametrize("side", [28, 40, 150])
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("model.filters=[32,64]", "convnet: convnet at {0}x{0}x3"),
+        ("data.split.validation=0", "convnet: convnet at {0}x{0}x3"),
+        ("data.split.train=0.9", "convnet: convnet at {0}x{0}x3"),
+        ("data.image_size=[20,20]", "convnet: convnet at 20x20x3"),
+        ("model.strategy=dense", "dense: dense at {0}x{0}x3"),
+    ],
+)
+def test_a_preset_takes_it_at_any_size(
+    setting: str, expected: str, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(20):
+        label = ("cat", "dog")[number % 2]
+        write_photo(tmp_path / "photos" / label / f"{number}.png", number, side, side)
+    words = ["plan", "--preset", "convnet", "--data", "photos", "--gpu", "none", "--set", setting]
+    done = CliRunner().invoke(workbench, words, prog_name="workbench")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(expected.format(side))

@@ -14,9 +14,8 @@ from PIL import Image
 from terminal import Terminal
 
 from workbench.paths import Workspace
-from workbench.printable import make_printable, supports_unicode, use_utf8
 from workbench.runs.folder import create_run
-from workbench.text import describe_unencodable
+from workbench.text import describe_unencodable, make_printable, supports_unicode, use_utf8
 from workbench.worker.failures import describe_failure
 
 REPOSITORY = Path(__file__).parents[2]
@@ -186,7 +185,7 @@ def test_a_name_that_the_locale_lacks_is_described() -> None:
     message, hint = describe_unencodable(refused.value)
     assert describe_failure(refused.value) == (message, hint)
     assert message == (
-        "/photos/é is no name of a file here: the encoding of the locale, ascii, lacks some "
-        "of its letters."
+        "/photos/é cannot be the name of a file here: the encoding of the locale, ascii, lacks "
+        "some of its letters."
     )
     assert hint == "Choose a locale of UTF-8: export LC_ALL=C.UTF-8"

@@ -61,7 +61,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             "preview": drawn(), "strongest": [0, 2],
         }  # fmt: skip
 
-    monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
+    monkeypatch.setattr("workbench.app.jobs.run_job", answer)
     return requests
 
 

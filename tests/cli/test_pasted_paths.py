@@ -5,10 +5,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from image_files import class_folders
 
 from workbench.app.export import folder_to_write
 from workbench.app.run_files import find_model
@@ -23,11 +22,7 @@ from workbench.ui.widgets.path_field import completions
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Two classes in a folder with a blank in its name."""
-    for number, label in enumerate("ab"):
-        folder = tmp_path / "my photos" / label
-        folder.mkdir(parents=True)
-        Image.fromarray(np.full((20, 20, 3), 90 * number, np.uint8)).save(folder / "1.png")
-    return tmp_path / "my photos"
+    return class_folders(tmp_path / "my photos", a=1, b=1)
 
 
 def pasted(path: Path) -> list[str]:

@@ -9,7 +9,6 @@ from click.testing import Result
 from typist import Type
 
 from workbench.app import run_control
-from workbench.app import start_run as start
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
@@ -38,10 +37,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(folder.name)
         raise UserError("a worker was started")
 
-    monkeypatch.setattr("workbench.runs.jobs.run_job", run_job)
+    monkeypatch.setattr("workbench.app.jobs.run_job", run_job)
     for place in (launch, ladder, run_control):
         monkeypatch.setattr(place, "launch", launched)
-    monkeypatch.setattr("workbench.runs.start.launch", launched)
     monkeypatch.setattr("workbench.cli.scheduled.launch", launched)
     monkeypatch.setattr(preflight, "find_gpu", GpuChoice)
     return found
@@ -148,7 +146,7 @@ def test_the_app_refuses_the_same(types: Type, started: list[str], tmp_path: Pat
     gone = str(tmp_path / "gone.h5")
     words = f"There is no file of weights {gone}"
     with pytest.raises(UserError, match=words):
-        start.start_run(Workspace(tmp_path), spec(gone), "photos")
+        run_control.start_run(Workspace(tmp_path), spec(gone), "photos")
     rungs = [("feature-extraction", spec(gone))]
     name, problem = ladder_start.start_ladder(
         Workspace(tmp_path), "photos", rungs, lambda *output: None
@@ -192,7 +190,7 @@ def test_the_app_refuses_it_too(
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(UserError, match="which cannot train here"):
-        start.start_run(Workspace(tmp_path), spec("random"), "photos")
+        run_control.start_run(Workspace(tmp_path), spec("random"), "photos")
     assert started == []
     assert list_runs(Workspace(tmp_path)) == []
 

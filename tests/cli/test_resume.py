@@ -11,10 +11,10 @@ import pytest
 from event_lines import LogWriter
 from typist import Typist
 
+from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.lock import SILENCE_SECONDS, this_host
-from workbench.runs.reader import read_events
 
 FAR = {"host": "far", "boot_id": "another"}
 

@@ -11,11 +11,11 @@ from typist import Typist
 from waiting import wait_until
 
 from workbench.experiment.toml import read_spec
+from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
 from workbench.runs.launch import request_stop
 from workbench.runs.lock import is_locked, this_host
-from workbench.runs.reader import read_events
 
 LINE = ("train", "--preset", "dense", "--data", "photos", "--name", "night", "--resume-on-start")
 

@@ -40,7 +40,7 @@ def specs(types: Type, tmp_path: Path) -> None:
 
 
 def worker(monkeypatch: pytest.MonkeyPatch, do_job: Callable[..., dict[str, Any]]) -> None:
-    monkeypatch.setattr("workbench.runs.jobs.run_job", do_job)
+    monkeypatch.setattr("workbench.app.jobs.run_job", do_job)
 
 
 def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[str, Any]:

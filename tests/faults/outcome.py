@@ -9,10 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
-from workbench.runs.reader import read_events
 
 Outcome = dict[str, Any]
 TIMES = {"t", "n", "v", "seconds"}

@@ -13,11 +13,11 @@ from specs import IMAGES_OF_A_CLASS, SPECS
 from waiting import wait_until
 
 from workbench.paths import Workspace
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import launch
 from workbench.runs.process import WORKER_MODULE
-from workbench.runs.reader import read_events
 from workbench.runs.state import summarize
 
 HERE = Path(__file__).parent

@@ -12,11 +12,11 @@ from person import Person
 from sessions import begin, is_alive, new_run, printed, run_session, wait_for_end
 from waiting import wait_until
 
+from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.lock import RunLocked
-from workbench.runs.reader import read_events
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 with_all = pytest.mark.skipif(not everything(), reason="runs with FAULTS=all")

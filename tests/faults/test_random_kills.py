@@ -16,9 +16,9 @@ from conftest import Reference
 from outcome import differences, outcome
 from sessions import begin, new_run, printed, run_session, wait_for_end
 
+from workbench.runs.event_log import read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
-from workbench.runs.reader import read_events
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("faults")]
 

@@ -28,7 +28,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a key twice": ("a = 1\na = 2\n", "is no TOML"),
     "a table twice": ("[data]\n[data]\n", "is no TOML"),
     "no UTF-8": (b'name = "caf\xe9"\n', "it is no UTF-8 text"),
-    "UTF-16": (GOOD.encode("utf-16"), "it is no UTF-8 text"),
+    "UTF-16": (GOOD.encode("utf-16"), "it is not UTF-8 text"),
     "half a character": (b'name = "\xed\xa0\x80"\n', "it is no UTF-8 text"),
     "zero bytes": (bytes(100), "is no TOML"),
     "an escape in the text": ('a = "\x1b[31m"', "is no TOML"),

@@ -28,8 +28,8 @@ CSV_READ: dict[str, tuple[bytes, tuple[str, ...]]] = {
 }
 # Refused: a part of the message.
 CSV_REFUSED: dict[str, tuple[bytes, str]] = {
-    "UTF-16": (_GOOD.decode().encode("utf-16"), "it is no UTF-8 text but UTF-16"),
-    "UTF-32": (_GOOD.decode().encode("utf-32"), "it is no UTF-8 text but UTF-16"),
+    "UTF-16": (_GOOD.decode().encode("utf-16"), "it is not UTF-8 text but UTF-16"),
+    "UTF-32": (_GOOD.decode().encode("utf-32"), "it is not UTF-8 text but UTF-16"),
     "empty": (b"", "the first line names no column of paths"),
     "zero bytes": (bytes(1000), "the first line names no column of paths"),
     "zero byte in a path": (_GOOD.replace(b"a.", b"\0a."), "line 2: the path holds a zero byte"),

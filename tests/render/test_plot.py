@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from workbench.render.plot import PlotOptions, plot
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series, plot
 
 FALLING = (0.9, 0.7, 0.5, 0.4, 0.3)
 RISING = (0.1, 0.2, 0.3, 0.4, 0.5)

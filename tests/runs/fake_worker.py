@@ -17,11 +17,9 @@ from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.runs.folder import RunFolder
-from workbench.runs.launch import stop_requested
+from workbench.runs.launch import stop_requested, wait_for_turn
 from workbench.runs.lock import take_lock, this_host
-from workbench.runs.process import ON_FINISH
-from workbench.runs.queue import wait_for_turn
-from workbench.runs.standby import MAX_ORDER_BYTES
+from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH
 
 
 def train(mode: str) -> None:

@@ -14,18 +14,8 @@ from workbench.runs.history import PHASES, History, describe_batch_halved, fold,
 def epoch(
     number: int, val_accuracy: float | None = 0.5, stage: int = 0, best: bool = True
 ) -> Event:
-    return event(
-        "epoch_finished",
-        stage=stage,
-        epoch=number,
-        loss=1.0,
-        accuracy=0.4,
-        val_loss=1.1,
-        val_accuracy=val_accuracy,
-        learning_rate=0.001,
-        seconds=2.0,
-        best=best,
-    )
+    metrics = {"loss": 1.0, "accuracy": 0.4, "val_loss": 1.1, "val_accuracy": val_accuracy}
+    return event("epoch_finished", stage=stage, epoch=number, best=best, **metrics)
 
 
 def stage_started(index: int = 0, epochs: int = 5) -> Event:
@@ -315,21 +305,19 @@ SESSION = [
     numbered(2, "worker_started", 11.0),
     numbered(3, "stage_started", 12.0, stage=0, epochs=5),
 ]
+STEP = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
+SAMPLE = numbered(3, "machine", 21.0, cpu=50.0)
 
 
 def test_status_adds_progress_and_machine() -> None:
-    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
-    sample = numbered(3, "machine", 21.0, cpu=50.0)
-    history = with_status(fold(SESSION), [step, sample])
-    assert (history.progress, history.machine) == (step, sample)
+    history = with_status(fold(SESSION), [STEP, SAMPLE])
+    assert (history.progress, history.machine) == (STEP, SAMPLE)
     assert (history.last_sign, history.seconds_worked) == (21.0, 10.0)
 
 
 def test_progress_of_an_epoch_that_ended_is_over() -> None:
-    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
-    sample = numbered(3, "machine", 21.0, cpu=50.0)
     ended = numbered(4, "epoch_finished", 22.0, stage=0, epoch=1)
-    history = with_status(fold([*SESSION, ended]), [step, sample])
+    history = with_status(fold([*SESSION, ended]), [STEP, SAMPLE])
     assert history.progress is None
     assert history.machine.cpu == 50.0
     # The log has the newer time.
@@ -337,24 +325,21 @@ def test_progress_of_an_epoch_that_ended_is_over() -> None:
 
 
 def test_progress_outlives_notices_and_checkpoints() -> None:
-    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
     aside = [
         numbered(4, "notice", 21.0, message="a"),
         numbered(5, "checkpoint_saved", 22.0, stage=0, epoch=1, step=7),
         numbered(6, "layers", 23.0, stage=0, epoch=1),
     ]
-    history = with_status(fold([*SESSION, *aside]), [step])
+    history = with_status(fold([*SESSION, *aside]), [STEP])
     assert history.progress.step == 7
     assert history.seconds_worked == 12.0
 
 
 def test_status_of_an_earlier_session_is_over() -> None:
-    sample = numbered(3, "machine", 21.0, cpu=50.0)
-    step = numbered(3, "progress", 20.0, stage=0, epoch=1, step=7)
     again = fold([*SESSION, numbered(4, "launched", 30.0)])
-    assert with_status(again, [step, sample]) == again
+    assert with_status(again, [STEP, SAMPLE]) == again
     ended = fold([*SESSION, numbered(4, "stopped", 30.0, stage=0, epoch=1, step=8)])
-    assert with_status(ended, [step, sample]) == ended
+    assert with_status(ended, [STEP, SAMPLE]) == ended
 
 
 def test_status_of_work_keeps_its_phase() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from workbench.app.jobs import run_job
 from workbench.errors import UserError
-from workbench.runs import jobs
 from workbench.runs import process as process_module
-from workbench.runs.jobs import run_job
+from workbench.runs.process import describe_exit
 
 pytestmark = pytest.mark.usefixtures("fake_path")
 
@@ -93,6 +93,6 @@ def test_no_descriptors_are_left_open() -> None:
 
 
 def test_exit_codes_are_described() -> None:
-    assert jobs.describe_exit(-signal.SIGSEGV) == "by signal SIGSEGV"
-    assert jobs.describe_exit(-99) == "by signal 99"
-    assert jobs.describe_exit(0) == "with exit code 0"
+    assert describe_exit(-signal.SIGSEGV) == "by signal SIGSEGV"
+    assert describe_exit(-99) == "by signal 99"
+    assert describe_exit(0) == "with exit code 0"

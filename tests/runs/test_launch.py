@@ -17,6 +17,7 @@ from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.runs import launch as launch_module
+from workbench.runs.event_log import StatusWriter, read_events
 from workbench.runs.events import Event, Interrupted, StepProgress
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import (
@@ -28,9 +29,7 @@ from workbench.runs.launch import (
     stop_requested,
 )
 from workbench.runs.lock import RunLocked, is_locked, take_lock, this_host
-from workbench.runs.reader import read_events
 from workbench.runs.state import summarize
-from workbench.runs.status import StatusWriter
 
 Start = Callable[..., int]
 
@@ -262,7 +261,7 @@ def wait_until_free(run: RunFolder) -> None:
 
 def test_package_imports_no_large_libraries() -> None:
     code = (
-        "import sys, workbench.runs.launch, workbench.runs.jobs, workbench.runs.state; "
+        "import sys, workbench.runs.launch, workbench.runs.watch, workbench.runs.ladder; "
         "print([m for m in ('numpy', 'keras', 'tensorflow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

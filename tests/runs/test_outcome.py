@@ -12,7 +12,7 @@ from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
 from workbench.runs.events import Event
 from workbench.runs.history import History, fold
 from workbench.runs.lock import this_host
-from workbench.runs.outcome import (
+from workbench.runs.state import (
     describe_end,
     describe_interruption,
     describe_position,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,16 +10,28 @@ from typing import Any
 import pytest
 
 from workbench.paths import Workspace
-from workbench.runs import queue as queue_module
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.launch import clear_requests, follow, launch, request_stop
+from workbench.runs.launch import (
+    all_ahead,
+    clear_requests,
+    draw_ticket,
+    follow,
+    is_waiting,
+    launch,
+    request_stop,
+    wait_for_turn,
+)
 from workbench.runs.lock import is_locked, take_lock
-from workbench.runs.queue import draw_ticket, first_ahead, is_waiting, wait_for_turn
-from workbench.runs.reader import read_events
 from workbench.runs.state import RunState, summarize
 
 Queue = Callable[..., RunFolder]
+
+
+def first_ahead(run: RunFolder) -> RunFolder | None:
+    ahead = all_ahead(run)
+    return ahead[0][-1] if ahead else None
 
 
 @pytest.fixture
@@ -157,7 +170,7 @@ def test_first_ahead(locked: Callable[[str], RunFolder], workspace: Workspace) -
 def test_name_decides_between_equal_tickets(
     locked: Callable[[str], RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module.time, "monotonic_ns", lambda: 5)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 5)
     a, b = locked("a"), locked("b")
     draw_ticket(b)
     draw_ticket(a)
@@ -189,8 +202,8 @@ def test_waiting_is_reported_once_a_minute(
         if len(reported) == 3:
             raise InterruptedError
 
-    monkeypatch.setattr(queue_module.time, "monotonic", lambda: next(moments))
-    monkeypatch.setattr(queue_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     asked = iter([False] * 4 + [True])
     with pytest.raises(InterruptedError):
         wait_for_turn(run, progress, lambda: next(asked))
@@ -217,7 +230,7 @@ def test_next_in_line_is_called_once(
         lambda: None,
         lambda: gone(waiting),
     ])  # fmt: skip
-    monkeypatch.setattr(queue_module.time, "sleep", lambda seconds: next(moments)())
+    monkeypatch.setattr(time, "sleep", lambda seconds: next(moments)())
     wait_for_turn(
         run,
         lambda phase, done, total: happened.append(phase),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.runs import reader as reader_module
+from workbench.runs import event_log
+from workbench.runs.event_log import EventReader, read_events
 from workbench.runs.events import Event, parse_event
-from workbench.runs.reader import EventReader, read_events
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_later_schema_stays_readable(log: Path) -> None:
 
 
 def test_endless_line_is_skipped_once(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(event_log, "MAX_LINE_BYTES", 100)
     log.write_bytes(b'{"event":"a"}\n' + b"x" * 1000 + b'{"event":"no"}\n{"event":"b"}\n')
     reader = EventReader(log, chunk_bytes=64)
     assert [event.event for event in reader.drain()] == ["a", "b"]

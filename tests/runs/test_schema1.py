@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workbench.runs import schema1
+from workbench.runs.event_log import EventReader, read_events
 from workbench.runs.events import Event, parse_event
 from workbench.runs.history import PHASES, fold
-from workbench.runs.reader import EventReader, read_events
 from workbench.runs.schema1 import parse_lines
 
 LATEST_ONLY = ("machine", "progress")

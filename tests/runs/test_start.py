@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from workbench.app import run_control
+from workbench.app.run_control import changed_spec, launch_new_run
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
@@ -15,9 +17,7 @@ from workbench.experiment.toml import apply_settings, parse_spec, read_spec
 from workbench.paths import Workspace
 from workbench.runs import folder as folder_module
 from workbench.runs import launch as launch_module
-from workbench.runs import start as start_module
 from workbench.runs.folder import RunFolder
-from workbench.runs.start import changed_spec, start
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def test_full_disk_leaves_nothing_of_a_new_run(
     fail(module, "write_atomic", full)
     fail(launch_module, "EventWriter", full)
     with pytest.raises(UserError, match=r"cannot be written.*: No space left on device"):
-        start(workspace, spec, "pets")
+        launch_new_run(workspace, spec, "pets")
     assert list(workspace.runs.iterdir()) == []
 
 
 def test_unwritable_workspace_is_reported(tmp_path: Path, spec: ExperimentSpec) -> None:
     (tmp_path / "saved_models").touch()
     with pytest.raises(UserError, match=r"The run cannot be written in .*saved_models"):
-        start(Workspace(tmp_path), spec, "pets")
+        launch_new_run(Workspace(tmp_path), spec, "pets")
 
 
 def test_start_writes_the_spec_and_passes_variables(
@@ -58,9 +58,9 @@ def test_start_writes_the_spec_and_passes_variables(
     def launch(folder: RunFolder, **options: Any) -> None:
         asked.append((folder.name, options))
 
-    monkeypatch.setattr(start_module, "launch", launch)
+    monkeypatch.setattr(run_control, "launch", launch)
     variables = {"WORKBENCH_ON_FINISH": "true"}
-    folder = start(workspace, spec, "pets", queue=True, environment=variables)
+    folder = launch_new_run(workspace, spec, "pets", queue=True, environment=variables)
     assert read_spec(folder.spec_path) == spec
     assert asked == [("pets-1", {"queue": True, "warm": None, "environment": variables})]
 
@@ -69,12 +69,12 @@ def test_start_writes_the_spec_and_passes_variables(
 def test_run_on_corrected_data_is_named_so(
     workspace: Workspace, spec: ExperimentSpec, monkeypatch: pytest.MonkeyPatch, stem: str
 ) -> None:
-    monkeypatch.setattr(start_module, "launch", lambda *_, **__: None)
+    monkeypatch.setattr(run_control, "launch", lambda *_, **__: None)
     data = spec.data.model_copy(update={"corrections": "/corrections.csv"})
     corrected = spec.model_copy(update={"data": data})
-    assert start(workspace, corrected, stem).name == f"{stem[:46]}-corrected-1"
+    assert launch_new_run(workspace, corrected, stem).name == f"{stem[:46]}-corrected-1"
     named = corrected.model_copy(update={"name": "night"})
-    assert start(workspace, named, stem).name == "night"
+    assert launch_new_run(workspace, named, stem).name == "night"
 
 
 def test_resume_without_changes_keeps_the_spec(resumable: ExperimentSpec) -> None:

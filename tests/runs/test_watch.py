@@ -7,9 +7,9 @@ from event_lines import LogWriter
 
 from workbench.paths import Workspace
 from workbench.runs import watch as watch_module
+from workbench.runs.event_log import CHUNK_BYTES
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
-from workbench.runs.reader import CHUNK_BYTES
 from workbench.runs.watch import RunWatch
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'

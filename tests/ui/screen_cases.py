@@ -10,7 +10,6 @@ import fake_lessons
 
 from workbench.app.draft import Draft
 from workbench.app.relabel import Relabeling
-from workbench.app.watch import RunFeed
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.experiment.estimate import ThroughputModel
@@ -18,7 +17,7 @@ from workbench.experiment.toml import dump_spec
 from workbench.lessons.catalogue import save_results
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.folder import create_run
-from workbench.runs.watch import RunView
+from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.base_app import Route
 
 RUNNING = "1 running"

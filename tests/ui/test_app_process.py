@@ -11,7 +11,7 @@ from pathlib import Path
 def test_opening_the_app_imports_no_training() -> None:
     script = (
         "import sys\n"
-        "import workbench.ui.app, workbench.cli.app\n"
+        "import workbench.ui.app, workbench.cli.group\n"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'torch', 'jax', 'scipy', 'plotext'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from ui_pilot import drive, until
 
 from workbench.paths import Workspace
-from workbench.render.compare_curves import curve_options, legend, run_series
+from workbench.render.curves import curve_options, legend, run_series
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.watch import RunView

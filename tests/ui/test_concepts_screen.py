@@ -7,8 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import drive, until
 
-from workbench.content.concepts import CONCEPTS
-from workbench.content.drawings import Windows
+from workbench.content.concepts import CONCEPTS, Windows
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts.screen import ConceptsScreen
 

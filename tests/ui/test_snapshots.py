@@ -30,6 +30,7 @@ from screen_text import lines, screen_text
 from textual.pilot import Pilot
 from waiting import poll
 
+from workbench.app import jobs
 from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets import inspect_job
@@ -41,7 +42,6 @@ from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Nvml
 from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
-from workbench.runs import jobs
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.widgets.key_line import KeyLine

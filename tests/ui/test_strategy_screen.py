@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, drive, until
 
-from workbench.app import start_run as start
+from workbench.app import run_control
 from workbench.app.draft import Draft, newest_draft
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
@@ -24,7 +24,6 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
-from workbench.runs import start as runs_start
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
@@ -221,7 +220,7 @@ def test_options_of_every_kind_can_be_opened(draft):
 def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start,
+        run_control,
         "launch",
         lambda folder, warm, **options: launched.append((folder.name, warm)),
     )
@@ -309,7 +308,7 @@ def test_hostile_settings_are_shown_harmless(draft):
 def test_weights_that_are_not_there_are_refused_before_a_run_is_made(draft, workspace):
     draft.update({"base.weights": "/nowhere/w.h5"})
     with pytest.raises(UserError, match="no file of weights"):
-        start.start_run(workspace, draft.spec(), "pets")
+        run_control.start_run(workspace, draft.spec(), "pets")
     assert not list(workspace.runs.glob("pets-*"))
 
 
@@ -382,7 +381,7 @@ def test_the_meaning_of_every_key_is_the_specs_own():
 def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start,
+        run_control,
         "launch",
         lambda folder, queue, **options: launched.append((folder.name, queue)),
     )
@@ -526,12 +525,12 @@ def test_settings_survive_home_and_data(draft):
 
 
 def test_a_new_experiment_starts_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
-    monkeypatch.setattr(runs_start, "launch", lambda folder, warm, **options: None)
+    monkeypatch.setattr(run_control, "launch", lambda folder, warm, **options: None)
     as_scanned(draft)
     draft.set_preset("feature-extraction")
     draft.update({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
     workspace = draft.workspace
-    run = start.start_run(workspace, draft.spec(), "pets")
+    run = run_control.start_run(workspace, draft.spec(), "pets")
     draft.discard()
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:

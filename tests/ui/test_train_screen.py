@@ -12,12 +12,12 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import until
 
-from workbench.app.run_progress import format_time_left
-from workbench.app.watch import RunFeed
+from workbench.app.run_files import newest_note
 from workbench.paths import Workspace
 from workbench.render.curves import planned_epochs, training_curves
+from workbench.render.runs import format_time_left
 from workbench.runs.launch import stop_requested
-from workbench.runs.notes import newest_note
+from workbench.runs.watch import RunFeed
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Confirm
 from workbench.ui.home.screen import HomeScreen

@@ -55,7 +55,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
     def open_trial(key: str, preset: str, answer: Answer, steps: Steps, columns: int = 80) -> None:
-        monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
+        monkeypatch.setattr("workbench.app.jobs.run_job", answer)
 
         async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
             draft = Draft(app.workspace)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from workbench.app.jobs import run_job
 from workbench.errors import UserError
 from workbench.evaluation.model_file import save_model
 from workbench.experiment.toml import parse_spec
-from workbench.runs.jobs import run_job
 from workbench.training.models import build_model
 
 pytestmark = pytest.mark.worker

@@ -8,8 +8,8 @@ import pytest
 from person import Person
 from test_runs import ENDLESS, PRESET, wait_for
 
+from workbench.runs.event_log import read_status
 from workbench.runs.events import MachineSample
-from workbench.runs.status import read_status
 
 pytestmark = pytest.mark.worker
 

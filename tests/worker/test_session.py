@@ -10,11 +10,10 @@ from person import Person
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
-from workbench.runs.reader import read_events
 from workbench.worker import checks
 from workbench.worker.checks import check_space
 from workbench.worker.control import RESERVE_BYTES, Reserve

@@ -12,11 +12,11 @@ from workbench.analysis.paired import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
+from workbench.files import ENCODING
 from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, StageRow, fold
 from workbench.runs.state import RunSummary, summarize
-from workbench.text_files import ENCODING
 
 # Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.files import open_table
 from workbench.runs.confusion import ConfusedPair
 from workbench.text import safe_text
-from workbench.text_files import open_table
 
 SMALLEST = 5e-7  # less is written as 0.000000
 LARGEST_LOSS = -math.log(SMALLEST)  # 14.5; the true loss may be larger

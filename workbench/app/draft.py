@@ -205,7 +205,7 @@ class Draft:
         return error
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Change keys; a value equal to the preset's own is no setting any more."""
+        """Change keys; a value equal to the preset's own is not a setting any more."""
         settings = {**self.settings, **changes}
         if "base.name" in changes and "base.trainable" not in changes:
             settings.pop("base.trainable", None)  # the blocks of another network

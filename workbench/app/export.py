@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.app.jobs import report_progress
+from workbench.app.jobs import JobEvent, report_progress, run_job
 from workbench.app.run_files import require_model
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
@@ -27,7 +27,6 @@ from workbench.files import write_atomic
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder, safe_stem
-from workbench.runs.jobs import JobEvent, run_job
 from workbench.text import safe_text
 
 OWN_FILES = (CARD, LABELS, PREPROCESSING, *(one.file for one in FORMATS.values()))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
 from workbench.analysis.paired import CorrectByImage, mcnemar
-from workbench.app.compare import read_correctness, read_test_images
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
-from workbench.app.run_progress import rough_time
+from workbench.app.run_files import read_correctness, read_test_images
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.strategies import (
@@ -19,6 +18,7 @@ from workbench.experiment.strategies import (
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.render.compare import describe_paired_test
+from workbench.render.runs import rough_time
 from workbench.render.strategy import UNKNOWN_TIME, forecast
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History
@@ -52,23 +52,23 @@ class PlannedRun:
 
 
 def plan_ladder(
-    draft: Draft, presets: Sequence[str], figures: BenchmarkResult | None
+    draft: Draft, presets: Sequence[str], benchmark: BenchmarkResult | None
 ) -> tuple[PlannedRun, ...]:
     """Plan each strategy as the strategy step shows it, all on the chosen base.
 
-    The draft has images and their facts; the figures are those of the device that would train.
+    The draft has images and their facts; the benchmark is of the device that would train.
     """
-    return tuple(_plan(draft, preset, figures) for preset in presets)
+    return tuple(_plan(draft, preset, benchmark) for preset in presets)
 
 
-def _plan(draft: Draft, preset: str, figures: BenchmarkResult | None) -> PlannedRun:
+def _plan(draft: Draft, preset: str, benchmark: BenchmarkResult | None) -> PlannedRun:
     try:
         spec = strategy_spec(draft, preset)
     except UserError as error:
         return PlannedRun(preset, error=plain_message(error))
-    if draft.facts is None or figures is None:
+    if draft.facts is None or benchmark is None:
         return PlannedRun(preset, spec)
-    expected = forecast(spec, draft.facts, figures)
+    expected = forecast(spec, draft.facts, benchmark)
     return PlannedRun(preset, spec, seconds=expected.total, device=expected.device)
 
 
@@ -131,10 +131,8 @@ class LadderRow:
 
 def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> LadderRow:
     """Return the row of a run that exists."""
-    figures, evaluation = (
-        REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy()),
-        history.evaluation,
-    )
+    reference = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
+    evaluation = history.evaluation
     return LadderRow(
         preset=entry.preset,
         run=entry.run,
@@ -145,8 +143,8 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
         interval=evaluation.interval if evaluation else None,
         seconds=history.seconds_worked,
         random_weights=summary.random_weights,
-        book=figures.book,
-        readers=figures.readers,
+        book=reference.book,
+        readers=reference.readers,
         epochs_done=summary.epochs_done,
         epochs_total=summary.epochs_total,
     )
@@ -154,8 +152,8 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
 
 def row_without_run(entry: LadderEntry, state: str = GONE) -> LadderRow:
     """Return the row of a run of which nothing is known."""
-    figures = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
-    return LadderRow(entry.preset, entry.run, state, book=figures.book, readers=figures.readers)
+    reference = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
+    return LadderRow(entry.preset, entry.run, state, book=reference.book, readers=reference.readers)
 
 
 def read_rows(workspace: Workspace, ladder: Ladder) -> list[LadderRow]:

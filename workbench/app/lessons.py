@@ -1,6 +1,5 @@
 """A lesson from its images to stored results, for the CLI and the UI."""
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -8,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.app.jobs import JobHandle, report_progress
+from workbench.app.jobs import JobHandle, report_progress, run_job
 from workbench.bases.weights import IMAGENET
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue import fetch
@@ -26,7 +25,6 @@ from workbench.lessons.lesson import Lesson, LessonResults
 from workbench.lessons.variants import LessonInputs
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
-from workbench.runs.jobs import run_job
 
 
 @dataclass(frozen=True)
@@ -111,13 +109,10 @@ def run_lesson(
         UserError: the lesson does not fit the images, or the worker failed.
     """
     variants = lesson.variants(setting)
-    scratch = Path(tempfile.mkdtemp(prefix="workbench-learn-"))
     started = time.monotonic()
-    try:
-        request = make_request(lesson, variants, seeds, scratch)
+    with tempfile.TemporaryDirectory(prefix="workbench-", ignore_cleanup_errors=True) as scratch:
+        request = make_request(lesson, variants, seeds, Path(scratch))
         result = run_job(JOB, request, report_progress(progress), on_start=on_start)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # the worker has ended by now
     seconds = time.monotonic() - started
     results = build_results(lesson, variants, setting, data, seeds, result, seconds)
     save_results(workspace, results)

@@ -19,8 +19,8 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace, parse_path
-from workbench.runs.folder import RunFolder
-from workbench.runs.state import read_tables
+from workbench.runs.fields import spec_table
+from workbench.runs.folder import RunFolder, read_tables
 from workbench.text import format_choices, plural, safe_text
 
 TEST_SET_CHANGES = (
@@ -41,8 +41,7 @@ class Relabeling:
     """
 
     def __init__(self, workspace: Workspace, folder: RunFolder) -> None:
-        data = read_tables(folder).get("data")
-        data = data if isinstance(data, dict) else {}
+        data = spec_table(read_tables(folder), "data")
         source = str(data.get("source", ""))
         self._as_found = not data.get("corrections")  # the rows have the labels of the data folder
         self.path = label_fixes_path(workspace, source)

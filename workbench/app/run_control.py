@@ -1,17 +1,158 @@
-"""Resuming and stopping runs."""
+"""Start, resume and stop runs, with the checks before them."""
 
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from workbench.experiment.toml import dump_spec, read_spec
-from workbench.machine.preflight import check_before_resume
-from workbench.machine.probe import LoadAdjustedClock
-from workbench.runs.folder import RunFolder
-from workbench.runs.launch import launch
+from workbench.datasets.prepare import survey
+from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.errors import UserError
+from workbench.experiment.batch_size import halve_batch_size, set_batch_size
+from workbench.experiment.presets import preset_tree
+from workbench.experiment.resuming import check_change
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
+from workbench.machine.gpus import GpuChoice
+from workbench.machine.load_clock import LoadAdjustedClock
+from workbench.machine.memory_check import gpu_notes
+from workbench.machine.preflight import check_before_resume, check_before_start
+from workbench.paths import Workspace
+from workbench.progress import Progress, silent
+from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs
+from workbench.runs.launch import NotWritable, is_waiting, launch
 from workbench.runs.lock import is_locked
-from workbench.runs.start import changed_spec
+from workbench.runs.process import WarmWorker
+from workbench.text import safe_text
 
 STOP_SECONDS = 60.0  # for a worker to finish its step and save
+DEMO = ("dense", "convnet")
+DEMO_SHIFT = 2  # pixels by which test digits are moved as well
+
+Notify = Callable[[str], None]
+_CORRECTED = "-corrected"
+
+
+def ignore(message: str) -> None:
+    """Show no message."""
+
+
+def start_run(
+    workspace: Workspace,
+    spec: ExperimentSpec,
+    stem: str,
+    notify: Notify = ignore,
+    queue: bool = False,
+    warm: WarmWorker | None = None,
+    environment: dict[str, str] | None = None,
+    progress: Progress = silent,
+    warn: Notify = ignore,
+    queue_hint: str = "",
+) -> RunFolder:
+    """Check that a run can start, make its folder and start its worker.
+
+    Takes a second or more with many images or a slow driver: call it in a thread.
+
+    Args:
+        workspace: of the run.
+        spec: validated; its paths are absolute.
+        stem: the name of a run whose spec has none, without its number.
+        notify: called with the GPU and with what else uses it; not for a queued run, since both
+            may be different when it starts.
+        queue: True to wait for the runs that are running or queued.
+        warm: a worker that may have been started already.
+        environment: variables set for the worker beyond this process's own.
+        progress: called while the images are listed.
+        warn: called with doubts about the layout of the images.
+        queue_hint: how to wait for other runs, added to the note on them.
+
+    Raises:
+        UserError: the images, the weights or the GPU are not usable, the name is taken, or the
+            disk cannot be written; nothing is left of the run.
+    """
+    choice = check_before_start(spec, queue, progress, warn)
+    if not queue:
+        for note in _start_notes(workspace, choice, queue_hint):
+            notify(note)
+    return launch_new_run(workspace, spec, stem, queue, warm, environment=environment)
+
+
+def launch_new_run(
+    workspace: Workspace,
+    spec: ExperimentSpec,
+    stem: str,
+    queue: bool = False,
+    warm: WarmWorker | None = None,
+    environment: dict[str, str] | None = None,
+) -> RunFolder:
+    """Make the run's folder, named by the spec or else numbered, and start its worker, unchecked.
+
+    Args:
+        workspace: where the run is created.
+        spec: of the run.
+        stem: base of the name of a run without one; "-corrected" is added for corrected labels.
+        queue: True if it waits for runs that are running or queued.
+        warm: a worker on standby.
+        environment: variables of the worker in addition to those of this process.
+
+    Raises:
+        UserError: The name is taken, no process can be started, or the disk cannot be written.
+            Nothing of the run remains.
+    """
+    if spec.data.corrections:
+        stem = stem[: MAX_STEM_LENGTH - len(_CORRECTED)] + _CORRECTED
+    try:
+        folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
+    except OSError as error:
+        reason = safe_text(error.strerror or error)
+        raise UserError(
+            f"The run cannot be written in {safe_text(workspace.runs)}: {reason}.",
+            "Make room or fix the permissions, or name another workspace with --workspace DIR.",
+        ) from None
+    try:
+        launch(folder, queue=queue, warm=warm, environment=environment)
+    except NotWritable:
+        shutil.rmtree(folder.path, ignore_errors=True)  # created above, by this process
+        raise
+    return folder
+
+
+def list_training_runs(workspace: Workspace) -> list[RunFolder]:
+    """Return the runs of the workspace that train here now, without those that wait."""
+    runs = list_runs(workspace)
+    return [run for run in runs if is_locked(run.lock_path) and not is_waiting(run)]
+
+
+def _start_notes(workspace: Workspace, choice: GpuChoice, queue_hint: str) -> list[str]:
+    """Return what is useful to know before a run starts and does not prevent it."""
+    others = list_training_runs(workspace)
+    slower = f"is training here too; both will be slower{queue_hint}."
+    return [*gpu_notes(choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
+
+
+def start_demo(workspace: Workspace, notify: Notify = ignore) -> list[RunFolder]:
+    """Start a dense baseline on handwritten digits and queue a convnet behind it.
+
+    Needs no network; call it in a thread.
+
+    Raises:
+        UserError: as `start_run`, or the digits cannot be written.
+    """
+    runs: list[RunFolder] = []
+    for preset in DEMO:
+        spec = demo_spec(workspace, preset)
+        runs.append(start_run(workspace, spec, f"demo-{preset}", notify, queue=bool(runs)))
+    return runs
+
+
+def demo_spec(workspace: Workspace, preset: str, progress: Progress = silent) -> ExperimentSpec:
+    """Return the spec of one run of the demo.
+
+    Raises:
+        UserError: the digits cannot be written.
+    """
+    source = fetch("digits", workspace, progress)
+    tree = preset_tree(preset, str(source), survey(source, progress))
+    return parse_spec({**tree, "evaluation": {"shift": DEMO_SHIFT}}, preset)
 
 
 def resume_run(
@@ -39,6 +180,39 @@ def resume_run(
     check_before_resume(spec)
     changed = None if spec == own else dump_spec(spec)
     launch(folder, resume=True, queue=queue, environment=environment, spec=changed)
+
+
+def changed_spec(
+    spec: ExperimentSpec, settings: tuple[str, ...] = (), half_batch: bool = False
+) -> ExperimentSpec:
+    """Return the spec with which to resume a run; the same one without changes.
+
+    Args:
+        spec: of the run so far.
+        settings: `key.path=value` each; a batch size has to divide the old one.
+        half_batch: True for half the batch size.
+
+    Raises:
+        UserError: A setting is invalid or may not change, or the batch is one image already.
+    """
+    changed = parse_spec(apply_settings(spec_tree(spec), settings), "--set")
+    size, before = changed.training.batch_size, spec.training.batch_size
+    if half_batch and size != before:
+        raise UserError("Give either --half-batch or --set training.batch_size, not both.")
+    if size != before:
+        steps = set_batch_size(spec, size).training.steps_per_epoch  # an epoch keeps its images
+        training = changed.training.model_copy(update={"steps_per_epoch": steps})
+        changed = changed.model_copy(update={"training": training})
+    if half_batch:
+        smaller = halve_batch_size(changed)
+        if smaller is None:
+            raise UserError(
+                "The batch is one image already and cannot be halved.",
+                "Start a new run with smaller images or a smaller network.",
+            )
+        changed = smaller
+    check_change(spec, changed)
+    return changed
 
 
 def wait_until_stopped(folders: Iterable[RunFolder]) -> list[str]:

@@ -1,6 +1,7 @@
-"""What the folder of a run holds beside its events. Reads files: call it in a thread."""
+"""What folders of runs hold beside events; runs compared by it. Call it in a thread."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,20 +9,33 @@ from pathlib import Path
 
 from rich.text import Text
 
+from workbench.analysis.compare import (
+    ComparedRun,
+    Comparison,
+    compare,
+    load_run,
+)
+from workbench.analysis.errors import read_predictions
+from workbench.analysis.paired import CorrectByImage
+from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.export.run_images import RunImages
+from workbench.files import ENCODING, is_wide
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
 from workbench.runs.events import Launched
+from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, find_run, list_runs
 from workbench.runs.launch import stop_requested
-from workbench.runs.notes import newest_note
 from workbench.runs.process import last_lines
 from workbench.runs.results import WorstError
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
 Box = tuple[int, int]  # cells, width and height
+NOTES_FILE = "notes.txt"  # a person's notes: lines with a time
+MAX_NOTE_LENGTH = 1000  # characters of a note
+_TAIL_BYTES = 8 << 10
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,7 @@ def error_pictures(
 
 def data_source(view: RunView) -> str:
     """Return the images of a run as its spec names them; "" if it does not."""
-    data = view.spec.get("data")
-    return str(data.get("source", "")) if isinstance(data, dict) else ""
+    return str(spec_table(view.spec, "data").get("source", ""))
 
 
 def find_model(workspace: Workspace, given: str) -> Path:
@@ -113,3 +126,71 @@ def _checkpoint_age(folder: RunFolder) -> float | None:
     except OSError:  # it is being replaced, or the folder is gone
         return None
     return None if written is None else max(time.time() - written, 0.0)
+
+
+def add_note(folder: RunFolder, note: str, now: float | None = None) -> None:
+    """Append a person's note on a run, with the time.
+
+    Raises:
+        OSError: The disk is full or the folder is gone.
+    """
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+    line = f"{when}  {safe_text(note.strip(), MAX_NOTE_LENGTH)}\n"
+    with (folder.path / NOTES_FILE).open("a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def newest_note(folder: RunFolder) -> str:
+    """Return the last note, "" without one; not safe to print."""
+    try:
+        with (folder.path / NOTES_FILE).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - _TAIL_BYTES, 0))
+            content = file.read()
+    except OSError:
+        return ""
+    if is_wide(content):
+        return f"{NOTES_FILE} is UTF-16 text and not shown; save it as UTF-8"
+    lines = content.decode(ENCODING, "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
+    """Compare the runs of these names. Reads all their events: call it in a thread.
+
+    Raises:
+        UserError: there is no such run, or only one.
+    """
+    folders = list(dict.fromkeys(find_run(workspace, name) for name in names))
+    if len(folders) < 2:
+        raise UserError("Name at least two different runs.", "See: workbench runs")
+    return compare([_load(folder) for folder in folders])
+
+
+def _load(folder: RunFolder) -> ComparedRun:
+    test = read_test_images(folder)
+    if test is None:
+        return load_run(folder)
+    return load_run(folder, Counter(test.values()), read_correctness(folder, test))
+
+
+def read_test_images(folder: RunFolder) -> dict[str, tuple[str, str]] | None:
+    """Return hash and label of each test image by path; None if the manifest is unreadable."""
+    try:
+        rows = read_manifest(folder.manifest_path)
+    except UserError:
+        return None
+    return {row.path: (row.pixel_hash, row.label) for row in rows if row.split == "test"}
+
+
+def read_correctness(folder: RunFolder, test: dict[str, tuple[str, str]]) -> CorrectByImage | None:
+    """Return whether each test image was predicted correctly; None without predictions.
+
+    `test` has hash and label by path.
+    """
+    try:
+        predictions = read_predictions(folder.predictions_path)
+    except UserError:
+        return None
+    pairs = zip(predictions.paths, predictions.right, strict=True)
+    return {test[path]: bool(right) for path, right in pairs if path in test}

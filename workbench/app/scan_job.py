@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +16,7 @@ from workbench.datasets.inspect_job import MODULE, Inspection
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
-from workbench.runs.process import WORKING_FOLDER, last_lines, worker_command
+from workbench.runs.process import last_lines, start_worker, worker_command
 from workbench.text import safe_text
 
 KEPT_SECONDS = 14 * 86400  # until the folder of an old scan is removed
@@ -132,17 +130,7 @@ class ScanJob:
             self._module, str(self.source), str(self.workspace.root), str(self.folder / "samples")
         )
         with self.events.open("wb") as events, self._log.open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=events,
-                stderr=log,
-                cwd=WORKING_FOLDER,
-                pass_fds=(descriptor,),
-                start_new_session=True,
-            )
-        # Waits for its end, so that a long-lived app keeps no zombie.
-        threading.Thread(target=process.wait, daemon=True).start()
+            start_worker(command, events, descriptors=(descriptor,), detached=True, errors=log)
 
 
 def _newest_first(path: Path) -> Iterator[dict[str, Any]]:

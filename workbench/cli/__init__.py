@@ -3,24 +3,19 @@
 Nothing heavy is imported until a command needs it, so that `workbench --help` is fast.
 """
 
-from workbench.cli.analyze import analyze
+from workbench.cli.analyze import analyze, relabel
 from workbench.cli.check import check
 from workbench.cli.data import data
-from workbench.cli.demo import demo
 from workbench.cli.explain import explain
 from workbench.cli.export import export, report
-from workbench.cli.group import workbench
+from workbench.cli.group import completion, workbench
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
-from workbench.cli.lr_find import lr_find
-from workbench.cli.plan import layers, plan
-from workbench.cli.relabel import relabel
+from workbench.cli.plan import layers, plan, presets
 from workbench.cli.results import evaluate, predict
-from workbench.cli.resume import resume
 from workbench.cli.runs import attach, compare, delete, restore, runs, status, stop
-from workbench.cli.setup import completion, presets
-from workbench.cli.train import train
-from workbench.cli.tune import tune
+from workbench.cli.train import demo, resume, train
+from workbench.cli.tune import lr_find, tune
 
 for _command in (
     check, demo, data, presets, plan, train, runs, attach, status, stop, resume,

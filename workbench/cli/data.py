@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import click
 
-from workbench.cli.complete import complete_catalogue, complete_datasets, complete_sources
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import json_option
+from workbench.cli.options import (
+    complete_catalogue,
+    complete_datasets,
+    complete_sources,
+    json_option,
+)
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.paths import Workspace
 from workbench.text import format_bytes, plural, safe_text, table
@@ -177,9 +181,9 @@ def get(workspace: Workspace, name: str | None) -> None:
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:
     """Return which run uses which pack, from the logs of the runs."""
+    from workbench.runs.event_log import EventReader
     from workbench.runs.folder import list_runs
     from workbench.runs.history import fold
-    from workbench.runs.reader import EventReader
 
     uses = []
     for folder in list_runs(workspace):

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.options import PathArgument
-from workbench.cli.output import echo, terminal
-from workbench.cli.worker import run_job
+from workbench.cli.options import PathArgument, complete_runs
+from workbench.cli.output import echo, run_job, terminal
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.text import format_shape, safe_text, table
@@ -178,8 +176,8 @@ def sight_table(sights: "Sequence[LayerField]") -> str:
 
 def _label_count(folder: Any) -> int:
     """Return the number of labels in the run's events; two if they do not record it."""
+    from workbench.runs.event_log import read_events
     from workbench.runs.history import fold
-    from workbench.runs.reader import read_events
 
     return max(len(fold(read_events(folder.events_path)).labels), 2)
 
@@ -205,8 +203,8 @@ def _run(
     on_pattern: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Let a worker do it; with `on_pattern`, patterns are shown as they come and no bar."""
+    from workbench.app import jobs
     from workbench.app.run_files import find_model
-    from workbench.runs import jobs
 
     request = {
         "what": what,

@@ -1,20 +1,23 @@
-"""The `workbench` command itself: workspace, version, error messages."""
+"""The `workbench` command itself: the app, workspace, version, error messages, completion."""
 
 import errno
 import functools
+import os
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from workbench import __version__
-from workbench.cli.options import PathArgument
+from workbench.cli.options import PathArgument, examples
 from workbench.errors import DISK_FULL, UserError
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.runs.folder import RunFolder
-from workbench.text import describe_unencodable, safe_lines, safe_text
+from workbench.text import describe_unencodable, safe_lines, safe_text, use_utf8
 
 EXIT_ERROR = 2
 _TO_QUOTE = frozenset(" \t'\"\\$`&;|<>()[]{}*?!#")  # special in a shell
@@ -85,11 +88,44 @@ def workbench(ctx: click.Context, workspace: Path | None, low_bandwidth: bool) -
     ctx.obj = workspace
     if ctx.invoked_subcommand is not None:
         return
-    from workbench.cli.app import can_open, open_app
-
     if can_open():
         ctx.exit(open_app(find_workspace(workspace), low_bandwidth))
     click.echo(ctx.get_help())
+
+
+def can_open() -> bool:
+    """Return True if there is a terminal to draw on and to type in.
+
+    Textual draws on stderr and reads from stdin; stdout belongs to the same terminal.
+    """
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    terminal = all(stream is not None and stream.isatty() for stream in streams)
+    return terminal and os.environ.get("TERM") != "dumb"
+
+
+def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
+    """Open the app; return its exit code."""
+    from workbench.ui.app import WorkbenchApp
+
+    use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
+    app = WorkbenchApp(workspace, low_bandwidth)
+    app.run()
+    return app.return_code or 0
+
+
+@click.command(
+    epilog=examples(
+        'bash:  eval "$(workbench completion bash)"      in ~/.bashrc',
+        'zsh:   eval "$(workbench completion zsh)"       in ~/.zshrc',
+        "fish:  workbench completion fish > ~/.config/fish/completions/workbench.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell."""
+    maker = get_completion_class(shell)
+    assert maker is not None  # click knows the three shells
+    click.echo(maker(workbench, {}, "workbench", "_WORKBENCH_COMPLETE").source())
 
 
 def in_workspace(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.complete import complete_ladders, complete_preset_lists
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
     base_options,
+    complete_ladders,
+    complete_preset_lists,
     data_option,
     examples,
     finish_environment,
@@ -22,7 +23,7 @@ from workbench.cli.options import (
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.text import format_accuracy, plural, table
+from workbench.text import format_accuracy, format_interval, plural, table
 
 if TYPE_CHECKING:
     from workbench.app.ladder import LadderRow
@@ -224,7 +225,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
         (
             row.preset + (" (random)" if row.random_weights else ""),
             row.state if row.accuracy is None else format_accuracy(row.accuracy),
-            f"{row.interval[0]:.3f} to {row.interval[1]:.3f}" if row.interval else "-",
+            format_interval(row.interval),
             "-" if row.seconds is None else f"{row.seconds:,.0f}",
             format_reference(row.book),
             format_reference(row.readers),

@@ -1,4 +1,4 @@
-"""Printing: progress bars, JSON, reports. Text from outside is made safe here."""
+"""Printing: progress of jobs, JSON, reports. Text from outside is made safe here."""
 
 import json
 import math
@@ -79,6 +79,18 @@ def _plain_progress() -> Progress:
             began.setdefault(phase, now)
 
     return show
+
+
+def run_job(job: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Let a worker do a job, and show its progress.
+
+    Raises:
+        UserError: the job failed.
+    """
+    from workbench.app import jobs
+
+    with progress_bar() as progress:
+        return jobs.run_job(job, request, jobs.report_progress(progress))
 
 
 def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:

@@ -1,13 +1,20 @@
-"""`workbench plan` and `workbench layers`: what a run will do, and what it really froze."""
+"""Commands on experiments: presets, plan (what a run will do), layers (what it really froze)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.options import json_option, latest_argument, with_spec
+from workbench.cli.options import (
+    complete_presets,
+    data_option,
+    examples,
+    json_option,
+    latest_argument,
+    with_spec,
+)
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -16,10 +23,34 @@ from workbench.text import format_bytes, format_seconds, format_shape, plural, s
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
     from workbench.experiment.estimate import StageSeconds
-    from workbench.experiment.facts import DataFacts
     from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.benchmark_store import BenchmarkResult
+    from workbench.render.strategy import CostForecast
     from workbench.runs.freeze_check import Layer, Verdict
+
+
+@click.command(
+    epilog=examples("workbench presets", "workbench presets convnet --data photos > spec.toml")
+)
+@click.argument("name", required=False, shell_complete=complete_presets)
+@data_option("Fit the preset to these images.")
+@in_workspace
+def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
+    """List the presets, or print one as a spec.toml to start from."""
+    from workbench.cli.sources import preset_spec
+    from workbench.experiment.presets import BOOK_FACTS, PRESETS, preset_tree
+    from workbench.experiment.toml import dump_spec, parse_spec
+
+    if name:
+        if source:
+            spec = preset_spec(workspace, name, source, ())
+        else:  # as for photographs such as the book's cats and dogs
+            spec = parse_spec(preset_tree(name, "FOLDER", BOOK_FACTS), name)
+        click.echo(dump_spec(spec), nl=False)
+        return
+    width = max(map(len, PRESETS))
+    for preset, about in PRESETS.items():
+        click.echo(f"{preset:<{width}}  {about.title}\n{'':<{width}}  {about.expect}")
 
 
 @click.command()
@@ -29,25 +60,23 @@ if TYPE_CHECKING:
 def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
     """Show the stages of an experiment and their cost, before anything runs."""
     from workbench.datasets.prepare import survey
-    from workbench.experiment.cost import saved_bytes, stage_costs
-    from workbench.experiment.estimate import stage_seconds
-    from workbench.experiment.facts import expected_images
+    from workbench.experiment.cost import saved_bytes
     from workbench.machine.preflight import check_weights
+    from workbench.render.strategy import forecast
 
     check_weights(spec)
     facts = survey(spec.data.source)
-    images = expected_images(facts, spec.data.split)
-    costs = stage_costs(spec, facts.classes)
-    figures, why_not = None, "How long? Measure this machine once: workbench check"
+    measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
-        figures = _measured_speed(spec.training.gpu)
+        measured = _measured_speed(spec.training.gpu)
     except UserError as error:  # a spec for another machine has the same costs here
         why_not = f"The duration is unknown here: {error.message}"
-    seconds = [stage_seconds(cost, images, figures.speed) if figures else None for cost in costs]
+    expected = forecast(spec, facts, measured)
+    seconds = expected.seconds or (None,) * len(expected.costs)
     if as_json:
         stages = [
             {**asdict(cost), "seconds": asdict(took) if took else None}
-            for cost, took in zip(costs, seconds, strict=True)
+            for cost, took in zip(expected.costs, seconds, strict=True)
         ]
         echo_json(stages)
         return
@@ -57,14 +86,13 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
         f"{spec.model.strategy}: {title}{random} at {format_shape(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
-    for cost, took in zip(costs, seconds, strict=True):
-        for line in stage_lines(cost, images, took):
+    for cost, disk, took in zip(expected.costs, expected.disk, seconds, strict=True):
+        for line in stage_lines(cost, disk, took):
             echo(line)
-    echo(f"disk     up to {format_bytes(saved_bytes(costs))} for checkpoints and the model")
-    if figures:
-        echo(total_line(figures, facts, images, [took for took in seconds if took]))
-    else:
-        echo(why_not)
+    echo(
+        f"disk     up to {format_bytes(saved_bytes(expected.costs))} for checkpoints and the model"
+    )
+    echo(total_line(measured, expected) if measured else why_not)
 
 
 def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
@@ -77,17 +105,12 @@ def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
     from workbench.machine.check import find_gpu
     from workbench.machine.gpus import NONE
 
-    figures = BenchmarkStore(find_gpu(gpu).device_name).load()
-    return None if figures and gpu == NONE and figures.kind != "cpu" else figures
+    found = BenchmarkStore(find_gpu(gpu).device_name).load()
+    return None if found and gpu == NONE and found.kind != "cpu" else found
 
 
-def stage_lines(
-    cost: "StageCost", images: Mapping[str, int], took: "StageSeconds | None" = None
-) -> list[str]:
-    """Describe a stage in a few lines.
-
-    The numbers of images are by "train" and "validation"; `took` is None without a measurement.
-    """
+def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None) -> list[str]:
+    """Describe a stage in a few lines; `disk` are bytes of features, `took` is None if unknown."""
     stage = cost.stage
     share = cost.trainable / cost.parameters
     lines = [
@@ -100,8 +123,8 @@ def stage_lines(
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
             views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
-            size = format_bytes(cost.kept_bytes(images))
             time = f", about {format_seconds(took.prefix)}" if took else ""
+            size = format_bytes(disk)
             lines.append(f"  prefix   {what}: {part}, once per image{views}{time}; {size} on disk")
         else:
             lines.append(f"  prefix   {what}: {part}, in every epoch")
@@ -115,23 +138,13 @@ def stage_lines(
     return lines
 
 
-def total_line(
-    figures: "BenchmarkResult",
-    facts: "DataFacts",
-    images: Mapping[str, int],
-    took: "list[StageSeconds]",
-) -> str:
+def total_line(measured: "BenchmarkResult", expected: "CostForecast") -> str:
     """Describe the duration of all stages, and what it is based on."""
-    from workbench.experiment.estimate import reading_seconds
-
-    total = sum(one.total for one in took)
-    reading = ""
-    if figures.images_per_second:
-        seconds = reading_seconds(facts, figures.images_per_second)
-        total += seconds
-        reading = f", reading the images ({format_seconds(seconds)}) included"
-    device = "the CPU" if figures.kind == "cpu" else safe_text(figures.device, 40)
-    return f"in all at most about {format_seconds(total)} on {device}, as measured here{reading}"
+    seconds = format_seconds(expected.reading)
+    reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""
+    device = "the CPU" if measured.kind == "cpu" else safe_text(measured.device, 40)
+    total = format_seconds(expected.total or 0.0)
+    return f"in all at most about {total} on {device}, as measured here{reading}"
 
 
 @click.command()
@@ -141,10 +154,10 @@ def total_line(
 @in_workspace
 def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> None:
     """Show what was frozen in a run: requested, compiled, and how far the weights moved."""
+    from workbench.runs.event_log import read_events
     from workbench.runs.events import LayersChecked, StageStarted, newest_by_stage
     from workbench.runs.folder import find_run
     from workbench.runs.freeze_check import group_by_block, layers_of_stage, verdict
-    from workbench.runs.reader import read_events
 
     folder = find_run(workspace, run)
     events = read_events(folder.events_path)

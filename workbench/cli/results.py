@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.complete import complete_runs
 from workbench.cli.group import in_workspace
-from workbench.cli.options import json_option, latest_argument
-from workbench.cli.output import echo, echo_json, evaluation_report
-from workbench.cli.worker import run_job
+from workbench.cli.options import complete_runs, json_option, latest_argument
+from workbench.cli.output import echo, echo_json, evaluation_report, run_job
 from workbench.paths import Workspace, parse_path
 from workbench.text import safe_text, table
 

@@ -4,9 +4,14 @@ import time
 
 import click
 
-from workbench.cli.complete import complete_runs, complete_trash
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import json_option, latest_argument, run_argument
+from workbench.cli.options import (
+    complete_runs,
+    complete_trash,
+    json_option,
+    latest_argument,
+    run_argument,
+)
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
 from workbench.paths import Workspace
@@ -151,7 +156,7 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
 @in_workspace
 def compare(workspace: Workspace, runs: tuple[str, ...], as_json: bool) -> None:
     """Compare runs: settings that differ, frozen layers, stages, results."""
-    from workbench.app.compare import compare_runs
+    from workbench.app.run_files import compare_runs
     from workbench.render.compare import format_comparison
 
     comparison = compare_runs(workspace, runs)

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.follow import watch
+from workbench.cli.follow import launch_run, watch
 from workbench.cli.group import note_running
 from workbench.cli.options import ExperimentOptions
 from workbench.cli.output import echo
-from workbench.cli.worker import launch_run
 from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.machine.preflight import check_before_resume

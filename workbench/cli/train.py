@@ -1,26 +1,37 @@
-"""`workbench train`: start a detached worker from a spec or a preset."""
+"""Commands that train: train and resume (a run), demo (a dense baseline and a convnet)."""
 
+import sys
+import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from workbench.cli.complete import complete_runs
-from workbench.cli.group import command_line, in_workspace
+from workbench.cli.group import command_line, in_workspace, note_running
 from workbench.cli.options import (
     ExperimentOptions,
+    complete_changes,
+    complete_runs,
     examples,
     finish_environment,
+    gpu_option,
     on_finish_option,
+    oom_option,
     queue_option,
+    run_argument,
+    set_option,
+    shortcuts,
     with_experiment,
 )
-from workbench.cli.output import echo
-from workbench.cli.worker import launch_run
+from workbench.cli.output import echo, progress_bar
 from workbench.errors import UserError
 from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.text import format_interval, table
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
+    from workbench.runs.state import RunState
 
 
 @click.command(
@@ -63,7 +74,7 @@ def train(
     unit: it starts the run, resumes it, watches it, or reports that it is finished. On SIGTERM the
     worker saves a checkpoint, and the command exits with 143.
     """
-    from workbench.cli.follow import watch
+    from workbench.cli.follow import launch_run, watch
 
     environment = finish_environment(on_finish)
     if resume_on_start:
@@ -78,12 +89,16 @@ def train(
     spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
     folder = launch_run(workspace, spec, queue=queue, environment=environment)
     if detach:
-        state = "queued" if queue else "training"
-        echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
+        _show_detached(workspace, folder, queue)
         return
     if not as_json:
         echo(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C detaches, training continues")
     watch(workspace, folder, as_json, launched=True)
+
+
+def _show_detached(workspace: Workspace, folder: RunFolder, queued: bool) -> None:
+    state = "queued" if queued else "training"
+    echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
 
 
 def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "ExperimentSpec":
@@ -106,3 +121,197 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
     tree = apply_settings(spec_tree(corrected_spec(workspace, folder)), given.settings)
     echo(f"note   {TEST_SET_CHANGES.format(run=folder.name)}", err=True)
     return parse_spec(tree if given.name is None else {**tree, "name": given.name}, "--set")
+
+
+@click.command()
+@run_argument
+@click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
+@click.option("--detach", is_flag=True, help="Start the run and return at once.")
+@set_option("Change a key that a resumed run allows, such as training.epochs.", complete_changes)
+@click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
+@oom_option
+@on_finish_option
+@click.option(
+    "--anyway", is_flag=True, help="Do not ask whether a worker on another machine has ended."
+)
+@gpu_option
+@queue_option
+@in_workspace
+def resume(
+    workspace: Workspace,
+    run: str,
+    as_json: bool,
+    detach: bool,
+    settings: tuple[str, ...],
+    half_batch: bool,
+    oom: str | None,
+    on_finish: str | None,
+    anyway: bool,
+    gpu: str | None,
+    queue: bool,
+) -> None:
+    """Resume a stopped, failed or interrupted run at its last checkpoint."""
+    from workbench.app.run_control import resume_run
+    from workbench.cli.follow import watch
+    from workbench.runs.folder import find_run
+    from workbench.runs.state import summarize
+
+    folder = find_run(workspace, run)
+    _check_state(workspace, folder, summarize(folder).state, anyway)
+    settings += shortcuts(gpu, oom)
+    resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
+    note_running(workspace, folder)
+    if detach:
+        _show_detached(workspace, folder, queue)
+        return
+    watch(workspace, folder, as_json, launched=True)
+
+
+def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:
+    """Check that a run can be resumed; ask the user if only they can know.
+
+    Raises:
+        UserError: it is finished, running, or may be running on another machine.
+    """
+    if state.phase == "finished":
+        raise UserError(
+            f"{folder.name} is finished; there is nothing to resume.",
+            f"Its metrics: {command_line(workspace, 'evaluate', folder.name)}",
+        )
+    if state.other_host:
+        if not anyway:
+            _ask_whether_it_ended(workspace, folder, state)
+    elif not state.resumable:
+        where = f" ({state.detail})" if state.detail else ""
+        raise UserError(
+            f"{folder.name} is being trained: it is {state.phase}{where}.",
+            f"Watch it: {command_line(workspace, 'attach', folder.name)}",
+        )
+
+
+def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: "RunState") -> None:
+    unknown = f"{folder.name} last ran {state.description}; whether it has ended is not known here."
+    if sys.stdin.isatty():
+        echo(f"{unknown}\nTwo workers on one run would damage it.", err=True)
+        if click.confirm(f"Has its worker on {state.other_host} ended?", err=True):
+            return
+    raise UserError(
+        unknown if not sys.stdin.isatty() else f"{folder.name} is unchanged.",
+        f"If it has ended: {command_line(workspace, 'resume', folder.name, '--anyway')}",
+    )
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """The result of one run of the demo.
+
+    Attributes:
+        interval: the 95 % confidence interval of the accuracy.
+        shifted: accuracy on shifted digits, mean of eight directions.
+        seconds: from the worker's start to its end.
+    """
+
+    strategy: str
+    run: str
+    accuracy: float
+    interval: tuple[float, float]
+    images: int
+    shifted: float
+    parameters: int
+    seconds: float
+
+
+@click.command()
+@in_workspace
+def demo(workspace: Workspace) -> None:
+    """Train a dense baseline and a convnet on small digits, and compare them.
+
+    Needs no network and no GPU; takes a minute or two on two cores.
+    """
+    from workbench.app.run_control import DEMO, DEMO_SHIFT
+
+    results = []
+    for strategy in DEMO:
+        result = _train_demo(workspace, strategy)
+        if result is None:  # detached or stopped
+            return
+        results.append(result)
+        echo("")
+    echo(demo_table(results, DEMO_SHIFT))
+    echo("")
+    for line in demo_conclusions(results[0], results[1], DEMO_SHIFT):
+        echo(textwrap.fill(line, 79))
+    echo(
+        f"\nNext: {command_line(workspace, 'runs')}, "
+        f"{command_line(workspace, 'evaluate', results[-1].run)}, "
+        f"or your own images: workbench train --preset convnet --data FOLDER"
+    )
+
+
+def demo_table(results: list[DemoResult], shift: int) -> str:
+    """Format the runs side by side."""
+    headers = ("", "test accuracy", "95 % interval", f"shifted by {shift} px", "parameters",
+               "seconds")  # fmt: skip
+    rows = [
+        (
+            one.strategy,
+            f"{one.accuracy:.4f}",
+            format_interval(one.interval),
+            f"{one.shifted:.4f}",
+            f"{one.parameters:,}",
+            f"{one.seconds:.0f}",
+        )
+        for one in results
+    ]
+    return table(headers, rows, "lrrrrr")
+
+
+def demo_conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]:
+    """Return conclusions that follow from the results."""
+    ahead, behind = sorted((dense, convnet), key=lambda one: one.accuracy, reverse=True)
+    if ahead.interval[0] <= behind.interval[1]:
+        plain = (
+            f"the two are too close to call on {dense.images} test images: their intervals overlap."
+        )
+    else:
+        plain = f"the {ahead.strategy} network is better, beyond chance."
+    if convnet.shifted > dense.shifted:
+        shifted = (
+            f"the convnet gets {convnet.shifted:.0%} right, the dense network "
+            f"{dense.shifted:.0%}. A convolution finds a stroke at any place; a dense layer "
+            f"has to learn it again for every place."
+        )
+    else:
+        shifted = (
+            f"the convnet was not better this time ({convnet.shifted:.0%} against "
+            f"{dense.shifted:.0%}), although convolutions are made for that."
+        )
+    return [f"On digits as they are, {plain}", f"On digits moved by {shift} pixels, {shifted}"]
+
+
+def _train_demo(workspace: Workspace, strategy: str) -> DemoResult | None:
+    from workbench.app.run_control import demo_spec
+    from workbench.cli.follow import launch_run, watch
+    from workbench.runs.event_log import read_events
+    from workbench.runs.history import fold
+    from workbench.runs.results import read_results
+
+    with progress_bar() as progress:
+        spec = demo_spec(workspace, strategy, progress)
+    folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
+    echo(f"run    {folder.name}: the {strategy} network; Ctrl-C detaches, training continues")
+    if watch(workspace, folder, as_json=False, brief=True) != "finished":
+        return None
+    results = read_results(folder.results_path)
+    history = fold(read_events(folder.events_path))
+    stage = history.stages[max(history.stages)]
+    return DemoResult(
+        strategy,
+        folder.name,
+        results.accuracy,
+        results.interval,
+        results.images,
+        results.shifted[1] if results.shifted else 0.0,
+        stage.started.parameters or 0,
+        history.seconds_worked or 0.0,
+    )

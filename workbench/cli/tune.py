@@ -1,24 +1,34 @@
-"""`workbench tune`: random search over the head of feature extraction, on cached features."""
+"""Trial trainings: `workbench tune` (random search of a head), `workbench lr-find` (range test)."""
 
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workbench.cli.group import command_line, in_workspace
-from workbench.cli.options import ExperimentOptions, examples, json_option, with_experiment
-from workbench.cli.output import echo, echo_json
-from workbench.cli.worker import run_trial
-from workbench.experiment.int_range import TUNE_TRIALS
+from workbench.cli.options import (
+    ExperimentOptions,
+    examples,
+    json_option,
+    with_experiment,
+    with_spec,
+)
+from workbench.cli.output import echo, echo_json, progress_bar, terminal
+from workbench.experiment.int_range import LR_FIND_STEPS, TUNE_TRIALS
 from workbench.paths import Workspace
 from workbench.text import format_seconds, table
 
 if TYPE_CHECKING:
+    from workbench.app.jobs import JobEvent
+    from workbench.experiment.lr_find import Suggestion
     from workbench.experiment.search_space import Trial
+    from workbench.experiment.spec import ExperimentSpec
 
 WIDTH = 79
+MOST_WIDTH, ROWS = 100, 14  # cells of the plot of lr-find
 
 
 @click.command(
@@ -62,13 +72,13 @@ def tune(
         if event["event"] == "trial":
             images = event["images"]
             done.append(parse_trial(event))
-            echo(_line(done[-1], trials), err=True)
+            echo(_trial_line(done[-1], trials), err=True)
 
     try:
         run_trial(workspace, "tune", spec, {"trials": trials, "seed": seed}, on_event)
     finally:  # also after Ctrl-C, or a failure in a later trial
         if done:
-            _show(workspace, given, done, images, as_json)
+            _show_trials(workspace, given, done, images, as_json)
 
 
 def train_arguments(given: ExperimentOptions, settings: Sequence[str]) -> list[str]:
@@ -86,17 +96,17 @@ def train_arguments(given: ExperimentOptions, settings: Sequence[str]) -> list[s
     return words
 
 
-def _line(trial: "Trial", trials: int) -> str:
+def _trial_line(trial: "Trial", trials: int) -> str:
     result = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
     values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
     return f"trial {trial.number} of {trials}: {result}, {values}, {format_seconds(trial.seconds)}"
 
 
-def _show(
+def _show_trials(
     workspace: Workspace, given: ExperimentOptions, done: "list[Trial]", images: int, as_json: bool
 ) -> None:
     from workbench.experiment.search_space import describe_trials, rank_trials
-    from workbench.render.trials import TRIAL_HEADERS, trial_cells
+    from workbench.render.strategy import TRIAL_HEADERS, trial_cells
 
     order, lines = rank_trials(done), describe_trials(done, images)
     best = order[0] if order[0].accuracy is not None else None
@@ -118,3 +128,95 @@ def _show(
         echo(textwrap.fill(line, WIDTH))
     if command:
         echo(command)
+
+
+@click.command(
+    epilog=examples(
+        "workbench lr-find --preset convnet --data photos",
+        "workbench lr-find spec.toml --steps 300",
+    )
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(LR_FIND_STEPS.min, LR_FIND_STEPS.max),
+    default=LR_FIND_STEPS.default,
+    show_default=True,
+    help="Steps from the lowest to the highest rate.",
+)
+@click.option("--stage", type=int, default=1, show_default=True, help="Stage of the plan.")
+@json_option
+@in_workspace
+@with_spec
+def lr_find(
+    workspace: Workspace, spec: "ExperimentSpec", steps: int, stage: int, as_json: bool
+) -> None:
+    """Find a learning rate: a few steps with a rate that rises from 1e-6 to 1 (Smith 2017).
+
+    Suggests the rate at which the loss falls most steeply, or reports that none stands out. No
+    run is made; prepared images and features of a frozen base are kept as usual.
+    """
+    from workbench.experiment.lr_find import format_rate, learning_rate_key, lr_find_stage, suggest
+
+    tested = lr_find_stage(spec, stage, steps)
+    request = {"stage": stage, "steps": steps}
+    losses = run_trial(workspace, "lr-find", spec, request)["losses"]
+    found = suggest(losses, steps)
+    setting = f"{learning_rate_key(tested)}={format_rate(found.rate)}" if found.rate else None
+    if as_json:
+        echo_json(_lr_find_tree(losses, steps, found, setting))
+        return
+    from rich.console import Console
+
+    from workbench.render.plot import plot
+    from workbench.render.strategy import lr_find_plot
+
+    console = Console(file=sys.stdout, highlight=False)
+    width = min(console.width, MOST_WIDTH) - 1
+    echo(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
+        f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
+    series, options = lr_find_plot(losses, steps, found, terminal().utf8)
+    console.print(plot([series], width, ROWS, options), soft_wrap=True)
+    for line in found.lines:
+        echo(textwrap.fill(line, width))
+    echo(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))
+
+
+def _lr_find_tree(
+    losses: list[float], steps: int, found: "Suggestion", setting: str | None
+) -> dict[str, object]:
+    from workbench.experiment.lr_find import SMOOTHING_FACTOR, learning_rate_at, smoothed_losses
+
+    return {
+        **asdict(found),
+        "set": setting,
+        "smoothing": SMOOTHING_FACTOR,
+        "rates": [learning_rate_at(step, steps) for step in range(len(losses))],
+        "losses": losses,
+        "smoothed": smoothed_losses(losses),
+    }
+
+
+def run_trial(
+    workspace: Workspace,
+    job: str,
+    spec: "ExperimentSpec",
+    request: dict[str, Any],
+    on_event: Callable[["JobEvent"], None] = lambda event: None,
+) -> dict[str, Any]:
+    """Let a worker train on a spec without making a run; show its progress and notices.
+
+    All other events go to `on_event`.
+
+    Raises:
+        UserError: as `run_trial_job`.
+    """
+    from workbench.app.jobs import report_progress, run_trial_job
+
+    def handle(event: "JobEvent") -> None:
+        if event["event"] == "notice":
+            echo(f"note   {event['message']}", err=True)
+        else:
+            on_event(event)
+
+    with progress_bar() as progress:
+        return run_trial_job(workspace, job, spec, request, report_progress(progress, handle))

@@ -14,10 +14,9 @@ from workbench.datasets.manifest import ScanRecord, check_pixel_hash
 from workbench.datasets.names import format_examples, natural_sorted, normalize_label
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
-from workbench.files import write_atomic
+from workbench.files import cannot_read, open_table, write_atomic
 from workbench.paths import Workspace
 from workbench.text import format_choices, plural, safe_text
-from workbench.text_files import cannot_read, open_table
 
 LABEL_FIXES_NAME = "corrections.csv"
 _MAX_BYTES = 64 * 1024 * 1024  # a few hundred thousand entries

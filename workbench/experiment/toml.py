@@ -15,9 +15,8 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.files import nonblocking_opener
+from workbench.files import decode_text, nonblocking_opener
 from workbench.text import format_choices, safe_text
-from workbench.text_files import decode_text
 
 Tree = dict[str, Any]
 

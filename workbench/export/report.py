@@ -8,10 +8,9 @@ from workbench.export.report_page import report_page
 from workbench.export.run_data import read_run_data
 from workbench.export.run_images import RunImages
 from workbench.export.script_folder import check_free
-from workbench.files import write_atomic
+from workbench.files import ENCODING, write_atomic
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.text_files import ENCODING
 
 _MAX_SPEC = 1 << 16  # characters of a spec that are shown
 

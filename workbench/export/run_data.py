@@ -9,11 +9,11 @@ from workbench.datasets.names import natural_sorted
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
-from workbench.runs.folder import RunFolder
+from workbench.runs.event_log import read_events
+from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, fold
-from workbench.runs.reader import read_events
 from workbench.runs.results import Results, read_results
-from workbench.runs.state import RunSummary, read_tables, summarize
+from workbench.runs.state import RunSummary, summarize
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")
 

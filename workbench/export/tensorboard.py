@@ -8,10 +8,10 @@ from workbench.errors import UserError
 from workbench.export.event_file import Scalar, event_file
 from workbench.export.target import check_target, staged_folder
 from workbench.files import write_atomic
+from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
-from workbench.runs.reader import read_events
 from workbench.text import safe_text
 
 # As Keras's own callback: two folders, so that both curves share a plot.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.machine.host_facts import Terminal
-from workbench.printable import supports_unicode
+from workbench.text import supports_unicode
 
 TRUE_COLOUR = 1 << 24
 _FEW = 8  # for an unknown terminal

@@ -21,8 +21,7 @@ from workbench.analysis.thresholds import (
     threshold_metrics,
 )
 from workbench.render.marks import stacked_bar
-from workbench.render.plot import PlotOptions
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series
 from workbench.text import safe_text
 
 RIGHT, WRONG, CHANCE, CURVE = "#5faf5f", "#d75f5f", "#808080", "#5fafd7"
@@ -37,12 +36,12 @@ class CalibrationReport:
     """Analysis of a run's probabilities.
 
     Attributes:
-        answers: the predictions.
+        predictions: of the evaluated images.
         calibration: by confidence.
         ranking: None for more than two labels, or if only one of them occurs.
     """
 
-    answers: PredictionTable
+    predictions: PredictionTable
     calibration: Calibration
     ranking: Ranking | None
 
@@ -56,16 +55,16 @@ class ThresholdCurve:
     options: PlotOptions
 
 
-def calibration_report(answers: PredictionTable) -> CalibrationReport:
+def calibration_report(predictions: PredictionTable) -> CalibrationReport:
     """Analyze predictions; takes a second or two."""
-    ranked = ranking(answers) if is_binary(answers) else None
-    return CalibrationReport(answers, calibration(answers), ranked)
+    ranked = ranking(predictions) if is_binary(predictions) else None
+    return CalibrationReport(predictions, calibration(predictions), ranked)
 
 
 def format_calibration(found: CalibrationReport, width: int, utf8: bool) -> Text:
     """Return the conclusion, and the histogram from the least to the most confident bin."""
     result = found.calibration
-    images = found.answers.right.size
+    images = found.predictions.right.size
     text = Text(f"{describe_calibration(result, images)}\n{describe_bins(result, images)}\n\n")
     some = [at for at, one in enumerate(result.bins) if one.right + one.wrong]
     shown = result.bins[some[0] : some[-1] + 1]
@@ -83,13 +82,13 @@ def format_calibration(found: CalibrationReport, width: int, utf8: bool) -> Text
 
 def format_threshold(found: CalibrationReport, threshold: float) -> Text:
     """Return the effects of a threshold for the positive label."""
-    at = threshold_metrics(found.answers, threshold)
+    at = threshold_metrics(found.predictions, threshold)
     precision = "-" if at.precision is None else f"{at.precision:.3f}"
-    positive = safe_text(found.answers.names[1], 20)
+    positive = safe_text(found.predictions.names[1], 20)
     text = Text.assemble(
         (f"threshold {threshold:g} for {positive}", "bold"),
         f"  precision {precision}, recall {at.recall:.3f}\n",
-        describe_threshold(found.answers, at),
+        describe_threshold(found.predictions, at),
     )
     if threshold == DEFAULT_THRESHOLD:
         return text

@@ -3,12 +3,26 @@
 import itertools
 import json
 import textwrap
+from collections.abc import Sequence
 from typing import Any
+
+from rich.text import Text
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.paired import PairedTest
-from workbench.text import format_accuracy, format_seconds, plural, safe_text, table
+from workbench.text import (
+    format_accuracy,
+    format_interval,
+    format_seconds,
+    plural,
+    safe_text,
+    table,
+)
 
+STAGE_COLUMNS = ("epochs", "best epoch", "best validation", "trains", "optimizer")
+MOST_KEY = 26  # cells of the names of the rows
+LEAST_COLUMN, MOST_COLUMN = 20, 40  # cells of a run's column; a random base's note fits
+GAP = 2  # cells between two columns
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle
 RESULT_COLUMNS = ("accuracy", "95 % interval", "parameters", "time", "best epoch")
 
@@ -99,7 +113,7 @@ def result_cells(r: RunResult) -> tuple[str, ...]:
     """Return the cells of a result, for `RESULT_COLUMNS`."""
     return (
         _accuracy(r),
-        f"{r.interval[0]:.3f} to {r.interval[1]:.3f}" if r.interval else "-",
+        format_interval(r.interval),
         _known(r.parameters),
         "-" if r.seconds is None else format_seconds(r.seconds),
         _known(r.best_epoch),
@@ -162,3 +176,71 @@ def format_value(value: Any, width: int = VALUE_WIDTH) -> str:
 
 def _known(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
+
+
+def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
+    """Draw the conclusions and below them a column per run; wider than `room` cells for many runs.
+
+    Titles have the `color`.
+    """
+    conclusions = [
+        textwrap.fill(safe_text(line, 600), room) for line in describe_comparison(comparison)
+    ]
+    text = Text("\n".join(conclusions), no_wrap=True)
+    width = _column_width(len(comparison.runs), room)
+    _add_row(text, "", comparison.runs, width, "bold", before="\n\n")
+    for title, rows in _sections(comparison):
+        text.append(f"\n\n{title}", color)
+        for row in rows:
+            _add_row(text, row.key, row.values, width, "bold" if row.key == "accuracy" else "")
+    return text
+
+
+def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
+    """Return titles and their rows."""
+    settings = "settings that differ" if comparison.spec else "the settings are the same"
+    sections = [("results", _result_rows(comparison.results)), (settings, comparison.spec)]
+    if comparison.layers:
+        sections.append(("layers not frozen alike", group_layers(comparison.layers)))
+    if comparison.stages:
+        sections.append(("stages", _stage_rows(comparison)))
+    return sections
+
+
+def _result_rows(results: list[RunResult]) -> list[DifferenceRow]:
+    columns = zip(*map(result_cells, results), strict=True)
+    rows = [DifferenceRow(name, cells) for name, cells in zip(RESULT_COLUMNS, columns, strict=True)]
+    if any(r.random_weights for r in results):
+        noted = tuple("random weights" if r.random_weights else None for r in results)
+        rows.append(DifferenceRow("base", noted))
+    return rows
+
+
+def _stage_rows(comparison: Comparison) -> list[DifferenceRow]:
+    rows = []
+    for stage in dict.fromkeys(one.stage for one in comparison.stages):
+        by_run = {s.run: s for s in comparison.stages if s.stage == stage}
+        found = [by_run.get(run) for run in comparison.runs]
+        names = tuple(s.name if s else None for s in found)
+        columns = zip(*map(_cells_of_stage, found), strict=True)
+        rows.append(DifferenceRow(f"stage {stage + 1}", names))
+        rows += [
+            DifferenceRow(f"  {n}", cells) for n, cells in zip(STAGE_COLUMNS, columns, strict=True)
+        ]
+    return rows
+
+
+def _cells_of_stage(stage: StageMetrics | None) -> tuple[str | None, ...]:
+    return stage_cells(stage) if stage else (None,) * len(STAGE_COLUMNS)
+
+
+def _column_width(runs: int, room: int) -> int:
+    return min(max((room - MOST_KEY) // runs - GAP, LEAST_COLUMN), MOST_COLUMN)
+
+
+def _add_row(
+    text: Text, key: str, values: Sequence[object], width: int, style: str, before: str = "\n"
+) -> None:
+    text.append(f"{before}{safe_text(key, MOST_KEY):<{MOST_KEY}}", "dim")
+    cells = [f"{'':{GAP}}{format_value(value, width):<{width}}" for value in values]
+    text.append("".join(cells).rstrip(), style)

@@ -8,8 +8,7 @@ from rich.text import Text
 from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
 from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
 from workbench.render.marks import bar
-from workbench.render.plot import PlotOptions, plot
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series, plot
 from workbench.text import format_seconds, plural, safe_text, table
 
 COLORS = ("#5fafd7", "#d7af5f", "#87d787", "#ff8787", "#8787af")
@@ -157,12 +156,12 @@ def format_lesson_picture(
 
 def _bars(picture: BarPlot, width: int, utf8: bool) -> Text:
     longest = max(len(name) for name, _, _ in picture.rows)
-    most = max(figure for _, figure, _ in picture.rows) or 1.0
+    most = max(value for _, value, _ in picture.rows) or 1.0
     room = width - longest - max(len(shown) for _, _, shown in picture.rows) - 4
     cells = max(min(room, BAR_WIDTH), 1)
     lines = [
-        f"{name:<{longest}}  {bar(figure / most, cells, utf8)}  {shown}"
-        for name, figure, shown in picture.rows
+        f"{name:<{longest}}  {bar(value / most, cells, utf8)}  {shown}"
+        for name, value, shown in picture.rows
     ]
     return Text("\n".join([picture.title, *lines]))
 

@@ -1,5 +1,6 @@
-"""A strategy as text: its plan, its cost on this machine, its reference accuracy, its settings."""
+"""A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,14 @@ from workbench.bases.architectures import BASES
 from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.estimate import StageSeconds, reading_seconds, stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_at, smoothed_losses
 from workbench.experiment.presets import PRESETS
+from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.strategies import REFERENCE_ACCURACY
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
 from workbench.text import format_bytes, format_seconds, plural, safe_text
 
@@ -21,6 +25,9 @@ UNKNOWN_TIME = "not measured yet: press m on home"
 _LABEL = 6  # cells
 # Tables that people change most come first.
 ORDER = ("base", "model", "training", "augmentation", "data", "evaluation", "name")
+CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
+_PLOT_ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
+TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class CostForecast:
         costs: of each stage.
         disk: bytes of the outputs that each stage caches.
         seconds: of each stage; empty if the machine was not benchmarked.
+        reading: seconds to read the images, of the total; 0 if that was not benchmarked.
         total: seconds of all stages at most; None likewise.
         device: that was benchmarked.
     """
@@ -38,6 +46,7 @@ class CostForecast:
     costs: tuple[StageCost, ...]
     disk: tuple[int, ...] = ()
     seconds: tuple[StageSeconds, ...] = ()
+    reading: float = 0.0
     total: float | None = None
     device: str = ""
 
@@ -52,11 +61,11 @@ def forecast(
     if benchmark is None:
         return CostForecast(costs, disk)
     seconds = tuple(stage_seconds(cost, images, benchmark.speed) for cost in costs)
-    total = sum(one.total for one in seconds)
-    if benchmark.images_per_second:
-        total += reading_seconds(facts, benchmark.images_per_second)
+    speed = benchmark.images_per_second
+    reading = reading_seconds(facts, speed) if speed else 0.0
+    total = sum(one.total for one in seconds) + reading
     device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
-    return CostForecast(costs, disk, seconds, total, device)
+    return CostForecast(costs, disk, seconds, reading, total, device)
 
 
 def strategy_details(
@@ -220,3 +229,49 @@ def _toml_value(word: str) -> Any:
     """Return a word as TOML reads it, or as text."""
     word = word.strip("\"'")
     return apply_settings({}, (f"value={word}",)).get("value")
+
+
+def lr_find_plot(
+    losses: Sequence[float], steps: int, found: Suggestion, utf8: bool
+) -> tuple[Series, PlotOptions]:
+    """Return the smoothed losses over the logarithm of the rate, with the batches' as dots.
+
+    Args:
+        losses: of each step's batch; fewer than `steps` if the loss diverged.
+        steps: planned.
+        found: the suggested rate is marked.
+        utf8: False for ASCII.
+    """
+    smoothed = smoothed_losses(losses)
+    lowest = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
+    top = _PLOT_ROOM * max(
+        smoothed[: lowest + 1], default=1.0
+    )  # the divergence would flatten everything else
+    values = tuple(min(loss, top) for loss in smoothed)
+    dots = tuple(loss if loss <= top else None for loss in losses)
+    rates = [format_rate(learning_rate_at(step, steps)) for step in range(len(losses))]
+    options = PlotOptions(
+        epochs=len(losses),
+        borders=((1, format_rate(learning_rate_at(0, steps))),),
+        best=rates.index(format_rate(found.rate)) + 1 if found.rate else None,
+        best_name=format_rate(found.rate) if found.rate else "",
+        end_name=rates[-1] if rates else "",
+        utf8=utf8,
+        empty="the loss is not a number",
+    )
+    last = smoothed[-1] if smoothed else None
+    return Series("loss", values, CURVE_COLOR, dots, last=last), options
+
+
+def trial_cells(trial: Trial) -> tuple[str, ...]:
+    """Return a row under `TRIAL_HEADERS`; loss and accuracy are of the best epoch."""
+    diverged = trial.accuracy is None or trial.loss is None
+    return (
+        f"{trial.number}{' as given' if trial.number == 1 else ''}",
+        "-" if diverged else f"{trial.accuracy:.4f}",
+        "diverged" if diverged else f"{trial.loss:.4f}",
+        ", ".join(map(str, trial.candidate.dense_units)) or "none",
+        f"{trial.candidate.dropout:g}",
+        f"{trial.candidate.learning_rate:g}",
+        str(trial.epoch or "-"),
+    )

@@ -71,7 +71,7 @@ def parse_confusion(metrics: Mapping[str, Any], labels: Sequence[str]) -> Confus
         raise ValueError("the confusions do not fit the labels")
     for row in rows:  # of up to a million numbers and more: no call for each
         if set(map(type, row)) != {int} or min(row) < 0:
-            raise ValueError("the confusions are no counts")
+            raise ValueError("the confusions are not counts")
     pairs = tuple(_most_confused(rows, labels))
     if len(labels) > MAX_MATRIX_LABELS:
         return Confusion((), pairs, RESULTS_NAME)

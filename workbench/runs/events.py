@@ -6,7 +6,7 @@ epoch). A number that is unknown or not finite is null. Readers ignore kinds and
 do not know; a change that would mislead such a reader raises SCHEMA.
 
 What is of interest only while it is new is not history: `StepProgress` and `MachineSample`, and the
-progress of the other work, stand in `status.json` (see `status`). Logs of schema 1 contain them.
+progress of the other work, stand in `status.json` (see `event_log`). Logs of schema 1 contain them.
 """
 
 import json
@@ -33,7 +33,7 @@ from workbench.runs.fields import (
 )
 
 SCHEMA = 2
-# Beginning of the phases of `preparing` that are no work: "wait for RUN" in the queue, "wait for
+# Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
 # another process" that builds the same pack.
 WAITING_PHASE = "wait for "
 
@@ -240,7 +240,7 @@ class Work(Event):
 
     @property
     def is_waiting(self) -> bool:
-        """True if it is no work: another run or process goes first."""
+        """True if it is not work: another run or process goes first."""
         return self.phase.startswith(WAITING_PHASE)
 
 
@@ -712,7 +712,7 @@ OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 
 
 def parse_event(line: bytes) -> Event | None:
-    """Return the event in a line, None for a line that is no event."""
+    """Return the event in a line, None for a line that is not an event."""
     try:
         values = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):

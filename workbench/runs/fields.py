@@ -52,6 +52,12 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def spec_table(spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a table of a spec that was read unchecked; {} if missing."""
+    table = spec.get(name)
+    return table if isinstance(table, Mapping) else {}
+
+
 @dataclass(frozen=True)
 class Reads:
     """How a field is read from a JSON value or from a number of NumPy."""

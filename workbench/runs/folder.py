@@ -5,12 +5,14 @@ import difflib
 import re
 import shutil
 import stat
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import UserError
-from workbench.files import fsync_folder, write_atomic
+from workbench.files import ENCODING, fsync_folder, write_atomic
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
@@ -39,7 +41,7 @@ class RunFolder:
     spec_path = _Path("spec.toml")  # the experiment, as a person could write it
     manifest_path = _Path("manifest.csv")  # frozen copy of the data set's: the split of each image
     events_path = _Path("events.jsonl")  # the event log, see `events`
-    status_path = _Path("status.json")  # newest progress and gauges, see `status`
+    status_path = _Path("status.json")  # newest progress and gauges, see `event_log`
     lock_path = _Path("run.lock")  # locked by the live worker, see `lock`
     worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
     log_path = _Path("worker.log")  # output of the workers
@@ -136,13 +138,21 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     return [run for _, run in sorted(created, key=_sort_key, reverse=True)]
 
 
+def read_tables(folder: RunFolder) -> dict[str, Any]:
+    """Read the spec's tables unchecked, so that specs of other versions can be shown."""
+    try:
+        return tomllib.loads(folder.spec_path.read_text(encoding=ENCODING))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+
+
 def safe_stem(stem: str) -> str:
     """Turn any text into the beginning of a name; invalid characters become dashes."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:MAX_STEM_LENGTH].strip("-._") or "run"
 
 
 def _creation_time(folder: RunFolder) -> int | None:
-    """Return when the run was created, in nanoseconds; None if it is no run, or being deleted."""
+    """Return when the run was created, in nanoseconds; None if it is not a run any more."""
     for path in (folder.spec_path, folder.events_path):
         with contextlib.suppress(OSError):
             status = path.stat()

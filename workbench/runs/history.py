@@ -206,7 +206,7 @@ def fold(events: Iterable[Event], history: History | None = None) -> History:
 
 
 def with_status(history: History, news: Sequence[Event]) -> History:
-    """Return the history with what its status adds, see `status`; what is over is dropped."""
+    """Return the history with what its status adds, see `event_log`; what is over is dropped."""
     now = history.last_sign or 0.0  # an event in the log may be newer than the status
     current = [
         replace(event, t=max(event.t or 0.0, now))

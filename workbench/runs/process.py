@@ -1,11 +1,15 @@
-"""Child processes: how a worker is started and ended, and what it printed last."""
+"""Child processes: how a worker is started and ended, what it printed last, one on standby."""
 
+import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +32,7 @@ _LIBRARY_OUTPUT = re.compile(
       | E(\d{4}|\ \S+:\d+])\ .*(register|cuInit) )""",
     re.VERBOSE,
 )
+MAX_ORDER_BYTES = 64 << 10
 
 
 def worker_command(module: str, *arguments: str) -> list[str]:
@@ -48,16 +53,18 @@ def start_worker(
     descriptors: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
     detached: bool = False,
+    errors: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a worker process.
 
     Args:
         command: as `worker_command` or `train_command` return it.
-        output: file that receives stdout and stderr.
+        output: file that receives stdout, and stderr unless `errors` does.
         stdin: file to read from.
         descriptors: open descriptors that the process inherits under the same numbers.
         environment: all its variables; None for those of this process.
         detached: True for a session of its own, which outlives this process and its terminal.
+        errors: file that receives stderr.
 
     Raises:
         OSError: The process cannot be started.
@@ -66,7 +73,7 @@ def start_worker(
         command,
         stdin=stdin,
         stdout=output,
-        stderr=output,
+        stderr=output if errors is None else errors,
         cwd=WORKING_FOLDER,
         env=environment,
         pass_fds=descriptors,
@@ -108,3 +115,65 @@ def describe_exit(code: int) -> str:
         return f"by signal {signal.Signals(-code).name}"
     except ValueError:
         return f"by signal {-code}"
+
+
+class WarmWorker:
+    """A process that imports keras and waits for a run to train, so that its start waits for none.
+
+    It ends by itself when this object is closed or the process that holds it ends.
+
+    Args:
+        module: Python module to run; tests have workers of their own.
+
+    Raises:
+        OSError: No process can be started.
+    """
+
+    def __init__(self, module: str = WORKER_MODULE) -> None:
+        self._environment = dict(os.environ)
+        # SEQPACKET keeps messages whole, so that no order is read by half.
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            number = theirs.fileno()
+            try:
+                self.process = start_worker(
+                    worker_command(module, "warm", "--channel-fd", str(number)),
+                    output=subprocess.DEVNULL,
+                    descriptors=(number,),
+                    environment=self._environment,
+                    detached=True,
+                )
+            except OSError:
+                self._channel.close()
+                raise
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while the process lives and has no run yet."""
+        return self._channel.fileno() != -1 and self.process.poll() is None
+
+    def matches(self, environment: dict[str, str]) -> bool:
+        """Return True while it waits, if it was started with exactly these variables."""
+        return self.is_waiting and environment == self._environment
+
+    def assign(self, folder: str, resume: bool, lock: int, log: int) -> bool:
+        """Send it a run and copies of two descriptors. This works once.
+
+        Args:
+            folder: absolute path of the run's folder.
+            resume: True to continue at the last checkpoint.
+            lock: descriptor that holds the run's lock.
+            log: descriptor to print to.
+
+        Returns:
+            False if the process has ended, so that the run is not started.
+        """
+        order = json.dumps({"folder": folder, "resume": resume}).encode("ascii")
+        with self._channel, suppress(OSError):
+            socket.send_fds(self._channel, [order], [lock, log])
+            return True
+        return False
+
+    def close(self) -> None:
+        """End the process unless it has a run."""
+        self._channel.close()

@@ -13,7 +13,7 @@ from workbench.experiment.presets import PRESETS
 from workbench.experiment.recommendation import SMALL_PICTURES
 from workbench.experiment.strategies import REFERENCE_ACCURACY
 from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
-from workbench.runs.fields import number, text, whole
+from workbench.runs.fields import number, spec_table, text, whole
 from workbench.runs.history import History
 from workbench.text import format_shape, plural, safe_text
 
@@ -171,11 +171,11 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
 
     The spec is given as its TOML tables, unchecked.
     """
-    strategy = text(_table(spec, "model").get("strategy"))
+    strategy = text(spec_table(spec, "model").get("strategy"))
     reached = f"{results.split} accuracy {results.accuracy:.3f}"
     images = history.images.get("train")
     few = f"{plural(images, 'training image')}" if images else "so few images"
-    if _table(spec, "base").get("weights") == RANDOM:
+    if spec_table(spec, "base").get("weights") == RANDOM:
         why = f"a frozen base with random ones knows nothing, and {reached} shows it."
         preset = text(spec.get("preset"))
         again = preset if preset in PRESETS else strategy
@@ -215,7 +215,8 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
 
 def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached: str) -> NextStep:
     best, small = history.kept, _small_images(spec)
-    augmented = any(value for key, value in _table(spec, "augmentation").items() if key != "fill")
+    changes = spec_table(spec, "augmentation")
+    augmented = any(value for key, value in changes.items() if key != "fill")
     if augmented and small:
         return NextStep(
             f"a convnet suits images of {small}, which are unlike the photographs that "
@@ -250,8 +251,8 @@ def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached:
 
 
 def _small_images(spec: Mapping[str, Any]) -> str:
-    """Return height x width of images that are no photographs, as `recommend` decides; else ""."""
-    size = _table(spec, "data").get("image_size")
+    """Return height x width of images that are not photographs, as `recommend` decides; else ""."""
+    size = spec_table(spec, "data").get("image_size")
     sides = [whole(side) for side in size] if isinstance(size, list | tuple) else []
     known = tuple(side for side in sides if side)
     return format_shape(known) if len(known) == 2 and max(known) <= SMALL_PICTURES else ""
@@ -301,8 +302,3 @@ def _finite(value: Any) -> float:
     if found is None or not math.isfinite(found):
         raise ValueError(f"{value!r} is not a number")
     return found
-
-
-def _table(spec: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = spec.get(name)
-    return table if isinstance(table, Mapping) else {}

@@ -21,7 +21,7 @@ _match_run = re.compile(rb"(?:%s)++" % _LINE).match
 
 
 def parse_lines(lines: bytes) -> Iterator[Event | None]:
-    """Yield the events of complete lines without superseded ones, None for what is no event."""
+    """Yield the events of complete lines without superseded ones, None for other lines."""
     at = 0
     while at < len(lines):
         start, at = at, lines.index(b"\n", at) + 1

@@ -1,19 +1,23 @@
-"""A run as it changes: each poll reads only what was appended since the last one."""
+"""Runs as they change: each poll reads only what was appended since the last one."""
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.paths import Workspace
+from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
 from workbench.runs.events import Session
-from workbench.runs.folder import RunFolder
+from workbench.runs.fields import spec_table
+from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked
-from workbench.runs.reader import CHUNK_BYTES, EventReader
-from workbench.runs.state import RunState, RunSummary, make_summary, read_tables, run_state
-from workbench.runs.status import read_status
+from workbench.runs.state import RunState, RunSummary, make_summary, run_state
 from workbench.text import safe_text
 
 POLL_BYTES = 32 << 20  # of a log at most in one poll (0.1 s), so that other runs get their turn
 RUNNING = ("starting", "waiting", "preparing", "training", "evaluating")
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,9 @@ class RunView:
         """True while its worker lives, even if it waits."""
         return self.summary.state.phase in RUNNING
 
-    def table(self, name: str) -> dict[str, Any]:
+    def table(self, name: str) -> Mapping[str, Any]:
         """Return a table of the spec; {} if missing."""
-        table = self.spec.get(name)
-        return table if isinstance(table, dict) else {}
+        return spec_table(self.spec, name)
 
 
 Runs = tuple[RunView, ...]
@@ -117,3 +120,58 @@ class RunWatch:
     def summary(self) -> RunSummary:
         """Summary of the run."""
         return make_summary(self.folder, self.spec, self.history, self.state)
+
+
+class RunFeed:
+    """Polls every run of a workspace, in a thread, and passes snapshots on.
+
+    Args:
+        on_change: called in the thread with all runs, running ones first, then the newest.
+    """
+
+    def __init__(self, workspace: Workspace, on_change: Callable[[Runs], None]) -> None:
+        self._workspace = workspace
+        self._on_change = on_change
+        self._watches: dict[str, RunWatch] = {}
+        self._views: dict[str, RunView] = {}
+
+    def run(self, ended: Callable[[], bool], seconds: float = POLL_SECONDS) -> None:
+        """Poll until `ended`; report the first snapshot and every change."""
+        first = True
+        while not ended():
+            changed = self.poll()
+            if changed or first:
+                self._on_change(self.views())
+                first = False
+            if not any(watch.more for watch in self._watches.values()):
+                time.sleep(seconds)
+
+    def poll(self) -> bool:
+        """Read what is new in every run; return True if anything changed."""
+        folders = {folder.name: folder for folder in list_runs(self._workspace)}
+        changed = False
+        for gone in self._watches.keys() - folders.keys():
+            del self._watches[gone]
+            self._views.pop(gone, None)
+            changed = True
+        for name, folder in folders.items():
+            if (watch := self._watches.get(name)) is None:
+                watch = self._watches[name] = RunWatch(folder)  # which reads the spec
+            if watch.poll() or name not in self._views:
+                self._views[name] = RunView(folder, watch.summary, watch.history, watch.spec)
+                changed = True
+        self._views = {name: self._views[name] for name in folders}
+        return changed
+
+    def views(self) -> Runs:
+        """Return all runs: running ones first, then by their start, the newest first.
+
+        Of two that started in the same millisecond the one that was made last comes first, also
+        if it was deleted in between and restored.
+        """
+        return tuple(
+            sorted(
+                self._views.values(),
+                key=lambda view: (not view.running, -(view.history.started or 0.0)),
+            )
+        )

@@ -21,7 +21,7 @@ from typing import Any
 
 import keras
 
-from workbench.printable import use_utf8
+from workbench.text import use_utf8
 from workbench.training.backend import describe, list_devices, prepare_device
 from workbench.training.backends import ListedDevice
 from workbench.training.device_benchmark import measure_device, train_one_step

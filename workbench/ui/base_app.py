@@ -10,12 +10,12 @@ from textual.app import App
 
 from workbench.app.draft_writer import DraftWriter
 from workbench.paths import Workspace
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.runs.watch import Runs, RunView
 
 if TYPE_CHECKING:  # it imports much that the first screen does not need
+    from workbench.app.jobs import MachineCheck
     from workbench.app.lessons import LessonInput
-    from workbench.app.machine_check import MachineCheck
 
 Route = Literal[
     "analyze",
@@ -84,7 +84,7 @@ class BaseApp(App[None]):
     @cached_property
     def machine_check(self) -> "MachineCheck":
         """The machine check, which continues when its screen is closed."""
-        from workbench.app.machine_check import MachineCheck
+        from workbench.app.jobs import MachineCheck
 
         return MachineCheck()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
 from workbench.app.ladder import PlannedRun, plan_ladder
+from workbench.app.run_control import start_demo
 from workbench.app.run_files import data_source
-from workbench.app.start_run import start_demo
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts

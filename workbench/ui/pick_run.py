@@ -12,8 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from workbench.render.compare_curves import OTHER_DATA, same_data
-from workbench.render.home import COLUMNS, VALIDATION, name_widths, run_cells
+from workbench.render.curves import OTHER_DATA, same_data
+from workbench.render.runs import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base_app import BaseApp

@@ -9,7 +9,7 @@ from workbench.app import run_control
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import request_stop
-from workbench.runs.outcome import half_batch, lower_learning_rate
+from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text

@@ -11,7 +11,7 @@ from pathlib import Path
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.runs.folder import RunFolder
-from workbench.runs.standby import MAX_ORDER_BYTES
+from workbench.runs.process import MAX_ORDER_BYTES
 from workbench.worker.preload import WarmState, warm_up
 from workbench.worker.session import restart_process, train_run
 

@@ -21,7 +21,7 @@ from workbench.machine.host import available_memory
 from workbench.machine.live import GpuGauge, Sample, Sampler
 from workbench.machine.preflight import check_before_training
 from workbench.paths import Workspace
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventWriter, StatusWriter, read_events
 from workbench.runs.events import (
     ChosenGpu,
     DataReady,
@@ -38,9 +38,7 @@ from workbench.runs.events import (
     newest_by_stage,
 )
 from workbench.runs.folder import RunFolder
-from workbench.runs.queue import wait_for_turn
-from workbench.runs.reader import read_events
-from workbench.runs.status import StatusWriter
+from workbench.runs.launch import wait_for_turn
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment

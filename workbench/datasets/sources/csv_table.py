@@ -10,8 +10,8 @@ from workbench.datasets.names import normalize_label, split_name
 from workbench.datasets.sources.listing import SkippedFiles
 from workbench.datasets.sources.source import Item, Source
 from workbench.errors import UserError
+from workbench.files import ENCODING, cannot_read, is_wide, open_table
 from workbench.text import safe_text
-from workbench.text_files import ENCODING, cannot_read, is_wide, open_table
 
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),

@@ -126,7 +126,7 @@ class AnalyzeScreen(WorkbenchScreen):
         if ranking is None:
             self.query_one("#threshold", Static).update(Text(NOT_BINARY, "dim"))
             return
-        at = threshold_metrics(report.answers, self._percent / 100)
+        at = threshold_metrics(report.predictions, self._percent / 100)
         self.query_one("#threshold", Static).update(format_threshold(report, at.threshold))
         for box, curve in zip(
             ("#roc", "#precision"), threshold_curves(ranking, utf8, at), strict=True

@@ -10,8 +10,7 @@ from textual.color import Color
 from textual.containers import Container
 from textual.widgets import Static
 
-from workbench.render.compare_curves import curve_options, legend, run_series
-from workbench.render.curves import Metric
+from workbench.render.curves import Metric, curve_options, legend, run_series
 from workbench.runs.watch import Runs
 from workbench.text import plural
 from workbench.ui.screen import WorkbenchScreen

@@ -12,8 +12,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from workbench.analysis.compare import Comparison
-from workbench.app.compare import compare_runs, comparison_grid
+from workbench.app.run_files import compare_runs
 from workbench.errors import UserError
+from workbench.render.compare import comparison_grid
 from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.compare.curves import CompareCurvesScreen

@@ -11,8 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from workbench.content.concepts import CONCEPTS
-from workbench.content.drawings import Windows
+from workbench.content.concepts import CONCEPTS, Windows
 from workbench.text import plural
 from workbench.ui.screen import WorkbenchScreen
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey
 
-from workbench.render.home import COLUMNS, column_widths, run_cells
+from workbench.render.runs import COLUMNS, column_widths, run_cells
 from workbench.runs.watch import RunView
 
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 
-from workbench.render.home import describe_run, describe_runs, empty_table_text, matches_filter
+from workbench.render.runs import describe_run, describe_runs, empty_table_text, matches_filter
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text

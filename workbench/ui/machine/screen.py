@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
-from workbench.app.machine_check import CheckState
+from workbench.app.jobs import CheckState
 from workbench.machine.check import MachineReport
 from workbench.machine.finding import Finding
 from workbench.text import format_seconds, safe_text

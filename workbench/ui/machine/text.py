@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from workbench.app.machine_check import CheckState
+from workbench.app.jobs import CheckState
 from workbench.machine import live
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import format_gpu, rows

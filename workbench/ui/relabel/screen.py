@@ -15,8 +15,8 @@ from textual.widgets import DataTable, Static
 from workbench.analysis.errors import TopLoss, read_predictions, top_losses
 from workbench.app.draft import Draft
 from workbench.app.relabel import TEST_SET_CHANGES, Relabeling, corrected_spec
+from workbench.app.run_control import start_run
 from workbench.app.run_files import error_pictures
-from workbench.app.start_run import start_run
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.results import WorstError

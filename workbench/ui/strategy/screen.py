@@ -12,7 +12,7 @@ from textual.events import Resize, ScreenResume
 from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
-from workbench.app.start_run import start_run
+from workbench.app.run_control import start_run
 from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from workbench.runs.events import WAITING_PHASE
-from workbench.runs.outcome import hint_with_command
+from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.train.text import describe_strategy, track

@@ -9,11 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
-from workbench.app.run_files import RunFiles, read_files
+from workbench.app.run_files import RunFiles, add_note, read_files
 from workbench.experiment.curve_advice import CurveAdvice, advise
 from workbench.render.curves import training_curves
 from workbench.render.marks import STATE_COLORS
-from workbench.runs.notes import add_note
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
 from workbench.ui.background import in_background

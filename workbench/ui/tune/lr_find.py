@@ -20,7 +20,7 @@ from workbench.experiment.lr_find import (
     lr_find_stage,
     suggest,
 )
-from workbench.render.lr_find import lr_find_plot
+from workbench.render.strategy import lr_find_plot
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
 from workbench.ui.widgets.line_plot import LinePlot

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from workbench.app.jobs import JobEvent
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
@@ -19,8 +20,7 @@ from workbench.experiment.search_space import (
     parse_trial,
     rank_trials,
 )
-from workbench.render.trials import TRIAL_HEADERS, trial_cells
-from workbench.runs.jobs import JobEvent
+from workbench.render.strategy import TRIAL_HEADERS, trial_cells
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
 

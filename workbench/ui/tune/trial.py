@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from workbench.app.draft import Draft
-from workbench.app.jobs import JobHandle
+from workbench.app.jobs import JobEvent, JobHandle, run_in_scratch
 from workbench.errors import UserError
 from workbench.experiment.estimate import reading_seconds
 from workbench.experiment.facts import DataFacts
@@ -22,8 +22,6 @@ from workbench.experiment.toml import spec_tree
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.preflight import check_before_training
 from workbench.render.strategy import UNKNOWN_TIME
-from workbench.runs import jobs
-from workbench.runs.jobs import JobEvent
 from workbench.text import format_seconds, safe_text
 from workbench.ui.dialogs import Prompt, show_error
 from workbench.ui.screen import WorkbenchScreen
@@ -238,7 +236,7 @@ class TrialScreen(WorkbenchScreen):
 
         try:
             check_before_training(self.spec)
-            result = jobs.run_in_scratch(workspace, self.JOB, request, on_event, stop.attach)
+            result = run_in_scratch(workspace, self.JOB, request, on_event, stop.attach)
         except (UserError, OSError) as error:
             self.post_message(self.Ended(None, "" if stop.cancelled else str(error)))
         else:

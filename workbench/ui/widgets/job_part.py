@@ -8,7 +8,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from workbench.runs.jobs import JobEvent, run_job
+from workbench.app.jobs import JobEvent, run_job
 
 STARTING = "Starting the framework: this takes a few seconds."
 
@@ -35,7 +35,7 @@ class JobPart(Vertical):
     def run_job(
         self, job: str, request: dict[str, Any], on_event: Callable[[JobEvent], None]
     ) -> dict[str, Any]:
-        """Call `runs.jobs.run_job` with a worker that ends with `end_job`."""
+        """Call `app.jobs.run_job` with a worker that ends with `end_job`."""
         thread = get_current_worker()
 
         def started(process: subprocess.Popen[bytes]) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual.widget import Widget
 
-from workbench.render.plot import PlotOptions, plot
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series, plot
 
 MIN_ROWS = 5  # title, two rows of canvas, axis, names
 

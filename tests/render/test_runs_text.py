@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from event_lines import event
 
-from workbench.render.home import COLUMNS, column_widths, describe_run, describe_runs, run_cells
+from workbench.render.runs import COLUMNS, column_widths, describe_run, describe_runs, run_cells
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
