@@ -19,7 +19,7 @@ from workbench.lessons.store import save_results
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.folder import create_run
 from workbench.runs.watch import RunView
-from workbench.ui.base_app import Route
+from workbench.ui.base import Route
 
 RUNNING = "1 running"
 FIGURES = BenchmarkResult(

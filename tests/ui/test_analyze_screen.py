@@ -11,9 +11,9 @@ from ui_pilot import drive, until
 from workbench.analysis.errors import read_predictions
 from workbench.analysis.thresholds import threshold_metrics
 from workbench.render.calibration import calibration_report, format_calibration, threshold_curves
-from workbench.ui.analyze.screen import AnalyzeScreen
+from workbench.ui.analyze import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.keys import KeyLine
 
 # The label of each image, and the predicted probability of a dog.
 PREDICTIONS = (

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.ascii_filter import to_ascii
+from workbench.ui.terminal import to_ascii
 
 
 @pytest.mark.parametrize(

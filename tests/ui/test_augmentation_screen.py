@@ -24,9 +24,8 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.augmentation.preview import VIEWS_SHOWN, load_sample
+from workbench.ui.augmentation.preview import KEYS, VIEWS_SHOWN, load_sample, step_value
 from workbench.ui.augmentation.screen import AugmentationScreen
-from workbench.ui.augmentation.settings import KEYS, step_value
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.option import OptionScreen

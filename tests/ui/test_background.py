@@ -10,8 +10,8 @@ from ui_pilot import drive, until
 
 from workbench.errors import UserError
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.background import in_background
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.base import in_background
+from workbench.ui.concepts import ConceptsScreen
 
 
 def notices(app: WorkbenchApp) -> list[tuple[str, str]]:

@@ -16,10 +16,9 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.watch import RunView
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.curves import COLORS, CompareCurvesScreen, run_colors
-from workbench.ui.compare.screen import CompareScreen
-from workbench.ui.themes import DARK
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.compare import COLORS, CompareCurvesScreen, CompareScreen, run_colors
+from workbench.ui.terminal import DARK
+from workbench.ui.widgets.lines import LinePlot
 
 THEME = {name: getattr(DARK, name) for name in COLORS}
 LONG = "a-name-that-is-long-however-it-is-cut"

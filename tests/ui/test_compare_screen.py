@@ -20,7 +20,7 @@ from workbench.paths import Workspace
 from workbench.render.compare import format_comparison
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.compare import CompareScreen
 from workbench.ui.pick_run import PickRun, PickRuns
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"

@@ -10,7 +10,7 @@ from ui_pilot import drive, until
 from workbench.content.concepts import CONCEPTS
 from workbench.content.drawings import Windows
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
 
 Scene = Callable[[ConceptsScreen, Pilot[Any]], Awaitable[None]]
 

@@ -19,12 +19,11 @@ from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.data import screen as data_screen
-from workbench.ui.data.findings import FilesScreen
 from workbench.ui.data.found import class_columns, class_rows
+from workbench.ui.data.panes import FilesScreen
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import ErrorDialog
-from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.path_field import FolderTree, PathField, completions
+from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
 
 Steps = Callable[[Pilot, DataScreen], Awaitable[None]]
 

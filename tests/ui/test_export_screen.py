@@ -15,10 +15,10 @@ from workbench.app.export import EXPORT_ITEMS, ExportItem, Make, free_path
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
+from workbench.ui import export
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Prompt
-from workbench.ui.export import screen as export
-from workbench.ui.export.screen import ExportScreen
+from workbench.ui.export import ExportScreen
 
 
 async def open_export(app: WorkbenchApp, pilot: Pilot[Any]) -> None:

@@ -17,13 +17,12 @@ from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, Prompt
-from workbench.ui.home.run_table import RunTable
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen, RunTable
+from workbench.ui.keys import KeyLine
 from workbench.ui.machine.screen import MachineStep
 from workbench.ui.train.screen import TrainScreen
-from workbench.ui.widgets.key_line import KeyLine
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"

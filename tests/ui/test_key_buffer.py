@@ -11,8 +11,8 @@ from textual.widgets import Input
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Confirm, Prompt
-from workbench.ui.screen import WorkbenchScreen
 
 
 class Below(WorkbenchScreen):

@@ -9,9 +9,9 @@ from textual.pilot import Pilot
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.base import WorkbenchScreen
+from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.keys import KeyLine
 
 # For a description beside its key, two others and the palette's, in 80 columns.
 ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏^p Menu ")

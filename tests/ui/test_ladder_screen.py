@@ -33,13 +33,12 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
 from workbench.runs.launch import stop_requested
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen
-from workbench.ui.dialogs import Confirm
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.compare import CompareScreen
+from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.home import HomeScreen
 from workbench.ui.ladder import screen as ladder_screen
 from workbench.ui.ladder.screen import LadderScreen
 from workbench.ui.ladder.start import LadderStart
-from workbench.ui.pick_name import PickName
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen

@@ -4,6 +4,7 @@ import pytest
 from rich.text import Text
 
 from workbench.app.ladder import LadderRow
+from workbench.ui.base import WIDE_COLUMNS
 from workbench.ui.ladder.text import (
     BORDERS,
     NARROW_COLUMNS,
@@ -13,7 +14,6 @@ from workbench.ui.ladder.text import (
     format_detail,
     format_heading,
 )
-from workbench.ui.screen import WIDE_COLUMNS
 
 HOSTILE = "[/oops]\x1b[31m\n"
 THEME = {"success": "#00ff00", "accent": "#0000ff", "foreground": "#ffffff"}

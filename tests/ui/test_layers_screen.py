@@ -23,11 +23,11 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.layers.table import LayerTable
-from workbench.ui.widgets.key_line import KeyLine
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
                   user_split=False)  # fmt: skip

@@ -26,7 +26,7 @@ from workbench.lessons.catalogue import LESSONS, lesson_picture
 from workbench.lessons.store import newest_results, save_results
 from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
-from workbench.ui import base_app
+from workbench.ui import base
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.lessons.dialogs import AskWeights, PickImages
 from workbench.ui.lessons.screen import LessonsScreen
@@ -37,7 +37,7 @@ Answer = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The digits are a folder of small images, and no worker is started."""
-    monkeypatch.setattr(base_app, "WarmWorker", FakeWarmWorker)
+    monkeypatch.setattr(base, "WarmWorker", FakeWarmWorker)
     monkeypatch.setattr(FakeWarmWorker, "made", [], raising=False)
     for label in range(2):
         folder = tmp_path / "digits" / str(label)

@@ -31,7 +31,7 @@ from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.machine.screen import DetailsScreen, MachineScreen
-from workbench.ui.machine.text import TextStyle, format_details, format_gauges
+from workbench.ui.machine.views import TextStyle, format_details, format_gauges
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
 PEN = TextStyle(True, lambda name: "")

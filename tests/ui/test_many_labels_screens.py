@@ -15,8 +15,8 @@ from ui_pilot import drive, until
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.dialogs import PickName
 from workbench.ui.explain.screen import ExplainScreen
-from workbench.ui.pick_name import PickName
 from workbench.ui.results.screen import ResultsScreen
 
 

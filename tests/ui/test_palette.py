@@ -17,19 +17,19 @@ from workbench.app.draft import Draft
 from workbench.content.concepts import CONCEPTS
 from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
-from workbench.ui.analyze.screen import AnalyzeScreen
+from workbench.ui.analyze import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.explain.screen import ExplainScreen
-from workbench.ui.export.screen import ExportScreen
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.export import ExportScreen
+from workbench.ui.home import HomeScreen
 from workbench.ui.lessons.screen import LessonsScreen
 from workbench.ui.palette import TITLES, CommandProvider
 from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.widgets.data_choice import PathField
 
 
 def offers(app: WorkbenchApp) -> dict[str, str]:

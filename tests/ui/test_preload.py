@@ -13,9 +13,9 @@ from ui_pilot import drive, until
 
 from workbench import ui
 from workbench.paths import Workspace
-from workbench.ui import preload
+from workbench.ui import routes
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.train.screen import TrainScreen
@@ -25,11 +25,11 @@ NAME = "cats-dogs-12"
 SCRIPT = f"""
 import gc, sys
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.preload import preload_screens
-assert "workbench.ui.concepts.screen" not in sys.modules
+from workbench.ui.routes import preload_screens
+assert "workbench.ui.concepts" not in sys.modules
 preload_screens()
 found = [name for name in sys.modules if name.startswith("{ui.__name__}.")]
-print(len(found), "workbench.ui.concepts.screen" in found, gc.get_freeze_count() > 10_000)
+print(len(found), "workbench.ui.concepts" in found, gc.get_freeze_count() > 10_000)
 print([name for name in ("keras", "tensorflow", "sklearn") if name in sys.modules])
 """
 
@@ -57,10 +57,10 @@ def test_garbage_is_collected_when_idle(
     since_round: float, since_key: float | None, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    monkeypatch.setattr(preload.gc, "collect", lambda: made.append(1))
+    monkeypatch.setattr(routes.gc, "collect", lambda: made.append(1))
     clock = [1000.0]
-    monkeypatch.setattr(preload.time, "monotonic", lambda: clock[0])
-    collector = preload.IdleCollector()
+    monkeypatch.setattr(routes.time, "monotonic", lambda: clock[0])
+    collector = routes.IdleCollector()
     clock[0] += since_round
     if since_key is not None:
         collector.last_key = clock[0] - since_key
@@ -81,7 +81,7 @@ def test_a_closed_screen_is_freed(tmp_path: Path) -> None:
 
     async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: app.runs, "the run")
-        collector = preload.IdleCollector()
+        collector = routes.IdleCollector()
         for name, make in opened.items():
             closed = []
             for _ in range(times):
@@ -93,7 +93,7 @@ def test_a_closed_screen_is_freed(tmp_path: Path) -> None:
                 app.pop_screen()
 
             def left(closed: list[Any] = closed) -> int:
-                collector.last_collection -= preload.LONGEST_PAUSE
+                collector.last_collection -= routes.LONGEST_PAUSE
                 collector.last_key = collector.last_collection
                 collector.poll()
                 return sum(screen() is not None for screen in closed)

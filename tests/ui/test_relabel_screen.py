@@ -19,12 +19,12 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
+from workbench.ui import relabel
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.pick_name import PickName
-from workbench.ui.relabel import screen as relabel
-from workbench.ui.relabel.screen import COLUMNS, RelabelScreen, loss_cells
+from workbench.ui.dialogs import PickName
+from workbench.ui.keys import KeyLine
+from workbench.ui.relabel import COLUMNS, RelabelScreen, loss_cells
 from workbench.ui.results.screen import ResultsScreen
-from workbench.ui.widgets.key_line import KeyLine
 
 
 @pytest.fixture

@@ -28,13 +28,13 @@ from workbench.runs.results import (
     suggest_next,
 )
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.results.predictions import describe_predictions
 from workbench.ui.results.screen import ResultsScreen
-from workbench.ui.results.tables import shade
+from workbench.ui.results.views import shade
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.widgets import job_part
-from workbench.ui.widgets.key_line import KeyLine
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 

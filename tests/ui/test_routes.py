@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from textual.screen import Screen
 
-from workbench.ui.base_app import Route
+from workbench.ui.base import Route
 from workbench.ui.routes import ROUTES
 
 

@@ -43,8 +43,8 @@ from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.runs import jobs
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.keys import KeyLine
 from workbench.ui.strategy import screen as strategy
-from workbench.ui.widgets.key_line import KeyLine
 
 KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"

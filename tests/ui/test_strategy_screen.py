@@ -32,10 +32,9 @@ from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy import screen as strategy
-from workbench.ui.strategy.lists import OptionTable
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.strategy.start import StartScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.strategy.widgets import OptionTable, StartScreen
+from workbench.ui.widgets.data_choice import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
 SPEED = ThroughputModel(

@@ -13,7 +13,7 @@ from textual.widgets import DataTable, OptionList
 from ui_pilot import drive, until
 
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.themes import DARK, DARK_16, LIGHT, LIGHT_16, THEMES, themes_for
+from workbench.ui.terminal import DARK, DARK_16, LIGHT, LIGHT_16, THEMES, themes_for
 
 SIXTEEN = (DARK_16, LIGHT_16)
 GROUNDS = ("background", "surface", "panel")

@@ -20,12 +20,11 @@ from workbench.runs.launch import stop_requested
 from workbench.runs.notes import newest_note
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Confirm
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen
+from workbench.ui.keys import KeyLine
 from workbench.ui.train import text as train_text
 from workbench.ui.train.screen import TrainScreen
-from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.line import Tail
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.lines import LinePlot, Tail
 
 NARROW, WIDE = (80, 24), (120, 40)
 Steps = Callable[[Pilot[None], TrainScreen], Awaitable[None]]

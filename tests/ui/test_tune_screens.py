@@ -18,13 +18,12 @@ from workbench.experiment.presets import BOOK_FACTS
 from workbench.machine.gpus import GpuChoice
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import ErrorDialog, Prompt
+from workbench.ui.keys import KeyLine
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.tune.lr_find import LrFindScreen
-from workbench.ui.tune.screen import TrialTable, TuneHeadScreen
+from workbench.ui.tune.screens import LrFindScreen, TrialTable, TuneHeadScreen
 from workbench.ui.tune.trial import TrialScreen
-from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.lines import LinePlot
 
 PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
 FALLING = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]

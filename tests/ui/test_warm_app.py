@@ -10,7 +10,7 @@ from ui_pilot import FakeWarmWorker, drive, until
 from workbench.app.draft import Draft
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen
 from workbench.ui.machine.screen import MachineScreen
 
 

@@ -1,10 +1,12 @@
 """The guided setup of a new experiment: its start, its steps, and the run it ends in."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rich.text import Text
 
 from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
 from workbench.app.ladder import PlannedRun, plan_ladder
@@ -18,10 +20,8 @@ from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.results import NextStep
 from workbench.text import format_seconds, safe_lines, safe_text
-from workbench.ui.background import ERROR_SECONDS, in_background
-from workbench.ui.base_app import BaseApp
+from workbench.ui.base import ERROR_SECONDS, BaseApp, WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose
-from workbench.ui.screen import WorkbenchScreen
 
 
 def start_experiment(app: BaseApp) -> None:
@@ -139,3 +139,42 @@ def open_ladder_dialog(
         app.open("ladder-start", app.workspace, draft, planned, then=started)
 
     in_background(screen, partial(plan_ladder, draft, presets, figures), ask)
+
+
+RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+_NAME_WIDTH = 14  # cells, so that name and rail fit in 80
+
+
+def rail(current: str, completed: Collection[str], utf8: bool = True) -> Text:
+    """Return the steps in a row, 58 cells at most.
+
+    Args:
+        current: the step on the screen, "data"; shown in brackets.
+        completed: the steps that are done, in lower case.
+        utf8: whether the check mark is shown.
+    """
+    done = "✓" if utf8 else "+"
+    text = Text()
+    for number, step in enumerate(RAIL):
+        text.append("  " if number else "")
+        if step.lower() == current:
+            text.append(f"[{step}]", style="bold")
+        elif step.lower() in completed:
+            text.append(f"{step} {done}")
+        else:
+            text.append(step, style="dim")
+    return text
+
+
+def rail_heading(name: str, current: str, completed: Collection[str], utf8: bool = True) -> Text:
+    """Return the heading line of a step: the name of the experiment, and the rail.
+
+    Args:
+        name: from outside; made safe here.
+        current: see `rail`.
+        completed: see `rail`.
+        utf8: see `rail`.
+    """
+    shown = safe_text(name, _NAME_WIDTH)
+    text = Text(f"{shown:<{_NAME_WIDTH}}", style="bold")
+    return text.append("  ").append_text(rail(current, completed, utf8))

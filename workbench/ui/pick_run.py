@@ -16,7 +16,7 @@ from workbench.render.compare_curves import OTHER_DATA, same_data
 from workbench.render.home import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.base_app import BaseApp
+from workbench.ui.base import BaseApp
 
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns

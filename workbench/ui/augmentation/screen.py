@@ -21,21 +21,18 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.render.strategy import format_key_value
 from workbench.text import format_shape, safe_text
 from workbench.ui.augmentation.preview import (
-    VIEWS_SHOWN,
-    AugmentationPreview,
-    SampleImage,
-    load_sample,
-)
-from workbench.ui.augmentation.settings import (
     KEYS,
     TABLE,
+    VIEWS_SHOWN,
+    AugmentationPreview,
     AugmentationSettings,
+    SampleImage,
     describe_setting,
+    load_sample,
     step_value,
 )
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.option import OptionScreen
-from workbench.ui.screen import WorkbenchScreen
 
 DONE = "done"
 LIST_WIDTH = 18  # cells, which leaves 14 for each view in a terminal of 80

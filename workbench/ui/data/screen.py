@@ -22,13 +22,12 @@ from workbench.datasets.sources.catalogue.entries import fetch
 from workbench.errors import UserError
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text
-from workbench.ui.data.findings import FilesScreen, FindingList
+from workbench.ui.base import WorkbenchScreen
 from workbench.ui.data.found import DataFound
+from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.dialogs import fits_toast, show_error
-from workbench.ui.guide import reuse_base
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.guide import rail_heading, reuse_base
 from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.step_rail import rail_heading
 
 POLL_SECONDS = 0.3
 SCAN_NOTE = (

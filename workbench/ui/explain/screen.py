@@ -20,11 +20,10 @@ from workbench.paths import Workspace, parse_path
 from workbench.runs.results import WorstError, read_results
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_shape, safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.dialogs import PickName
 from workbench.ui.explain.view import ExplanationView, ImageChoice
-from workbench.ui.pick_name import PickName
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.widgets.data_choice import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
 PREDICTED = "the predicted one"  # the class of Grad-CAM until one is chosen

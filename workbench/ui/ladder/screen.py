@@ -31,10 +31,9 @@ from workbench.runs.ladder import (
 )
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Confirm
 from workbench.ui.ladder.text import cells, columns, format_detail, format_heading, title
-from workbench.ui.screen import WorkbenchScreen
 
 OFFERED = ("stop", "resume", "compare")  # if possible
 STARTING = "starting"  # of a run that is there and was not polled yet

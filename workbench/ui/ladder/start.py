@@ -21,7 +21,7 @@ from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
 from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.background import ERROR_SECONDS, in_background
+from workbench.ui.base import ERROR_SECONDS, in_background
 
 MARKED, UNMARKED = "[x]", "[ ]"
 KEYS = "space marks, enter trains, escape cancels. They keep running if this terminal closes."

@@ -33,9 +33,8 @@ from workbench.render.lessons import (
     format_notice,
 )
 from workbench.text import safe_lines, safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.lessons.dialogs import AskSeeds, AskWeights, PickImages
-from workbench.ui.screen import WorkbenchScreen
 
 MARK_AT = 14  # cell of the mark of stored results, after the longest name
 MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll bar

@@ -20,8 +20,10 @@ from workbench.app.machine_check import CheckState
 from workbench.machine.check import MachineReport
 from workbench.machine.finding import Finding
 from workbench.text import format_seconds, safe_text
-from workbench.ui.machine.gauges import LiveGauges
-from workbench.ui.machine.text import (
+from workbench.ui.base import WorkbenchScreen
+from workbench.ui.guide import rail_heading
+from workbench.ui.machine.views import (
+    LiveGauges,
     TextStyle,
     describe_age,
     facts_table,
@@ -29,8 +31,6 @@ from workbench.ui.machine.text import (
     format_finding,
     format_verdict,
 )
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.step_rail import rail_heading
 
 POLL_SECONDS = 0.1  # between two polls of a running check
 AGE_SECONDS = 10.0  # between two updates of the report's age

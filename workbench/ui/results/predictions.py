@@ -14,8 +14,8 @@ from textual.widgets import DataTable, Input, Static
 from workbench.errors import UserError
 from workbench.paths import parse_path
 from workbench.text import safe_lines, safe_text
+from workbench.ui.widgets.data_choice import PathField
 from workbench.ui.widgets.job_part import STARTING, JobPart
-from workbench.ui.widgets.path_field import PathField
 
 HINT = "The path of an image, or of a folder of images. Enter predicts, escape goes back."
 MAX_ROWS = 1000  # a folder may hold a million images

@@ -31,15 +31,11 @@ from workbench.render.strategy import (
 )
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
-from workbench.ui.background import in_background
-from workbench.ui.base_app import Route
+from workbench.ui.base import WIDE_COLUMNS, Route, WorkbenchScreen, in_background
 from workbench.ui.dialogs import show_error
-from workbench.ui.guide import open_ladder_dialog
+from workbench.ui.guide import open_ladder_dialog, rail_heading
 from workbench.ui.option import OptionScreen
-from workbench.ui.screen import WIDE_COLUMNS, WorkbenchScreen
-from workbench.ui.strategy.lists import OptionTable, StrategyList
-from workbench.ui.strategy.start import StartScreen
-from workbench.ui.widgets.step_rail import rail_heading
+from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
 
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 

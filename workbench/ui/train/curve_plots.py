@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.runs.watch import RunView
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.lines import LinePlot
 
 Change = Literal["smooth", "smoother", "rougher", "log", "zoom"]
 METRICS: tuple[Metric, ...] = ("loss", "accuracy")

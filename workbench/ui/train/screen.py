@@ -16,16 +16,15 @@ from workbench.render.marks import STATE_COLORS
 from workbench.runs.notes import add_note
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose, Prompt
 from workbench.ui.pick_run import PickRun
 from workbench.ui.run_actions import resume_run, stop_run
-from workbench.ui.screen import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.train import text as train_text
 from workbench.ui.train.curve_plots import Change, CurvePlots
-from workbench.ui.train.gauges import gpu_line, host_line
 from workbench.ui.train.panel import format_gone, format_panel
-from workbench.ui.widgets.line import Tail, TextLine
+from workbench.ui.train.text import gpu_line, host_line
+from workbench.ui.widgets.lines import Tail, TextLine
 
 LINES = ("other", "progress", "host", "gpu", "notice", "note")
 COACH_LINES = 3  # above the log

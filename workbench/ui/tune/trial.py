@@ -25,9 +25,9 @@ from workbench.render.strategy import UNKNOWN_TIME
 from workbench.runs import jobs
 from workbench.runs.jobs import JobEvent
 from workbench.text import format_seconds, safe_text
+from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Prompt, show_error
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.step_rail import rail_heading
+from workbench.ui.guide import rail_heading
 
 ApplySettings = Callable[[dict[str, Any]], None]
 

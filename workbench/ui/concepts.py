@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from workbench.content.concepts import CONCEPTS
 from workbench.content.drawings import Windows
 from workbench.text import plural
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.base import WorkbenchScreen
 
 PLAYGROUND = "border-effect"
 # Initial value and maximum of each field.

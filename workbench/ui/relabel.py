@@ -22,10 +22,8 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.results import WorstError
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text
-from workbench.ui.background import in_background
-from workbench.ui.dialogs import Confirm
-from workbench.ui.pick_name import PickName
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.dialogs import Confirm, PickName
 
 MAX_IMAGES = 100
 COLUMNS = {"loss": 7, "label": 11, "predicted": 11, "new label": 11}  # cells, with the gap

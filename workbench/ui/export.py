@@ -15,9 +15,8 @@ from textual.widgets.option_list import Option
 from workbench.app.export import EXPORT_ITEMS, folder_to_write
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Prompt
-from workbench.ui.screen import WorkbenchScreen
 
 
 class ExportList(OptionList):

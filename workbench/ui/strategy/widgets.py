@@ -1,17 +1,21 @@
-"""The list of strategies, and the table of an experiment's options."""
+"""The list of strategies, the table of an experiment's options, the question before its start."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable, OptionList
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, DataTable, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import FIXED, Draft
 from workbench.render.strategy import describe_key, format_key_value, sort_keys, truncate
 from workbench.text import safe_text
-from workbench.ui.screen import WIDE_COLUMNS
+from workbench.ui.base import WIDE_COLUMNS
 
 KEY, YOURS = 28, 5  # cells of a key, and of the word "yours"
 VALUE, LONG_VALUE = 16, 35  # cells: beside a description, and without
@@ -101,3 +105,34 @@ class OptionTable(DataTable[Text]):
             return cells
         room = self.app.size.width - KEY - self._value_width - YOURS - _MARGINS
         return (*cells, Text(truncate(describe_key(key), room, self._utf8), style="dim"))
+
+
+class StartScreen(ModalScreen[bool]):
+    """Ask whether a run shall start; enter is yes.
+
+    Args:
+        summary: what starts.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", "Not yet")]
+
+    def __init__(self, summary: str) -> None:
+        super().__init__()
+        self._summary = summary
+
+    def compose(self) -> ComposeResult:
+        """Yield the summary above two buttons."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(safe_text(self._summary, 400)))
+            yield Static(Text("It keeps running when this terminal is closed.", style="dim"))
+            with Horizontal(classes="buttons"):
+                yield Button("Train (enter)", variant="primary", id="yes")
+                yield Button("Not yet (esc)", id="no")
+
+    def on_mount(self) -> None:
+        """Focus the button that starts."""
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")

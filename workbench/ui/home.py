@@ -1,6 +1,6 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,14 +9,22 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
+from textual.widgets.data_table import ColumnKey
 
-from workbench.render.home import describe_run, describe_runs, empty_table_text, matches_filter
+from workbench.render.home import (
+    COLUMNS,
+    column_widths,
+    describe_run,
+    describe_runs,
+    empty_table_text,
+    matches_filter,
+    run_cells,
+)
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural, safe_text
-from workbench.ui.background import in_background
-from workbench.ui.home.run_table import RunTable
-from workbench.ui.pick_name import PickName
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.dialogs import PickName
 from workbench.ui.run_actions import (
     compare_run,
     confirm_and_run,
@@ -24,7 +32,67 @@ from workbench.ui.run_actions import (
     resume_run,
     stop_run,
 )
-from workbench.ui.screen import WorkbenchScreen
+
+
+class RunTable(DataTable[Text]):
+    """A row for each run; columns as wide as the terminal allows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open", id="open"),
+        Binding("home", "scroll_top", "First run", show=False),
+        Binding("end", "scroll_bottom", "Last run", show=False),
+    ]
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id, cursor_type="row")
+
+    def on_mount(self) -> None:
+        """Add the columns."""
+        for title, width in COLUMNS.items():
+            self.add_column(title, key=title, width=width)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the runs, from the top."""
+        return [key.value or "" for key in self.rows]
+
+    @property
+    def chosen(self) -> str | None:
+        """The name of the run under the cursor."""
+        if not self.row_count:
+            return None
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    def fill(self, runs: Sequence[RunView], utf8: bool) -> None:
+        """Show these runs: new rows if the runs are others, else only the cells that changed."""
+        widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
+        self._fit(widths)
+        rows = {view.name: run_cells(view, widths, utf8, theme) for view in runs}
+        names = list(rows)
+        if names != self.names:
+            row = names.index(self.chosen) if self.chosen in names else self.cursor_row
+            self.clear()
+            for name, cells in rows.items():
+                self.add_row(*cells, key=name)
+            self.move_cursor(row=row)  # if its run is gone, to the next one
+            return
+        for name, cells in rows.items():
+            for title, cell in zip(COLUMNS, cells, strict=True):
+                if self.get_cell(name, title) != cell:
+                    self.update_cell(name, title, cell)
+
+    def move_to(self, name: str) -> None:
+        """Move the cursor to a run that is shown."""
+        self.move_cursor(row=self.get_row_index(name))
+
+    def _fit(self, widths: Mapping[str, int]) -> None:
+        """Set the widths of the columns if they differ."""
+        columns = [self.columns[ColumnKey(title)] for title in COLUMNS]
+        if [column.width for column in columns] != list(widths.values()):
+            for column, width in zip(columns, widths.values(), strict=True):
+                column.width = width
+            self.refresh(layout=True)
+
 
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
 TRASH, FILTER = "to the trash, from which u restores it", "by a part of name, strategy or state"

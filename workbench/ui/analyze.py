@@ -21,9 +21,8 @@ from workbench.render.calibration import (
 )
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.widgets.lines import LinePlot
 
 TALL = 32  # rows from which the histogram and the curves fit above one another
 NOT_BINARY = "Thresholds, ROC and precision over recall are for runs with two labels."
