@@ -21,8 +21,7 @@ from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.ladder import list_ladders
 from workbench.runs.watch import Runs
-from workbench.text import safe_text
-from workbench.ui.base import ERROR_SECONDS, BaseApp, Route, WorkbenchScreen
+from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
 from workbench.ui.terminal import THEMES, AsciiFilter, Suspension, themes_for
@@ -191,8 +190,7 @@ class WorkbenchApp(BaseApp):
 
     def _show_write_error(self, message: str) -> None:
         """Show an error of the writer's thread."""
-        text = safe_text(message, 400)
-        self.call_later(self.notify, text, severity="error", timeout=ERROR_SECONDS)
+        self.call_later(notify_error, self, message)
 
     @work(thread=True, exclusive=True, group="preload", exit_on_error=False)
     def _preload(self) -> None:

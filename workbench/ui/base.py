@@ -24,7 +24,10 @@ if TYPE_CHECKING:  # it imports much that the first screen does not need
     from workbench.app.lessons import LessonInput
     from workbench.app.machine_check import MachineCheck
 
-
+T = TypeVar("T")
+ERROR_SECONDS = 15.0  # that an error stays on the screen
+MIN_COLUMNS, MIN_ROWS = 80, 24
+WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
 Route = Literal[
     "analyze",
     "augmentation",
@@ -117,8 +120,10 @@ class BaseApp(App[None]):
             self.warm.close()
 
 
-T = TypeVar("T")
-ERROR_SECONDS = 15.0  # that an error stays on the screen
+def notify_error(app: App[Any], error: Exception | str) -> None:
+    """Show an error for a while; its text is made safe here."""
+    message = safe_lines(error) or type(error).__name__
+    app.notify(message, severity="error", timeout=ERROR_SECONDS, markup=False)
 
 
 def in_background(screen: Screen[Any], work: Callable[[], T], then: Callable[[T], None]) -> None:
@@ -131,24 +136,16 @@ def in_background(screen: Screen[Any], work: Callable[[], T], then: Callable[[T]
     """
     app = screen.app
 
-    def show(error: Exception) -> None:
-        message = safe_lines(error) or type(error).__name__
-        app.notify(message, severity="error", timeout=ERROR_SECONDS, markup=False)
-
     def run() -> None:
         try:
             result = work()
         except Exception as error:  # of any kind: nobody else would show it
-            app.call_later(show, error)
+            app.call_later(notify_error, app, error)
         else:
             screen.call_later(then, result)
 
     # A worker of the app: a closed screen would cancel its own workers, started or not.
     app.run_worker(run, thread=True, exit_on_error=False)
-
-
-MIN_COLUMNS, MIN_ROWS = 80, 24
-WIDE_COLUMNS = 110  # from here on there is room for a pane beside the main one
 
 
 class WorkbenchScreen(Screen[None]):
@@ -159,8 +156,10 @@ class WorkbenchScreen(Screen[None]):
         route: the name under which it was opened; None for a screen without one.
         run: name of the run that the screen is about, "" for none; the palette offers the
             actions on it.
+        PAGED: what page up and page down scroll, "#sheet"; for screens that bind them.
     """
 
+    PAGED: ClassVar[str] = ""
     CONCEPTS: ClassVar[tuple[str, ...]] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="back"),
@@ -240,6 +239,14 @@ class WorkbenchScreen(Screen[None]):
         """Move as another key does."""
         self.app.simulate_key(key)
 
+    def action_page(self, step: int) -> None:
+        """Scroll by a page, down for 1, up for -1."""
+        pane = self.query_one(self.PAGED)
+        if step > 0:
+            pane.scroll_page_down(animate=False)
+        else:
+            pane.scroll_page_up(animate=False)
+
     def concepts(self) -> tuple[str, ...]:
         """Return the names of the concepts to list first; may depend on what is shown."""
         return self.CONCEPTS
@@ -248,3 +255,34 @@ class WorkbenchScreen(Screen[None]):
         """Explain the concepts of this screen."""
         if concepts := self.concepts():
             self.workbench.open("concepts", concepts)
+
+
+class RunScreen(WorkbenchScreen):
+    """A screen about a run, whose files are read once the run is known.
+
+    Args:
+        run: name of the run.
+
+    Attributes:
+        view: the run when its files were read; None before.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run = run
+        self.view: RunView | None = None
+
+    def on_mount(self) -> None:
+        """Read the run's files if it is known already."""
+        self.runs_changed(self.workbench.runs)
+
+    def runs_changed(self, runs: Runs) -> None:
+        """Read the run's files, once."""
+        view = self.workbench.find_run(self.run)
+        if view is not None and self.view is None:
+            self.view = view
+            self.read_files(view)
+
+    def read_files(self, view: RunView) -> None:
+        """Read the run's files in the background and show them."""
+        raise NotImplementedError

@@ -108,6 +108,7 @@ class ConceptsScreen(WorkbenchScreen):
         concepts: names of those that belong to the screen before; they come first.
     """
 
+    PAGED = "#explanation"
     DEFAULT_CSS = """
     ConceptsScreen #concepts {
         width: 21; height: 1fr; padding: 0; border: none; background: $background;
@@ -190,14 +191,6 @@ class ConceptsScreen(WorkbenchScreen):
     def action_try(self) -> None:
         """Focus the fields of the interactive concept."""
         self.query_one("WindowFields Input").focus()
-
-    def action_page(self, step: int) -> None:
-        """Scroll an explanation that is longer than the screen."""
-        pane = self.query_one("#explanation")
-        if step > 0:
-            pane.scroll_page_down(animate=False)
-        else:
-            pane.scroll_page_up(animate=False)
 
     @on(OptionList.OptionHighlighted, "#concepts")
     def _chosen(self, event: OptionList.OptionHighlighted) -> None:

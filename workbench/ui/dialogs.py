@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.text import safe_lines, safe_text
-from workbench.ui.base import ERROR_SECONDS
+from workbench.ui.base import notify_error
 
 TOAST_LINES, TOAST_WIDTH = 3, 56  # what can be read before it disappears
 
@@ -28,7 +28,7 @@ def show_error(screen: Screen[Any], message: str) -> None:
         message: plain text of any length; made safe here.
     """
     if fits_toast(message):
-        screen.notify(safe_lines(message), severity="error", timeout=ERROR_SECONDS, markup=False)
+        notify_error(screen.app, message)
     else:
         screen.app.push_screen(ErrorDialog(message))
 

@@ -15,8 +15,9 @@ from textual.widgets.option_list import Option
 from workbench.app.export import EXPORT_ITEMS, folder_to_write
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.base import WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Prompt
+from workbench.ui.widgets.job_part import JobPart
 
 
 class ExportList(OptionList):
@@ -25,7 +26,7 @@ class ExportList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Export")]
 
 
-class ExportScreen(WorkbenchScreen):
+class ExportScreen(WorkbenchScreen, JobPart):
     """List what can be exported; describe it and the exported files at the right.
 
     Existing files are never overwritten.
@@ -35,6 +36,7 @@ class ExportScreen(WorkbenchScreen):
         into: folder to export into; None for the folder that the app was started in.
     """
 
+    CANCELS = False
     CONCEPTS = ("preprocessing",)
     CSS = """
     ExportScreen OptionList { width: 26; height: 1fr; border: none; padding: 0;
@@ -116,23 +118,22 @@ class ExportScreen(WorkbenchScreen):
         if len(self._queue) == 1:
             self._export_first()
         else:
-            self._show_progress()
+            self.show_progress()
 
     def _export_first(self) -> None:
-        self._show_progress()
+        self.show_progress()
         at, into = self._queue[0], self._into
         item, workspace, folder = EXPORT_ITEMS[at], self.workbench.workspace, self._view.folder
 
-        def progress(phase: str, done: int, total: int) -> None:
-            self.app.call_later(self._show_progress, phase, done, total)
+        def done(result: str) -> None:
+            self._ended()
+            self._show_result(at, result)
 
-        def export() -> str:
-            try:
-                return item.make(workspace, folder, into, progress)
-            finally:
-                self.app.call_later(self._ended)
+        def failed(problem: str) -> None:
+            notify_error(self.app, problem)
+            self._ended()
 
-        in_background(self, export, partial(self._show_result, at))
+        self.start_job(lambda job: item.make(workspace, folder, into, job.progress), done, failed)
 
     def _show_result(self, at: int, result: str) -> None:
         """Show the exported files, or notify if another item is selected."""
@@ -141,9 +142,8 @@ class ExportScreen(WorkbenchScreen):
         if at != self._selected:
             self.notify(f"{EXPORT_ITEMS[at].title} is done: {result.splitlines()[0]}")
 
-    def _show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
-        if not self._queue or not self.is_attached:
-            return
+    def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
+        """Show what is being exported, and what comes next."""
         now, *then = self._queued_titles()
         counted = f"  {done:,} of {total:,}" if total else ""
         line = f"exporting {now}: {safe_text(phase)}{counted}".rstrip(": ")
@@ -155,10 +155,8 @@ class ExportScreen(WorkbenchScreen):
         return [EXPORT_ITEMS[at].title for at in self._queue]
 
     def _ended(self) -> None:
-        """Start the next export, unless the screen was left."""
+        """Start the next export."""
         self._queue.pop(0)
-        if not self.is_attached:
-            return
         self.query_one("#progress", Static).update(Text())
         if self._queue:
             self._export_first()

@@ -19,8 +19,8 @@ from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.results import NextStep
-from workbench.text import format_seconds, safe_lines, safe_text
-from workbench.ui.base import ERROR_SECONDS, BaseApp, WorkbenchScreen, in_background
+from workbench.text import format_seconds, safe_text
+from workbench.ui.base import BaseApp, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
 
 
@@ -115,8 +115,7 @@ def launch_demo(app: BaseApp) -> None:
         try:
             first, *_ = start_demo(app.workspace)
         except UserError as error:
-            show = partial(app.notify, severity="error", timeout=ERROR_SECONDS, markup=False)
-            app.call_from_thread(show, safe_lines(str(error)))
+            app.call_from_thread(notify_error, app, error)
         else:
             app.call_from_thread(app.open_instead, "train", first.name)
 

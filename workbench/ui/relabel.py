@@ -20,9 +20,9 @@ from workbench.app.start_run import start_run
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.results import WorstError
-from workbench.runs.watch import Runs, RunView
+from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
-from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.base import RunScreen, in_background
 from workbench.ui.dialogs import Confirm, PickName
 
 MAX_IMAGES = 100
@@ -45,12 +45,8 @@ class LossTable(DataTable[Text]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Set label")]
 
 
-class RelabelScreen(WorkbenchScreen):
-    """Show the images at the left and the selected one at the right.
-
-    Args:
-        run: name of the run.
-    """
+class RelabelScreen(RunScreen):
+    """Show the images at the left and the selected one at the right."""
 
     CONCEPTS = ("label-noise", "confusion-matrix", "calibration")
     CSS = """
@@ -68,9 +64,7 @@ class RelabelScreen(WorkbenchScreen):
     ]
 
     def __init__(self, run: str) -> None:
-        super().__init__()
-        self.run = run
-        self._view: RunView | None = None
+        super().__init__(run)
         self._state: RelabelState | None = None
         self._starting = False
 
@@ -91,19 +85,13 @@ class RelabelScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Prepare the table; it is filled once the run is known."""
-        self.refresh_heading()
         table = self.query_one(LossTable)
         for title, width in COLUMNS.items():
             table.add_column(title, width=width)
         table.focus()
-        self.runs_changed(self.workbench.runs)
 
-    def runs_changed(self, runs: Runs) -> None:
-        """Read the run's files, once."""
-        view = self.workbench.find_run(self.run)
-        if view is None or self._view is not None:
-            return
-        self._view = view
+    def read_files(self, view: RunView) -> None:
+        """Read the largest losses and the label fixes."""
         workspace = self.workbench.workspace
         in_background(self, lambda: read_state(workspace, view.folder), self._show)
 
@@ -119,7 +107,7 @@ class RelabelScreen(WorkbenchScreen):
 
     @on(DataTable.RowHighlighted, "#losses")
     def _show_picture(self) -> None:
-        loss, view = self._selected, self._view
+        loss, view = self._selected, self.view
         if loss is None or view is None:
             return
         self.query_one("#of", Static).update(Text(safe_text(loss.path, 200)))
@@ -190,7 +178,7 @@ class RelabelScreen(WorkbenchScreen):
             self.app.push_screen(Confirm(question, "Train"), self._start)
 
     def _start(self, yes: bool | None) -> None:
-        view = self._view
+        view = self.view
         if not yes or view is None:
             return
         self._starting = True

@@ -47,6 +47,7 @@ class CheckChanged(Message):
 class MachineScreen(WorkbenchScreen):
     """Verdict, findings with their remedies, facts about the machine, live gauges."""
 
+    PAGED = "#report"
     CONCEPTS = ("machine",)
     DEFAULT_CSS = """
     MachineScreen #machine { layout: vertical; height: 1fr; }
@@ -233,14 +234,6 @@ class MachineScreen(WorkbenchScreen):
         """Show each probe and its output."""
         if self._state.report:
             self.app.push_screen(DetailsScreen(self._state.report))
-
-    def action_page(self, step: int) -> None:
-        """Scroll the report."""
-        pane = self.query_one("#report")
-        if step > 0:
-            pane.scroll_page_down(animate=False)
-        else:
-            pane.scroll_page_up(animate=False)
 
 
 class DetailsScreen(WorkbenchScreen):
