@@ -76,13 +76,11 @@ class AnalyzeScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Read the predictions in the background."""
-        super().on_mount()
         path = self._view.folder.predictions_path
         in_background(self, lambda: calibration_report(read_predictions(path)), self._show)
 
     def on_resize(self) -> None:
         """Redraw at the new size."""
-        super().on_resize()
         self._draw()
         self.refresh_bindings()
 

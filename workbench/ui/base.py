@@ -247,6 +247,10 @@ class WorkbenchScreen(Screen[None]):
         else:
             pane.scroll_page_up(animate=False)
 
+    def color(self, name: str) -> str:
+        """Return a color of the theme."""
+        return self.app.theme_variables.get(name, "")
+
     def concepts(self) -> tuple[str, ...]:
         """Return the names of the concepts to list first; may depend on what is shown."""
         return self.CONCEPTS

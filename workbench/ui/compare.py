@@ -23,6 +23,11 @@ from workbench.ui.base import WorkbenchScreen
 from workbench.ui.widgets.lines import LinePlot
 
 BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
+METRICS: tuple[Metric, ...] = ("accuracy", "loss")
+ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
+# Names of the theme's colors; repeated after the last one.
+COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
+LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
 
 
 class CompareScreen(WorkbenchScreen):
@@ -68,13 +73,11 @@ class CompareScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Read the runs."""
-        super().on_mount()
         self.query_one("#sheet").focus()
         self.runs_changed(self.workbench.runs)
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
-        super().on_resize()
         self._draw()
 
     def runs_changed(self, runs: Runs) -> None:
@@ -106,24 +109,17 @@ class CompareScreen(WorkbenchScreen):
     def _compared(self, event: Compared) -> None:
         self._comparison = event.comparison
         if event.comparison is None:
-            self._show(Text(safe_lines(event.error), self.app.theme_variables.get("error", "")))
+            self._show(Text(safe_lines(event.error), self.color("error")))
         self._draw()
 
     def _draw(self) -> None:
         if self._comparison:
-            color = self.app.theme_variables.get("secondary", "")
+            color = self.color("secondary")
             self._show(comparison_grid(self._comparison, self.app.size.width - BORDERS, color))
 
     def _show(self, text: Text) -> None:
         for sheet in self.query("#comparison").results(Static):  # none while the screen closes
             sheet.update(text)
-
-
-METRICS: tuple[Metric, ...] = ("accuracy", "loss")
-ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
-# Names of the theme's colors; repeated after the last one.
-COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
-LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
 
 
 class CompareCurvesScreen(WorkbenchScreen):
@@ -163,13 +159,11 @@ class CompareCurvesScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Draw the curves, again when the theme changes."""
-        super().on_mount()
         self._draw()
         self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
 
     def on_resize(self) -> None:
         """Fit the legend to the new width."""
-        super().on_resize()
         self._draw()
 
     def runs_changed(self, runs: Runs) -> None:

@@ -167,7 +167,6 @@ class ConceptsScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Show the first concept of the screen before."""
-        super().on_mount()
         names = self.query_one(OptionList)
         names.highlighted = names.get_option_index((self._first or self._rest)[0])
         names.focus()

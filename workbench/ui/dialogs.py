@@ -18,6 +18,7 @@ from workbench.text import safe_lines, safe_text
 from workbench.ui.base import notify_error
 
 TOAST_LINES, TOAST_WIDTH = 3, 56  # what can be read before it disappears
+MAX_OPTIONS = 50  # in the list at a time; if there are more names, a text is typed
 
 
 def show_error(screen: Screen[Any], message: str) -> None:
@@ -171,9 +172,6 @@ class Prompt(ModalScreen[str | None]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
-
-
-MAX_OPTIONS = 50  # in the list at a time; if there are more names, a text is typed
 
 
 class PickName(ModalScreen[str | None]):

@@ -71,7 +71,6 @@ class ExportScreen(WorkbenchScreen, JobPart):
 
     def on_mount(self) -> None:
         """Select the first item."""
-        super().on_mount()
         items = self.query_one(OptionList)
         items.focus()
         items.highlighted = 0
@@ -85,7 +84,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         at = self._selected
         text = Text(EXPORT_ITEMS[at].description)
         if at in self._exported:
-            text.append(f"\n\n{self._exported[at]}", self.app.theme_variables.get("success", ""))
+            text.append(f"\n\n{self._exported[at]}", self.color("success"))
         self.query_one("#words", Static).update(text)
 
     def action_back(self) -> None:

@@ -1,7 +1,7 @@
 """The guided setup of a new experiment: its start, its steps, and the run it ends in."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from workbench.runs.results import NextStep
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import BaseApp, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
+
+RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+_NAME_WIDTH = 14  # cells, so that name and rail fit in 80
 
 
 def start_experiment(app: BaseApp) -> None:
@@ -140,40 +143,21 @@ def open_ladder_dialog(
     in_background(screen, partial(plan_ladder, draft, presets, figures), ask)
 
 
-RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
-_NAME_WIDTH = 14  # cells, so that name and rail fit in 80
-
-
-def rail(current: str, completed: Collection[str], utf8: bool = True) -> Text:
-    """Return the steps in a row, 58 cells at most.
+def rail_heading(draft: Draft, current: str, utf8: bool = True) -> Text:
+    """Return the heading line of a step: the name of the experiment and the steps in a row.
 
     Args:
+        draft: of the experiment.
         current: the step on the screen, "data"; shown in brackets.
-        completed: the steps that are done, in lower case.
         utf8: whether the check mark is shown.
     """
-    done = "✓" if utf8 else "+"
-    text = Text()
-    for number, step in enumerate(RAIL):
-        text.append("  " if number else "")
+    text = Text(f"{safe_text(draft.name, _NAME_WIDTH):<{_NAME_WIDTH}}", style="bold")
+    for step in RAIL:
+        text.append("  ")
         if step.lower() == current:
             text.append(f"[{step}]", style="bold")
-        elif step.lower() in completed:
-            text.append(f"{step} {done}")
+        elif step.lower() in draft.completed:
+            text.append(f"{step} {'✓' if utf8 else '+'}")
         else:
             text.append(step, style="dim")
     return text
-
-
-def rail_heading(name: str, current: str, completed: Collection[str], utf8: bool = True) -> Text:
-    """Return the heading line of a step: the name of the experiment, and the rail.
-
-    Args:
-        name: from outside; made safe here.
-        current: see `rail`.
-        completed: see `rail`.
-        utf8: see `rail`.
-    """
-    shown = safe_text(name, _NAME_WIDTH)
-    text = Text(f"{shown:<{_NAME_WIDTH}}", style="bold")
-    return text.append("  ").append_text(rail(current, completed, utf8))

@@ -33,6 +33,9 @@ from workbench.ui.run_actions import (
     stop_run,
 )
 
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
+TRASH, FILTER = "to the trash, from which u restores it", "by a part of name, strategy or state"
+
 
 class RunTable(DataTable[Text]):
     """A row for each run; columns as wide as the terminal allows."""
@@ -92,10 +95,6 @@ class RunTable(DataTable[Text]):
             for column, width in zip(columns, widths.values(), strict=True):
                 column.width = width
             self.refresh(layout=True)
-
-
-OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
-TRASH, FILTER = "to the trash, from which u restores it", "by a part of name, strategy or state"
 
 
 class HomeScreen(WorkbenchScreen):

@@ -16,6 +16,11 @@ from textual.theme import Theme
 
 from workbench.printable import SUBSTITUTES
 
+# Blocks are drawn as blanks: their background shows where they are.
+_SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}
+NO_SHELL = "There is no shell here to return from, so the app is not suspended."
+_TRIES = 10  # to draw again; each one in the background ends in another stop
+
 
 def _cursor(background: str, foreground: str) -> dict[str, str]:
     """Return the colors of the row under the cursor, in a list with or without the focus."""
@@ -98,10 +103,6 @@ def themes_for(color_system: str | None) -> tuple[Theme, Theme]:
     return (DARK_16, LIGHT_16) if color_system == "standard" else (DARK, LIGHT)
 
 
-# Blocks are drawn as blanks: their background shows where they are.
-_SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}
-
-
 def to_ascii(text: str) -> str:
     """Return the text in ASCII, as many cells wide; a "?" for what has no substitute."""
     if text.isascii():
@@ -117,10 +118,6 @@ class AsciiFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments in ASCII."""
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]
-
-
-NO_SHELL = "There is no shell here to return from, so the app is not suspended."
-_TRIES = 10  # to draw again; each one in the background ends in another stop
 
 
 class Suspension:

@@ -37,6 +37,9 @@ STEPS = {
     "brightness": 0.05,
     "contrast": 0.05,
 }
+FIRST_STAGE = 0
+ACROSS, DOWN = 4, 2
+VIEWS_SHOWN = ACROSS * DOWN
 
 
 def step_value(key: str, value: Any, direction: int) -> Any:
@@ -139,11 +142,6 @@ class AugmentationSettings:
             elif not self._saved.augmentation.active:
                 settings["base.views"] = self._defaults["base.views"]
         return settings
-
-
-FIRST_STAGE = 0
-ACROSS, DOWN = 4, 2
-VIEWS_SHOWN = ACROSS * DOWN
 
 
 @dataclass(frozen=True, eq=False)

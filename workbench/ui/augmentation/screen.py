@@ -107,7 +107,6 @@ class AugmentationScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Show the settings; the image follows once it is found."""
-        super().on_mount()
         self.query_one(SettingList).focus()
         try:
             self.settings = AugmentationSettings(self.draft)
@@ -243,7 +242,7 @@ class AugmentationScreen(WorkbenchScreen):
 
     def _show_settings(self, settings: AugmentationSettings) -> None:
         options = self.query_one(SettingList)
-        accent = self.app.theme_variables.get("accent", "")
+        accent = self.color("accent")
         for number, key in enumerate(KEYS):
             value = settings.value(key)
             name = key.replace("_", " ")

@@ -30,6 +30,12 @@ from workbench.text import format_bytes, format_shape, plural, safe_text
 from workbench.ui.data.panes import FindingList, SplitField
 
 _NAME, _RESULT = 8, 18  # cells of a step's name and result
+MAX_CLASS_ROWS = 500  # the rest is only counted
+NAME, BAR = 16, 8  # cells
+THUMBS_ACROSS = 4
+_OWN = "the base has its own instead of 1/255"
+_MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
+_SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
 
 
 @dataclass(frozen=True)
@@ -110,14 +116,6 @@ def format_steps(image: ImageSteps, network: str) -> Text:
         line = f"{result:<{_RESULT}} {step.values}" if step.values else result
         text.append(line, style="not dim")
     return text
-
-
-MAX_CLASS_ROWS = 500  # the rest is only counted
-NAME, BAR = 16, 8  # cells
-THUMBS_ACROSS = 4
-_OWN = "the base has its own instead of 1/255"
-_MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
-_SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
 
 
 class ClassTable(DataTable[Text]):

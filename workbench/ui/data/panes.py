@@ -24,6 +24,8 @@ from workbench.ui.base import WorkbenchScreen
 MAX_LINES = 2000  # the command lists them all
 COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
 _SEVERITY_CELLS = 16  # of a row, margins included
+SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
+_HINT = "tab leads to it, then type other shares"
 
 
 class FindingTable(DataTable[Text]):
@@ -111,10 +113,6 @@ class FilesScreen(WorkbenchScreen):
     def heading(self) -> Text:
         """Return severity and code of the finding."""
         return Text(f"{self._finding.severity}: {self._finding.code}", style="bold")
-
-
-SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
-_HINT = "tab leads to it, then type other shares"
 
 
 class SplitField(Vertical):

@@ -89,7 +89,7 @@ class DataScreen(WorkbenchScreen, JobPart):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "data", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "data", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Continue with the draft's scan, running or finished; else ask for images."""

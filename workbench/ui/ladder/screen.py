@@ -87,7 +87,6 @@ class LadderScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Read the ladder."""
-        super().on_mount()
         self.query_one(DataTable).focus()
         workspace, name = self.workbench.workspace, self.ladder_name
         in_background(self, partial(_read, workspace, name), self._ladder_read)
@@ -103,7 +102,6 @@ class LadderScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
-        super().on_resize()
         table = self.query_one(DataTable)
         at = table.cursor_row
         table.clear(columns=True)

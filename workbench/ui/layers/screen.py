@@ -102,10 +102,6 @@ class LayersView(WorkbenchScreen):
         lines = hanging_indent(details, self.app.size.width - 2, self.app.console)
         self.query_one("#details", Static).update(lines)
 
-    def color(self, name: str) -> str:
-        """Return a colour of the theme."""
-        return self.app.theme_variables.get(name, "")
-
     def totals_line(self, trainable: int, parameters: int) -> Text:
         """Return the numbers of trainable and frozen parameters, with a bar."""
         share = trainable / parameters if parameters else 0.0

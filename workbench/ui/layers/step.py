@@ -40,6 +40,8 @@ WITHOUT_CHOICE = {
     "base, choose fine-tuning as the strategy.",
 }
 Settings = tuple[str, ...]
+ADVICE_KEYS = "789"  # 1 to 6 are the steps of the rail
+HIGH_ROWS = 32  # rows of a terminal in which more than one piece of advice is shown
 
 
 def toggle_row(spec: ExperimentSpec, key: str) -> Settings:
@@ -95,10 +97,6 @@ def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str
     return f"{name} has no weights to train."
 
 
-ADVICE_KEYS = "789"  # 1 to 6 are the steps of the rail
-HIGH_ROWS = 32  # rows of a terminal in which more than one piece of advice is shown
-
-
 class LayersStep(LayersView):
     """Choose the layers to train; the draft stores every change.
 
@@ -138,7 +136,7 @@ class LayersStep(LayersView):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "layers", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "layers", self.workbench.utf8)
 
     def spec_shown(self) -> ExperimentSpec | None:
         """Return the draft's spec."""

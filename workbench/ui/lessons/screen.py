@@ -107,7 +107,6 @@ class LessonsScreen(WorkbenchScreen, JobPart):
 
     def on_mount(self) -> None:
         """Read the stored results; start with the inputs used last."""
-        super().on_mount()
         self._on = self.workbench.lesson_input or LessonInput()
         sheet = self.query_one("#sheet")
         for attribute in ("scroll_y", "virtual_size"):
@@ -119,7 +118,6 @@ class LessonsScreen(WorkbenchScreen, JobPart):
 
     def on_resize(self) -> None:
         """Redraw in the new width."""
-        super().on_resize()
         self.call_after_refresh(self._draw)
 
     @property
@@ -168,16 +166,15 @@ class LessonsScreen(WorkbenchScreen, JobPart):
 
     def _notice(self, lesson: Lesson, unmet: str, width: int) -> Text | None:
         """Return the progress of the lesson, or why it cannot run."""
-        colors = self.app.theme_variables
         if self._lesson_job and self._lesson_job.lesson is lesson:
             on = describe_setting(self._lesson_job.on.images.name, self._lesson_job.seeds)
             return format_lesson_progress(on, *self._step, self.workbench.utf8)
         if self._problem and self._failed in (None, lesson):
-            return format_notice(self._problem, width, colors.get("error", ""))
+            return format_notice(self._problem, width, self.color("error"))
         if unmet:
             images = safe_text(self._on.images.name, 60)
             message = f"Cannot run on {images}: {unmet} i: other images."
-            return format_notice(message, width, colors.get("warning", ""))
+            return format_notice(message, width, self.color("warning"))
         return None
 
     def _progress_line(self, lesson: Lesson, unmet: str) -> str:

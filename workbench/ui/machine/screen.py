@@ -87,7 +87,7 @@ class MachineScreen(WorkbenchScreen):
 
     @property
     def _text_style(self) -> TextStyle:
-        return TextStyle(self.workbench.utf8, lambda name: self.app.theme_variables.get(name, ""))
+        return TextStyle(self.workbench.utf8, self.color)
 
     def compose_body(self) -> ComposeResult:
         """Yield the findings, and the gauges below or beside them."""
@@ -111,7 +111,6 @@ class MachineScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Show the last report, or start a check."""
-        super().on_mount()
         known = self.workbench.machine_check.state
         self.set_interval(AGE_SECONDS, self.refresh_heading)
         self.app.theme_changed_signal.subscribe(self, self._repaint)
@@ -270,7 +269,7 @@ class MachineStep(MachineScreen):
 
     def heading(self) -> Text:
         """Return the rail."""
-        return rail_heading(self.draft.name, "machine", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "machine", self.workbench.utf8)
 
     def action_next_step(self) -> None:
         """Open the data step."""

@@ -35,6 +35,7 @@ STYLES = {
     "warning": ("!", "!", "warning"),
     "note": ("·", "-", "secondary"),
 }
+CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,6 @@ def _gauge(text: Text, label: str, share: float, value: str, styles: TextStyle) 
     """Append a label, a bar and its value."""
     style = f"{styles.color('accent')} on {styles.color('panel')}"
     text.append(label).append(bar(share, BAR, styles.utf8), style).append(f" {value}")
-
-
-CLOSE_SECONDS = 0.5  # at most, until polling ends after `stop_polling`
 
 
 class LiveGauges(VerticalScroll, can_focus=False):

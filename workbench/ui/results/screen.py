@@ -150,7 +150,7 @@ class ResultsScreen(WorkbenchScreen):
         if view is None or results is None:
             return
         room, console = self.app.size.width - 2, self.app.console
-        warning = self.app.theme_variables.get("warning", "")
+        warning = self.color("warning")
         lines = summary_lines(results, view.history, view.summary.preset, warning)
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)

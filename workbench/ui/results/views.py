@@ -29,6 +29,9 @@ PAIR_COLUMNS = {"is": 22, "called": 22, "images": 8, "of the label": 14}  # cell
 CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
 _SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
 _SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
+# Cells, width and height: 24 rows show a row of pictures whole, with its labels.
+SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
+HIGH_ROWS = 32  # rows of a terminal with room for larger pictures
 
 
 class ConfusionMatrix(DataTable[Text]):
@@ -141,11 +144,6 @@ def class_cells(one: ClassMetrics) -> list[Text]:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-# Cells, width and height: 24 rows show a row of pictures whole, with its labels.
-SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
-HIGH_ROWS = 32  # rows of a terminal with room for larger pictures
 
 
 class WorstErrors(VerticalScroll):

@@ -82,7 +82,7 @@ class StrategyScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "strategy", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Show the strategies; the benchmark of the machine follows."""
@@ -122,7 +122,7 @@ class StrategyScreen(WorkbenchScreen):
         if not self.query("#strategy-details"):  # the app is closing
             return
         spec, error = self._spec()
-        color = self.app.theme_variables.get("error", "")
+        color = self.color("error")
         is_wide = self.app.size.width >= WIDE_COLUMNS
         preset = self._shown.chosen_preset
         text = strategy_details(preset, self._forecast(spec), error, color, is_wide)

@@ -20,6 +20,7 @@ from workbench.ui.base import WIDE_COLUMNS
 LABEL = 8  # cells of the label at the left
 NAME = 24  # cells of a run's name in the heading, at least
 Lines = tuple[Text, ...]
+BAR = 8  # cells; in a wide terminal
 
 
 def labelled(label: str, text: Text | str) -> Text:
@@ -213,9 +214,6 @@ def format_time_of_day(time: float, now: float) -> str:
     except (ValueError, OverflowError, OSError):  # beyond the calendar
         return ""
     return f"{then:%H:%M:%S}" if then.date() == today else f"{then:%Y-%m-%d %H:%M:%S}"
-
-
-BAR = 8  # cells; in a wide terminal
 
 
 def host_line(machine: MachineSample, checkpoint_age: float | None, width: int, utf8: bool) -> Text:

@@ -39,6 +39,7 @@ from workbench.ui.widgets.lines import LinePlot
 
 TITLE = "loss over learning rate"
 STAGE = 1  # a later one continues with what the first has learned
+SEED = 1  # of the candidates
 
 
 class LrFindScreen(TrialScreen):
@@ -108,9 +109,6 @@ class LrFindScreen(TrialScreen):
         plot.show(Text(TITLE, "bold"), [series], options)
 
 
-SEED = 1  # of the candidates
-
-
 class TrialTable(DataTable[str]):
     """A table that names its enter key in the footer."""
 
@@ -141,7 +139,6 @@ class TuneHeadScreen(TrialScreen):
     def on_mount(self) -> None:
         """Add the columns."""
         self.query_one(TrialTable).add_columns(*TRIAL_HEADERS)
-        super().on_mount()
 
     def describe(self, facts: DataFacts) -> str:
         """Return what the search does and costs."""

@@ -124,11 +124,10 @@ class TrialScreen(WorkbenchScreen, JobPart):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "strategy", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Show what the job does."""
-        super().on_mount()
         self._show_description()
 
     def _show_description(self) -> None:

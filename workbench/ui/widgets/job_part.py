@@ -79,10 +79,11 @@ class JobPart(Widget):
 
     @dataclass
     class Reported(Message, bubble=False):
-        """Anything else that a job reports, and what shows it."""
+        """Anything else that a job reports: what shows it, and the problem that ended the job."""
 
         job: Job
         show: Callable[[], object]
+        problem: str = ""
 
     def start_job(
         self, work: Callable[[Job], T], then: Callable[[T], object], failed: Callable[[str], object]
@@ -106,7 +107,7 @@ class JobPart(Widget):
                 result = work(job)
             except Exception as error:  # of any kind: nobody else would show it
                 problem = "" if job.cancelled else str(error) or type(error).__name__
-                message = self.Reported(job, partial(end, failed, problem))
+                message = self.Reported(job, partial(end, failed, problem), problem)
                 if not self.post_message(message) and problem:  # the part is closed
                     app.call_later(notify_error, app, problem)
             else:
@@ -141,8 +142,12 @@ class JobPart(Widget):
 
     @on(Reported)
     def _reported(self, message: Reported) -> None:
-        if message.job is self.job and self.is_attached:
+        if message.job is not self.job:
+            return
+        if self.is_attached:
             message.show()
+        elif message.problem:
+            notify_error(self.app, message.problem)
 
 
 def format_progress(phase: str, done: int, total: int) -> str:

@@ -9,6 +9,8 @@ from textual.widgets import Static
 from workbench.render.plot import PlotOptions, plot
 from workbench.render.plot_canvas import Series
 
+MIN_ROWS = 5  # title, two rows of canvas, axis, names
+
 
 class TextLine(Static):
     """One line, or several that the caller fits to the width; hidden while it is empty.
@@ -59,9 +61,6 @@ class Tail(Widget):
         text = Text("\n").join([self._header, *self._lines[first:]])
         text.no_wrap = True
         return text
-
-
-MIN_ROWS = 5  # title, two rows of canvas, axis, names
 
 
 class LinePlot(Widget):

@@ -1,15 +1,16 @@
-"""Runs side by side in the app, and the grid they are drawn in."""
+"""Runs side by side, the grid they are drawn in, and their curves in one plot."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from event_lines import LogWriter
+from event_lines import LogWriter, event
+from fake_runs import CONVNET, FakeRun
 from textual.containers import ScrollableContainer
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, text_of, until
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.app.compare import compare_runs, comparison_grid
@@ -18,10 +19,15 @@ from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.compare import format_comparison
+from workbench.render.compare_curves import curve_options, legend, run_series
 from workbench.runs.folder import RunFolder, create_run
+from workbench.runs.history import History, fold
+from workbench.runs.watch import RunView
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare import CompareScreen
+from workbench.ui.compare import COLORS, CompareCurvesScreen, CompareScreen, run_colors
 from workbench.ui.pick_run import PickRun, PickRuns
+from workbench.ui.terminal import DARK
+from workbench.ui.widgets.lines import LinePlot
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 ROOM = 77
@@ -67,11 +73,11 @@ async def open_comparison(
     return screen
 
 
-def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
+async def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
     make_run(tmp_path, "weak", 0.8)
     make_run(tmp_path, "strong", 0.9, epochs=5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_comparison(app, pilot, "results", "weak", "strong")
         text = sheet(app)
         assert text.startswith(
@@ -87,15 +93,13 @@ def test_conclusions_come_first_then_differences(tmp_path: Path) -> None:
             str(app.screen.query_one("#heading", Static).content).split()
         )
 
-    drive(tmp_path, play)
 
-
-def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
+async def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
     names = [f"run-{number}" for number in range(6)]
     for number, name in enumerate(names):
         make_run(tmp_path, name, 0.5, epochs=number + 1)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_comparison(app, pilot, "results", *names)
         box = app.screen.query_one("#sheet", ScrollableContainer)
         await until(pilot, lambda: box.max_scroll_x and box.max_scroll_y, "room to scroll")
@@ -105,42 +109,36 @@ def test_many_runs_scroll_both_ways(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert not isinstance(app.screen, CompareScreen)
 
-    drive(tmp_path, play)
 
-
-def test_a_run_that_progressed_is_read_again(tmp_path: Path) -> None:
+async def test_a_run_that_progressed_is_read_again(tmp_path: Path) -> None:
     run = make_run(tmp_path, "at-work", None)
     make_run(tmp_path, "done", 0.9)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_comparison(app, pilot, "accuracy interrupted 0.9000", "at-work", "done")
         writer = LogWriter(run.events_path)
         writer.write("evaluated", split="test", accuracy=0.75, interval=[0.7, 0.8], images=1)
         await until(pilot, lambda: "accuracy 0.7500 0.9000" in sheet(app), "the new figure")
 
-    drive(tmp_path, play)
 
-
-def test_a_run_that_is_gone_is_reported(tmp_path: Path) -> None:
+async def test_a_run_that_is_gone_is_reported(tmp_path: Path) -> None:
     run = make_run(tmp_path, "gone", 0.9)
     make_run(tmp_path, "left", 0.9)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_comparison(app, pilot, "too close to call", "gone", "left")
         shutil.rmtree(run.path)
         await until(pilot, lambda: "There is no run 'gone' in" in sheet(app), "the reason")
         await pilot.resize_terminal(120, 40)
         assert "There is no run 'gone' in" in sheet(app)
 
-    drive(tmp_path, play)
 
-
-def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
+async def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
     make_run(tmp_path, "begun", None)
     make_run(tmp_path, "done", 0.9)
     make_run(tmp_path, "first", 0.8)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.utf8 = True
         await until(pilot, lambda: len(app.runs) == 3, "the runs")
         runs = [view for view in app.runs if view.name != "first"]
@@ -157,14 +155,12 @@ def test_runs_to_choose_from_look_as_they_do_at_home(tmp_path: Path) -> None:
             }
             await pilot.press("escape")
 
-    drive(tmp_path, play)
 
-
-def test_runs_on_other_data_are_offered_last(tmp_path: Path) -> None:
+async def test_runs_on_other_data_are_offered_last(tmp_path: Path) -> None:
     for name, source in (("about", "photos"), ("same", "photos"), ("other" * 12, "birds")):
         make_run(tmp_path, name, 0.9, source=source)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: len(app.runs) == 3, "the runs")
         assert app.runs[0].name == "other" * 12  # the newest
         about = app.find_run("about")
@@ -180,10 +176,8 @@ def test_runs_on_other_data_are_offered_last(tmp_path: Path) -> None:
         room = options.scrollable_content_region.width
         assert len(str(options.options[1].prompt)) <= room
 
-    drive(tmp_path, play)
 
-
-def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
+async def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
     bad = make_run(tmp_path, "bad", 0.9)
     other = make_run(tmp_path, "other", 0.9)
     bad.spec_path.write_text('[model]\nstrategy = "[/oops]"\nwhen = 2020-01-01\nodd = nan\n')
@@ -194,14 +188,12 @@ def test_hostile_and_damaged_runs_do_no_harm(tmp_path: Path) -> None:
                  learning_rate="fast", layers=layers)  # fmt: skip
     other.events_path.write_bytes(other.events_path.read_bytes() + b"\xff\x00{[\n")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_comparison(app, pilot, "is unknown", "bad", "other")
         text = str(app.screen.query_one("#comparison", Static).content)
         assert "[/oops]" in text
         assert "2020-01-01" in text
         assert not {"\x1b", "\udcff"} & set(text)
-
-    drive(tmp_path, play)
 
 
 def test_one_run_is_no_comparison(tmp_path: Path) -> None:
@@ -250,3 +242,94 @@ def test_a_stage_that_a_run_does_not_have_is_a_dash() -> None:
     assert ["stage", "2", "-", "all"] in cells
     assert ["epochs", "-", "1/4"] in cells
     assert ["best", "validation", "0.7500", "-"] in cells
+
+
+THEME = {name: getattr(DARK, name) for name in COLORS}
+LONG = "a-name-that-is-long-however-it-is-cut"
+
+
+def a_view(*accuracies: float | None, source: str = "birds") -> RunView:
+    """A run with so many epochs."""
+    events = [
+        event("epoch_finished", stage=0, epoch=n, val_accuracy=a, val_loss=a)
+        for n, a in enumerate(accuracies, start=1)
+    ]
+    history: History = fold(events)
+    spec = {"data": {"source": source}}
+    return RunView(RunFolder(Path()), None, history, spec)  # type: ignore[arg-type]
+
+
+def test_each_run_has_a_curve_of_its_own_color() -> None:
+    views = {"a": a_view(0.5, 0.7), "gone": None, "b": a_view(0.6, 0.8, 0.9)}
+    colors = run_colors(3, THEME)
+    first, second = run_series(views, "accuracy", colors)
+    assert (first.name, first.values, first.color) == ("a", (0.5, 0.7), "#5FAFD7")
+    assert (second.name, second.values, second.color) == ("b", (0.6, 0.8, 0.9), "#87D787")
+    assert first.marker != second.marker
+    assert curve_options(views, utf8=True).epochs == 3
+    assert curve_options({"gone": None}, utf8=True).epochs == 1
+
+
+def test_curves_of_other_data_are_marked() -> None:
+    views = {
+        "a": a_view(0.5, source="birds"), "b": a_view(0.5, source="cats"),
+        "c": a_view(0.5, source="birds"), "d": a_view(source="cats"),
+    }  # fmt: skip
+    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    assert text == "* a   o b other data   + c   x d no epoch yet other data"
+
+
+def test_colors_repeat_after_the_last() -> None:
+    colors = run_colors(8, THEME)
+    assert len(set(colors[:7])) == 7
+    assert colors[7] == colors[0]
+
+
+def test_the_legend_gives_the_reason_for_a_missing_curve() -> None:
+    views = {"a": a_view(0.5), "b": None, "c": a_view(), "d": a_view(None)}
+    text = legend(views, run_colors(4, THEME), 78, 2, utf8=False).plain
+    assert text == "* a   o b is gone   + c no epoch yet   x d no validation"
+
+
+@pytest.mark.parametrize(("runs", "last"), [(8, "* run-7"), (9, "and 3 more")])
+def test_the_legend_has_so_many_rows_and_counts_the_others(runs: int, last: str) -> None:
+    views = {f"run-{at}": a_view(0.5) for at in range(runs)}
+    lines = legend(views, run_colors(runs, THEME), 38, 2, utf8=False).plain.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 38
+    assert lines[-1].endswith(last)
+
+
+@pytest.mark.parametrize("runs", [2, 9])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_curves_of_all_runs_are_drawn(
+    tmp_path: Path, runs: int, size: tuple[int, int]
+) -> None:
+    names = [f"run-{at}" for at in range(runs - 1)] + [LONG]
+    made = [FakeRun(Workspace(tmp_path), name, CONVNET.format(epochs=5)) for name in names]
+    for run in made:
+        run.epochs(0, 5)
+
+    async with driven(tmp_path, size) as (app, pilot):
+        app.utf8 = True
+        await until(pilot, lambda: len(app.runs) == runs, "the runs")
+        await app.push_screen(CompareScreen(names))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, CompareCurvesScreen), "the curves")
+        words = "a-name-that-is-…t-is-cut"
+        await until(pilot, lambda: words in text_of(app.screen, "#legend"), "the legend")
+        assert all(name in text_of(app.screen, "#legend") for name in names[:-1])
+        accuracy, loss = app.screen.query(LinePlot)
+        await until(pilot, lambda: "validation loss" in str(loss.render()), "the plots")
+        assert "validation accuracy" in str(accuracy.render())
+        await pilot.press("z")
+        assert (accuracy.display, loss.display) == (True, False)
+        await until(pilot, lambda: "run-0 0." in str(accuracy.render()), "room for its name")
+        made[0].emit("epoch_finished", stage=0, epoch=6, val_accuracy=0.123, val_loss=0.1)
+        await until(pilot, lambda: "run-0 0.123" in str(accuracy.render()), "another epoch")
+        await pilot.press("z")
+        assert (accuracy.display, loss.display) == (False, True)
+        await pilot.press("z")
+        assert (accuracy.display, loss.display) == (True, True)
+        await pilot.press("escape")
+        assert isinstance(app.screen, CompareScreen)
