@@ -25,7 +25,7 @@ from workbench.machine import live
 from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen

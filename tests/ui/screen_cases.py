@@ -7,36 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import fake_lessons
+from ui_pilot import FIGURES
 
 from workbench.app.draft import Draft
 from workbench.app.relabel import Relabeling
+from workbench.app.watch import RunFeed
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.toml import dump_spec
-from workbench.lessons.catalogue import save_results
-from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.lessons.store import save_results
 from workbench.runs.folder import create_run
-from workbench.runs.watch import RunFeed, RunView
-from workbench.ui.base_app import Route
+from workbench.runs.watch import RunView
+from workbench.ui.base import Route
 
 RUNNING = "1 running"
-FIGURES = BenchmarkResult(
-    device="CPU",
-    kind="cpu",
-    precision="float32",
-    jit=False,
-    speed=ThroughputModel(
-        forward_flops=2e11,
-        training_flops=1.5e11,
-        forward_bytes=1e9,
-        training_bytes=8e8,
-        forward_step=0.002,
-        training_step=0.005,
-        update=2e-9,
-    ),
-)
-
 Arguments = Callable[[Draft], tuple[Any, ...]]
 
 

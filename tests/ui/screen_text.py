@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.color import Color
+from textual.screen import Screen
 
 NAMES = (
     "background", "foreground", "panel", "surface", "primary", "secondary", "accent", "success",
@@ -24,9 +25,9 @@ ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse", "strike")
 HALF_BLOCKS = {"▀", "▄"}
 
 
-def lines(app: App[None]) -> list[str]:
-    """Return the lines of the screen as a terminal shows them."""
-    return [strip.text for strip in app.screen._compositor.render_strips()]
+def lines(screen: Screen[None]) -> list[str]:
+    """Return the lines of a screen as a terminal shows them."""
+    return [strip.text for strip in screen._compositor.render_strips()]
 
 
 def screen_text(app: App[None]) -> str:
@@ -37,7 +38,7 @@ def screen_text(app: App[None]) -> str:
         runs = [f"{first}-{last} {name}" for first, last, name in styled_runs(strip, names)]
         if runs:
             rows.append(f"{number:02}  {' | '.join(runs)}")
-    text = [line.rstrip() for line in lines(app)]
+    text = [line.rstrip() for line in lines(app.screen)]
     return "\n".join([*text, "-" * 80, *rows]) + "\n"
 
 

@@ -1,19 +1,20 @@
 """Calibration, and the movable threshold; the expected numbers are counted by hand."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from finished_run import is_shown, make_run, results_json, shown
 from textual.pilot import Pilot
-from ui_pilot import drive, until
+from ui_pilot import driven, keys_offered, notices, until
 
 from workbench.analysis.errors import read_predictions
 from workbench.analysis.thresholds import threshold_metrics
 from workbench.render.calibration import calibration_report, format_calibration, threshold_curves
-from workbench.ui.analyze.screen import AnalyzeScreen
+from workbench.ui.analyze import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.widgets.key_line import KeyLine
 
 # The label of each image, and the predicted probability of a dog.
 PREDICTIONS = (
@@ -36,23 +37,19 @@ def write_three(path: Path) -> Path:
     return path
 
 
-def on_screen(folder: Path, play: Any, size: tuple[int, int] = (80, 24), write: Any = None) -> None:
-    run = make_run(folder, results_json())
-    (write or write_binary)(run.predictions_path)
-
-    async def scene(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def on_screen(
+    folder: Path, size: tuple[int, int] = (80, 24), write: Callable[[Path], Path] = write_binary
+) -> AsyncIterator[tuple[WorkbenchApp, Pilot[Any]]]:
+    """The analysis of a run with predictions."""
+    write(make_run(folder, results_json()).predictions_path)
+    async with driven(folder, size) as (app, pilot):
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
         view = app.find_run("birds")
         assert view
         await app.push_screen(AnalyzeScreen(view))
         await until(pilot, lambda: "calibration error" in shown(app), "the histogram")
-        await play(app, pilot)
-
-    drive(folder, scene, size)
-
-
-def keys(app: WorkbenchApp) -> set[str]:
-    return {active.binding.description for active in app.screen.query_one(KeyLine).shown}
+        yield app, pilot
 
 
 def test_the_histogram_starts_with_the_lowest_confidence(tmp_path: Path) -> None:
@@ -86,8 +83,8 @@ def test_a_threshold_is_marked_on_both_curves(
     assert roc.options.best_name == f"{threshold:g}"
 
 
-def test_a_threshold_moves_between_its_bounds(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_threshold_moves_between_its_bounds(tmp_path: Path) -> None:
+    async with on_screen(tmp_path) as (app, pilot):
         assert "threshold 0.5 for dog precision 0.750, recall 0.750" in shown(app)
         assert "of 100 images of dog 25 are missed (1 of 4 here)" in shown(app)
         assert "Chosen on these images" not in shown(app)  # 0.5 was not chosen
@@ -104,47 +101,36 @@ def test_a_threshold_moves_between_its_bounds(tmp_path: Path) -> None:
             pilot, lambda: "threshold 0.05 for dog precision 0.500, recall 1.000" in shown(app)
         )
 
-    on_screen(tmp_path, play)
 
-
-def test_a_low_terminal_shows_curves_or_histogram(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_low_terminal_shows_curves_or_histogram(tmp_path: Path) -> None:
+    async with on_screen(tmp_path) as (app, pilot):
         confidence, plots = (app.screen.query_one(box) for box in ("#confidence", "#curves"))
         assert (is_shown(confidence), is_shown(plots)) == (True, False)
-        assert "Zoom" in keys(app)
+        assert "Zoom" in keys_offered(app)
         await pilot.press("z")
         assert (is_shown(confidence), is_shown(plots)) == (False, True)
 
-    on_screen(tmp_path, play)
 
-
-def test_a_tall_terminal_shows_all_of_it(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_tall_terminal_shows_all_of_it(tmp_path: Path) -> None:
+    async with on_screen(tmp_path, (120, 32)) as (app, _pilot):
         assert all(is_shown(app.screen.query_one(box)) for box in ("#confidence", "#curves"))
-        assert "Zoom" not in keys(app)
-
-    on_screen(tmp_path, play, (120, 32))
+        assert "Zoom" not in keys_offered(app)
 
 
-def test_three_labels_have_only_the_histogram(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_three_labels_have_only_the_histogram(tmp_path: Path) -> None:
+    async with on_screen(tmp_path, (120, 40), write_three) as (app, _pilot):
         assert "for runs with two labels" in shown(app)
-        assert keys(app).isdisjoint({"Threshold lower", "higher", "Zoom"})
+        assert keys_offered(app).isdisjoint({"Threshold lower", "higher", "Zoom"})
         assert not is_shown(app.screen.query_one("#curves"))
 
-    on_screen(tmp_path, play, (120, 40), write_three)
 
-
-def test_damaged_predictions_are_reported(tmp_path: Path) -> None:
+async def test_damaged_predictions_are_reported(tmp_path: Path) -> None:
     run = make_run(tmp_path, results_json())
     run.predictions_path.write_text("path,label\n")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
         view = app.find_run("birds")
         assert view
         await app.push_screen(AnalyzeScreen(view))
-        messages = lambda: " ".join(note.message for note in app._notifications)  # noqa: E731
-        await until(pilot, lambda: "is damaged at line 1" in messages(), "the error")
-
-    drive(tmp_path, play)
+        await until(pilot, lambda: "is damaged at line 1" in notices(app), "the error")

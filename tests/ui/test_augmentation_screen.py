@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from image_files import write_photo
+from screen_text import lines
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, text_of, until
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
@@ -23,22 +25,13 @@ from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.experiment.sections import AugmentationSpec
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
-from workbench.ui.app import WorkbenchApp
-from workbench.ui.augmentation.preview import VIEWS_SHOWN, load_sample
+from workbench.ui.augmentation.preview import KEYS, VIEWS_SHOWN, load_sample, step_value
 from workbench.ui.augmentation.screen import AugmentationScreen
-from workbench.ui.augmentation.settings import KEYS, step_value
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.option import OptionScreen
 
-Steps = Callable[[Pilot[Any], AugmentationScreen], Awaitable[None]]
-
-
-def picture(path: Path, seed: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    Image.fromarray(rough).resize((72, 66), Image.Resampling.BICUBIC).save(path, "PNG")
-    return path
+picture = partial(write_photo, width=72, height=66)
 
 
 def scanned(tmp_path: Path, samples: dict[str, tuple[Path, ...]], preset: str) -> Draft:
@@ -64,36 +57,24 @@ def pets(tmp_path: Path, preset: str = "convnet") -> Draft:
     return scanned(tmp_path, samples, preset)
 
 
-def on_screen(
-    draft: Draft, steps: Steps, size: tuple[int, int] = (80, 24), utf8: bool = True
-) -> Draft:
-    """Run `steps` on a screen that shows its first image."""
-
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def on_screen(
+    draft: Draft, size: tuple[int, int] = (80, 24), utf8: bool = True
+) -> AsyncIterator[tuple[Pilot[Any], AugmentationScreen]]:
+    """A screen that shows its first image."""
+    async with driven(draft.workspace.root, size) as (app, pilot):
         app.utf8 = utf8
         await pilot.pause()
         screen = AugmentationScreen(draft)
         await app.push_screen(screen)
         await until(pilot, lambda: views(screen)[0], "the first picture")
-        await steps(pilot, screen)
-
-    drive(draft.workspace.root, play, size)
-    return draft
+        yield pilot, screen
 
 
 def views(screen: AugmentationScreen) -> list[object]:
     """The contents of the eight boxes."""
     boxes = [screen.query_one(f"#variant-{n}", Static) for n in range(1, VIEWS_SHOWN + 1)]
     return [box.content for box in boxes]
-
-
-def text_of(screen: AugmentationScreen, selector: str) -> str:
-    return str(screen.query_one(selector, Static).content)
-
-
-def all_shown(screen: Any) -> str:
-    strips = screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def changed(pilot: Pilot[Any], screen: AugmentationScreen, *keys: str) -> list[object]:
@@ -109,17 +90,15 @@ async def go_to(pilot: Pilot[Any], screen: AugmentationScreen, key: str) -> None
     await pilot.pause()
 
 
-def test_without_changes_all_eight_are_the_image_itself(tmp_path):
-    async def steps(pilot, screen):
+async def test_without_changes_all_eight_are_the_image_itself(tmp_path):
+    async with on_screen(pets(tmp_path)) as (_pilot, screen):
         assert views(screen) == [views(screen)[0]] * VIEWS_SHOWN
         assert "All off" in text_of(screen, "#note")
         assert "0.png  cats 1 of 2   66x72x3   views 1 to 8" in text_of(screen, "#image")
 
-    on_screen(pets(tmp_path), steps)
 
-
-def test_a_step_changes_the_views_and_off_makes_them_equal_again(tmp_path):
-    async def steps(pilot, screen):
+async def test_a_step_changes_the_views_and_off_makes_them_equal_again(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         plain = views(screen)
         turned = await changed(pilot, screen, "right")
         assert screen.settings.spec.augmentation.rotation == 5
@@ -139,11 +118,9 @@ def test_a_step_changes_the_views_and_off_makes_them_equal_again(tmp_path):
         await until(pilot, lambda: views(screen) == plain, "eight equal images")
         assert screen.settings.spec.augmentation == AugmentationSpec(fill="black")
 
-    on_screen(pets(tmp_path), steps)
 
-
-def test_the_views_are_those_that_training_draws(tmp_path):
-    async def steps(pilot, screen):
+async def test_the_views_are_those_that_training_draws(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         await changed(pilot, screen, "b")
         opened = load_sample(tmp_path / "pets" / "cats" / "0.png", screen.settings.spec.data)
         spec, box = screen.settings.spec.augmentation, screen.query_one("#variant-1").size
@@ -153,11 +130,9 @@ def test_the_views_are_those_that_training_draws(tmp_path):
         ]
         await until(pilot, lambda: views(screen) == wanted, "the draws of training")
 
-    on_screen(pets(tmp_path), steps)
 
-
-def test_another_eight_another_image_another_class(tmp_path):
-    async def steps(pilot, screen):
+async def test_another_eight_another_image_another_class(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         await changed(pilot, screen, "b")
         await changed(pilot, screen, "r")
         assert "views 9 to 16" in text_of(screen, "#image")
@@ -168,12 +143,10 @@ def test_another_eight_another_image_another_class(tmp_path):
         await changed(pilot, screen, "L")
         assert "0.png  cats 1 of 2" in text_of(screen, "#image")
 
-    on_screen(pets(tmp_path), steps)
-
 
 @pytest.mark.parametrize("way", ["escape", "done"])
-def test_the_draft_keeps_the_books_values(tmp_path, way):
-    async def steps(pilot, screen):
+async def test_the_draft_keeps_the_books_values(tmp_path, way):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         await changed(pilot, screen, "b")
         assert pilot.app.screen is screen
         if way == "done":
@@ -182,71 +155,61 @@ def test_the_draft_keeps_the_books_values(tmp_path, way):
         else:
             await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is not screen, "the screen before")
-
-    draft = on_screen(pets(tmp_path), steps)
+    draft = screen.draft
     assert draft.settings == {f"augmentation.{k}": v for k, v in BOOK_AUGMENTATION.items()}
     assert newest_draft(draft.workspace) == draft
     assert draft.spec().augmentation == AugmentationSpec(**BOOK_AUGMENTATION)
 
 
-def test_the_draft_keeps_them_where_the_app_ends_in_the_middle(tmp_path):
-    async def steps(pilot, screen):
+async def test_the_draft_keeps_them_where_the_app_ends_in_the_middle(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         await changed(pilot, screen, "right")
+    assert screen.draft.settings == {"augmentation.rotation": 5}
 
-    assert on_screen(pets(tmp_path), steps).settings == {"augmentation.rotation": 5}
 
-
-def test_the_choice_of_the_recommended_strategy_keeps_them(tmp_path):
+async def test_the_choice_of_the_recommended_strategy_keeps_them(tmp_path):
     draft = pets(tmp_path, "")
     preset = draft.chosen_preset
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await changed(pilot, screen, "right")
-
-    on_screen(draft, steps)
     draft.set_preset(preset)
     assert draft.settings == {"augmentation.rotation": 5}
 
 
-def test_unchanged_settings_leave_the_draft_as_it_was(tmp_path):
+async def test_unchanged_settings_leave_the_draft_as_it_was(tmp_path):
     draft = pets(tmp_path, "convnet-augmented")
     draft.complete_step("strategy")
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         assert "convnet-augmented augments" in text_of(screen, "#note")
         await pilot.press("right", "left", "escape")
         await until(pilot, lambda: pilot.app.screen is not screen, "the screen before")
-
-    on_screen(draft, steps)
     assert draft.settings == {}
     assert draft.completed == {"strategy"}
 
 
-def test_cached_views_go_with_the_augmentation(tmp_path):
+async def test_cached_views_go_with_the_augmentation(tmp_path):
     draft = pets(tmp_path, "feature-extraction-augmented")
     views = draft.spec().base.views
 
-    async def off(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await changed(pilot, screen, "0")
-
-    async def on(pilot, screen):
-        await changed(pilot, screen, "right")
-
-    assert on_screen(draft, off).spec().base.views == 0
+    assert draft.spec().base.views == 0
     assert not draft.spec().augmentation.active
-    assert on_screen(draft, on).spec().base.views == views
+    async with on_screen(draft) as (pilot, screen):
+        await changed(pilot, screen, "right")
+    assert draft.spec().base.views == views
 
 
-def test_a_base_that_runs_in_every_epoch_is_mentioned(tmp_path):
-    async def steps(pilot, screen):
+async def test_a_base_that_runs_in_every_epoch_is_mentioned(tmp_path):
+    async with on_screen(pets(tmp_path, "feature-extraction")) as (pilot, screen):
         await changed(pilot, screen, "right")
         assert "its base runs again in every epoch" in text_of(screen, "#note")
 
-    on_screen(pets(tmp_path, "feature-extraction"), steps)
 
-
-def test_a_value_is_typed_and_a_wrong_one_is_refused(tmp_path):
-    async def steps(pilot, screen):
+async def test_a_value_is_typed_and_a_wrong_one_is_refused(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         await go_to(pilot, screen, "zoom")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, OptionScreen), "the question")
@@ -264,29 +227,26 @@ def test_a_value_is_typed_and_a_wrong_one_is_refused(tmp_path):
         await until(pilot, lambda: isinstance(pilot.app.screen, OptionScreen), "the choice")
         await pilot.press("up", "enter")
         assert screen.settings.spec.augmentation.horizontal_flip
-
-    draft = on_screen(pets(tmp_path), steps)
+    draft = screen.draft
     assert draft.settings == {"augmentation.zoom": 0.33, "augmentation.horizontal_flip": True}
 
 
-def test_hostile_names_do_no_harm(tmp_path):
+async def test_hostile_names_do_no_harm(tmp_path):
     folder = tmp_path / "pets" / "[red]cats[bold"
     names = ("\x1b[31m[x]\n.png", os.fsdecode(b"\xff[bold]\x07.png"))
     samples = {"[red]\x1b]0;x\x07": tuple(picture(folder / name, 3) for name in names)}
 
-    async def steps(pilot, screen):
+    async with on_screen(scanned(tmp_path, samples, "convnet")) as (pilot, screen):
         for shown in ("\\e[31m[x]\\n.png", "\\xff[bold]\\u0007.png"):
             await until(pilot, lambda s=shown: s in text_of(screen, "#image"), shown)
-            drawn = all_shown(screen)
+            drawn = "\n".join(lines(screen))
             assert "[red]" in drawn
             assert not any(ord(c) < 32 and c != "\n" for c in drawn)
             await pilot.press("i")
 
-    on_screen(scanned(tmp_path, samples, "convnet"), steps)
-
 
 @pytest.mark.parametrize("fault", ["gone", "no scan"])
-def test_a_missing_image_is_reported(tmp_path, fault):
+async def test_a_missing_image_is_reported(tmp_path, fault):
     draft = pets(tmp_path)
     message = "there is no such file"
     if fault == "gone":
@@ -295,42 +255,36 @@ def test_a_missing_image_is_reported(tmp_path, fault):
         ScanJob(draft.workspace, draft.source).clear()
         message = "the scan of the data is gone"
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await until(pilot, lambda: message in text_of(screen, "#variant-1"), message)
         await pilot.press("b", "r", "i", "L")
         assert screen.settings.spec.augmentation.rotation == 40
 
-    on_screen(draft, steps)
-
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_everything_has_room_in_plain_characters(tmp_path, size):
-    async def steps(pilot, screen):
+async def test_everything_has_room_in_plain_characters(tmp_path, size):
+    async with on_screen(pets(tmp_path), size, utf8=False) as (pilot, screen):
         await changed(pilot, screen, "b")
         box = screen.query_one("#variant-8", Static)
         assert box.size.width >= 14
         assert box.size.height >= 7
         assert box.region.right <= size[0]
         assert all(one.plain.isascii() for one in views(screen))
-        shown = all_shown(screen)
+        shown = "\n".join(lines(screen))
         assert shown.isascii()
         assert "horizontal flip on" in shown
         assert "done" in shown
         assert "b Book" in shown
 
-    on_screen(pets(tmp_path), steps, size, utf8=False)
 
-
-def test_larger_terminals_show_larger_views(tmp_path):
-    async def steps(pilot, screen):
+async def test_larger_terminals_show_larger_views(tmp_path):
+    async with on_screen(pets(tmp_path)) as (pilot, screen):
         small = len(str(views(screen)[0]))
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: len(str(views(screen)[0])) > 2 * small, "larger pictures")
 
-    on_screen(pets(tmp_path), steps)
 
-
-def test_the_data_screen_opens_it_once_the_data_is_found(tmp_path):
+async def test_the_data_screen_opens_it_once_the_data_is_found(tmp_path):
     draft = pets(tmp_path)
     source = tmp_path / "pets"
     for number in range(10, 16):
@@ -338,7 +292,7 @@ def test_the_data_screen_opens_it_once_the_data_is_found(tmp_path):
         picture(source / "dogs" / f"{number}.png", 100 + number)
     ScanJob(draft.workspace, source).clear()
 
-    async def play(app, pilot):
+    async with driven(draft.workspace.root) as (app, pilot):
         await pilot.pause()
         screen = DataScreen(draft)
         await app.push_screen(screen)
@@ -353,8 +307,6 @@ def test_the_data_screen_opens_it_once_the_data_is_found(tmp_path):
         await changed(pilot, augmentation, "b")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen, "the screen before")
-
-    drive(draft.workspace.root, play)
     assert draft.settings["augmentation.rotation"] == 40
 
 

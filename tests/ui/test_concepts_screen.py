@@ -1,53 +1,51 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Static
-from ui_pilot import drive, until
+from textual.widgets import Input, OptionList
+from ui_pilot import driven, text_of, until
 
-from workbench.content.concepts import CONCEPTS, Windows
-from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.content.concepts import CONCEPTS
+from workbench.content.drawings import Windows
+from workbench.ui.concepts import ConceptsScreen
 
 Scene = Callable[[ConceptsScreen, Pilot[Any]], Awaitable[None]]
 
 
-def show(folder: Path, concepts: tuple[str, ...], scene: Scene, utf8: bool = True) -> None:
-    """Opens the screen over home while `scene` uses it."""
-
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def show(
+    folder: Path, concepts: tuple[str, ...], utf8: bool = True
+) -> AsyncIterator[tuple[ConceptsScreen, Pilot[Any]]]:
+    """The screen over home."""
+    async with driven(folder) as (app, pilot):
         app.utf8 = utf8
         screen = ConceptsScreen(concepts)
         await app.push_screen(screen)
-        await until(pilot, lambda: shown(screen, "title"), "a concept")
-        await scene(screen, pilot)
-
-    drive(folder, play)
-
-
-def shown(screen: ConceptsScreen, widget: str) -> str:
-    return str(screen.query_one(f"#{widget}", Static).content)
+        await until(pilot, lambda: text_of(screen, "#title"), "a concept")
+        yield screen, pilot
 
 
 async def explains(screen: ConceptsScreen, pilot: Pilot[Any], name: str) -> None:
-    await until(pilot, lambda: shown(screen, "title") == CONCEPTS[name].title, name)
+    await until(pilot, lambda: text_of(screen, "#title") == CONCEPTS[name].title, name)
 
 
-def test_concepts_of_the_screen_come_first_and_all_others_after(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_concepts_of_the_screen_come_first_and_all_others_after(tmp_path: Path) -> None:
+    async with show(tmp_path, ("stride", "dropout", "no such concept", "stride")) as (
+        screen,
+        _pilot,
+    ):
         options = screen.query_one(OptionList).options
         names = [option.id for option in options if not option.disabled]
         assert names[:2] == ["stride", "dropout"]
         assert sorted(filter(None, names)) == sorted(CONCEPTS)
-        assert shown(screen, "title") == CONCEPTS["stride"].title
-
-    show(tmp_path, ("stride", "dropout", "no such concept", "stride"), scene)
+        assert text_of(screen, "#title") == CONCEPTS["stride"].title
 
 
-def test_arrow_keys_choose(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_arrow_keys_choose(tmp_path: Path) -> None:
+    async with show(tmp_path, ("stride", "dropout")) as (screen, pilot):
         await explains(screen, pilot, "stride")
         await pilot.press("right")
         await explains(screen, pilot, "dropout")
@@ -58,40 +56,32 @@ def test_arrow_keys_choose(tmp_path: Path) -> None:
         await pilot.press("up")
         await explains(screen, pilot, "stride")
 
-    show(tmp_path, ("stride", "dropout"), scene)
 
-
-def test_every_concept_is_reached_and_drawn(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_every_concept_is_reached_and_drawn(tmp_path: Path) -> None:
+    async with show(tmp_path, ()) as (screen, pilot):
         names = screen.query_one(OptionList)
         for name, concept in CONCEPTS.items():
             names.highlighted = names.get_option_index(name)
             await explains(screen, pilot, name)
-            assert shown(screen, "text") == concept.text
-            assert shown(screen, "picture") == concept.picture
-
-    show(tmp_path, (), scene)
+            assert text_of(screen, "#text") == concept.text
+            assert text_of(screen, "#picture") == concept.picture
 
 
-def test_without_utf8_pictures_are_ascii(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
-        assert shown(screen, "picture") == CONCEPTS["flatten"].drawing(utf8=False)
-        assert shown(screen, "picture").isascii()
-
-    show(tmp_path, ("flatten",), scene, utf8=False)
+async def test_without_utf8_pictures_are_ascii(tmp_path: Path) -> None:
+    async with show(tmp_path, ("flatten",), utf8=False) as (screen, _pilot):
+        assert text_of(screen, "#picture") == CONCEPTS["flatten"].drawing(utf8=False)
+        assert text_of(screen, "#picture").isascii()
 
 
 @pytest.mark.parametrize("key", ["escape", "question_mark"])
-def test_a_key_goes_back(tmp_path: Path, key: str) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_a_key_goes_back(tmp_path: Path, key: str) -> None:
+    async with show(tmp_path, ("flatten",)) as (screen, pilot):
         await pilot.press(key)
         await until(pilot, lambda: pilot.app.screen is not screen, "the screen before")
 
-    show(tmp_path, ("flatten",), scene)
 
-
-def test_only_the_border_effect_has_fields(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_only_the_border_effect_has_fields(tmp_path: Path) -> None:
+    async with show(tmp_path, ("border-effect", "flatten")) as (screen, pilot):
         fields = screen.query_one("WindowFields")
         assert fields.display
         await pilot.press("right")
@@ -100,18 +90,14 @@ def test_only_the_border_effect_has_fields(tmp_path: Path) -> None:
         await pilot.press("enter")  # leads nowhere now
         assert not isinstance(screen.focused, Input)
 
-    show(tmp_path, ("border-effect", "flatten"), scene)
 
-
-def test_windows_are_drawn_as_they_are_typed(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_windows_are_drawn_as_they_are_typed(tmp_path: Path) -> None:
+    async with show(tmp_path, ("border-effect",)) as (screen, pilot):
         await pilot.press("enter", "end", "backspace", "2", "8", "down", "end", "backspace", "5")
         await pilot.press("down", "end", "backspace", "2", "down", "end")
         await pilot.press(*["backspace"] * 5, *"same")
         expected = "\n".join(Windows(28, 5, "same", 2).lines())
-        await until(pilot, lambda: shown(screen, "picture") == expected, expected)
-
-    show(tmp_path, ("border-effect",), scene)
+        await until(pilot, lambda: text_of(screen, "#picture") == expected, expected)
 
 
 @pytest.mark.parametrize(
@@ -128,40 +114,34 @@ def test_windows_are_drawn_as_they_are_typed(tmp_path: Path) -> None:
         ("padding", "", "valid or same"),
     ],
 )
-def test_invalid_input_is_reported_beside_its_field(
+async def test_invalid_input_is_reported_beside_its_field(
     tmp_path: Path, field: str, typed: str, takes: str
 ) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
-        drawn = shown(screen, "picture")
+    async with show(tmp_path, ("border-effect",)) as (screen, pilot):
+        drawn = text_of(screen, "#picture")
         entry = screen.query_one(f"#try-{field}", Input)
         before, entry.value = entry.value, typed
-        await until(pilot, lambda: shown(screen, "picture").startswith("Nothing"), "no picture")
-        assert shown(screen, f"range-{field}").startswith("! only")
-        assert takes in shown(screen, f"range-{field}")
+        await until(pilot, lambda: text_of(screen, "#picture").startswith("Nothing"), "no picture")
+        assert text_of(screen, f"#range-{field}").startswith("! only")
+        assert takes in text_of(screen, f"#range-{field}")
         others = {"size", "kernel", "stride", "padding"} - {field}
-        assert not any(shown(screen, f"range-{other}").startswith("!") for other in others)
+        assert not any(text_of(screen, f"#range-{other}").startswith("!") for other in others)
         entry.value = before
-        await until(pilot, lambda: shown(screen, "picture") == drawn, "the picture again")
-        assert not shown(screen, f"range-{field}").startswith("!")
-
-    show(tmp_path, ("border-effect",), scene)
+        await until(pilot, lambda: text_of(screen, "#picture") == drawn, "the picture again")
+        assert not text_of(screen, f"#range-{field}").startswith("!")
 
 
-def test_a_window_that_does_not_fit_is_no_error(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_a_window_that_does_not_fit_is_no_error(tmp_path: Path) -> None:
+    async with show(tmp_path, ("border-effect",)) as (screen, pilot):
         screen.query_one("#try-size", Input).value = "2"
-        await until(pilot, lambda: "does not fit" in shown(screen, "picture"), "words for it")
-
-    show(tmp_path, ("border-effect",), scene)
+        await until(pilot, lambda: "does not fit" in text_of(screen, "#picture"), "words for it")
 
 
-def test_keys_typed_into_a_field_stay_there(tmp_path: Path) -> None:
-    async def scene(screen: ConceptsScreen, pilot: Pilot[Any]) -> None:
+async def test_keys_typed_into_a_field_stay_there(tmp_path: Path) -> None:
+    async with show(tmp_path, ("border-effect",)) as (screen, pilot):
         await pilot.press("enter", "end", "left", "question_mark", "space", "right")
         await until(
             pilot, lambda: screen.query_one("#try-size", Input).value == "? 5", "what was typed"
         )
         assert pilot.app.screen is screen
-        assert shown(screen, "title") == CONCEPTS["border-effect"].title
-
-    show(tmp_path, ("border-effect",), scene)
+        assert text_of(screen, "#title") == CONCEPTS["border-effect"].title

@@ -1,38 +1,32 @@
 """The data screen: choosing, scanning, the result, the split."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from image_files import write_photo
+from screen_text import lines
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, text_of, until
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets.audit import Audit
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.ui.app import WorkbenchApp
 from workbench.ui.data import screen as data_screen
-from workbench.ui.data.findings import FilesScreen
 from workbench.ui.data.found import class_columns, class_rows
+from workbench.ui.data.panes import FilesScreen
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import ErrorDialog
-from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.path_field import FolderTree, PathField, completions
+from workbench.ui.widgets.data_choice import DataChoice, FolderTree, PathField, completions
 
-Steps = Callable[[Pilot, DataScreen], Awaitable[None]]
-
-
-def picture(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
-    Image.fromarray(rough).resize((72, 66), Image.Resampling.BICUBIC).save(path)
+picture = partial(write_photo, width=72, height=66)
 
 
 @pytest.fixture
@@ -50,38 +44,21 @@ def pets(tmp_path):
     return root
 
 
-def on_screen(
-    workspace: Workspace,
-    steps: Steps,
-    draft: Draft | None = None,
-    size: tuple[int, int] = (80, 24),
-    **arguments: str,
-) -> Draft:
-    """Run `steps` on a data screen; return the draft."""
-    draft = draft or Draft(workspace)
-
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def on_screen(
+    workspace: Workspace, draft: Draft | None = None, size: tuple[int, int] = (80, 24), **more: str
+) -> AsyncIterator[tuple[Pilot[Any], DataScreen]]:
+    """A data screen over home."""
+    async with driven(workspace.root, size) as (app, pilot):
         app.utf8 = True
         await pilot.pause()
-        screen = DataScreen(draft, **arguments)
+        screen = DataScreen(draft or Draft(workspace), **more)
         await app.push_screen(screen)
-        await steps(pilot, screen)
-
-    drive(workspace.root, play, size)
-    return draft
+        yield pilot, screen
 
 
 def found(screen: DataScreen) -> Callable[[], bool]:
     return lambda: screen.phase == "found"
-
-
-def text_of(screen: DataScreen, selector: str) -> str:
-    return str(screen.query_one(selector, Static).content)
-
-
-def all_shown(screen: DataScreen) -> str:
-    strips = screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def choose(pilot: Pilot, screen: DataScreen, path: Path) -> None:
@@ -89,8 +66,8 @@ async def choose(pilot: Pilot, screen: DataScreen, path: Path) -> None:
     await pilot.press("enter")
 
 
-def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
-    async def steps(pilot, screen):
+async def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, found(screen))
         assert "20 images in 2 classes" in text_of(screen, "#summary")
@@ -100,23 +77,21 @@ def test_a_typed_folder_is_scanned_and_shown(workspace, pets):
         assert "66x72x3 uint8" in shown
         assert "to 1.000" in shown or "0.9" in shown
         assert "train 14   validation 4   test 2" in text_of(screen, "#split-result")
-
-    draft = on_screen(workspace, steps)
+    draft = screen.draft
     assert draft.facts.images == 20
     assert newest_draft(workspace) == draft
 
 
 @pytest.mark.parametrize("pasted", ["'{}'", "file://{}", " {} "])
-def test_a_pasted_folder_is_scanned(workspace, pets, pasted):
-    async def steps(pilot, screen):
+async def test_a_pasted_folder_is_scanned(workspace, pets, pasted):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, pasted.format(pets))
         await until(pilot, found(screen))
+    assert screen.draft.source == pets
 
-    assert on_screen(workspace, steps).source == pets
 
-
-def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pets):
-    async def steps(pilot, screen):
+async def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         field = screen.query_one(PathField)
         field.value = f"{pets}/ca"
         field.cursor_position = len(field.value)
@@ -127,8 +102,6 @@ def test_tab_completes_folders_and_moves_on_without_a_match(workspace, pets):
         await until(pilot, lambda: not field._suggestion)
         await pilot.press("tab")
         assert screen.query_one(OptionList).has_focus
-
-    on_screen(workspace, steps)
 
 
 def test_completions_leave_out_deceptive_names(tmp_path):
@@ -143,51 +116,45 @@ def test_completions_leave_out_deceptive_names(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["empty", "no images", "gone"])
-def test_an_unusable_folder_is_reported_over_the_field(workspace, tmp_path, fault):
+async def test_an_unusable_folder_is_reported_over_the_field(workspace, tmp_path, fault):
     folder = tmp_path / "[/oops]"
     if fault != "gone":
         folder.mkdir(parents=True)
     if fault == "no images":
         (folder / "a.txt").write_text("a")
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, folder)
         await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
         messages = {"empty": "is empty", "no images": "no images", "gone": "There is no file"}
         assert messages[fault] in text_of(screen, "#fault")
         await until(pilot, lambda: screen.query_one(PathField).has_focus)
 
-    on_screen(workspace, steps)
 
-
-def test_leaving_during_a_scan_and_coming_back(workspace, pets, monkeypatch):
+async def test_leaving_during_a_scan_and_coming_back(workspace, pets, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
 
-    async def leave(pilot, screen):
+    async with on_screen(workspace, scan_module="ui_slow_scan") as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
         await pilot.press("escape")
         assert screen not in pilot.app.screen_stack
-
-    on_screen(workspace, leave, scan_module="ui_slow_scan")
     again = newest_draft(workspace)
     assert again.source == pets
     assert again.facts is None
     assert ScanJob(workspace, pets).poll().state == "running"
 
-    async def come_back(pilot, screen):
+    async with on_screen(workspace, again, scan_module="ui_slow_scan") as (pilot, screen):
         await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
         (workspace.root / "go").touch()
         await until(pilot, found(screen))
-
-    on_screen(workspace, come_back, again, scan_module="ui_slow_scan")
     assert again.facts.images == 20
 
 
-def test_a_scan_can_be_cancelled(workspace, pets, monkeypatch):
+async def test_a_scan_can_be_cancelled(workspace, pets, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace, scan_module="ui_slow_scan") as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: "3 of 10" in text_of(screen, "#work-line"))
         await pilot.press("x")
@@ -195,19 +162,15 @@ def test_a_scan_can_be_cancelled(workspace, pets, monkeypatch):
         job = ScanJob(workspace, pets)
         await until(pilot, lambda: job.poll().state == "none")
 
-    on_screen(workspace, steps, scan_module="ui_slow_scan")
 
-
-def test_a_scan_that_ends_without_a_result_is_reported(workspace, pets):
-    async def steps(pilot, screen):
+async def test_a_scan_that_ends_without_a_result_is_reported(workspace, pets):
+    async with on_screen(workspace, scan_module="workbench_no_such_module") as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: screen.phase == "choose" and screen.query_one("#fault").display)
         assert "No module named" in text_of(screen, "#fault")
 
-    on_screen(workspace, steps, scan_module="workbench_no_such_module")
 
-
-def test_hostile_names_are_shown_harmless(workspace, tmp_path):
+async def test_hostile_names_are_shown_harmless(workspace, tmp_path):
     root = tmp_path / "[/oops]"
     for number in range(4):
         picture(root / "[red]cats[bold" / f"\x1b[31m{number}\n.png", number)
@@ -215,11 +178,11 @@ def test_hostile_names_are_shown_harmless(workspace, tmp_path):
     picture(root / "[red]cats[bold" / "twin.png", 0)
     picture(root / os.fsdecode(b"\xffbad") / "1.png", 99)
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, root)
         await until(pilot, found(screen))
         await until(pilot, lambda: "rescale" in text_of(screen, "#steps"))
-        shown = all_shown(screen)
+        shown = "\n".join(lines(screen))
         assert "[red]cats[bold" in shown
         assert "\\xffbad" in shown
         assert not any(ord(c) < 32 and c != "\n" for c in shown)
@@ -227,24 +190,20 @@ def test_hostile_names_are_shown_harmless(workspace, tmp_path):
         await pilot.press("tab", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, FilesScreen))
         await pilot.pause()
-        assert not any(ord(c) < 32 and c != "\n" for c in all_shown(pilot.app.screen))
-
-    on_screen(workspace, steps)
+        assert not any(ord(c) < 32 and c != "\n" for c in "\n".join(lines(pilot.app.screen)))
 
 
-def test_a_path_that_is_not_utf8_is_refused(workspace, tmp_path):
+async def test_a_path_that_is_not_utf8_is_refused(workspace, tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     folder.mkdir()
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         screen.query_one(DataChoice).post_message(DataChoice.Chosen(folder))
         await until(pilot, lambda: "UTF-8" in text_of(screen, "#fault"))
 
-    on_screen(workspace, steps)
 
-
-def test_the_split_is_checked_as_it_is_typed(workspace, pets):
-    async def steps(pilot, screen):
+async def test_the_split_is_checked_as_it_is_typed(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, found(screen))
         field = screen.query_one("#split", Input)
@@ -262,41 +221,37 @@ def test_the_split_is_checked_as_it_is_typed(workspace, pets):
         await pilot.press("enter")
         await pilot.pause()
         assert pilot.app.screen is screen  # not with an invalid split
-
-    draft = on_screen(workspace, steps)
+    draft = screen.draft
     assert draft.settings["data.split.train"] == 6
 
 
-def test_a_split_of_ones_own_is_kept(workspace, tmp_path):
+async def test_a_split_of_ones_own_is_kept(workspace, tmp_path):
     for part in ("train", "validation", "test"):
         for label in ("a", "b"):
             for number in range(3):
                 name = f"{number}.png"
                 picture(tmp_path / "s" / part / label / name, hash((part, label, number)) % 9999)
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, tmp_path / "s")
         await until(pilot, found(screen))
         assert "train 6   validation 6   test 6" in text_of(screen, "#split-result")
         assert not screen.query_one("#split").display
 
-    on_screen(workspace, steps)
 
-
-def test_the_demo_digits_are_fetched_and_scanned(workspace):
-    async def steps(pilot, screen):
+async def test_the_demo_digits_are_fetched_and_scanned(workspace):
+    async with on_screen(workspace) as (pilot, screen):
         screen.query_one(OptionList).focus()
         await pilot.press("enter")
         await until(pilot, found(screen))
         assert "1,797 images in 10 classes" in text_of(screen, "#summary")
-
-    draft = on_screen(workspace, steps)
+    draft = screen.draft
     assert draft.stem == "digits"
     assert draft.chosen_preset == "convnet"
 
 
-def test_the_tree_chooses_a_folder(workspace, pets):
-    async def steps(pilot, screen):
+async def test_the_tree_chooses_a_folder(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         screen.query_one(PathField).value = str(pets.parent)
         await pilot.press("ctrl+t")
         choice = screen.query_one(DataChoice)
@@ -310,10 +265,10 @@ def test_the_tree_chooses_a_folder(workspace, pets):
         await pilot.press("down", "enter")  # pets, before ws
         await until(pilot, found(screen))
 
-    on_screen(workspace, steps)
 
-
-def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(workspace, monkeypatch):
+async def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(
+    workspace, monkeypatch
+):
     fault = "\n".join(["It could not be downloaded.", *(f"step {n}" for n in range(20))])
 
     def refuse(*given):
@@ -321,7 +276,7 @@ def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(workspac
 
     monkeypatch.setattr(data_screen, "fetch", refuse)
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, Path("/nowhere/x"))
         await until(pilot, lambda: text_of(screen, "#fault"))
         assert text_of(screen, "#fault") == "There is no file or folder /nowhere/x."
@@ -335,25 +290,23 @@ def test_the_field_keeps_what_was_typed_and_the_catalogue_stays_in_view(workspac
         await until(pilot, lambda: pilot.app.screen is screen)
         assert text_of(screen, "#fault") == "It could not be downloaded."
         assert screen.query_one(PathField).value == "/typed/next"
-        assert "digits" in all_shown(screen)
+        assert "digits" in "\n".join(lines(screen))
+    assert screen.draft.source is None
 
-    assert on_screen(workspace, steps).source is None
 
-
-def test_images_that_cannot_be_used_are_no_images_of_the_draft(workspace, tmp_path):
+async def test_images_that_cannot_be_used_are_no_images_of_the_draft(workspace, tmp_path):
     (tmp_path / "empty").mkdir()
 
-    async def steps(pilot, screen):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, tmp_path / "empty")
         await until(pilot, lambda: text_of(screen, "#fault"))
         assert screen.query_one(PathField).value == f"{tmp_path}/empty"
         assert "empty" not in str(screen.heading())
+    assert screen.draft.source is None
 
-    assert on_screen(workspace, steps).source is None
 
-
-def test_the_tree_leads_up_and_its_hints_go_with_it(workspace, pets):
-    async def steps(pilot, screen):
+async def test_the_tree_leads_up_and_its_hints_go_with_it(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         screen.query_one(PathField).value = f"{pets}/cats"
         await pilot.press("ctrl+t")
         await until(pilot, lambda: screen.query(FolderTree))
@@ -365,11 +318,9 @@ def test_the_tree_leads_up_and_its_hints_go_with_it(workspace, pets):
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "space opens" not in text_of(screen, "#completions"))
 
-    on_screen(workspace, steps)
 
-
-def test_a_wrong_split_is_reported_whole(workspace, pets):
-    async def steps(pilot, screen):
+async def test_a_wrong_split_is_reported_whole(workspace, pets):
+    async with on_screen(workspace) as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, found(screen))
         assert "tab leads to it, then type" in text_of(screen, "#split-title")
@@ -378,9 +329,7 @@ def test_a_wrong_split_is_reported_whole(workspace, pets):
         await until(pilot, lambda: str(result.content).startswith("!"))
         await until(pilot, lambda: result.region.height > 1)
         assert result.region.bottom < 24
-        assert str(result.content).split()[-1] in all_shown(screen)
-
-    on_screen(workspace, steps)
+        assert str(result.content).split()[-1] in "\n".join(lines(screen))
 
 
 @pytest.mark.parametrize(
@@ -390,13 +339,11 @@ def test_a_wrong_split_is_reported_whole(workspace, pets):
         ("feature-extraction", "160x160x3", "a pretrained base"),
     ],
 )
-def test_the_steps_name_the_network(workspace, pets, preset, size, network):
-    async def steps(pilot, screen):
+async def test_the_steps_name_the_network(workspace, pets, preset, size, network):
+    async with on_screen(workspace, Draft(workspace, preset=preset)) as (pilot, screen):
         await choose(pilot, screen, pets)
         await until(pilot, lambda: f"for {network}" in text_of(screen, "#steps"))
         assert size in text_of(screen, "#steps")
-
-    on_screen(workspace, steps, Draft(workspace, preset=preset))
 
 
 def audit_of(counts: dict[str, dict[str, int]]) -> Audit:

@@ -11,7 +11,7 @@ from finished_run import make_run, open_results, results_json, shown
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
-from ui_pilot import drive, until
+from ui_pilot import driven, until
 
 from workbench.datasets.image_files import ImageError
 from workbench.errors import UserError
@@ -56,10 +56,10 @@ async def open_explain(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "block5_conv3" in shown(app), "the layers")
 
 
-def test_layers_show_their_receptive_field(tmp_path: Path) -> None:
+async def test_layers_show_their_receptive_field(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_explain(app, pilot)
         text = shown(app)
         assert "block5_pool 212" in text
@@ -73,13 +73,11 @@ def test_layers_show_their_receptive_field(tmp_path: Path) -> None:
         await pilot.press("home")
         await until(pilot, lambda: "block1_conv1 convolution, " in shown(app), "the first")
 
-    drive(tmp_path, play)
 
-
-def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
+async def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
     run = make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_explain(app, pilot)
         await pilot.press("L", "L", "h")
         place = run.path.relative_to(tmp_path) / "inside" / "a.png"
@@ -88,8 +86,6 @@ def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str, Any]
         assert "seen \\e[31m" in shown(app)
         await pilot.press("L", "enter")
         await until(pilot, lambda: len(requests) == 2, "another explanation")
-
-    drive(tmp_path, play)
     common = {
         "job": "explain",
         "model": str(run.model_path),
@@ -102,24 +98,22 @@ def test_grad_cam_of_a_worst_error(tmp_path: Path, requests: list[dict[str, Any]
     ]
 
 
-def test_filters_need_no_image(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
+async def test_filters_need_no_image(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
     make_run(tmp_path)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_explain(app, pilot)
         assert "image none yet: i" in shown(app)
         await pilot.press("h", "F")
         await until(pilot, lambda: "PNG: " in shown(app), "the patterns")
-
-    drive(tmp_path, play)
     assert [request["what"] for request in requests] == ["filters"]
     assert (requests[0]["steps"], requests[0]["seed"], requests[0]["filters"]) == (40, 1, None)
 
 
-def test_any_image_can_be_typed(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
+async def test_any_image_can_be_typed(tmp_path: Path, requests: list[dict[str, Any]]) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_explain(app, pilot)
         await pilot.press("i")
         line = app.screen.query_one("#image-path", Input)
@@ -133,8 +127,6 @@ def test_any_image_can_be_typed(tmp_path: Path, requests: list[dict[str, Any]]) 
         assert isinstance(app.screen, ExplainScreen)
         await pilot.press("n")  # back to the errors, of which there is one
         await until(pilot, lambda: "image cat.7.png" in shown(app), "the error's image")
-
-    drive(tmp_path, play)
     assert requests[0]["image"] == str(tmp_path / "gone.png")
 
 
@@ -150,15 +142,13 @@ def test_an_image_out_of_an_npz_file_becomes_a_file(tmp_path: Path) -> None:
     assert ImageChoice("b/c.png", tmp_path).as_file(Path("/nowhere")) == tmp_path / "b" / "c.png"
 
 
-def test_results_lead_to_explain(tmp_path: Path) -> None:
+async def test_results_lead_to_explain(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await pilot.press("h")
         await until(pilot, lambda: "block5_conv3" in shown(app), "the layers")
         assert isinstance(app.screen, ExplainScreen)
         await pilot.press("escape")
         assert isinstance(app.screen, ResultsScreen)
-
-    drive(tmp_path, play)

@@ -8,27 +8,23 @@ import pytest
 from finished_run import make_run, open_results, results_json, shown
 from textual.pilot import Pilot
 from textual.widgets import Input
-from ui_pilot import drive, until
+from ui_pilot import driven, messages, until
 from waiting import GUARD
 
 from workbench.app.export import EXPORT_ITEMS, ExportItem, Make, free_path
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
+from workbench.ui import export
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Prompt
-from workbench.ui.export import screen as export
-from workbench.ui.export.screen import ExportScreen
+from workbench.ui.export import ExportScreen
 
 
 async def open_export(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await open_results(app, pilot, "e: report, ONNX, script")
     await pilot.press("e")
     await until(pilot, lambda: isinstance(app.screen, ExportScreen), "the screen")
-
-
-def notices(app: WorkbenchApp) -> list[str]:
-    return [note.message for note in app._notifications]
 
 
 def test_an_unused_name(tmp_path: Path) -> None:
@@ -40,14 +36,14 @@ def test_an_unused_name(tmp_path: Path) -> None:
     assert free_path(page).name == "birds-3.html"
 
 
-def test_a_report_does_not_overwrite_a_file(
+async def test_a_report_does_not_overwrite_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, results_json())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "birds.html").write_text("mine")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
         await until(pilot, lambda: "One HTML page" in shown(app), "what it is")
         await pilot.press("enter")
@@ -56,37 +52,33 @@ def test_a_report_does_not_overwrite_a_file(
         await until(pilot, lambda: "The model as Keras" in shown(app), "another one")
         await pilot.press("up")
         await until(pilot, lambda: "birds-2.html" in shown(app), "it is remembered")
-
-    drive(tmp_path, play)
     assert (tmp_path / "birds.html").read_text() == "mine"
     assert "<h1>birds</h1>" in (tmp_path / "birds-2.html").read_text()
 
 
-def test_a_failed_export_reports_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_export_reports_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path, results_json())
     run.model_path.unlink(missing_ok=True)
     monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "has no model yet" in " ".join(notices(app)), "the error")
+        await until(pilot, lambda: "has no model yet" in " ".join(messages(app)), "the error")
         await pilot.press("up", "enter")  # nothing is running any more
         await until(pilot, lambda: "birds.html" in shown(app), "the report all the same")
-
-    drive(tmp_path, play)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "birds.html"])
 
 
-def test_another_folder_is_created_and_used(
+async def test_another_folder_is_created_and_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(tmp_path, results_json())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path, size=(160, 24)) as (app, pilot):
         await open_export(app, pilot)
         for typed in ("file/below", "new/folder"):
             await pilot.press("s")
@@ -94,17 +86,17 @@ def test_another_folder_is_created_and_used(
             app.screen.query_one(Input).value = typed
             await pilot.press("enter")
             if typed == "file/below":
-                await until(pilot, lambda: notices(app), "why not")
-        assert "file/below cannot be written: Not a directory. Nothing was made." in notices(app)[0]
+                await until(pilot, lambda: messages(app), "why not")
+        assert (
+            "file/below cannot be written: Not a directory. Nothing was made." in messages(app)[0]
+        )
         await until(pilot, lambda: "into" in shown(app) and "new/folder" in shown(app), "taken")
         await pilot.press("enter")
         await until(pilot, lambda: "birds.html" in shown(app), "the report")
-
-    drive(tmp_path, play, size=(160, 24))
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["birds.html"]
 
 
-def test_further_exports_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_further_exports_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, results_json())
     proceed = Event()
     made: list[str] = []
@@ -120,22 +112,20 @@ def test_further_exports_are_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     items = tuple(ExportItem(title, "words", make(title)) for title in ("one", "two", "three"))
     monkeypatch.setattr(export, "EXPORT_ITEMS", items)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
         await pilot.press("enter", "down", "down", "enter", "up", "enter", "enter")
         await until(pilot, lambda: "exporting one then three, two" in shown(app), "the queue")
         proceed.set()
         await until(pilot, lambda: "/home/ada/two" in shown(app), "what the cursor is on")
-        assert notices(app) == ["one is done: /home/ada/one", "three is done: /home/ada/three"]
+        assert messages(app) == ["one is done: /home/ada/one", "three is done: /home/ada/three"]
         await until(pilot, lambda: "exporting" not in shown(app), "the end")
         await pilot.press("escape")
-        assert len(notices(app)) == 2
-
-    drive(tmp_path, play)
+        assert len(messages(app)) == 2
     assert made == ["one", "three", "two"]
 
 
-def test_leaving_drops_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_leaving_drops_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(tmp_path, results_json())
     proceed = Event()
     made: list[str] = []
@@ -148,16 +138,40 @@ def test_leaving_drops_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     items = tuple(ExportItem(title, "words", make) for title in ("one", "two"))
     monkeypatch.setattr(export, "EXPORT_ITEMS", items)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_export(app, pilot)
         await pilot.press("enter", "down", "enter", "escape")
         message = "one is still being exported; not exported: two."
-        await until(pilot, lambda: notices(app) == [message], "the message")
+        await until(pilot, lambda: messages(app) == [message], "the message")
         proceed.set()
         await until(pilot, lambda: made, "the first")
-
-    drive(tmp_path, play)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_failed_export_is_reported_even_after_leaving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    make_run(tmp_path, results_json())
+    proceed = Event()
+
+    def fail(*_: Any) -> str:
+        assert proceed.wait(GUARD)
+        raise OSError("No room left.")
+
+    monkeypatch.setattr(export, "EXPORT_ITEMS", (ExportItem("one", "words", fail),))
+
+    async with driven(tmp_path) as (app, pilot):
+        await open_export(app, pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: "exporting one" in shown(app), "the export")
+        if leaves:
+            screen = app.screen
+            await pilot.press("escape")
+            await until(pilot, lambda: not screen.is_attached, "the results")
+        proceed.set()
+        await until(pilot, lambda: "No room left." in messages(app), "why")
+        assert "exporting one" not in shown(app)
 
 
 def test_everything_that_the_command_exports_is_listed() -> None:

@@ -9,7 +9,7 @@ from event_lines import LogWriter
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, notices, until
 from waiting import wait_until
 
 from workbench.paths import Workspace
@@ -17,13 +17,12 @@ from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen
+from workbench.ui.compare import CompareScreen
 from workbench.ui.dialogs import Confirm, Prompt
-from workbench.ui.home.run_table import RunTable
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen, RunTable
+from workbench.ui.keys import KeyLine
 from workbench.ui.machine.screen import MachineStep
 from workbench.ui.train.screen import TrainScreen
-from workbench.ui.widgets.key_line import KeyLine
 
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photos"\n'
 HOSTILE = "[/oops] \x1b[31mred"
@@ -60,8 +59,8 @@ def text(app: WorkbenchApp, selector: str) -> str:
     return str(app.screen.query_one(selector, Static).content)
 
 
-def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
         assert "No runs yet." in text(app, "#nothing")
         line = app.screen.query_one(KeyLine)
@@ -71,16 +70,14 @@ def test_an_empty_workspace_shows_how_to_start(tmp_path: Path) -> None:
             await pilot.press(key)
         assert not list(tmp_path.iterdir())
 
-    drive(tmp_path, play)
 
-
-def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
+async def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5, end="stopped")
     gone = make_run(tmp_path, "gone", 0.5)
     move_to_trash(Workspace(tmp_path), gone)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: {"undo", "resume"} <= offered(app), "all that can be done")
         line = app.screen.query_one(KeyLine)
         assert "Open" in [one.binding.description for one in line.shown]
@@ -89,11 +86,9 @@ def test_the_footer_shows_that_enter_opens_a_run(tmp_path: Path) -> None:
         assert line.keys.plain.startswith("enter Open ")
         assert line.keys.plain.endswith(" q Quit D Demo")  # there is no room for the machine
 
-    drive(tmp_path, play)
 
-
-def test_keys_work_on_an_empty_home_after_another_screen(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_keys_work_on_an_empty_home_after_another_screen(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.screen.query("#nothing"), "home")
         await pilot.press("question_mark")
         await until(pilot, lambda: not isinstance(app.screen, HomeScreen), "what all this is")
@@ -102,16 +97,14 @@ def test_keys_work_on_an_empty_home_after_another_screen(tmp_path: Path) -> None
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, MachineStep), "the first step")
 
-    drive(tmp_path, play)
 
-
-def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
+async def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
     alive = make_run(tmp_path, "alive", 0.5, 0.6, end="")
     lock = take_lock(alive.lock_path)
     make_run(tmp_path, "older", 0.7)
     make_run(tmp_path, "newer", 0.8, end="stopped")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: len(table(app)) == 3, "three runs")
         assert names(app) == ["alive", "newer", "older"]
         rows = table(app)
@@ -123,27 +116,23 @@ def test_running_ones_on_top_then_the_newest(tmp_path: Path) -> None:
             "epoch_finished", stage=0, epoch=3, val_accuracy=0.9, best=True
         )
         await until(pilot, lambda: table(app)[0][3] == "0.900 v", "the new epoch")
-
-    drive(tmp_path, play)
     os.close(lock)
 
 
-def test_hostile_text_is_made_safe(tmp_path: Path) -> None:
+async def test_hostile_text_is_made_safe(tmp_path: Path) -> None:
     make_run(tmp_path, "bad", end="failed")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["bad"], "the run")
         await until(pilot, lambda: "no room for" in text(app, "#detail"), "the detail")
         assert "failed: no room for [/oops] \\e[31mred (at " in text(app, "#detail")
 
-    drive(tmp_path, play)
 
-
-def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
+async def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
     make_run(tmp_path, "cats-1", 0.5)
     make_run(tmp_path, "dogs-1", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: len(table(app)) == 2, "two runs")
         assert "back" not in offered(app)
         await pilot.press("slash", *"dog")
@@ -153,16 +142,9 @@ def test_the_filter_keeps_what_fits(tmp_path: Path) -> None:
         await until(pilot, lambda: len(table(app)) == 2, "all again")
         assert "back" not in offered(app)
 
-    drive(tmp_path, play)
-
 
 def offered(app: WorkbenchApp) -> set[str]:
     return {one.binding.action for one in app.screen.active_bindings.values()}
-
-
-def notices(app: WorkbenchApp) -> str:
-    """All notices."""
-    return "\n".join(notice.message for notice in app._notifications)
 
 
 async def delete(app: WorkbenchApp, pilot: Pilot[Any], folder: RunFolder) -> None:
@@ -172,10 +154,10 @@ async def delete(app: WorkbenchApp, pilot: Pilot[Any], folder: RunFolder) -> Non
     await until(pilot, lambda: "undo" in offered(app), "it can be taken back")
 
 
-def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:
+async def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["old"], "the run")
         assert "undo" not in offered(app)
         await pilot.press("delete")  # as d does
@@ -192,15 +174,13 @@ def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:
         assert app.screen.focused is app.screen.query_one(DataTable)
         await until(pilot, lambda: notices(app).endswith("old is restored."), "that it is restored")
         await until(pilot, lambda: "undo" not in offered(app), "nothing to take back")
-
-    drive(tmp_path, play)
     assert folder.spec_path.read_text() == SPEC
 
 
-def test_deletions_are_undone_one_by_one_the_last_first(tmp_path: Path) -> None:
+async def test_deletions_are_undone_one_by_one_the_last_first(tmp_path: Path) -> None:
     runs = {name: make_run(tmp_path, name, 0.5) for name in ("one", "two", "three", "four")}
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: len(names(app)) == 4, "four runs")
         await pilot.press("down")
         await delete(app, pilot, runs["three"])
@@ -215,13 +195,11 @@ def test_deletions_are_undone_one_by_one_the_last_first(tmp_path: Path) -> None:
         await pilot.press("u")
         await until(pilot, lambda: len(names(app)) == 4, "the one before")
 
-    drive(tmp_path, play)
 
-
-def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
+async def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["old"], "the run")
         await delete(app, pilot, folder)
         make_run(tmp_path, "old", 0.75)
@@ -239,15 +217,13 @@ def test_a_name_that_is_taken_by_now_is_asked_for(tmp_path: Path) -> None:
         accuracies = {row[1]: row[3] for row in table(app)}
         assert accuracies == {"old": "0.750 v", "old-old": "0.500 v"}
 
-    drive(tmp_path, play)
 
-
-def test_the_palette_restores_any_deleted_run(tmp_path: Path) -> None:
+async def test_the_palette_restores_any_deleted_run(tmp_path: Path) -> None:
     for name in ("first", "second"):
         folder = make_run(tmp_path, name, 0.5)
         move_to_trash(Workspace(tmp_path), folder)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: "undo" in offered(app), "the trash was looked at")
         await pilot.press("ctrl+p", *"restore first")
         commands = app.screen.query_one(CommandList)
@@ -257,88 +233,76 @@ def test_the_palette_restores_any_deleted_run(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await until(pilot, lambda: names(app) == ["first"], "the run")
 
-    drive(tmp_path, play)
 
-
-def test_a_running_run_is_not_deleted(tmp_path: Path) -> None:
+async def test_a_running_run_is_not_deleted(tmp_path: Path) -> None:
     busy = make_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(busy.lock_path)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["busy"], "the run")
         await pilot.press("delete")
         assert isinstance(app.screen, HomeScreen)  # nothing is asked
         why = "busy is running: x stops it, and then it can be deleted."
         await until(pilot, lambda: notices(app) == why, "why not")
-
-    drive(tmp_path, play)
     os.close(lock)
     assert busy.path.exists()
 
 
-def test_a_worker_that_starts_during_the_question_keeps_its_run(tmp_path: Path) -> None:
+async def test_a_worker_that_starts_during_the_question_keeps_its_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "old", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["old"], "the run")
         await pilot.press("delete")
         lock = take_lock(folder.lock_path)
         await pilot.press("y")
         await until(pilot, lambda: "old is running: a worker holds it" in notices(app), "why not")
         os.close(lock)
-
-    drive(tmp_path, play)
     assert folder.path.exists()
 
 
-def test_stopping_asks_and_leaves_a_request(tmp_path: Path) -> None:
+async def test_stopping_asks_and_leaves_a_request(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(folder.lock_path)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["busy"], "the run")
         await pilot.press("x", "n")
         assert not (folder.control / "stop").exists()
         await pilot.press("x", "y")
         await until(pilot, lambda: (folder.control / "stop").exists(), "the request")
-
-    drive(tmp_path, play)
     os.close(lock)
 
 
-def test_only_what_can_be_done_with_a_run_is_offered(tmp_path: Path) -> None:
+async def test_only_what_can_be_done_with_a_run_is_offered(tmp_path: Path) -> None:
     busy = make_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(busy.lock_path)
     make_run(tmp_path, "done", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["busy", "done"], "two runs")
         assert "stop" in offered(app)
         await pilot.press("down")
         await until(pilot, lambda: "stop" not in offered(app), "nothing to stop")
         assert {"new", "compare", "delete", "app.quit"} <= offered(app)
-
-    drive(tmp_path, play)
     os.close(lock)
 
 
-def test_comparing_takes_two_runs(tmp_path: Path) -> None:
+async def test_comparing_takes_two_runs(tmp_path: Path) -> None:
     make_run(tmp_path, "only", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await pilot.press("c")  # there is no run yet, or only one
         await until(pilot, lambda: names(app) == ["only"], "the run")
         await pilot.press("c")
         assert isinstance(app.screen, HomeScreen)
 
-    drive(tmp_path, play)
 
-
-def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
+async def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         make_run(tmp_path, name, 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["three", "two", "one"], "three runs")
         await pilot.press("c", "escape")
         assert isinstance(app.screen, HomeScreen)
@@ -349,14 +313,12 @@ def test_runs_are_marked_and_compared(tmp_path: Path) -> None:
         assert isinstance(app.screen, CompareScreen)
         assert app.screen.names == ("three", "one")
 
-    drive(tmp_path, play)
 
-
-def test_the_cursor_moves_to_a_run_that_was_started(tmp_path: Path) -> None:
+async def test_the_cursor_moves_to_a_run_that_was_started(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["second", "first"], "two runs")
         table = app.screen.query_one(RunTable)
         await pilot.press("down", "enter")
@@ -372,14 +334,12 @@ def test_the_cursor_moves_to_a_run_that_was_started(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await until(pilot, lambda: table.chosen == "begun", "the cursor on it")
 
-    drive(tmp_path, play)
 
-
-def test_the_cursor_stays_when_a_run_starts_behind_a_question(tmp_path: Path) -> None:
+async def test_the_cursor_stays_when_a_run_starts_behind_a_question(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path, name, 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: names(app) == ["second", "first"], "two runs")
         await pilot.press("down", "d")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
@@ -389,14 +349,12 @@ def test_the_cursor_stays_when_a_run_starts_behind_a_question(tmp_path: Path) ->
         await until(pilot, lambda: names(app) == ["begun", "second", "first"], "all three")
         assert app.screen.query_one(RunTable).chosen == "first"
 
-    drive(tmp_path, play)
 
-
-def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> None:
+async def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         make_run(tmp_path, name, 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: len(names(app)) == 3, "three runs")
         table = app.screen.query_one(RunTable)
         await pilot.press("end")
@@ -404,15 +362,11 @@ def test_home_and_end_go_to_the_first_and_the_last_run(tmp_path: Path) -> None:
         await pilot.press("home")
         assert table.chosen == "three"
 
-    drive(tmp_path, play)
 
-
-def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_terminal_that_is_too_small_is_reported(tmp_path: Path) -> None:
+    async with driven(tmp_path, size=(79, 24)) as (app, pilot):
         await until(pilot, lambda: app.screen.query("#too-small"), "home")
         assert app.screen.has_class("-too-small")
         assert "79 x 24 cells; the workbench needs 80 x 24" in text(app, "#too-small")
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: not app.screen.has_class("-too-small"), "room enough")
-
-    drive(tmp_path, play, size=(79, 24))

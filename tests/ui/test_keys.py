@@ -1,4 +1,4 @@
-"""One verb, one key, on every screen: each key has one meaning in the whole app.
+"""Keys: one meaning each in the whole app, the line that names them, keys typed in a burst.
 
 A modal dialog and a text field have keys of their own.
 """
@@ -6,15 +6,24 @@ A modal dialog and a text field have keys of their own.
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
-from textual.binding import Binding
+from textual import events
+from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import DirectoryTree, Input
+from ui_pilot import driven, until
 
 from workbench import ui
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.base import WorkbenchScreen
+from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.dialogs import Confirm, Prompt
+from workbench.ui.keys import KeyLine
 from workbench.ui.routes import ROUTES
 
 ANY: set[str] = set()
@@ -126,3 +135,141 @@ def test_every_key_has_one_meaning() -> None:
 def test_every_verb_has_one_key(verb: str) -> None:
     keys = {key for _, key, action in bindings() if action == verb} - {"delete"}
     assert len(keys) == 1, keys
+
+
+# For a description beside its key, two others and the palette's, in 80 columns.
+ROOM = 80 - len("esc Back ? Explain l ") - len(" ▏^p Menu ")
+
+
+def line(app: WorkbenchApp) -> str:
+    return app.screen._compositor.render_strips()[-1].text
+
+
+@pytest.mark.parametrize(
+    ("utf8", "end"), [(True, " ▏^p Menu "), (False, "  ^p Menu ")], ids=["utf8", "ascii"]
+)
+@pytest.mark.parametrize("columns", [80, 120])
+async def test_the_palette_is_named_at_the_right(
+    tmp_path: Path, columns: int, utf8: bool, end: str
+) -> None:
+    async with driven(tmp_path, (columns, 24)) as (app, pilot):
+        app.utf8 = utf8
+        await app.push_screen(ConceptsScreen(("flatten",)))
+        await until(pilot, lambda: line(app).endswith(end), end)
+        assert len(line(app)) == columns
+
+
+async def test_keys_are_those_that_do_something_now(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await app.push_screen(ConceptsScreen(("border-effect", "flatten")))
+        await until(pilot, lambda: "⏎ Try it" in line(app), "the key of the playground")
+        await pilot.press("right")
+        await until(pilot, lambda: "Try it" not in line(app), "nothing to try")
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (ROOM, ["Back", "Explain", "x" * ROOM]),
+        (
+            ROOM + 1,
+            ["Back", "Explain", "First", "Second"],
+        ),  # which leaves room for others
+        (ROOM - len(" f First"), ["Back", "Explain", "x" * (ROOM - len(" f First")), "First"]),
+    ],
+    ids=["fits", "one too many", "two fit"],
+)
+async def test_what_has_no_room_is_left_out(tmp_path: Path, cells: int, shown: list[str]) -> None:
+    class Screen(WorkbenchScreen):
+        BINDINGS: ClassVar[list[BindingType]] = [
+            Binding("l", "app.bell", "x" * cells),
+            Binding("f", "app.quit", "First"),
+            Binding("s", "app.theme", "Second"),
+        ]
+
+    async with driven(tmp_path) as (app, pilot):
+        await app.push_screen(Screen())
+        await until(pilot, lambda: line(app).endswith(" ▏^p Menu "), "the line")
+        assert [one.binding.description for one in app.screen.query_one(KeyLine).shown] == shown
+        assert all(words in line(app) for words in shown)
+        assert len(line(app)) == 80
+
+
+async def test_a_click_on_a_key_presses_it(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        why = ConceptsScreen(("flatten",))
+        await app.push_screen(why)
+        await until(pilot, lambda: "Back" in line(app), "the keys")
+        await pilot.click(KeyLine, offset=(line(app).index("Back"), 0))
+        await until(pilot, lambda: app.screen is not why, "the screen before")
+
+
+class Below(WorkbenchScreen):
+    """Opens dialogs, and has keys of its own that must not be hit from within one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "ask"),
+        Binding("c", "confirm"),
+        Binding("x,o,y", "hit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hits = 0
+        self.answers: list[object] = []
+
+    def action_ask(self) -> None:
+        self.app.push_screen(Prompt("A note"), self.answers.append)
+
+    def action_confirm(self) -> None:
+        self.app.push_screen(Confirm("Stop?", "Stop"), self.answers.append)
+
+    def action_hit(self) -> None:
+        self.hits += 1
+
+
+def burst(app: WorkbenchApp, keys: str) -> None:
+    """All keys at once, as a terminal hands over what was pasted or typed on a slow line."""
+    names = {"/": "slash", ".": "full_stop", "\r": "enter"}
+    for key in keys:
+        app.post_message(events.Key(names.get(key, key), key))
+
+
+async def below(app: WorkbenchApp, pilot: Pilot[Any]) -> Below:
+    screen = Below()
+    await app.push_screen(screen)
+    await until(pilot, lambda: screen.is_current, "the screen")
+    return screen
+
+
+async def test_a_burst_goes_whole_into_the_dialog_that_it_opens(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        screen = await below(app, pilot)
+        burst(app, "xnope/x.jpg")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the dialog")
+        field = app.screen.query_one(Input)
+        await until(pilot, lambda: field.value, "what was typed")
+        assert field.value == "ope/x.jpg"
+        assert screen.hits == 1  # by the x before the dialog
+        burst(app, "/more\r")
+        await until(pilot, lambda: screen.answers, "the answer")
+        assert screen.answers == ["ope/x.jpg/more"]
+
+
+async def test_keys_pressed_in_one_go_are_taken_whole(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        screen = await below(app, pilot)
+        await pilot.press(*"noxo", "enter")
+        await until(pilot, lambda: screen.answers, "the answer")
+        assert (screen.answers, screen.hits) == (["oxo"], 0)
+
+
+@pytest.mark.parametrize(("keys", "answer"), [("cxo\r", False), ("cxn", False), ("cxoy", True)])
+async def test_a_burst_answers_a_question_as_slow_keys_would(
+    tmp_path: Path, keys: str, answer: bool
+) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        screen = await below(app, pilot)
+        burst(app, keys)
+        await until(pilot, lambda: screen.answers, "the answer")
+        assert (screen.answers, screen.hits) == ([answer], 0)

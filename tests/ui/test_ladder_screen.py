@@ -1,4 +1,4 @@
-"""All rungs in the app: asked for at the strategy step, followed, stopped, gone on with, found."""
+"""A ladder: from the strategy step to its runs, and its rungs as cells."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from fake_runs import CONVNET, FakeRun
+from rich.text import Text
 from textual.pilot import Pilot
-from textual.widgets import DataTable, OptionList, Static
-from ui_pilot import drive, until
+from textual.widgets import DataTable, OptionList
+from ui_pilot import FIGURES, driven, notices, text_of, until
 
 from workbench.app.draft import Draft
 from workbench.app.ladder import (
@@ -21,49 +22,42 @@ from workbench.app.ladder import (
     plan_ladder,
 )
 from workbench.errors import UserError
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.strategies import LADDER
 from workbench.experiment.toml import read_spec
-from workbench.machine.benchmark_store import BenchmarkResult
-from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.runs import ladder as runs_ladder
 from workbench.runs.folder import RunFolder
 from workbench.runs.ladder import create_ladder, find_ladder, list_ladders
 from workbench.runs.launch import stop_requested
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.compare.screen import CompareScreen
-from workbench.ui.dialogs import Confirm
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.base import WIDE_COLUMNS
+from workbench.ui.compare import CompareScreen
+from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.home import HomeScreen
 from workbench.ui.ladder import screen as ladder_screen
 from workbench.ui.ladder.screen import LadderScreen
 from workbench.ui.ladder.start import LadderStart
-from workbench.ui.pick_name import PickName
+from workbench.ui.ladder.text import (
+    BORDERS,
+    NARROW_COLUMNS,
+    WIDE_TABLE_COLUMNS,
+    cells,
+    columns,
+    format_detail,
+    format_heading,
+)
 from workbench.ui.results.screen import ResultsScreen
-from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.train.screen import TrainScreen
 
-SPEED = ThroughputModel(
-    forward_flops=1e11,
-    training_flops=1e11,
-    forward_bytes=1e10,
-    training_bytes=1e10,
-    forward_step=1e-3,
-    training_step=1e-3,
-    update=1e-9,
-)
-FIGURES = BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
 SPEC = CONVNET.format(epochs=30)
 PRESETS = ("dense", "convnet", "convnet-augmented", "feature-extraction")
 
 
 @pytest.fixture
-def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
-    """Images that were looked at; no driver is asked, and the box was measured."""
-    monkeypatch.setattr(strategy, "find_gpu", GpuChoice)
-    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)
+def draft(tmp_path: Path, measured_machine: None) -> Draft:
+    """Images that were scanned."""
     made = Draft(Workspace(tmp_path))
     made.set_source(tmp_path / "pets", replace(BOOK_FACTS, smallest_class=300, images=600))
     made.complete_step("data")
@@ -111,14 +105,6 @@ def table(app: WorkbenchApp) -> list[list[str]]:
     return [[str(cell).strip() for cell in found.first().get_row_at(row)] for row in rows]
 
 
-def content(app: WorkbenchApp, name: str) -> str:
-    return str(app.screen.query_one(f"#{name}", Static).content)
-
-
-def notices(app: WorkbenchApp) -> str:
-    return "\n".join(one.message for one in app._notifications)
-
-
 def keys(app: WorkbenchApp) -> set[str]:
     return {one.binding.key for one in app.screen.active_bindings.values() if one.binding.show}
 
@@ -127,7 +113,9 @@ async def ask(app: WorkbenchApp, pilot: Pilot[Any], draft: Draft) -> LadderStart
     """From the strategy step to the question."""
     await app.push_screen(StrategyScreen(draft))
     await until(
-        pilot, lambda: "on the CPU" in content(app, "strategy-details"), "the measured figures"
+        pilot,
+        lambda: "on the CPU" in text_of(app.screen, "#strategy-details"),
+        "the measured figures",
     )
     await pilot.press("A")
     await until(pilot, lambda: isinstance(app.screen, LadderStart), "the question")
@@ -141,17 +129,17 @@ async def open_ladder(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: len(table(app)) == 4, "four rungs")
 
 
-def test_from_the_strategy_step_to_the_ladder(
+async def test_from_the_strategy_step_to_the_ladder(
     tmp_path: Path, draft: Draft, launched: list[tuple[str, bool, bool]]
 ) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)
-        assert content(app, "summary").startswith(
+        assert text_of(app.screen, "#summary").startswith(
             "Train 6 strategies on pets, one after the other: at most about "
         )
-        assert content(app, "summary").endswith(" in all on the CPU.")
+        assert text_of(app.screen, "#summary").endswith(" in all on the CPU.")
         await pilot.press("down", "space")
-        assert "Train 5 strategies" in content(app, "summary")
+        assert "Train 5 strategies" in text_of(app.screen, "#summary")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         assert [type(one) for one in app.screen_stack[1:]] == [HomeScreen, LadderScreen]
@@ -159,8 +147,6 @@ def test_from_the_strategy_step_to_the_ladder(
         assert [row[0] for row in table(app)] == [
             "dense", "convnet-augmented", "feature-extraction", "+ augmentation", "fine-tuning",
         ]  # fmt: skip
-
-    drive(tmp_path, play)
     chosen = [preset for preset in LADDER if preset != "convnet"]
     assert launched == [(f"pets-{preset}-1", False, True) for preset in chosen]
     ladder = find_ladder(draft.workspace, "pets-ladder-1")
@@ -170,26 +156,24 @@ def test_from_the_strategy_step_to_the_ladder(
         assert (spec.preset, spec.data.source) == (rung.preset, str(draft.source))
 
 
-def test_a_ladder_can_be_cancelled_and_needs_a_strategy(
+async def test_a_ladder_can_be_cancelled_and_needs_a_strategy(
     tmp_path: Path, draft: Draft, launched: list[tuple[str, bool, bool]]
 ) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         asking = await ask(app, pilot, draft)
         for _ in LADDER:
             await pilot.press("space", "down")
-        assert "Train 0 strategies" in content(app, "summary")
+        assert "Train 0 strategies" in text_of(app.screen, "#summary")
         await pilot.press("enter")
         await until(pilot, lambda: "No strategy is marked" in notices(app), "the hint")
         assert app.screen is asking
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the strategy step")
-
-    drive(tmp_path, play)
     assert list_ladders(draft.workspace) == []
     assert launched == []
 
 
-def test_an_error_is_shown_and_another_try_is_possible(
+async def test_an_error_is_shown_and_another_try_is_possible(
     tmp_path: Path,
     draft: Draft,
     launched: list[tuple[str, bool, bool]],
@@ -198,7 +182,7 @@ def test_an_error_is_shown_and_another_try_is_possible(
     def no_network(*asked: Any) -> None:
         raise UserError("No network for [vgg16]\x1b[2J.")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         asking = await ask(app, pilot, draft)
         with monkeypatch.context() as patch:
             patch.setattr(runs_ladder, "find_weights", no_network)
@@ -209,12 +193,10 @@ def test_an_error_is_shown_and_another_try_is_possible(
         assert list_ladders(draft.workspace) == []
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
-
-    drive(tmp_path, play)
     assert len(launched) == len(LADDER)
 
 
-def test_runs_that_cannot_be_started_are_shown_with_the_reason(
+async def test_runs_that_cannot_be_started_are_shown_with_the_reason(
     tmp_path: Path, draft: Draft, launched: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(folder: RunFolder, **options: Any) -> None:
@@ -222,17 +204,15 @@ def test_runs_that_cannot_be_started_are_shown_with_the_reason(
 
     monkeypatch.setattr(runs_ladder, "launch", refuse)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         await until(pilot, lambda: "No process could be started." in notices(app), "why not")
         await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
 
-    drive(tmp_path, play)
 
-
-def test_the_lead_of_the_best_run_is_shown_once_there_are_two(
+async def test_the_lead_of_the_best_run_is_shown_once_there_are_two(
     tmp_path: Path, ladder_run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
@@ -243,19 +223,19 @@ def test_the_lead_of_the_best_run_is_shown_once_there_are_two(
 
     monkeypatch.setattr(ladder_screen, "describe_lead", lead)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_ladder(app, pilot)
         await until(pilot, lambda: asked == [["dense"]], "a question about one rung")
-        assert "The lead" not in content(app, "note")
+        assert "The lead" not in text_of(app.screen, "#note")
         ladder_run.emit("evaluated", split="test", accuracy=0.8, interval=[0.7, 0.9], images=100)
-        await until(pilot, lambda: "The lead is chance." in content(app, "note"), "the words")
+        await until(
+            pilot, lambda: "The lead is chance." in text_of(app.screen, "#note"), "the words"
+        )
         assert asked[-1] == ["convnet", "dense"]
 
-    drive(tmp_path, play)
 
-
-def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: FakeRun) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: FakeRun) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_ladder(app, pilot)
         rows = table(app)
         assert rows[0][:4] == ["dense", "finished ✓", "0.750", "0.700-0.800"]
@@ -263,11 +243,11 @@ def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: FakeRun) 
         assert rows[1][5:] == ["0.724", "-"]
         assert rows[2][:2] == ["+ augmentation", "failed ✗"]
         assert rows[3] == ["feature-extraction", "gone ?", "-", "-", "-", "0.903", "0.97"]
-        assert "1 of 4 runs finished, 1 running" in content(app, "heading")
-        assert "where the book's text says 0.96" in content(app, "note")
+        assert "1 of 4 runs finished, 1 running" in text_of(app.screen, "#heading")
+        assert "where the book's text says 0.96" in text_of(app.screen, "#note")
         await pilot.press("down", "down")
         failed = "failed: no [room]\\e[2J for it"
-        await until(pilot, lambda: failed in content(app, "detail"), failed)
+        await until(pilot, lambda: failed in text_of(app.screen, "#detail"), failed)
         ladder_run.emit("epoch_finished", stage=0, epoch=17, val_accuracy=0.9, seconds=1.0)
         await until(pilot, lambda: table(app)[1][1] == "training ▶ 17/30", "the next epoch")
         shutil.rmtree(tmp_path / "saved_models" / "p-dense-1")
@@ -278,11 +258,9 @@ def test_rows_show_the_state_of_their_runs(tmp_path: Path, ladder_run: FakeRun) 
         assert table(app)[1][2] == "17/30"
         assert app.screen.query_one(DataTable).cursor_row == 2
 
-    drive(tmp_path, play)
 
-
-def test_enter_opens_results_or_the_training(tmp_path: Path, ladder_run: FakeRun) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_enter_opens_results_or_the_training(tmp_path: Path, ladder_run: FakeRun) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_ladder(app, pilot)
         ladder = app.screen
         for row, kind in enumerate((ResultsScreen, TrainScreen, TrainScreen)):
@@ -293,20 +271,20 @@ def test_enter_opens_results_or_the_training(tmp_path: Path, ladder_run: FakeRun
             app.pop_screen()
             await until(pilot, lambda: app.screen is ladder, "the ladder")
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "feature-extraction" in content(app, "detail"), "the last")
+        await until(
+            pilot, lambda: "feature-extraction" in text_of(app.screen, "#detail"), "the last"
+        )
         assert app.screen is ladder  # its run is gone
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen), "the comparison")
         assert isinstance(app.screen, CompareScreen)
         assert app.screen.names == ("p-dense-1", "p-convnet-1", "p-convnet-augmented-1")
 
-    drive(tmp_path, play)
 
-
-def test_stop_asks_and_resume_queues_the_rest(
+async def test_stop_asks_and_resume_queues_the_rest(
     tmp_path: Path, ladder_run: FakeRun, launched: list[tuple[str, bool, bool]]
 ) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_ladder(app, pilot)
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
@@ -324,14 +302,16 @@ def test_stop_asks_and_resume_queues_the_rest(
         assert "x" not in keys(app)
         await pilot.press("r")
         await until(pilot, lambda: "2 runs queued." in notices(app), "the rest is queued")
-
-    drive(tmp_path, play)
     assert launched == [("p-convnet-1", True, True), ("p-convnet-augmented-1", True, True)]
 
 
-def test_home_and_the_palette_find_a_ladder_again(tmp_path: Path, ladder_run: FakeRun) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "1 ladder (A)" in content(app, "heading"), "home tells of it")
+async def test_home_and_the_palette_find_a_ladder_again(
+    tmp_path: Path, ladder_run: FakeRun
+) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        await until(
+            pilot, lambda: "1 ladder (A)" in text_of(app.screen, "#heading"), "home tells of it"
+        )
         await pilot.press("A")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the only ladder")
         await pilot.press("escape")
@@ -347,34 +327,28 @@ def test_home_and_the_palette_find_a_ladder_again(tmp_path: Path, ladder_run: Fa
         commands["Open ladder p-ladder-1"]()
         await until(pilot, lambda: len(table(app)) == 4, "the first ladder's rungs")
 
-    drive(tmp_path, play)
 
-
-def test_without_a_ladder_home_offers_none(tmp_path: Path) -> None:
+async def test_without_a_ladder_home_offers_none(tmp_path: Path) -> None:
     FakeRun(Workspace(tmp_path), "alone", SPEC)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "1 run" in content(app, "heading"), "home")
-        assert "ladder (A)" not in content(app, "heading")
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: "1 run" in text_of(app.screen, "#heading"), "home")
+        assert "ladder (A)" not in text_of(app.screen, "#heading")
         await pilot.press("A")
         await pilot.pause()
         assert isinstance(app.screen, HomeScreen)
 
-    drive(tmp_path, play)
 
-
-def test_a_damaged_record_is_reported(tmp_path: Path, ladder_run: FakeRun) -> None:
+async def test_a_damaged_record_is_reported(tmp_path: Path, ladder_run: FakeRun) -> None:
     (tmp_path / "saved_models" / "p-ladder-1.ladder.json").write_text("[oops", encoding="ascii")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.ladders, "the ladder")
         app.open("ladder", "p-ladder-1")
         await until(pilot, lambda: "is damaged" in notices(app), "what is wrong")
         await pilot.press("x", "r", "c", "enter")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
-
-    drive(tmp_path, play)
 
 
 # Which specs, and what they cost
@@ -418,3 +392,104 @@ def test_the_question_adds_up_what_is_known(draft: Draft) -> None:
     assert [describe_planned(rung) for rung in (*two, *unknown)] == [
         "at most 30 s", "at most 1 min 30 s", "not measured yet: press m on home",
     ]  # fmt: skip
+
+
+HOSTILE = "[/oops]\x1b[31m\n"
+THEME = {"success": "#00ff00", "accent": "#0000ff", "foreground": "#ffffff"}
+FINISHED = LadderRow(
+    "convnet", "p-convnet-1", "finished", "", "test", 0.9514, (0.936, 0.963), 1234.4,
+    book=0.724, epochs_done=20, epochs_total=20,
+)  # fmt: skip
+TRAINING = LadderRow(
+    "feature-extraction", "p-f-1", "training", "epoch 17 of 30", seconds=9.0, book=0.903,
+    readers=0.97, epochs_done=26, epochs_total=40,
+)  # fmt: skip
+AUGMENTED = LadderRow("feature-extraction-augmented", "p-f-a-1", "waiting", "wait for p-f-1")
+
+
+def row(rung: LadderRow, below: str = "", room: int = 80, utf8: bool = True) -> list[str]:
+    return [cell.plain.strip() for cell in cells(rung, below, (0.5, 0.9), room, utf8, THEME)]
+
+
+def test_a_narrow_terminal_shows_epochs_of_training_runs_beside_the_state() -> None:
+    assert row(FINISHED) == [
+        "convnet", "finished ✓", "0.951", "0.936-0.963", "1,234", "0.724", "-",
+    ]  # fmt: skip
+    assert row(TRAINING) == [
+        "feature-extraction", "training ▶ 26/40", "-", "-", "9", "0.903", "0.97",
+    ]  # fmt: skip
+    assert row(TRAINING, utf8=False)[1] == "training > 26/40"
+
+
+def test_a_wide_terminal_has_curves_and_epochs_of_all() -> None:
+    assert row(FINISHED, room=WIDE_COLUMNS) == [
+        "convnet", "finished ✓", "20/20", "▁█", "0.951", "0.936 to 0.963", "1,234", "0.724", "-",
+    ]  # fmt: skip
+    assert row(AUGMENTED, room=WIDE_COLUMNS)[2] == "-"
+    assert len(row(FINISHED, room=WIDE_COLUMNS - 1)) == len(NARROW_COLUMNS)
+
+
+def test_a_strategy_that_augments_the_one_before_shows_only_that() -> None:
+    below = "feature-extraction"
+    assert row(AUGMENTED, below)[0] == "+ augmentation"
+    assert row(AUGMENTED, "dense")[0] == "feature-ext…mented"
+    assert row(AUGMENTED, below, room=WIDE_COLUMNS)[0] == "feature-extraction-augmented"
+
+
+def test_random_weights_are_shown_in_the_row() -> None:
+    random = LadderRow("fine-tuning", "p", "finished", random_weights=True)
+    assert row(random)[0] == "fine-tuning random"
+    long = LadderRow("feature-extraction", "p", "finished", random_weights=True)
+    assert row(long)[0] == "feature…ion random"
+
+
+@pytest.mark.parametrize("room", [80, 109, 110, 120, 200])
+def test_rows_fit_and_their_cells_do_not_touch(room: int) -> None:
+    widths = columns(room)
+    assert sum(widths.values()) <= room - BORDERS
+    assert widths.keys() == (WIDE_TABLE_COLUMNS if room >= WIDE_COLUMNS else NARROW_COLUMNS).keys()
+    fullest = LadderRow(
+        "feature-extraction-augmented", "r", "interrupted", "", "test", 1.0, (0.999, 1.0),
+        99_999.0, True, 0.9913, 0.9913, 100, 100,
+    )  # fmt: skip
+    training = LadderRow("dense", "r", "training", epochs_done=100, epochs_total=100)
+    for rung in (fullest, training):
+        shown = cells(rung, "", (0.1, 0.9) * 99, room, True, THEME)
+        for cell, width in zip(shown, widths.values(), strict=True):
+            assert cell.cell_len <= width
+            assert cell.justify == "left" or cell.cell_len < width
+
+
+def test_colours_follow_the_state() -> None:
+    def style(rung: LadderRow) -> str:
+        return str(cells(rung, "", (), 80, True, THEME)[1].style)
+
+    assert style(FINISHED) == "#00ff00"
+    assert style(TRAINING) == "#0000ff"
+    assert style(LadderRow("dense", "d", "gone")) == "#ffffff"
+
+
+def test_the_heading_counts() -> None:
+    assert format_heading("pets", []).plain == "pets"
+    rows = [FINISHED, TRAINING, AUGMENTED, LadderRow("dense", "d", "failed")]
+    expected = "pets  1 of 4 runs finished, 1 running, 1 waiting"
+    assert format_heading("pets", rows).plain == expected
+    assert format_heading("pets", [FINISHED]).plain == "pets  1 of 1 run finished"
+
+
+def test_the_selected_run_is_shown_in_full() -> None:
+    assert format_detail(TRAINING, 0.81234).plain == (
+        "feature-extraction: p-f-1, validation 0.8123\ntraining: epoch 17 of 30"
+    )
+    random = LadderRow("dense", "d-1", "finished", random_weights=True)
+    assert format_detail(random, None).plain == "dense: d-1, random weights"
+
+
+def test_names_from_files_do_no_harm() -> None:
+    odd = LadderRow(HOSTILE, "r", "finished", random_weights=True)
+    words: list[Text] = [
+        *cells(odd, "", (), 80, True, THEME),
+        format_detail(odd, None),
+        format_heading(HOSTILE, [odd]),
+    ]
+    assert not {"\x1b", "\n"} & set("".join(text.plain for text in words))

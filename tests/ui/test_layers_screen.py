@@ -1,19 +1,19 @@
-"""The layers of a run and of a draft, in the app."""
+"""The layers of a run and of a draft, and the rows they are shown in."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from event_lines import LogWriter
+from event_lines import LogWriter, event
+from rich.console import Console
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import Static
-from ui_pilot import drive, until
+from ui_pilot import FIGURES, driven, until
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.content.concepts import CONCEPTS
 from workbench.experiment.cost import stage_costs
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.presets import preset_tree
@@ -21,35 +21,35 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
+from workbench.render.layers import (
+    describe_block,
+    describe_shape_change,
+    hanging_indent,
+    input_shape_of,
+    labelled_line,
+)
 from workbench.runs.folder import create_run
+from workbench.runs.freeze_check import (
+    Layer,
+    group_by_block,
+    layers_of_spec,
+    layers_of_stage,
+    verdict,
+)
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
+from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.layers.step import LayersStep
-from workbench.ui.layers.table import LayerTable
-from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.layers.table import LayerTable, TableRow, table_rows
 
 FACTS = DataFacts((374, 499), False, 3, classes=2, images=4_000, smallest_class=2_000,
                   user_split=False)  # fmt: skip
-FIGURES = BenchmarkResult(
-    device="CPU",
-    kind="cpu",
-    precision="float32",
-    jit=False,
-    speed=ThroughputModel(
-        forward_flops=2e11,
-        training_flops=1.5e11,
-        forward_bytes=1e9,
-        training_bytes=8e8,
-        forward_step=0.002,
-        training_step=0.005,
-        update=2e-9,
-    ),
-)
 
 
-def spec_of(preset: str, *settings: str) -> ExperimentSpec:
-    return parse_spec(apply_settings(preset_tree(preset, "photos", FACTS), settings), "spec.toml")
+def spec_of(preset: str, *settings: str, base: str | None = None) -> ExperimentSpec:
+    tree = preset_tree(preset, "photos", FACTS, base=base)
+    return parse_spec(apply_settings(tree, settings), "spec.toml")
 
 
 class RecordedRun:
@@ -113,14 +113,14 @@ async def open_layers(app: WorkbenchApp, pilot: Pilot[Any], name: str = "birds")
     await until(pilot, lambda: app.screen.query_one(LayerTable).row_count, "layers")
 
 
-def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> None:
+async def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(0)
     run.check(0)
     run.start(1)
     run.check(1, epoch=4, block5_conv2=0.0523)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         assert row(app, "block block4")[1:] == ["10x10x512", "5,899,776", "frozen", "frozen", "0"]
         assert row(app, "block block5")[3:] == ["trains", "trains", "5.23 %"]
@@ -133,16 +133,14 @@ def test_a_run_shows_what_was_requested_compiled_and_moved(tmp_path: Path) -> No
         assert row(app, "block block5")[3:] == ["frozen", "frozen", "0"]
         assert "the whole base ran once" in shown(app)
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int]) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(1)
     run.check(1, block2_conv1=1e-5, block5_conv3=0.0)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path, size) as (app, pilot):
         await open_layers(app, pilot)
         table = app.screen.query_one(LayerTable)
         cells = table.get_row("block block2")
@@ -152,14 +150,12 @@ def test_frozen_but_moved_is_an_error(tmp_path: Path, size: tuple[int, int]) -> 
         assert app.theme_variables["error"] in str(cells[0].style)
         assert "did not move (1 of 3)" in shown(app)
 
-    drive(tmp_path, play, size)
 
-
-def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
+async def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(1)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         assert row(app, "block block5")[4:] == ["-", "-"]
         await pilot.press("end", "up", "right", "down", "down")
@@ -182,14 +178,12 @@ def test_a_table_follows_the_run_and_keeps_its_place(tmp_path: Path) -> None:
         await pilot.press("enter")
         assert "layer block5_conv2" in keys(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_stage_to_come_is_shown_as_planned(tmp_path: Path) -> None:
+async def test_a_stage_to_come_is_shown_as_planned(tmp_path: Path) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.start(0)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         await pilot.press("v")
         assert row(app, "block block5")[3:] == ["trains", "-", "-"]
@@ -197,14 +191,12 @@ def test_a_stage_to_come_is_shown_as_planned(tmp_path: Path) -> None:
         await pilot.press("v")
         assert "stage 1 of 2" in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
+async def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
     run = RecordedRun(tmp_path, spec_of("convnet"))
     run.start(0)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         assert row(app, "layer conv1")[1] == "148x148x32"
         assert row(app, "layer pool1")[1] == "74x74x32"
@@ -219,13 +211,11 @@ def test_a_convnet_shows_how_sizes_change(tmp_path: Path) -> None:
         await until(pilot, lambda: title.content, "a concept")
         assert str(title.content) == CONCEPTS["max-pooling"].title
 
-    drive(tmp_path, play)
 
-
-def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
+async def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
     RecordedRun(tmp_path, spec_of("fine-tuning")).start(0)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         offered = app.screen.query_one(KeyLine)
         await until(pilot, lambda: "Expand" in offered.keys.plain, "the keys")
@@ -237,10 +227,8 @@ def test_blocks_and_stages_that_there_are_can_be_opened(tmp_path: Path) -> None:
         await until(pilot, lambda: title.content, "a concept")
         assert str(title.content) == CONCEPTS["freezing"].title
 
-    drive(tmp_path, play)
 
-
-def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
+async def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
     run = RecordedRun(tmp_path, spec_of("fine-tuning"))
     run.folder.spec_path.write_text("[model]\nstrategy = 'of tomorrow'\n")
     hostile = "[/oops]\x1b[31m\n\udcff"
@@ -249,7 +237,7 @@ def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
                      layers=[{"name": hostile, "kind": hostile, "parameters": 5, "block": hostile,
                               "output_shape": [5], "requested": "trains"}])  # fmt: skip
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_layers(app, pilot)
         await pilot.press("asterisk", "down")
         await pilot.pause()
@@ -257,16 +245,12 @@ def test_hostile_names_and_other_versions_do_no_harm(tmp_path: Path) -> None:
         assert "\x1b" not in text
         assert "[/oops]\\e[31m" in text
 
-    drive(tmp_path, play)
 
-
-def test_a_missing_run_is_reported(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_missing_run_is_reported(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await app.push_screen(LayersScreen("[/gone]"))
         await until(pilot, lambda: "There is no run [/gone]" in shown(app), "the words")
         await pilot.press("right", "left", "asterisk", "enter", "v")
-
-    drive(tmp_path, play)
 
 
 async def open_draft(
@@ -287,8 +271,8 @@ def trainable(app: WorkbenchApp) -> tuple[str, ...]:
     return app.screen.spec.base.trainable
 
 
-def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         done = await open_draft(app, pilot, "fine-tuning")
         text = shown(app)
         assert "7,145,217 of 14,780,481 trainable, 7,635,264 frozen 48%" in text
@@ -313,11 +297,9 @@ def test_a_draft_shows_the_cost_of_a_choice(tmp_path: Path) -> None:
         assert done[0].base.trainable == ("block5",)
         assert isinstance(app.screen, LayersStep)  # the next screen opens over it
 
-    drive(tmp_path, play)
 
-
-def test_an_impossible_choice_is_refused(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_an_impossible_choice_is_refused(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_draft(app, pilot, "fine-tuning", benchmark=None)
         assert "once the machine check has measured" in shown(app)
         await pilot.press("end", "space")
@@ -328,11 +310,9 @@ def test_an_impossible_choice_is_refused(tmp_path: Path) -> None:
         await pilot.press("right", "end", "up", "space")
         assert "block5_pool has no weights to train" in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_draft(app, pilot, "convnet")
         before = row(app, "layer dense1")[2]
         await pilot.press("end", "up", "up", "up")
@@ -346,12 +326,10 @@ def test_a_convnet_draft_loses_its_pooling(tmp_path: Path) -> None:
         await pilot.press("home", "space")  # conv1: its block's pooling
         assert "layer pool1" not in keys(app)
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.parametrize("preset", ["dense", "feature-extraction"])
-def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_draft(app, pilot, preset)
         assert isinstance(app.screen, LayersStep)
         spec = app.screen.draft.spec()
@@ -361,11 +339,9 @@ def test_a_strategy_without_choice_says_why(tmp_path: Path, preset: str) -> None
         text = "nothing pretrained" if preset == "dense" else "choose fine-tuning"
         assert text in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_draft_keeps_what_was_toggled(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_draft_keeps_what_was_toggled(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_draft(app, pilot, "convnet")
         step = app.screen
         assert isinstance(step, LayersStep)
@@ -376,4 +352,146 @@ def test_a_draft_keeps_what_was_toggled(tmp_path: Path) -> None:
         assert kept.spec().model.convolutions.pooling == (True, False, True, True)
         assert kept.spec() == step.spec
 
-    drive(tmp_path, play)
+
+def layer(name: str = "conv", **changes: Any) -> Layer:
+    fields = {"kind": "convolution", "block": "block1", "parameters": 10, "requested": "frozen"}
+    return Layer(name, **{**fields, **changes})
+
+
+def by_key(rows: list[TableRow]) -> dict[str, TableRow]:
+    return {row.key: row for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"compiled": "frozen", "moved": 0.0}, None),
+        ({"compiled": "frozen", "moved": 1e-9}, "ERROR: frozen but moved"),
+        ({"compiled": "trains", "moved": 0.0}, "ERROR: compiled otherwise"),
+        ({"requested": "trains", "compiled": "trains", "moved": 0.0}, "did not move"),
+        ({"requested": "trains", "compiled": "trains", "moved": 0.01}, None),
+        ({"requested": "trains"}, None),  # not recorded yet
+        ({"requested": "trains", "compiled": "frozen", "moved": 0.0}, "ERROR: compiled otherwise"),
+    ],
+)
+def test_disagreement_has_a_verdict(changes: dict[str, Any], text: str | None) -> None:
+    found = verdict(layer(**changes))
+    assert (found.message if found else None) == text
+
+
+def test_two_events_make_one_row() -> None:
+    started = event("stage_started", stage=0, layers=[
+        {"name": "conv", "kind": "convolution", "output_shape": [8, 8, 4], "parameters": 1234,
+         "block": "block1", "requested": "trains"},
+        {"name": "pool", "kind": "max pooling", "output_shape": [4, 4, 4], "parameters": 0,
+         "block": "block1", "requested": "frozen"},
+    ])  # fmt: skip
+    check = event("layers", stage=0, layers=[
+        {"name": "conv", "requested": "trains", "compiled": "trains", "moved": 0.0123},
+    ])  # fmt: skip
+    rows = by_key(table_rows(group_by_block(layers_of_stage(started, check)), {"block1"}))
+    assert list(rows) == ["block block1", "layer conv", "layer pool"]
+    conv, block = rows["layer conv"], rows["block block1"]
+    assert (conv.output, conv.parameters, conv.compiled, conv.moved) == (
+        "8x8x4", "1,234", "trains", "1.23 %",
+    )  # fmt: skip
+    assert (block.output, block.trains, block.moved) == ("4x4x4", "trains", "1.23 %")
+    assert (rows["layer pool"].trains, rows["layer pool"].requested) == ("", "-")
+    before = by_key(table_rows(group_by_block(layers_of_stage(started))))
+    assert (before["block block1"].compiled, before["block block1"].moved) == ("-", "-")
+
+
+def test_odd_events_do_no_harm() -> None:
+    hostile = "[/oops]\x1b[31m\n\udcff"
+    rows = [None, 3, {}, {"name": hostile, "parameters": -1, "output_shape": "x", "moved": "far",
+                          "block": ["b"], "requested": {}, "compiled": 7}]  # fmt: skip
+    layers = layers_of_stage(
+        event("stage_started", stage=0, layers=rows), event("layers", stage=0, layers="none")
+    )
+    descriptions = table_rows(
+        group_by_block(layers), {group.name for group in group_by_block(layers)}
+    )
+    shown = "".join(f"{row.name}{row.requested}{row.compiled}{row.output}" for row in descriptions)
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+    assert "[/oops]\\e[31m\\n\\xff" in shown
+    assert layers_of_stage(event("stage_started", stage=0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("moved", "shown"),
+    [(0.0, "0"), (1e-9, "<0.001 %"), (0.0031, "0.310 %"), (0.0523, "5.23 %"), (1.5, "150.0 %")],
+)
+def test_what_moved_is_never_shown_as_nothing(moved: float, shown: str) -> None:
+    [row] = table_rows(group_by_block([layer(block="", moved=moved)]))
+    assert row.moved == shown
+
+
+def test_a_block_shows_its_worst_layer() -> None:
+    layers = [layer("a", moved=0.0), layer("b", moved=0.2), layer("c", moved=0.0)]
+    [row] = table_rows(group_by_block(layers))
+    assert row.verdict is not None
+    assert (row.verdict.kind, row.verdict.message) == (
+        "error", "ERROR: frozen but moved (1 of 3)",
+    )  # fmt: skip
+
+
+def test_frozen_batch_norm_does_not_make_a_block_partly() -> None:
+    spec = spec_of("fine-tuning", base="mobilenetv2-0.35")
+    layers = layers_of_spec(spec, 2, plan_stages(spec)[1])
+    rows = by_key(table_rows(group_by_block(layers)))
+    top, lower = rows["block block_14"], rows["block block_13"]
+    assert top.verdict is not None
+    assert (top.trains, top.verdict.message) == ("trains", "batch norm stays frozen")
+    assert (lower.trains, lower.verdict) == ("frozen", None)
+    assert "batch norm stays frozen" in describe_block(layers, "block_14")
+
+
+def test_part_of_a_block_is_partly() -> None:
+    spec = spec_of("fine-tuning", 'base.trainable=["block5_conv3"]')
+    rows = by_key(table_rows(group_by_block(layers_of_spec(spec, 2, plan_stages(spec)[1]))))
+    block = rows["block block5"]
+    assert block.verdict is not None
+    assert (block.trains, block.requested) == ("partly", "partly")
+    assert block.verdict.message == "1 of 3 layers train"
+    assert rows["block head"].trains == "trains"
+
+
+def test_sizes_are_described_layer_by_layer() -> None:
+    """The book's convnet: 150x150 loses its border, is halved, and so on (listing 5.5)."""
+    spec = spec_of("book-convnet")
+    layers = layers_of_spec(spec, 2, plan_stages(spec)[0])
+    descriptions = {
+        one.name: describe_shape_change(
+            one, input_shape_of(layers, one.name, spec.data.input_shape), spec.model.convolutions
+        )
+        for one in layers
+    }
+    assert all(len(f"{one.name}  {one.kind}, {descriptions[one.name]}") <= 76 for one in layers)
+    assert descriptions["conv1"] == "150x150 becomes 148x148: 3x3 window, no padding"
+    assert descriptions["pool1"] == "148x148 becomes 74x74: the strongest of each 2x2 is kept"
+    assert descriptions["flatten"] == "the 7x7x128 map becomes 6,272 numbers in a row"
+    assert descriptions["dense1"] == "6,272 inputs x 512 units, and a bias for each unit"
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ('model.padding="same"', "150x150 is kept: zero padding for the window"),
+        ("model.stride=2", "150x150 becomes 74x74: stride 2"),
+    ],
+)
+def test_padding_and_stride_are_described(changed: str, text: str) -> None:
+    spec = spec_of("convnet", changed, "model.filters=[32]", "model.pooling=true")
+    layers = layers_of_spec(spec, 2, plan_stages(spec)[0])
+    assert describe_shape_change(layers[0], (150, 150, 3), spec.model.convolutions) == text
+
+
+def test_long_lines_are_indented() -> None:
+    text = hanging_indent(
+        [labelled_line("cost", "one two three four five six")], 31, Console(width=200)
+    )
+    assert [line.rstrip() for line in text.plain.split("\n")] == [
+        "cost       one two three four",
+        "           five six",
+    ]

@@ -14,7 +14,7 @@ from fake_lessons import EXAMPLES, results
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker, drive, until
+from ui_pilot import FakeWarmWorker, driven, messages, until
 from waiting import GUARD
 
 from workbench.app import lessons as lesson_jobs
@@ -25,7 +25,7 @@ from workbench.errors import UserError
 from workbench.lessons.catalogue import LESSONS, lesson_picture, newest_results, save_results
 from workbench.paths import Workspace
 from workbench.render.lessons import format_lesson
-from workbench.ui import base_app
+from workbench.ui import base
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.lessons.dialogs import AskWeights, PickImages
 from workbench.ui.lessons.screen import LessonsScreen
@@ -36,7 +36,7 @@ Answer = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The digits are a folder of small images, and no worker is started."""
-    monkeypatch.setattr(base_app, "WarmWorker", FakeWarmWorker)
+    monkeypatch.setattr(base, "WarmWorker", FakeWarmWorker)
     monkeypatch.setattr(FakeWarmWorker, "made", [], raising=False)
     for label in range(2):
         folder = tmp_path / "digits" / str(label)
@@ -68,20 +68,20 @@ async def open_at(app: WorkbenchApp, pilot: Pilot[Any], name: str) -> None:
     await until(pilot, lambda: LESSONS[name].title in shown(app), name)
 
 
-def test_stored_results_are_shown_at_once(tmp_path: Path) -> None:
+async def test_stored_results_are_shown_at_once(tmp_path: Path) -> None:
     save_results(Workspace(tmp_path), results("translation", EXAMPLES["translation"]))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "translation")
         assert "Seen here. On digits, seed 1: Unshifted: dense 90.0 %" in shown(app)
         await open_at(app, pilot, "depth")
         assert "Not run here yet" in shown(app)
         assert "It needs ImageNet weights" in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_enter_runs_one_and_stores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_enter_runs_one_and_stores_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proceed = threading.Event()
 
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_enter_runs_one_and_stores_it(tmp_path: Path, monkeypatch: pytest.Monkey
 
     answers(monkeypatch, answer)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "pooling")
         await pilot.press("enter")
         await until(pilot, lambda: "pooling: train 3 of 60" in shown(app, "#progress"), "progress")
@@ -108,15 +108,13 @@ def test_enter_runs_one_and_stores_it(tmp_path: Path, monkeypatch: pytest.Monkey
         await until(pilot, lambda: "Seen here." in shown(app), "the conclusion")
         assert shown(app, "#progress") == "enter runs pooling on digits, seeds 1, 2, 3"
         assert "At work" not in shown(app)
-
-    drive(tmp_path, play)
     kept = newest_results(Workspace(tmp_path), "pooling")
     assert kept is not None
     assert kept.seeds == (1, 2, 3)
     assert kept.data == "digits"
 
 
-def test_a_failure_is_reported_and_the_screen_stays(
+async def test_a_failure_is_reported_and_the_screen_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def test_a_failure_is_reported_and_the_screen_stays(
 
     answers(monkeypatch, answer)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "depth")
         await pilot.press("enter")
 
@@ -133,13 +131,11 @@ def test_a_failure_is_reported_and_the_screen_stays(
         assert shown(app, "#progress") == "enter runs depth on digits, seeds 1, 2"
         await open_at(app, pilot, "pooling")
         assert text not in shown(app)
-
-    drive(tmp_path, play)
     assert newest_results(Workspace(tmp_path), "depth") is None
 
 
 @pytest.mark.parametrize("key", ["x", "escape"])
-def test_stopping_and_leaving_end_the_worker(
+async def test_stopping_and_leaving_end_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     ended: list[int] = []
@@ -153,7 +149,7 @@ def test_stopping_and_leaving_end_the_worker(
 
     answers(monkeypatch, answer)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "pooling")
         assert not app.screen.check_action("stop", ())
         await pilot.press("enter")
@@ -163,10 +159,8 @@ def test_stopping_and_leaving_end_the_worker(
         await until(pilot, lambda: ended, "the end of the worker")
         if key == "x":
             await until(pilot, lambda: app._notifications, "the message")
-            assert [note.message for note in app._notifications] == ["pooling: stopped."]
+            assert messages(app) == ["pooling: stopped."]
             assert "Not run here yet" in shown(app)
-
-    drive(tmp_path, play)
     assert ended == [-15]
     assert newest_results(Workspace(tmp_path), "pooling") is None
 
@@ -190,7 +184,9 @@ def test_a_worker_that_comes_too_late_ends_at_once() -> None:
         assert process.wait(GUARD) == -15
 
 
-def test_other_images_and_seeds_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_other_images_and_seeds_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     requests: list[dict[str, Any]] = []
 
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
@@ -205,7 +201,7 @@ def test_other_images_and_seeds_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
     source = tmp_path / "data" / "digits" / "source"
     save_results(Workspace(tmp_path), replace(kept, source=str(source)))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "pooling")
         await pilot.press("i")
         await type_path(app, pilot, f"{photos}/none")
@@ -227,8 +223,6 @@ def test_other_images_and_seeds_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
         await pilot.press("s", *["backspace"] * 3, "enter")
         own = "enter runs pooling on digits, seeds 1, 2, 3"
         await until(pilot, lambda: shown(app, "#progress") == own, "its own seeds")
-
-    drive(tmp_path, play)
     assert [request["seeds"] for request in requests] == [[7, 8]]
     assert requests[0]["variants"][0]["spec"]["data"]["source"] == str(photos)
 
@@ -250,11 +244,11 @@ async def choose_set(app: WorkbenchApp, pilot: Pilot[Any], name: str) -> None:
     await pilot.press("enter")
 
 
-def test_the_images_of_the_newest_experiment_are_offered(tmp_path: Path) -> None:
+async def test_the_images_of_the_newest_experiment_are_offered(tmp_path: Path) -> None:
     draft = Draft(Workspace(tmp_path))
     draft.set_source(tmp_path / "digits", None)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "pooling")
         await pilot.press("i")
         await until(pilot, lambda: isinstance(app.screen, PickImages), "the question")
@@ -263,17 +257,17 @@ def test_the_images_of_the_newest_experiment_are_offered(tmp_path: Path) -> None
         text = "/digits, seeds 1, 2, 3"
         await until(pilot, lambda: text in shown(app, "#progress"), "taken")
 
-    drive(tmp_path, play)
 
-
-def test_unsuitable_images_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unsuitable_images_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers(monkeypatch, lambda *given: pytest.fail("no worker is asked"))
     for label in range(2):
         for number in range(10, 20):
             (tmp_path / "digits" / str(label) / f"{number}.png").unlink()
     (tmp_path / "empty").mkdir()
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "how-much-data")
         await pilot.press("i")
         await type_path(app, pilot, f"{tmp_path}/empty")
@@ -288,13 +282,11 @@ def test_unsuitable_images_are_reported(tmp_path: Path, monkeypatch: pytest.Monk
         await open_at(app, pilot, "pooling")
         assert "Cannot run" not in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_the_sheet_scrolls_by_pages(tmp_path: Path) -> None:
+async def test_the_sheet_scrolls_by_pages(tmp_path: Path) -> None:
     save_results(Workspace(tmp_path), results("translation", EXAMPLES["translation"]))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "translation")
         sheet, names = app.screen.query_one("#sheet"), app.screen.query_one(OptionList)
         await until(pilot, lambda: shown(app, "#more") == "more below: PgDn", "more")
@@ -314,8 +306,6 @@ def test_the_sheet_scrolls_by_pages(tmp_path: Path) -> None:
         await pilot.resize_terminal(120, 50)
         await until(pilot, lambda: shown(app, "#more") == "", "room for all")
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.parametrize("name", LESSONS)
 @pytest.mark.parametrize("rows", [19, 35])
@@ -329,17 +319,15 @@ def test_no_picture_is_cut_by_the_end_of_a_page(name: str, rows: int) -> None:
     assert max(map(len, lines)) <= 57
 
 
-def test_every_lesson_is_explained(tmp_path: Path) -> None:
+async def test_every_lesson_is_explained(tmp_path: Path) -> None:
     for experiment in LESSONS.values():
         assert experiment.concepts
         assert set(experiment.concepts) <= set(CONCEPTS)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "borders")
         assert isinstance(app.screen, LessonsScreen)
         assert app.screen.concepts() == LESSONS["borders"].concepts
-
-    drive(tmp_path, play)
 
 
 def signs(app: WorkbenchApp) -> dict[str, str]:
@@ -348,7 +336,9 @@ def signs(app: WorkbenchApp) -> dict[str, str]:
     return {name: "".join(rest) for name, *rest in rows}
 
 
-def test_the_list_marks_what_has_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_list_marks_what_has_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_results(Workspace(tmp_path), results("translation", EXAMPLES["translation"]))
 
     def answer(request: Any, on_event: Any, on_start: Any) -> dict[str, Any]:
@@ -357,17 +347,15 @@ def test_the_list_marks_what_has_results(tmp_path: Path, monkeypatch: pytest.Mon
 
     answers(monkeypatch, answer)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.utf8 = True
         await open_at(app, pilot, "pooling")
         assert [name for name, sign in signs(app).items() if sign == "·"] == ["translation"]
         await pilot.press("enter")
         await until(pilot, lambda: signs(app)["pooling"] == "·", "the mark")
 
-    drive(tmp_path, play)
 
-
-def test_weights_come_from_a_file_that_is_named(
+async def test_weights_come_from_a_file_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[str] = []
@@ -384,7 +372,7 @@ def test_weights_come_from_a_file_that_is_named(
         app.screen.query_one(Input).value = path
         await pilot.press("enter")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "pooling")
         assert not app.screen.check_action("weights", ())  # has no base
         await open_at(app, pilot, "depth")
@@ -404,12 +392,10 @@ def test_weights_come_from_a_file_that_is_named(
         await until(pilot, lambda: isinstance(app.screen, AskWeights), "the question")
         await name_file(app, pilot, "")
         await until(pilot, lambda: "mobile" not in shown(app, "#progress"), "the published")
-
-    drive(tmp_path, play)
     assert requests == [str(file)]
 
 
-def test_images_are_remembered_and_a_start_scrolls_to_the_top(
+async def test_images_are_remembered_and_a_start_scrolls_to_the_top(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proceed = threading.Event()
@@ -423,7 +409,7 @@ def test_images_are_remembered_and_a_start_scrolls_to_the_top(
     photos = tmp_path / "photos"
     shutil.copytree(tmp_path / "digits", photos)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_at(app, pilot, "translation")
         await pilot.press("i")
         await type_path(app, pilot, str(photos))
@@ -440,5 +426,3 @@ def test_images_are_remembered_and_a_start_scrolls_to_the_top(
         assert sheet.scroll_offset.y == 0
         proceed.set()
         await until(pilot, lambda: "Enough." in shown(app), "the end")
-
-    drive(tmp_path, play)

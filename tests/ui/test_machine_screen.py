@@ -1,6 +1,8 @@
+import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from machine_facts import libraries as cuda_libraries
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, messages, until
 from waiting import GUARD
 
 from workbench.errors import UserError
@@ -29,9 +31,8 @@ from workbench.machine import live
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Facts, Nvml
-from workbench.ui.app import WorkbenchApp
 from workbench.ui.machine.screen import DetailsScreen, MachineScreen
-from workbench.ui.machine.text import TextStyle, format_details, format_gauges
+from workbench.ui.machine.views import TextStyle, format_details, format_gauges
 
 Scene = Callable[[MachineScreen, Pilot[Any]], Awaitable[None]]
 PEN = TextStyle(True, lambda name: "")
@@ -104,16 +105,16 @@ def gauges(monkeypatch: pytest.MonkeyPatch) -> FakeGauges:
     return fake
 
 
-def show(folder: Path, scene: Scene, size: tuple[int, int] = (80, 24), **options: Any) -> None:
-    """Opens the screen over home while `scene` uses it."""
-
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def show(
+    folder: Path, size: tuple[int, int] = (80, 24), **options: Any
+) -> AsyncIterator[tuple[MachineScreen, Pilot[Any]]]:
+    """The screen over home."""
+    async with driven(folder, size, **options) as (app, pilot):
         app.utf8 = True
         screen = MachineScreen()
         await app.push_screen(screen)
-        await scene(screen, pilot)
-
-    drive(folder, play, size, **options)
+        yield screen, pilot
 
 
 def shown(screen: MachineScreen, widget: str = "verdict") -> str:
@@ -141,44 +142,42 @@ async def answered(screen: MachineScreen, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "checked just now" in heading(screen), "a report")
 
 
-def test_the_verdict_is_a_word_a_sign_and_what_it_means(tmp_path: Path, check: FakeCheck) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+async def test_the_verdict_is_a_word_a_sign_and_what_it_means(
+    tmp_path: Path, check: FakeCheck
+) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         assert shown(screen) == "usable ✓  GPU ready: NVIDIA H200"
         assert not screen.query_one(OptionList).display
         assert "48 cores" in drawn(screen.query_one("#rows", Static).content)
 
-    show(tmp_path, scene)
 
-
-def test_without_utf8_the_sign_is_ascii(tmp_path: Path, check: FakeCheck) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_without_utf8_the_sign_is_ascii(tmp_path: Path, check: FakeCheck) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.utf8 = False
         screen = MachineScreen()
         await app.push_screen(screen)
         await answered(screen, pilot)
         assert shown(screen) == "usable +  GPU ready: NVIDIA H200"
 
-    drive(tmp_path, play)
 
-
-def test_findings_show_what_why_and_the_remedy(tmp_path: Path, check: FakeCheck) -> None:
+async def test_findings_show_what_why_and_the_remedy(tmp_path: Path, check: FakeCheck) -> None:
     check.answer = cpu_only_host()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         (finding,) = report(cpu_only_host()).diagnosis.findings
         assert shown(screen).startswith("degraded !  CPU only")
         listed = " ".join(findings(screen).split())
         assert all(words in listed for words in (finding.what, finding.why, f"> {finding.remedy}"))
 
-    show(tmp_path, scene)
 
-
-def test_progress_is_shown_and_keys_work_during_a_check(tmp_path: Path, check: FakeCheck) -> None:
+async def test_progress_is_shown_and_keys_work_during_a_check(
+    tmp_path: Path, check: FakeCheck
+) -> None:
     check.released.clear()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await until(pilot, lambda: "read images (2 of 3)" in heading(screen), "the phase")
         assert shown(screen).startswith("checking ...")
         await pilot.press("question_mark")
@@ -190,19 +189,17 @@ def test_progress_is_shown_and_keys_work_during_a_check(tmp_path: Path, check: F
         await answered(screen, pilot)
         assert check.calls == [False]
 
-    show(tmp_path, scene)
-
 
 @pytest.mark.parametrize(
     "error",
     [UserError("No room in the cache."), OSError(28, "No space"), ValueError("[/oops]\x1b[2J")],
 )
-def test_a_check_that_fails_is_reported_and_can_be_repeated(
+async def test_a_check_that_fails_is_reported_and_can_be_repeated(
     tmp_path: Path, check: FakeCheck, error: Exception
 ) -> None:
     check.answer = error
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await until(pilot, lambda: shown(screen).startswith("failed ✗"), "that it failed")
         assert type(error).__name__ in shown(screen)
         assert "\x1b" not in shown(screen)
@@ -212,11 +209,9 @@ def test_a_check_that_fails_is_reported_and_can_be_repeated(
         await answered(screen, pilot)
         assert shown(screen).startswith("usable ✓")
 
-    show(tmp_path, scene)
 
-
-def test_a_later_failure_leaves_the_report(tmp_path: Path, check: FakeCheck) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+async def test_a_later_failure_leaves_the_report(tmp_path: Path, check: FakeCheck) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         before = pilot.app.machine_check.state.report
         check.answer = OSError("gone")
@@ -225,13 +220,11 @@ def test_a_later_failure_leaves_the_report(tmp_path: Path, check: FakeCheck) -> 
         assert "usable ✓" in shown(screen)
         assert pilot.app.machine_check.state.report is before
 
-    show(tmp_path, scene)
 
-
-def test_leaving_during_a_check_loses_nothing(tmp_path: Path, check: FakeCheck) -> None:
+async def test_leaving_during_a_check_loses_nothing(tmp_path: Path, check: FakeCheck) -> None:
     check.released.clear()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await until(pilot, lambda: check.calls, "a check")
         await pilot.press("escape")
         await until(pilot, lambda: not screen.is_attached, "home")
@@ -244,26 +237,25 @@ def test_leaving_during_a_check_loses_nothing(tmp_path: Path, check: FakeCheck) 
         await until(pilot, lambda: pilot.app.machine_check.state.report, "the report")
         assert check.calls == [False]
 
-    show(tmp_path, scene)
-
 
 def test_quitting_waits_for_no_check(tmp_path: Path, check: FakeCheck) -> None:
     check.released.clear()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: check.calls, "a check")
+    async def scene() -> None:
+        async with show(tmp_path) as (_, pilot):
+            await until(pilot, lambda: check.calls, "a check")
 
     try:
-        show(tmp_path, scene)
+        asyncio.run(scene())
         assert not check.ended
     finally:
         check.released.set()
 
 
-def test_the_last_report_is_shown_with_its_age_without_a_check(
+async def test_the_last_report_is_shown_with_its_age_without_a_check(
     tmp_path: Path, check: FakeCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         await pilot.press("escape")
         await until(pilot, lambda: not screen.is_attached, "home")
@@ -275,52 +267,45 @@ def test_the_last_report_is_shown_with_its_age_without_a_check(
         assert shown(again) == "usable ✓  GPU ready: NVIDIA H200"
         assert check.calls == [False]
 
-    show(tmp_path, scene)
 
-
-def test_keys_check_again_and_measure(tmp_path: Path, check: FakeCheck) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+async def test_keys_check_again_and_measure(tmp_path: Path, check: FakeCheck) -> None:
+    async with show(tmp_path) as (screen, pilot):
         for key, calls in (("", [False]), ("r", [False, False]), ("w", [False, False, True])):
             await pilot.press(*filter(None, [key]))
             await until(pilot, lambda wanted=calls: check.calls == wanted, "the check")
             await answered(screen, pilot)
 
-    show(tmp_path, scene)
 
-
-def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, check: FakeCheck) -> None:
+async def test_a_remedy_is_copied_and_shown_as_it_is(tmp_path: Path, check: FakeCheck) -> None:
     check.answer = without_cudnn()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         await pilot.press("y")
         remedy = "pip install 'tensorflow[and-cuda]==2.21.0'"  # no markup, though it looks like it
         await until(pilot, lambda: pilot.app.clipboard == remedy, "the clipboard")
         await until(pilot, lambda: list(pilot.app._notifications), "what was copied")
-        assert [note.message for note in pilot.app._notifications] == [remedy]
+        assert messages(pilot.app) == [remedy]
         assert not any(note.markup for note in pilot.app._notifications)
 
-    show(tmp_path, scene)
 
-
-def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, check: FakeCheck) -> None:
+async def test_arrow_keys_choose_whose_remedy_is_copied(tmp_path: Path, check: FakeCheck) -> None:
     crowded = gpu(0, memory_used=130 * GIB, processes=(process(),))
     check.answer = without_cudnn().model_copy(update={"nvml": Nvml(gpus=(crowded, gpu(1)))})
     first, second = report(check.answer).diagnosis.findings
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         for key, finding in (("down", second), ("up", first)):
             await pilot.press(key, "y")
             await until(pilot, lambda wanted=finding: pilot.app.clipboard == wanted.remedy, key)
 
-    show(tmp_path, scene)
 
-
-def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, check: FakeCheck) -> None:
+async def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, check: FakeCheck) -> None:
     check.answer = cpu_only_host()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
+
         def colored() -> bool:
             warning = screen.app.theme_variables["warning"]
             verdict = screen.query_one("#verdict", Static).content
@@ -333,24 +318,21 @@ def test_another_theme_has_its_own_colours_at_once(tmp_path: Path, check: FakeCh
         await until(pilot, lambda: screen.app.theme_variables["warning"] != before, "the theme")
         await until(pilot, colored, "its colour")
 
-    show(tmp_path, scene)
 
-
-def test_without_a_finding_there_is_nothing_to_copy(tmp_path: Path, check: FakeCheck) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+async def test_without_a_finding_there_is_nothing_to_copy(tmp_path: Path, check: FakeCheck) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         await pilot.press("y", "enter")
         assert screen.check_action("copy", ()) is None
         assert not pilot.app._notifications
 
-    show(tmp_path, scene)
 
-
-def test_consequences_open_and_close(tmp_path: Path, check: FakeCheck) -> None:
+async def test_consequences_open_and_close(tmp_path: Path, check: FakeCheck) -> None:
     check.answer = without_cudnn()
     what = report(without_cudnn()).diagnosis.findings[0].consequences[0].what
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
+
         def opened() -> bool:
             return what in " ".join(findings(screen).split())
 
@@ -361,13 +343,11 @@ def test_consequences_open_and_close(tmp_path: Path, check: FakeCheck) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: not opened(), "it gone")
 
-    show(tmp_path, scene)
 
-
-def test_details_list_each_probe_and_its_output(tmp_path: Path, check: FakeCheck) -> None:
+async def test_details_list_each_probe_and_its_output(tmp_path: Path, check: FakeCheck) -> None:
     check.answer = without_cudnn()
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await answered(screen, pilot)
         await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, DetailsScreen), "details")
@@ -378,8 +358,6 @@ def test_details_list_each_probe_and_its_output(tmp_path: Path, check: FakeCheck
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen, "the way back")
 
-    show(tmp_path, scene)
-
 
 def test_output_of_probes_is_made_safe() -> None:
     facts = healthy(outcomes=outcomes(framework=printed("\x1b[2J[red]\nsecond line")))
@@ -388,10 +366,10 @@ def test_output_of_probes_is_made_safe() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_gauges_are_live_while_the_screen_is_seen(
+async def test_gauges_are_live_while_the_screen_is_seen(
     tmp_path: Path, check: FakeCheck, gauges: FakeGauges, size: tuple[int, int]
 ) -> None:
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path, size) as (screen, pilot):
         await answered(screen, pilot)
         await until(pilot, lambda: "97 %, 71 °C" in shown(screen, "sample"), "a look")
         assert gauges.open == 1
@@ -402,10 +380,8 @@ def test_gauges_are_live_while_the_screen_is_seen(
         await pilot.press("escape")
         await until(pilot, lambda: gauges.open == 0, "closed at the end")
 
-    show(tmp_path, scene, size)
 
-
-def test_gauges_that_cannot_start_are_reported(
+async def test_gauges_that_cannot_start_are_reported(
     tmp_path: Path, check: FakeCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_: Any) -> Iterator[live.Gauges]:
@@ -413,11 +389,9 @@ def test_gauges_that_cannot_start_are_reported(
 
     monkeypatch.setattr(live, "gauges", fail)
 
-    async def scene(screen: MachineScreen, pilot: Pilot[Any]) -> None:
+    async with show(tmp_path) as (screen, pilot):
         await until(pilot, lambda: "too many processes" in shown(screen, "sample"), "why")
         await answered(screen, pilot)
-
-    show(tmp_path, scene)
 
 
 @pytest.mark.parametrize(("column", "width"), [(True, 44), (False, 78)])

@@ -2,21 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from event_lines import LogWriter
 from fake_runs import fake_results
 from rich.text import Text
-from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, until
 
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.dialogs import PickName
 from workbench.ui.explain.screen import ExplainScreen
-from workbench.ui.pick_name import PickName
 from workbench.ui.results.screen import ResultsScreen
 
 
@@ -39,12 +37,12 @@ def cells(table: DataTable[Text]) -> list[list[str]]:
         (1200, (100, 4), "most confused of 1,200 labels; the whole matrix: results.json"),
     ],
 )
-def test_results_mount_a_bounded_number_of_cells(
+async def test_results_mount_a_bounded_number_of_cells(
     tmp_path: Path, labels: int, matrix: tuple[int, int], title: str
 ) -> None:
     make_run(tmp_path, labels)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
         await app.push_screen(ResultsScreen("birds"))
         pairs, classes = (app.screen.query_one(f"#{one}", DataTable) for one in VIEWS)
@@ -59,26 +57,22 @@ def test_results_mount_a_bounded_number_of_cells(
             assert str(shown.render()) == "the 100 of 1,200 labels with the lowest recall"
             assert [row[0] for row in cells(classes)[:3]] == ["l5", "l0", "l10"]
 
-    drive(tmp_path, play)
-
 
 VIEWS = ("matrix", "classes")
 
 
-def test_no_error_at_all_is_said_in_the_place_of_pairs(tmp_path: Path) -> None:
+async def test_no_error_at_all_is_said_in_the_place_of_pairs(tmp_path: Path) -> None:
     results = fake_results(61)
     results["confusion"] = [[3 * (row == column) for column in range(61)] for row in range(61)]
     results["accuracy"] = 1.0
     make_run(tmp_path, 61)
     (tmp_path / "saved_models" / "birds" / "results.json").write_text(json.dumps(results))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
         await app.push_screen(ResultsScreen("birds"))
         shown = app.screen.query_one("#view-title", Static)
         await until(pilot, lambda: str(shown.render()) == "not one image was wrong", "it is said")
-
-    drive(tmp_path, play)
 
 
 LABELS = tuple(f"l{number}" for number in range(1200))
@@ -89,10 +83,10 @@ def options(app: WorkbenchApp) -> list[str]:
     return [str(found.get_option_at_index(at).prompt) for at in range(found.option_count)]
 
 
-def test_one_of_many_labels_is_found_by_a_part_of_its_name(tmp_path: Path) -> None:
+async def test_one_of_many_labels_is_found_by_a_part_of_its_name(tmp_path: Path) -> None:
     chosen: list[str | None] = []
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.push_screen(PickName("What is it?", LABELS, "l77"), chosen.append)
         await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         assert len(options(app)) == 50
@@ -105,27 +99,23 @@ def test_one_of_many_labels_is_found_by_a_part_of_its_name(tmp_path: Path) -> No
         assert options(app)[:2] == ["l119", "l1119"]
         await pilot.press("down", "enter")
         await until(pilot, lambda: chosen, "one is chosen")
-
-    drive(tmp_path, play)
     assert chosen == ["l1119"]
 
 
 @pytest.mark.parametrize(("count", "typed"), [(50, False), (51, True)])
-def test_few_labels_are_a_list_alone(tmp_path: Path, count: int, typed: bool) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_few_labels_are_a_list_alone(tmp_path: Path, count: int, typed: bool) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.push_screen(PickName("What is it?", LABELS[:count], "l7"))
         await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         assert len(options(app)) == 50
         assert bool(app.screen.query(Input)) is typed
         assert app.screen.query_one(OptionList).highlighted == (0 if typed else 7)
 
-    drive(tmp_path, play)
 
-
-def test_a_name_that_no_label_has_chooses_nothing(tmp_path: Path) -> None:
+async def test_a_name_that_no_label_has_chooses_nothing(tmp_path: Path) -> None:
     chosen: list[str | None] = []
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         app.push_screen(PickName("What is it?", LABELS), chosen.append)
         await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
         await pilot.press("x", "enter")
@@ -134,18 +124,16 @@ def test_a_name_that_no_label_has_chooses_nothing(tmp_path: Path) -> None:
         assert options(app) == []
         await pilot.press("escape")
         await until(pilot, lambda: chosen, "it is left")
-
-    drive(tmp_path, play)
     assert chosen == [None]
 
 
 @pytest.mark.parametrize(("labels", "listed"), [(12, False), (13, True)])
-def test_the_class_of_a_heatmap_is_chosen_from_a_list_of_many(
+async def test_the_class_of_a_heatmap_is_chosen_from_a_list_of_many(
     tmp_path: Path, labels: int, listed: bool
 ) -> None:
     make_run(tmp_path, labels)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("birds"), "the run is seen")
         screen = ExplainScreen("birds")
         await app.push_screen(screen)
@@ -156,5 +144,3 @@ def test_the_class_of_a_heatmap_is_chosen_from_a_list_of_many(
             await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
             await pilot.press("down", "enter")
         await until(pilot, lambda: str(of.render()).endswith("l0"), "the first class")
-
-    drive(tmp_path, play)

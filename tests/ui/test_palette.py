@@ -11,25 +11,25 @@ from textual.command import CommandList, Hit
 from textual.content import Content
 from textual.pilot import Pilot
 from textual.widgets import OptionList
-from ui_pilot import drive, until
+from ui_pilot import driven, until
 
 from workbench.app.draft import Draft
 from workbench.content.concepts import CONCEPTS
 from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
-from workbench.ui.analyze.screen import AnalyzeScreen
+from workbench.ui.analyze import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.concepts.screen import ConceptsScreen
+from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt
 from workbench.ui.explain.screen import ExplainScreen
-from workbench.ui.export.screen import ExportScreen
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.export import ExportScreen
+from workbench.ui.home import HomeScreen
 from workbench.ui.lessons.screen import LessonsScreen
 from workbench.ui.palette import TITLES, CommandProvider
 from workbench.ui.pick_run import PickRuns
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.widgets.data_choice import PathField
 
 
 def offers(app: WorkbenchApp) -> dict[str, str]:
@@ -72,33 +72,29 @@ async def see(app: WorkbenchApp, pilot: Pilot[Any], *names: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["calibration", "roc", "threshold"])
-def test_calibration_is_found_by_common_words(tmp_path: Path, query: str) -> None:
+async def test_calibration_is_found_by_common_words(tmp_path: Path, query: str) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await choose(app, pilot, query, TITLES["analyze"])
         await until(pilot, lambda: isinstance(app.screen, AnalyzeScreen), "the screen")
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.parametrize("query", ["onnx", "report", "tensorboard", "litert keras", "export"])
-def test_export_is_found_by_format(tmp_path: Path, query: str) -> None:
+async def test_export_is_found_by_format(tmp_path: Path, query: str) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await choose(app, pilot, query, TITLES["export"])
         await until(pilot, lambda: isinstance(app.screen, ExportScreen), "the screen")
 
-    drive(tmp_path, play)
 
-
-def test_an_explanation_of_the_model_is_found_before_its_concept(tmp_path: Path) -> None:
+async def test_an_explanation_of_the_model_is_found_before_its_concept(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         for query in ("grad", "Grad-CAM", "gradcam", "cam filters"):
             assert (await found(app, query))[0] == TITLES["explain"]
@@ -106,24 +102,20 @@ def test_an_explanation_of_the_model_is_found_before_its_concept(tmp_path: Path)
         await choose(app, pilot, "grad", TITLES["explain"])
         await until(pilot, lambda: isinstance(app.screen, ExplainScreen), "the screen")
 
-    drive(tmp_path, play)
 
-
-def test_runs_are_compared_from_home(tmp_path: Path) -> None:
+async def test_runs_are_compared_from_home(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_plain_run(tmp_path, name, 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "second", "first")
         await choose(app, pilot, "compare", TITLES["compare"])
         await until(pilot, lambda: isinstance(app.screen, PickRuns), "the question")
         assert app.screen.query_one(OptionList).option_count == 1
 
-    drive(tmp_path, play)
 
-
-def test_a_concept_is_explained(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_concept_is_explained(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await choose(app, pilot, "augmentation", "Explain: augmentation")
         await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the screen")
@@ -134,13 +126,11 @@ def test_a_concept_is_explained(tmp_path: Path) -> None:
         assert await found(app, "no-such-word") == []
         assert await found(app, "-") == []
 
-    drive(tmp_path, play)
 
-
-def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
+async def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         finished = {"results", "export", "explain", "predict", "results.relabel"}
         await see(app, pilot, "over")
         assert {TITLES[name] for name in ("layers", *finished)} <= set(offers(app))
@@ -157,14 +147,12 @@ def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> None:
         assert offers(app)[TITLES["resume"]] == "key r"
         assert not {TITLES[name] for name in finished} & set(offers(app))
 
-    drive(tmp_path, play)
 
-
-def test_a_running_run_is_stopped_from_any_screen_about_it(tmp_path: Path) -> None:
+async def test_a_running_run_is_stopped_from_any_screen_about_it(tmp_path: Path) -> None:
     busy = make_plain_run(tmp_path, "busy", 0.5, end="")
     lock = take_lock(busy.lock_path)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "busy")
         app.open("train", "busy")
         await choose(app, pilot, "freeze", TITLES["layers"])
@@ -175,15 +163,13 @@ def test_a_running_run_is_stopped_from_any_screen_about_it(tmp_path: Path) -> No
         assert list(offers(app)) == ["No", "Yes"]  # a question is there to be answered
         await pilot.press("y")
         await until(pilot, lambda: (busy.control / "stop").exists(), "the request")
-
-    drive(tmp_path, play)
     os.close(lock)
 
 
-def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
+async def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "over")
         assert {"Filter: by a part of name, strategy or state", "Quit"} <= set(offers(app))
         assert "Open" not in offers(app)  # which is a line of its own for every run
@@ -194,24 +180,20 @@ def test_hidden_keys_are_offered_and_pressed(tmp_path: Path) -> None:
         await choose(app, pilot, "note", "Note: kept with the run")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
 
-    drive(tmp_path, play)
 
-
-def test_predicting_leads_to_the_line_for_a_path(tmp_path: Path) -> None:
+async def test_predicting_leads_to_the_line_for_a_path(tmp_path: Path) -> None:
     run = make_run(tmp_path, results_json())
     run.model_path.write_bytes(b"a model")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "birds")
         await choose(app, pilot, "predict", TITLES["predict"])
         await until(pilot, lambda: isinstance(app.focused, PathField), "the line")
         assert isinstance(app.screen, ResultsScreen)
 
-    drive(tmp_path, play)
 
-
-def test_the_learning_rate_finder_is_offered_everywhere(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_the_learning_rate_finder_is_offered_everywhere(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         rate = TITLES["strategy.lr-find"]
         assert offers(app)[rate] == "at the strategy step of a new experiment"
@@ -223,35 +205,29 @@ def test_the_learning_rate_finder_is_offered_everywhere(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, ConceptsScreen), "the concepts")
         assert rate not in offers(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_screen_is_not_offered_where_it_is_in_front(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_a_screen_is_not_offered_where_it_is_in_front(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         await choose(app, pilot, "lessons", TITLES["lessons"])
         await until(pilot, lambda: isinstance(app.screen, LessonsScreen), "the screen")
         assert TITLES["lessons"] not in offers(app)
         assert TITLES["machine"] in offers(app)
 
-    drive(tmp_path, play)
 
-
-def test_results_have_one_line_each_and_no_markup(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_results_have_one_line_each_and_no_markup(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: isinstance(app.screen, HomeScreen), "home")
         helps = {hit.help async for hit in CommandProvider(app.screen).discover()}
         plain = [Content.from_markup(one).plain for one in helps]
         assert max(map(len, plain)) == 80 - 8
         assert max(map(len, offers(app))) <= 80 - 8
 
-    drive(tmp_path, play)
 
-
-def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> None:
+async def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> None:
     make_plain_run(tmp_path, "over", 0.5)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await see(app, pilot, "over")
         await choose(app, pilot, "keys", "Keys: list them all")
         keys = ["⏎", "?", "n", "E", "q", "m", "D", "d", "/"]
@@ -261,5 +237,3 @@ def test_the_panel_lists_only_the_keys_of_the_screen(tmp_path: Path) -> None:
         await until(pilot, lambda: ["c", "Compare"] in panel(app), "another key")
         await choose(app, pilot, "keys", "Keys: hide them")
         await until(pilot, lambda: not panel(app), "their end")
-
-    drive(tmp_path, play)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import DataTable, OptionList, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, until
 
 from workbench.analysis.errors import TopLoss
 from workbench.datasets.label_fixes import read_label_fixes
@@ -19,12 +19,12 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
+from workbench.ui import relabel
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.pick_name import PickName
-from workbench.ui.relabel import screen as relabel
-from workbench.ui.relabel.screen import COLUMNS, RelabelScreen, loss_cells
+from workbench.ui.dialogs import PickName
+from workbench.ui.keys import KeyLine
+from workbench.ui.relabel import COLUMNS, RelabelScreen, loss_cells
 from workbench.ui.results.screen import ResultsScreen
-from workbench.ui.widgets.key_line import KeyLine
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ async def open_relabel(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
 
 
 @pytest.mark.usefixtures("run")
-def test_errors_lead_to_relabel(tmp_path: Path) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def test_errors_lead_to_relabel(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("pets-1"), "the run is seen")
         results = ResultsScreen("pets-1")
         await app.push_screen(results)
@@ -92,14 +92,12 @@ def test_errors_lead_to_relabel(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert app.screen is results
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.usefixtures("run")
-def test_images_are_relabelled_excluded_and_restored(tmp_path: Path) -> None:
+async def test_images_are_relabelled_excluded_and_restored(tmp_path: Path) -> None:
     path = tmp_path / "data" / "pets" / "corrections.csv"
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_relabel(app, pilot)
         assert rows(app) == [["2.30", "cat", "dog", ""], ["1.61", "dog", "cat", ""]]
         picture, of = (app.screen.query_one(name, Static) for name in ("#picture", "#of"))
@@ -124,10 +122,8 @@ def test_images_are_relabelled_excluded_and_restored(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert marks(app) == ["", "excluded"]
 
-    drive(tmp_path, play)
 
-
-def test_a_run_on_the_relabelled_data_starts(
+async def test_a_run_on_the_relabelled_data_starts(
     tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[tuple[ExperimentSpec, str]] = []
@@ -143,7 +139,7 @@ def test_a_run_on_the_relabelled_data_starts(
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     path = tmp_path / "data" / "pets" / "corrections.csv"
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_relabel(app, pilot)
         screen = app.screen
         await pilot.press("t")
@@ -161,8 +157,6 @@ def test_a_run_on_the_relabelled_data_starts(
             await until(pilot, lambda wanted=tries: len(started) == wanted, "a start")
             await until(pilot, lambda: not screen._starting, "its end")
         await until(pilot, lambda: opened, "the run")
-
-    drive(tmp_path, play)
     assert opened == [("train", "pets-2")]
     spec, stem = started[1]
     assert stem == "pets"
@@ -170,18 +164,16 @@ def test_a_run_on_the_relabelled_data_starts(
     assert run.spec_path.read_text().count('corrections = ""') == 1  # the old run stays
 
 
-def test_damaged_predictions_are_reported(tmp_path: Path, run: RunFolder) -> None:
+async def test_damaged_predictions_are_reported(tmp_path: Path, run: RunFolder) -> None:
     run.predictions_path.write_text("nonsense")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("pets-1"), "the run is seen")
         await app.push_screen(RelabelScreen("pets-1"))
         await until(pilot, lambda: app._notifications, "the error")
         assert "is damaged at line 1" in next(iter(app._notifications)).message
         await pilot.press("enter", "d", "u", "t")
         assert isinstance(app.screen, RelabelScreen)
-
-    drive(tmp_path, play)
 
 
 def test_a_row_is_safe_and_fits() -> None:

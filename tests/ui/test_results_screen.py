@@ -13,7 +13,7 @@ from PIL import Image
 from textual.containers import ItemGrid
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, messages, until
 
 from workbench.app.draft import Draft, newest_draft
 from workbench.errors import UserError
@@ -28,13 +28,13 @@ from workbench.runs.results import (
     suggest_next,
 )
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.keys import KeyLine
 from workbench.ui.layers.screen import LayersScreen
 from workbench.ui.results.predictions import describe_predictions
 from workbench.ui.results.screen import ResultsScreen
-from workbench.ui.results.tables import shade
+from workbench.ui.results.views import shade
 from workbench.ui.strategy.screen import StrategyScreen
 from workbench.ui.widgets import job_part
-from workbench.ui.widgets.key_line import KeyLine
 
 HOSTILE = "[/oops]\x1b[31m\n\udcff"
 
@@ -43,10 +43,10 @@ def results(**changes: Any) -> Results:
     return parse_results(results_json(**changes))
 
 
-def test_metrics_are_shown_together(tmp_path: Path) -> None:
+async def test_metrics_are_shown_together(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000 (0.8300 to 0.9400 with 95 % confidence)")
         text = shown(app)
         assert "validation 0.9300 in stage 1, epoch 3, the one kept; training 0.9900" in text
@@ -61,13 +61,11 @@ def test_metrics_are_shown_together(tmp_path: Path) -> None:
         await pilot.press("l")
         assert isinstance(app.screen, LayersScreen)
 
-    drive(tmp_path, play)
 
-
-def test_the_keys_fit_the_line(tmp_path: Path) -> None:
+async def test_the_keys_fit_the_line(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         line = app.screen.query_one(KeyLine)
         keys = "v View n Next a Analyze h Grad-CAM e Export"
@@ -77,15 +75,13 @@ def test_the_keys_fit_the_line(tmp_path: Path) -> None:
         keys = "v View ⏎ Relabel n Next a Analyze"
         await until(pilot, lambda: keys in line.keys.plain, "the key of the errors")
 
-    drive(tmp_path, play)
 
-
-def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
+async def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
     gone = {"path": "gone.png", "label": HOSTILE, "predicted": HOSTILE, "probability": 0.6}
     odd = {**gone, "path": os.fsdecode(b"caf\xe9\n\x00.png")}
     make_run(tmp_path, results_json(worst=[*results_json()["worst"], gone, odd]))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         grid = app.screen.query_one("#grid", ItemGrid)
         await until(pilot, lambda: len(grid.children) == 3, "three pictures")
@@ -98,16 +94,14 @@ def test_errors_are_pictures_with_both_labels(tmp_path: Path) -> None:
         assert "\x1b" not in second + third
         assert "10 wrong; the least probable true label first" in shown(app)
 
-    drive(tmp_path, play)
 
-
-def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
+async def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
     make_run(
         tmp_path,
         results_json(worst=results_json()["worst"] * 9, shifted={"pixels": 4, "accuracy": 1}),
     )
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         grid = app.screen.query_one("#grid", ItemGrid)
         await until(pilot, lambda: len(grid.children) == 9, "nine pictures")
@@ -117,8 +111,6 @@ def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
         for number, error in enumerate(grid.children):
             seen = view.region.contains_region(error.region)
             assert seen == (number < 4)
-
-    drive(tmp_path, play)
 
 
 @pytest.mark.parametrize(
@@ -132,36 +124,34 @@ def test_a_row_of_errors_is_seen_whole_in_24_rows(tmp_path: Path) -> None:
         (results_json(worst=3), "is damaged"),
     ],
 )
-def test_missing_and_damaged_results_are_reported(tmp_path: Path, content: Any, text: str) -> None:
+async def test_missing_and_damaged_results_are_reported(
+    tmp_path: Path, content: Any, text: str
+) -> None:
     make_run(tmp_path, content)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, text)
         assert "The run is finished" in shown(app)
         await pilot.press("v", "a")
 
-    drive(tmp_path, play)
 
-
-def test_results_appear_when_the_run_ends(tmp_path: Path) -> None:
+async def test_results_appear_when_the_run_ends(tmp_path: Path) -> None:
     run = make_run(tmp_path)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "There are no results yet")
         run.results_path.write_text(json.dumps(results_json()))
         LogWriter(run.events_path).write("evaluated", split="test", accuracy=0.9)
         await until(pilot, lambda: "test 0.9000" in shown(app), "the figures")
 
-    drive(tmp_path, play)
 
-
-def test_many_hostile_labels_scroll(tmp_path: Path) -> None:
+async def test_many_hostile_labels_scroll(tmp_path: Path) -> None:
     labels = [f"{HOSTILE}{number}" for number in range(20)]
     classes = [{"label": one, "images": 5, "precision": 1.0, "recall": 1.0} for one in labels]
     confusion = [[5 if row == column else 0 for column in range(20)] for row in range(20)]
     make_run(tmp_path, results_json(labels=labels, classes=classes, confusion=confusion))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "true label in rows")
         await until(pilot, lambda: "more below: arrow keys" in shown(app), "that there is more")
         matrix = app.screen.query_one("#matrix", DataTable)
@@ -171,8 +161,6 @@ def test_many_hostile_labels_scroll(tmp_path: Path) -> None:
         await until(pilot, lambda: matrix.scroll_x > 0 and matrix.scroll_y > 0, "scrolled")
         assert "\x1b" not in shown(app)
         await pilot.press("v", "v")
-
-    drive(tmp_path, play)
 
 
 async def ask(app: WorkbenchApp, pilot: Pilot[Any], path: str) -> None:
@@ -184,7 +172,7 @@ async def ask(app: WorkbenchApp, pilot: Pilot[Any], path: str) -> None:
     await pilot.press("enter")
 
 
-def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path, results_json())
     run.model_path.write_bytes(b"a model")
     photos = tmp_path / "photos"
@@ -200,7 +188,7 @@ def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(job_part, "run_job", job)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(photos))
         text = "1 predicted, 1 unreadable; not read: 5 .heic files"
@@ -222,10 +210,10 @@ def test_images_are_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         await until(pilot, lambda: f"cat 0.750 {photos}/a.png" in shown(app), "its whole path")
         assert "a.png a.png" not in shown(app)  # the previous rows are gone
 
-    drive(tmp_path, play)
 
-
-def test_a_long_reason_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_reason_is_shown_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(tmp_path, results_json()).model_path.write_bytes(b"a model")
     path = tmp_path / "notes.md"
     path.write_text("words")
@@ -233,7 +221,7 @@ def test_a_long_reason_is_shown_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     content = {"path": str(path), "label": "", "probability": 0.0, "problem": reason}
     monkeypatch.setattr(job_part, "run_job", lambda *_, **__: {"predictions": [content]})
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(path))
         await until(pilot, lambda: "0 predicted, 1 unreadable" in shown(app), "the answer")
@@ -246,8 +234,6 @@ def test_a_long_reason_is_shown_whole(tmp_path: Path, monkeypatch: pytest.Monkey
         ]
         assert "".join(drawn).replace(" ", "") == f"{path}:{reason}".replace(" ", "")
 
-    drive(tmp_path, play)
-
 
 @pytest.mark.parametrize(
     ("path", "text"),
@@ -256,25 +242,25 @@ def test_a_long_reason_is_shown_whole(tmp_path: Path, monkeypatch: pytest.Monkey
         ("~no-such-person/nowhere", "There is no file or folder"),
     ],
 )
-def test_a_path_that_is_wrong_starts_no_worker(
+async def test_a_path_that_is_wrong_starts_no_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, text: str
 ) -> None:
     make_run(tmp_path, results_json()).model_path.write_bytes(b"a model")
     requests: list[object] = []
     monkeypatch.setattr(job_part, "run_job", lambda *job, **_: requests.append(job))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, path)
         await until(pilot, lambda: text in shown(app), "the reason")
         await pilot.press("enter")  # the field is still there
         assert app.screen.query_one("#path", Input).has_focus
-
-    drive(tmp_path, play)
     assert requests == []
 
 
-def test_a_failed_prediction_reports_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_prediction_reports_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(tmp_path, results_json()).model_path.write_bytes(b"a model")
 
     def job(*_: Any, **__: Any) -> dict[str, Any]:
@@ -282,14 +268,12 @@ def test_a_failed_prediction_reports_why(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(job_part, "run_job", job)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(tmp_path / "photos"))
         text = "The model is damaged: [/oops]\\e[31m"
         await until(pilot, lambda: text in shown(app), "the reason")
         assert "Train again." in shown(app)
-
-    drive(tmp_path, play)
 
 
 class FakeProcess:
@@ -302,7 +286,9 @@ class FakeProcess:
         self.ended.set()
 
 
-def test_an_unneeded_worker_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unneeded_worker_is_terminated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(tmp_path, results_json()).model_path.write_bytes(b"a model")
     processes: list[FakeProcess] = []
 
@@ -315,7 +301,7 @@ def test_an_unneeded_worker_is_terminated(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(job_part, "run_job", job)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await ask(app, pilot, str(tmp_path / "photos"))
         await until(pilot, lambda: len(processes) == 1, "a worker")
@@ -327,20 +313,16 @@ def test_an_unneeded_worker_is_terminated(tmp_path: Path, monkeypatch: pytest.Mo
         await pilot.press("escape", "escape")
         await until(pilot, processes[1].ended.is_set, "the screen was left")
 
-    drive(tmp_path, play)
 
-
-def test_without_a_model_nothing_is_predicted(tmp_path: Path) -> None:
+async def test_without_a_model_nothing_is_predicted(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await pilot.press("p")
         await until(pilot, lambda: app._notifications, "why")
-        assert [one.message for one in app._notifications] == ["This run has no model yet."]
+        assert messages(app) == ["This run has no model yet."]
         assert not is_shown(app.screen.query_one("#path"))
-
-    drive(tmp_path, play)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +439,7 @@ async def open_suggestion(app: WorkbenchApp, pilot: Pilot[Any]) -> Draft:
     return app.screen.draft
 
 
-def test_the_suggestion_opens_with_the_settings_of_the_run(
+async def test_the_suggestion_opens_with_the_settings_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self, gpu: None)
@@ -467,7 +449,7 @@ def test_the_suggestion_opens_with_the_settings_of_the_run(
     base = run.spec_path.read_text().replace("vgg16", "mobilenetv2-0.35")
     run.spec_path.write_text(f'{base}weights = "/models/own.h5"\n{split}')
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         draft = await open_suggestion(app, pilot)
         spec = draft.spec()
         assert (spec.preset, spec.data.source) == ("fine-tuning", str(tmp_path / "photos"))
@@ -483,10 +465,8 @@ def test_the_suggestion_opens_with_the_settings_of_the_run(
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ResultsScreen), "the results again")
 
-    drive(tmp_path, play)
 
-
-def test_settings_that_do_not_fit_the_suggestion_are_left_out(
+async def test_settings_that_do_not_fit_the_suggestion_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StrategyScreen, "_load_benchmark", lambda self, gpu: None)
@@ -496,39 +476,33 @@ def test_settings_that_do_not_fit_the_suggestion_are_left_out(
     odd = "[data.split]\ntrain = 2020-01-01\ntest = nan\nother = 3\nseed = [1]\n"
     run.spec_path.write_text(f"{text}weights = 3\n{odd}")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         draft = await open_suggestion(app, pilot)
         assert draft.spec().preset == "fine-tuning"
         assert draft.settings == {}
 
-    drive(tmp_path, play)
 
-
-def test_missing_images_are_reported(tmp_path: Path) -> None:
+async def test_missing_images_are_reported(tmp_path: Path) -> None:
     make_run(tmp_path, results_json())
     (tmp_path / "photos" / "cat.7.png").unlink()
     (tmp_path / "photos").rmdir()
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "test 0.9000")
         await pilot.press("n")
         await until(pilot, lambda: any(n.severity == "error" for n in app._notifications), "why")
         assert isinstance(app.screen, ResultsScreen)
         assert newest_draft(app.workspace) is None
 
-    drive(tmp_path, play)
 
-
-def test_the_top_strategy_has_no_suggestion(tmp_path: Path) -> None:
+async def test_the_top_strategy_has_no_suggestion(tmp_path: Path) -> None:
     make_run(tmp_path, results_json(), preset="fine-tuning")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await open_results(app, pilot, "this is the top strategy")
         assert not app.screen.check_action("next", ())
         await pilot.press("n")
         assert isinstance(app.screen, ResultsScreen)
-
-    drive(tmp_path, play)
 
 
 def test_a_high_accuracy_has_no_suggestion() -> None:

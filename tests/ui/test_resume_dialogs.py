@@ -8,7 +8,7 @@ import pytest
 from fake_runs import FakeRun
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, until
 
 from workbench.app import run_control
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
@@ -18,7 +18,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.lock import this_host
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Choose, Confirm, Prompt
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen
 from workbench.ui.train.screen import TrainScreen
 
 FAR = {"host": "far", "boot_id": "another"}
@@ -56,7 +56,7 @@ async def ready(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
 
 
 @pytest.mark.parametrize("ending", ["stopped", "disk", "interrupted"])
-def test_nothing_is_asked_where_nothing_is_to_decide(
+async def test_nothing_is_asked_where_nothing_is_to_decide(
     tmp_path: Path, asked: Asked, ending: str
 ) -> None:
     run = a_run(tmp_path)
@@ -65,12 +65,10 @@ def test_nothing_is_asked_where_nothing_is_to_decide(
     elif ending == "disk":
         run.emit("failed", kind="disk", message="full", hint="")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
-
-    drive(tmp_path, play)
     assert asked == [None]
 
 
@@ -78,12 +76,12 @@ def test_nothing_is_asked_where_nothing_is_to_decide(
     ("key", "answer"),
     [("h", 16), ("enter", 16), ("a", None), ("escape", 0)],
 )
-def test_after_too_little_memory_half_the_batch_is_offered(
+async def test_after_too_little_memory_half_the_batch_is_offered(
     tmp_path: Path, asked: Asked, key: str, answer: int | None
 ) -> None:
     a_run(tmp_path).emit("failed", kind="memory", message="no room", hint="")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Choose), "the question")
@@ -96,31 +94,29 @@ def test_after_too_little_memory_half_the_batch_is_offered(
         await pilot.press(key)
         wanted = HomeScreen if key == "escape" else TrainScreen
         await until(pilot, lambda: isinstance(app.screen, wanted), "the way on")
-
-    drive(tmp_path, play)
     sizes = [training and training["batch_size"] for training in asked]
     assert sizes == ([] if answer == 0 else [answer])
 
 
-def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> None:
+async def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> None:
     run = a_run(tmp_path)
     spec = run.folder.spec_path.read_text().replace("batch_size = 32", "batch_size = 1")
     run.folder.spec_path.write_text(spec)
     run.emit("failed", kind="memory", message="no room", hint="")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
-
-    drive(tmp_path, play)
     assert asked == [None]
 
 
-def test_after_divergence_a_tenth_of_the_rate_is_offered(tmp_path: Path, asked: Asked) -> None:
+async def test_after_divergence_a_tenth_of_the_rate_is_offered(
+    tmp_path: Path, asked: Asked
+) -> None:
     a_run(tmp_path).emit("failed", kind="diverged", message="no number", hint="")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run")
@@ -130,17 +126,15 @@ def test_after_divergence_a_tenth_of_the_rate_is_offered(tmp_path: Path, asked: 
         assert app.screen.query_one(Input).value == "0.0001"
         await pilot.press("enter")
         await until(pilot, lambda: bool(asked), "the start")
-
-    drive(tmp_path, play)
     (training,) = asked
     assert training
     assert training["learning_rate"] == 0.0001
 
 
-def test_an_invalid_rate_is_reported_and_starts_nothing(tmp_path: Path, asked: Asked) -> None:
+async def test_an_invalid_rate_is_reported_and_starts_nothing(tmp_path: Path, asked: Asked) -> None:
     a_run(tmp_path).emit("failed", kind="diverged", message="no number", hint="")
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
@@ -149,20 +143,18 @@ def test_an_invalid_rate_is_reported_and_starts_nothing(tmp_path: Path, asked: A
         await until(pilot, lambda: app._notifications, "why not")
         (notice,) = app._notifications
         assert "training.learning_rate: received -1" in notice.message
-
-    drive(tmp_path, play)
     assert asked == []
 
 
 @pytest.mark.parametrize(("key", "answer"), [("y", [None]), ("n", []), ("enter", [])])
-def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
+async def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
     tmp_path: Path, asked: Asked, key: str, answer: Asked
 ) -> None:
     run = a_run(tmp_path, **FAR)
     old = [line.replace('"t": 17', '"t": 16') for line in run.folder.events_path.open()]
     run.folder.events_path.write_text("".join(old))  # years ago
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
@@ -171,20 +163,16 @@ def test_a_worker_on_another_machine_has_to_be_known_to_have_ended(
         await pilot.press(key)
         wanted = TrainScreen if answer else HomeScreen
         await until(pilot, lambda: isinstance(app.screen, wanted), "the way on")
-
-    drive(tmp_path, play)
     assert asked == answer
 
 
-def test_a_run_with_a_recent_sign_of_life_is_not_offered(tmp_path: Path) -> None:
+async def test_a_run_with_a_recent_sign_of_life_is_not_offered(tmp_path: Path) -> None:
     a_run(tmp_path, **FAR)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         await ready(app, pilot)
         view = app.find_run("night")
         assert view
         assert not view.summary.state.resumable
         offered = {one.binding.action for one in app.screen.active_bindings.values()}
         assert "resume" not in offered
-
-    drive(tmp_path, play)

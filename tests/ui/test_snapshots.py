@@ -25,7 +25,7 @@ from fake_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 from machine_facts import GIB, gpu, healthy, process
 from PIL import Image
 from rich.cells import cell_len
-from screen_cases import CASES, FIGURES, RUNNING, Case
+from screen_cases import CASES, RUNNING, Case
 from screen_text import lines, screen_text
 from textual.pilot import Pilot
 from waiting import poll
@@ -40,11 +40,9 @@ from workbench.machine import live
 from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import diagnose
 from workbench.machine.facts import Nvml
-from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
-from workbench.ui.strategy import screen as strategy
-from workbench.ui.widgets.key_line import KeyLine
+from workbench.ui.keys import KeyLine
 
 KEPT = Path(__file__).parent / "snapshots"
 UPDATE = "UPDATE_SNAPSHOTS"
@@ -93,15 +91,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 
 @pytest.fixture(autouse=True)
-def _fake_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Query no driver and measure nothing."""
+def _fake_machine(monkeypatch: pytest.MonkeyPatch, measured_machine: None) -> None:
+    """Check and sample nothing."""
     facts = healthy(nvml=Nvml(driver="570.133.20", cuda=(12, 8), gpus=(GPU,)))
     report = MachineReport(facts, diagnose(facts), {}, 3.2)
     monkeypatch.setattr(machine_check, "check", lambda workspace, **options: report)
     monkeypatch.setattr(live, "gauges", still_gauges)
-    monkeypatch.setattr(strategy, "find_gpu", GpuChoice)
     monkeypatch.setattr(jobs, "run_job", tried)
-    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)
 
 
 def still_gauges(*, patience: float) -> Iterator[live.Gauges]:
@@ -198,7 +194,7 @@ async def settled(app: WorkbenchApp, pilot: Pilot[Any], *words: str) -> list[str
     calm = 0
     for _ in poll():
         await pilot.pause(MOMENT)
-        now = lines(app)
+        now = lines(app.screen)
         there = all(some in "\n".join(now) for some in words)
         calm = calm + 1 if there and now == before else 0
         before = now
@@ -231,7 +227,7 @@ def show(case: Case, draft: Draft, size: tuple[int, int]) -> Shown:
                 await pilot.press(case.key)
                 await settled(app, pilot, *case.more)
             footer = [key.binding.description for key in app.screen.query_one(KeyLine).shown]
-            return Shown(screen_text(app), lines(app), footer)
+            return Shown(screen_text(app), lines(app.screen), footer)
 
     return asyncio.run(scene())
 

@@ -1,6 +1,7 @@
 """The strategy screen: strategies, options, the start."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +11,17 @@ from PIL import Image
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
-from ui_pilot import FakeWarmWorker, drive, until
+from ui_pilot import FakeWarmWorker, driven, messages, until
 
-from workbench.app import run_control
+from workbench.app import start_run as start
 from workbench.app.draft import Draft, newest_draft
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
-from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
-from workbench.machine import preflight
-from workbench.machine.benchmark_store import BenchmarkResult
-from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
+from workbench.runs import start as runs_start
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
@@ -31,31 +29,14 @@ from workbench.ui.layers.step import LayersStep
 from workbench.ui.machine.screen import MachineScreen
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy import screen as strategy
-from workbench.ui.strategy.lists import OptionTable
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.strategy.start import StartScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.strategy.widgets import OptionTable, StartScreen
+from workbench.ui.widgets.data_choice import PathField
 
 FEW = replace(BOOK_FACTS, smallest_class=300, images=600)
-SPEED = ThroughputModel(
-    forward_flops=1e11,
-    training_flops=1e11,
-    forward_bytes=1e10,
-    training_bytes=1e10,
-    forward_step=1e-3,
-    training_step=1e-3,
-    update=1e-9,
-)
-FIGURES = BenchmarkResult(device="CPU", kind="cpu", precision="float32", jit=False, speed=SPEED)
-Steps = Callable[[Pilot, StrategyScreen], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def _measured_machine(monkeypatch):
-    """No driver is queried; the machine was measured."""
-    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
-    monkeypatch.setattr(preflight, "find_gpu", lambda gpu: GpuChoice(gpu))
-    monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)
+pytestmark = pytest.mark.usefixtures("measured_machine")
 
 
 @pytest.fixture
@@ -77,15 +58,17 @@ def draft(workspace, tmp_path):
     return made
 
 
-def on_screen(draft: Draft, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+@asynccontextmanager
+async def on_screen(
+    draft: Draft, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[Pilot[Any], StrategyScreen]]:
+    """The strategy step of a draft over home."""
+    async with driven(draft.workspace.root, size) as (app, pilot):
         app.utf8 = True
         await pilot.pause()
         screen = StrategyScreen(draft)
         await app.push_screen(screen)
-        await steps(pilot, screen)
-
-    drive(draft.workspace.root, play, size)
+        yield pilot, screen
 
 
 def as_scanned(draft: Draft) -> None:
@@ -113,29 +96,25 @@ async def open_option(pilot: Pilot, screen: StrategyScreen, key: str) -> OptionS
     return pilot.app.screen
 
 
-def test_it_starts_with_the_recommended_strategy_and_its_cost(draft):
-    async def steps(pilot, screen):
+async def test_it_starts_with_the_recommended_strategy_and_its_cost(draft):
+    async with on_screen(draft) as (pilot, screen):
         assert "begin with feature-extraction" in str(screen.query_one("#advice", Static).content)
         await until(pilot, lambda: "on the CPU" in details(screen))
         text = details(screen)
         assert "65,793 of 14.8 M train" in text
         assert "0.903 on cats and dogs; its readers 0.97" in text
 
-    on_screen(draft, steps)
 
-
-def test_an_unmeasured_machine_has_a_hint(draft, monkeypatch):
+async def test_an_unmeasured_machine_has_a_hint(draft, monkeypatch):
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.pause()
         assert "press m on home" in details(screen)
 
-    on_screen(draft, steps)
 
-
-def test_the_cursor_shows_a_strategy_without_choosing_it(draft):
-    async def steps(pilot, screen):
+async def test_the_cursor_shows_a_strategy_without_choosing_it(draft):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
         assert "training.head_epochs" in screen.query_one(OptionTable).keys
@@ -144,11 +123,9 @@ def test_the_cursor_shows_a_strategy_without_choosing_it(draft):
         await until(pilot, lambda: "every unit" in details(screen))
         assert "base.name" not in screen.query_one(OptionTable).keys
 
-    on_screen(draft, steps)
 
-
-def test_the_books_own_are_behind_a_key(draft):
-    async def steps(pilot, screen):
+async def test_the_books_own_are_behind_a_key(draft):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("b")
         names = [option.id for option in screen.query_one(OptionList).options]
         assert names[0] == "book-dense"
@@ -157,11 +134,9 @@ def test_the_books_own_are_behind_a_key(draft):
         await pilot.press("b")
         assert screen.query_one(OptionList).options[0].id == "dense"
 
-    on_screen(draft, steps)
 
-
-def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
-    async def steps(pilot, screen):
+async def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
+    async with on_screen(draft) as (pilot, screen):
         dialog = await open_option(pilot, screen, "training.epochs")
         field = dialog.query_one(Input)
         field.value = "0"
@@ -178,13 +153,11 @@ def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
         await pilot.press("ctrl+r")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert "yours" not in option(screen, "training.epochs")
-
-    on_screen(draft, steps)
     assert draft.settings == {}
 
 
-def test_another_base_is_chosen_from_a_list(draft):
-    async def steps(pilot, screen):
+async def test_another_base_is_chosen_from_a_list(draft):
+    async with on_screen(draft) as (pilot, screen):
         dialog = await open_option(pilot, screen, "base.name")
         choices = dialog.query_one(OptionList)
         names = [str(option.prompt) for option in choices.options]
@@ -193,16 +166,14 @@ def test_another_base_is_chosen_from_a_list(draft):
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert "of 2.4 M train" in details(screen)
-
-    on_screen(draft, steps)
     assert draft.settings == {"base.name": "mobilenetv2-1.0"}
     assert newest_draft(draft.workspace).settings == draft.settings
 
 
-def test_options_of_every_kind_can_be_opened(draft):
+async def test_options_of_every_kind_can_be_opened(draft):
     kinds = ("base.trainable", "model.dense_units", "training.steps_per_epoch", "training.gpu")
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("down", "down")
         await pilot.pause()
         for key in (*kinds, "training.deterministic", "data.image_size", "name"):
@@ -212,22 +183,20 @@ def test_options_of_every_kind_can_be_opened(draft):
             assert not shown, f"{key}: {shown}"  # the current value is valid
             await pilot.press("escape")
             await until(pilot, lambda: pilot.app.screen is screen)
-
-    on_screen(draft, steps)
     assert draft.settings == {}
 
 
-def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
+async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        run_control,
+        runs_start,
         "launch",
         lambda folder, warm, **options: launched.append((folder.name, warm)),
     )
 
     worker = FakeWarmWorker()
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, _screen):
         pilot.app.warm = worker
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
@@ -235,36 +204,32 @@ def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monk
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "TrainScreen")
         names = [type(one).__name__ for one in pilot.app.screen_stack[1:]]
         assert names == ["HomeScreen", "TrainScreen"]
-
-    on_screen(draft, steps)
     assert launched == [("pets-1", worker)]
     spec = read_spec(workspace.runs / "pets-1" / "spec.toml")
     assert (spec.preset, spec.data.source) == ("feature-extraction", str(draft.source))
     assert newest_draft(workspace) is None
 
 
-def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatch):
+async def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatch):
     def refuse(*arguments, **options):
         raise UserError("There is no GPU 3.", "Allowed: 0")
 
     monkeypatch.setattr(strategy, "start_run", refuse)
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
         await until(pilot, lambda: any("no GPU 3" in n.message for n in pilot.app._notifications))
         assert pilot.app.screen is screen
-
-    on_screen(draft, steps)
     assert newest_draft(draft.workspace) is not None
 
 
-def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
+async def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
     started = []
     monkeypatch.setattr(StrategyScreen, "_start", lambda self, spec: started.append(spec))
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, _screen):
         await pilot.press("home", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("escape")
@@ -273,49 +238,43 @@ def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
         await until(pilot, lambda: bool(started))
-
-    on_screen(draft, steps)
     assert started[0].model.strategy == "dense"
 
 
-def test_the_layers_chosen_come_back_and_are_kept(draft):
-    async def steps(pilot, screen):
+async def test_the_layers_chosen_come_back_and_are_kept(draft):
+    async with on_screen(draft) as (pilot, _screen):
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: type(pilot.app.screen).__name__ == "LayersStep")
         assert "strategy" in draft.completed
         await pilot.press("down", "down", "down", "space")  # block4
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
-
-    on_screen(draft, steps)
     assert draft.settings == {"base.trainable": ["block4", "block5"]}
     assert draft.completed >= {"data", "strategy", "layers"}
 
 
-def test_hostile_settings_are_shown_harmless(draft):
+async def test_hostile_settings_are_shown_harmless(draft):
     draft.settings = {"base.weights": "/x/[/oops]\x1b[31m\n", "training.gpu": "[bold"}
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.pause()
         assert "[bold" in details(screen)  # the error names what was received
         strips = screen._compositor.render_strips()
         shown = "".join(segment.text for strip in strips for segment in strip)
         assert not any(ord(c) < 32 for c in shown)
 
-    on_screen(draft, steps)
-
 
 def test_weights_that_are_not_there_are_refused_before_a_run_is_made(draft, workspace):
     draft.update({"base.weights": "/nowhere/w.h5"})
     with pytest.raises(UserError, match="no file of weights"):
-        run_control.start_run(workspace, draft.spec(), "pets")
+        start.start_run(workspace, draft.spec(), "pets")
     assert not list(workspace.runs.glob("pets-*"))
 
 
-def test_an_earlier_draft_is_offered_and_continued(draft):
+async def test_an_earlier_draft_is_offered_and_continued(draft):
     as_scanned(draft)
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(draft.workspace.root) as (app, pilot):
         await pilot.pause()
         guide.start_experiment(app)
         await until(pilot, lambda: type(app.screen).__name__ == "Choose")
@@ -325,14 +284,12 @@ def test_an_earlier_draft_is_offered_and_continued(draft):
         await pilot.press("escape")
         await until(pilot, lambda: type(app.screen).__name__ == "DataScreen")
 
-    drive(draft.workspace.root, play)
 
-
-def test_a_new_one_discards_the_old_draft_and_starts_with_the_machine(draft, monkeypatch):
+async def test_a_new_one_discards_the_old_draft_and_starts_with_the_machine(draft, monkeypatch):
     draft.update({"base.weights": "/w.h5", "training.epochs": 7})
     monkeypatch.setattr(MachineScreen, "on_mount", lambda self: self.refresh_heading())
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(draft.workspace.root) as (app, pilot):
         await pilot.pause()
         guide.start_experiment(app)
         await until(pilot, lambda: type(app.screen).__name__ == "Choose")
@@ -345,8 +302,6 @@ def test_a_new_one_discards_the_old_draft_and_starts_with_the_machine(draft, mon
         assert app.screen.draft.completed == {"machine"}
         assert app.screen.draft.base == {"base.weights": "/w.h5"}
         assert app.screen.draft.settings == {}
-
-    drive(draft.workspace.root, play)
 
 
 @pytest.mark.parametrize(
@@ -378,37 +333,35 @@ def test_the_meaning_of_every_key_is_the_specs_own():
     assert all(key_schema(key) == field_at(tuple(key.split("."))) for key in keys())
 
 
-def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
+async def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        run_control,
+        runs_start,
         "launch",
         lambda folder, queue, **options: launched.append((folder.name, queue)),
     )
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(workspace.root) as (app, pilot):
         await pilot.pause()
         guide.launch_demo(app)
         await until(pilot, lambda: type(app.screen).__name__ == "TrainScreen")
-
-    drive(workspace.root, play)
     assert launched == [("demo-dense-1", False), ("demo-convnet-1", True)]
     assert read_spec(workspace.runs / "demo-convnet-1" / "spec.toml").evaluation.shift == 2
 
 
-def test_escape_leads_from_the_options_to_the_strategies(draft):
-    async def steps(pilot, screen):
+async def test_escape_leads_from_the_options_to_the_strategies(draft):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("s")
         await until(pilot, lambda: screen.query_one("#options").has_focus)
         await pilot.press("escape")
         await until(pilot, lambda: screen.query_one("StrategyList").has_focus)
         assert pilot.app.screen is screen
 
-    on_screen(draft, steps)
 
+async def test_a_cut_description_has_an_ellipsis(draft):
+    draft.set_preset("fine-tuning")
 
-def test_a_cut_description_has_an_ellipsis(draft):
-    async def steps(pilot, screen):
+    async with on_screen(draft, (120, 40)) as (pilot, screen):
         table = screen.query_one(OptionTable)
         whole = {key: key_schema(key)["description"] for key in table.keys if key != "name"}
         shown = {key: str(table.get_row_at(table.keys.index(key))[-1]) for key in whole}
@@ -421,12 +374,11 @@ def test_a_cut_description_has_an_ellipsis(draft):
         meaning = screen.query_one("#meaning", Static)
         await until(pilot, lambda: str(meaning.content) == whole[cuts[0]])
 
+
+async def test_a_narrow_terminal_shows_the_selected_description(draft):
     draft.set_preset("fine-tuning")
-    on_screen(draft, steps, (120, 40))
 
-
-def test_a_narrow_terminal_shows_the_selected_description(draft):
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         table = screen.query_one(OptionTable)
         table.focus()
         meaning = screen.query_one("#meaning", Static)
@@ -436,19 +388,14 @@ def test_a_narrow_terminal_shows_the_selected_description(draft):
             await until(pilot, lambda text=text: str(meaning.content) == text)
         assert len(option(screen, "training.head_epochs")) <= 80
 
-    draft.set_preset("fine-tuning")
-    on_screen(draft, steps)
 
-
-def test_an_option_that_can_be_tuned_names_the_key(draft):
-    async def steps(pilot, screen):
+async def test_an_option_that_can_be_tuned_names_the_key(draft):
+    async with on_screen(draft) as (pilot, screen):
         dialog = await open_option(pilot, screen, "training.learning_rate")
         assert "f on Strategy finds one" in str(dialog.query_one(".about", Static).content)
         await pilot.press("escape")
         dialog = await open_option(pilot, screen, "training.epochs")
         assert "on Strategy" not in str(dialog.query_one(".about", Static).content)
-
-    on_screen(draft, steps)
 
 
 @pytest.mark.parametrize(
@@ -466,10 +413,10 @@ def test_words_are_cut_with_an_ellipsis(room, utf8, shown):
     assert len(shown) <= room
 
 
-def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(draft):
+async def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(draft):
     draft.set_preset("fine-tuning")
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))
         await pilot.press("down", "down", "down", "space")  # block4
@@ -482,29 +429,25 @@ def test_layers_toggled_are_kept_on_the_way_back_and_after_the_app_was_closed(dr
         assert pilot.app.screen.spec.base.trainable == ("block4", "block5")
         await pilot.press("down", "down", "space")  # block3
         await pilot.press("ctrl+q")
-
-    on_screen(draft, steps)
     again = newest_draft(draft.workspace)
     assert again.settings == {"base.trainable": ["block3", "block4", "block5"]}
     assert "strategy" in again.completed
 
-    async def come_back(pilot, screen):
+    async with on_screen(again) as (pilot, screen):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, LayersStep))
         assert pilot.app.screen.spec.base.trainable == ("block3", "block4", "block5")
-
-    on_screen(again, come_back)
 
 
 def strategy_in_front(app: WorkbenchApp) -> Callable[[], bool]:
     return lambda: isinstance(app.screen, StrategyScreen) and app.screen.is_mounted
 
 
-def test_settings_survive_home_and_data(draft):
+async def test_settings_survive_home_and_data(draft):
     as_scanned(draft)
     settings = {"training.learning_rate": 0.01, "model.dense_units": [64], "base.name": "vgg19"}
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(draft.workspace.root) as (app, pilot):
         await pilot.pause()
         await app.push_screen(StrategyScreen(newest_draft(app.workspace, app.draft_writer)))
         app.screen.query_one(OptionList).highlighted = 3  # feature-extraction
@@ -521,35 +464,31 @@ def test_settings_survive_home_and_data(draft):
         assert app.screen.draft.settings == settings
         assert app.screen.draft.chosen_preset == "feature-extraction"
 
-    drive(draft.workspace.root, play)
 
-
-def test_a_new_experiment_starts_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
-    monkeypatch.setattr(run_control, "launch", lambda folder, warm, **options: None)
+async def test_a_new_experiment_starts_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
+    monkeypatch.setattr(runs_start, "launch", lambda folder, warm, **options: None)
     as_scanned(draft)
     draft.set_preset("feature-extraction")
     draft.update({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
     workspace = draft.workspace
-    run = run_control.start_run(workspace, draft.spec(), "pets")
+    run = start.start_run(workspace, draft.spec(), "pets")
     draft.discard()
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(workspace.root) as (app, pilot):
         await until(pilot, lambda: app.runs)
         fresh = Draft(workspace)
         fresh.set_source(draft.source, None)
         guide.open_draft(app, fresh)
         await until(pilot, lambda: getattr(app.screen, "phase", "") == "found")
         text = f"Base and weights as in {run.name}."
-        await until(pilot, lambda: text in [note.message for note in app._notifications])
+        await until(pilot, lambda: text in messages(app))
         assert fresh.settings == {}  # convnet, which is recommended here, has no base
         fresh.set_preset("fine-tuning")
         assert fresh.settings == {"base.name": "mobilenetv2-1.0"}
 
-    drive(workspace.root, play)
 
-
-def test_an_option_of_another_strategy_chooses_that_strategy(draft):
-    async def steps(pilot, screen):
+async def test_an_option_of_another_strategy_chooses_that_strategy(draft):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
         dialog = await open_option(pilot, screen, "training.epochs")
@@ -560,16 +499,14 @@ def test_an_option_of_another_strategy_chooses_that_strategy(draft):
         marked = [option.id for option in strategies.options if "●" in str(option.prompt)]
         assert marked == ["fine-tuning"]
         assert strategies.highlighted_option.id == "fine-tuning"
-
-    on_screen(draft, steps)
     assert draft.preset == "fine-tuning"
 
 
-def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
+async def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
     (tmp_path / "mine.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (tmp_path / "mine.txt").write_text("no weights")
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         dialog = await open_option(pilot, screen, "base.weights")
         assert "preset's value: imagenet; ctrl+r restores it" in str(
             dialog.query_one(".about", Static).content
@@ -585,12 +522,10 @@ def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
         await until(pilot, lambda: bool(field._suggestion))
         await pilot.press("tab", "enter")
         await until(pilot, lambda: pilot.app.screen is screen)
-
-    on_screen(draft, steps)
     assert draft.settings == {"base.weights": f"{tmp_path}/mine.h5"}
 
 
-def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
+async def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
     text = "\n".join(f"line {number} of [/oops]\x1b[31m" for number in range(30))
 
     def refuse(*arguments, **options):
@@ -598,7 +533,7 @@ def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
 
     monkeypatch.setattr(strategy, "start_run", refuse)
 
-    async def steps(pilot, screen):
+    async with on_screen(draft) as (pilot, screen):
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
         await pilot.press("enter")
@@ -610,8 +545,6 @@ def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
         assert pilot.app.screen.query_one("#close").region.bottom < 24
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
-
-    on_screen(draft, steps)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The Train screen in a real app over run folders whose worker is the test."""
 
-import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -20,15 +20,13 @@ from workbench.runs.launch import stop_requested
 from workbench.runs.watch import RunFeed
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import Confirm
-from workbench.ui.home.screen import HomeScreen
+from workbench.ui.home import HomeScreen
+from workbench.ui.keys import KeyLine
 from workbench.ui.train import text as train_text
 from workbench.ui.train.screen import TrainScreen
-from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.line import Tail
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.lines import LinePlot, Tail
 
 NARROW, WIDE = (80, 24), (120, 40)
-Steps = Callable[[Pilot[None], TrainScreen], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +39,25 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-def watch(workspace: Workspace, run: str, steps: Steps, size: tuple[int, int] = NARROW) -> None:
-    """Opens the screen of a run, waits until the run is known, and goes through the steps."""
+@pytest.fixture
+def run(workspace: Workspace) -> Iterator[FakeRun]:
+    """A run that trains: cats-dogs-12."""
+    with training(workspace) as made:
+        yield made
 
-    async def session() -> None:
-        app = WorkbenchApp(workspace)
-        async with app.run_test(size=size) as pilot:
-            await until(pilot, lambda: app.find_run(run) is not None)
-            screen = TrainScreen(run)
-            app.push_screen(screen)
-            await until(pilot, lambda: screen._view is not None and bool(shown(screen, "heading")))
-            await steps(pilot, screen)
 
-    asyncio.run(session())
+@asynccontextmanager
+async def watch(
+    workspace: Workspace, run: str = "cats-dogs-12", size: tuple[int, int] = NARROW
+) -> AsyncIterator[tuple[Pilot[None], TrainScreen]]:
+    """The screen of a run, once the run is known."""
+    app = WorkbenchApp(workspace)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.find_run(run) is not None)
+        screen = TrainScreen(run)
+        app.push_screen(screen)
+        await until(pilot, lambda: screen._view is not None and bool(shown(screen, "heading")))
+        yield pilot, screen
 
 
 def shown(screen: Screen[None], name: str) -> str:
@@ -72,8 +76,8 @@ def keys(screen: Screen[None]) -> set[str]:
     }
 
 
-def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_a_training_run_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         heading = shown(screen, "heading")
         assert "training ▶" in heading
@@ -98,22 +102,16 @@ def test_a_training_run_in_eighty_columns(workspace: Workspace) -> None:
         log = screen.query_one("#log")
         await until(pilot, lambda: log.region.bottom == 23)  # all of it above the footer
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_the_footer_fits_in_eighty_columns(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_the_footer_fits_in_eighty_columns(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (pilot, screen):
         wanted = {"question_mark", "x", "q", "l", "c", "s", "z", "N"}
         await until(pilot, lambda: keys(screen) == wanted)
         assert screen.query_one(KeyLine).keys.cell_len <= 80
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_a_large_terminal_shows_more(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_a_large_terminal_shows_more(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace, size=WIDE) as (pilot, screen):
         await until(pilot, lambda: len(shown(screen, "log").split("\n")) == 11)
         await until(pilot, lambda: screen.query_one("#loss").size.height > 15)
         assert "fine-tuning, vgg16" in shown(screen, "heading")
@@ -125,99 +123,84 @@ def test_a_large_terminal_shows_more(workspace: Workspace) -> None:
         await until(pilot, lambda: screen.query_one("#loss").size.width < 40)
         await until(pilot, lambda: max(map(len, shown(screen, "loss").split("\n"))) < 40)
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps, WIDE)
+
+async def test_epochs_appear_as_they_end(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        run.progress(1, 17, 40)
+        await until(pilot, lambda: "40/63" in shown(screen, "progress"))
+        run.progress(1, 17, 5, phase="validation")
+        await until(pilot, lambda: "5/63  validation" in shown(screen, "progress"))
+        run.emit("epoch_finished", stage=1, epoch=17, loss=0.03, accuracy=0.9, val_loss=0.05,
+                 val_accuracy=0.987, seconds=50.0, best=True)  # fmt: skip
+        await until(pilot, lambda: "17 best" in shown(screen, "log"))
+        assert "val 0.987" in shown(screen, "accuracy")
+        assert "best 17" in shown(screen, "loss")
+        assert "no gain" not in shown(screen, "coach")
+        run.emit("notice", message="odd [bold]\x1b[31m thing")
+        await until(pilot, lambda: "odd [bold]\\e[31m thing" in shown(screen, "notice"))
 
 
-def test_epochs_appear_as_they_end(workspace: Workspace) -> None:
-    with training(workspace) as run:
-
-        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-            await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-            run.progress(1, 17, 40)
-            await until(pilot, lambda: "40/63" in shown(screen, "progress"))
-            run.progress(1, 17, 5, phase="validation")
-            await until(pilot, lambda: "5/63  validation" in shown(screen, "progress"))
-            run.emit("epoch_finished", stage=1, epoch=17, loss=0.03, accuracy=0.9, val_loss=0.05,
-                     val_accuracy=0.987, seconds=50.0, best=True)  # fmt: skip
-            await until(pilot, lambda: "17 best" in shown(screen, "log"))
-            assert "val 0.987" in shown(screen, "accuracy")
-            assert "best 17" in shown(screen, "loss")
-            assert "no gain" not in shown(screen, "coach")
-            run.emit("notice", message="odd [bold]\x1b[31m thing")
-            await until(pilot, lambda: "odd [bold]\\e[31m thing" in shown(screen, "notice"))
-
-        watch(workspace, "cats-dogs-12", steps)
-
-
-def test_what_did_not_change_is_not_drawn_again(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+async def test_what_did_not_change_is_not_drawn_again(
+    workspace: Workspace, run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    with training(workspace) as run:
+    async with watch(workspace) as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        await until(pilot, lambda: screen.query_one("#log").region.bottom == 23)
+        await pilot.pause()
+        for kind in (Static, LinePlot, Tail):
+            original = kind.refresh
 
-        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-            await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-            await until(pilot, lambda: screen.query_one("#log").region.bottom == 23)
-            await pilot.pause()
-            for kind in (Static, LinePlot, Tail):
-                original = kind.refresh
+            def refresh(self: Static, *args: object, _its=original, **named: object) -> object:
+                drawn.append(str(self.id))
+                return _its(self, *args, **named)
 
-                def refresh(self: Static, *args: object, _its=original, **named: object) -> object:
-                    drawn.append(str(self.id))
-                    return _its(self, *args, **named)
-
-                monkeypatch.setattr(kind, "refresh", refresh)
-            run.progress(1, 17, 41)
-            await until(pilot, lambda: "41/63" in shown(screen, "progress"))
-            assert "progress" in drawn
-            assert not {"loss", "accuracy", "log", "coach"} & set(drawn)
-
-        watch(workspace, "cats-dogs-12", steps)
+            monkeypatch.setattr(kind, "refresh", refresh)
+        run.progress(1, 17, 41)
+        await until(pilot, lambda: "41/63" in shown(screen, "progress"))
+        assert "progress" in drawn
+        assert not {"loss", "accuracy", "log", "coach"} & set(drawn)
 
 
-def test_stop_asks_first(workspace: Workspace) -> None:
+async def test_stop_asks_first(workspace: Workspace, run: FakeRun) -> None:
     def panel(screen: TrainScreen) -> str:
         return shown(screen, "panel-text")
 
-    with training(workspace) as run:
-
-        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-            await pilot.press("x")
-            await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-            await pilot.press("n")
-            await until(pilot, lambda: pilot.app.screen is screen)
-            assert not stop_requested(run.folder)
-            await pilot.press("x")
-            await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-            await pilot.press("y")
-            await until(pilot, lambda: "requested" in shown(screen, "progress"))
-            assert stop_requested(run.folder)
-            run.emit("stopped", stage=1, epoch=17, step=20)
-            run.die()
-            await until(pilot, lambda: "Stopped on request at " in panel(screen))
-            assert "stage 2, epoch 17 of 30. r continues at epoch 17." in panel(screen)
-            await until(pilot, lambda: {"r", "q"} <= keys(screen), "the keys of a stopped run")
-            assert "x" not in keys(screen)
-
-        watch(workspace, "cats-dogs-12", steps)
+    async with watch(workspace) as (pilot, screen):
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("n")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert not stop_requested(run.folder)
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "requested" in shown(screen, "progress"))
+        assert stop_requested(run.folder)
+        run.emit("stopped", stage=1, epoch=17, step=20)
+        run.die()
+        await until(pilot, lambda: "Stopped on request at " in panel(screen))
+        assert "stage 2, epoch 17 of 30. r continues at epoch 17." in panel(screen)
+        await until(pilot, lambda: {"r", "q"} <= keys(screen), "the keys of a stopped run")
+        assert "x" not in keys(screen)
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])
-def test_detaching_shows_that_the_run_keeps_running(workspace: Workspace, key: str) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_detaching_shows_that_the_run_keeps_running(
+    workspace: Workspace, run: FakeRun, key: str
+) -> None:
+    async with watch(workspace) as (pilot, _screen):
         await pilot.press(key)
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
         await until(pilot, lambda: list(pilot.app._notifications))
         (message,) = (one.message for one in pilot.app._notifications)
         assert "cats-dogs-12 keeps running" in message
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_leaving_a_run_that_has_ended_shows_no_notice(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_leaving_a_run_that_has_ended_shows_no_notice(workspace: Workspace) -> None:
+    finished(workspace)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
         await until(pilot, lambda: "q" in keys(screen))
         actions = {key: screen.active_bindings[key].binding.action for key in ("q", "escape")}
         assert actions == {"q": "back", "escape": "back"}
@@ -225,12 +208,9 @@ def test_leaving_a_run_that_has_ended_shows_no_notice(workspace: Workspace) -> N
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
         assert not list(pilot.app._notifications)
 
-    finished(workspace)
-    watch(workspace, "cats-dogs-11", steps)
 
-
-def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_smoothing_scale_and_zoom(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         raw = shown(screen, "loss")
         await pilot.press("s", "s")
@@ -256,12 +236,10 @@ def test_smoothing_scale_and_zoom(workspace: Workspace) -> None:
         await pilot.press("z")
         assert shown(screen, "loss")
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_another_run_is_drawn_behind(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_another_run_is_drawn_behind(workspace: Workspace, run: FakeRun) -> None:
+    finished(workspace)
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         await pilot.press("c")
         await until(pilot, lambda: pilot.app.screen is not screen)
@@ -275,13 +253,13 @@ def test_another_run_is_drawn_behind(workspace: Workspace) -> None:
         await until(pilot, lambda: "other" not in shown(screen, "loss"))
         assert shown(screen, "other") == ""
 
+
+async def test_runs_on_the_same_data_are_offered_first(workspace: Workspace, run: FakeRun) -> None:
     finished(workspace)
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
-
-
-def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+    birds = FakeRun(workspace, "birds-1", CONVNET.format(epochs=50).replace("cats-dogs", "birds"))
+    birds.stage(0, "train all", 50)
+    birds.epochs(0, 50)
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: len(screen.workbench.runs) == 3)
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         await pilot.press("c")
@@ -298,13 +276,6 @@ def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
         # Its 50 epochs are more than the 40 that this run is planned for.
         assert shown(screen, "loss").endswith(" 40")
 
-    finished(workspace)
-    birds = FakeRun(workspace, "birds-1", CONVNET.format(epochs=50).replace("cats-dogs", "birds"))
-    birds.stage(0, "train all", 50)
-    birds.epochs(0, 50)
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
-
 
 @pytest.mark.parametrize(
     ("width", "start"),
@@ -313,35 +284,34 @@ def test_runs_on_the_same_data_are_offered_first(workspace: Workspace) -> None:
         (53, "cats_dogs_flat-…rected-1  training ▶  epoch 1/120"),
     ],
 )
-def test_a_name_gets_the_room_that_is_left(workspace: Workspace, width: int, start: str) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        view = screen.workbench.find_run("cats_dogs_flat-corrected-1")
-        assert view is not None
-        assert train_text.format_heading(view, width, True, "").plain.startswith(start)
-
+async def test_a_name_gets_the_room_that_is_left(
+    workspace: Workspace, width: int, start: str
+) -> None:
     run = FakeRun(workspace, "cats_dogs_flat-corrected-1", CONVNET.format(epochs=120))
     run.live()
     run.stage(0, "train all", 120)
-    watch(workspace, run.folder.name, steps)
+    async with watch(workspace, run.folder.name) as (_pilot, screen):
+        view = screen.workbench.find_run("cats_dogs_flat-corrected-1")
+        assert view is not None
+        assert train_text.format_heading(view, width, True, "").plain.startswith(start)
     run.die()
 
 
-def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_a_note_stays_with_the_run(workspace: Workspace) -> None:
+    run = finished(workspace)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
         await pilot.press("N")
         await until(pilot, lambda: pilot.app.screen is not screen)
         pilot.app.screen.query_one(Input).value = "tried [red] \x1b[31m light"
         await pilot.press("enter")
         await until(pilot, lambda: "tried [red]" in shown(screen, "note"))
         assert "\x1b" not in shown(screen, "note")
-
-    run = finished(workspace)
-    watch(workspace, "cats-dogs-11", steps)
     assert newest_note(run.folder).endswith("tried [red] \\e[31m light")
 
 
-def test_a_finished_run_shows_its_accuracy(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_a_finished_run_shows_its_accuracy(workspace: Workspace) -> None:
+    finished(workspace)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
         await until(pilot, lambda: "finished ✓  20 epochs" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
         assert "Accuracy 0.951 (0.936 to 0.963 with 95 % confidence) on 1,000 test images" in panel
@@ -350,12 +320,12 @@ def test_a_finished_run_shows_its_accuracy(workspace: Workspace) -> None:
         assert not {"x", "r"} & keys(screen)
         assert shown(screen, "host") == shown(screen, "progress") == ""
 
-    finished(workspace)
-    watch(workspace, "cats-dogs-11", steps)
 
-
-def test_a_failure_is_shown_in_full(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_a_failure_is_shown_in_full(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "early", CONVNET.format(epochs=3))
+    run.emit("failed", kind="user", message="No images in [/photos]\x1b[2J.\nSecond line.",
+             hint="Look at [the] folder.")  # fmt: skip
+    async with watch(workspace, "early") as (pilot, screen):
         await until(pilot, lambda: "failed ✗" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
         assert "Failed. No images in [/photos]\\e[2J.\nSecond line." in panel
@@ -363,19 +333,8 @@ def test_a_failure_is_shown_in_full(workspace: Workspace) -> None:
         assert "r starts over: no checkpoint." in panel
         assert shown(screen, "loss") == "" or not screen.query_one("#plots").display
 
-    run = FakeRun(workspace, "early", CONVNET.format(epochs=3))
-    run.emit("failed", kind="user", message="No images in [/photos]\x1b[2J.\nSecond line.",
-             hint="Look at [the] folder.")  # fmt: skip
-    watch(workspace, "early", steps)
 
-
-def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        await until(pilot, lambda: "r finishes it: only the test is left." in panel(screen))
-        run.emit("failed", kind="error", message="Out of memory.")
-        await until(pilot, lambda: "Failed. Out of memory." in panel(screen))
-        assert "r finishes it: only the test is left." in panel(screen)
-
+async def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> None:
     def panel(screen: TrainScreen) -> str:
         return shown(screen, "panel-text")
 
@@ -384,11 +343,21 @@ def test_after_the_last_epoch_only_the_test_is_left(workspace: Workspace) -> Non
     run.epochs(0, 3)
     run.checkpoint(0, 4)
     run.emit("stopped", stage=0, epoch=4, step=0)
-    watch(workspace, "nearly", steps)
+    async with watch(workspace, "nearly") as (pilot, screen):
+        await until(pilot, lambda: "r finishes it: only the test is left." in panel(screen))
+        run.emit("failed", kind="error", message="Out of memory.")
+        await until(pilot, lambda: "Failed. Out of memory." in panel(screen))
+        assert "r finishes it: only the test is left." in panel(screen)
 
 
-def test_the_last_output_of_a_dead_worker_is_shown(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_the_last_output_of_a_dead_worker_is_shown(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "dead", CONVNET.format(epochs=30))
+    run.live()
+    run.stage(0, "train all", 30)
+    run.epochs(0, 3)
+    run.folder.log_path.write_text("out of memory \x1b[31m\n")
+    run.die()
+    async with watch(workspace, "dead") as (pilot, screen):
         await until(pilot, lambda: "interrupted !" in shown(screen, "heading"))
         panel = shown(screen, "panel-text")
         assert "Interrupted. Killed or crashed at " in panel
@@ -396,19 +365,13 @@ def test_the_last_output_of_a_dead_worker_is_shown(workspace: Workspace) -> None
         assert "out of memory \\e[31m" in panel
         assert "r" in keys(screen)
 
-    run = FakeRun(workspace, "dead", CONVNET.format(epochs=30))
-    run.live()
-    run.stage(0, "train all", 30)
-    run.epochs(0, 3)
-    run.folder.log_path.write_text("out of memory \x1b[31m\n")
-    run.die()
-    watch(workspace, "dead", steps)
 
-
-def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
+async def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
     run = FakeRun(workspace, "birds", FINE_TUNING.format(head=4, epochs=9))
 
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+    run.live()
+    run.emit("preparing", phase="wait for cats-7", done=0, total=0)
+    async with watch(workspace, "birds") as (pilot, screen):
         await until(pilot, lambda: "Waiting for cats-7" in shown(screen, "panel-text"))
         assert "waiting …" in shown(screen, "heading")
         run.data()
@@ -424,17 +387,13 @@ def test_from_the_queue_to_the_first_epoch(workspace: Workspace) -> None:
         run.epochs(0, 1)
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         assert "best 1" in shown(screen, "loss")
-
-    run.live()
-    run.emit("preparing", phase="wait for cats-7", done=0, total=0)
-    watch(workspace, "birds", steps)
     run.die()
 
 
-def test_a_run_that_vanishes_does_no_harm(workspace: Workspace) -> None:
+async def test_a_run_that_vanishes_does_no_harm(workspace: Workspace) -> None:
     run = finished(workspace)
 
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         shutil.rmtree(run.folder.path)
         await until(pilot, lambda: "cats-dogs-11 is gone" in shown(screen, "panel-text"))
@@ -443,11 +402,9 @@ def test_a_run_that_vanishes_does_no_harm(workspace: Workspace) -> None:
         await pilot.press("s", "c", "x", "N", "q")
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
 
-    watch(workspace, "cats-dogs-11", steps)
 
-
-def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_time_left_is_that_of_the_epochs_left(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (_pilot, screen):
         view = screen.workbench.find_run("cats-dogs-12")
         assert view is not None
         assert planned_epochs(view) == [10, 30]
@@ -456,30 +413,25 @@ def test_time_left_is_that_of_the_epochs_left(workspace: Workspace) -> None:
         view.spec["training"]["early_stopping"] = 0
         assert format_time_left(view) == "12 min left"
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
-
 
 @pytest.mark.parametrize(
     ("epochs", "end"),
     [(1, "10 of 60"), (5, "10 of 60"), (6, "12 of 60"), (29, "58 of 60"), (30, "60"), (31, "60")],
 )
-def test_an_axis_that_ends_before_the_plan_says_so(
+async def test_an_axis_that_ends_before_the_plan_says_so(
     workspace: Workspace, epochs: int, end: str
 ) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
-        assert shown(screen, "loss").rstrip().split("  ")[-1].strip() == end
-
     run = FakeRun(workspace, "cats-dogs-12", CONVNET.format(epochs=60))
     run.live()
     run.stage(0, "train all", 60)
     run.epochs(0, epochs)
-    watch(workspace, "cats-dogs-12", steps)
+    async with watch(workspace) as (pilot, screen):
+        await until(pilot, lambda: "val 0." in shown(screen, "loss"))
+        assert shown(screen, "loss").rstrip().split("  ")[-1].strip() == end
     run.die()
 
 
-def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
+async def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
     """The second stage, which has not begun, became longer between two lives of the first."""
     run = FakeRun(workspace, "cats-dogs-12", FINE_TUNING.format(head=10, epochs=30))
     run.live()
@@ -487,7 +439,7 @@ def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
     run.epochs(0, 8)
     run.checkpoint(0, 8)
 
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         assert shown(screen, "loss").endswith(" 16 of 40")
         run.die()
@@ -495,27 +447,22 @@ def test_a_resumed_run_has_its_new_plan(workspace: Workspace) -> None:
         run.live()
         run.emit("resumed", stage=0, epoch=8, step=0)
         await until(pilot, lambda: shown(screen, "loss").endswith(" 14 of 3010"))
-
-    watch(workspace, "cats-dogs-12", steps)
     run.die()
 
 
-def test_a_terminal_without_utf8_gets_ascii(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+async def test_a_terminal_without_utf8_gets_ascii(
+    workspace: Workspace, run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C")
 
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
         for name in ("heading", "loss", "accuracy", "progress", "host", "gpu", "coach", "log"):
             assert shown(screen, name).isascii(), name
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_colours_follow_the_theme(workspace: Workspace) -> None:
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
+async def test_colours_follow_the_theme(workspace: Workspace, run: FakeRun) -> None:
+    async with watch(workspace) as (pilot, screen):
         await until(pilot, lambda: "val 0." in shown(screen, "loss"))
 
         def colours() -> set[str]:
@@ -527,39 +474,32 @@ def test_colours_follow_the_theme(workspace: Workspace) -> None:
         await until(pilot, lambda: colours() != dark)
         assert any("#005f87" in colour for colour in colours())
 
-    with training(workspace):
-        watch(workspace, "cats-dogs-12", steps)
 
-
-def test_the_bell_rings_once_at_end(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_bell_rings_once_at_end(
+    workspace: Workspace, run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rings: list[str] = []
     monkeypatch.setattr(WorkbenchApp, "bell", lambda app: rings.append("bell"))
-    with training(workspace) as run:
-
-        async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-            run.progress(1, 17, 40)
-            await until(pilot, lambda: "40/63" in shown(screen, "progress"))
-            assert rings == []
-            run.emit("finished", seconds=1)
-            run.die()
-            await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
-            run.emit("notice", message="later")
-            await until(pilot, lambda: "later" in shown(screen, "notice"))
-            assert rings == ["bell"]
-
-        watch(workspace, "cats-dogs-12", steps)
+    async with watch(workspace) as (pilot, screen):
+        run.progress(1, 17, 40)
+        await until(pilot, lambda: "40/63" in shown(screen, "progress"))
+        assert rings == []
+        run.emit("finished", seconds=1)
+        run.die()
+        await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
+        run.emit("notice", message="later")
+        await until(pilot, lambda: "later" in shown(screen, "notice"))
+        assert rings == ["bell"]
 
 
-def test_a_run_that_had_ended_before_rings_no_bell(
+async def test_a_run_that_had_ended_before_rings_no_bell(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WorkbenchApp, "bell", lambda app: pytest.fail("it rang"))
 
-    async def steps(pilot: Pilot[None], screen: TrainScreen) -> None:
-        await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
-
     finished(workspace)
-    watch(workspace, "cats-dogs-11", steps)
+    async with watch(workspace, "cats-dogs-11") as (pilot, screen):
+        await until(pilot, lambda: "Finished." in shown(screen, "panel-text"))
 
 
 @pytest.mark.parametrize(

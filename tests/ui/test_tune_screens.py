@@ -1,7 +1,8 @@
 """The range test and the search in the app: their description, and what they apply."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
-from ui_pilot import drive, until
+from ui_pilot import driven, keys_offered, notices, text_of, until
 from waiting import GUARD
 
 from workbench.app.draft import Draft
@@ -20,16 +21,15 @@ from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import ErrorDialog, Prompt
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
-from workbench.ui.tune.lr_find import LrFindScreen
-from workbench.ui.tune.screen import TrialTable, TuneHeadScreen
+from workbench.ui.tune.screens import LrFindScreen, TrialTable, TuneHeadScreen
 from workbench.ui.tune.trial import TrialScreen
-from workbench.ui.widgets.key_line import KeyLine
-from workbench.ui.widgets.line_plot import LinePlot
+from workbench.ui.widgets.lines import LinePlot
 
 PHOTOS = replace(BOOK_FACTS, smallest_class=300, images=600)
 FALLING = [2.0] * 40 + [2.0 - 0.05 * i for i in range(30)] + [0.6, 5.0, 900.0]
 Answer = Callable[..., dict[str, Any]]
-Steps = Callable[[WorkbenchApp, Pilot[Any], TrialScreen, Draft], Any]
+Opened = tuple[WorkbenchApp, Pilot[Any], TrialScreen, Draft]
+OpenTrial = Callable[..., AbstractAsyncContextManager[Opened]]
 
 
 class FakeProcess:
@@ -49,15 +49,17 @@ def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[s
 
 
 @pytest.fixture
-def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenTrial:
     """Open a trial screen over the strategy screen; the worker returns `answer`."""
     monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
-    def open_trial(key: str, preset: str, answer: Answer, steps: Steps, columns: int = 80) -> None:
-        monkeypatch.setattr("workbench.app.jobs.run_job", answer)
-
-        async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    @asynccontextmanager
+    async def open_trial(
+        key: str, preset: str, answer: Answer, columns: int = 80
+    ) -> AsyncIterator[Opened]:
+        monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
+        async with driven(tmp_path, (columns, 24)) as (app, pilot):
             draft = Draft(app.workspace)
             draft.set_source(tmp_path / "photos", PHOTOS)
             draft.set_preset(preset)
@@ -65,15 +67,9 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
             await pilot.press(key)
             await until(pilot, lambda: isinstance(app.screen, TrialScreen), "the screen")
             assert isinstance(app.screen, TrialScreen)
-            await steps(app, pilot, app.screen, draft)
-
-        drive(tmp_path, play, (columns, 24))
+            yield app, pilot, app.screen, draft
 
     return open_trial
-
-
-def text_of(screen: TrialScreen, box: str = "#about") -> str:
-    return str(screen.query_one(box, Static).content)
 
 
 def rate_shown(screen: TrialScreen) -> bool:
@@ -82,15 +78,7 @@ def rate_shown(screen: TrialScreen) -> bool:
     return f"{rate:g}" in screen.query_one(LinePlot).render().plain.splitlines()[-1]
 
 
-def keys(app: WorkbenchApp) -> set[str]:
-    return {active.binding.description for active in app.screen.query_one(KeyLine).shown}
-
-
-def messages(app: WorkbenchApp) -> str:
-    return " ".join(note.message for note in app._notifications)
-
-
-def test_a_rate_that_stands_out_is_applied_by_one_key(tune: Callable[..., None]) -> None:
+async def test_a_rate_that_stands_out_is_applied_by_one_key(tune: OpenTrial) -> None:
     requests: list[dict[str, Any]] = []
 
     def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
@@ -98,70 +86,61 @@ def test_a_rate_that_stands_out_is_applied_by_one_key(tune: Callable[..., None])
         requests.append(request)
         return {"losses": FALLING}
 
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+    async with tune("f", "convnet", answer) as (app, pilot, screen, draft):
         assert isinstance(screen, LrFindScreen)
-        assert "100 steps" in text_of(screen)
-        assert "now 0.0005" in text_of(screen)
-        assert "press m on home" in text_of(screen)  # the time: nothing was measured
+        assert "100 steps" in text_of(screen, "#about")
+        assert "now 0.0005" in text_of(screen, "#about")
+        assert "press m on home" in text_of(screen, "#about")  # the time: nothing was measured
         assert not requests
-        assert "Use" not in keys(app)
+        assert "Use" not in keys_offered(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "falls most steeply" in text_of(screen), "the answer")
+        await until(pilot, lambda: "falls most steeply" in text_of(screen, "#about"), "the answer")
         await until(pilot, lambda: rate_shown(screen), "the curve")
         rate = screen.chosen()["training.learning_rate"]
-        assert f"enter uses {rate:g}" in text_of(screen)
+        assert f"enter uses {rate:g}" in text_of(screen, "#about")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "the options")
         assert draft.settings == {"training.learning_rate": rate}
         taken = f"Applied: training.learning_rate {rate:g}."
-        await until(pilot, lambda: messages(app) == taken, "the message")
-
-    tune("f", "convnet", answer, steps)
+        await until(pilot, lambda: notices(app) == taken, "the message")
     assert (requests[0]["stage"], requests[0]["steps"]) == (1, 100)
     assert requests[0]["spec"]["model"]["strategy"] == "convnet"
 
 
-def test_where_no_rate_stands_out_there_is_nothing_to_use(tune: Callable[..., None]) -> None:
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+async def test_where_no_rate_stands_out_there_is_nothing_to_use(tune: OpenTrial) -> None:
+    async with tune("f", "convnet", lambda *_, **__: {"losses": [0.7] * 100}) as (
+        app,
+        pilot,
+        screen,
+        draft,
+    ):
         await pilot.press("enter")
-        await until(pilot, lambda: "No rate stands out" in text_of(screen), "the answer")
+        await until(pilot, lambda: "No rate stands out" in text_of(screen, "#about"), "the answer")
         assert screen.chosen() == {}
-        assert {"Start", "Use"}.isdisjoint(keys(app))
-        assert "Again" in keys(app)
+        assert {"Start", "Use"}.isdisjoint(keys_offered(app))
+        assert "Again" in keys_offered(app)
         await pilot.press("enter")
         assert app.screen is screen
         assert draft.settings == {}
 
-    tune("f", "convnet", lambda *_, **__: {"losses": [0.7] * 100}, steps)
-
 
 @pytest.mark.parametrize(("typed", "count"), [("29", 100), ("30", 30), ("10,000", 10_000),
                                               ("10,001", 100), ("many", 100)])  # fmt: skip
-def test_the_steps_are_typed_within_bounds(
-    tune: Callable[..., None], typed: str, count: int
-) -> None:
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+async def test_the_steps_are_typed_within_bounds(tune: OpenTrial, typed: str, count: int) -> None:
+    async with tune("f", "convnet", lambda *_, **__: {}) as (app, pilot, screen, _draft):
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen, "the answer")
         assert screen.count == count
-        assert f"Trains {count:,} steps" in text_of(screen)
+        assert f"Trains {count:,} steps" in text_of(screen, "#about")
         refused = count == 100
-        await until(pilot, lambda: ("from 30 to 10,000" in messages(app)) == refused, "why not")
-
-    tune("f", "convnet", lambda *_, **__: {}, steps)
+        await until(pilot, lambda: ("from 30 to 10,000" in notices(app)) == refused, "why not")
 
 
-def test_trials_are_sorted_and_the_selected_one_is_applied(
-    tune: Callable[..., None],
+async def test_trials_are_sorted_and_the_selected_one_is_applied(
+    tune: OpenTrial,
 ) -> None:
     def answer(job: str, request: dict[str, Any], on_event: Any, **_: Any) -> dict[str, Any]:
         assert (job, request["trials"], request["seed"]) == ("tune", 20, 1)
@@ -169,13 +148,11 @@ def test_trials_are_sorted_and_the_selected_one_is_applied(
             on_event(trial_event(number, accuracy, units))
         return {}
 
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+    async with tune("T", "feature-extraction", answer) as (app, pilot, screen, draft):
         assert isinstance(screen, TuneHeadScreen)
-        assert "20 heads" in text_of(screen)
+        assert "20 heads" in text_of(screen, "#about")
         await pilot.press("enter")
-        await until(pilot, lambda: "optimistic" in text_of(screen), "the answer")
+        await until(pilot, lambda: "optimistic" in text_of(screen, "#about"), "the answer")
         table = screen.query_one(TrialTable)
         assert [table.get_row_at(row)[0] for row in range(3)] == ["3", "1 as given", "2"]
         assert screen.chosen()["model.dense_units"] == [256]
@@ -189,10 +166,8 @@ def test_trials_are_sorted_and_the_selected_one_is_applied(
         assert draft.settings["training.learning_rate"] == 0.002
         assert draft.spec().model.dropout == 0.2
 
-    tune("T", "feature-extraction", answer, steps)
 
-
-def test_the_trials_before_a_stop_can_be_used(tune: Callable[..., None]) -> None:
+async def test_the_trials_before_a_stop_can_be_used(tune: OpenTrial) -> None:
     process = FakeProcess()
 
     def answer(
@@ -204,28 +179,24 @@ def test_the_trials_before_a_stop_can_be_used(tune: Callable[..., None]) -> None
         assert process.ended.wait(GUARD)
         raise UserError("The worker for search ended by a signal.")
 
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+    async with tune("T", "feature-extraction", answer) as (app, pilot, screen, _draft):
         await pilot.press("enter")
         await until(pilot, lambda: screen.query_one(TrialTable).row_count == 1, "a trial")
         await pilot.press("enter")
-        await until(pilot, lambda: "x stops it" in messages(app), "the message")
+        await until(pilot, lambda: "x stops it" in notices(app), "the message")
         app.clear_notifications()
         assert "trials 1 of 20" in text_of(screen, "#progress")
-        assert "Stop" in keys(app)
-        assert "Again" not in keys(app)
+        assert "Stop" in keys_offered(app)
+        assert "Again" not in keys_offered(app)
         await pilot.press("x")
         await until(pilot, lambda: not screen.running, "the end")
         assert text_of(screen, "#progress") == "Stopped."
-        assert messages(app) == ""  # no error: it was stopped
-        assert {"Again", "Use this"} <= keys(app)
+        assert notices(app) == ""  # no error: it was stopped
+        assert {"Again", "Use this"} <= keys_offered(app)
         assert screen.chosen()["model.dense_units"] == [64]
 
-    tune("T", "feature-extraction", answer, steps)
 
-
-def test_leaving_ends_the_worker(tune: Callable[..., None]) -> None:
+async def test_leaving_ends_the_worker(tune: OpenTrial) -> None:
     process = FakeProcess()
 
     def answer(
@@ -235,31 +206,23 @@ def test_leaving_ends_the_worker(tune: Callable[..., None]) -> None:
         assert process.ended.wait(GUARD)
         raise UserError("The worker for lr-find ended by a signal.")
 
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+    async with tune("f", "convnet", answer) as (app, pilot, screen, _draft):
         await pilot.press("enter")
         await until(pilot, lambda: screen.running, "a worker")
         await pilot.press("escape")
         await until(pilot, process.ended.is_set, "the end of the worker")
-        assert messages(app) == ""
-
-    tune("f", "convnet", answer, steps)
+        assert notices(app) == ""
 
 
-def test_the_error_of_a_worker_is_shown(tune: Callable[..., None]) -> None:
+async def test_the_error_of_a_worker_is_shown(tune: OpenTrial) -> None:
     def answer(*_: Any, **__: Any) -> dict[str, Any]:
         raise UserError("No image can be read.\x1b[2J", "Look at photos.")
 
-    async def steps(
-        app: WorkbenchApp, pilot: Pilot[Any], screen: TrialScreen, draft: Draft
-    ) -> None:
+    async with tune("f", "convnet", answer) as (app, pilot, _screen, _draft):
         await pilot.press("enter")
-        await until(pilot, lambda: "No image can be read." in messages(app), "the reason")
-        assert "\x1b" not in messages(app)
-        assert "Start" in keys(app)  # it can be tried again
-
-    tune("f", "convnet", answer, steps)
+        await until(pilot, lambda: "No image can be read." in notices(app), "the reason")
+        assert "\x1b" not in notices(app)
+        assert "Start" in keys_offered(app)  # it can be tried again
 
 
 WITHOUT_VALIDATION = {
@@ -276,7 +239,7 @@ WITHOUT_VALIDATION = {
         (WITHOUT_VALIDATION, "data.split.validation is 0", True),
     ],
 )
-def test_a_search_that_is_impossible_reports_why(
+async def test_a_search_that_is_impossible_reports_why(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
@@ -285,7 +248,7 @@ def test_a_search_that_is_impossible_reports_why(
 ) -> None:
     monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         draft = Draft(app.workspace)
         draft.set_source(tmp_path / "photos", PHOTOS)
         draft.set_preset("feature-extraction")
@@ -298,20 +261,18 @@ def test_a_search_that_is_impossible_reports_why(
             assert why in str(app.screen.query_one("#words", Static).content)
             await pilot.press("escape")
         else:
-            await until(pilot, lambda: why in messages(app), "the reason")
+            await until(pilot, lambda: why in notices(app), "the reason")
         await until(pilot, lambda: isinstance(app.screen, StrategyScreen), "back")
-
-    drive(tmp_path, play)
 
 
 @pytest.mark.parametrize(("preset", "offered"), [("feature-extraction", True), ("convnet", False),
                                                  ("fine-tuning", False)])  # fmt: skip
-def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
+async def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, offered: bool
 ) -> None:
     monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
 
-    async def play(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+    async with driven(tmp_path) as (app, pilot):
         draft = Draft(app.workspace)
         draft.set_source(tmp_path / "photos", PHOTOS)
         draft.set_preset(preset)
@@ -319,5 +280,3 @@ def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
         await until(pilot, lambda: app.screen.is_mounted)
         assert app.screen.check_action("tune", ()) is offered
         assert app.screen.check_action("lr_find", ()) is True
-
-    drive(tmp_path, play)

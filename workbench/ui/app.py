@@ -16,20 +16,15 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
+from workbench.app.watch import POLL_SECONDS, RunFeed
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.ladder import list_ladders
-from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
-from workbench.text import safe_text
-from workbench.ui import preload
-from workbench.ui.ascii_filter import AsciiFilter
-from workbench.ui.background import ERROR_SECONDS
-from workbench.ui.base_app import BaseApp, Route
-from workbench.ui.key_buffer import KeyBuffer
-from workbench.ui.routes import make_screen
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.suspend import Suspension
-from workbench.ui.themes import THEMES, themes_for
+from workbench.runs.watch import Runs
+from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
+from workbench.ui.keys import KeyBuffer
+from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
+from workbench.ui.terminal import THEMES, AsciiFilter, Suspension, themes_for
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
 LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
@@ -85,7 +80,7 @@ class WorkbenchApp(BaseApp):
         self.warm = None
         self.lesson_input = None
         self.draft_writer = DraftWriter(self._show_write_error)
-        self._collector = preload.IdleCollector()
+        self._collector = IdleCollector()
         self._key_buffer = KeyBuffer(self)
         self._suspension = Suspension(self)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
@@ -102,7 +97,7 @@ class WorkbenchApp(BaseApp):
         self._watch_runs()
         if not self.is_headless:
             self.call_after_refresh(self._preload)
-            self.set_interval(preload.POLL_SECONDS, self._collector.poll)
+            self.set_interval(COLLECT_SECONDS, self._collector.poll)
 
     async def on_event(self, event: events.Event) -> None:
         """Put garbage collection off while keys are pressed; buffer keys while a dialog opens."""
@@ -139,7 +134,7 @@ class WorkbenchApp(BaseApp):
 
     def action_show_help_panel(self) -> None:
         """List the keys of the screen at its right."""
-        from workbench.ui.widgets.key_panel import KeyPanel
+        from workbench.ui.palette import KeyPanel
 
         if not self.screen.query(KeyPanel):
             self.screen.mount(KeyPanel())
@@ -195,12 +190,11 @@ class WorkbenchApp(BaseApp):
 
     def _show_write_error(self, message: str) -> None:
         """Show an error of the writer's thread."""
-        text = safe_text(message, 400)
-        self.call_later(self.notify, text, severity="error", timeout=ERROR_SECONDS)
+        self.call_later(notify_error, self, message)
 
     @work(thread=True, exclusive=True, group="preload", exit_on_error=False)
     def _preload(self) -> None:
-        preload.preload_screens()
+        preload_screens()
 
     @work(thread=True, exclusive=True, group="feed", exit_on_error=False)
     def _watch_runs(self) -> None:

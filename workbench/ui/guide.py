@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
 from workbench.app.ladder import PlannedRun, plan_ladder
 from workbench.app.run_control import start_demo
@@ -17,11 +19,12 @@ from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.results import NextStep
-from workbench.text import format_seconds, safe_lines, safe_text
-from workbench.ui.background import ERROR_SECONDS, in_background
-from workbench.ui.base_app import BaseApp
+from workbench.text import format_seconds, safe_text
+from workbench.ui.base import BaseApp, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
-from workbench.ui.screen import WorkbenchScreen
+
+RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+_NAME_WIDTH = 14  # cells, so that name and rail fit in 80
 
 
 def start_experiment(app: BaseApp) -> None:
@@ -115,8 +118,7 @@ def launch_demo(app: BaseApp) -> None:
         try:
             first, *_ = start_demo(app.workspace)
         except UserError as error:
-            show = partial(app.notify, severity="error", timeout=ERROR_SECONDS, markup=False)
-            app.call_from_thread(show, safe_lines(str(error)))
+            app.call_from_thread(notify_error, app, error)
         else:
             app.call_from_thread(app.open_instead, "train", first.name)
 
@@ -139,3 +141,23 @@ def open_ladder_dialog(
         app.open("ladder-start", app.workspace, draft, planned, then=started)
 
     in_background(screen, partial(plan_ladder, draft, presets, figures), ask)
+
+
+def rail_heading(draft: Draft, current: str, utf8: bool = True) -> Text:
+    """Return the heading line of a step: the name of the experiment and the steps in a row.
+
+    Args:
+        draft: of the experiment.
+        current: the step on the screen, "data"; shown in brackets.
+        utf8: whether the check mark is shown.
+    """
+    text = Text(f"{safe_text(draft.name, _NAME_WIDTH):<{_NAME_WIDTH}}", style="bold")
+    for step in RAIL:
+        text.append("  ")
+        if step.lower() == current:
+            text.append(f"[{step}]", style="bold")
+        elif step.lower() in draft.completed:
+            text.append(f"{step} {'✓' if utf8 else '+'}")
+        else:
+            text.append(step, style="dim")
+    return text

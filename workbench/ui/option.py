@@ -20,7 +20,7 @@ from workbench.render.strategy import (
     tuning_hint,
 )
 from workbench.text import safe_text
-from workbench.ui.widgets.path_field import WEIGHTS, PathField
+from workbench.ui.widgets.data_choice import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
 _WEIGHTS = "imagenet, random, or a file; tab completes its path"

@@ -1,4 +1,4 @@
-"""The command palette: everything that can be done now, found by common words."""
+"""The command palette and the panel of keys: everything that can be done now."""
 
 import asyncio
 import re
@@ -7,24 +7,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from textual.app import App, SystemCommand
+from rich.table import Table
+from textual.app import App, ComposeResult, SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
-from textual.screen import Screen
-from textual.widgets import HelpPanel
+from textual.screen import ActiveBinding, Screen
+from textual.widgets import HelpPanel, Static
 
 from workbench.content.concepts import CONCEPTS
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, safe_text
-from workbench.ui.base_app import BaseApp, Route
+from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
 from workbench.ui.run_actions import compare_run, restore_run, resume_run, stop_run
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.key_panel import screen_keys
 
 HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 # Titles by the binding's id, for descriptions that are too short here. Keys whose ids are not
@@ -279,3 +278,45 @@ def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemComm
             title = f"Open {safe_text(view.name, 64)}"
             do = partial(app.open, "train", view.name)
             yield SystemCommand(title, view.summary.state.phase, do)
+
+
+def screen_keys(screen: Screen[object]) -> list[ActiveBinding]:
+    """Return the keys that do something here, one for each action.
+
+    Those of Textual, which move a cursor or the focus, have no id and are not in the line of keys.
+    """
+    found: dict[str, ActiveBinding] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.description and (binding.show or binding.id):
+            found.setdefault(binding.action.removeprefix("app."), active)
+    return list(found.values())
+
+
+class KeyPanel(HelpPanel):
+    """The keys of the screen; Textual's own panel lists every key that moves a cursor first."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-panel--key"}
+    DEFAULT_CSS = """
+    KeyPanel > .key-panel--key { color: $footer-key-foreground; text-style: bold; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Yield the list."""
+        yield Static()
+
+    def on_mount(self) -> None:
+        """List the keys, again when they change."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda screen: self._list())
+        self._list()
+
+    def on_unmount(self) -> None:
+        """Unsubscribe: the screen stays."""
+        self.screen.bindings_updated_signal.unsubscribe(self)
+
+    def _list(self) -> None:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(justify="right", style=self.get_component_rich_style("key-panel--key"))
+        for active in screen_keys(self.screen):
+            table.add_row(self.app.get_key_display(active.binding), active.binding.description)
+        self.query_one(Static).update(table)

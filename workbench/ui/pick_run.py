@@ -16,7 +16,7 @@ from workbench.render.curves import OTHER_DATA, same_data
 from workbench.render.runs import COLUMNS, VALIDATION, name_widths, run_cells
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.base_app import BaseApp
+from workbench.ui.base import BaseApp, T
 
 ROOM = 66  # cells of a run's line
 SHOWN = ("state", "run", "strategy", "acc")  # of home's columns
@@ -24,41 +24,60 @@ MARKED, UNMARKED = "[x]", "[ ]"
 LEGEND = f"{VALIDATION}: on validation images"
 
 
-class PickRun(ModalScreen[str | None]):
-    """Gives the name of the chosen run, "" for none of them, None on escape.
+class RunDialog(ModalScreen[T]):
+    """A question over a list of runs, and the keys that answer it.
 
     Args:
-        about: the run to choose another for; runs on other data come last.
-        none: label of the choice of none; "" for no such choice.
+        about: the run to choose others for; runs on other data come last.
     """
 
     CSS = """
-    PickRun .dialog { width: 76; max-width: 100%; }
-    PickRun OptionList { height: auto; max-height: 12; margin-top: 1; border: none; padding: 0;
-                         background: $panel; }
-    PickRun #keys { color: $secondary; }
+    .dialog { width: 76; max-width: 100%; }
+    OptionList { height: auto; max-height: 12; margin-top: 1; border: none; padding: 0;
+                 background: $panel; }
+    #keys { color: $secondary; }
     """
+    KEYS: ClassVar[str]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
 
-    def __init__(
-        self, question: str, about: RunView, runs: Sequence[RunView], none: str = ""
-    ) -> None:
+    def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
         super().__init__()
         self._question = question
         self._about = about
         self._runs = same_data_first(about, runs)
-        self._none = none
 
     def compose(self) -> ComposeResult:
-        """Yield the question over the list."""
+        """Yield the question, the list, the keys."""
+        lines = run_lines(self._about, self._runs, self.app)
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._question, 200)))
-            yield OptionList(*self._options())
-            yield Static(f"enter chooses, escape cancels   {LEGEND}", id="keys")
+            yield OptionList(*map(Option, self.options(lines)))
+            yield Static(Text(f"{self.KEYS}   {LEGEND}"), id="keys")
 
-    def _options(self) -> list[Option]:
-        none = [Option(Text(self._none, style="italic"))] if self._none else []
-        return none + [Option(line) for line in run_lines(self._about, self._runs, self.app)]
+    def options(self, lines: list[Text]) -> list[Text]:
+        """Return the lines of the list, from those of the runs."""
+        return lines
+
+
+class PickRun(RunDialog[str | None]):
+    """Gives the name of the chosen run, "" for none of them, None on escape.
+
+    Args:
+        about: as in `RunDialog`.
+        none: label of the choice of none; "" for no such choice.
+    """
+
+    KEYS = "enter chooses, escape cancels"
+
+    def __init__(
+        self, question: str, about: RunView, runs: Sequence[RunView], none: str = ""
+    ) -> None:
+        super().__init__(question, about, runs)
+        self._none = none
+
+    def options(self, lines: list[Text]) -> list[Text]:
+        """Return the choice of none, then the runs."""
+        return [Text(self._none, style="italic"), *lines] if self._none else lines
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -66,39 +85,18 @@ class PickRun(ModalScreen[str | None]):
         self.dismiss(self._runs[index].name if index >= 0 else "")
 
 
-class PickRuns(ModalScreen[tuple[str, ...] | None]):
-    """Gives the names of the marked runs, or of the one under the cursor; None on escape.
+class PickRuns(RunDialog[tuple[str, ...] | None]):
+    """Gives the names of the marked runs, or of the one under the cursor; None on escape."""
 
-    Args:
-        about: the run to compare them with; runs on other data come last.
-    """
+    CSS = RunDialog.CSS + "OptionList { margin: 1 0; background-tint: $panel 0%; }"
+    KEYS = "space marks, enter compares, escape cancels"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "Mark")]
 
-    CSS = """
-    PickRuns .dialog { width: 76; max-width: 100%; }
-    PickRuns OptionList { height: auto; max-height: 12; margin: 1 0; border: none; padding: 0;
-                          background: $panel; background-tint: $panel 0%; }
-    PickRuns #keys { color: $secondary; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark"),
-        Binding("escape,q", "dismiss(None)", "Cancel"),
-    ]
-
-    def __init__(self, question: str, about: RunView, runs: Sequence[RunView]) -> None:
-        super().__init__()
-        self._question = question
-        self._about = about
-        self._runs = same_data_first(about, runs)
-        self._lines: list[Text] = []
+    def options(self, lines: list[Text]) -> list[Text]:
+        """Return the runs, each behind its mark."""
+        self._lines = lines
         self._marked: set[int] = set()
-
-    def compose(self) -> ComposeResult:
-        """Yield the question, the list, the keys."""
-        self._lines = run_lines(self._about, self._runs, self.app)
-        with Vertical(classes="dialog"):
-            yield Static(Text(safe_text(self._question, 200)))
-            yield OptionList(*(Option(self._line(at)) for at in range(len(self._runs))))
-            yield Static(Text(f"space marks, enter compares, escape cancels   {LEGEND}"), id="keys")
+        return [self._line(at) for at in range(len(lines))]
 
     def _line(self, at: int) -> Text:
         mark = MARKED if at in self._marked else UNMARKED

@@ -1,35 +1,44 @@
-"""Every screen by its name, imported when it is first opened. Imported by `ui.app` only."""
+"""Every screen by its name, imported when it is first opened, or before a key waits for it."""
 
+import gc
+import importlib
 import pkgutil
+import time
+from contextlib import suppress
 from typing import Any
 
+from textual import _styles_cache
 from textual.screen import Screen
 
-from workbench.ui.base_app import Route
-from workbench.ui.screen import WorkbenchScreen
+from workbench import ui
+from workbench.ui.base import Route, WorkbenchScreen
 
+NEVER = 1_000_000  # full collections that the garbage collector starts by itself
+IDLE_SECONDS = 1.0  # after a key: the screen that it opened is drawn
+LONGEST_PAUSE = 60.0  # seconds between two collections while nobody presses a key
+COLLECT_SECONDS = 0.2  # between two polls of the collector
 ROUTES: dict[Route, str] = {
-    "analyze": "workbench.ui.analyze.screen:AnalyzeScreen",
+    "analyze": "workbench.ui.analyze:AnalyzeScreen",
     "augmentation": "workbench.ui.augmentation.screen:AugmentationScreen",
-    "compare": "workbench.ui.compare.screen:CompareScreen",
-    "concepts": "workbench.ui.concepts.screen:ConceptsScreen",
+    "compare": "workbench.ui.compare:CompareScreen",
+    "concepts": "workbench.ui.concepts:ConceptsScreen",
     "data": "workbench.ui.data.screen:DataScreen",
     "explain": "workbench.ui.explain.screen:ExplainScreen",
-    "export": "workbench.ui.export.screen:ExportScreen",
-    "home": "workbench.ui.home.screen:HomeScreen",
+    "export": "workbench.ui.export:ExportScreen",
+    "home": "workbench.ui.home:HomeScreen",
     "ladder": "workbench.ui.ladder.screen:LadderScreen",
     "ladder-start": "workbench.ui.ladder.start:LadderStart",
     "layers": "workbench.ui.layers.screen:LayersScreen",
     "layers-step": "workbench.ui.layers.step:LayersStep",
     "lessons": "workbench.ui.lessons.screen:LessonsScreen",
-    "lr-find": "workbench.ui.tune.lr_find:LrFindScreen",
+    "lr-find": "workbench.ui.tune.screens:LrFindScreen",
     "machine": "workbench.ui.machine.screen:MachineScreen",
     "machine-step": "workbench.ui.machine.screen:MachineStep",
-    "relabel": "workbench.ui.relabel.screen:RelabelScreen",
+    "relabel": "workbench.ui.relabel:RelabelScreen",
     "results": "workbench.ui.results.screen:ResultsScreen",
     "strategy": "workbench.ui.strategy.screen:StrategyScreen",
     "train": "workbench.ui.train.screen:TrainScreen",
-    "tune": "workbench.ui.tune.screen:TuneHeadScreen",
+    "tune": "workbench.ui.tune.screens:TuneHeadScreen",
 }
 
 
@@ -44,3 +53,45 @@ def make_screen(route: Route, *arguments: Any) -> Screen[Any]:
     if isinstance(screen, WorkbenchScreen):
         screen.route = route
     return screen
+
+
+def preload_screens() -> None:
+    """Import every screen, and exclude all objects of now from garbage collection.
+
+    Modules are never garbage. A full collection over what a few closed screens leave takes a
+    quarter of a second, and would start when a key opens the next: `IdleCollector` starts it
+    instead.
+    """
+    for module in pkgutil.walk_packages(ui.__path__, f"{ui.__name__}."):
+        importlib.import_module(module.name)
+    gc.freeze()
+    youngest, middle, _ = gc.get_threshold()
+    gc.set_threshold(youngest, middle, NEVER)
+
+
+class IdleCollector:
+    """Runs full garbage collections soon after each key and never during one."""
+
+    def __init__(self) -> None:
+        self.last_key = self.last_collection = time.monotonic()
+
+    def key_pressed(self) -> None:
+        """Put the next collection off."""
+        self.last_key = time.monotonic()
+
+    def poll(self) -> None:
+        """Collect if it is due; call this a few times a second."""
+        now = time.monotonic()
+        new = self.last_key > self.last_collection
+        if now - self.last_key >= IDLE_SECONDS and (
+            new or now - self.last_collection >= LONGEST_PAUSE
+        ):
+            _forget_closed_widgets()
+            gc.collect()
+            self.last_collection = now
+
+
+def _forget_closed_widgets() -> None:
+    """Clear a small cache of Textual's that keeps all that the last thousand widgets drew."""
+    with suppress(AttributeError):  # not in every version
+        _styles_cache.StylesCache.get_inner_outer.cache_clear()

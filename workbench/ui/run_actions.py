@@ -13,9 +13,8 @@ from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose, Confirm, Prompt
-from workbench.ui.screen import WorkbenchScreen
 
 
 def confirm_and_run(

@@ -21,21 +21,18 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.render.strategy import format_key_value
 from workbench.text import format_shape, safe_text
 from workbench.ui.augmentation.preview import (
-    VIEWS_SHOWN,
-    AugmentationPreview,
-    SampleImage,
-    load_sample,
-)
-from workbench.ui.augmentation.settings import (
     KEYS,
     TABLE,
+    VIEWS_SHOWN,
+    AugmentationPreview,
     AugmentationSettings,
+    SampleImage,
     describe_setting,
+    load_sample,
     step_value,
 )
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.option import OptionScreen
-from workbench.ui.screen import WorkbenchScreen
 
 DONE = "done"
 LIST_WIDTH = 18  # cells, which leaves 14 for each view in a terminal of 80
@@ -110,7 +107,6 @@ class AugmentationScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Show the settings; the image follows once it is found."""
-        super().on_mount()
         self.query_one(SettingList).focus()
         try:
             self.settings = AugmentationSettings(self.draft)
@@ -246,7 +242,7 @@ class AugmentationScreen(WorkbenchScreen):
 
     def _show_settings(self, settings: AugmentationSettings) -> None:
         options = self.query_one(SettingList)
-        accent = self.app.theme_variables.get("accent", "")
+        accent = self.color("accent")
         for number, key in enumerate(KEYS):
             value = settings.value(key)
             name = key.replace("_", " ")

@@ -1,4 +1,4 @@
-"""The result of a scan: classes with sample images, findings and the split."""
+"""The result of a scan: classes with the steps of their images, findings and the split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,21 +18,104 @@ from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
 from workbench.datasets.audit import UNSPLIT, Audit
+from workbench.datasets.images.decoding import decode_opened, to_array
+from workbench.datasets.images.files import ImageError, open_image
+from workbench.datasets.images.sixteen_bit import SixteenBitImage
 from workbench.datasets.inspect_job import Inspection
 from workbench.experiment.facts import SPLITS, DataFacts
+from workbench.experiment.sections import DataSpec
 from workbench.render.half_blocks import thumbnail
 from workbench.render.marks import bar
-from workbench.text import plural, safe_text
-from workbench.ui.data.findings import FindingList
-from workbench.ui.data.image_steps import ImageSteps, format_steps, image_steps
-from workbench.ui.data.split_field import SplitField
+from workbench.text import format_bytes, format_shape, plural, safe_text
+from workbench.ui.data.panes import FindingList, SplitField
 
+_NAME, _RESULT = 8, 18  # cells of a step's name and result
 MAX_CLASS_ROWS = 500  # the rest is only counted
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
 _OWN = "the base has its own instead of 1/255"
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
 _SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
+
+
+@dataclass(frozen=True)
+class ImageStep:
+    """One step: its name, its result, and the range of the values."""
+
+    name: str
+    result: str
+    values: str = ""
+
+
+@dataclass(frozen=True)
+class ImageSteps:
+    """The steps of a file; if it cannot be used, the last one is the reason."""
+
+    path: Path
+    steps: tuple[ImageStep, ...]
+
+
+def image_steps(path: Path, data: DataSpec) -> ImageSteps:
+    """Process a file as training does, and record the result of each step.
+
+    Args:
+        path: of the image.
+        data: size and channels of the network's input.
+    """
+    steps: list[ImageStep] = []
+    try:
+        size = path.stat().st_size
+        with open_image(path) as (opened, header):
+            steps.append(ImageStep("read", f"{format_bytes(size)} of {header.format}"))
+            found = decode_opened(opened, header)
+        if isinstance(found, SixteenBitImage):
+            values = found.values()
+            steps.append(ImageStep("decode", f"{_size(values)} uint16", _range(values)))
+            image = found.for_display()
+        else:
+            image = found
+        whole = np.asarray(image)
+        name = "scale" if isinstance(found, SixteenBitImage) else "decode"
+        steps.append(ImageStep(name, f"{_size(whole)} uint8", _range(whole)))
+        array = to_array(image, data.image_size, data.channels, data.resize)
+        if _size(array) != _size(whole):
+            steps.append(ImageStep("resize", f"{format_shape(array.shape)} uint8", _range(array)))
+        numbers = array.astype(np.float32)
+        steps.append(ImageStep("float", f"{format_shape(array.shape)} float32", _range(numbers)))
+        steps.append(ImageStep("rescale", "all x 1/255", _range(numbers / np.float32(255))))
+    except (ImageError, OSError) as error:
+        reason = error.reason if isinstance(error, ImageError) else (error.strerror or str(error))
+        steps.append(ImageStep("skipped", reason))
+    return ImageSteps(path, tuple(steps))
+
+
+def _size(values: np.ndarray) -> str:
+    return format_shape(values.shape if values.ndim == 3 else (*values.shape, 1))
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "u":
+        return f"{low} to {high}"
+    return f"{low:.3f} to {high:.3f}" if high <= 1 else f"{low:.1f} to {high:.1f}"
+
+
+def format_steps(image: ImageSteps, network: str) -> Text:
+    """Return the steps of an image, one a line.
+
+    Args:
+        image: the file and its steps.
+        network: whose input size the images get, such as "a pretrained base".
+    """
+    text = Text("", style="dim")
+    text.append(safe_text(image.path.name, 18), style="not dim")
+    text.append(f" for {network}")
+    for step in image.steps:
+        text.append(f"\n{step.name:<{_NAME}} ", style="bold not dim")
+        result = safe_text(step.result, 60)
+        line = f"{result:<{_RESULT}} {step.values}" if step.values else result
+        text.append(line, style="not dim")
+    return text
 
 
 class ClassTable(DataTable[Text]):

@@ -1,34 +1,33 @@
 """Data: choose images, scan them, and show what was found."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
-from workbench.app.scan_job import ScanJob, ScanStatus
+from workbench.app.scan_job import ScanJob
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.inspect_job import MODULE, Inspection
 from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text
-from workbench.ui.data.findings import FilesScreen, FindingList
+from workbench.ui.base import WorkbenchScreen
 from workbench.ui.data.found import DataFound
+from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.dialogs import fits_toast, show_error
-from workbench.ui.guide import reuse_base
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.guide import rail_heading, reuse_base
 from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.step_rail import rail_heading
+from workbench.ui.widgets.job_part import Job, JobPart
 
 POLL_SECONDS = 0.3
 SCAN_NOTE = (
@@ -39,11 +38,7 @@ FETCH_NOTE = "x cancels; what was downloaded is kept."
 _BAR = 30  # cells
 
 
-class _Cancelled(Exception):  # noqa: N818 - not an error
-    """The download was cancelled."""
-
-
-class DataScreen(WorkbenchScreen):
+class DataScreen(WorkbenchScreen, JobPart):
     """Choose images, scan them in a process of its own, and show the result.
 
     Args:
@@ -75,40 +70,12 @@ class DataScreen(WorkbenchScreen):
     DataScreen OptionList:blur > .option-list--option-highlighted { background: $background; }
     """
 
-    @dataclass
-    class Polled(Message):
-        """The status of the scan, with its audit once it is finished."""
-
-        job: ScanJob
-        status: ScanStatus
-        audit: Audit | None
-
-    @dataclass
-    class Fetched(Message):
-        """A data set of the catalogue, or the error."""
-
-        path: Path | None
-        error: str = ""
-
-    @dataclass
-    class FetchProgress(Message):
-        """Progress of a download."""
-
-        phase: str
-        done: int
-        total: int
-
-        def can_replace(self, message: Message) -> bool:
-            """Keep only the newest."""
-            return isinstance(message, DataScreen.FetchProgress)
-
     def __init__(self, draft: Draft, skip_ahead: bool = False, scan_module: str = MODULE) -> None:
         super().__init__()
         self._skip_ahead = skip_ahead
         self.draft = draft
         self._module = scan_module
-        self._job: ScanJob | None = None
-        self._fetching = ""
+        self._scanning: ScanJob | None = None
         self.phase = "choose"
 
     def compose_body(self) -> ComposeResult:
@@ -122,12 +89,10 @@ class DataScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "data", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "data", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Continue with the draft's scan, running or finished; else ask for images."""
-        super().on_mount()
-        self.set_interval(POLL_SECONDS, self._poll_again)
         if self.draft.source is None:
             self._choose()
         else:
@@ -160,7 +125,7 @@ class DataScreen(WorkbenchScreen):
 
     def _choose(self, error: str = "", typed: str = "") -> None:
         """Ask for images; a long error is shown whole over the choice, and begins in it."""
-        self._job = None
+        self._scanning = None
         self._set_phase("choose")
         first, _, rest = safe_lines(error).partition("\n")
         if rest and not fits_toast(error):
@@ -176,9 +141,6 @@ class DataScreen(WorkbenchScreen):
         if choice.tree_shown:
             await choice.hide_tree()
         if event.path is None:
-            self._fetching = event.name
-            self._set_phase("fetch")
-            self._show_progress(f"Fetch {event.name}", "start", 0, 0, FETCH_NOTE)
             self._fetch(event.name)
         elif error := await asyncio.to_thread(path_error, event.path):
             self._choose(error)
@@ -204,38 +166,14 @@ class DataScreen(WorkbenchScreen):
 
     # Fetching
 
-    @work(thread=True, exclusive=True, group="fetch", exit_on_error=False)
     def _fetch(self, name: str) -> None:
-        worker = get_current_worker()
+        workspace = self.workbench.workspace
+        self._set_work("fetch", f"Fetch {name}", FETCH_NOTE)
 
-        def progress(phase: str, done: int, total: int) -> None:
-            if worker.is_cancelled:
-                raise _Cancelled
-            self.post_message(self.FetchProgress(phase, done, total))
+        def work(job: Job) -> Path:
+            return fetch(name, workspace, job.interruptible(job.progress))
 
-        try:
-            path = fetch(name, self.workbench.workspace, progress)
-        except _Cancelled:
-            return
-        except UserError as error:
-            self.post_message(self.Fetched(None, str(error)))
-        else:
-            self.post_message(self.Fetched(path))
-
-    @on(FetchProgress)
-    def _show_fetch_progress(self, event: FetchProgress) -> None:
-        if self.phase == "fetch":
-            title = f"Fetch {self._fetching}"
-            self._show_progress(title, event.phase, event.done, event.total, FETCH_NOTE)
-
-    @on(Fetched)
-    def _fetched(self, event: Fetched) -> None:
-        if self.phase != "fetch":
-            return
-        if event.path is None:
-            self._choose(event.error)
-        else:
-            self._scan(event.path)
+        self.start_job(work, self._scan, self._choose)
 
     # Scanning
 
@@ -251,47 +189,22 @@ class DataScreen(WorkbenchScreen):
             return
         self._watch(job)
 
-    def _watch(self, job: ScanJob) -> None:
-        self._job = job
-        self._set_phase("scan")
-        self._show_scan_progress(ScanStatus("running", "start"))
-        self._poll(job)
+    def _watch(self, scan: ScanJob) -> None:
+        self._scanning = scan
+        self._set_work("scan", f"Scan {safe_text(scan.source, 60)}", SCAN_NOTE)
+        then, failed = partial(self._scanned, scan), partial(self._scan_failed, scan)
+        self.start_job(partial(follow_scan, scan), then, failed)
 
-    def _poll_again(self) -> None:
-        if self.phase == "scan" and self._job:
-            self._poll(self._job)
-
-    @work(thread=True, group="poll", exit_on_error=False)
-    def _poll(self, job: ScanJob) -> None:
-        status = job.poll()
-        audit = None
-        if status.inspection:
-            try:
-                audit = read_audit(status.inspection.folder / AUDIT_NAME)
-            except UserError as error:
-                status = ScanStatus("failed", message=str(error))
-        self.post_message(self.Polled(job, status, audit))
-
-    @on(Polled)
-    def _polled(self, event: Polled) -> None:
-        status, job = event.status, event.job
-        if job is not self._job or self.phase != "scan":
-            return
-        if status.state == "running":
-            self._show_scan_progress(status)
-        elif status.inspection and event.audit:
-            self._show_found(job.source, status.inspection, event.audit)
-        elif status.state == "none":
-            self._scan(job.source)  # the draft is older than its scan
+    def _scanned(self, scan: ScanJob, found: tuple[Inspection, Audit] | None) -> None:
+        if found is None:
+            self._scan(scan.source)  # the draft is older than its scan
         else:
-            job.clear()
-            self.draft.clear_source()
-            message = status.message or "The scan ended without a message; enter restarts it."
-            self._choose(message, typed=str(job.source))
+            self._show_found(scan.source, *found)
 
-    def _show_scan_progress(self, status: ScanStatus) -> None:
-        source = safe_text(self._job.source, 60) if self._job else ""
-        self._show_progress(f"Scan {source}", status.phase, status.done, status.total, SCAN_NOTE)
+    def _scan_failed(self, scan: ScanJob, problem: str) -> None:
+        scan.clear()
+        self.draft.clear_source()
+        self._choose(problem, typed=str(scan.source))
 
     def _show_found(self, source: Path, inspection: Inspection, audit: Audit) -> None:
         reuse_base(self.workbench, self.draft, source)
@@ -314,15 +227,22 @@ class DataScreen(WorkbenchScreen):
 
     def action_cancel(self) -> None:
         """Cancel the scan or the download."""
+        self.drop_job()
         if self.phase == "fetch":
-            self.workers.cancel_group(self, "fetch")
             self._choose()
-        elif self._job:
-            self._job.cancel()
-            self._choose(typed=str(self._job.source))
+        elif self._scanning:
+            self._scanning.cancel()
+            self._choose(typed=str(self._scanning.source))
 
-    def _show_progress(self, title: str, phase: str, done: int, total: int, note: str) -> None:
+    def _set_work(self, phase: str, title: str, note: str) -> None:
+        """Show what runs, before its first progress."""
+        self._set_phase(phase)
         self.query_one("#work-title", Static).update(Text(title, style="bold"))
+        self.query_one("#work-note", Static).update(Text(note))
+        self.show_progress("start", 0, 0)
+
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show the progress of the scan or the download."""
         line = Text(f"{safe_text(phase, 40)}  ")
         if total:
             line.append(f"{bar(done / total, _BAR, self.workbench.utf8)} {done / total:>4.0%}  ")
@@ -330,7 +250,6 @@ class DataScreen(WorkbenchScreen):
         elif done:
             line.append(f"{done:,}")
         self.query_one("#work-line", Static).update(line)
-        self.query_one("#work-note", Static).update(Text(note))
 
     # The result
 
@@ -351,6 +270,22 @@ class DataScreen(WorkbenchScreen):
         self.draft.complete_step("data")
         self.refresh_heading()
         self.workbench.open("strategy", self.draft)
+
+
+def follow_scan(scan: ScanJob, job: Job) -> tuple[Inspection, Audit] | None:
+    """Report the progress of a scan until it ends; return its result, None if it never started.
+
+    Raises:
+        UserError: the scan failed, or what it found cannot be read.
+    """
+    while (status := scan.poll()).state == "running" and not job.cancelled:
+        job.progress(status.phase, status.done, status.total)
+        time.sleep(POLL_SECONDS)
+    if status.inspection:
+        return status.inspection, read_audit(status.inspection.folder / AUDIT_NAME)
+    if status.state == "none":
+        return None
+    raise UserError(status.message or "The scan ended without a message; enter restarts it.")
 
 
 def path_error(source: Path) -> str:

@@ -18,13 +18,12 @@ from workbench.experiment.toml import read_spec
 from workbench.export.run_images import RunImages
 from workbench.paths import Workspace, parse_path
 from workbench.runs.results import WorstError, read_results
-from workbench.runs.watch import Runs, RunView
+from workbench.runs.watch import RunView
 from workbench.text import format_shape, safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import RunScreen, in_background
+from workbench.ui.dialogs import PickName
 from workbench.ui.explain.view import ExplanationView, ImageChoice
-from workbench.ui.pick_name import PickName
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.widgets.data_choice import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
 PREDICTED = "the predicted one"  # the class of Grad-CAM until one is chosen
@@ -65,12 +64,8 @@ class ExplainedRun:
     root: Path | None
 
 
-class ExplainScreen(WorkbenchScreen):
-    """Show the layers at the left, the explanation at the right, image and class below.
-
-    Args:
-        run: name of the run.
-    """
+class ExplainScreen(RunScreen):
+    """Show the layers at the left, the explanation at the right, image and class below."""
 
     CONCEPTS = ("activation", "receptive-field", "grad-cam", "spatial-hierarchy")
     CSS = """
@@ -98,9 +93,7 @@ class ExplainScreen(WorkbenchScreen):
     ]  # fmt: skip
 
     def __init__(self, run: str) -> None:
-        super().__init__()
-        self.run = run
-        self._view: RunView | None = None
+        super().__init__(run)
         self._explained: ExplainedRun | None = None
         self._image: ImageChoice | None = None
         self._error = -1  # index of the worst error that is shown; -1 for another image
@@ -123,20 +116,14 @@ class ExplainScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Prepare the table; it is filled once the run is known."""
-        self.refresh_heading()
         table = self.query_one(ExplainedLayers)
         table.add_column("layer", width=NAME)
         table.add_column(Text("sees", justify="right"), width=FIELD)
         table.focus()
         self.query_one(ExplanationView).show_message(HINT)
-        self.runs_changed(self.workbench.runs)
 
-    def runs_changed(self, runs: Runs) -> None:
-        """Read the run's files, once."""
-        view = self.workbench.find_run(self.run)
-        if view is None or self._view is not None:
-            return
-        self._view = view
+    def read_files(self, view: RunView) -> None:
+        """Read what the table and the lines below it show."""
         workspace = self.workbench.workspace
         in_background(self, lambda: read_run(workspace, view), self._show)
 
@@ -169,7 +156,7 @@ class ExplainScreen(WorkbenchScreen):
 
     def action_explain(self, what: str) -> None:
         """Explain the selected layer in a worker."""
-        sight, view = self._selected, self._view
+        sight, view = self._selected, self.view
         if sight is None or view is None:
             return
         if what != "filters" and self._image is None:

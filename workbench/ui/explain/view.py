@@ -5,8 +5,8 @@ import binascii
 import io
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from rich.text import Text
-from textual import on, work
 from textual.app import ComposeResult
-from textual.message import Message
+from textual.containers import Vertical
 from textual.widgets import Static
 
 from workbench.datasets.image_files import ImageError
@@ -24,8 +23,9 @@ from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
+from workbench.runs.jobs import JobEvent
 from workbench.text import safe_lines, safe_text
-from workbench.ui.widgets.job_part import STARTING, JobPart
+from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,15 @@ class ImageChoice:
         return open_images(self.root).file(self.path, copy)
 
 
-class ExplanationView(JobPart):
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Pictures, and what they show."""
+
+    message: str
+    pictures: tuple[np.ndarray, ...]
+
+
+class ExplanationView(Vertical, JobPart):
     """A description above a picture that fills the room."""
 
     DEFAULT_CSS = """
@@ -61,14 +69,6 @@ class ExplanationView(JobPart):
     ExplanationView #explanation-text.-problem { color: $error; }
     ExplanationView #explanation-picture { height: 1fr; }
     """
-
-    @dataclass
-    class Update(Message):
-        """The state of the job; without pictures the shown ones stay."""
-
-        message: str
-        pictures: Sequence[np.ndarray] = ()
-        is_problem: bool = False
 
     def __init__(self, workspace: Workspace, utf8: bool = True) -> None:
         super().__init__()
@@ -85,9 +85,11 @@ class ExplanationView(JobPart):
         """Redraw the picture at the new size."""
         self.call_after_refresh(self._draw)
 
-    def show_message(self, message: str) -> None:
+    def show_message(self, message: str, is_problem: bool = False) -> None:
         """Show a message above the picture."""
-        self._show(self.Update(message))
+        line = self.query_one("#explanation-text", Static)
+        line.set_class(is_problem, "-problem")
+        line.update(Text(safe_lines(message)))
 
     def explain(self, request: dict[str, Any], image: ImageChoice | None) -> None:
         """Run a job of the worker.
@@ -96,55 +98,47 @@ class ExplanationView(JobPart):
             request: of the job, without the image.
             image: to explain; None for what needs no image.
         """
-        self.end_job()
         self._pictures = ()
         self._draw()
         self.show_message(STARTING)
-        self._explain(request, image)
+        failed = partial(self.show_message, is_problem=True)
+        self.start_job(lambda job: self._explain(job, request, image), self._show, failed)
 
-    @work(thread=True, exit_on_error=False)
-    def _explain(self, request: dict[str, Any], image: ImageChoice | None) -> None:
+    def _explain(self, job: Job, request: dict[str, Any], image: ImageChoice | None) -> Explanation:
         patterns: list[np.ndarray] = []
 
-        def post(message: str, pictures: Sequence[np.ndarray] = (), problem: bool = False) -> None:
-            self.post_if_active(self.Update(message, tuple(pictures), problem))
-
-        def on_event(event: dict[str, Any]) -> None:
-            if event.get("event") == "pattern":
+        def on_event(event: JobEvent) -> None:
+            if event["event"] == "pattern":
                 patterns.append(_decode(event.get("picture")))
-                post(str(event.get("words")), patterns)
-            elif event.get("event") == "progress" and event.get("total"):
-                done = f"{event.get('phase')}, step {event.get('done')} of {event.get('total')}"
-                post(safe_text(done, 60))
+                job.call(self._show, Explanation(str(event.get("words")), tuple(patterns)))
 
-        try:
-            with ExitStack() as stack:
-                if image:
-                    scratch = stack.enter_context(TemporaryDirectory(prefix="workbench-"))
-                    request = {**request, "image": str(image.as_file(Path(scratch)).absolute())}
-                found = self.run_job("explain", request, on_event)
-            lines = [str(line) for line in found.get("words", ())]
-            lines.append(f"PNG: {self._shown_path(Path(str(found.get('out'))))}")
-            post("\n".join(lines), patterns or [_decode(found.get("preview"))])
-        except ImageError as error:
-            post(f"The image cannot be read: {error.reason}.", problem=True)
-        except (UserError, OSError, ValueError) as error:
-            post(str(error), problem=True)
+        with TemporaryDirectory(prefix="workbench-") as scratch:
+            if image:
+                try:
+                    file = image.as_file(Path(scratch)).absolute()
+                except ImageError as error:
+                    raise UserError(f"The image cannot be read: {error.reason}.") from None
+                request = {**request, "image": str(file)}
+            found = job.run_worker("explain", request, on_event)
+        lines = [str(line) for line in found.get("words", ())]
+        lines.append(f"PNG: {self._shown_path(Path(str(found.get('out'))))}")
+        pictures = tuple(patterns) or (_decode(found.get("preview")),)
+        return Explanation("\n".join(lines), pictures)
+
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show the steps of the worker."""
+        if total:
+            self.show_message(safe_text(f"{phase}, step {done} of {total}", 60))
 
     def _shown_path(self, file: Path) -> Path:
         """Return the file relative to the workspace if it is in it."""
         root = self._workspace.root.absolute()
         return file.relative_to(root) if file.is_relative_to(root) else file
 
-    @on(Update)
-    def _show(self, update: Update) -> None:
-        update.stop()
-        line = self.query_one("#explanation-text", Static)
-        line.set_class(update.is_problem, "-problem")
-        line.update(Text(safe_lines(update.message)))
-        if update.pictures:
-            self._pictures = tuple(update.pictures)
-            self.call_after_refresh(self._draw)
+    def _show(self, explanation: Explanation) -> None:
+        self.show_message(explanation.message)
+        self._pictures = explanation.pictures
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
         for picture in self.query("#explanation-picture").results(Static):  # none once closed

@@ -31,10 +31,9 @@ from workbench.runs.ladder import (
 )
 from workbench.runs.watch import Runs, RunView
 from workbench.text import plural
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.dialogs import Confirm
 from workbench.ui.ladder.text import cells, columns, format_detail, format_heading, title
-from workbench.ui.screen import WorkbenchScreen
 
 OFFERED = ("stop", "resume", "compare")  # if possible
 STARTING = "starting"  # of a run that is there and was not polled yet
@@ -88,7 +87,6 @@ class LadderScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Read the ladder."""
-        super().on_mount()
         self.query_one(DataTable).focus()
         workspace, name = self.workbench.workspace, self.ladder_name
         in_background(self, partial(_read, workspace, name), self._ladder_read)
@@ -104,7 +102,6 @@ class LadderScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
-        super().on_resize()
         table = self.query_one(DataTable)
         at = table.cursor_row
         table.clear(columns=True)

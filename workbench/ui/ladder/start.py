@@ -20,8 +20,8 @@ from workbench.machine.preflight import check_before_ladder
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
-from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.background import ERROR_SECONDS, in_background
+from workbench.text import plural, safe_text
+from workbench.ui.base import in_background, notify_error
 
 MARKED, UNMARKED = "[x]", "[ ]"
 KEYS = "space marks, enter trains, escape cancels. They keep running if this terminal closes."
@@ -130,8 +130,7 @@ class LadderStart(ModalScreen[str | None]):
     def _started(self, result: tuple[str, str]) -> None:
         ladder, error = result
         if error:
-            message = safe_lines(error)
-            self.app.notify(message, severity="error", timeout=ERROR_SECONDS, markup=False)
+            notify_error(self.app, error)
         if ladder:
             self.dismiss(ladder)
             return

@@ -8,7 +8,7 @@ from rich.text import Text
 from workbench.app.ladder import LadderRow, format_reference
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.text import plural, safe_text
-from workbench.ui.screen import WIDE_COLUMNS
+from workbench.ui.base import WIDE_COLUMNS
 
 BORDERS = 2  # cells beside the table
 # Titles of columns and their cells, with the gap before them. A wide terminal has room for curves

@@ -1,6 +1,6 @@
 """The layers of a new experiment: which of them train, and the cost of each choice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,26 +11,90 @@ from workbench.errors import UserError
 from workbench.experiment.facts import expected_images
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.spec_advice import SpecAdvice, StageForecast, advise, forecast
+from workbench.experiment.spec_advice import (
+    SpecAdvice,
+    StageForecast,
+    advise,
+    forecast,
+    format_setting,
+    toggle_layers,
+    top_blocks,
+    trainable_layers,
+    trainable_names,
+)
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.render.layers import describe_network, describe_stage, labelled_line, planned_row
-from workbench.runs.freeze_check import layers_of_spec
+from workbench.runs.freeze_check import Layer, layers_of_spec
 from workbench.runs.history import History
 from workbench.text import plural, safe_text
-from workbench.ui.layers.choice import (
-    WITHOUT_CHOICE,
-    Settings,
-    toggle_error,
-    toggle_row,
-    train_upper_blocks,
-)
+from workbench.ui.guide import rail_heading
+from workbench.ui.layers.screen import LayersView
 from workbench.ui.layers.table import LayerTable
-from workbench.ui.layers.view import LayersView
-from workbench.ui.widgets.step_rail import rail_heading
 
+WITHOUT_CHOICE = {
+    "dense": "A dense network has nothing pretrained to freeze: every layer trains.",
+    "convnet": "A convnet starts from random weights, so every layer trains. space removes or "
+    "restores the pooling of a layer's block: watch the parameters.",
+    "feature-extraction": "Feature extraction trains only the head. To unfreeze blocks of the "
+    "base, choose fine-tuning as the strategy.",
+}
+Settings = tuple[str, ...]
 ADVICE_KEYS = "789"  # 1 to 6 are the steps of the rail
 HIGH_ROWS = 32  # rows of a terminal in which more than one piece of advice is shown
+
+
+def toggle_row(spec: ExperimentSpec, key: str) -> Settings:
+    """Toggle the block or layer of a row; in a convnet the pooling of its block.
+
+    Args:
+        spec: of the experiment.
+        key: "block NAME" or "layer NAME".
+    """
+    if spec.model.strategy == "convnet":
+        digits = "".join(c for c in key if c in "0123456789")
+        pooled = key.startswith(("layer conv", "layer pool")) and digits
+        return _toggle_pooling(spec, int(digits)) if pooled else ()
+    if spec.base is None:
+        return ()
+    names = trainable_names(spec.base_table, toggle_layers(spec, key), spec.base.batch_norm)
+    return (format_setting("base.trainable", names),)
+
+
+def _toggle_pooling(spec: ExperimentSpec, block: int) -> Settings:
+    """Remove or restore the pooling of a convnet's block; blocks count from 1."""
+    pooling = list(spec.model.convolutions.pooling)
+    if block > len(pooling):
+        return ()
+    pooling[block - 1] = not pooling[block - 1]
+    return (format_setting("model.pooling", pooling),)
+
+
+def train_upper_blocks(spec: ExperimentSpec) -> Settings:
+    """Train only the upper blocks of the base."""
+    return (format_setting("base.trainable", top_blocks(spec.base_table)),) if spec.base else ()
+
+
+def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str:
+    """Return why the row of a network with a base cannot be toggled; "" if it can.
+
+    Args:
+        spec: of the experiment.
+        layers: of its network.
+        key: as in `toggle_row`.
+    """
+    kind, _, name = key.partition(" ")
+    base = spec.base
+    layer = next((layer for layer in layers if layer.name == name), None)
+    if base is None or name == "head" or (layer and kind == "layer" and layer.block == "head"):
+        return "The head is new and starts at random: it always trains."
+    block = name if kind == "block" else layer.block if layer else ""
+    able = trainable_layers(spec.base_table, block, base.batch_norm)
+    if name in able or (kind == "block" and able):
+        return ""
+    if layer and layer.parameters:
+        return "Batch normalization stays frozen; base.batch_norm = adapt would let it train."
+    return f"{name} has no weights to train."
 
 
 class LayersStep(LayersView):
@@ -72,7 +136,7 @@ class LayersStep(LayersView):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "layers", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "layers", self.workbench.utf8)
 
     def spec_shown(self) -> ExperimentSpec | None:
         """Return the draft's spec."""

@@ -17,8 +17,7 @@ from workbench.bases.weights import IMAGENET, parse_weights
 from workbench.errors import UserError
 from workbench.lessons.catalogue import parse_seeds
 from workbench.text import safe_text
-from workbench.ui.widgets.data_choice import DataChoice
-from workbench.ui.widgets.path_field import WEIGHTS, PathField
+from workbench.ui.widgets.data_choice import WEIGHTS, DataChoice, PathField
 
 CANCEL = Binding("escape", "dismiss(None)", "Cancel")
 

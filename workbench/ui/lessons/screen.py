@@ -1,15 +1,15 @@
 """Lessons: the chapter's claims as small experiments, their stored results, and running one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -33,9 +33,9 @@ from workbench.render.lessons import (
     format_notice,
 )
 from workbench.text import safe_lines, safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.lessons.dialogs import AskSeeds, AskWeights, PickImages
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.widgets.job_part import Job, JobPart, format_progress
 
 MARK_AT = 14  # cell of the mark of stored results, after the longest name
 MARGINS = 3  # cells beside the text of the sheet: its padding and the scroll bar
@@ -47,12 +47,13 @@ class LessonList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Run")]
 
 
-class LessonsScreen(WorkbenchScreen):
+class LessonsScreen(WorkbenchScreen, JobPart):
     """Show the lessons at the left, the newest results of the selected one at the right.
 
     A running lesson ends with the screen.
     """
 
+    PAGED = "#sheet"
     CSS = """
     LessonsScreen OptionList { width: 17; height: 1fr; border: none; padding: 0;
                              background: $background; background-tint: $background 0%; }
@@ -73,26 +74,6 @@ class LessonsScreen(WorkbenchScreen):
         Binding("x", "stop", "Stop", id="lessons.stop", tooltip="drops what it computed so far"),
     ]
 
-    @dataclass
-    class Progress(Message):
-        """Progress of the job."""
-
-        job: LessonJob
-        step: tuple[str, int, int]
-
-        def can_replace(self, message: Message) -> bool:
-            """Keep only the newest."""
-            return isinstance(message, LessonsScreen.Progress)
-
-    @dataclass
-    class Ended(Message):
-        """The job ended: with inputs, with results too, or with a problem."""
-
-        job: LessonJob
-        inputs: LessonInputs | None = None
-        results: LessonResults | None = None
-        problem: str = ""
-
     def __init__(self) -> None:
         super().__init__()
         self._names = tuple(LESSONS)
@@ -100,7 +81,7 @@ class LessonsScreen(WorkbenchScreen):
         self._inputs: LessonInputs | None = None  # None until the images were checked
         self._seeds: tuple[int, ...] = ()  # () for each lesson's own
         self._stored: dict[str, LessonResults | None] = {}
-        self._job: LessonJob | None = None
+        self._lesson_job: LessonJob | None = None
         self._step = ("start", 0, 0)
         self._failed: Lesson | None = None  # which lesson failed; None for the images
         self._problem = ""
@@ -126,7 +107,6 @@ class LessonsScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Read the stored results; start with the inputs used last."""
-        super().on_mount()
         self._on = self.workbench.lesson_input or LessonInput()
         sheet = self.query_one("#sheet")
         for attribute in ("scroll_y", "virtual_size"):
@@ -136,14 +116,8 @@ class LessonsScreen(WorkbenchScreen):
         names.focus()
         names.highlighted = 0
 
-    def on_unmount(self) -> None:
-        """Stop the job."""
-        super().on_unmount()
-        self.action_stop()
-
     def on_resize(self) -> None:
         """Redraw in the new width."""
-        super().on_resize()
         self.call_after_refresh(self._draw)
 
     @property
@@ -192,48 +166,38 @@ class LessonsScreen(WorkbenchScreen):
 
     def _notice(self, lesson: Lesson, unmet: str, width: int) -> Text | None:
         """Return the progress of the lesson, or why it cannot run."""
-        colors = self.app.theme_variables
-        if self._job and self._job.lesson is lesson:
-            on = describe_setting(self._job.on.images.name, self._job.seeds)
+        if self._lesson_job and self._lesson_job.lesson is lesson:
+            on = describe_setting(self._lesson_job.on.images.name, self._lesson_job.seeds)
             return format_lesson_progress(on, *self._step, self.workbench.utf8)
         if self._problem and self._failed in (None, lesson):
-            return format_notice(self._problem, width, colors.get("error", ""))
+            return format_notice(self._problem, width, self.color("error"))
         if unmet:
             images = safe_text(self._on.images.name, 60)
             message = f"Cannot run on {images}: {unmet} i: other images."
-            return format_notice(message, width, colors.get("warning", ""))
+            return format_notice(message, width, self.color("warning"))
         return None
 
     def _progress_line(self, lesson: Lesson, unmet: str) -> str:
-        if self._job is None:
+        if self._lesson_job is None:
             on = describe_setting(self._on.images.name, self._seeds or lesson.seeds)
             if lesson.needs_base and self._on.weights != IMAGENET:
                 on += f", weights {safe_text(Path(self._on.weights).name, 30)}"
             return "" if unmet else f"enter runs {lesson.name} on {on}"
         phase, done, total = self._step
-        counted = f" {done:,} of {total:,}" if total else ""
-        return f"{self._job.title}: {safe_text(phase, 40)}{counted}"
+        return f"{self._lesson_job.title}: {format_progress(safe_text(phase, 40), done, total)}"
 
     def _show_scroll_hint(self) -> None:
         sheet = self.query_one("#sheet")
         more = sheet.scroll_offset.y < sheet.max_scroll_y
         self.query_one("#more", Static).update("more below: PgDn" if more else "")
 
-    def action_page(self, step: int) -> None:
-        """Scroll the sheet; the list keeps the arrow keys."""
-        sheet = self.query_one("#sheet")
-        if step > 0:
-            sheet.scroll_page_down(animate=False)
-        else:
-            sheet.scroll_page_up(animate=False)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to stop a running job, and other inputs if none is running."""
         if action == "stop":
-            return self._job is not None
+            return self._lesson_job is not None
         if action == "weights" and not (self.is_mounted and self._selected.needs_base):
             return False
-        return action not in ("images", "weights", "seeds") or self._job is None
+        return action not in ("images", "weights", "seeds") or self._lesson_job is None
 
     # Images, weights and seeds
 
@@ -248,7 +212,7 @@ class LessonsScreen(WorkbenchScreen):
             return next(filter(None, map(data_source, runs)), "")
 
         def answered(images: LessonImages | None) -> None:
-            if images is not None and self._job is None:
+            if images is not None and self._lesson_job is None:
                 self._start(LessonJob(None, replace(self._on, images=images)))
 
         def ask(source: str) -> None:
@@ -285,61 +249,52 @@ class LessonsScreen(WorkbenchScreen):
     @on(OptionList.OptionSelected)
     def _run_selected(self) -> None:
         lesson = self._selected
-        if self._job is not None:
-            message = f"{self._job.title} is still running; x stops it."
+        if self._lesson_job is not None:
+            message = f"{self._lesson_job.title} is still running; x stops it."
             self.notify(message, severity="warning")
         elif not (self._inputs and unmet_requirement(lesson, self._inputs)):
             self._start(LessonJob(lesson, self._on, self._seeds or lesson.seeds))
 
     def action_stop(self) -> None:
         """Stop the job; its results are dropped."""
-        if (job := self._job) is not None:
-            job.handle.cancel()
+        self.cancel_job()
 
-    def _start(self, job: LessonJob) -> None:
-        self._job, self._step, self._problem = job, ("start", 0, 0), ""
-        self._scroll_home()  # where the progress is shown
-        self._draw()
-        self.refresh_bindings()
-        self._run(job)
-
-    @work(thread=True, exclusive=True, group="lesson", exit_on_error=False)
-    def _run(self, job: LessonJob) -> None:
+    def _start(self, lesson: LessonJob) -> None:
+        self._lesson_job, self._step, self._problem = lesson, ("start", 0, 0), ""
         workspace = self.workbench.workspace
 
-        def progress(phase: str, done: int, total: int) -> None:
-            self.post_message(self.Progress(job, (phase, done, total)))
+        def work(job: Job) -> tuple[LessonInputs, LessonResults | None]:
+            return replace(lesson, handle=job).run(workspace, job.progress)
 
-        try:
-            inputs, results = job.run(workspace, progress)
-        except Exception as error:  # any error ends the job
-            problem = str(error) or type(error).__name__
-            self.post_message(self.Ended(job, problem=problem))
-        else:
-            self.post_message(self.Ended(job, inputs, results))
+        self._scroll_home()  # where the progress is shown
+        self.start_job(work, partial(self._ended, lesson), partial(self._stopped, lesson))
+        self._draw()
+        self.refresh_bindings()
 
-    @on(Progress)
-    def _progressed(self, event: Progress) -> None:
-        if event.job is self._job:
-            self._step = event.step
-            self._draw()
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show the progress on the sheet and below it."""
+        self._step = (phase, done, total)
+        self._draw()
 
-    @on(Ended)
-    def _ended(self, event: Ended) -> None:
-        job, self._job = event.job, None
-        if event.problem and job.handle.cancelled:
-            self.notify(f"{job.title}: stopped.")
-        elif event.problem:
-            self._failed, self._problem = job.lesson, safe_lines(event.problem)
+    def _stopped(self, lesson: LessonJob, problem: str) -> None:
+        self._lesson_job = None
+        if problem:
+            self._failed, self._problem = lesson.lesson, safe_lines(problem)
             self._scroll_home()
-        if event.inputs is not None:
-            self._inputs = event.inputs
-            self._set_input(job.on)
-        if event.results is not None:
-            self._stored[event.results.lesson] = event.results
+        else:
+            self.notify(f"{lesson.title}: stopped.")
+        self._draw()
+        self.refresh_bindings()
+
+    def _ended(self, lesson: LessonJob, result: tuple[LessonInputs, LessonResults | None]) -> None:
+        self._lesson_job = None
+        self._inputs, results = result
+        self._set_input(lesson.on)
+        if results is None:  # only the images were surveyed
+            self._read_stored()
+        else:
+            self._stored[results.lesson] = results
             self._mark_stored()
             self._scroll_home()
-        elif event.inputs is not None:
-            self._read_stored()
         self._draw()
         self.refresh_bindings()

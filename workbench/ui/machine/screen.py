@@ -20,8 +20,10 @@ from workbench.app.jobs import CheckState
 from workbench.machine.check import MachineReport
 from workbench.machine.finding import Finding
 from workbench.text import format_seconds, safe_text
-from workbench.ui.machine.gauges import LiveGauges
-from workbench.ui.machine.text import (
+from workbench.ui.base import WorkbenchScreen
+from workbench.ui.guide import rail_heading
+from workbench.ui.machine.views import (
+    LiveGauges,
     TextStyle,
     describe_age,
     facts_table,
@@ -29,8 +31,6 @@ from workbench.ui.machine.text import (
     format_finding,
     format_verdict,
 )
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.step_rail import rail_heading
 
 POLL_SECONDS = 0.1  # between two polls of a running check
 AGE_SECONDS = 10.0  # between two updates of the report's age
@@ -47,6 +47,7 @@ class CheckChanged(Message):
 class MachineScreen(WorkbenchScreen):
     """Verdict, findings with their remedies, facts about the machine, live gauges."""
 
+    PAGED = "#report"
     CONCEPTS = ("machine",)
     DEFAULT_CSS = """
     MachineScreen #machine { layout: vertical; height: 1fr; }
@@ -86,7 +87,7 @@ class MachineScreen(WorkbenchScreen):
 
     @property
     def _text_style(self) -> TextStyle:
-        return TextStyle(self.workbench.utf8, lambda name: self.app.theme_variables.get(name, ""))
+        return TextStyle(self.workbench.utf8, self.color)
 
     def compose_body(self) -> ComposeResult:
         """Yield the findings, and the gauges below or beside them."""
@@ -110,7 +111,6 @@ class MachineScreen(WorkbenchScreen):
 
     def on_mount(self) -> None:
         """Show the last report, or start a check."""
-        super().on_mount()
         known = self.workbench.machine_check.state
         self.set_interval(AGE_SECONDS, self.refresh_heading)
         self.app.theme_changed_signal.subscribe(self, self._repaint)
@@ -234,14 +234,6 @@ class MachineScreen(WorkbenchScreen):
         if self._state.report:
             self.app.push_screen(DetailsScreen(self._state.report))
 
-    def action_page(self, step: int) -> None:
-        """Scroll the report."""
-        pane = self.query_one("#report")
-        if step > 0:
-            pane.scroll_page_down(animate=False)
-        else:
-            pane.scroll_page_up(animate=False)
-
 
 class DetailsScreen(WorkbenchScreen):
     """Consequences of findings, the result of each probe, and all that they printed."""
@@ -277,7 +269,7 @@ class MachineStep(MachineScreen):
 
     def heading(self) -> Text:
         """Return the rail."""
-        return rail_heading(self.draft.name, "machine", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "machine", self.workbench.utf8)
 
     def action_next_step(self) -> None:
         """Open the data step."""

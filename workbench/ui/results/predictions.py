@@ -1,21 +1,21 @@
 """Predictions for other images: a typed path, and the worker's predictions in a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
-from textual.message import Message
+from textual.containers import Vertical
 from textual.widgets import DataTable, Input, Static
 
 from workbench.errors import UserError
 from workbench.paths import parse_path
 from workbench.text import safe_lines, safe_text
-from workbench.ui.widgets.job_part import STARTING, JobPart
-from workbench.ui.widgets.path_field import PathField
+from workbench.ui.widgets.data_choice import PathField
+from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 
 HINT = "The path of an image, or of a folder of images. Enter predicts, escape goes back."
 MAX_ROWS = 1000  # a folder may hold a million images
@@ -23,21 +23,13 @@ LABEL, PROBABILITY = 20, 11  # cells of the first two columns
 _MARGINS = 10  # cells: the screen's padding, that of three columns, and the scroll bar
 
 
-class PredictionsView(JobPart):
+class PredictionsView(Vertical, JobPart):
     """A field for the path above the state of the job and its predictions."""
 
     DEFAULT_CSS = """
     PredictionsView #status { height: auto; color: $secondary; }
     PredictionsView #status.-problem { color: $error; }
     """
-
-    @dataclass
-    class Update(Message):
-        """The state of the job, its predictions as rows, or its error."""
-
-        message: str = ""
-        rows: list[list[Text]] = field(default_factory=list)
-        problem: str = ""
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
         super().__init__(id=id)
@@ -71,40 +63,40 @@ class PredictionsView(JobPart):
         event.stop()
         if event.value.strip():
             self._typed = event.value
-            self.end_job()
-            self.post_message(self.Update(STARTING))
-            self._predict(self._model, parse_path(event.value.strip()).absolute())
+            self._show_message(STARTING)
+            path = parse_path(event.value.strip()).absolute()
+            failed = partial(self._show_message, is_problem=True)
+            self.start_job(partial(self._predict, self._model, path), self._show, failed)
 
-    @work(thread=True, exit_on_error=False)
-    def _predict(self, model: Path, path: Path) -> None:
-        def on_event(event: dict[str, Any]) -> None:
-            if event.get("event") == "progress":
-                done = f"{event.get('phase')}, {event.get('done')} of {event.get('total')}"
-                self.post_if_active(self.Update(safe_text(done, 60)))
+    def _predict(self, model: Path, path: Path, job: Job) -> tuple[str, list[list[Text]]]:
+        if not path.exists():  # needs no framework
+            raise UserError(f"There is no file or folder {safe_text(path)}.")
+        result = job.run_worker("predict", {"model": str(model), "paths": [str(path)]})
+        found = result.get("predictions", [])
+        message = describe_predictions(found, MAX_ROWS)
+        if others := result.get("not_read", {}).get("words"):
+            message += f"; not read: {others}"
+        return message, [prediction_cells(one, path) for one in found[:MAX_ROWS]]
 
-        try:
-            if not path.exists():  # needs no framework
-                raise UserError(f"There is no file or folder {safe_text(path)}.")
-            request = {"model": str(model), "paths": [str(path)]}
-            result = self.run_job("predict", request, on_event)
-            found = result.get("predictions", [])
-            rows = [prediction_cells(one, path) for one in found[:MAX_ROWS]]
-            message = describe_predictions(found, MAX_ROWS)
-            if others := result.get("not_read", {}).get("words"):
-                message += f"; not read: {others}"
-            self.post_if_active(self.Update(message, rows))
-        except (UserError, OSError, ValueError) as error:
-            self.post_if_active(self.Update(problem=safe_lines(error)))
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show the progress of the worker."""
+        self._show_message(safe_text(f"{phase}, {done} of {total}", 60))
 
-    @on(Update)
-    def _show(self, update: Update) -> None:
+    def _show_message(self, message: str, is_problem: bool = False) -> None:
+        """Show the state of the job instead of the predictions before."""
         line = self.query_one("#status", Static)
-        line.set_class(bool(update.problem), "-problem")
-        line.update(Text(update.problem or update.message))
-        self._rows = update.rows
+        line.set_class(is_problem, "-problem")
+        line.update(Text(safe_lines(message)))
+        self._rows = []
+        self._show_rows()
+
+    def _show(self, predicted: tuple[str, list[list[Text]]]) -> None:
+        message, rows = predicted
+        self._show_message(message)
+        self._rows = rows
         self._show_rows()
         path = self.query_one("#path", PathField)
-        if update.rows and path.has_focus and path.value == self._typed:  # not typing meanwhile
+        if rows and path.has_focus and path.value == self._typed:  # not typing meanwhile
             path.select_all()  # the next path replaces it
 
     def _show_rows(self) -> None:

@@ -17,13 +17,17 @@ from workbench.render.layers import hanging_indent, labelled_line
 from workbench.runs.results import NextStep, Results, read_results, suggest_next
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.guide import next_experiment
 from workbench.ui.results.predictions import PredictionsView
-from workbench.ui.results.tables import ConfusionMatrix, LabelTable, matrix_width
-from workbench.ui.results.text import summary_lines, view_titles
-from workbench.ui.results.worst_errors import WorstErrors
-from workbench.ui.screen import WorkbenchScreen
+from workbench.ui.results.views import (
+    ConfusionMatrix,
+    LabelTable,
+    WorstErrors,
+    matrix_width,
+    summary_lines,
+    view_titles,
+)
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
 MORE = "a: calibration, ROC; h: Grad-CAM, filters; e: report, ONNX, script"
@@ -146,7 +150,7 @@ class ResultsScreen(WorkbenchScreen):
         if view is None or results is None:
             return
         room, console = self.app.size.width - 2, self.app.console
-        warning = self.app.theme_variables.get("warning", "")
+        warning = self.color("warning")
         lines = summary_lines(results, view.history, view.summary.preset, warning)
         self.query_one("#summary", Static).update(hanging_indent(lines, room, console))
         self._suggestion = suggest_next(view.spec, view.history, results)

@@ -31,15 +31,11 @@ from workbench.render.strategy import (
 )
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
-from workbench.ui.background import in_background
-from workbench.ui.base_app import Route
+from workbench.ui.base import WIDE_COLUMNS, Route, WorkbenchScreen, in_background
 from workbench.ui.dialogs import show_error
-from workbench.ui.guide import open_ladder_dialog
+from workbench.ui.guide import open_ladder_dialog, rail_heading
 from workbench.ui.option import OptionScreen
-from workbench.ui.screen import WIDE_COLUMNS, WorkbenchScreen
-from workbench.ui.strategy.lists import OptionTable, StrategyList
-from workbench.ui.strategy.start import StartScreen
-from workbench.ui.widgets.step_rail import rail_heading
+from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
 
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
@@ -86,7 +82,7 @@ class StrategyScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "strategy", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Show the strategies; the benchmark of the machine follows."""
@@ -126,7 +122,7 @@ class StrategyScreen(WorkbenchScreen):
         if not self.query("#strategy-details"):  # the app is closing
             return
         spec, error = self._spec()
-        color = self.app.theme_variables.get("error", "")
+        color = self.color("error")
         is_wide = self.app.size.width >= WIDE_COLUMNS
         preset = self._shown.chosen_preset
         text = strategy_details(preset, self._forecast(spec), error, color, is_wide)

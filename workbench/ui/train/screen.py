@@ -15,16 +15,14 @@ from workbench.render.curves import training_curves
 from workbench.render.marks import STATE_COLORS
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_text
-from workbench.ui.background import in_background
+from workbench.ui.base import WIDE_COLUMNS, WorkbenchScreen, in_background
 from workbench.ui.dialogs import Choose, Prompt
 from workbench.ui.pick_run import PickRun
 from workbench.ui.run_actions import resume_run, stop_run
-from workbench.ui.screen import WIDE_COLUMNS, WorkbenchScreen
 from workbench.ui.train import text as train_text
-from workbench.ui.train.curve_plots import Change, CurvePlots
-from workbench.ui.train.gauges import gpu_line, host_line
-from workbench.ui.train.panel import format_gone, format_panel
-from workbench.ui.widgets.line import Tail, TextLine
+from workbench.ui.train.panes import Change, CurvePlots, format_gone, format_panel
+from workbench.ui.train.text import gpu_line, host_line
+from workbench.ui.widgets.lines import Tail, TextLine
 
 LINES = ("other", "progress", "host", "gpu", "notice", "note")
 COACH_LINES = 3  # above the log
@@ -90,7 +88,6 @@ class TrainScreen(WorkbenchScreen):
 
     def on_resize(self) -> None:
         """Fit the lines to the new width."""
-        super().on_resize()
         self._draw()
 
     def on_screen_resume(self) -> None:
@@ -188,7 +185,7 @@ class TrainScreen(WorkbenchScreen):
         if view.running and history.machine:
             host = host_line(history.machine, files.checkpoint_age, width, utf8)
             gpu = gpu_line(history.machine, history.gpu, width, utf8)
-        warning = self.app.theme_variables["warning"]
+        warning = self.color("warning")
         notice = train_text.notice_line(history.notices, time.time(), width, warning)
         if files.note:
             note = train_text.labelled("note", safe_text(files.note, width - train_text.LABEL))
@@ -216,7 +213,7 @@ class TrainScreen(WorkbenchScreen):
 
     def _state_color(self, view: RunView) -> str:
         name = STATE_COLORS.get(view.summary.state.phase, "$foreground").removeprefix("$")
-        return f"bold {self.app.theme_variables[name]}"
+        return f"bold {self.color(name)}"
 
     # Keys
 

@@ -1,36 +1,34 @@
 """Trying settings before training: what the learning-rate test and the search share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Static
 
 from workbench.app.draft import Draft
-from workbench.app.jobs import JobEvent, JobHandle, run_in_scratch
+from workbench.app.jobs import report_progress, run_trial_job
 from workbench.errors import UserError
 from workbench.experiment.estimate import reading_seconds
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.int_range import IntRange
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.toml import spec_tree
 from workbench.machine.benchmark_store import BenchmarkResult
-from workbench.machine.preflight import check_before_training
 from workbench.render.strategy import UNKNOWN_TIME
+from workbench.runs.jobs import JobEvent
 from workbench.text import format_seconds, safe_text
+from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Prompt, show_error
-from workbench.ui.screen import WorkbenchScreen
-from workbench.ui.widgets.step_rail import rail_heading
+from workbench.ui.guide import rail_heading
+from workbench.ui.widgets.job_part import Job, JobPart, format_progress
 
 ApplySettings = Callable[[dict[str, Any]], None]
 
 
-class TrialScreen(WorkbenchScreen):
+class TrialScreen(WorkbenchScreen, JobPart):
     """Describe a job and its cost, run it in a worker, and apply the chosen result.
 
     The worker ends with the screen.
@@ -47,7 +45,6 @@ class TrialScreen(WorkbenchScreen):
         JOB: name of the worker's job.
         BOUNDS: of the count that can be changed.
         COUNTED: what is counted, as in the worker's request.
-        running: whether the worker is running.
     """
 
     AUTO_FOCUS = ""  # enter starts the job; a focused table would take the key
@@ -61,31 +58,6 @@ class TrialScreen(WorkbenchScreen):
         Binding("x", "stop", "Stop", id="trial.stop"),
     ]
 
-    @dataclass
-    class Progress(Message):
-        """Progress of the worker."""
-
-        phase: str
-        done: int
-        total: int
-
-        def can_replace(self, message: Message) -> bool:
-            """Keep only the newest."""
-            return isinstance(message, TrialScreen.Progress)
-
-    @dataclass
-    class Received(Message):
-        """Another event of the worker."""
-
-        event: JobEvent
-
-    @dataclass
-    class Ended(Message):
-        """The worker's result, or the problem: "" if it was stopped."""
-
-        result: dict[str, Any] | None
-        problem: str = ""
-
     def __init__(
         self, draft: Draft, benchmark: BenchmarkResult | None, apply: ApplySettings
     ) -> None:
@@ -95,9 +67,7 @@ class TrialScreen(WorkbenchScreen):
         self.check(self.spec)
         self.benchmark = benchmark
         self.count = self.BOUNDS.default
-        self.running = False
         self._apply = apply
-        self._stop = JobHandle()
 
     # What each kind implements
 
@@ -141,6 +111,11 @@ class TrialScreen(WorkbenchScreen):
 
     # The screen
 
+    @property
+    def running(self) -> bool:
+        """Whether the worker is running."""
+        return self.job is not None
+
     def compose_body(self) -> ComposeResult:
         """Yield description, result and progress."""
         yield Static(id="about")
@@ -149,17 +124,11 @@ class TrialScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the rail of steps."""
-        return rail_heading(self.draft.name, "strategy", self.draft.completed, self.workbench.utf8)
+        return rail_heading(self.draft, "strategy", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Show what the job does."""
-        super().on_mount()
         self._show_description()
-
-    def on_unmount(self) -> None:
-        """Stop the worker."""
-        super().on_unmount()
-        self.action_stop()
 
     def _show_description(self) -> None:
         facts = self.draft.facts
@@ -208,7 +177,7 @@ class TrialScreen(WorkbenchScreen):
 
     def action_stop(self) -> None:
         """Stop the worker; its results so far stay."""
-        self._stop.cancel()
+        self.cancel_job()
 
     def action_restart(self) -> None:
         """Run the job again."""
@@ -217,52 +186,38 @@ class TrialScreen(WorkbenchScreen):
     def action_start(self) -> None:
         """Run the job."""
         self.clear_result()
-        self.running, self._stop = True, JobHandle()
+        request = {self.COUNTED: self.count, **self.request()}
+        self._show_progress("Starting a worker.")
+        self.start_job(partial(self._run, request), self._ended, self._failed)
         self.refresh_bindings()
         self._show_description()
-        self._show_progress("Starting a worker.")
-        self._run({"spec": spec_tree(self.spec), self.COUNTED: self.count, **self.request()})
 
-    @work(thread=True, exclusive=True, group="trial", exit_on_error=False)
-    def _run(self, request: dict[str, Any]) -> None:
-        stop, workspace = self._stop, self.workbench.workspace
+    def _run(self, request: dict[str, Any], job: Job) -> dict[str, Any]:
+        on_event = report_progress(job.progress, partial(job.call, self._receive))
+        workspace = self.workbench.workspace
+        return run_trial_job(workspace, self.JOB, self.spec, request, on_event, job)
 
-        def on_event(event: JobEvent) -> None:
-            if event["event"] == "progress":
-                counts = int(event["done"]), int(event["total"])
-                self.post_message(self.Progress(str(event["phase"]), *counts))
-            else:
-                self.post_message(self.Received(event))
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show the progress of the worker."""
+        self._show_progress(format_progress(phase, done, total))
 
-        try:
-            check_before_training(self.spec)
-            result = run_in_scratch(workspace, self.JOB, request, on_event, stop.attach)
-        except (UserError, OSError) as error:
-            self.post_message(self.Ended(None, "" if stop.cancelled else str(error)))
+    def _receive(self, event: JobEvent) -> None:
+        if event["event"] == "notice":
+            self.notify(safe_text(event.get("message", ""), 300))
         else:
-            self.post_message(self.Ended(result))
-
-    @on(Progress)
-    def _progressed(self, event: Progress) -> None:
-        if self.running:
-            counted = f" {event.done:,} of {event.total:,}" if event.total else ""
-            self._show_progress(f"{event.phase}{counted}")
-
-    @on(Received)
-    def _received(self, message: Received) -> None:
-        if message.event["event"] == "notice":
-            self.notify(safe_text(message.event.get("message", ""), 300))
-        else:
-            self.receive_event(message.event)
+            self.receive_event(event)
             self.refresh_bindings()
 
-    @on(Ended)
-    def _ended(self, event: Ended) -> None:
-        self.running = False
-        self._show_progress("Stopped." if self._stop.cancelled else "")
-        if event.problem:
-            show_error(self, event.problem)
-        self.show_result(event.result or {})
+    def _ended(self, result: dict[str, Any]) -> None:
+        self._show_progress("")
+        self.show_result(result)
+        self.refresh_bindings()
+
+    def _failed(self, problem: str) -> None:
+        self._show_progress("" if problem else "Stopped.")
+        if problem:
+            show_error(self, problem)
+        self.show_result({})  # of the trials before
         self.refresh_bindings()
 
 

@@ -1,0 +1,132 @@
+"""Error analysis of a run: calibration, and for two labels ROC, precision and a threshold."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Static
+
+from workbench.analysis.errors import read_predictions
+from workbench.analysis.thresholds import threshold_metrics
+from workbench.render.calibration import (
+    DEFAULT_THRESHOLD,
+    THRESHOLD_STEP,
+    CalibrationReport,
+    calibration_report,
+    format_calibration,
+    format_threshold,
+    threshold_curves,
+)
+from workbench.runs.watch import RunView
+from workbench.text import safe_text
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.widgets.lines import LinePlot
+
+TALL = 32  # rows from which the histogram and the curves fit above one another
+NOT_BINARY = "Thresholds, ROC and precision over recall are for runs with two labels."
+
+
+class AnalyzeScreen(WorkbenchScreen):
+    """Show calibration, and for two labels the curves and a movable threshold.
+
+    Args:
+        view: an evaluated run.
+    """
+
+    CONCEPTS = ("calibration", "threshold", "interval")
+    CSS = """
+    AnalyzeScreen #confidence { height: auto; margin-bottom: 1; }
+    AnalyzeScreen #threshold { height: auto; }
+    AnalyzeScreen #curves { height: 1fr; margin-top: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", f"move({-THRESHOLD_STEP})", "Threshold lower", id="threshold.lower"),
+        Binding(
+            "right",
+            f"move({THRESHOLD_STEP})",
+            "higher",
+            id="threshold.higher",
+            tooltip="Threshold higher",
+        ),
+        Binding("z", "zoom", "Zoom", id="threshold.zoom", tooltip="the curves or the histogram"),
+    ]
+
+    def __init__(self, view: RunView) -> None:
+        super().__init__()
+        self._view = view
+        self.run = view.name
+        self._report: CalibrationReport | None = None
+        self._percent = round(100 * DEFAULT_THRESHOLD)
+        self._zoomed = False  # low terminals: the curves instead of the histogram
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the histogram, then the threshold above its two curves."""
+        yield Static("Reading the predictions.", id="confidence")
+        yield Static(id="threshold")
+        with Horizontal(id="curves"):
+            yield LinePlot(id="roc")
+            yield LinePlot(id="precision")
+
+    def heading(self) -> Text:
+        """Return the run's name and what is analyzed."""
+        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  calibration")
+        return text.append("   on the images it was evaluated on", "dim")
+
+    def on_mount(self) -> None:
+        """Read the predictions in the background."""
+        path = self._view.folder.predictions_path
+        in_background(self, lambda: calibration_report(read_predictions(path)), self._show)
+
+    def on_resize(self) -> None:
+        """Redraw at the new size."""
+        self._draw()
+        self.refresh_bindings()
+
+    def _show(self, report: CalibrationReport) -> None:
+        self._report = report
+        self._draw()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the threshold for two labels, and the zoom where not all of it fits."""
+        binary = bool(self._report and self._report.ranking)
+        if action == "zoom":
+            return binary and not self._is_tall
+        return action != "move" or binary
+
+    def action_move(self, percent: int) -> None:
+        """Move the threshold, between 0.05 and 0.95."""
+        self._percent = min(max(self._percent + percent, THRESHOLD_STEP), 100 - THRESHOLD_STEP)
+        self._draw()
+
+    def action_zoom(self) -> None:
+        """Switch between the curves and the histogram."""
+        self._zoomed = not self._zoomed
+        self._draw()
+
+    @property
+    def _is_tall(self) -> bool:
+        return self.app.size.height >= TALL
+
+    def _draw(self) -> None:
+        report = self._report
+        if report is None:
+            return
+        utf8, ranking = self.workbench.utf8, report.ranking
+        histogram = format_calibration(report, self.app.size.width - 2, utf8)
+        self.query_one("#confidence", Static).update(histogram)
+        zoomed = self._zoomed and ranking is not None
+        self.query_one("#confidence").display = self._is_tall or not zoomed
+        self.query_one("#curves").display = ranking is not None and (self._is_tall or zoomed)
+        if ranking is None:
+            self.query_one("#threshold", Static).update(Text(NOT_BINARY, "dim"))
+            return
+        at = threshold_metrics(report.predictions, self._percent / 100)
+        self.query_one("#threshold", Static).update(format_threshold(report, at.threshold))
+        for box, curve in zip(
+            ("#roc", "#precision"), threshold_curves(ranking, utf8, at), strict=True
+        ):
+            plot = self.query_one(box, LinePlot)
+            plot.show(Text(curve.title, "bold"), curve.series, curve.options)

@@ -1,1 +1,0 @@
-"""Calibration and thresholds of a run."""

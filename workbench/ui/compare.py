@@ -1,0 +1,201 @@
+"""Compare runs: side by side, and their validation curves in one plot."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.color import Color
+from textual.containers import Container, ScrollableContainer
+from textual.message import Message
+from textual.widgets import Static
+
+from workbench.analysis.compare import Comparison
+from workbench.app.compare import compare_runs, comparison_grid
+from workbench.errors import UserError
+from workbench.render.compare_curves import curve_options, legend, run_series
+from workbench.render.curves import Metric
+from workbench.runs.watch import Runs
+from workbench.text import plural, safe_lines, safe_text
+from workbench.ui.base import WorkbenchScreen
+from workbench.ui.widgets.lines import LinePlot
+
+BORDERS = 3  # cells beside the text: the body's padding and the scroll bar
+METRICS: tuple[Metric, ...] = ("accuracy", "loss")
+ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("accuracy",), ("loss",))
+# Names of the theme's colors; repeated after the last one.
+COLORS = ("primary", "warning", "success", "error", "accent", "foreground", "secondary")
+LEGEND_SHARE = 6  # rows of the terminal for each row of the legend
+
+
+class CompareScreen(WorkbenchScreen):
+    """Conclusions, results, and differences of specs, layers and stages.
+
+    Args:
+        names: of the runs, in the order of their columns.
+    """
+
+    CONCEPTS = ("paired-test", "interval", "validation")
+    CSS = """
+    CompareScreen #sheet { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    CompareScreen #comparison { width: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "curves", "Curves", id="compare.curves", tooltip="all runs in one plot"),
+    ]
+
+    class Compared(Message):
+        """The comparison, or the error."""
+
+        def __init__(self, comparison: Comparison | None, error: str = "") -> None:
+            super().__init__()
+            self.comparison = comparison
+            self.error = error
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self._comparison: Comparison | None = None
+        self._seen: object = None
+
+    def compose_body(self) -> ComposeResult:
+        """Yield one sheet, which the arrow keys scroll."""
+        with ScrollableContainer(id="sheet"):
+            yield Static("reading the runs", id="comparison")
+
+    def heading(self) -> Text:
+        """Return the number of runs, and their names."""
+        text = Text("compare", style="bold")
+        text.append(f"  {plural(len(self.names), 'run')}", "not bold")
+        return text.append(f"   {safe_text(', '.join(self.names), 56)}", "dim")
+
+    def on_mount(self) -> None:
+        """Read the runs."""
+        self.query_one("#sheet").focus()
+        self.runs_changed(self.workbench.runs)
+
+    def on_resize(self) -> None:
+        """Fit the columns to the new width."""
+        self._draw()
+
+    def runs_changed(self, runs: Runs) -> None:
+        """Read the runs again if one of them progressed, or is gone."""
+        found = [view for view in runs if view.name in self.names]
+        seen = [
+            (view.name, view.summary.state.phase, view.summary.epochs_done,
+             view.summary.test_accuracy)
+            for view in found
+        ]  # fmt: skip
+        if seen != self._seen:
+            self._seen = seen
+            self._read(self.names)
+
+    def action_curves(self) -> None:
+        """Show the validation curves in one plot."""
+        self.app.push_screen(CompareCurvesScreen(self.names))
+
+    @work(thread=True, exclusive=True, group="compare", exit_on_error=False)
+    def _read(self, names: tuple[str, ...]) -> None:
+        try:
+            comparison = compare_runs(self.workbench.workspace, names)
+        except (UserError, OSError, ValueError) as error:
+            self.post_message(self.Compared(None, str(error)))
+        else:
+            self.post_message(self.Compared(comparison))
+
+    @on(Compared)
+    def _compared(self, event: Compared) -> None:
+        self._comparison = event.comparison
+        if event.comparison is None:
+            self._show(Text(safe_lines(event.error), self.color("error")))
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._comparison:
+            color = self.color("secondary")
+            self._show(comparison_grid(self._comparison, self.app.size.width - BORDERS, color))
+
+    def _show(self, text: Text) -> None:
+        for sheet in self.query("#comparison").results(Static):  # none while the screen closes
+            sheet.update(text)
+
+
+class CompareCurvesScreen(WorkbenchScreen):
+    """Accuracy above loss, or beside it in a wide terminal; updated while runs train.
+
+    Args:
+        names: of the runs, in the order of their colors.
+    """
+
+    CONCEPTS = ("validation", "overfitting", "smoothing")
+    CSS = """
+    CompareCurvesScreen #plots { height: 1fr; layout: vertical; }
+    CompareCurvesScreen.-wide #plots { layout: horizontal; }
+    CompareCurvesScreen #legend { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "zoom", "Zoom", id="compare.zoom", tooltip="accuracy or loss only"),
+        Binding("v", "back", show=False, id="compare.table"),
+    ]
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = tuple(names)
+        self._zoom = 0
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the plots and the legend."""
+        with Container(id="plots"):
+            for metric in METRICS:
+                yield LinePlot(id=metric)
+        yield Static(id="legend")
+
+    def heading(self) -> Text:
+        """Return the number of runs."""
+        text = Text.assemble(("compare", "bold"), "  validation curves")
+        return text.append(f"   {plural(len(self._names), 'run')}", "dim")
+
+    def on_mount(self) -> None:
+        """Draw the curves, again when the theme changes."""
+        self._draw()
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
+
+    def on_resize(self) -> None:
+        """Fit the legend to the new width."""
+        self._draw()
+
+    def runs_changed(self, runs: Runs) -> None:
+        """Draw the new epochs."""
+        self._draw()
+
+    def action_zoom(self) -> None:
+        """Switch between both plots, only the accuracy, and only the loss."""
+        self._zoom = (self._zoom + 1) % len(ZOOMS)
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.is_mounted:
+            return
+        views = {name: self.workbench.find_run(name) for name in self._names}
+        colors = run_colors(len(views), self.app.theme_variables)
+        utf8, size = self.workbench.utf8, self.app.size
+        options = curve_options(views, utf8)
+        for metric in METRICS:
+            plot = self.query_one(f"#{metric}", LinePlot)
+            plot.display = metric in ZOOMS[self._zoom]
+            series = run_series(views, metric, colors)
+            plot.show(Text(f"validation {metric}", "bold"), series, options)
+        rows = max(size.height // LEGEND_SHARE, 2)
+        self.query_one("#legend", Static).update(legend(views, colors, size.width - 2, rows, utf8))
+
+
+def run_colors(runs: int, theme: Mapping[str, str]) -> list[str]:
+    """Return a color for each run, as `#rrggbb`.
+
+    Args:
+        runs: their number.
+        theme: the variables of the app's theme.
+    """
+    return [Color.parse(theme[COLORS[at % len(COLORS)]]).hex6 for at in range(runs)]

@@ -1,1 +1,0 @@
-"""The concepts behind a screen."""

@@ -1,0 +1,161 @@
+"""Export: a report, the model in other formats, and the script of the same training."""
+
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, ScrollableContainer
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.app.export import EXPORT_ITEMS, folder_to_write
+from workbench.runs.watch import RunView
+from workbench.text import safe_text
+from workbench.ui.base import WorkbenchScreen, in_background, notify_error
+from workbench.ui.dialogs import Prompt
+from workbench.ui.widgets.job_part import JobPart
+
+
+class ExportList(OptionList):
+    """A list that names its enter key in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Export")]
+
+
+class ExportScreen(WorkbenchScreen, JobPart):
+    """List what can be exported; describe it and the exported files at the right.
+
+    Existing files are never overwritten.
+
+    Args:
+        view: a finished run.
+        into: folder to export into; None for the folder that the app was started in.
+    """
+
+    CANCELS = False
+    CONCEPTS = ("preprocessing",)
+    CSS = """
+    ExportScreen OptionList { width: 26; height: 1fr; border: none; padding: 0;
+                                background: $background; background-tint: $background 0%; }
+    ExportScreen #sheet { width: 1fr; height: 1fr; padding: 0 0 0 1; }
+    ExportScreen #progress { height: 1; color: $secondary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "folder", "Folder", id="export.folder", tooltip="where to export to"),
+    ]
+
+    def __init__(self, view: RunView, into: Path | None = None) -> None:
+        super().__init__()
+        self.run = view.name
+        self._view = view
+        self._into = into or Path.cwd()
+        self._exported: dict[int, str] = {}
+        self._queue: list[int] = []  # the first one is running
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the list, the description beside it, and a line of progress."""
+        with Horizontal():
+            yield ExportList(*(Option(item.title) for item in EXPORT_ITEMS))
+            with ScrollableContainer(id="sheet"):
+                yield Static(id="words")
+        yield Static(id="progress")
+
+    def heading(self) -> Text:
+        """Return the run's name and the folder."""
+        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  export")
+        return text.append(f"   into {safe_text(self._into, 40)}", "dim")
+
+    def on_mount(self) -> None:
+        """Select the first item."""
+        items = self.query_one(OptionList)
+        items.focus()
+        items.highlighted = 0
+
+    @property
+    def _selected(self) -> int:
+        return self.query_one(OptionList).highlighted or 0
+
+    @on(OptionList.OptionHighlighted)
+    def _draw(self) -> None:
+        at = self._selected
+        text = Text(EXPORT_ITEMS[at].description)
+        if at in self._exported:
+            text.append(f"\n\n{self._exported[at]}", self.color("success"))
+        self.query_one("#words", Static).update(text)
+
+    def action_back(self) -> None:
+        """Leave; the running export finishes, the queued ones are dropped."""
+        if self._queue:
+            now, *then = self._queued_titles()
+            dropped = f"; not exported: {', '.join(then)}" if then else ""
+            self.app.notify(f"{now} is still being exported{dropped}.")
+        super().action_back()
+
+    def action_folder(self) -> None:
+        """Ask for the folder of the next exports."""
+
+        def answered(typed: str | None) -> None:
+            if typed and typed.strip():
+                in_background(self, partial(folder_to_write, typed), self._set_folder)
+
+        question = "Export into which folder? It is created if it does not exist."
+        self.app.push_screen(Prompt(question, str(self._into)), answered)
+
+    def _set_folder(self, folder: Path) -> None:
+        self._into = folder
+        self.refresh_heading()
+
+    @on(OptionList.OptionSelected)
+    def _enqueue(self, event: OptionList.OptionSelected) -> None:
+        if event.option_index in self._queue:
+            return
+        self._queue.append(event.option_index)
+        if len(self._queue) == 1:
+            self._export_first()
+        else:
+            self.show_progress()
+
+    def _export_first(self) -> None:
+        self.show_progress()
+        at, into = self._queue[0], self._into
+        item, workspace, folder = EXPORT_ITEMS[at], self.workbench.workspace, self._view.folder
+
+        def done(result: str) -> None:
+            self._ended()
+            self._show_result(at, result)
+
+        def failed(problem: str) -> None:
+            notify_error(self.app, problem)
+            self._ended()
+
+        self.start_job(lambda job: item.make(workspace, folder, into, job.progress), done, failed)
+
+    def _show_result(self, at: int, result: str) -> None:
+        """Show the exported files, or notify if another item is selected."""
+        self._exported[at] = result
+        self._draw()
+        if at != self._selected:
+            self.notify(f"{EXPORT_ITEMS[at].title} is done: {result.splitlines()[0]}")
+
+    def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
+        """Show what is being exported, and what comes next."""
+        now, *then = self._queued_titles()
+        counted = f"  {done:,} of {total:,}" if total else ""
+        line = f"exporting {now}: {safe_text(phase)}{counted}".rstrip(": ")
+        if then:
+            line += f"   then {', '.join(then)}"
+        self.query_one("#progress", Static).update(Text(line, no_wrap=True, overflow="ellipsis"))
+
+    def _queued_titles(self) -> list[str]:
+        return [EXPORT_ITEMS[at].title for at in self._queue]
+
+    def _ended(self) -> None:
+        """Start the next export."""
+        self._queue.pop(0)
+        self.query_one("#progress", Static).update(Text())
+        if self._queue:
+            self._export_first()

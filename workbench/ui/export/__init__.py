@@ -1,1 +1,0 @@
-"""Taking a run away: report, model formats, script."""

@@ -1,0 +1,346 @@
+"""Home: the runs, newest first, and the way to all other screens."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import DataTable, Input, Static
+from textual.widgets.data_table import ColumnKey
+
+from workbench.render.home import (
+    COLUMNS,
+    column_widths,
+    describe_run,
+    describe_runs,
+    empty_table_text,
+    matches_filter,
+    run_cells,
+)
+from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
+from workbench.runs.watch import Runs, RunView
+from workbench.text import plural, safe_text
+from workbench.ui.base import WorkbenchScreen, in_background
+from workbench.ui.dialogs import PickName
+from workbench.ui.run_actions import (
+    compare_run,
+    confirm_and_run,
+    restore_run,
+    resume_run,
+    stop_run,
+)
+
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
+TRASH, FILTER = "to the trash, from which u restores it", "by a part of name, strategy or state"
+
+
+class RunTable(DataTable[Text]):
+    """A row for each run; columns as wide as the terminal allows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open", id="open"),
+        Binding("home", "scroll_top", "First run", show=False),
+        Binding("end", "scroll_bottom", "Last run", show=False),
+    ]
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id, cursor_type="row")
+
+    def on_mount(self) -> None:
+        """Add the columns."""
+        for title, width in COLUMNS.items():
+            self.add_column(title, key=title, width=width)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the runs, from the top."""
+        return [key.value or "" for key in self.rows]
+
+    @property
+    def chosen(self) -> str | None:
+        """The name of the run under the cursor."""
+        if not self.row_count:
+            return None
+        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+
+    def fill(self, runs: Sequence[RunView], utf8: bool) -> None:
+        """Show these runs: new rows if the runs are others, else only the cells that changed."""
+        widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
+        self._fit(widths)
+        rows = {view.name: run_cells(view, widths, utf8, theme) for view in runs}
+        names = list(rows)
+        if names != self.names:
+            row = names.index(self.chosen) if self.chosen in names else self.cursor_row
+            self.clear()
+            for name, cells in rows.items():
+                self.add_row(*cells, key=name)
+            self.move_cursor(row=row)  # if its run is gone, to the next one
+            return
+        for name, cells in rows.items():
+            for title, cell in zip(COLUMNS, cells, strict=True):
+                if self.get_cell(name, title) != cell:
+                    self.update_cell(name, title, cell)
+
+    def move_to(self, name: str) -> None:
+        """Move the cursor to a run that is shown."""
+        self.move_cursor(row=self.get_row_index(name))
+
+    def _fit(self, widths: Mapping[str, int]) -> None:
+        """Set the widths of the columns if they differ."""
+        columns = [self.columns[ColumnKey(title)] for title in COLUMNS]
+        if [column.width for column in columns] != list(widths.values()):
+            for column, width in zip(columns, widths.values(), strict=True):
+                column.width = width
+            self.refresh(layout=True)
+
+
+class HomeScreen(WorkbenchScreen):
+    """All runs of the workspace; running ones on top."""
+
+    AUTO_FOCUS = ""  # the table gets it with its first row; never the filter, which takes letters
+    CONCEPTS = ("workbench",)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "All runs", id="back"),
+        Binding("n", "new", "New", id="new"),
+        Binding("E", "lessons", "Lessons", key_display="E", id="lessons"),
+        Binding("c", "compare", "Compare", id="compare"),
+        Binding("r", "resume", "Resume", id="resume"),
+        Binding("x", "stop", "Stop", id="stop"),
+        Binding("q", "app.quit", "Quit", id="quit"),
+        Binding("m", "machine", "Machine", id="machine"),
+        Binding("D", "demo", "Demo", key_display="D", id="demo"),
+        Binding("d,delete", "delete", "Delete", id="delete", tooltip=TRASH),
+        Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
+        Binding("A", "ladders", "Ladders", key_display="A", id="ladders"),
+        Binding("u", "undo", "Undo", id="undo", tooltip="restore the run that was deleted last"),
+    ]
+
+    _detail = Text()
+    _detail_lines = 0
+    _offered: Sequence[bool | None] = ()
+    _names: frozenset[str] | None = None  # of all runs, when the trash was read
+    _trash: Sequence[TrashedRun] = ()
+    _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the filter, hidden at first; the table; a hint if it is empty; the detail."""
+        yield Input(placeholder="part of a name, strategy or state", id="filter")
+        yield RunTable(id="runs")
+        yield Static(id="nothing")
+        yield Static(id="detail")
+
+    def heading(self) -> Text:
+        """Return the workspace and the number of its runs."""
+        runs = self.workbench.runs
+        text = Text("workbench", style="bold")
+        text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
+        text.append(f"   {describe_runs(runs)}")
+        if ladders := self.workbench.ladders:
+            text.append(f", {plural(len(ladders), 'ladder')} (A)")
+        return text
+
+    def on_mount(self) -> None:
+        """Show the runs."""
+        self.query_one("#filter").display = False
+        self.runs_changed(self.workbench.runs)
+
+    def on_screen_resume(self) -> None:
+        """Show what changed behind the other screen; put the cursor on a run that started there."""
+        if not self.is_current:
+            return
+        self.workbench.cool_down()  # no experiment is being set up now
+        self.runs_changed(self.workbench.runs)
+        table = self.query_one(RunTable)
+        started = [name for name in table.names if name not in self._names_before]
+        if self._names_before and started:
+            table.move_to(started[0])
+        self._names_before = ()
+
+    def on_screen_suspend(self) -> None:
+        """Remember the runs, except for a dialog, after which the cursor stays."""
+        if not isinstance(self.app.screen, ModalScreen):
+            self._names_before = self.query_one(RunTable).names
+
+    def on_resize(self) -> None:
+        """Fit the columns to the new width."""
+        self.runs_changed(self.workbench.runs)
+
+    def runs_changed(self, runs: Runs) -> None:
+        """Fill the table, the cursor stays on its run; do nothing behind another screen."""
+        if not self.is_current:
+            return
+        wanted = self.query_one("#filter", Input).value
+        shown = [view for view in runs if matches_filter(view, wanted)]
+        table = self.query_one(RunTable)
+        table.fill(shown, self.workbench.utf8)
+        table.display = bool(shown)
+        if shown and not self.focused:  # it lost the focus when its last row went
+            table.focus()
+        nothing = self.query_one("#nothing", Static)
+        nothing.display = not shown
+        if not shown:
+            nothing.update(empty_table_text(wanted, bool(self._trash)))
+        self._show_detail()
+        self.refresh_heading()
+        names = frozenset(view.name for view in runs)
+        if names != self._names:  # one may have been deleted or restored
+            self._names = names
+            in_background(self, lambda: list_trash(self.workbench.workspace), self._offer_trash)
+
+    def _offer_trash(self, found: Sequence[TrashedRun]) -> None:
+        self._trash = found
+        self.runs_changed(self.workbench.runs)
+
+    @on(DataTable.RowHighlighted)
+    def _show_detail(self) -> None:
+        """Show what the table has no room for, of the run under the cursor."""
+        view = self._chosen()
+        self.run = view.name if view else ""
+        detail = describe_run(view) if view else Text()
+        if detail != self._detail:
+            self._detail = detail
+            room = max(self.app.size.width - 4, 20)  # within the margins of body and text
+            lines = len(detail.wrap(self.app.console, room))
+            self.query_one("#detail", Static).update(detail, layout=lines != self._detail_lines)
+            self._detail_lines = lines
+        offered = [self.check_action(action, ()) for action in OFFERED]
+        if offered != self._offered:  # the footer is drawn again only if it changes
+            self._offered = offered
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with the run under the cursor, and with the others."""
+        if action == "undo":
+            return bool(self._trash)
+        if action == "filter":
+            return bool(self.workbench.runs)
+        if action == "ladders":
+            return bool(self.workbench.ladders)
+        if action == "back":  # removes the filter
+            return any(field.display for field in self.query("#filter"))
+        if action not in OFFERED:
+            return True
+        view = self._chosen()
+        if view is None:
+            return False
+        offered = {
+            "stop": view.running,
+            "resume": view.summary.state.resumable,
+            "compare": len(self.workbench.runs) > 1,
+        }
+        return offered.get(action, True)
+
+    def _chosen(self) -> RunView | None:
+        """Return the run under the cursor."""
+        names = [table.chosen for table in self.query(RunTable)]  # none before it is composed
+        return self.workbench.find_run(names[0]) if names and names[0] else None
+
+    @on(DataTable.RowSelected)
+    def action_open(self) -> None:
+        """Open the run under the cursor."""
+        if view := self._chosen():
+            self.workbench.open("train", view.name)
+
+    def action_new(self) -> None:
+        """Start a new experiment, or continue a draft."""
+        from workbench.ui.guide import start_experiment
+
+        start_experiment(self.workbench)
+
+    def action_demo(self) -> None:
+        """Train a dense network and a convnet on handwritten digits, one after the other."""
+        from workbench.ui.guide import launch_demo
+
+        launch_demo(self.workbench)
+
+    def action_machine(self) -> None:
+        """Open the machine check."""
+        self.workbench.open("machine")
+
+    def action_compare(self) -> None:
+        """Ask which runs to compare with the one under the cursor."""
+        if view := self._chosen():
+            compare_run(self, view)
+
+    def action_ladders(self) -> None:
+        """Open the workspace's ladder; ask which if there are several."""
+        ladders = self.workbench.ladders
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self.workbench.open("ladder", name)
+
+        if len(ladders) == 1:
+            answered(ladders[0])
+        elif ladders:
+            self.app.push_screen(PickName("Open which ladder?", ladders), answered)
+
+    def action_lessons(self) -> None:
+        """Open the lessons."""
+        self.workbench.open("lessons")
+
+    def action_filter(self) -> None:
+        """Show the filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+        self.refresh_bindings()
+
+    @on(Input.Changed, "#filter")
+    def _filter(self) -> None:
+        self.runs_changed(self.workbench.runs)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self) -> None:
+        self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
+        self.query_one(RunTable).focus()
+        self.refresh_bindings()
+
+    def action_back(self) -> None:
+        """Remove the filter; home has no screen before it."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.query_one(RunTable).focus()
+        self.refresh_bindings()
+
+    def action_stop(self) -> None:
+        """Ask for confirmation, then request the worker to stop."""
+        if view := self._chosen():
+            stop_run(self, view)
+
+    def action_resume(self) -> None:
+        """Resume a run at its last checkpoint."""
+        if view := self._chosen():
+            resume_run(self, view, lambda _: self.workbench.open("train", view.name))
+
+    def action_delete(self) -> None:
+        """Ask for confirmation, then move the run to the trash."""
+        view = self._chosen()
+        if view is None:
+            return
+        name = safe_text(view.name)
+        if view.running:
+            message = f"{name} is running: x stops it, and then it can be deleted."
+            self.notify(message, severity="warning")
+            return
+
+        def delete() -> str:
+            move_to_trash(self.workbench.workspace, view.folder)
+            return f"{name} is in the trash; u restores it."
+
+        question = f"Delete {view.name}? It moves to the trash, and u restores it."
+        confirm_and_run(self, question, "Delete", delete)
+
+    def action_undo(self) -> None:
+        """Restore the run that was deleted last."""
+        workspace = self.workbench.workspace
+
+        def restore_last(found: Sequence[TrashedRun]) -> None:
+            if found:
+                restore_run(self, workspace, found[0])
+
+        in_background(self, lambda: list_trash(workspace), restore_last)  # it may have changed

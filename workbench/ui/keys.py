@@ -1,0 +1,132 @@
+"""Keys: the line at the bottom of a screen, and those typed faster than a dialog opens."""
+
+from functools import partial
+from typing import ClassVar
+from weakref import WeakKeyDictionary
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.app import App, ComposeResult
+from textual.screen import ActiveBinding, ModalScreen, Screen
+from textual.widgets import Footer
+
+
+class KeyLine(Footer):
+    """A footer of one widget: one for each key cost half the time of opening a screen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-line--key", "key-line--edge"}
+    DEFAULT_CSS = """
+    KeyLine > .key-line--key { color: $footer-key-foreground; text-style: bold; }
+    KeyLine > .key-line--edge { color: $foreground 20%; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Yield nothing: the line draws itself."""
+        yield from ()
+
+    def bindings_changed(self, screen: Screen[object]) -> None:
+        """Draw the keys that can be pressed now."""
+        self.refresh()
+
+    @property
+    def shown(self) -> list[ActiveBinding]:
+        """The bindings that fit, one for each action, the screen's most important ones first.
+
+        The command palette, whose key is always shown, has those that do not fit.
+        """
+        found: dict[str, ActiveBinding] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                found.setdefault(active.binding.action, active)
+        room = self.size.width - self._end.cell_len
+        fitting = []
+        for active in found.values():
+            if (cells := self._label(active).cell_len + 1) <= room:
+                fitting.append(active)
+                room -= cells
+        return fitting
+
+    @property
+    def keys(self) -> Text:
+        """The keys that are shown, with their descriptions."""
+        return Text(" ").join(self._label(active) for active in self.shown)
+
+    def render(self) -> Text:
+        """Return the keys at the left, the command palette's at the right."""
+        line, end = self.keys, self._end
+        line.append(" " * (self.size.width - line.cell_len - end.cell_len))
+        line.append_text(end)
+        line.no_wrap = True
+        return line
+
+    @property
+    def _end(self) -> Text:
+        """The command palette's key, with a cell on each side."""
+        palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
+        if palette is None:
+            return Text()
+        edge = " " if self.screen.has_class("-ascii") else "▏"
+        end = Text.assemble((edge, self.get_component_rich_style("key-line--edge")))
+        return end.append_text(self._label(palette)).append(" ")
+
+    def on_click(self, event: events.Click) -> None:
+        """Press the key that was clicked."""
+        if key := event.style.meta.get("key"):
+            self.app.simulate_key(key)
+
+    def _label(self, active: ActiveBinding) -> Text:
+        binding = active.binding
+        style = self.get_component_rich_style("key-line--key", partial=True)
+        text = Text.assemble((self.app.get_key_display(binding), style), f" {binding.description}")
+        text.stylize(Style(meta={"key": binding.key}, dim=not active.enabled or None))
+        return text
+
+
+class KeyBuffer:
+    """Holds keys back until the dialog on top is mounted and has its focus.
+
+    The app sends a key to a screen; if nothing there handles it, it returns and is looked up among
+    the bindings of the screen on top. A key that returns to a dialog which was not there when it
+    was sent was typed for the dialog, so it is sent once more.
+    """
+
+    def __init__(self, app: App[None]) -> None:
+        self._app = app
+        self._sent_to: WeakKeyDictionary[events.Key, Screen[object]] = WeakKeyDictionary()
+        self._open: WeakKeyDictionary[Screen[object], bool] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[Screen[object], list[events.Key]] = WeakKeyDictionary()
+
+    def intercepts(self, key: events.Key) -> bool:
+        """Return True for a key that the app must not handle now; it is held or sent again."""
+        screen = self._app.screen
+        returned = key.is_forwarded
+        if returned and (not isinstance(screen, ModalScreen) or self._sent_to.get(key) is screen):
+            return False
+        if isinstance(screen, ModalScreen) and not self._open.get(screen):
+            self._hold(screen, key)
+            return True
+        if returned:
+            self._app.post_message(_unsent(key))
+            return True
+        self._sent_to[key] = screen
+        return False
+
+    def _hold(self, screen: Screen[object], key: events.Key) -> None:
+        held = self._held.get(screen)
+        if held is None:
+            held = self._held[screen] = []
+            # A dialog sets its focus through the app's queue, so this comes after it.
+            screen.call_after_refresh(self._app.call_later, partial(self._release, screen))
+        held.append(key)
+
+    async def _release(self, screen: Screen[object]) -> None:
+        """Send the keys to the dialog, in the order in which they were typed."""
+        self._open[screen] = True
+        for key in sorted(self._held.pop(screen, ()), key=lambda key: key.time):
+            await self._app.on_event(_unsent(key))
+
+
+def _unsent(key: events.Key) -> events.Key:
+    """Return the same key, not yet sent to any screen."""
+    return events.Key(key.key, key.character)

@@ -1,0 +1,275 @@
+"""The results of a run: its main metrics, confusion matrix, table of labels, worst errors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import ItemGrid, VerticalScroll
+from textual.message import Message
+from textual.widgets import DataTable, Static
+from textual.worker import get_current_worker
+
+from workbench.app.run_files import Box, error_pictures
+from workbench.paths import Workspace
+from workbench.render.layers import labelled_line
+from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
+from workbench.runs.history import History
+from workbench.runs.results import Results, WorstError, caveats, describe_reference
+from workbench.runs.watch import RunView
+from workbench.text import safe_text
+from workbench.ui.base import WIDE_COLUMNS
+
+LABEL = 10  # cells of a label in the matrix, and in the table of labels
+MAX_LABEL_ROWS = 100
+PAIR_LABEL = 20  # cells of a label among the pairs, in a column that is two wider
+PAIR_COLUMNS = {"is": 22, "called": 22, "images": 8, "of the label": 14}  # cells of each
+CLASS_COLUMNS = {"label": LABEL, "images": 7, "precision": 9, "recall": 6}  # cells of each
+_SHADES, _ASCII_SHADES = "·░▒▓█", ".:+#@"
+_SHADE_FROM = (0.0, 0.05, 0.25, 0.5, 0.75)  # share of the row from which each is shown
+# Cells, width and height: 24 rows show a row of pictures whole, with its labels.
+SMALL_PICTURE, PICTURE, LARGE_PICTURE = (17, 6), (17, 8), (26, 12)
+HIGH_ROWS = 32  # rows of a terminal with room for larger pictures
+
+
+class ConfusionMatrix(DataTable[Text]):
+    """A column for each predicted label; the column of true labels does not scroll.
+
+    With too many labels for a matrix it shows the pairs confused most.
+    """
+
+    DEFAULT_CSS = """
+    ConfusionMatrix:focus { background-tint: $background 0%; }
+    ConfusionMatrix > .datatable--fixed { background: $background; }
+    """
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
+        super().__init__(id=id, cell_padding=0, cursor_type="none")
+
+    def fill(self, results: Results, utf8: bool) -> None:
+        """Replace the content."""
+        self.clear(columns=True)
+        if not results.confusion.matrix:
+            self._fill_pairs(results)
+            return
+        width = column_width(results)
+        self.add_column(Text(""), width=LABEL + 2)
+        for name in _matrix_names(results):
+            self.add_column(Text(name.rjust(width)), width=width)
+        self.fixed_columns = 1
+        self.add_rows(matrix_rows(results, utf8))
+
+    def _fill_pairs(self, results: Results) -> None:
+        self.fixed_columns = 0
+        for title, width in PAIR_COLUMNS.items() if results.confusion.pairs else ():
+            right = title in ("images", "of the label")
+            self.add_column(Text(title, justify="right" if right else "left"), width=width)
+        self.add_rows(map(pair_cells, results.confusion.pairs))
+
+
+class LabelTable(DataTable[Text]):
+    """Images, precision and recall of each label, or of the worst of many."""
+
+    WIDTH = sum(CLASS_COLUMNS.values()) + 2 * len(CLASS_COLUMNS) + 2  # cells, with a scroll bar
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in Textual
+        super().__init__(id=id, cursor_type="none")
+
+    def fill(self, results: Results) -> None:
+        """Replace the content."""
+        self.clear(columns=True)
+        for title, width in CLASS_COLUMNS.items():
+            head = Text(title, justify="left" if title == "label" else "right")
+            self.add_column(head, width=width)
+        classes = list(results.classes)
+        if len(classes) > MAX_LABEL_ROWS:
+            classes = worst_classes(classes, MAX_LABEL_ROWS)
+        self.add_rows(map(class_cells, classes))
+
+
+def shade(share: float, utf8: bool = True) -> str:
+    """Return one character for a share of 1, darker for more; a blank for 0."""
+    shades = _SHADES if utf8 else _ASCII_SHADES
+    reached = [mark for mark, start in zip(shades, _SHADE_FROM, strict=True) if share >= start]
+    return reached[-1] if share > 0 else " "
+
+
+def _matrix_names(results: Results) -> list[str]:
+    return [safe_text(label, LABEL) for label in results.labels]
+
+
+def column_width(results: Results) -> int:
+    """Return the cells of a matrix column: a count, a shade and the gap before."""
+    counted = max(len(f"{max(row):,}") for row in results.confusion.matrix)
+    named = max(map(len, _matrix_names(results)))
+    return max(6, named + 2, counted + 4)
+
+
+def matrix_width(results: Results) -> int:
+    """Return the cells of the whole matrix, or of the table of pairs."""
+    if not results.confusion.matrix:
+        return sum(PAIR_COLUMNS.values())
+    return LABEL + 2 + len(results.labels) * column_width(results)
+
+
+def matrix_rows(results: Results, utf8: bool) -> Iterator[list[Text]]:
+    """Yield a row for each true label; shades show the shares of the row."""
+    width = column_width(results)
+    matrix = results.confusion.matrix
+    for at, (name, row) in enumerate(zip(_matrix_names(results), matrix, strict=True)):
+        total = sum(row)
+        cells = [Text(name.ljust(LABEL + 2))]
+        for column, count in enumerate(row):
+            mark = shade(count / total if total else 0.0, utf8)
+            style = "bold" if at == column else "" if count else "dim"
+            cells.append(Text(f"{count:,}".rjust(width - 2) + f" {mark}", style))
+        yield cells
+
+
+def pair_cells(pair: ConfusedPair) -> list[Text]:
+    """Return two labels, how many images of the first were called the second, their share."""
+    names = (Text(safe_text(name, PAIR_LABEL)) for name in (pair.label, pair.predicted))
+    numbers = (f"{pair.count:,}", f"{pair.share:.0%}")
+    return [*names, *(Text(number, justify="right") for number in numbers)]
+
+
+def class_cells(one: ClassMetrics) -> list[Text]:
+    """Return a label as a row of its table."""
+    numbers = (f"{one.images:,}", _share(one.precision), _share(one.recall))
+    label = Text(safe_text(one.label, CLASS_COLUMNS["label"]))
+    return [label, *(Text(number, justify="right") for number in numbers)]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+class WorstErrors(VerticalScroll):
+    """A grid with as many columns as fit; the pictures are decoded in a thread."""
+
+    DEFAULT_CSS = """
+    WorstErrors #grid { height: auto; grid-gutter: 1 2; }
+    WorstErrors .error { height: auto; width: 1fr; }
+    """
+
+    @dataclass
+    class Drawn(Message):
+        """The pictures, in the order of the errors."""
+
+        worst: Sequence[WorstError]
+        pictures: list[Text]
+        box: Box
+
+    def compose(self) -> ComposeResult:
+        """Yield the grid, empty until the pictures are decoded."""
+        yield ItemGrid(id="grid", min_column_width=PICTURE[0], stretch_height=False)
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def draw(
+        self, workspace: Workspace, view: RunView, worst: Sequence[WorstError], utf8: bool
+    ) -> None:
+        """Replace the pictures; in a thread, since the files may be on a slow disk."""
+        size = self.app.size
+        box = LARGE_PICTURE if size.width >= WIDE_COLUMNS else PICTURE
+        if size.height < HIGH_ROWS:
+            box = SMALL_PICTURE
+        pictures = error_pictures(workspace, view, worst, box, utf8)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Drawn(worst, pictures, box))
+
+    @on(Drawn)
+    async def _show(self, drawn: Drawn) -> None:
+        grid = self.query_one("#grid", ItemGrid)
+        await grid.remove_children()
+        grid.min_column_width = drawn.box[0]
+        await grid.mount_all(
+            Static(format_error(error, picture, drawn.box[0]), classes="error")
+            for error, picture in zip(drawn.worst, drawn.pictures, strict=True)
+        )
+
+
+def format_error(error: WorstError, picture: Text, width: int) -> Text:
+    """Return the file name and both labels above the picture.
+
+    Args:
+        error: the wrongly predicted image.
+        picture: of the image.
+        width: of the picture in cells.
+    """
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(safe_text(Path(error.path).name, width), "dim")
+    text.append("\ntrue ").append(safe_text(error.label, width - 5), "bold")
+    room = width - len("pred  0.00")
+    text.append("\npred ").append(safe_text(error.predicted, max(room, 8)), "bold")
+    return text.append(f" {error.probability:.2f}\n").append_text(picture)
+
+
+def summary_lines(
+    results: Results, history: History, preset: str | None, warning: str
+) -> list[Text]:
+    """Return the main metrics, a labelled line each.
+
+    Args:
+        results: of the run.
+        history: of the run; for the accuracy of the kept epoch.
+        preset: of the run; for the reference accuracy.
+        warning: colour of the caveats.
+    """
+    low, high = results.interval
+    first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
+    first.append(f"  ({low:.4f} to {high:.4f} with 95 % confidence)  ")
+    lines = [first.append(f"{results.images:,} images", "dim")]
+    kept = history.kept
+    if kept and kept.val_accuracy is not None:
+        line = labelled_line("validation", f"{kept.val_accuracy:.4f}")
+        line.append(f"  in stage {kept.stage + 1}, epoch {kept.epoch}, the one kept")
+        if kept.accuracy is not None:
+            line.append(f"; training {kept.accuracy:.4f}", "dim")
+        lines.append(line)
+    if reference := describe_reference(preset):
+        lines.append(labelled_line("compare", reference).append("  same preset", "dim"))
+    if results.shifted:
+        pixels, accuracy = results.shifted
+        line = labelled_line("shifted", f"{accuracy:.4f}")
+        lines.append(line.append(f"  with images moved by {pixels} pixels"))
+    for number, caveat in enumerate(caveats(results)):
+        lines.append(
+            labelled_line("" if number else "note", caveat.removeprefix("Note: "), warning)
+        )
+    return lines
+
+
+def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
+    """Return the title of each view that has one.
+
+    Args:
+        results: of the run.
+        wider: True if the matrix has columns outside the terminal.
+        higher: True if the matrix has rows outside the terminal.
+    """
+    wrong = results.wrong
+    more = ", more below: arrow keys" if higher else ", arrow keys scroll" if wider else ""
+    order = "; the least probable true label first" if wrong > 1 else ""
+    return {
+        "matrix": _matrix_title(results, more),
+        "classes": _classes_title(results),
+        "errors": f"{wrong:,} wrong{order}" if wrong else "not one image was wrong",
+    }
+
+
+def _matrix_title(results: Results, more: str) -> str:
+    found = results.confusion
+    if found.matrix:
+        return f"confusion: true label in rows, predicted in columns{more}"
+    if not found.pairs:
+        return "not one image was wrong"
+    whole = f"; the whole matrix: {safe_text(found.file, 40)}" if found.file else ""
+    return f"most confused of {len(results.labels):,} labels{whole}{more}"
+
+
+def _classes_title(results: Results) -> str:
+    if len(results.classes) <= MAX_LABEL_ROWS:
+        return f"{len(results.labels)} labels"
+    return f"the {MAX_LABEL_ROWS} of {len(results.labels):,} labels with the lowest recall"

@@ -1,0 +1,138 @@
+"""The list of strategies, the table of an experiment's options, the question before its start."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, DataTable, OptionList, Static
+from textual.widgets.option_list import Option
+
+from workbench.app.draft import FIXED, Draft
+from workbench.render.strategy import describe_key, format_key_value, sort_keys, truncate
+from workbench.text import safe_text
+from workbench.ui.base import WIDE_COLUMNS
+
+KEY, YOURS = 28, 5  # cells of a key, and of the word "yours"
+VALUE, LONG_VALUE = 16, 35  # cells: beside a description, and without
+# The padding of the cells and of the screen, and the scroll bar.
+_MARGINS = 2 * 4 + 3
+
+
+class StrategyList(OptionList):
+    """A list that names its enter key in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Continue")]
+
+    def show_presets(self, names: Sequence[str], chosen: str, mark: str) -> str:
+        """List presets, with a mark before the chosen one; return the highlighted one."""
+        with self.prevent(OptionList.OptionHighlighted):
+            self.clear_options()
+            for name in names:
+                sign = mark if name == chosen else " "
+                self.add_option(Option(Text(f"{sign} {name.removeprefix('book-')}"), id=name))
+            at = names.index(chosen) if chosen in names else 0
+            self.highlighted = at
+        return names[at]
+
+
+class OptionTable(DataTable[Text]):
+    """The options: current value, whose choice it is, and, in a wide terminal, a description.
+
+    The column of descriptions is narrow or missing: the screen shows that of the selected key
+    (`description`) whole.
+
+    Args:
+        utf8: whether the terminal shows more than ASCII.
+
+    Attributes:
+        keys: of the spec, "training.epochs": a row each.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Change")]
+
+    def __init__(self, utf8: bool) -> None:
+        super().__init__(cursor_type="row", id="options")
+        self._utf8 = utf8
+        self.keys: list[str] = []
+        self._value_width = 0
+
+    @property
+    def description(self) -> str:
+        """The description of the selected key."""
+        return describe_key(self.keys[self.cursor_row]) if self.cursor_row < len(self.keys) else ""
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.app.size.width >= WIDE_COLUMNS
+
+    def _fit_columns(self) -> None:
+        """Empty the table; replace the columns if the terminal's width requires others."""
+        value = VALUE if self._is_wide else LONG_VALUE
+        if value == self._value_width:
+            self.clear()
+            return
+        self._value_width = value
+        self.clear(columns=True)
+        for title, width in (("option", KEY), ("value", value), ("", YOURS)):
+            self.add_column(title, key=title, width=width)
+        if self._is_wide:
+            self.add_column("description", key="description")
+
+    def show_options(self, draft: Draft) -> None:
+        """Fill the table; the cursor stays on its key."""
+        selected = self.keys[self.cursor_row] if self.cursor_row < len(self.keys) else ""
+        values = draft.values()
+        self.keys = sort_keys(values, FIXED)
+        self._fit_columns()
+        for key in self.keys:
+            self.add_row(*self._cells(key, format_key_value(values[key]), key in draft.settings))
+        if selected in self.keys:
+            self.move_cursor(row=self.keys.index(selected))
+
+    def _cells(self, key: str, value: str, is_yours: bool) -> tuple[Text, ...]:
+        style = f"bold {self.app.theme_variables.get('accent', '')}" if is_yours else ""
+        cells = (
+            Text(key),
+            Text(safe_text(value, self._value_width) or "-", style=style),
+            Text("yours" if is_yours else "", style=style),
+        )
+        if not self._is_wide:
+            return cells
+        room = self.app.size.width - KEY - self._value_width - YOURS - _MARGINS
+        return (*cells, Text(truncate(describe_key(key), room, self._utf8), style="dim"))
+
+
+class StartScreen(ModalScreen[bool]):
+    """Ask whether a run shall start; enter is yes.
+
+    Args:
+        summary: what starts.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", "Not yet")]
+
+    def __init__(self, summary: str) -> None:
+        super().__init__()
+        self._summary = summary
+
+    def compose(self) -> ComposeResult:
+        """Yield the summary above two buttons."""
+        with Vertical(classes="dialog"):
+            yield Static(Text(safe_text(self._summary, 400)))
+            yield Static(Text("It keeps running when this terminal is closed.", style="dim"))
+            with Horizontal(classes="buttons"):
+                yield Button("Train (enter)", variant="primary", id="yes")
+                yield Button("Not yet (esc)", id="no")
+
+    def on_mount(self) -> None:
+        """Focus the button that starts."""
+        self.query_one("#yes", Button).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")

@@ -1,0 +1,222 @@
+"""What fills the Train screen: the curves of a run; before and after them a text."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.color import Color
+from textual.containers import Horizontal
+
+from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
+from workbench.runs.events import WAITING_PHASE
+from workbench.runs.state import hint_with_command
+from workbench.runs.watch import RunView
+from workbench.text import plural, safe_lines, safe_text
+from workbench.ui.train.text import describe_strategy, track
+from workbench.ui.widgets.lines import LinePlot
+
+Change = Literal["smooth", "smoother", "rougher", "log", "zoom"]
+METRICS: tuple[Metric, ...] = ("loss", "accuracy")
+ZOOMS: tuple[tuple[Metric, ...], ...] = (METRICS, ("loss",), ("accuracy",))
+PRINTED_LINES = 6  # of a worker that ended without an event
+
+
+class CurvePlots(Horizontal):
+    """The two plots, or only one of them when zoomed.
+
+    Args:
+        utf8: whether the terminal has braille dots.
+    """
+
+    def __init__(self, utf8: bool, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+        super().__init__(id=id)
+        self._plot_style = PlotStyle(utf8=utf8)
+        self._zoom = 0
+
+    def compose(self) -> ComposeResult:
+        """Yield a plot for each metric."""
+        for metric in METRICS:
+            yield LinePlot(id=metric)
+
+    @property
+    def settings(self) -> dict[str, tuple[str, Change]]:
+        """What can be switched: key, label, change."""
+        style = self._plot_style
+        return {
+            "s": ("Not smoothed" if style.smoothing else "Smoothed", "smooth"),
+            "l": ("Linear scale" if style.log else "Log scale", "log"),
+        }
+
+    def change(self, change: Change) -> None:
+        """Change the style of the curves, from the next `show` on."""
+        style = self._plot_style
+        if change == "zoom":  # both plots, then only the loss, then only the accuracy
+            self._zoom = (self._zoom + 1) % len(ZOOMS)
+        elif change == "log":
+            self._plot_style = replace(style, log=not style.log)
+        elif change == "smooth":
+            self._plot_style = replace(style, smoothing=not style.smoothing)
+        else:
+            step = FACTOR_STEP if change == "smoother" else -FACTOR_STEP
+            factor = min(max(round(style.factor + step, 2), 0.0), HIGHEST_FACTOR)
+            self._plot_style = replace(style, smoothing=True, factor=factor)
+
+    def show(self, view: RunView, other: RunView | None) -> None:
+        """Draw a run's curves.
+
+        Args:
+            view: the run.
+            other: a run whose validation curves are drawn behind them.
+        """
+        colors, options = self._colors(), plot_options(view, self._plot_style, other)
+        zoomed = ZOOMS[self._zoom]
+        for metric in METRICS:
+            plot = self.query_one(f"#{metric}", LinePlot)
+            plot.display = metric in zoomed
+            plot.set_class(len(zoomed) == 1, "-alone")
+            if metric in zoomed:
+                series = plot_series(view, metric, self._plot_style, colors, other)
+                plot.show(self._title(metric), series, options)
+
+    def _title(self, metric: Metric) -> Text:
+        text = Text.assemble((metric, "bold"))
+        if self._plot_style.log:
+            text.append("  log scale", style="dim")
+        if self._plot_style.smoothing:
+            text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
+        return text
+
+    def _colors(self) -> CurveColors:
+        colors = self.app.theme_variables
+        background = Color.parse(colors["background"])
+
+        def mixed(name: str, share: float) -> str:
+            return background.blend(Color.parse(colors[name]), share).hex6
+
+        return CurveColors(
+            train=mixed("primary", 1.0),
+            validation=mixed("warning", 1.0),
+            train_raw=mixed("primary", 0.6),
+            validation_raw=mixed("warning", 0.6),
+            other=mixed("foreground", 0.6),
+        )
+
+
+def format_gone(name: str, seen: bool) -> Text:
+    """Return the text for a run that is not among the runs.
+
+    Args:
+        name: of the run.
+        seen: whether it was there before.
+    """
+    shown = safe_text(name, 64)
+    if not seen:
+        return Text(f"Loading {shown} ...", style="dim")
+    return Text.assemble(
+        (f"{shown} is gone.", "bold"),
+        "\n\nIts folder was moved or deleted, perhaps by another window. q goes back.",
+    )
+
+
+def format_panel(
+    view: RunView, width: int, utf8: bool, color: str, printed: Sequence[str] = ()
+) -> Text:
+    """Return how the run ended, or what it does before its first epoch; "" between them.
+
+    Args:
+        view: the run.
+        width: cells.
+        color: of the state.
+        printed: the last lines of an interrupted run's worker.
+        utf8: whether bars may use more than ASCII.
+    """
+    word = view.summary.state.phase
+    if word == "failed":
+        return _failed(view, color)
+    if word == "interrupted":
+        return _interrupted(view, color, printed)
+    if word == "stopped":
+        text = Text(_describe_state(view))  # "Stopped on request at 10:00, ..."
+        text.stylize(color, 0, len("Stopped"))
+        return text
+    if word == "finished":
+        return _finished(view, color)
+    if word in ("starting", "waiting", "preparing") and not view.history.epochs:
+        return _preparation(view, width, utf8)
+    return Text("")
+
+
+def _failed(view: RunView, color: str) -> Text:
+    history = view.history
+    text = Text.assemble(("Failed. ", color), safe_lines(history.message or "No reason is known."))
+    if history.hint:
+        hint = hint_with_command(history.hint, f"workbench resume {view.name}")
+        text.append(f"\n{safe_lines(hint)}", style="bold")
+    if view.summary.state.resumable:
+        text.append(f"\n{_describe_resume(view)}", style="dim")
+    return text
+
+
+def _describe_resume(view: RunView) -> str:
+    """Return what the key r would do: "r resumes with 3 epochs left."."""
+    effect = view.summary.state.resume
+    return f"r resumes {effect}." if effect.startswith("with ") else f"r {effect}."
+
+
+def _describe_state(view: RunView) -> str:
+    """Return the state of the run, and what the key r would do."""
+    state = view.summary.state.description
+    return f"{state[:1].upper()}{state[1:]}. {_describe_resume(view)}"
+
+
+def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
+    text = Text.assemble(("Interrupted. ", color), _describe_state(view))
+    if printed:
+        text.append("\nThe last lines it printed:", style="dim")
+        for line in printed[-PRINTED_LINES:]:
+            text.append(f"\n  {safe_text(line, 110)}", style="dim")
+    return text
+
+
+def _finished(view: RunView, color: str) -> Text:
+    evaluation = view.history.evaluation
+    text = Text.assemble(("Finished. ", color))
+    if evaluation is None or evaluation.accuracy is None:
+        return text.append("enter shows the results.")
+    text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
+    details = ""
+    if evaluation.interval:
+        low, high = evaluation.interval
+        details += f" ({low:.3f} to {high:.3f} with 95 % confidence)"
+    details += f" on {plural(evaluation.images, evaluation.split + ' image')}."
+    if evaluation.shifted_accuracy is not None:
+        details += f" On shifted images {evaluation.shifted_accuracy:.3f}."
+    return text.append(details + " enter shows the results.")
+
+
+def _preparation(view: RunView, width: int, utf8: bool) -> Text:
+    """Return the progress before the first epoch, and the facts of the experiment."""
+    history, work = view.history, view.history.work
+    phase = safe_text(work.phase if work else "start the worker", 60)
+    if phase.startswith(WAITING_PHASE):
+        phase = f"waiting for {phase.removeprefix(WAITING_PHASE)}"
+    text = Text.assemble((f"{phase[:1].upper()}{phase[1:]}", "bold"))
+    if work and work.total:
+        text.append("\n\n").append_text(track(work.done / work.total, min(width - 30, 50), utf8))
+        text.append(f"  {work.done:,} of {work.total:,}")
+    elif view.summary.state.phase == "waiting":
+        text.append("\n\nIt starts by itself when its turn comes.")
+    facts = [("strategy", describe_strategy(view)), ("data", safe_text(view.summary.data, 50))]
+    if history.labels:
+        facts.append(("classes", safe_text(", ".join(history.labels), 56)))
+    if history.images:
+        counts = [f"{count:,} {safe_text(split, 12)}" for split, count in history.images.items()]
+        facts.append(("images", ", ".join(counts)))
+    text.append("\n")
+    for label, value in facts:
+        text.append(f"\n{label:<10}", style="dim").append(value)
+    text.append("\n\nq detaches; the run keeps running.", style="dim")
+    return text
