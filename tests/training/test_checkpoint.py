@@ -15,8 +15,7 @@ from workbench.training.checkpoint import (
     NotFinite,
     read_checkpoint,
 )
-from workbench.training.position import Position
-from workbench.training.trainer_state import TrainerState
+from workbench.training.trainer_state import Position, TrainerState
 
 
 def make(epoch: int, value: float = 1.0) -> Checkpoint:

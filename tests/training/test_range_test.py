@@ -12,9 +12,9 @@ from workbench.training import lr_find
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.lr_find import RangeTest
 from workbench.training.models import build_model
 from workbench.training.trainer import Trainer
+from workbench.training.tune import RangeTest
 
 STEPS = 30
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.training.inputs import plain_batches, train_batches
-from workbench.training.order import WINDOW
-from workbench.training.read_ahead import MAX_BYTES, ReadAhead
+from workbench.training.data import WINDOW
+from workbench.training.inputs import MAX_BYTES, ReadAhead, plain_batches, train_batches
 
 ROWS, ROW_BYTES = 3000, 12
 

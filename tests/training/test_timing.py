@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.training.timing import StepTimes, compile_seconds
+from workbench.training.stage_events import StepTimes, compile_seconds
 
 
 @pytest.mark.parametrize(

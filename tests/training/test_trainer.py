@@ -16,14 +16,17 @@ from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import CheckpointSaved, Event
 from workbench.training import stage_trainer, timing
-from workbench.training.data import TrainingData
-from workbench.training.divergence import Diverged, has_exploded
+from workbench.training.data import TrainingData, epoch_order
 from workbench.training.models import build_model
-from workbench.training.order import epoch_order
-from workbench.training.position import Position, Stopped
+from workbench.training.stage_checkpoints import collect, restore
 from workbench.training.stage_trainer import StageTrainer
-from workbench.training.trainer_state import RunningMetrics
-from workbench.training.variables import collect, restore
+from workbench.training.trainer_state import (
+    Diverged,
+    Position,
+    RunningMetrics,
+    Stopped,
+    has_exploded,
+)
 
 HEAD = ("dense1", "output")
 WANDERING = ("training.learning_rate=0.05", "training.schedule=constant")  # a rate far too high

@@ -18,8 +18,8 @@ from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
 from workbench.training.models import build_model
-from workbench.training.position import Position, Stopped
 from workbench.training.trainer import Trainer
+from workbench.training.trainer_state import Position, Stopped
 
 CPU = Device("cpu", "CPU")
 SIDE = 32  # of images for a base

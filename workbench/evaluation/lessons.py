@@ -28,9 +28,8 @@ from workbench.training.backends import Device
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
-from workbench.training.models import build_model
+from workbench.training.models import build_model, load_base_weights
 from workbench.training.trainer import Trainer
-from workbench.training.weights import load_base_weights
 
 Run = dict[str, Any]
 

@@ -18,8 +18,7 @@ import numpy as np
 from workbench.errors import UserError
 from workbench.files import atomic_file
 from workbench.text import safe_text
-from workbench.training.position import Position
-from workbench.training.trainer_state import RunningMetrics, TrainerState
+from workbench.training.trainer_state import Position, RunningMetrics, TrainerState
 
 Arrays = dict[str, np.ndarray]
 _STATE = "state.json"

@@ -11,7 +11,7 @@ from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
-from workbench.training.position import START, Position
+from workbench.training.trainer_state import START, Position
 
 Emit = Callable[[Event], None]
 

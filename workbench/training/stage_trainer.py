@@ -17,16 +17,25 @@ from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFin
 from workbench.training.backend import resolve_jit
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
-from workbench.training.divergence import diverged, has_exploded
+from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.order import epoch_order
-from workbench.training.position import Position, Stopped
 from workbench.training.stage_checkpoints import StageCheckpoints
-from workbench.training.stage_events import EstimateCheck, ProgressReporter, describe_stage
+from workbench.training.stage_events import (
+    EstimateCheck,
+    ProgressReporter,
+    StepTimes,
+    describe_stage,
+)
 from workbench.training.stage_inputs import split_network
-from workbench.training.timing import StepTimes
-from workbench.training.trainer_state import RunningMetrics, TrainerState
+from workbench.training.trainer_state import (
+    Position,
+    RunningMetrics,
+    Stopped,
+    TrainerState,
+    diverged,
+    has_exploded,
+)
 
 
 class StageTrainer:

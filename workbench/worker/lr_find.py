@@ -28,7 +28,7 @@ def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
                 events.notice(event.message)
 
     setup, scratch = make_training_setup(request, events)
-    from workbench.training.lr_find import RangeTest
+    from workbench.training.tune import RangeTest
 
     stage = lr_find_stage(setup.spec, request["stage"], request["steps"])
     trainer = setup.make_trainer(setup.spec, scratch / "checkpoints", emit)

@@ -62,5 +62,4 @@ def warm_up_for(spec: ExperimentSpec) -> None:
 def _import_all() -> None:
     import workbench.evaluation.evaluate
     import workbench.evaluation.model_file
-    import workbench.training.trainer
-    import workbench.training.weights  # noqa: F401
+    import workbench.training.models  # noqa: F401

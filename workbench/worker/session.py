@@ -22,7 +22,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.lock import this_host
 from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
 from workbench.training.environment import versions
-from workbench.training.position import Stopped
+from workbench.training.trainer_state import Stopped
 from workbench.worker.control import Reserve, StopRequest
 from workbench.worker.failures import OutOfMemory, failure_fields
 from workbench.worker.train import TrainJob

@@ -44,7 +44,7 @@ from workbench.runs.status import StatusWriter
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment
-from workbench.training.position import START, Position, Stopped
+from workbench.training.trainer_state import START, Position, Stopped
 from workbench.worker.checks import check_space, data_warnings
 from workbench.worker.control import StopRequest
 from workbench.worker.device import claim_device, expected_seconds
@@ -181,7 +181,7 @@ class TrainJob:
 
     def _train(self, setup: TrainingSetup, checkpoint: Checkpoint | None) -> None:
         """Train all stages and save the model."""
-        from workbench.training.divergence import Diverged
+        from workbench.training.trainer_state import Diverged
 
         images = {split: len(rows) for split, rows in setup.data.rows.items()}
         expected = expected_seconds(

@@ -66,9 +66,8 @@ class TrainingSetup:
         import keras
 
         from workbench.training.backend import resolve_precision
-        from workbench.training.models import build_model
+        from workbench.training.models import build_model, load_base_weights
         from workbench.training.trainer import Trainer
-        from workbench.training.weights import load_base_weights
 
         keras.config.set_dtype_policy(resolve_precision(spec.training.precision, self.device))
         model = build_model(spec, self.data.classes)
