@@ -1,4 +1,7 @@
-"""Images and labels for training."""
+"""Images and labels for training, and the order of images in an epoch.
+
+The order is a function of seed and position (see `experiment.seeds`).
+"""
 
 import math
 from collections.abc import Mapping
@@ -7,6 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.experiment.seeds import fold_seed
+
+# For shuffling in blocks: neighbours on the disk that are read together, and images that are
+# shuffled with each other once read.
+BLOCK = 16
+WINDOW = 64 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,6 @@ class TrainingData:
         counts = np.bincount(self.labels[self.rows["train"]], minlength=self.classes)
         weights = counts.sum() / (self.classes * np.maximum(counts, 1))
         return weights[self.labels].astype(np.float32)
-
-
-# For shuffling in blocks: neighbours on the disk that are read together, and images that are
-# shuffled with each other once read.
-BLOCK = 16
-WINDOW = 64 * BLOCK
 
 
 def epoch_order(

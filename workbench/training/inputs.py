@@ -3,6 +3,10 @@
 Only numpy and Pillow are used, so that any Keras backend can train; both release Python's lock
 while they process pixels. Batches keep their dtype: the network converts bytes to floats on its
 device, and a quarter of the memory moves there.
+
+A pack that is larger than memory is read from the disk in every epoch. Rows in random order are
+read one by one; requested in advance, the disk fetches many at once and in its own order
+(benchmarks/reading.py measures it). For rows in memory, a request costs microseconds.
 """
 
 import os
@@ -20,6 +24,7 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import WINDOW
 
 MAX_WORKERS = 4  # Python's lock is held for a sixth of an image's time
+MAX_BYTES = 128 << 20  # requested at a time, so that they are still in memory when needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +161,6 @@ def read_batch(
         image = images[rows[i]]
         batch[i] = augmentation.apply(image, rows[i], first + i) if augmentation else image
     return batch
-
-
-MAX_BYTES = 128 << 20  # requested at a time, so that they are still in memory when needed
 
 
 class ReadAhead:

@@ -1,4 +1,7 @@
-"""Builds a Keras model that takes raw 0-255 images from a spec."""
+"""Builds a Keras model that takes raw 0-255 images from a spec, and loads the weights of its base.
+
+A file of weights is checked completely before any is set.
+"""
 
 from functools import partial
 from pathlib import Path

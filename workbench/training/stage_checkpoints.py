@@ -1,4 +1,8 @@
-"""The checkpoints of a stage in training: what is saved when, and which weights are restored."""
+"""The checkpoints of a stage in training: what is saved when, and which weights are restored.
+
+Variables are read and set by path, also those of the optimizer, never by their order, so that no
+state can reach the wrong layer.
+"""
 
 import time
 from collections.abc import Iterable
@@ -12,12 +16,14 @@ from workbench.errors import UserError
 from workbench.experiment.plan import Stage
 from workbench.experiment.resuming import resume_settings, training_fingerprint
 from workbench.runs.events import CheckpointSaved
+from workbench.runs.fields import Position
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
-from workbench.training.trainer_state import Position, RunningMetrics, TrainerState, diverged
+from workbench.training.trainer_state import RunningMetrics, TrainerState, diverged
 
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
+Arrays = dict[str, np.ndarray]
 
 
 class StageCheckpoints:
@@ -101,9 +107,6 @@ class StageCheckpoints:
             return f"the weights of the last checkpoint, {last.position}"
         restore(self.model, self.files.load_start(index), "model")
         return f"the weights of stage {index}, the one before" if index else ""
-
-
-Arrays = dict[str, np.ndarray]
 
 
 def collect(model: keras.Model, *groups: str) -> Arrays:

@@ -1,4 +1,4 @@
-"""What a stage reports on its way: its start, progress within an epoch, and estimates."""
+"""What a stage reports on its way: its start, progress within an epoch, and its step times."""
 
 import math
 import time
@@ -15,6 +15,8 @@ from workbench.training.trainer_state import RunningMetrics
 
 PROGRESS_SECONDS = 0.5  # between two progress events
 CHECKED_EPOCHS = 2  # whose time is compared with the estimate
+MIN_STEPS = 3  # fewer do not show which of them compiled
+OUTLIER = 5.0  # times the usual duration: only compiling takes so long
 
 
 def describe_stage(
@@ -122,10 +124,6 @@ class EstimateCheck:
                 ratio=(seconds - compiling) / self.expected_seconds,
             )
         )
-
-
-MIN_STEPS = 3  # fewer do not show which of them compiled
-OUTLIER = 5.0  # times the usual duration: only compiling takes so long
 
 
 class Stopwatch:

@@ -14,6 +14,7 @@ from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.seeds import fold_seed
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
+from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
@@ -29,7 +30,6 @@ from workbench.training.stage_events import (
 )
 from workbench.training.stage_inputs import split_network
 from workbench.training.trainer_state import (
-    Position,
     RunningMetrics,
     Stopped,
     TrainerState,

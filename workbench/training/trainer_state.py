@@ -1,4 +1,7 @@
-"""What a stage remembers: metrics of the epoch so far, best epoch, patience. Plain values."""
+"""The state of training: position, metrics, best epoch, patience; and how it ends early.
+
+Plain values: nothing here needs keras.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,6 +13,10 @@ from workbench.experiment.plan import HEAD_FIRST, Stage
 from workbench.runs.fields import Position
 
 START = Position(0, 1, 0)
+PLATEAU_PATIENCE = 3  # epochs without improvement before the learning rate drops
+PLATEAU_FACTOR = 0.5
+MIN_DIVERGENCE_STEPS = 20  # of an epoch, before its mean is meaningful
+EXPLODED = 1e5  # times the loss of guessing; training has recovered from far less
 
 
 class Stopped(Exception):  # noqa: N818 - an outcome, not an error
@@ -18,13 +25,6 @@ class Stopped(Exception):  # noqa: N818 - an outcome, not an error
     def __init__(self, position: Position) -> None:
         super().__init__(f"stopped at {position}")
         self.position = position
-
-
-__all__ = ["START", "Position", "Stopped"]
-
-
-PLATEAU_PATIENCE = 3  # epochs without improvement before the learning rate drops
-PLATEAU_FACTOR = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,6 @@ class TrainerState:
             return math.isfinite(value)
         higher_is_better = stage.monitor == "val_accuracy"
         return value > self.best_value if higher_is_better else value < self.best_value
-
-
-MIN_DIVERGENCE_STEPS = 20  # of an epoch, before its mean is meaningful
-EXPLODED = 1e5  # times the loss of guessing; training has recovered from far less
 
 
 class Diverged(UserError):  # noqa: N818 - an outcome

@@ -1,4 +1,7 @@
-"""Trials of a random search: heads trained one after the other on the same cached features."""
+"""Short trainings that look for settings: a random search over heads, a learning-rate range test.
+
+See `experiment.search_space` and `experiment.lr_find`.
+"""
 
 import shutil
 import time
@@ -14,10 +17,11 @@ from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.search_space import Candidate, Trial, with_candidate
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import EpochFinished, Event
+from workbench.runs.fields import Position
 from workbench.training.context import Emit, TrainingContext
 from workbench.training.stage_trainer import StageTrainer
 from workbench.training.trainer import Trainer
-from workbench.training.trainer_state import Diverged, Position, RunningMetrics, TrainerState
+from workbench.training.trainer_state import Diverged, RunningMetrics, TrainerState
 
 MakeTrainer = Callable[[ExperimentSpec, Path, Emit], Trainer]
 

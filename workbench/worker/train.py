@@ -37,6 +37,7 @@ from workbench.runs.events import (
     Resumed,
     newest_by_stage,
 )
+from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
 from workbench.runs.queue import wait_for_turn
 from workbench.runs.reader import read_events
@@ -44,7 +45,7 @@ from workbench.runs.status import StatusWriter
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.environment import prepare_environment
-from workbench.training.trainer_state import START, Position, Stopped
+from workbench.training.trainer_state import START, Stopped
 from workbench.worker.checks import check_space, data_warnings
 from workbench.worker.control import StopRequest
 from workbench.worker.device import claim_device, expected_seconds
