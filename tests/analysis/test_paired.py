@@ -4,7 +4,7 @@ import pytest
 from test_compare import facts
 
 from workbench.analysis.compare import compare
-from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.analysis.significance import CorrectByImage, mcnemar
 from workbench.runs.events import Evaluated
 
 

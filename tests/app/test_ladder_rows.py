@@ -18,7 +18,7 @@ from workbench.app.ladder import (
 )
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.records import ImageRecord
-from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS
+from workbench.experiment.presets import ABOUT_BOOK, ABOUT_READERS
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.ladder import Ladder, LadderEntry, create_ladder, run_folders

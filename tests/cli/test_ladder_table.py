@@ -2,8 +2,7 @@
 
 from workbench.app.ladder import LadderRow
 from workbench.cli.ladder import ladder_table
-from workbench.experiment.presets import PRESETS
-from workbench.experiment.strategies import LADDER, REFERENCE_ACCURACY
+from workbench.experiment.presets import LADDER, PRESETS, REFERENCE_ACCURACY
 
 DENSE = LadderRow("dense", "photos-dense-1", "finished", "", "test", 0.6, (0.5, 0.7), 1234.4)
 EXTRACTION = LadderRow(

@@ -10,10 +10,14 @@ from PIL import Image
 from tiny_models import SIDE, convolved, network, noise, on_base
 
 from workbench.errors import UserError
-from workbench.evaluation.explain.activations import activations
+from workbench.evaluation.explain.activations import (
+    activations,
+    network_up_to,
+    output_of,
+    read_image,
+)
 from workbench.evaluation.explain.filters import Pattern, choose_filters, patterns
 from workbench.evaluation.explain.gradcam import default_layer, grad_cam, usable_layer
-from workbench.evaluation.explain.layers import network_up_to, output_of, read_image
 from workbench.evaluation.explain.pictures import (
     check_output_path,
     encode_png,

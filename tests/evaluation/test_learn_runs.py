@@ -13,8 +13,7 @@ from PIL import Image
 from workbench.errors import UserError
 from workbench.evaluation import lesson_recompile
 from workbench.evaluation.lesson_metrics import GRAY, correct_images, ring_activations, ring_means
-from workbench.evaluation.lesson_recompile import recompile_runs
-from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
+from workbench.evaluation.lessons import LessonSetup, recompile_runs, run_variants, training_subset
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from workbench.analysis.errors import confusion_cells
-from workbench.evaluation.metrics import (
+from workbench.evaluation.evaluate import (
     accuracy_interval,
     class_metrics,
+    confusion_csv,
     confusion_matrix,
     losses,
     shifted,
     shifts,
 )
-from workbench.evaluation.tables import confusion_csv
 
 
 def test_losses_are_the_logarithm_of_the_true_labels_probability() -> None:

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.experiment.presets import BOOK_FACTS, PRESETS
-from workbench.experiment.recommendation import recommend
-from workbench.experiment.strategies import LADDER
+from workbench.experiment.presets import BOOK_FACTS, LADDER, PRESETS, recommend
 
 LINES_AT_80 = 2 * 46  # what two lines beside the list hold
 

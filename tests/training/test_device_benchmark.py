@@ -4,8 +4,7 @@ import keras
 
 from workbench.training.backend import describe, list_devices
 from workbench.training.backends import Device
-from workbench.training.device_benchmark import measure_device, train_one_step
-from workbench.training.probe import run_probe_steps
+from workbench.training.probe import measure_device, run_probe_steps, train_one_step
 
 
 def test_every_measurement_is_positive() -> None:

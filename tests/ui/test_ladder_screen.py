@@ -22,8 +22,7 @@ from workbench.app.ladder import (
 )
 from workbench.errors import UserError
 from workbench.experiment.estimate import ThroughputModel
-from workbench.experiment.presets import BOOK_FACTS
-from workbench.experiment.strategies import LADDER
+from workbench.experiment.presets import BOOK_FACTS, LADDER
 from workbench.experiment.toml import read_spec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.gpus import GpuChoice

@@ -7,7 +7,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.training.data import TrainingData
-from workbench.worker.checks import data_warnings
+from workbench.worker.training_setup import data_warnings
 
 FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
 BYTES = 6 * 28 * 28

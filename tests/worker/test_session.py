@@ -16,10 +16,9 @@ from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
 from workbench.runs.reader import read_events
 from workbench.worker import checks
-from workbench.worker.checks import check_space
-from workbench.worker.control import RESERVE_BYTES, Reserve
 from workbench.worker.failures import OutOfMemory, failure_fields, out_of_memory
-from workbench.worker.session import halve_batch, run_on_finish
+from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch, run_on_finish
+from workbench.worker.training_setup import check_space
 
 
 class ResourceExhaustedError(Exception):

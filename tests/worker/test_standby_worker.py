@@ -15,7 +15,7 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
 from workbench.runs.standby import WarmWorker
 from workbench.runs.start import start
-from workbench.worker.preload import WarmState
+from workbench.worker.startup import WarmState
 
 pytestmark = pytest.mark.worker
 
@@ -53,7 +53,7 @@ def arrays(run: RunFolder) -> dict[str, np.ndarray]:
     ("run", "shown"), [("birds-12", "wb:birds-12"), ("cats_dogs_flat-1", "wb:cats_dogs_fl")]
 )
 def test_process_shows_the_run_name(run: str, shown: str) -> None:
-    code = f"from workbench.worker.standby import name_process; name_process({run!r})"
+    code = f"from workbench.worker.session import name_process; name_process({run!r})"
     read = "print(open('/proc/self/comm').read(), end='')"
     command = [sys.executable, "-c", f"{code}; {read}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from workbench.analysis.paired import CorrectByImage, PairedTest, mcnemar
+from workbench.analysis.significance import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree

@@ -16,7 +16,7 @@ from workbench.analysis.compare import (
     load_run,
 )
 from workbench.analysis.errors import read_predictions
-from workbench.analysis.paired import CorrectByImage
+from workbench.analysis.significance import CorrectByImage
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
-from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.analysis.significance import CorrectByImage, mcnemar
 from workbench.app.compare import read_correctness, read_test_images
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
 from workbench.app.run_progress import rough_time
 from workbench.errors import UserError
-from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import (
+from workbench.experiment.presets import (
     ABOUT_BOOK,
     ABOUT_READERS,
     REFERENCE_ACCURACY,
-    ReferenceAccuracy,
 )
+from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.render.compare import describe_paired_test
@@ -110,7 +109,7 @@ class LadderRow:
         detail: of the state, safe to print.
         split: of the accuracy: test, or validation if there are no test images.
         seconds: of work, without waiting.
-        book, readers: reference accuracies (see `experiment.strategies`).
+        book, readers: reference accuracies (see `experiment.presets`).
         epochs_done: finished epochs, of `epochs_total`.
     """
 
@@ -131,10 +130,7 @@ class LadderRow:
 
 def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> LadderRow:
     """Return the row of a run that exists."""
-    figures, evaluation = (
-        REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy()),
-        history.evaluation,
-    )
+    reference, evaluation = REFERENCE_ACCURACY.get(entry.preset), history.evaluation
     return LadderRow(
         preset=entry.preset,
         run=entry.run,
@@ -145,8 +141,8 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
         interval=evaluation.interval if evaluation else None,
         seconds=history.seconds_worked,
         random_weights=summary.random_weights,
-        book=figures.book,
-        readers=figures.readers,
+        book=reference.book if reference else None,
+        readers=reference.readers if reference else None,
         epochs_done=summary.epochs_done,
         epochs_total=summary.epochs_total,
     )
@@ -154,8 +150,14 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
 
 def row_without_run(entry: LadderEntry, state: str = GONE) -> LadderRow:
     """Return the row of a run of which nothing is known."""
-    figures = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
-    return LadderRow(entry.preset, entry.run, state, book=figures.book, readers=figures.readers)
+    reference = REFERENCE_ACCURACY.get(entry.preset)
+    return LadderRow(
+        entry.preset,
+        entry.run,
+        state,
+        book=reference.book if reference else None,
+        readers=reference.readers if reference else None,
+    )
 
 
 def read_rows(workspace: Workspace, ladder: Ladder) -> list[LadderRow]:

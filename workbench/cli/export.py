@@ -130,7 +130,7 @@ def _script(
 ) -> None:
     from workbench.export.run_data import checked_spec, read_run_data
     from workbench.export.run_images import RunImages
-    from workbench.export.script_folder import write_script
+    from workbench.export.script import write_script
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"train_{safe_stem(run.name)}.py")

@@ -10,7 +10,7 @@ from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups, n
 from workbench.datasets.names import SPLITS, format_examples, natural_sorted
 from workbench.datasets.records import ScanRecord
 from workbench.errors import UserError
-from workbench.experiment.allocate import allocate
+from workbench.experiment.facts import allocate
 from workbench.experiment.sections import SplitSpec
 from workbench.text import plural, safe_text
 

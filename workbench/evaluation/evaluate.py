@@ -1,5 +1,10 @@
-"""Test metrics of a model: accuracy with its interval, confusions, the worst errors by name."""
+"""Test metrics of a model: accuracy with its interval, confusions, the worst errors by name.
 
+Tables of predictions and of confusions are returned as CSV.
+"""
+
+import csv
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -8,21 +13,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from workbench.analysis.errors import most_confused
-from workbench.evaluation.metrics import (
-    accuracy_interval,
-    class_metrics,
-    confusion_matrix,
-    losses,
-    shifted,
-    shifts,
-)
+from workbench.analysis.errors import confusion_cells, most_confused
+from workbench.analysis.significance import accuracy_interval
 from workbench.progress import Progress, silent
-from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS
+from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS, ClassMetrics
 from workbench.training.inputs import plain_batches
 
 WORST = 20  # errors listed by name
 BATCH = 64
+_TINY = 1e-7  # as Keras clips probabilities before the logarithm
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def evaluate(
         "images": len(rows),
         "loss": float(image_losses.mean()),
         "accuracy": correct / len(rows),
-        "interval": accuracy_interval(correct, len(rows)),
+        "interval": accuracy_interval(correct / len(rows), len(rows)),
         "labels": list(names),
         **_confusion(labels, predicted, names),
         "classes": [asdict(each) for each in class_metrics(labels, predicted, names)],
@@ -131,3 +130,72 @@ def _worst(
         }
         for i in order
     ]
+
+
+def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the crossentropy of each image, natural logarithm: (n, classes), (n,) -> (n,)."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.clip(chosen, _TINY, 1.0))
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts (classes, classes): row is the true label, column the predicted one."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def class_metrics(
+    labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]
+) -> list[ClassMetrics]:
+    """Return precision tp / (tp + fp) and recall tp / (tp + fn) of each label.
+
+    `labels` and `predicted` are int (n,), indices into `names`.
+    """
+    correct, positive, actual = (
+        np.bincount(indices, minlength=len(names))
+        for indices in (labels[labels == predicted], predicted, labels)
+    )
+    return [
+        ClassMetrics(
+            name,
+            int(actual[i]),
+            float(correct[i] / positive[i]) if positive[i] else None,
+            float(correct[i] / actual[i]) if actual[i] else None,
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+def shifts(pixels: int) -> list[tuple[int, int]]:
+    """Return the eight shifts (down, right) by so many pixels."""
+    steps = (-pixels, 0, pixels)
+    return [(y, x) for y in steps for x in steps if (y, x) != (0, 0)]
+
+
+def shifted(images: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Shift images (n, h, w, c) by whole pixels, repeating their edge."""
+    height, width = images.shape[1:3]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return images[:, rows][:, :, columns]
+
+
+def predictions_csv(
+    paths: list[str], labels: list[str], probabilities: np.ndarray, names: list[str]
+) -> str:
+    """Return a line for each image: path, true label, predicted label, all probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["path", "label", "predicted", *names])
+    for path, label, row in zip(paths, labels, probabilities, strict=True):
+        writer.writerow([path, label, names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
+    return text.getvalue()
+
+
+def confusion_csv(labels: np.ndarray, predicted: np.ndarray, names: list[str]) -> str:
+    """Return a line for each non-zero cell of the matrix: true label, predicted label, images."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["label", "predicted", "images"])
+    for row, column, count in zip(*confusion_cells(labels, predicted, len(names)), strict=True):
+        writer.writerow([names[row], names[column], count])
+    return text.getvalue()

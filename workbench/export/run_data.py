@@ -10,11 +10,13 @@ from workbench.datasets.records import ImageRecord
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
+from workbench.runs.confusion import worst_classes
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.reader import read_events
 from workbench.runs.results import Results, read_results
 from workbench.runs.state import RunSummary, read_tables, summarize
+from workbench.text import format_accuracy
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")
 
@@ -91,6 +93,28 @@ def checked_spec(data: RunData) -> ExperimentSpec:
         UserError: this version rejects it; the message names the key.
     """
     return data.spec or parse_spec(data.tables, str(data.folder.spec_path))
+
+
+def class_table(results: Results, most: int) -> tuple[str, list[tuple[str, str, str, str]]]:
+    """Return label, images, precision and recall of each class, and a caption.
+
+    The caption is "" if these are all classes; of more than `most` those with the lowest recall
+    are returned.
+    """
+    classes, caption = results.classes, ""
+    if len(classes) > most:
+        caption = f"The {most} of {len(classes):,} labels with the lowest recall"
+        classes = tuple(worst_classes(classes, most))
+    rows = [
+        (
+            one.label,
+            f"{one.images:,}",
+            format_accuracy(one.precision),
+            format_accuracy(one.recall),
+        )
+        for one in classes
+    ]
+    return caption, rows
 
 
 def day(time: float | None) -> str:

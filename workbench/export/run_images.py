@@ -1,5 +1,7 @@
 """The images of a run, wherever they are now: for thumbnails, and to compare models on."""
 
+import base64
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 
 SAMPLE = 64  # images on which an exported model is compared
+_ORDER = ("test", "validation", "train")
+_THUMBNAIL = 160  # pixels of a side at most
+_SMALL = 64  # pixels up to which single ones are shown as squares
 
 
 class RunImages:
@@ -54,6 +59,24 @@ class RunImages:
             ImageError: it cannot be read; with the reason.
         """
         return self._read(lambda images: images.decode_for_display(path, at_least))
+
+    def thumbnail(self, path: str) -> tuple[str, bool]:
+        """Return an image inside an address, at most 160 pixels wide and high, and if it is small.
+
+        Single pixels of a small one are shown as squares.
+
+        Raises:
+            ImageError: as `picture`.
+        """
+        picture = self.picture(path, (_THUMBNAIL, _THUMBNAIL))
+        is_small = max(picture.size) <= _SMALL
+        reduced = picture.copy()
+        reduced.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        kind = "PNG" if is_small else "JPEG"
+        content = io.BytesIO()
+        reduced.save(content, kind, quality=85)
+        encoded = base64.b64encode(content.getvalue()).decode()
+        return f"data:image/{kind.lower()};base64,{encoded}", is_small
 
     def _read(self, read: Callable[[SourceImages], Image.Image]) -> Image.Image:
         if self.root is None:
@@ -107,6 +130,3 @@ class RunImages:
         except ImageError:
             return None
         return to_array(picture, data.image_size, data.channels, data.resize)
-
-
-_ORDER = ("test", "validation", "train")

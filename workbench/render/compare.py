@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.analysis.paired import PairedTest
+from workbench.analysis.significance import PairedTest
 from workbench.text import format_accuracy, format_seconds, plural, safe_text, table
 
 VALUE_WIDTH = 30  # characters; longer values are cut in the middle

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from workbench.experiment.curve_advice import TrainingCurves
-from workbench.experiment.smoothing import BOOK_FACTOR, smooth
+from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.render.plot import PlotOptions
 from workbench.render.plot_canvas import Series
 from workbench.runs.fields import whole

@@ -9,9 +9,8 @@ from workbench.bases.registry import BASES
 from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.estimate import StageSeconds, reading_seconds, stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
-from workbench.experiment.presets import PRESETS
+from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import REFERENCE_ACCURACY
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.runs.results import reference_images

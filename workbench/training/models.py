@@ -16,6 +16,8 @@ from workbench.bases.weights import check_weights_file, weights_file
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.text import format_shape, safe_text
+from workbench.training.backend import resolve_precision
+from workbench.training.backends import Device
 from workbench.training.hdf5 import DAMAGE, ForeignFile, Shapes, StoredLayer, stored_layers
 
 # Means of ImageNet's blue, green and red, as keras.applications' "caffe" mode subtracts them.
@@ -41,6 +43,27 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
         else:
             x = layers.Flatten(name="flatten")(x)
     return keras.Model(inputs, _head(spec, x, classes), name="workbench")
+
+
+def build_network(
+    spec: ExperimentSpec, classes: int, device: Device, weights: Path | None
+) -> keras.Model:
+    """Build the network in the precision of the spec, with the weights of its base.
+
+    Args:
+        spec: of the network.
+        classes: number of labels.
+        device: decides about the precision "auto".
+        weights: file of the base's weights; None without a base, or for random ones.
+
+    Raises:
+        UserError: as `load_base_weights`.
+    """
+    keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
+    model = build_model(spec, classes)
+    if weights:
+        load_base_weights(model, spec.base_table, weights)
+    return model
 
 
 def _preprocess(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:

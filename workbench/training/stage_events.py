@@ -94,38 +94,6 @@ class ProgressReporter:
         )
 
 
-class EstimateCheck:
-    """Compares the first whole epochs of a session with the estimate.
-
-    Two of them: in the first, only the duration of steps shows which of them compiled.
-    """
-
-    def __init__(self, emit: Emit, stage: Stage, expected_seconds: float | None) -> None:
-        self.emit = emit
-        self.stage = stage
-        self.expected_seconds = expected_seconds
-        self.epochs = 0
-
-    def __call__(self, epoch: int, seconds: float, times: StepTimes) -> None:
-        """Emit `estimate_checked` for a whole epoch that took so many seconds."""
-        self.epochs += 1
-        if self.expected_seconds is None or self.epochs > CHECKED_EPOCHS:
-            return
-        if self.epochs == 1 and not times.has_enough_steps:
-            return
-        compiling = times.compile_seconds
-        self.emit(
-            EstimateChecked(
-                stage=self.stage.index,
-                epoch=epoch,
-                estimated_seconds=self.expected_seconds,
-                seconds=seconds - compiling,
-                compile_seconds=compiling,
-                ratio=(seconds - compiling) / self.expected_seconds,
-            )
-        )
-
-
 class Stopwatch:
     """Seconds of each `with` block."""
 
@@ -173,3 +141,35 @@ def compile_seconds(steps: list[float]) -> float:
         return 0.0
     usual = sorted(steps)[(len(steps) - 1) // 3]  # two of three may compile
     return sum(taken - usual for taken in steps if taken > OUTLIER * usual)
+
+
+class EstimateCheck:
+    """Compares the first whole epochs of a session with the estimate.
+
+    Two of them: in the first, only the duration of steps shows which of them compiled.
+    """
+
+    def __init__(self, emit: Emit, stage: Stage, expected_seconds: float | None) -> None:
+        self.emit = emit
+        self.stage = stage
+        self.expected_seconds = expected_seconds
+        self.epochs = 0
+
+    def __call__(self, epoch: int, seconds: float, times: StepTimes) -> None:
+        """Emit `estimate_checked` for a whole epoch that took so many seconds."""
+        self.epochs += 1
+        if self.expected_seconds is None or self.epochs > CHECKED_EPOCHS:
+            return
+        if self.epochs == 1 and not times.has_enough_steps:
+            return
+        compiling = times.compile_seconds
+        self.emit(
+            EstimateChecked(
+                stage=self.stage.index,
+                epoch=epoch,
+                estimated_seconds=self.expected_seconds,
+                seconds=seconds - compiling,
+                compile_seconds=compiling,
+                ratio=(seconds - compiling) / self.expected_seconds,
+            )
+        )

@@ -17,9 +17,8 @@ from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment, versions
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras, versions
 from workbench.worker.training_setup import training_data
 
 if TYPE_CHECKING:
@@ -33,12 +32,14 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: model, manifest, workspace, split, shift. Result: metrics.
     """
     claim_device()
-    prepare_environment()
-    loaded, split = _load_model(request), request["split"]
+    start_keras()
+    from workbench.evaluation.model_file import load_model
+
+    loaded, split = load_model(Path(request["model"])), request["split"]
     rows = read_manifest(Path(request["manifest"]))
     workspace = Workspace(Path(request["workspace"]))
     prepared = prepare_from_manifest(loaded.spec.data, rows, workspace, events)
-    data = training_data(prepared)
+    data = training_data(prepared.rows, prepared.labels, prepared.pack)
     if not len(data.rows[split]):
         others = [name for name, indices in data.rows.items() if len(indices)]
         raise UserError(
@@ -58,12 +59,13 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: model, paths. Result: labels, predictions, not_read {words, paths}.
     """
     claim_device()
-    prepare_environment()
+    start_keras()
+    from workbench.evaluation.model_file import load_model
     from workbench.evaluation.predict import find_images, predict
 
     passed = SkippedFiles()
     paths = find_images(request["paths"], passed)
-    loaded = _load_model(request)
+    loaded = load_model(Path(request["model"]))
     predictions = predict(loaded, paths, events)
     return {
         "labels": loaded.labels,
@@ -110,7 +112,7 @@ def write_results(
     labels: np.ndarray,
 ) -> None:
     """Write results.json, and predictions.csv with the probabilities of every image."""
-    from workbench.evaluation.tables import predictions_csv
+    from workbench.evaluation.evaluate import predictions_csv
 
     names = evaluation.metrics["labels"]
     table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
@@ -128,18 +130,10 @@ def write_confusion(
     Raises:
         OSError: The file cannot be written.
     """
-    from workbench.evaluation.tables import confusion_csv
+    from workbench.evaluation.evaluate import confusion_csv
 
     if "confusion" not in evaluation.metrics:
         predicted, names = evaluation.probabilities.argmax(axis=1), evaluation.metrics["labels"]
         path = folder.confusion_path(split)
         write_atomic(path, confusion_csv(labels, predicted, names))
         evaluation.metrics["matrix"] = path.name
-
-
-def _load_model(request: Request) -> "LoadedModel":
-    from workbench.evaluation.model_file import load_model
-    from workbench.training.backend import prepare_device
-
-    prepare_device(deterministic=False)
-    return load_model(Path(request["model"]))

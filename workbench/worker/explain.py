@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.runs.folder import safe_stem
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,12 +35,10 @@ def explain(request: Request, events: JobEvents) -> dict[str, Any]:
     if request.get("out"):  # before anything is computed
         check_output_path(Path(request["out"]))
     claim_device()
-    prepare_environment()
     events.send("progress", phase="load the network", done=0, total=0)
+    start_keras(deterministic=True)  # the same seed draws the same pattern
     from workbench.evaluation.model_file import load_model
-    from workbench.training.backend import prepare_device
 
-    prepare_device(deterministic=True)  # the same seed draws the same pattern
     loaded = load_model(Path(request["model"]))
     methods = {"activations": _activations, "filters": _filters, "gradcam": _grad_cam}
     return methods[request["what"]](loaded, request, events)
@@ -52,8 +49,7 @@ def _activations(loaded: "LoadedModel", request: Request, events: JobEvents) -> 
 
     Request: image, layer (None: the first convolution). Result, too: strongest, dead.
     """
-    from workbench.evaluation.explain.activations import activations
-    from workbench.evaluation.explain.layers import read_image
+    from workbench.evaluation.explain.activations import activations, read_image
     from workbench.evaluation.explain.pictures import encode_base64
 
     image = Path(request["image"])
@@ -74,8 +70,8 @@ def _grad_cam(loaded: "LoadedModel", request: Request, events: JobEvents) -> dic
     Request: image, label and layer (both may be None), or_fitting: True to replace a layer that
     has no positions by another, with a line on it. Result, too: label, probability.
     """
+    from workbench.evaluation.explain.activations import read_image
     from workbench.evaluation.explain.gradcam import grad_cam, usable_layer
-    from workbench.evaluation.explain.layers import read_image
     from workbench.evaluation.explain.pictures import encode_base64
 
     path = Path(request["image"])

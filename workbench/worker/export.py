@@ -1,11 +1,13 @@
-"""The jobs of `workbench export`: write a model in other formats, and verify an exported one."""
+"""The jobs of `workbench export`: write a model in other formats, and verify an exported one.
+
+Both use the CPU, whose float32 is the reference of every format.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, prepare_environment, start_keras
 
 
 def export(request: Request, events: JobEvents) -> dict[str, Any]:
@@ -14,16 +16,14 @@ def export(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
     probabilities of the images). Result: labels.
     """
-    _on_the_cpu()
+    claim_device("none")
+    start_keras()
     import numpy as np
 
-    from workbench.evaluation.export import export_model, metadata_files
-    from workbench.evaluation.export_check import predict_in_batches
+    from workbench.evaluation.export import export_model, metadata_files, predict_in_batches
     from workbench.evaluation.model_file import load_model
     from workbench.files import write_atomic
-    from workbench.training.backend import prepare_device
 
-    prepare_device(deterministic=False)
     loaded = load_model(Path(request["model"]))
     expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
     np.save(request["answers"], expected)
@@ -42,10 +42,11 @@ def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: format, path, images, answers. Result: difference, the largest between the
     probabilities of the file and those of the original; None if they cannot be compared.
     """
-    _on_the_cpu()
+    claim_device("none")
+    prepare_environment()  # a format that needs no keras is read without it
     import numpy as np
 
-    from workbench.evaluation.export_check import load_exported, predict_in_batches
+    from workbench.evaluation.export import load_exported, predict_in_batches
 
     expected = np.load(request["answers"])
     predict = load_exported(request["format"], Path(request["path"]))
@@ -54,9 +55,3 @@ def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
         return {"difference": None}
     difference = float(np.abs(found - expected).max())
     return {"difference": difference if np.isfinite(difference) else None}
-
-
-def _on_the_cpu() -> None:
-    """Use the CPU, whose float32 is the reference of every format; keras is not imported yet."""
-    claim_device("none")
-    prepare_environment()

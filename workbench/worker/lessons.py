@@ -5,11 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.names import natural_sorted
-from workbench.datasets.pack import build_pack, open_pack
+from workbench.datasets.pack import build_pack
 from workbench.datasets.scan import scan
 from workbench.datasets.sources.opening import open_source
 from workbench.datasets.sources.source import Item, Source
@@ -22,13 +20,11 @@ from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
-from workbench.worker.training_setup import base_weights
+from workbench.worker.startup import claim_device, start_keras
+from workbench.worker.training_setup import base_weights, training_data
 
 # Images of a lesson, over all classes; None: of a source without a split.
 MAX_IMAGES = {None: 2400, "train": 1500, "validation": 480, "test": 720}
-SPLITS = ("train", "validation", "test")
 
 
 def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -50,12 +46,14 @@ def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     data = part_of_source(spec.data, scratch, progress)
     claim_device()
     progress("start Keras", 0, 0)
-    prepare_environment()
-    from workbench.evaluation.lesson_recompile import recompile_runs
-    from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
-    from workbench.training.backend import prepare_device
+    device = start_keras()
+    from workbench.evaluation.lessons import (
+        LessonSetup,
+        recompile_runs,
+        run_variants,
+        training_subset,
+    )
 
-    device = prepare_device(deterministic=False)
     if experiment.name == "recompile":
         runs = recompile_runs(spec, data, request["seeds"])
     else:
@@ -76,23 +74,13 @@ def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> Trainin
     records = scan(source, scratch, progress)
     rows = make_manifest_rows(records, assign(records, data.split).splits)
     labels = natural_sorted({row.label for row in rows})
-    number = {label: i for i, label in enumerate(labels)}
-    indices = {
-        split: np.array([i for i, row in enumerate(rows) if row.split == split], np.int64)
-        for split in SPLITS
-    }
-    if not len(indices["validation"]):
+    if all(row.split != "validation" for row in rows):
         raise UserError(
             "There are too few images to set some aside for validation.",
             "Give more images with --data, or leave it out for the digits.",
         )
-    return TrainingData(
-        images=open_pack(build_pack(source.root, rows, data, scratch, progress, records)),
-        labels=np.array([number[row.label] for row in rows], np.int64),
-        contents=np.array([int(row.pixel_hash[:16], 16) for row in rows], np.uint64),
-        rows=indices,
-        classes=len(labels),
-    )
+    pack = build_pack(source.root, rows, data, scratch, progress, records)
+    return training_data(rows, labels, pack)
 
 
 def _spread(source: Source) -> tuple[Item, ...]:

@@ -5,6 +5,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,15 +45,17 @@ from workbench.runs.reader import read_events
 from workbench.runs.status import StatusWriter
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
-from workbench.training.environment import prepare_environment
 from workbench.training.trainer_state import START, Stopped
-from workbench.worker.checks import check_space, data_warnings
-from workbench.worker.control import StopRequest
-from workbench.worker.device import claim_device, expected_seconds
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.failures import out_of_memory, ran_out_of_memory
-from workbench.worker.preload import warm_up_for
-from workbench.worker.training_setup import TrainingSetup, base_weights, training_data
+from workbench.worker.startup import claim_device, start_keras, warm_up_for
+from workbench.worker.training_setup import (
+    TrainingSetup,
+    base_weights,
+    check_space,
+    data_warnings,
+    training_data,
+)
 
 if TYPE_CHECKING:
     from workbench.training.trainer import Trainer
@@ -74,7 +77,7 @@ class TrainJob:
 
     folder: RunFolder
     events: EventWriter
-    should_stop: StopRequest
+    should_stop: Callable[[], bool]
     position: Position = START
     started: float = field(default_factory=time.monotonic)
     phase: str = ""
@@ -121,7 +124,7 @@ class TrainJob:
         """Prepare weights, data and device, in this order: errors of the data need no keras."""
         weights = base_weights(spec, self._progress, self._notice)
         prepared = self._prepare_data(spec, resume, checkpoint)
-        data = training_data(prepared)
+        data = training_data(prepared.rows, prepared.labels, prepared.pack)
         self.events.write(
             DataReady(
                 name=prepared.name,
@@ -137,10 +140,7 @@ class TrainJob:
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
-        prepare_environment(spec.training.deterministic)
-        from workbench.training.backend import prepare_device
-
-        device = prepare_device(spec.training.deterministic)
+        device = start_keras(spec.training.deterministic)
         if self.choice.gpu and device.kind == "cpu":
             self._notice(
                 f"{safe_text(self.choice.gpu.name)} was chosen, but the framework sees no GPU: "
@@ -184,16 +184,7 @@ class TrainJob:
         """Train all stages and save the model."""
         from workbench.training.trainer_state import Diverged
 
-        images = {split: len(rows) for split, rows in setup.data.rows.items()}
-        expected = expected_seconds(
-            setup.spec,
-            images,
-            setup.data.classes,
-            setup.device,
-            self.choice,
-            self._progress,
-            self._notice,
-        )
+        expected = setup.expected_seconds(self.choice)
         trainer = self.trainer = setup.make_trainer(
             setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
         )

@@ -7,8 +7,13 @@ import keras
 import numpy as np
 
 from workbench.errors import UserError
-from workbench.evaluation.explain.activations import first_convolution
-from workbench.evaluation.explain.layers import check_name, layer_names, map_layers, network_up_to
+from workbench.evaluation.explain.activations import (
+    check_name,
+    first_convolution,
+    layer_names,
+    map_layers,
+    network_up_to,
+)
 from workbench.evaluation.explain.pictures import to_gray_levels
 from workbench.evaluation.model_file import LoadedModel
 from workbench.training.backend import value_and_gradient

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.evaluation.evaluate import predict_probabilities
-from workbench.evaluation.explain.layers import check_name, layer_names, map_layers, output_of
+from workbench.evaluation.explain.activations import check_name, layer_names, map_layers, output_of
 from workbench.evaluation.explain.pictures import resized, rgb, tile_images
 from workbench.evaluation.model_file import LoadedModel
 from workbench.experiment.plan import layer_rows

@@ -15,10 +15,8 @@ from workbench.app.draft import Draft, plain_message
 from workbench.app.start_run import start_run
 from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
-from workbench.experiment.presets import PRESETS
-from workbench.experiment.recommendation import recommend
+from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import LADDER
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.check import find_gpu
 from workbench.render.strategy import (

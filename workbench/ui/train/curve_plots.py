@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.color import Color
 from textual.containers import Horizontal
 
-from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.runs.watch import RunView
 from workbench.ui.widgets.line_plot import LinePlot

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.experiment import curve_advice as coach
-from workbench.experiment.curve_advice import CurveAdvice, TrainingCurves, advise, half_interval
-from workbench.experiment.smoothing import BOOK_FACTOR, smooth
+from workbench.analysis import curves as coach
+from workbench.analysis.curves import (
+    BOOK_FACTOR,
+    CurveAdvice,
+    TrainingCurves,
+    advise,
+    half_interval,
+    smooth,
+)
 
 GOOD = TrainingCurves(
     loss=(0.6, 0.5, 0.45, 0.4),
