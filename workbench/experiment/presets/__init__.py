@@ -75,8 +75,8 @@ class Preset:
         order: place in lists.
         grey: tables whose values replace those of `spec` where images are grey.
         book: accuracy in the book, None without: stored outputs of notebooks 5.1 to 5.3
-            (validation accuracy of the last epoch on 2,000 training images of cats and dogs; MNIST's
-            test images for `book-mnist`), chapter 2 for `book-dense`.
+            (validation accuracy of the last epoch on 2,000 training images of cats and dogs;
+            MNIST's test images for `book-mnist`), chapter 2 for `book-dense`.
         readers: accuracy that readers of the book measured in the same place, where it differs
             (issues 21 and 75 of deep-learning-with-python-notebooks).
     """
