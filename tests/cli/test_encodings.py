@@ -17,7 +17,7 @@ from workbench.paths import Workspace
 from workbench.printable import make_printable, supports_unicode, use_utf8
 from workbench.runs.folder import create_run
 from workbench.text import describe_unencodable
-from workbench.worker.failures import describe_failure
+from workbench.worker.jobs import describe_failure
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = "x" * 300  # is cut, with an ellipsis

@@ -14,12 +14,11 @@ from scipy.stats import binomtest
 
 import workbench.ui
 from workbench.analysis.errors import PredictionTable
-from workbench.analysis.significance import BEYOND_CHANCE
+from workbench.analysis.significance import BEYOND_CHANCE, accuracy_interval
 from workbench.analysis.thresholds import ranking, threshold_metrics
 from workbench.bases.registry import base_table
 from workbench.content.concepts import CONCEPTS, PICTURE_COLUMNS, PICTURE_ROWS
 from workbench.content.drawings import Windows
-from workbench.evaluation.evaluate import accuracy_interval
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.receptive_field import receptive_fields
@@ -179,7 +178,7 @@ def test_receptive_fields_are_those_of_vgg16() -> None:
 
 @pytest.mark.parametrize(("right", "images"), [(933, 1000), (93, 100)])
 def test_intervals_are_those_that_are_measured(right: int, images: int) -> None:
-    low, high = accuracy_interval(right, images)
+    low, high = accuracy_interval(right / images, images)
     assert f"{low:.3f} to {high:.3f}" in CONCEPTS["interval"].picture
 
 

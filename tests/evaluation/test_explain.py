@@ -10,22 +10,24 @@ from PIL import Image
 from tiny_models import SIDE, convolved, network, noise, on_base
 
 from workbench.errors import UserError
-from workbench.evaluation.explain.activations import (
+from workbench.evaluation.activations import (
+    Pattern,
     activations,
+    choose_filters,
     network_up_to,
     output_of,
+    patterns,
     read_image,
 )
-from workbench.evaluation.explain.filters import Pattern, choose_filters, patterns
-from workbench.evaluation.explain.gradcam import default_layer, grad_cam, usable_layer
-from workbench.evaluation.explain.pictures import (
+from workbench.evaluation.gradcam import default_layer, grad_cam, usable_layer
+from workbench.evaluation.model_file import LoadedModel
+from workbench.evaluation.pictures import (
     check_output_path,
     encode_png,
     save,
     tile_images,
     to_gray_levels,
 )
-from workbench.evaluation.model_file import LoadedModel
 from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.toml import parse_spec
 from workbench.training.backend import value_and_gradient
@@ -308,7 +310,7 @@ def test_filters_must_exist() -> None:
 
 def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a\.png cannot be looked at: its content is no image"):
+    with pytest.raises(UserError, match=r"a\.png cannot be read: its content is no image"):
         read_image(network(THREE), tmp_path / "a.png")
 
 
@@ -333,7 +335,7 @@ def test_only_our_own_pictures_are_replaced(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png(picture)))), picture)
     Image.fromarray(picture).save(theirs)
     before = theirs.read_bytes()
-    with pytest.raises(UserError, match=r"theirs\.png exists, and it is no picture that the workb"):
+    with pytest.raises(UserError, match=r"theirs\.png exists, and it is not a picture that the workb"):
         save(theirs, picture)
     assert theirs.read_bytes() == before
     with pytest.raises(UserError, match=r"A picture's name ends in \.png, received .*a\.jpg"):

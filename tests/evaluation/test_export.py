@@ -26,7 +26,7 @@ from workbench.export.model_card import LABELS as LABELS_FILE
 from workbench.export.model_card import PREPROCESSING
 from workbench.export.tensorboard import Scalar, event_file
 from workbench.training.models import build_model
-from workbench.worker.export import check_export
+from workbench.worker.evaluation import check_export
 
 LABELS = ("dark", "grey\n", "light")
 SPEC = parse_spec(
@@ -121,7 +121,7 @@ def request_fields(
 ) -> dict[str, Any]:
     """A request to check an exported model, in this process."""
     for name in ("claim_device", "prepare_environment"):
-        monkeypatch.setattr(f"workbench.worker.export.{name}", lambda *given: None)
+        monkeypatch.setattr(f"workbench.worker.evaluation.{name}", lambda *given: None)
     export_model("keras", loaded, tmp_path)
     np.save(tmp_path / "images.npy", IMAGES)
     np.save(tmp_path / "answers.npy", predictions(loaded))

@@ -5,7 +5,6 @@ import pytest
 
 from workbench.analysis.errors import confusion_cells
 from workbench.evaluation.evaluate import (
-    accuracy_interval,
     class_metrics,
     confusion_csv,
     confusion_matrix,
@@ -51,14 +50,6 @@ def test_a_matrix_of_many_labels_is_given_by_its_non_zero_cells() -> None:
     )
     table = confusion_csv(np.array([0, 0, 1]), np.array([1, 1, 1]), ["a,b", "c"])
     assert table.splitlines() == ["label,predicted,images", '"a,b",c,2', "c,c,1"]
-
-
-def test_wilson_interval() -> None:
-    # 8 of 10: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959964
-    assert accuracy_interval(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    low, high = accuracy_interval(10, 10)
-    assert high == 1.0
-    assert low < 1.0
 
 
 def test_shifts_are_the_eight_directions() -> None:

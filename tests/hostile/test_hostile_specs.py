@@ -64,8 +64,8 @@ def test_irregular_files_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "device.toml").symlink_to("/dev/zero")
     (tmp_path / "itself.toml").symlink_to("itself.toml")
-    assert "it is no regular file" in refusal(tmp_path / "pipe.toml")
-    assert "it is no regular file" in refusal(tmp_path / "device.toml")
+    assert "it is not a regular file" in refusal(tmp_path / "pipe.toml")
+    assert "it is not a regular file" in refusal(tmp_path / "device.toml")
     assert "Too many levels of symbolic links" in refusal(tmp_path / "itself.toml")
     assert "Is a directory" in refusal(tmp_path)
 

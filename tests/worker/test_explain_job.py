@@ -74,6 +74,6 @@ def test_same_seed_draws_the_same_file(model: Path) -> None:
 def test_user_image_is_never_overwritten(model: Path) -> None:
     image = model.parent / "a b.png"
     before = image.read_bytes()
-    with pytest.raises(UserError, match="no picture that the workbench drew"):
+    with pytest.raises(UserError, match="not a picture that the workbench drew"):
         explain(model, "activations", image=str(image), out=str(image))
     assert image.read_bytes() == before

@@ -1,8 +1,7 @@
 """What the identity of cached features depends on."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from person import Person
@@ -11,7 +10,8 @@ from workbench.datasets.prepare import prepare
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.paths import Workspace
-from workbench.worker.training_setup import feature_store
+from workbench.progress import silent
+from workbench.training.features import make_feature_store
 
 
 def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, Any]:
@@ -22,7 +22,9 @@ def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, 
     }
     spec: ExperimentSpec = parse_spec(apply_settings(tree, settings), "test")
     prepared = prepare(spec.data, Workspace(person.workspace))
-    store = feature_store(spec, prepared, weights, lambda *progress: None, lambda message: None)
+    store = make_feature_store(
+        spec, prepared.folder, weights, silent, lambda message: None, prepared.pack.name
+    )
     assert store is not None
     return store.identity
 
@@ -72,5 +74,4 @@ def test_identity_of_random_weights_is_their_seed(person: Person) -> None:
 
 def test_no_store_without_a_base() -> None:
     spec = parse_spec({"data": {"source": "x"}, "model": {"strategy": "dense"}}, "test")
-    prepared = cast(Any, SimpleNamespace(pack=Path("pack"), folder=Path()))
-    assert feature_store(spec, prepared, None, lambda *progress: None, lambda message: None) is None
+    assert make_feature_store(spec, Path(), None, silent, lambda message: None) is None

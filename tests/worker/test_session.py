@@ -15,8 +15,8 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
 from workbench.runs.reader import read_events
-from workbench.worker import checks
-from workbench.worker.failures import OutOfMemory, failure_fields, out_of_memory
+from workbench.worker import training_setup
+from workbench.worker.jobs import OutOfMemory, failure_fields, out_of_memory
 from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch, run_on_finish
 from workbench.worker.training_setup import check_space
 
@@ -107,7 +107,7 @@ def test_run_that_does_not_fit_on_the_disk_is_refused(
 
     def free(bytes_free: int) -> None:
         monkeypatch.setattr(
-            checks.shutil, "disk_usage", lambda path: type("Usage", (), {"free": bytes_free})
+            training_setup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": bytes_free})
         )
 
     free(needed)

@@ -102,7 +102,7 @@ BESIDE_A_GPU = """
 import sys
 from types import SimpleNamespace
 from machine_facts import gpu
-from workbench.worker import preload as warm
+from workbench.worker import startup as warm
 
 warm.find_gpu = lambda asked: SimpleNamespace(gpu=gpu())
 print(warm.warm_up())

@@ -17,8 +17,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE, check_formats
 from workbench.export.model_card import CARD, LABELS, PREPROCESSING, VerifiedExport, model_card
 from workbench.export.report import write_report
-from workbench.export.run_data import RunData, checked_spec, read_run_data
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunData, RunImages, checked_spec, read_run_data
 from workbench.export.script import write_script
 from workbench.export.target import check_target, staged_folder
 from workbench.export.tensorboard import write_scalars

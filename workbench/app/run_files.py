@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from workbench.errors import UserError
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunImages
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
 from workbench.runs.events import Launched

@@ -34,6 +34,9 @@ from workbench.training.models import build_model, build_network, loss_for
 from workbench.training.trainer import Trainer
 
 Run = dict[str, Any]
+WATCHED = "conv1"  # the layer that is frozen or unfrozen
+WATCHED_STEPS = 5
+WATCHED_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,6 @@ def _train(
     return time.monotonic() - started
 
 
-WATCHED = "conv1"  # the layer that is frozen or unfrozen
-STEPS = 5
-BATCH = 32
-
-
 @dataclass(frozen=True)
 class Way:
     """What happens before the steps in which the layer is watched.
@@ -219,7 +217,7 @@ def recompile_runs(
 
 
 def _moved(way: Way, spec: ExperimentSpec, data: TrainingData, seed: int) -> float:
-    """Return how far the layer moved in STEPS steps, relative to its norm; 0 is not at all."""
+    """Return how far the layer moved, relative to its norm; 0 is not at all."""
     training = spec.training.model_copy(update={"seed": seed})
     spec = spec.model_copy(update={"training": training})
     keras.utils.clear_session()
@@ -246,7 +244,7 @@ def _compile(model: keras.Model, classes: int) -> None:
 
 
 def _take_steps(model: keras.Model, data: TrainingData) -> None:
-    rows = data.rows["train"][:BATCH]
+    rows = data.rows["train"][:WATCHED_BATCH]
     images, targets = data.images[rows], data.targets(rows)
-    for _ in range(STEPS):
+    for _ in range(WATCHED_STEPS):
         model.train_on_batch(images, targets)

@@ -19,7 +19,7 @@ LIGHT_TRAINING = 0.3
 TINY_LAYERS = 3
 LAYER_FORWARD = 1 / 10
 LAYER_TRAINING = 1 / 6
-PREFIX_BATCH = 32  # images a step while `training.prefix` computes a prefix
+PREFIX_BATCH = 32  # images a step while `training.features` computes features
 # Where an image's position in a batch affects its last bits, images pass one by one within a step,
 # and this many cost as much as a step: measured with MobileNetV2 at 96 and 160 pixels.
 PREFIX_BATCH_SINGLE = 6

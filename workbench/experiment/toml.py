@@ -33,7 +33,7 @@ def read_spec(path: Path) -> ExperimentSpec:
     """Read the spec in a file.
 
     Raises:
-        UserError: no such file, no TOML, or a key that is unknown or out of range.
+        UserError: no such file, not TOML, or a key that is unknown or out of range.
     """
     return parse_spec(read_tree(path), str(path))
 
@@ -42,7 +42,7 @@ def read_tree(path: Path) -> Tree:
     """Read the tables of a TOML file without validation.
 
     Raises:
-        UserError: the file is missing, not a regular file, far too large, or no TOML.
+        UserError: the file is missing, not a regular file, far too large, or not TOML.
     """
     try:
         tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
@@ -50,13 +50,13 @@ def read_tree(path: Path) -> Tree:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
     except UnicodeDecodeError:
-        raise UserError(f"{safe_text(path)} is no TOML: it is no UTF-8 text.") from None
+        raise UserError(f"{safe_text(path)} is not TOML: it is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
+        raise UserError(f"{safe_text(path)} is not TOML: {safe_text(error)}.") from None
     except RecursionError:
-        raise UserError(f"{safe_text(path)} is no spec: {_TOO_DEEP}.") from None
+        raise UserError(f"{safe_text(path)} is not a spec: {_TOO_DEEP}.") from None
     except ValueError:  # beyond Python's limit of digits
-        raise UserError(f"{safe_text(path)} is no spec: it holds {_LONG_NUMBER}.") from None
+        raise UserError(f"{safe_text(path)} is not a spec: it holds {_LONG_NUMBER}.") from None
     _refuse_depth(tree, str(path))
     return tree
 
@@ -65,10 +65,10 @@ def _content(path: Path) -> bytes:
     """Return the content of a small regular file; reading a pipe or a device could block."""
     with open(path, "rb", opener=nonblocking_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UserError(f"{safe_text(path)} is no spec: it is no regular file.")
+            raise UserError(f"{safe_text(path)} is not a spec: it is not a regular file.")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise UserError(f"{safe_text(path)} is no spec: it is larger than {MAX_BYTES // 1024} KiB.")
+        raise UserError(f"{safe_text(path)} is not a spec: it is larger than {MAX_BYTES // 1024} KiB.")
     return content
 
 
@@ -144,7 +144,7 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
         for table in tables:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
-                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is no table.")
+                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is not a table.")
         target[last] = _toml_value(text.strip())
     return changed
 
@@ -305,7 +305,7 @@ def _short_lists_on_one_line(text: str) -> str:
 def _refuse_depth(value: Any, where: str, levels: int = MAX_LEVELS) -> None:
     if isinstance(value, dict | list):
         if not levels:
-            raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.")
+            raise UserError(f"{safe_text(where)} is not a spec: {_TOO_DEEP}.")
         for inner in value.values() if isinstance(value, dict) else value:
             _refuse_depth(inner, where, levels - 1)
 

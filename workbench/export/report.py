@@ -16,8 +16,7 @@ from workbench.datasets.images.files import ImageError
 from workbench.datasets.names import SPLITS
 from workbench.downloads.disk import disk_errors
 from workbench.export.curves import curve_figure
-from workbench.export.run_data import RunData, class_table, day, moment, read_run_data
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
 from workbench.export.templating import render
 from workbench.files import write_atomic

@@ -1,4 +1,4 @@
-"""Freezing, and the compile that is forgotten (`evaluation.lesson_recompile` runs it)."""
+"""Freezing, and the compile that is forgotten (`evaluation.lessons` runs it)."""
 
 from workbench.lessons.lesson import Conclusion, Lesson
 from workbench.lessons.pictures import BarPlot, ResultTable, variant_bars

@@ -17,11 +17,11 @@ JOBS = {  # name: module and function
     "evaluate": "evaluation:evaluate_run",
     "predict": "evaluation:predict_images",
     "explain": "explain:explain",
-    "lessons": "lessons:learn",
-    "lr-find": "tune:find_learning_rate",
-    "tune": "tune:tune",
-    "export": "export:export",
-    "check-export": "export:check_export",
+    "lessons": "trials:learn",
+    "lr-find": "trials:find_learning_rate",
+    "tune": "trials:tune",
+    "export": "evaluation:export",
+    "check-export": "evaluation:check_export",
 }
 
 

@@ -1,4 +1,7 @@
-"""Evaluation of a trained network on a split, its files, and the jobs `evaluate` and `predict`."""
+"""The jobs on a trained network: `evaluate`, `predict`, `export`, `check-export`.
+
+A run evaluates its own network at its end, and writes the files of the results, likewise.
+"""
 
 import json
 from contextlib import suppress
@@ -18,7 +21,7 @@ from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
 from workbench.training.data import TrainingData
 from workbench.worker.jobs import JobEvents, Request
-from workbench.worker.startup import claim_device, start_keras, versions
+from workbench.worker.startup import claim_device, prepare_environment, start_keras, versions
 from workbench.worker.training_setup import training_data
 
 if TYPE_CHECKING:
@@ -60,8 +63,8 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     """
     claim_device()
     start_keras()
+    from workbench.evaluation.evaluate import find_images, predict
     from workbench.evaluation.model_file import load_model
-    from workbench.evaluation.predict import find_images, predict
 
     passed = SkippedFiles()
     paths = find_images(request["paths"], passed)
@@ -75,6 +78,48 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
             "paths": sorted(passed.others),
         },
     }
+
+
+def export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `export`.
+
+    Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
+    probabilities of the images). Result: labels.
+    """
+    claim_device("none")  # the float32 of the CPU is the reference of every format
+    start_keras()
+    from workbench.evaluation.export import export_model, metadata_files, predict_in_batches
+    from workbench.evaluation.model_file import load_model
+
+    loaded = load_model(Path(request["model"]))
+    expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
+    np.save(request["answers"], expected)
+    folder = Path(request["folder"])
+    for name in request["formats"]:
+        events.send("progress", phase=f"write {name}", done=0, total=0)
+        export_model(name, loaded, folder)
+    for name, content in metadata_files(loaded).items():
+        write_atomic(folder / name, content)
+    return {"labels": list(loaded.labels)}
+
+
+def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `check-export`.
+
+    Request: format, path, images, answers. Result: difference, the largest between the
+    probabilities of the file and those of the original; None if they cannot be compared.
+    """
+    claim_device("none")
+    prepare_environment()  # a format that needs no keras is read without it
+    from workbench.evaluation.export import load_exported, predict_in_batches
+
+    expected = np.load(request["answers"])
+    predict = load_exported(request["format"], Path(request["path"]))
+    found = predict_in_batches(predict, np.load(request["images"]))
+    if found.shape != expected.shape:
+        return {"difference": None}
+    difference = float(np.abs(found - expected).max())
+    return {"difference": difference if np.isfinite(difference) else None}
 
 
 def evaluate_split(

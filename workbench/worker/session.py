@@ -29,7 +29,7 @@ from workbench.runs.lock import this_host
 from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
 from workbench.runs.standby import MAX_ORDER_BYTES
 from workbench.training.trainer_state import Stopped
-from workbench.worker.failures import OutOfMemory, failure_fields
+from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import WarmState, versions, warm_up
 from workbench.worker.train import TrainJob
 

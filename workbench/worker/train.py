@@ -47,7 +47,7 @@ from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.trainer_state import START, Stopped
 from workbench.worker.evaluation import evaluate_split, write_results
-from workbench.worker.failures import out_of_memory, ran_out_of_memory
+from workbench.worker.jobs import out_of_memory, ran_out_of_memory
 from workbench.worker.startup import claim_device, start_keras, warm_up_for
 from workbench.worker.training_setup import (
     TrainingSetup,

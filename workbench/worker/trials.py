@@ -1,7 +1,13 @@
-"""The job `lessons`: train the variants of a lesson on a part of the images."""
+"""The jobs that train without keeping a run: `lessons`, `lr-find` and `tune`.
+
+`lessons` trains the variants of a lesson on a part of the images. The others look for settings;
+their requests: spec, workspace, scratch (see `training_setup`), and stage and steps (`lr-find`), or
+trials and seed (`tune`). Events: progress, notices, and from `tune` a `trial` for each that is
+finished: images (validated on), and the fields of a `Trial`.
+"""
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +19,20 @@ from workbench.datasets.sources.opening import open_source
 from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.split import assign
 from workbench.errors import UserError
+from workbench.experiment.lr_find import lr_find_stage
+from workbench.experiment.search_space import draw_candidates
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress
+from workbench.runs.events import Event, Notice
+from workbench.runs.events import Progress as ProgressEvent
 from workbench.training.data import TrainingData
+from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.startup import claim_device, start_keras
-from workbench.worker.training_setup import base_weights, training_data
+from workbench.worker.training_setup import base_weights, make_training_setup, training_data
 
 # Images of a lesson, over all classes; None: of a source without a split.
 MAX_IMAGES = {None: 2400, "train": 1500, "validation": 480, "test": 720}
@@ -102,3 +113,46 @@ def _weights(spec: ExperimentSpec, progress: Progress) -> Path | None:
     except UserError as error:
         hint = "Random weights would not show what this lesson is about (--weights random)."
         raise UserError(error.message, f"{error.hint}\n{hint}".strip()) from None
+
+
+def tune(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train the candidates one after the other; the result is empty, the trials are events.
+
+    Raises:
+        UserError: As `make_training_setup`; or there are no images to validate on.
+    """
+    setup, scratch = make_training_setup(request, events)
+    images = len(setup.data.rows["validation"])
+    if not images:
+        raise UserError("A search compares validation metrics, and there are no such images.")
+    from workbench.training.tune import run_trials
+
+    tried = draw_candidates(setup.spec, request["trials"], request["seed"])
+    for trial in run_trials(setup.spec, tried, setup.make_trainer, scratch):
+        events.send("trial", images=images, **asdict(trial))
+        events("trials", trial.number, len(tried))
+    return {}
+
+
+def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train with rising rates.
+
+    Result: losses, one a step until the loss diverges.
+
+    Raises:
+        UserError: As `make_training_setup`.
+    """
+
+    def emit(event: Event) -> None:
+        match event:
+            case ProgressEvent():
+                events("train", event.step, event.steps)
+            case Notice():
+                events.notice(event.message)
+
+    setup, scratch = make_training_setup(request, events)
+    from workbench.training.tune import RangeTest
+
+    stage = lr_find_stage(setup.spec, request["stage"], request["steps"])
+    trainer = setup.make_trainer(setup.spec, scratch / "checkpoints", emit)
+    return {"losses": RangeTest(trainer, stage).measure()}

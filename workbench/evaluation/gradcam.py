@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.evaluation.activations import check_name, layer_names, map_layers, output_of
 from workbench.evaluation.evaluate import predict_probabilities
-from workbench.evaluation.explain.activations import check_name, layer_names, map_layers, output_of
-from workbench.evaluation.explain.pictures import resized, rgb, tile_images
 from workbench.evaluation.model_file import LoadedModel
+from workbench.evaluation.pictures import resized, rgb, tile_images
 from workbench.experiment.plan import layer_rows
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import value_and_gradient
