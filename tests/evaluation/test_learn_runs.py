@@ -192,9 +192,7 @@ def test_only_a_part_of_a_folder_is_read(
 def test_the_job_returns_every_way(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        lesson_runs, "WAYS", {"a way": lesson_runs.WAYS["frozen, compiled"]}
-    )
+    monkeypatch.setattr(lesson_runs, "WAYS", {"a way": lesson_runs.WAYS["frozen, compiled"]})
     facts = DataFacts((8, 8), True, 1, 2, 60, 30, False)
     experiment = LESSONS["recompile"]
     variants = experiment.variants(LessonInputs(str(photos), facts))

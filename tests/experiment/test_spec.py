@@ -177,7 +177,7 @@ def test_files(tmp_path: Path) -> None:
         read_spec(broken)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="is not TOML"):
+    with pytest.raises(UserError, match="UTF-16 or UTF-32"):
         read_spec(binary)
 
 

@@ -3,6 +3,7 @@
 import errno
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from event_lines import LogWriter
@@ -106,9 +107,8 @@ def test_run_that_does_not_fit_on_the_disk_is_refused(
     needed = 3 * weights + 3 * 2 * weights + 2 * weights
 
     def free(bytes_free: int) -> None:
-        monkeypatch.setattr(
-            training_setup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": bytes_free})
-        )
+        usage = SimpleNamespace(free=bytes_free)
+        monkeypatch.setattr(training_setup.shutil, "disk_usage", lambda path: usage)
 
     free(needed)
     check_space(folder, make_spec(), classes=2)

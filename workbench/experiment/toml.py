@@ -68,7 +68,8 @@ def _content(path: Path) -> bytes:
             raise UserError(f"{safe_text(path)} is not a spec: it is not a regular file.")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise UserError(f"{safe_text(path)} is not a spec: it is larger than {MAX_BYTES // 1024} KiB.")
+        size = f"{MAX_BYTES // 1024} KiB"
+        raise UserError(f"{safe_text(path)} is not a spec: it is larger than {size}.")
     return content
 
 

@@ -198,7 +198,7 @@ def check_space(folder: RunFolder, spec: ExperimentSpec, classes: int) -> None:
 def data_warnings(
     spec: ExperimentSpec, data: TrainingData, leaks: Mapping[str, int], memory: int
 ) -> Iterator[str]:
-    """Yield warnings about the data, from `PreparedData.leaks` and the available bytes of memory."""
+    """Yield warnings about the data, from `PreparedData.leaks` and the free bytes of memory."""
     test_images = plural(len(data.rows["test"]), "test image")
     if leaked := leaks.get("leaked"):
         yield (
