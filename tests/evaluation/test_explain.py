@@ -166,15 +166,15 @@ def test_grad_cam_of_bases() -> None:
     assert default_layer(mobile) == "out_relu"
     found = grad_cam(mobile, noise(32, 3), "b", "block_2_add")
     assert found.heat.shape == (8, 8)
-    with pytest.raises(UserError, match="cannot look at block_2_expand: connections go past it"):
+    with pytest.raises(UserError, match="cannot use block_2_expand: connections bypass it"):
         grad_cam(mobile, noise(32, 3), "b", "block_2_expand")
     assert usable_layer(mobile, "block_2_expand") == (
         "out_relu",
-        "Grad-CAM cannot look at block_2_expand: connections go past it. This is out_relu.",
+        "Grad-CAM cannot use block_2_expand: connections bypass it. This is out_relu.",
     )
     assert usable_layer(mobile, "average") == (
         "out_relu",
-        "Grad-CAM cannot look at average: its output has no places. This is out_relu.",
+        "Grad-CAM cannot use average: its output has no positions. This is out_relu.",
     )
     assert usable_layer(mobile, "block_2_add") == ("block_2_add", "")
     assert usable_layer(mobile, "oops") == ("oops", "")  # grad_cam lists the allowed ones
@@ -288,7 +288,7 @@ def test_unknown_names_are_refused_with_the_allowed_ones() -> None:
         grad_cam(loaded, noise(), "bird")
     assert refused.value.message == "There is no label 'bird'."
     assert refused.value.hint == "Allowed: cat, dog or fox."
-    with pytest.raises(UserError, match="cannot look at flatten: its output has no places"):
+    with pytest.raises(UserError, match="cannot use flatten: its output has no positions"):
         grad_cam(loaded, noise(), "cat", "flatten")
 
 

@@ -14,13 +14,13 @@ from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
+from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
 from workbench.runs.state import RunSummary, summarize_with_events
 from workbench.text_files import ENCODING
 
 # Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]
-FROZEN, TRAINS = "frozen", "trains"
 BASE_NAME = "base.name"
 
 

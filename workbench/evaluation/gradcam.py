@@ -65,8 +65,8 @@ def _why_unusable(loaded: LoadedModel, layer: str) -> str:
     if layer not in layer_names(loaded) or layer in allowed_layers(loaded):
         return ""
     is_map = layer in map_layers(loaded)
-    why = "connections go past it" if is_map else "its output has no places"
-    return f"Grad-CAM cannot look at {layer}: {why}."
+    why = "connections bypass it" if is_map else "its output has no positions"
+    return f"Grad-CAM cannot use {layer}: {why}."
 
 
 def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:

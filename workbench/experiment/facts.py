@@ -47,7 +47,9 @@ def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:
     or if identical ones have to stay on one side.
     """
     own = {part: facts.split_images.get(part, 0) for part in SPLITS}
-    if not facts.user_split:
+    if split.counts and not facts.user_split:
+        images = {part: int(n) * facts.classes for part, n in zip(SPLITS, split.parts, strict=True)}
+    elif not facts.user_split:
         images = _allocated(facts, facts.images, split.parts)
     elif own["validation"] or not split.validation:
         images = own
@@ -60,14 +62,10 @@ def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:
     return {**images, "train": max(images["train"], 1)}
 
 
-def _allocated(
-    facts: DataFacts, images: int, parts: tuple[float | int, float | int, float | int]
-) -> dict[str, int]:
-    """Return the images of each split, allocated class by class: by counts or by fractions."""
-    if any(isinstance(part, int) and part > 0 for part in parts):
-        return {part: int(n) * facts.classes for part, n in zip(SPLITS, parts, strict=True)}
+def _allocated(facts: DataFacts, images: int, parts: Sequence[float]) -> dict[str, int]:
+    """Return the images of each split, allocated class by class by fractions."""
     classes = facts.class_images or (images,)
-    shares = [allocate(count, [float(part) for part in parts]) for count in classes]
+    shares = [allocate(count, parts) for count in classes]
     return dict(zip(SPLITS, map(sum, zip(*shares, strict=True)), strict=True))
 
 

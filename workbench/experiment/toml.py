@@ -1,5 +1,6 @@
 """Specs from and to TOML; errors name the file, the key, the value received and what is allowed."""
 
+import copy
 import difflib
 import os
 import re
@@ -133,7 +134,7 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
     Raises:
         UserError: a setting without `=`, or a path through a value that is not a table.
     """
-    changed = _copy(tree)
+    changed = copy.deepcopy(tree)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
@@ -318,7 +319,3 @@ def _lists_to_tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_lists_to_tuples(inner) for inner in value)
     return value
-
-
-def _copy(tree: Tree) -> Tree:
-    return {k: _copy(v) if isinstance(v, dict) else v for k, v in tree.items()}

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 import keras
-import numpy as np
 
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage
@@ -18,12 +17,11 @@ from workbench.experiment.resuming import resume_settings, training_fingerprint
 from workbench.runs.events import CheckpointSaved
 from workbench.runs.fields import Position
 from workbench.text import safe_text
-from workbench.training.checkpoint import Checkpoint, NotFinite
+from workbench.training.checkpoint import Arrays, Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
 from workbench.training.trainer_state import RunningMetrics, TrainerState, diverged
 
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
-Arrays = dict[str, np.ndarray]
 
 
 class StageCheckpoints:

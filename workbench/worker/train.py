@@ -66,7 +66,7 @@ class TrainJob:
     """One run's training from data to results.
 
     Attributes:
-        place: where a stop at this moment would leave the run.
+        position: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
         phase: of the preparation or evaluation that began last.
         progress: within the newest epoch.
