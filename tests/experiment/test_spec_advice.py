@@ -1,10 +1,10 @@
 """Advice on specs that helps when it is applied, and the cost of a draft."""
 
 import pytest
-from preset_specs import preset_spec
+from preset_specs import SPEED, preset_spec
 
 from workbench.bases.registry import base_table
-from workbench.experiment.estimate import ThroughputModel, make_forecast
+from workbench.experiment.estimate import make_forecast
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
@@ -122,12 +122,6 @@ def test_settings_are_toml() -> None:
     assert format_setting("base.trainable", ["a b", "c"]) == 'base.trainable=["a b", "c"]'
     assert format_setting("model.pooling", True) == "model.pooling=true"
     assert top_blocks(base_table("vgg19", (150, 150))) == ["block5"]
-
-
-SPEED = ThroughputModel(
-    forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
-    forward_step=0.002, training_step=0.005, update=2e-9,
-)  # fmt: skip
 
 
 def test_a_forecast_shows_the_savings_of_the_prefix() -> None:
