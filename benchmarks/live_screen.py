@@ -25,7 +25,7 @@ import psutil
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter
-from workbench.runs.events import DataReady, EpochFinished, Launched, Progress, StageStarted
+from workbench.runs.events import DataReady, EpochFinished, Launched, StageStarted, StepProgress
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.status import StatusWriter
@@ -65,7 +65,7 @@ def keep_telling(folder: RunFolder, ended: threading.Event) -> None:
         epoch, step = 41 + told // 10, told % 10 * STEPS // 10
         if step == 0:
             tell_epoch(events, epoch - 1)
-        status.update(Progress(
+        status.update(StepProgress(
             stage=0, phase="train", epoch=epoch, step=step, steps=STEPS,
             loss=0.2, accuracy=0.9, images_per_second=80.0,
         ))  # fmt: skip

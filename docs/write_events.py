@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from pydantic import TypeAdapter
+
 from workbench.runs import events
 from workbench.runs.events import Event, Known
 
@@ -26,7 +28,7 @@ def page() -> str:
 def _kind(kind: type[Event]) -> str:
     """Return what a kind of event says, and a table of its fields."""
     text, _, fields = (inspect.getdoc(kind) or "").partition("\n\nAttributes:\n")
-    properties = kind.model_json_schema()["properties"]
+    properties = TypeAdapter(kind).json_schema()["properties"]
     rows = [
         f"| `{name}` | {_type(properties[name])} | {' '.join(about.split())} |"
         for name, about in _FIELD.findall(fields)

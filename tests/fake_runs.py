@@ -9,7 +9,7 @@ from typing import Any
 from event_lines import LogWriter
 
 from workbench.paths import Workspace
-from workbench.runs.events import GpuUse, MachineSample, Progress
+from workbench.runs.events import GpuUse, MachineSample, StepProgress
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock, this_host
 from workbench.runs.status import StatusWriter
@@ -89,7 +89,7 @@ class FakeRun:
         self, stage: int, epoch: int, step: int, phase: str = "train", steps: int = STEPS,
         pace: float = 44.0,
     ) -> None:  # fmt: skip
-        self.status.update(Progress(
+        self.status.update(StepProgress(
             stage=stage, phase=phase, epoch=epoch, step=step, steps=steps, loss=0.031,
             accuracy=0.991, images_per_second=pace if phase == "train" else None,
         ))  # fmt: skip

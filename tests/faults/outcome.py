@@ -80,4 +80,5 @@ def _history(history: History) -> Outcome:
 
 
 def _without_times(event: Event | None) -> dict[str, Any]:
-    return event.model_dump(exclude=TIMES) if event else {}
+    fields = event.as_dict() if event else {}
+    return {key: value for key, value in fields.items() if key not in TIMES}

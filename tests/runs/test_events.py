@@ -1,12 +1,14 @@
 """The types of events: what is read of a line, whoever wrote it."""
 
 import re
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import pytest
 import write_events
 from event_lines import event
+from pydantic import Field, TypeAdapter
 
+from workbench.runs.event_log import event_line
 from workbench.runs.events import (
     EpochFinished,
     Event,
@@ -14,6 +16,7 @@ from workbench.runs.events import (
     LayersChecked,
     newest_by_stage,
     parse_event,
+    readers,
 )
 from workbench.runs.fields import Position
 
@@ -83,7 +86,20 @@ def test_newest_by_stage_covers_all_sessions() -> None:
 @pytest.mark.parametrize("kind", get_args(Known), ids=lambda kind: kind.__name__)
 def test_every_field_is_described(kind: type[Event]) -> None:
     described = re.findall(r"^        (\w+): ", kind.__doc__ or "", re.MULTILINE)
-    assert described == [name for name in kind.model_fields if name not in Event.model_fields]
+    assert described == [name for name, _, _ in readers(kind)][4:]
+
+
+def test_pydantic_reads_the_same_from_what_is_written() -> None:
+    """Its schema of the types is the one to give to others."""
+    schema = TypeAdapter(Annotated[Known, Field(discriminator="event")])
+    layers = [{"name": "conv1", "kind": "convolution", "output_shape": [8, 8, 4], "parameters": 9}]
+    for written in (
+        event("stage_started", 2.0, stage=0, name="head", layers=layers, estimates=[1.5, None]),
+        event("data_ready", 1.0, images={"train": 6}, labels=["jay", "wren"]),
+        event("evaluated", split="test", interval=[0.1, 0.3], shifted={"pixels": 2}),
+        event("gpu_chosen", gpu={"index": 0, "name": "H100"}),
+    ):
+        assert schema.validate_json(event_line(written.as_dict())) == written
 
 
 def test_the_page_is_written_from_the_types() -> None:

@@ -307,7 +307,7 @@ def test_last_position_of_a_session_is_kept() -> None:
 
 
 def numbered(n: int, kind: str, t: float, /, **fields: Any) -> Event:
-    return event(kind, t, **fields).model_copy(update={"n": n})
+    return event(kind, t, n=n, **fields)
 
 
 SESSION = [

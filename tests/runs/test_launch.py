@@ -17,7 +17,7 @@ from event_lines import LogWriter
 
 from workbench.errors import UserError
 from workbench.runs import launch as launch_module
-from workbench.runs.events import Event, Interrupted, Progress
+from workbench.runs.events import Event, Interrupted, StepProgress
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import (
     NotWritable,
@@ -199,7 +199,7 @@ def test_status_is_followed_while_the_worker_lives(
     def work(seconds: float) -> None:
         steps.append(len(steps) + 1)
         if len(steps) < 3:
-            status.update(Progress(stage=0, epoch=1, step=len(steps)))
+            status.update(StepProgress(stage=0, epoch=1, step=len(steps)))
         elif len(steps) == 5:  # in between nothing is new
             writer.write("finished", seconds=1)
 

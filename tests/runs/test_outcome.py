@@ -1,5 +1,6 @@
 """Describe how a run ended: exact texts for histories of every kind."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("frozen_clock")
 def make_history(now: float, *events: Event, **worker: Any) -> History:
     """Make a history whose events were all written at `now`."""
     started = event("worker_started", **{**this_host(), **worker})
-    return fold(event.model_copy(update={"t": now}) for event in (started, *events))
+    return fold(replace(event, t=now) for event in (started, *events))
 
 
 STAGE = event("stage_started", stage=0, epochs=30)
@@ -110,7 +111,7 @@ def test_new_session_resets_the_failure(frozen_clock: float) -> None:
         ((STAGE, event("stopped", stage=0, epoch=2, step=1)), "epoch 2 of 30"),
         ((STAGE, event("stopped", stage=0, epoch=31)), "after epoch 30 of 30"),
         (
-            (STAGE, *(one.model_copy(update={"stage": 1}) for one in (STAGE, PROGRESS))),
+            (STAGE, *(replace(one, stage=1) for one in (STAGE, PROGRESS))),
             "stage 2, epoch 7 of 30",
         ),
     ],

@@ -56,7 +56,7 @@ def locked(workspace: Workspace) -> Iterator[Callable[[str], RunFolder]]:
 def until(run: RunFolder, kind: str, **fields: Any) -> Event:
     """Follow the run until an event; it must not have started training before."""
     for event in follow(run, poll=0.01):
-        if event.event == kind and fields.items() <= event.model_dump().items():
+        if event.event == kind and fields.items() <= event.as_dict().items():
             return event
         assert event.event != "notice", f"{run.name} did not wait"
     raise AssertionError(f"{run.name} ended without {kind} {fields}")

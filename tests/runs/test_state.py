@@ -218,7 +218,7 @@ def test_final_event_on_another_machine_needs_no_question(run: RunFolder, write:
 def test_host_is_identified_by_name_or_boot_id() -> None:
     here = this_host()
     far = WorkerStarted(host="far", boot_id="other")
-    rebooted, container = (far.model_copy(update={key: here[key]}) for key in here)
+    rebooted, container = (replace(far, **{key: here[key]}) for key in here)
     assert may_run_elsewhere(far, last_sign=100.0, now=101.0)
     assert not may_run_elsewhere(rebooted, 100.0, 101.0)
     assert not may_run_elsewhere(container, 100.0, 101.0)

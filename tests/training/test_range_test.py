@@ -7,7 +7,7 @@ import pytest
 
 from workbench.experiment.lr_find import learning_rate_at, lr_find_stage
 from workbench.experiment.toml import parse_spec
-from workbench.runs.events import Event, Progress
+from workbench.runs.events import Event, StepProgress
 from workbench.training import tune
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
@@ -36,7 +36,7 @@ def range_test(folder: Path) -> RangeTest:
     data = TrainingData(images, labels, rows.astype(np.uint64), split, 2)
 
     def emit(event: Event) -> None:
-        assert isinstance(event, Progress)  # no events of a run
+        assert isinstance(event, StepProgress)  # no events of a run
 
     trainer = Trainer(
         spec, build_model(spec, 2), data, Device("cpu", "CPU"), CheckpointFolder(folder), emit,

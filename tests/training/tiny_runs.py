@@ -143,7 +143,7 @@ class TinyRun:
         return stopped.value.position
 
     def emit(self, event: Event) -> None:
-        self.events.append(event.model_dump(exclude={"v", "n", "t"}))
+        self.events.append(event.as_dict())
 
     def _notify(self, message: str) -> None:
         self.emit(Notice(message=message))

@@ -8,6 +8,9 @@ import pytest
 from person import Person
 from test_runs import ENDLESS, PRESET, wait_for
 
+from workbench.runs.events import MachineSample
+from workbench.runs.status import read_status
+
 pytestmark = pytest.mark.worker
 
 TWO_GPUS = """
@@ -116,9 +119,11 @@ def test_gpu_none_is_recorded_and_may_change_on_resume(person: Person) -> None:
     assert 'gpu = "none"' in spec.read_text()
     (chosen,) = events(person, "endless", "gpu_chosen")
     assert (chosen["asked"], chosen["gpu"]) == ("none", None)
-    sample = events(person, "endless", "machine")[0]
-    assert sample["gpu"] is None
-    assert sample["process_memory"] > 50e6  # type: ignore[operator]
+    status = read_status(person.workspace / "saved_models" / "endless" / "status.json")
+    (sample,) = [event for event in status if isinstance(event, MachineSample)]
+    assert sample.gpu is None
+    assert sample.process_memory is not None
+    assert sample.process_memory > 50e6
 
     assert "received 'no'" in person.types("resume", "endless", "--gpu", "no", expect=2)
     assert 'gpu = "none"' in spec.read_text()

@@ -26,7 +26,7 @@ def test_ladder_trains_one_strategy_after_the_other(person: Person) -> None:
     assert "run    photos-convnet-1 (2 of 2)" in printed
     assert "queue  wait for photos-dense-1" in printed
     dense, convnet = person.events("photos-dense-1"), person.events("photos-convnet-1")
-    data_ready = next(e.t for e in convnet if e.event == "data_ready")
+    data_ready = next(e["t"] for e in convnet if e["event"] == "data_ready")
     assert dense[-1]["event"] == convnet[-1]["event"] == "finished"
     assert dense[-1]["t"] <= data_ready
 
@@ -71,7 +71,7 @@ def test_ladder_is_stopped_and_resumed(person: Person) -> None:
     printed = person.types("ladder", "pets", "--stop")
     assert "2 runs stopped; everything is saved. Resume: workbench ladder pets --resume" in printed
     assert person.events(second)[-1]["event"] == "stopped"
-    assert "stage_started" not in [event.event for event in person.events(second)]
+    assert "stage_started" not in [event["event"] for event in person.events(second)]
     wait_for(person, "photos-1", "finished")  # which was behind both
 
     assert "2 runs queued." in person.types("ladder", "pets", "--resume", "--detach")

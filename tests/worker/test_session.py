@@ -6,12 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from event_lines import LogWriter
 from person import Person
 
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
+from workbench.runs.event_log import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
@@ -85,10 +85,10 @@ def test_batch_is_halved_if_the_spec_allows(
 ) -> None:
     spec = make_spec(out_of_memory=setting, batch_size=size)
     folder.spec_path.write_text(dump_spec(spec))
-    assert halve_batch(folder, LogWriter(folder.events_path)) is (left < size)
+    assert halve_batch(folder, EventWriter(folder.events_path)) is (left < size)
     assert read_spec(folder.spec_path).training.batch_size == left
-    halved = [(e.event, e.from_size, e.to_size) for e in read_events(folder.events_path)]
-    assert halved == ([("batch_halved", size, left)] if left < size else [])
+    halved = [(event.from_size, event.to_size) for event in read_events(folder.events_path)]
+    assert halved == ([(size, left)] if left < size else [])
 
 
 def test_reserve_is_taken_and_freed(tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = No
 
 
 def pid_of(person: Person, run: RunFolder) -> int:
-    return next(e.pid for e in person.events(run.name) if e.event == "worker_started")
+    return next(e["pid"] for e in person.events(run.name) if e["event"] == "worker_started")
 
 
 def was_warm(person: Person, run: RunFolder) -> bool:
-    return next(e.warm for e in person.events(run.name) if e.event == "worker_started")
+    return next(e["warm"] for e in person.events(run.name) if e["event"] == "worker_started")
 
 
 def arrays(run: RunFolder) -> dict[str, np.ndarray]:

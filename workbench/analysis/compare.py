@@ -16,7 +16,7 @@ from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
 from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
-from workbench.runs.state import RunSummary, summarize_with_events
+from workbench.runs.state import RunSummary, summarize
 from workbench.text_files import ENCODING
 
 # Counts of images by (hash of their pixels, label).
@@ -144,7 +144,8 @@ def load_run(
     folder: RunFolder, test: Images | None = None, correct: CorrectByImage | None = None
 ) -> ComparedRun:
     """Load what is known of a run; a damaged folder gives what is readable."""
-    summary, events = summarize_with_events(folder)
+    events: list[Event] = []
+    summary = summarize(folder, keep=events.append)
     return ComparedRun(summary, flat(_spec(folder)), events, test, correct)
 
 

@@ -13,14 +13,14 @@ from workbench.runs.events import (
     EpochFinished,
     Evaluated,
     Event,
-    Finished,
     GpuChosen,
     Notice,
-    Progress,
     Resumed,
+    RunFinished,
+    RunStopped,
     StageFinished,
     StageStarted,
-    Stopped,
+    StepProgress,
     Work,
 )
 from workbench.runs.fields import Position
@@ -75,7 +75,7 @@ class EventPrinter:
                 self._stage_started(event)
             case Resumed():
                 self._resumed(event)
-            case Progress():
+            case StepProgress():
                 self._progress(event)
             case EpochFinished():
                 self._epoch_finished(event)
@@ -84,10 +84,10 @@ class EventPrinter:
                 self.line(f"ended  {event.reason}; kept the weights of epoch {kept}")
             case Evaluated():
                 self._evaluated(event)
-            case Stopped():
+            case RunStopped():
                 again = command_line(self.workspace, "resume", self.folder.name)
                 self.line(f"stopped; everything is saved. Resume: {again}")
-            case Finished():
+            case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
                 self.line(f"finished{took}: {self.folder.model_path}")
 
@@ -123,7 +123,7 @@ class EventPrinter:
         else:
             self.line(f"resumed at {place}")
 
-    def _progress(self, event: Progress) -> None:
+    def _progress(self, event: StepProgress) -> None:
         speed = event.images_per_second
         pace = f"  {speed:,.0f} images/s" if speed else ""
         self.bar(

@@ -12,7 +12,7 @@ from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
-from workbench.runs.events import Event, Failed, Interrupted
+from workbench.runs.events import Event, Interrupted, RunFailed
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
@@ -47,7 +47,7 @@ def watch(
             printer = EventPrinter(workspace, folder, output, brief)
             for last in follow(folder):
                 if as_json:
-                    click.echo(event_line(last.model_dump()))
+                    click.echo(event_line(last.as_dict()))
                 else:
                     printer.print_event(last)
     except KeyboardInterrupt:
@@ -55,7 +55,7 @@ def watch(
         return "detached"
     if rings:
         click.echo(BELL, nl=False)
-    if isinstance(last, Failed):
+    if isinstance(last, RunFailed):
         message = last.message or "unknown"
         raise UserError(f"{folder.name} failed. {message}", _hint(workspace, folder, last))
     if isinstance(last, Interrupted):
@@ -63,7 +63,7 @@ def watch(
     return last.event if last else ""
 
 
-def _hint(workspace: Workspace, folder: RunFolder, event: Failed) -> str:
+def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
     """Return what to do after a failure, with the command to type."""
     again = command_line(workspace, "resume", folder.name)
     hint = hint_with_command(event.hint, again)

@@ -153,7 +153,7 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
     if not checks:
         raise UserError(f"{folder.name} has not finished an epoch yet: nothing is known.")
     if as_json:
-        echo_json([event.model_dump() for event in checks.values()])
+        echo_json([event.as_dict() for event in checks.values()])
         return
     for number, event in checks.items():
         started = stages.get(number) or StageStarted(stage=number, name="?")

@@ -5,7 +5,6 @@ for floats and the order of channels are overridden (see `training.backend`); a 
 refuses prevents its import.
 """
 
-import importlib.metadata
 import json
 import os
 import pwd
@@ -77,6 +76,8 @@ def named_backend(environment: Mapping[str, str]) -> tuple[str, str]:
 
 def installed_version(package: str) -> str | None:
     """Return the version of an installed package; None where it is not installed."""
+    import importlib.metadata  # a quarter of the start of a short command
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

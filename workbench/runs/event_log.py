@@ -58,8 +58,7 @@ class EventWriter:
 
 def stamped(event: Event, number: int) -> dict[str, Any]:
     """Return the fields of an event with this version, a number and the time."""
-    fields = event.model_dump(by_alias=True)
-    return {**fields, "v": SCHEMA, "n": number, "t": round(time.time(), 3)}
+    return {**event.as_dict(), "v": SCHEMA, "n": number, "t": round(time.time(), 3)}
 
 
 def event_line(fields: Mapping[str, Any]) -> bytes:

@@ -5,32 +5,31 @@ Every event has `v` (version of this schema), `n` (running number), `t` (unix se
 epoch). A number that is unknown or not finite is null. Readers ignore kinds and fields that they
 do not know; a change that would mislead such a reader raises SCHEMA.
 
-What is of interest only while it is new is not history: `Progress` and `MachineSample`, and the
+What is of interest only while it is new is not history: `StepProgress` and `MachineSample`, and the
 progress of the other work, stand in `status.json` (see `status`). Logs of schema 1 contain them.
 """
 
 import json
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_type_hints
 
 from workbench.runs.fields import (
     Count,
     Counts,
     Flag,
-    IfTable,
     Interval,
     Number,
     Numbers,
     Position,
+    Reads,
     Required,
     Shape,
-    Tables,
     Text,
     TextOrNone,
     Texts,
     Whole,
+    items,
 )
 
 SCHEMA = 2
@@ -39,7 +38,86 @@ SCHEMA = 2
 WAITING_PHASE = "wait for "
 
 
-class Event(BaseModel):
+class Fields:
+    """What has fields that are read leniently: an event, or a part of one."""
+
+    def __post_init__(self) -> None:
+        for name, read, _ in readers(type(self)):
+            object.__setattr__(self, name, read(getattr(self, name)))
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Return the object with these values; others are ignored, and missing ones have defaults.
+
+        Raises:
+            ValueError: What it requires is missing or does not fit.
+        """
+        found = object.__new__(cls)  # without __init__: a log may hold a million events
+        fields = found.__dict__
+        for name, read, default in readers(cls):
+            fields[name] = read(values[name]) if name in values else default(name)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data for JSON."""
+        return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
+
+
+Reader = tuple[str, Callable[[Any], Any], Callable[[str], Any]]
+_READERS: dict[type, list[Reader]] = {}
+
+
+def readers(kind: Any) -> list[Reader]:
+    """Return name, reader and maker of the default of each field of a subclass of Fields."""
+    if kind not in _READERS:
+        hints = get_type_hints(kind, include_extras=True)
+        _READERS[kind] = [
+            (one.name, _reader(hints[one.name]), _default(one)) for one in fields(kind)
+        ]
+    return _READERS[kind]
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    return next((part.read for part in get_args(hint) if isinstance(part, Reads)), str)
+
+
+def _default(one: Any) -> Callable[[str], Any]:
+    if one.default_factory is not MISSING:
+        return lambda name: one.default_factory()
+    if one.default is not MISSING:
+        return lambda name: one.default
+    return _missing
+
+
+def _missing(name: str) -> Any:
+    raise ValueError(f"{name} is missing")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fields):
+        return value.as_dict()
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _part(kind: type[Fields]) -> Reads:
+    """Read a part from a table; what is none is None."""
+
+    def read(value: Any) -> Fields | None:
+        if isinstance(value, kind):
+            return value
+        return kind.read(value) if isinstance(value, Mapping) else None
+
+    return Reads(read)
+
+
+def _parts(kind: type[Fields]) -> Reads:
+    """Read the parts in a list; what is none is left out."""
+    read = _part(kind).read
+    return Reads(lambda value: tuple(filter(None, map(read, items(value)))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Fields):
     """An event of a kind that this version does not know, or without what its kind requires.
 
     Attributes:
@@ -48,8 +126,6 @@ class Event(BaseModel):
         t: unix seconds.
         event: the kind.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     v: Count = SCHEMA
     n: Count = 0
@@ -65,12 +141,7 @@ class Event(BaseModel):
         return Position(stage, epoch, getattr(self, "step", None) or 0)
 
 
-class Part(BaseModel):
-    """A part of an event with fields of its own."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
+@dataclass(frozen=True, kw_only=True)
 class Launched(Event):
     """The launcher starts a worker; written before the worker's own events.
 
@@ -94,6 +165,7 @@ class Launched(Event):
     log_start: Count = 0
 
 
+@dataclass(frozen=True, kw_only=True)
 class WorkerStarted(Event):
     """The worker runs.
 
@@ -127,7 +199,8 @@ class WorkerStarted(Event):
     warm: Flag = False
 
 
-class ChosenGpu(Part):
+@dataclass(frozen=True, kw_only=True)
+class ChosenGpu(Fields):
     """The GPU that a run claimed; memory in bytes."""
 
     index: Whole = None
@@ -137,6 +210,7 @@ class ChosenGpu(Part):
     memory_total: Whole = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class GpuChosen(Event):
     """The run claimed its device.
 
@@ -147,9 +221,10 @@ class GpuChosen(Event):
 
     event: Literal["gpu_chosen"] = "gpu_chosen"
     asked: Text = ""
-    gpu: Annotated[ChosenGpu | None, IfTable] = None
+    gpu: Annotated[ChosenGpu | None, _part(ChosenGpu)] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Work(Event):
     """Work other than training has reached a phase; progress within it stands in the status.
 
@@ -169,6 +244,7 @@ class Work(Event):
         return self.phase.startswith(WAITING_PHASE)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Preparing(Work):
     """A phase of the preparation begins; "wait for RUN" in the queue.
 
@@ -181,6 +257,7 @@ class Preparing(Work):
     event: Literal["preparing"] = "preparing"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Evaluating(Work):
     """A phase of the evaluation begins.
 
@@ -193,6 +270,7 @@ class Evaluating(Work):
     event: Literal["evaluating"] = "evaluating"
 
 
+@dataclass(frozen=True, kw_only=True)
 class DataReady(Event):
     """The images are prepared.
 
@@ -209,11 +287,12 @@ class DataReady(Event):
     name: Text = ""
     folder: Text = ""
     pack: Text = ""
-    images: Counts = {}
+    images: Counts = field(default_factory=dict)
     labels: Texts = ()
     notes: Texts = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Notice(Event):
     """A message for the user.
 
@@ -225,7 +304,8 @@ class Notice(Event):
     message: Text = ""
 
 
-class PlannedLayer(Part):
+@dataclass(frozen=True, kw_only=True)
+class PlannedLayer(Fields):
     """A layer as the plan has it.
 
     Attributes:
@@ -241,7 +321,8 @@ class PlannedLayer(Part):
     requested: Text = ""
 
 
-class CheckedLayer(Part):
+@dataclass(frozen=True, kw_only=True)
+class CheckedLayer(Fields):
     """A layer with weights after an epoch.
 
     Attributes:
@@ -257,6 +338,7 @@ class CheckedLayer(Part):
     moved: Number = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class StageStarted(Event):
     """A stage begins.
 
@@ -293,7 +375,7 @@ class StageStarted(Event):
     learning_rate: Number = None
     parameters: Whole = None
     trainable_parameters: Whole = None
-    layers: Annotated[tuple[PlannedLayer, ...], Tables] = ()
+    layers: Annotated[tuple[PlannedLayer, ...], _parts(PlannedLayer)] = ()
     precision: Text = ""
     jit: Flag = False
     device: Text = ""
@@ -305,7 +387,8 @@ class StageStarted(Event):
     estimates: Numbers = ()
 
 
-class Progress(Event):
+@dataclass(frozen=True, kw_only=True)
+class StepProgress(Event):
     """Where a stage is within an epoch; stands in the status.
 
     Attributes:
@@ -335,6 +418,7 @@ class Progress(Event):
         return Position(self.stage, self.epoch, self.step)
 
 
+@dataclass(frozen=True, kw_only=True)
 class EpochFinished(Event):
     """An epoch ended.
 
@@ -362,6 +446,7 @@ class EpochFinished(Event):
     best: Flag = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class LayersChecked(Event):
     """The freeze check after an epoch.
 
@@ -374,9 +459,10 @@ class LayersChecked(Event):
     event: Literal["layers"] = "layers"
     stage: Required
     epoch: Whole = None
-    layers: Annotated[tuple[CheckedLayer, ...], Tables] = ()
+    layers: Annotated[tuple[CheckedLayer, ...], _parts(CheckedLayer)] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
 class EstimateChecked(Event):
     """An estimate beside what was measured, for the first two complete epochs of a stage.
 
@@ -398,7 +484,8 @@ class EstimateChecked(Event):
     ratio: Number = None
 
 
-class GpuUse(Part):
+@dataclass(frozen=True, kw_only=True)
+class GpuUse(Fields):
     """Use of a GPU: percent, degrees Celsius, bytes."""
 
     utilization: Number = None
@@ -407,6 +494,7 @@ class GpuUse(Part):
     memory_total: Number = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class MachineSample(Event):
     """Use of the machine, every few seconds; stands in the status.
 
@@ -428,9 +516,10 @@ class MachineSample(Event):
     memory_total: Number = None
     process_memory: Number = None
     disk_free: Number = None
-    gpu: Annotated[GpuUse | None, IfTable] = None
+    gpu: Annotated[GpuUse | None, _part(GpuUse)] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class CheckpointSaved(Event):
     """A checkpoint was saved; a resume continues there.
 
@@ -446,6 +535,7 @@ class CheckpointSaved(Event):
     step: Count = 0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Resumed(Event):
     """Training continues here; what was written about this epoch and later ones is superseded.
 
@@ -461,6 +551,7 @@ class Resumed(Event):
     step: Count = 0
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchHalved(Event):
     """Out of memory; a new process continues with smaller batches.
 
@@ -474,6 +565,7 @@ class BatchHalved(Event):
     to_size: Whole = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class StageFinished(Event):
     """A stage ended.
 
@@ -493,13 +585,15 @@ class StageFinished(Event):
     seconds: Number = None
 
 
-class Shifted(Part):
+@dataclass(frozen=True, kw_only=True)
+class Shifted(Fields):
     """Accuracy on images that were moved by some pixels."""
 
     pixels: Whole = None
     accuracy: Number = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Evaluated(Event):
     """The final evaluation.
 
@@ -518,7 +612,7 @@ class Evaluated(Event):
     accuracy: Number = None
     interval: Interval = None
     images: Count = 0
-    shifted: Annotated[Shifted | None, IfTable] = None
+    shifted: Annotated[Shifted | None, _part(Shifted)] = None
 
     @property
     def shifted_accuracy(self) -> float | None:
@@ -526,7 +620,8 @@ class Evaluated(Event):
         return self.shifted.accuracy if self.shifted else None
 
 
-class Stopped(Event):
+@dataclass(frozen=True, kw_only=True)
+class RunStopped(Event):
     """The session ended on request; a resume continues here.
 
     Attributes:
@@ -541,7 +636,8 @@ class Stopped(Event):
     step: Count = 0
 
 
-class Failed(Event):
+@dataclass(frozen=True, kw_only=True)
+class RunFailed(Event):
     """The session ended with an error.
 
     Attributes:
@@ -563,7 +659,8 @@ class Failed(Event):
     step: Count = 0
 
 
-class Finished(Event):
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
     """The run is complete.
 
     Attributes:
@@ -574,6 +671,7 @@ class Finished(Event):
     seconds: Number = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Interrupted(Event):
     """The worker ended without a final event: in no log, for those who follow a run.
 
@@ -586,8 +684,8 @@ class Interrupted(Event):
 
 
 Session = Launched | WorkerStarted  # begins a session, which is one worker's work on the run
-End = Stopped | Failed | Finished  # ends it
-LatestOnly = Progress | MachineSample  # each supersedes the one before it
+End = RunStopped | RunFailed | RunFinished  # ends it
+LatestOnly = StepProgress | MachineSample  # each supersedes the one before it
 Known = (
     Session
     | GpuChosen
@@ -595,7 +693,7 @@ Known = (
     | DataReady
     | Notice
     | StageStarted
-    | Progress
+    | StepProgress
     | EpochFinished
     | LayersChecked
     | EstimateChecked
@@ -608,8 +706,7 @@ Known = (
     | Evaluated
     | End
 )
-_KNOWN: TypeAdapter[Event] = TypeAdapter(Annotated[Known, Field(discriminator="event")])
-_OTHER = TypeAdapter(Event)
+_KINDS: dict[str, type[Event]] = {kind.event: kind for kind in get_args(Known)}
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 
@@ -617,24 +714,21 @@ OfStage = TypeVar("OfStage", StageStarted, LayersChecked)
 def parse_event(line: bytes) -> Event | None:
     """Return the event in a line, None for a line that is no event."""
     try:
-        return _KNOWN.validate_json(line)
-    except ValidationError:
-        pass
-    try:  # again, for text that is no Unicode (names of files), unknown kinds and odd fields
-        value = _DECODER.decode(line.decode("utf-8"))
+        values = _DECODER.decode(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-    return make_event(value) if isinstance(value, dict) else None
+    return make_event(values) if isinstance(values, dict) else None
 
 
-def make_event(fields: dict[str, Any]) -> Event | None:
+def make_event(values: Mapping[str, Any]) -> Event | None:
     """Return the event with these fields, `event` (its kind) among them; None for no event."""
-    for adapter in (_KNOWN, _OTHER):
-        try:
-            return adapter.validate_python(fields)
-        except ValidationError:
-            continue
-    return None
+    kind = values.get("event")
+    if not isinstance(kind, str):
+        return None
+    try:
+        return _KINDS.get(kind, Event).read(values)
+    except ValueError:
+        return Event.read(values)
 
 
 def newest_by_stage(events: Iterable[Event], kind: type[OfStage]) -> dict[int, OfStage]:

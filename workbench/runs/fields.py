@@ -1,15 +1,15 @@
 """Types of fields that were written by a run: what does not fit its type counts as unknown.
 
 A log may have been written by another version, edited, or damaged; everything else in it is read.
+The types are plain annotations: pydantic makes the schema of them, and the log is read without it,
+which saves half of the start of a short command.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any
-
-from pydantic import BeforeValidator, PlainValidator
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +26,9 @@ class Position:
 
 def number(value: Any) -> float | None:
     """Return a finite number as a float, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Real):
+    if type(value) is float:  # nearly always
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         return float(value) if math.isfinite(value) else None
@@ -36,14 +38,25 @@ def number(value: Any) -> float | None:
 
 def whole(value: Any) -> int | None:
     """Return an integer of at least 0, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | Integral) or value < 0:
+    if type(value) is int:  # nearly always
+        return value if value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
         return None
     return int(value)
 
 
 def text(value: Any) -> str:
     """Return the value as text, "" for None."""
+    if type(value) is str:  # nearly always
+        return value
     return "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How a field is read from a JSON value or from a number of NumPy."""
+
+    read: Callable[[Any], Any]
 
 
 def _required(value: Any) -> int:
@@ -52,12 +65,13 @@ def _required(value: Any) -> int:
     return found
 
 
-def _items(value: Any) -> list[Any]:
+def _count(value: Any) -> int:
+    return whole(value) or 0
+
+
+def items(value: Any) -> list[Any]:
+    """Return the items of a list; [] for anything else."""
     return list(value) if isinstance(value, list | tuple) else []
-
-
-def _table(value: Any) -> Any:
-    return None if value is None or isinstance(value, str | int | float | list) else value
 
 
 def _counts(value: Any) -> dict[str, int]:
@@ -66,33 +80,25 @@ def _counts(value: Any) -> dict[str, int]:
 
 
 def _interval(value: Any) -> tuple[float, float] | None:
-    ends = [number(end) for end in _items(value)]
+    ends = [number(end) for end in items(value)]
     low, high = ends if len(ends) == 2 else (None, None)
     return None if low is None or high is None else (low, high)
 
 
-def _of(read: Any, schema: Any) -> PlainValidator:
-    return PlainValidator(read, json_schema_input_type=schema)
+def each(read: Callable[[Any], Any]) -> Reads:
+    """Read a list by its items; what is no list is empty."""
+    return Reads(lambda value: tuple(map(read, items(value))))
 
 
-Number = Annotated[float | None, _of(number, float | None)]
-Whole = Annotated[int | None, _of(whole, int | None)]
-Count = Annotated[int, _of(lambda value: whole(value) or 0, int)]
-Required = Annotated[int, _of(_required, int)]  # without it the event means nothing
-Flag = Annotated[bool, _of(lambda value: value is True, bool)]
-Text = Annotated[str, _of(text, str)]
-TextOrNone = Annotated[
-    str | None, _of(lambda value: None if value is None else str(value), str | None)
-]
-Texts = Annotated[tuple[str, ...], _of(lambda value: tuple(map(text, _items(value))), list[str])]
-Counts = Annotated[dict[str, int], _of(_counts, dict[str, int])]
-Shape = Annotated[
-    tuple[int, ...], _of(lambda value: tuple(whole(side) or 0 for side in _items(value)), list[int])
-]
-Numbers = Annotated[
-    tuple[float | None, ...],
-    _of(lambda value: tuple(map(number, _items(value))), list[float | None]),
-]
-Interval = Annotated[tuple[float, float] | None, _of(_interval, tuple[float, float] | None)]
-IfTable = BeforeValidator(_table)  # for a part with fields of its own
-Tables = BeforeValidator(lambda value: [item for item in _items(value) if _table(item) is not None])
+Number = Annotated[float | None, Reads(number)]
+Whole = Annotated[int | None, Reads(whole)]
+Count = Annotated[int, Reads(_count)]
+Required = Annotated[int, Reads(_required)]  # without it the event means nothing
+Flag = Annotated[bool, Reads(lambda value: value is True)]
+Text = Annotated[str, Reads(text)]
+TextOrNone = Annotated[str | None, Reads(lambda value: None if value is None else text(value))]
+Texts = Annotated[tuple[str, ...], each(text)]
+Counts = Annotated[dict[str, int], Reads(_counts)]
+Shape = Annotated[tuple[int, ...], each(_count)]
+Numbers = Annotated[tuple[float | None, ...], each(number)]
+Interval = Annotated[tuple[float, float] | None, Reads(_interval)]

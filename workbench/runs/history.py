@@ -14,8 +14,6 @@ from workbench.runs.events import (
     EstimateChecked,
     Evaluated,
     Event,
-    Failed,
-    Finished,
     GpuChosen,
     LatestOnly,
     Launched,
@@ -23,12 +21,14 @@ from workbench.runs.events import (
     MachineSample,
     Notice,
     Preparing,
-    Progress,
     Resumed,
+    RunFailed,
+    RunFinished,
+    RunStopped,
     Session,
     StageFinished,
     StageStarted,
-    Stopped,
+    StepProgress,
     Work,
     WorkerStarted,
 )
@@ -118,7 +118,7 @@ class History:
     work: Work | None = None
     stages: dict[int, StageRow] = field(default_factory=dict)
     epochs: list[EpochFinished] = field(default_factory=list)
-    progress: Progress | None = None
+    progress: StepProgress | None = None
     checkpoint: Position | None = None
     notices: list[Notice] = field(default_factory=list)
     evaluation: Evaluated | None = None
@@ -209,7 +209,7 @@ def with_status(history: History, news: Sequence[Event]) -> History:
     """Return the history with what its status adds, see `status`; what is over is dropped."""
     now = history.last_sign or 0.0  # an event in the log may be newer than the status
     current = [
-        event.model_copy(update={"t": max(event.t or 0.0, now)})
+        replace(event, t=max(event.t or 0.0, now))
         for event in news
         if event.n >= (history.session if isinstance(event, MachineSample) else history.turn)
     ]
@@ -272,7 +272,7 @@ def _apply(history: History, event: Event) -> None:
         case StageStarted():
             history.work = None
             history.stages[event.stage] = StageRow(event)
-        case Progress():
+        case StepProgress():
             history.progress = event
         case EpochFinished():
             _supersede(history, Position(event.stage, event.epoch))  # a log without `resumed`
@@ -288,7 +288,7 @@ def _apply(history: History, event: Event) -> None:
         case Evaluated():
             history.work = None
             history.evaluation = event
-        case Stopped() | Failed() | Finished():
+        case RunStopped() | RunFailed() | RunFinished():
             _apply_end(history, event)
 
 
@@ -297,7 +297,7 @@ def _apply_end(history: History, event: End) -> None:
     history.last_position = event.position or newest
     history.ended = history.last_sign
     history.machine = history.work = history.progress = None
-    if isinstance(event, Failed):
+    if isinstance(event, RunFailed):
         history.failure, history.message, history.hint = event.kind, event.message, event.hint
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
@@ -12,9 +13,9 @@ from workbench.runs.event_log import EventWriter
 from workbench.runs.events import (
     End,
     Event,
-    Failed,
     Interrupted,
     Launched,
+    RunFailed,
     Session,
 )
 from workbench.runs.folder import RunFolder
@@ -76,7 +77,9 @@ def launch(
             if queue:
                 draw_ticket(folder)
             command = train_command(module, folder.path, descriptor, resume)
-            launched = Launched(resume=resume, queued=queue, argv=command, **this_host())
+            launched = Launched.read(
+                {"resume": resume, "queued": queue, "argv": command, **this_host()}
+            )
             process = _start(folder, command, descriptor, environment, warm, launched)
         with contextlib.suppress(OSError):  # only names the holder in the messages of others
             name_holder(descriptor, process.pid)
@@ -171,7 +174,7 @@ def _start(
     events = EventWriter(folder.events_path)
     variables = {**os.environ, **(environment or {})}
     with folder.log_path.open("ab") as log:
-        events.write(launched.model_copy(update={"log_start": log.tell()}))
+        events.write(replace(launched, log_start=log.tell()))
         if warm and warm.matches(variables):
             absolute = str(folder.path.absolute())
             if warm.assign(absolute, launched.resume, descriptor, log.fileno()):
@@ -182,5 +185,5 @@ def _start(
             )
         except OSError as error:
             reason = f"The worker could not be started: {safe_text(error)}."
-            events.write(Failed(message=reason))
+            events.write(RunFailed(message=reason))
             raise UserError(reason) from None

@@ -5,6 +5,7 @@ A spec is given as its TOML tables, unchecked (`read_tables`); times are unix se
 
 import time
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
@@ -20,7 +21,7 @@ from workbench.runs.outcome import (
     describe_silence,
     half_batch,
 )
-from workbench.runs.reader import read_events
+from workbench.runs.reader import EventReader
 from workbench.runs.status import read_status
 from workbench.text import safe_text
 from workbench.text_files import ENCODING
@@ -127,26 +128,33 @@ def run_state(
     return RunState("interrupted", True, describe_interruption(history, now), resume, other_host)
 
 
-def summarize(folder: RunFolder, now: float | None = None) -> RunSummary:
-    """Summarize the run; of a damaged folder what can be read."""
-    return summarize_with_events(folder, now)[0]
+def summarize(
+    folder: RunFolder, now: float | None = None, keep: Callable[[Event], object] = bool
+) -> RunSummary:
+    """Summarize the run; of a damaged folder what can be read.
 
-
-def summarize_with_events(
-    folder: RunFolder, now: float | None = None
-) -> tuple[RunSummary, list[Event]]:
-    """Summarize the run, and return the events that were read for it."""
+    Args:
+        folder: of the run.
+        now: unix seconds; None for the present.
+        keep: called with every event of the log, which is not kept here: it may be long.
+    """
     spec = read_tables(folder)
-    events: list[Event] = []
     try:
         locked = is_locked(folder.lock_path)  # before the first event is read
-        events = read_events(folder.events_path)
-        history = with_status(fold(events), read_status(folder.status_path))
+        events = EventReader(folder.events_path).drain()
+        logged = fold(_each(events, keep))
+        history = with_status(logged, read_status(folder.status_path))
         state = run_state(folder, spec, history, locked, now)
     except OSError as error:
         history = History()
         state = RunState("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")
-    return make_summary(folder, spec, history, state), events
+    return make_summary(folder, spec, history, state)
+
+
+def _each(events: Iterator[Event], keep: Callable[[Event], object]) -> Iterator[Event]:
+    for event in events:
+        keep(event)
+        yield event
 
 
 def make_summary(

@@ -15,7 +15,7 @@ from typing import Any
 
 from workbench.files import write_atomic
 from workbench.runs.event_log import EventWriter, event_line, stamped
-from workbench.runs.events import SCHEMA, Event, MachineSample, Progress, Work, make_event
+from workbench.runs.events import SCHEMA, Event, MachineSample, StepProgress, Work, make_event
 
 STATUS_SECONDS = 0.5  # between two writes
 
@@ -37,7 +37,7 @@ class StatusWriter:
         self._newest: dict[str, dict[str, Any]] = {}  # by kind
         self._written_at = -seconds
 
-    def update(self, event: Work | Progress | MachineSample) -> None:
+    def update(self, event: Work | StepProgress | MachineSample) -> None:
         """Replace what is known of this kind; safe to call from several threads.
 
         Between two writes only the newest is kept. A status that cannot be written is not worth
@@ -61,5 +61,5 @@ def read_status(path: Path) -> list[Event]:
         return []
     parts = tree.values() if isinstance(tree, dict) else ()
     events = [event for part in parts if isinstance(part, dict) and (event := make_event(part))]
-    news = [event for event in events if isinstance(event, Work | Progress | MachineSample)]
+    news = [event for event in events if isinstance(event, Work | StepProgress | MachineSample)]
     return sorted(news, key=lambda event: event.t or 0.0)

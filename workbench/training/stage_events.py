@@ -7,7 +7,7 @@ from types import TracebackType
 import keras
 
 from workbench.experiment.plan import Stage, layer_rows
-from workbench.runs.events import EstimateChecked, PlannedLayer, Progress, StageStarted
+from workbench.runs.events import EstimateChecked, PlannedLayer, StageStarted, StepProgress
 from workbench.training.backend import resolve_precision
 from workbench.training.context import Emit, TrainingContext
 from workbench.training.freeze_check import FROZEN, TRAINS
@@ -81,15 +81,17 @@ class ProgressReporter:
         if now - self.reported_at < PROGRESS_SECONDS:
             return
         self.reported_at = now
+        means = metrics.means()
         self.emit(
-            Progress(
+            StepProgress(
                 stage=self.stage.index,
                 phase="validation" if pace is None else "train",
                 epoch=epoch,
                 step=step,
                 steps=steps,
+                loss=means["loss"],
+                accuracy=means["accuracy"],
                 images_per_second=pace,
-                **metrics.means(),
             )
         )
 

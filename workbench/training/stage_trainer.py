@@ -111,13 +111,15 @@ class StageTrainer:
             self.checkpoints.save_best(Position(stage.index, epoch, self.steps), state)
         self.state = state
         self._check_layers(epoch, freeze_check)
-        seconds = time.monotonic() - started
+        seconds, means = time.monotonic() - started, self.metrics.means()
         self.context.emit(
             EpochFinished(
                 stage=stage.index,
                 epoch=epoch,
-                **self.metrics.means(),
-                **validation,
+                loss=means["loss"],
+                accuracy=means["accuracy"],
+                val_loss=validation.get("val_loss"),
+                val_accuracy=validation.get("val_accuracy"),
                 learning_rate=learning_rate,
                 seconds=seconds,
                 best=is_best,

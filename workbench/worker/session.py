@@ -21,8 +21,7 @@ from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
 from workbench.runs.event_log import EventWriter
-from workbench.runs.events import BatchHalved, Failed, Finished, WorkerStarted
-from workbench.runs.events import Stopped as StoppedEvent
+from workbench.runs.events import BatchHalved, RunFailed, RunFinished, RunStopped, WorkerStarted
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
@@ -129,15 +128,15 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         reserve = Reserve(folder.reserve_path)
         _write_worker(folder, events)
         job.run(resume)
-        events.write(Finished(seconds=time.monotonic() - job.started))
+        events.write(RunFinished(seconds=time.monotonic() - job.started))
         return "finished", 0
     except Stopped as stop:
-        events.write(StoppedEvent(**asdict(stop.position)))
+        events.write(RunStopped(**asdict(stop.position)))
         return "stopped", 0
     except OutOfMemory as error:
         if halve_batch(folder, events):
             return RESTART, 0
-        events.write(Failed(**failure_fields(error), **job.reached))
+        events.write(RunFailed.read({**failure_fields(error), **job.reached}))
         return "failed", 2
     except Exception as error:
         if reserve:
@@ -145,7 +144,7 @@ def _run_job(folder: RunFolder, should_stop: StopRequest, resume: bool) -> tuple
         if not isinstance(error, UserError):
             with suppress(OSError):
                 traceback.print_exc()
-        events.write(Failed(**failure_fields(error), **job.reached))
+        events.write(RunFailed.read({**failure_fields(error), **job.reached}))
         return "failed", 2 if isinstance(error, UserError) else 1
     finally:
         if reserve:
@@ -166,15 +165,11 @@ def halve_batch(folder: RunFolder, events: EventWriter) -> bool:
 
 def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     """Describe this process in worker.json and in the first event of its session."""
-    event = WorkerStarted(
-        pid=os.getpid(),
-        **this_host(),
-        python=platform.python_version(),
-        **versions(),
-        warm="keras" in sys.modules,
-    )
-    fields = event.model_dump(exclude={"v", "n", "t", "event"})
-    write_atomic(folder.worker_path, json.dumps({**fields, "started": time.time()}, indent=1))
+    process = {"pid": os.getpid(), "python": platform.python_version()}
+    warm = "keras" in sys.modules
+    event = WorkerStarted.read({**process, **this_host(), **versions(), "warm": warm})
+    fields = {**event.as_dict(), "started": time.time()}
+    write_atomic(folder.worker_path, json.dumps(fields, indent=1))
     events.write(event)
 
 

@@ -34,8 +34,8 @@ from workbench.runs.events import (
     MachineSample,
     Notice,
     Preparing,
-    Progress,
     Resumed,
+    StepProgress,
     newest_by_stage,
 )
 from workbench.runs.fields import Position
@@ -81,7 +81,7 @@ class TrainJob:
     position: Position = START
     started: float = field(default_factory=time.monotonic)
     phase: str = ""
-    progress: Progress | None = None
+    progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
     trainer: "Trainer | None" = None
@@ -175,7 +175,7 @@ class TrainJob:
         gpu = spec.training.gpu
         self.choice = claim_device(gpu)
         chosen = self.choice.as_event()
-        self.events.write(GpuChosen(asked=gpu, gpu=ChosenGpu(**chosen) if chosen else None))
+        self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
         if holders := describe_holders(self.choice):
             name = safe_text(self.choice.device_name)
             self._notice(f"Memory of {name} is held by {holders}.")
@@ -242,7 +242,7 @@ class TrainJob:
         metrics = evaluation.metrics
         # From the log: the earlier stages of a resumed run were trained in an earlier session.
         layers = newest_by_stage(read_events(self.folder.events_path), LayersChecked)
-        metrics["layers"] = [event.model_dump()["layers"] for event in layers.values()]
+        metrics["layers"] = [event.as_dict()["layers"] for event in layers.values()]
         if spec.base is not None:
             metrics["weights"] = spec.base.weights
         paths = [prepared.rows[i].path for i in rows]
@@ -260,7 +260,7 @@ class TrainJob:
 
     def _emit(self, event: Event) -> None:
         """Write what happened to the log, and what only matters while it is new to the status."""
-        if isinstance(event, Progress):
+        if isinstance(event, StepProgress):
             self.progress = event
             self.status.update(event)
         else:

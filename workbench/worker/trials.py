@@ -27,8 +27,7 @@ from workbench.experiment.toml import parse_spec
 from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress
-from workbench.runs.events import Event, Notice
-from workbench.runs.events import Progress as ProgressEvent
+from workbench.runs.events import Event, Notice, StepProgress
 from workbench.training.data import TrainingData
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.startup import claim_device, start_keras
@@ -145,7 +144,7 @@ def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
 
     def emit(event: Event) -> None:
         match event:
-            case ProgressEvent():
+            case StepProgress():
                 events("train", event.step, event.steps)
             case Notice():
                 events.notice(event.message)
