@@ -396,7 +396,7 @@ def test_the_first_two_whole_epochs_are_compared_with_the_estimate(
     assert (second["epoch"], second["compile_seconds"]) == (2, 0.0)
     (started,) = run.of_kind("stage_started")
     assert started["estimated_seconds"] == 2.0
-    assert started["estimates"] == (2.0,)
+    assert started["estimates"] == [2.0]
 
 
 def test_a_part_of_an_epoch_is_not_compared_with_the_estimate(tmp_path: Path) -> None:

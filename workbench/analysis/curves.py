@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from workbench.analysis.significance import accuracy_interval
 from workbench.text import plural
 
+Values = tuple[float | None, ...]
+
 BOOK_FACTOR = 0.8  # Deep Learning with Python, section 5.3
 FACTOR_STEP = 0.05
 HIGHEST_FACTOR = 0.95
-
-
-Values = tuple[float | None, ...]
-
 GUESSING_EPOCHS = 5  # epochs at guessing level before it is reported
 GUESSING_MARGIN = 0.03  # accuracy above 1 / classes that still counts as guessing
 JUMP_FACTOR = 1.5  # training loss against its lowest so far
