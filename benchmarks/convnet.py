@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import Row, by_speed, in_turns, parser, seconds, show
 
-from workbench.training.environment import prepare_environment
+from workbench.worker.startup import prepare_environment
 
 prepare_environment()
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from side_by_side import Row, by_speed, in_turns, parser, seconds, show
 
-from workbench.training.environment import prepare_environment
+from workbench.worker.startup import prepare_environment
 
 prepare_environment()
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from side_by_side import by_speed, in_turns, parser, seconds, show
 
+from workbench.training.data import epoch_order
 from workbench.training.inputs import read_batch, train_batches
-from workbench.training.order import epoch_order
 
 SIDE, BATCH, READ = 150, 32, 4096  # images read in each way
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import markdown
 
-from workbench.training.environment import prepare_environment
+from workbench.worker.startup import prepare_environment
 
 prepare_environment()
 

@@ -65,8 +65,8 @@ def test_predictions_are_read_by_position_not_by_name(tmp_path: Path) -> None:
         (HEADER, "line 1: no images"),
         (HEADER + "a,cat,cat,0.5\n", "line 2: 4 columns"),
         (HEADER + "a,cow,cat,0.5,0.5\n", "line 2: the label 'cow' has no column"),
-        (HEADER + "a,cat,cat,1,0\na,cat,cat,nan,0.5\n", "line 3: 'nan' is no probability"),
-        (HEADER + "a,cat,cat,1.1,0\n", "line 2: '1.1' is no probability"),
+        (HEADER + "a,cat,cat,1,0\na,cat,cat,nan,0.5\n", "line 3: 'nan' is not a probability"),
+        (HEADER + "a,cat,cat,1.1,0\n", "line 2: '1.1' is not a probability"),
         (HEADER + "a,cat,cat,x,0\n", "line 2: could not convert"),
     ],
 )

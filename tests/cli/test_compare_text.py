@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.analysis.paired import PairedTest
+from workbench.analysis.significance import PairedTest
 from workbench.render.compare import describe_comparison, format_comparison
 
 A = RunResult("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)

@@ -175,7 +175,7 @@ def test_a_folder_left_empty_by_a_start_that_was_cut_off_is_used(
 def test_a_run_that_is_damaged_is_not_started_again(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     folder.spec_path.write_text("[model")
-    assert "is no TOML" in typist.types(*LINE, expect=2)
+    assert "is not TOML" in typist.types(*LINE, expect=2)
     assert kinds(folder) == ["worker_started"]
 
 

@@ -10,18 +10,24 @@ from PIL import Image
 from tiny_models import SIDE, convolved, network, noise, on_base
 
 from workbench.errors import UserError
-from workbench.evaluation.explain.activations import activations
-from workbench.evaluation.explain.filters import Pattern, choose_filters, patterns
-from workbench.evaluation.explain.gradcam import default_layer, grad_cam, usable_layer
-from workbench.evaluation.explain.layers import network_up_to, output_of, read_image
-from workbench.evaluation.explain.pictures import (
+from workbench.evaluation.activations import (
+    Pattern,
+    activations,
+    choose_filters,
+    network_up_to,
+    output_of,
+    patterns,
+    read_image,
+)
+from workbench.evaluation.gradcam import default_layer, grad_cam, usable_layer
+from workbench.evaluation.model_file import LoadedModel
+from workbench.evaluation.pictures import (
     check_output_path,
     encode_png,
     save,
     tile_images,
     to_gray_levels,
 )
-from workbench.evaluation.model_file import LoadedModel
 from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.toml import parse_spec
 from workbench.training.backend import value_and_gradient
@@ -160,15 +166,15 @@ def test_grad_cam_of_bases() -> None:
     assert default_layer(mobile) == "out_relu"
     found = grad_cam(mobile, noise(32, 3), "b", "block_2_add")
     assert found.heat.shape == (8, 8)
-    with pytest.raises(UserError, match="cannot look at block_2_expand: connections go past it"):
+    with pytest.raises(UserError, match="cannot use block_2_expand: connections bypass it"):
         grad_cam(mobile, noise(32, 3), "b", "block_2_expand")
     assert usable_layer(mobile, "block_2_expand") == (
         "out_relu",
-        "Grad-CAM cannot look at block_2_expand: connections go past it. This is out_relu.",
+        "Grad-CAM cannot use block_2_expand: connections bypass it. This is out_relu.",
     )
     assert usable_layer(mobile, "average") == (
         "out_relu",
-        "Grad-CAM cannot look at average: its output has no places. This is out_relu.",
+        "Grad-CAM cannot use average: its output has no positions. This is out_relu.",
     )
     assert usable_layer(mobile, "block_2_add") == ("block_2_add", "")
     assert usable_layer(mobile, "oops") == ("oops", "")  # grad_cam lists the allowed ones
@@ -282,7 +288,7 @@ def test_unknown_names_are_refused_with_the_allowed_ones() -> None:
         grad_cam(loaded, noise(), "bird")
     assert refused.value.message == "There is no label 'bird'."
     assert refused.value.hint == "Allowed: cat, dog or fox."
-    with pytest.raises(UserError, match="cannot look at flatten: its output has no places"):
+    with pytest.raises(UserError, match="cannot use flatten: its output has no positions"):
         grad_cam(loaded, noise(), "cat", "flatten")
 
 
@@ -304,7 +310,7 @@ def test_filters_must_exist() -> None:
 
 def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a\.png cannot be looked at: its content is not an image"):
+    with pytest.raises(UserError, match=r"a\.png cannot be read: its content is no image"):
         read_image(network(THREE), tmp_path / "a.png")
 
 
@@ -329,7 +335,7 @@ def test_only_our_own_pictures_are_replaced(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png(picture)))), picture)
     Image.fromarray(picture).save(theirs)
     before = theirs.read_bytes()
-    with pytest.raises(UserError, match=r"theirs\.png exists, and it is no picture that the workb"):
+    with pytest.raises(UserError, match=r"theirs\.png exists, and it is not a picture that"):
         save(theirs, picture)
     assert theirs.read_bytes() == before
     with pytest.raises(UserError, match=r"A picture's name ends in \.png, received .*a\.jpg"):

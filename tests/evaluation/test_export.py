@@ -12,16 +12,21 @@ import keras
 import numpy as np
 import pytest
 
-from workbench.evaluation.export import EXTRA, export_model, metadata_files
-from workbench.evaluation.export_check import load_exported, predict_in_batches
+from workbench.evaluation.export import (
+    EXTRA,
+    export_model,
+    load_exported,
+    metadata_files,
+    predict_in_batches,
+)
 from workbench.evaluation.model_file import LoadedModel, load_model, save_model
 from workbench.experiment.toml import parse_spec
-from workbench.export.event_file import Scalar, event_file
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
-from workbench.export.preparation import LABELS as LABELS_FILE
-from workbench.export.preparation import PREPROCESSING
+from workbench.export.model_card import LABELS as LABELS_FILE
+from workbench.export.model_card import PREPROCESSING
+from workbench.export.tensorboard import Scalar, event_file
 from workbench.training.models import build_model
-from workbench.worker.export import check_export
+from workbench.worker.evaluation import check_export
 
 LABELS = ("dark", "grey\n", "light")
 SPEC = parse_spec(
@@ -115,7 +120,8 @@ def request_fields(
     loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     """A request to check an exported model, in this process."""
-    monkeypatch.setattr("workbench.worker.export._on_the_cpu", lambda: None)
+    for name in ("claim_device", "prepare_environment"):
+        monkeypatch.setattr(f"workbench.worker.evaluation.{name}", lambda *given: None)
     export_model("keras", loaded, tmp_path)
     np.save(tmp_path / "images.npy", IMAGES)
     np.save(tmp_path / "answers.npy", predictions(loaded))

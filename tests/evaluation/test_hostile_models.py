@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 from person import Person
 
 from workbench.errors import UserError
+from workbench.evaluation import evaluate as predictions
 from workbench.evaluation import model_file
-from workbench.evaluation import predict as predictions
+from workbench.evaluation.evaluate import find_images, predict
 from workbench.evaluation.model_file import load_model
-from workbench.evaluation.predict import find_images, predict
 from workbench.training.hdf5 import ForeignFile, stored_layers
 
 LIMIT = 150_000_000  # bytes that a refusal may allocate; a model of ours has 1,100
@@ -127,7 +127,7 @@ def test_a_contract_may_have_sixteen_megabytes(tmp_path: Path) -> None:
     announce(path, CONTRACT, 2**24 + 1)
     assert "its workbench.json announces 16,777,217 bytes" in refusal(path)
     path = model(tmp_path / "m.keras", contract=contract(labels=[]).ljust(2**24))
-    assert "its labels are no list" in refusal(path)
+    assert "its labels are not a list" in refusal(path)
 
 
 @pytest.mark.usefixtures("never_built")

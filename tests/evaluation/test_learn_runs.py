@@ -11,10 +11,9 @@ from person import Person
 from PIL import Image
 
 from workbench.errors import UserError
-from workbench.evaluation import lesson_recompile
+from workbench.evaluation import lessons as lesson_runs
 from workbench.evaluation.lesson_metrics import GRAY, correct_images, ring_activations, ring_means
-from workbench.evaluation.lesson_recompile import recompile_runs
-from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
+from workbench.evaluation.lessons import LessonSetup, recompile_runs, run_variants, training_subset
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
@@ -24,7 +23,7 @@ from workbench.lessons.variants import LessonInputs, Variant
 from workbench.training.backends import Device
 from workbench.training.data import TrainingData
 from workbench.training.models import build_model
-from workbench.worker.lessons import MAX_IMAGES, learn, part_of_source
+from workbench.worker.trials import MAX_IMAGES, learn, part_of_source
 
 CPU = Device("cpu", "CPU")
 
@@ -192,9 +191,7 @@ def test_only_a_part_of_a_folder_is_read(
 def test_the_job_returns_every_way(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        lesson_recompile, "WAYS", {"a way": lesson_recompile.WAYS["frozen, compiled"]}
-    )
+    monkeypatch.setattr(lesson_runs, "WAYS", {"a way": lesson_runs.WAYS["frozen, compiled"]})
     facts = DataFacts((8, 8), True, 1, 2, 60, 30, False)
     experiment = LESSONS["recompile"]
     variants = experiment.variants(LessonInputs(str(photos), facts))

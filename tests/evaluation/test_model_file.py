@@ -13,9 +13,8 @@ from PIL import Image
 from workbench.datasets.decoding import load_array
 from workbench.datasets.sixteen_bit import Levels
 from workbench.errors import UserError
-from workbench.evaluation.evaluate import evaluate
+from workbench.evaluation.evaluate import evaluate, find_images, predict
 from workbench.evaluation.model_file import CONTRACT, load_model, save_model
-from workbench.evaluation.predict import find_images, predict
 from workbench.experiment.toml import parse_spec
 from workbench.training.models import build_model
 
@@ -91,14 +90,14 @@ def test_the_contract_can_be_read_without_keras(saved: tuple[Path, keras.Model])
 def test_other_files_than_zip_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is no model of the workbench"):
+    with pytest.raises(UserError, match="is not a model of the workbench"):
         load_model(path)
 
 
 def test_a_foreign_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.keras"
     build_model(SPEC, 3).save(path)
-    with pytest.raises(UserError, match="is no model of the workbench"):
+    with pytest.raises(UserError, match="is not a model of the workbench"):
         load_model(path)
 
 

@@ -1,11 +1,23 @@
-"""Specs of presets, as several tests build on them."""
+"""Specs of presets, and the speed of a made-up device, as several tests build on them."""
 
 from typing import Any
 
+from workbench.experiment.estimate import ThroughputModel
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
+
+# Round numbers, so that each part of a sum can be recognized.
+SPEED = ThroughputModel(
+    forward_flops=1e9,
+    training_flops=5e8,
+    forward_bytes=1e8,
+    training_bytes=5e7,
+    forward_step=0.001,
+    training_step=0.002,
+    update=1e-8,
+)
 
 
 def preset_spec(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from preset_specs import preset_spec
+from preset_specs import SPEED, preset_spec
 
 from workbench.experiment.cost import ComputeCost, forward_cost, stage_costs
 from workbench.experiment.estimate import (
@@ -17,24 +17,12 @@ from workbench.experiment.estimate import (
     PREFIX_BATCH_SINGLE,
     SAVE_SECONDS,
     TINY_LAYERS,
-    ThroughputModel,
     reading_seconds,
     stage_seconds,
 )
 from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.sections import SplitSpec
-
-# Round numbers, so that each part of a sum can be recognized.
-SPEED = ThroughputModel(
-    forward_flops=1e9,
-    training_flops=5e8,
-    forward_bytes=1e8,
-    training_bytes=5e7,
-    forward_step=0.001,
-    training_step=0.002,
-    update=1e-8,
-)
 
 
 def test_multiply_adds_of_the_book_s_convnet() -> None:

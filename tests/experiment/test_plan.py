@@ -1,4 +1,4 @@
-"""Plans and presets, without keras."""
+"""Plans, presets and the one to begin with, without keras."""
 
 from dataclasses import replace
 
@@ -8,12 +8,13 @@ from preset_specs import preset_spec
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.plan import plan_stages, steps_per_epoch
-from workbench.experiment.presets import BOOK_FACTS, PRESETS, preset_tree
+from workbench.experiment.presets import BOOK_FACTS, LADDER, PRESETS, preset_tree, recommend
 from workbench.experiment.spec import ExperimentSpec
 
 FEW = DataFacts((374, 499), False, 3, classes=2, images=600, smallest_class=300, user_split=False)
 MNIST = DataFacts((28, 28), True, 1, classes=10, images=70_000, smallest_class=6_313,
                   user_split=True)  # fmt: skip
+LINES_AT_80 = 2 * 46  # characters that two lines beside the list of presets hold
 TINY = DataFacts((8, 8), True, 1, classes=10, images=100, smallest_class=10, user_split=False)
 
 
@@ -96,3 +97,30 @@ def test_steps_cover_each_image_once_unless_given(
     count: int, steps: int | None, expected: int
 ) -> None:
     assert steps_per_epoch(count, 32, steps) == expected
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_texts_of_presets_are_short_sentences(preset):
+    for text in (preset.does, preset.choose):
+        assert text.endswith(".")
+        assert len(text) <= LINES_AT_80
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "preset"),
+    [
+        ((28, 28), 6000, "convnet"),
+        ((374, 499), 300, "feature-extraction"),
+        ((374, 499), 2000, "feature-extraction"),
+        ((374, 499), 12_500, "fine-tuning"),
+    ],
+)
+def test_the_strategy_to_begin_with(size, smallest, preset):
+    advice = recommend(replace(BOOK_FACTS, image_size=size, smallest_class=smallest))
+    assert advice.preset == preset
+    assert advice.preset in LADDER
+    assert advice.why.endswith(".")
+
+
+def test_the_reason_gives_the_number_it_rests_on():
+    assert "300 images" in recommend(replace(BOOK_FACTS, smallest_class=300)).why

@@ -173,11 +173,11 @@ def test_files(tmp_path: Path) -> None:
         read_spec(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("[data\n")
-    with pytest.raises(UserError, match=r"broken.toml is no TOML: .*line 1"):
+    with pytest.raises(UserError, match=r"broken.toml is not TOML: .*line 1"):
         read_spec(broken)
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="is no TOML"):
+    with pytest.raises(UserError, match="UTF-16 or UTF-32"):
         read_spec(binary)
 
 

@@ -1,16 +1,17 @@
 """Advice on specs that helps when it is applied, and the cost of a draft."""
 
 import pytest
-from preset_specs import preset_spec
+from preset_specs import SPEED, preset_spec
 
-from workbench.bases.architectures import base_table
-from workbench.experiment.estimate import ThroughputModel
+from workbench.bases.registry import base_table
+from workbench.experiment.estimate import make_forecast
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
     advise,
+    describe_cost,
     describe_prefix,
-    forecast,
+    describe_prefix_cost,
     format_setting,
     toggle_layers,
     top_blocks,
@@ -123,31 +124,26 @@ def test_settings_are_toml() -> None:
     assert top_blocks(base_table("vgg19", (150, 150))) == ["block5"]
 
 
-SPEED = ThroughputModel(
-    forward_flops=2e11, training_flops=1.5e11, forward_bytes=1e9, training_bytes=8e8,
-    forward_step=0.002, training_step=0.005, update=2e-9,
-)  # fmt: skip
-
-
 def test_a_forecast_shows_the_savings_of_the_prefix() -> None:
-    found = forecast(spec_of(), 2, FEW, SPEED)
-    assert found.cost.stage.index == 1
-    assert found.prefix.startswith("block1-block4 run once: about ")
-    assert found.prefix.endswith(" MB on disk, then never again")
-    assert "without the prefix" in found.seconds
-    assert forecast(spec_of(), 2, FEW, SPEED, index=0).prefix.startswith("the whole base runs once")
+    found = make_forecast(spec_of(), FACTS, SPEED)
+    prefix = describe_prefix_cost(spec_of(), found, 1)
+    assert prefix.startswith("block1-block4 run once: about ")
+    assert prefix.endswith(" MB on disk, then never again")
+    assert "without the prefix" in describe_cost(found, 1)
+    assert describe_prefix_cost(spec_of(), found, 0).startswith("the whole base runs once")
 
 
 def test_without_a_benchmark_there_are_no_seconds() -> None:
-    found = forecast(spec_of(), 2, FEW, None)
-    assert "machine check" in found.seconds
-    assert "about" not in found.prefix
-    assert forecast(spec_of(preset="dense"), 2, FEW, SPEED).prefix == ""
+    found = make_forecast(spec_of(), FACTS, None)
+    assert "machine check" in describe_cost(found, 1)
+    assert "about" not in describe_prefix_cost(spec_of(), found, 1)
+    dense = spec_of(preset="dense")
+    assert describe_prefix_cost(dense, make_forecast(dense, FACTS, SPEED), 0) == ""
 
 
 def test_a_prefix_without_a_cache_has_a_reason() -> None:
-    found = forecast(spec_of(preset="book-fine-tuning"), 2, FEW, SPEED)
-    assert found.prefix == (
+    spec = spec_of(preset="book-fine-tuning")
+    assert describe_prefix_cost(spec, make_forecast(spec, FACTS, SPEED), 1) == (
         "block1-block4 run in every epoch: augmented images are new each time "
         "(base.views = 10 would keep some)"
     )

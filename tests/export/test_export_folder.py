@@ -20,7 +20,7 @@ from workbench.datasets.sixteen_bit import Levels
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.export.formats import FORMATS, check_formats
-from workbench.export.preparation import format_labels, preprocessing
+from workbench.export.model_card import format_labels, preprocessing
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 

@@ -10,7 +10,7 @@ from recorded_run import picture
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.prepare import PreparedData, prepare
 from workbench.experiment.sections import DataSpec
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunImages
 from workbench.paths import Workspace
 
 

@@ -12,9 +12,8 @@ from recorded_run import recorded_run
 from workbench.errors import UserError
 from workbench.experiment.toml import parse_spec
 from workbench.export.run_data import read_run_data
-from workbench.export.script import ScriptInputs, script
-from workbench.export.script_code import listing, literal
-from workbench.export.script_folder import write_script
+from workbench.export.script import ScriptInputs, script, write_script
+from workbench.export.templating import listing, literal
 from workbench.paths import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]

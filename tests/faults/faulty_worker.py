@@ -58,13 +58,14 @@ def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
     if not moment.needs_keras:
         arm(moment, strike)
         return
-    prepare = workbench.worker.train.prepare_environment
+    start_keras = workbench.worker.train.start_keras
 
-    def prepare_and_arm(*args: Any, **kwargs: Any) -> None:
-        prepare(*args, **kwargs)
+    def start_and_arm(deterministic: bool) -> Any:
+        device = start_keras(deterministic)
         arm(moment, strike)
+        return device
 
-    workbench.worker.train.prepare_environment = prepare_and_arm
+    workbench.worker.train.start_keras = start_and_arm
 
 
 def _matches(pattern: str, args: tuple[Any, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.experiment.strategies import REFERENCE_ACCURACY
+from workbench.experiment.presets import REFERENCE_ACCURACY
 from workbench.render.strategy import strategy_details
 
 ROOM = 46  # cells, which is what a terminal of 80 leaves

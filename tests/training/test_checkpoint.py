@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import UserError
+from workbench.runs.fields import Position
 from workbench.training import checkpoint as module
 from workbench.training.checkpoint import (
     Checkpoint,
@@ -15,7 +16,6 @@ from workbench.training.checkpoint import (
     NotFinite,
     read_checkpoint,
 )
-from workbench.training.position import Position
 from workbench.training.trainer_state import TrainerState
 
 

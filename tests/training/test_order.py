@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.training.order import BLOCK, WINDOW, epoch_order, epoch_views
+from workbench.training.data import BLOCK, WINDOW, epoch_order, epoch_views
 
 
 def test_without_steps_each_image_comes_once() -> None:

@@ -19,9 +19,9 @@ from tiny_runs import (
 from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages
 from workbench.runs.events import CheckedLayer
+from workbench.training.data import epoch_order
 from workbench.training.freeze_check import check_layers
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.order import epoch_order
 
 AUGMENTED = ("augmentation.rotation=30", "training.keep=last")
 

@@ -8,13 +8,13 @@ import pytest
 from workbench.experiment.lr_find import learning_rate_at, lr_find_stage
 from workbench.experiment.toml import parse_spec
 from workbench.runs.events import Event, StepProgress
-from workbench.training import lr_find
+from workbench.training import tune
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.lr_find import RangeTest
 from workbench.training.models import build_model
 from workbench.training.trainer import Trainer
+from workbench.training.tune import RangeTest
 
 STEPS = 30
 
@@ -46,7 +46,7 @@ def range_test(folder: Path) -> RangeTest:
 
 
 def test_the_rate_rises_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lr_find, "has_diverged", lambda smoothed: False)
+    monkeypatch.setattr(tune, "has_diverged", lambda smoothed: False)
     test = range_test(tmp_path)
     losses = test.measure()
     assert len(losses) == STEPS  # passes over the images
@@ -57,7 +57,7 @@ def test_the_rate_rises_at_every_step(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_it_ends_where_the_loss_blows_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lr_find, "has_diverged", lambda smoothed: len(smoothed) == 7)
+    monkeypatch.setattr(tune, "has_diverged", lambda smoothed: len(smoothed) == 7)
     test = range_test(tmp_path)
     assert len(test.measure()) == 7
     rate = float(test.model.optimizer.learning_rate.numpy())

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,15 +16,18 @@ from workbench.errors import UserError
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import CheckpointSaved, Event
-from workbench.training import stage_trainer, timing
-from workbench.training.data import TrainingData
-from workbench.training.divergence import Diverged, has_exploded
+from workbench.training import stage_events, stage_trainer
+from workbench.training.data import TrainingData, epoch_order
 from workbench.training.models import build_model
-from workbench.training.order import epoch_order
-from workbench.training.position import Position, Stopped
+from workbench.training.stage_checkpoints import collect, restore
 from workbench.training.stage_trainer import StageTrainer
-from workbench.training.trainer_state import RunningMetrics
-from workbench.training.variables import collect, restore
+from workbench.training.trainer_state import (
+    Diverged,
+    Position,
+    RunningMetrics,
+    Stopped,
+    has_exploded,
+)
 
 HEAD = ("dense1", "output")
 WANDERING = ("training.learning_rate=0.05", "training.schedule=constant")  # a rate far too high
@@ -377,7 +381,8 @@ def test_the_first_two_whole_epochs_are_compared_with_the_estimate(
 ) -> None:
     """By a clock of which each step takes 0.1 seconds, and the first one 2: it compiles."""
     seconds = itertools.chain([0.0], itertools.count(2.0, 0.1))
-    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
+    clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
+    monkeypatch.setattr(stage_events, "time", clock)
     elapsed = itertools.count(0.0, 0.5)
     monkeypatch.setattr(stage_trainer, "time", SimpleNamespace(monotonic=lambda: next(elapsed)))
     run = TinyRun(convnet_spec("training.batch_size=4"), tmp_path, expected={0: 2.0})

@@ -1,10 +1,11 @@
-"""Best epoch, patience and learning rate, as plain values."""
+"""Best epoch, patience and learning rate, as plain values; compiling shows in the time of steps."""
 
 from dataclasses import replace
 
 import pytest
 
 from workbench.experiment.plan import Stage
+from workbench.training.stage_events import StepTimes, compile_seconds
 from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 STAGE = Stage(
@@ -86,3 +87,36 @@ def test_running_metrics_weight_batches_by_images() -> None:
     metrics = RunningMetrics().plus({"loss": 1.0, "accuracy": 0.5}, 8)
     metrics = metrics.plus({"loss": 4.0, "accuracy": 1.0}, 4)
     assert metrics.means() == {"loss": 2.0, "accuracy": pytest.approx(8 / 12)}
+
+
+@pytest.mark.parametrize(
+    ("steps", "compiling"),
+    [
+        ([], 0.0),
+        ([3.0], 0.0),  # nothing to compare with
+        ([5.1, 1.0], pytest.approx(4.1)),
+        ([5.0, 1.0], 0.0),
+        ([9.0, 1.0, 7.0], pytest.approx(14.0)),
+        ([1.0, 1.0, 1.0], 0.0),
+        ([9.0, 1.0, 1.0, 1.0], 8.0),
+        ([5.0, 1.0, 1.0, 1.0], 0.0),  # five times as much: may be work
+        ([5.1, 1.0, 1.0, 1.0], pytest.approx(4.1)),
+        ([9.0, 1.0, 1.0, 1.0, 7.0], pytest.approx(14.0)),  # the last batch has another size
+    ],
+)
+def test_compile_seconds(steps: list[float], compiling: float) -> None:
+    assert compile_seconds(steps) == compiling
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "enough"),
+    [(2, 0, False), (3, 0, True), (3, 1, False), (3, 2, False), (3, 3, True), (0, 3, False)],
+)
+def test_enough_steps(training: int, validation: int, enough: bool) -> None:
+    times = StepTimes()
+    for watch, count in ((times.training, training), (times.validation, validation)):
+        for _ in range(count):
+            with watch:
+                pass
+    assert times.has_enough_steps is enough
+    assert len(times.training.seconds) == training

@@ -13,13 +13,14 @@ from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.runs.events import Event, Notice
+from workbench.runs.fields import Position
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
 from workbench.training.models import build_model
-from workbench.training.position import Position, Stopped
 from workbench.training.trainer import Trainer
+from workbench.training.trainer_state import Stopped
 
 CPU = Device("cpu", "CPU")
 SIDE = 32  # of images for a base

@@ -50,9 +50,9 @@ def test_pictures_are_saved_beside_the_model(model: Path) -> None:
     replaced, _ = explain(model, "gradcam", image=image, layer="dense1", or_fitting=True)
     assert replaced["layer"] == "conv1"
     assert replaced["words"][0] == (
-        "Grad-CAM cannot look at dense1: its output has no places. This is conv1."
+        "Grad-CAM cannot use dense1: its output has no positions. This is conv1."
     )
-    with pytest.raises(UserError, match="cannot look at dense1"):
+    with pytest.raises(UserError, match="cannot use dense1"):
         explain(model, "gradcam", image=image, layer="dense1")
     result, _ = explain(model, "activations", image=image, layer="pool1")
     assert result["words"][0] == "pool1: 8x8x4, 4 channels"
@@ -74,6 +74,6 @@ def test_same_seed_draws_the_same_file(model: Path) -> None:
 def test_user_image_is_never_overwritten(model: Path) -> None:
     image = model.parent / "a b.png"
     before = image.read_bytes()
-    with pytest.raises(UserError, match="no picture that the workbench drew"):
+    with pytest.raises(UserError, match="not a picture that the workbench drew"):
         explain(model, "activations", image=str(image), out=str(image))
     assert image.read_bytes() == before

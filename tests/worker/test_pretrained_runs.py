@@ -1,9 +1,10 @@
-"""Runs on a base with real workers: cached features and refused weights."""
+"""Runs on a base with real workers: cached features, refused weights, real images if present."""
 
 import json
+from statistics import median
 
 import pytest
-from person import Person
+from person import REPOSITORY, Person
 
 pytestmark = pytest.mark.worker
 
@@ -16,6 +17,9 @@ SMALL = (
 )  # fmt: skip
 RANDOM = ("--weights", "random")
 CACHED = "runs once for"
+SHARED = REPOSITORY.parent / "shared"
+IMAGES = SHARED / "data" / "cats_dogs_flat"
+WEIGHTS = SHARED / "weights" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 
 
 def test_prefix_is_computed_once_and_layers_are_checked(person: Person) -> None:
@@ -70,3 +74,20 @@ def test_plan_is_printed_before_training(person: Person) -> None:
     assert "stage 1  head first: up to 20 epochs" in output
     assert "stage 2  head and block_14, block_15, block_16, top: up to 1 epoch" in output
     assert not (person.workspace / "saved_models").exists()
+
+
+@pytest.mark.skipif(not (IMAGES.is_dir() and WEIGHTS.is_file()), reason="no real images here")
+def test_feature_extraction_classifies_cats_and_dogs(person: Person) -> None:
+    """200/50/50 images a class: at least 90 % as the median of three seeds."""
+    for seed in (1, 2, 3):
+        person.types(
+            "train", "--preset", "feature-extraction", "--data", str(IMAGES),
+            "--base", "mobilenetv2-0.35", "--weights", str(WEIGHTS),
+            "--set", "data.split.train=200", "--set", "data.split.validation=50",
+            "--set", "data.split.test=50", "--set", f"training.seed={seed}",
+            "--name", f"seed-{seed}",
+        )  # fmt: skip
+    results = (
+        person.workspace / "saved_models" / f"seed-{seed}" / "results.json" for seed in (1, 2, 3)
+    )
+    assert median(json.loads(path.read_text())["accuracy"] for path in results) >= 0.90

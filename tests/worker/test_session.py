@@ -3,6 +3,7 @@
 import errno
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from person import Person
@@ -10,15 +11,15 @@ from person import Person
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
-from workbench.runs.event_log import EventWriter, read_events
+from workbench.runs.event_log import EventWriter
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
-from workbench.worker import checks
-from workbench.worker.checks import check_space
-from workbench.worker.control import RESERVE_BYTES, Reserve
-from workbench.worker.failures import OutOfMemory, failure_fields, out_of_memory
-from workbench.worker.session import halve_batch, run_on_finish
+from workbench.runs.reader import read_events
+from workbench.worker import training_setup
+from workbench.worker.jobs import OutOfMemory, failure_fields, out_of_memory
+from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch, run_on_finish
+from workbench.worker.training_setup import check_space
 
 
 class ResourceExhaustedError(Exception):
@@ -106,9 +107,8 @@ def test_run_that_does_not_fit_on_the_disk_is_refused(
     needed = 3 * weights + 3 * 2 * weights + 2 * weights
 
     def free(bytes_free: int) -> None:
-        monkeypatch.setattr(
-            checks.shutil, "disk_usage", lambda path: type("Usage", (), {"free": bytes_free})
-        )
+        usage = SimpleNamespace(free=bytes_free)
+        monkeypatch.setattr(training_setup.shutil, "disk_usage", lambda path: usage)
 
     free(needed)
     check_space(folder, make_spec(), classes=2)

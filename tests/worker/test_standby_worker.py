@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from person import Person
 
-from workbench.app.run_control import launch_new_run
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow
-from workbench.runs.process import WarmWorker
-from workbench.worker.preload import WarmState
+from workbench.runs.standby import WarmWorker
+from workbench.runs.start import start
+from workbench.worker.startup import WarmState
 
 pytestmark = pytest.mark.worker
 
@@ -30,7 +30,7 @@ def spec(person: Person, **training: object) -> ExperimentSpec:
 
 
 def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = None) -> RunFolder:
-    run = launch_new_run(Workspace(person.workspace), chosen, "photos", warm=worker)
+    run = start(Workspace(person.workspace), chosen, "photos", warm=worker)
     *_, last = follow(run)
     assert last.event == "finished", run.log_path.read_text()
     return run
@@ -53,7 +53,7 @@ def arrays(run: RunFolder) -> dict[str, np.ndarray]:
     ("run", "shown"), [("birds-12", "wb:birds-12"), ("cats_dogs_flat-1", "wb:cats_dogs_fl")]
 )
 def test_process_shows_the_run_name(run: str, shown: str) -> None:
-    code = f"from workbench.worker.standby import name_process; name_process({run!r})"
+    code = f"from workbench.worker.session import name_process; name_process({run!r})"
     read = "print(open('/proc/self/comm').read(), end='')"
     command = [sys.executable, "-c", f"{code}; {read}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -102,7 +102,7 @@ BESIDE_A_GPU = """
 import sys
 from types import SimpleNamespace
 from machine_facts import gpu
-from workbench.worker import preload as warm
+from workbench.worker import startup as warm
 
 warm.find_gpu = lambda asked: SimpleNamespace(gpu=gpu())
 print(warm.warm_up())

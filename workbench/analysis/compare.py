@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from workbench.analysis.paired import CorrectByImage, PairedTest, mcnemar
+from workbench.analysis.significance import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.files import ENCODING
 from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
+from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
 from workbench.runs.state import RunSummary, summarize
 
 # Counts of images by (hash of their pixels, label).
 Images = Counter[tuple[str, str]]
-FROZEN, TRAINS = "frozen", "trains"
 BASE_NAME = "base.name"
 
 

@@ -184,5 +184,5 @@ def _probabilities(cells: Sequence[str]) -> np.ndarray:
     values = np.array(list(map(float, cells)))
     wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
     if wrong.any():
-        raise ValueError(f"{cells[int(wrong.argmax())]!r} is no probability")
+        raise ValueError(f"{cells[int(wrong.argmax())]!r} is not a probability")
     return values

@@ -18,8 +18,7 @@ from workbench.datasets.inspect_job import facts_from_dict, facts_to_dict
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.fitting import fit_preset
-from workbench.experiment.presets import PRESETS, preset_tree
-from workbench.experiment.recommendation import recommend
+from workbench.experiment.presets import PRESETS, preset_tree, recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import flat, parse_spec, spec_tree
 from workbench.paths import Workspace

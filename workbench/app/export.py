@@ -15,12 +15,10 @@ from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE, check_formats
-from workbench.export.model_card import VerifiedExport, model_card
-from workbench.export.preparation import CARD, LABELS, PREPROCESSING
+from workbench.export.model_card import CARD, LABELS, PREPROCESSING, VerifiedExport, model_card
 from workbench.export.report import write_report
-from workbench.export.run_data import RunData, checked_spec, read_run_data
-from workbench.export.run_images import RunImages
-from workbench.export.script_folder import write_script
+from workbench.export.run_data import RunData, RunImages, checked_spec, read_run_data
+from workbench.export.script import write_script
 from workbench.export.target import check_target, staged_folder
 from workbench.export.tensorboard import write_scalars
 from workbench.files import write_atomic

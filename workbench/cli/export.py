@@ -128,9 +128,8 @@ def _values(made: "ExportedModel") -> dict[str, object]:
 def _script(
     workspace: Workspace, run: "RunFolder", out: Path | None, force: bool, as_json: bool
 ) -> None:
-    from workbench.export.run_data import checked_spec, read_run_data
-    from workbench.export.run_images import RunImages
-    from workbench.export.script_folder import write_script
+    from workbench.export.run_data import RunImages, checked_spec, read_run_data
+    from workbench.export.script import write_script
     from workbench.runs.folder import safe_stem
 
     target = out or Path(f"train_{safe_stem(run.name)}.py")

@@ -123,7 +123,7 @@ def ladder_specs(
             not allow.
     """
     from workbench.cli.sources import preset_spec
-    from workbench.experiment.strategies import LADDER
+    from workbench.experiment.presets import LADDER
 
     names = [name.strip() for name in presets.split(",")] if presets else list(LADDER)
     specs = []

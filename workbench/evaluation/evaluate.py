@@ -1,28 +1,39 @@
-"""Test metrics of a model: accuracy with its interval, confusions, the worst errors by name."""
+"""Predictions of a model, and its test metrics: accuracy, confusions, the worst errors by name.
 
+Tables of predictions and of confusions are returned as CSV. Files and folders are prepared as the
+model's own contract says.
+"""
+
+import csv
+import io
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from workbench.analysis.errors import most_confused
-from workbench.evaluation.metrics import (
-    accuracy_interval,
-    class_metrics,
-    confusion_matrix,
-    losses,
-    shifted,
-    shifts,
-)
+from workbench.analysis.errors import confusion_cells, most_confused
+from workbench.analysis.significance import accuracy_interval
+from workbench.datasets.images.decoding import load_array
+from workbench.datasets.images.files import IMAGE_EXTENSIONS, ImageError
+from workbench.datasets.sources.listing import SkippedFiles, format_kinds, images_below
+from workbench.datasets.threads import map_in_threads
+from workbench.errors import UserError
+from workbench.evaluation.model_file import LoadedModel, image_bytes
 from workbench.progress import Progress, silent
-from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS
+from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS, ClassMetrics
+from workbench.text import safe_text
 from workbench.training.inputs import plain_batches
 
 WORST = 20  # errors listed by name
 BATCH = 64
+_TINY = 1e-7  # as Keras clips probabilities before the logarithm
+_BATCH_BYTES = 1 << 31  # memory for the images of a batch in the network
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ def evaluate(
         "images": len(rows),
         "loss": float(image_losses.mean()),
         "accuracy": correct / len(rows),
-        "interval": accuracy_interval(correct, len(rows)),
+        "interval": accuracy_interval(correct / len(rows), len(rows)),
         "labels": list(names),
         **_confusion(labels, predicted, names),
         "classes": [asdict(each) for each in class_metrics(labels, predicted, names)],
@@ -131,3 +142,155 @@ def _worst(
         }
         for i in order
     ]
+
+
+def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the crossentropy of each image, natural logarithm: (n, classes), (n,) -> (n,)."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.clip(chosen, _TINY, 1.0))
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts (classes, classes): row is the true label, column the predicted one."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def class_metrics(
+    labels: np.ndarray, predicted: np.ndarray, names: tuple[str, ...]
+) -> list[ClassMetrics]:
+    """Return precision tp / (tp + fp) and recall tp / (tp + fn) of each label.
+
+    `labels` and `predicted` are int (n,), indices into `names`.
+    """
+    correct, positive, actual = (
+        np.bincount(indices, minlength=len(names))
+        for indices in (labels[labels == predicted], predicted, labels)
+    )
+    return [
+        ClassMetrics(
+            name,
+            int(actual[i]),
+            float(correct[i] / positive[i]) if positive[i] else None,
+            float(correct[i] / actual[i]) if actual[i] else None,
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+def shifts(pixels: int) -> list[tuple[int, int]]:
+    """Return the eight shifts (down, right) by so many pixels."""
+    steps = (-pixels, 0, pixels)
+    return [(y, x) for y in steps for x in steps if (y, x) != (0, 0)]
+
+
+def shifted(images: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Shift images (n, h, w, c) by whole pixels, repeating their edge."""
+    height, width = images.shape[1:3]
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    return images[:, rows][:, :, columns]
+
+
+def predictions_csv(
+    paths: list[str], labels: list[str], probabilities: np.ndarray, names: list[str]
+) -> str:
+    """Return a line for each image: path, true label, predicted label, all probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["path", "label", "predicted", *names])
+    for path, label, row in zip(paths, labels, probabilities, strict=True):
+        writer.writerow([path, label, names[int(row.argmax())], *(f"{p:.6f}" for p in row)])
+    return text.getvalue()
+
+
+def confusion_csv(labels: np.ndarray, predicted: np.ndarray, names: list[str]) -> str:
+    """Return a line for each non-zero cell of the matrix: true label, predicted label, images."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["label", "predicted", "images"])
+    for row, column, count in zip(*confusion_cells(labels, predicted, len(names)), strict=True):
+        writer.writerow([names[row], names[column], count])
+    return text.getvalue()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction for one file, or why there is none.
+
+    Attributes:
+        label: the most likely one; None if the file could not be read.
+        probabilities: one for each label, in the model's order.
+        problem: why the file could not be read.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: tuple[float, ...] = ()
+    problem: str | None = None
+
+
+def find_images(paths: list[str], passed: SkippedFiles | None = None) -> list[str]:
+    """Return the given files, and every visible image below the given folders, sorted in each.
+
+    Other files of the folders are added to `passed`.
+
+    Raises:
+        UserError: no path exists, or there is no image at all.
+    """
+    passed = passed or SkippedFiles()
+    found: list[str] = []
+    for given in paths:
+        if os.path.isdir(given):  # noqa: PTH112 - never raises
+            found += sorted(images_below(Path(given), f"{given.rstrip('/')}/", passed))
+        else:
+            found.append(given)  # a missing one is a problem of its own prediction
+    if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
+        raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
+    if not found:
+        others = f" Not read: {format_kinds(passed.others)}." if passed.others else ""
+        raise UserError(
+            f"No images in {', '.join(safe_text(p) for p in paths)}.{others}",
+            f"Image files end in {', '.join(sorted(IMAGE_EXTENSIONS))}.",
+        )
+    return found
+
+
+def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:
+    """Predict each file; one that cannot be read gets a `problem` instead."""
+
+    def read(path: str) -> np.ndarray | str:
+        try:
+            return load_array(Path(path), loaded.spec.data, loaded.levels)
+        except ImageError as error:
+            return error.reason
+
+    predictions: list[Prediction] = []
+    images = map_in_threads(read, paths)
+    size = max(1, min(BATCH, _BATCH_BYTES // image_bytes(loaded.spec, len(loaded.labels))))
+    for start in range(0, len(paths), size):
+        batch = list(islice(images, size))
+        predictions += _predict_batch(loaded, paths[start : start + size], batch)
+        progress("predict", len(predictions), len(paths))
+    return predictions
+
+
+def _predict_batch(
+    loaded: LoadedModel, paths: list[str], images: list[np.ndarray | str]
+) -> list[Prediction]:
+    """Return predictions for images, and problems for strings in their place."""
+    readable = [image for image in images if not isinstance(image, str)]
+    rows: Iterator[np.ndarray] = iter(())
+    if readable:
+        rows = iter(predict_probabilities(loaded.model, iter([np.stack(readable)])))
+    return [
+        Prediction(path, problem=image)
+        if isinstance(image, str)
+        else _make_prediction(path, next(rows), loaded.labels)
+        for path, image in zip(paths, images, strict=True)
+    ]
+
+
+def _make_prediction(path: str, row: np.ndarray, labels: tuple[str, ...]) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(path, labels[best], float(row[best]), tuple(float(p) for p in row))

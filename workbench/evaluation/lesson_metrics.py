@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from workbench.evaluation.evaluate import BATCH, predict_probabilities
-from workbench.evaluation.metrics import shifted, shifts
+from workbench.evaluation.evaluate import BATCH, predict_probabilities, shifted, shifts
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.lessons.lesson import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS

@@ -1,4 +1,7 @@
-"""Trains the variants of a lesson with the real trainer and measures them."""
+"""Runs lessons: trains their variants with the real trainer and measures them.
+
+The lesson about freezing has no variants: it watches one layer, with and without a compile.
+"""
 
 import shutil
 import time
@@ -10,29 +13,30 @@ from typing import Any
 import keras
 import numpy as np
 
-from workbench.bases.weights import fingerprint
 from workbench.evaluation.lesson_metrics import (
     accuracies,
     correct_images,
     moved_by_block,
     ring_activations,
 )
-from workbench.experiment.plan import plan_stages
+from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.lessons.lesson import Lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress, silent
 from workbench.runs.events import CheckedLayer, EpochFinished, Event, LayersChecked
-from workbench.training.backend import resolve_precision
 from workbench.training.backends import Device
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.features import FeatureStore
-from workbench.training.models import build_model
+from workbench.training.features import make_feature_store
+from workbench.training.freeze_check import FROZEN, TRAINS, FreezeCheck
+from workbench.training.models import build_model, build_network, loss_for
 from workbench.training.trainer import Trainer
-from workbench.training.weights import load_base_weights
 
 Run = dict[str, Any]
+WATCHED = "conv1"  # the layer that is frozen or unfrozen
+WATCHED_STEPS = 5
+WATCHED_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ def _run(
     training = variant.spec.training.model_copy(update={"seed": seed})
     spec = variant.spec.model_copy(update={"training": training})
     data = training_subset(setup.data, variant.per_class, seed)
-    model = _build_fresh(spec, data.classes, setup)
+    keras.utils.clear_session()
+    model = build_network(spec, data.classes, setup.device, setup.weights)
     listener = _Listener(model, data, spec.base is None, count)
     seconds = _train(spec, model, data, setup, listener)
     metrics: Run = {
@@ -146,15 +151,6 @@ def _run(
     return metrics
 
 
-def _build_fresh(spec: ExperimentSpec, classes: int, setup: LessonSetup) -> keras.Model:
-    keras.utils.clear_session()
-    keras.config.set_dtype_policy(resolve_precision(spec.training.precision, setup.device))
-    model = build_model(spec, classes)
-    if setup.weights:
-        load_base_weights(model, spec.base_table, setup.weights)
-    return model
-
-
 def _train(
     spec: ExperimentSpec,
     model: keras.Model,
@@ -164,7 +160,9 @@ def _train(
 ) -> float:
     """Train through the plan; return the seconds."""
     checkpoints = _StartsOnly(setup.scratch / "checkpoints")
-    store = _feature_store(spec, setup)
+    store = make_feature_store(
+        spec, setup.scratch, setup.weights, setup.progress, notify=lambda message: None
+    )
     trainer = Trainer(spec, model, data, setup.device, checkpoints, emit, lambda: False, store)
     started = time.monotonic()
     try:
@@ -174,11 +172,79 @@ def _train(
     return time.monotonic() - started
 
 
-def _feature_store(spec: ExperimentSpec, setup: LessonSetup) -> FeatureStore | None:
-    if spec.base is None:
-        return None
-    weights = fingerprint(setup.weights) if setup.weights else f"random {spec.training.seed}"
-    identity = {"weights": weights, "preprocessing": spec.base.preprocessing}
-    return FeatureStore(
-        setup.scratch, identity, spec.base.prefix_dtype, setup.progress, lambda message: None
-    )
+@dataclass(frozen=True)
+class Way:
+    """What happens before the steps in which the layer is watched.
+
+    Attributes:
+        frozen_first: `trainable` of the layer is False when the model is compiled.
+        steps_first: steps are taken before `trainable` is set.
+        frozen: whether `trainable` is set to False then.
+        recompiled: whether a compile follows.
+    """
+
+    frozen_first: bool
+    steps_first: bool
+    frozen: bool
+    recompiled: bool
+
+
+WAYS = {
+    "never frozen": Way(False, True, False, False),
+    "frozen, compiled": Way(False, True, True, True),
+    "frozen, compile forgotten": Way(False, True, True, False),
+    "thawed, compiled": Way(True, True, False, True),
+    "thawed, compile forgotten": Way(True, True, False, False),
+    "frozen before the first step": Way(False, False, True, False),
+}
+
+
+def recompile_runs(
+    spec: ExperimentSpec, data: TrainingData, seeds: Sequence[int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return for every way and seed whether the layer should train, and how far it moved."""
+    return {
+        name: [
+            {
+                "seed": seed,
+                "asked": FROZEN if way.frozen else TRAINS,
+                "moved": _moved(way, spec, data, seed),
+            }
+            for seed in seeds
+        ]
+        for name, way in WAYS.items()
+    }
+
+
+def _moved(way: Way, spec: ExperimentSpec, data: TrainingData, seed: int) -> float:
+    """Return how far the layer moved, relative to its norm; 0 is not at all."""
+    training = spec.training.model_copy(update={"seed": seed})
+    spec = spec.model_copy(update={"training": training})
+    keras.utils.clear_session()
+    model = build_model(spec, data.classes)
+    layer = model.get_layer(WATCHED)
+    layer.trainable = not way.frozen_first
+    _compile(model, data.classes)
+    if way.steps_first:
+        _take_steps(model, data)
+    freeze_check = FreezeCheck(model, model, _stage(spec))
+    layer.trainable = not way.frozen
+    if way.recompiled:
+        _compile(model, data.classes)
+    _take_steps(model, data)
+    return next(row.moved or 0.0 for row in freeze_check.compare() if row.name == WATCHED)
+
+
+def _stage(spec: ExperimentSpec) -> Stage:
+    return replace(plan_stages(spec)[0], trainable=None)
+
+
+def _compile(model: keras.Model, classes: int) -> None:
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss_for(classes))
+
+
+def _take_steps(model: keras.Model, data: TrainingData) -> None:
+    rows = data.rows["train"][:WATCHED_BATCH]
+    images, targets = data.images[rows], data.targets(rows)
+    for _ in range(WATCHED_STEPS):
+        model.train_on_batch(images, targets)

@@ -189,9 +189,9 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels 
         spec = parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
         return _check_labels(contract["labels"]), spec, levels
     except (KeyError, TypeError, AttributeError):
-        raise _no_model(path, f"it holds no whole {CONTRACT}") from None
+        raise _no_model(path, f"its {CONTRACT} is missing or incomplete") from None
     except RecursionError:
-        raise _no_model(path, f"its {CONTRACT} lies too deep in itself") from None
+        raise _no_model(path, f"its {CONTRACT} is nested too deep") from None
     except _DAMAGE as error:
         raise _no_model(path, safe_text(error)) from None
 
@@ -199,7 +199,7 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels 
 def _check_labels(given: Any) -> tuple[str, ...]:
     """Return the labels; raise ValueError if they are not those of a classifier."""
     if not (isinstance(given, list) and len(given) >= 2):
-        raise ValueError("its labels are no list of two or more")
+        raise ValueError("its labels are not a list of two or more")
     for label in given:
         if not (isinstance(label, str) and label):
             raise ValueError(f"a label is {label!r}")
@@ -225,6 +225,6 @@ def _no_weights(path: Path, why: str) -> UserError:
 
 def _no_model(path: Path, why: str) -> UserError:
     return UserError(
-        f"{safe_text(path)} is no model of the workbench: {why}.",
+        f"{safe_text(path)} is not a model of the workbench: {why}.",
         "Give the model.keras of a finished run, or the run's name.",
     )

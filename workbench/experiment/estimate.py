@@ -1,4 +1,4 @@
-"""Estimates of the time that a stage takes on a benchmarked device."""
+"""Estimates of the time that stages take on a benchmarked device, and the forecast of a plan."""
 
 import math
 from collections.abc import Mapping
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from workbench.experiment.cost import ComputeCost, StageCost
-from workbench.experiment.facts import DataFacts
+from workbench.experiment.cost import ComputeCost, StageCost, stage_costs
+from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.plan import steps_per_epoch
+from workbench.experiment.spec import ExperimentSpec
 
 # Outputs of normalizations, activations and additions are only written and read once; measured
 # against a convolution with bias, activation and pooling.
@@ -18,7 +19,7 @@ LIGHT_TRAINING = 0.3
 TINY_LAYERS = 3
 LAYER_FORWARD = 1 / 10
 LAYER_TRAINING = 1 / 6
-PREFIX_BATCH = 32  # images a step while `training.prefix` computes a prefix
+PREFIX_BATCH = 32  # images a step while `training.features` computes features
 # Where an image's position in a batch affects its last bits, images pass one by one within a step,
 # and this many cost as much as a step: measured with MobileNetV2 at 96 and 160 pixels.
 PREFIX_BATCH_SINGLE = 6
@@ -27,10 +28,11 @@ PREFIX_BATCH_SINGLE = 6
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
 FREEZE_CHECK_SECONDS = 2e-9
+MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
 class ThroughputModel(BaseModel):
-    """Throughput of a device, measured with small networks (see `training.device_benchmark`).
+    """Throughput of a device, measured with small networks (see `training.probe`).
 
     Attributes:
         forward_flops: operations a second of a VGG16-like convolution, forward.
@@ -124,9 +126,6 @@ def stage_seconds(
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
 
 
-MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
-
-
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:
     """Return the seconds to scan and pack every image: each is decoded twice.
 
@@ -136,3 +135,61 @@ def reading_seconds(facts: DataFacts, images_per_second: float) -> float:
     """
     height, width = facts.image_size
     return 2 * facts.images * height * width / MEASURED_PIXELS / images_per_second
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan costs.
+
+    Attributes:
+        costs: of each stage.
+        images: of each split, as expected.
+        speed: of the device; None if it was not benchmarked.
+        seconds: of each stage; empty without a benchmark.
+        reading: seconds of reading the images; 0 if unknown.
+        device: that was benchmarked, as text.
+    """
+
+    costs: tuple[StageCost, ...]
+    images: Mapping[str, int]
+    speed: ThroughputModel | None = None
+    seconds: tuple[StageSeconds, ...] = ()
+    reading: float = 0.0
+    device: str = ""
+
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of all features that the stages cache."""
+        return sum(cost.kept_bytes(self.images) for cost in self.costs)
+
+    @property
+    def total(self) -> float | None:
+        """Seconds of all stages at most, with reading; None if the device was not benchmarked."""
+        if self.speed is None:
+            return None
+        return self.reading + sum(one.total for one in self.seconds)
+
+
+def make_forecast(
+    spec: ExperimentSpec,
+    facts: DataFacts,
+    speed: ThroughputModel | None,
+    images_per_second: float | None = None,
+    device: str = "",
+) -> Forecast:
+    """Return what the plan of a spec costs.
+
+    Args:
+        spec: the experiment.
+        facts: of its images.
+        speed: of the device; None if it was not benchmarked.
+        images_per_second: as of `reading_seconds`; None if unknown.
+        device: as text.
+    """
+    costs = tuple(stage_costs(spec, facts.classes))
+    images = expected_images(facts, spec.data.split)
+    if speed is None:
+        return Forecast(costs, images)
+    seconds = tuple(stage_seconds(cost, images, speed) for cost in costs)
+    reading = reading_seconds(facts, images_per_second) if images_per_second else 0.0
+    return Forecast(costs, images, speed, seconds, reading, device)

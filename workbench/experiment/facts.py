@@ -1,9 +1,12 @@
-"""Facts of a data source from a quick survey; presets are fitted to them."""
+"""Facts of a data source from a quick survey, and how its images are allocated to splits.
 
-from collections.abc import Mapping
+Presets are fitted to the facts.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.experiment.allocate import allocate
 from workbench.experiment.sections import SplitSpec
 
 SPLITS = ("train", "validation", "test")
@@ -44,7 +47,9 @@ def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:
     or if identical ones have to stay on one side.
     """
     own = {part: facts.split_images.get(part, 0) for part in SPLITS}
-    if not facts.user_split:
+    if split.counts and not facts.user_split:
+        images = {part: int(n) * facts.classes for part, n in zip(SPLITS, split.parts, strict=True)}
+    elif not facts.user_split:
         images = _allocated(facts, facts.images, split.parts)
     elif own["validation"] or not split.validation:
         images = own
@@ -57,12 +62,37 @@ def expected_images(facts: DataFacts, split: SplitSpec) -> dict[str, int]:
     return {**images, "train": max(images["train"], 1)}
 
 
-def _allocated(
-    facts: DataFacts, images: int, parts: tuple[float | int, float | int, float | int]
-) -> dict[str, int]:
-    """Return the images of each split, allocated class by class: by counts or by fractions."""
-    if any(isinstance(part, int) and part > 0 for part in parts):
-        return {part: int(n) * facts.classes for part, n in zip(SPLITS, parts, strict=True)}
+def _allocated(facts: DataFacts, images: int, parts: Sequence[float]) -> dict[str, int]:
+    """Return the images of each split, allocated class by class by fractions."""
     classes = facts.class_images or (images,)
-    shares = [allocate(count, [float(part) for part in parts]) for count in classes]
+    shares = [allocate(count, parts) for count in classes]
     return dict(zip(SPLITS, map(sum, zip(*shares, strict=True)), strict=True))
+
+
+def allocate(images: int, parts: Sequence[float]) -> list[int]:
+    """Return the number of images of each part, by largest remainders; ties go to the first part.
+
+    Each part with a fraction above 0 gets at least one image as long as there are enough; the
+    first part comes before the others.
+
+    Args:
+        images: number of images to allocate.
+        parts: fractions that add up to at most 1, at least one of them above 0.
+    """
+    used = min(images, round(images * math.fsum(parts) + 1e-9))
+    used = max(used, min(images, sum(part > 0 for part in parts)))
+    total = math.fsum(parts)
+    ideal = [used * part / total for part in parts]
+    quotas = [math.floor(value) for value in ideal]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (quotas[i] - ideal[i], i))
+    for i in by_remainder[: used - sum(quotas)]:
+        quotas[i] += 1
+    for i, part in enumerate(parts):
+        largest = max(range(len(parts)), key=lambda i: quotas[i])
+        if part > 0 and quotas[i] == 0 and quotas[largest] > 1:
+            quotas[largest] -= 1
+            quotas[i] = 1
+    if quotas[0] == 0 and used:
+        quotas[max(range(len(parts)), key=lambda i: quotas[i])] -= 1
+        quotas[0] = 1
+    return quotas

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from workbench.experiment.facts import SPLITS
 from workbench.experiment.presets import (
     BASE_SIZE,
     DEFAULT_BASE,
@@ -26,8 +27,7 @@ PRETRAINED = ("feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
 MIN_BASE_SIZE = 32  # pixels
 HEAD_KEYS = ("head_epochs", "head_learning_rate")
-PARTS = ("train", "validation", "test")
-DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in PARTS}
+DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in SPLITS}
 
 
 def fit_preset(preset: Tree, tree: Tree, given: Given) -> Tree:
@@ -88,13 +88,13 @@ def _base(tree: Tree, given: Given) -> None:
 def _split(tree: Tree, given: Given, usual: Tree) -> None:
     """Divide what the given parts leave among the others, in the preset's proportions."""
     split = tree["data"].get("split", {})
-    own = [part for part in PARTS if f"data.split.{part}" in given]
+    own = [part for part in SPLITS if f"data.split.{part}" in given]
     if not own or not isinstance(split, dict):
         return
     if not all(_is_number(split[part]) and split[part] >= 0 for part in own):
         return
-    left = [part for part in PARTS if part not in own]
-    counts, usual_counts = _counted(split, own), _counted(usual, PARTS)
+    left = [part for part in SPLITS if part not in own]
+    counts, usual_counts = _counted(split, own), _counted(usual, SPLITS)
     fitted = {part: usual[part] for part in left}
     if counts and not usual_counts:  # counts in the same proportions
         shares = sum(usual[part] for part in own) or sum(DEFAULT_SPLIT[part] for part in own)

@@ -6,16 +6,14 @@ settings that would fix it, as `toml.apply_settings` takes them.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.bases.table import BaseTable
-from workbench.experiment.cost import StageCost, stage_costs
-from workbench.experiment.estimate import StageSeconds, ThroughputModel, stage_seconds
-from workbench.experiment.plan import Stage, layer_rows, plan_stages
+from workbench.experiment.estimate import Forecast, stage_seconds
+from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.presets import TOP_BLOCKS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
-from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
 from workbench.text import format_bytes, format_seconds, plural, safe_text
 
 ENOUGH_HEAD_EPOCHS = 3
@@ -114,57 +112,37 @@ def toggle_layers(spec: ExperimentSpec, key: str) -> set[str]:
     return trained - names if names <= trained else trained | names
 
 
-@dataclass(frozen=True)
-class StageForecast:
-    """The cost of one stage of a draft, as shown.
-
-    Attributes:
-        cost: of the stage.
-        plan: all stages.
-        prefix: the frozen prefix as text, "" if the network has no base.
-        seconds: time and memory as text.
-    """
-
-    cost: StageCost
-    plan: tuple[Stage, ...]
-    prefix: str
-    seconds: str
-
-
-def forecast(
-    spec: ExperimentSpec,
-    classes: int,
-    images: Mapping[str, int],
-    speed: ThroughputModel | None,
-    index: int | None = None,
-) -> StageForecast:
-    """Estimate a stage of a draft.
-
-    Args:
-        spec: the experiment.
-        classes: number of labels.
-        images: by "train" and "validation".
-        speed: of the device, None if it was not benchmarked.
-        index: of the stage; None for the last.
-    """
-    costs = stage_costs(spec, classes)
-    cost = costs[-1 if index is None else min(index, len(costs) - 1)]
-    took = [stage_seconds(one, images, speed) for one in costs] if speed else []
-    here = took[cost.stage.index] if took else None
+def describe_cost(forecast: Forecast, index: int) -> str:
+    """Return time and memory of a stage, and the time of the whole plan."""
+    cost = forecast.costs[index]
     memory = f"memory from {format_bytes(cost.memory_bytes)}"
-    if here is None:
-        seconds = f"{memory}; time is shown once the machine check has measured this machine"
-    else:
-        epoch = f"{format_seconds(here.epoch)} an epoch"
-        if speed and cost.stage.cached:
-            epoch += f" ({format_seconds(_streamed(spec, classes, images, speed, cost))} without"
-            epoch += " the prefix)"
-        total = format_seconds(sum(one.total for one in took))
-        seconds = f"about {epoch}, {total} in all; {memory}"
-    plan = tuple(one.stage for one in costs)
-    return StageForecast(
-        cost, plan, _prefix(spec, cost, images, here) if spec.base else "", seconds
-    )
+    if forecast.speed is None:
+        return f"{memory}; time is shown once the machine check has measured this machine"
+    epoch = f"{format_seconds(forecast.seconds[index].epoch)} an epoch"
+    if cost.stage.cached:
+        streamed = replace(cost, stage=replace(cost.stage, cached=False))
+        seconds = stage_seconds(streamed, forecast.images, forecast.speed).epoch
+        epoch += f" ({format_seconds(seconds)} without the prefix)"
+    total = format_seconds(sum(one.total for one in forecast.seconds))
+    return f"about {epoch}, {total} in all; {memory}"
+
+
+def describe_prefix_cost(spec: ExperimentSpec, forecast: Forecast, index: int) -> str:
+    """Return the frozen prefix of a stage and what it costs, as text; "" without a base."""
+    if spec.base is None:
+        return ""
+    cost = forecast.costs[index]
+    stage, price = cost.stage, ""
+    if stage.cached:
+        views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
+        seconds = forecast.seconds[index].prefix if forecast.seconds else None
+        time = "" if seconds is None else f"about {format_seconds(seconds)}, "
+        price = f"{views}: {time}{format_bytes(cost.kept_bytes(forecast.images))} on disk"
+    text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
+    if stage.prefix and not stage.cached and stage.augmented:
+        some = f"base.views = {ENOUGH_VIEWS} would keep some"
+        text += f": augmented images are new each time ({some})"
+    return text
 
 
 def describe_prefix(
@@ -186,36 +164,6 @@ def describe_prefix(
     if cached:
         return f"{what} {run} once{cost}, then never again"
     return f"{what} {run} in every epoch"
-
-
-def _streamed(
-    spec: ExperimentSpec,
-    classes: int,
-    images: Mapping[str, int],
-    speed: ThroughputModel,
-    cost: StageCost,
-) -> float:
-    """Return the seconds of an epoch that also runs the prefix."""
-    settings = (format_setting("base.prefix", "streamed"),)
-    other = parse_spec(apply_settings(spec_tree(spec), settings), "")
-    streamed = stage_costs(other, classes)[cost.stage.index]
-    return stage_seconds(streamed, images, speed).epoch
-
-
-def _prefix(
-    spec: ExperimentSpec, cost: StageCost, images: Mapping[str, int], took: StageSeconds | None
-) -> str:
-    stage = cost.stage
-    price = ""
-    if stage.cached:
-        views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
-        time = f"about {format_seconds(took.prefix)}, " if took else ""
-        price = f"{views}: {time}{format_bytes(cost.kept_bytes(images))} on disk"
-    text = describe_prefix(spec.base_table, stage.prefix, stage.cached, cost=price)
-    if stage.prefix and not stage.cached and stage.augmented:
-        some = f"base.views = {ENOUGH_VIEWS} would keep some"
-        text += f": augmented images are new each time ({some})"
-    return text
 
 
 def _describe_part(table: BaseTable, cut: str) -> str:

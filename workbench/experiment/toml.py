@@ -1,5 +1,6 @@
 """Specs from and to TOML; errors name the file, the key, the value received and what is allowed."""
 
+import copy
 import difflib
 import os
 import re
@@ -32,7 +33,7 @@ def read_spec(path: Path) -> ExperimentSpec:
     """Read the spec in a file.
 
     Raises:
-        UserError: no such file, no TOML, or a key that is unknown or out of range.
+        UserError: no such file, not TOML, or a key that is unknown or out of range.
     """
     return parse_spec(read_tree(path), str(path))
 
@@ -41,7 +42,7 @@ def read_tree(path: Path) -> Tree:
     """Read the tables of a TOML file without validation.
 
     Raises:
-        UserError: the file is missing, not a regular file, far too large, or no TOML.
+        UserError: the file is missing, not a regular file, far too large, or not TOML.
     """
     try:
         tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
@@ -49,13 +50,13 @@ def read_tree(path: Path) -> Tree:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
     except UnicodeDecodeError:
-        raise UserError(f"{safe_text(path)} is no TOML: it is no UTF-8 text.") from None
+        raise UserError(f"{safe_text(path)} is not TOML: it is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{safe_text(path)} is no TOML: {safe_text(error)}.") from None
+        raise UserError(f"{safe_text(path)} is not TOML: {safe_text(error)}.") from None
     except RecursionError:
-        raise UserError(f"{safe_text(path)} is no spec: {_TOO_DEEP}.") from None
+        raise UserError(f"{safe_text(path)} is not a spec: {_TOO_DEEP}.") from None
     except ValueError:  # beyond Python's limit of digits
-        raise UserError(f"{safe_text(path)} is no spec: it holds {_LONG_NUMBER}.") from None
+        raise UserError(f"{safe_text(path)} is not a spec: it holds {_LONG_NUMBER}.") from None
     _refuse_depth(tree, str(path))
     return tree
 
@@ -64,10 +65,11 @@ def _content(path: Path) -> bytes:
     """Return the content of a small regular file; reading a pipe or a device could block."""
     with open(path, "rb", opener=nonblocking_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UserError(f"{safe_text(path)} is no spec: it is no regular file.")
+            raise UserError(f"{safe_text(path)} is not a spec: it is not a regular file.")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise UserError(f"{safe_text(path)} is no spec: it is larger than {MAX_BYTES // 1024} KiB.")
+        size = f"{MAX_BYTES // 1024} KiB"
+        raise UserError(f"{safe_text(path)} is not a spec: it is larger than {size}.")
     return content
 
 
@@ -131,7 +133,7 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
     Raises:
         UserError: a setting without `=`, or a path through a value that is not a table.
     """
-    changed = _copy(tree)
+    changed = copy.deepcopy(tree)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
@@ -143,7 +145,7 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
         for table in tables:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
-                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is no table.")
+                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is not a table.")
         target[last] = _toml_value(text.strip())
     return changed
 
@@ -304,7 +306,7 @@ def _short_lists_on_one_line(text: str) -> str:
 def _refuse_depth(value: Any, where: str, levels: int = MAX_LEVELS) -> None:
     if isinstance(value, dict | list):
         if not levels:
-            raise UserError(f"{safe_text(where)} is no spec: {_TOO_DEEP}.")
+            raise UserError(f"{safe_text(where)} is not a spec: {_TOO_DEEP}.")
         for inner in value.values() if isinstance(value, dict) else value:
             _refuse_depth(inner, where, levels - 1)
 
@@ -316,7 +318,3 @@ def _lists_to_tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_lists_to_tuples(inner) for inner in value)
     return value
-
-
-def _copy(tree: Tree) -> Tree:
-    return {k: _copy(v) if isinstance(v, dict) else v for k, v in tree.items()}

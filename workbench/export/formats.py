@@ -1,7 +1,7 @@
 """The formats of exported models: files, packages, how to load them.
 
-A new format takes three places: its entry in `FORMATS` here, a function that writes it in
-`evaluation/export.py`, and one that loads it for comparison in `evaluation/export_check.py`.
+A new format takes two places: its entry in `FORMATS` here, and the functions that write it and
+load it for comparison in `evaluation/export.py`.
 """
 
 import importlib.util

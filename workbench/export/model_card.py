@@ -1,28 +1,31 @@
-"""The model card: what a model is, how to use it, its test results, data, training and limits."""
+"""What accompanies an exported model: its card, its labels, and how to prepare images.
+
+The card says what a model is, how to use it, its test results, data, training and limits.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from workbench import __version__
 from workbench.bases.weights import RANDOM
+from workbench.datasets.images.sixteen_bit import FULL, Levels
 from workbench.datasets.manifest import manifest_levels
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
-from workbench.export.preparation import LABELS, PREPROCESSING
-from workbench.export.run_data import RunData
+from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
-from workbench.runs.confusion import worst_classes
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
 from workbench.runs.history import StageRow
 from workbench.runs.results import caveats
-from workbench.text import format_accuracy, format_shape, plural, safe_text
+from workbench.text import format_shape, plural, safe_text
 
+CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
 _MARKS = set("\\`*_[]{}()#|~!$^")  # of Markdown
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}  # what HTML would read
 _MAX_LABELS = 200  # listed one by one
-
 _STRATEGIES = {
     "dense": "dense layers only",
     "convnet": "a convnet trained from scratch",
@@ -112,24 +115,13 @@ def _results(data: RunData) -> dict[str, object]:
     results = data.results
     if results is None:
         return {"accuracy": ""}
-    classes, caption = results.classes, ""
-    if len(classes) > _MAX_LABELS:
-        caption = f"The {_MAX_LABELS} of {len(classes):,} labels with the lowest recall"
-        classes = tuple(worst_classes(classes, _MAX_LABELS))
+    caption, classes = class_table(results, _MAX_LABELS)
     return {
         "accuracy": f"{results.accuracy:.4f}",
         "measured_on": plural(results.images, f"{results.split} image"),
         "interval": [f"{end:.4f}" for end in results.interval],
         "class_caption": caption,
-        "class_rows": [
-            (
-                escape_markdown(one.label),
-                f"{one.images:,}",
-                format_accuracy(one.precision),
-                format_accuracy(one.recall),
-            )
-            for one in classes
-        ],
+        "class_rows": [(escape_markdown(label), *metrics) for label, *metrics in classes],
     }
 
 
@@ -210,3 +202,46 @@ def _weights(weights: str) -> str:
     if weights in ("imagenet", RANDOM):
         return weights
     return escape_markdown(weights.rpartition("/")[2])
+
+
+def preprocessing(
+    spec: ExperimentSpec, labels: Sequence[str], levels: Levels | None = None
+) -> dict[str, Any]:
+    """Return how to prepare an image for the model, and the meaning of its output.
+
+    Args:
+        spec: of the run.
+        labels: in the order of the outputs.
+        levels: the values that become 0 and 255 of images with 16 bits a channel.
+    """
+    height, width = spec.data.image_size
+    two = len(labels) == 2
+    scale = levels or FULL
+    return {
+        "image_size": {"height": height, "width": width},
+        "channels": spec.data.channels,
+        "color": "RGB" if spec.data.channels == 3 else "grey, ITU-R 601-2 luma",
+        "resize": spec.data.resize,
+        "decode": spec.data.decode,
+        "interpolation": "bilinear, over all pixels that shrink into one (Pillow)",
+        "orientation": "EXIF orientation applied",
+        "transparency": "laid over white",
+        "sixteen_bits": {"becomes_0": scale.low, "becomes_255": scale.high},
+        "input": {
+            "name": "image",
+            "shape": [None, height, width, spec.data.channels],
+            "dtype": "float32",
+            "range": [0, 255],
+            "scaling": "none: rescaling is inside the model",
+        },
+        "output": {
+            "shape": [None, 1 if two else len(labels)],
+            "meaning": "probability of the second label" if two else "a probability a label",
+        },
+        "labels": list(labels),
+    }
+
+
+def format_labels(labels: Sequence[str]) -> str:
+    """Return a label a line; control characters are escaped, so that a line is a label."""
+    return "".join(f"{safe_text(label, 1000)}\n" for label in labels)

@@ -1,20 +1,31 @@
 """A run as a plain Keras script: what a student would write, without the workbench.
 
-The text is in `templates/script`: `train.py.j2` includes the others.
+The text is in `templates/script`: `train.py.j2` includes the others. The table of the run's images
+lies beside the script as CSV.
 """
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench.bases.weights import RANDOM
-from workbench.datasets.sixteen_bit import Levels
+from workbench.datasets.images.sixteen_bit import Levels
+from workbench.datasets.manifest import manifest_levels
+from workbench.datasets.names import SPLITS
+from workbench.downloads.disk import disk_errors
+from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
-from workbench.export.script_code import literal
-from workbench.export.templating import render
+from workbench.export.run_data import RunData, checked_spec
+from workbench.export.target import check_free
+from workbench.export.templating import literal, render
+from workbench.files import write_atomic
+from workbench.text import safe_text
 
 _APPLICATIONS = {
     "vgg16": "VGG16",
@@ -22,6 +33,7 @@ _APPLICATIONS = {
     "mobilenetv2-0.35": "MobileNetV2",
     "mobilenetv2-1.0": "MobileNetV2",
 }
+_PRECISIONS = ("mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         argument_is=argument[1],
         run_result=inputs.run_result,
         labels=inputs.labels,
-        parts=[part for part in ("train", "validation", "test") if inputs.images.get(part)],
+        parts=[part for part in SPLITS if inputs.images.get(part)],
         npz=inputs.npz,
         levels=(levels.low, max(levels.high, levels.low + 1)) if levels else (),
         augmented=spec.augmentation.active,
@@ -92,6 +104,68 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     )
 
 
+def write_script(data: RunData, target: Path, force: bool = False) -> tuple[Path, Path]:
+    """Write the script, and the CSV of the same name that it reads.
+
+    Args:
+        data: of the run.
+        target: the script; its name ends in .py.
+        force: True to replace existing files.
+
+    Returns:
+        Script and CSV.
+
+    Raises:
+        UserError: the run has no split yet, its spec is of another version, a file exists
+            already, or the disk failed.
+    """
+    if target.suffix != ".py":
+        raise UserError(f"{safe_text(target, 1000)} is not the name of a script: end it in .py.")
+    spec = checked_spec(data)
+    if not data.rows:
+        raise UserError(
+            f"{safe_text(data.name)} has no split of its images yet.",
+            "It is made when the run has read its images.",
+        )
+    table = target.with_suffix(".csv")
+    for path in (target, table):
+        check_free(path, force)
+    content = script(spec, script_facts(data, target.name))
+    with disk_errors(target, "No script was written.", "name another file with --out FILE"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(table, image_table(data))
+        write_atomic(target, content)
+    return target, table
+
+
+def script_facts(data: RunData, name: str) -> ScriptInputs:
+    """Return what the script of that name needs of the run beside its spec."""
+    spec = checked_spec(data)
+    newest = max(data.history.stages, default=None)
+    started = None if newest is None else data.history.stages[newest].started
+    precision = (started.precision if started else "") or spec.training.precision
+    counts = {split: sum(row.split == split for row in data.rows) for split in SPLITS}
+    return ScriptInputs(
+        labels=data.labels,
+        images=counts,
+        name=name,
+        npz=spec.data.source.lower().endswith(".npz"),
+        precision=precision if precision in _PRECISIONS else "float32",
+        jit=started.jit if started else False,
+        levels=manifest_levels(data.rows),
+        run_result=_result(data),
+    )
+
+
+def image_table(data: RunData) -> str:
+    """Return path, label and split of each image as CSV."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("path", "label", "split"))
+    writer.writerows((row.path, row.label, row.split) for row in data.rows)
+    return table.getvalue()
+
+
 def _base(spec: ExperimentSpec) -> dict[str, Any]:
     if spec.base is None:
         return {}
@@ -110,3 +184,14 @@ def _stopping(patience: int, keep: str) -> str:
     parts += ["the best epoch's weights are kept"] if keep == "best" else []
     comment = "; ".join(parts)
     return comment[:1].upper() + comment[1:]
+
+
+def _result(data: RunData) -> str:
+    results = data.results
+    if results is None or results.split not in SPLITS:
+        return ""
+    low, high = results.interval
+    return (
+        f"{results.split} accuracy {results.accuracy:.4f} ({low:.4f} to {high:.4f}), "
+        f"{results.images} images"
+    )

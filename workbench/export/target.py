@@ -1,4 +1,4 @@
-"""The folder of an export: it appears whole, and replaces only an earlier export."""
+"""Where an export is written: a folder appears whole, and only an earlier export is replaced."""
 
 import os
 import shutil
@@ -12,8 +12,18 @@ from workbench.files import fsync_folder
 from workbench.text import safe_text
 
 
+def check_free(path: Path, force: bool) -> None:
+    """Check whether a file may be written.
+
+    Raises:
+        UserError: it exists and may not be replaced, or is not a file.
+    """
+    if _is_there(path, force) and (path.is_symlink() or not path.is_file()):
+        raise UserError(f"{safe_text(path, 1000)} is not a plain file and is not replaced.")
+
+
 def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
-    """Check whether the folder may be created.
+    """Check whether a folder may be created.
 
     Args:
         target: the folder.
@@ -23,19 +33,23 @@ def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
     Raises:
         UserError: something exists that may not be replaced.
     """
-    if not os.path.lexists(target):
-        return
-    shown = safe_text(target, 1000)
-    if not force:
+    if _is_there(target, force) and (why := _why_foreign(target, list(ours))):
         raise UserError(
-            f"{shown} is there already.", "Name another with --out, or replace it: --force"
-        )
-    why = _no_export(target, list(ours))
-    if why:
-        raise UserError(
-            f"--force replaces only earlier exports, and {shown} {why}.",
+            f"--force replaces only earlier exports, and {safe_text(target, 1000)} {why}.",
             "Name another with --out.",
         )
+
+
+def _is_there(path: Path, force: bool) -> bool:
+    """Return whether something exists at a path; raise UserError unless it may be replaced."""
+    if not os.path.lexists(path):
+        return False
+    if not force:
+        raise UserError(
+            f"{safe_text(path, 1000)} is there already.",
+            "Name another with --out, or replace it: --force",
+        )
+    return True
 
 
 @contextmanager
@@ -73,10 +87,10 @@ def _clear_up(fresh: Path, aside: Path, target: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _no_export(target: Path, ours: list[str]) -> str:
+def _why_foreign(target: Path, ours: list[str]) -> str:
     """Return why the target is not an earlier export; "" if it is one."""
     if target.is_symlink() or not target.is_dir():
-        return "is no folder"
+        return "is not a folder"
     names = sorted(path.name for path in target.iterdir())
     if others := [name for name in names if name not in ours]:
         return f"holds {safe_text(others[0])}, which no export wrote"

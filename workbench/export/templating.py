@@ -1,8 +1,10 @@
 """Jinja templates, in `templates/`; what they print into HTML is made safe and escaped.
 
-Templates get plain values: strings, numbers, tuples and dictionaries.
+Templates get plain values: strings, numbers, tuples and dictionaries. Those of Python source have
+filters for literals and ranges.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_eval_con
 from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
-from workbench.export import script_code
 from workbench.text import safe_lines, safe_text
 
+WIDTH = 88  # columns, which every formatter's default allows
 FOLDER = Path(__file__).parent / "templates"
 
 
@@ -49,11 +51,11 @@ def _environment() -> Environment:
     environment.filters |= {
         "upto": upto,
         "lines": lambda value: Markup(escape(safe_lines(value))),
-        "literal": script_code.literal,
-        "around_zero": script_code.around_zero,
-        "around_one": script_code.around_one,
+        "literal": literal,
+        "around_zero": around_zero,
+        "around_one": around_one,
     }
-    environment.globals["listing"] = script_code.listing
+    environment.globals["listing"] = listing
     return environment
 
 
@@ -62,3 +64,39 @@ def _safe(context: EvalContext, value: Any) -> Any:
     if context.autoescape and isinstance(value, str) and not isinstance(value, Markup):
         return safe_text(value)
     return value
+
+
+def literal(value: str) -> str:
+    """Return a string literal in ASCII; whatever the value is, it cannot end the literal."""
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    return quote + "".join(_escaped(character, quote) for character in value) + quote
+
+
+def listing(name: str, items: Iterable[str]) -> str:
+    """Return `NAME = ["a", "b"]` on one line if it fits, else with one item a line."""
+    cells = [literal(item) for item in items]
+    line = f"{name} = [{', '.join(cells)}]"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"{name} = [", *(f"    {cell}," for cell in cells), "]"])
+
+
+def around_zero(reach: float) -> str:
+    """Return the limits of a change that adds up to `reach`."""
+    return f"{-reach}, {reach}" if reach else "0, 0"
+
+
+def around_one(reach: float) -> str:
+    """Return the limits of a factor that differs from 1 by up to `reach`."""
+    return f"{round(1 - reach, 9)}, {round(1 + reach, 9)}"
+
+
+def _escaped(character: str, quote: str) -> str:
+    if character in (quote, "\\"):
+        return "\\" + character
+    code = ord(character)
+    if 0x20 <= code < 0x7F:
+        return character
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

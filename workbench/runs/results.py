@@ -9,9 +9,7 @@ from typing import Any
 
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
-from workbench.experiment.presets import PRESETS
-from workbench.experiment.recommendation import SMALL_PICTURES
-from workbench.experiment.strategies import REFERENCE_ACCURACY
+from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY, SMALL_PICTURES
 from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
 from workbench.runs.fields import number, spec_table, text, whole
 from workbench.runs.history import History

@@ -1,7 +1,7 @@
 """Checkpoints: every variable by its path, and the position in the plan, in one file.
 
 The format is numpy's `.npz` without pickles, readable anywhere. Nothing here needs keras;
-`variables` moves arrays into and out of a model.
+`stage_checkpoints` moves arrays into and out of a model.
 """
 
 import errno
@@ -17,8 +17,8 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.files import atomic_file
+from workbench.runs.fields import Position
 from workbench.text import safe_text
-from workbench.training.position import Position
 from workbench.training.trainer_state import RunningMetrics, TrainerState
 
 Arrays = dict[str, np.ndarray]

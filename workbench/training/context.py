@@ -7,11 +7,12 @@ import keras
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import Event
+from workbench.runs.fields import Position
 from workbench.training.backends import Device
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
-from workbench.training.position import START, Position
+from workbench.training.trainer_state import START
 
 Emit = Callable[[Event], None]
 

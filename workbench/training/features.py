@@ -19,9 +19,11 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from workbench.bases.weights import fingerprint
 from workbench.datasets.store import building
 from workbench.errors import DISK_FULL, DiskFull
 from workbench.experiment.estimate import PREFIX_BATCH
+from workbench.experiment.spec import ExperimentSpec
 from workbench.progress import Progress
 from workbench.text import format_bytes, plural, safe_text
 from workbench.training.feature_file import FeatureFile, Record
@@ -272,3 +274,35 @@ class FeatureStore:
                 append(prefix(batch))
                 done += len(batch)
                 self.progress("prefix", done, len(rows))
+
+
+def make_feature_store(
+    spec: ExperimentSpec,
+    folder: Path,
+    weights: Path | None,
+    progress: Progress,
+    notify: Callable[[str], None],
+    pack: str = "",
+) -> FeatureStore | None:
+    """Return the store of the frozen prefix's features; None without a base.
+
+    Args:
+        spec: of the network.
+        folder: of the features.
+        weights: file of the base's weights; None for random ones.
+        progress: of the store.
+        notify: of the store.
+        pack: name of the pack, which stands for the images, their size and decoding.
+    """
+    if spec.base is None:
+        return None
+    identity = {
+        "pack": pack,
+        "base": spec.base.name,
+        "weights": fingerprint(weights) if weights else f"random {spec.training.seed}",
+        "preprocessing": spec.base.preprocessing,
+        "precision": keras.config.dtype_policy().name,
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+    }
+    return FeatureStore(folder, identity, spec.base.prefix_dtype, progress, notify)

@@ -1,19 +1,25 @@
-"""The checkpoints of a stage in training: what is saved when, and which weights are restored."""
+"""The checkpoints of a stage in training: what is saved when, and which weights are restored.
+
+Variables are read and set by path, also those of the optimizer, never by their order, so that no
+state can reach the wrong layer.
+"""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 import keras
 
+from workbench.errors import UserError
 from workbench.experiment.plan import Stage
 from workbench.experiment.resuming import resume_settings, training_fingerprint
 from workbench.runs.events import CheckpointSaved
-from workbench.training.checkpoint import Checkpoint, NotFinite
+from workbench.runs.fields import Position
+from workbench.text import safe_text
+from workbench.training.checkpoint import Arrays, Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
-from workbench.training.divergence import diverged
-from workbench.training.position import Position
-from workbench.training.trainer_state import RunningMetrics, TrainerState
-from workbench.training.variables import check_trainable, collect, restore, trainable_paths
+from workbench.training.trainer_state import RunningMetrics, TrainerState, diverged
 
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
 
@@ -99,3 +105,63 @@ class StageCheckpoints:
             return f"the weights of the last checkpoint, {last.position}"
         restore(self.model, self.files.load_start(index), "model")
         return f"the weights of stage {index}, the one before" if index else ""
+
+
+def collect(model: keras.Model, *groups: str) -> Arrays:
+    """Return the state of a compiled model by path, of the groups "model" and "optimizer"."""
+    variables = _variables(model, groups).items()
+    return {key: keras.ops.convert_to_numpy(variable) for key, variable in variables}
+
+
+def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
+    """Restore saved values of the given groups.
+
+    Raises:
+        UserError: paths or shapes differ from the model's own; nothing is changed then.
+    """
+    targets = _variables(model, groups)
+    saved = {key: array for key, array in arrays.items() if key.split("/", 1)[0] in groups}
+    different = sorted(saved.keys() ^ targets.keys()) or sorted(
+        key for key, variable in targets.items() if saved[key].shape != tuple(variable.shape)
+    )
+    if different:
+        raise UserError(
+            f"The checkpoint does not belong to this model: {len(different)} variables differ, "
+            f"the first is {safe_text(different[0])}.",
+            "The spec of a run must not change between its sessions; start a new run instead.",
+        )
+    for key, variable in targets.items():
+        variable.assign(saved[key])
+
+
+def trainable_paths(model: keras.Model) -> tuple[str, ...]:
+    """Return the paths of the trainable variables, in the model's order."""
+    return tuple(variable.path for variable in model.trainable_variables)
+
+
+def check_trainable(model: keras.Model, saved: tuple[str, ...]) -> None:
+    """Check that the variables that train now are those that trained at the checkpoint.
+
+    Raises:
+        UserError: they are not. Resuming would silently freeze or unfreeze the difference.
+    """
+    different = sorted(set(saved) ^ set(trainable_paths(model)))
+    if different:
+        raise UserError(
+            f"{len(different)} variables trained before the checkpoint and would not now, or the "
+            f"other way round; the first is {safe_text(different[0])}.",
+            "The layers of a run must not change between its sessions; start a new run instead.",
+        )
+
+
+def _variables(model: keras.Model, groups: Iterable[str]) -> dict[str, Any]:
+    """Return the variables of the groups by `group/path`.
+
+    Seeds of dropout are left out: the trainer sets them from the position at every step.
+    """
+    found: dict[str, Any] = {}
+    for group in groups:
+        variables = model.variables if group == "model" else model.optimizer.variables
+        variables = [v for v in variables if "seed_generator" not in v.path]
+        found |= {f"{group}/{variable.path}": variable for variable in variables}
+    return found

@@ -17,10 +17,9 @@ from workbench.experiment.sections import AugmentationSpec
 from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
 from workbench.training.context import TrainingContext
-from workbench.training.data import TrainingData
+from workbench.training.data import TrainingData, epoch_views
 from workbench.training.features import CHUNK, FeatureExtractor, FeatureStore, Prefix
 from workbench.training.inputs import Augmented, plain_batches, train_batches
-from workbench.training.order import epoch_views
 
 Rows = np.ndarray
 TrainBatches = AbstractContextManager[Iterator[np.ndarray]]

@@ -14,19 +14,28 @@ from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.seeds import fold_seed
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
+from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
-from workbench.training.divergence import diverged, has_exploded
+from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.order import epoch_order
-from workbench.training.position import Position, Stopped
 from workbench.training.stage_checkpoints import StageCheckpoints
-from workbench.training.stage_events import EstimateCheck, ProgressReporter, describe_stage
+from workbench.training.stage_events import (
+    EstimateCheck,
+    ProgressReporter,
+    StepTimes,
+    describe_stage,
+)
 from workbench.training.stage_inputs import split_network
-from workbench.training.timing import StepTimes
-from workbench.training.trainer_state import RunningMetrics, TrainerState
+from workbench.training.trainer_state import (
+    RunningMetrics,
+    Stopped,
+    TrainerState,
+    diverged,
+    has_exploded,
+)
 
 
 class StageTrainer:

@@ -16,8 +16,8 @@ from workbench.experiment.resuming import (
 )
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
-from workbench.training.divergence import Diverged
 from workbench.training.stage_trainer import StageTrainer
+from workbench.training.trainer_state import Diverged
 
 __all__ = ["Emit", "Trainer"]
 

@@ -1,14 +1,30 @@
-"""What a stage remembers: metrics of the epoch so far, best epoch, patience. Plain values."""
+"""The state of training: position, metrics, best epoch, patience; and how it ends early.
+
+Plain values: nothing here needs keras.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from workbench.experiment.plan import Stage
+from workbench.errors import UserError
+from workbench.experiment.plan import HEAD_FIRST, Stage
+from workbench.runs.fields import Position
 
+START = Position(0, 1, 0)
 PLATEAU_PATIENCE = 3  # epochs without improvement before the learning rate drops
 PLATEAU_FACTOR = 0.5
+MIN_DIVERGENCE_STEPS = 20  # of an epoch, before its mean is meaningful
+EXPLODED = 1e5  # times the loss of guessing; training has recovered from far less
+
+
+class Stopped(Exception):  # noqa: N818 - an outcome, not an error
+    """A requested stop, after everything that had to be saved was saved."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__(f"stopped at {position}")
+        self.position = position
 
 
 @dataclass(frozen=True)
@@ -88,3 +104,37 @@ class TrainerState:
             return math.isfinite(value)
         higher_is_better = stage.monitor == "val_accuracy"
         return value > self.best_value if higher_is_better else value < self.best_value
+
+
+class Diverged(UserError):  # noqa: N818 - an outcome
+    """Training diverged; the last good weights are back in the model.
+
+    Attributes:
+        restored: which weights these are, as text; "" where nothing had been learned yet.
+    """
+
+    kind = "diverged"
+    restored = ""
+
+
+def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
+    """Return an error with the position and what to try next."""
+    key = "head_learning_rate" if stage.name == HEAD_FIRST else "learning_rate"
+    return Diverged(
+        f"Training has diverged: {reason} (stage {stage.index + 1}, epoch {position.epoch}, "
+        f"step {position.step}). The last good checkpoint is untouched.",
+        f"Resume from it with a lower learning rate: workbench resume RUN "
+        f"--set training.{key}={stage.learning_rate / 10:g}; or start a new run with that.",
+    )
+
+
+def has_exploded(metrics: RunningMetrics, steps: int, classes: int) -> bool:
+    """Return whether the mean loss of an epoch so far cannot recover.
+
+    Args:
+        metrics: of the epoch so far.
+        steps: of the epoch done.
+        classes: number of labels; guessing has a cross-entropy of log(classes).
+    """
+    guessing = math.log(max(classes, 2))
+    return steps >= MIN_DIVERGENCE_STEPS and metrics.loss / metrics.images > EXPLODED * guessing

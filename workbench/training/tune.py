@@ -1,19 +1,27 @@
-"""Trials of a random search: heads trained one after the other on the same cached features."""
+"""Short trainings that look for settings: a random search over heads, a learning-rate range test.
+
+See `experiment.search_space` and `experiment.lr_find`.
+"""
 
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from workbench.experiment.plan import plan_stages
+from workbench.experiment.lr_find import has_diverged, learning_rate_at, smoothed_losses
+from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.search_space import Candidate, Trial, with_candidate
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import EpochFinished, Event
-from workbench.training.context import Emit
-from workbench.training.divergence import Diverged
+from workbench.runs.fields import Position
+from workbench.training.context import Emit, TrainingContext
+from workbench.training.stage_trainer import StageTrainer
 from workbench.training.trainer import Trainer
+from workbench.training.trainer_state import Diverged, RunningMetrics, TrainerState
 
 MakeTrainer = Callable[[ExperimentSpec, Path, Emit], Trainer]
 
@@ -61,3 +69,46 @@ class _BestEpoch:
     def __call__(self, event: Event) -> None:
         if isinstance(event, EpochFinished) and event.best:
             self.best = event
+
+
+class _BlownUp(Exception):  # noqa: N818 - the end of a test
+    """Nothing can be learned at such rates."""
+
+
+class _RisingRate(TrainerState):
+    """Raises the rate by the same factor from step to step."""
+
+    def learning_rate(self, stage: Stage, epoch: int, step: int, steps: int) -> float:
+        return learning_rate_at(step, steps)
+
+
+class RangeTest(StageTrainer):
+    """One epoch of a stage with a rising rate, without validation or checkpoints.
+
+    Args:
+        stage: from `lr_find_stage`.
+
+    Attributes:
+        losses: of each step's batch, so far.
+    """
+
+    def __init__(self, context: TrainingContext, stage: Stage) -> None:
+        super().__init__(context, stage)
+        self.state = _RisingRate()
+        self.losses: list[float] = []
+
+    def measure(self) -> list[float]:
+        """Train until the loss blows up or the steps are done; return the losses."""
+        self.compile()
+        self.inputs.prepare(epoch=1, whole=False)
+        with suppress(_BlownUp, Diverged):
+            self.train_steps(Position(self.stage.index, 1))
+        return self.losses
+
+    def train_step(self, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
+        """Take a step and note its loss."""
+        self.metrics = RunningMetrics()  # of this batch only
+        super().train_step(x, rows, position)
+        self.losses.append(self.metrics.means()["loss"])
+        if has_diverged(smoothed_losses(self.losses)):
+            raise _BlownUp

@@ -17,11 +17,11 @@ JOBS = {  # name: module and function
     "evaluate": "evaluation:evaluate_run",
     "predict": "evaluation:predict_images",
     "explain": "explain:explain",
-    "lessons": "lessons:learn",
-    "lr-find": "lr_find:find_learning_rate",
-    "tune": "tune:tune",
-    "export": "export:export",
-    "check-export": "export:check_export",
+    "lessons": "trials:learn",
+    "lr-find": "trials:find_learning_rate",
+    "tune": "trials:tune",
+    "export": "evaluation:export",
+    "check-export": "evaluation:check_export",
 }
 
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return train_run(options.folder, options.lock_fd, options.resume)
     if options.job == "warm":
-        from workbench.worker.standby import wait_for_run
+        from workbench.worker.session import wait_for_run
 
         return wait_for_run(options.channel_fd)
     from workbench.worker.jobs import serve

@@ -1,4 +1,7 @@
-"""Evaluation of a trained network on a split, its files, and the jobs `evaluate` and `predict`."""
+"""The jobs on a trained network: `evaluate`, `predict`, `export`, `check-export`.
+
+A run evaluates its own network at its end, and writes the files of the results, likewise.
+"""
 
 import json
 from contextlib import suppress
@@ -17,9 +20,8 @@ from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment, versions
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, prepare_environment, start_keras, versions
 from workbench.worker.training_setup import training_data
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: model, manifest, workspace, split, shift. Result: metrics.
     """
     claim_device()
-    prepare_environment()
-    loaded, split = _load_model(request), request["split"]
+    start_keras()
+    from workbench.evaluation.model_file import load_model
+
+    loaded, split = load_model(Path(request["model"])), request["split"]
     rows = read_manifest(Path(request["manifest"]))
     workspace = Workspace(Path(request["workspace"]))
     prepared = prepare_from_manifest(loaded.spec.data, rows, workspace, events)
-    data = training_data(prepared)
+    data = training_data(prepared.rows, prepared.labels, prepared.pack)
     if not len(data.rows[split]):
         others = [name for name, indices in data.rows.items() if len(indices)]
         raise UserError(
@@ -58,12 +62,13 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     Request: model, paths. Result: labels, predictions, not_read {words, paths}.
     """
     claim_device()
-    prepare_environment()
-    from workbench.evaluation.predict import find_images, predict
+    start_keras()
+    from workbench.evaluation.evaluate import find_images, predict
+    from workbench.evaluation.model_file import load_model
 
     passed = SkippedFiles()
     paths = find_images(request["paths"], passed)
-    loaded = _load_model(request)
+    loaded = load_model(Path(request["model"]))
     predictions = predict(loaded, paths, events)
     return {
         "labels": loaded.labels,
@@ -73,6 +78,48 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
             "paths": sorted(passed.others),
         },
     }
+
+
+def export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `export`.
+
+    Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
+    probabilities of the images). Result: labels.
+    """
+    claim_device("none")  # the float32 of the CPU is the reference of every format
+    start_keras()
+    from workbench.evaluation.export import export_model, metadata_files, predict_in_batches
+    from workbench.evaluation.model_file import load_model
+
+    loaded = load_model(Path(request["model"]))
+    expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
+    np.save(request["answers"], expected)
+    folder = Path(request["folder"])
+    for name in request["formats"]:
+        events.send("progress", phase=f"write {name}", done=0, total=0)
+        export_model(name, loaded, folder)
+    for name, content in metadata_files(loaded).items():
+        write_atomic(folder / name, content)
+    return {"labels": list(loaded.labels)}
+
+
+def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job `check-export`.
+
+    Request: format, path, images, answers. Result: difference, the largest between the
+    probabilities of the file and those of the original; None if they cannot be compared.
+    """
+    claim_device("none")
+    prepare_environment()  # a format that needs no keras is read without it
+    from workbench.evaluation.export import load_exported, predict_in_batches
+
+    expected = np.load(request["answers"])
+    predict = load_exported(request["format"], Path(request["path"]))
+    found = predict_in_batches(predict, np.load(request["images"]))
+    if found.shape != expected.shape:
+        return {"difference": None}
+    difference = float(np.abs(found - expected).max())
+    return {"difference": difference if np.isfinite(difference) else None}
 
 
 def evaluate_split(
@@ -110,7 +157,7 @@ def write_results(
     labels: np.ndarray,
 ) -> None:
     """Write results.json, and predictions.csv with the probabilities of every image."""
-    from workbench.evaluation.tables import predictions_csv
+    from workbench.evaluation.evaluate import predictions_csv
 
     names = evaluation.metrics["labels"]
     table = predictions_csv(paths, [names[i] for i in labels], evaluation.probabilities, names)
@@ -128,18 +175,10 @@ def write_confusion(
     Raises:
         OSError: The file cannot be written.
     """
-    from workbench.evaluation.tables import confusion_csv
+    from workbench.evaluation.evaluate import confusion_csv
 
     if "confusion" not in evaluation.metrics:
         predicted, names = evaluation.probabilities.argmax(axis=1), evaluation.metrics["labels"]
         path = folder.confusion_path(split)
         write_atomic(path, confusion_csv(labels, predicted, names))
         evaluation.metrics["matrix"] = path.name
-
-
-def _load_model(request: Request) -> "LoadedModel":
-    from workbench.evaluation.model_file import load_model
-    from workbench.training.backend import prepare_device
-
-    prepare_device(deterministic=False)
-    return load_model(Path(request["model"]))

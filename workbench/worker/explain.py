@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.runs.folder import safe_stem
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,19 +28,17 @@ def explain(request: Request, events: JobEvents) -> dict[str, Any]:
 
     Raises:
         UserError: There is no such model, image, layer, label or filter; or the file of the
-            picture exists and is no picture of the workbench.
+            picture exists and is not a picture of the workbench.
     """
-    from workbench.evaluation.explain.pictures import check_output_path
+    from workbench.evaluation.pictures import check_output_path
 
     if request.get("out"):  # before anything is computed
         check_output_path(Path(request["out"]))
     claim_device()
-    prepare_environment()
     events.send("progress", phase="load the network", done=0, total=0)
+    start_keras(deterministic=True)  # the same seed draws the same pattern
     from workbench.evaluation.model_file import load_model
-    from workbench.training.backend import prepare_device
 
-    prepare_device(deterministic=True)  # the same seed draws the same pattern
     loaded = load_model(Path(request["model"]))
     methods = {"activations": _activations, "filters": _filters, "gradcam": _grad_cam}
     return methods[request["what"]](loaded, request, events)
@@ -52,9 +49,8 @@ def _activations(loaded: "LoadedModel", request: Request, events: JobEvents) -> 
 
     Request: image, layer (None: the first convolution). Result, too: strongest, dead.
     """
-    from workbench.evaluation.explain.activations import activations
-    from workbench.evaluation.explain.layers import read_image
-    from workbench.evaluation.explain.pictures import encode_base64
+    from workbench.evaluation.activations import activations, read_image
+    from workbench.evaluation.pictures import encode_base64
 
     image = Path(request["image"])
     found = activations(loaded, read_image(loaded, image), request.get("layer"))
@@ -74,9 +70,9 @@ def _grad_cam(loaded: "LoadedModel", request: Request, events: JobEvents) -> dic
     Request: image, label and layer (both may be None), or_fitting: True to replace a layer that
     has no positions by another, with a line on it. Result, too: label, probability.
     """
-    from workbench.evaluation.explain.gradcam import grad_cam, usable_layer
-    from workbench.evaluation.explain.layers import read_image
-    from workbench.evaluation.explain.pictures import encode_base64
+    from workbench.evaluation.activations import read_image
+    from workbench.evaluation.gradcam import grad_cam, usable_layer
+    from workbench.evaluation.pictures import encode_base64
 
     path = Path(request["image"])
     image = read_image(loaded, path)
@@ -100,8 +96,8 @@ def _filters(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict
     Request: layer, filters (both may be None), steps, seed. Events: `pattern` with filter, start,
     end, words, picture.
     """
-    from workbench.evaluation.explain.filters import choose_filters, patterns
-    from workbench.evaluation.explain.pictures import encode_base64, rgb, tile_images
+    from workbench.evaluation.activations import choose_filters, patterns
+    from workbench.evaluation.pictures import encode_base64, rgb, tile_images
 
     layer, filters, count = choose_filters(loaded, request.get("layer"), request.get("filters"))
     steps, seed = request["steps"], request["seed"]
@@ -134,7 +130,7 @@ def _filters(loaded: "LoadedModel", request: Request, events: JobEvents) -> dict
 
 def _save(request: Request, picture: "np.ndarray", *names: str) -> str:
     """Write the picture to the requested file, else to one whose name describes it."""
-    from workbench.evaluation.explain.pictures import ENDING, save
+    from workbench.evaluation.pictures import ENDING, save
 
     out = request.get("out")
     if not out:

@@ -1,8 +1,13 @@
-"""One worker's session on a run, from its first event to its last, and what follows."""
+"""One worker's session on a run, from its first event to its last, and what follows.
+
+A worker on standby prepares itself, then waits for its run.
+"""
 
 import json
 import os
 import platform
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,15 +23,62 @@ from workbench.files import write_atomic
 from workbench.runs.event_log import EventWriter
 from workbench.runs.events import BatchHalved, RunFailed, RunFinished, RunStopped, WorkerStarted
 from workbench.runs.folder import RunFolder
+from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
 from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
-from workbench.training.environment import versions
-from workbench.training.position import Stopped
-from workbench.worker.control import Reserve, StopRequest
-from workbench.worker.failures import OutOfMemory, failure_fields
+from workbench.runs.standby import MAX_ORDER_BYTES
+from workbench.training.trainer_state import Stopped
+from workbench.worker.jobs import OutOfMemory, failure_fields
+from workbench.worker.startup import WarmState, versions, warm_up
 from workbench.worker.train import TrainJob
 
+POLL_SECONDS = 0.3  # between two polls of the control folder
+RESERVE_BYTES = 256 << 10  # for some events and a traceback
 RESTART = "restart"
+
+
+class StopRequest:
+    """True once a stop was requested: by a signal, or by a file in the control folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.requested = False
+        self.signalled = False
+        self.polled = 0.0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def __call__(self) -> bool:
+        """Return True once a stop was requested."""
+        now = time.monotonic()
+        if not self.requested and now - self.polled > POLL_SECONDS:
+            self.polled = now
+            self.requested = stop_requested(self.folder)
+        return self.requested
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        # The second signal ends the process at once; the last checkpoint is kept. A request in the
+        # control folder does not count: a job scheduler may use both ways for one request.
+        if self.signalled:
+            os._exit(128 + number)
+        self.signalled = self.requested = True
+
+
+class Reserve:
+    """Disk space that is taken at the start and freed for the last events of a session.
+
+    Raises:
+        OSError: The disk is full or not writable from the beginning.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(bytes(RESERVE_BYTES))
+
+    def free(self) -> None:
+        """Free the space; repeated calls are allowed."""
+        with suppress(OSError):
+            self.path.unlink()
 
 
 def train_run(path: Path, lock_fd: int, resume: bool) -> int:
@@ -145,3 +197,48 @@ def run_on_finish(folder: RunFolder, state: str) -> None:
     }
     with suppress(OSError):
         subprocess.run(command, shell=True, stdin=subprocess.DEVNULL, env=variables, check=False)
+
+
+def wait_for_run(channel_fd: int) -> int:
+    """Warm up, then train the run that comes over the channel; return the exit code.
+
+    If the preparation does not suit the run, the process restarts as if it were started for it.
+    It ends when the other side of the channel is closed.
+    """
+    with socket.socket(fileno=channel_fd) as channel:
+        state = _try_to_warm_up()
+        order, descriptors, _, _ = socket.recv_fds(channel, MAX_ORDER_BYTES, 2)
+    if not order:
+        os._exit(0)  # the libraries' own clean-up takes a second
+    lock, log = descriptors
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    os.close(log)
+    fields = json.loads(order)
+    folder, resume = Path(fields["folder"]), bool(fields["resume"])
+    name_process(folder.name)
+    if not _suits(state, folder):
+        restart_process(folder, lock, resume)
+    return train_run(folder, lock, resume)
+
+
+def name_process(run: str) -> None:
+    """Show the run's name in `ps -e` and `top`, since the command line does not contain it."""
+    with suppress(OSError):  # not on Linux
+        Path("/proc/self/comm").write_text(f"wb:{run}")  # the kernel keeps 15 bytes
+
+
+def _try_to_warm_up() -> WarmState | None:
+    """Return None if it failed: the run's own process reports why."""
+    try:
+        return warm_up()
+    except Exception:
+        traceback.print_exc()
+        return None
+
+
+def _suits(state: WarmState | None, folder: Path) -> bool:
+    try:
+        return state is not None and state.suits(read_spec(RunFolder(folder).spec_path))
+    except (OSError, UserError):
+        return False

@@ -5,6 +5,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,22 @@ from workbench.runs.events import (
     StepProgress,
     newest_by_stage,
 )
+from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import wait_for_turn
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
-from workbench.training.environment import prepare_environment
-from workbench.training.position import START, Position, Stopped
-from workbench.worker.checks import check_space, data_warnings
-from workbench.worker.control import StopRequest
-from workbench.worker.device import claim_device, expected_seconds
+from workbench.training.trainer_state import START, Stopped
 from workbench.worker.evaluation import evaluate_split, write_results
-from workbench.worker.failures import out_of_memory, ran_out_of_memory
-from workbench.worker.preload import warm_up_for
-from workbench.worker.training_setup import TrainingSetup, base_weights, training_data
+from workbench.worker.jobs import out_of_memory, ran_out_of_memory
+from workbench.worker.startup import claim_device, start_keras, warm_up_for
+from workbench.worker.training_setup import (
+    TrainingSetup,
+    base_weights,
+    check_space,
+    data_warnings,
+    training_data,
+)
 
 if TYPE_CHECKING:
     from workbench.training.trainer import Trainer
@@ -60,7 +64,7 @@ class TrainJob:
     """One run's training from data to results.
 
     Attributes:
-        place: where a stop at this moment would leave the run.
+        position: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
         phase: of the preparation or evaluation that began last.
         progress: within the newest epoch.
@@ -71,7 +75,7 @@ class TrainJob:
 
     folder: RunFolder
     events: EventWriter
-    should_stop: StopRequest
+    should_stop: Callable[[], bool]
     position: Position = START
     started: float = field(default_factory=time.monotonic)
     phase: str = ""
@@ -118,7 +122,7 @@ class TrainJob:
         """Prepare weights, data and device, in this order: errors of the data need no keras."""
         weights = base_weights(spec, self._progress, self._notice)
         prepared = self._prepare_data(spec, resume, checkpoint)
-        data = training_data(prepared)
+        data = training_data(prepared.rows, prepared.labels, prepared.pack)
         self.events.write(
             DataReady(
                 name=prepared.name,
@@ -134,10 +138,7 @@ class TrainJob:
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
-        prepare_environment(spec.training.deterministic)
-        from workbench.training.backend import prepare_device
-
-        device = prepare_device(spec.training.deterministic)
+        device = start_keras(spec.training.deterministic)
         if self.choice.gpu and device.kind == "cpu":
             self._notice(
                 f"{safe_text(self.choice.gpu.name)} was chosen, but the framework sees no GPU: "
@@ -179,18 +180,9 @@ class TrainJob:
 
     def _train(self, setup: TrainingSetup, checkpoint: Checkpoint | None) -> None:
         """Train all stages and save the model."""
-        from workbench.training.divergence import Diverged
+        from workbench.training.trainer_state import Diverged
 
-        images = {split: len(rows) for split, rows in setup.data.rows.items()}
-        expected = expected_seconds(
-            setup.spec,
-            images,
-            setup.data.classes,
-            setup.device,
-            self.choice,
-            self._progress,
-            self._notice,
-        )
+        expected = setup.expected_seconds(self.choice)
         trainer = self.trainer = setup.make_trainer(
             setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
         )

@@ -1,33 +1,42 @@
-"""The one assembly of a trainer: images, base weights, features, model and device.
+"""The one assembly of a trainer: images, base weights, features, model, device; checks before it.
 
 A run and the jobs that train without keeping a run share it.
 """
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.bases.weights import find_weights, fingerprint
+from workbench.bases.weights import find_weights
+from workbench.datasets.names import SPLITS
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
+from workbench.datasets.records import ImageRecord
+from workbench.errors import DiskFull
+from workbench.experiment.cost import saved_bytes, stage_costs
+from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
+from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
+from workbench.machine.gpus import CPU, GpuChoice
 from workbench.machine.preflight import check_before_training
 from workbench.paths import Workspace
 from workbench.progress import Progress
+from workbench.runs.folder import RunFolder
+from workbench.text import format_bytes, plural, safe_text
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
 from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras
 
 if TYPE_CHECKING:
-    from workbench.training.backend import Device
+    from workbench.training.backends import Device
     from workbench.training.context import Emit
-    from workbench.training.features import FeatureStore
     from workbench.training.trainer import Trainer
 
 Notice = Callable[[str], None]
@@ -63,17 +72,19 @@ class TrainingSetup:
         The spec is the setup's, or one with other values of head and training. `expected` are
         the estimated seconds of an epoch by stage.
         """
-        import keras
-
-        from workbench.training.backend import resolve_precision
-        from workbench.training.models import build_model
+        from workbench.training.features import make_feature_store
+        from workbench.training.models import build_network
         from workbench.training.trainer import Trainer
-        from workbench.training.weights import load_base_weights
 
-        keras.config.set_dtype_policy(resolve_precision(spec.training.precision, self.device))
-        model = build_model(spec, self.data.classes)
-        if self.weights:
-            load_base_weights(model, spec.base_table, self.weights)
+        model = build_network(spec, self.data.classes, self.device, self.weights)
+        store = make_feature_store(
+            spec,
+            self.prepared.folder,
+            self.weights,
+            self.progress,
+            self.notice,
+            pack=self.prepared.pack.name,
+        )
         return Trainer(
             spec,
             model,
@@ -82,9 +93,38 @@ class TrainingSetup:
             CheckpointFolder(checkpoints),
             emit,
             should_stop,
-            feature_store(spec, self.prepared, self.weights, self.progress, self.notice),
+            store,
             expected or {},
         )
+
+    def expected_seconds(self, choice: GpuChoice) -> dict[int, float]:
+        """Estimate the seconds of an epoch of each stage; {} if the device cannot be measured.
+
+        A device without benchmark is measured now, once.
+        """
+        store = BenchmarkStore(choice.device_name)
+        benchmark = store.load()
+        if benchmark is None or benchmark.kind != self.device.kind:
+            self.progress("measure this machine, once", 0, 0)
+            try:
+                benchmark = _measure(self.device)
+            except Exception as error:  # an estimate is no reason to end a training
+                self.notice(f"The machine could not be measured: {safe_text(error)}.")
+                return {}
+            if not self.spec.training.deterministic:  # which slows down some operations
+                with suppress(OSError):
+                    store.save(benchmark)
+        images = {split: len(rows) for split, rows in self.data.rows.items()}
+        costs = stage_costs(self.spec, self.data.classes)
+        return {c.stage.index: stage_seconds(c, images, benchmark.speed).epoch for c in costs}
+
+
+def _measure(device: "Device") -> BenchmarkResult:
+    from workbench.training.probe import measure_device
+
+    benchmark = measure_device(device)
+    name = device.name if device.kind == "gpu" else CPU
+    return BenchmarkResult(device=name, kind=device.kind, **vars(benchmark))
 
 
 def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSetup, Path]:
@@ -97,13 +137,10 @@ def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSe
     check_before_training(spec)
     weights = base_weights(spec, events, events.notice)
     prepared = prepare(spec.data, Workspace(Path(request["workspace"])), events)
-    data = training_data(prepared)
+    data = training_data(prepared.rows, prepared.labels, prepared.pack)
     claim_device(spec.training.gpu)
     events("start Keras", 0, 0)
-    prepare_environment(spec.training.deterministic)
-    from workbench.training.backend import prepare_device
-
-    device = prepare_device(spec.training.deterministic)
+    device = start_keras(spec.training.deterministic)
     setup = TrainingSetup(spec, prepared, data, weights, device, events, events.notice)
     return setup, Path(request["scratch"])
 
@@ -124,42 +161,64 @@ def base_weights(spec: ExperimentSpec, progress: Progress, notice: Notice) -> Pa
     return found.path if found else None
 
 
-def training_data(prepared: PreparedData) -> TrainingData:
-    """Return the pack's images with labels as numbers, in the order of `prepared.labels`."""
-    number = {label: i for i, label in enumerate(prepared.labels)}
+def training_data(rows: Sequence[ImageRecord], labels: Sequence[str], pack: Path) -> TrainingData:
+    """Return the images of a pack with their labels as numbers, in the order of `labels`."""
+    number = {label: i for i, label in enumerate(labels)}
     return TrainingData(
-        images=open_pack(prepared.pack),
-        labels=np.array([number[row.label] for row in prepared.rows], dtype=np.int64),
-        contents=np.array([int(row.pixel_hash[:16], 16) for row in prepared.rows], np.uint64),
-        rows={split: prepared.indices(split) for split in ("train", "validation", "test")},
-        classes=len(prepared.labels),
+        images=open_pack(pack),
+        labels=np.array([number[row.label] for row in rows], np.int64),
+        contents=np.array([int(row.pixel_hash[:16], 16) for row in rows], np.uint64),
+        rows={
+            split: np.array([i for i, row in enumerate(rows) if row.split == split], np.int64)
+            for split in SPLITS
+        },
+        classes=len(labels),
     )
 
 
-def feature_store(
-    spec: ExperimentSpec,
-    prepared: PreparedData,
-    weights: Path | None,
-    progress: Progress,
-    notice: Notice,
-) -> "FeatureStore | None":
-    """Return the cache of the frozen prefix's features, with all that they depend on as its key.
+def check_space(folder: RunFolder, spec: ExperimentSpec, classes: int) -> None:
+    """Check the disk space; files that an earlier session saved count as available.
 
-    The pack's name stands for the images, their size and decoding. None without a base.
+    Raises:
+        DiskFull: Checkpoints and model will not fit.
     """
-    if spec.base is None:
-        return None
-    import keras
+    saved = [*folder.checkpoints.glob("*.npz"), folder.model_path]
+    existing = sum(path.stat().st_size for path in saved if path.exists())
+    needed = saved_bytes(stage_costs(spec, classes)) - existing
+    free = shutil.disk_usage(folder.path).free
+    if needed > free:
+        raise DiskFull(
+            f"The run's checkpoints and its model need up to {format_bytes(needed)}, and "
+            f"{safe_text(folder.path)} has {format_bytes(free)} free.",
+            "Make room and resume, choose a smaller network, or another workspace with "
+            "--workspace DIR.",
+        )
 
-    from workbench.training.features import FeatureStore
 
-    identity = {
-        "pack": prepared.pack.name,
-        "base": spec.base.name,
-        "weights": fingerprint(weights) if weights else f"random {spec.training.seed}",
-        "preprocessing": spec.base.preprocessing,
-        "precision": keras.config.dtype_policy().name,
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-    }
-    return FeatureStore(prepared.folder, identity, spec.base.prefix_dtype, progress, notice)
+def data_warnings(
+    spec: ExperimentSpec, data: TrainingData, leaks: Mapping[str, int], memory: int
+) -> Iterator[str]:
+    """Yield warnings about the data, from `PreparedData.leaks` and the free bytes of memory."""
+    test_images = plural(len(data.rows["test"]), "test image")
+    if leaked := leaks.get("leaked"):
+        yield (
+            f"{leaked:,} of {test_images} are training images "
+            "too: the test accuracy will be too good. `workbench data scan` names them."
+        )
+    if near := leaks.get("near_leaked"):
+        yield (
+            f"{near:,} of {test_images} look nearly the same as "
+            "training images: the test accuracy may be too good. `workbench data scan` names them."
+        )
+    if spec.data.split.validation and not len(data.rows["validation"]):
+        yield (
+            "There are no validation images: nothing can stop early, and the last epoch's "
+            "weights are kept."
+        )
+    if data.images.nbytes > memory and spec.training.shuffle == "images":
+        yield (
+            f"The pack ({format_bytes(data.images.nbytes)}) is larger than the free memory "
+            f"({format_bytes(memory)}), so every epoch reads it from the disk, ahead of training. "
+            "If reading is slower than training, on a hard disk or over a network, "
+            "start again with --set training.shuffle=blocks."
+        )

@@ -24,7 +24,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.text import format_choices, safe_text
+from workbench.text import format_choices, plural, safe_text
 
 Tree = dict[str, Any]
 
@@ -45,6 +45,10 @@ TOP_BLOCKS = {
     "mobilenetv2-0.35": ["block_14", "block_15", "block_16", "top"],
     "mobilenetv2-1.0": ["block_14", "block_15", "block_16", "top"],
 }
+
+SMALL_PICTURES = 64  # pixels of the longer side up to which pictures are drawings, not photographs
+FEW_A_CLASS = 1000  # images of the rarest class below which photographs are few
+MANY_A_CLASS = 5000  # from which a network can learn its own features
 
 # The public cats and dogs: what presets are fitted to where there is no data yet.
 BOOK_FACTS = DataFacts(
@@ -70,8 +74,11 @@ class Preset:
         spec: the tables of a spec, without `data.source`.
         order: place in lists.
         grey: tables whose values replace those of `spec` where images are grey.
-        book: accuracy in the book, None without.
-        readers: accuracy that readers of the book measured in the same place, where it differs.
+        book: accuracy in the book, None without: stored outputs of notebooks 5.1 to 5.3
+            (validation accuracy of the last epoch on 2,000 training images of cats and dogs;
+            MNIST's test images for `book-mnist`), chapter 2 for `book-dense`.
+        readers: accuracy that readers of the book measured in the same place, where it differs
+            (issues 21 and 75 of deep-learning-with-python-notebooks).
     """
 
     title: str
@@ -169,3 +176,48 @@ def _read_presets() -> dict[str, Preset]:
 
 PRESETS: dict[str, Preset] = _read_presets()
 BOOK_AUGMENTATION: Tree = PRESETS["book-convnet-augmented"].spec["augmentation"]
+# What the command `ladder` trains, one after the other: the recommended presets.
+LADDER = tuple(name for name in PRESETS if not name.startswith("book-"))
+# Presets whose accuracy the book has: what one's own can be compared with.
+REFERENCE_ACCURACY = {name: one for name, one in PRESETS.items() if one.book is not None}
+
+ABOUT_BOOK = (
+    "book: the book's validation accuracy on cats and dogs after the last epoch; on other images "
+    "only the order of the strategies can be compared."
+)
+ABOUT_READERS = (
+    "readers: what readers of the book measured since. The base's own preprocessing lifts cached "
+    "features from about 0.90 to over 0.97; with augmentation and a base that really is frozen "
+    "they get about 0.90 with 1/255, where the book's text says 0.96."
+)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The preset to begin with, and why."""
+
+    preset: str
+    why: str
+
+
+def recommend(facts: DataFacts) -> Recommendation:
+    """Return the strategy to begin with."""
+    rarest = plural(facts.smallest_class, "image")
+    height, width = facts.image_size
+    if max(height, width) <= SMALL_PICTURES:
+        return Recommendation(
+            "convnet",
+            f"Images of {height}x{width} are unlike the photographs that pretrained networks "
+            "know, and a convnet of your own learns them fast.",
+        )
+    if facts.smallest_class >= MANY_A_CLASS:
+        return Recommendation(
+            "fine-tuning",
+            f"Every class has {rarest} or more: enough to adapt a pretrained network to them.",
+        )
+    much = "few" if facts.smallest_class < FEW_A_CLASS else "not many"
+    return Recommendation(
+        "feature-extraction",
+        f"The rarest class has {rarest}: {much} for a network trained from scratch, plenty "
+        "for a pretrained one.",
+    )

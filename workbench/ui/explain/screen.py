@@ -15,7 +15,7 @@ from workbench.app.run_files import data_source
 from workbench.errors import UserError
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, receptive_fields
 from workbench.experiment.toml import read_spec
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunImages
 from workbench.paths import Workspace, parse_path
 from workbench.runs.results import WorstError, read_results
 from workbench.runs.watch import RunView

@@ -15,14 +15,12 @@ from workbench.app.draft import Draft, plain_message
 from workbench.app.run_control import start_run
 from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
-from workbench.experiment.presets import PRESETS
-from workbench.experiment.recommendation import recommend
+from workbench.experiment.estimate import Forecast
+from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import LADDER
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.check import find_gpu
 from workbench.render.strategy import (
-    CostForecast,
     describe_start,
     forecast,
     format_key_value,
@@ -151,7 +149,7 @@ class StrategyScreen(WorkbenchScreen):
         except UserError as error:
             return None, plain_message(error)
 
-    def _forecast(self, spec: ExperimentSpec | None) -> CostForecast | None:
+    def _forecast(self, spec: ExperimentSpec | None) -> Forecast | None:
         facts = self.draft.facts
         return forecast(spec, facts, self._benchmark) if spec and facts else None
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from rich.text import Text
 
+from workbench.analysis.curves import CurveAdvice
 from workbench.app.run_progress import format_position, format_time_left
-from workbench.experiment.curve_advice import CurveAdvice
 from workbench.render.compare_curves import OTHER_DATA, same_data
 from workbench.render.curves import OVERLAY
 from workbench.render.marks import state_symbol

@@ -1,17 +1,60 @@
-"""What the identity of cached features depends on."""
+"""Warnings about the data before a training, and the identity of cached features."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import pytest
 from person import Person
 
 from workbench.datasets.prepare import prepare
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.paths import Workspace
-from workbench.worker.training_setup import feature_store
+from workbench.progress import silent
+from workbench.training.data import TrainingData
+from workbench.training.features import make_feature_store
+from workbench.worker.training_setup import data_warnings
+
+FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
+BYTES = 6 * 28 * 28
+
+
+def warnings(
+    *settings: str, validation: int = 2, leaked: int = 0, near: int = 0, memory: int = BYTES
+) -> list[str]:
+    spec = parse_spec(apply_settings(preset_tree("dense", "x", FACTS), settings), "dense")
+    split = {"train": 2, "validation": validation, "test": 2}
+    rows = {name: np.arange(count) for name, count in split.items()}
+    zeros = np.zeros((6, 28, 28, 1), np.uint8)
+    data = TrainingData(zeros, np.zeros(6, np.int64), np.zeros(6, np.uint64), rows, 2)
+    return list(data_warnings(spec, data, {"leaked": leaked, "near_leaked": near}, memory))
+
+
+def test_normal_data_gives_no_warning() -> None:
+    assert warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"leaked": 1}, "1 of 2 test images are training images too"),
+        ({"near": 1}, "1 of 2 test images look nearly the same as training images"),
+        ({"validation": 0}, "no validation images"),
+        ({"memory": BYTES - 1}, "--set training.shuffle=blocks"),
+    ],
+)
+def test_each_problem_is_a_warning(options: dict[str, int], text: str) -> None:
+    [message] = warnings(**options)
+    assert text in message
+
+
+def test_requested_settings_give_no_warning() -> None:
+    assert warnings("training.shuffle=blocks", memory=0) == []
+    unvalidated = ("data.split.validation=0.0", "training.early_stopping=0", "training.keep=last")
+    assert warnings(*unvalidated, validation=0) == []
 
 
 def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, Any]:
@@ -22,7 +65,9 @@ def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, 
     }
     spec: ExperimentSpec = parse_spec(apply_settings(tree, settings), "test")
     prepared = prepare(spec.data, Workspace(person.workspace))
-    store = feature_store(spec, prepared, weights, lambda *progress: None, lambda message: None)
+    store = make_feature_store(
+        spec, prepared.folder, weights, silent, lambda message: None, prepared.pack.name
+    )
     assert store is not None
     return store.identity
 
@@ -72,5 +117,4 @@ def test_identity_of_random_weights_is_their_seed(person: Person) -> None:
 
 def test_no_store_without_a_base() -> None:
     spec = parse_spec({"data": {"source": "x"}, "model": {"strategy": "dense"}}, "test")
-    prepared = cast(Any, SimpleNamespace(pack=Path("pack"), folder=Path()))
-    assert feature_store(spec, prepared, None, lambda *progress: None, lambda message: None) is None
+    assert make_feature_store(spec, Path(), None, silent, lambda message: None) is None

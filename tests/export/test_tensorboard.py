@@ -6,8 +6,7 @@ import pytest
 from recorded_run import recorded_run
 
 from workbench.errors import UserError
-from workbench.export.event_file import Scalar, crc32c, event_file
-from workbench.export.tensorboard import write_scalars
+from workbench.export.tensorboard import Scalar, crc32c, event_file, write_scalars
 from workbench.paths import Workspace
 
 

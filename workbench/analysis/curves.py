@@ -1,17 +1,21 @@
-"""The curve coach: what the curves of a run show, and what to try next. Pure.
+"""The curves of a run: smoothing, what they show, and what to try next. Pure.
 
 Every threshold is a constant here. All rules read only the newest stage, except the one that
 compares fine-tuning with the stages before.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from workbench.analysis.significance import accuracy_interval
 from workbench.text import plural
 
 Values = tuple[float | None, ...]
 
+BOOK_FACTOR = 0.8  # Deep Learning with Python, section 5.3
+FACTOR_STEP = 0.05
+HIGHEST_FACTOR = 0.95
 GUESSING_EPOCHS = 5  # epochs at guessing level before it is reported
 GUESSING_MARGIN = 0.03  # accuracy above 1 / classes that still counts as guessing
 JUMP_FACTOR = 1.5  # training loss against its lowest so far
@@ -31,7 +35,6 @@ UNDERFIT_ACCURACY = 0.85  # training accuracy below this
 WORSE_EPOCHS = 3  # epochs of fine-tuning before it is judged
 WORSE_ACCURACY = 0.01  # best validation accuracy below that of the stages before
 NOISE = 0.05  # half the 95 % interval of the validation accuracy that is called wide
-Z_95 = 1.96  # of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,37 @@ def advise(curves: TrainingCurves) -> list[CurveAdvice]:
     found = [advice for rule in _RULES if (advice := rule(curves)) is not None]
     ids = {advice.id for advice in found}
     return [advice for advice in found if not _SILENCED_BY.get(advice.id, frozenset()) & ids]
+
+
+def smooth(
+    values: Sequence[float | None], factor: float = BOOK_FACTOR, starts: Iterable[int] = ()
+) -> tuple[float | None, ...]:
+    """Return an exponential average: factor * previous + (1 - factor) * value.
+
+    The first value is unchanged, as in the book's `smooth_curve`; None stays None and is skipped.
+
+    Args:
+        values: one for each epoch.
+        factor: from 0, which changes nothing, to below 1.
+        starts: indices at which smoothing restarts, as at the border of two stages.
+
+    Raises:
+        ValueError: the factor is out of range.
+    """
+    if not 0 <= factor < 1:
+        raise ValueError(f"a smoothing factor is from 0 to below 1; received {factor}")
+    borders = frozenset(starts)
+    smoothed: list[float | None] = []
+    previous: float | None = None
+    for index, value in enumerate(values):
+        if index in borders:
+            previous = None
+        if value is None:
+            smoothed.append(None)
+            continue
+        previous = value if previous is None else factor * previous + (1 - factor) * value
+        smoothed.append(previous)
+    return tuple(smoothed)
 
 
 def _too_fast(curves: TrainingCurves) -> CurveAdvice | None:
@@ -233,7 +267,8 @@ def _few_images(curves: TrainingCurves) -> CurveAdvice | None:
     images = curves.validation_images
     if not measured or images < 1:
         return None
-    half = half_interval(measured[-1], images)
+    low, high = accuracy_interval(measured[-1], images)
+    half = (high - low) / 2
     if half <= NOISE:
         return None
     return CurveAdvice(
@@ -252,12 +287,6 @@ def _no_validation(curves: TrainingCurves) -> CurveAdvice | None:
         "without validation images, learning cannot be distinguished from memorizing.",
         "a validation split",
     )
-
-
-def half_interval(accuracy: float, images: int) -> float:
-    """Return half the width of Wilson's 95 % interval of an accuracy."""
-    spread = accuracy * (1 - accuracy) / images + Z_95**2 / (4 * images**2)
-    return Z_95 * math.sqrt(max(spread, 0.0)) / (1 + Z_95**2 / images)
 
 
 def _highest(values: Sequence[float | None]) -> float | None:

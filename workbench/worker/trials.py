@@ -1,34 +1,40 @@
-"""The job `lessons`: train the variants of a lesson on a part of the images."""
+"""The jobs that train without keeping a run: `lessons`, `lr-find` and `tune`.
+
+`lessons` trains the variants of a lesson on a part of the images. The others look for settings;
+their requests: spec, workspace, scratch (see `training_setup`), and stage and steps (`lr-find`), or
+trials and seed (`tune`). Events: progress, notices, and from `tune` a `trial` for each that is
+finished: images (validated on), and the fields of a `Trial`.
+"""
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.names import natural_sorted
-from workbench.datasets.pack import build_pack, open_pack
+from workbench.datasets.pack import build_pack
 from workbench.datasets.scan import scan
 from workbench.datasets.sources.opening import open_source
 from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.split import assign
 from workbench.errors import UserError
+from workbench.experiment.lr_find import lr_find_stage
+from workbench.experiment.search_space import draw_candidates
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress
+from workbench.runs.events import Event, Notice, StepProgress
 from workbench.training.data import TrainingData
-from workbench.training.environment import prepare_environment
-from workbench.worker.device import claim_device
-from workbench.worker.training_setup import base_weights
+from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras
+from workbench.worker.training_setup import base_weights, make_training_setup, training_data
 
 # Images of a lesson, over all classes; None: of a source without a split.
 MAX_IMAGES = {None: 2400, "train": 1500, "validation": 480, "test": 720}
-SPLITS = ("train", "validation", "test")
 
 
 def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -50,12 +56,14 @@ def learn(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     data = part_of_source(spec.data, scratch, progress)
     claim_device()
     progress("start Keras", 0, 0)
-    prepare_environment()
-    from workbench.evaluation.lesson_recompile import recompile_runs
-    from workbench.evaluation.lessons import LessonSetup, run_variants, training_subset
-    from workbench.training.backend import prepare_device
+    device = start_keras()
+    from workbench.evaluation.lessons import (
+        LessonSetup,
+        recompile_runs,
+        run_variants,
+        training_subset,
+    )
 
-    device = prepare_device(deterministic=False)
     if experiment.name == "recompile":
         runs = recompile_runs(spec, data, request["seeds"])
     else:
@@ -76,23 +84,13 @@ def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> Trainin
     records = scan(source, scratch, progress)
     rows = make_manifest_rows(records, assign(records, data.split).splits)
     labels = natural_sorted({row.label for row in rows})
-    number = {label: i for i, label in enumerate(labels)}
-    indices = {
-        split: np.array([i for i, row in enumerate(rows) if row.split == split], np.int64)
-        for split in SPLITS
-    }
-    if not len(indices["validation"]):
+    if all(row.split != "validation" for row in rows):
         raise UserError(
             "There are too few images to set some aside for validation.",
             "Give more images with --data, or leave it out for the digits.",
         )
-    return TrainingData(
-        images=open_pack(build_pack(source.root, rows, data, scratch, progress, records)),
-        labels=np.array([number[row.label] for row in rows], np.int64),
-        contents=np.array([int(row.pixel_hash[:16], 16) for row in rows], np.uint64),
-        rows=indices,
-        classes=len(labels),
-    )
+    pack = build_pack(source.root, rows, data, scratch, progress, records)
+    return training_data(rows, labels, pack)
 
 
 def _spread(source: Source) -> tuple[Item, ...]:
@@ -114,3 +112,46 @@ def _weights(spec: ExperimentSpec, progress: Progress) -> Path | None:
     except UserError as error:
         hint = "Random weights would not show what this lesson is about (--weights random)."
         raise UserError(error.message, f"{error.hint}\n{hint}".strip()) from None
+
+
+def tune(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train the candidates one after the other; the result is empty, the trials are events.
+
+    Raises:
+        UserError: As `make_training_setup`; or there are no images to validate on.
+    """
+    setup, scratch = make_training_setup(request, events)
+    images = len(setup.data.rows["validation"])
+    if not images:
+        raise UserError("A search compares validation metrics, and there are no such images.")
+    from workbench.training.tune import run_trials
+
+    tried = draw_candidates(setup.spec, request["trials"], request["seed"])
+    for trial in run_trials(setup.spec, tried, setup.make_trainer, scratch):
+        events.send("trial", images=images, **asdict(trial))
+        events("trials", trial.number, len(tried))
+    return {}
+
+
+def find_learning_rate(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Train with rising rates.
+
+    Result: losses, one a step until the loss diverges.
+
+    Raises:
+        UserError: As `make_training_setup`.
+    """
+
+    def emit(event: Event) -> None:
+        match event:
+            case StepProgress():
+                events("train", event.step, event.steps)
+            case Notice():
+                events.notice(event.message)
+
+    setup, scratch = make_training_setup(request, events)
+    from workbench.training.tune import RangeTest
+
+    stage = lr_find_stage(setup.spec, request["stage"], request["steps"])
+    trainer = setup.make_trainer(setup.spec, scratch / "checkpoints", emit)
+    return {"losses": RangeTest(trainer, stage).measure()}

@@ -1,17 +1,29 @@
-"""Whether one run is better than another, from the test images that both have predicted.
+"""What chance alone makes: the interval of an accuracy, and whether one run is better than another.
 
 Two accuracies on the same images are not independent: most images are easy, or hard, for both. Only
 images that one run has right and the other wrong count (McNemar 1947): if the runs were equally
 good, each such image would be equally likely on either side, so their number is binomial.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 # By image (hash of its pixels, label): whether the prediction is right.
 CorrectByImage = Mapping[tuple[str, str], bool]
 
 BEYOND_CHANCE = 0.05
+_Z_95 = NormalDist().inv_cdf(0.975)  # 1.96
+
+
+def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an accuracy (Wilson's score interval)."""
+    scale = 1 + _Z_95**2 / images
+    middle = (accuracy + _Z_95**2 / (2 * images)) / scale
+    spread = accuracy * (1 - accuracy) / images + _Z_95**2 / (4 * images**2)
+    half = _Z_95 * math.sqrt(max(spread, 0.0)) / scale
+    return max(middle - half, 0.0) if accuracy else 0.0, middle + half if accuracy < 1 else 1.0
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def check_output_path(path: Path) -> None:
         raise UserError(f"There is no folder {safe_text(path.parent, 1000)} for the picture.")
     if path.exists() and not _is_ours(path):
         raise UserError(
-            f"{shown} exists, and it is no picture that the workbench drew.",
+            f"{shown} exists, and it is not a picture that the workbench drew.",
             "Your own files are never replaced: choose another name with --out.",
         )
 

@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.experiment import curve_advice as coach
-from workbench.experiment.curve_advice import CurveAdvice, TrainingCurves, advise, half_interval
-from workbench.experiment.smoothing import BOOK_FACTOR, smooth
+from workbench.analysis import curves as coach
+from workbench.analysis.curves import (
+    BOOK_FACTOR,
+    CurveAdvice,
+    TrainingCurves,
+    advise,
+    smooth,
+)
+from workbench.analysis.significance import accuracy_interval
 
 GOOD = TrainingCurves(
     loss=(0.6, 0.5, 0.45, 0.4),
@@ -164,15 +170,14 @@ def test_epochs_are_numbered_within_their_stage() -> None:
 
 
 def test_few_validation_images() -> None:
-    images = next(n for n in range(1, 10_000) if half_interval(0.82, n) <= coach.NOISE)
+    def half(images: int) -> float:
+        low, high = accuracy_interval(0.82, images)
+        return (high - low) / 2
+
+    images = next(n for n in range(1, 10_000) if half(n) <= coach.NOISE)
     assert "few-validation-images" not in advice_on(replace(GOOD, validation_images=images))
     assert "few-validation-images" in advice_on(replace(GOOD, validation_images=images - 1))
     assert "few-validation-images" not in advice_on(replace(GOOD, validation_images=0))
-
-
-def test_half_an_interval_as_tables_give_it() -> None:
-    # Wilson's interval of 80 right out of 100 is 0.711 to 0.867.
-    assert half_interval(0.8, 100) == pytest.approx((0.8666 - 0.7112) / 2, abs=2e-4)
 
 
 def test_without_validation_only_that_is_reported() -> None:

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from workbench.errors import UserError
+from workbench.evaluation.activations import check_name, layer_names, map_layers, output_of
 from workbench.evaluation.evaluate import predict_probabilities
-from workbench.evaluation.explain.layers import check_name, layer_names, map_layers, output_of
-from workbench.evaluation.explain.pictures import resized, rgb, tile_images
 from workbench.evaluation.model_file import LoadedModel
+from workbench.evaluation.pictures import resized, rgb, tile_images
 from workbench.experiment.plan import layer_rows
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import value_and_gradient
@@ -65,8 +65,8 @@ def _why_unusable(loaded: LoadedModel, layer: str) -> str:
     if layer not in layer_names(loaded) or layer in allowed_layers(loaded):
         return ""
     is_map = layer in map_layers(loaded)
-    why = "connections go past it" if is_map else "its output has no places"
-    return f"Grad-CAM cannot look at {layer}: {why}."
+    why = "connections bypass it" if is_map else "its output has no positions"
+    return f"Grad-CAM cannot use {layer}: {why}."
 
 
 def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:

@@ -1,16 +1,27 @@
-"""Paired tests, by hand and through runs."""
+"""Intervals, and paired tests by hand and through runs."""
 
 import pytest
 from test_compare import facts
 
 from workbench.analysis.compare import compare
-from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.analysis.significance import CorrectByImage, accuracy_interval, mcnemar
 from workbench.runs.events import Evaluated
 
 
 def correct(right: str) -> CorrectByImage:
     """An image per letter: x right, o wrong."""
     return {(f"hash{i}", "cat"): letter == "x" for i, letter in enumerate(right)}
+
+
+def test_wilson_interval() -> None:
+    # 8 of 10: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n) with z = 1.959964
+    assert accuracy_interval(0.8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
+    low, high = accuracy_interval(1.0, 10)
+    assert high == 1.0
+    assert low < 1.0
+    assert accuracy_interval(0.0, 10) == pytest.approx((0.0, 1.0 - low))
+    # As tables give it: 80 right out of 100.
+    assert accuracy_interval(0.8, 100) == pytest.approx((0.7112, 0.8666), abs=1e-4)
 
 
 def test_only_images_that_part_the_runs_count() -> None:

@@ -1,1 +1,0 @@
-"""Explains a trained network: activations of layers, patterns of filters, Grad-CAM."""
