@@ -15,7 +15,7 @@ import numpy as np
 from workbench.machine.check import query_nvml
 from workbench.machine.gpus import choose_gpu
 from workbench.machine.live import SECONDS, GpuGauge, Sampler
-from workbench.training.environment import prepare_environment
+from workbench.worker.startup import prepare_environment
 
 prepare_environment()
 

@@ -17,10 +17,14 @@ from workbench.app.ladder import (
     row_without_run,
 )
 from workbench.cli.ladder import ladder_table
-from workbench.datasets.manifest import write_manifest
-from workbench.datasets.records import ImageRecord
-from workbench.experiment.presets import PRESETS
-from workbench.experiment.strategies import ABOUT_BOOK, ABOUT_READERS, LADDER, REFERENCE_ACCURACY
+from workbench.datasets.manifest import ImageRecord, write_manifest
+from workbench.experiment.presets import (
+    ABOUT_BOOK,
+    ABOUT_READERS,
+    LADDER,
+    PRESETS,
+    REFERENCE_ACCURACY,
+)
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.ladder import Ladder, LadderEntry, create_ladder, run_folders

@@ -16,7 +16,7 @@ from terminal import Terminal
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
 from workbench.text import describe_unencodable, make_printable, supports_unicode, use_utf8
-from workbench.worker.failures import describe_failure
+from workbench.worker.jobs import describe_failure
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = "x" * 300  # is cut, with an ellipsis

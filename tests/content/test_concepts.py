@@ -14,11 +14,10 @@ from scipy.stats import binomtest
 
 import workbench.ui
 from workbench.analysis.errors import PredictionTable
-from workbench.analysis.paired import BEYOND_CHANCE
+from workbench.analysis.significance import BEYOND_CHANCE, accuracy_interval
 from workbench.analysis.thresholds import ranking, threshold_metrics
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.content.concepts import CONCEPTS, PICTURE_COLUMNS, PICTURE_ROWS, Windows
-from workbench.evaluation.metrics import accuracy_interval
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.receptive_field import receptive_fields

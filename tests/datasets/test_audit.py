@@ -7,8 +7,9 @@ import pytest
 from test_duplicates import record
 
 from image_files import photo  # isort: skip
-from workbench.datasets.audit import Audit, AuditFinding, audit, read_audit, write_audit
+from workbench.datasets.audit import Audit, audit, read_audit, write_audit
 from workbench.datasets.duplicates import near_pairs
+from workbench.datasets.findings import AuditFinding
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.sources.source import Item, Source, SourceWarning
 from workbench.errors import UserError

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.datasets.sources.opening import Item, open_source
+from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import Item
 from workbench.errors import UserError
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from workbench.datasets.sources.npz import NpzImages, image_keys
-from workbench.datasets.sources.opening import Item, open_source
+from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import Item
 from workbench.errors import UserError
 
 

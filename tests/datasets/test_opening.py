@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from image_files import class_folders, write_photo
 
-from workbench.datasets.sources.opening import Item, open_source
+from workbench.datasets.sources.opening import open_source
+from workbench.datasets.sources.source import Item
 from workbench.errors import UserError
 
 

@@ -3,7 +3,7 @@
 import pytest
 from preset_specs import SPEED, preset_spec
 
-from workbench.bases.registry import base_table
+from workbench.bases.architectures import base_table
 from workbench.experiment.estimate import make_forecast
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import ExperimentSpec

@@ -8,8 +8,9 @@ from fault_facts import not_started
 from machine_facts import GIB, cpu_only_host, healthy, outcomes, place, printed, silent, system
 from machine_faults import BROKEN, ROWS
 
-from workbench.machine.diagnosis import Diagnosis, Finding, diagnose
+from workbench.machine.diagnosis import Diagnosis, diagnose
 from workbench.machine.facts import Backends, Facts, Nvml
+from workbench.machine.finding import Finding
 from workbench.machine.host_facts import Container, LoginSession, Slurm, Storage, Terminal
 
 

@@ -31,8 +31,9 @@ from machine_facts import (
 )
 from machine_faults import ROWS
 
-from workbench.machine.diagnosis import Finding, diagnose, fold
+from workbench.machine.diagnosis import diagnose, fold
 from workbench.machine.facts import Backends, Facts, Library, Nvml, TrialStep
+from workbench.machine.finding import Finding
 from workbench.machine.host_facts import Container, Slurm
 
 # --- several causes ---------------------------------------------------------------------------

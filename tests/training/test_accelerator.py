@@ -20,7 +20,7 @@ from workbench.training.accelerator import (
     relative_error,
     sample_images,
 )
-from workbench.training.backend import Device
+from workbench.training.backends import Device
 from workbench.training.features import Prefix
 
 VGG = ("base.name=vgg16",)

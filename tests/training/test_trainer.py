@@ -16,18 +16,13 @@ from workbench.errors import UserError
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import CheckpointSaved, Event
+from workbench.runs.fields import Position
 from workbench.training import stage_events, stage_trainer
 from workbench.training.data import TrainingData, epoch_order
 from workbench.training.models import build_model
 from workbench.training.stage_checkpoints import collect, restore
 from workbench.training.stage_trainer import StageTrainer
-from workbench.training.trainer_state import (
-    Diverged,
-    Position,
-    RunningMetrics,
-    Stopped,
-    has_exploded,
-)
+from workbench.training.trainer_state import Diverged, RunningMetrics, Stopped, has_exploded
 
 HEAD = ("dense1", "output")
 WANDERING = ("training.learning_rate=0.05", "training.schedule=constant")  # a rate far too high

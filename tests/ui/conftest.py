@@ -7,7 +7,7 @@ import pytest
 from ui_pilot import FIGURES, FakeWarmWorker
 
 from workbench.machine import preflight
-from workbench.machine.check import GpuChoice
+from workbench.machine.gpus import GpuChoice
 from workbench.ui import base
 from workbench.ui.strategy import screen as strategy
 

@@ -11,13 +11,12 @@ from ui_pilot import FIGURES
 
 from workbench.app.draft import Draft
 from workbench.app.relabel import Relabeling
-from workbench.app.watch import RunFeed
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.experiment.toml import dump_spec
-from workbench.lessons.store import save_results
+from workbench.lessons.catalogue import save_results
 from workbench.runs.folder import create_run
-from workbench.runs.watch import RunView
+from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.base import Route
 
 RUNNING = "1 running"

@@ -13,12 +13,12 @@ from textual.widgets import OptionList, Static
 from ui_pilot import driven, text_of, until
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.app.compare import compare_runs, comparison_grid
+from workbench.app.run_files import compare_runs
 from workbench.datasets.manifest import ImageRecord, write_manifest
 from workbench.errors import UserError
 from workbench.paths import Workspace
-from workbench.render.compare import format_comparison
-from workbench.render.compare_curves import curve_options, legend, run_series
+from workbench.render.compare import comparison_grid, format_comparison
+from workbench.render.curves import curve_options, legend, run_series
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.history import History, fold
 from workbench.runs.watch import RunView

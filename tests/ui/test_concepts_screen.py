@@ -8,8 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 from ui_pilot import driven, text_of, until
 
-from workbench.content.concepts import CONCEPTS
-from workbench.content.drawings import Windows
+from workbench.content.concepts import CONCEPTS, Windows
 from workbench.ui.concepts import ConceptsScreen
 
 Scene = Callable[[ConceptsScreen, Pilot[Any]], Awaitable[None]]

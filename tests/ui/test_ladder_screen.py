@@ -22,8 +22,7 @@ from workbench.app.ladder import (
     plan_ladder,
 )
 from workbench.errors import UserError
-from workbench.experiment.presets import BOOK_FACTS
-from workbench.experiment.strategies import LADDER
+from workbench.experiment.presets import BOOK_FACTS, LADDER
 from workbench.experiment.toml import read_spec
 from workbench.paths import Workspace
 from workbench.runs import ladder as runs_ladder

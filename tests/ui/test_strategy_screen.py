@@ -13,15 +13,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, driven, messages, until
 
-from workbench.app import start_run as start
 from workbench.app.draft import Draft, newest_draft
+from workbench.app.run_control import start_run as start
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
-from workbench.runs import start as runs_start
+from workbench.runs.ladder import start as runs_start
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast

@@ -58,7 +58,7 @@ def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenTrial:
     async def open_trial(
         key: str, preset: str, answer: Answer, columns: int = 80
     ) -> AsyncIterator[Opened]:
-        monkeypatch.setattr("workbench.runs.jobs.run_job", answer)
+        monkeypatch.setattr("workbench.app.jobs.run_job", answer)
         async with driven(tmp_path, (columns, 24)) as (app, pilot):
             draft = Draft(app.workspace)
             draft.set_source(tmp_path / "photos", PHOTOS)

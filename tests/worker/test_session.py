@@ -11,11 +11,10 @@ from person import Person
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec, read_spec
-from workbench.runs.event_log import EventWriter
+from workbench.runs.event_log import EventWriter, read_events
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import follow, launch
 from workbench.runs.process import ON_FINISH
-from workbench.runs.reader import read_events
 from workbench.worker import training_setup
 from workbench.worker.jobs import OutOfMemory, failure_fields, out_of_memory
 from workbench.worker.session import RESERVE_BYTES, Reserve, halve_batch, run_on_finish

@@ -12,9 +12,9 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
+from workbench.runs.ladder import start
 from workbench.runs.launch import follow
-from workbench.runs.standby import WarmWorker
-from workbench.runs.start import start
+from workbench.runs.process import WarmWorker
 from workbench.worker.startup import WarmState
 
 pytestmark = pytest.mark.worker

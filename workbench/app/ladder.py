@@ -4,17 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.compare import load_run
-from workbench.analysis.paired import CorrectByImage, mcnemar
+from workbench.analysis.significance import CorrectByImage, mcnemar
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
 from workbench.app.run_files import read_correctness, read_test_images
 from workbench.errors import UserError
+from workbench.experiment.presets import ABOUT_BOOK, ABOUT_READERS, REFERENCE_ACCURACY
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import (
-    ABOUT_BOOK,
-    ABOUT_READERS,
-    REFERENCE_ACCURACY,
-    ReferenceAccuracy,
-)
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.paths import Workspace
 from workbench.render.compare import describe_paired_test
@@ -110,7 +105,7 @@ class LadderRow:
         detail: of the state, safe to print.
         split: of the accuracy: test, or validation if there are no test images.
         seconds: of work, without waiting.
-        book, readers: reference accuracies (see `experiment.strategies`).
+        book, readers: reference accuracies (see `experiment.presets`).
         epochs_done: finished epochs, of `epochs_total`.
     """
 
@@ -131,7 +126,7 @@ class LadderRow:
 
 def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> LadderRow:
     """Return the row of a run that exists."""
-    reference = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
+    reference = REFERENCE_ACCURACY.get(entry.preset)
     evaluation = history.evaluation
     return LadderRow(
         preset=entry.preset,
@@ -143,8 +138,8 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
         interval=evaluation.interval if evaluation else None,
         seconds=history.seconds_worked,
         random_weights=summary.random_weights,
-        book=reference.book,
-        readers=reference.readers,
+        book=reference.book if reference else None,
+        readers=reference.readers if reference else None,
         epochs_done=summary.epochs_done,
         epochs_total=summary.epochs_total,
     )
@@ -152,8 +147,14 @@ def ladder_row(entry: LadderEntry, summary: RunSummary, history: History) -> Lad
 
 def row_without_run(entry: LadderEntry, state: str = GONE) -> LadderRow:
     """Return the row of a run of which nothing is known."""
-    reference = REFERENCE_ACCURACY.get(entry.preset, ReferenceAccuracy())
-    return LadderRow(entry.preset, entry.run, state, book=reference.book, readers=reference.readers)
+    reference = REFERENCE_ACCURACY.get(entry.preset)
+    return LadderRow(
+        entry.preset,
+        entry.run,
+        state,
+        book=reference.book if reference else None,
+        readers=reference.readers if reference else None,
+    )
 
 
 def read_rows(workspace: Workspace, ladder: Ladder) -> list[LadderRow]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue.entries import fetch
+from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
 from workbench.experiment.presets import preset_tree
@@ -13,9 +13,8 @@ from workbench.experiment.resuming import check_change
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
 from workbench.machine.gpus import GpuChoice
-from workbench.machine.load_clock import LoadAdjustedClock
-from workbench.machine.memory_check import gpu_notes
-from workbench.machine.preflight import check_before_resume, check_before_start
+from workbench.machine.preflight import check_before_resume, check_before_start, gpu_notes
+from workbench.machine.probe import LoadAdjustedClock
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs

@@ -16,10 +16,10 @@ from workbench.analysis.compare import (
     load_run,
 )
 from workbench.analysis.errors import read_predictions
-from workbench.analysis.paired import CorrectByImage
+from workbench.analysis.significance import CorrectByImage
 from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
-from workbench.export.run_images import RunImages
+from workbench.export.run_data import RunImages
 from workbench.files import ENCODING, is_wide
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail

@@ -159,7 +159,7 @@ def _show_gauges() -> None:
 
 def gauge_text(sample: "Gauges") -> str:
     """Format a sample in lines of at most 80 columns."""
-    from workbench.machine.summary import format_gpu
+    from workbench.machine.diagnosis import format_gpu
 
     host = sample.host
     if not host:

@@ -82,7 +82,7 @@ def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str
 
 def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete names of sets of the catalogue."""
-    from workbench.datasets.sources.catalogue.entries import CATALOGUE
+    from workbench.datasets.sources.catalogue import CATALOGUE
 
     return _matching(CATALOGUE, incomplete)
 

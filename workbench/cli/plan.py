@@ -22,10 +22,9 @@ from workbench.text import format_bytes, format_seconds, format_shape, plural, s
 
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
-    from workbench.experiment.estimate import StageSeconds
+    from workbench.experiment.estimate import Forecast, StageSeconds
     from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.benchmark_store import BenchmarkResult
-    from workbench.render.strategy import CostForecast
     from workbench.runs.freeze_check import Layer, Verdict
 
 
@@ -86,7 +85,8 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
         f"{spec.model.strategy}: {title}{random} at {format_shape(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
-    for cost, disk, took in zip(expected.costs, expected.disk, seconds, strict=True):
+    for cost, took in zip(expected.costs, seconds, strict=True):
+        disk = cost.kept_bytes(expected.images)
         for line in stage_lines(cost, disk, took):
             echo(line)
     echo(
@@ -138,7 +138,7 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     return lines
 
 
-def total_line(measured: "BenchmarkResult", expected: "CostForecast") -> str:
+def total_line(measured: "BenchmarkResult", expected: "Forecast") -> str:
     """Describe the duration of all stages, and what it is based on."""
     seconds = format_seconds(expected.reading)
     reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""

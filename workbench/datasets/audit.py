@@ -15,9 +15,8 @@ from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
-from workbench.files import write_atomic
+from workbench.files import cannot_read, write_atomic
 from workbench.text import plural, safe_text
-from workbench.text_files import cannot_read
 
 AUDIT_NAME = "audit.json"
 UNSPLIT = "all"  # where the data has no split

@@ -13,9 +13,8 @@ from pathlib import Path
 from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
-from workbench.files import write_atomic
+from workbench.files import cannot_read, open_table, write_atomic
 from workbench.text import safe_text
-from workbench.text_files import cannot_read, open_table
 
 _PIXEL_HASH = re.compile("[0-9a-f]{32}")
 Stamp = tuple[int, int, int, int]  # size in bytes, times of change and of status, inode

@@ -10,8 +10,7 @@ from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups, n
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.errors import UserError
-from workbench.experiment.allocate import allocate
-from workbench.experiment.facts import SPLITS
+from workbench.experiment.facts import SPLITS, allocate
 from workbench.experiment.sections import SplitSpec
 from workbench.text import plural, safe_text
 

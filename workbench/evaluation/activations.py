@@ -13,8 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.images.files import ImageError
+from workbench.datasets.decoding import load_array
+from workbench.datasets.image_files import ImageError
 from workbench.datasets.names import match_label
 from workbench.errors import UserError
 from workbench.evaluation.model_file import LoadedModel

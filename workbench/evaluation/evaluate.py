@@ -19,10 +19,9 @@ import numpy as np
 
 from workbench.analysis.errors import confusion_cells, most_confused
 from workbench.analysis.significance import accuracy_interval
-from workbench.datasets.images.decoding import load_array
-from workbench.datasets.images.files import IMAGE_EXTENSIONS, ImageError
+from workbench.datasets.decoding import load_array, map_in_threads
+from workbench.datasets.image_files import IMAGE_EXTENSIONS, ImageError
 from workbench.datasets.sources.listing import SkippedFiles, format_kinds, images_below
-from workbench.datasets.threads import map_in_threads
 from workbench.errors import UserError
 from workbench.evaluation.model_file import LoadedModel, image_bytes
 from workbench.progress import Progress, silent

@@ -14,8 +14,8 @@ from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.lessons.lesson import COMPARED_SHIFT, DIRECTIONS, SHIFT_STEPS
 from workbench.runs.events import CheckedLayer
+from workbench.runs.freeze_check import TRAINS
 from workbench.training.data import TrainingData
-from workbench.training.freeze_check import TRAINS
 from workbench.training.inputs import plain_batches
 
 SHIFTED_SIDE = 28  # pixels of a side for which one step is one pixel

@@ -25,11 +25,12 @@ from workbench.lessons.lesson import Lesson
 from workbench.lessons.variants import Variant
 from workbench.progress import Progress, silent
 from workbench.runs.events import CheckedLayer, EpochFinished, Event, LayersChecked
+from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.training.backends import Device
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import make_feature_store
-from workbench.training.freeze_check import FROZEN, TRAINS, FreezeCheck
+from workbench.training.freeze_check import FreezeCheck
 from workbench.training.models import build_model, build_network, loss_for
 from workbench.training.trainer import Trainer
 

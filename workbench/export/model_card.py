@@ -10,8 +10,8 @@ from typing import Any
 
 from workbench import __version__
 from workbench.bases.weights import RANDOM
-from workbench.datasets.images.sixteen_bit import FULL, Levels
 from workbench.datasets.manifest import manifest_levels
+from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat

@@ -12,14 +12,14 @@ from typing import Any
 from markupsafe import Markup
 
 from workbench import __version__
-from workbench.datasets.images.files import ImageError
-from workbench.datasets.names import SPLITS
+from workbench.datasets.image_files import ImageError
 from workbench.downloads.disk import disk_errors
+from workbench.experiment.facts import SPLITS
 from workbench.export.curves import curve_figure
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
 from workbench.export.templating import render
-from workbench.files import write_atomic
+from workbench.files import ENCODING, write_atomic
 from workbench.paths import Workspace
 from workbench.runs.events import EpochFinished
 from workbench.runs.folder import RunFolder
@@ -41,7 +41,6 @@ from workbench.text import (
     plural,
     safe_text,
 )
-from workbench.text_files import ENCODING
 
 _MAX_SPEC = 1 << 16  # characters of a spec that are shown
 Values = dict[str, Any]

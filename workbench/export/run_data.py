@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.images.decoding import to_array
-from workbench.datasets.images.files import ImageError
-from workbench.datasets.manifest import read_manifest
+from workbench.datasets.decoding import to_array
+from workbench.datasets.image_files import ImageError
+from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import open_pack, pack_path
-from workbench.datasets.records import ImageRecord
-from workbench.datasets.sources.images import SourceImages
 from workbench.datasets.sources.opening import open_images
+from workbench.datasets.sources.source import SourceImages
 from workbench.datasets.store import find_folder, source_root
 from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
@@ -29,11 +28,11 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.confusion import worst_classes
-from workbench.runs.folder import RunFolder
+from workbench.runs.event_log import read_events
+from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, fold
-from workbench.runs.reader import read_events
 from workbench.runs.results import Results, read_results
-from workbench.runs.state import RunSummary, read_tables, summarize
+from workbench.runs.state import RunSummary, summarize
 from workbench.text import format_accuracy
 
 _PACKAGES = ("backend", "keras", "tensorflow", "jax", "torch", "numpy", "pillow", "python")

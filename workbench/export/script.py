@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.bases.weights import RANDOM
-from workbench.datasets.images.sixteen_bit import Levels
 from workbench.datasets.manifest import manifest_levels
-from workbench.datasets.names import SPLITS
+from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
+from workbench.experiment.facts import SPLITS
 from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
-from workbench.analysis.paired import PairedTest
+from workbench.analysis.significance import PairedTest
 from workbench.text import (
     format_accuracy,
     format_interval,

@@ -6,8 +6,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from workbench.experiment.curve_advice import TrainingCurves
-from workbench.experiment.smoothing import BOOK_FACTOR, smooth
+from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.render.plot import PlotOptions, Series, Values
 from workbench.runs.fields import whole
 from workbench.runs.history import History

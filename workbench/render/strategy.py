@@ -1,20 +1,18 @@
 """A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
 from workbench.bases.architectures import BASES
-from workbench.experiment.cost import StageCost, stage_costs
-from workbench.experiment.estimate import StageSeconds, reading_seconds, stage_seconds
-from workbench.experiment.facts import DataFacts, expected_images
+from workbench.experiment.cost import StageCost
+from workbench.experiment.estimate import Forecast, make_forecast
+from workbench.experiment.facts import DataFacts
 from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_at, smoothed_losses
-from workbench.experiment.presets import PRESETS
+from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.strategies import REFERENCE_ACCURACY
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.render.plot import PlotOptions, Series
@@ -30,46 +28,16 @@ _PLOT_ROOM = 1.3  # times the highest loss before the lowest: the top of the plo
 TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")
 
 
-@dataclass(frozen=True)
-class CostForecast:
-    """The cost of a spec.
-
-    Attributes:
-        costs: of each stage.
-        disk: bytes of the outputs that each stage caches.
-        seconds: of each stage; empty if the machine was not benchmarked.
-        reading: seconds to read the images, of the total; 0 if that was not benchmarked.
-        total: seconds of all stages at most; None likewise.
-        device: that was benchmarked.
-    """
-
-    costs: tuple[StageCost, ...]
-    disk: tuple[int, ...] = ()
-    seconds: tuple[StageSeconds, ...] = ()
-    reading: float = 0.0
-    total: float | None = None
-    device: str = ""
-
-
-def forecast(
-    spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None
-) -> CostForecast:
+def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None) -> Forecast:
     """Return the cost of a spec's plan and, with a benchmark, its time."""
-    costs = tuple(stage_costs(spec, facts.classes))
-    images = expected_images(facts, spec.data.split)
-    disk = tuple(cost.kept_bytes(images) for cost in costs)
     if benchmark is None:
-        return CostForecast(costs, disk)
-    seconds = tuple(stage_seconds(cost, images, benchmark.speed) for cost in costs)
-    speed = benchmark.images_per_second
-    reading = reading_seconds(facts, speed) if speed else 0.0
-    total = sum(one.total for one in seconds) + reading
+        return make_forecast(spec, facts, None)
     device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
-    return CostForecast(costs, disk, seconds, reading, total, device)
+    return make_forecast(spec, facts, benchmark.speed, benchmark.images_per_second, device)
 
 
 def strategy_details(
-    preset: str, cost: CostForecast | None, error: str, color: str = "", wide: bool = False
+    preset: str, cost: Forecast | None, error: str, color: str = "", wide: bool = False
 ) -> Text:
     """Return everything about a strategy.
 
@@ -107,7 +75,7 @@ def recommendation_line(preset: str, why: str) -> Text:
     return text.append(f"  {safe_text(why, 300)}", style="dim")
 
 
-def describe_start(spec: ExperimentSpec, cost: CostForecast | None) -> str:
+def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     """Return what is about to be started, in a sentence or two."""
     what = spec.preset or spec.model.strategy
     title = f" on {spec.base_table.title}" if spec.base else ""
@@ -133,10 +101,10 @@ def _short(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count:,}"
 
 
-def _resources(cost: CostForecast) -> Text:
+def _resources(cost: Forecast) -> Text:
     """Return the cost of the base's single pass, and the memory."""
     text = Text()
-    kept = sum(cost.disk)
+    kept = cost.cached_bytes
     if kept:
         once = sum(one.prefix for one in cost.seconds)
         text.append(f"\n{'base':<{_LABEL}}", style="dim")
@@ -147,7 +115,7 @@ def _resources(cost: CostForecast) -> Text:
     return text.append(f"{format_bytes(memory)} of memory or more", style="not dim")
 
 
-def _time(cost: CostForecast) -> Text:
+def _time(cost: Forecast) -> Text:
     text = Text(f"{'time':<{_LABEL}}", style="dim")
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")

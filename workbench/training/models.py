@@ -10,7 +10,7 @@ import h5py
 import keras
 from keras import layers
 
-from workbench.bases.registry import BASES, base_table
+from workbench.bases.architectures import BASES, base_table
 from workbench.bases.table import BaseTable
 from workbench.bases.weights import check_weights_file, weights_file
 from workbench.errors import UserError

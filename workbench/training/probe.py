@@ -25,17 +25,16 @@ import numpy as np
 from keras import layers
 
 from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
-from workbench.machine.system import busy_share
-from workbench.printable import use_utf8
+from workbench.machine.host import busy_share
+from workbench.text import use_utf8
 from workbench.training.backend import (
-    Device,
     describe,
     list_devices,
     prepare_device,
     resolve_jit,
     resolve_precision,
 )
-from workbench.training.backends import ListedDevice
+from workbench.training.backends import Device, ListedDevice
 from workbench.training.features import places_matter
 
 SECONDS = 0.12  # of steps for each measurement

@@ -8,9 +8,9 @@ import keras
 
 from workbench.experiment.plan import Stage, layer_rows
 from workbench.runs.events import EstimateChecked, PlannedLayer, StageStarted, StepProgress
+from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.training.backend import resolve_precision
 from workbench.training.context import Emit, TrainingContext
-from workbench.training.freeze_check import FROZEN, TRAINS
 from workbench.training.trainer_state import RunningMetrics
 
 PROGRESS_SECONDS = 0.5  # between two progress events

@@ -16,11 +16,10 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
-from workbench.app.watch import POLL_SECONDS, RunFeed
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.ladder import list_ladders
-from workbench.runs.watch import Runs
+from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
 from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens

@@ -15,14 +15,14 @@ from textual.widgets import Static
 
 from workbench.app.draft_writer import DraftWriter
 from workbench.paths import Workspace
-from workbench.runs.standby import WarmWorker
+from workbench.runs.process import WarmWorker
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_lines
 from workbench.ui.keys import KeyLine
 
 if TYPE_CHECKING:  # it imports much that the first screen does not need
+    from workbench.app.jobs import MachineCheck
     from workbench.app.lessons import LessonInput
-    from workbench.app.machine_check import MachineCheck
 
 T = TypeVar("T")
 ERROR_SECONDS = 15.0  # that an error stays on the screen
@@ -95,7 +95,7 @@ class BaseApp(App[None]):
     @cached_property
     def machine_check(self) -> "MachineCheck":
         """The machine check, which continues when its screen is closed."""
-        from workbench.app.machine_check import MachineCheck
+        from workbench.app.jobs import MachineCheck
 
         return MachineCheck()
 

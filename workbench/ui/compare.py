@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.widgets import Static
 
 from workbench.analysis.compare import Comparison
-from workbench.app.compare import compare_runs, comparison_grid
+from workbench.app.run_files import compare_runs
 from workbench.errors import UserError
-from workbench.render.compare_curves import curve_options, legend, run_series
-from workbench.render.curves import Metric
+from workbench.render.compare import comparison_grid
+from workbench.render.curves import Metric, curve_options, legend, run_series
 from workbench.runs.watch import Runs
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.base import WorkbenchScreen

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import ColumnKey
 
-from workbench.render.home import (
+from workbench.render.runs import (
     COLUMNS,
     column_widths,
     describe_run,

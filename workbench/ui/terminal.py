@@ -14,7 +14,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from workbench.printable import SUBSTITUTES
+from workbench.text import SUBSTITUTES
 
 # Blocks are drawn as blanks: their background shows where they are.
 _SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}

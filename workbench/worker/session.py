@@ -25,8 +25,7 @@ from workbench.runs.events import BatchHalved, RunFailed, RunFinished, RunStoppe
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
-from workbench.runs.process import ON_FINISH, WORKER_MODULE, train_command
-from workbench.runs.standby import MAX_ORDER_BYTES
+from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH, WORKER_MODULE, train_command
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
 from workbench.worker.startup import WarmState, versions, warm_up

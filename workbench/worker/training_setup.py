@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.bases.weights import find_weights
-from workbench.datasets.names import SPLITS
+from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
-from workbench.datasets.records import ImageRecord
 from workbench.errors import DiskFull
 from workbench.experiment.cost import saved_bytes, stage_costs
 from workbench.experiment.estimate import stage_seconds
+from workbench.experiment.facts import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore

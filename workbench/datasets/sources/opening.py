@@ -25,10 +25,10 @@ from workbench.datasets.sources.source import (
     SourceWarning,
 )
 from workbench.errors import UserError
+from workbench.files import cannot_read
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
-from workbench.text_files import cannot_read
 
 
 def open_source(source: str | Path, progress: Progress = silent) -> Source:

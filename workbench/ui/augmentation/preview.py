@@ -17,10 +17,10 @@ from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
 from workbench.datasets.augment import augment, draw
-from workbench.datasets.images.decoding import decode_opened, to_array
-from workbench.datasets.images.files import ImageError, open_image
-from workbench.datasets.images.sixteen_bit import SixteenBitImage
+from workbench.datasets.decoding import decode_opened, to_array
+from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.scan import pixel_hash
+from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.sections import AugmentationSpec, DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.render.half_blocks import fit_half_blocks, missing_image_text

@@ -18,10 +18,10 @@ from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
 from workbench.datasets.audit import UNSPLIT, Audit
-from workbench.datasets.images.decoding import decode_opened, to_array
-from workbench.datasets.images.files import ImageError, open_image
-from workbench.datasets.images.sixteen_bit import SixteenBitImage
+from workbench.datasets.decoding import decode_opened, to_array
+from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.inspect_job import Inspection
+from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.facts import SPLITS, DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.render.half_blocks import thumbnail

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Input, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
-from workbench.datasets.audit import AuditFinding
+from workbench.datasets.findings import AuditFinding
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, DataFacts, expected_images
 from workbench.experiment.sections import SplitSpec

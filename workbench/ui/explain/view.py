@@ -18,12 +18,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from workbench.app.jobs import JobEvent
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
-from workbench.runs.jobs import JobEvent
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 

@@ -8,14 +8,15 @@ from textual.binding import Binding, BindingType
 
 from workbench.app.draft import Draft
 from workbench.errors import UserError
+from workbench.experiment.estimate import Forecast, make_forecast
 from workbench.experiment.facts import expected_images
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
     SpecAdvice,
-    StageForecast,
     advise,
-    forecast,
+    describe_cost,
+    describe_prefix_cost,
     format_setting,
     toggle_layers,
     top_blocks,
@@ -202,9 +203,11 @@ class LayersStep(LayersView):
 
     def show(self) -> None:
         """Draw the table and what follows from the choice."""
-        estimate = forecast(self.spec, self._facts.classes, self._images, self._speed, self._stage)
-        layers = layers_of_spec(self.spec, self._facts.classes, estimate.cost.stage)
-        self.draw(self._title(), layers, self._details(estimate))
+        forecast = make_forecast(self.spec, self._facts, self._speed)
+        last = len(forecast.costs) - 1
+        index = last if self._stage is None else min(self._stage, last)
+        layers = layers_of_spec(self.spec, self._facts.classes, forecast.costs[index].stage)
+        self.draw(self._title(), layers, self._details(forecast, index))
 
     def _title(self) -> Text:
         strategy = self.spec.model.strategy
@@ -218,17 +221,18 @@ class LayersStep(LayersView):
     def _advice(self) -> tuple[SpecAdvice, ...]:
         return advise(self.spec, self._images, self._facts.classes)
 
-    def _details(self, estimate: StageForecast) -> list[Text]:
+    def _details(self, forecast: Forecast, index: int) -> list[Text]:
         lines = []
         if self._refusal:
             refusal = safe_text(self._refusal, 400)
             lines.append(labelled_line("refused", refusal, self.color("error")))
-        lines.append(self.totals_line(estimate.cost.trainable, estimate.cost.parameters))
-        if estimate.prefix:
-            lines.append(labelled_line("prefix", estimate.prefix))
-        lines.append(labelled_line("cost", estimate.seconds))
-        for stage in estimate.plan:
-            style = "" if stage.index == estimate.cost.stage.index else "dim"
+        cost = forecast.costs[index]
+        lines.append(self.totals_line(cost.trainable, cost.parameters))
+        if prefix := describe_prefix_cost(self.spec, forecast, index):
+            lines.append(labelled_line("prefix", prefix))
+        lines.append(labelled_line("cost", describe_cost(forecast, index)))
+        for stage in (one.stage for one in forecast.costs):
+            style = "" if stage.index == index else "dim"
             line = f"{stage.index + 1} {describe_stage(planned_row(stage), History())}"
             lines.append(labelled_line("" if stage.index else "plan", line, style))
         return lines + self._advice_lines()

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.color import Color
 from textual.containers import Horizontal
 
-from workbench.experiment.smoothing import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.runs.events import WAITING_PHASE
 from workbench.runs.state import hint_with_command

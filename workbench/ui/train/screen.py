@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
+from workbench.analysis.curves import CurveAdvice, advise
 from workbench.app.run_files import RunFiles, add_note, read_files
-from workbench.experiment.curve_advice import CurveAdvice, advise
 from workbench.render.curves import training_curves
 from workbench.render.marks import STATE_COLORS
 from workbench.runs.watch import Runs, RunView

@@ -7,10 +7,9 @@ from datetime import datetime
 from rich.text import Text
 
 from workbench.analysis.curves import CurveAdvice
-from workbench.app.run_progress import format_position, format_time_left
-from workbench.render.compare_curves import OTHER_DATA, same_data
-from workbench.render.curves import OVERLAY
+from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
 from workbench.render.marks import state_symbol
+from workbench.render.runs import format_position, format_time_left
 from workbench.runs.events import ChosenGpu, EpochFinished, MachineSample, Notice, Work
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import RunView

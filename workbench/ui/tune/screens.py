@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
+from workbench.app.jobs import JobEvent
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.estimate import stage_seconds
 from workbench.experiment.facts import DataFacts, expected_images
@@ -30,9 +31,7 @@ from workbench.experiment.search_space import (
     parse_trial,
     rank_trials,
 )
-from workbench.render.lr_find import lr_find_plot
-from workbench.render.trials import TRIAL_HEADERS, trial_cells
-from workbench.runs.jobs import JobEvent
+from workbench.render.strategy import TRIAL_HEADERS, lr_find_plot, trial_cells
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
 from workbench.ui.widgets.lines import LinePlot

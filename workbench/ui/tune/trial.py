@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from workbench.app.draft import Draft
-from workbench.app.jobs import report_progress, run_trial_job
+from workbench.app.jobs import JobEvent, report_progress, run_trial_job
 from workbench.errors import UserError
 from workbench.experiment.estimate import reading_seconds
 from workbench.experiment.facts import DataFacts
@@ -18,7 +18,6 @@ from workbench.experiment.int_range import IntRange
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.render.strategy import UNKNOWN_TIME
-from workbench.runs.jobs import JobEvent
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.dialogs import Prompt, show_error

@@ -9,8 +9,7 @@ from textual import on
 from textual.message import Message
 from textual.widget import Widget
 
-from workbench.app.jobs import JobHandle, report_progress
-from workbench.runs.jobs import JobEvent, run_job
+from workbench.app.jobs import JobEvent, JobHandle, report_progress, run_job
 from workbench.ui.base import T, notify_error
 
 STARTING = "Starting the framework: this takes a few seconds."

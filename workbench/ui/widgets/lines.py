@@ -6,8 +6,7 @@ from rich.text import Text
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.render.plot import PlotOptions, plot
-from workbench.render.plot_canvas import Series
+from workbench.render.plot import PlotOptions, Series, plot
 
 MIN_ROWS = 5  # title, two rows of canvas, axis, names
 
