@@ -177,7 +177,7 @@ def test_receptive_fields_are_those_of_vgg16() -> None:
 
 @pytest.mark.parametrize(("right", "images"), [(933, 1000), (93, 100)])
 def test_intervals_are_those_that_are_measured(right: int, images: int) -> None:
-    low, high = accuracy_interval(right, images)
+    low, high = accuracy_interval(right / images, images)
     assert f"{low:.3f} to {high:.3f}" in CONCEPTS["interval"].picture
 
 

@@ -71,7 +71,10 @@ def test_a_spec_may_have_32_kib(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("look", "ending", "expected"),
-    [(refusal, "toml", "it is no regular file"), (weights_refusal, "h5", "is not a weights file")],
+    [
+        (refusal, "toml", "it is not a regular file"),
+        (weights_refusal, "h5", "is not a weights file"),
+    ],
 )
 def test_irregular_files_do_not_block(
     tmp_path: Path, look: Callable[[Path], str], ending: str, expected: str

@@ -13,15 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import FakeWarmWorker, driven, messages, until
 
+from workbench.app import run_control
 from workbench.app.draft import Draft, newest_draft
-from workbench.app.run_control import start_run as start
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
-from workbench.runs.ladder import start as runs_start
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
@@ -189,7 +188,7 @@ async def test_options_of_every_kind_can_be_opened(draft):
 async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start,
+        run_control,
         "launch",
         lambda folder, warm, **options: launched.append((folder.name, warm)),
     )
@@ -267,7 +266,7 @@ async def test_hostile_settings_are_shown_harmless(draft):
 def test_weights_that_are_not_there_are_refused_before_a_run_is_made(draft, workspace):
     draft.update({"base.weights": "/nowhere/w.h5"})
     with pytest.raises(UserError, match="no file of weights"):
-        start.start_run(workspace, draft.spec(), "pets")
+        run_control.start_run(workspace, draft.spec(), "pets")
     assert not list(workspace.runs.glob("pets-*"))
 
 
@@ -336,7 +335,7 @@ def test_the_meaning_of_every_key_is_the_specs_own():
 async def test_the_demo_starts_two_runs_and_shows_the_first(workspace, monkeypatch):
     launched = []
     monkeypatch.setattr(
-        runs_start,
+        run_control,
         "launch",
         lambda folder, queue, **options: launched.append((folder.name, queue)),
     )
@@ -466,12 +465,12 @@ async def test_settings_survive_home_and_data(draft):
 
 
 async def test_a_new_experiment_starts_with_the_base_of_the_run_on_these_images(draft, monkeypatch):
-    monkeypatch.setattr(runs_start, "launch", lambda folder, warm, **options: None)
+    monkeypatch.setattr(run_control, "launch", lambda folder, warm, **options: None)
     as_scanned(draft)
     draft.set_preset("feature-extraction")
     draft.update({"base.name": "mobilenetv2-1.0", "training.learning_rate": 0.01})
     workspace = draft.workspace
-    run = start.start_run(workspace, draft.spec(), "pets")
+    run = run_control.start_run(workspace, draft.spec(), "pets")
     draft.discard()
 
     async with driven(workspace.root) as (app, pilot):
@@ -512,7 +511,7 @@ async def test_a_file_of_weights_has_to_be_there(draft, tmp_path):
             dialog.query_one(".about", Static).content
         )
         field = dialog.query_one(PathField)
-        for wrong, why in (("none.h5", "cannot be read"), ("mine.txt", "no weights file")):
+        for wrong, why in (("none.h5", "cannot be read"), ("mine.txt", "not a weights file")):
             field.value = f"{tmp_path}/{wrong}"
             await pilot.press("enter")
             await until(pilot, lambda why=why: why in str(dialog.query_one("#error").content))
