@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.text import safe_text
 
 ENCODING = "utf-8-sig"  # the byte order mark is dropped
@@ -102,10 +103,21 @@ def is_wide(start: bytes) -> bool:
 def _refuse_wide(start: bytes, path: Path, kind: str) -> None:
     if is_wide(start):
         raise UserError(
-            f"{safe_text(path)} is not {kind}: it is not UTF-8 text but UTF-16 or UTF-32.", _REMEDY
+            tr(
+                "{path} is not {kind}: it is not UTF-8 text but UTF-16 or UTF-32.",
+                path=safe_text(path),
+                kind=kind,
+            ),
+            _REMEDY,
         )
 
 
 def cannot_read(path: Path, error: OSError) -> UserError:
     """Return the error for a file or folder that cannot be read."""
-    return UserError(f"{safe_text(path)} cannot be read: {safe_text(error.strerror or error)}.")
+    return UserError(
+        tr(
+            "{path} cannot be read: {error_strerror}.",
+            path=safe_text(path),
+            error_strerror=safe_text(error.strerror or error),
+        )
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from workbench.errors import UserError
+from workbench.messages import tr
 
 HOME_VARIABLE = "WORKBENCH_HOME"
 _QUOTES = ("''", '""', "“”", "‘’", "„“", "«»", "``", "<>")
@@ -128,5 +129,5 @@ def find_workspace(given: str | Path | None = None) -> Workspace:
     chosen = given or os.environ.get(HOME_VARIABLE) or "."
     root = parse_path(chosen, new=True).resolve()
     if root.exists() and not root.is_dir():
-        raise UserError(f"{source}: {root} is a file, not a folder.")
+        raise UserError(tr("{source}: {root} is a file, not a folder.", source=source, root=root))
     return Workspace(root)

@@ -310,7 +310,7 @@ def test_filters_must_exist() -> None:
 
 def test_other_files_than_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a\.png cannot be read: its content is no image"):
+    with pytest.raises(UserError, match=r"a\.png cannot be read: its content is not an image"):
         read_image(network(THREE), tmp_path / "a.png")
 
 

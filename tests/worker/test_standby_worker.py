@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from person import Person
 
+from workbench.app.run_control import launch_new_run
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.runs.ladder import start
 from workbench.runs.launch import follow
 from workbench.runs.process import WarmWorker
 from workbench.worker.startup import WarmState
@@ -30,7 +30,7 @@ def spec(person: Person, **training: object) -> ExperimentSpec:
 
 
 def train(person: Person, chosen: ExperimentSpec, worker: WarmWorker | None = None) -> RunFolder:
-    run = start(Workspace(person.workspace), chosen, "photos", warm=worker)
+    run = launch_new_run(Workspace(person.workspace), chosen, "photos", warm=worker)
     *_, last = follow(run)
     assert last.event == "finished", run.log_path.read_text()
     return run

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.analysis.errors import PredictionTable
+from workbench.messages import tr
 
 BINS = 10
 DRAWS = 2000  # simulated runs that are perfectly calibrated
@@ -88,32 +89,43 @@ def describe_calibration(found: Calibration, images: int) -> str:
         "either way"
     )
     if found.verdict == "over-confident":
-        return f"Over-confident: more confident than accurate ({figures}), beyond chance."
+        return tr(
+            "Over-confident: more confident than accurate ({figures}), beyond chance.",
+            figures=figures,
+        )
     if found.verdict == "under-confident":
-        return f"Under-confident: more accurate than confident ({figures}), beyond chance."
+        return tr(
+            "Under-confident: more accurate than confident ({figures}), beyond chance.",
+            figures=figures,
+        )
     if found.verdict == "uneven":
-        return (
-            f"Calibrated on average ({figures}), but over-confident in some bins and "
-            "under-confident in others, beyond chance."
+        return tr(
+            "Calibrated on average ({figures}), but over-confident in some bins "
+            "and under-confident in others, beyond chance.",
+            figures=figures,
         )
     if found.verdict == "calibrated":
-        return f"As confident as accurate ({figures}); {chance}."
-    return f"Inconclusive: {figures}, and {chance}."
+        return tr("As confident as accurate ({figures}); {chance}.", figures=figures, chance=chance)
+    return tr("Inconclusive: {figures}, and {chance}.", figures=figures, chance=chance)
 
 
 def describe_bins(found: Calibration, images: int) -> str:
     """Describe what the single bins add to the verdict on the mean."""
     error = f"expected calibration error {found.error:.3f}"
     if images < MIN_IMAGES:
-        return f"Bin by bin ({error}): too few images for a conclusion."
+        return tr("Bin by bin ({error}): too few images for a conclusion.", error=error)
     if found.error > found.chance_error:
-        return (
-            f"Bin by bin ({error}) the deviation is larger than chance alone makes (up to "
-            f"{found.chance_error:.3f})."
+        return tr(
+            "Bin by bin ({error}) the deviation is larger than chance alone "
+            "makes (up to {chance_error:.3f}).",
+            error=error,
+            chance_error=found.chance_error,
         )
-    return (
-        f"Bin by bin ({error}) nothing more is certain: chance alone makes up to "
-        f"{found.chance_error:.3f}."
+    return tr(
+        "Bin by bin ({error}) nothing more is certain: chance alone makes "
+        "up to {chance_error:.3f}.",
+        error=error,
+        chance_error=found.chance_error,
     )
 
 

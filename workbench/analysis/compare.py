@@ -13,6 +13,7 @@ from workbench.errors import UserError
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.files import ENCODING
+from workbench.messages import tr
 from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
 from workbench.runs.freeze_check import FROZEN, TRAINS
@@ -283,7 +284,7 @@ def _describe(training: list[int], stages: int) -> str:
     if len(training) == stages:
         return TRAINS
     numbers = ", ".join(str(index + 1) for index in training)
-    return f"{TRAINS} in stage {numbers}"
+    return tr("{trains} in stage {numbers}", trains=TRAINS, numbers=numbers)
 
 
 def _shared(tests: list[Images | None]) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.significance import accuracy_interval
+from workbench.messages import tr
 from workbench.text import plural
 
 Values = tuple[float | None, ...]
@@ -149,8 +150,13 @@ def _too_fast(curves: TrainingCurves) -> CurveAdvice | None:
         if jumped and epoch > curves.epochs - JUMP_EPOCHS:
             return CurveAdvice(
                 "learning-rate-too-high",
-                f"training loss jumped from {lowest:.3f} to {loss:.3f} at epoch {epoch}.",
-                "a learning rate 3 to 10 times lower",
+                tr(
+                    "training loss jumped from {lowest:.3f} to {loss:.3f} at epoch {epoch}.",
+                    lowest=lowest,
+                    loss=loss,
+                    epoch=epoch,
+                ),
+                tr("a learning rate 3 to 10 times lower"),
             )
         lowest = min(lowest, loss)
     return None
@@ -166,9 +172,14 @@ def _not_learning(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "not-learning",
-        f"not learning: training accuracy {known[-1]:.3f} after {curves.epochs} epochs; "
-        f"guessing gives {guessing:.3f}.",
-        "another learning rate; check whether the labels fit the images",
+        tr(
+            "not learning: training accuracy {known:.3f} after {epochs} epochs; "
+            "guessing gives {guessing:.3f}.",
+            known=known[-1],
+            epochs=curves.epochs,
+            guessing=guessing,
+        ),
+        tr("another learning rate; check whether the labels fit the images"),
     )
 
 
@@ -181,8 +192,13 @@ def _worse_than_before(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "worse-than-before",
-        f"fine-tuning made it worse: best validation accuracy {now:.3f}, {before:.3f} before it.",
-        "a lower learning rate, or fewer blocks that train",
+        tr(
+            "fine-tuning made it worse: best validation accuracy {now:.3f}, "
+            "{before:.3f} before it.",
+            now=now,
+            before=before,
+        ),
+        tr("a lower learning rate, or fewer blocks that train"),
     )
 
 
@@ -203,9 +219,20 @@ def _overfitting(curves: TrainingCurves) -> CurveAdvice | None:
     or_else = "fewer weights that train" if curves.pretrained else "a pretrained base"
     return CurveAdvice(
         "overfitting",
-        f"{strength} overfitting since epoch {best + 1}: training accuracy {training:.3f}, "
-        f"validation {validation:.3f}.",
-        f"{more_variety}more dropout{',' if more_variety else ''} or {or_else}",
+        tr(
+            "{strength} overfitting since epoch {best}: training accuracy "
+            "{training:.3f}, validation {validation:.3f}.",
+            strength=strength,
+            best=best + 1,
+            training=training,
+            validation=validation,
+        ),
+        tr(
+            "{more_variety}more dropout{value} or {or_else}",
+            more_variety=more_variety,
+            value="," if more_variety else "",
+            or_else=or_else,
+        ),
     )
 
 
@@ -225,8 +252,14 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
         stops = f"; stops in {left}" if left > 0 else "; stops now"
     return CurveAdvice(
         "stalled",
-        f"{name}: no gain for {plural(since, 'epoch')} "
-        f"(best {value}epoch {curves.number(curves.best)}){stops}.",
+        tr(
+            "{name}: no gain for {epochs} (best {value}epoch {number}){stops}.",
+            name=name,
+            epochs=plural(since, "epoch"),
+            value=value,
+            number=curves.number(curves.best),
+            stops=stops,
+        ),
     )
 
 
@@ -242,8 +275,8 @@ def _underfitting(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "underfitting",
-        f"underfitting: training accuracy rests at {recent:.3f}.",
-        "a larger network, less dropout, or more blocks that train",
+        tr("underfitting: training accuracy rests at {recent:.3f}.", recent=recent),
+        tr("a larger network, less dropout, or more blocks that train"),
     )
 
 
@@ -256,9 +289,14 @@ def _still_learning(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "still-learning",
-        f"still learning: validation loss fell from {before:.3f} to {now:.3f} over the last "
-        f"{LEARNING_EPOCHS} epochs.",
-        "more epochs, should it end like this" if curves.working else "more epochs",
+        tr(
+            "still learning: validation loss fell from {before:.3f} to "
+            "{now:.3f} over the last {learning_epochs} epochs.",
+            before=before,
+            now=now,
+            learning_epochs=LEARNING_EPOCHS,
+        ),
+        tr("more epochs, should it end like this") if curves.working else tr("more epochs"),
     )
 
 
@@ -273,9 +311,12 @@ def _few_images(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "few-validation-images",
-        f"{plural(images, 'validation image')}: accuracies closer than {half:.2f} are not "
-        "distinguishable.",
-        "more validation images",
+        tr(
+            "{validation_images}: accuracies closer than {half:.2f} are not distinguishable.",
+            validation_images=plural(images, "validation image"),
+            half=half,
+        ),
+        tr("more validation images"),
     )
 
 
@@ -284,8 +325,8 @@ def _no_validation(curves: TrainingCurves) -> CurveAdvice | None:
         return None
     return CurveAdvice(
         "no-validation",
-        "without validation images, learning cannot be distinguished from memorizing.",
-        "a validation split",
+        tr("without validation images, learning cannot be distinguished from memorizing."),
+        tr("a validation split"),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.files import open_table
+from workbench.messages import tr
 from workbench.runs.confusion import ConfusedPair
 from workbench.text import safe_text
 
@@ -87,15 +88,22 @@ def read_predictions(path: Path) -> PredictionTable:
             raise ValueError("no images")
     except FileNotFoundError:
         raise UserError(
-            f"There are no predictions yet: {safe_text(path)}.",
-            "They are written at the end of training.",
+            tr("There are no predictions yet: {path}.", path=safe_text(path)),
+            tr("They are written at the end of training."),
         ) from None
     except OSError as error:
         reason = safe_text(error.strerror or error)
-        raise UserError(f"{safe_text(path)} cannot be read: {reason}.") from error
+        raise UserError(
+            tr("{path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
+        ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(
-            f"{safe_text(path)} is damaged at line {number}: {safe_text(error)}."
+            tr(
+                "{path} is damaged at line {number}: {error}.",
+                path=safe_text(path),
+                number=number,
+                error=safe_text(error),
+            )
         ) from error
     return PredictionTable(
         names,

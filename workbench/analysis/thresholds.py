@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.analysis.errors import PredictionTable
+from workbench.messages import tr
 from workbench.text import safe_text
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -106,10 +107,20 @@ def describe_threshold(predictions: PredictionTable, at: ThresholdMetrics) -> st
     negative, positive = (safe_text(name, 60) for name in predictions.names)
     missed = _of_hundred(at.misses, at.positives)
     alarms = _of_hundred(at.false_alarms, at.negatives)
-    return (
-        f"At {at.threshold:g}, of 100 images of {positive} {missed} missed ({at.misses:,} of "
-        f"{at.positives:,} here), and of 100 images of {negative} {alarms} called {positive} "
-        f"({at.false_alarms:,} of {at.negatives:,})."
+    return tr(
+        "At {threshold:g}, of 100 images of {positive} {missed} missed "
+        "({misses:,} of {positives:,} here), and of 100 images of "
+        "{negative} {alarms} called {positive} ({false_alarms:,} of "
+        "{negatives:,}).",
+        threshold=at.threshold,
+        positive=positive,
+        missed=missed,
+        misses=at.misses,
+        positives=at.positives,
+        negative=negative,
+        alarms=alarms,
+        false_alarms=at.false_alarms,
+        negatives=at.negatives,
     )
 
 
@@ -117,5 +128,5 @@ def _of_hundred(count: int, of: int) -> str:
     """Format 12 are, 1 is, fewer than 1 is; some images are never rounded to none."""
     share = round(100 * count / of)
     if count and not share:
-        return "fewer than 1 is"
+        return tr("fewer than 1 is")
     return f"{share} {'is' if share == 1 else 'are'}"

@@ -21,6 +21,7 @@ from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import PRESETS, preset_tree, recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import flat, parse_spec, spec_tree
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
@@ -74,7 +75,7 @@ class Draft:
     @property
     def name(self) -> str:
         """A short name of the data, safe for a terminal."""
-        return safe_text(self.stem, 24) if self.source else "new experiment"
+        return safe_text(self.stem, 24) if self.source else tr("new experiment")
 
     @property
     def stem(self) -> str:
@@ -144,7 +145,7 @@ class Draft:
 
     def _tree(self, settings: Mapping[str, Any]) -> Tree:
         if self.source is None or self.facts is None:
-            raise UserError("No images are chosen yet.")
+            raise UserError(tr("No images are chosen yet."))
         base, weights = (settings.get(key) for key in BASE_KEYS)
         own = preset_tree(self.chosen_preset, str(self.source), self.facts, base, weights)
         tree = deepcopy(own)

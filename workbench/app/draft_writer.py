@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.text import safe_text
 
 
@@ -21,7 +22,9 @@ def write_file(path: Path, text: str) -> None:
         write_atomic(path, text)
     except OSError as error:
         reason = safe_text(error.strerror or error)
-        raise UserError(f"{safe_text(path)} cannot be written: {reason}.") from None
+        raise UserError(
+            tr("{path} cannot be written: {reason}.", path=safe_text(path), reason=reason)
+        ) from None
 
 
 class DraftWriter:

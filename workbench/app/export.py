@@ -22,6 +22,7 @@ from workbench.export.script import write_script
 from workbench.export.target import check_target, staged_folder
 from workbench.export.tensorboard import write_scalars
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder, safe_stem
@@ -75,7 +76,9 @@ def export_run(
     spec = checked_spec(facts)
     target = target.absolute()
     check_target(target, force, OWN_FILES)
-    with disk_errors(target, "Nothing was left there.", "name another folder with --out DIR"):
+    with disk_errors(
+        target, tr("Nothing was left there."), tr("name another folder with --out DIR")
+    ):
         target.parent.mkdir(parents=True, exist_ok=True)
         with staged_folder(target) as folder:
             tried = _fill(workspace, facts, spec, formats, folder, progress, do)
@@ -121,10 +124,15 @@ def _accepted(name: str, difference: float | None) -> float:
         return difference
     shown = "no number" if difference is None else f"{difference:.2g}"
     raise UserError(
-        f"{FORMATS[name].title}: loaded again, the model gives other predictions. The "
-        f"largest difference of a probability is {shown}, allowed is {MAX_DIFFERENCE:g}. Nothing "
-        "was exported.",
-        "Try another format with --format; keras is the model's own.",
+        tr(
+            "{title}: loaded again, the model gives other predictions. The "
+            "largest difference of a probability is {shown}, allowed is "
+            "{max_difference:g}. Nothing was exported.",
+            title=FORMATS[name].title,
+            shown=shown,
+            max_difference=MAX_DIFFERENCE,
+        ),
+        tr("Try another format with --format; keras is the model's own."),
     )
 
 
@@ -151,7 +159,7 @@ def folder_to_write(typed: str) -> Path:
         UserError: it cannot be made, or cannot be written.
     """
     folder = parse_path(typed.strip(), new=True).absolute()
-    with disk_errors(folder, "Nothing was made.", "name another folder"):
+    with disk_errors(folder, tr("Nothing was made."), tr("name another folder")):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
@@ -200,21 +208,29 @@ def _scalars(workspace: Workspace, run: RunFolder, into: Path, progress: Progres
 EXPORT_ITEMS = (
     ExportItem(
         "Report",
-        "One HTML page: curves, layers, confusions and the worst errors as pictures. It loads "
-        "nothing from elsewhere: send it, print it.",
+        tr(
+            "One HTML page: curves, layers, confusions and the worst errors as "
+            "pictures. It loads nothing from elsewhere: send it, print it."
+        ),
         _report,
     ),
     *(
         ExportItem(
             one.title,
-            f"The model as {one.title}, labels and preprocessing inside, with a model card; loaded "
-            "again and tried on test images before it is called done.",
+            tr(
+                "The model as {title}, labels and preprocessing inside, with a "
+                "model card; loaded again and tried on test images before it is "
+                "called done.",
+                title=one.title,
+            ),
             _model(one.name),
         )
         for one in FORMATS.values()
     ),
     ExportItem(
-        "Keras script", "The same training as plain code: only Keras, numpy and Pillow.", _script
+        tr("Keras script"),
+        tr("The same training as plain code: only Keras, numpy and Pillow."),
+        _script,
     ),
-    ExportItem("TensorBoard", "Loss, accuracy and learning rate of every epoch.", _scalars),
+    ExportItem("TensorBoard", tr("Loss, accuracy and learning rate of every epoch."), _scalars),
 )

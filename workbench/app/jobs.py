@@ -19,6 +19,7 @@ from workbench.experiment.toml import spec_tree
 from workbench.machine import check as machine_check
 from workbench.machine.check import MachineReport
 from workbench.machine.preflight import check_before_training
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.process import (
@@ -201,7 +202,13 @@ def _crash_error(job: str, code: int, lines: list[str]) -> UserError:
     printed = "".join(f"\n  {safe_text(line)}" for line in lines)
     output = f"The last it printed:{printed}" if printed else "It printed nothing."
     return UserError(
-        f"The worker for {job} ended {describe_exit(code)}. {output}", _HINTS.get(code, "")
+        tr(
+            "The worker for {job} ended {exit}. {output}",
+            job=job,
+            exit=describe_exit(code),
+            output=output,
+        ),
+        _HINTS.get(code, ""),
     )
 
 

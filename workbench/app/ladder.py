@@ -11,6 +11,7 @@ from workbench.errors import UserError
 from workbench.experiment.presets import ABOUT_BOOK, ABOUT_READERS, REFERENCE_ACCURACY
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.compare import describe_paired_test
 from workbench.render.runs import rough_time
@@ -86,14 +87,23 @@ def describe_ladder(data: str, planned: Sequence[PlannedRun]) -> str:
     known = [run.seconds for run in planned if run.seconds is not None]
     if not known:
         return f"{text}."
-    return f"{text}: at most about {rough_time(sum(known))} in all on {planned[0].device}."
+    return tr(
+        "{value}: at most about {rough_time} in all on {device}.",
+        value=text,
+        rough_time=rough_time(sum(known)),
+        device=planned[0].device,
+    )
 
 
 def describe_planned(run: PlannedRun) -> str:
     """Return what a strategy costs, or why it cannot be trained."""
     if run.spec is None:
         return f"! {run.error}"
-    return UNKNOWN_TIME if run.seconds is None else f"at most {format_seconds(run.seconds)}"
+    return (
+        UNKNOWN_TIME
+        if run.seconds is None
+        else tr("at most {seconds}", seconds=format_seconds(run.seconds))
+    )
 
 
 @dataclass(frozen=True)

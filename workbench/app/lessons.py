@@ -23,6 +23,7 @@ from workbench.lessons.catalogue import (
 )
 from workbench.lessons.lesson import Lesson, LessonResults
 from workbench.lessons.variants import LessonInputs
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 
@@ -131,7 +132,7 @@ class LessonJob:
     @property
     def title(self) -> str:
         """A few words."""
-        return self.lesson.name if self.lesson else "scanning the images"
+        return self.lesson.name if self.lesson else tr("scanning the images")
 
     def run(
         self, workspace: Workspace, progress: Progress

@@ -18,6 +18,7 @@ from workbench.datasets.store import source_root
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, read_tables
@@ -89,7 +90,7 @@ class Relabeling:
         known = match_label(label, self.labels) if label else ""
         if known is None:
             raise UserError(
-                f"The run has no label {safe_text(repr(label))}.",
+                tr("The run has no label {label}.", label=safe_text(repr(label))),
                 f"Allowed: {format_choices([safe_text(one, 60) for one in self.labels])}.",
             )
         label = known
@@ -132,10 +133,10 @@ class Relabeling:
             return by_path[str(inside)]
         close = difflib.get_close_matches(name, by_path, n=3)
         raise UserError(
-            f"The run has no image {safe_text(name)}.",
-            f"Did you mean {format_choices([safe_text(one) for one in close])}?"
+            tr("The run has no image {name}.", name=safe_text(name)),
+            tr("Did you mean {choices}?", choices=format_choices([safe_text(one) for one in close]))
             if close
-            else "Name it as `workbench analyze` does, or by its file path.",
+            else tr("Name it as `workbench analyze` does, or by its file path."),
         )
 
 
@@ -150,15 +151,26 @@ def corrected_spec(workspace: Workspace, folder: RunFolder) -> ExperimentSpec:
     path = label_fixes_path(workspace, spec.data.source)
     if not existing_label_fixes(path):
         raise UserError(
-            f"There are no label fixes for the images of {folder.name} yet.",
-            f"Start with: workbench analyze {folder.name}, then workbench relabel {folder.name} "
-            "IMAGE --label L",
+            tr(
+                "There are no label fixes for the images of {folder_name} yet.",
+                folder_name=folder.name,
+            ),
+            tr(
+                "Start with: workbench analyze {folder_name}, then workbench "
+                "relabel {folder_name} IMAGE --label L",
+                folder_name=folder.name,
+            ),
         )
     if spec.data.corrections not in ("", str(path)):
         raise UserError(
-            f"{folder.name} was trained with other fixes, {safe_text(spec.data.corrections)}. "
-            f"Those of the workspace are in {safe_text(path)}.",
-            "Merge them into one file, and name it in the spec as data.corrections.",
+            tr(
+                "{folder_name} was trained with other fixes, {corrections}. Those "
+                "of the workspace are in {path}.",
+                folder_name=folder.name,
+                corrections=safe_text(spec.data.corrections),
+                path=safe_text(path),
+            ),
+            tr("Merge them into one file, and name it in the spec as data.corrections."),
         )
     data = spec.data.model_copy(update={"corrections": str(path)})
     return spec.model_copy(update={"name": None, "data": data})
@@ -167,4 +179,8 @@ def corrected_spec(workspace: Workspace, folder: RunFolder) -> ExperimentSpec:
 def describe_fixes(entries: Sequence[LabelFix]) -> str:
     """Describe how many images have another label, and how many are excluded."""
     excluded = sum(not one.label for one in entries)
-    return f"{plural(len(entries) - excluded, 'image')} with another label, {excluded:,} excluded"
+    return tr(
+        "{images} with another label, {excluded:,} excluded",
+        images=plural(len(entries) - excluded, "image"),
+        excluded=excluded,
+    )

@@ -15,6 +15,7 @@ from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, rea
 from workbench.machine.gpus import GpuChoice
 from workbench.machine.preflight import check_before_resume, check_before_start, gpu_notes
 from workbench.machine.probe import LoadAdjustedClock
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import MAX_STEM_LENGTH, RunFolder, create_run, list_runs
@@ -104,8 +105,12 @@ def launch_new_run(
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
-            f"The run cannot be written in {safe_text(workspace.runs)}: {reason}.",
-            "Make room or fix the permissions, or name another workspace with --workspace DIR.",
+            tr(
+                "The run cannot be written in {runs}: {reason}.",
+                runs=safe_text(workspace.runs),
+                reason=reason,
+            ),
+            tr("Make room or fix the permissions, or name another workspace with --workspace DIR."),
         ) from None
     try:
         launch(folder, queue=queue, warm=warm, environment=environment)
@@ -197,7 +202,7 @@ def changed_spec(
     changed = parse_spec(apply_settings(spec_tree(spec), settings), "--set")
     size, before = changed.training.batch_size, spec.training.batch_size
     if half_batch and size != before:
-        raise UserError("Give either --half-batch or --set training.batch_size, not both.")
+        raise UserError(tr("Give either --half-batch or --set training.batch_size, not both."))
     if size != before:
         steps = set_batch_size(spec, size).training.steps_per_epoch  # an epoch keeps its images
         training = changed.training.model_copy(update={"steps_per_epoch": steps})
@@ -206,8 +211,8 @@ def changed_spec(
         smaller = halve_batch_size(changed)
         if smaller is None:
             raise UserError(
-                "The batch is one image already and cannot be halved.",
-                "Start a new run with smaller images or a smaller network.",
+                tr("The batch is one image already and cannot be halved."),
+                tr("Start a new run with smaller images or a smaller network."),
             )
         changed = smaller
     check_change(spec, changed)

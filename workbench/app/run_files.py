@@ -21,6 +21,7 @@ from workbench.datasets.manifest import read_manifest
 from workbench.errors import UserError
 from workbench.export.run_data import RunImages
 from workbench.files import ENCODING, is_wide
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.render.half_blocks import load_thumbnail
 from workbench.runs.events import Launched
@@ -96,13 +97,13 @@ def find_model(workspace: Workspace, given: str) -> Path:
         if (path / "model.keras").is_file():
             return (path / "model.keras").absolute()
         if not path.is_file():
-            raise UserError(f"There is no model file {safe_text(given)}.")
+            raise UserError(tr("There is no model file {given}.", given=safe_text(given)))
         return path.absolute()
     if given == "latest":
         for folder in list_runs(workspace):
             if folder.model_path.exists():
                 return folder.model_path
-        raise UserError(f"No run in {workspace.runs} has a finished model yet.")
+        raise UserError(tr("No run in {runs} has a finished model yet.", runs=workspace.runs))
     return require_model(find_run(workspace, given))
 
 
@@ -114,7 +115,9 @@ def require_model(folder: RunFolder) -> Path:
     """
     if not folder.model_path.exists():
         name = safe_text(folder.name)
-        raise UserError(f"{name} has no model yet: it is not finished.", "See: workbench runs")
+        raise UserError(
+            tr("{name} has no model yet: it is not finished.", name=name), tr("See: workbench runs")
+        )
     return folder.model_path
 
 
@@ -150,7 +153,9 @@ def newest_note(folder: RunFolder) -> str:
     except OSError:
         return ""
     if is_wide(content):
-        return f"{NOTES_FILE} is UTF-16 text and not shown; save it as UTF-8"
+        return tr(
+            "{notes_file} is UTF-16 text and not shown; save it as UTF-8", notes_file=NOTES_FILE
+        )
     lines = content.decode(ENCODING, "replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -163,7 +168,7 @@ def compare_runs(workspace: Workspace, names: Sequence[str]) -> Comparison:
     """
     folders = list(dict.fromkeys(find_run(workspace, name) for name in names))
     if len(folders) < 2:
-        raise UserError("Name at least two different runs.", "See: workbench runs")
+        raise UserError(tr("Name at least two different runs."), tr("See: workbench runs"))
     return compare([_load(folder) for folder in folders])
 
 

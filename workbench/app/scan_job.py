@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.datasets.inspect_job import MODULE, Inspection
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.lock import RunLocked, is_locked, take_lock
 from workbench.runs.process import last_lines, start_worker, worker_command
@@ -89,7 +90,7 @@ class ScanJob:
                 os.close(descriptor)
         except OSError as error:
             reason = safe_text(error.strerror or error)
-            raise UserError(f"The scan cannot be started: {reason}.") from None
+            raise UserError(tr("The scan cannot be started: {reason}.", reason=reason)) from None
 
     def poll(self) -> ScanStatus:
         """Return the state of the scan; cheap enough for several calls a second."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from workbench.bases.table import IMAGE, BaseError, BaseLayer, BaseTable
+from workbench.messages import tr
 from workbench.text import format_choices, format_shape, safe_text
 
 Shape = tuple[int, int, int]
@@ -232,13 +233,21 @@ def base_table(name: str, input_size: Size = (224, 224)) -> BaseTable:
     """
     if name not in BASES:
         raise BaseError(
-            f'there is no base "{safe_text(name)}"; allowed are {format_choices([*BASES])}'
+            tr(
+                'there is no base "{name}"; allowed are {choices}',
+                name=safe_text(name),
+                choices=format_choices([*BASES]),
+            )
         )
     table = BASES[name](input_size)
     if min(input_size) < table.smallest_size:
         least = table.smallest_size
         raise BaseError(
-            f"{table.title} needs images of at least {least}x{least} pixels, "
-            f"received {format_shape(input_size)}"
+            tr(
+                "{title} needs images of at least {least}x{least} pixels, received {input_size}",
+                title=table.title,
+                least=least,
+                input_size=format_shape(input_size),
+            )
         )
     return table

@@ -4,6 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
+from workbench.messages import tr
 from workbench.text import safe_text
 
 IMAGE = "image"  # the name under which the first layer reads the image
@@ -105,8 +106,12 @@ class BaseTable:
         """
         if block not in self.blocks:
             raise BaseError(
-                f'{self.title} has no block "{safe_text(block)}"; '
-                f"its blocks are {', '.join(self.blocks)}"
+                tr(
+                    '{title} has no block "{block}"; its blocks are {blocks}',
+                    title=self.title,
+                    block=safe_text(block),
+                    blocks=", ".join(self.blocks),
+                )
             )
         return tuple(layer for layer in self.layers if layer.block == block)
 
@@ -146,7 +151,11 @@ class BaseTable:
     def _position(self, name: str) -> int:
         if name not in self._positions:
             raise BaseError(
-                f'{self.title} has no layer "{safe_text(name)}"; '
-                f"its blocks are {', '.join(self.blocks)}"
+                tr(
+                    '{title} has no layer "{name}"; its blocks are {blocks}',
+                    title=self.title,
+                    name=safe_text(name),
+                    blocks=", ".join(self.blocks),
+                )
             )
         return self._positions[name]

@@ -13,6 +13,7 @@ from pathlib import Path
 from workbench.downloads.download import download
 from workbench.errors import UserError
 from workbench.files import nonblocking_opener
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import format_shape, safe_text
@@ -164,13 +165,17 @@ def check_weights_file(path: Path) -> Path:
             start = file.read(len(_HDF5))
     except OSError as error:
         raise UserError(
-            f"The weights file {shown} cannot be read: {safe_text(error.strerror)}.",
-            "What can be given: imagenet, random, or the path of a file.",
+            tr(
+                "The weights file {shown} cannot be read: {error_strerror}.",
+                shown=shown,
+                error_strerror=safe_text(error.strerror),
+            ),
+            tr("What can be given: imagenet, random, or the path of a file."),
         ) from None
     if start != _HDF5:
         raise UserError(
-            f"{shown} is not a weights file: Keras writes them in HDF5.",
-            "Give a file that ends in .h5, as Keras publishes and saves them.",
+            tr("{shown} is not a weights file: Keras writes them in HDF5.", shown=shown),
+            tr("Give a file that ends in .h5, as Keras publishes and saves them."),
         )
     return path
 
@@ -215,9 +220,13 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
             return folder
     tried = " nor ".join(safe_text(folder, 2000) for folder in folders)
     raise UserError(
-        f"{file.name} is to be downloaded, but "
-        + (f"{tried} cannot be written." if tried else "neither HOME nor KERAS_HOME is set."),
-        f"To continue, {_OTHER_HOME}. {_OWN_FILE}",
+        tr("{file_name} is to be downloaded, but ", file_name=file.name)
+        + (
+            tr("{tried} cannot be written.", tried=tried)
+            if tried
+            else tr("neither HOME nor KERAS_HOME is set.")
+        ),
+        tr("To continue, {other_home}. {own_file}", other_home=_OTHER_HOME, own_file=_OWN_FILE),
     )
 
 

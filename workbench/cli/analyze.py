@@ -10,6 +10,7 @@ from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import examples, json_option, latest_argument, run_argument
 from workbench.cli.output import confused_table, echo, echo_json, terminal
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_text, table
 
@@ -51,11 +52,15 @@ def analyze(workspace: Workspace, run: str, threshold: float | None, as_json: bo
     predictions = read_predictions(folder.predictions_path)
     if len(predictions.paths) != results.images:
         raise UserError(
-            f"results.json has {results.images:,} images and predictions.csv "
-            f"{len(predictions.paths):,}: they are not of the same run."
+            tr(
+                "results.json has {images:,} images and predictions.csv "
+                "{paths_count:,}: they are not of the same run.",
+                images=results.images,
+                paths_count=len(predictions.paths),
+            )
         )
     if threshold is not None and not is_binary(predictions):
-        raise UserError("--threshold needs a run of two labels, and evaluated images of both.")
+        raise UserError(tr("--threshold needs a run of two labels, and evaluated images of both."))
     if as_json:
         echo_json(_values(results, predictions, threshold))
         return
@@ -174,8 +179,14 @@ def _show_thresholds(predictions: "PredictionTable", threshold: float | None) ->
     found = ranking(predictions)
     positive = safe_text(predictions.names[1], 60)
     echo(
-        f"\nthresholds: the positive label is {positive}; area under the ROC curve "
-        f"{found.area:.4f}, average precision {found.average_precision:.4f}"
+        tr(
+            "\n"
+            "thresholds: the positive label is {positive}; area under the ROC "
+            "curve {area:.4f}, average precision {average_precision:.4f}",
+            positive=positive,
+            area=found.area,
+            average_precision=found.average_precision,
+        )
     )
     _draw(found)
     rows = []
@@ -191,7 +202,7 @@ def _show_thresholds(predictions: "PredictionTable", threshold: float | None) ->
             predictions, threshold_metrics(predictions, 0.5 if threshold is None else threshold)
         )
     )
-    echo("A threshold chosen on these images looks better here than on new ones.")
+    echo(tr("A threshold chosen on these images looks better here than on new ones."))
 
 
 def _draw(found: "Ranking") -> None:
@@ -246,21 +257,34 @@ def relabel(
 
     if sum((label is not None, exclude, undo, as_list)) != 1 or bool(images) == as_list:
         raise UserError(
-            "Name images and one of --label L, --exclude or --undo; or only --list.",
-            f"Their names: {command_line(workspace, 'analyze', safe_text(run))}",
+            tr("Name images and one of --label L, --exclude or --undo; or only --list."),
+            tr(
+                "Their names: {command}", command=command_line(workspace, "analyze", safe_text(run))
+            ),
         )
     if label == "":
-        raise UserError("--label is empty.", "To exclude images: --exclude")
+        raise UserError(tr("--label is empty."), tr("To exclude images: --exclude"))
     relabeling = Relabeling(workspace, find_run(workspace, run))
     if undo:
         echo(f"Removed: {plural(relabeling.undo(images), 'fix', 'fixes')}.")
     elif not as_list:
         rows = relabeling.find(images)
         if already := len(rows) - relabeling.relabel(rows, label or ""):
-            echo(f"Already labelled {safe_text(label)} in the data: {plural(already, 'image')}.")
+            echo(
+                tr(
+                    "Already labelled {label} in the data: {images}.",
+                    label=safe_text(label),
+                    images=plural(already, "image"),
+                )
+            )
     entries = relabeling.entries()
     if as_list and entries:
         echo(table(("now", "file"), [(one.label or "excluded", one.path) for one in entries]))
     echo(f"{safe_text(relabeling.path, 1000)}: {describe_fixes(entries)}.")
     if entries and not as_list:
-        echo(f"Train on it: {command_line(workspace, 'train', '--corrected', run)}")
+        echo(
+            tr(
+                "Train on it: {command}",
+                command=command_line(workspace, "train", "--corrected", run),
+            )
+        )

@@ -10,6 +10,7 @@ from workbench.cli.group import in_workspace
 from workbench.cli.options import json_option
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_gib, format_seconds, safe_text, table
 
@@ -40,7 +41,7 @@ def check(
 
     if watching:
         if details or measure or as_json:
-            raise UserError("--watch cannot be combined with --details, --measure or --json.")
+            raise UserError(tr("--watch cannot be combined with --details, --measure or --json."))
         watch_gauges()
         return
     with progress_bar() as progress:
@@ -51,7 +52,7 @@ def check(
         for line in [*summary_lines(report), *(detail_lines(report) if details else [])]:
             echo(line)
         if not details:
-            echo("\nMore: workbench check --details      For scripts: --json")
+            echo(tr("\nMore: workbench check --details      For scripts: --json"))
     click.get_current_context().exit(report.diagnosis.exit_code)
 
 
@@ -136,8 +137,8 @@ def watch_gauges() -> None:
     except KeyboardInterrupt:
         return
     raise UserError(
-        "The process that reads the gauges has ended: a driver may have crashed it.",
-        "See: workbench check",
+        tr("The process that reads the gauges has ended: a driver may have crashed it."),
+        tr("See: workbench check"),
     )
 
 
@@ -154,7 +155,7 @@ def _show_gauges() -> None:
 
     with Live(console=Console(highlight=False), auto_refresh=False) as live:
         for sample in gauges():
-            live.update(Text(gauge_text(sample) + "\n\nCtrl-C ends"), refresh=True)
+            live.update(Text(gauge_text(sample) + tr("\n\nCtrl-C ends")), refresh=True)
 
 
 def gauge_text(sample: "Gauges") -> str:
@@ -163,7 +164,7 @@ def gauge_text(sample: "Gauges") -> str:
 
     host = sample.host
     if not host:
-        return f"waiting for the driver, {format_seconds(sample.silent)} so far"
+        return tr("waiting for the driver, {silent} so far", silent=format_seconds(sample.silent))
     lines = []
     if "cpu" in host:
         used, total = host["memory_used"], host["memory_total"]

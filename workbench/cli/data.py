@@ -12,6 +12,7 @@ from workbench.cli.options import (
     json_option,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_bytes, plural, safe_text, table
 
@@ -55,7 +56,7 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
     for line in found.lines(every_class=show_all):
         echo(line)
     if not found.findings:
-        echo("no problems found")
+        echo(tr("no problems found"))
     elif show_all:
         for finding in found.findings:
             echo(f"\n{finding.severity}: {finding.message}")
@@ -63,7 +64,7 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
                 echo("  " + "   ".join(safe_text(file, 1000) for file in group))
     else:
         every = command_line(workspace, "data", "scan", source, "--all")
-        echo(f"All files: {every}")
+        echo(tr("All files: {every}", every=every))
 
 
 @data.command("list")
@@ -94,8 +95,8 @@ def list_command(workspace: Workspace, as_json: bool) -> None:
         echo_json(values)
         return
     if not found:
-        echo(f"No data sets yet in {safe_text(workspace.data)}.")
-        echo("Scan one: workbench data scan FOLDER    Download one: workbench data get")
+        echo(tr("No data sets yet in {data}.", data=safe_text(workspace.data)))
+        echo(tr("Scan one: workbench data scan FOLDER    Download one: workbench data get"))
         return
     rows = [
         (
@@ -176,7 +177,13 @@ def get(workspace: Workspace, name: str | None) -> None:
     with progress_bar() as progress:
         path = fetch(name, workspace, progress)
     echo(f"{name}: {safe_text(path, 1000)}")
-    echo(f"Train on it: {command_line(workspace, 'train', '--preset', 'convnet')} --data {name}")
+    echo(
+        tr(
+            "Train on it: {command} --data {name}",
+            command=command_line(workspace, "train", "--preset", "convnet"),
+            name=name,
+        )
+    )
 
 
 def pack_uses(workspace: Workspace) -> list[PackUse]:

@@ -13,6 +13,7 @@ from workbench.cli.group import in_workspace
 from workbench.cli.options import PathArgument, complete_runs
 from workbench.cli.output import echo, run_job, terminal
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_shape, safe_text, table
 
@@ -154,7 +155,13 @@ def layers(workspace: Workspace, run: str) -> None:
 
     folder = find_run(workspace, run)
     spec = read_spec(folder.spec_path)
-    echo(f"{folder.name}: images of {format_shape(spec.data.input_shape)}")
+    echo(
+        tr(
+            "{folder_name}: images of {input_shape}",
+            folder_name=folder.name,
+            input_shape=format_shape(spec.data.input_shape),
+        )
+    )
     echo(sight_table(receptive_fields(spec, _label_count(folder))))
     echo(_COLUMNS)
 
@@ -189,8 +196,11 @@ def _numbers(given: str | None) -> list[int] | None:
         return [int(part) for part in given.split(",")]
     except ValueError:
         raise UserError(
-            f"--filters: received {safe_text(repr(given))}; allowed are numbers with commas "
-            "between, such as 0,1,5."
+            tr(
+                "--filters: received {given}; allowed are numbers with commas "
+                "between, such as 0,1,5.",
+                given=safe_text(repr(given)),
+            )
         ) from None
 
 

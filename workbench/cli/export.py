@@ -15,6 +15,7 @@ from workbench.cli.options import PathArgument, json_option, latest_argument
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text, table
 
@@ -66,9 +67,9 @@ def export(
     from workbench.runs.folder import find_run
 
     if script + (tensorboard is not None) + bool(formats) > 1:
-        raise UserError("Give one of --format, --script and --tensorboard at a time.")
+        raise UserError(tr("Give one of --format, --script and --tensorboard at a time."))
     if tensorboard and out:
-        raise UserError("--out has no effect with --tensorboard DIR.")
+        raise UserError(tr("--out has no effect with --tensorboard DIR."))
     folder = find_run(workspace, run)
     if script:
         _script(workspace, folder, out, force, as_json)
@@ -105,10 +106,16 @@ def _print(made: "ExportedModel") -> None:
     one = made.tried[0]
     kind = "of the run's images" if one.own else "random images (the run's are gone)"
     echo(
-        f"Loaded again in fresh processes and tried on {one.images} {kind}: no probability differs "
-        f"by more than {MAX_DIFFERENCE:g} from the original's."
+        tr(
+            "Loaded again in fresh processes and tried on {images} {kind}: no "
+            "probability differs by more than {max_difference:g} from the "
+            "original's.",
+            images=one.images,
+            kind=kind,
+            max_difference=MAX_DIFFERENCE,
+        )
     )
-    echo(f"{safe_text(made.folder, 1000)}: README.md shows how to load it.")
+    echo(tr("{folder}: README.md shows how to load it.", folder=safe_text(made.folder, 1000)))
 
 
 def _values(made: "ExportedModel") -> dict[str, object]:
@@ -138,9 +145,21 @@ def _script(
     if as_json:
         click.echo(json.dumps({"script": str(script), "images": str(images)}))
         return
-    echo(f"{safe_text(script, 1000)}, and beside it {safe_text(images.name)} with the images.")
+    echo(
+        tr(
+            "{script}, and beside it {images_name} with the images.",
+            script=safe_text(script, 1000),
+            images_name=safe_text(images.name),
+        )
+    )
     root = RunImages(workspace, checked_spec(facts).data.source).root
-    echo(f"Here: python {safe_text(script, 1000)} {safe_text(root or 'IMAGES', 1000)}")
+    echo(
+        tr(
+            "Here: python {script} {root}",
+            script=safe_text(script, 1000),
+            root=safe_text(root or "IMAGES", 1000),
+        )
+    )
 
 
 def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None:
@@ -150,8 +169,18 @@ def _scalars(run: "RunFolder", folder: Path, force: bool, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps({"folder": str(written)}))
         return
-    echo(f"{safe_text(written, 1000)} holds loss, accuracy and learning rate of every epoch.")
-    echo(f"Where TensorBoard is installed: tensorboard --logdir {safe_text(folder, 1000)}")
+    echo(
+        tr(
+            "{written} holds loss, accuracy and learning rate of every epoch.",
+            written=safe_text(written, 1000),
+        )
+    )
+    echo(
+        tr(
+            "Where TensorBoard is installed: tensorboard --logdir {folder}",
+            folder=safe_text(folder, 1000),
+        )
+    )
 
 
 @click.command()

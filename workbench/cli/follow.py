@@ -12,6 +12,7 @@ import click
 from workbench.cli.group import command_line, describe_detached, note_running
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
 from workbench.runs.events import (
@@ -147,11 +148,17 @@ def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
 
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) -> UserError:
     if not folder.path.exists():
-        return UserError(f"The folder of {folder.name} is gone.")
+        return UserError(tr("The folder of {folder_name} is gone.", folder_name=folder.name))
     log = f"\nIts last output, in {folder.log_path}:\n" if event.log else ""
     state = summarize(folder).state
     return UserError(
-        f"{folder.name} was interrupted: {state.detail}.{log}" + "\n".join(event.log),
+        tr(
+            "{folder_name} was interrupted: {detail}.{log}",
+            folder_name=folder.name,
+            detail=state.detail,
+            log=log,
+        )
+        + "\n".join(event.log),
         f"Resume: {command_line(workspace, 'resume', folder.name)}",
     )
 
@@ -235,12 +242,18 @@ class EventPrinter:
                 self._epoch_finished(event)
             case StageFinished():
                 kept = event.kept_epoch
-                self.line(f"ended  {event.reason}; kept the weights of epoch {kept}")
+                self.line(
+                    tr(
+                        "ended  {reason}; kept the weights of epoch {kept}",
+                        reason=event.reason,
+                        kept=kept,
+                    )
+                )
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
                 again = command_line(self.workspace, "resume", self.folder.name)
-                self.line(f"stopped; everything is saved. Resume: {again}")
+                self.line(tr("stopped; everything is saved. Resume: {again}", again=again))
             case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"
                 self.line(f"finished{took}: {self.folder.model_path}")
@@ -271,11 +284,11 @@ class EventPrinter:
     def _resumed(self, event: Resumed) -> None:
         place = event.position
         if place is None or place == Position(0, 1, 0):
-            self.line("resumed from the start")
+            self.line(tr("resumed from the start"))
         elif place.step == 0 and place.epoch > 1:  # it may have been the last epoch
-            self.line(f"resumed after epoch {place.epoch - 1}")
+            self.line(tr("resumed after epoch {epoch}", epoch=place.epoch - 1))
         else:
-            self.line(f"resumed at {place}")
+            self.line(tr("resumed at {place}", place=place))
 
     def _progress(self, event: StepProgress) -> None:
         speed = event.images_per_second
@@ -316,7 +329,9 @@ def _columns(epoch: str, metrics: Sequence[str], time: str) -> str:
 
 def _expected(event: StageStarted) -> str:
     seconds = event.estimated_seconds
-    return "" if seconds is None else f", about {format_seconds(seconds)} an epoch"
+    return (
+        "" if seconds is None else tr(", about {seconds} an epoch", seconds=format_seconds(seconds))
+    )
 
 
 def _number(value: float | None) -> str:

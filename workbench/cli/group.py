@@ -15,6 +15,7 @@ from click.shell_completion import get_completion_class
 from workbench import __version__
 from workbench.cli.options import PathArgument, examples
 from workbench.errors import DISK_FULL, UserError
+from workbench.messages import tr
 from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
 from workbench.runs.folder import RunFolder
 from workbench.text import describe_unencodable, safe_lines, safe_text, use_utf8
@@ -45,7 +46,7 @@ class CommandGroup(click.Group):
             if _RUNNING in ctx.meta:
                 click.echo(describe_detached(*ctx.meta[_RUNNING]), err=True)
                 ctx.exit(0)
-            click.echo("\nInterrupted; what was done so far is kept.", err=True)
+            click.echo(tr("\nInterrupted; what was done so far is kept."), err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except UnicodeEncodeError as error:
             message, hint = describe_unencodable(error)
@@ -58,8 +59,11 @@ class CommandGroup(click.Group):
             click.echo(f"error: {safe_text(error.strerror or error)}{place}", err=True)
             if error.errno in (*DISK_FULL, errno.EROFS, errno.EACCES):
                 click.echo(
-                    "Free some space or fix the permissions, or name another workspace with "
-                    f"--workspace DIR or {HOME_VARIABLE}.",
+                    tr(
+                        "Free some space or fix the permissions, or name another workspace "
+                        "with --workspace DIR or {home_variable}.",
+                        home_variable=HOME_VARIABLE,
+                    ),
                     err=True,
                 )
             ctx.exit(EXIT_ERROR)

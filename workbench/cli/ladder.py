@@ -22,6 +22,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_accuracy, format_interval, plural, table
 
@@ -79,14 +80,16 @@ def ladder(
     from workbench.runs.ladder import find_ladder, list_ladders
 
     if sum((source is not None, watching, stopping, resuming)) > 1:
-        raise UserError("Give one of --data, --watch, --stop and --resume.")
+        raise UserError(tr("Give one of --data, --watch, --stop and --resume."))
     if source is None and (presets or base or weights or settings):
-        raise UserError("--presets, --base, --weights and --set belong to a new ladder: --data.")
+        raise UserError(
+            tr("--presets, --base, --weights and --set belong to a new ladder: --data.")
+        )
     if source is None and name is None:
         known = ", ".join(list_ladders(workspace))
         raise UserError(
-            "Give --data for a new ladder, or the name of one.",
-            f"There are: {known}" if known else "workbench ladder --data FOLDER",
+            tr("Give --data for a new ladder, or the name of one."),
+            tr("There are: {known}", known=known) if known else "workbench ladder --data FOLDER",
         )
     if source is not None:
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
@@ -105,7 +108,12 @@ def ladder(
         return
     echo(ladder_table(rows, describe_lead(workspace, rows)))
     if any(row.state not in ("finished", "gone") for row in rows):
-        echo(f"\nThis table again: {command_line(workspace, 'ladder', chosen.name)}")
+        echo(
+            tr(
+                "\nThis table again: {command}",
+                command=command_line(workspace, "ladder", chosen.name),
+            )
+        )
 
 
 def ladder_specs(
@@ -160,7 +168,14 @@ def _start_new(
         data = data_stem(workspace, Path(specs[0][1].data.source))
         made = prepare_ladder(workspace, name, data, specs, progress)
     start(workspace, made, finish_environment(on_finish))
-    echo(f"ladder {made.name}: {plural(len(made.entries), 'run')} queued", err=True)
+    echo(
+        tr(
+            "ladder {made_name}: {runs} queued",
+            made_name=made.name,
+            runs=plural(len(made.entries), "run"),
+        ),
+        err=True,
+    )
     return made
 
 
@@ -173,9 +188,16 @@ def _resume(workspace: Workspace, chosen: "Ladder", on_finish: str | None) -> No
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
         again = command_line(workspace, "resume", run.name, "--queue")
-        echo(f"note   {run.name} last ran {run.state.description}. If it has ended: {again}")
+        echo(
+            tr(
+                "note   {run_name} last ran {description}. If it has ended: {again}",
+                run_name=run.name,
+                description=run.state.description,
+                again=again,
+            )
+        )
     if queued or not left:
-        echo(f"{plural(len(queued), 'run')} queued." if queued else "Nothing is left to do.")
+        echo(f"{plural(len(queued), 'run')} queued." if queued else tr("Nothing is left to do."))
 
 
 def _stop(workspace: Workspace, chosen: "Ladder") -> None:
@@ -184,12 +206,20 @@ def _stop(workspace: Workspace, chosen: "Ladder") -> None:
 
     stopping = stop_ladder(workspace, chosen)
     if running := wait_until_stopped(stopping):
-        raise UserError(f"Asked to stop, but still running: {', '.join(running)}.")
+        raise UserError(
+            tr("Asked to stop, but still running: {running}.", running=", ".join(running))
+        )
     if stopping:
         again = command_line(workspace, "ladder", chosen.name, "--resume")
-        echo(f"{plural(len(stopping), 'run')} stopped; everything is saved. Resume: {again}")
+        echo(
+            tr(
+                "{runs} stopped; everything is saved. Resume: {again}",
+                runs=plural(len(stopping), "run"),
+                again=again,
+            )
+        )
     else:
-        echo("None of its runs is running.")
+        echo(tr("None of its runs is running."))
 
 
 def _watch(workspace: Workspace, chosen: "Ladder") -> None:
@@ -200,7 +230,14 @@ def _watch(workspace: Workspace, chosen: "Ladder") -> None:
 
     left = [f for f in run_folders(workspace, chosen) if summarize(f).state.phase not in ENDED]
     for number, folder in enumerate(left, start=1):
-        echo(f"run    {folder.name} ({number} of {len(left)}); Ctrl-C detaches from all of them")
+        echo(
+            tr(
+                "run    {folder_name} ({number} of {left_count}); Ctrl-C detaches from all of them",
+                folder_name=folder.name,
+                number=number,
+                left_count=len(left),
+            )
+        )
         try:
             kind = watch(workspace, folder, as_json=False, brief=True)
         except UserError as error:  # of this run; the others continue
@@ -208,7 +245,9 @@ def _watch(workspace: Workspace, chosen: "Ladder") -> None:
             continue
         if kind == "detached":
             again = command_line(workspace, "ladder", chosen.name)
-            echo(f"The whole ladder: {again} (also with --watch, --stop)\n", err=True)
+            echo(
+                tr("The whole ladder: {again} (also with --watch, --stop)\n", again=again), err=True
+            )
             return
         echo("")
 

@@ -11,6 +11,7 @@ from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import PathArgument, complete_lessons, data_option, json_option
 from workbench.cli.output import echo, echo_json, progress_bar, terminal
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def lessons(
 
     lesson = find_lesson(name)
     if weights and not lesson.needs_base:
-        raise UserError(f"--weights has no effect in {name}, which has no base.")
+        raise UserError(tr("--weights has no effect in {name}, which has no base.", name=name))
     if specs is not None:
         _write_specs(workspace, lesson, source or DATA, weights, specs)
         return
@@ -95,8 +96,9 @@ def _list(workspace: Workspace, as_json: bool) -> None:
         after = " " * len(start)
         echo(textwrap.fill(lesson.question, LIST_WIDTH, initial_indent=start,
                           subsequent_indent=after))  # fmt: skip
-    echo(f"\nSection of the book, duration of the last run here, question.\n"
-        f"Run one: {command_line(workspace, 'lessons', next(iter(LESSONS)))}")  # fmt: skip
+    echo(tr("\n"
+"Section of the book, duration of the last run here, question.\n"
+"Run one: {command}", command=command_line(workspace, 'lessons', next(iter(LESSONS)))))  # fmt: skip
 
 
 def _run(
@@ -153,8 +155,8 @@ def _last(workspace: Workspace, lesson: "Lesson", data: str | None) -> "LessonRe
     if found is None:
         words = ["lessons", lesson.name, *(["--data", data] if data else [])]
         raise UserError(
-            f"There are no results of {lesson.name} yet.",
-            f"Run it: {command_line(workspace, *words)}",
+            tr("There are no results of {lesson_name} yet.", lesson_name=lesson.name),
+            tr("Run it: {command}", command=command_line(workspace, *words)),
         )
     return found
 

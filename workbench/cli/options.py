@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace, find_workspace, parse_path
 from workbench.text import safe_text
 
@@ -229,8 +230,8 @@ class ExperimentOptions:
         if self.preset is not None and self.file is None:
             return preset_spec(workspace, self.preset, *rest)
         raise UserError(
-            "Give either a spec file or --preset NAME.",
-            "workbench train spec.toml, or workbench train --preset convnet --data FOLDER",
+            tr("Give either a spec file or --preset NAME."),
+            tr("workbench train spec.toml, or workbench train --preset convnet --data FOLDER"),
         )
 
 
@@ -278,6 +279,9 @@ def finish_environment(command: str | None) -> dict[str, str]:
 def _refuse_folder(file: Path) -> None:
     if file.is_dir():
         raise UserError(
-            f"{safe_text(file)} is a folder, not a spec.",
-            f"To train on images in it: workbench train --preset convnet --data {safe_text(file)}",
+            tr("{file} is a folder, not a spec.", file=safe_text(file)),
+            tr(
+                "To train on images in it: workbench train --preset convnet --data {file}",
+                file=safe_text(file),
+            ),
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import format_accuracy, safe_lines, safe_text, table
 
@@ -114,7 +115,11 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
     lines += caveats(results)
     if shifted := metrics.get("shifted"):
         lines.append(
-            f"accuracy with images shifted by {shifted['pixels']} pixels {shifted['accuracy']:.4f}"
+            tr(
+                "accuracy with images shifted by {shifted} pixels {shifted2:.4f}",
+                shifted=shifted["pixels"],
+                shifted2=shifted["accuracy"],
+            )
         )
     lines += ["", *_labels(results), "", *_confusion(results, folder)]
     if metrics["worst"]:
@@ -166,5 +171,5 @@ def _confusion(results: "Results", folder: str) -> list[str]:
     lines = ["most confused", confused_table(found.pairs[:WORST])]
     if found.file:
         place = f"{folder}/{found.file}" if folder else found.file
-        lines.append(f"the whole matrix: {safe_text(place, 1000)}")
+        lines.append(tr("the whole matrix: {place}", place=safe_text(place, 1000)))
     return lines

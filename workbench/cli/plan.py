@@ -17,6 +17,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_bytes, format_seconds, format_shape, plural, safe_text, table
 
@@ -90,7 +91,10 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
         for line in stage_lines(cost, disk, took):
             echo(line)
     echo(
-        f"disk     up to {format_bytes(saved_bytes(expected.costs))} for checkpoints and the model"
+        tr(
+            "disk     up to {saved_bytes} for checkpoints and the model",
+            saved_bytes=format_bytes(saved_bytes(expected.costs)),
+        )
     )
     echo(total_line(measured, expected) if measured else why_not)
 
@@ -125,15 +129,33 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
             time = f", about {format_seconds(took.prefix)}" if took else ""
             size = format_bytes(disk)
-            lines.append(f"  prefix   {what}: {part}, once per image{views}{time}; {size} on disk")
+            lines.append(
+                tr(
+                    "  prefix   {what}: {part}, once per image{views}{time}; {size} on disk",
+                    what=what,
+                    part=part,
+                    views=views,
+                    time=time,
+                    size=size,
+                )
+            )
         else:
-            lines.append(f"  prefix   {what}: {part}, in every epoch")
-    lines.append(f"  memory   {format_bytes(cost.memory_bytes)} for weights, state and a batch")
+            lines.append(tr("  prefix   {what}: {part}, in every epoch", what=what, part=part))
+    lines.append(
+        tr(
+            "  memory   {memory_bytes} for weights, state and a batch",
+            memory_bytes=format_bytes(cost.memory_bytes),
+        )
+    )
     if took:
         epochs = took.total - took.prefix
         lines.append(
-            f"  time     about {format_seconds(took.epoch)} an epoch, "
-            f"{format_seconds(epochs)} for {plural(stage.epochs, 'epoch')}"
+            tr(
+                "  time     about {epoch} an epoch, {epochs} for {epochs2}",
+                epoch=format_seconds(took.epoch),
+                epochs=format_seconds(epochs),
+                epochs2=plural(stage.epochs, "epoch"),
+            )
         )
     return lines
 
@@ -144,7 +166,12 @@ def total_line(measured: "BenchmarkResult", expected: "Forecast") -> str:
     reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""
     device = "the CPU" if measured.kind == "cpu" else safe_text(measured.device, 40)
     total = format_seconds(expected.total or 0.0)
-    return f"in all at most about {total} on {device}, as measured here{reading}"
+    return tr(
+        "in all at most about {total} on {device}, as measured here{reading}",
+        total=total,
+        device=device,
+        reading=reading,
+    )
 
 
 @click.command()
@@ -164,7 +191,12 @@ def layers(workspace: Workspace, run: str, show_all: bool, as_json: bool) -> Non
     checks = newest_by_stage(events, LayersChecked)
     stages = newest_by_stage(events, StageStarted)
     if not checks:
-        raise UserError(f"{folder.name} has not finished an epoch yet: nothing is known.")
+        raise UserError(
+            tr(
+                "{folder_name} has not finished an epoch yet: nothing is known.",
+                folder_name=folder.name,
+            )
+        )
     if as_json:
         echo_json([event.as_dict() for event in checks.values()])
         return

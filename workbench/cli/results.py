@@ -10,6 +10,7 @@ import click
 from workbench.cli.group import in_workspace
 from workbench.cli.options import complete_runs, json_option, latest_argument
 from workbench.cli.output import echo, echo_json, evaluation_report, run_job
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.text import safe_text, table
 
@@ -88,7 +89,7 @@ def predict(
     for prediction in unreadable:
         echo(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)
     if skipped := result["not_read"]["words"]:
-        echo(f"not read: {skipped}", err=True)
+        echo(tr("not read: {skipped}", skipped=skipped), err=True)
     if unreadable or skipped:
         click.get_current_context().exit(EXIT_SOME_UNREADABLE)
 
@@ -114,7 +115,7 @@ def _table(result: dict[str, Any]) -> str:
         for p in result["predictions"]
         if not p["problem"]
     ]
-    return table(("label", "probability", "file"), rows, "lr") if rows else "nothing to predict"
+    return table(("label", "probability", "file"), rows, "lr") if rows else tr("nothing to predict")
 
 
 def _print_csv(text: str) -> None:

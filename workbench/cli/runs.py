@@ -14,6 +14,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_accuracy, format_age, format_seconds, safe_text, table
 
@@ -31,7 +32,7 @@ def runs(workspace: Workspace, as_json: bool) -> None:
         echo_json([summary.as_dict() for summary in found])
         return
     if not found:
-        echo(f"No runs yet in {workspace.runs}. Start one: workbench demo")
+        echo(tr("No runs yet in {runs}. Start one: workbench demo", runs=workspace.runs))
         return
     rows = [
         (
@@ -99,11 +100,21 @@ def stop(workspace: Workspace, run: str) -> None:
     if not is_locked(folder.lock_path):
         state = summarize(folder).state
         where = f" ({state.detail})" if state.detail else ""
-        raise UserError(f"{folder.name} is not running here: it is {state.phase}{where}.")
+        raise UserError(
+            tr(
+                "{folder_name} is not running here: it is {phase}{where}.",
+                folder_name=folder.name,
+                phase=state.phase,
+                where=where,
+            )
+        )
     request_stop(folder)
     if wait_until_stopped([folder]):
         raise UserError(
-            f"{folder.name} was asked to stop and is still running; it stops after its step."
+            tr(
+                "{folder_name} was asked to stop and is still running; it stops after its step.",
+                folder_name=folder.name,
+            )
         )
     state = summarize(folder).state
     again = command_line(workspace, "resume", folder.name)
@@ -120,8 +131,16 @@ def delete(workspace: Workspace, runs: tuple[str, ...]) -> None:
 
     for folder in dict.fromkeys(find_run(workspace, name) for name in runs):
         moved = move_to_trash(workspace, folder)
-        echo(f"{folder.name} is in the trash now: {safe_text(moved.path, 1000)}")
-        echo(f"Bring it back: {command_line(workspace, 'restore', folder.name)}")
+        echo(
+            tr(
+                "{folder_name} is in the trash now: {moved_path}",
+                folder_name=folder.name,
+                moved_path=safe_text(moved.path, 1000),
+            )
+        )
+        echo(
+            tr("Bring it back: {command}", command=command_line(workspace, "restore", folder.name))
+        )
 
 
 @click.command()
@@ -138,16 +157,22 @@ def restore(workspace: Workspace, run: str | None, name: str) -> None:
 
     if run is None:
         if name:
-            raise UserError(f"--as {name} renames one run: name the run first.")
+            raise UserError(tr("--as {name} renames one run: name the run first.", name=name))
         now = time.time()
         rows = [
             (one.name, f"{format_age(max(now - one.deleted, 0))} ago")
             for one in list_trash(workspace)
         ]
-        echo(table(("run", "deleted"), rows, "lr") if rows else "The trash is empty.")
+        echo(table(("run", "deleted"), rows, "lr") if rows else tr("The trash is empty."))
         return
     folder = restore_run(workspace, find_trashed(workspace, run), name)
-    echo(f"{folder.name} is back. See: {command_line(workspace, 'status', folder.name)}")
+    echo(
+        tr(
+            "{folder_name} is back. See: {command}",
+            folder_name=folder.name,
+            command=command_line(workspace, "status", folder.name),
+        )
+    )
 
 
 @click.command()

@@ -17,6 +17,7 @@ from workbench.errors import UserError
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.machine.preflight import check_before_resume
 from workbench.machine.probe import LoadAdjustedClock
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import POLL_SECONDS, launch, request_stop
@@ -133,7 +134,10 @@ def _resume(
     _wait_for_ending_worker(folder)
     state = summarize(folder).state
     if state.phase == "finished":
-        echo(f"{folder.name} is finished; there is nothing to do.", err=True)
+        echo(
+            tr("{folder_name} is finished; there is nothing to do.", folder_name=folder.name),
+            err=True,
+        )
         return state.phase
     _note_differences(workspace, folder, given)
     if state.resumable or state.other_host:
@@ -145,7 +149,12 @@ def _resume(
     try:
         launch(folder, resume=True, queue=queue, environment=environment)
     except RunLocked:
-        echo(f"run    {folder.name} is running: another start was faster", err=True)
+        echo(
+            tr(
+                "run    {folder_name} is running: another start was faster", folder_name=folder.name
+            ),
+            err=True,
+        )
         return state.phase
     note_running(workspace, folder)
     was = (
@@ -186,10 +195,23 @@ def _note_differences(workspace: Workspace, folder: RunFolder, given: Experiment
     try:
         other = given.spec(workspace)
     except UserError as error:
-        echo(f"note   the given experiment is ignored: {error.message}", err=True)
+        echo(
+            tr(
+                "note   the given experiment is ignored: {error_message}",
+                error_message=error.message,
+            ),
+            err=True,
+        )
         return
     before, after = flat(spec_tree(own)), flat(spec_tree(other))
     keys = [k for k in dict.fromkeys((*before, *after)) if before.get(k) != after.get(k)]
     if keys:
         names = safe_text(", ".join(keys), 400)
-        echo(f"note   {folder.name} keeps its own spec; ignored: {names}", err=True)
+        echo(
+            tr(
+                "note   {folder_name} keeps its own spec; ignored: {names}",
+                folder_name=folder.name,
+                names=names,
+            ),
+            err=True,
+        )

@@ -11,6 +11,7 @@ from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import Tree, apply_settings, flat, parse_spec, read_tree
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.text import format_choices, safe_text
 
@@ -32,8 +33,11 @@ def resolve_source(workspace: Workspace, given: str, base: Path | None = None) -
         with progress_bar() as progress:
             return fetch(given, workspace, progress)
     raise UserError(
-        f"There is no file or folder {safe_text(given)}.",
-        f"Give a path, or a set of the catalogue: {format_choices(list(CATALOGUE))}.",
+        tr("There is no file or folder {given}.", given=safe_text(given)),
+        tr(
+            "Give a path, or a set of the catalogue: {choices}.",
+            choices=format_choices(list(CATALOGUE)),
+        ),
     )
 
 
@@ -53,7 +57,9 @@ def preset_spec(
     """
     source, settings = _source_of(source, settings)
     if source is None:
-        raise UserError("A preset needs images: add --data PATH, or a set such as --data digits.")
+        raise UserError(
+            tr("A preset needs images: add --data PATH, or a set such as --data digits.")
+        )
     path = resolve_source(workspace, source)
     with progress_bar() as progress:
         facts = survey(path, progress)
@@ -61,7 +67,10 @@ def preset_spec(
     tree = fit_preset(own, apply_settings(own, settings), flat(apply_settings({}, settings)))
     if "base" not in own and (base or weights):
         raise UserError(
-            f"--base and --weights have no effect with the preset {preset}, which has no base."
+            tr(
+                "--base and --weights have no effect with the preset {preset}, which has no base.",
+                preset=preset,
+            )
         )
     spec = parse_spec(_named(tree, name), "--set" if settings else preset)
     return _with_weights_at(spec, Path())

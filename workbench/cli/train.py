@@ -25,6 +25,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, progress_bar
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.text import format_interval, table
@@ -82,7 +83,7 @@ def train(
 
         if detach or given.name is None or corrected is not None:
             raise UserError(
-                "--resume-on-start needs --name, and excludes --detach and --corrected."
+                tr("--resume-on-start needs --name, and excludes --detach and --corrected.")
             )
         start_or_resume(workspace, given, given.name, as_json, queue, environment)
         return
@@ -92,13 +93,26 @@ def train(
         _show_detached(workspace, folder, queue)
         return
     if not as_json:
-        echo(f"run    {folder.name} ({spec.model.strategy}); Ctrl-C detaches, training continues")
+        echo(
+            tr(
+                "run    {folder_name} ({strategy}); Ctrl-C detaches, training continues",
+                folder_name=folder.name,
+                strategy=spec.model.strategy,
+            )
+        )
     watch(workspace, folder, as_json, launched=True)
 
 
 def _show_detached(workspace: Workspace, folder: RunFolder, queued: bool) -> None:
     state = "queued" if queued else "training"
-    echo(f"{folder.name} is {state}. Watch: {command_line(workspace, 'attach', folder.name)}")
+    echo(
+        tr(
+            "{folder_name} is {state}. Watch: {command}",
+            folder_name=folder.name,
+            state=state,
+            command=command_line(workspace, "attach", folder.name),
+        )
+    )
 
 
 def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "ExperimentSpec":
@@ -113,9 +127,11 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 
     if any((given.file, given.preset, given.source, given.base, given.weights)):
         raise UserError(
-            "--corrected uses the experiment of its run: omit the spec, --preset, --data, "
-            "--base and --weights.",
-            "Other keys can be changed with --set.",
+            tr(
+                "--corrected uses the experiment of its run: omit the spec, "
+                "--preset, --data, --base and --weights."
+            ),
+            tr("Other keys can be changed with --set."),
         )
     folder = find_run(workspace, run)
     tree = apply_settings(spec_tree(corrected_spec(workspace, folder)), given.settings)
@@ -175,8 +191,8 @@ def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", any
     """
     if state.phase == "finished":
         raise UserError(
-            f"{folder.name} is finished; there is nothing to resume.",
-            f"Its metrics: {command_line(workspace, 'evaluate', folder.name)}",
+            tr("{folder_name} is finished; there is nothing to resume.", folder_name=folder.name),
+            tr("Its metrics: {command}", command=command_line(workspace, "evaluate", folder.name)),
         )
     if state.other_host:
         if not anyway:
@@ -184,8 +200,13 @@ def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", any
     elif not state.resumable:
         where = f" ({state.detail})" if state.detail else ""
         raise UserError(
-            f"{folder.name} is being trained: it is {state.phase}{where}.",
-            f"Watch it: {command_line(workspace, 'attach', folder.name)}",
+            tr(
+                "{folder_name} is being trained: it is {phase}{where}.",
+                folder_name=folder.name,
+                phase=state.phase,
+                where=where,
+            ),
+            tr("Watch it: {command}", command=command_line(workspace, "attach", folder.name)),
         )
 
 
@@ -196,8 +217,13 @@ def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: "RunSt
         if click.confirm(f"Has its worker on {state.other_host} ended?", err=True):
             return
     raise UserError(
-        unknown if not sys.stdin.isatty() else f"{folder.name} is unchanged.",
-        f"If it has ended: {command_line(workspace, 'resume', folder.name, '--anyway')}",
+        unknown
+        if not sys.stdin.isatty()
+        else tr("{folder_name} is unchanged.", folder_name=folder.name),
+        tr(
+            "If it has ended: {command}",
+            command=command_line(workspace, "resume", folder.name, "--anyway"),
+        ),
     )
 
 
@@ -242,9 +268,13 @@ def demo(workspace: Workspace) -> None:
     for line in demo_conclusions(results[0], results[1], DEMO_SHIFT):
         echo(textwrap.fill(line, 79))
     echo(
-        f"\nNext: {command_line(workspace, 'runs')}, "
-        f"{command_line(workspace, 'evaluate', results[-1].run)}, "
-        f"or your own images: workbench train --preset convnet --data FOLDER"
+        tr(
+            "\n"
+            "Next: {command}, {command2}, or your own images: workbench train "
+            "--preset convnet --data FOLDER",
+            command=command_line(workspace, "runs"),
+            command2=command_line(workspace, "evaluate", results[-1].run),
+        )
     )
 
 
@@ -299,7 +329,13 @@ def _train_demo(workspace: Workspace, strategy: str) -> DemoResult | None:
     with progress_bar() as progress:
         spec = demo_spec(workspace, strategy, progress)
     folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
-    echo(f"run    {folder.name}: the {strategy} network; Ctrl-C detaches, training continues")
+    echo(
+        tr(
+            "run    {folder_name}: the {strategy} network; Ctrl-C detaches, training continues",
+            folder_name=folder.name,
+            strategy=strategy,
+        )
+    )
     if watch(workspace, folder, as_json=False, brief=True) != "finished":
         return None
     results = read_results(folder.results_path)

@@ -18,6 +18,7 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json, progress_bar, terminal
 from workbench.experiment.int_range import LR_FIND_STEPS, TUNE_TRIALS
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_seconds, table
 
@@ -99,7 +100,14 @@ def train_arguments(given: ExperimentOptions, settings: Sequence[str]) -> list[s
 def _trial_line(trial: "Trial", trials: int) -> str:
     result = "diverged" if trial.accuracy is None else f"val accuracy {trial.accuracy:.4f}"
     values = ", ".join(setting.partition(".")[2] for setting in trial.candidate.settings)
-    return f"trial {trial.number} of {trials}: {result}, {values}, {format_seconds(trial.seconds)}"
+    return tr(
+        "trial {number} of {trials}: {result}, {values}, {seconds}",
+        number=trial.number,
+        trials=trials,
+        result=result,
+        values=values,
+        seconds=format_seconds(trial.seconds),
+    )
 
 
 def _show_trials(
@@ -172,13 +180,26 @@ def lr_find(
 
     console = Console(file=sys.stdout, highlight=False)
     width = min(console.width, MOST_WIDTH) - 1
-    echo(f"loss of stage {stage} ({tested.name}) over the learning rate, {tested.optimizer}, "
-        f"{len(losses)} of {steps} steps of {spec.training.batch_size} images")  # fmt: skip
+    echo(
+        tr(
+            "loss of stage {stage} ({name}) over the learning rate, {optimizer}, "
+            "{count} of {steps} steps of {batch_size} images",
+            stage=stage,
+            name=tested.name,
+            optimizer=tested.optimizer,
+            count=len(losses),
+            steps=steps,
+            batch_size=spec.training.batch_size,
+        )
+    )
     series, options = lr_find_plot(losses, steps, found, terminal().utf8)
     console.print(plot([series], width, ROWS, options), soft_wrap=True)
     for line in found.lines:
         echo(textwrap.fill(line, width))
-    echo(f"now {tested.learning_rate:g}" + (f"; try: --set {setting}" if setting else ""))
+    echo(
+        f"now {tested.learning_rate:g}"
+        + (tr("; try: --set {setting}", setting=setting) if setting else "")
+    )
 
 
 def _lr_find_tree(

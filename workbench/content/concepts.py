@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from workbench.experiment.stack import window_output
+from workbench.messages import tr
 from workbench.text import plural
 
 FOLDER = Path(__file__).parent / "en"
@@ -73,9 +74,18 @@ class Windows:
     def formula(self) -> str:
         """Return Keras's formula with these numbers and its result."""
         if self.padding == "same":
-            return f"{self.size} / {self.stride}, rounded up = {self.output}"
+            return tr(
+                "{size} / {stride}, rounded up = {output}",
+                size=self.size,
+                stride=self.stride,
+                output=self.output,
+            )
         if not self.output:
-            return f"a window of {self.kernel} does not fit into {plural(self.size, 'pixel')}"
+            return tr(
+                "a window of {kernel} does not fit into {pixels}",
+                kernel=self.kernel,
+                pixels=plural(self.size, "pixel"),
+            )
         steps = f"({self.size} - {self.kernel}) / {self.stride}, rounded down,"
         if self.stride == 1:
             steps = f"{self.size} - {self.kernel}"

@@ -16,6 +16,7 @@ from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
 from workbench.files import cannot_read, write_atomic
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 
 AUDIT_NAME = "audit.json"
@@ -78,10 +79,18 @@ class Audit:
             width, height = self.sizes.width, self.sizes.height
             sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]
             lines.append(
-                f"width x height {sizes[0]}"
+                tr("width x height {sizes}", sizes=sizes[0])
                 if len({*sizes}) == 1
-                else f"widths {width[0]} to {width[2]} (median {width[1]}), "
-                f"heights {height[0]} to {height[2]} (median {height[1]})"
+                else tr(
+                    "widths {width} to {width2} (median {width3}), heights {height} to "
+                    "{height2} (median {height3})",
+                    width=width[0],
+                    width2=width[2],
+                    width3=width[1],
+                    height=height[0],
+                    height2=height[2],
+                    height3=height[1],
+                )
             )
         return lines + [f"{finding.severity}: {finding.message}" for finding in self.findings]
 
@@ -162,7 +171,8 @@ def read_audit(path: Path) -> Audit:
         raise cannot_read(path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"{safe_text(path)} is damaged.", "Remove it; the next preparation creates it again."
+            tr("{path} is damaged.", path=safe_text(path)),
+            tr("Remove it; the next preparation creates it again."),
         ) from error
 
 

@@ -31,6 +31,7 @@ from workbench.datasets.sixteen_bit import (
     scale_to_8_bits,
 )
 from workbench.experiment.sections import DataSpec
+from workbench.messages import tr
 from workbench.progress import Progress
 
 _TRANSPOSE = {
@@ -189,7 +190,7 @@ def _read_deep(image: ImageFile.ImageFile) -> Image.Image | SixteenBitImage | No
         found = read_sixteen_bit(image)
     except ValueError:
         raise ImageError(
-            "its pixels are numbers beyond 16 bits; save it with 8 or 16 bits"
+            tr("its pixels are numbers beyond 16 bits; save it with 8 or 16 bits")
         ) from None
     return found and (found.as_8_bits() or found)
 
@@ -213,7 +214,7 @@ def _checksums_match(image: ImageFile.ImageFile) -> bool:
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """Return the pixels as L or RGB; nothing is clipped."""
     if image.mode == "F":
-        raise ImageError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+        raise ImageError(tr("its pixels are floating-point numbers; save it with 8 or 16 bits"))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -17,6 +17,7 @@ from PIL.JpegImagePlugin import jpeg_factory
 from workbench import pip_install
 from workbench.datasets.sixteen_bit import raw_mode
 from workbench.files import nonblocking_opener
+from workbench.messages import tr
 from workbench.text import safe_text
 
 try:
@@ -138,7 +139,7 @@ def open_image(source: Path | bytes) -> Iterator[tuple[ImageFile.ImageFile, Imag
     with _as_image_errors(), _binary(source) as file, _opened(file) as image:
         _refuse_too_large(image)
         if not image.width * image.height:
-            raise ImageError("the image has no pixels")
+            raise ImageError(tr("the image has no pixels"))
         yield image, _header(image)
 
 
@@ -228,13 +229,13 @@ def _binary(source: Path | bytes) -> Iterator[BinaryIO]:
     with open(source, "rb", opener=nonblocking_opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("it is not a regular file")
+            raise ImageError(tr("it is not a regular file"))
         yield _not_empty(file, status.st_size)
 
 
 def _not_empty(file: BinaryIO, size: int) -> BinaryIO:
     if not size:
-        raise ImageError("the file is empty")
+        raise ImageError(tr("the file is empty"))
     return file
 
 
@@ -246,13 +247,13 @@ def _as_image_errors() -> Iterator[None]:
     except ImageError:
         raise
     except FileNotFoundError as error:
-        raise ImageError("there is no such file") from error
+        raise ImageError(tr("there is no such file")) from error
     except UnidentifiedImageError as error:
-        raise ImageError("its content is not an image of a known format") from error
+        raise ImageError(tr("its content is not an image of a known format")) from error
     except Image.DecompressionBombError as error:
         raise ImageError(TOO_LARGE) from error
     except MemoryError as error:
-        raise ImageError("it needs more memory than there is") from error
+        raise ImageError(tr("it needs more memory than there is")) from error
     except OSError as error:
         raise ImageError(_os_reason(error)) from error
     except Exception as error:  # a dozen decoders raise a dozen kinds over damaged bytes
@@ -261,9 +262,9 @@ def _as_image_errors() -> Iterator[None]:
 
 def _os_reason(error: OSError) -> str:
     if error.errno:
-        return f"it cannot be read: {safe_text(error.strerror)}"
+        return tr("it cannot be read: {error_strerror}", error_strerror=safe_text(error.strerror))
     if "truncated" in str(error).lower():
-        return "the file is truncated: it ends early"
+        return tr("the file is truncated: it ends early")
     return DAMAGED
 
 
@@ -275,7 +276,11 @@ def how_to_read(extension: str) -> str:
     """
     for name, extensions in _PHONE_EXTENSIONS.items():
         if extension in extensions:
-            return f"`{_INSTALL[name]}` makes {extensions[0][1:].upper()} images readable"
+            return tr(
+                "`{install}` makes {upper} images readable",
+                install=_INSTALL[name],
+                upper=extensions[0][1:].upper(),
+            )
     return ""
 
 
@@ -284,7 +289,9 @@ def unreadable_format(start: bytes) -> str | None:
     for name, brands in _BRANDS.items():
         if start[4:8] == b"ftyp" and start[8:12] in brands and name not in FORMAT_EXTENSIONS:
             extension = _PHONE_EXTENSIONS[name][0]
-            return (
-                f"it is {extension[1:].upper()}, which is not read here; {how_to_read(extension)}"
+            return tr(
+                "it is {upper}, which is not read here; {how_to_read}",
+                upper=extension[1:].upper(),
+                how_to_read=how_to_read(extension),
             )
     return None

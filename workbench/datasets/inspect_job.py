@@ -30,6 +30,7 @@ from workbench.datasets.sources.source import Source
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.text import safe_text
@@ -117,7 +118,12 @@ def inspect_source(
     facts = replace(facts, class_images=usable)
     folder = find_folder(workspace, found.path)
     if folder is None:
-        raise UserError(f"The data folder of {safe_text(found.path)} disappeared during the scan.")
+        raise UserError(
+            tr(
+                "The data folder of {found_path} disappeared during the scan.",
+                found_path=safe_text(found.path),
+            )
+        )
     images = open_images(found.root)
     number = count()
     samples = {

@@ -15,6 +15,7 @@ from workbench.datasets.names import format_examples, natural_sorted, normalize_
 from workbench.datasets.store import find_folder
 from workbench.errors import UserError
 from workbench.files import cannot_read, open_table, write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_choices, plural, safe_text
 
@@ -66,9 +67,13 @@ def label_fixes_path(workspace: Workspace, source: str) -> Path:
         folder = None
     if folder is None:
         raise UserError(
-            f"The images {safe_text(source)} were never prepared in {safe_text(workspace.root)}, "
-            "so there is no place for label fixes.",
-            "Scan them once: workbench data scan PATH",
+            tr(
+                "The images {source} were never prepared in {root}, so there is no "
+                "place for label fixes.",
+                source=safe_text(source),
+                root=safe_text(workspace.root),
+            ),
+            tr("Scan them once: workbench data scan PATH"),
         )
     return folder / LABEL_FIXES_NAME
 
@@ -82,9 +87,13 @@ def read_label_fixes(path: Path) -> list[LabelFix]:
     number = 0  # of the last line that was read
     try:
         if not path.is_file():  # opening a pipe would block, reading a device never ends
-            raise UserError(f"There is no file of label fixes {safe_text(path)}.", _FORMAT)
+            raise UserError(
+                tr("There is no file of label fixes {path}.", path=safe_text(path)), _FORMAT
+            )
         if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{safe_text(path)} is far too large for label fixes.", _FORMAT)
+            raise UserError(
+                tr("{path} is far too large for label fixes.", path=safe_text(path)), _FORMAT
+            )
         found: dict[str, LabelFix] = {}
         with open_table(path) as file:
             reader = csv.reader(file, strict=True)
@@ -102,7 +111,13 @@ def read_label_fixes(path: Path) -> list[LabelFix]:
     except (ValueError, csv.Error) as error:
         line = number + isinstance(error, csv.Error)
         raise UserError(
-            f"{safe_text(path)} is damaged at line {line}: {safe_text(error)}.", _FORMAT
+            tr(
+                "{path} is damaged at line {line}: {error}.",
+                path=safe_text(path),
+                line=line,
+                error=safe_text(error),
+            ),
+            _FORMAT,
         ) from error
     return list(found.values())
 
@@ -160,8 +175,12 @@ def apply_label_fixes(records: Sequence[ScanRecord], fixes: Sequence[LabelFix]) 
     for one in fixes:
         if one.label and one.label not in labels:
             raise UserError(
-                f"The label fix of {safe_text(one.path)} gives the label "
-                f"{safe_text(repr(one.label))}, which the data does not have.",
+                tr(
+                    "The label fix of {one_path} gives the label {one_label}, which the "
+                    "data does not have.",
+                    one_path=safe_text(one.path),
+                    one_label=safe_text(repr(one.label)),
+                ),
                 f"Allowed: {format_choices([safe_text(label, 60) for label in labels])}.",
             )
     kept: list[ScanRecord] = []
@@ -176,7 +195,7 @@ def apply_label_fixes(records: Sequence[ScanRecord], fixes: Sequence[LabelFix]) 
         else:
             left_out += 1
     if len({record.label for record in kept}) < min(2, len(labels)):
-        raise UserError("With these label fixes fewer than two labels are left.")
+        raise UserError(tr("With these label fixes fewer than two labels are left."))
     there = {record.pixel_hash for record in records if record.usable}
     missing = [one.path for one in fixes if one.pixel_hash not in there]
     return FixedRecords(kept, _notes(changed, left_out, missing))
@@ -189,7 +208,14 @@ def _notes(changed: int, left_out: int, missing: list[str]) -> tuple[str, ...]:
     ]
     if missing:
         are = "label fix is of an image" if len(missing) == 1 else "label fixes are of images"
-        notes.append(f"{len(missing):,} {are} not in the data: {format_examples(missing)}.")
+        notes.append(
+            tr(
+                "{missing_count:,} {are} not in the data: {examples}.",
+                missing_count=len(missing),
+                are=are,
+                examples=format_examples(missing),
+            )
+        )
     return tuple(notes)
 
 

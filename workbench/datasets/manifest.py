@@ -14,6 +14,7 @@ from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
 from workbench.files import cannot_read, open_table, write_atomic
+from workbench.messages import tr
 from workbench.text import safe_text
 
 _PIXEL_HASH = re.compile("[0-9a-f]{32}")
@@ -177,7 +178,12 @@ def read_manifest(path: Path) -> list[ImageRecord]:
         raise cannot_read(path, error) from error
     except (ValueError, csv.Error) as error:
         raise UserError(
-            f"{safe_text(path)} is damaged at line {number}: {safe_text(error)}."
+            tr(
+                "{path} is damaged at line {number}: {error}.",
+                path=safe_text(path),
+                number=number,
+                error=safe_text(error),
+            )
         ) from error
     return rows
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from workbench.messages import tr
 from workbench.text import safe_text
 
 # Each word by itself, beside the words below, or joined to one of them: trainset.
@@ -121,7 +122,7 @@ def format_examples(names: Sequence[str]) -> str:
     """Return the first few names, made safe, and the number of others."""
     shown = ", ".join(safe_text(name, 60) for name in names[:_EXAMPLES])
     more = len(names) - _EXAMPLES
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return tr("{shown} and {more:,} more", shown=shown, more=more) if more > 0 else shown
 
 
 def natural_sort_key(name: str) -> tuple[list[tuple[int, str]], str]:

@@ -19,6 +19,7 @@ from workbench.datasets.sources.source import SourceImages
 from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.experiment.sections import DataSpec
 from workbench.files import atomic_file
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import format_bytes, safe_text
 
@@ -92,7 +93,10 @@ def build_pack(
         if error.errno not in DISK_FULL:
             raise
         raise DiskFull(
-            f"The disk became full while {safe_text(path)} was written; nothing of it is kept.",
+            tr(
+                "The disk became full while {path} was written; nothing of it is kept.",
+                path=safe_text(path),
+            ),
             _MAKE_ROOM,
         ) from error
     return path
@@ -122,8 +126,12 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DiskFull(
-            f"The pack needs {format_bytes(needed)}, and {safe_text(folder)} has "
-            f"{format_bytes(free)} free.",
+            tr(
+                "The pack needs {needed}, and {folder} has {free} free.",
+                needed=format_bytes(needed),
+                folder=safe_text(folder),
+                free=format_bytes(free),
+            ),
             _MAKE_ROOM,
         )
 
@@ -141,12 +149,18 @@ def _loader(images: SourceImages, data: DataSpec, scanned: Iterable[ScanRecord])
                 # A JPEG read at a smaller size has other pixels.
                 full = images.read(row.path)[0] if at_least else found
                 if _row_hash(row, full) != row.pixel_hash:
-                    raise ImageError("its content is different")
+                    raise ImageError(tr("its content is different"))
         except ImageError as error:
             raise UserError(
-                f"{images.describe(row.path)} changed since it was scanned: {error.reason}.",
-                "Repeat the command to scan again; a run that started with the old image needs it "
-                "back to continue.",
+                tr(
+                    "{describe} changed since it was scanned: {reason}.",
+                    describe=images.describe(row.path),
+                    reason=error.reason,
+                ),
+                tr(
+                    "Repeat the command to scan again; a run that started with the old "
+                    "image needs it back to continue."
+                ),
             ) from error
         image = scale_to_8_bits(found, row.levels)
         return to_array(image, data.image_size, data.channels, data.resize)

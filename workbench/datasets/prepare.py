@@ -32,6 +32,7 @@ from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.sections import DataSpec
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
@@ -174,8 +175,11 @@ def source_facts(found: Source) -> DataFacts:
     headers = list(_sample_headers(found))
     if not headers:
         raise UserError(
-            f"None of the images sampled in {safe_text(found.path)} can be read.",
-            "`workbench data scan` names each file and what is wrong with it.",
+            tr(
+                "None of the images sampled in {found_path} can be read.",
+                found_path=safe_text(found.path),
+            ),
+            tr("`workbench data scan` names each file and what is wrong with it."),
         )
     available = Counter(item.label for item in found.items if item.split in (None, "train"))
     heights, widths = [h.height for h in headers], [h.width for h in headers]
@@ -194,7 +198,7 @@ def source_facts(found: Source) -> DataFacts:
 
 @contextmanager
 def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
-    with disk_errors(folder, "What was scanned so far is kept."), building(folder, progress):
+    with disk_errors(folder, tr("What was scanned so far is kept.")), building(folder, progress):
         yield
 
 

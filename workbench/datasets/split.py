@@ -12,6 +12,7 @@ from workbench.datasets.names import format_examples, natural_sorted
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, allocate
 from workbench.experiment.sections import SplitSpec
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
@@ -78,12 +79,15 @@ def assign(
         ]
         if unused := sum(1 for split in taken.values() if split is None):
             notes.append(
-                f"{plural(unused, 'training image')} with the same pixels as others, or nearly, "
-                "not used, so that the two parts stay apart."
+                tr(
+                    "{training_images} with the same pixels as others, or nearly, not "
+                    "used, so that the two parts stay apart.",
+                    training_images=plural(unused, "training image"),
+                )
             )
         notes += _near_notes(taken, near)
     if "test" in missing:
-        notes.append("The data has no test part, so there are no test images.")
+        notes.append(tr("The data has no test part, so there are no test images."))
     return SplitAssignment(splits, tuple(notes))
 
 
@@ -262,10 +266,16 @@ def _refuse_empty_classes(records: Sequence[ScanRecord], usable: list[ScanRecord
     if lacking:
         where = " in the training part" if user_split else ""
         raise UserError(
-            f"{plural(len(lacking), 'class has', 'classes have')} no usable image{where}: "
-            f"{format_examples(lacking)}.",
-            "`workbench data scan` lists the unusable files and the reasons. Fix them, or remove "
-            "the class from the data.",
+            tr(
+                "{class_hass} no usable image{where}: {examples}.",
+                class_hass=plural(len(lacking), "class has", "classes have"),
+                where=where,
+                examples=format_examples(lacking),
+            ),
+            tr(
+                "`workbench data scan` lists the unusable files and the reasons. "
+                "Fix them, or remove the class from the data."
+            ),
         )
 
 
@@ -279,15 +289,23 @@ def _too_few(label: str, images: int, fractions: Fractions) -> UserError:
         required = f"{' + '.join(map(str, counts))} = {sum(counts)}"
         remedy = _BY_FRACTIONS
     return UserError(
-        f"The class {safe_text(label)} has {plural(images, 'usable image')}, and the split asks "
-        f"for {required} a class.",
-        f"Ask for fewer, or for fractions: {remedy}",
+        tr(
+            "The class {label} has {usable_images}, and the split asks for {required} a class.",
+            label=safe_text(label),
+            usable_images=plural(images, "usable image"),
+            required=required,
+        ),
+        tr("Ask for fewer, or for fractions: {remedy}", remedy=remedy),
     )
 
 
 def _too_few_of_one_side(label: str, images: int, fractions: Fractions) -> UserError:
     error = _too_few(label, images, fractions)
     return UserError(
-        f"{error.message} Many of them have the same pixels, or nearly, and have to stay together.",
+        tr(
+            "{error_message} Many of them have the same pixels, or nearly, and "
+            "have to stay together.",
+            error_message=error.message,
+        ),
         error.hint,
     )

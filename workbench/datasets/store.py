@@ -14,6 +14,7 @@ from workbench.datasets.sources.source import Source
 from workbench.downloads.disk import locked
 from workbench.errors import UserError
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.text import format_choices, safe_text
@@ -87,8 +88,12 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
-            f"No data folder can be created in {safe_text(workspace.data)}: {reason}.",
-            "Choose another workspace with --workspace DIR.",
+            tr(
+                "No data folder can be created in {data}: {reason}.",
+                data=safe_text(workspace.data),
+                reason=reason,
+            ),
+            tr("Choose another workspace with --workspace DIR."),
         ) from error
 
 
@@ -166,7 +171,9 @@ def clean(
             return _remove(folder, unneeded)
     except OSError as error:
         reason = safe_text(error.strerror or error)
-        raise UserError(f"{safe_text(folder)} cannot be cleaned: {reason}.") from error
+        raise UserError(
+            tr("{folder} cannot be cleaned: {reason}.", folder=safe_text(folder), reason=reason)
+        ) from error
 
 
 @contextmanager
@@ -217,8 +224,14 @@ def _known(workspace: Workspace, name: str) -> Path:
     names = [folder.name for folder in _folders(workspace)]
     if name not in names:
         raise UserError(
-            f"There is no data set {safe_text(name)} in {safe_text(workspace.data)}.",
-            f"There is {format_choices(names)}." if names else "None was prepared there yet.",
+            tr(
+                "There is no data set {name} in {data}.",
+                name=safe_text(name),
+                data=safe_text(workspace.data),
+            ),
+            tr("There is {choices}.", choices=format_choices(names))
+            if names
+            else tr("None was prepared there yet."),
         )
     return workspace.data / name
 

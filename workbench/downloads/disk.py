@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workbench.errors import DISK_FULL, DiskFull, UserError
 from workbench.files import fsync_folder
+from workbench.messages import tr
 from workbench.text import safe_text
 
 # File systems without locks (some NFS and Lustre mounts): work continues there without one.
@@ -54,8 +55,8 @@ def locked(file: Path, doing: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"Another process is {doing} right now.",
-                "Wait until it has ended, then try again.",
+                tr("Another process is {doing} right now.", doing=doing),
+                tr("Wait until it has ended, then try again."),
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:

@@ -26,6 +26,7 @@ from workbench.downloads.web import (
 )
 from workbench.errors import UserError
 from workbench.files import fsync_folder
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import format_bytes, safe_text
 
@@ -109,9 +110,13 @@ def _check_present(
 ) -> None:
     if problem := _mismatch(target, size, digest, progress):
         raise UserError(
-            f"{safe_text(target, 2000)} is not the file published at {safe_text(url, 2000)}: "
-            f"{problem}",
-            "Move it elsewhere or remove it, then try again.",
+            tr(
+                "{target} is not the file published at {url}: {problem}",
+                target=safe_text(target, 2000),
+                url=safe_text(url, 2000),
+                problem=problem,
+            ),
+            tr("Move it elsewhere or remove it, then try again."),
         )
 
 
@@ -121,10 +126,17 @@ def _check_received(
     if problem := _mismatch(part, size, digest, progress):
         part.unlink()
         raise UserError(
-            f"What came from {safe_text(url, 2000)} is not the file that was published: "
-            f"{problem} It was deleted.",
-            "Try again to restart the download. If this repeats, the file was changed or "
-            f"a proxy is in between. {manual_instructions(url, target)}",
+            tr(
+                "What came from {url} is not the file that was published: {problem} "
+                "It was deleted.",
+                url=safe_text(url, 2000),
+                problem=problem,
+            ),
+            tr(
+                "Try again to restart the download. If this repeats, the file was "
+                "changed or a proxy is in between. {manual_instructions}",
+                manual_instructions=manual_instructions(url, target),
+            ),
         )
 
 
@@ -132,7 +144,9 @@ def _mismatch(path: Path, size: int | None, digest: str | None, progress: Progre
     """Return what is wrong with a file; "" where it is as published."""
     received = path.stat().st_size
     if size is not None and received != size:
-        return f"{size:,} bytes are expected, {received:,} were received."
+        return tr(
+            "{size:,} bytes are expected, {received:,} were received.", size=size, received=received
+        )
     if digest is None:
         return ""
     algorithm, _, expected = digest.partition(":")
@@ -145,7 +159,12 @@ def _mismatch(path: Path, size: int | None, digest: str | None, progress: Progre
             progress(f"check {path.name.removesuffix('.part')}", done, received)
     if hashed.hexdigest() == expected:
         return ""
-    return f"{algorithm} {expected} is expected, {hashed.hexdigest()} was received."
+    return tr(
+        "{algorithm} {expected} is expected, {hexdigest} was received.",
+        algorithm=algorithm,
+        expected=expected,
+        hexdigest=hashed.hexdigest(),
+    )
 
 
 @dataclass
@@ -238,18 +257,29 @@ class _Transfer:
         """Refuse a file of the wrong size, or too large for the disk, before it is downloaded."""
         if self.size is not None and total != self.size:
             raise UserError(
-                f"{safe_text(self.url, 2000)} is not the file that was published: the server "
-                f"offers {total:,} bytes, {self.size:,} are expected.",
-                "A proxy or login page may be in between, or the file was changed. "
+                tr(
+                    "{url} is not the file that was published: the server offers "
+                    "{total:,} bytes, {size:,} are expected.",
+                    url=safe_text(self.url, 2000),
+                    total=total,
+                    size=self.size,
+                ),
+                tr("A proxy or login page may be in between, or the file was changed. ")
                 + manual_instructions(self.url, self.target),
             )
         folder = self.target.parent
         missing, free = total - self.have, shutil.disk_usage(folder).free
         if missing > free:
             raise UserError(
-                f"{safe_text(self.target.name)} needs {format_bytes(missing)} more, and "
-                f"{safe_text(folder, 2000)} has {format_bytes(free)} free. {_KEPT}",
-                f"Make room there or {self.elsewhere}.",
+                tr(
+                    "{target_name} needs {missing} more, and {folder} has {free} free. {kept}",
+                    target_name=safe_text(self.target.name),
+                    missing=format_bytes(missing),
+                    folder=safe_text(folder, 2000),
+                    free=format_bytes(free),
+                    kept=_KEPT,
+                ),
+                tr("Make room there or {elsewhere}.", elsewhere=self.elsewhere),
             )
 
     def _receive(self, response: HTTPResponse, total: int | None) -> None:
@@ -289,7 +319,10 @@ class _Transfer:
     def _failure(self, cause: Exception) -> UserError:
         here = f"{format_bytes(self.have)} were received; the next try resumes there. "
         return UserError(
-            f"{safe_text(self.url, 2000)} could not be downloaded: "
-            f"{describe_error(cause, self.url, self.timeout)}",
+            tr(
+                "{url} could not be downloaded: {error}",
+                url=safe_text(self.url, 2000),
+                error=describe_error(cause, self.url, self.timeout),
+            ),
             (here if self.have else "") + manual_instructions(self.url, self.target),
         )

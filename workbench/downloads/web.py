@@ -11,6 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.text import format_seconds, safe_text
 
 _BUSY = {408, 425, 429}  # beside all of 5xx: the same request may succeed later
@@ -58,7 +59,9 @@ def check_url(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise UserError(f"{safe_text(url, 2000)} is not a web address (http://... or https://...).")
+        raise UserError(
+            tr("{url} is not a web address (http://... or https://...).", url=safe_text(url, 2000))
+        )
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):
@@ -113,13 +116,19 @@ def describe_error(cause: Exception, url: str, timeout: float) -> str:
     if isinstance(cause, HTTPError):
         return _status(cause)
     if isinstance(cause, socket.gaierror):
-        return f"the name {host} cannot be resolved, so there seems to be no internet."
+        return tr(
+            "the name {host} cannot be resolved, so there seems to be no internet.", host=host
+        )
     if isinstance(cause, TimeoutError):
-        return f"{host} sent nothing for {format_seconds(timeout)}."
+        return tr("{host} sent nothing for {timeout}.", host=host, timeout=format_seconds(timeout))
     if isinstance(cause, ConnectionRefusedError):
-        return f"{host} refused the connection."
+        return tr("{host} refused the connection.", host=host)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate of {host} is not trusted ({safe_text(cause.verify_message)})."
+        return tr(
+            "the certificate of {host} is not trusted ({verify_message}).",
+            host=host,
+            verify_message=safe_text(cause.verify_message),
+        )
     what = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return f"{safe_text(what)}."
 
@@ -127,7 +136,12 @@ def describe_error(cause: Exception, url: str, timeout: float) -> str:
 def _status(error: HTTPError) -> str:
     if 300 <= error.code < 400:
         place = safe_text(error.headers.get("Location", "nowhere"))
-        return f"it redirects to {place}; only http and https are followed, ten times at most."
+        return tr(
+            "it redirects to {place}; only http and https are followed, ten times at most.",
+            place=place,
+        )
     if error.code in (404, 410):
-        return f"the server has no such file ({error.code})."
-    return f"the server answered {error.code} {safe_text(error.reason)}."
+        return tr("the server has no such file ({code}).", code=error.code)
+    return tr(
+        "the server answered {code} {reason}.", code=error.code, reason=safe_text(error.reason)
+    )

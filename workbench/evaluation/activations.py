@@ -20,6 +20,7 @@ from workbench.errors import UserError
 from workbench.evaluation.model_file import LoadedModel
 from workbench.evaluation.pictures import tile_images, to_gray_levels
 from workbench.experiment.plan import layer_rows
+from workbench.messages import tr
 from workbench.text import format_choices, format_shape, plural, safe_text
 from workbench.training.backend import value_and_gradient
 
@@ -56,7 +57,9 @@ def check_name(given: str, allowed: Sequence[str], what: str) -> str:
         close = difflib.get_close_matches(given, allowed, n=5, cutoff=0.3) or list(allowed[-5:])
         named = ", ".join(safe_text(name) for name in close)
         hint = f"There are {plural(len(allowed), what)}, among them {named}."
-    raise UserError(f"There is no {what} {safe_text(repr(given))}.", hint)
+    raise UserError(
+        tr("There is no {what} {given}.", what=what, given=safe_text(repr(given))), hint
+    )
 
 
 def read_image(loaded: LoadedModel, path: Path) -> np.ndarray:
@@ -69,8 +72,8 @@ def read_image(loaded: LoadedModel, path: Path) -> np.ndarray:
         return load_array(path, loaded.spec.data, loaded.levels)
     except ImageError as error:
         raise UserError(
-            f"{safe_text(path, 1000)} cannot be read: {error.reason}.",
-            "Give the path of one image file: JPEG, PNG, WebP, BMP, GIF, TIFF or PPM.",
+            tr("{path} cannot be read: {reason}.", path=safe_text(path, 1000), reason=error.reason),
+            tr("Give the path of one image file: JPEG, PNG, WebP, BMP, GIF, TIFF or PPM."),
         ) from None
 
 
@@ -131,9 +134,9 @@ def activations(loaded: LoadedModel, image: np.ndarray, layer: str | None = None
     dead = channels - int(alive.sum())
     summary = [f"{layer}: {format_shape(output.shape)}, {plural(channels, 'channel')}"]
     summary.append(
-        f"{dead} of them dead: zero everywhere in this image"
+        tr("{dead} of them dead: zero everywhere in this image", dead=dead)
         if dead
-        else "none of them dead: each is active somewhere in this image"
+        else tr("none of them dead: each is active somewhere in this image")
     )
     return Activations(
         layer,
@@ -184,8 +187,16 @@ class Pattern:
     def summary(self) -> str:
         """A line of text."""
         if self.start == self.end:
-            return f"filter {self.filter}: is not active on the noise, so there is no gradient"
-        return f"filter {self.filter}: mean activation {self.start:.4g} -> {self.end:.4g}"
+            return tr(
+                "filter {filter}: is not active on the noise, so there is no gradient",
+                filter=self.filter,
+            )
+        return tr(
+            "filter {filter}: mean activation {start:.4g} -> {end:.4g}",
+            filter=self.filter,
+            start=self.start,
+            end=self.end,
+        )
 
 
 def choose_filters(
@@ -198,12 +209,14 @@ def choose_filters(
     """
     allowed = map_layers(loaded)
     if not allowed:
-        raise UserError("A dense network has no filters.", "Choose a run of a convnet or a base.")
+        raise UserError(
+            tr("A dense network has no filters."), tr("Choose a run of a convnet or a base.")
+        )
     layer = layer or first_convolution(loaded)
     if layer in layer_names(loaded) and layer not in allowed:
         raise UserError(
-            f"{layer} has no patterns to draw: its output is a vector, not a map.",
-            f"Choose a layer with a map; the last one is {allowed[-1]}.",
+            tr("{layer} has no patterns to draw: its output is a vector, not a map.", layer=layer),
+            tr("Choose a layer with a map; the last one is {allowed}.", allowed=allowed[-1]),
         )
     layer = check_name(layer, allowed, "layer")
     count = int(loaded.model.get_layer(layer).output.shape[-1])
@@ -211,8 +224,10 @@ def choose_filters(
     wrong = [number for number in numbers if not 0 <= number < count]
     if wrong or not numbers:
         raise UserError(
-            f"{layer} has no filter {wrong[0]}." if wrong else "No filter was named.",
-            f"Its {count} filters are 0 to {count - 1}.",
+            tr("{layer} has no filter {wrong}.", layer=layer, wrong=wrong[0])
+            if wrong
+            else tr("No filter was named."),
+            tr("Its {count} filters are 0 to {count2}.", count=count, count2=count - 1),
         )
     return layer, numbers, count
 

@@ -24,6 +24,7 @@ from workbench.datasets.image_files import IMAGE_EXTENSIONS, ImageError
 from workbench.datasets.sources.listing import SkippedFiles, format_kinds, images_below
 from workbench.errors import UserError
 from workbench.evaluation.model_file import LoadedModel, image_bytes
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS, ClassMetrics
 from workbench.text import safe_text
@@ -245,12 +246,19 @@ def find_images(paths: list[str], passed: SkippedFiles | None = None) -> list[st
         else:
             found.append(given)  # a missing one is a problem of its own prediction
     if not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - never raises
-        raise UserError(f"There is no file or folder {safe_text(paths[0])}.")
+        raise UserError(tr("There is no file or folder {paths}.", paths=safe_text(paths[0])))
     if not found:
         others = f" Not read: {format_kinds(passed.others)}." if passed.others else ""
         raise UserError(
-            f"No images in {', '.join(safe_text(p) for p in paths)}.{others}",
-            f"Image files end in {', '.join(sorted(IMAGE_EXTENSIONS))}.",
+            tr(
+                "No images in {paths}.{others}",
+                paths=", ".join(safe_text(p) for p in paths),
+                others=others,
+            ),
+            tr(
+                "Image files end in {image_extensions}.",
+                image_extensions=", ".join(sorted(IMAGE_EXTENSIONS)),
+            ),
         )
     return found
 

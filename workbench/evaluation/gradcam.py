@@ -13,6 +13,7 @@ from workbench.evaluation.evaluate import predict_probabilities
 from workbench.evaluation.model_file import LoadedModel
 from workbench.evaluation.pictures import resized, rgb, tile_images
 from workbench.experiment.plan import layer_rows
+from workbench.messages import tr
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import value_and_gradient
 
@@ -54,8 +55,8 @@ def allowed_layers(loaded: LoadedModel) -> list[str]:
         allowed = [name for name in allowed if name in cuts]
     if not allowed:
         raise UserError(
-            "A dense network has no maps that could show where.",
-            "Choose a run of a convnet or a base.",
+            tr("A dense network has no maps that could show where."),
+            tr("Choose a run of a convnet or a base."),
         )
     return allowed
 
@@ -66,7 +67,7 @@ def _why_unusable(loaded: LoadedModel, layer: str) -> str:
         return ""
     is_map = layer in map_layers(loaded)
     why = "connections bypass it" if is_map else "its output has no positions"
-    return f"Grad-CAM cannot use {layer}: {why}."
+    return tr("Grad-CAM cannot use {layer}: {why}.", layer=layer, why=why)
 
 
 def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
@@ -84,7 +85,9 @@ def usable_layer(loaded: LoadedModel, layer: str) -> tuple[str, str]:
 
 def _check_layer(loaded: LoadedModel, layer: str) -> str:
     if why := _why_unusable(loaded, layer):
-        raise UserError(why, f"Left out, the layer is {default_layer(loaded)}.")
+        raise UserError(
+            why, tr("Left out, the layer is {default_layer}.", default_layer=default_layer(loaded))
+        )
     return check_name(layer, allowed_layers(loaded), "layer")
 
 
@@ -145,11 +148,17 @@ def _score(loaded: LoadedModel, layer: str, number: int) -> Callable[[Any], Any]
 
 def _warmest(heat: np.ndarray, size: tuple[int, ...]) -> str:
     if not heat.any():
-        return "This layer has no evidence for it anywhere in the image."
+        return tr("This layer has no evidence for it anywhere in the image.")
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     y = round((int(row) + 0.5) * size[0] / heat.shape[0])
     x = round((int(column) + 0.5) * size[1] / heat.shape[1])
-    return f"Warmest at x {x}, y {y} of the {size[1]}x{size[0]} pixels that the network gets."
+    return tr(
+        "Warmest at x {x}, y {y} of the {size}x{size2} pixels that the network gets.",
+        x=x,
+        y=y,
+        size=size[1],
+        size2=size[0],
+    )
 
 
 def _picture(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

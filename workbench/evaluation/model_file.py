@@ -29,6 +29,7 @@ from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec, spec_tree
 from workbench.files import atomic_file
+from workbench.messages import tr
 from workbench.text import format_bytes, safe_text
 from workbench.training.hdf5 import DAMAGE, ForeignFile, stored_layers
 from workbench.training.models import build_model
@@ -127,8 +128,13 @@ def _refuse_giant(path: Path, needed: int) -> None:
     available = psutil.virtual_memory().available
     if needed > available:
         raise UserError(
-            f"{safe_text(path)} cannot be used: one image takes {format_bytes(needed)} in its "
-            f"network, and {format_bytes(available)} of memory are free."
+            tr(
+                "{path} cannot be used: one image takes {needed} in its network, "
+                "and {available} of memory are free.",
+                path=safe_text(path),
+                needed=format_bytes(needed),
+                available=format_bytes(available),
+            )
         )
 
 
@@ -144,11 +150,22 @@ def _read_weights(path: Path, parameters: int) -> bytes:
         size = stored.file_size
         if not least <= size <= _MAX_COPIES * least + _OVERHEAD:
             raise ForeignFile(
-                f"{format_bytes(size)} of weights, but the network of its contract has "
-                f"{parameters:,} numbers, {format_bytes(least)}"
+                tr(
+                    "{size} of weights, but the network of its contract has "
+                    "{parameters:,} numbers, {least}",
+                    size=format_bytes(size),
+                    parameters=parameters,
+                    least=format_bytes(least),
+                )
             )
         if size > max(_OVERHEAD, _MAX_RATIO * stored.compress_size):
-            raise ForeignFile(f"they grow from {stored.compress_size:,} to {size:,} bytes")
+            raise ForeignFile(
+                tr(
+                    "they grow from {compress_size:,} to {size:,} bytes",
+                    compress_size=stored.compress_size,
+                    size=size,
+                )
+            )
         return archive.read(stored)
 
 
@@ -162,12 +179,19 @@ def _set_weights(model: keras.Model, file: h5py.File) -> None:
     stored = {layer.name: layer for layer in stored_layers(file)}
     if expected.keys() != stored.keys():
         odd = min(expected.keys() ^ stored.keys())
-        raise ForeignFile(f"the layer {safe_text(odd)} is only in one of contract and weights")
+        raise ForeignFile(
+            tr("the layer {odd} is only in one of contract and weights", odd=safe_text(odd))
+        )
     for name, variables in expected.items():
         shapes = tuple(tuple(variable.shape) for variable in variables)
         if stored[name].shapes != shapes:
             raise ForeignFile(
-                f"the layer {name} has the shapes {stored[name].shapes}, expected {shapes}"
+                tr(
+                    "the layer {name} has the shapes {shapes}, expected {shapes2}",
+                    name=name,
+                    shapes=stored[name].shapes,
+                    shapes2=shapes,
+                )
             )
     for name, variables in expected.items():
         for variable, value in zip(variables, stored[name].values(), strict=True):
@@ -176,7 +200,7 @@ def _set_weights(model: keras.Model, file: h5py.File) -> None:
 
 def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels | None]:
     if not os.path.isfile(path):  # noqa: PTH113 - never raises
-        raise UserError(f"There is no model file {safe_text(path)}.")
+        raise UserError(tr("There is no model file {path}.", path=safe_text(path)))
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(CONTRACT).file_size
@@ -189,9 +213,11 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels 
         spec = parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
         return _check_labels(contract["labels"]), spec, levels
     except (KeyError, TypeError, AttributeError):
-        raise _no_model(path, f"its {CONTRACT} is missing or incomplete") from None
+        raise _no_model(
+            path, tr("its {contract} is missing or incomplete", contract=CONTRACT)
+        ) from None
     except RecursionError:
-        raise _no_model(path, f"its {CONTRACT} is nested too deep") from None
+        raise _no_model(path, tr("its {contract} is nested too deep", contract=CONTRACT)) from None
     except _DAMAGE as error:
         raise _no_model(path, safe_text(error)) from None
 
@@ -220,11 +246,13 @@ def _explain_damage(path: Path) -> Iterator[None]:
 
 
 def _no_weights(path: Path, why: str) -> UserError:
-    return UserError(f"The weights in {safe_text(path)} cannot be read: {why}.")
+    return UserError(
+        tr("The weights in {path} cannot be read: {why}.", path=safe_text(path), why=why)
+    )
 
 
 def _no_model(path: Path, why: str) -> UserError:
     return UserError(
-        f"{safe_text(path)} is not a model of the workbench: {why}.",
-        "Give the model.keras of a finished run, or the run's name.",
+        tr("{path} is not a model of the workbench: {why}.", path=safe_text(path), why=why),
+        tr("Give the model.keras of a finished run, or the run's name."),
     )

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.text import safe_text
 
 ENDING = ".png"
@@ -99,13 +100,17 @@ def check_output_path(path: Path) -> None:
     """
     shown = safe_text(path, 1000)
     if path.suffix.lower() != ENDING:
-        raise UserError(f"A picture's name ends in {ENDING}, received {shown}.")
+        raise UserError(
+            tr("A picture's name ends in {ending}, received {shown}.", ending=ENDING, shown=shown)
+        )
     if not path.parent.is_dir():
-        raise UserError(f"There is no folder {safe_text(path.parent, 1000)} for the picture.")
+        raise UserError(
+            tr("There is no folder {parent} for the picture.", parent=safe_text(path.parent, 1000))
+        )
     if path.exists() and not _is_ours(path):
         raise UserError(
-            f"{shown} exists, and it is not a picture that the workbench drew.",
-            "Your own files are never replaced: choose another name with --out.",
+            tr("{shown} exists, and it is not a picture that the workbench drew.", shown=shown),
+            tr("Your own files are never replaced: choose another name with --out."),
         )
 
 

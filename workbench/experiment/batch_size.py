@@ -7,6 +7,7 @@ position of the run is a position among the new steps.
 from typing import TYPE_CHECKING
 
 from workbench.errors import UserError
+from workbench.messages import tr
 
 if TYPE_CHECKING:  # pydantic is slow to import, and lists of runs only need `half_batch_size`
     from workbench.experiment.spec import ExperimentSpec
@@ -37,9 +38,15 @@ def set_batch_size(spec: "ExperimentSpec", size: int) -> "ExperimentSpec":
     if size < 1 or old % size:
         divisors = [part for part in range(old, 0, -1) if old % part == 0]
         raise UserError(
-            f"training.batch_size: received {size}, and the run began with {old}.",
-            f"The batch of a started run can only be reduced to a divisor: "
-            f"{', '.join(map(str, divisors))}.",
+            tr(
+                "training.batch_size: received {size}, and the run began with {old}.",
+                size=size,
+                old=old,
+            ),
+            tr(
+                "The batch of a started run can only be reduced to a divisor: {map}.",
+                map=", ".join(map(str, divisors)),
+            ),
         )
     changed = {"batch_size": size, "steps_per_epoch": steps and steps * (old // size)}
     return spec.model_copy(update={"training": spec.training.model_copy(update=changed)})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workbench.errors import UserError
+from workbench.messages import tr
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,14 @@ class IntRange:
             number = self.min - 1
         if self.min <= number <= self.max:
             return number
-        raise UserError(f"{typed!r}: give a whole number from {self.min:,} to {self.max:,}.")
+        raise UserError(
+            tr(
+                "{typed!r}: give a whole number from {min:,} to {max:,}.",
+                typed=typed,
+                min=self.min,
+                max=self.max,
+            )
+        )
 
 
 LR_FIND_STEPS = IntRange(30, 100, 10_000)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from workbench.errors import UserError
 from workbench.experiment.plan import HEAD_FIRST, Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.text import plural
 
 MIN_RATE, MAX_RATE = 1e-6, 1.0
@@ -64,17 +65,27 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
     stages = plan_stages(spec)
     if not 1 <= number <= len(stages):
         raise UserError(
-            f"--stage {number}: the plan of {spec.model.strategy} has "
-            f"{plural(len(stages), 'stage')}.",
-            "Left out, the first is tested.",
+            tr(
+                "--stage {number}: the plan of {strategy} has {stages}.",
+                number=number,
+                strategy=spec.model.strategy,
+                stages=plural(len(stages), "stage"),
+            ),
+            tr("Left out, the first is tested."),
         )
     if number > 1:
         raise UserError(
-            f"--stage {number} ({stages[number - 1].name}) begins with the head that stage 1 has "
-            "trained, and this test begins with fresh weights: its curve would be that of another "
-            "training.",
-            "Test stage 1 (leave --stage out); for the later one begin at a hundredth of its "
-            "rate, as the preset fine-tuning does.",
+            tr(
+                "--stage {number} ({name}) begins with the head that stage 1 has "
+                "trained, and this test begins with fresh weights: its curve would "
+                "be that of another training.",
+                number=number,
+                name=stages[number - 1].name,
+            ),
+            tr(
+                "Test stage 1 (leave --stage out); for the later one begin at a "
+                "hundredth of its rate, as the preset fine-tuning does."
+            ),
         )
     return replace(
         stages[0],
@@ -128,7 +139,10 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
         return _nothing(
             0.0,
             0.0,
-            f"the loss blew up at {format_rate(rates[min(len(losses), steps - 1)])} already",
+            tr(
+                "the loss blew up at {rate} already",
+                rate=format_rate(rates[min(len(losses), steps - 1)]),
+            ),
         )
     lowest = min(range(WARM_UP, len(smoothed)), key=smoothed.__getitem__)
     start = smoothed[WARM_UP]
@@ -139,7 +153,7 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
             why += f", and batches differ so much that it is uncertain by {noise:.2g}"
         return _nothing(fall, noise, why)
     if lowest - WARM_UP + 1 < window:
-        return _nothing(fall, noise, "the loss falls only in the first steps, before it rises")
+        return _nothing(fall, noise, tr("the loss falls only in the first steps, before it rises"))
     steepest = _steepest(smoothed, WARM_UP, lowest, window)
     # The last crossing: batches that were easy by chance make earlier ones.
     begun = max(i for i in range(WARM_UP, lowest) if start - smoothed[i] < STARTED * fall) + 1
@@ -153,9 +167,12 @@ def suggest(losses: Sequence[float], steps: int) -> Suggestion:
         f"and is uncertain by {noise:.2g} itself.",
     ]
     if lowest == steps - 1:
-        lines.append("It was still falling at the last rate: the upper end is not seen.")
+        lines.append(tr("It was still falling at the last rate: the upper end is not seen."))
     lines.append(
-        "One training of a few steps from fresh weights: good for the order of magnitude, no more."
+        tr(
+            "One training of a few steps from fresh weights: good for the order "
+            "of magnitude, no more."
+        )
     )
     return Suggestion(sureness, rate, low, high, fall, noise, tuple(lines))
 
@@ -170,7 +187,7 @@ def _two_digits(rate: float) -> float:
 
 
 def _sure(sureness: str) -> str:
-    return "Plain to see:" if sureness == "plain" else "Not very sure (more steps help):"
+    return tr("Plain to see:") if sureness == "plain" else tr("Not very sure (more steps help):")
 
 
 def _nothing(fall: float, noise: float, why: str) -> Suggestion:

@@ -15,6 +15,7 @@ from workbench.bases.table import IMAGE, BaseLayer
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow, window_output
+from workbench.messages import tr
 from workbench.text import format_shape
 
 WHOLE_IMAGE = "the whole image"
@@ -49,7 +50,12 @@ class ReceptiveField:
             size = format_shape(image)
             whole = self._sees_all(places, image)
             note = f" ({WHOLE_IMAGE} of {size})" if whole else f" (image: {size})"
-        return f"a value sees {self.size}x{self.size} pixels{note}; neighbours {self.jump} apart"
+        return tr(
+            "a value sees {size}x{size} pixels{note}; neighbours {jump} apart",
+            size=self.size,
+            note=note,
+            jump=self.jump,
+        )
 
     def _sees_all(self, places: tuple[int, ...], image: tuple[int, int]) -> bool:
         """Return whether every position, also in a corner, sees every pixel."""

@@ -12,6 +12,7 @@ from workbench.errors import UserError
 from workbench.experiment.batch_size import set_batch_size
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import flat, spec_tree
+from workbench.messages import tr
 from workbench.text import format_choices
 
 # Training length, what is kept, the learning rate from here on, a smaller batch, the device, and
@@ -51,15 +52,26 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
     ]
     if wrong:
         raise UserError(
-            f"{format_choices(wrong)} cannot change once a run has started: "
-            "its position would be invalid.",
-            f"Start a new run with it. What may change: {', '.join(CHANGEABLE_KEYS)}.",
+            tr(
+                "{choices} cannot change once a run has started: its position would be invalid.",
+                choices=format_choices(wrong),
+            ),
+            tr(
+                "Start a new run with it. What may change: {changeable_keys}.",
+                changeable_keys=", ".join(CHANGEABLE_KEYS),
+            ),
         )
     steps = set_batch_size(old, new.training.batch_size).training.steps_per_epoch
     if new.training.steps_per_epoch != steps:
         raise UserError(
-            f"training.steps_per_epoch: received {new.training.steps_per_epoch}, but with batches "
-            f"of {new.training.batch_size} it has to be {steps}: an epoch keeps its images."
+            tr(
+                "training.steps_per_epoch: received {steps_per_epoch}, but with "
+                "batches of {batch_size} it has to be {steps}: an epoch keeps its "
+                "images.",
+                steps_per_epoch=new.training.steps_per_epoch,
+                batch_size=new.training.batch_size,
+                steps=steps,
+            )
         )
 
 

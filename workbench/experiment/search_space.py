@@ -13,6 +13,7 @@ from typing import Any
 from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.text import plural
 
 DENSE_UNITS: tuple[tuple[int, ...], ...] = ((), (32,), (64,), (128,), (256,), (512,))
@@ -89,22 +90,31 @@ def check_tunable(spec: ExperimentSpec) -> None:
             else "it trains blocks of the base, so every trial would run through these"
         )
         raise UserError(
-            f"A search trains heads on cached features, and this is {strategy}: {why}.",
-            "Search with --preset feature-extraction; for the learning rate only, use "
-            "`workbench lr-find`.",
+            tr(
+                "A search trains heads on cached features, and this is {strategy}: {why}.",
+                strategy=strategy,
+                why=why,
+            ),
+            tr(
+                "Search with --preset feature-extraction; for the learning rate "
+                "only, use `workbench lr-find`."
+            ),
         )
     if not plan_stages(spec)[0].cached:
         fix = "base.prefix=cached"
         if spec.base and spec.base.prefix == "cached":
             fix = "base.views=4 (cached views of each image), or search without augmentation"
         raise UserError(
-            "A search trains heads on cached features, and this spec computes them in every epoch.",
+            tr(
+                "A search trains heads on cached features, and this spec computes "
+                "them in every epoch."
+            ),
             f"--set {fix}",
         )
     if not spec.data.split.validation:
         raise UserError(
-            "A search is judged by validation images, and data.split.validation is 0.",
-            "Give it a share, such as --set data.split.validation=0.15.",
+            tr("A search is judged by validation images, and data.split.validation is 0."),
+            tr("Give it a share, such as --set data.split.validation=0.15."),
         )
 
 
@@ -196,9 +206,13 @@ def describe_trials(trials: Sequence[Trial], images: int) -> list[str]:
     if near:
         others = f"{plural(near, 'other trial')} {'is' if near == 1 else 'are'}"
         lines.append(
-            f"{others} within one standard error of it ({100 * error:.1f} points): these images "
-            "cannot tell them apart."
+            tr(
+                "{others} within one standard error of it ({value:.1f} points): "
+                "these images cannot tell them apart.",
+                others=others,
+                value=100 * error,
+            )
         )
     if best.number == 1:
-        lines.append("The spec as it was given came out best: no need to change it.")
+        lines.append(tr("The spec as it was given came out best: no need to change it."))
     return lines

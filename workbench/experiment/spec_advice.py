@@ -14,6 +14,7 @@ from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.presets import TOP_BLOCKS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
+from workbench.messages import tr
 from workbench.text import format_bytes, format_seconds, plural, safe_text
 
 ENOUGH_HEAD_EPOCHS = 3
@@ -117,14 +118,17 @@ def describe_cost(forecast: Forecast, index: int) -> str:
     cost = forecast.costs[index]
     memory = f"memory from {format_bytes(cost.memory_bytes)}"
     if forecast.speed is None:
-        return f"{memory}; time is shown once the machine check has measured this machine"
+        return tr(
+            "{memory}; time is shown once the machine check has measured this machine",
+            memory=memory,
+        )
     epoch = f"{format_seconds(forecast.seconds[index].epoch)} an epoch"
     if cost.stage.cached:
         streamed = replace(cost, stage=replace(cost.stage, cached=False))
         seconds = stage_seconds(streamed, forecast.images, forecast.speed).epoch
         epoch += f" ({format_seconds(seconds)} without the prefix)"
     total = format_seconds(sum(one.total for one in forecast.seconds))
-    return f"about {epoch}, {total} in all; {memory}"
+    return tr("about {epoch}, {total} in all; {memory}", epoch=epoch, total=total, memory=memory)
 
 
 def describe_prefix_cost(spec: ExperimentSpec, forecast: Forecast, index: int) -> str:
@@ -158,23 +162,23 @@ def describe_prefix(
         cost: of caching, ": about 4 min".
     """
     if cut is None:
-        return "none: every layer runs in every epoch"
+        return tr("none: every layer runs in every epoch")
     what = f"everything up to {safe_text(cut, 40)}" if table is None else _describe_part(table, cut)
     run = "ran" if past else "run" if "-" in what else "runs"
     if cached:
-        return f"{what} {run} once{cost}, then never again"
-    return f"{what} {run} in every epoch"
+        return tr("{what} {run} once{cost}, then never again", what=what, run=run, cost=cost)
+    return tr("{what} {run} in every epoch", what=what, run=run)
 
 
 def _describe_part(table: BaseTable, cut: str) -> str:
     """Return the blocks up to a cut: the whole base, block1-block4, or the layer."""
     if cut in (table.layers[-1].name, AVERAGE):
-        return "the whole base"
+        return tr("the whole base")
     if all(cut != layer.name for layer in table.layers):
-        return f"everything up to {safe_text(cut, 40)}"
+        return tr("everything up to {cut}", cut=safe_text(cut, 40))
     block = table.layer(cut).block
     if table.block_layers(block)[-1].name != cut:
-        return f"everything up to {cut}"
+        return tr("everything up to {cut}", cut=cut)
     return block if block == table.blocks[0] else f"{table.blocks[0]}-{block}"
 
 
@@ -185,10 +189,14 @@ def _head_first(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     count = f"{epochs} epoch{'s' if epochs > 1 else ''}"
     return SpecAdvice(
         "head-first",
-        f"The head trains for only {count} first: while it is still close to random, its large "
-        "errors go down into the layers you unfreeze and destroy what they have learned.",
+        tr(
+            "The head trains for only {count} first: while it is still close to "
+            "random, its large errors go down into the layers you unfreeze and "
+            "destroy what they have learned.",
+            count=count,
+        ),
         (format_setting("training.head_epochs", 10),),
-        "10 epochs for the head first",
+        tr("10 epochs for the head first"),
     )
 
 
@@ -205,11 +213,15 @@ def _upper_layers(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     names = trainable_names(table, set(able[lowest:]), batch_norm)
     return SpecAdvice(
         "upper-layers",
-        f"{able[lowest]} trains while {frozen_above[-1]} above it stays frozen: the upper layers "
-        "are the ones made for other labels; the lower ones find edges and textures that are "
-        "useful for every picture.",
+        tr(
+            "{able} trains while {frozen_above} above it stays frozen: the "
+            "upper layers are the ones made for other labels; the lower ones "
+            "find edges and textures that are useful for every picture.",
+            able=able[lowest],
+            frozen_above=frozen_above[-1],
+        ),
         (format_setting("base.trainable", names),),
-        f"train all from {able[lowest]} up",
+        tr("train all from {able} up", able=able[lowest]),
     )
 
 
@@ -222,10 +234,14 @@ def _all_unfrozen(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     blocks = top_blocks(table)
     return SpecAdvice(
         "all-unfrozen",
-        f"The whole base trains on about {train:,} images: so many parameters memorize so few "
-        "images, and no part of the network can be computed once.",
+        tr(
+            "The whole base trains on about {train:,} images: so many "
+            "parameters memorize so few images, and no part of the network can "
+            "be computed once.",
+            train=train,
+        ),
         (format_setting("base.trainable", blocks),),
-        f"train {', '.join(blocks)} only",
+        tr("train {blocks} only", blocks=", ".join(blocks)),
     )
 
 
@@ -235,10 +251,13 @@ def _learning_rate(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
         return None
     return SpecAdvice(
         "learning-rate",
-        f"A learning rate of {rate:g} is high for pretrained layers: large steps destroy in a few "
-        "batches what they have learned.",
+        tr(
+            "A learning rate of {rate:g} is high for pretrained layers: large "
+            "steps destroy in a few batches what they have learned.",
+            rate=rate,
+        ),
         (format_setting("training.learning_rate", 1e-5),),
-        "learning rate 1e-05",
+        tr("learning rate 1e-05"),
     )
 
 
@@ -249,11 +268,16 @@ def _views(spec: ExperimentSpec) -> SpecAdvice | None:
         return None
     return SpecAdvice(
         "views",
-        f"Each image has only {plural(stages[0].views, 'augmented view')}, which the head soon "
-        "memorizes: so few were no better than no augmentation on two sets of photographs; "
-        f"{ENOUGH_VIEWS} were as good as new ones in every epoch.",
+        tr(
+            "Each image has only {augmented_views}, which the head soon "
+            "memorizes: so few were no better than no augmentation on two sets "
+            "of photographs; {enough_views} were as good as new ones in every "
+            "epoch.",
+            augmented_views=plural(stages[0].views, "augmented view"),
+            enough_views=ENOUGH_VIEWS,
+        ),
         (format_setting("base.views", ENOUGH_VIEWS),),
-        f"{ENOUGH_VIEWS} views of each image",
+        tr("{enough_views} views of each image", enough_views=ENOUGH_VIEWS),
     )
 
 
@@ -267,10 +291,16 @@ def _pooling(spec: ExperimentSpec, classes: int) -> SpecAdvice | None:
     share = dense.parameters / sum(row.parameters for row in rows)
     return SpecAdvice(
         "pooling",
-        f"{dense.name} holds {share:.0%} of all parameters, because {flat.output_shape[0]:,} "
-        "numbers reach it: pooling halves each side of the map and removes three quarters of them.",
+        tr(
+            "{dense_name} holds {share:.0%} of all parameters, because "
+            "{output_shape:,} numbers reach it: pooling halves each side of the "
+            "map and removes three quarters of them.",
+            dense_name=dense.name,
+            share=share,
+            output_shape=flat.output_shape[0],
+        ),
         (format_setting("model.pooling", True),),
-        "pooling after every block",
+        tr("pooling after every block"),
     )
 
 

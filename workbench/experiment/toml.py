@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
+from workbench.messages import tr
 from workbench.text import format_choices, safe_text
 
 Tree = dict[str, Any]
@@ -48,15 +49,29 @@ def read_tree(path: Path) -> Tree:
         tree = tomllib.loads(decode_text(_content(path), path, "TOML"))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"Cannot read the spec {safe_text(path)}: {reason}.") from None
+        raise UserError(
+            tr("Cannot read the spec {path}: {reason}.", path=safe_text(path), reason=reason)
+        ) from None
     except UnicodeDecodeError:
-        raise UserError(f"{safe_text(path)} is not TOML: it is not UTF-8 text.") from None
+        raise UserError(
+            tr("{path} is not TOML: it is not UTF-8 text.", path=safe_text(path))
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{safe_text(path)} is not TOML: {safe_text(error)}.") from None
+        raise UserError(
+            tr("{path} is not TOML: {error}.", path=safe_text(path), error=safe_text(error))
+        ) from None
     except RecursionError:
-        raise UserError(f"{safe_text(path)} is not a spec: {_TOO_DEEP}.") from None
+        raise UserError(
+            tr("{path} is not a spec: {too_deep}.", path=safe_text(path), too_deep=_TOO_DEEP)
+        ) from None
     except ValueError:  # beyond Python's limit of digits
-        raise UserError(f"{safe_text(path)} is not a spec: it holds {_LONG_NUMBER}.") from None
+        raise UserError(
+            tr(
+                "{path} is not a spec: it holds {long_number}.",
+                path=safe_text(path),
+                long_number=_LONG_NUMBER,
+            )
+        ) from None
     _refuse_depth(tree, str(path))
     return tree
 
@@ -65,11 +80,15 @@ def _content(path: Path) -> bytes:
     """Return the content of a small regular file; reading a pipe or a device could block."""
     with open(path, "rb", opener=nonblocking_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UserError(f"{safe_text(path)} is not a spec: it is not a regular file.")
+            raise UserError(
+                tr("{path} is not a spec: it is not a regular file.", path=safe_text(path))
+            )
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         size = f"{MAX_BYTES // 1024} KiB"
-        raise UserError(f"{safe_text(path)} is not a spec: it is larger than {size}.")
+        raise UserError(
+            tr("{path} is not a spec: it is larger than {size}.", path=safe_text(path), size=size)
+        )
     return content
 
 
@@ -90,7 +109,9 @@ def parse_spec(tree: Tree, where: str) -> ExperimentSpec:
         details = error.errors()
         lines = list(dict.fromkeys(_describe_error(detail) for detail in details[:MAX_ERRORS]))
         if len(details) > MAX_ERRORS:
-            lines.append(f"and {len(details) - MAX_ERRORS:,} more errors.")
+            lines.append(
+                tr("and {details_count:,} more errors.", details_count=len(details) - MAX_ERRORS)
+            )
         raise UserError("\n".join(f"{safe_text(where)}: {line}" for line in lines)) from None
 
 
@@ -138,14 +159,23 @@ def apply_settings(tree: Tree, settings: tuple[str, ...]) -> Tree:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise UserError(
-                f'--set {safe_text(setting)}: expected KEY=VALUE, such as "training.batch_size=32".'
+                tr(
+                    '--set {setting}: expected KEY=VALUE, such as "training.batch_size=32".',
+                    setting=safe_text(setting),
+                )
             )
         *tables, last = key.strip().split(".")
         target = changed
         for table in tables:
             target = target.setdefault(table, {})
             if not isinstance(target, dict):
-                raise UserError(f"--set {safe_text(setting)}: {safe_text(table)} is not a table.")
+                raise UserError(
+                    tr(
+                        "--set {setting}: {table} is not a table.",
+                        setting=safe_text(setting),
+                        table=safe_text(table),
+                    )
+                )
         target[last] = _toml_value(text.strip())
     return changed
 
@@ -190,16 +220,28 @@ def _describe_error(detail: ErrorDetails) -> str:
         return _unknown_key(location)
     if detail["type"] == "missing":
         allowed = _allowed(field_at(location) or {})
-        return f"{'.'.join(location)}: missing; needed: {allowed}"
+        return tr(
+            "{location}: missing; needed: {allowed}", location=".".join(location), allowed=allowed
+        )
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
         return f"{name}: {message}." if key else f"{message}."
     received = _received(detail["input"])
     if detail["type"] == "string_unicode":
-        return f"{name}: received {received}; a spec is UTF-8 text and cannot hold it; rename it."
+        return tr(
+            "{name}: received {received}; a spec is UTF-8 text and cannot hold it; rename it.",
+            name=name,
+            received=received,
+        )
     position = location[len(key) :]
     entry = next((f" (entry {int(p) + 1})" for p in position if p.isdecimal()), "")
-    return f"{name}: received {received}{entry}; allowed: {_allowed(field_at(key) or {})}."
+    return tr(
+        "{name}: received {received}{entry}; allowed: {allowed}.",
+        name=name,
+        received=received,
+        entry=entry,
+        allowed=_allowed(field_at(key) or {}),
+    )
 
 
 def _received(value: Any) -> str:
@@ -215,8 +257,12 @@ def _unknown_key(location: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(location[-1], known, n=1) or _elsewhere(location[-1])
     guess = f" Did you mean {close[0]!r}?" if close else ""
     table = f"in [{'.'.join(location[:-1])}]" if location[:-1] else "at the top"
-    return (
-        f"{safe_text('.'.join(location))}: unknown key.{guess} Allowed {table}: {', '.join(known)}."
+    return tr(
+        "{location}: unknown key.{guess} Allowed {table}: {known}.",
+        location=safe_text(".".join(location)),
+        guess=guess,
+        table=table,
+        known=", ".join(known),
     )
 
 
@@ -262,29 +308,37 @@ def _allowed(field: Tree) -> str:
         noun = "a whole number" if kind == "integer" else "a number"
         return noun + _bounds(field)
     if kind == "boolean":
-        return "true or false"
+        return tr("true or false")
     if kind == "array":
         return _allowed_list(field)
     if kind == "string":
         return "text"
-    return "a table of keys: " + ", ".join(field.get("properties", {}))
+    return tr("a table of keys: ") + ", ".join(field.get("properties", {}))
 
 
 def _allowed_list(field: Tree) -> str:
     if "prefixItems" in field:
         entries = field["prefixItems"]
-        return f"a list of {len(entries)}, each {_allowed(entries[0])}"
+        return tr(
+            "a list of {entries_count}, each {allowed}",
+            entries_count=len(entries),
+            allowed=_allowed(entries[0]),
+        )
     most = f" of at most {field['maxItems']}" if "maxItems" in field else ""
-    return f"a list{most}, each {_allowed(field.get('items', {}))}"
+    return tr("a list{most}, each {allowed}", most=most, allowed=_allowed(field.get("items", {})))
 
 
 def _bounds(field: Tree) -> str:
     low, above = field.get("minimum"), field.get("exclusiveMinimum")
     high = field.get("maximum")
     if above is not None:
-        return f" above {above:g} and at most {high:,}" if high is not None else f" above {above:g}"
+        return (
+            tr(" above {above:g} and at most {high:,}", above=above, high=high)
+            if high is not None
+            else f" above {above:g}"
+        )
     if low is not None and high is not None:
-        return f" from {low:,} to {high:,}"
+        return tr(" from {low:,} to {high:,}", low=low, high=high)
     return ""
 
 
@@ -306,7 +360,9 @@ def _short_lists_on_one_line(text: str) -> str:
 def _refuse_depth(value: Any, where: str, levels: int = MAX_LEVELS) -> None:
     if isinstance(value, dict | list):
         if not levels:
-            raise UserError(f"{safe_text(where)} is not a spec: {_TOO_DEEP}.")
+            raise UserError(
+                tr("{where} is not a spec: {too_deep}.", where=safe_text(where), too_deep=_TOO_DEEP)
+            )
         for inner in value.values() if isinstance(value, dict) else value:
             _refuse_depth(inner, where, levels - 1)
 

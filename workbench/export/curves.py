@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from workbench.export.templating import render
+from workbench.messages import tr
 from workbench.runs.events import EpochFinished
 from workbench.runs.history import History
 
@@ -132,7 +133,11 @@ def _curve(
 
 def _place(row: EpochFinished, rows: Sequence[EpochFinished]) -> str:
     several = rows[0].stage != rows[-1].stage
-    return f"stage {row.stage + 1}, epoch {row.epoch}" if several else f"epoch {row.epoch}"
+    return (
+        tr("stage {stage}, epoch {epoch}", stage=row.stage + 1, epoch=row.epoch)
+        if several
+        else f"epoch {row.epoch}"
+    )
 
 
 def _names(curves: dict[str, Values], scale: _Scale) -> Iterator[tuple[float, str]]:
@@ -157,5 +162,17 @@ def _caption(curves: dict[str, Values], metric: str) -> str:
     for name, values in curves.items():
         known = [value for value in values if value is not None]
         if known:
-            parts.append(f"{name} from {known[0]:.4f} to {known[-1]:.4f}")
-    return f"{metric.capitalize()} over {len(curves['train'])} epochs: {', '.join(parts)}"
+            parts.append(
+                tr(
+                    "{name} from {known:.4f} to {known2:.4f}",
+                    name=name,
+                    known=known[0],
+                    known2=known[-1],
+                )
+            )
+    return tr(
+        "{metric} over {curves_count} epochs: {parts}",
+        metric=metric.capitalize(),
+        curves_count=len(curves["train"]),
+        parts=", ".join(parts),
+    )

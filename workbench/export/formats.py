@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from workbench.errors import UserError
 from workbench.machine.backends import DEFAULT, named_backend
+from workbench.messages import tr
 from workbench.text import safe_text
 
 # Largest difference of a probability between an exported model and the run's: all formats hold
@@ -46,9 +47,9 @@ _FORMATS = (
         name="keras",
         title="Keras",
         file="model.keras",
-        labels_at="`workbench.json` in the file, which is a zip",
+        labels_at=tr("`workbench.json` in the file, which is a zip"),
         loading=(
-            "import keras",
+            tr("import keras"),
             'model = keras.models.load_model("model.keras")',
             "probabilities = model.predict(images)",
         ),
@@ -56,11 +57,11 @@ _FORMATS = (
     ),
     ExportFormat(
         name="savedmodel",
-        title="TensorFlow SavedModel",
+        title=tr("TensorFlow SavedModel"),
         file="saved_model",
         labels_at="`saved_model/assets.extra/`",
         loading=(
-            "import tensorflow as tf",
+            tr("import tensorflow as tf"),
             'model = tf.saved_model.load("saved_model")',
             "probabilities = model.serve(images).numpy()",
         ),
@@ -69,9 +70,9 @@ _FORMATS = (
         name="onnx",
         title="ONNX",
         file="model.onnx",
-        labels_at="the model's `metadata_props`, as JSON",
+        labels_at=tr("the model's `metadata_props`, as JSON"),
         loading=(
-            "import onnxruntime",
+            tr("import onnxruntime"),
             'session = onnxruntime.InferenceSession("model.onnx")',
             "(probabilities,) = session.run(None, {session.get_inputs()[0].name: images})",
             "metadata = session.get_modelmeta().custom_metadata_map",
@@ -82,9 +83,9 @@ _FORMATS = (
         name="litert",
         title="LiteRT",
         file="model.tflite",
-        labels_at="files in the model, which is also a zip",
+        labels_at=tr("files in the model, which is also a zip"),
         loading=(
-            "from ai_edge_litert.interpreter import Interpreter",
+            tr("from ai_edge_litert.interpreter import Interpreter"),
             'run = Interpreter("model.tflite").get_signature_runner("serving_default")',
             "(probabilities,) = run(image=images).values()",
         ),
@@ -106,9 +107,15 @@ def check_formats(names: Sequence[str]) -> None:
         if wanted.tensorflow and backend != DEFAULT:
             is_set = f"{safe_text(named_by)} is {safe_text(backend, 40)}"
             raise UserError(
-                f"{wanted.title} is written by Keras on TensorFlow; {is_set}.",
-                "Run the command with KERAS_BACKEND=tensorflow: a model of the workbench opens on "
-                "each.",
+                tr(
+                    "{title} is written by Keras on TensorFlow; {is_set}.",
+                    title=wanted.title,
+                    is_set=is_set,
+                ),
+                tr(
+                    "Run the command with KERAS_BACKEND=tensorflow: a model of the "
+                    "workbench opens on each."
+                ),
             )
         missing = [
             package
@@ -118,8 +125,13 @@ def check_formats(names: Sequence[str]) -> None:
         if missing:
             are = "is" if len(missing) == 1 else "are"
             raise UserError(
-                f"{wanted.title} needs {', '.join(wanted.packages.values())}, to write the model "
-                f"and to check its predictions; "
-                f"{' and '.join(missing)} {are} not installed.",
-                f"Install: pip install {' '.join(missing)}",
+                tr(
+                    "{title} needs {values}, to write the model and to check its "
+                    "predictions; {missing} {are} not installed.",
+                    title=wanted.title,
+                    values=", ".join(wanted.packages.values()),
+                    missing=" and ".join(missing),
+                    are=are,
+                ),
+                tr("Install: pip install {missing}", missing=" ".join(missing)),
             )

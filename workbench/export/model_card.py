@@ -17,6 +17,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
 from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
+from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
 from workbench.runs.history import StageRow
 from workbench.runs.results import caveats
@@ -130,15 +131,24 @@ def _limits(data: RunData, spec: ExperimentSpec) -> list[str]:
     found = [escape_markdown(line, 1000) for line in (caveats(results) if results else [])]
     random = spec.base is not None and spec.base.weights == RANDOM
     if random and not (results and results.random_weights):
-        found.append("The base had random weights, as requested.")
+        found.append(tr("The base had random weights, as requested."))
     if results is None:
-        found.append("There is no test accuracy.")
+        found.append(tr("There is no test accuracy."))
     if state.phase != "finished":
         detail = f" ({escape_markdown(state.description, 1000)})" if state.description else ""
-        found.append(f"The run did not finish, it is {escape_markdown(state.phase)}{detail}.")
+        found.append(
+            tr(
+                "The run did not finish, it is {phase}{detail}.",
+                phase=escape_markdown(state.phase),
+                detail=detail,
+            )
+        )
     found.append(
-        "It was evaluated on images from the same source as its training images; on others "
-        "expect less. Whatever an image shows, the prediction is one of its labels."
+        tr(
+            "It was evaluated on images from the same source as its training "
+            "images; on others expect less. Whatever an image shows, the "
+            "prediction is one of its labels."
+        )
     )
     return found
 
@@ -166,8 +176,10 @@ def _data(data: RunData, labels: Sequence[str]) -> dict[str, object]:
 def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
     lines = [_stage(data, stage) for _, stage in sorted(data.history.stages.items())]
     if spec.base:
-        lines.append(f"weights of the base: {_weights(spec.base.weights)}")
-        lines.append(f"preprocessing of the base: {spec.base.preprocessing}")
+        lines.append(tr("weights of the base: {weights}", weights=_weights(spec.base.weights)))
+        lines.append(
+            tr("preprocessing of the base: {preprocessing}", preprocessing=spec.base.preprocessing)
+        )
     changes = [
         name if isinstance(value, bool) else f"{name} {value:g}"
         for name, value in spec.augmentation

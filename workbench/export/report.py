@@ -20,6 +20,7 @@ from workbench.export.run_data import RunData, RunImages, class_table, day, mome
 from workbench.export.target import check_free
 from workbench.export.templating import render
 from workbench.files import ENCODING, write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.events import EpochFinished
 from workbench.runs.folder import RunFolder
@@ -69,7 +70,7 @@ def write_report(workspace: Workspace, run: RunFolder, target: Path, force: bool
     images = data.tables.get("data")
     source = str(images.get("source", "")) if isinstance(images, dict) else ""
     page = report_page(data, RunImages(workspace, source), _spec_text(run), time.time())
-    with disk_errors(target, "No report was written.", "name another file with --out FILE"):
+    with disk_errors(target, tr("No report was written."), tr("name another file with --out FILE")):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, page)
     return target

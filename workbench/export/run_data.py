@@ -26,6 +26,7 @@ from workbench.errors import UserError
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.confusion import worst_classes
 from workbench.runs.event_log import read_events
@@ -233,14 +234,14 @@ class RunImages:
 
     def _read(self, read: Callable[[SourceImages], Image.Image]) -> Image.Image:
         if self.root is None:
-            raise ImageError("the location of the images is not known any more")
+            raise ImageError(tr("the location of the images is not known any more"))
         try:
             self._images = self._images or open_images(self.root)
             return read(self._images)
         except UserError as error:
             raise ImageError(error.message) from None
         except ValueError:  # a zero byte in the path
-            raise ImageError("its path is invalid") from None
+            raise ImageError(tr("its path is invalid")) from None
 
     def sample(self, rows: Sequence[ImageRecord], data: DataSpec) -> np.ndarray | None:
         """Return up to 64 test images as the network takes them, else validation or training ones.

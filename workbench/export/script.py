@@ -25,6 +25,7 @@ from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free
 from workbench.export.templating import literal, render
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.text import safe_text
 
 _APPLICATIONS = {
@@ -120,18 +121,23 @@ def write_script(data: RunData, target: Path, force: bool = False) -> tuple[Path
             already, or the disk failed.
     """
     if target.suffix != ".py":
-        raise UserError(f"{safe_text(target, 1000)} is not the name of a script: end it in .py.")
+        raise UserError(
+            tr(
+                "{target} is not the name of a script: end it in .py.",
+                target=safe_text(target, 1000),
+            )
+        )
     spec = checked_spec(data)
     if not data.rows:
         raise UserError(
-            f"{safe_text(data.name)} has no split of its images yet.",
-            "It is made when the run has read its images.",
+            tr("{data_name} has no split of its images yet.", data_name=safe_text(data.name)),
+            tr("It is made when the run has read its images."),
         )
     table = target.with_suffix(".csv")
     for path in (target, table):
         check_free(path, force)
     content = script(spec, script_facts(data, target.name))
-    with disk_errors(target, "No script was written.", "name another file with --out FILE"):
+    with disk_errors(target, tr("No script was written."), tr("name another file with --out FILE")):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(table, image_table(data))
         write_atomic(target, content)
@@ -191,7 +197,11 @@ def _result(data: RunData) -> str:
     if results is None or results.split not in SPLITS:
         return ""
     low, high = results.interval
-    return (
-        f"{results.split} accuracy {results.accuracy:.4f} ({low:.4f} to {high:.4f}), "
-        f"{results.images} images"
+    return tr(
+        "{split} accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}), {images} images",
+        split=results.split,
+        accuracy=results.accuracy,
+        low=low,
+        high=high,
+        images=results.images,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from workbench.downloads.disk import locked
 from workbench.errors import UserError
 from workbench.files import fsync_folder
+from workbench.messages import tr
 from workbench.text import safe_text
 
 
@@ -19,7 +20,9 @@ def check_free(path: Path, force: bool) -> None:
         UserError: it exists and may not be replaced, or is not a file.
     """
     if _is_there(path, force) and (path.is_symlink() or not path.is_file()):
-        raise UserError(f"{safe_text(path, 1000)} is not a plain file and is not replaced.")
+        raise UserError(
+            tr("{path} is not a plain file and is not replaced.", path=safe_text(path, 1000))
+        )
 
 
 def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
@@ -35,8 +38,12 @@ def check_target(target: Path, force: bool, ours: Collection[str]) -> None:
     """
     if _is_there(target, force) and (why := _why_foreign(target, list(ours))):
         raise UserError(
-            f"--force replaces only earlier exports, and {safe_text(target, 1000)} {why}.",
-            "Name another with --out.",
+            tr(
+                "--force replaces only earlier exports, and {target} {why}.",
+                target=safe_text(target, 1000),
+                why=why,
+            ),
+            tr("Name another with --out."),
         )
 
 
@@ -46,8 +53,8 @@ def _is_there(path: Path, force: bool) -> bool:
         return False
     if not force:
         raise UserError(
-            f"{safe_text(path, 1000)} is there already.",
-            "Name another with --out, or replace it: --force",
+            tr("{path} is there already.", path=safe_text(path, 1000)),
+            tr("Name another with --out, or replace it: --force"),
         )
     return True
 
@@ -90,8 +97,8 @@ def _clear_up(fresh: Path, aside: Path, target: Path) -> None:
 def _why_foreign(target: Path, ours: list[str]) -> str:
     """Return why the target is not an earlier export; "" if it is one."""
     if target.is_symlink() or not target.is_dir():
-        return "is not a folder"
+        return tr("is not a folder")
     names = sorted(path.name for path in target.iterdir())
     if others := [name for name in names if name not in ours]:
-        return f"holds {safe_text(others[0])}, which no export wrote"
-    return "" if ours[0] in names else f"has no {ours[0]}"
+        return tr("holds {others}, which no export wrote", others=safe_text(others[0]))
+    return "" if ours[0] in names else tr("has no {ours}", ours=ours[0])

@@ -14,6 +14,7 @@ from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.export.target import check_target, staged_folder
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.runs.event_log import read_events
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
@@ -56,10 +57,10 @@ def write_scalars(run: RunFolder, folder: Path, force: bool = False) -> Path:
     events = read_events(run.events_path)
     parts = scalars_of(events)
     if not parts:
-        raise UserError(f"{safe_text(run.name)} has no finished epoch.")
+        raise UserError(tr("{run_name} has no finished epoch.", run_name=safe_text(run.name)))
     target = folder.absolute() / run.name
     check_target(target, force, tuple(_METRICS))
-    with disk_errors(target, "No scalars were written.", "name another --tensorboard DIR"):
+    with disk_errors(target, tr("No scalars were written."), tr("name another --tensorboard DIR")):
         folder.mkdir(parents=True, exist_ok=True)
         with staged_folder(target) as fresh:
             for part, scalars in parts.items():

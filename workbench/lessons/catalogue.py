@@ -32,6 +32,7 @@ from workbench.lessons.lesson import (
 from workbench.lessons.pretrained import DEPTH, HEAD_FIRST, PREPROCESSING, RECOMPILE, TWO_WAYS
 from workbench.lessons.small_data import HOW_MUCH_DATA, OVERFITTING
 from workbench.lessons.variants import LessonInputs, Variant
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_choices, format_shape, plural, safe_text
 
@@ -67,8 +68,14 @@ def find_lesson(name: str) -> Lesson:
         return LESSONS[name]
     close = difflib.get_close_matches(name, LESSONS, n=1)
     raise UserError(
-        f"There is no lesson {safe_text(repr(name))}; allowed: {format_choices(list(LESSONS))}.",
-        f"Did you mean {close[0]}?" if close else "`workbench lessons` lists what each is about.",
+        tr(
+            "There is no lesson {name}; allowed: {choices}.",
+            name=safe_text(repr(name)),
+            choices=format_choices(list(LESSONS)),
+        ),
+        tr("Did you mean {close}?", close=close[0])
+        if close
+        else tr("`workbench lessons` lists what each is about."),
     )
 
 
@@ -103,11 +110,21 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= 9 for part in parts):
         raise UserError(
-            f"--seeds takes whole numbers separated by commas, such as 1,2,3; received {text!r}."
+            tr(
+                "--seeds takes whole numbers separated by commas, such as 1,2,3; "
+                "received {value!r}.",
+                value=text,
+            )
         )
     seeds = tuple(dict.fromkeys(map(int, parts)))
     if len(seeds) != len(parts) or len(seeds) > MAX_SEEDS:
-        raise UserError(f"--seeds takes 1 to {MAX_SEEDS} different numbers; received {text!r}.")
+        raise UserError(
+            tr(
+                "--seeds takes 1 to {max_seeds} different numbers; received {value!r}.",
+                max_seeds=MAX_SEEDS,
+                value=text,
+            )
+        )
     return seeds
 
 
@@ -189,7 +206,9 @@ def write_specs(folder: Path, lesson: Lesson, variants: Sequence[Variant]) -> li
     paths = [folder / f"{lesson.name}-{name}.toml" for name in names]
     for path in paths:
         if path.exists():
-            raise UserError(f"{path} exists already.", "Name another folder with --specs DIR.")
+            raise UserError(
+                tr("{path} exists already.", path=path), tr("Name another folder with --specs DIR.")
+            )
     folder.mkdir(parents=True, exist_ok=True)
     for path, variant in zip(paths, variants, strict=True):
         about = (

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import ClassVar
 
 from workbench.lessons.lesson import LessonResults
+from workbench.messages import tr
 
 # Differences by chance are smaller in about 95 of 100 cases, in fewer where two or three seeds
 # disagree, since their spread is then hardly known.
@@ -75,7 +76,11 @@ class AccuracyDifference(PairedDifference):
 
     def __str__(self) -> str:
         """In points: +3.2 points, noise 1.9."""
-        return f"{100 * self.mean:+.1f} points, noise {100 * self.noise:.1f}"
+        return tr(
+            "{value:+.1f} points, noise {value2:.1f}",
+            value=100 * self.mean,
+            value2=100 * self.noise,
+        )
 
 
 class Ratio(PairedDifference):
@@ -90,7 +95,7 @@ class Ratio(PairedDifference):
 
     def __str__(self) -> str:
         """As a factor: 1.75 times, noise 1.21."""
-        return f"{self.mean:.2f} times, noise {self.noise:.2f}"
+        return tr("{mean:.2f} times, noise {noise:.2f}", mean=self.mean, noise=self.noise)
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
@@ -187,14 +192,18 @@ def format_accuracy(results: LessonResults, variant: str) -> str:
 
 def size_of(found: AccuracyDifference) -> str:
     """Return how large a difference is, without its direction."""
-    return f"by {points(abs(found.mean))} (noise {100 * found.noise:.1f})"
+    return tr(
+        "by {points} (noise {value:.1f})", points=points(abs(found.mean)), value=100 * found.noise
+    )
 
 
 def which_is_better(found: AccuracyDifference, first: str, second: str) -> str:
     """Return which of the two is better, or that no difference was seen."""
     size = size_of(found)
     return found.choose(
-        f"{second} is better, {size}", f"{first} is better, {size}", f"no difference seen ({found})"
+        tr("{second} is better, {size}", second=second, size=size),
+        tr("{first} is better, {size}", first=first, size=size),
+        tr("no difference seen ({found})", found=found),
     )
 
 
@@ -208,4 +217,8 @@ def compare_accuracies(results: LessonResults, first: str, second: str) -> str:
 def accuracy_sentence(results: LessonResults, first: str, second: str) -> str:
     """Return a complete sentence that compares two accuracies."""
     compared = compare_accuracies(results, first, second)
-    return f"Accuracy on {results.measured_on:,} images: {compared}"
+    return tr(
+        "Accuracy on {measured_on:,} images: {compared}",
+        measured_on=results.measured_on,
+        compared=compared,
+    )

@@ -22,6 +22,7 @@ from workbench.lessons.lesson import (
     seed_means,
 )
 from workbench.lessons.variants import LessonInputs, Tree, Variant, convnet, dense
+from workbench.messages import tr
 
 EVEN = 0.01  # of the middle: what the border of a map may differ by and still count as even
 NO_ACTIVATION = 1e-9  # mean activation below which a map does not respond
@@ -56,9 +57,9 @@ def _translation_conclude(results: LessonResults) -> Conclusion:
     fell = difference(falls["dense"], falls["convnet"])
     size = size_of(fell)
     compared = fell.choose(
-        f"the convnet falls more, {size}. Convolutions did not help here.",
-        f"the convnet falls less, {size}.",
-        f"no difference seen ({fell}).",
+        tr("the convnet falls more, {size}. Convolutions did not help here.", size=size),
+        tr("the convnet falls less, {size}.", size=size),
+        tr("no difference seen ({fell}).", fell=fell),
     )
     shifted = (
         f"Shifted by {pixels} pixels, dense falls by {points(own.mean)}, convnet by "
@@ -88,8 +89,8 @@ def _translation_picture(results: LessonResults) -> CurvePlot:
 
 TRANSLATION = Lesson(
     name="translation",
-    title="Dense against convolution, on shifted images",
-    question="Which network still recognises an image that was shifted by some pixels?",
+    title=tr("Dense against convolution, on shifted images"),
+    question=tr("Which network still recognises an image that was shifted by some pixels?"),
     section="5.1.1",
     concepts=("local-patterns",),
     variants=_translation_variants,
@@ -125,11 +126,14 @@ def _borders_conclude(results: LessonResults) -> Conclusion:
     seen = uneven["same"] and not uneven["valid"]
     if seen:
         lines.append(
-            'Padding "same" keeps a map\'s size with zeros around it, and these zeros count as '
-            'content. "valid" has none, and loses the border instead.'
+            tr(
+                'Padding "same" keeps a map\'s size with zeros around it, and these '
+                'zeros count as content. "valid" has none, and loses the border '
+                "instead."
+            )
         )
     else:
-        lines.append("No effect of the padding on the border was seen.")
+        lines.append(tr("No effect of the padding on the border was seen."))
     lines.append(accuracy_sentence(results, "valid", "same"))
     return Conclusion(seen, tuple(lines))
 
@@ -164,8 +168,8 @@ def _borders_picture(results: LessonResults) -> CurvePlot:
 
 BORDERS = Lesson(
     name="borders",
-    title="Padding, stride and the border",
-    question="What do padding and stride do to a map's size, and to the values at its border?",
+    title=tr("Padding, stride and the border"),
+    question=tr("What do padding and stride do to a map's size, and to the values at its border?"),
     section="5.1.1",
     concepts=("border-effect", "stride"),
     variants=_borders_variants,
@@ -193,9 +197,9 @@ def _pooling_conclude(results: LessonResults) -> Conclusion:
     times = without["parameters"] / with_["parameters"]
     gap = gap_difference(results, "pooling", "no pooling")
     compared = gap.choose(
-        f"pooling reduces overfitting ({gap}).",
-        f"less without pooling ({gap}).",
-        f"no difference seen ({gap}).",
+        tr("pooling reduces overfitting ({gap}).", gap=gap),
+        tr("less without pooling ({gap}).", gap=gap),
+        tr("no difference seen ({gap}).", gap=gap),
     )
     lines = (
         f"Without pooling the network has {without['parameters']:,} parameters, with it "
@@ -211,8 +215,8 @@ def _pooling_conclude(results: LessonResults) -> Conclusion:
 
 POOLING = Lesson(
     name="pooling",
-    title="With and without max pooling",
-    question="What does pooling do to parameters, to the receptive field, and to overfitting?",
+    title=tr("With and without max pooling"),
+    question=tr("What does pooling do to parameters, to the receptive field, and to overfitting?"),
     section="5.1.2",
     concepts=("max-pooling", "parameters"),
     variants=_pooling_variants,

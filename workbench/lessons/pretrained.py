@@ -33,6 +33,7 @@ from workbench.lessons.variants import (
     extraction,
     fine_tuning,
 )
+from workbench.messages import tr
 from workbench.text import format_seconds
 
 WAYS = ("cached", "streamed")
@@ -93,8 +94,8 @@ def _recompile_table(results: LessonResults) -> ResultTable:
 
 RECOMPILE = Lesson(
     name="recompile",
-    title="Freezing, and the compile that is forgotten",
-    question="When does a change of `trainable` take effect?",
+    title=tr("Freezing, and the compile that is forgotten"),
+    question=tr("When does a change of `trainable` take effect?"),
     section="5.3.1",
     concepts=("recompiling", "freezing"),
     variants=_recompile_variants,
@@ -129,9 +130,9 @@ def _two_ways_conclude(results: LessonResults) -> Conclusion:
     epoch = [median(s for run in runs for s in run["epoch_seconds"]) for runs in (cached, streamed)]
     once = total[0] - fmean(sum(run["epoch_seconds"]) for run in cached)
     compared = times.choose(
-        f"caching was {times.mean:.1f} times as fast.",
-        "caching did not pay off in so few epochs.",
-        "no difference seen.",
+        tr("caching was {mean:.1f} times as fast.", mean=times.mean),
+        tr("caching did not pay off in so few epochs."),
+        tr("no difference seen."),
     )
     lines = (
         accuracy,
@@ -150,8 +151,10 @@ def _two_ways_picture(results: LessonResults) -> BarPlot:
 
 TWO_WAYS = Lesson(
     name="two-ways",
-    title="Feature extraction: computed once, or in every epoch",
-    question="Are the two ways of feature extraction equally accurate, and what does each cost?",
+    title=tr("Feature extraction: computed once, or in every epoch"),
+    question=tr(
+        "Are the two ways of feature extraction equally accurate, and what does each cost?"
+    ),
     section="5.3.1",
     concepts=("feature-extraction",),
     variants=_two_ways_variants,
@@ -174,19 +177,24 @@ def _preprocessing_conclude(results: LessonResults) -> Conclusion:
     """Compare accuracy. Seen: the base's own preprocessing is better, beyond the noise."""
     found = accuracy_difference(results, "own", "1/255")
     reason = found.choose(
-        "The reverse of what was expected: these images may be unlike those that the weights were "
-        "trained on.",
-        "Weights expect the range of values that they were trained on.",
-        "On these images the base works with either. MobileNetV2's own range is -1 to 1, not far "
-        "from 0 to 1; VGG16's, which swaps the colours and subtracts means, is further off.",
+        tr(
+            "The reverse of what was expected: these images may be unlike those "
+            "that the weights were trained on."
+        ),
+        tr("Weights expect the range of values that they were trained on."),
+        tr(
+            "On these images the base works with either. MobileNetV2's own "
+            "range is -1 to 1, not far from 0 to 1; VGG16's, which swaps the "
+            "colours and subtracts means, is further off."
+        ),
     )
     return Conclusion(found.smaller, (accuracy_sentence(results, "own", "1/255"), reason))
 
 
 PREPROCESSING = Lesson(
     name="preprocessing",
-    title="The base's own preprocessing against 1/255",
-    question="Does it matter how pixels are scaled for a pretrained base?",
+    title=tr("The base's own preprocessing against 1/255"),
+    question=tr("Does it matter how pixels are scaled for a pretrained base?"),
     section="5.3.1",
     concepts=("preprocessing",),
     variants=_preprocessing_variants,
@@ -219,9 +227,9 @@ def _head_first_conclude(results: LessonResults) -> Conclusion:
     )
     further = ratio(first, at_once)
     compared = further.choose(
-        f"{further}. An untrained head changes what the base has learned.",
-        f"less far ({further}), the reverse of what was expected.",
-        f"no difference seen ({further}).",
+        tr("{further}. An untrained head changes what the base has learned.", further=further),
+        tr("less far ({further}), the reverse of what was expected.", further=further),
+        tr("no difference seen ({further}).", further=further),
     )
     lines = (
         f"In the epochs in which they train, the upper blocks move by {size_share(fmean(first))} "
@@ -244,8 +252,8 @@ def _head_first_picture(results: LessonResults) -> BarPlot:
 
 HEAD_FIRST = Lesson(
     name="head-first",
-    title="Fine-tuning with and without training the head first",
-    question="What does an untrained head do to the blocks below it?",
+    title=tr("Fine-tuning with and without training the head first"),
+    question=tr("What does an untrained head do to the blocks below it?"),
     section="5.3.2",
     concepts=("head-first",),
     variants=_head_first_variants,
@@ -287,23 +295,37 @@ def _depth_conclude(results: LessonResults) -> Conclusion:
         seen |= found.seen
         epoch = median(results.runs[name][0]["epoch_seconds"][-2:])
         lines.append(
-            f"{name}: accuracy {format_accuracy(results, name)}, "
-            f"{found.choose('better', 'worse')} ({found}); {epoch:.2f} s an epoch."
+            tr(
+                "{name}: accuracy {results}, {choose} ({found}); {epoch:.2f} s an epoch.",
+                name=name,
+                results=format_accuracy(results, name),
+                choose=found.choose("better", "worse"),
+                found=found,
+                epoch=epoch,
+            )
         )
     parts = ("lower blocks", "upper blocks")
     upper = accuracy_difference(results, *parts)
-    lines.append(f"Upper against lower blocks: {which_is_better(upper, *parts)}.")
+    lines.append(
+        tr(
+            "Upper against lower blocks: {which_is_better}.",
+            which_is_better=which_is_better(upper, *parts),
+        )
+    )
     if not seen:
         lines.append(
-            f"With {points(upper.noise)} of noise, these images do not show which part to train."
+            tr(
+                "With {points} of noise, these images do not show which part to train.",
+                points=points(upper.noise),
+            )
         )
     return Conclusion(seen, tuple(lines))
 
 
 DEPTH = Lesson(
     name="depth",
-    title="Upper blocks, lower blocks, everything",
-    question="Which part of the base is worth training?",
+    title=tr("Upper blocks, lower blocks, everything"),
+    question=tr("Which part of the base is worth training?"),
     section="5.3.2",
     concepts=("upper-layers", "transfer"),
     variants=_depth_variants,

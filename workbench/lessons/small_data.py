@@ -13,6 +13,7 @@ from workbench.lessons.comparison import (
 )
 from workbench.lessons.lesson import Conclusion, CurvePlot, Lesson, LessonResults, gap_curves
 from workbench.lessons.variants import LessonInputs, Tree, Variant, convnet
+from workbench.messages import tr
 
 MIN_GAP = 0.03  # training ahead of validation by less is not overfitting to reduce
 SIZES = (50, 100, 200, 400, 800)  # training images of all classes
@@ -57,16 +58,23 @@ def _overfitting_conclude(results: LessonResults) -> Conclusion:
         gap, gain = gap_difference(results, first, name), accuracy_difference(results, first, name)
         helped |= gap.smaller
         lines.append(
-            f"{name}: gap {format_gap(results, name)}, {gap.choose('larger', 'smaller')} ({gap}); "
-            f"accuracy {gain.choose('higher', 'lower')} ({gain})."
+            tr(
+                "{name}: gap {gap}, {choose} ({gap2}); accuracy {choose2} ({gain}).",
+                name=name,
+                gap=format_gap(results, name),
+                choose=gap.choose("larger", "smaller"),
+                gap2=gap,
+                choose2=gain.choose("higher", "lower"),
+                gain=gain,
+            )
         )
     return Conclusion(overfits and helped, tuple(lines))
 
 
 OVERFITTING = Lesson(
     name="overfitting",
-    title="Dropout and augmentation against overfitting",
-    question="Does the gap between training and validation shrink, and does accuracy gain?",
+    title=tr("Dropout and augmentation against overfitting"),
+    question=tr("Does the gap between training and validation shrink, and does accuracy gain?"),
     section="5.2.5",
     concepts=("overfitting", "augmentation", "dropout"),
     variants=_overfitting_variants,
@@ -86,8 +94,11 @@ def _sizes(inputs: LessonInputs) -> tuple[Variant, ...]:
     fitting = sorted(size for size in sizes if size <= available)
     if len(fitting) < 2:
         raise UserError(
-            f"About {available} training images a class are too few to split into parts.",
-            "Give more images with --data, or omit it for the digits.",
+            tr(
+                "About {available} training images a class are too few to split into parts.",
+                available=available,
+            ),
+            tr("Give more images with --data, or omit it for the digits."),
         )
     spec = convnet(inputs, {"training": {"epochs": 12, "steps_per_epoch": 30}})
     return tuple(Variant(f"{size} a class", spec, size) for size in fitting)
@@ -105,10 +116,13 @@ def _conclude_sizes(results: LessonResults) -> Conclusion:
     total = accuracy_difference(results, fewest, most)
     last = accuracy_difference(results, names[-2], most)
     step = last.choose(
-        f"still gained {last}: more images are worthwhile.",
-        f"lost {last}: inspect these images.",
-        f"brought no visible difference ({last}): more images of this kind would bring little to "
-        "this network.",
+        tr("still gained {last}: more images are worthwhile.", last=last),
+        tr("lost {last}: inspect these images.", last=last),
+        tr(
+            "brought no visible difference ({last}): more images of this kind "
+            "would bring little to this network.",
+            last=last,
+        ),
     )
     lines = [
         f"From {fewest} to {most}, accuracy goes from {format_accuracy(results, fewest)} to "
@@ -118,12 +132,18 @@ def _conclude_sizes(results: LessonResults) -> Conclusion:
     learned = results.mean(most, "train")
     if learned < LEARNED and not last.larger:
         lines.append(
-            f"But training accuracy on the most is {percent(learned)}: in so many steps they were "
-            "not learned yet. Train longer before you decide."
+            tr(
+                "But training accuracy on the most is {percent}: in so many steps "
+                "they were not learned yet. Train longer before you decide.",
+                percent=percent(learned),
+            )
         )
     lines.append(
-        f"Training is ahead of validation by {format_gap(results, fewest)} with the fewest and by "
-        f"{format_gap(results, most)} with the most."
+        tr(
+            "Training is ahead of validation by {gap} with the fewest and by {gap2} with the most.",
+            gap=format_gap(results, fewest),
+            gap2=format_gap(results, most),
+        )
     )
     return Conclusion(total.larger, tuple(lines))
 
@@ -139,8 +159,8 @@ def _size_curves(results: LessonResults) -> CurvePlot:
 
 HOW_MUCH_DATA = Lesson(
     name="how-much-data",
-    title="Accuracy over the number of images",
-    question="What would twice as many images bring?",
+    title=tr("Accuracy over the number of images"),
+    question=tr("What would twice as many images bring?"),
     section="5.2.1",
     concepts=("overfitting", "interval"),
     variants=_sizes,

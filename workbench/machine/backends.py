@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.messages import tr
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import format_choices, safe_text
 
@@ -92,13 +93,20 @@ def read_keras_settings(environment: Mapping[str, str]) -> KerasSettings:
     try:
         settings = json.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
-        return KerasSettings(path, fault=f"it cannot be read: {safe_text(error.strerror)}")
+        return KerasSettings(
+            path,
+            fault=tr(
+                "it cannot be read: {error_strerror}", error_strerror=safe_text(error.strerror)
+            ),
+        )
     except ValueError as error:
-        return KerasSettings(path, ignored=f"it is not JSON: {safe_text(error, 80)}")
+        return KerasSettings(
+            path, ignored=tr("it is not JSON: {error}", error=safe_text(error, 80))
+        )
     except RecursionError:
-        return KerasSettings(path, fault="it is nested too deep")
+        return KerasSettings(path, fault=tr("it is nested too deep"))
     if not isinstance(settings, dict):
-        return KerasSettings(path, fault="it is not a JSON object")
+        return KerasSettings(path, fault=tr("it is not a JSON object"))
     backend = settings.get("backend", "")
     fault = _fault(settings, backend_counts=not environment.get(VARIABLE))
     return KerasSettings(path, backend if isinstance(backend, str) else "", fault)
@@ -123,12 +131,20 @@ def _fault(settings: dict[str, Any], backend_counts: bool) -> str:
     """Describe the first value that Keras refuses."""
     for key, allowed in (("floatx", FLOATS), ("image_data_format", CHANNEL_ORDERS)):
         if key in settings and settings[key] not in allowed:
-            return f"{key} is {_shown(settings[key])}; allowed: {format_choices(list(allowed))}"
+            return tr(
+                "{key} is {shown}; allowed: {choices}",
+                key=key,
+                shown=_shown(settings[key]),
+                choices=format_choices(list(allowed)),
+            )
     if not isinstance(settings.get("epsilon", 1e-7), float):
-        return f"epsilon is {_shown(settings['epsilon'])}; allowed: a fraction such as 1e-07"
+        return tr(
+            "epsilon is {shown}; allowed: a fraction such as 1e-07",
+            shown=_shown(settings["epsilon"]),
+        )
     backend = settings.get("backend", "-")
     if backend_counts and not (isinstance(backend, str) and backend):
-        return f"backend is {_shown(backend)}; allowed: the name of a backend"
+        return tr("backend is {shown}; allowed: the name of a backend", shown=_shown(backend))
     return ""
 
 

@@ -14,6 +14,7 @@ from workbench.machine.facts import Facts, Gpu, Nvml
 from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
 from workbench.machine.host_facts import StorageFolder, System
 from workbench.machine.rules import driver, framework, gpus, host, training
+from workbench.messages import tr
 from workbench.text import format_bytes, format_gib, format_seconds, plural, safe_text
 
 MachineState = Literal["usable", "degraded", "broken"]
@@ -110,14 +111,18 @@ def _verdict(facts: Facts, state: MachineState, findings: tuple[Finding, ...]) -
     if state == "broken":
         return f"Broken: {_reasons(findings, 'broken')}"
     if facts.framework is None and outcome(facts, "framework") is None:
-        return "Not known yet: the framework was not tried"
+        return tr("Not known yet: the framework was not tried")
     if not working_gpus(facts):
         first = next((finding for finding in findings if finding.severity == "warning"), None)
         return f"CPU only: {_short(first) if first else 'no GPU'}"
     if state == "usable":
         return f"GPU ready: {_gpu_names(facts)}"
     count = sum(finding.severity == "warning" for finding in findings)
-    return f"GPU ready, with {plural(count, 'warning')}: {_reasons(findings, 'warning')}"
+    return tr(
+        "GPU ready, with {warnings}: {reasons}",
+        warnings=plural(count, "warning"),
+        reasons=_reasons(findings, "warning"),
+    )
 
 
 def _reasons(findings: tuple[Finding, ...], severity: Severity) -> str:
@@ -163,8 +168,12 @@ def format_benchmark(result: BenchmarkResult) -> str:
     device = safe_text(result.device, 40)
     forward, training = result.speed.forward_flops, result.speed.training_flops
     noise = "" if result.reliable else " (other programs kept the CPU busy)"
-    return (
-        f"{device} {human_flops(forward)} in a convolution, {human_flops(training)} trained{noise}"
+    return tr(
+        "{device} {human_flops} in a convolution, {human_flops2} trained{noise}",
+        device=device,
+        human_flops=human_flops(forward),
+        human_flops2=human_flops(training),
+        noise=noise,
     )
 
 
@@ -211,7 +220,12 @@ def _framework(facts: Facts) -> str:
     others = [name for name in backends.installed if name != backends.chosen]
     also = f"; also installed: {', '.join(others)}" if others else ""
     if framework is None:
-        return f"{keras} {safe_text(version, 20)}: did not respond{also}"
+        return tr(
+            "{keras} {version}: did not respond{also}",
+            keras=keras,
+            version=safe_text(version, 20),
+            also=also,
+        )
     failed = {step.device for step in framework.steps if step.error}
     tried = {step.device for step in framework.steps} - failed
     works = f", trains on {', '.join(sorted(tried))}" if tried else ""
@@ -240,7 +254,7 @@ def _weights(facts: Facts) -> str:
         sizes = [
             f"{one.base}{f' ({format_bytes(one.size)})' if one.size else ''}" for one in missing
         ]
-        parts.append(f"{', '.join(sizes)} when needed, by download")
+        parts.append(tr("{sizes} when needed, by download", sizes=", ".join(sizes)))
     return "; ".join(parts)
 
 
@@ -250,7 +264,7 @@ def _session(facts: Facts) -> str:
     if facts.terminal.multiplexer:
         parts.append(facts.terminal.multiplexer)
     if system and system.container:
-        parts.append(f"in a container ({safe_text(system.container.kind, 20)})")
+        parts.append(tr("in a container ({kind})", kind=safe_text(system.container.kind, 20)))
     if system and system.virtual:
         parts.append(system.virtual.upper())
     if system and system.slurm and system.slurm.job:

@@ -12,6 +12,7 @@ from typing import Literal
 from workbench.machine.facts import Facts, FrameworkDevice, Gpu, ProbeOutcome
 from workbench.machine.gpus import AUTO, VARIABLE, choose_gpu, visible_gpus
 from workbench.machine.host_facts import System
+from workbench.messages import tr
 from workbench.text import safe_text
 
 Severity = Literal["broken", "warning", "note"]
@@ -128,9 +129,9 @@ def describe_outcome(went: ProbeOutcome) -> str:
         case "crashed":
             return f"crashed {detail}".rstrip()
         case "flooded":
-            return "printed without end"
+            return tr("printed without end")
         case "garbled":
-            return "gave no readable report"
+            return tr("gave no readable report")
     message = quote(last_line(went.stderr))
     return f"failed: {message}" if message else f"failed {detail}".rstrip()
 

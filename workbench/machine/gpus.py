@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from workbench.errors import UserError
 from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml
+from workbench.messages import tr
 from workbench.text import format_choices, format_gib, safe_text
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -105,19 +106,37 @@ def choose_gpu(
     if gpu not in seen.gpus:
         value = environment.get(VARIABLE, "")
         raise UserError(
-            f"GPU {requested} is hidden by {VARIABLE}={safe_text(value)}.",
-            f"Allowed here: {_numbers(seen.gpus)}. Or: unset {VARIABLE}",
+            tr(
+                "GPU {requested} is hidden by {variable}={value}.",
+                requested=requested,
+                variable=VARIABLE,
+                value=safe_text(value),
+            ),
+            tr(
+                "Allowed here: {numbers}. Or: unset {variable}",
+                numbers=_numbers(seen.gpus),
+                variable=VARIABLE,
+            ),
         )
     if gpu.error:
         raise UserError(
-            f"GPU {gpu.index} ({safe_text(gpu.name)}) does not respond: {safe_text(gpu.error)}.",
-            "Choose another, or the CPU with --gpu none; `workbench check` shows more.",
+            tr(
+                "GPU {index} ({gpu_name}) does not respond: {error}.",
+                index=gpu.index,
+                gpu_name=safe_text(gpu.name),
+                error=safe_text(gpu.error),
+            ),
+            tr("Choose another, or the CPU with --gpu none; `workbench check` shows more."),
         )
     if gpu.mig and not gpu.mig_devices and not seen.slices:
         raise UserError(
-            f"GPU {gpu.index} ({safe_text(gpu.name)}) is in MIG mode and has no slices, so nothing "
-            "can run on it.",
-            "Choose another, or the CPU with --gpu none; `workbench check` shows more.",
+            tr(
+                "GPU {index} ({gpu_name}) is in MIG mode and has no slices, so "
+                "nothing can run on it.",
+                index=gpu.index,
+                gpu_name=safe_text(gpu.name),
+            ),
+            tr("Choose another, or the CPU with --gpu none; `workbench check` shows more."),
         )
     return _candidate(requested, gpu, seen.slices)
 
@@ -140,10 +159,20 @@ def _named(requested: int | str, gpus: Sequence[Gpu], nvml: Nvml | None) -> Gpu:
     if not gpus:
         why = f" ({safe_text(nvml.error)})" if nvml and nvml.error else ""
         raise UserError(
-            f"There is no GPU {requested}: no NVIDIA GPU can be found here{why}.",
-            "Train on the CPU with --gpu none; `workbench check` shows what is wrong.",
+            tr(
+                "There is no GPU {requested}: no NVIDIA GPU can be found here{why}.",
+                requested=requested,
+                why=why,
+            ),
+            tr("Train on the CPU with --gpu none; `workbench check` shows what is wrong."),
         )
-    raise UserError(f"There is no GPU {requested}; allowed: {_numbers(gpus)}.")
+    raise UserError(
+        tr(
+            "There is no GPU {requested}; allowed: {numbers}.",
+            requested=requested,
+            numbers=_numbers(gpus),
+        )
+    )
 
 
 def _candidate(requested: int | str, gpu: Gpu, named: Sequence[MigDevice]) -> GpuChoice:

@@ -16,6 +16,7 @@ from workbench.machine.check import find_gpu
 from workbench.machine.facts import Facts, ProbeOutcome
 from workbench.machine.gpus import AUTO, NONE, GpuChoice, describe_holders
 from workbench.machine.rules.framework import backend_missing, keras_settings
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import format_gib, safe_text
 
@@ -108,8 +109,8 @@ def check_weights(spec: ExperimentSpec) -> None:
         path = Path(spec.base.weights).expanduser()
         if not path.exists():
             raise UserError(
-                f"There is no file of weights {safe_text(path, 2000)}.",
-                "Set base.weights to imagenet, random or a file.",
+                tr("There is no file of weights {path}.", path=safe_text(path, 2000)),
+                tr("Set base.weights to imagenet, random or a file."),
             )
         check_weights_file(path)
 
@@ -128,7 +129,9 @@ def check_backend(environment: Mapping[str, str] = os.environ) -> None:
         found += backend_missing(facts)
     for finding in found:
         if finding.severity == "broken":
-            raise UserError(f"{finding.what} {finding.why}", f"To do: {finding.remedy}")
+            raise UserError(
+                f"{finding.what} {finding.why}", tr("To do: {remedy}", remedy=finding.remedy)
+            )
 
 
 def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -142,15 +145,26 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
     missing = [n for n in ACCELERATOR_PACKAGES[mode] if importlib.util.find_spec(n) is None]
     if missing:
         raise UserError(
-            f"base.accelerator is {mode}, which needs {' and '.join(missing)}: not installed.",
-            f"Install it: {pip_install('cpu')}. Or use Keras: --set base.accelerator=none",
+            tr(
+                "base.accelerator is {mode}, which needs {missing}: not installed.",
+                mode=mode,
+                missing=" and ".join(missing),
+            ),
+            tr(
+                "Install it: {pip_install}. Or use Keras: --set base.accelerator=none",
+                pip_install=pip_install("cpu"),
+            ),
         )
     backend = chosen_backend(environment)
     if backend != "tensorflow":
         raise UserError(
-            f"base.accelerator is {mode}, which reads networks of the TensorFlow backend; "
-            f"this is {safe_text(backend, 40)}.",
-            "Use Keras: --set base.accelerator=none",
+            tr(
+                "base.accelerator is {mode}, which reads networks of the TensorFlow "
+                "backend; this is {backend}.",
+                mode=mode,
+                backend=safe_text(backend, 40),
+            ),
+            tr("Use Keras: --set base.accelerator=none"),
         )
 
 
@@ -178,9 +192,13 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
     raise UserError(
         f"Training needs {format_gib(needed)} or more, and GPU {choice.gpu.index} has "
         f"{format_gib(choice.memory_free)} free. {_held_by(choice)}".rstrip(),
-        "Wait until it is free (workbench check --watch); or use a smaller batch "
-        f"(training.batch_size = {batch}), the freest GPU (training.gpu = auto, --gpu auto) or the "
-        "CPU (training.gpu = none, --gpu none).",
+        tr(
+            "Wait until it is free (workbench check --watch); or use a smaller "
+            "batch (training.batch_size = {batch}), the freest GPU "
+            "(training.gpu = auto, --gpu auto) or the CPU (training.gpu = none, "
+            "--gpu none).",
+            batch=batch,
+        ),
     )
 
 
@@ -193,7 +211,7 @@ def _check_gpu(requested: int | str) -> None:
 def _held_by(choice: GpuChoice) -> str:
     """Return a sentence on who holds memory of the GPU; "" where nobody does."""
     holders = describe_holders(choice)
-    return f"Its memory is held by {holders}." if holders else ""
+    return tr("Its memory is held by {holders}.", holders=holders) if holders else ""
 
 
 def _is_importable(backend: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.machine.facts import ProbeOutcome, Status
+from workbench.messages import tr
 from workbench.runs.process import WORKING_FOLDER, describe_exit
 from workbench.text import safe_lines, safe_text
 
@@ -169,9 +170,13 @@ class _Received:
     def flood(self) -> str:
         """Describe more output than a probe should have, "" else."""
         if self._printed_bytes > PRINTED_LIMIT:
-            return f"with more than {PRINTED_LIMIT >> 20} MiB printed"
+            return tr(
+                "with more than {printed_limit} MiB printed", printed_limit=PRINTED_LIMIT >> 20
+            )
         if len(self.report) > REPORT_LIMIT:
-            return f"with more than {REPORT_LIMIT >> 20} MiB of report"
+            return tr(
+                "with more than {report_limit} MiB of report", report_limit=REPORT_LIMIT >> 20
+            )
         return ""
 
     @property

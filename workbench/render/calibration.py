@@ -20,6 +20,7 @@ from workbench.analysis.thresholds import (
     ranking,
     threshold_metrics,
 )
+from workbench.messages import tr
 from workbench.render.marks import stacked_bar
 from workbench.render.plot import PlotOptions, Series
 from workbench.text import safe_text
@@ -70,7 +71,7 @@ def format_calibration(found: CalibrationReport, width: int, utf8: bool) -> Text
     shown = result.bins[some[0] : some[-1] + 1]
     most = max(one.right + one.wrong for one in shown)
     room = max(min(width - _NUMBERS, LONGEST_BAR), 1)
-    text.append("confidence    right   wrong   right of them", "dim")
+    text.append(tr("confidence    right   wrong   right of them"), "dim")
     for one in shown:
         share = "-" if one.accuracy is None else f"{one.accuracy:.3f}"
         text.append(
@@ -86,13 +87,18 @@ def format_threshold(found: CalibrationReport, threshold: float) -> Text:
     precision = "-" if at.precision is None else f"{at.precision:.3f}"
     positive = safe_text(found.predictions.names[1], 20)
     text = Text.assemble(
-        (f"threshold {threshold:g} for {positive}", "bold"),
+        (
+            tr("threshold {threshold:g} for {positive}", threshold=threshold, positive=positive),
+            "bold",
+        ),
         f"  precision {precision}, recall {at.recall:.3f}\n",
         describe_threshold(found.predictions, at),
     )
     if threshold == DEFAULT_THRESHOLD:
         return text
-    return text.append("\nChosen on these images, it looks better here than on new ones.", "dim")
+    return text.append(
+        tr("\nChosen on these images, it looks better here than on new ones."), "dim"
+    )
 
 
 def threshold_curves(
@@ -107,9 +113,9 @@ def threshold_curves(
     recall = at.recall if at else None
     return (
         ThresholdCurve(
-            "ROC: recall over false alarms", (diagonal, area), _options(utf8, at, alarms)
+            tr("ROC: recall over false alarms"), (diagonal, area), _options(utf8, at, alarms)
         ),
-        ThresholdCurve("precision over recall", (average,), _options(utf8, at, recall)),
+        ThresholdCurve(tr("precision over recall"), (average,), _options(utf8, at, recall)),
     )
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
+from workbench.messages import tr
 from workbench.text import (
     format_accuracy,
     format_interval,
@@ -33,9 +34,9 @@ def format_comparison(comparison: Comparison) -> str:
     lines = "\n".join(textwrap.fill(line, 79) for line in describe_comparison(comparison))
     parts = ["results\n" + _results(comparison.results), lines]
     if comparison.spec:
-        parts.append("settings that differ\n" + _differences("key", runs, comparison.spec))
+        parts.append(tr("settings that differ\n") + _differences("key", runs, comparison.spec))
     else:
-        parts.append("The settings are the same.")
+        parts.append(tr("The settings are the same."))
     if comparison.layers:
         parts.append("layers\n" + _differences("layer", runs, group_layers(comparison.layers)))
     if comparison.stages:
@@ -51,22 +52,27 @@ def describe_comparison(comparison: Comparison) -> list[str]:
     if comparison.same_test_images:
         images = plural(comparison.shared_test_images or 0, "test image")
         who = _listed([r.run for r in measured]) if unmeasured else "All"
-        lines.append(f"{who} were measured on the same {images}.")
+        lines.append(tr("{who} were measured on the same {images}.", who=who, images=images))
         if not comparison.pairs and all(r.interval for r in measured):
             lines.append(_ahead(measured))
     elif comparison.same_test_images is False:
         lines.append(
-            f"Their test images differ (in common: {comparison.shared_test_images:,}), so the "
-            "accuracies are not of the same test images."
+            tr(
+                "Their test images differ (in common: {shared_test_images:,}), so "
+                "the accuracies are not of the same test images.",
+                shared_test_images=comparison.shared_test_images,
+            )
         )
     elif len(measured) > 1:
-        lines.append("Whether their test images are the same is unknown.")
+        lines.append(tr("Whether their test images are the same is unknown."))
     lines += map(describe_paired_test, comparison.pairs)
     if unmeasured:
         were = "was" if len(unmeasured) == 1 else "were"
-        lines.append(f"{_listed(unmeasured)} {were} not measured.")
+        lines.append(tr("{listed} {were} not measured.", listed=_listed(unmeasured), were=were))
     if any(r.split == "validation" for r in measured):
-        lines.append("Validation images chose the best epoch: such an accuracy is a little high.")
+        lines.append(
+            tr("Validation images chose the best epoch: such an accuracy is a little high.")
+        )
     return lines
 
 
@@ -80,10 +86,20 @@ def describe_paired_test(pair: PairedTest) -> str:
     )
     if not pair.only_first and not pair.only_second:
         images = plural(pair.images, "image")
-        return f"{first} and {second} have the same of {images} right that both answered."
+        return tr(
+            "{first} and {second} have the same of {images} right that both answered.",
+            first=first,
+            second=second,
+            images=images,
+        )
     if pair.differ:
-        return f"{first} is better than {second}, beyond chance. O{counted[1:]}"
-    return f"Too close to call: {counted}"
+        return tr(
+            "{first} is better than {second}, beyond chance. O{counted}",
+            first=first,
+            second=second,
+            counted=counted[1:],
+        )
+    return tr("Too close to call: {counted}", counted=counted)
 
 
 def _count(images: int) -> str:
@@ -105,8 +121,12 @@ def _ahead(measured: list[RunResult]) -> str:
     assert best.interval
     close = [r.run for r in others if r.interval and r.interval[1] >= best.interval[0]]
     if close:
-        return f"{best.run} and {', '.join(close)}: too close to call, their intervals overlap."
-    return f"{best.run} is better, beyond chance: its interval overlaps with no other."
+        return tr(
+            "{run} and {close}: too close to call, their intervals overlap.",
+            run=best.run,
+            close=", ".join(close),
+        )
+    return tr("{run} is better, beyond chance: its interval overlaps with no other.", run=best.run)
 
 
 def result_cells(r: RunResult) -> tuple[str, ...]:
@@ -201,7 +221,7 @@ def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
     settings = "settings that differ" if comparison.spec else "the settings are the same"
     sections = [("results", _result_rows(comparison.results)), (settings, comparison.spec)]
     if comparison.layers:
-        sections.append(("layers not frozen alike", group_layers(comparison.layers)))
+        sections.append((tr("layers not frozen alike"), group_layers(comparison.layers)))
     if comparison.stages:
         sections.append(("stages", _stage_rows(comparison)))
     return sections

@@ -7,6 +7,7 @@ from typing import Literal
 from rich.text import Text
 
 from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
+from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series, Values
 from workbench.runs.fields import whole
 from workbench.runs.history import History
@@ -170,7 +171,7 @@ def plot_options(view: RunView, style: PlotStyle, other: RunView | None = None) 
         end_name=end,
         log=style.log,
         utf8=style.utf8,
-        empty="no finished epoch yet" if view.running else "no finished epoch",
+        empty=tr("no finished epoch yet") if view.running else tr("no finished epoch"),
     )
 
 
@@ -204,7 +205,7 @@ def curve_options(views: Views, utf8: bool) -> PlotOptions:
     epochs = max((len(view.history.epochs) for view in views.values() if view), default=1)
     return PlotOptions(
         epochs=max(epochs, 1), borders=((1, "epoch 1"),), end_name=str(max(epochs, 1)), utf8=utf8,
-        empty="no validation yet",
+        empty=tr("no validation yet"),
     )  # fmt: skip
 
 
@@ -239,7 +240,7 @@ def _cut(lines: list[list[Text]], rows: int, width: int) -> list[list[Text]]:
 
 
 def _more(entries: int) -> Text:
-    return Text(f"and {entries:,} more", "dim")
+    return Text(tr("and {entries:,} more", entries=entries), "dim")
 
 
 def _cells(entries: Sequence[Text]) -> int:
@@ -249,11 +250,11 @@ def _cells(entries: Sequence[Text]) -> int:
 def _entry(name: str, view: RunView | None, first: RunView | None, sign: str, color: str) -> Text:
     text = Text.assemble((sign, color), f" {safe_text(name, NAME_WIDTH)}")
     if view is None:
-        text.append(" is gone", "dim")
+        text.append(tr(" is gone"), "dim")
     elif not view.history.epochs:
-        text.append(" no epoch yet", "dim")
+        text.append(tr(" no epoch yet"), "dim")
     elif all(row.val_accuracy is None for row in view.history.epochs):
-        text.append(" no validation", "dim")
+        text.append(tr(" no validation"), "dim")
     if view and first and not same_data(first, view):
         text.append(f" {OTHER_DATA}", "dim")
     return text

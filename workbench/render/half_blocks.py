@@ -11,6 +11,7 @@ from rich.text import Text
 
 from workbench.datasets.decoding import decode_for_display, to_array
 from workbench.datasets.image_files import ImageError
+from workbench.messages import tr
 from workbench.text import safe_text
 
 _UPPER = "▀"
@@ -72,7 +73,7 @@ def load_thumbnail(
 
 def missing_image_text(reason: str) -> Text:
     """Return the text shown instead of an image."""
-    return Text(f"no picture: {safe_text(reason, 120)}", style="dim")
+    return Text(tr("no picture: {reason}", reason=safe_text(reason, 120)), style="dim")
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

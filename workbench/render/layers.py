@@ -8,6 +8,7 @@ from rich.text import Text
 from workbench.experiment.plan import Stage
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import Convolutions
+from workbench.messages import tr
 from workbench.runs.events import StageStarted
 from workbench.runs.freeze_check import Layer, group_by_block
 from workbench.runs.history import History, StageRow
@@ -30,14 +31,26 @@ def describe_shape_change(
     if len(below) == len(after) == 3 and layer.kind in ("convolution", "max pooling"):
         sizes = f"{format_shape(below[:2])} becomes {format_shape(after[:2])}"
         if layer.kind == "max pooling":
-            return f"{sizes}: the strongest of each 2x2 is kept"
+            return tr("{sizes}: the strongest of each 2x2 is kept", sizes=sizes)
         return _convolved(sizes, below, after, stack)
     if layer.kind == "flatten":
-        return f"the {format_shape(below)} map becomes {after[0]:,} numbers in a row"
+        return tr(
+            "the {below} map becomes {after:,} numbers in a row",
+            below=format_shape(below),
+            after=after[0],
+        )
     if layer.kind == "average pooling" and len(after) == 1:
-        return f"the {format_shape(below)} map becomes its {after[0]:,} averages, one a channel"
+        return tr(
+            "the {below} map becomes its {after:,} averages, one a channel",
+            below=format_shape(below),
+            after=after[0],
+        )
     if layer.kind == "dense" and len(below) == len(after) == 1:
-        return f"{below[0]:,} inputs x {after[0]:,} units, and a bias for each unit"
+        return tr(
+            "{below:,} inputs x {after:,} units, and a bias for each unit",
+            below=below[0],
+            after=after[0],
+        )
     return ""
 
 
@@ -120,5 +133,5 @@ def _convolved(
     if stack.stride > 1:
         return f"{sizes}: stride {stack.stride}"
     if not lost:
-        return f"{format_shape(after[:2])} is kept: zero padding for the window"
-    return f"{sizes}: {window}x{window} window, no padding"
+        return tr("{after} is kept: zero padding for the window", after=format_shape(after[:2]))
+    return tr("{sizes}: {window}x{window} window, no padding", sizes=sizes, window=window)

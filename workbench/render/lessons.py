@@ -7,6 +7,7 @@ from rich.text import Text
 
 from workbench.lessons.catalogue import LESSONS, conclude, lesson_picture, lesson_table
 from workbench.lessons.lesson import BarPlot, CurvePlot, Lesson, LessonResults
+from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.render.plot import PlotOptions, Series, plot
 from workbench.text import format_seconds, plural, safe_text, table
@@ -69,9 +70,9 @@ def format_lesson(
             Text(_filled(measured_on(results), width)),
         ]
     elif now is None:
-        parts.append(Text("Not run here yet: enter runs it."))
+        parts.append(Text(tr("Not run here yet: enter runs it.")))
         if lesson.needs_base:
-            parts.append(Text("It needs ImageNet weights of the base; w names a file of them."))
+            parts.append(Text(tr("It needs ImageNet weights of the base; w names a file of them.")))
     return Text("\n").join(parts)
 
 
@@ -94,7 +95,9 @@ def format_lesson_progress(on: str, phase: str, done: int, total: int, utf8: boo
         total: 0 if unknown.
         utf8: False for ASCII.
     """
-    text = Text.assemble(("Running", "bold"), f" on {on}; x stops it.\n{safe_text(phase, 40)}")
+    text = Text.assemble(
+        ("Running", "bold"), tr(" on {on}; x stops it.\n{phase}", on=on, phase=safe_text(phase, 40))
+    )
     if total:
         text.append(f"  {bar(done / total, BAR_WIDTH, utf8)}  {done:,} of {total:,}")
     return text
@@ -113,10 +116,12 @@ def describe_setting(data: str, seeds: Sequence[int]) -> str:
 
 def measured_on(results: LessonResults) -> str:
     """Return images, seeds and duration of a lesson."""
-    return (
-        f"{describe_setting(results.data, results.seeds)}; "
-        f"{plural(results.images['train'], 'training image')}, "
-        f"{plural(results.measured_on, 'image')} measured on; {format_seconds(results.seconds)}"
+    return tr(
+        "{setting}; {training_images}, {images} measured on; {seconds}",
+        setting=describe_setting(results.data, results.seeds),
+        training_images=plural(results.images["train"], "training image"),
+        images=plural(results.measured_on, "image"),
+        seconds=format_seconds(results.seconds),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from workbench.messages import tr
 from workbench.render.curves import planned_epochs
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.events import EpochFinished
@@ -102,7 +103,7 @@ def describe_run(view: RunView) -> Text:
     summary = view.summary
     parts = [f"{safe_text(summary.data, 40)}, {safe_text(summary.recipe, 30)}"]
     if summary.random_weights:
-        parts.append("random weights")
+        parts.append(tr("random weights"))
     if summary.best_val_accuracy is not None:
         parts.append(
             f"validation ({VALIDATION}) {summary.best_val_accuracy:.4f}{_best_epoch_note(view)}"
@@ -120,7 +121,7 @@ def _best_epoch_note(view: RunView) -> str:
     if not view.running:
         return ""
     monitor = safe_text(view.table("training").get("monitor", "val_loss"), 20)
-    return f" at the best {monitor} so far"
+    return tr(" at the best {monitor} so far", monitor=monitor)
 
 
 def matches_filter(view: RunView, wanted: str) -> bool:
@@ -138,16 +139,19 @@ def empty_table_text(wanted: str, trash: bool) -> Text:
         trash: whether there is a deleted run to restore.
     """
     if wanted:
-        return Text("No run matches the filter; escape clears it.")
+        return Text(tr("No run matches the filter; escape clears it."))
     return Text(
-        "No runs yet.\n\n"
-        "n  a new experiment: from a folder of images to a trained classifier\n"
-        "D  the demo: two networks learn handwritten digits, half a minute\n"
-        "m  the machine: does training run on a GPU here, and how fast?\n"
-        "E  lessons: ten small experiments on the claims of the chapter\n"
-        "?  explanations\n"
-        "ctrl+p  every command: type to search"
-        + ("\nu  restore the run that was deleted last" if trash else "")
+        tr(
+            "No runs yet.\n\n"
+            "n  a new experiment: from a folder of images to a trained "
+            "classifier\n"
+            "D  the demo: two networks learn handwritten digits, half a minute\n"
+            "m  the machine: does training run on a GPU here, and how fast?\n"
+            "E  lessons: ten small experiments on the claims of the chapter\n"
+            "?  explanations\n"
+            "ctrl+p  every command: type to search"
+        )
+        + (tr("\nu  restore the run that was deleted last") if trash else "")
     )
 
 

@@ -15,6 +15,7 @@ from workbench.experiment.search_space import Trial
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
 from workbench.text import format_bytes, format_seconds, plural, safe_text
@@ -63,14 +64,14 @@ def strategy_details(
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
         text.append(f" on {reference_images(preset)}", style="dim")
         if reference.readers:
-            text.append("; its readers ", style="dim")
+            text.append(tr("; its readers "), style="dim")
             text.append(f"{reference.readers:.2f}")
     return text
 
 
 def recommendation_line(preset: str, why: str) -> Text:
     """Return the strategy to begin with, and why."""
-    text = Text("begin with ", style="dim")
+    text = Text(tr("begin with "), style="dim")
     text.append(preset, style="bold not dim")
     return text.append(f"  {safe_text(why, 300)}", style="dim")
 
@@ -92,7 +93,14 @@ def _stage(cost: StageCost) -> Text:
     text = Text(f"{'stage' if stage.index == 0 else '':<{_LABEL}}", style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
     text.append(f", {plural(stage.epochs, 'epoch')}\n{'':<{_LABEL}}", style="not dim")
-    text.append(f"{cost.trainable:,} of {_short(cost.parameters)} train, ", style="not dim")
+    text.append(
+        tr(
+            "{trainable:,} of {short} train, ",
+            trainable=cost.trainable,
+            short=_short(cost.parameters),
+        ),
+        style="not dim",
+    )
     return text.append(f"{stage.optimizer} {stage.learning_rate:g}", style="not dim")
 
 
@@ -108,18 +116,27 @@ def _resources(cost: Forecast) -> Text:
     if kept:
         once = sum(one.prefix for one in cost.seconds)
         text.append(f"\n{'base':<{_LABEL}}", style="dim")
-        text.append(f"runs once an image, {format_bytes(kept)} on disk", style="not dim")
-        text.append(f", {format_seconds(once)} of the time" if once else "", style="not dim")
+        text.append(
+            tr("runs once an image, {kept} on disk", kept=format_bytes(kept)), style="not dim"
+        )
+        text.append(
+            tr(", {once} of the time", once=format_seconds(once)) if once else "", style="not dim"
+        )
     memory = max(stage.memory_bytes for stage in cost.costs)
     text.append(f"\n{'needs':<{_LABEL}}", style="dim")
-    return text.append(f"{format_bytes(memory)} of memory or more", style="not dim")
+    return text.append(
+        tr("{memory} of memory or more", memory=format_bytes(memory)), style="not dim"
+    )
 
 
 def _time(cost: Forecast) -> Text:
     text = Text(f"{'time':<{_LABEL}}", style="dim")
     if cost.total is None:
         return text.append(UNKNOWN_TIME, style="not dim")
-    return text.append(f"at most {format_seconds(cost.total)} on {cost.device}", style="not dim")
+    return text.append(
+        tr("at most {total} on {device}", total=format_seconds(cost.total), device=cost.device),
+        style="not dim",
+    )
 
 
 # Settings: keys of the spec
@@ -161,9 +178,9 @@ def describe_key(key: str) -> str:
 def tuning_hint(key: str) -> str:
     """Return the key of the strategy screen that tunes a value; "" without one."""
     if key in ("training.learning_rate", "training.head_learning_rate"):
-        return "f on Strategy finds one by trying."
+        return tr("f on Strategy finds one by trying.")
     if key in ("model.dense_units", "model.dropout"):
-        return "On a frozen base, T on Strategy searches for good ones."
+        return tr("On a frozen base, T on Strategy searches for good ones.")
     return ""
 
 
@@ -225,7 +242,7 @@ def lr_find_plot(
         best_name=format_rate(found.rate) if found.rate else "",
         end_name=rates[-1] if rates else "",
         utf8=utf8,
-        empty="the loss is not a number",
+        empty=tr("the loss is not a number"),
     )
     last = smoothed[-1] if smoothed else None
     return Series("loss", values, CURVE_COLOR, dots, last=last), options

@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.files import ENCODING, fsync_folder, write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text
 
@@ -98,14 +99,20 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
     runs = list_runs(workspace)
     if not runs:
         where = safe_text(workspace.runs)
-        raise UserError(f"There are no runs in {where}.", "Start one: workbench demo")
+        raise UserError(
+            tr("There are no runs in {where}.", where=where), tr("Start one: workbench demo")
+        )
     if name == LATEST:
         return runs[0]
     by_name = {run.name: run for run in runs}
     if name in by_name:
         return by_name[name]
     raise UserError(
-        f"There is no run {safe_text(repr(name))} in {safe_text(workspace.runs)}.",
+        tr(
+            "There is no run {name} in {runs}.",
+            name=safe_text(repr(name)),
+            runs=safe_text(workspace.runs),
+        ),
         suggest_names(name, by_name) or "See: workbench runs",
     )
 
@@ -113,7 +120,7 @@ def find_run(workspace: Workspace, name: str) -> RunFolder:
 def suggest_names(name: str, names: Iterable[str]) -> str:
     """Return "Did you mean ...?" with similar names, "" without any."""
     close = difflib.get_close_matches(name, set(names), MAX_SUGGESTIONS, cutoff=0.5)
-    return f"Did you mean {', '.join(map(safe_text, close))}?" if close else ""
+    return tr("Did you mean {map}?", map=", ".join(map(safe_text, close))) if close else ""
 
 
 def check_name(name: str) -> None:
@@ -124,8 +131,13 @@ def check_name(name: str) -> None:
     """
     if not NAME_PATTERN.fullmatch(name) or name == LATEST:
         raise UserError(
-            f"{safe_text(repr(name))} cannot be a run's name; allowed: up to 64 letters, digits, "
-            f"dots, dashes and underscores, beginning with a letter or digit, and not {LATEST!r}."
+            tr(
+                "{name} cannot be a run's name; allowed: up to 64 letters, digits, "
+                "dots, dashes and underscores, beginning with a letter or digit, "
+                "and not {latest!r}.",
+                name=safe_text(repr(name)),
+                latest=LATEST,
+            )
         )
 
 
@@ -175,8 +187,8 @@ def _named(workspace: Workspace, name: str) -> Path:
         path.mkdir()
     except FileExistsError:
         raise UserError(
-            f"The name {name} is taken: {safe_text(path)} exists.",
-            "Choose another, or leave it out for the next free number.",
+            tr("The name {name} is taken: {path} exists.", name=name, path=safe_text(path)),
+            tr("Choose another, or leave it out for the next free number."),
         ) from None
     return path
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from workbench.experiment.plan import Stage, layer_rows
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.runs.events import CheckedLayer, LayersChecked, PlannedLayer, StageStarted
 
 TRAINS, FROZEN, PARTLY = "trains", "frozen", "partly"
@@ -86,9 +87,16 @@ class LayerGroup:
         if {layer.requested for layer in layers} != {TRAINS, FROZEN}:
             return None
         if self.combined.requested == TRAINS:
-            return Verdict(NOTE, "batch norm stays frozen")
+            return Verdict(NOTE, tr("batch norm stays frozen"))
         trained = sum(layer.requested == TRAINS for layer in layers)
-        return Verdict(NOTE, f"{trained} of {len(layers)} layers train")
+        return Verdict(
+            NOTE,
+            tr(
+                "{trained} of {layers_count} layers train",
+                trained=trained,
+                layers_count=len(layers),
+            ),
+        )
 
 
 def _combined_status(layers: Iterable[tuple[str, str]]) -> str:
@@ -144,11 +152,11 @@ def group_by_block(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
 def verdict(layer: Layer) -> Verdict | None:
     """Return the finding on a layer, if any."""
     if layer.requested == FROZEN and layer.moved:
-        return Verdict(ERROR, "ERROR: frozen but moved")
+        return Verdict(ERROR, tr("ERROR: frozen but moved"))
     if layer.compiled and layer.requested and layer.compiled != layer.requested:
-        return Verdict(ERROR, "ERROR: compiled otherwise")
+        return Verdict(ERROR, tr("ERROR: compiled otherwise"))
     if layer.requested == TRAINS and layer.moved == 0:
-        return Verdict(WARNING, "did not move")
+        return Verdict(WARNING, tr("did not move"))
     return None
 
 

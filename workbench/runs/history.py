@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from workbench.messages import tr
 from workbench.runs.events import (
     BatchHalved,
     CheckpointSaved,
@@ -220,7 +221,11 @@ def describe_batch_halved(event: BatchHalved) -> str:
     """Describe that a run continues with smaller batches."""
     sizes = event.from_size, event.to_size
     before, after = ("?" if size is None else f"{size:,}" for size in sizes)
-    return f"Out of memory with batches of {before}; the run continues with batches of {after}."
+    return tr(
+        "Out of memory with batches of {before}; the run continues with batches of {after}.",
+        before=before,
+        after=after,
+    )
 
 
 def _count_work(history: History, event: Event, time: float) -> None:

@@ -12,6 +12,7 @@ from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.folder import NAME_PATTERN, RunFolder, create_run, safe_stem
@@ -64,7 +65,11 @@ def prepare_ladder(
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
-            f"The ladder cannot be written in {safe_text(workspace.runs)}: {reason}."
+            tr(
+                "The ladder cannot be written in {runs}: {reason}.",
+                runs=safe_text(workspace.runs),
+                reason=reason,
+            )
         ) from None
 
 
@@ -110,8 +115,14 @@ def find_ladder(workspace: Workspace, name: str) -> Ladder:
     names = list_ladders(workspace)
     if name not in names:
         raise UserError(
-            f"There is no ladder {safe_text(repr(name))} in {safe_text(workspace.runs)}.",
-            f"There are: {', '.join(names)}" if names else "Start one: workbench ladder --data DIR",
+            tr(
+                "There is no ladder {name} in {runs}.",
+                name=safe_text(repr(name)),
+                runs=safe_text(workspace.runs),
+            ),
+            tr("There are: {names}", names=", ".join(names))
+            if names
+            else tr("Start one: workbench ladder --data DIR"),
         )
     path = _path(workspace, name)
     try:
@@ -119,11 +130,11 @@ def find_ladder(workspace: Workspace, name: str) -> Ladder:
         entries = tuple(LadderEntry(str(e["preset"]), str(e["run"])) for e in record["rungs"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{safe_text(path)} is damaged: {safe_text(error)}.",
-            "The runs themselves are untouched: workbench runs",
+            tr("{path} is damaged: {error}.", path=safe_text(path), error=safe_text(error)),
+            tr("The runs themselves are untouched: workbench runs"),
         ) from None
     if any(not NAME_PATTERN.fullmatch(entry.run) for entry in entries):
-        raise UserError(f"{safe_text(path)} contains invalid names of runs.")
+        raise UserError(tr("{path} contains invalid names of runs.", path=safe_text(path)))
     return Ladder(name, entries)
 
 
@@ -195,12 +206,17 @@ def _reserve(workspace: Workspace, name: str | None, data: str) -> Path:
     if name is not None:
         if not NAME_PATTERN.fullmatch(name):
             raise UserError(
-                f"{safe_text(repr(name))} cannot be a ladder's name; allowed: up to 64 letters, "
-                "digits, dots, dashes and underscores, beginning with a letter or digit."
+                tr(
+                    "{name} cannot be a ladder's name; allowed: up to 64 letters, "
+                    "digits, dots, dashes and underscores, beginning with a letter or "
+                    "digit.",
+                    name=safe_text(repr(name)),
+                )
             )
         if not _create(_path(workspace, name)):
             raise UserError(
-                f"There is a ladder {name} already.", f"Its table: workbench ladder {name}"
+                tr("There is a ladder {name} already.", name=name),
+                tr("Its table: workbench ladder {name}", name=name),
             )
         return _path(workspace, name)
     stem = safe_stem(f"{data}-ladder")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from workbench.errors import UserError
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.event_log import EventReader, EventWriter, read_status
@@ -116,9 +117,13 @@ def _disk_errors(folder: RunFolder) -> Iterator[None]:
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise NotWritable(
-            f"{safe_text(folder.name)} cannot be started, for {safe_text(folder.path)} cannot be "
-            f"written: {reason}.",
-            "Make room or fix the permissions; everything saved before is kept.",
+            tr(
+                "{folder_name} cannot be started, for {folder_path} cannot be written: {reason}.",
+                folder_name=safe_text(folder.name),
+                folder_path=safe_text(folder.path),
+                reason=reason,
+            ),
+            tr("Make room or fix the permissions; everything saved before is kept."),
         ) from None
 
 

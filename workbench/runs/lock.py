@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.runs.events import Session
 from workbench.text import safe_text
 
@@ -48,9 +49,13 @@ def take_lock(path: Path) -> int:
             raise _locked_error(path) from None
         if error.errno in _NO_LOCKS:
             raise UserError(
-                f"The file system of {safe_text(path.parent)} has no file locks "
-                f"({os.strerror(error.errno)}), so two workers could damage the run.",
-                "Name a workspace on a local disk with --workspace DIR.",
+                tr(
+                    "The file system of {parent} has no file locks ({strerror}), so two "
+                    "workers could damage the run.",
+                    parent=safe_text(path.parent),
+                    strerror=os.strerror(error.errno),
+                ),
+                tr("Name a workspace on a local disk with --workspace DIR."),
             ) from None
         raise
     return descriptor
@@ -121,5 +126,6 @@ def _locked_error(path: Path) -> RunLocked:
         pid, _, host = file.read(_MAX_HOLDER_BYTES).decode("utf-8", "replace").partition(" ")
     holder = f" by process {safe_text(pid)} on {safe_text(host)}" if pid and host else ""
     return RunLocked(
-        f"{run} is already being trained{holder}.", f"Watch it: workbench attach {run}"
+        tr("{run} is already being trained{holder}.", run=run, holder=holder),
+        tr("Watch it: workbench attach {run}", run=run),
     )

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from workbench.messages import tr
+
 WORKER_MODULE = "workbench.worker"
 ON_FINISH = "WORKBENCH_ON_FINISH"  # variable with a command to run when a run ends
 # A worker whose working folder is / blocks no folder from being removed and imports no file of a
@@ -110,11 +112,11 @@ def last_lines(log: Path, start: int = 0) -> list[str]:
 def describe_exit(code: int) -> str:
     """Describe how a process ended: "with exit code 1", "by signal SIGKILL"."""
     if code >= 0:
-        return f"with exit code {code}"
+        return tr("with exit code {code}", code=code)
     try:
-        return f"by signal {signal.Signals(-code).name}"
+        return tr("by signal {name}", name=signal.Signals(-code).name)
     except ValueError:
-        return f"by signal {-code}"
+        return tr("by signal {value}", value=-code)
 
 
 class WarmWorker:

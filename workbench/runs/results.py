@@ -10,6 +10,7 @@ from typing import Any
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY, SMALL_PICTURES
+from workbench.messages import tr
 from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
 from workbench.runs.fields import number, spec_table, text, whole
 from workbench.runs.history import History
@@ -87,15 +88,18 @@ def read_results(path: Path) -> Results:
         return parse_results(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(
-            "There are no results yet.", "They are written when training has ended."
+            tr("There are no results yet."), tr("They are written when training has ended.")
         ) from None
     except OSError as error:
         reason = safe_text(error.strerror or error)
-        raise UserError(f"The results cannot be read: {reason}.") from None
+        raise UserError(tr("The results cannot be read: {reason}.", reason=reason)) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UserError(
-            f"{safe_text(path)} is damaged.",
-            f"Measure again: workbench evaluate {safe_text(path.parent.name)} --again",
+            tr("{path} is damaged.", path=safe_text(path)),
+            tr(
+                "Measure again: workbench evaluate {parent_name} --again",
+                parent_name=safe_text(path.parent.name),
+            ),
         ) from None
 
 
@@ -129,18 +133,23 @@ def caveats(results: Results) -> list[str]:
     """Return what reduces the value of the metrics, a sentence each."""
     found = []
     if results.random_weights:
-        found.append("The base had random weights, as asked for.")
+        found.append(tr("The base had random weights, as asked for."))
     if results.split == "validation":
-        found.append("These images chose the best epoch, so expect a little less on new ones.")
+        found.append(tr("These images chose the best epoch, so expect a little less on new ones."))
     if results.leaked:
         found.append(
-            f"Note: {results.leaked:,} of these images are training images too, so this is too "
-            "good."
+            tr(
+                "Note: {leaked:,} of these images are training images too, so this is too good.",
+                leaked=results.leaked,
+            )
         )
     if results.near_leaked:
         found.append(
-            f"Note: {results.near_leaked:,} of these images look nearly the same as a training "
-            "image, so this may be too good."
+            tr(
+                "Note: {near_leaked:,} of these images look nearly the same as a "
+                "training image, so this may be too good.",
+                near_leaked=results.near_leaked,
+            )
         )
     if warning := _warn_of_guessing(results):
         found.append(warning)
@@ -161,7 +170,7 @@ def describe_reference(preset: str | None) -> str:
 
 def reference_images(preset: str) -> str:
     """Return the data on which the book measured a preset."""
-    return "MNIST" if preset in ("book-dense", "book-mnist") else "cats and dogs"
+    return "MNIST" if preset in ("book-dense", "book-mnist") else tr("cats and dogs")
 
 
 def suggest_next(spec: Mapping[str, Any], history: History, results: Results) -> NextStep | None:
@@ -177,36 +186,60 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
         why = f"a frozen base with random ones knows nothing, and {reached} shows it."
         preset = text(spec.get("preset"))
         again = preset if preset in PRESETS else strategy
-        return NextStep(f"the same with ImageNet weights: {why}", _known(again), IMAGENET)
+        return NextStep(
+            tr("the same with ImageNet weights: {why}", why=why), _known(again), IMAGENET
+        )
     if strategy == "dense" and results.shifted:
         pixels, shifted = results.shifted
         if results.accuracy - shifted >= LOST_BY_SHIFT:
             return _next_step(
                 "convnet",
-                f"{reached} falls to {shifted:.3f} with the images moved by "
-                f"{plural(pixels, 'pixel')}. Dense layers learn each position of the image "
-                "separately; windows that move over it find an object at any position.",
+                tr(
+                    "{reached} falls to {shifted:.3f} with the images moved by "
+                    "{pixels}. Dense layers learn each position of the image "
+                    "separately; windows that move over it find an object at any "
+                    "position.",
+                    reached=reached,
+                    shifted=shifted,
+                    pixels=plural(pixels, "pixel"),
+                ),
             )
     if results.accuracy >= LITTLE_LEFT:
-        return NextStep(f"at {reached} there is little left to gain: review the errors one by one.")
+        return NextStep(
+            tr(
+                "at {reached} there is little left to gain: review the errors one by one.",
+                reached=reached,
+            )
+        )
     if strategy == "dense":
         return _next_step(
             "convnet",
-            "dense layers learn each position of the image separately; windows that move "
-            f"over it find an object at any position ({reached} is the baseline).",
+            tr(
+                "dense layers learn each position of the image separately; windows "
+                "that move over it find an object at any position ({reached} is the "
+                "baseline).",
+                reached=reached,
+            ),
         )
     if strategy == "convnet":
         return _after_convnet(spec, history, few, reached)
     if strategy == "feature-extraction":
         return _next_step(
             "fine-tuning",
-            "the base has never seen your images; letting its upper block "
-            f"adapt may raise {reached}, above all on kinds of images that it does not know.",
+            tr(
+                "the base has never seen your images; letting its upper block adapt "
+                "may raise {reached}, above all on kinds of images that it does not "
+                "know.",
+                reached=reached,
+            ),
         )
     if strategy == "fine-tuning":
         return NextStep(
-            f"this is the top strategy, with {reached}: what remains are more images, above all of "
-            "the kinds among the errors, or another base."
+            tr(
+                "this is the top strategy, with {reached}: what remains are more "
+                "images, above all of the kinds among the errors, or another base.",
+                reached=reached,
+            )
         )
     return None
 
@@ -217,33 +250,57 @@ def _after_convnet(spec: Mapping[str, Any], history: History, few: str, reached:
     augmented = any(value for key, value in changes.items() if key != "fill")
     if augmented and small:
         return NextStep(
-            f"a convnet suits images of {small}, which are unlike the photographs that "
-            f"pretrained networks know. To improve on {reached}, add images, above all of the "
-            "kinds among the errors, or train a larger convnet."
+            tr(
+                "a convnet suits images of {small}, which are unlike the "
+                "photographs that pretrained networks know. To improve on "
+                "{reached}, add images, above all of the kinds among the errors, or "
+                "train a larger convnet.",
+                small=small,
+                reached=reached,
+            )
         )
     if augmented:
         return _next_step(
             "feature-extraction",
-            f"{few} are few to learn features from ({reached}); a "
-            "pretrained base has learned them from 1.2 million.",
+            tr(
+                "{few} are few to learn features from ({reached}); a pretrained "
+                "base has learned them from 1.2 million.",
+                few=few,
+                reached=reached,
+            ),
         )
     if best and best.accuracy is not None and best.val_accuracy is not None:
         gap = best.accuracy - best.val_accuracy
         if gap >= OVERFITTING:
             return _next_step(
                 "convnet-augmented",
-                f"training {best.accuracy:.3f} against validation {best.val_accuracy:.3f} is "
-                "overfitting, and images that change in every epoch cannot be memorized.",
+                tr(
+                    "training {accuracy:.3f} against validation {val_accuracy:.3f} is "
+                    "overfitting, and images that change in every epoch cannot be "
+                    "memorized.",
+                    accuracy=best.accuracy,
+                    val_accuracy=best.val_accuracy,
+                ),
             )
     if small:
         return _next_step(
             "convnet-augmented",
-            f"with {few} and {reached}, more variety helps: images of {small} are unlike "
-            "the photographs that pretrained networks know.",
+            tr(
+                "with {few} and {reached}, more variety helps: images of {small} "
+                "are unlike the photographs that pretrained networks know.",
+                few=few,
+                reached=reached,
+                small=small,
+            ),
         )
     return NextStep(
-        f"convnet-augmented and then feature-extraction: with {few} and {reached}, more "
-        "variety helps first, and then the features of a pretrained base.",
+        tr(
+            "convnet-augmented and then feature-extraction: with {few} and "
+            "{reached}, more variety helps first, and then the features of a "
+            "pretrained base.",
+            few=few,
+            reached=reached,
+        ),
         "convnet-augmented",
     )
 
@@ -273,7 +330,11 @@ def _warn_of_guessing(results: Results) -> str:
     if results.interval[0] > share:
         return ""
     label = safe_text(most.label)
-    return f"Not beyond guessing: always saying {label} would be right for {share:.4f}."
+    return tr(
+        "Not beyond guessing: always saying {label} would be right for {share:.4f}.",
+        label=label,
+        share=share,
+    )
 
 
 def _parse_class(row: Mapping[str, Any]) -> ClassMetrics:

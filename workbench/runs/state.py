@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from workbench.experiment.batch_size import half_batch_size
+from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
 from workbench.runs.events import Event, MachineSample
 from workbench.runs.fields import spec_table, whole
@@ -36,7 +37,7 @@ def describe_end(history: History, now: float) -> str:
     """Describe a run with a final event: "out of memory at 03:12, epoch 7 of 30"."""
     time, position = describe_time(history.ended, now), describe_position(history)
     if history.phase == "stopped":
-        return _join("stopped on request", time, position)
+        return _join(tr("stopped on request"), time, position)
     if history.failure in FAILURES:
         return _join(FAILURES[history.failure], time, position)
     details = ", ".join(part for part in (time, position) if part)
@@ -50,15 +51,15 @@ def describe_interruption(history: History, now: float) -> str:
     """
     worker = history.worker
     if not worker:
-        return "it was never started"
+        return tr("it was never started")
     time, position = describe_time(history.last_sign, now), describe_position(history)
     if on_another_host(worker):
         return _join(describe_silence(history, now), "", position)
     if not worker.boot_id:
-        return _join("killed, or the machine went down", time, position)
+        return _join(tr("killed, or the machine went down"), time, position)
     if worker.boot_id != this_host()["boot_id"]:
-        return _join("the machine was restarted; the last sign of life was", time, position)
-    return _join("killed or crashed", time, position) + _describe_memory(history.machine)
+        return _join(tr("the machine was restarted; the last sign of life was"), time, position)
+    return _join(tr("killed or crashed"), time, position) + _describe_memory(history.machine)
 
 
 def describe_silence(history: History, now: float) -> str:
@@ -67,8 +68,12 @@ def describe_silence(history: History, now: float) -> str:
     if sign is None:
         return f"on {host}"
     if sign > now:  # a clock was set back, or theirs is ahead
-        return f"on {host}, last sign of life {format_seconds(sign - now)} ahead of this clock"
-    return f"on {host}, last sign of life {format_seconds(now - sign)} ago"
+        return tr(
+            "on {host}, last sign of life {sign} ahead of this clock",
+            host=host,
+            sign=format_seconds(sign - now),
+        )
+    return tr("on {host}, last sign of life {now} ago", host=host, now=format_seconds(now - sign))
 
 
 def hint_with_command(hint: str, resume: str) -> str:
@@ -124,14 +129,18 @@ def describe_time(moment: float | None, now: float) -> str:
         time, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now).date()
     except (ValueError, OverflowError, OSError):  # outside of the calendar
         return ""
-    return f"at {time:%H:%M}" if time.date() == today else f"on {time:%Y-%m-%d} at {time:%H:%M}"
+    return (
+        f"at {time:%H:%M}"
+        if time.date() == today
+        else tr("on {time:%Y-%m-%d} at {time:%H:%M}", time=time)
+    )
 
 
 def _describe_memory(machine: MachineSample | None) -> str:
     used, total = (machine.memory_used, machine.memory_total) if machine else (None, None)
     if not used or not total or used < MEMORY_SHARE * total:
         return ""
-    return f", with {used / total:.0%} of the memory in use"
+    return tr(", with {used:.0%} of the memory in use", used=used / total)
 
 
 def _first_line(message: str) -> str:
@@ -314,27 +323,27 @@ def describe_resume(spec: dict[str, Any], history: History) -> str:
     """Describe what a resume would do: "continues at epoch 5", or what follows a stage's end."""
     position = history.checkpoint
     if position is None:
-        return "starts over"
+        return tr("starts over")
     stage = history.stages.get(position.stage)
     # Early stopping ends a stage before its last epoch.
     if stage is None or not (stage.end or 0 < stage.epochs < position.epoch):
-        return f"continues at {position}"
+        return tr("continues at {position}", position=position)
     stages = 2 if spec_table(spec, "model").get("strategy") == "fine-tuning" else 1
     following = position.stage + 1
     if following < stages:
-        return f"continues at stage {following + 1}"
-    return "finishes it: only the test is left"
+        return tr("continues at stage {following}", following=following + 1)
+    return tr("finishes it: only the test is left")
 
 
 def _describe_next(folder: RunFolder, spec: dict[str, Any], history: History) -> str:
     """Describe what a resume would do, and which setting has to change for it."""
     if history.failure == "memory" and (size := half_batch(spec)):
-        return f"with half the batch ({size})"
+        return tr("with half the batch ({size})", size=size)
     if history.failure == "diverged":
-        return "with a lower learning rate"
+        return tr("with a lower learning rate")
     if history.checkpoint and _has_checkpoint(folder):
         return describe_resume(spec, history)
-    return "starts over: no checkpoint"
+    return tr("starts over: no checkpoint")
 
 
 def _has_checkpoint(folder: RunFolder) -> bool:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, check_name, suggest_names
 from workbench.runs.lock import RunLocked, take_lock
@@ -90,7 +91,11 @@ def find_trashed(workspace: Workspace, name: str) -> TrashedRun:
         if run.name == name:
             return run
     raise UserError(
-        f"There is no run {safe_text(repr(name))} in the trash, {safe_text(workspace.trash)}.",
+        tr(
+            "There is no run {name} in the trash, {trash}.",
+            name=safe_text(repr(name)),
+            trash=safe_text(workspace.trash),
+        ),
         suggest_names(name, (run.name for run in runs)) or "See what is there: workbench restore",
     )
 
@@ -111,7 +116,9 @@ def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
     if name:
         check_name(name)
     if not run.folder.path.is_dir():
-        raise UserError(f"{safe_text(run.name)} is not in the trash any more.")
+        raise UserError(
+            tr("{run_name} is not in the trash any more.", run_name=safe_text(run.name))
+        )
     target = workspace.runs / (name or run.name)
     try:
         target.mkdir()  # reserves the name; a rename may replace an empty folder
@@ -132,7 +139,8 @@ def restore(workspace: Workspace, run: TrashedRun, name: str = "") -> RunFolder:
 def _running_error(folder: RunFolder, why: str) -> UserError:
     name = safe_text(folder.name)
     return UserError(
-        f"{name} is running: {why}. It is not deleted.", f"First stop it: workbench stop {name}"
+        tr("{name} is running: {why}. It is not deleted.", name=name, why=why),
+        tr("First stop it: workbench stop {name}", name=name),
     )
 
 

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from workbench.machine.preflight import ACCELERATOR_PACKAGES
+from workbench.messages import tr
 from workbench.training.features import Prefix
 
 # Largest relative error ||features - Keras's|| / ||Keras's||. float32 sums in another order stay
@@ -68,13 +69,26 @@ class AcceleratedPrefix:
         differs = f"its outputs differ from Keras's by {error:.2g} on {len(self._sample)} images"
         if not error <= bound:  # or is NaN
             self._notify(
-                f"OpenVINO ({kind}): {differs}, more than the {bound:g} allowed. It is not used: "
-                f"Keras runs the network up to {self.cut}."
+                tr(
+                    "OpenVINO ({kind}): {differs}, more than the {bound:g} allowed. It "
+                    "is not used: Keras runs the network up to {cut}.",
+                    kind=kind,
+                    differs=differs,
+                    bound=bound,
+                    cut=self.cut,
+                )
             )
             return self._keras
         self._notify(
-            f"OpenVINO ({kind}) runs the network up to {self.cut}: {differs}; {bound:g} is "
-            "allowed. The saved model and its test metrics are Keras's own."
+            tr(
+                "OpenVINO ({kind}) runs the network up to {cut}: {differs}; "
+                "{bound:g} is allowed. The saved model and its test metrics are "
+                "Keras's own.",
+                kind=kind,
+                cut=self.cut,
+                differs=differs,
+                bound=bound,
+            )
         )
         return network
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.files import atomic_file
+from workbench.messages import tr
 from workbench.runs.fields import Position
 from workbench.text import safe_text
 from workbench.training.trainer_state import RunningMetrics, TrainerState
@@ -99,10 +100,13 @@ class CheckpointFolder:
             return read_checkpoint(self.start_path(stage)).arrays
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"The weights that the stage began with cannot be read: "
-                f"{safe_text(self.start_path(stage))}: {safe_text(error)}. The freeze check needs "
-                "them.",
-                "Restore the file, or start a new run.",
+                tr(
+                    "The weights that the stage began with cannot be read: "
+                    "{start_path}: {error}. The freeze check needs them.",
+                    start_path=safe_text(self.start_path(stage)),
+                    error=safe_text(error),
+                ),
+                tr("Restore the file, or start a new run."),
             ) from None
 
     def save_last(self, checkpoint: Checkpoint) -> None:
@@ -148,8 +152,8 @@ class CheckpointFolder:
                 reason = f"{path.name} is damaged ({safe_text(error)}); the one before it is used."
         if reason:
             raise UserError(
-                f"No checkpoint in {safe_text(self.folder)} can be read.",
-                "Move that folder away to restart the run; the events and the spec stay.",
+                tr("No checkpoint in {folder} can be read.", folder=safe_text(self.folder)),
+                tr("Move that folder away to restart the run; the events and the spec stay."),
             )
         return None, ""
 
@@ -174,10 +178,15 @@ class CheckpointFolder:
             return read_checkpoint(path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"The weights of the best epoch cannot be read: {safe_text(path)}: "
-                f"{safe_text(error)}.",
-                'To finish with the last epoch\'s weights, set keep = "last" in the [training] '
-                "table of the run's spec.toml and resume.",
+                tr(
+                    "The weights of the best epoch cannot be read: {path}: {error}.",
+                    path=safe_text(path),
+                    error=safe_text(error),
+                ),
+                tr(
+                    'To finish with the last epoch\'s weights, set keep = "last" in the '
+                    "[training] table of the run's spec.toml and resume."
+                ),
             ) from None
 
 

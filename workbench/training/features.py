@@ -24,6 +24,7 @@ from workbench.datasets.store import building
 from workbench.errors import DISK_FULL, DiskFull
 from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import format_bytes, plural, safe_text
 from workbench.training.feature_file import FeatureFile, Record
@@ -221,15 +222,26 @@ class FeatureStore:
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise DiskFull(
-                f"The features need {format_bytes(needed)}, and {safe_text(self.folder)} has "
-                f"{format_bytes(free)} free.",
-                "Free some space, halve them with --set base.prefix_dtype=float16, or compute them "
-                "in every epoch with --set base.prefix=streamed.",
+                tr(
+                    "The features need {needed}, and {folder} has {free} free.",
+                    needed=format_bytes(needed),
+                    folder=safe_text(self.folder),
+                    free=format_bytes(free),
+                ),
+                tr(
+                    "Free some space, halve them with --set base.prefix_dtype=float16, "
+                    "or compute them in every epoch with --set base.prefix=streamed."
+                ),
             )
         counted = f"{plural(count, 'image')}{', each view counted,' if views else ''}"
         self.notify(
-            f"The frozen base (everything up to layer {prefix.cut}) runs once for {counted} and "
-            f"its features are kept, {format_bytes(needed)}."
+            tr(
+                "The frozen base (everything up to layer {cut}) runs once for "
+                "{counted} and its features are kept, {needed}.",
+                cut=prefix.cut,
+                counted=counted,
+                needed=format_bytes(needed),
+            )
         )
 
     @contextmanager
@@ -241,10 +253,15 @@ class FeatureStore:
             if error.errno not in DISK_FULL:
                 raise
             raise DiskFull(
-                f"The disk of {safe_text(self.folder)} became full while features were written; "
-                "what was written of them is removed.",
-                "Free some space and resume, or compute them in every epoch with "
-                "--set base.prefix=streamed.",
+                tr(
+                    "The disk of {folder} became full while features were written; what "
+                    "was written of them is removed.",
+                    folder=safe_text(self.folder),
+                ),
+                tr(
+                    "Free some space and resume, or compute them in every epoch with "
+                    "--set base.prefix=streamed."
+                ),
             ) from None
 
     def _compute(
@@ -262,7 +279,13 @@ class FeatureStore:
         partial = file.partial
         done = partial if partial == len(rows) else partial // CHUNK * CHUNK
         if done:
-            self.notify(f"The prefix resumes at image {done + 1:,} of {len(rows):,}.")
+            self.notify(
+                tr(
+                    "The prefix resumes at image {done:,} of {rows_count:,}.",
+                    done=done + 1,
+                    rows_count=len(rows),
+                )
+            )
         with (
             self._explain_full_disk(),
             file.append(done) as append,

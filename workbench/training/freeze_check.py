@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage
+from workbench.messages import tr
 from workbench.runs.events import CheckedLayer
 from workbench.runs.freeze_check import FROZEN, TRAINS
 
@@ -82,23 +83,34 @@ def check_layers(layers: Sequence[CheckedLayer]) -> str:
     wrong = [row for row in layers if row.requested == FROZEN and row.moved]
     if wrong:
         raise UserError(
-            f"{len(wrong)} frozen layers moved, {wrong[0].name} by {wrong[0].moved:.2%} first. "
-            "The results of this run cannot be trusted.",
-            "This is a bug of the workbench or of Keras; please report it.",
+            tr(
+                "{wrong_count} frozen layers moved, {name} by {moved:.2%} first. "
+                "The results of this run cannot be trusted.",
+                wrong_count=len(wrong),
+                name=wrong[0].name,
+                moved=wrong[0].moved,
+            ),
+            tr("This is a bug of the workbench or of Keras; please report it."),
         )
     differing = [row for row in layers if row.requested != row.compiled]
     if differing:
         row = differing[0]
         raise UserError(
-            f"{row.name} should be {row.requested}, but the compiled model has it {row.compiled}.",
-            "This is a bug of the workbench or of Keras; please report it.",
+            tr(
+                "{row_name} should be {requested}, but the compiled model has it {compiled}.",
+                row_name=row.name,
+                requested=row.requested,
+                compiled=row.compiled,
+            ),
+            tr("This is a bug of the workbench or of Keras; please report it."),
         )
     still = [row.name for row in layers if row.requested == TRAINS and row.moved == 0]
     if not still:
         return ""
-    return (
-        f"{', '.join(still[:5])} should train but did not move at all: dead units, or a learning "
-        "rate too small for float32."
+    return tr(
+        "{still} should train but did not move at all: dead units, or a "
+        "learning rate too small for float32.",
+        still=", ".join(still[:5]),
     )
 
 

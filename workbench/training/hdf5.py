@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from workbench.messages import tr
 from workbench.text import safe_text
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -84,7 +85,7 @@ def stored_layers(file: h5py.File) -> list[StoredLayer]:
         group = _member(root, "layers", h5py.Group)
         layers = [_saved_layer(_member(group, key, h5py.Group)) for key in group]
     else:
-        raise ForeignFile("it has no layers as Keras stores them")
+        raise ForeignFile(tr("it has no layers as Keras stores them"))
     return [layer for layer in layers if layer.datasets]
 
 
@@ -122,30 +123,40 @@ def _member(group: h5py.Group, path: str, kind: type) -> Any:
     for part in path.split("/"):
         link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
         if link is None:
-            raise ForeignFile(f"{safe_text(path)} is missing")
+            raise ForeignFile(tr("{path} is missing", path=safe_text(path)))
         if not isinstance(link, h5py.HardLink):
-            raise ForeignFile(f"{safe_text(path)} is a link, and links are not followed")
+            raise ForeignFile(
+                tr("{path} is a link, and links are not followed", path=safe_text(path))
+            )
         found = found[part]
     if not isinstance(found, kind):
-        raise ForeignFile(f"{safe_text(path)} is not a {kind.__name__.lower()}")
+        raise ForeignFile(
+            tr("{path} is not a {name}", path=safe_text(path), name=kind.__name__.lower())
+        )
     return found
 
 
 def _read_values(dataset: h5py.Dataset, layer: str) -> np.ndarray:
     """Return the values, if they are stored plainly in this file and are finite numbers."""
     if dataset.external or dataset.is_virtual:
-        raise ForeignFile(f"the values of {safe_text(layer)} lie in another file")
+        raise ForeignFile(tr("the values of {layer} lie in another file", layer=safe_text(layer)))
     # Compressed chunks can grow without limit, and a chunk can be larger than all values.
     if dataset.id.get_create_plist().get_nfilters() or dataset.chunks:
         raise ForeignFile(
-            f"the values of {safe_text(layer)} are compressed or in pieces, and Keras writes "
-            "them plainly"
+            tr(
+                "the values of {layer} are compressed or in pieces, and Keras writes them plainly",
+                layer=safe_text(layer),
+            )
         )
     if dataset.dtype.kind != "f":
         raise ForeignFile(
-            f"the values of {safe_text(layer)} are {dataset.dtype}, not floating point"
+            tr(
+                "the values of {layer} are {dtype}, not floating point",
+                layer=safe_text(layer),
+                dtype=dataset.dtype,
+            )
         )
     values = np.asarray(dataset[()])
     if not np.isfinite(values).all():
-        raise ForeignFile(f"{safe_text(layer)} holds numbers that are not finite")
+        raise ForeignFile(tr("{layer} holds numbers that are not finite", layer=safe_text(layer)))
     return values

@@ -15,6 +15,7 @@ from workbench.bases.table import BaseTable
 from workbench.bases.weights import check_weights_file, weights_file
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import resolve_precision
 from workbench.training.backends import Device
@@ -168,12 +169,22 @@ def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:
             values = [layer.values() for layer in stored]
     except ForeignFile as error:
         raise UserError(
-            f"{shown} does not hold weights of {table.title}: {error.problem}.", error.hint
+            tr(
+                "{shown} does not hold weights of {title}: {problem}.",
+                shown=shown,
+                title=table.title,
+                problem=error.problem,
+            ),
+            error.hint,
         ) from None
     except DAMAGE as error:
         raise UserError(
-            f"{shown} cannot be read: it is cut short or damaged ({safe_text(error)}).",
-            f"Copy it again; its size here is {path.stat().st_size:,} bytes.",
+            tr(
+                "{shown} cannot be read: it is cut short or damaged ({error}).",
+                shown=shown,
+                error=safe_text(error),
+            ),
+            tr("Copy it again; its size here is {st_size:,} bytes.", st_size=path.stat().st_size),
         ) from None
     for variables, arrays in zip(targets.values(), values, strict=True):
         for variable, array in zip(variables, arrays, strict=True):
@@ -192,14 +203,26 @@ def _match_layers(
     for (name, shapes), layer in zip(expected.items(), matched, strict=False):
         if layer.shapes != shapes:
             raise ForeignFile(
-                f"its layer {safe_text(layer.name)} has {_format_shapes(layer.shapes)} where "
-                f"{name} needs {_format_shapes(shapes)}{_describe_guess(stored, table)}"
+                tr(
+                    "its layer {layer_name} has {shapes} where {name} needs {shapes2}{guess}",
+                    layer_name=safe_text(layer.name),
+                    shapes=_format_shapes(layer.shapes),
+                    name=name,
+                    shapes2=_format_shapes(shapes),
+                    guess=_describe_guess(stored, table),
+                )
             )
     if len(matched) < len(expected):
         missing = list(expected)[len(matched)]
         raise ForeignFile(
-            f"it has {len(stored)} layers with weights where {len(expected)} are needed; the "
-            f"first that is missing is {missing}{_describe_guess(stored, table)}"
+            tr(
+                "it has {stored_count} layers with weights where {expected_count} "
+                "are needed; the first that is missing is {missing}{guess}",
+                stored_count=len(stored),
+                expected_count=len(expected),
+                missing=missing,
+                guess=_describe_guess(stored, table),
+            )
         )
     used = {layer.name for layer in matched}
     if extra := [layer for layer in stored if layer.name not in used]:
@@ -207,10 +230,16 @@ def _match_layers(
         if all(layer.is_dense for layer in extra):
             without = weights_file(table.name, table.input_shape[:2]).name
             raise ForeignFile(
-                f"it is the file with the classifying top ({names})",
-                f"Give the one without it, which Keras publishes as {without}.",
+                tr("it is the file with the classifying top ({names})", names=names),
+                tr("Give the one without it, which Keras publishes as {without}.", without=without),
             )
-        raise ForeignFile(f"it has more layers ({names}){_describe_guess(stored, table)}")
+        raise ForeignFile(
+            tr(
+                "it has more layers ({names}){guess}",
+                names=names,
+                guess=_describe_guess(stored, table),
+            )
+        )
     return matched
 
 
@@ -221,7 +250,7 @@ def _describe_guess(stored: list[StoredLayer], wanted: BaseTable) -> str:
         table = base_table(name)
         own = sorted(layer.parameters for layer in table.layers if layer.parameters)
         if found == own and name != wanted.name:
-            return f". It looks like {table.title}"
+            return tr(". It looks like {title}", title=table.title)
     return ""
 
 

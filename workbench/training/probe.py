@@ -1,6 +1,6 @@
 """The part of the machine check that needs the backend: which devices there are, and do they train.
 
-python -m workbench.training.probe --answer-fd N
+python -m workbench.training.probe --report-fd N
 
 It writes JSON lines, so that a crash loses no earlier result:
 
@@ -210,11 +210,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the probe; return the exit code."""
     use_utf8(sys.stdout)
     parser = argparse.ArgumentParser(prog="python -m workbench.training.probe")
-    parser.add_argument("--answer-fd", type=int, required=True)
+    parser.add_argument("--report-fd", type=int, required=True)
     parser.add_argument("--skip", action="append", default=[], help="a step to leave out")
     parser.add_argument("--known", action="append", default=[], help="a device not to measure")
     options = parser.parse_args(arguments)
-    with os.fdopen(options.answer_fd, "w", encoding="utf-8") as out:
+    with os.fdopen(options.report_fd, "w", encoding="utf-8") as out:
 
         def write(line: dict[str, Any]) -> None:
             out.write(json.dumps(line) + "\n")

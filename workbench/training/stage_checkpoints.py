@@ -14,6 +14,7 @@ import keras
 from workbench.errors import UserError
 from workbench.experiment.plan import Stage
 from workbench.experiment.resuming import resume_settings, training_fingerprint
+from workbench.messages import tr
 from workbench.runs.events import CheckpointSaved
 from workbench.runs.fields import Position
 from workbench.text import safe_text
@@ -98,13 +99,13 @@ class StageCheckpoints:
         """
         index = self.stage.index
         if epoch := self.restore_best(state):
-            return f"the weights of epoch {epoch}, the best so far"
+            return tr("the weights of epoch {epoch}, the best so far", epoch=epoch)
         last, _ = self.files.load_last()
         if last and last.position.stage == index:
             restore(self.model, last.arrays, "model")
-            return f"the weights of the last checkpoint, {last.position}"
+            return tr("the weights of the last checkpoint, {position}", position=last.position)
         restore(self.model, self.files.load_start(index), "model")
-        return f"the weights of stage {index}, the one before" if index else ""
+        return tr("the weights of stage {index}, the one before", index=index) if index else ""
 
 
 def collect(model: keras.Model, *groups: str) -> Arrays:
@@ -126,9 +127,13 @@ def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:
     )
     if different:
         raise UserError(
-            f"The checkpoint does not belong to this model: {len(different)} variables differ, "
-            f"the first is {safe_text(different[0])}.",
-            "The spec of a run must not change between its sessions; start a new run instead.",
+            tr(
+                "The checkpoint does not belong to this model: {different_count} "
+                "variables differ, the first is {different}.",
+                different_count=len(different),
+                different=safe_text(different[0]),
+            ),
+            tr("The spec of a run must not change between its sessions; start a new run instead."),
         )
     for key, variable in targets.items():
         variable.assign(saved[key])
@@ -148,9 +153,15 @@ def check_trainable(model: keras.Model, saved: tuple[str, ...]) -> None:
     different = sorted(set(saved) ^ set(trainable_paths(model)))
     if different:
         raise UserError(
-            f"{len(different)} variables trained before the checkpoint and would not now, or the "
-            f"other way round; the first is {safe_text(different[0])}.",
-            "The layers of a run must not change between its sessions; start a new run instead.",
+            tr(
+                "{different_count} variables trained before the checkpoint and "
+                "would not now, or the other way round; the first is {different}.",
+                different_count=len(different),
+                different=safe_text(different[0]),
+            ),
+            tr(
+                "The layers of a run must not change between its sessions; start a new run instead."
+            ),
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.experiment.plan import Stage
 from workbench.experiment.sections import AugmentationSpec
+from workbench.messages import tr
 from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
 from workbench.training.context import TrainingContext
@@ -51,7 +52,9 @@ def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     if mode == "none":
         return prefix
     if not on_cpu:
-        notify(f"base.accelerator = {mode} is for CPUs: Keras runs the base on the GPU.")
+        notify(
+            tr("base.accelerator = {mode} is for CPUs: Keras runs the base on the GPU.", mode=mode)
+        )
         return prefix
     sample = sample_images(context.data.images, context.data.rows["train"])
     return AcceleratedPrefix(prefix, mode, sample, notify)

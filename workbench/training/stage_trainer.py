@@ -13,6 +13,7 @@ import numpy as np
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.seeds import fold_seed
+from workbench.messages import tr
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
 from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
@@ -158,11 +159,11 @@ class StageTrainer:
             x, self.data.targets(rows), sample_weight=weights, return_dict=True
         )
         if not math.isfinite(logs["loss"]):
-            raise diverged(stage, position, f"the loss is {logs['loss']}")
+            raise diverged(stage, position, tr("the loss is {logs}", logs=logs["loss"]))
         self.metrics = self.metrics.plus(logs, len(rows))
         if has_exploded(self.metrics, position.step + 1, self.data.classes):
             mean = self.metrics.means()["loss"]
-            raise diverged(stage, position, f"the loss has exploded to {mean:.3g}")
+            raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """Return val_loss and val_accuracy; empty without validation images."""

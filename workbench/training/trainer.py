@@ -14,6 +14,7 @@ from workbench.experiment.resuming import (
     training_fingerprint,
     with_resume_settings,
 )
+from workbench.messages import tr
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
 from workbench.training.stage_trainer import StageTrainer
@@ -53,9 +54,14 @@ class Trainer(TrainingContext):
         spec_then = with_resume_settings(self.spec, checkpoint.settings)
         if checkpoint.spec != training_fingerprint(spec_then):
             raise UserError(
-                "The spec was changed since the checkpoint was saved, so its position has no "
-                "meaning.",
-                "Undo the change, or start a new run with it. What may change between the sessions "
-                f"of a run: {', '.join(CHANGEABLE_KEYS)}.",
+                tr(
+                    "The spec was changed since the checkpoint was saved, so its "
+                    "position has no meaning."
+                ),
+                tr(
+                    "Undo the change, or start a new run with it. What may change "
+                    "between the sessions of a run: {changeable_keys}.",
+                    changeable_keys=", ".join(CHANGEABLE_KEYS),
+                ),
             )
         check_change(spec_then, self.spec)

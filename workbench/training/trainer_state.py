@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from workbench.errors import UserError
 from workbench.experiment.plan import HEAD_FIRST, Stage
+from workbench.messages import tr
 from workbench.runs.fields import Position
 
 START = Position(0, 1, 0)
@@ -121,10 +122,21 @@ def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
     """Return an error with the position and what to try next."""
     key = "head_learning_rate" if stage.name == HEAD_FIRST else "learning_rate"
     return Diverged(
-        f"Training has diverged: {reason} (stage {stage.index + 1}, epoch {position.epoch}, "
-        f"step {position.step}). The last good checkpoint is untouched.",
-        f"Resume from it with a lower learning rate: workbench resume RUN "
-        f"--set training.{key}={stage.learning_rate / 10:g}; or start a new run with that.",
+        tr(
+            "Training has diverged: {reason} (stage {index}, epoch {epoch}, "
+            "step {step}). The last good checkpoint is untouched.",
+            reason=reason,
+            index=stage.index + 1,
+            epoch=position.epoch,
+            step=position.step,
+        ),
+        tr(
+            "Resume from it with a lower learning rate: workbench resume RUN "
+            "--set training.{key}={learning_rate:g}; or start a new run with "
+            "that.",
+            key=key,
+            learning_rate=stage.learning_rate / 10,
+        ),
     )
 
 

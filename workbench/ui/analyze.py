@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from workbench.analysis.errors import read_predictions
 from workbench.analysis.thresholds import threshold_metrics
+from workbench.messages import tr
 from workbench.render.calibration import (
     DEFAULT_THRESHOLD,
     THRESHOLD_STEP,
@@ -42,15 +43,17 @@ class AnalyzeScreen(WorkbenchScreen):
     AnalyzeScreen #curves { height: 1fr; margin-top: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", f"move({-THRESHOLD_STEP})", "Threshold lower", id="threshold.lower"),
+        Binding("left", f"move({-THRESHOLD_STEP})", tr("Threshold lower"), id="threshold.lower"),
         Binding(
             "right",
             f"move({THRESHOLD_STEP})",
             "higher",
             id="threshold.higher",
-            tooltip="Threshold higher",
+            tooltip=tr("Threshold higher"),
         ),
-        Binding("z", "zoom", "Zoom", id="threshold.zoom", tooltip="the curves or the histogram"),
+        Binding(
+            "z", "zoom", "Zoom", id="threshold.zoom", tooltip=tr("the curves or the histogram")
+        ),
     ]
 
     def __init__(self, view: RunView) -> None:
@@ -63,7 +66,7 @@ class AnalyzeScreen(WorkbenchScreen):
 
     def compose_body(self) -> ComposeResult:
         """Yield the histogram, then the threshold above its two curves."""
-        yield Static("Reading the predictions.", id="confidence")
+        yield Static(tr("Reading the predictions."), id="confidence")
         yield Static(id="threshold")
         with Horizontal(id="curves"):
             yield LinePlot(id="roc")
@@ -72,7 +75,7 @@ class AnalyzeScreen(WorkbenchScreen):
     def heading(self) -> Text:
         """Return the run's name and what is analyzed."""
         text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  calibration")
-        return text.append("   on the images it was evaluated on", "dim")
+        return text.append(tr("   on the images it was evaluated on"), "dim")
 
     def on_mount(self) -> None:
         """Read the predictions in the background."""

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from workbench.app.draft_writer import DraftWriter
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.process import WarmWorker
 from workbench.runs.watch import Runs, RunView
@@ -224,9 +225,15 @@ class WorkbenchScreen(Screen[None]):
         if small:
             self.query_one("#too-small", Static).update(
                 Text(
-                    f"The terminal has {size.width} x {size.height} cells; the workbench needs "
-                    f"{MIN_COLUMNS} x {MIN_ROWS}.\nMake it larger, or use the commands: "
-                    "workbench --help"
+                    tr(
+                        "The terminal has {width} x {height} cells; the workbench needs "
+                        "{min_columns} x {min_rows}.\n"
+                        "Make it larger, or use the commands: workbench --help",
+                        width=size.width,
+                        height=size.height,
+                        min_columns=MIN_COLUMNS,
+                        min_rows=MIN_ROWS,
+                    )
                 )
             )
 

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from workbench.analysis.compare import Comparison
 from workbench.app.run_files import compare_runs
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.render.compare import comparison_grid
 from workbench.render.curves import Metric, curve_options, legend, run_series
 from workbench.runs.watch import Runs
@@ -43,7 +44,7 @@ class CompareScreen(WorkbenchScreen):
     CompareScreen #comparison { width: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "curves", "Curves", id="compare.curves", tooltip="all runs in one plot"),
+        Binding("v", "curves", "Curves", id="compare.curves", tooltip=tr("all runs in one plot")),
     ]
 
     class Compared(Message):
@@ -63,7 +64,7 @@ class CompareScreen(WorkbenchScreen):
     def compose_body(self) -> ComposeResult:
         """Yield one sheet, which the arrow keys scroll."""
         with ScrollableContainer(id="sheet"):
-            yield Static("reading the runs", id="comparison")
+            yield Static(tr("reading the runs"), id="comparison")
 
     def heading(self) -> Text:
         """Return the number of runs, and their names."""
@@ -136,7 +137,7 @@ class CompareCurvesScreen(WorkbenchScreen):
     CompareCurvesScreen #legend { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("z", "zoom", "Zoom", id="compare.zoom", tooltip="accuracy or loss only"),
+        Binding("z", "zoom", "Zoom", id="compare.zoom", tooltip=tr("accuracy or loss only")),
         Binding("v", "back", show=False, id="compare.table"),
     ]
 
@@ -154,7 +155,7 @@ class CompareCurvesScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the number of runs."""
-        text = Text.assemble(("compare", "bold"), "  validation curves")
+        text = Text.assemble(("compare", "bold"), tr("  validation curves"))
         return text.append(f"   {plural(len(self._names), 'run')}", "dim")
 
     def on_mount(self) -> None:

@@ -12,6 +12,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.content.concepts import CONCEPTS, Windows
+from workbench.messages import tr
 from workbench.text import plural
 from workbench.ui.base import WorkbenchScreen
 
@@ -132,7 +133,7 @@ class ConceptsScreen(WorkbenchScreen):
         # Before the list, which would scroll itself.
         Binding("left", "choose(-1)", "Before", key_display="←", priority=True),
         Binding("right", "choose(1)", "Next", key_display="→", priority=True),
-        Binding("enter", "try", "Try it", id="try", priority=True),
+        Binding("enter", "try", tr("Try it"), id="try", priority=True),
         Binding("pagedown", "page(1)", "Scroll", key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
         Binding("question_mark", "back", show=False),
@@ -233,7 +234,7 @@ class ConceptsScreen(WorkbenchScreen):
         rest = [Option(Text(f" {_title(name)}"), id=name) for name in self._rest]
         if not first:
             return rest
-        return [_heading("this screen"), *first, _heading("everything else"), *rest]
+        return [_heading(tr("this screen")), *first, _heading(tr("everything else")), *rest]
 
 
 def _heading(text: str) -> Option:

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.messages import tr
 from workbench.text import safe_lines, safe_text
 from workbench.ui.base import notify_error
 
@@ -62,10 +63,10 @@ class ErrorDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Yield a title, the message to scroll through, and the key that closes it."""
         with Vertical(classes="dialog"):
-            yield Static("This did not work", id="title")
+            yield Static(tr("This did not work"), id="title")
             with VerticalScroll():
                 yield Static(Text(self._message), id="words")
-            yield Static("esc Close", id="close")
+            yield Static(tr("esc Close"), id="close")
 
     def on_mount(self) -> None:
         """Let the arrow keys scroll."""
@@ -133,7 +134,7 @@ class Choose(ModalScreen[str | None]):
             with Horizontal(classes="buttons"):
                 for key, label in self._answers.items():
                     yield Button(f"{label} ({key})", id=f"answer-{key}")
-                yield Button("Cancel (esc)", id="cancel")
+                yield Button(tr("Cancel (esc)"), id="cancel")
 
     def on_mount(self) -> None:
         """Focus the first answer."""
@@ -210,7 +211,7 @@ class PickName(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(Text(self._question))
             if self._many:
-                yield Input(placeholder="a part of its name", compact=True, id="part")
+                yield Input(placeholder=tr("a part of its name"), compact=True, id="part")
             yield OptionList()
             if self._many:
                 yield Static(id="more")
@@ -240,7 +241,7 @@ class PickName(ModalScreen[str | None]):
         for line in self.query("#more").results(Static):
             more = len(matching) - len(self._shown)
             text = f"and {more:,} more: type a part of the name" if more else ""
-            line.update(text if matching else "no name contains this")
+            line.update(text if matching else tr("no name contains this"))
 
     def action_move(self, step: int) -> None:
         """Select the name above or below."""

@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.export import EXPORT_ITEMS, folder_to_write
+from workbench.messages import tr
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background, notify_error
@@ -45,7 +46,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
     ExportScreen #progress { height: 1; color: $secondary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "folder", "Folder", id="export.folder", tooltip="where to export to"),
+        Binding("s", "folder", "Folder", id="export.folder", tooltip=tr("where to export to")),
     ]
 
     def __init__(self, view: RunView, into: Path | None = None) -> None:
@@ -92,7 +93,7 @@ class ExportScreen(WorkbenchScreen, JobPart):
         if self._queue:
             now, *then = self._queued_titles()
             dropped = f"; not exported: {', '.join(then)}" if then else ""
-            self.app.notify(f"{now} is still being exported{dropped}.")
+            self.app.notify(tr("{now} is still being exported{dropped}.", now=now, dropped=dropped))
         super().action_back()
 
     def action_folder(self) -> None:
@@ -139,7 +140,13 @@ class ExportScreen(WorkbenchScreen, JobPart):
         self._exported[at] = result
         self._draw()
         if at != self._selected:
-            self.notify(f"{EXPORT_ITEMS[at].title} is done: {result.splitlines()[0]}")
+            self.notify(
+                tr(
+                    "{title} is done: {splitlines}",
+                    title=EXPORT_ITEMS[at].title,
+                    splitlines=result.splitlines()[0],
+                )
+            )
 
     def show_progress(self, phase: str = "", done: int = 0, total: int = 0) -> None:
         """Show what is being exported, and what comes next."""

@@ -18,6 +18,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
 from workbench.runs.results import NextStep
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import BaseApp, WorkbenchScreen, in_background, notify_error
@@ -40,7 +41,7 @@ def start_experiment(app: BaseApp) -> None:
         elif answer == "n":
             draft.discard()
             if draft.base:
-                app.notify("Base and weights stay as they were.")
+                app.notify(tr("Base and weights stay as they were."))
             open_draft(app, Draft(app.workspace, base=draft.base, draft_writer=app.draft_writer))
 
     ago = format_seconds(max(time.time() - draft.saved, 0))
@@ -74,7 +75,10 @@ def reuse_base(app: BaseApp, draft: Draft, source: Path) -> None:
         if own and own.get("base.weights") != RANDOM:
             draft.base = {key: value for key, value in own.items() if value != default[key]}
             if draft.base:
-                app.notify(f"Base and weights as in {safe_text(run.name, 40)}.", markup=False)
+                app.notify(
+                    tr("Base and weights as in {run_name}.", run_name=safe_text(run.name, 40)),
+                    markup=False,
+                )
             return
 
 
@@ -122,7 +126,7 @@ def launch_demo(app: BaseApp) -> None:
         else:
             app.call_from_thread(app.open_instead, "train", first.name)
 
-    app.notify("Making the digits; then a dense network trains, and a convnet after it.")
+    app.notify(tr("Making the digits; then a dense network trains, and a convnet after it."))
     app.run_worker(work, thread=True, exclusive=True, group="demo", exit_on_error=False)
 
 

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import ColumnKey
 
+from workbench.messages import tr
 from workbench.render.runs import (
     COLUMNS,
     column_widths,
@@ -42,8 +43,8 @@ class RunTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open", id="open"),
-        Binding("home", "scroll_top", "First run", show=False),
-        Binding("end", "scroll_bottom", "Last run", show=False),
+        Binding("home", "scroll_top", tr("First run"), show=False),
+        Binding("end", "scroll_bottom", tr("Last run"), show=False),
     ]
 
     def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
@@ -103,7 +104,7 @@ class HomeScreen(WorkbenchScreen):
     AUTO_FOCUS = ""  # the table gets it with its first row; never the filter, which takes letters
     CONCEPTS = ("workbench",)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "All runs", id="back"),
+        Binding("escape", "back", tr("All runs"), id="back"),
         Binding("n", "new", "New", id="new"),
         Binding("E", "lessons", "Lessons", key_display="E", id="lessons"),
         Binding("c", "compare", "Compare", id="compare"),
@@ -115,7 +116,9 @@ class HomeScreen(WorkbenchScreen):
         Binding("d,delete", "delete", "Delete", id="delete", tooltip=TRASH),
         Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
         Binding("A", "ladders", "Ladders", key_display="A", id="ladders"),
-        Binding("u", "undo", "Undo", id="undo", tooltip="restore the run that was deleted last"),
+        Binding(
+            "u", "undo", "Undo", id="undo", tooltip=tr("restore the run that was deleted last")
+        ),
     ]
 
     _detail = Text()
@@ -127,7 +130,7 @@ class HomeScreen(WorkbenchScreen):
 
     def compose_body(self) -> ComposeResult:
         """Yield the filter, hidden at first; the table; a hint if it is empty; the detail."""
-        yield Input(placeholder="part of a name, strategy or state", id="filter")
+        yield Input(placeholder=tr("part of a name, strategy or state"), id="filter")
         yield RunTable(id="runs")
         yield Static(id="nothing")
         yield Static(id="detail")
@@ -330,7 +333,7 @@ class HomeScreen(WorkbenchScreen):
 
         def delete() -> str:
             move_to_trash(self.workbench.workspace, view.folder)
-            return f"{name} is in the trash; u restores it."
+            return tr("{name} is in the trash; u restores it.", name=name)
 
         question = f"Delete {view.name}? It moves to the trash, and u restores it."
         confirm_and_run(self, question, "Delete", delete)

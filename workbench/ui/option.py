@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from workbench.messages import tr
 from workbench.render.strategy import (
     describe_key,
     format_key_value,
@@ -38,7 +39,7 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("ctrl+r", "reset", "Preset's value"),
+        Binding("ctrl+r", "reset", tr("Preset's value")),
     ]
 
     def __init__(self, key: str, value: Any, default: Any, check: Check) -> None:

@@ -18,6 +18,7 @@ from textual.screen import ActiveBinding, Screen
 from textual.widgets import HelpPanel, Static
 
 from workbench.content.concepts import CONCEPTS
+from workbench.messages import tr
 from workbench.runs.trash import TrashedRun, list_trash
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, safe_text
@@ -258,13 +259,17 @@ def _global_commands(
 
 
 def _app_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:
-    yield SystemCommand("Light or dark", "switch between the two themes", app.action_theme)
+    yield SystemCommand(tr("Light or dark"), tr("switch between the two themes"), app.action_theme)
     if screen.query(HelpPanel):
-        yield SystemCommand("Keys: hide them", "the panel at the right", app.action_hide_help_panel)
+        yield SystemCommand(
+            tr("Keys: hide them"), tr("the panel at the right"), app.action_hide_help_panel
+        )
     else:
-        yield SystemCommand("Keys: list them all", "at the right", app.action_show_help_panel)
+        yield SystemCommand(
+            tr("Keys: list them all"), tr("at the right"), app.action_show_help_panel
+        )
     picture = partial(app.set_timer, 0.1, app.deliver_screenshot)  # once the palette is gone
-    yield SystemCommand("Screenshot", "a picture of the screen, as SVG", picture)
+    yield SystemCommand("Screenshot", tr("a picture of the screen, as SVG"), picture)
 
 
 def _open_commands(app: BaseApp, screen: WorkbenchScreen) -> Iterator[SystemCommand]:

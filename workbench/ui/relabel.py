@@ -17,6 +17,7 @@ from workbench.app.draft import Draft
 from workbench.app.relabel import TEST_SET_CHANGES, Relabeling, corrected_spec
 from workbench.app.run_control import start_run
 from workbench.app.run_files import error_pictures
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.results import WorstError
@@ -42,7 +43,7 @@ class RelabelState:
 class LossTable(DataTable[Text]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Set label")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Set label"))]
 
 
 class RelabelScreen(RunScreen):
@@ -60,7 +61,7 @@ class RelabelScreen(RunScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "exclude", "Exclude", id="relabel.exclude"),
         Binding("u", "undo", "Undo", id="relabel.undo"),
-        Binding("t", "train", "Train again", id="relabel.train"),
+        Binding("t", "train", tr("Train again"), id="relabel.train"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -80,7 +81,7 @@ class RelabelScreen(RunScreen):
         text = Text.assemble((safe_text(self.run, 40), "bold"), "  relabel")
         if self._state:
             fixed = plural(len(self._state.fixes), "label fix", "label fixes")
-            text.append(f"   largest losses first; {fixed}", "dim")
+            text.append(tr("   largest losses first; {fixed}", fixed=fixed), "dim")
         return text
 
     def on_mount(self) -> None:
@@ -199,7 +200,7 @@ class RelabelScreen(RunScreen):
                 self.notify(safe_text(note, 300), markup=False)
             self.workbench.open_instead("train", name)
 
-        self.notify("Checking the images and the GPU, then the run starts.")
+        self.notify(tr("Checking the images and the GPU, then the run starts."))
         in_background(self, work, started)
 
 

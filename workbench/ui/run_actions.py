@@ -6,6 +6,7 @@ from typing import Any
 from textual.screen import Screen
 
 from workbench.app import run_control
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import request_stop
@@ -62,7 +63,7 @@ def stop_run(
 
     def stop() -> str:
         request_stop(view.folder)
-        return f"{safe_text(view.name)} saves a checkpoint and ends."
+        return tr("{view_name} saves a checkpoint and ends.", view_name=safe_text(view.name))
 
     question = f"Stop {view.name}? Everything is saved, and r resumes it."
     confirm_and_run(screen, question, "Stop", stop, then)
@@ -102,7 +103,7 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
             f"{view.name} was last running {state.description}. Its lock cannot be seen "
             "from here, and two workers would damage it. Has it ended?"
         )
-        screen.app.push_screen(Confirm(question, "It has"), ended)
+        screen.app.push_screen(Confirm(question, tr("It has")), ended)
     elif failure == "memory" and smaller:
         answers = {"h": f"Half, {smaller}", "a": "As it is"}
         question = (
@@ -136,7 +137,7 @@ def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun, name
 
     def done(folder: RunFolder | None) -> None:
         if folder:
-            screen.notify(f"{safe_text(folder.name)} is restored.")
+            screen.notify(tr("{folder_name} is restored.", folder_name=safe_text(folder.name)))
             return
         taken = name or run.name
         question = f"There is another run {taken} now. A new name for the deleted one:"

@@ -16,6 +16,7 @@ from workbench.datasets.prepare import PreparedData, prepare_from_manifest
 from workbench.datasets.sources.listing import SkippedFiles, format_kinds
 from workbench.errors import UserError
 from workbench.files import write_atomic
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
@@ -46,8 +47,8 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
     if not len(data.rows[split]):
         others = [name for name, indices in data.rows.items() if len(indices)]
         raise UserError(
-            f"The run has no {split} images.",
-            f"Choose others: {' or '.join(f'--split {name}' for name in others)}",
+            tr("The run has no {split} images.", split=split),
+            tr("Choose others: {others}", others=" or ".join(f"--split {name}" for name in others)),
         )
     evaluation = evaluate_split(loaded, data, prepared, split, request["shift"], events)
     with suppress(OSError):  # the metrics do not need a writable folder

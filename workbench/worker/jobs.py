@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from workbench.errors import DISK_FULL, UserError
+from workbench.messages import tr
 from workbench.text import describe_unencodable, safe_text
 
 PROGRESS_SECONDS = 0.2  # between two progress events
@@ -84,12 +85,19 @@ def out_of_memory(error: BaseException, batch_size: int, smaller: int | None) ->
     """Make an error that offers a smaller batch size, or none if the batch is one image already."""
     first = _first_line(error)
     return OutOfMemory(
-        f"Memory was not enough for a step of {batch_size} images ({first}). "
-        "The last checkpoint is kept.",
-        f"Continue with half the batch, {smaller}: workbench resume RUN --half-batch. "
-        "Runs started with --oom retry do so automatically."
+        tr(
+            "Memory was not enough for a step of {batch_size} images ({first}). "
+            "The last checkpoint is kept.",
+            batch_size=batch_size,
+            first=first,
+        ),
+        tr(
+            "Continue with half the batch, {smaller}: workbench resume RUN "
+            "--half-batch. Runs started with --oom retry do so automatically.",
+            smaller=smaller,
+        )
         if smaller
-        else "Start again with smaller images (data.image_size) or a smaller network.",
+        else tr("Start again with smaller images (data.image_size) or a smaller network."),
     )
 
 
@@ -110,8 +118,11 @@ def describe_failure(error: Exception) -> tuple[str, str]:
         name = getattr(error, "filename", None)
         place = f" at {safe_text(name, 1000)}" if name else ""
         return (
-            f"The disk could not be written{place}: {_reason(error)}. "
-            "Everything saved before is kept.",
+            tr(
+                "The disk could not be written{place}: {reason}. Everything saved before is kept.",
+                place=place,
+                reason=_reason(error),
+            ),
             "Make room, or fix the permissions, then continue: workbench resume RUN",
         )
     if isinstance(error, UnicodeEncodeError):
@@ -128,7 +139,7 @@ def _is_disk_error(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None)
-    return safe_text(text) if text and len(text) < 100 else "No space left on device"
+    return safe_text(text) if text and len(text) < 100 else tr("No space left on device")
 
 
 def _first_line(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
 from workbench.machine.host import available_memory
 from workbench.machine.live import GpuGauge, Sample, Sampler
 from workbench.machine.preflight import check_before_training
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter, StatusWriter, read_events
 from workbench.runs.events import (
@@ -141,8 +142,11 @@ class TrainJob:
         device = start_keras(spec.training.deterministic)
         if self.choice.gpu and device.kind == "cpu":
             self._notice(
-                f"{safe_text(self.choice.gpu.name)} was chosen, but the framework sees no GPU: "
-                "training on the CPU. `workbench check` explains why."
+                tr(
+                    "{gpu_name} was chosen, but the framework sees no GPU: training on "
+                    "the CPU. `workbench check` explains why.",
+                    gpu_name=safe_text(self.choice.gpu.name),
+                )
             )
         return TrainingSetup(spec, prepared, data, weights, device, self._progress, self._notice)
 
@@ -157,9 +161,12 @@ class TrainJob:
         workspace = Workspace(self.folder.path.parent.parent)
         if checkpoint and not self.folder.manifest_path.exists():
             raise UserError(
-                f"{safe_text(self.folder.manifest_path)} is missing, so it is unknown which "
-                "images this run was trained on.",
-                "Restore the file, or start a new run.",
+                tr(
+                    "{manifest_path} is missing, so it is unknown which images this run "
+                    "was trained on.",
+                    manifest_path=safe_text(self.folder.manifest_path),
+                ),
+                tr("Restore the file, or start a new run."),
             )
         if resume and self.folder.manifest_path.exists():
             rows = read_manifest(self.folder.manifest_path)
@@ -176,7 +183,7 @@ class TrainJob:
         self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
         if holders := describe_holders(self.choice):
             name = safe_text(self.choice.device_name)
-            self._notice(f"Memory of {name} is held by {holders}.")
+            self._notice(tr("Memory of {name} is held by {holders}.", name=name, holders=holders))
 
     def _train(self, setup: TrainingSetup, checkpoint: Checkpoint | None) -> None:
         """Train all stages and save the model."""
@@ -232,7 +239,7 @@ class TrainJob:
         split = "test" if len(data.rows["test"]) else "validation"
         rows = data.rows[split]
         if not len(rows):
-            self._notice("No test or validation images: nothing to measure.")
+            self._notice(tr("No test or validation images: nothing to measure."))
             return
         loaded = load_model(self.folder.model_path)
         shift = spec.evaluation.shift

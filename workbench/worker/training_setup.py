@@ -25,6 +25,7 @@ from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.gpus import CPU, GpuChoice
 from workbench.machine.preflight import check_before_training
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
@@ -188,10 +189,17 @@ def check_space(folder: RunFolder, spec: ExperimentSpec, classes: int) -> None:
     free = shutil.disk_usage(folder.path).free
     if needed > free:
         raise DiskFull(
-            f"The run's checkpoints and its model need up to {format_bytes(needed)}, and "
-            f"{safe_text(folder.path)} has {format_bytes(free)} free.",
-            "Make room and resume, choose a smaller network, or another workspace with "
-            "--workspace DIR.",
+            tr(
+                "The run's checkpoints and its model need up to {needed}, and "
+                "{folder_path} has {free} free.",
+                needed=format_bytes(needed),
+                folder_path=safe_text(folder.path),
+                free=format_bytes(free),
+            ),
+            tr(
+                "Make room and resume, choose a smaller network, or another "
+                "workspace with --workspace DIR."
+            ),
         )
 
 

@@ -26,6 +26,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.lessons.catalogue import find_lesson
 from workbench.lessons.variants import Variant
+from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.runs.events import Event, Notice, StepProgress
 from workbench.training.data import TrainingData
@@ -86,8 +87,8 @@ def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> Trainin
     labels = natural_sorted({row.label for row in rows})
     if all(row.split != "validation" for row in rows):
         raise UserError(
-            "There are too few images to set some aside for validation.",
-            "Give more images with --data, or leave it out for the digits.",
+            tr("There are too few images to set some aside for validation."),
+            tr("Give more images with --data, or leave it out for the digits."),
         )
     pack = build_pack(source.root, rows, data, scratch, progress, records)
     return training_data(rows, labels, pack)
@@ -123,7 +124,7 @@ def tune(request: Request, events: JobEvents) -> dict[str, Any]:
     setup, scratch = make_training_setup(request, events)
     images = len(setup.data.rows["validation"])
     if not images:
-        raise UserError("A search compares validation metrics, and there are no such images.")
+        raise UserError(tr("A search compares validation metrics, and there are no such images."))
     from workbench.training.tune import run_trials
 
     tried = draw_candidates(setup.spec, request["trials"], request["seed"])

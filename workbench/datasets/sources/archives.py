@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import format_bytes, safe_text
 
@@ -90,7 +91,11 @@ class _Target:
         """
         self.members += 1
         if self.members > MAX_MEMBERS:
-            raise _refused(self.archive, name, f"comes after {MAX_MEMBERS:,} others")
+            raise _refused(
+                self.archive,
+                name,
+                tr("comes after {max_members:,} others", max_members=MAX_MEMBERS),
+            )
         if size > self.remaining:
             raise self._too_much(name)
         path = member_path(self.folder, name, self.archive)
@@ -102,11 +107,11 @@ class _Target:
             with path.open("xb") as file:
                 self._copy(name, content, file)
         except (FileExistsError, NotADirectoryError):
-            raise _refused(self.archive, name, "takes the place of another") from None
+            raise _refused(self.archive, name, tr("takes the place of another")) from None
         except OSError as error:
             if error.errno not in _IMPOSSIBLE_NAME:
                 raise
-            raise _refused(self.archive, name, "has no name that a file can have") from None
+            raise _refused(self.archive, name, tr("has no name that a file can have")) from None
 
     def _copy(self, name: str, content: IO[bytes], file: BinaryIO) -> None:
         while chunk := content.read(_CHUNK):
@@ -117,7 +122,9 @@ class _Target:
 
     def _too_much(self, name: str) -> UserError:
         limit = format_bytes(self.max_bytes)
-        return _refused(self.archive, name, f"would make it more than {limit} unpacked")
+        return _refused(
+            self.archive, name, tr("would make it more than {limit} unpacked", limit=limit)
+        )
 
 
 def _unpack_zip(archive: Path, target: _Target, progress: Progress) -> None:
@@ -127,9 +134,9 @@ def _unpack_zip(archive: Path, target: _Target, progress: Progress) -> None:
         total, done = sum(member.compress_size for member in members), 0
         for member in members:
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _refused(archive, member.filename, "is a link or a device")
+                raise _refused(archive, member.filename, tr("is a link or a device"))
             if member.flag_bits & _ENCRYPTED:
-                raise _refused(archive, member.filename, "is encrypted")
+                raise _refused(archive, member.filename, tr("is encrypted"))
             if member.is_dir():
                 target.add(member.filename, None)
             else:
@@ -144,7 +151,7 @@ def _refuse_overlaps(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     end = 0
     for member in sorted(members, key=lambda member: member.header_offset):
         if member.header_offset < end:
-            raise _refused(archive, member.filename, "lies inside another")
+            raise _refused(archive, member.filename, tr("lies inside another"))
         end = member.header_offset + _ZIP_HEADER + member.compress_size
 
 
@@ -157,7 +164,7 @@ def _unpack_tar(archive: Path, target: _Target, progress: Progress) -> None:
             elif content := opened.extractfile(member) if member.isreg() else None:
                 target.add(member.name, content, member.size)
             else:
-                raise _refused(archive, member.name, "is a link or a device")
+                raise _refused(archive, member.name, tr("is a link or a device"))
             progress(f"unpack {archive.name}", raw.tell(), total)
 
 
@@ -197,11 +204,11 @@ def member_path(folder: Path, name: str, archive: Path) -> Path:
     """
     parts = PurePosixPath(name).parts
     if not parts and name != ".":
-        raise _refused(archive, name, "has no name")
+        raise _refused(archive, name, tr("has no name"))
     if name.startswith("/") or ".." in parts or "\0" in name:
-        raise _refused(archive, name, "leads out of its folder")
+        raise _refused(archive, name, tr("leads out of its folder"))
     if "\\" in name or _DRIVE.match(name):
-        raise _refused(archive, name, "has a name of another system")
+        raise _refused(archive, name, tr("has a name of another system"))
     return folder.joinpath(*parts)
 
 
@@ -224,13 +231,22 @@ def damage_errors(archive: Path) -> Iterator[None]:
 
 def _damaged(archive: Path, error: Exception) -> UserError:
     return UserError(
-        f"{safe_text(archive, 2000)} is damaged: {safe_text(error)}.",
-        "Remove it and fetch it again.",
+        tr(
+            "{archive} is damaged: {error}.",
+            archive=safe_text(archive, 2000),
+            error=safe_text(error),
+        ),
+        tr("Remove it and fetch it again."),
     )
 
 
 def _refused(archive: Path, name: str, problem: str) -> UserError:
     return UserError(
-        f"{safe_text(archive.name)} was not unpacked: its member '{safe_text(name)}' {problem}.",
-        "This is not the archive that was published; do not use it.",
+        tr(
+            "{archive_name} was not unpacked: its member '{name}' {problem}.",
+            archive_name=safe_text(archive.name),
+            name=safe_text(name),
+            problem=problem,
+        ),
+        tr("This is not the archive that was published; do not use it."),
     )

@@ -9,6 +9,7 @@ from workbench.datasets.sources import conversions
 from workbench.downloads.disk import atomic_folder, disk_errors, locked
 from workbench.downloads.download import download
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.text import format_choices, safe_text
@@ -41,8 +42,12 @@ class RemoteFile:
     def verification(self) -> str:
         """How the file is verified, as text."""
         if self.digest is None:
-            return "size only: no hash was published, so the content is unverified"
-        return f"{self.digest.partition(':')[0]} as published by {self.source}"
+            return tr("size only: no hash was published, so the content is unverified")
+        return tr(
+            "{partition} as published by {source}",
+            partition=self.digest.partition(":")[0],
+            source=self.source,
+        )
 
 
 @dataclass(frozen=True)
@@ -86,21 +91,21 @@ def _fashion(name: str, size: int, md5: str) -> RemoteFile:
 
 CATALOGUE: Mapping[str, CatalogueEntry] = {
     "digits": CatalogueEntry(
-        title="Handwritten digits (scikit-learn)",
-        about="Small handwritten digits that come with scikit-learn, enlarged to 28x28 grey.",
+        title=tr("Handwritten digits (scikit-learn)"),
+        about=tr("Small handwritten digits that come with scikit-learn, enlarged to 28x28 grey."),
         classes=_DIGIT_NAMES,
         images=conversions.DIGITS,
-        licence="CC BY 4.0: E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998.",
+        licence=tr("CC BY 4.0: E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998."),
         files=(),
         build=conversions.write_digits,
         result=".",
     ),
     "mnist": CatalogueEntry(
         title="MNIST",
-        about="Handwritten digits, 28x28 grey: 60,000 to train on and 10,000 to test on.",
+        about=tr("Handwritten digits, 28x28 grey: 60,000 to train on and 10,000 to test on."),
         classes=_DIGIT_NAMES,
         images=70_000,
-        licence="CC BY-SA 3.0, copyright Y. LeCun and C. Cortes (as Keras states).",
+        licence=tr("CC BY-SA 3.0, copyright Y. LeCun and C. Cortes (as Keras states)."),
         files=(
             RemoteFile(
                 f"{_KERAS}/mnist.npz",
@@ -114,10 +119,10 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
     ),
     "fashion-mnist": CatalogueEntry(
         title="Fashion-MNIST",
-        about="Photographs of clothing, 28x28 grey, as many as MNIST has and harder.",
+        about=tr("Photographs of clothing, 28x28 grey, as many as MNIST has and harder."),
         classes=conversions.FASHION_CLASSES,
         images=70_000,
-        licence="MIT, copyright Zalando SE, 2017.",
+        licence=tr("MIT, copyright Zalando SE, 2017."),
         files=(
             _fashion("train-images-idx3", 26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
             _fashion("train-labels-idx1", 29_515, "25c81989df183df01b3e8a0aad5dffbe"),
@@ -129,10 +134,10 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
     ),
     "cifar-10": CatalogueEntry(
         title="CIFAR-10",
-        about="Tiny photographs, 32x32 in colour: 50,000 to train on and 10,000 to test on.",
+        about=tr("Tiny photographs, 32x32 in colour: 50,000 to train on and 10,000 to test on."),
         classes=conversions.CIFAR_CLASSES,
         images=60_000,
-        licence="None stated; its authors ask to cite A. Krizhevsky, 2009 (technical report).",
+        licence=tr("None stated; its authors ask to cite A. Krizhevsky, 2009 (technical report)."),
         files=(
             RemoteFile(
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -145,11 +150,11 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
         result="cifar-10.npz",
     ),
     "cats-vs-dogs": CatalogueEntry(
-        title="Cats vs dogs",
-        about="Photographs of cats and dogs in many sizes; a few of its files are damaged.",
+        title=tr("Cats vs dogs"),
+        about=tr("Photographs of cats and dogs in many sizes; a few of its files are damaged."),
         classes=("Cat", "Dog"),
         images=25_000,
-        licence="Microsoft Research's licence for Asirra (in the archive): research only.",
+        licence=tr("Microsoft Research's licence for Asirra (in the archive): research only."),
         files=(
             RemoteFile(
                 "https://download.microsoft.com/download/3/E/1/"
@@ -164,10 +169,10 @@ CATALOGUE: Mapping[str, CatalogueEntry] = {
     ),
     "flowers": CatalogueEntry(
         title="Flowers",
-        about="Photographs of five kinds of flowers, about 320x240 in colour.",
+        about=tr("Photographs of five kinds of flowers, about 320x240 in colour."),
         classes=("daisy", "dandelion", "roses", "sunflowers", "tulips"),
         images=3_670,
-        licence="CC BY 2.0; the photographers are named in LICENSE.txt in the archive.",
+        licence=tr("CC BY 2.0; the photographers are named in LICENSE.txt in the archive."),
         files=(
             RemoteFile(
                 "https://storage.googleapis.com/download.tensorflow.org/example_images/"
@@ -211,7 +216,7 @@ def fetch(
     """
     if name not in catalogue:
         raise UserError(
-            f"There is no data set '{safe_text(name)}' in the catalogue.",
+            tr("There is no data set '{name}' in the catalogue.", name=safe_text(name)),
             f"Choose {format_choices(sorted(catalogue))}.",
         )
     entry = catalogue[name]
@@ -221,7 +226,7 @@ def fetch(
     if source.exists():
         return _finished(result, source)
     downloads = home / "download"
-    with disk_errors(home, "Finished downloads are kept."):
+    with disk_errors(home, tr("Finished downloads are kept.")):
         home.mkdir(parents=True, exist_ok=True)
         with locked(home / ".fetch.lock", f"fetching {name}"):
             if source.exists():  # finished by another process just before
@@ -246,7 +251,14 @@ def fetch(
 def _finished(result: Path, source: Path) -> Path:
     if not result.exists():
         raise UserError(
-            f"{safe_text(source, 2000)} exists, but {safe_text(result.name)} in it is missing.",
-            f"Remove {safe_text(source, 2000)} and repeat the command to download it again.",
+            tr(
+                "{source} exists, but {result_name} in it is missing.",
+                source=safe_text(source, 2000),
+                result_name=safe_text(result.name),
+            ),
+            tr(
+                "Remove {source} and repeat the command to download it again.",
+                source=safe_text(source, 2000),
+            ),
         )
     return result

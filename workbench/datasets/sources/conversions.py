@@ -22,6 +22,7 @@ from PIL import Image
 from workbench.datasets.sources import archives
 from workbench.errors import UserError
 from workbench.files import atomic_file
+from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.text import safe_text
 
@@ -115,7 +116,9 @@ def convert_cifar(files: Sequence[Path], into: Path, progress: Progress) -> None
             name = PurePosixPath(member.name).name
             if name in batches and name not in found and member.isreg():
                 if member.size > _CIFAR_BATCH:
-                    raise UserError(f"{name} announces {member.size:,} bytes.", _AGAIN)
+                    raise UserError(
+                        tr("{name} announces {size:,} bytes.", name=name, size=member.size), _AGAIN
+                    )
                 stream = opened.extractfile(member)
                 found[name] = _cifar_batch(stream.read() if stream else b"", name)
                 progress("convert cifar-10", len(found), len(batches))
@@ -150,18 +153,25 @@ def read_idx(stream: BinaryIO, name: str) -> np.ndarray:
     """
     zeros, kind, dimensions = struct.unpack(">HBB", _exactly(stream, 4, name))
     if zeros or not 1 <= dimensions <= _MAX_DIMENSIONS:
-        raise _bad_idx(name, "it does not start like an idx file")
+        raise _bad_idx(name, tr("it does not start like an idx file"))
     if kind != _UNSIGNED_BYTES:
-        raise _bad_idx(name, f"its values are of type 0x{kind:02x}, not unsigned bytes (0x08)")
+        raise _bad_idx(
+            name, tr("its values are of type 0x{kind:02x}, not unsigned bytes (0x08)", kind=kind)
+        )
     shape = struct.unpack(f">{dimensions}I", _exactly(stream, 4 * dimensions, name))
     size = math.prod(shape)
     if size > _MAX_IDX_BYTES:
         raise _bad_idx(
-            name, f"its header announces {size:,} values, the limit is {_MAX_IDX_BYTES:,}"
+            name,
+            tr(
+                "its header announces {size:,} values, the limit is {max_idx_bytes:,}",
+                size=size,
+                max_idx_bytes=_MAX_IDX_BYTES,
+            ),
         )
     values = _exactly(stream, size, name)
     if stream.read(1):
-        raise _bad_idx(name, f"it continues after the {size:,} values of its header")
+        raise _bad_idx(name, tr("it continues after the {size:,} values of its header", size=size))
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
@@ -172,7 +182,12 @@ def _cifar_batch(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if not data or len(data) % _CIFAR_RECORD:
         raise UserError(
-            f"{name} holds {len(data):,} bytes, which is not a multiple of {_CIFAR_RECORD:,}.",
+            tr(
+                "{name} holds {data_count:,} bytes, which is not a multiple of {cifar_record:,}.",
+                name=name,
+                data_count=len(data),
+                cifar_record=_CIFAR_RECORD,
+            ),
             _AGAIN,
         )
     records = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR_RECORD)
@@ -184,11 +199,22 @@ def _save(path: Path, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> 
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
         if len(images) != len(labels):
             raise UserError(
-                f"{path.stem}: {len(images):,} images, but {len(labels):,} labels.", _AGAIN
+                tr(
+                    "{stem}: {images_count:,} images, but {labels_count:,} labels.",
+                    stem=path.stem,
+                    images_count=len(images),
+                    labels_count=len(labels),
+                ),
+                _AGAIN,
             )
         if labels.size and labels.max() >= len(names):
             raise UserError(
-                f"{path.stem}: a label is {labels.max()}, and there are {len(names)} classes.",
+                tr(
+                    "{stem}: a label is {value}, and there are {names_count} classes.",
+                    stem=path.stem,
+                    value=labels.max(),
+                    names_count=len(names),
+                ),
                 _AGAIN,
             )
     with atomic_file(path) as temporary:
@@ -205,13 +231,21 @@ def _save(path: Path, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> 
 def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
     data = stream.read(count)
     if len(data) < count:
-        raise _bad_idx(name, f"it ends early ({len(data):,} bytes of {count:,})")
+        raise _bad_idx(
+            name,
+            tr(
+                "it ends early ({data_count:,} bytes of {count:,})",
+                data_count=len(data),
+                count=count,
+            ),
+        )
     return data
 
 
 def _bad_idx(name: str, reason: str) -> UserError:
     return UserError(
-        f"{safe_text(name)} cannot be read: {reason}.", "Remove it and fetch it again."
+        tr("{name} cannot be read: {reason}.", name=safe_text(name), reason=reason),
+        tr("Remove it and fetch it again."),
     )
 
 
@@ -281,6 +315,12 @@ def _load_digits() -> tuple[np.ndarray, np.ndarray]:
 
 def _unavailable(reason: str) -> UserError:
     return UserError(
-        f"Scikit-learn, the source of the handwritten digits, does not work: {safe_text(reason)}.",
-        f"Install it again: {sys.executable} -m pip install --force-reinstall scikit-learn",
+        tr(
+            "Scikit-learn, the source of the handwritten digits, does not work: {reason}.",
+            reason=safe_text(reason),
+        ),
+        tr(
+            "Install it again: {executable} -m pip install --force-reinstall scikit-learn",
+            executable=sys.executable,
+        ),
     )

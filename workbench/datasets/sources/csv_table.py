@@ -11,6 +11,7 @@ from workbench.datasets.sources.listing import SkippedFiles
 from workbench.datasets.sources.source import Item, Source
 from workbench.errors import UserError
 from workbench.files import ENCODING, cannot_read, is_wide, open_table
+from workbench.messages import tr
 from workbench.text import safe_text
 
 _COLUMNS = {
@@ -67,20 +68,28 @@ def read_csv_table(path: Path, skipped: SkippedFiles) -> Source:
             raise _fault(
                 path,
                 number,
-                f"{safe_text(item.path)} was already given in line {lines[item.path]} with "
-                "another label or split",
+                tr(
+                    "{item_path} was already given in line {lines} with another label or split",
+                    item_path=safe_text(item.path),
+                    lines=lines[item.path],
+                ),
             )
         lines.setdefault(item.path, number)
     if not items:
-        raise UserError(f"{safe_text(path)} lists no images.", _NEEDED)
+        raise UserError(tr("{path} lists no images.", path=safe_text(path)), _NEEDED)
     if not any(os.path.exists(path.parent / name) for name in items):  # noqa: PTH110 - never raises
         shown = "\n".join(
             f"line {lines[name]}: {safe_text(path.parent / name)}"
             for name in list(items)[:_SHOWN_MISSING]
         )
         raise UserError(
-            f"None of the {len(items):,} images that {safe_text(path)} lists exists:\n{shown}",
-            "Paths start at the folder of the CSV file.",
+            tr(
+                "None of the {items_count:,} images that {path} lists exists:\n{shown}",
+                items_count=len(items),
+                path=safe_text(path),
+                shown=shown,
+            ),
+            tr("Paths start at the folder of the CSV file."),
         )
     _refuse_half_a_split(path, items, lines)
     return Source(path.parent, "csv", tuple(items.values()))
@@ -94,8 +103,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Item]]:
             header = _header(first)
             if header is None:
                 raise UserError(
-                    f"{safe_text(path)}: the first line names no column of paths or none of "
-                    f"labels: {safe_text(first.rstrip())!r}.",
+                    tr(
+                        "{path}: the first line names no column of paths or none of labels: "
+                        "{first!r}.",
+                        path=safe_text(path),
+                        first=safe_text(first.rstrip()),
+                    ),
                     _NEEDED,
                 )
             reader = csv.reader(file, delimiter=header.delimiter, strict=True)
@@ -106,22 +119,27 @@ def _rows(path: Path) -> Iterator[tuple[int, Item]]:
     except OSError as error:
         raise cannot_read(path, error) from error
     except csv.Error as error:
-        raise _fault(path, number + 1, f"it is not CSV ({safe_text(error)})") from error
+        raise _fault(
+            path, number + 1, tr("it is not CSV ({error})", error=safe_text(error))
+        ) from error
 
 
 def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> Item:
     cells = {name: row[at].strip() if at < len(row) else "" for name, at in columns.items()}
     for name in ("path", "label"):
         if not cells[name]:
-            raise _fault(path, number, f"the {name} is missing")
+            raise _fault(path, number, tr("the {name} is missing", name=name))
         if "\0" in cells[name]:
-            raise _fault(path, number, f"the {name} holds a zero byte")
+            raise _fault(path, number, tr("the {name} holds a zero byte", name=name))
     split = cells.get("split", "")
     if split and split_name(split) is None:
         raise _fault(
             path,
             number,
-            f"the split is {safe_text(split)!r}; allowed are train, validation and test",
+            tr(
+                "the split is {split!r}; allowed are train, validation and test",
+                split=safe_text(split),
+            ),
         )
     return Item(os.path.normpath(cells["path"]), normalize_label(cells["label"]), split_name(split))
 
@@ -147,7 +165,7 @@ def _header(line: str) -> _Header | None:
 def _refuse_half_a_split(path: Path, items: dict[str, Item], lines: dict[str, int]) -> None:
     without = [lines[name] for name, item in items.items() if item.split is None]
     if without and len(without) < len(items):
-        raise _fault(path, without[0], "the split is missing; other lines have one")
+        raise _fault(path, without[0], tr("the split is missing; other lines have one"))
 
 
 def _fault(path: Path, number: int, what: str) -> UserError:

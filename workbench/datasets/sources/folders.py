@@ -47,6 +47,7 @@ from workbench.datasets.sources.source import (
     SourceWarning,
 )
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 
 
@@ -100,8 +101,11 @@ def _class_folders(here: Folder, filled: list[str], skipped: SkippedFiles) -> So
     _skip_others(here, set(filled), skipped)
     if here.images:
         skipped.notes.append(
-            f"{plural(len(here.images), 'image')} beside the class folders skipped: "
-            f"{format_examples(here.images)}."
+            tr(
+                "{images} beside the class folders skipped: {examples}.",
+                images=plural(len(here.images), "image"),
+                examples=format_examples(here.images),
+            )
         )
     if named := splits_in_names(filled):  # cat_train, cat_test, dog_train, ...
         split_of = {normalize_label(name): part for name, part in named.items()}
@@ -153,7 +157,11 @@ def _split_folders(
         if found is None:
             count = sum(1 for _ in images_below(here.path / name, f"{name}/", SkippedFiles()))
             skipped.notes.append(
-                f"{safe_text(name)} holds {plural(count, 'image')} without labels; left out."
+                tr(
+                    "{name} holds {images} without labels; left out.",
+                    name=safe_text(name),
+                    images=plural(count, "image"),
+                )
             )
             continue
         by_folder, part = found
@@ -165,19 +173,28 @@ def _split_folders(
     for name in sorted(set(filled) - set(parts)):
         count = sum(1 for _ in images_below(here.path / name, f"{name}/", skipped))
         skipped.notes.append(
-            f"The folder {safe_text(name)} is none of the splits; "
-            f"{plural(count, 'image')} left out."
+            tr(
+                "The folder {name} is none of the splits; {images} left out.",
+                name=safe_text(name),
+                images=plural(count, "image"),
+            )
         )
     if here.images:
         skipped.notes.append(
-            f"{plural(len(here.images), 'image')} beside the splits skipped: "
-            f"{format_examples(here.images)}."
+            tr(
+                "{images} beside the splits skipped: {examples}.",
+                images=plural(len(here.images), "image"),
+                examples=format_examples(here.images),
+            )
         )
     known = {item.label for item in items if item.split == "train"}
     if not known:
         raise UserError(
-            f"The training part of {safe_text(here.path)} has no labels.",
-            f"Inside a split, images lie in class folders or are named cat.0.jpg.\n{ACCEPTED}",
+            tr("The training part of {here_path} has no labels.", here_path=safe_text(here.path)),
+            tr(
+                "Inside a split, images lie in class folders or are named cat.0.jpg.\n{accepted}",
+                accepted=ACCEPTED,
+            ),
         )
     refuse_foreign_parts(named, known)
     return Source(here.path, "split folders", tuple(_known_labels(items, known, skipped)))
@@ -200,8 +217,12 @@ def _labelled_part(folder: Folder, skipped: SkippedFiles) -> tuple[bool, list[It
     if filled:
         if folder.images:
             skipped.notes.append(
-                f"{plural(len(folder.images), 'image')} beside the class folders of "
-                f"{safe_text(folder.prefix.rstrip('/'))} skipped: {format_examples(folder.images)}."
+                tr(
+                    "{images} beside the class folders of {prefix} skipped: {examples}.",
+                    images=plural(len(folder.images), "image"),
+                    prefix=safe_text(folder.prefix.rstrip("/")),
+                    examples=format_examples(folder.images),
+                )
             )
         items = _in_classes(folder, filled, skipped)
         warn_same_subfolders(items, skipped, above=folder.prefix.count("/"))
@@ -266,8 +287,11 @@ def _note_unnamed(folder: Folder, labels: dict[str, str], skipped: SkippedFiles)
     unnamed = [folder.below(image) for image in folder.images if image not in labels]
     if unnamed:
         skipped.notes.append(
-            f"{plural(len(unnamed), 'image')} without a label in the name skipped: "
-            f"{format_examples(unnamed)}."
+            tr(
+                "{images} without a label in the name skipped: {examples}.",
+                images=plural(len(unnamed), "image"),
+                examples=format_examples(unnamed),
+            )
         )
 
 
@@ -298,4 +322,6 @@ def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
         else:
             empty.append(here.below(name))
     if empty:
-        skipped.notes.append(f"Skipped, without images: {format_examples(empty)}.")
+        skipped.notes.append(
+            tr("Skipped, without images: {examples}.", examples=format_examples(empty))
+        )

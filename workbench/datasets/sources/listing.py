@@ -14,6 +14,7 @@ from workbench.datasets.image_files import IMAGE_EXTENSIONS, how_to_read
 from workbench.datasets.names import format_examples, is_ignored
 from workbench.datasets.sources.source import NOT_READ, Item, SourceWarning
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
@@ -66,10 +67,16 @@ class SkippedFiles:
         """Return sentences about everything that is not an image of the data set."""
         notes = list(self.notes)
         if self.others and not other_images(self.others):
-            notes.append(f"Not read: {format_kinds(self.others)}.")
+            notes.append(tr("Not read: {kinds}.", kinds=format_kinds(self.others)))
         if self.unreadable:
             count = plural(len(self.unreadable), "folder")
-            notes.append(f"{count} could not be read: {format_examples(sorted(self.unreadable))}.")
+            notes.append(
+                tr(
+                    "{count} could not be read: {examples}.",
+                    count=count,
+                    examples=format_examples(sorted(self.unreadable)),
+                )
+            )
         return tuple(notes)
 
     def all_warnings(self) -> tuple[SourceWarning, ...]:
@@ -77,7 +84,9 @@ class SkippedFiles:
         if not other_images(self.others):
             return tuple(self.warnings)
         unread = SourceWarning(
-            NOT_READ, f"Not read: {format_kinds(self.others)}.", tuple(sorted(self.others))
+            NOT_READ,
+            tr("Not read: {kinds}.", kinds=format_kinds(self.others)),
+            tuple(sorted(self.others)),
         )
         return (*self.warnings, unread)
 
@@ -162,7 +171,9 @@ def list_folder(path: Path, prefix: str = "") -> Folder:
                     others.append(entry.name)
     except OSError as error:
         reason = safe_text(error.strerror or error)
-        raise UserError(f"The folder {safe_text(path)} cannot be read: {reason}.") from error
+        raise UserError(
+            tr("The folder {path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
+        ) from error
     return Folder(path, prefix, *(tuple(sorted(names)) for names in (folders, images, others)))
 
 
@@ -236,15 +247,22 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def not_regular(path: Path) -> UserError:
     """Return the error for a pipe, a device or a socket."""
-    return UserError(f"{safe_text(path)} is neither a regular file nor a folder.", ACCEPTED)
+    return UserError(
+        tr("{path} is neither a regular file nor a folder.", path=safe_text(path)), ACCEPTED
+    )
 
 
 def single_folder(folder: Path, images: int, skipped: SkippedFiles) -> UserError:
     """Return the error for a single class folder with readable images."""
     return UserError(
-        f"Only one class was found in {safe_text(folder.parent)}: {safe_text(folder.name)}, with "
-        f"{plural(images, 'image')}. A classifier needs at least "
-        f"two.{on_lines(skipped.all_warnings())}",
+        tr(
+            "Only one class was found in {parent}: {folder_name}, with "
+            "{images}. A classifier needs at least two.{on_lines}",
+            parent=safe_text(folder.parent),
+            folder_name=safe_text(folder.name),
+            images=plural(images, "image"),
+            on_lines=on_lines(skipped.all_warnings()),
+        ),
         ACCEPTED,
     )
 
@@ -252,8 +270,12 @@ def single_folder(folder: Path, images: int, skipped: SkippedFiles) -> UserError
 def no_labels(here: Folder) -> UserError:
     """Return the error for images without labels in folders or names."""
     return UserError(
-        f"{safe_text(here.path)} holds {plural(len(here.images), 'image')} "
-        f"({format_examples(here.images)}), but their labels are unknown.",
+        tr(
+            "{here_path} holds {images} ({examples}), but their labels are unknown.",
+            here_path=safe_text(here.path),
+            images=plural(len(here.images), "image"),
+            examples=format_examples(here.images),
+        ),
         ACCEPTED,
     )
 
@@ -272,7 +294,9 @@ def nothing_fits(here: Folder) -> UserError:
     what = f"holds {contents}, but no images" if contents else "is empty"
     if others := other_images(others_below(here.path)):
         what += f" that can be read: {format_kinds(others)}"
-    return UserError(f"The folder {safe_text(here.path)} {what}.", ACCEPTED)
+    return UserError(
+        tr("The folder {here_path} {what}.", here_path=safe_text(here.path), what=what), ACCEPTED
+    )
 
 
 def refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
@@ -289,9 +313,14 @@ def refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
         labels = {item.label for item in items}
         if not labels & known:
             raise UserError(
-                f"No class folder in {safe_text(name)} ({format_examples(sorted(labels))}) has the "
-                f"name of one in the training part ({format_examples(sorted(known))}).",
-                "Give the class folders the same names in all parts.",
+                tr(
+                    "No class folder in {name} ({examples}) has the name of one in the "
+                    "training part ({examples2}).",
+                    name=safe_text(name),
+                    examples=format_examples(sorted(labels)),
+                    examples2=format_examples(sorted(known)),
+                ),
+                tr("Give the class folders the same names in all parts."),
             )
 
 

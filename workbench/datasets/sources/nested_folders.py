@@ -11,6 +11,7 @@ from dataclasses import replace
 from workbench.datasets.names import format_examples, normalize_label, split_affix, split_name
 from workbench.datasets.sources.listing import SkippedFiles
 from workbench.datasets.sources.source import LAYOUT, Item, SourceWarning
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 
 _BESIDE = ""  # in place of a sub-folder's name: images in no sub-folder
@@ -44,14 +45,21 @@ def splits_in_classes(
             skipped.warnings.append(
                 SourceWarning(
                     LAYOUT,
-                    f"{safe_text(name)} has no train, validation or test folder as the other "
-                    f"classes have; {plural(outside, 'image')} left out.",
+                    tr(
+                        "{name} has no train, validation or test folder as the other "
+                        "classes have; {images} left out.",
+                        name=safe_text(name),
+                        images=plural(outside, "image"),
+                    ),
                 )
             )
         elif outside:
             skipped.notes.append(
-                f"{plural(outside, 'image')} of {safe_text(name)} outside its train, validation "
-                "and test folders left out."
+                tr(
+                    "{images} of {name} outside its train, validation and test folders left out.",
+                    images=plural(outside, "image"),
+                    name=safe_text(name),
+                )
             )
         for sub, images in subs.items():
             if split := splits[name][sub]:
@@ -73,10 +81,16 @@ def warn_same_subfolders(items: Sequence[Item], skipped: SkippedFiles, above: in
     skipped.warnings.append(
         SourceWarning(
             LAYOUT,
-            f"{plural(len(upper), 'class folder')} ({format_examples(upper)}) hold folders of the "
-            f"same names ({format_examples(sorted(shared))}), and all images in them get the class "
-            "of the upper folder. If the upper ones are parts of a split, call them train, "
-            "validation and test; if the lower ones are, give each class folder those three.",
+            tr(
+                "{class_folders} ({examples}) hold folders of the same names "
+                "({examples2}), and all images in them get the class of the upper "
+                "folder. If the upper ones are parts of a split, call them train, "
+                "validation and test; if the lower ones are, give each class folder "
+                "those three.",
+                class_folders=plural(len(upper), "class folder"),
+                examples=format_examples(upper),
+                examples2=format_examples(sorted(shared)),
+            ),
         )
     )
 
@@ -128,8 +142,11 @@ def note_merged(names: Iterable[str], skipped: SkippedFiles) -> None:
     merged = [label for label, count in Counter(labels).items() if count > 1]
     if merged:
         skipped.notes.append(
-            f"Folders whose names differ only in blanks at the ends or in how accents are stored "
-            f"are one class: {format_examples(merged)}."
+            tr(
+                "Folders whose names differ only in blanks at the ends or in how "
+                "accents are stored are one class: {examples}.",
+                examples=format_examples(merged),
+            )
         )
 
 

@@ -18,6 +18,7 @@ from workbench.datasets.names import format_examples, normalize_label
 from workbench.datasets.sources.listing import SkippedFiles
 from workbench.datasets.sources.source import Item, Source, SourceImages
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.text import safe_text
 
 _PARTS = ("train", "test")
@@ -41,10 +42,17 @@ def read_npz(path: Path, skipped: SkippedFiles) -> Source:
         missing = [key for key in _KEYS if key not in arrays.files]
         if missing:
             found = format_examples(sorted(arrays.files)) or "nothing"
-            raise _wrong(path, f"it lacks {', '.join(missing)}; it holds {found}")
+            raise _wrong(
+                path,
+                tr("it lacks {missing}; it holds {found}", missing=", ".join(missing), found=found),
+            )
         if others := [k for k in arrays.files if k not in (*_KEYS, "label_names")]:
             skipped.notes.append(
-                f"Skipped arrays of {safe_text(path.name)}: {format_examples(others)}."
+                tr(
+                    "Skipped arrays of {path_name}: {examples}.",
+                    path_name=safe_text(path.name),
+                    examples=format_examples(others),
+                )
             )
         counts = {key: _count(path, key) for key in (*_KEYS, "label_names") if key in arrays.files}
         names = arrays["label_names"] if "label_names" in arrays.files else None
@@ -52,7 +60,15 @@ def read_npz(path: Path, skipped: SkippedFiles) -> Source:
         for part in _PARTS:
             count, labelled = counts[f"x_{part}"], counts[f"y_{part}"]
             if count != labelled:
-                raise _wrong(path, f"x_{part} has {count:,} images, y_{part} {labelled:,} labels")
+                raise _wrong(
+                    path,
+                    tr(
+                        "x_{part} has {count:,} images, y_{part} {labelled:,} labels",
+                        part=part,
+                        count=count,
+                        labelled=labelled,
+                    ),
+                )
             labels = _labels(path, f"y_{part}", arrays[f"y_{part}"], names)
             keys = image_keys(part, count)
             items += [Item(key, label, part) for key, label in zip(keys, labels, strict=True)]
@@ -115,7 +131,7 @@ class NpzImages(SourceImages):
         try:
             image = self.image(path)
         except KeyError:
-            raise ImageError("it is not in the npz file") from None
+            raise ImageError(tr("it is not in the npz file")) from None
         return image, ImageHeader(image.width, image.height, "npz", image.mode)
 
     def header(self, path: str) -> ImageHeader:
@@ -175,7 +191,7 @@ def _labels(path: Path, key: str, values: np.ndarray, names: np.ndarray | None) 
     if names is None or values.dtype.kind == "U":
         return _texts(path, key, values)
     if names.ndim != 1 or (values.size and not 0 <= values.min() <= values.max() < len(names)):
-        raise _wrong(path, f"label_names does not name all labels of {key}")
+        raise _wrong(path, tr("label_names does not name all labels of {key}", key=key))
     known = _texts(path, "label_names", names)
     return [known[value] for value in values.tolist()]
 
@@ -185,7 +201,9 @@ def _texts(path: Path, key: str, values: np.ndarray) -> list[str]:
     texts = [str(value) for value in values.tolist()]
     for text in set(texts):
         if not text.strip() or len(text) > _MAX_LABEL or not _is_text(text):
-            raise _wrong(path, f"{key} holds the label '{safe_text(text, 60)}'")
+            raise _wrong(
+                path, tr("{key} holds the label '{value}'", key=key, value=safe_text(text, 60))
+            )
     return [normalize_label(text) for text in texts]
 
 
@@ -213,10 +231,10 @@ def _image_header(
     """Return the shape of an array of images, and whether it is stored column by column."""
     shape, by_column, dtype = _header(path, key, archive, member)
     if dtype != np.uint8:
-        raise _wrong(path, f"{key} is {dtype}, not uint8")
+        raise _wrong(path, tr("{key} is {dtype}, not uint8", key=key, dtype=dtype))
     good = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
     if not good or 0 in shape[1:] or shape[1] * shape[2] > MAX_PIXELS:
-        raise _wrong(path, f"{key} has the shape {shape}")
+        raise _wrong(path, tr("{key} has the shape {shape}", key=key, shape=shape))
     return shape, by_column
 
 
@@ -230,16 +248,32 @@ def _header(
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if read is None:
-        raise _wrong(path, f"{key} is stored in an unknown version of the npy format")
+        raise _wrong(path, tr("{key} is stored in an unknown version of the npy format", key=key))
     shape, by_column, dtype = read(member)
     if dtype.hasobject:
-        raise _wrong(path, f"{key} holds Python objects, which are not loaded")
+        raise _wrong(path, tr("{key} holds Python objects, which are not loaded", key=key))
     stored = archive.getinfo(f"{key}.npy")
     announced, actual = math.prod(shape) * dtype.itemsize, stored.file_size - member.tell()
     if min(shape, default=0) < 0 or announced != actual:
-        raise _wrong(path, f"{key} announces {announced:,} bytes of values and has {actual:,}")
+        raise _wrong(
+            path,
+            tr(
+                "{key} announces {announced:,} bytes of values and has {actual:,}",
+                key=key,
+                announced=announced,
+                actual=actual,
+            ),
+        )
     if stored.file_size > max(_ALWAYS_ALLOWED, _MAX_RATIO * stored.compress_size):
-        raise _wrong(path, f"{key} grows from {stored.compress_size:,} to {announced:,} bytes")
+        raise _wrong(
+            path,
+            tr(
+                "{key} grows from {compress_size:,} to {announced:,} bytes",
+                key=key,
+                compress_size=stored.compress_size,
+                announced=announced,
+            ),
+        )
     return shape, by_column, dtype
 
 
@@ -251,12 +285,16 @@ def _readable(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except MemoryError as error:
-        raise UserError(f"{safe_text(path)} needs more memory than there is.") from error
+        raise UserError(
+            tr("{path} needs more memory than there is.", path=safe_text(path))
+        ) from error
     except OSError as error:
         raise _wrong(path, safe_text(error.strerror or error)) from error
     except Exception as error:  # readers of zip, numbers and headers raise a dozen kinds
-        raise _wrong(path, "it is damaged") from error
+        raise _wrong(path, tr("it is damaged")) from error
 
 
 def _wrong(path: Path, reason: str) -> UserError:
-    return UserError(f"{safe_text(path)} cannot be used: {reason}.", _EXPECTED)
+    return UserError(
+        tr("{path} cannot be used: {reason}.", path=safe_text(path), reason=reason), _EXPECTED
+    )

@@ -26,6 +26,7 @@ from workbench.datasets.sources.source import (
 )
 from workbench.errors import UserError
 from workbench.files import cannot_read
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
@@ -49,7 +50,7 @@ def open_source(source: str | Path, progress: Progress = silent) -> Source:
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise cannot_read(path, error) from error
     if not exists:
-        raise UserError(f"There is no file or folder {safe_text(path)}.")
+        raise UserError(tr("There is no file or folder {path}.", path=safe_text(path)))
     found = read_folder(path, skipped) if path.is_dir() else _read_file(path, skipped)
     items = _drop_incomplete_split(found.items, skipped)
     found = replace(found, path=path, items=tuple(sorted(items)), notes=skipped.all_notes())
@@ -81,14 +82,19 @@ def _read_file(path: Path, skipped: SkippedFiles) -> Source:
     if path.suffix.lower() == ".npz":
         return read_npz(path, skipped)
     what = "is a single image" if is_image(path.name) else "is neither a CSV nor an npz file"
-    raise UserError(f"{safe_text(path)} {what}, so it gives no images with labels.", ACCEPTED)
+    raise UserError(
+        tr("{path} {what}, so it gives no images with labels.", path=safe_text(path), what=what),
+        ACCEPTED,
+    )
 
 
 def _drop_incomplete_split(items: tuple[Item, ...], skipped: SkippedFiles) -> tuple[Item, ...]:
     """Remove a split that consists only of a training part, as many Kaggle sets have it."""
     if {item.split for item in items} != {"train"}:
         return items
-    skipped.notes.append("Only the training part has labels; it is split like any other images.")
+    skipped.notes.append(
+        tr("Only the training part has labels; it is split like any other images.")
+    )
     return tuple(replace(item, split=None) for item in items)
 
 
@@ -96,9 +102,12 @@ def _similar(groups: list[tuple[str, ...]]) -> str:
     """Return the warning about labels that look the same."""
     first = "; ".join(" and ".join(safe_text(label, 60) for label in g) for g in groups[:3])
     more = f"; and {len(groups) - 3:,} more" if len(groups) > 3 else ""
-    return (
-        f"Labels that differ {ONLY_SPELLING} are trained as different classes: {first}{more}. "
-        "If they mean the same, give them one name."
+    return tr(
+        "Labels that differ {only_spelling} are trained as different "
+        "classes: {first}{more}. If they mean the same, give them one name.",
+        only_spelling=ONLY_SPELLING,
+        first=first,
+        more=more,
     )
 
 
@@ -106,8 +115,14 @@ def _one_class(found: Source) -> UserError:
     """Return the error for images that all have the same label."""
     names = ", ".join(safe_text(label) for label in found.labels) or "none"
     return UserError(
-        f"{safe_text(found.path)} was read as {found.kind} and has only one class: {names} "
-        f"({plural(len(found.items), 'image')}). A classifier needs at least "
-        f"two.{on_lines(found.warnings)}",
+        tr(
+            "{found_path} was read as {kind} and has only one class: {names} "
+            "({images}). A classifier needs at least two.{on_lines}",
+            found_path=safe_text(found.path),
+            kind=found.kind,
+            names=names,
+            images=plural(len(found.items), "image"),
+            on_lines=on_lines(found.warnings),
+        ),
         ACCEPTED,
     )

@@ -24,6 +24,7 @@ from typing import Any
 
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.messages import tr
 from workbench.text import format_choices, plural, safe_text
 
 Tree = dict[str, Any]
@@ -129,9 +130,12 @@ def preset_tree(
     if name not in PRESETS:
         close = difflib.get_close_matches(name, PRESETS, n=1)
         raise UserError(
-            f"There is no preset {safe_text(repr(name))}; "
-            f"allowed: {format_choices(list(PRESETS))}.",
-            f"Did you mean {close[0]}?" if close else "",
+            tr(
+                "There is no preset {name}; allowed: {choices}.",
+                name=safe_text(repr(name)),
+                choices=format_choices(list(PRESETS)),
+            ),
+            tr("Did you mean {close}?", close=close[0]) if close else "",
         )
     tree = PRESETS[name].build(facts)
     tree["data"] = {"source": source, **tree["data"]}
@@ -207,17 +211,29 @@ def recommend(facts: DataFacts) -> Recommendation:
     if max(height, width) <= SMALL_PICTURES:
         return Recommendation(
             "convnet",
-            f"Images of {height}x{width} are unlike the photographs that pretrained networks "
-            "know, and a convnet of your own learns them fast.",
+            tr(
+                "Images of {height}x{width} are unlike the photographs that "
+                "pretrained networks know, and a convnet of your own learns them "
+                "fast.",
+                height=height,
+                width=width,
+            ),
         )
     if facts.smallest_class >= MANY_A_CLASS:
         return Recommendation(
             "fine-tuning",
-            f"Every class has {rarest} or more: enough to adapt a pretrained network to them.",
+            tr(
+                "Every class has {rarest} or more: enough to adapt a pretrained network to them.",
+                rarest=rarest,
+            ),
         )
     much = "few" if facts.smallest_class < FEW_A_CLASS else "not many"
     return Recommendation(
         "feature-extraction",
-        f"The rarest class has {rarest}: {much} for a network trained from scratch, plenty "
-        "for a pretrained one.",
+        tr(
+            "The rarest class has {rarest}: {much} for a network trained from "
+            "scratch, plenty for a pretrained one.",
+            rarest=rarest,
+            much=much,
+        ),
     )

@@ -17,6 +17,7 @@ from workbench.machine.finding import (
     working_gpus,
 )
 from workbench.machine.host_facts import Container, System
+from workbench.messages import tr
 from workbench.text import plural
 
 # NVML's numbers for its errors; CUDA has the same for "unknown error".
@@ -50,13 +51,17 @@ def native_windows(facts: Facts) -> Findings:
     if system_of(facts).platform == "win32" and not working_gpus(facts):
         yield Finding(
             "native-windows",
-            what="This is Windows itself, where TensorFlow trains on the CPU only.",
-            why="TensorFlow uses an NVIDIA GPU on Linux and inside WSL2. There it works through "
-            "the driver of Windows.",
-            remedy="install the NVIDIA driver in Windows, `wsl --install`, then start workbench in "
-            "WSL2",
+            what=tr("This is Windows itself, where TensorFlow trains on the CPU only."),
+            why=tr(
+                "TensorFlow uses an NVIDIA GPU on Linux and inside WSL2. There it "
+                "works through the driver of Windows."
+            ),
+            remedy=tr(
+                "install the NVIDIA driver in Windows, `wsl --install`, then start "
+                "workbench in WSL2"
+            ),
             explains=WINDOWS_FINDINGS,
-            short="TensorFlow has no GPU on Windows itself",
+            short=tr("TensorFlow has no GPU on Windows itself"),
         )
 
 
@@ -65,11 +70,11 @@ def wsl1(facts: Facts) -> Findings:
     if system_of(facts).virtual == "wsl1" and not working_gpus(facts):
         yield Finding(
             "wsl1",
-            what="This is WSL 1, which has no access to the GPU.",
-            why="WSL 2 has, through the NVIDIA driver of Windows.",
-            remedy="in Windows: wsl --set-version <distro> 2",
+            what=tr("This is WSL 1, which has no access to the GPU."),
+            why=tr("WSL 2 has, through the NVIDIA driver of Windows."),
+            remedy=tr("in Windows: wsl --set-version <distro> 2"),
             explains=WINDOWS_FINDINGS,
-            short="WSL 1 has no GPU",
+            short=tr("WSL 1 has no GPU"),
         )
 
 
@@ -106,13 +111,13 @@ def driver_silent(facts: Facts) -> Findings:
     yield Finding(
         f"nvml-{went.status}",
         severity="broken" if hangs else "warning",
-        what=f"The query of the NVIDIA driver {describe_outcome(went)}.",
-        why="TensorFlow hangs with it, so nothing can be trained here."
+        what=tr("The query of the NVIDIA driver {outcome}.", outcome=describe_outcome(went)),
+        why=tr("TensorFlow hangs with it, so nothing can be trained here.")
         if hangs
-        else "Memory, temperature and faults of the GPUs are not known.",
-        remedy="run nvidia-smi; if that does not respond either, the machine needs a reboot",
+        else tr("Memory, temperature and faults of the GPUs are not known."),
+        remedy=tr("run nvidia-smi; if that does not respond either, the machine needs a reboot"),
         explains=GPU_SYMPTOMS | ({"framework-hung"} if hangs else frozenset()),
-        short="the NVIDIA driver does not respond",
+        short=tr("the NVIDIA driver does not respond"),
     )
 
 
@@ -127,45 +132,59 @@ def _only_nvml_missing(nvml: Nvml) -> Finding:
     return Finding(
         "nvml-unavailable",
         severity="note",
-        what=f"The GPU works, but NVIDIA's management library does not{error}.",
-        why="Memory and temperature of the GPU cannot be shown.",
+        what=tr("The GPU works, but NVIDIA's management library does not{error}.", error=error),
+        why=tr("Memory and temperature of the GPU cannot be shown."),
     )
 
 
 def _mismatch(nvml: Nvml, container: Container | None) -> Finding:
     return Finding(
         "driver-mismatch",
-        what=f"The NVIDIA driver was updated but not reloaded ({quote(nvml.error)}).",
-        why="Its library and the part in the kernel have different versions, so no program can "
-        "use the GPU until the machine is rebooted.",
-        remedy="reboot the host, then recreate the container"
+        what=tr(
+            "The NVIDIA driver was updated but not reloaded ({error}).", error=quote(nvml.error)
+        ),
+        why=tr(
+            "Its library and the part in the kernel have different versions, so "
+            "no program can use the GPU until the machine is rebooted."
+        ),
+        remedy=tr("reboot the host, then recreate the container")
         if container
-        else "reboot: sudo reboot",
+        else tr("reboot: sudo reboot"),
         explains=GPU_FINDINGS,
-        short="the driver was updated and needs a reboot",
+        short=tr("the driver was updated and needs a reboot"),
     )
 
 
 def _lost(container: Container) -> Finding:
     return Finding(
         "container-lost-gpu",
-        what=f"This container{_of_kind(container)} has lost its GPU (NVML: unknown error, 999).",
-        why="It had one when it started; a change on the host took it away. "
-        "Runs keep their checkpoints.",
-        remedy="recreate the container; training resumes with `workbench resume`",
+        what=tr(
+            "This container{of_kind} has lost its GPU (NVML: unknown error, 999).",
+            of_kind=_of_kind(container),
+        ),
+        why=tr(
+            "It had one when it started; a change on the host took it away. "
+            "Runs keep their checkpoints."
+        ),
+        remedy=tr("recreate the container; training resumes with `workbench resume`"),
         explains=GPU_FINDINGS,
-        short="the container lost its GPU",
+        short=tr("the container lost its GPU"),
     )
 
 
 def _unknown(nvml: Nvml) -> Finding:
     return Finding(
         "nvml-unknown-error",
-        what=f"The NVIDIA driver returns an error without a name ({quote(nvml.error)}, 999).",
-        why="The driver is in a bad state, often after an update, a suspend or a GPU fault.",
-        remedy="reboot, or reload the driver: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",
+        what=tr(
+            "The NVIDIA driver returns an error without a name ({error}, 999).",
+            error=quote(nvml.error),
+        ),
+        why=tr("The driver is in a bad state, often after an update, a suspend or a GPU fault."),
+        remedy=tr(
+            "reboot, or reload the driver: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm"
+        ),
         explains=GPU_FINDINGS,
-        short="unknown error of the driver",
+        short=tr("unknown error of the driver"),
     )
 
 
@@ -179,12 +198,16 @@ def _container_without_gpu(container: Container, system: System) -> Finding:
     through = " with its driver in Windows" if system.virtual == "wsl2" else ""
     return Finding(
         "container-without-gpu",
-        what=f"This container{_of_kind(container)} {what}.",
-        why="Training uses the CPU. That matters only if the host has an NVIDIA GPU"
-        f"{through}{seen}.",
+        what=tr("This container{of_kind} {what}.", of_kind=_of_kind(container), what=what),
+        why=tr(
+            "Training uses the CPU. That matters only if the host has an NVIDIA "
+            "GPU{through}{seen}.",
+            through=through,
+            seen=seen,
+        ),
         remedy=IN_CONTAINER.get(container.kind, IN_CONTAINER["docker"]),
         explains=GPU_FINDINGS | {"no-driver"},
-        short="the container was given no GPU",
+        short=tr("the container was given no GPU"),
     )
 
 
@@ -196,29 +219,36 @@ def _no_driver(nvml: Nvml, system: System) -> Finding:
     if system.virtual == "wsl2":
         return Finding(
             "wsl-no-driver",
-            what="WSL2 finds no NVIDIA driver.",
-            why="In WSL2 the GPU works through the driver of Windows. A driver installed inside "
-            "WSL would get in its way.",
-            remedy="install the NVIDIA driver in Windows, not in WSL; then in Windows: "
-            "wsl --shutdown",
+            what=tr("WSL2 finds no NVIDIA driver."),
+            why=tr(
+                "In WSL2 the GPU works through the driver of Windows. A driver "
+                "installed inside WSL would get in its way."
+            ),
+            remedy=tr(
+                "install the NVIDIA driver in Windows, not in WSL; then in Windows: wsl --shutdown"
+            ),
             explains=GPU_FINDINGS,
-            short="no NVIDIA driver in Windows",
+            short=tr("no NVIDIA driver in Windows"),
         )
     count = system.nvidia_cards
     found = "an NVIDIA GPU" if count == 1 else f"{count} NVIDIA GPUs"
     state = "is not loaded" if nvml.error_code == NOT_LOADED else "is not installed"
     return Finding(
         "no-driver",
-        what=f"This machine has {found}, but no driver for it."
+        what=tr("This machine has {found}, but no driver for it.", found=found)
         if count
-        else "No NVIDIA driver and no NVIDIA GPU found.",
-        why=f"The NVIDIA driver {state}. Until then training uses the CPU."
+        else tr("No NVIDIA driver and no NVIDIA GPU found."),
+        why=tr("The NVIDIA driver {state}. Until then training uses the CPU.", state=state)
         if count
-        else "Training uses the CPU: everything works, large networks take long. Only if there "
-        "should be a GPU, there is something to fix.",
+        else tr(
+            "Training uses the CPU: everything works, large networks take long. "
+            "Only if there should be a GPU, there is something to fix."
+        ),
         remedy=ASK_FOR_DRIVER,
         explains=GPU_FINDINGS,
-        short="an NVIDIA GPU, but no driver" if count else "no NVIDIA driver and no NVIDIA GPU",
+        short=tr("an NVIDIA GPU, but no driver")
+        if count
+        else tr("no NVIDIA driver and no NVIDIA GPU"),
     )
 
 
@@ -226,11 +256,15 @@ def _nvml_error(nvml: Nvml) -> Finding:
     number = f", error {nvml.error_code}" if nvml.error_code else ""
     return Finding(
         "nvml-error",
-        what=f"The NVIDIA driver cannot be queried: {quote(nvml.error)}{number}.",
-        why="Without it no program can use the GPU.",
-        remedy="run nvidia-smi: it shows more, or the same",
+        what=tr(
+            "The NVIDIA driver cannot be queried: {error}{number}.",
+            error=quote(nvml.error),
+            number=number,
+        ),
+        why=tr("Without it no program can use the GPU."),
+        remedy=tr("run nvidia-smi: it shows more, or the same"),
         explains=GPU_FINDINGS,
-        short="the NVIDIA driver cannot be queried",
+        short=tr("the NVIDIA driver cannot be queried"),
     )
 
 
@@ -239,15 +273,15 @@ def _no_gpu_listed(nvml: Nvml, system: System) -> Finding:
     version = f" {quote(nvml.driver)}" if nvml.driver else ""
     return Finding(
         "no-gpu-listed",
-        what=f"The NVIDIA driver{version} runs, but lists no GPU.",
-        why="This job was given none, or the GPU does not respond."
+        what=tr("The NVIDIA driver{version} runs, but lists no GPU.", version=version),
+        why=tr("This job was given none, or the GPU does not respond.")
         if slurm and slurm.job
-        else "The GPU does not respond, or it was removed from this machine.",
+        else tr("The GPU does not respond, or it was removed from this machine."),
         remedy=SLURM_GPU
         if slurm and not slurm.gpus
-        else "run nvidia-smi; sudo dmesg | grep -i nvrm",
+        else tr("run nvidia-smi; sudo dmesg | grep -i nvrm"),
         explains=GPU_FINDINGS,
-        short="the driver lists no GPU",
+        short=tr("the driver lists no GPU"),
     )
 
 
@@ -273,11 +307,13 @@ def devices(facts: Facts) -> Findings:
     elif error and seen and not in_slices and not _oldest_needed(facts):
         yield Finding(
             "cuda-init",
-            what=f"The driver lists the GPU, but CUDA does not start: {quote(error)}.",
-            why="No program can compute on the GPU until CUDA starts.",
+            what=tr(
+                "The driver lists the GPU, but CUDA does not start: {error}.", error=quote(error)
+            ),
+            why=tr("No program can compute on the GPU until CUDA starts."),
             remedy=_start_cuda(system, code, error),
             explains=GPU_SYMPTOMS,
-            short="CUDA does not start",
+            short=tr("CUDA does not start"),
         )
 
 
@@ -287,12 +323,22 @@ def driver_too_old(facts: Facts) -> Findings:
         installed = quote(facts.nvml.driver if facts.nvml else "")
         yield Finding(
             "driver-too-old",
-            what=f"The NVIDIA driver is {installed}; {oldest} or newer is needed.",
-            why=f"CUDA {_cuda_major(facts)} does not run on an older driver, "
-            "so training uses the CPU.",
-            remedy=f"ask the admin for driver {oldest} or newer (installed: {installed})",
+            what=tr(
+                "The NVIDIA driver is {installed}; {oldest} or newer is needed.",
+                installed=installed,
+                oldest=oldest,
+            ),
+            why=tr(
+                "CUDA {cuda_major} does not run on an older driver, so training uses the CPU.",
+                cuda_major=_cuda_major(facts),
+            ),
+            remedy=tr(
+                "ask the admin for driver {oldest} or newer (installed: {installed})",
+                oldest=oldest,
+                installed=installed,
+            ),
             explains=GPU_SYMPTOMS,
-            short=f"the driver {installed} is too old",
+            short=tr("the driver {installed} is too old", installed=installed),
         )
 
 
@@ -322,8 +368,8 @@ def _no_uvm(system: System, missing: bool, error: str) -> Finding:
     seen = "/dev/nvidia-uvm is missing" if missing else "/dev/nvidia-uvm does not work"
     return Finding(
         "no-uvm",
-        what=f"The driver lists the GPU, but {seen}{reported}.",
-        why="Programs compute through this device file. The kernel module nvidia_uvm makes it.",
+        what=tr("The driver lists the GPU, but {seen}{reported}.", seen=seen, reported=reported),
+        why=tr("Programs compute through this device file. The kernel module nvidia_uvm makes it."),
         remedy=remedy,
         explains=GPU_SYMPTOMS | {"cuda-init"},
         short=seen,
@@ -334,13 +380,17 @@ def _start_cuda(system: System, code: int | None, error: str) -> str:
     """Return what helps, by CUDA's number for the error, or by its message without one."""
     absent = code is None and "libcuda" in error
     if system.virtual:
-        return "in Windows: wsl --shutdown; update the NVIDIA driver there if that does not help"
+        return tr(
+            "in Windows: wsl --shutdown; update the NVIDIA driver there if that does not help"
+        )
     if absent and system.container:
-        return "restart with `docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility`"
+        return tr(
+            "restart with `docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility`"
+        )
     if absent:
-        return "ask the admin to install the driver's CUDA library, libcuda.so.1"
+        return tr("ask the admin to install the driver's CUDA library, libcuda.so.1")
     if code == 802:  # boards with NVSwitch wait for it
         return "sudo systemctl start nvidia-fabricmanager"
     if code == 803:
-        return "reboot: the driver's library and the part in the kernel differ"
-    return "run nvidia-smi; reboot if it shows nothing wrong"
+        return tr("reboot: the driver's library and the part in the kernel differ")
+    return tr("run nvidia-smi; reboot if it shows nothing wrong")

@@ -22,6 +22,7 @@ from workbench.machine.finding import (
     stopped,
     wheel_version,
 )
+from workbench.messages import tr
 
 WITHOUT_PATH = "env -u LD_LIBRARY_PATH workbench"
 INSTALL_GPU = {
@@ -47,11 +48,15 @@ def cpu_only_install(facts: Facts) -> Findings:
         if framework and not framework.cuda:  # without a report this is not known
             yield Finding(
                 "cpu-only-install",
-                what=f"{title} {quote(framework.version)} is installed for the CPU only.",
-                why="The GPU itself is fine.",
+                what=tr(
+                    "{title} {version} is installed for the CPU only.",
+                    title=title,
+                    version=quote(framework.version),
+                ),
+                why=tr("The GPU itself is fine."),
                 remedy=INSTALL_GPU[backend(facts)],
                 explains=GPU_SYMPTOMS,
-                short=f"{title} is installed for the CPU only",
+                short=tr("{title} is installed for the CPU only", title=title),
             )
         return
     wheels = facts.libraries.wheels if facts.libraries else ()
@@ -63,22 +68,26 @@ def cpu_only_install(facts: Facts) -> Findings:
     if 2 * len(missing) >= len(wheels):
         yield Finding(
             "cpu-only-install",
-            what=f"TensorFlow is installed without GPU libraries: {len(missing)} of {len(wheels)} "
-            "are missing.",
-            why="The plain package trains on the CPU only. The GPU itself is fine.",
+            what=tr(
+                "TensorFlow is installed without GPU libraries: {missing_count} of "
+                "{wheels_count} are missing.",
+                missing_count=len(missing),
+                wheels_count=len(wheels),
+            ),
+            why=tr("The plain package trains on the CPU only. The GPU itself is fine."),
             remedy=remedy,
             explains=explains,
-            short="TensorFlow is installed without GPU libraries",
+            short=tr("TensorFlow is installed without GPU libraries"),
         )
     else:
         names = join_names([quote(name, 60) for name in missing])
         yield Finding(
             "wheels-missing",
-            what=f"TensorFlow lacks GPU libraries: {names}.",
-            why="TensorFlow uses no GPU where one of its libraries is missing.",
+            what=tr("TensorFlow lacks GPU libraries: {names}.", names=names),
+            why=tr("TensorFlow uses no GPU where one of its libraries is missing."),
             remedy=remedy,
             explains=explains,
-            short="GPU libraries are missing",
+            short=tr("GPU libraries are missing"),
         )
 
 
@@ -97,27 +106,36 @@ def libraries(facts: Facts) -> Findings:
         yield Finding(
             "library-path",
             what=_cannot_be_loaded(misled),
-            why=f"Without LD_LIBRARY_PATH ({quote(path or '', 80)}) it loads: "
-            "that path holds another version.",
+            why=tr(
+                "Without LD_LIBRARY_PATH ({path}) it loads: that path holds another version.",
+                path=quote(path or "", 80),
+            ),
             remedy=WITHOUT_PATH,
             explains=GPU_SYMPTOMS | {"cudnn-old"},
-            short="LD_LIBRARY_PATH is in the way",
+            short=tr("LD_LIBRARY_PATH is in the way"),
         )
     if broken:
         yield Finding(
             "library-broken",
             what=_cannot_be_loaded(broken),
-            why="It is installed, but damaged or incomplete. TensorFlow uses no GPU without it.",
+            why=tr(
+                "It is installed, but damaged or incomplete. TensorFlow uses no GPU without it."
+            ),
             remedy=f"pip install --force-reinstall {_to_reinstall(facts, broken)}",
             explains=GPU_SYMPTOMS | {"cudnn-old"},
-            short=f"{quote(broken[0].name, 60)} cannot be loaded",
+            short=tr("{name} cannot be loaded", name=quote(broken[0].name, 60)),
         )
 
 
 def _cannot_be_loaded(libraries: list[Library]) -> str:
     first, more = libraries[0], len(libraries) - 1
     others = f" (and {more} more)" if more else ""
-    return f"{quote(first.name, 60)}{others} cannot be loaded: {quote(first.error)}."
+    return tr(
+        "{first_name}{others} cannot be loaded: {error}.",
+        first_name=quote(first.name, 60),
+        others=others,
+        error=quote(first.error),
+    )
 
 
 def _to_reinstall(facts: Facts, broken: list[Library]) -> str:
@@ -127,7 +145,9 @@ def _to_reinstall(facts: Facts, broken: list[Library]) -> str:
     """
     names = dict.fromkeys(library.wheel for library in broken if library.wheel)
     pins = [_pinned(name, wheel_version(facts, name)) for name in names]
-    return f"--no-deps {' '.join(pins)}" if pins else f"'{_tensorflow_with_cuda(facts)}'"
+    return (
+        tr("--no-deps {pins}", pins=" ".join(pins)) if pins else f"'{_tensorflow_with_cuda(facts)}'"
+    )
 
 
 def _tensorflow_with_cuda(facts: Facts) -> str:
@@ -149,18 +169,26 @@ def keras_settings(facts: Facts) -> Findings:
         yield Finding(
             "keras-settings",
             severity="broken",
-            what=f"Keras cannot start with its settings file {path}: {quote(backends.fault, 200)}.",
-            why="Keras reads it at every import, and writes a new one where there is none.",
+            what=tr(
+                "Keras cannot start with its settings file {path}: {fault}.",
+                path=path,
+                fault=quote(backends.fault, 200),
+            ),
+            why=tr("Keras reads it at every import, and writes a new one where there is none."),
             remedy=remedy,
             explains=NOT_STARTED,
-            short=f"Keras cannot start with {path}",
+            short=tr("Keras cannot start with {path}", path=path),
         )
     elif backends.ignored:
         yield Finding(
             "keras-settings-unread",
             severity="note",
-            what=f"Keras ignores its settings file {path}: {quote(backends.ignored, 200)}.",
-            why="Training runs as if it did not exist; the settings in it have no effect.",
+            what=tr(
+                "Keras ignores its settings file {path}: {ignored}.",
+                path=path,
+                ignored=quote(backends.ignored, 200),
+            ),
+            why=tr("Training runs as if it did not exist; the settings in it have no effect."),
             remedy=remedy,
         )
 
@@ -179,12 +207,15 @@ def backend_missing(facts: Facts) -> Findings:
     yield Finding(
         "backend-missing",
         severity="broken",
-        what=f"Keras is set to train with {name}, which {is_not}.",
+        what=tr("Keras is set to train with {name}, which {is_not}.", name=name, is_not=is_not),
         why=f"Installed: {join_names(others) or 'nothing that can train'}. "
         + (
-            f"It is named by the file {quote(place, 200)}; KERAS_BACKEND would take precedence."
+            tr(
+                "It is named by the file {place}; KERAS_BACKEND would take precedence.",
+                place=quote(place, 200),
+            )
             if by_file
-            else "KERAS_BACKEND sets which one trains, or else ~/.keras/keras.json."
+            else tr("KERAS_BACKEND sets which one trains, or else ~/.keras/keras.json.")
         ),
         remedy=_other_backend(facts, by_file),
         explains=NOT_STARTED,
@@ -208,8 +239,8 @@ def framework_silent(facts: Facts) -> Findings:
         yield Finding(
             "framework-unfinished",
             severity="note",
-            what=f"{title} ended {quote(end, 60)} after its trial steps.",
-            why="Training works; how long it takes may not be known.",
+            what=tr("{title} ended {end} after its trial steps.", title=title, end=quote(end, 60)),
+            why=tr("Training works; how long it takes may not be known."),
             remedy="workbench check",
             short=f"{title} ended {quote(end, 60)}",
         )
@@ -253,9 +284,11 @@ def _not_started(facts: Facts, went: ProbeOutcome) -> Finding:
     return Finding(
         f"framework-{went.status}",
         severity="broken",
-        what=f"{title} cannot be started: it {describe_outcome(went)}.",
+        what=tr(
+            "{title} cannot be started: it {outcome}.", title=title, outcome=describe_outcome(went)
+        ),
         why=why,
         remedy=remedy,
         explains=frozenset({"gpu-untested"}),
-        short=f"{title} cannot be started",
+        short=tr("{title} cannot be started", title=title),
     )

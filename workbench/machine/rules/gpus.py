@@ -26,6 +26,7 @@ from workbench.machine.finding import (
     working_gpus,
 )
 from workbench.machine.gpus import OLDEST_CAPABILITY, read_visibility
+from workbench.messages import tr
 from workbench.text import plural
 
 # Compute capabilities.
@@ -61,11 +62,18 @@ def _faults(gpu: Gpu) -> list[str]:
     xids = sorted(set(gpu.fatal_xids))
     faults = [quote(gpu.error)] if lost else []
     if gpu.ecc_errors > 0:
-        faults.append(f"{plural(gpu.ecc_errors, 'memory error')} that ECC could not correct")
+        faults.append(
+            tr(
+                "{memory_errors} that ECC could not correct",
+                memory_errors=plural(gpu.ecc_errors, "memory error"),
+            )
+        )
     if gpu.remap_failed:
-        faults.append("a memory row that could not be replaced")
+        faults.append(tr("a memory row that could not be replaced"))
     if xids:
-        faults.append(f"Xid {', '.join(str(xid) for xid in xids)} in the kernel's log")
+        faults.append(
+            tr("Xid {xids} in the kernel's log", xids=", ".join(str(xid) for xid in xids))
+        )
     return faults
 
 
@@ -73,35 +81,49 @@ def _hardware_fault(gpu: Gpu, healthy: list[Gpu], explains: frozenset[str]) -> F
     instead = f"--gpu {healthy[0].index}" if healthy else "--gpu none"
     return Finding(
         "hardware-fault",
-        what=f"{gpu_label(gpu)} has a hardware fault: {'; '.join(_faults(gpu))}.",
-        why="Training on it can end at any moment, or give wrong numbers."
-        + (" A reset of the GPU may help for a while." if gpu.remap_pending else ""),
-        remedy=f"stop using GPU {gpu.index} and inform the admin; train with {instead}",
+        what=tr(
+            "{gpu_label} has a hardware fault: {faults}.",
+            gpu_label=gpu_label(gpu),
+            faults="; ".join(_faults(gpu)),
+        ),
+        why=tr("Training on it can end at any moment, or give wrong numbers.")
+        + (tr(" A reset of the GPU may help for a while.") if gpu.remap_pending else ""),
+        remedy=tr(
+            "stop using GPU {index} and inform the admin; train with {instead}",
+            index=gpu.index,
+            instead=instead,
+        ),
         # CUDA may not start at all beside a GPU that is lost.
         explains=explains | ({"no-uvm", "cuda-init"} if gpu.error else frozenset()),
-        short=f"hardware fault of GPU {gpu.index}",
+        short=tr("hardware fault of GPU {index}", index=gpu.index),
     )
 
 
 def _gpu_error(gpu: Gpu, explains: frozenset[str]) -> Finding:
     return Finding(
         "gpu-error",
-        what=f"{gpu_label(gpu)} does not respond to the driver: {quote(gpu.error)}.",
-        why="Its memory and its faults are not known.",
-        remedy=f"nvidia-smi -i {gpu.index}",
+        what=tr(
+            "{gpu_label} does not respond to the driver: {error}.",
+            gpu_label=gpu_label(gpu),
+            error=quote(gpu.error),
+        ),
+        why=tr("Its memory and its faults are not known."),
+        remedy=tr("nvidia-smi -i {index}", index=gpu.index),
         explains=explains | {"no-uvm", "cuda-init"},  # CUDA may not start beside it
-        short=f"GPU {gpu.index} does not respond",
+        short=tr("GPU {index} does not respond", index=gpu.index),
     )
 
 
 def _remap_pending(gpu: Gpu, explains: frozenset[str]) -> Finding:
     return Finding(
         "remap-pending",
-        what=f"{gpu_label(gpu)} needs a reset to replace a damaged memory row.",
-        why="Until then training on it may end with a memory error.",
-        remedy=f"when nobody uses it: sudo nvidia-smi --gpu-reset -i {gpu.index}",
+        what=tr(
+            "{gpu_label} needs a reset to replace a damaged memory row.", gpu_label=gpu_label(gpu)
+        ),
+        why=tr("Until then training on it may end with a memory error."),
+        remedy=tr("when nobody uses it: sudo nvidia-smi --gpu-reset -i {index}", index=gpu.index),
         explains=explains,
-        short=f"GPU {gpu.index} needs a reset",
+        short=tr("GPU {index} needs a reset", index=gpu.index),
     )
 
 
@@ -124,15 +146,23 @@ def hidden_gpus(facts: Facts) -> Findings:
     yield Finding(
         "hidden-gpus",
         severity="note" if left else "warning",
-        what=f'CUDA_VISIBLE_DEVICES is "{quote(value, 80)}": it hides {hidden} of '
-        f"{plural(len(gpus), 'GPU')}.",
-        why="SLURM gave this job no GPU."
+        what=tr(
+            'CUDA_VISIBLE_DEVICES is "{value}": it hides {hidden} of {gpus}.',
+            value=quote(value, 80),
+            hidden=hidden,
+            gpus=plural(len(gpus), "GPU"),
+        ),
+        why=tr("SLURM gave this job no GPU.")
         if given_none
-        else f"{named or 'It names no GPU.'} Valid here: {valid}.",
+        else tr("{named} Valid here: {valid}.", named=named or "It names no GPU.", valid=valid),
         remedy=SLURM_GPU if given_none else "unset CUDA_VISIBLE_DEVICES",
         explains=frozenset() if left else frozenset({"framework-no-gpu", "cuda-init"}),
         short="CUDA_VISIBLE_DEVICES hides "
-        + ("the GPU" if len(gpus) == 1 else f"{hidden} of {len(gpus)} GPUs"),
+        + (
+            "the GPU"
+            if len(gpus) == 1
+            else tr("{hidden} of {gpus_count} GPUs", hidden=hidden, gpus_count=len(gpus))
+        ),
     )
 
 
@@ -148,24 +178,32 @@ def mig(facts: Facts) -> Findings:
             yield Finding(
                 "mig",
                 severity="note" if working and not _fails_on(facts, [gpu]) else "warning",
-                what=f"{label} is divided into {plural(len(gpu.mig_devices), 'slice')} (MIG), and "
-                "none is chosen.",
-                why="A program can use one slice only. The workbench chooses the freest.",
+                what=tr(
+                    "{label} is divided into {slices} (MIG), and none is chosen.",
+                    label=label,
+                    slices=plural(len(gpu.mig_devices), "slice"),
+                ),
+                why=tr("A program can use one slice only. The workbench chooses the freest."),
                 remedy=f"export CUDA_VISIBLE_DEVICES={shell_safe(gpu.mig_devices[0].uuid)}",
                 explains=explains,
-                short=f"no slice of GPU {gpu.index} is chosen",
+                short=tr("no slice of GPU {index} is chosen", index=gpu.index),
             )
         else:
             yield Finding(
                 "mig-no-slices",
                 severity="note" if working else "warning",
-                what=f"{label} is in MIG mode, but has no slices.",
-                why="In that mode nothing runs on the whole GPU. "
-                f"`nvidia-smi mig -i {gpu.index} -lgip` lists the profiles for slices.",
-                remedy=f"ask the admin for a slice: sudo nvidia-smi mig -i {gpu.index} "
-                "-cgi PROFILE -C",
+                what=tr("{label} is in MIG mode, but has no slices.", label=label),
+                why=tr(
+                    "In that mode nothing runs on the whole GPU. `nvidia-smi mig -i "
+                    "{index} -lgip` lists the profiles for slices.",
+                    index=gpu.index,
+                ),
+                remedy=tr(
+                    "ask the admin for a slice: sudo nvidia-smi mig -i {index} -cgi PROFILE -C",
+                    index=gpu.index,
+                ),
                 explains=explains - {"gpu-jit", "gpu-speed"},
-                short=f"GPU {gpu.index} has no slices",
+                short=tr("GPU {index} has no slices", index=gpu.index),
             )
 
 
@@ -200,9 +238,9 @@ def gpu_too_old(facts: Facts) -> Findings:
         "gpu-too-old",
         severity="note" if works else "warning",
         what=what,
-        why="Training uses another GPU by default."
+        why=tr("Training uses another GPU by default.")
         if works
-        else "A run on it continues on the CPU.",
+        else tr("A run on it continues on the CPU."),
         remedy="" if works else remedy,
         explains=symptoms_on(facts, old or seen) & {"framework-no-gpu", "gpu-compute"},
         short=short,
@@ -222,12 +260,18 @@ def pascal_cudnn(facts: Facts) -> Findings:
         yield Finding(
             "pascal-cudnn",
             severity="warning" if _fails_on(facts, old) else "note",
-            what=f"cuDNN {quote(version)} no longer supports {gpu_labels(old)}.",
-            why="From 9.11 on, cuDNN has no convolutions for GPUs before Turing "
-            "(compute capability 7.5).",
-            remedy=f"pip install '{CUDNN}>=9.3,<9.11'",
+            what=tr(
+                "cuDNN {version} no longer supports {gpu_labels}.",
+                version=quote(version),
+                gpu_labels=gpu_labels(old),
+            ),
+            why=tr(
+                "From 9.11 on, cuDNN has no convolutions for GPUs before Turing "
+                "(compute capability 7.5)."
+            ),
+            remedy=tr("pip install '{cudnn}>=9.3,<9.11'", cudnn=CUDNN),
             explains=symptoms_on(facts, old) - {"framework-no-gpu"},
-            short=f"cuDNN {quote(version)} is too new for this GPU",
+            short=tr("cuDNN {version} is too new for this GPU", version=quote(version)),
         )
 
 
@@ -241,13 +285,20 @@ def blackwell(facts: Facts) -> Findings:
         yield Finding(
             "blackwell",
             severity="warning" if fails else "note",
-            what=f"{gpu_labels(new)}: newer than this TensorFlow, which was built for CUDA "
-            f"{quote(cuda) or '12.5'}.",
-            why="Its programs are compiled for the GPU when they first run, which takes up to half "
-            "an hour or fails.",
-            remedy="KERAS_BACKEND=torch or jax in an environment of its own, or a vendor container",
+            what=tr(
+                "{gpu_labels}: newer than this TensorFlow, which was built for CUDA {cuda}.",
+                gpu_labels=gpu_labels(new),
+                cuda=quote(cuda) or "12.5",
+            ),
+            why=tr(
+                "Its programs are compiled for the GPU when they first run, which "
+                "takes up to half an hour or fails."
+            ),
+            remedy=tr(
+                "KERAS_BACKEND=torch or jax in an environment of its own, or a vendor container"
+            ),
             explains=symptoms_on(facts, new) - {"framework-no-gpu"},
-            short="the GPU is newer than TensorFlow",
+            short=tr("the GPU is newer than TensorFlow"),
         )
 
 

@@ -17,6 +17,7 @@ from workbench.machine.finding import (
     working_gpus,
 )
 from workbench.machine.host_facts import StorageFolder
+from workbench.messages import tr
 from workbench.text import format_bytes
 
 LOW_DISK = 1_000_000_000  # bytes; a few checkpoints of a large network
@@ -44,11 +45,11 @@ def silent_probes(facts: Facts) -> Findings:
             f"{probe}-{went.status}",
             severity="warning" if probe == "storage" else "note",
             what=f"{subject} {describe_outcome(went)}.",
-            why="A file system does not respond, often a network folder whose server is down."
+            why=tr("A file system does not respond, often a network folder whose server is down.")
             if hangs
-            else "Its results are missing here.",
-            remedy="use --workspace on a local disk" if hangs else "workbench check",
-            short="a file system does not respond" if hangs else f"{subject.lower()} failed",
+            else tr("Its results are missing here."),
+            remedy=tr("use --workspace on a local disk") if hangs else "workbench check",
+            short=tr("a file system does not respond") if hangs else f"{subject.lower()} failed",
         )
 
 
@@ -59,20 +60,22 @@ def writable(facts: Facts) -> Findings:
         yield Finding(
             "not-writable",
             severity="broken",
-            what=f"Nothing can be written to {_paths(needed)}.",
-            why="Runs and prepared images are kept there.",
-            remedy="fix the permissions, or use --workspace with a folder of yours",
+            what=tr("Nothing can be written to {paths}.", paths=_paths(needed)),
+            why=tr("Runs and prepared images are kept there."),
+            remedy=tr("fix the permissions, or use --workspace with a folder of yours"),
             explains=frozenset({"no-locks", "low-disk"}),
-            short="the workspace cannot be written to",
+            short=tr("the workspace cannot be written to"),
         )
     if cache := [folder for folder in locked if folder.what == "cache"]:
         yield Finding(
             "cache-not-writable",
-            what=f"Nothing can be written to {_paths(cache)}.",
-            why="Published weights and measurements are kept there; "
-            "they are downloaded and measured again each time.",
-            remedy="fix the permissions, or set XDG_CACHE_HOME to a folder of yours",
-            short="the cache cannot be written to",
+            what=tr("Nothing can be written to {paths}.", paths=_paths(cache)),
+            why=tr(
+                "Published weights and measurements are kept there; they are "
+                "downloaded and measured again each time."
+            ),
+            remedy=tr("fix the permissions, or set XDG_CACHE_HOME to a folder of yours"),
+            short=tr("the cache cannot be written to"),
         )
 
 
@@ -82,10 +85,10 @@ def locks(facts: Facts) -> Findings:
         yield Finding(
             "no-locks",
             severity="broken",
-            what=f"File locks do not work in {_paths(folders)}.",
-            why="Without them two workers could damage a run.",
-            remedy="use --workspace on a local disk",
-            short="file locks do not work",
+            what=tr("File locks do not work in {paths}.", paths=_paths(folders)),
+            why=tr("Without them two workers could damage a run."),
+            remedy=tr("use --workspace on a local disk"),
+            short=tr("file locks do not work"),
         )
 
 
@@ -95,11 +98,13 @@ def disk(facts: Facts) -> Findings:
         free = format_bytes(min(folder.free or 0 for folder in folders))
         yield Finding(
             "low-disk",
-            what=f"Only {free} are free for {_paths(folders)}.",
-            why="Checkpoints and prepared images may not fit; a run that cannot save stops.",
-            remedy="free some space (`workbench data clean` removes what no run needs), or use "
-            "--workspace",
-            short=f"only {free} of disk are free",
+            what=tr("Only {free} are free for {paths}.", free=free, paths=_paths(folders)),
+            why=tr("Checkpoints and prepared images may not fit; a run that cannot save stops."),
+            remedy=tr(
+                "free some space (`workbench data clean` removes what no run "
+                "needs), or use --workspace"
+            ),
+            short=tr("only {free} of disk are free", free=free),
         )
 
 
@@ -109,10 +114,10 @@ def memory(facts: Facts) -> Findings:
     if 0 < available < LOW_MEMORY:  # 0: not known
         yield Finding(
             "low-memory",
-            what=f"Only {format_bytes(available)} of memory are available.",
-            why="The system may kill a run that runs out of memory.",
-            remedy="end other programs, or train with a smaller --set training.batch_size",
-            short=f"only {format_bytes(available)} of memory are available",
+            what=tr("Only {available} of memory are available.", available=format_bytes(available)),
+            why=tr("The system may kill a run that runs out of memory."),
+            remedy=tr("end other programs, or train with a smaller --set training.batch_size"),
+            short=tr("only {available} of memory are available", available=format_bytes(available)),
         )
 
 
@@ -129,12 +134,12 @@ def logout(facts: Facts) -> Findings:
         remedy = own_scope if session.linger else f"{linger} && {own_scope}"
     yield Finding(
         "logout-ends-runs",
-        what="Runs that are started here end when you log out.",
-        why="systemd ends every process of a login session here (KillUserProcesses)."
+        what=tr("Runs that are started here end when you log out."),
+        why=tr("systemd ends every process of a login session here (KillUserProcesses).")
         if in_session
-        else "This process belongs to your user manager, which ends with your last session.",
+        else tr("This process belongs to your user manager, which ends with your last session."),
         remedy=remedy,
-        short="runs end when you log out",
+        short=tr("runs end when you log out"),
     )
 
 
@@ -147,17 +152,22 @@ def slurm(facts: Facts) -> Findings:
         yield Finding(
             "slurm-job",
             severity="note",
-            what=f"This is SLURM job {quote(allocation.job, 40)}; runs end with it"
-            f"{_until(allocation.ends)}.",
-            why="A run that SLURM ends can be resumed in a later job, from its last checkpoint.",
+            what=tr(
+                "This is SLURM job {job}; runs end with it{until}.",
+                job=quote(allocation.job, 40),
+                until=_until(allocation.ends),
+            ),
+            why=tr(
+                "A run that SLURM ends can be resumed in a later job, from its last checkpoint."
+            ),
             remedy="workbench resume, in the next job",
         )
     elif not nvml_gpus(facts) and not working_gpus(facts):
         yield Finding(
             "slurm-login-node",
             severity="note",
-            what="This is a login node of a SLURM cluster, without a GPU.",
-            why="The GPUs are in other machines, which SLURM allocates.",
+            what=tr("This is a login node of a SLURM cluster, without a GPU."),
+            why=tr("The GPUs are in other machines, which SLURM allocates."),
             remedy=SLURM_GPU,
         )
 
@@ -169,17 +179,23 @@ def terminal(facts: Facts) -> Findings:
         yield Finding(
             "terminal-small",
             severity="note",
-            what=f"The terminal is {found.columns}x{found.rows}; "
-            f"the screens are made for {columns}x{rows} and more.",
-            why="Some lines will be cut.",
+            what=tr(
+                "The terminal is {columns}x{rows}; the screens are made for "
+                "{columns2}x{rows2} and more.",
+                columns=found.columns,
+                rows=found.rows,
+                columns2=columns,
+                rows2=rows,
+            ),
+            why=tr("Some lines will be cut."),
             remedy="make the window larger",
         )
     if found.interactive and not found.utf8:
         yield Finding(
             "terminal-not-utf8",
             severity="note",
-            what="The terminal is not set to UTF-8.",
-            why="Plots and frames are drawn with plain characters.",
+            what=tr("The terminal is not set to UTF-8."),
+            why=tr("Plots and frames are drawn with plain characters."),
             remedy="export LANG=C.UTF-8",
         )
 

@@ -34,6 +34,7 @@ from workbench.machine.finding import (
     working_gpus,
 )
 from workbench.machine.rules.framework import WITHOUT_PATH, reinstall
+from workbench.messages import tr
 from workbench.text import format_gib, safe_text
 
 MIN_CUDNN = (9, 3)
@@ -83,11 +84,14 @@ def cudnn_old(facts: Facts) -> Findings:
     )
     yield Finding(
         "cudnn-old",
-        what=f"cuDNN {quote(loaded or 'here')} is older than TensorFlow needs: "
-        f"it was built with {quote(wanted)}.",
-        why="Convolutions do not run on the GPU with it."
-        + (" It comes from a folder in LD_LIBRARY_PATH." if misled else ""),
-        remedy=WITHOUT_PATH if misled else f"pip install -U '{CUDNN}>=9.3,<10'",
+        what=tr(
+            "cuDNN {loaded} is older than TensorFlow needs: it was built with {wanted}.",
+            loaded=quote(loaded or "here"),
+            wanted=quote(wanted),
+        ),
+        why=tr("Convolutions do not run on the GPU with it.")
+        + (tr(" It comes from a folder in LD_LIBRARY_PATH.") if misled else ""),
+        remedy=WITHOUT_PATH if misled else tr("pip install -U '{cudnn}>=9.3,<10'", cudnn=CUDNN),
         explains=STEP_SYMPTOMS,
         short=f"cuDNN {quote(loaded)} is too old".replace("  ", " "),
     )
@@ -106,13 +110,20 @@ def libdevice(facts: Facts) -> Findings:
     install = f"pip install {NVCC}"
     yield Finding(
         "libdevice",
-        what="TensorFlow cannot compile for the GPU: libdevice or ptxas is missing.",
-        why="Training with jit, the default on a GPU, ends at its first step.",
-        remedy=f"{flags}; or {jit_off}; or {install} --force-reinstall --no-deps"
+        what=tr("TensorFlow cannot compile for the GPU: libdevice or ptxas is missing."),
+        why=tr("Training with jit, the default on a GPU, ends at its first step."),
+        remedy=tr(
+            "{flags}; or {jit_off}; or {install} --force-reinstall --no-deps",
+            flags=flags,
+            jit_off=jit_off,
+            install=install,
+        )
         if wheel_version(facts, NVCC)
-        else f"{install}; or {flags}; or {jit_off}",
+        else tr(
+            "{install}; or {flags}; or {jit_off}", install=install, flags=flags, jit_off=jit_off
+        ),
         explains=STEP_SYMPTOMS,
-        short="libdevice or ptxas is missing",
+        short=tr("libdevice or ptxas is missing"),
     )
 
 
@@ -127,22 +138,33 @@ def memory_taken(facts: Facts) -> Findings:
         yield Finding(
             "memory-taken",
             severity="note" if instead else "warning",
-            what=f"{gpu_label(gpu)}: {format_gib(gpu.memory_used)} of "
-            f"{format_gib(gpu.memory_total)} are taken, {_holders(gpu.processes)}.",
-            why=f"{gpu_label(instead)} has {format_gib(instead.memory_free)} free and is chosen "
-            "instead."
+            what=tr(
+                "{gpu_label}: {memory_used} of {memory_total} are taken, {holders}.",
+                gpu_label=gpu_label(gpu),
+                memory_used=format_gib(gpu.memory_used),
+                memory_total=format_gib(gpu.memory_total),
+                holders=_holders(gpu.processes),
+            ),
+            why=tr(
+                "{gpu_label} has {memory_free} free and is chosen instead.",
+                gpu_label=gpu_label(instead),
+                memory_free=format_gib(instead.memory_free),
+            )
             if instead
-            else f"{format_gib(gpu.memory_free)} are left; larger networks will not fit.",
+            else tr(
+                "{memory_free} are left; larger networks will not fit.",
+                memory_free=format_gib(gpu.memory_free),
+            ),
             remedy=_other_gpu(gpu, max(seen, key=lambda other: other.memory_free)),
             explains=symptoms_on(facts, taken) - {"framework-no-gpu"},
-            short=f"the memory of GPU {gpu.index} is taken",
+            short=tr("the memory of GPU {index} is taken", index=gpu.index),
         )
 
 
 def _holders(processes: tuple[GpuProcess, ...]) -> str:
     """Return "by PID 4242 (alice, python) with 60.2 GiB" for the three largest processes."""
     if not processes:
-        return "by processes that cannot be seen from here"
+        return tr("by processes that cannot be seen from here")
     largest = sorted(processes, key=lambda process: -(process.memory or 0))
     more = [f"{len(largest) - 3} more"] if len(largest) > 3 else []
     return "by " + ", ".join([*(_holder(process) for process in largest[:3]), *more])
@@ -159,7 +181,7 @@ def _other_gpu(gpu: Gpu, freest: Gpu) -> str:
     wait = "`workbench check --watch` shows when it is free"
     if freest == gpu:
         return f"wait: {wait}"
-    return f"choose another GPU: --gpu {freest.index}; or wait: {wait}"
+    return tr("choose another GPU: --gpu {index}; or wait: {wait}", index=freest.index, wait=wait)
 
 
 def cpu_compute(facts: Facts) -> Findings:
@@ -174,43 +196,53 @@ def cpu_compute(facts: Facts) -> Findings:
         if slow:
             yield Finding(
                 "cpu-slow",
-                what=f"{title} did not start training on the CPU in time: {error}.",
-                why="The first start after an installation, or from a network disk, can take long.",
+                what=tr(
+                    "{title} did not start training on the CPU in time: {error}.",
+                    title=title,
+                    error=error,
+                ),
+                why=tr(
+                    "The first start after an installation, or from a network disk, can take long."
+                ),
                 remedy="workbench check",
                 explains=frozenset({"gpu-untested"}),
-                short=f"{title} did not reach its first step in time",
+                short=tr("{title} did not reach its first step in time", title=title),
             )
         else:
             yield Finding(
                 "cpu-compute",
                 severity="broken",
-                what=f"{title} cannot train a small network on the CPU: {error}.",
-                why="Nothing can be trained here until it can.",
+                what=tr(
+                    "{title} cannot train a small network on the CPU: {error}.",
+                    title=title,
+                    error=error,
+                ),
+                why=tr("Nothing can be trained here until it can."),
                 remedy=reinstall(facts),
                 explains=frozenset({"gpu-untested"}),
-                short=f"{title} does not work on the CPU",
+                short=tr("{title} does not work on the CPU", title=title),
             )
         return
     if jit := [failure for failure in failed if failure.jit]:
         yield Finding(
             "cpu-jit",
             severity="note",
-            what=f"Steps with jit fail on the CPU: {quote(jit[0].message)}.",
-            why="jit is off on the CPU by default.",
-            remedy="leave jit off on the CPU: --set training.jit=off",
+            what=tr("Steps with jit fail on the CPU: {message}.", message=quote(jit[0].message)),
+            why=tr("jit is off on the CPU by default."),
+            remedy=tr("leave jit off on the CPU: --set training.jit=off"),
         )
     if speed := [failure for failure in failed if not failure.jit]:
         yield Finding(
             "cpu-speed",
             severity="note" if slow else "warning",
-            what=f"The CPU could not be measured: {quote(speed[0].message)}.",
-            why="Training works, but slowly; how long it takes is not known."
+            what=tr("The CPU could not be measured: {message}.", message=quote(speed[0].message)),
+            why=tr("Training works, but slowly; how long it takes is not known.")
             if slow
-            else "A small network trains on it, but larger ones may end in the same way.",
+            else tr("A small network trains on it, but larger ones may end in the same way."),
             remedy="workbench check --measure"
             if slow
-            else "train with a smaller --set training.batch_size",
-            short="larger networks fail on the CPU",
+            else tr("train with a smaller --set training.batch_size"),
+            short=tr("larger networks fail on the CPU"),
         )
 
 
@@ -223,10 +255,12 @@ def framework_no_gpu(facts: Facts) -> Findings:
     reason, title = _reason(framework_stderr(facts)), framework_title(facts)
     yield Finding(
         "framework-no-gpu",
-        what=f"{title} sees no GPU{although}.",
-        why=f"It reports: {reason}." if reason else "It reports no reason. Training uses the CPU.",
+        what=tr("{title} sees no GPU{although}.", title=title, although=although),
+        why=tr("It reports: {reason}.", reason=reason)
+        if reason
+        else tr("It reports no reason. Training uses the CPU."),
         remedy=LIST_GPUS.get(backend(facts), "workbench check"),
-        short=f"{title} sees no GPU",
+        short=tr("{title} sees no GPU", title=title),
     )
 
 
@@ -243,39 +277,54 @@ def gpu_compute(facts: Facts) -> Findings:
         number = str(gpu.index) if gpu else number
         yield Finding(
             "gpu-compute",
-            what=f"{title} cannot train a small network on {_devices(found)}: "
-            f"{quote(found[0].message)}.",
-            why="A run on it would end in the same way.",
-            remedy=f"train on another GPU: --gpu {number}"
+            what=tr(
+                "{title} cannot train a small network on {devices}: {message}.",
+                title=title,
+                devices=_devices(found),
+                message=quote(found[0].message),
+            ),
+            why=tr("A run on it would end in the same way."),
+            remedy=tr("train on another GPU: --gpu {number}", number=number)
             if number
-            else "train on the CPU: --gpu none",
+            else tr("train on the CPU: --gpu none"),
             explains=frozenset({"gpu-jit", "gpu-speed"}),
-            short=f"the convolution failed on {_devices(found)}",
+            short=tr("the convolution failed on {devices}", devices=_devices(found)),
         )
     if found := [failure for failure in others if failure.jit]:
         yield Finding(
             "gpu-jit",
-            what=f"Steps with jit fail on {_devices(found)}: {quote(found[0].message)}.",
-            why="Without jit they work, somewhat slower.",
-            remedy="train with --set training.jit=off",
-            short=f"jit fails on {_devices(found)}",
+            what=tr(
+                "Steps with jit fail on {devices}: {message}.",
+                devices=_devices(found),
+                message=quote(found[0].message),
+            ),
+            why=tr("Without jit they work, somewhat slower."),
+            remedy=tr("train with --set training.jit=off"),
+            short=tr("jit fails on {devices}", devices=_devices(found)),
         )
     if found := [failure for failure in others if not failure.jit]:
         yield Finding(
             "gpu-speed",
-            what=f"A small network trains on {_devices(found)}, but larger ones fail: "
-            f"{quote(found[0].message)}.",
-            why="A run may end in the same way; how long one takes is not known.",
-            remedy="train with a smaller --set training.batch_size",
-            short=f"larger networks fail on {_devices(found)}",
+            what=tr(
+                "A small network trains on {devices}, but larger ones fail: {message}.",
+                devices=_devices(found),
+                message=quote(found[0].message),
+            ),
+            why=tr("A run may end in the same way; how long one takes is not known."),
+            remedy=tr("train with a smaller --set training.batch_size"),
+            short=tr("larger networks fail on {devices}", devices=_devices(found)),
         )
     if gpus_untried(facts):
         yield Finding(
             "gpu-untested",
-            what=f"{title} ended {quote(stopped(facts), 60)} before it reached the GPU.",
-            why="Whether the GPU computes is not known.",
+            what=tr(
+                "{title} ended {stopped} before it reached the GPU.",
+                title=title,
+                stopped=quote(stopped(facts), 60),
+            ),
+            why=tr("Whether the GPU computes is not known."),
             remedy="workbench check",
-            short="the GPU could not be tried",
+            short=tr("the GPU could not be tried"),
         )
 
 

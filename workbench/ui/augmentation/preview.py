@@ -23,6 +23,7 @@ from workbench.datasets.scan import pixel_hash
 from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.sections import AugmentationSpec, DataSpec
 from workbench.experiment.spec import ExperimentSpec
+from workbench.messages import tr
 from workbench.render.half_blocks import fit_half_blocks, missing_image_text
 from workbench.render.strategy import describe_key, key_choices, key_schema
 
@@ -120,17 +121,20 @@ class AugmentationSettings:
         """Return what the settings mean for the chosen strategy."""
         preset = self.draft.chosen_preset
         if not self.spec.augmentation.active:
-            return f"All off: {preset} trains on every image as it is."
+            return tr("All off: {preset} trains on every image as it is.", preset=preset)
         if is_active({key: self.default(key) for key in KEYS}):
-            return (
-                f"{preset} augments; these settings are kept for it. Other strategies have "
-                "their own."
+            return tr(
+                "{preset} augments; these settings are kept for it. Other "
+                "strategies have their own.",
+                preset=preset,
             )
         text = f"{preset} has no augmentation of its own: kept for it, these settings "
         base = self.spec.base
         if base and not base.views:
-            return f"{text}augment its images, and its base runs again in every epoch."
-        return f"{text}make its training images augmented."
+            return tr(
+                "{value}augment its images, and its base runs again in every epoch.", value=text
+            )
+        return tr("{value}make its training images augmented.", value=text)
 
     def _settings(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the draft's settings: the whole augmentation, and the cached views with it."""

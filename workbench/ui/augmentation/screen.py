@@ -18,6 +18,7 @@ from workbench.app.scan_job import ScanJob
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_AUGMENTATION
 from workbench.experiment.sections import AugmentationSpec
+from workbench.messages import tr
 from workbench.render.strategy import format_key_value
 from workbench.text import format_shape, safe_text
 from workbench.ui.augmentation.preview import (
@@ -65,9 +66,9 @@ class AugmentationScreen(WorkbenchScreen):
             "plus,right,equals_sign", "step(1)", "Value", key_display="+/-", id="augmentation.more"
         ),
         Binding("minus,left", "step(-1)", show=False, id="augmentation.less"),
-        Binding("b", "book", "Book", id="augmentation.book", tooltip="the book's own values"),
-        Binding("r", "redraw", "Draw again", id="augmentation.redraw"),
-        Binding("i", "image", "Image", id="augmentation.image", tooltip="another of the class"),
+        Binding("b", "book", "Book", id="augmentation.book", tooltip=tr("the book's own values")),
+        Binding("r", "redraw", tr("Draw again"), id="augmentation.redraw"),
+        Binding("i", "image", "Image", id="augmentation.image", tooltip=tr("another of the class")),
         Binding("L", "label", "Label", key_display="L", id="augmentation.label"),
         Binding("0", "off", "Off", id="augmentation.off"),
     ]
@@ -103,7 +104,7 @@ class AugmentationScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return the name of the draft."""
-        return Text.assemble((self.draft.name, "bold"), "  augmentation, on a real image")
+        return Text.assemble((self.draft.name, "bold"), tr("  augmentation, on a real image"))
 
     def on_mount(self) -> None:
         """Show the settings; the image follows once it is found."""
@@ -179,7 +180,10 @@ class AugmentationScreen(WorkbenchScreen):
         text.append(f"  {safe_text(label, 14)} {self._number + 1} of {len(paths)}")
         text.append(f"   {size}", style="dim")
         last = self._first + VIEWS_SHOWN - 1
-        return text.append(f"   views {self._first} to {last}, as training draws them", "dim")
+        return text.append(
+            tr("   views {first} to {last}, as training draws them", first=self._first, last=last),
+            "dim",
+        )
 
     # The settings
 

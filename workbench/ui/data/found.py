@@ -24,6 +24,7 @@ from workbench.datasets.inspect_job import Inspection
 from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.facts import SPLITS, DataFacts
 from workbench.experiment.sections import DataSpec
+from workbench.messages import tr
 from workbench.render.half_blocks import thumbnail
 from workbench.render.marks import bar
 from workbench.text import format_bytes, format_shape, plural, safe_text
@@ -214,7 +215,11 @@ class DataFound(Vertical):
         for row in class_rows(audit, MAX_CLASS_ROWS, name, bar_width, self._utf8):
             table.add_row(*row)
         if len(audit.counts) > MAX_CLASS_ROWS:
-            table.add_row(Text(f"and {len(audit.counts) - MAX_CLASS_ROWS:,} more"))
+            table.add_row(
+                Text(
+                    tr("and {counts_count:,} more", counts_count=len(audit.counts) - MAX_CLASS_ROWS)
+                )
+            )
 
     @on(DataTable.RowHighlighted, "#classes")
     def _class_highlighted(self, event: DataTable.RowHighlighted) -> None:
@@ -227,7 +232,7 @@ class DataFound(Vertical):
             return
         paths = self._inspection.samples.get(label, ()) if self._inspection else ()
         if not paths:
-            message = Text("none of its images can be used", "dim")
+            message = Text(tr("none of its images can be used"), "dim")
             self.query_one("#steps", Static).update(message)
             return
         box = self.query_one("#thumbs").size
@@ -287,7 +292,14 @@ def format_summary(audit: Audit, facts: DataFacts) -> Text:
         same = audit.sizes.height[0] == audit.sizes.height[2] and (
             audit.sizes.width[0] == audit.sizes.width[2]
         )
-        text.append(f"   {'all' if same else 'median'} {height} high x {width} wide")
+        text.append(
+            tr(
+                "   {value} {height} high x {width} wide",
+                value="all" if same else "median",
+                height=height,
+                width=width,
+            )
+        )
     text.append("   grey" if facts.channels == 1 else "   colour")
     formats = ", ".join(safe_text(name, 8) for name in list(audit.formats)[:3])
     return text.append(f"   {formats}" if formats else "")

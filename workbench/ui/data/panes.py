@@ -18,6 +18,7 @@ from workbench.datasets.findings import AuditFinding
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, DataFacts, expected_images
 from workbench.experiment.sections import SplitSpec
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 from workbench.ui.base import WorkbenchScreen
 
@@ -108,7 +109,15 @@ class FilesScreen(WorkbenchScreen):
         yield OptionList(*map(Text, islice(lines, MAX_LINES)))
         if len(groups) > MAX_LINES:
             source, left = safe_text(self._source, 200), len(groups) - MAX_LINES
-            yield Static(Text(f"and {left:,} more: workbench data scan {source} --all"))
+            yield Static(
+                Text(
+                    tr(
+                        "and {left:,} more: workbench data scan {source} --all",
+                        left=left,
+                        source=source,
+                    )
+                )
+            )
 
     def heading(self) -> Text:
         """Return severity and code of the finding."""
@@ -211,7 +220,11 @@ def split_error(facts: DataFacts | None, split: SplitSpec) -> str:
     """Return why the images cannot be split like this; "" if they can."""
     requested = sum(int(part) for part in split.parts) if split.counts else 0
     if facts and not facts.user_split and requested > facts.smallest_class:
-        return f"{requested:,} a class requested, the smallest class has {facts.smallest_class:,}"
+        return tr(
+            "{requested:,} a class requested, the smallest class has {smallest_class:,}",
+            requested=requested,
+            smallest_class=facts.smallest_class,
+        )
     return ""
 
 

@@ -19,6 +19,7 @@ from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.inspect_job import MODULE, Inspection
 from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text
 from workbench.ui.base import WorkbenchScreen
@@ -51,9 +52,11 @@ class DataScreen(WorkbenchScreen, JobPart):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "continue", "Continue", id="data.continue"),
         Binding("ctrl+t", "tree", "Tree", id="data.tree"),
-        Binding("s", "augment", "Augmentation", id="data.augment", tooltip="see it on an image"),
-        Binding("i", "images", "Images", id="data.images", tooltip="choose other images"),
-        Binding("r", "rescan", "Scan again", id="data.rescan"),
+        Binding(
+            "s", "augment", "Augmentation", id="data.augment", tooltip=tr("see it on an image")
+        ),
+        Binding("i", "images", "Images", id="data.images", tooltip=tr("choose other images")),
+        Binding("r", "rescan", tr("Scan again"), id="data.rescan"),
         Binding("x", "cancel", "Cancel", id="data.cancel"),
     ]
     # Not DEFAULT_CSS: the app's own rules for tables would have precedence.
@@ -265,7 +268,7 @@ class DataScreen(WorkbenchScreen, JobPart):
     def action_continue(self) -> None:
         """Open the strategy."""
         if error := self.query_one(DataFound).split_error:
-            self.notify(f"The split: {error}", severity="warning", markup=False)
+            self.notify(tr("The split: {error}", error=error), severity="warning", markup=False)
             return
         self.draft.complete_step("data")
         self.refresh_heading()
@@ -293,9 +296,9 @@ def path_error(source: Path) -> str:
     try:
         str(source).encode()
     except UnicodeEncodeError:
-        return (
-            "This path contains bytes that are not UTF-8, which a spec file cannot contain. "
-            "Rename the folder, or make a symbolic link to it."
+        return tr(
+            "This path contains bytes that are not UTF-8, which a spec file "
+            "cannot contain. Rename the folder, or make a symbolic link to it."
         )
     try:
         exists = source.exists()
@@ -303,4 +306,6 @@ def path_error(source: Path) -> str:
         return ""
     except ValueError:  # such as a null byte
         exists = False
-    return "" if exists else f"There is no file or folder {safe_text(source, 200)}."
+    return (
+        "" if exists else tr("There is no file or folder {source}.", source=safe_text(source, 200))
+    )

@@ -16,6 +16,7 @@ from workbench.errors import UserError
 from workbench.experiment.receptive_field import WHOLE_IMAGE, LayerField, receptive_fields
 from workbench.experiment.toml import read_spec
 from workbench.export.run_data import RunImages
+from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
 from workbench.runs.results import WorstError, read_results
 from workbench.runs.watch import RunView
@@ -83,12 +84,18 @@ class ExplainScreen(RunScreen):
         Binding("h", "explain('gradcam')", "Grad-CAM", id="explain.gradcam", tooltip="a heatmap"),
         Binding(
             "F", "explain('filters')", "Filters", key_display="F", id="explain.filters",
-            tooltip="their patterns",
+            tooltip=tr("their patterns"),
         ),
-        Binding("n", "next_error", "Next error", id="explain.error", tooltip="of the worst errors"),
-        Binding("i", "image", "Image", id="explain.image", tooltip="another image"),
         Binding(
-            "L", "label", "Label", key_display="L", id="explain.label", tooltip="of Grad-CAM"
+            "n",
+            "next_error",
+            tr("Next error"),
+            id="explain.error",
+            tooltip=tr("of the worst errors"),
+        ),
+        Binding("i", "image", "Image", id="explain.image", tooltip=tr("another image")),
+        Binding(
+            "L", "label", "Label", key_display="L", id="explain.label", tooltip=tr("of Grad-CAM")
         ),
     ]  # fmt: skip
 
@@ -160,7 +167,7 @@ class ExplainScreen(RunScreen):
         if sight is None or view is None:
             return
         if what != "filters" and self._image is None:
-            self.notify("Choose an image first: i.", severity="warning")
+            self.notify(tr("Choose an image first: i."), severity="warning")
             return
         request: dict[str, Any] = {
             "what": what,

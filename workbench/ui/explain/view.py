@@ -22,6 +22,7 @@ from workbench.app.jobs import JobEvent
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
 from workbench.text import safe_lines, safe_text
@@ -117,7 +118,9 @@ class ExplanationView(Vertical, JobPart):
                 try:
                     file = image.as_file(Path(scratch)).absolute()
                 except ImageError as error:
-                    raise UserError(f"The image cannot be read: {error.reason}.") from None
+                    raise UserError(
+                        tr("The image cannot be read: {reason}.", reason=error.reason)
+                    ) from None
                 request = {**request, "image": str(file)}
             found = job.run_worker("explain", request, on_event)
         lines = [str(line) for line in found.get("words", ())]

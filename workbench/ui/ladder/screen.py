@@ -20,6 +20,7 @@ from workbench.app.ladder import (
     row_without_run,
 )
 from workbench.machine.preflight import check_before_ladder
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.ladder import (
     Ladder,
@@ -58,9 +59,15 @@ class LadderScreen(WorkbenchScreen):
     LadderScreen #detail { padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop all", id="ladder.stop", tooltip="every run of the ladder"),
-        Binding("r", "resume", "Resume", id="ladder.resume", tooltip="all that is not finished"),
-        Binding("c", "compare", "Compare", id="ladder.compare", tooltip="its runs side by side"),
+        Binding(
+            "x", "stop", tr("Stop all"), id="ladder.stop", tooltip=tr("every run of the ladder")
+        ),
+        Binding(
+            "r", "resume", "Resume", id="ladder.resume", tooltip=tr("all that is not finished")
+        ),
+        Binding(
+            "c", "compare", "Compare", id="ladder.compare", tooltip=tr("its runs side by side")
+        ),
     ]
 
     def __init__(self, ladder: str) -> None:
@@ -218,7 +225,7 @@ class LadderScreen(WorkbenchScreen):
                 in_background(self, stop, lambda asked: self.notify(_stopping(len(asked))))
 
         question = f"Stop all runs of {ladder.name}? Everything is saved, and r resumes them."
-        self.app.push_screen(Confirm(question, "Stop all"), answered)
+        self.app.push_screen(Confirm(question, tr("Stop all")), answered)
 
     def action_resume(self) -> None:
         """Queue the runs that are not finished."""
@@ -240,12 +247,14 @@ def _read(workspace: Workspace, name: str) -> tuple[Ladder, set[str]]:
 
 def _stopping(runs: int) -> str:
     if not runs:
-        return "None of its runs is running."
-    return f"Stop requested for {plural(runs, 'run')}: each saves a checkpoint and ends."
+        return tr("None of its runs is running.")
+    return tr(
+        "Stop requested for {runs}: each saves a checkpoint and ends.", runs=plural(runs, "run")
+    )
 
 
 def _queued(runs: int) -> str:
-    return f"{plural(runs, 'run')} queued." if runs else "All runs are finished or queued."
+    return f"{plural(runs, 'run')} queued." if runs else tr("All runs are finished or queued.")
 
 
 def _resume(workspace: Workspace, ladder: Ladder) -> list[str]:

@@ -17,6 +17,7 @@ from workbench.app.ladder import PlannedRun, describe_ladder, describe_planned
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.preflight import check_before_ladder
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.ladder import prepare_ladder, start
@@ -112,7 +113,7 @@ class LadderStart(ModalScreen[str | None]):
         if self._starting:
             return
         if not specs:
-            self.notify("No strategy is marked; space marks the one under the cursor.")
+            self.notify(tr("No strategy is marked; space marks the one under the cursor."))
             return
         self._starting = True
         self._show_status(f"Queueing {plural(len(specs), 'run')} ...")

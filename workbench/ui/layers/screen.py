@@ -16,6 +16,7 @@ from workbench.experiment.cost import StageCost, stage_costs
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import describe_prefix
 from workbench.experiment.toml import parse_spec
+from workbench.messages import tr
 from workbench.render.layers import (
     describe_block,
     describe_network,
@@ -55,7 +56,7 @@ class LayersView(WorkbenchScreen):
         "border-effect", "max-pooling",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "next_stage", "Stage", id="layers.stage", tooltip="show the next stage"),
+        Binding("v", "next_stage", "Stage", id="layers.stage", tooltip=tr("show the next stage")),
     ]
     CHECKED: ClassVar[bool]
 
@@ -234,9 +235,9 @@ class LayersScreen(LayersView):
 
     def _title(self) -> Text:
         if self._view is None:
-            return Text(f"There is no run {safe_text(self.run, 40)} in the workspace.")
+            return Text(tr("There is no run {run} in the workspace.", run=safe_text(self.run, 40)))
         if self._spec is None:
-            return Text("Its spec is of another version; the layers are those it recorded.")
+            return Text(tr("Its spec is of another version; the layers are those it recorded."))
         return Text(describe_network(self._spec))
 
     def _describe_stage(self) -> str:
@@ -244,10 +245,14 @@ class LayersScreen(LayersView):
         count = max(len(self._plan), max(history.stages, default=0) + 1)
         stage = f"stage {index + 1} of {count}"
         if index not in history.stages:
-            return f"{stage}, as planned: it has not started"
+            return tr("{stage}, as planned: it has not started", stage=stage)
         checked = history.layers.get(index)
         epoch = checked.epoch if checked else None
-        return f"{stage}, after epoch {epoch}" if epoch else f"{stage}, before its first epoch ends"
+        return (
+            tr("{stage}, after epoch {epoch}", stage=stage, epoch=epoch)
+            if epoch
+            else tr("{stage}, before its first epoch ends", stage=stage)
+        )
 
     def _details(self) -> list[Text]:
         plan, index, history = self._plan, self.stage, self._history

@@ -25,6 +25,7 @@ from workbench.experiment.spec_advice import (
 )
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
 from workbench.render.layers import describe_network, describe_stage, labelled_line, planned_row
 from workbench.runs.freeze_check import Layer, layers_of_spec
 from workbench.runs.history import History
@@ -88,14 +89,14 @@ def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str
     base = spec.base
     layer = next((layer for layer in layers if layer.name == name), None)
     if base is None or name == "head" or (layer and kind == "layer" and layer.block == "head"):
-        return "The head is new and starts at random: it always trains."
+        return tr("The head is new and starts at random: it always trains.")
     block = name if kind == "block" else layer.block if layer else ""
     able = trainable_layers(spec.base_table, block, base.batch_norm)
     if name in able or (kind == "block" and able):
         return ""
     if layer and layer.parameters:
-        return "Batch normalization stays frozen; base.batch_norm = adapt would let it train."
-    return f"{name} has no weights to train."
+        return tr("Batch normalization stays frozen; base.batch_norm = adapt would let it train.")
+    return tr("{name} has no weights to train.", name=name)
 
 
 class LayersStep(LayersView):
@@ -110,7 +111,7 @@ class LayersStep(LayersView):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_row", "Toggle", id="layers.toggle"),
-        Binding("U", "upper", "Upper only", key_display="U", id="layers.upper"),
+        Binding("U", "upper", tr("Upper only"), key_display="U", id="layers.upper"),
         # With priority: the table would take the key.
         Binding("enter", "continue", "Continue", id="layers.continue", priority=True),
         *(Binding(key, f"take_advice({i})", show=False) for i, key in enumerate(ADVICE_KEYS)),
@@ -250,5 +251,5 @@ class LayersStep(LayersView):
             line = labelled_line("advice", piece.sentence, self.color("warning"))
             lines.append(line.append(f" {key}: {piece.offer}", "bold"))
         if more := len(advice) - len(lines):
-            lines[-1].append(f"  and {more} more", "dim")
+            lines[-1].append(tr("  and {more} more", more=more), "dim")
         return lines

@@ -16,6 +16,7 @@ from workbench.app.lessons import LessonImages
 from workbench.bases.weights import IMAGENET, parse_weights
 from workbench.errors import UserError
 from workbench.lessons.catalogue import parse_seeds
+from workbench.messages import tr
 from workbench.text import safe_text
 from workbench.ui.widgets.data_choice import WEIGHTS, DataChoice, PathField
 
@@ -80,8 +81,11 @@ class AskWeights(ModalScreen[str | None]):
         """Yield the question, the field and the error."""
         with Vertical(classes="dialog"):
             yield Static(
-                f"Which file holds ImageNet weights of {self._base}? Tab completes its path. "
-                "Empty: the published file, downloaded if necessary."
+                tr(
+                    "Which file holds ImageNet weights of {base}? Tab completes its "
+                    "path. Empty: the published file, downloaded if necessary.",
+                    base=self._base,
+                )
             )
             yield PathField(self._weights, "/path/to/weights.h5", WEIGHTS)
             yield Static(id="error")
@@ -111,8 +115,11 @@ class AskSeeds(ModalScreen[tuple[int, ...] | None]):
         """Yield the question, the field and the error."""
         with Vertical(classes="dialog"):
             yield Static(
-                "Which seeds? Each network is trained once per seed, so two seeds take twice as "
-                "long as one. Such as 1,2,3; empty: each lesson's own."
+                tr(
+                    "Which seeds? Each network is trained once per seed, so two seeds "
+                    "take twice as long as one. Such as 1,2,3; empty: each lesson's "
+                    "own."
+                )
             )
             yield Input(self._seeds, id="seeds")
             yield Static(id="error")

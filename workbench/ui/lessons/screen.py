@@ -26,6 +26,7 @@ from workbench.bases.weights import IMAGENET
 from workbench.lessons.catalogue import LESSONS
 from workbench.lessons.lesson import Lesson, LessonResults
 from workbench.lessons.variants import BASE, LessonInputs
+from workbench.messages import tr
 from workbench.render.lessons import (
     describe_setting,
     format_lesson,
@@ -66,12 +67,21 @@ class LessonsScreen(WorkbenchScreen, JobPart):
         # With priority: the list would move its cursor.
         Binding("pagedown", "page(1)", "Scroll", key_display="PgDn", priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
-        Binding("i", "images", "Images", id="lessons.images", tooltip="run on other images"),
+        Binding("i", "images", "Images", id="lessons.images", tooltip=tr("run on other images")),
         Binding(
-            "W", "weights", "Weights", key_display="W", id="lessons.weights", tooltip="from a file"
+            "W",
+            "weights",
+            "Weights",
+            key_display="W",
+            id="lessons.weights",
+            tooltip=tr("from a file"),
         ),
-        Binding("s", "seeds", "Seeds", id="lessons.seeds", tooltip="run with other seeds, or more"),
-        Binding("x", "stop", "Stop", id="lessons.stop", tooltip="drops what it computed so far"),
+        Binding(
+            "s", "seeds", "Seeds", id="lessons.seeds", tooltip=tr("run with other seeds, or more")
+        ),
+        Binding(
+            "x", "stop", "Stop", id="lessons.stop", tooltip=tr("drops what it computed so far")
+        ),
     ]
 
     def __init__(self) -> None:
@@ -99,7 +109,7 @@ class LessonsScreen(WorkbenchScreen, JobPart):
     def heading(self) -> Text:
         """Return what the screen is about."""
         text = Text("lessons", style="bold")
-        return text.append("  the chapter's claims, tried on small images", "not bold")
+        return text.append(tr("  the chapter's claims, tried on small images"), "not bold")
 
     def concepts(self) -> tuple[str, ...]:
         """Return the concepts of the selected lesson."""
@@ -182,14 +192,18 @@ class LessonsScreen(WorkbenchScreen, JobPart):
             on = describe_setting(self._on.images.name, self._seeds or lesson.seeds)
             if lesson.needs_base and self._on.weights != IMAGENET:
                 on += f", weights {safe_text(Path(self._on.weights).name, 30)}"
-            return "" if unmet else f"enter runs {lesson.name} on {on}"
+            return (
+                ""
+                if unmet
+                else tr("enter runs {lesson_name} on {on}", lesson_name=lesson.name, on=on)
+            )
         phase, done, total = self._step
         return f"{self._lesson_job.title}: {format_progress(safe_text(phase, 40), done, total)}"
 
     def _show_scroll_hint(self) -> None:
         sheet = self.query_one("#sheet")
         more = sheet.scroll_offset.y < sheet.max_scroll_y
-        self.query_one("#more", Static).update("more below: PgDn" if more else "")
+        self.query_one("#more", Static).update(tr("more below: PgDn") if more else "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to stop a running job, and other inputs if none is running."""

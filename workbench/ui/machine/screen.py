@@ -19,6 +19,7 @@ from workbench.app.draft import Draft
 from workbench.app.jobs import CheckState
 from workbench.machine.check import MachineReport
 from workbench.machine.finding import Finding
+from workbench.messages import tr
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
 from workbench.ui.guide import rail_heading
@@ -72,10 +73,10 @@ class MachineScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy", id="copy", tooltip="the remedy, to the clipboard"),
-        Binding("v", "details", "Details", id="details", tooltip="each probe and its output"),
-        Binding("r", "retry", "Retry", id="retry", tooltip="check the machine again"),
-        Binding("w", "measure", "Measure", id="measure", tooltip="how fast this machine is"),
+        Binding("y", "copy", "Copy", id="copy", tooltip=tr("the remedy, to the clipboard")),
+        Binding("v", "details", "Details", id="details", tooltip=tr("each probe and its output")),
+        Binding("r", "retry", "Retry", id="retry", tooltip=tr("check the machine again")),
+        Binding("w", "measure", "Measure", id="measure", tooltip=tr("how fast this machine is")),
         Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]
@@ -247,8 +248,10 @@ class DetailsScreen(WorkbenchScreen):
 
     def heading(self) -> Text:
         """Return how long the check took."""
-        text = Text("machine, details", style="bold")
-        return text.append(f"  checked in {format_seconds(self._report.seconds)}", "not bold")
+        text = Text(tr("machine, details"), style="bold")
+        return text.append(
+            tr("  checked in {seconds}", seconds=format_seconds(self._report.seconds)), "not bold"
+        )
 
     def compose_body(self) -> ComposeResult:
         """Yield everything in one text that scrolls."""
@@ -260,7 +263,7 @@ class MachineStep(MachineScreen):
     """The machine check as the first step of a new experiment; it can be left at any time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "next_step", "Next: data", id="machine.next")
+        Binding("n", "next_step", tr("Next: data"), id="machine.next")
     ]
 
     def __init__(self, draft: Draft) -> None:

@@ -21,6 +21,7 @@ from workbench.machine.check import MachineReport
 from workbench.machine.diagnosis import format_gpu, rows
 from workbench.machine.facts import Gpu
 from workbench.machine.finding import Finding
+from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.text import format_gib, format_seconds, plural, safe_lines, safe_text
 
@@ -74,8 +75,12 @@ def format_verdict(state: CheckState, styles: TextStyle) -> Text:
         text.append(diagnosis.verdict, "bold")
     elif state.busy:
         text.append(f"checking ...  {safe_text(state.phase, 50)}\n\n")
-        text.append("Each probe runs in its own process; the longest is the trial step, which\n")
-        text.append("starts the framework. The check continues if you leave this screen.", "dim")
+        text.append(
+            tr("Each probe runs in its own process; the longest is the trial step, which\n")
+        )
+        text.append(
+            tr("starts the framework. The check continues if you leave this screen."), "dim"
+        )
     return text
 
 
@@ -107,7 +112,7 @@ def facts_table(report: MachineReport) -> Table:
 
 def describe_age(seconds: float) -> str:
     """Return the age of a report."""
-    return f"{format_seconds(seconds)} ago" if seconds >= 60 else "just now"
+    return f"{format_seconds(seconds)} ago" if seconds >= 60 else tr("just now")
 
 
 def format_details(report: MachineReport) -> Text:
@@ -227,7 +232,7 @@ class LiveGauges(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         """Yield one text."""
-        yield Static(Text("gauges: starting ...", "dim"), id="sample")
+        yield Static(Text(tr("gauges: starting ..."), "dim"), id="sample")
 
     @work(thread=True, exclusive=True, group="gauges", exit_on_error=False)
     def start_polling(self) -> None:
@@ -253,7 +258,10 @@ class LiveGauges(VerticalScroll, can_focus=False):
         message.stop()
         if message.sample is None:
             reason = f": {message.error}" if message.error else "; open this screen again to retry"
-            text = Text(f"! the gauges have ended{reason}", self._text_style.color("warning"))
+            text = Text(
+                tr("! the gauges have ended{reason}", reason=reason),
+                self._text_style.color("warning"),
+            )
         else:
             wide = self.screen.has_class("-wide")
             text = format_gauges(message.sample, wide, self._text_style)

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import DataTable, Input, Static
 
 from workbench.errors import UserError
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.data_choice import PathField
@@ -70,7 +71,7 @@ class PredictionsView(Vertical, JobPart):
 
     def _predict(self, model: Path, path: Path, job: Job) -> tuple[str, list[list[Text]]]:
         if not path.exists():  # needs no framework
-            raise UserError(f"There is no file or folder {safe_text(path)}.")
+            raise UserError(tr("There is no file or folder {path}.", path=safe_text(path)))
         result = job.run_worker("predict", {"model": str(model), "paths": [str(path)]})
         found = result.get("predictions", [])
         message = describe_predictions(found, MAX_ROWS)

@@ -12,6 +12,7 @@ from workbench.app.run_files import data_source
 from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.render.layers import hanging_indent, labelled_line
 from workbench.runs.results import NextStep, Results, read_results, suggest_next
@@ -53,9 +54,13 @@ class ResultsScreen(WorkbenchScreen):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "next_view", "View", id="results.view", tooltip="confusions, labels, errors"),
+        Binding(
+            "v", "next_view", "View", id="results.view", tooltip=tr("confusions, labels, errors")
+        ),
         Binding("enter", "relabel", "Relabel", id="results.relabel"),
-        Binding("n", "next", "Next", id="results.next", tooltip="the suggested next experiment"),
+        Binding(
+            "n", "next", "Next", id="results.next", tooltip=tr("the suggested next experiment")
+        ),
         Binding("a", "analyze", "Analyze", id="analyze"),
         Binding("h", "explain", "Grad-CAM", id="explain"),
         Binding("e", "export", "Export", id="export"),
@@ -106,7 +111,9 @@ class ResultsScreen(WorkbenchScreen):
         self._view = view
         self.refresh_heading()
         if view is None:
-            self._show_message(f"There is no run {safe_text(self.run, 40)} in the workspace.")
+            self._show_message(
+                tr("There is no run {run} in the workspace.", run=safe_text(self.run, 40))
+            )
         elif self._results is None or known is None or known.summary != view.summary:
             self._read(view)
 
@@ -233,7 +240,7 @@ class ResultsScreen(WorkbenchScreen):
                 self._select_view("predictions")
                 self.query_one(PredictionsView).ask(model)
             else:
-                self.notify("This run has no model yet.", severity="warning")
+                self.notify(tr("This run has no model yet."), severity="warning")
 
         in_background(self, model.exists, checked)
 
@@ -250,7 +257,7 @@ class ResultsScreen(WorkbenchScreen):
         if view is None or suggestion is None:
             return
         if not data_source(view):
-            self.notify("The run's spec does not name its images.", severity="warning")
+            self.notify(tr("The run's spec does not name its images."), severity="warning")
             return
         source = parse_path(data_source(view)).absolute()
 
@@ -258,7 +265,7 @@ class ResultsScreen(WorkbenchScreen):
             if self.is_current:
                 next_experiment(self.workbench, source, facts, view.spec, suggestion)
 
-        self.notify("Checking the images.")
+        self.notify(tr("Checking the images."))
         in_background(self, lambda: survey(source), begin)
 
 

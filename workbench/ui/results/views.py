@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from workbench.app.run_files import Box, error_pictures
+from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
@@ -219,21 +220,27 @@ def summary_lines(
     """
     low, high = results.interval
     first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
-    first.append(f"  ({low:.4f} to {high:.4f} with 95 % confidence)  ")
+    first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
     lines = [first.append(f"{results.images:,} images", "dim")]
     kept = history.kept
     if kept and kept.val_accuracy is not None:
         line = labelled_line("validation", f"{kept.val_accuracy:.4f}")
-        line.append(f"  in stage {kept.stage + 1}, epoch {kept.epoch}, the one kept")
+        line.append(
+            tr(
+                "  in stage {stage}, epoch {epoch}, the one kept",
+                stage=kept.stage + 1,
+                epoch=kept.epoch,
+            )
+        )
         if kept.accuracy is not None:
             line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
     if reference := describe_reference(preset):
-        lines.append(labelled_line("compare", reference).append("  same preset", "dim"))
+        lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
     if results.shifted:
         pixels, accuracy = results.shifted
         line = labelled_line("shifted", f"{accuracy:.4f}")
-        lines.append(line.append(f"  with images moved by {pixels} pixels"))
+        lines.append(line.append(tr("  with images moved by {pixels} pixels", pixels=pixels)))
     for number, caveat in enumerate(caveats(results)):
         lines.append(
             labelled_line("" if number else "note", caveat.removeprefix("Note: "), warning)
@@ -262,14 +269,23 @@ def view_titles(results: Results, wider: bool, higher: bool) -> dict[str, str]:
 def _matrix_title(results: Results, more: str) -> str:
     found = results.confusion
     if found.matrix:
-        return f"confusion: true label in rows, predicted in columns{more}"
+        return tr("confusion: true label in rows, predicted in columns{more}", more=more)
     if not found.pairs:
-        return "not one image was wrong"
+        return tr("not one image was wrong")
     whole = f"; the whole matrix: {safe_text(found.file, 40)}" if found.file else ""
-    return f"most confused of {len(results.labels):,} labels{whole}{more}"
+    return tr(
+        "most confused of {labels_count:,} labels{whole}{more}",
+        labels_count=len(results.labels),
+        whole=whole,
+        more=more,
+    )
 
 
 def _classes_title(results: Results) -> str:
     if len(results.classes) <= MAX_LABEL_ROWS:
         return f"{len(results.labels)} labels"
-    return f"the {MAX_LABEL_ROWS} of {len(results.labels):,} labels with the lowest recall"
+    return tr(
+        "the {max_label_rows} of {labels_count:,} labels with the lowest recall",
+        max_label_rows=MAX_LABEL_ROWS,
+        labels_count=len(results.labels),
+    )

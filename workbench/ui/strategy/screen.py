@@ -20,6 +20,7 @@ from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.check import find_gpu
+from workbench.messages import tr
 from workbench.render.strategy import (
     describe_start,
     forecast,
@@ -50,12 +51,14 @@ class StrategyScreen(WorkbenchScreen):
         "learning-rate", "dense-top", "flatten",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "options", "Options", id="strategy.options", tooltip="every value, to change"),
+        Binding(
+            "s", "options", "Options", id="strategy.options", tooltip=tr("every value, to change")
+        ),
         Binding("t", "train", "Train", id="strategy.train"),
         Binding("f", "lr_find", "LR find", id="strategy.lr-find"),
         Binding("T", "tune", "Tune", key_display="T", id="strategy.tune"),
-        Binding("b", "book", "Book", tooltip="the book's own experiments", id="strategy.book"),
-        Binding("A", "ladder", "All strategies", key_display="A", id="strategy.ladder"),
+        Binding("b", "book", "Book", tooltip=tr("the book's own experiments"), id="strategy.book"),
+        Binding("A", "ladder", tr("All strategies"), key_display="A", id="strategy.ladder"),
     ]
 
     def __init__(self, draft: Draft) -> None:
@@ -100,7 +103,7 @@ class StrategyScreen(WorkbenchScreen):
 
     def _recommendation(self) -> Text:
         if self._book or self.draft.facts is None:
-            return Text("The book's own experiments, unchanged. b: ours, fitted to the data.")
+            return Text(tr("The book's own experiments, unchanged. b: ours, fitted to the data."))
         advice = recommend(self.draft.facts)
         return recommendation_line(advice.preset, advice.why)
 
@@ -312,7 +315,7 @@ class StrategyScreen(WorkbenchScreen):
         if self._starting:
             return
         self._starting = True
-        self.notify("Checking the images and the GPU, then the run starts.")
+        self.notify(tr("Checking the images and the GPU, then the run starts."))
         app, stem, notes = self.workbench, self.draft.stem, list[str]()
 
         def work() -> RunFolder | UserError:

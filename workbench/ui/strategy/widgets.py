@@ -13,6 +13,7 @@ from textual.widgets import Button, DataTable, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.app.draft import FIXED, Draft
+from workbench.messages import tr
 from workbench.render.strategy import describe_key, format_key_value, sort_keys, truncate
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
@@ -114,7 +115,7 @@ class StartScreen(ModalScreen[bool]):
         summary: what starts.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", "Not yet")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", tr("Not yet"))]
 
     def __init__(self, summary: str) -> None:
         super().__init__()
@@ -124,10 +125,10 @@ class StartScreen(ModalScreen[bool]):
         """Yield the summary above two buttons."""
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._summary, 400)))
-            yield Static(Text("It keeps running when this terminal is closed.", style="dim"))
+            yield Static(Text(tr("It keeps running when this terminal is closed."), style="dim"))
             with Horizontal(classes="buttons"):
-                yield Button("Train (enter)", variant="primary", id="yes")
-                yield Button("Not yet (esc)", id="no")
+                yield Button(tr("Train (enter)"), variant="primary", id="yes")
+                yield Button(tr("Not yet (esc)"), id="no")
 
     def on_mount(self) -> None:
         """Focus the button that starts."""

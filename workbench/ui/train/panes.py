@@ -10,6 +10,7 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.messages import tr
 from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
 from workbench.runs.events import WAITING_PHASE
 from workbench.runs.state import hint_with_command
@@ -84,7 +85,7 @@ class CurvePlots(Horizontal):
     def _title(self, metric: Metric) -> Text:
         text = Text.assemble((metric, "bold"))
         if self._plot_style.log:
-            text.append("  log scale", style="dim")
+            text.append(tr("  log scale"), style="dim")
         if self._plot_style.smoothing:
             text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
         return text
@@ -116,8 +117,8 @@ def format_gone(name: str, seen: bool) -> Text:
     if not seen:
         return Text(f"Loading {shown} ...", style="dim")
     return Text.assemble(
-        (f"{shown} is gone.", "bold"),
-        "\n\nIts folder was moved or deleted, perhaps by another window. q goes back.",
+        (tr("{shown} is gone.", shown=shown), "bold"),
+        tr("\n\nIts folder was moved or deleted, perhaps by another window. q goes back."),
     )
 
 
@@ -175,7 +176,7 @@ def _describe_state(view: RunView) -> str:
 def _interrupted(view: RunView, color: str, printed: Sequence[str]) -> Text:
     text = Text.assemble(("Interrupted. ", color), _describe_state(view))
     if printed:
-        text.append("\nThe last lines it printed:", style="dim")
+        text.append(tr("\nThe last lines it printed:"), style="dim")
         for line in printed[-PRINTED_LINES:]:
             text.append(f"\n  {safe_text(line, 110)}", style="dim")
     return text
@@ -185,7 +186,7 @@ def _finished(view: RunView, color: str) -> Text:
     evaluation = view.history.evaluation
     text = Text.assemble(("Finished. ", color))
     if evaluation is None or evaluation.accuracy is None:
-        return text.append("enter shows the results.")
+        return text.append(tr("enter shows the results."))
     text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
     details = ""
     if evaluation.interval:
@@ -194,7 +195,7 @@ def _finished(view: RunView, color: str) -> Text:
     details += f" on {plural(evaluation.images, evaluation.split + ' image')}."
     if evaluation.shifted_accuracy is not None:
         details += f" On shifted images {evaluation.shifted_accuracy:.3f}."
-    return text.append(details + " enter shows the results.")
+    return text.append(details + tr(" enter shows the results."))
 
 
 def _preparation(view: RunView, width: int, utf8: bool) -> Text:
@@ -208,7 +209,7 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
         text.append("\n\n").append_text(track(work.done / work.total, min(width - 30, 50), utf8))
         text.append(f"  {work.done:,} of {work.total:,}")
     elif view.summary.state.phase == "waiting":
-        text.append("\n\nIt starts by itself when its turn comes.")
+        text.append(tr("\n\nIt starts by itself when its turn comes."))
     facts = [("strategy", describe_strategy(view)), ("data", safe_text(view.summary.data, 50))]
     if history.labels:
         facts.append(("classes", safe_text(", ".join(history.labels), 56)))
@@ -218,5 +219,5 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     text.append("\n")
     for label, value in facts:
         text.append(f"\n{label:<10}", style="dim").append(value)
-    text.append("\n\nq detaches; the run keeps running.", style="dim")
+    text.append(tr("\n\nq detaches; the run keeps running."), style="dim")
     return text

@@ -11,6 +11,7 @@ from textual.containers import Container, VerticalScroll
 
 from workbench.analysis.curves import CurveAdvice, advise
 from workbench.app.run_files import RunFiles, add_note, read_files
+from workbench.messages import tr
 from workbench.render.curves import training_curves
 from workbench.render.marks import STATE_COLORS
 from workbench.runs.watch import Runs, RunView
@@ -43,20 +44,22 @@ class TrainScreen(WorkbenchScreen):
     CONCEPTS = ("overfitting", "validation", "smoothing")
     CSS_PATH = "train.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop", id="stop", tooltip="save a checkpoint and end the training"),
+        Binding(
+            "x", "stop", "Stop", id="stop", tooltip=tr("save a checkpoint and end the training")
+        ),
         Binding("r", "resume", "Resume", id="resume"),
         Binding("enter", "results", "Results", id="results"),
-        Binding("q", "detach", "Detach", id="detach", tooltip="the run keeps running"),
+        Binding("q", "detach", "Detach", id="detach", tooltip=tr("the run keeps running")),
         Binding("q", "back", "Back", id="back"),
         Binding("escape", "detach", "Detach", show=False),
         Binding("escape", "back", "Back", show=False),
         Binding("l", "layers", "Layers", id="layers"),
-        Binding("c", "overlay", "Compare", id="overlay", tooltip="another run's curves behind"),
-        Binding("s", "settings", "Settings", id="settings", tooltip="smoothing, log scale"),
-        Binding("z", "style('zoom')", "Zoom", id="zoom", tooltip="loss or accuracy only"),
+        Binding("c", "overlay", "Compare", id="overlay", tooltip=tr("another run's curves behind")),
+        Binding("s", "settings", "Settings", id="settings", tooltip=tr("smoothing, log scale")),
+        Binding("z", "style('zoom')", "Zoom", id="zoom", tooltip=tr("loss or accuracy only")),
         Binding("plus", "style('smoother')", "Smoother", show=False, id="smoother"),
         Binding("minus", "style('rougher')", "Rougher", show=False, id="rougher"),
-        Binding("N", "note", "Note", key_display="N", id="note", tooltip="kept with the run"),
+        Binding("N", "note", "Note", key_display="N", id="note", tooltip=tr("kept with the run")),
     ]
 
     def __init__(self, run: str) -> None:
@@ -300,7 +303,7 @@ class TrainScreen(WorkbenchScreen):
         view = self._view
         others = [one for one in self.workbench.runs if one.history.epochs and one.name != self.run]
         if view is None or not others:
-            self.notify("There is no other run with a finished epoch.", severity="warning")
+            self.notify(tr("There is no other run with a finished epoch."), severity="warning")
             return
 
         def answered(name: str | None) -> None:

@@ -31,6 +31,7 @@ from workbench.experiment.search_space import (
     parse_trial,
     rank_trials,
 )
+from workbench.messages import tr
 from workbench.render.strategy import TRIAL_HEADERS, lr_find_plot, trial_cells
 from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
@@ -111,7 +112,7 @@ class LrFindScreen(TrialScreen):
 class TrialTable(DataTable[str]):
     """A table that names its enter key in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Use this")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", tr("Use this"))]
 
 
 class TuneHeadScreen(TrialScreen):
@@ -198,7 +199,7 @@ class TuneHeadScreen(TrialScreen):
     @on(DataTable.RowSelected)
     def _use_selected(self) -> None:
         if self.running:
-            self.notify("The search is running; x stops it, then enter uses a trial.")
+            self.notify(tr("The search is running; x stops it, then enter uses a trial."))
         self.action_use()
 
     def _fill(self) -> None:

@@ -17,6 +17,7 @@ from workbench.experiment.facts import DataFacts
 from workbench.experiment.int_range import IntRange
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
 from workbench.render.strategy import UNKNOWN_TIME
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
@@ -233,4 +234,8 @@ def format_time(seconds: float | None, facts: DataFacts, benchmark: BenchmarkRes
     if benchmark.images_per_second:
         seconds += reading_seconds(facts, benchmark.images_per_second)
     device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
-    return f"at most about {format_seconds(seconds)} on {device}, plus the start of Keras"
+    return tr(
+        "at most about {seconds} on {device}, plus the start of Keras",
+        seconds=format_seconds(seconds),
+        device=device,
+    )

@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from workbench.datasets.sources.catalogue import CATALOGUE, CatalogueEntry
+from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.text import format_bytes, safe_text
 
@@ -121,7 +122,7 @@ class FolderTree(DirectoryTree):
         utf8: False for ASCII symbols only.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("backspace", "up", "Folder above")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("backspace", "up", tr("Folder above"))]
     ICON_FILE = "  "  # no pictographs: terminals do not agree on their width
 
     def __init__(self, path: Path, utf8: bool = True) -> None:
@@ -195,11 +196,11 @@ class DataChoice(Vertical):
     def compose(self) -> ComposeResult:
         """Yield the error of the last choice, the field, its completions, and the catalogue."""
         yield Static(id="fault")
-        yield Static("Where are your images? Type a path; tab completes it.", classes="title")
+        yield Static(tr("Where are your images? Type a path; tab completes it."), classes="title")
         yield PathField(id="path")
         yield Static(id="completions")
         yield Static(HELP, id="help")
-        yield Static("Or one of these (tab, enter):", classes="title", id="known-title")
+        yield Static(tr("Or one of these (tab, enter):"), classes="title", id="known-title")
         options = [Option(_option(name, entry), id=name) for name, entry in CATALOGUE.items()]
         yield OptionList(*options, id="known")
 
@@ -298,7 +299,7 @@ def _fit(names: list[str], width: int) -> str:
     row = ""
     for number, name in enumerate(names):
         if len(row) + len(name) > width:
-            return f"{row}and {len(names) - number:,} more"
+            return tr("{row}and {names_count:,} more", row=row, names_count=len(names) - number)
         row += f"{name}  "
     return row
 
