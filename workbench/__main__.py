@@ -14,7 +14,7 @@ def main() -> None:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # input in another encoding must not crash
     trust_terminal_size()
-    from workbench.cli.group import workbench
+    from workbench.cli.app import workbench
 
     workbench(prog_name="workbench")
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from image_files import class_folders
 from typist import Complete, Type, Typist
 
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.paths import Workspace
 from workbench.runs.folder import list_runs
 from workbench.runs.launch import request_stop

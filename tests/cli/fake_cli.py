@@ -5,7 +5,7 @@ FAKE_WORKER names what they do instead (see `fake_worker`).
 
 import sys
 
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.runs import launch
 
 launch.launch.__defaults__ = tuple(  # for every caller

@@ -12,7 +12,7 @@ from image_files import class_folders
 from workbench.app.export import folder_to_write
 from workbench.app.run_files import find_model
 from workbench.bases.weights import parse_weights
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.cli.options import PathArgument
 from workbench.cli.sources import file_spec, resolve_source
 from workbench.paths import Workspace

@@ -4,11 +4,11 @@ Nothing heavy is imported until a command needs it, so that `workbench --help` i
 """
 
 from workbench.cli.analyze import analyze, relabel
+from workbench.cli.app import completion, workbench
 from workbench.cli.check import check
 from workbench.cli.data import data
 from workbench.cli.explain import explain
 from workbench.cli.export import export, report
-from workbench.cli.group import completion, workbench
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
 from workbench.cli.plan import layers, plan, presets
