@@ -1,0 +1,77 @@
+"""The `workbench` command itself: without a command it opens the app."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from workbench import __version__
+from workbench.cli.group import CommandGroup
+from workbench.cli.options import PathArgument, examples
+from workbench.paths import HOME_VARIABLE, Workspace, find_workspace
+from workbench.text import use_utf8
+
+
+@click.group(
+    cls=CommandGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Without a command, on a terminal: the guided app. Or start with `workbench demo`, or "
+    "`workbench train --preset convnet --data FOLDER`.",
+)
+@click.version_option(__version__, prog_name="workbench")
+@click.option(
+    "--workspace",
+    type=PathArgument(new=True),
+    metavar="DIR",
+    help=f"Folder of data/ and saved_models/ (else ${HOME_VARIABLE}, else the current folder).",
+)
+@click.option(
+    "--low-bandwidth", is_flag=True, help="The app: redraw less often, for a slow connection."
+)
+@click.pass_context
+def workbench(ctx: click.Context, workspace: Path | None, low_bandwidth: bool) -> None:
+    """From a folder of images to a trained, understood image classifier."""
+    ctx.obj = workspace
+    if ctx.invoked_subcommand is not None:
+        return
+    if can_open():
+        ctx.exit(open_app(find_workspace(workspace), low_bandwidth))
+    click.echo(ctx.get_help())
+
+
+def can_open() -> bool:
+    """Return True if there is a terminal to draw on and to type in.
+
+    Textual draws on stderr and reads from stdin; stdout belongs to the same terminal.
+    """
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    terminal = all(stream is not None and stream.isatty() for stream in streams)
+    return terminal and os.environ.get("TERM") != "dumb"
+
+
+def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
+    """Open the app; return its exit code."""
+    from workbench.ui.app import WorkbenchApp
+
+    use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
+    app = WorkbenchApp(workspace, low_bandwidth)
+    app.run()
+    return app.return_code or 0
+
+
+@click.command(
+    epilog=examples(
+        'bash:  eval "$(workbench completion bash)"      in ~/.bashrc',
+        'zsh:   eval "$(workbench completion zsh)"       in ~/.zshrc',
+        "fish:  workbench completion fish > ~/.config/fish/completions/workbench.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell."""
+    maker = get_completion_class(shell)
+    assert maker is not None  # click knows the three shells
+    click.echo(maker(workbench, {}, "workbench", "_WORKBENCH_COMPLETE").source())
