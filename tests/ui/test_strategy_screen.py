@@ -23,9 +23,10 @@ from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
+from workbench.ui.data.screen import DataScreen
 from workbench.ui.dialogs import TOAST_WIDTH, ErrorDialog, fits_toast
 from workbench.ui.layers.step import LayersStep
-from workbench.ui.machine.screen import MachineScreen
+from workbench.ui.machine.screen import MachineScreen, MachineStep
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy import screen as strategy
 from workbench.ui.strategy.screen import StrategyScreen
@@ -557,3 +558,22 @@ async def test_a_long_reason_stays_until_it_is_closed(draft, monkeypatch):
 )
 def test_three_lines_fit_a_toast(text, fits):
     assert fits_toast(text) is fits
+
+
+async def test_numbers_lead_along_the_rail(draft):
+    draft.set_preset("convnet")
+    async with on_screen(draft) as (pilot, screen):
+        app = pilot.app
+        await pilot.press("3")  # where it is
+        assert app.screen is screen
+        await pilot.press("6")  # results, before there is a run
+        await until(pilot, lambda: "Layers comes first: n or enter." in messages(app))
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, LayersStep))
+        assert "strategy" in draft.completed
+        await pilot.press("3")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("1")  # over which the experiment did not begin
+        await until(pilot, lambda: isinstance(app.screen, MachineStep))
+        await pilot.press("2")
+        await until(pilot, lambda: isinstance(app.screen, DataScreen))

@@ -4,9 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 
 from workbench.app.draft import BASE_KEYS, STEPS, Draft, newest_draft
 from workbench.app.ladder import PlannedRun, plan_ladder
@@ -21,10 +22,11 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
 from workbench.runs.results import NextStep
 from workbench.text import format_seconds, safe_text
-from workbench.ui.base import BaseApp, WorkbenchScreen, in_background, notify_error
+from workbench.ui.base import BaseApp, Route, WorkbenchScreen, in_background, notify_error
 from workbench.ui.dialogs import Choose
 
 RAIL = ("Machine", "Data", "Strategy", "Layers", "Train", "Results")
+STEP_ROUTES: tuple[Route, ...] = ("machine-step", "data", "strategy")  # that need only a draft
 _NAME_WIDTH = 14  # cells, so that name and rail fit in 80
 
 
@@ -165,3 +167,46 @@ def rail_heading(draft: Draft, current: str, utf8: bool = True) -> Text:
         else:
             text.append(step, style="dim")
     return text
+
+
+class StepScreen(WorkbenchScreen):
+    """A step of a new experiment: it shows the rail, and the number of a step leads there.
+
+    Attributes:
+        STEP: its place on the rail, from 0.
+        draft: the experiment.
+    """
+
+    STEP: ClassVar[int]
+    draft: Draft
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(str(number), f"step({number - 1})", step, show=False, id=f"rail.{step.lower()}")
+        for number, step in enumerate(RAIL, start=1)
+    ]
+
+    def heading(self) -> Text:
+        """Return the rail."""
+        return rail_heading(self.draft, RAIL[self.STEP].lower(), self.workbench.utf8)
+
+    def go_on(self) -> None:
+        """Complete the step and open the next one."""
+        raise NotImplementedError
+
+    def action_step(self, step: int) -> None:
+        """Go back to an earlier step, or on to the next one."""
+        if step == self.STEP + 1:
+            self.go_on()
+        elif step > self.STEP:
+            self.notify(tr("{step} comes first: n or enter.", step=RAIL[self.STEP + 1]))
+        elif step < self.STEP:
+            self._go_back(step)
+
+    def _go_back(self, step: int) -> None:
+        stack = self.app.screen_stack
+        steps = [screen for screen in stack if isinstance(screen, StepScreen)]
+        target = next((screen for screen in steps if step == screen.STEP), None)
+        if target is None:  # the experiment began at a later step
+            self.workbench.open(STEP_ROUTES[step], self.draft)
+            return
+        for _ in stack[stack.index(target) + 1 :]:
+            self.app.pop_screen()

@@ -22,11 +22,10 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.render.marks import bar
 from workbench.text import safe_lines, safe_text
-from workbench.ui.base import WorkbenchScreen
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.panes import FilesScreen, FindingList
 from workbench.ui.dialogs import fits_toast, show_error
-from workbench.ui.guide import rail_heading, reuse_base
+from workbench.ui.guide import StepScreen, reuse_base
 from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.job_part import Job, JobPart
 
@@ -39,7 +38,7 @@ FETCH_NOTE = "x cancels; what was downloaded is kept."
 _BAR = 30  # cells
 
 
-class DataScreen(WorkbenchScreen, JobPart):
+class DataScreen(StepScreen, JobPart):
     """Choose images, scan them in a process of its own, and show the result.
 
     Args:
@@ -49,6 +48,7 @@ class DataScreen(WorkbenchScreen, JobPart):
     """
 
     CONCEPTS = ("preprocessing", "validation", "augmentation", "batches")
+    STEP = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "continue", "Continue", id="data.continue"),
         Binding("ctrl+t", "tree", "Tree", id="data.tree"),
@@ -89,10 +89,6 @@ class DataScreen(WorkbenchScreen, JobPart):
             yield Static(id="work-line")
             yield Static(id="work-note")
         yield DataFound(self.draft, self.workbench.utf8)
-
-    def heading(self) -> Text:
-        """Return the rail of steps."""
-        return rail_heading(self.draft, "data", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Continue with the draft's scan, running or finished; else ask for images."""
@@ -273,6 +269,11 @@ class DataScreen(WorkbenchScreen, JobPart):
         self.draft.complete_step("data")
         self.refresh_heading()
         self.workbench.open("strategy", self.draft)
+
+    def go_on(self) -> None:
+        """Complete the step and open the next one, once images are found."""
+        if self.draft.facts is not None:
+            self.action_continue()
 
 
 def follow_scan(scan: ScanJob, job: Job) -> tuple[Inspection, Audit] | None:

@@ -30,7 +30,7 @@ from workbench.render.layers import describe_network, describe_stage, labelled_l
 from workbench.runs.freeze_check import Layer, layers_of_spec
 from workbench.runs.history import History
 from workbench.text import plural, safe_text
-from workbench.ui.guide import rail_heading
+from workbench.ui.guide import StepScreen
 from workbench.ui.layers.screen import LayersView
 from workbench.ui.layers.table import LayerTable
 
@@ -99,7 +99,7 @@ def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str
     return tr("{name} has no weights to train.", name=name)
 
 
-class LayersStep(LayersView):
+class LayersStep(StepScreen, LayersView):
     """Choose the layers to train; the draft stores every change.
 
     Args:
@@ -117,6 +117,7 @@ class LayersStep(LayersView):
         *(Binding(key, f"take_advice({i})", show=False) for i, key in enumerate(ADVICE_KEYS)),
     ]
     CHECKED = False
+    STEP = 3
 
     def __init__(
         self,
@@ -135,10 +136,6 @@ class LayersStep(LayersView):
         self._then = then
         self._stage: int | None = None  # None for the last one, which the choice is about
         self._refusal = ""
-
-    def heading(self) -> Text:
-        """Return the rail of steps."""
-        return rail_heading(self.draft, "layers", self.workbench.utf8)
 
     def spec_shown(self) -> ExperimentSpec | None:
         """Return the draft's spec."""
@@ -185,6 +182,10 @@ class LayersStep(LayersView):
 
     def action_continue(self) -> None:
         """Pass the spec on: the start is next."""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Complete the step: the start is next."""
         self._then(self.spec)
         self.refresh_heading()
 

@@ -22,7 +22,7 @@ from workbench.machine.finding import Finding
 from workbench.messages import tr
 from workbench.text import format_seconds, safe_text
 from workbench.ui.base import WorkbenchScreen
-from workbench.ui.guide import rail_heading
+from workbench.ui.guide import StepScreen
 from workbench.ui.machine.views import (
     LiveGauges,
     TextStyle,
@@ -259,8 +259,10 @@ class DetailsScreen(WorkbenchScreen):
             yield Static(format_details(self._report))
 
 
-class MachineStep(MachineScreen):
+class MachineStep(StepScreen, MachineScreen):
     """The machine check as the first step of a new experiment; it can be left at any time."""
+
+    STEP = 0
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_step", tr("Next: data"), id="machine.next")
@@ -270,12 +272,12 @@ class MachineStep(MachineScreen):
         super().__init__()
         self.draft = draft
 
-    def heading(self) -> Text:
-        """Return the rail."""
-        return rail_heading(self.draft, "machine", self.workbench.utf8)
-
     def action_next_step(self) -> None:
         """Open the data step."""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Complete the step and open the next one."""
         self.draft.complete_step("machine")
         self.refresh_heading()
         self.workbench.open("data", self.draft)

@@ -30,22 +30,23 @@ from workbench.render.strategy import (
 )
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
-from workbench.ui.base import WIDE_COLUMNS, Route, WorkbenchScreen, in_background
+from workbench.ui.base import WIDE_COLUMNS, Route, in_background
 from workbench.ui.dialogs import show_error
-from workbench.ui.guide import open_ladder_dialog, rail_heading
+from workbench.ui.guide import StepScreen, open_ladder_dialog
 from workbench.ui.option import OptionScreen
 from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
 
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
 
 
-class StrategyScreen(WorkbenchScreen):
+class StrategyScreen(StepScreen):
     """List the strategies, with what each does and costs here, and its options.
 
     Args:
         draft: with images and their facts.
     """
 
+    STEP = 2
     CONCEPTS = (
         "local-patterns", "transfer", "feature-extraction", "overfitting", "dropout",
         "learning-rate", "dense-top", "flatten",
@@ -80,10 +81,6 @@ class StrategyScreen(WorkbenchScreen):
                 yield Static(id="strategy-details")
         yield OptionTable(self.workbench.utf8)
         yield Static(id="meaning")
-
-    def heading(self) -> Text:
-        """Return the rail of steps."""
-        return rail_heading(self.draft, "strategy", self.workbench.utf8)
 
     def on_mount(self) -> None:
         """Show the strategies; the benchmark of the machine follows."""
@@ -268,6 +265,10 @@ class StrategyScreen(WorkbenchScreen):
     @on(OptionList.OptionSelected)
     def _continue(self, event: OptionList.OptionSelected) -> None:
         event.stop()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Choose the strategy that is shown and open its layers, or ask to start it."""
         spec = self._complete_step()
         if spec is None or self.draft.facts is None:
             return
