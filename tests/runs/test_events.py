@@ -16,9 +16,8 @@ from workbench.runs.events import (
     LayersChecked,
     newest_by_stage,
     parse_event,
-    readers,
 )
-from workbench.runs.fields import Position
+from workbench.runs.fields import Position, readers
 
 
 def test_event_is_of_its_kind() -> None:

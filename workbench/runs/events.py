@@ -10,110 +10,33 @@ progress of the other work, stand in `status.json` (see `event_log`). Logs of sc
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_type_hints
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from workbench.runs.fields import (
     Count,
     Counts,
+    Fields,
     Flag,
     Interval,
     Number,
     Numbers,
     Position,
-    Reads,
     Required,
     Shape,
     Text,
     TextOrNone,
     Texts,
     Whole,
-    items,
+    part,
+    parts,
 )
 
 SCHEMA = 2
 # Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
 # another process" that builds the same pack.
 WAITING_PHASE = "wait for "
-
-
-class Fields:
-    """What has fields that are read leniently: an event, or a part of one."""
-
-    def __post_init__(self) -> None:
-        for name, read, _ in readers(type(self)):
-            object.__setattr__(self, name, read(getattr(self, name)))
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any]) -> Self:
-        """Return the object with these values; others are ignored, and missing ones have defaults.
-
-        Raises:
-            ValueError: What it requires is missing or does not fit.
-        """
-        found = object.__new__(cls)  # without __init__: a log may hold a million events
-        fields = found.__dict__
-        for name, read, default in readers(cls):
-            fields[name] = read(values[name]) if name in values else default(name)
-        return found
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as plain data for JSON."""
-        return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
-
-
-Reader = tuple[str, Callable[[Any], Any], Callable[[str], Any]]
-_READERS: dict[type, list[Reader]] = {}
-
-
-def readers(kind: Any) -> list[Reader]:
-    """Return name, reader and maker of the default of each field of a subclass of Fields."""
-    if kind not in _READERS:
-        hints = get_type_hints(kind, include_extras=True)
-        _READERS[kind] = [
-            (one.name, _reader(hints[one.name]), _default(one)) for one in fields(kind)
-        ]
-    return _READERS[kind]
-
-
-def _reader(hint: Any) -> Callable[[Any], Any]:
-    return next((part.read for part in get_args(hint) if isinstance(part, Reads)), str)
-
-
-def _default(one: Any) -> Callable[[str], Any]:
-    if one.default_factory is not MISSING:
-        return lambda name: one.default_factory()
-    if one.default is not MISSING:
-        return lambda name: one.default
-    return _missing
-
-
-def _missing(name: str) -> Any:
-    raise ValueError(f"{name} is missing")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fields):
-        return value.as_dict()
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _part(kind: type[Fields]) -> Reads:
-    """Read a part from a table; what is none is None."""
-
-    def read(value: Any) -> Fields | None:
-        if isinstance(value, kind):
-            return value
-        return kind.read(value) if isinstance(value, Mapping) else None
-
-    return Reads(read)
-
-
-def _parts(kind: type[Fields]) -> Reads:
-    """Read the parts in a list; what is none is left out."""
-    read = _part(kind).read
-    return Reads(lambda value: tuple(filter(None, map(read, items(value)))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +144,7 @@ class GpuChosen(Event):
 
     event: Literal["gpu_chosen"] = "gpu_chosen"
     asked: Text = ""
-    gpu: Annotated[ChosenGpu | None, _part(ChosenGpu)] = None
+    gpu: Annotated[ChosenGpu | None, part(ChosenGpu)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +298,7 @@ class StageStarted(Event):
     learning_rate: Number = None
     parameters: Whole = None
     trainable_parameters: Whole = None
-    layers: Annotated[tuple[PlannedLayer, ...], _parts(PlannedLayer)] = ()
+    layers: Annotated[tuple[PlannedLayer, ...], parts(PlannedLayer)] = ()
     precision: Text = ""
     jit: Flag = False
     device: Text = ""
@@ -459,7 +382,7 @@ class LayersChecked(Event):
     event: Literal["layers"] = "layers"
     stage: Required
     epoch: Whole = None
-    layers: Annotated[tuple[CheckedLayer, ...], _parts(CheckedLayer)] = ()
+    layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -516,7 +439,7 @@ class MachineSample(Event):
     memory_total: Number = None
     process_memory: Number = None
     disk_free: Number = None
-    gpu: Annotated[GpuUse | None, _part(GpuUse)] = None
+    gpu: Annotated[GpuUse | None, part(GpuUse)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -612,7 +535,7 @@ class Evaluated(Event):
     accuracy: Number = None
     interval: Interval = None
     images: Count = 0
-    shifted: Annotated[Shifted | None, _part(Shifted)] = None
+    shifted: Annotated[Shifted | None, part(Shifted)] = None
 
     @property
     def shifted_accuracy(self) -> float | None:

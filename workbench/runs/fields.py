@@ -5,11 +5,12 @@ The types are plain annotations: pydantic makes the schema of them, and the log 
 which saves half of the start of a short command.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, get_args, get_type_hints
 
 
 @dataclass(frozen=True, order=True)
@@ -108,3 +109,81 @@ Counts = Annotated[dict[str, int], Reads(_counts)]
 Shape = Annotated[tuple[int, ...], each(_count)]
 Numbers = Annotated[tuple[float | None, ...], each(number)]
 Interval = Annotated[tuple[float, float] | None, Reads(_interval)]
+
+
+class Fields:
+    """What has fields that are read leniently: an event, or a part of one."""
+
+    def __post_init__(self) -> None:
+        for name, read, _ in readers(type(self)):
+            object.__setattr__(self, name, read(getattr(self, name)))
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Return the object with these values; others are ignored, and missing ones have defaults.
+
+        Raises:
+            ValueError: What it requires is missing or does not fit.
+        """
+        found = object.__new__(cls)  # without __init__: a log may hold a million events
+        own = found.__dict__
+        for name, read, default in readers(cls):
+            own[name] = read(values[name]) if name in values else default(name)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data for JSON."""
+        return {name: _plain(getattr(self, name)) for name, _, _ in readers(type(self))}
+
+
+Reader = tuple[str, Callable[[Any], Any], Callable[[str], Any]]
+_READERS: dict[type, list[Reader]] = {}
+
+
+def readers(kind: Any) -> list[Reader]:
+    """Return name, reader and maker of the default of each field of a subclass of Fields."""
+    if kind not in _READERS:
+        hints = get_type_hints(kind, include_extras=True)
+        _READERS[kind] = [
+            (one.name, _reader(hints[one.name]), _default(one)) for one in dataclasses.fields(kind)
+        ]
+    return _READERS[kind]
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    return next((part.read for part in get_args(hint) if isinstance(part, Reads)), str)
+
+
+def _default(one: Any) -> Callable[[str], Any]:
+    if one.default_factory is not dataclasses.MISSING:
+        return lambda name: one.default_factory()
+    if one.default is not dataclasses.MISSING:
+        return lambda name: one.default
+    return _missing
+
+
+def _missing(name: str) -> Any:
+    raise ValueError(f"{name} is missing")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fields):
+        return value.as_dict()
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def part(kind: type[Fields]) -> Reads:
+    """Read a part with fields of its own from a table; what is not a table is None."""
+
+    def read(value: Any) -> Fields | None:
+        if isinstance(value, kind):
+            return value
+        return kind.read(value) if isinstance(value, Mapping) else None
+
+    return Reads(read)
+
+
+def parts(kind: type[Fields]) -> Reads:
+    """Read the parts in a list; what is not a table is left out."""
+    read = part(kind).read
+    return Reads(lambda value: tuple(filter(None, map(read, items(value)))))
