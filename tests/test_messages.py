@@ -31,7 +31,11 @@ SENTENCE = re.compile(r"[A-Z][a-z]+ .* [a-z]+.*\.$", re.DOTALL)
 def korean(monkeypatch: pytest.MonkeyPatch) -> None:
     class Catalogue(gettext.NullTranslations):
         def gettext(self, message: str) -> str:
-            return {"{run} has {count:,} images.": "{count:,} - {run}"}.get(message, message)
+            translated = {
+                "{run} has {count:,} images.": "{count:,} - {run}",
+                "{wrong} is it.": "{other}",
+            }
+            return translated.get(message, message)
 
     monkeypatch.setattr(messages, "catalogue", Catalogue)
 
@@ -46,6 +50,11 @@ def test_sentence_without_a_translation_is_english() -> None:
 @pytest.mark.usefixtures("korean")
 def test_values_go_where_a_translation_has_them() -> None:
     assert tr("{run} has {count:,} images.", run="{x}", count=2000) == "2,000 - {x}"
+
+
+@pytest.mark.usefixtures("korean")
+def test_translation_with_other_names_is_not_used() -> None:
+    assert tr("{wrong} is it.", wrong="This") == "This is it."
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

@@ -18,7 +18,7 @@ ENCODING = "utf-8-sig"  # the byte order mark is dropped
 _CHECKED = 64  # bytes; zeros among them in a pattern show UTF-16 or UTF-32
 _MIN_BYTES = 4
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-_REMEDY = 'Save it as UTF-8: "CSV UTF-8" in a spreadsheet, or the encoding UTF-8 in an editor.'
+_REMEDY = tr('Save it as UTF-8: "CSV UTF-8" in a spreadsheet, or the encoding UTF-8 in an editor.')
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from image_files import class_folders, write_photo
 from typist import Complete, Type
 
 from workbench import __version__
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.datasets import audit
 
 

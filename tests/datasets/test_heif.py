@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from image_files import photo, write_photo
 from PIL import features
 
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.datasets.decoding import decode, load_array
 from workbench.datasets.image_files import (
     IMAGE_EXTENSIONS,

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from person import Person
 
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.datasets.decoding import decode
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.manifest import read_manifest

@@ -13,7 +13,7 @@ from fake_lessons import EXAMPLES, results
 from PIL import Image
 
 from workbench.app import lessons as learn_job
-from workbench.cli.group import workbench
+from workbench.cli.app import workbench
 from workbench.errors import UserError
 from workbench.experiment.toml import read_spec
 from workbench.lessons.catalogue import LESSONS, save_results

@@ -35,8 +35,8 @@ from workbench.text import safe_text
 JobEvent = dict[str, Any]  # "event" is its kind: progress, notice, or one of the job's own
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)  # NaN: a number that is unknown
 _HINTS = {
-    -signal.SIGKILL: "Memory may have run out: close other programs.",
-    -signal.SIGSEGV: "A file it read may be damaged or forged: try another.",
+    -signal.SIGKILL: tr("Memory may have run out: close other programs."),
+    -signal.SIGSEGV: tr("A file it read may be damaged or forged: try another."),
 }
 
 

@@ -23,10 +23,10 @@ from workbench.runs.state import RunSummary
 from workbench.text import format_seconds, plural
 
 GONE = "gone"
-RANDOM_WEIGHTS = "random: the base had random weights, as requested."
-VALIDATION_ONLY = (
-    "There are no test images: accuracies are of the validation images that chose the best epoch, "
-    "and so slightly optimistic."
+RANDOM_WEIGHTS = tr("random: the base had random weights, as requested.")
+VALIDATION_ONLY = tr(
+    "There are no test images: accuracies are of the validation images "
+    "that chose the best epoch, and so slightly optimistic."
 )
 
 

@@ -24,9 +24,9 @@ from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, read_tables
 from workbench.text import format_choices, plural, safe_text
 
-TEST_SET_CHANGES = (
-    "Test labels change too, and a few images their split: its accuracy cannot be compared with "
-    "that of {run}."
+TEST_SET_CHANGES = tr(
+    "Test labels change too, and a few images their split: its accuracy "
+    "cannot be compared with that of {run}."
 )
 
 

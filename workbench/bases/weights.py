@@ -23,10 +23,10 @@ RANDOM = "random"
 
 _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_OTHER_HOME = "set KERAS_HOME to a folder elsewhere"
-_OWN_FILE = (
-    "Or give another file: --weights FILE; in the app the option base.weights, "
-    "under Experiments the key w."
+_OTHER_HOME = tr("set KERAS_HOME to a folder elsewhere")
+_OWN_FILE = tr(
+    "Or give another file: --weights FILE; in the app the option "
+    "base.weights, under Experiments the key w."
 )
 
 

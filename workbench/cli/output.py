@@ -116,9 +116,9 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
     if shifted := metrics.get("shifted"):
         lines.append(
             tr(
-                "accuracy with images shifted by {shifted} pixels {shifted2:.4f}",
-                shifted=shifted["pixels"],
-                shifted2=shifted["accuracy"],
+                "accuracy with images shifted by {pixels} pixels {accuracy:.4f}",
+                pixels=shifted["pixels"],
+                accuracy=shifted["accuracy"],
             )
         )
     lines += ["", *_labels(results), "", *_confusion(results, folder)]

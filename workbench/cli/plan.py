@@ -148,13 +148,12 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
         )
     )
     if took:
-        epochs = took.total - took.prefix
         lines.append(
             tr(
-                "  time     about {epoch} an epoch, {epochs} for {epochs2}",
+                "  time     about {epoch} an epoch, {total} for {epochs}",
                 epoch=format_seconds(took.epoch),
-                epochs=format_seconds(epochs),
-                epochs2=plural(stage.epochs, "epoch"),
+                total=format_seconds(took.total - took.prefix),
+                epochs=plural(stage.epochs, "epoch"),
             )
         )
     return lines

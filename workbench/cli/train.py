@@ -270,10 +270,10 @@ def demo(workspace: Workspace) -> None:
     echo(
         tr(
             "\n"
-            "Next: {command}, {command2}, or your own images: workbench train "
+            "Next: {list_runs}, {evaluate}, or your own images: workbench train "
             "--preset convnet --data FOLDER",
-            command=command_line(workspace, "runs"),
-            command2=command_line(workspace, "evaluate", results[-1].run),
+            list_runs=command_line(workspace, "runs"),
+            evaluate=command_line(workspace, "evaluate", results[-1].run),
         )
     )
 

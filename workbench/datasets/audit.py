@@ -82,14 +82,14 @@ class Audit:
                 tr("width x height {sizes}", sizes=sizes[0])
                 if len({*sizes}) == 1
                 else tr(
-                    "widths {width} to {width2} (median {width3}), heights {height} to "
-                    "{height2} (median {height3})",
+                    "widths {width} to {largest_width} (median {median_width}), "
+                    "heights {height} to {largest_height} (median {median_height})",
                     width=width[0],
-                    width2=width[2],
-                    width3=width[1],
+                    largest_width=width[2],
+                    median_width=width[1],
                     height=height[0],
-                    height2=height[2],
-                    height3=height[1],
+                    largest_height=height[2],
+                    median_height=height[1],
                 )
             )
         return lines + [f"{finding.severity}: {finding.message}" for finding in self.findings]

@@ -11,6 +11,7 @@ from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.scan import TINY
 from workbench.datasets.sources.source import Source
+from workbench.messages import tr
 from workbench.text import plural, safe_text
 
 Severity = Literal["error", "warning", "note"]
@@ -21,12 +22,12 @@ _SEVERITIES = ("error", "warning", "note")
 
 # Oddities of files that are used all the same, and how they are handled.
 _ODDITIES: dict[str, tuple[Severity, str]] = {
-    "cmyk": ("note", "stored in CMYK colours; converted to RGB"),
-    "palette": ("note", "stored with a palette; converted to RGB"),
-    "alpha": ("note", "partly transparent, or may be; laid over white"),
-    "animated": ("note", "animated or with several pages; the first one is used"),
-    "exif-rotated": ("note", "turned by their EXIF orientation; used upright"),
-    "wrong-ending": ("note", "of another format than the name's extension; read all the same"),
+    "cmyk": ("note", tr("stored in CMYK colours; converted to RGB")),
+    "palette": ("note", tr("stored with a palette; converted to RGB")),
+    "alpha": ("note", tr("partly transparent, or may be; laid over white")),
+    "animated": ("note", tr("animated or with several pages; the first one is used")),
+    "exif-rotated": ("note", tr("turned by their EXIF orientation; used upright")),
+    "wrong-ending": ("note", tr("of another format than the name's extension; read all the same")),
     "reduced": (
         "note",
         f"of more than {MAX_PIXELS // 10**6} million pixels; decoded at reduced size",

@@ -72,7 +72,7 @@ _TOO_PROGRESSIVE = (
     f"the header announces more than {MAX_PROGRESSIVE // 10**6} million pixels, the limit for "
     "a progressive JPEG; save it smaller, or not progressive"
 )
-DAMAGED = "its image data is damaged"
+DAMAGED = tr("its image data is damaged")
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 FIRST_SIDEWAYS = 5  # orientations from here on swap width and height

@@ -108,9 +108,10 @@ def open_pack(path: Path) -> np.ndarray:
     return pack
 
 
-_MAKE_ROOM = (
-    "Make room (`workbench data clean` removes packs that no run needs), choose a smaller "
-    "data.image_size, or another workspace with --workspace DIR."
+_MAKE_ROOM = tr(
+    "Make room (`workbench data clean` removes packs that no run "
+    "needs), choose a smaller data.image_size, or another workspace "
+    "with --workspace DIR."
 )
 
 

@@ -15,7 +15,7 @@ from workbench.text import safe_text
 # File systems without locks (some NFS and Lustre mounts): work continues there without one.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
-OTHER_WORKSPACE = "choose another workspace with --workspace DIR"
+OTHER_WORKSPACE = tr("choose another workspace with --workspace DIR")
 
 
 @contextmanager

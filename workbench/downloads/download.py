@@ -33,7 +33,7 @@ from workbench.text import format_bytes, safe_text
 _CHUNK = 1 << 18
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)")
 _LENGTH = re.compile("[0-9]{1,18}")
-_KEPT = "The received part is kept; the next try resumes there."
+_KEPT = tr("The received part is kept; the next try resumes there.")
 
 
 def download(

@@ -227,7 +227,7 @@ def choose_filters(
             tr("{layer} has no filter {wrong}.", layer=layer, wrong=wrong[0])
             if wrong
             else tr("No filter was named."),
-            tr("Its {count} filters are 0 to {count2}.", count=count, count2=count - 1),
+            tr("Its {count} filters are 0 to {last}.", count=count, last=count - 1),
         )
     return layer, numbers, count
 

@@ -153,11 +153,11 @@ def _warmest(heat: np.ndarray, size: tuple[int, ...]) -> str:
     y = round((int(row) + 0.5) * size[0] / heat.shape[0])
     x = round((int(column) + 0.5) * size[1] / heat.shape[1])
     return tr(
-        "Warmest at x {x}, y {y} of the {size}x{size2} pixels that the network gets.",
+        "Warmest at x {x}, y {y} of the {width}x{height} pixels that the network gets.",
         x=x,
         y=y,
-        size=size[1],
-        size2=size[0],
+        width=size[1],
+        height=size[0],
     )
 
 

@@ -187,10 +187,10 @@ def _set_weights(model: keras.Model, file: h5py.File) -> None:
         if stored[name].shapes != shapes:
             raise ForeignFile(
                 tr(
-                    "the layer {name} has the shapes {shapes}, expected {shapes2}",
+                    "the layer {name} has the shapes {shapes}, expected {expected}",
                     name=name,
                     shapes=stored[name].shapes,
-                    shapes2=shapes,
+                    expected=shapes,
                 )
             )
     for name, variables in expected.items():

@@ -27,7 +27,7 @@ MAX_BYTES = 32 * 1024
 MAX_LEVELS = 16  # of nested tables and lists; a spec needs four
 MAX_ERRORS = 20  # listed one by one
 _TOO_DEEP = f"its tables or lists are nested more than {MAX_LEVELS} deep"
-_LONG_NUMBER = "a number of thousands of digits"
+_LONG_NUMBER = tr("a number of thousands of digits")
 
 
 def read_spec(path: Path) -> ExperimentSpec:

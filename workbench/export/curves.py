@@ -164,10 +164,10 @@ def _caption(curves: dict[str, Values], metric: str) -> str:
         if known:
             parts.append(
                 tr(
-                    "{name} from {known:.4f} to {known2:.4f}",
+                    "{name} from {first:.4f} to {last:.4f}",
                     name=name,
-                    known=known[0],
-                    known2=known[-1],
+                    first=known[0],
+                    last=known[-1],
                 )
             )
     return tr(

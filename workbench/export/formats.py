@@ -49,7 +49,7 @@ _FORMATS = (
         file="model.keras",
         labels_at=tr("`workbench.json` in the file, which is a zip"),
         loading=(
-            tr("import keras"),
+            "import keras",
             'model = keras.models.load_model("model.keras")',
             "probabilities = model.predict(images)",
         ),
@@ -61,7 +61,7 @@ _FORMATS = (
         file="saved_model",
         labels_at="`saved_model/assets.extra/`",
         loading=(
-            tr("import tensorflow as tf"),
+            "import tensorflow as tf",
             'model = tf.saved_model.load("saved_model")',
             "probabilities = model.serve(images).numpy()",
         ),
@@ -72,7 +72,7 @@ _FORMATS = (
         file="model.onnx",
         labels_at=tr("the model's `metadata_props`, as JSON"),
         loading=(
-            tr("import onnxruntime"),
+            "import onnxruntime",
             'session = onnxruntime.InferenceSession("model.onnx")',
             "(probabilities,) = session.run(None, {session.get_inputs()[0].name: images})",
             "metadata = session.get_modelmeta().custom_metadata_map",
@@ -85,7 +85,7 @@ _FORMATS = (
         file="model.tflite",
         labels_at=tr("files in the model, which is also a zip"),
         loading=(
-            tr("from ai_edge_litert.interpreter import Interpreter"),
+            "from ai_edge_litert.interpreter import Interpreter",
             'run = Interpreter("model.tflite").get_signature_runner("serving_default")',
             "(probabilities,) = run(image=images).values()",
         ),
@@ -126,10 +126,10 @@ def check_formats(names: Sequence[str]) -> None:
             are = "is" if len(missing) == 1 else "are"
             raise UserError(
                 tr(
-                    "{title} needs {values}, to write the model and to check its "
+                    "{title} needs {packages}, to write the model and to check its "
                     "predictions; {missing} {are} not installed.",
                     title=wanted.title,
-                    values=", ".join(wanted.packages.values()),
+                    packages=", ".join(wanted.packages.values()),
                     missing=" and ".join(missing),
                     are=are,
                 ),

@@ -28,10 +28,10 @@ _MARKS = set("\\`*_[]{}()#|~!$^")  # of Markdown
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}  # what HTML would read
 _MAX_LABELS = 200  # listed one by one
 _STRATEGIES = {
-    "dense": "dense layers only",
-    "convnet": "a convnet trained from scratch",
-    "feature-extraction": "a head trained on the frozen base {base}",
-    "fine-tuning": "the base {base}, its upper part fine-tuned after the head",
+    "dense": tr("dense layers only"),
+    "convnet": tr("a convnet trained from scratch"),
+    "feature-extraction": tr("a head trained on the frozen base {base}"),
+    "fine-tuning": tr("the base {base}, its upper part fine-tuned after the head"),
 }
 
 

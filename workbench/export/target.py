@@ -101,4 +101,4 @@ def _why_foreign(target: Path, ours: list[str]) -> str:
     names = sorted(path.name for path in target.iterdir())
     if others := [name for name in names if name not in ours]:
         return tr("holds {others}, which no export wrote", others=safe_text(others[0]))
-    return "" if ours[0] in names else tr("has no {ours}", ours=ours[0])
+    return "" if ours[0] in names else tr("has no {file}", file=ours[0])

@@ -77,9 +77,9 @@ class AccuracyDifference(PairedDifference):
     def __str__(self) -> str:
         """In points: +3.2 points, noise 1.9."""
         return tr(
-            "{value:+.1f} points, noise {value2:.1f}",
-            value=100 * self.mean,
-            value2=100 * self.noise,
+            "{difference:+.1f} points, noise {noise:.1f}",
+            difference=100 * self.mean,
+            noise=100 * self.noise,
         )
 
 
@@ -193,7 +193,9 @@ def format_accuracy(results: LessonResults, variant: str) -> str:
 def size_of(found: AccuracyDifference) -> str:
     """Return how large a difference is, without its direction."""
     return tr(
-        "by {points} (noise {value:.1f})", points=points(abs(found.mean)), value=100 * found.noise
+        "by {points} (noise {noise:.1f})",
+        points=points(abs(found.mean)),
+        noise=100 * found.noise,
     )
 
 

@@ -59,12 +59,12 @@ def _overfitting_conclude(results: LessonResults) -> Conclusion:
         helped |= gap.smaller
         lines.append(
             tr(
-                "{name}: gap {gap}, {choose} ({gap2}); accuracy {choose2} ({gain}).",
+                "{name}: gap {gap}, {verdict} ({difference}); accuracy {accuracy} ({gain}).",
                 name=name,
                 gap=format_gap(results, name),
-                choose=gap.choose("larger", "smaller"),
-                gap2=gap,
-                choose2=gain.choose("higher", "lower"),
+                verdict=gap.choose("larger", "smaller"),
+                difference=gap,
+                accuracy=gain.choose("higher", "lower"),
                 gain=gain,
             )
         )
@@ -140,9 +140,10 @@ def _conclude_sizes(results: LessonResults) -> Conclusion:
         )
     lines.append(
         tr(
-            "Training is ahead of validation by {gap} with the fewest and by {gap2} with the most.",
+            "Training is ahead of validation by {gap} with the fewest and by {gap_with_most} "
+            "with the most.",
             gap=format_gap(results, fewest),
-            gap2=format_gap(results, most),
+            gap_with_most=format_gap(results, most),
         )
     )
     return Conclusion(total.larger, tuple(lines))

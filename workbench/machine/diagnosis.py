@@ -169,10 +169,10 @@ def format_benchmark(result: BenchmarkResult) -> str:
     forward, training = result.speed.forward_flops, result.speed.training_flops
     noise = "" if result.reliable else " (other programs kept the CPU busy)"
     return tr(
-        "{device} {human_flops} in a convolution, {human_flops2} trained{noise}",
+        "{device} {forward} in a convolution, {trained} trained{noise}",
         device=device,
-        human_flops=human_flops(forward),
-        human_flops2=human_flops(training),
+        forward=human_flops(forward),
+        trained=human_flops(training),
         noise=noise,
     )
 

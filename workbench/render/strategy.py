@@ -20,7 +20,7 @@ from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
 from workbench.text import format_bytes, format_seconds, plural, safe_text
 
-UNKNOWN_TIME = "not measured yet: press m on home"
+UNKNOWN_TIME = tr("not measured yet: press m on home")
 _LABEL = 6  # cells
 # Tables that people change most come first.
 ORDER = ("base", "model", "training", "augmentation", "data", "evaluation", "name")

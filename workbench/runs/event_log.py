@@ -28,7 +28,8 @@ from workbench.runs.events import (
 )
 from workbench.runs.schema1 import parse_lines
 
-# Synced to the disk before the next checkpoint: no power cut makes a hole in a history.
+# Synced when written, before the next checkpoint: no power cut leaves a checkpoint whose history
+# is missing.
 SYNCED = frozenset(
     {"resumed", "epoch_finished", "stage_finished", "evaluated", "stopped", "failed", "finished"}
 )
@@ -129,7 +130,7 @@ def _strict(value: Any) -> Any:
 class EventReader:
     """Reads what was appended since the last call.
 
-    Reading does not fail, whatever the file holds: an unfinished last line waits for its end, a
+    No content makes reading fail: an unfinished last line waits for its end, a
     line that is not an event is skipped, a file that was replaced or cut is read from the start.
 
     Args:

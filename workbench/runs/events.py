@@ -3,10 +3,10 @@
 Every event has `v` (version of this schema), `n` (running number), `t` (unix seconds) and `event`
 (its kind). Stages count from 0, epochs from 1; a position is (stage, epoch, finished steps of that
 epoch). A number that is unknown or not finite is null. Readers ignore kinds and fields that they
-do not know; a change that would mislead such a reader raises SCHEMA.
+do not know; a change that would mislead such a reader increments SCHEMA.
 
-What is of interest only while it is new is not history: `StepProgress` and `MachineSample`, and the
-progress of the other work, stand in `status.json` (see `event_log`). Logs of schema 1 contain them.
+What matters only at the moment is not history: `StepProgress`, `MachineSample`, and how far
+preparation and evaluation are, are kept in `status.json`. Logs of schema 1 contain them.
 """
 
 import json
@@ -41,7 +41,7 @@ WAITING_PHASE = "wait for "
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Fields):
-    """An event of a kind that this version does not know, or without what its kind requires.
+    """What all events have; itself an event of an unknown kind, or without what its kind requires.
 
     Attributes:
         v: version of the schema.
@@ -99,7 +99,7 @@ class WorkerStarted(Event):
         python: version.
         backend: tensorflow, jax or torch.
         keras: version.
-        tensorflow: version; "" if it is not installed, as for the following.
+        tensorflow: version; "" if it is not installed, likewise for those below.
         jax: version.
         torch: version.
         numpy: version.
@@ -149,7 +149,7 @@ class GpuChosen(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Event):
-    """Work other than training has reached a phase; progress within it stands in the status.
+    """Work other than training has reached a phase; progress within it is kept in status.json.
 
     Attributes:
         phase: a word or two.
@@ -173,7 +173,7 @@ class Preparing(Work):
 
     Attributes:
         phase: a word or two.
-        done: finished parts; the progress within a phase stands in the status.
+        done: finished parts; the progress within a phase is kept in status.json.
         total: of the parts; 0 if unknown.
     """
 
@@ -186,7 +186,7 @@ class Evaluating(Work):
 
     Attributes:
         phase: a word or two.
-        done: finished parts; the progress within a phase stands in the status.
+        done: finished parts; the progress within a phase is kept in status.json.
         total: of the parts; 0 if unknown.
     """
 
@@ -266,7 +266,7 @@ class StageStarted(Event):
     """A stage begins.
 
     Attributes:
-        stage: its number.
+        stage: number of the stage, from 0.
         name: of the stage.
         epochs: at most.
         steps: of an epoch.
@@ -281,8 +281,8 @@ class StageStarted(Event):
         jit: whether XLA compiles.
         device: name.
         prefix: last layer of the frozen prefix; null without one.
-        cached: whether the prefix runs once an image.
-        views: augmented views of each image that are kept.
+        cached: whether the prefix runs once per image.
+        views: how many augmented views of each image are kept.
         weights: of the base; null without one.
         estimated_seconds: of an epoch; null if the machine was not measured.
         estimates: the same for each stage of the plan.
@@ -312,12 +312,12 @@ class StageStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepProgress(Event):
-    """Where a stage is within an epoch; stands in the status.
+    """Where a stage is within an epoch; is kept in status.json.
 
     Attributes:
-        stage: its number.
+        stage: number of the stage, from 0.
         phase: train or validation.
-        epoch: its number.
+        epoch: number of the epoch, from 1.
         step: finished steps.
         steps: of the epoch.
         loss: mean of the epoch so far.
@@ -346,10 +346,10 @@ class EpochFinished(Event):
     """An epoch ended.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
-        loss: mean over the epoch's steps.
-        accuracy: mean over the epoch's steps.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
+        loss: mean over the images of the epoch, while the weights changed.
+        accuracy: likewise.
         val_loss: null without validation images.
         val_accuracy: null without validation images.
         learning_rate: of its first step.
@@ -374,8 +374,8 @@ class LayersChecked(Event):
     """The freeze check after an epoch.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
         layers: name, requested, compiled (trains or frozen) and moved of each layer with weights.
     """
 
@@ -390,8 +390,8 @@ class EstimateChecked(Event):
     """An estimate beside what was measured, for the first two complete epochs of a stage.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
         estimated_seconds: of an epoch.
         seconds: of this epoch without `compile_seconds`.
         compile_seconds: of this epoch.
@@ -419,7 +419,7 @@ class GpuUse(Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSample(Event):
-    """Use of the machine, every few seconds; stands in the status.
+    """Use of the machine, every few seconds; is kept in status.json.
 
     Attributes:
         cpu: percent of all cores.
@@ -447,8 +447,8 @@ class CheckpointSaved(Event):
     """A checkpoint was saved; a resume continues there.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
         step: finished steps of the epoch.
     """
 
@@ -463,8 +463,8 @@ class Resumed(Event):
     """Training continues here; what was written about this epoch and later ones is superseded.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
         step: finished steps of the epoch.
     """
 
@@ -493,10 +493,10 @@ class StageFinished(Event):
     """A stage ended.
 
     Attributes:
-        stage: its number.
+        stage: number of the stage, from 0.
         reason: "all epochs" or "early stopping".
         best_epoch: null without validation images.
-        kept_epoch: whose weights are kept.
+        kept_epoch: the epoch whose weights are kept.
         seconds: of the stage in this session.
     """
 
@@ -525,7 +525,7 @@ class Evaluated(Event):
         loss: mean.
         accuracy: from 0 to 1.
         interval: 95 % interval of the accuracy, [low, high].
-        images: that were evaluated.
+        images: number of images evaluated.
         shifted: accuracy on images moved by some pixels; null if not measured.
     """
 
@@ -548,8 +548,8 @@ class RunStopped(Event):
     """The session ended on request; a resume continues here.
 
     Attributes:
-        stage: its number.
-        epoch: its number.
+        stage: number of the stage, from 0.
+        epoch: number of the epoch, from 1.
         step: finished steps of the epoch.
     """
 
@@ -596,7 +596,7 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupted(Event):
-    """The worker ended without a final event: in no log, for those who follow a run.
+    """The worker ended without a final event; never written, made for those who follow a run.
 
     Attributes:
         log: the last lines that it printed.

@@ -25,9 +25,9 @@ ENDED = ("finished", "stopped", "failed")
 UNKNOWN = "?"
 # By the kind of `failed`; of other kinds the message says more.
 FAILURES = {
-    "memory": "out of memory",
-    "disk": "the disk is full or cannot be written",
-    "diverged": "the training diverged",
+    "memory": tr("out of memory"),
+    "disk": tr("the disk is full or cannot be written"),
+    "diverged": tr("the training diverged"),
 }
 MEMORY_SHARE = 0.9  # of the machine's memory in use, from which on it is mentioned
 MAX_BATCH_SIZE = 65536  # of a spec

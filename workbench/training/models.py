@@ -204,11 +204,11 @@ def _match_layers(
         if layer.shapes != shapes:
             raise ForeignFile(
                 tr(
-                    "its layer {layer_name} has {shapes} where {name} needs {shapes2}{guess}",
+                    "its layer {layer_name} has {shapes} where {name} needs {needed}{guess}",
                     layer_name=safe_text(layer.name),
                     shapes=_format_shapes(layer.shapes),
                     name=name,
-                    shapes2=_format_shapes(shapes),
+                    needed=_format_shapes(shapes),
                     guess=_describe_guess(stored, table),
                 )
             )

@@ -1,6 +1,7 @@
 """Trains one stage of a plan, step by step.
 
-It owns the step loop, so that the position determines everything. Every stage starts with a new
+It has its own loop of steps instead of `fit`, so that order, augmentation and dropout depend on the
+position alone. Every stage starts with a new
 optimizer and a compile, because Keras ignores a change of `trainable` until then.
 """
 
@@ -159,7 +160,7 @@ class StageTrainer:
             x, self.data.targets(rows), sample_weight=weights, return_dict=True
         )
         if not math.isfinite(logs["loss"]):
-            raise diverged(stage, position, tr("the loss is {logs}", logs=logs["loss"]))
+            raise diverged(stage, position, tr("the loss is {loss}", loss=logs["loss"]))
         self.metrics = self.metrics.plus(logs, len(rows))
         if has_exploded(self.metrics, position.step + 1, self.data.classes):
             mean = self.metrics.means()["loss"]
@@ -181,11 +182,11 @@ class StageTrainer:
         return {f"val_{name}": value for name, value in metrics.means().items()}
 
     def compile(self) -> bool:
-        """Freeze what the stage does not train and compile; return whether XLA compiles."""
+        """Set which layers train and compile; return whether XLA compiles."""
         stage, spec = self.stage, self.spec
         for layer in self.context.model.layers:
             layer.trainable = stage.trains(layer.name)
-        # Named, since Keras numbers nameless ones and the paths of their state with them.
+        # Named: Keras numbers unnamed ones, and the number would be in the paths of their state.
         optimizer_class = getattr(keras.optimizers, OPTIMIZERS[stage.optimizer].keras_class)
         optimizer = optimizer_class(stage.learning_rate, name=stage.optimizer)
         jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
@@ -195,7 +196,7 @@ class StageTrainer:
             metrics=[accuracy_for(self.data.classes)],
             jit_compile=jit,
         )
-        # Keras would do so in the first step; the state must exist to be restored.
+        # Keras would build it in the first step, but its state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
         return jit
 

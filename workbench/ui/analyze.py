@@ -26,7 +26,7 @@ from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.widgets.lines import LinePlot
 
 TALL = 32  # rows from which the histogram and the curves fit above one another
-NOT_BINARY = "Thresholds, ROC and precision over recall are for runs with two labels."
+NOT_BINARY = tr("Thresholds, ROC and precision over recall are for runs with two labels.")
 
 
 class AnalyzeScreen(WorkbenchScreen):

@@ -142,9 +142,9 @@ class ExportScreen(WorkbenchScreen, JobPart):
         if at != self._selected:
             self.notify(
                 tr(
-                    "{title} is done: {splitlines}",
+                    "{title} is done: {first_line}",
                     title=EXPORT_ITEMS[at].title,
-                    splitlines=result.splitlines()[0],
+                    first_line=result.splitlines()[0],
                 )
             )
 

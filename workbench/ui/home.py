@@ -35,7 +35,10 @@ from workbench.ui.run_actions import (
 )
 
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
-TRASH, FILTER = "to the trash, from which u restores it", "by a part of name, strategy or state"
+TRASH, FILTER = (
+    tr("to the trash, from which u restores it"),
+    tr("by a part of name, strategy or state"),
+)
 
 
 class RunTable(DataTable[Text]):

@@ -24,7 +24,7 @@ from workbench.text import safe_text
 from workbench.ui.widgets.data_choice import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
-_WEIGHTS = "imagenet, random, or a file; tab completes its path"
+_WEIGHTS = tr("imagenet, random, or a file; tab completes its path")
 
 
 class OptionScreen(ModalScreen[tuple[Any] | None]):

@@ -14,11 +14,12 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
+from workbench.messages import tr
 from workbench.text import SUBSTITUTES
 
 # Blocks are drawn as blanks: their background shows where they are.
 _SUBSTITUTES = {**SUBSTITUTES, "🔎": " ", **dict.fromkeys("▁▂▃▄▅▆▇█▉▊▋▌▍▎▏▐▔▕▀", " ")}
-NO_SHELL = "There is no shell here to return from, so the app is not suspended."
+NO_SHELL = tr("There is no shell here to return from, so the app is not suspended.")
 _TRIES = 10  # to draw again; each one in the background ends in another stop
 
 

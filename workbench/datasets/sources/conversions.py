@@ -50,7 +50,7 @@ FASHION_CLASSES = (
     "Bag",
     "Ankle boot",
 )
-_AGAIN = "Remove the folder download/ of this data set and fetch it again."
+_AGAIN = tr("Remove the folder download/ of this data set and fetch it again.")
 _CIFAR_SHAPE = (3, 32, 32)
 _CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: the label, then red, green and blue rows
 _CIFAR_BATCH = 10_000 * _CIFAR_RECORD  # bytes at most

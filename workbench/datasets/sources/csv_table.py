@@ -19,8 +19,11 @@ _COLUMNS = {
     "label": ("label", "class", "category"),
     "split": ("split",),
 }
-_NEEDED = "The first line names the columns: path (or file, filename, image), label (or class, \
-category) and, if wanted, split. Paths start at the folder of the CSV file."
+_NEEDED = tr(
+    "The first line names the columns: path (or file, filename, image), "
+    "label (or class, category) and, if wanted, split. Paths start at "
+    "the folder of the CSV file."
+)
 _DELIMITERS = (",", ";", "\t")
 _SHOWN_MISSING = 3
 _MAX_HEADER = 1 << 20  # characters of the first line

@@ -18,14 +18,19 @@ from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
-ACCEPTED = """\
-The workbench reads
-  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg
-  split folders     DIR/train/cats/*.jpg, DIR/test/...; also DIR/cats/train/*.jpg, ...
-  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside train/validation/test folders
-  a CSV file        with the columns path, label and, if wanted, split
-  a .npz file       with x_train, y_train, x_test, y_test, as mnist.npz has"""
-ONLY_SPELLING = "only in case, blanks, hyphens or the encoding of its characters"
+ACCEPTED = tr(
+    "The workbench reads\n"
+    "  class folders     DIR/cats/*.jpg, DIR/dogs/*.jpg\n"
+    "  split folders     DIR/train/cats/*.jpg, DIR/test/...; also "
+    "DIR/cats/train/*.jpg, ...\n"
+    "  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside "
+    "train/validation/test folders\n"
+    "  a CSV file        with the columns path, label and, if wanted, "
+    "split\n"
+    "  a .npz file       with x_train, y_train, x_test, y_test, as "
+    "mnist.npz has"
+)
+ONLY_SPELLING = tr("only in case, blanks, hyphens or the encoding of its characters")
 _EXTENSIONS = tuple(IMAGE_EXTENSIONS)
 # Of images that are not read here, or not everywhere.
 _OTHER_IMAGES = re.compile(
@@ -315,10 +320,10 @@ def refuse_foreign_parts(named: dict[str, list[Item]], known: set[str]) -> None:
             raise UserError(
                 tr(
                     "No class folder in {name} ({examples}) has the name of one in the "
-                    "training part ({examples2}).",
+                    "training part ({other_examples}).",
                     name=safe_text(name),
                     examples=format_examples(sorted(labels)),
-                    examples2=format_examples(sorted(known)),
+                    other_examples=format_examples(sorted(known)),
                 ),
                 tr("Give the class folders the same names in all parts."),
             )

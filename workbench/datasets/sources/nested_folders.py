@@ -83,13 +83,13 @@ def warn_same_subfolders(items: Sequence[Item], skipped: SkippedFiles, above: in
             LAYOUT,
             tr(
                 "{class_folders} ({examples}) hold folders of the same names "
-                "({examples2}), and all images in them get the class of the upper "
+                "({other_examples}), and all images in them get the class of the upper "
                 "folder. If the upper ones are parts of a split, call them train, "
                 "validation and test; if the lower ones are, give each class folder "
                 "those three.",
                 class_folders=plural(len(upper), "class folder"),
                 examples=format_examples(upper),
-                examples2=format_examples(sorted(shared)),
+                other_examples=format_examples(sorted(shared)),
             ),
         )
     )

@@ -23,8 +23,11 @@ from workbench.text import safe_text
 
 _PARTS = ("train", "test")
 _KEYS = tuple(f"{axis}_{part}" for part in _PARTS for axis in "xy")
-_EXPECTED = "Expected: x_train and x_test, uint8, (images, height, width) or (..., 1 or 3), and \
-y_train and y_test, integers or text, one for each image; label_names may name the numbers."
+_EXPECTED = tr(
+    "Expected: x_train and x_test, uint8, (images, height, width) or "
+    "(..., 1 or 3), and y_train and y_test, integers or text, one for "
+    "each image; label_names may name the numbers."
+)
 _NUMBER = re.compile("[0-9]{1,18}")
 _MAX_LABEL = 1000  # characters
 # Photographs shrink to a half, drawings to a fiftieth; what grows 200-fold is a zip bomb.

@@ -185,14 +185,16 @@ LADDER = tuple(name for name in PRESETS if not name.startswith("book-"))
 # Presets whose accuracy the book has: what one's own can be compared with.
 REFERENCE_ACCURACY = {name: one for name, one in PRESETS.items() if one.book is not None}
 
-ABOUT_BOOK = (
-    "book: the book's validation accuracy on cats and dogs after the last epoch; on other images "
-    "only the order of the strategies can be compared."
+ABOUT_BOOK = tr(
+    "book: the book's validation accuracy on cats and dogs after the "
+    "last epoch; on other images only the order of the strategies can "
+    "be compared."
 )
-ABOUT_READERS = (
-    "readers: what readers of the book measured since. The base's own preprocessing lifts cached "
-    "features from about 0.90 to over 0.97; with augmentation and a base that really is frozen "
-    "they get about 0.90 with 1/255, where the book's text says 0.96."
+ABOUT_READERS = tr(
+    "readers: what readers of the book measured since. The base's own "
+    "preprocessing lifts cached features from about 0.90 to over 0.97; "
+    "with augmentation and a base that really is frozen they get about "
+    "0.90 with 1/255, where the book's text says 0.96."
 )
 
 

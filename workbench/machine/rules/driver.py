@@ -32,15 +32,19 @@ GPU_FINDINGS = (
 )
 WINDOWS_FINDINGS = GPU_FINDINGS | {"no-driver", "nvml-error", "no-gpu-listed"}
 
-ASK_FOR_DRIVER = "run nvidia-smi on the host; ask the admin to install the driver"
+ASK_FOR_DRIVER = tr("run nvidia-smi on the host; ask the admin to install the driver")
 IN_CONTAINER = {
-    "docker": "restart with `docker run --gpus all ...` (host needs nvidia-container-toolkit)",
-    "podman": "restart with `podman run --device nvidia.com/gpu=all ...` "
-    "(host needs nvidia-container-toolkit)",
-    "apptainer": "restart with `apptainer exec --nv ...`",
-    "kubernetes": "ask for `nvidia.com/gpu: 1` in the pod's resource limits",
-    "lxc": "on the host: `lxc config set NAME nvidia.runtime true`, "
-    "`lxc config device add NAME gpu gpu`, then restart it",
+    "docker": tr("restart with `docker run --gpus all ...` (host needs nvidia-container-toolkit)"),
+    "podman": tr(
+        "restart with `podman run --device nvidia.com/gpu=all ...` (host "
+        "needs nvidia-container-toolkit)"
+    ),
+    "apptainer": tr("restart with `apptainer exec --nv ...`"),
+    "kubernetes": tr("ask for `nvidia.com/gpu: 1` in the pod's resource limits"),
+    "lxc": tr(
+        "on the host: `lxc config set NAME nvidia.runtime true`, `lxc "
+        "config device add NAME gpu gpu`, then restart it"
+    ),
 }
 # The oldest drivers that support the CUDA versions a framework can be built for.
 OLDEST_DRIVER = {12: "525.60.13", 13: "580.65.06"}

@@ -27,10 +27,10 @@ SMALLEST_TERMINAL = (80, 24)  # columns, rows
 # What each probe was doing, as the beginning of a sentence. Those of the driver and the framework
 # have rules of their own, since the GPU depends on them.
 PROBES = {
-    "libraries": "Loading the GPU libraries",
-    "system": "Reading the system",
-    "storage": "Reading the disks",
-    "decoding": "Timing how fast images are read",
+    "libraries": tr("Loading the GPU libraries"),
+    "system": tr("Reading the system"),
+    "storage": tr("Reading the disks"),
+    "decoding": tr("Timing how fast images are read"),
 }
 
 
@@ -181,11 +181,11 @@ def terminal(facts: Facts) -> Findings:
             severity="note",
             what=tr(
                 "The terminal is {columns}x{rows}; the screens are made for "
-                "{columns2}x{rows2} and more.",
+                "{least_columns}x{least_rows} and more.",
                 columns=found.columns,
                 rows=found.rows,
-                columns2=columns,
-                rows2=rows,
+                least_columns=columns,
+                least_rows=rows,
             ),
             why=tr("Some lines will be cut."),
             remedy="make the window larger",

@@ -37,8 +37,8 @@ from workbench.ui.option import OptionScreen
 
 DONE = "done"
 LIST_WIDTH = 18  # cells, which leaves 14 for each view in a terminal of 80
-NO_SCAN = "no image: the scan of the data is gone; go back, it is repeated there"
-DONE_HINT = "enter keeps the settings in the experiment and goes back; so does escape"
+NO_SCAN = tr("no image: the scan of the data is gone; go back, it is repeated there")
+DONE_HINT = tr("enter keeps the settings in the experiment and goes back; so does escape")
 
 
 class SettingList(OptionList):

@@ -34,7 +34,7 @@ _NAME, _RESULT = 8, 18  # cells of a step's name and result
 MAX_CLASS_ROWS = 500  # the rest is only counted
 NAME, BAR = 16, 8  # cells
 THUMBS_ACROSS = 4
-_OWN = "the base has its own instead of 1/255"
+_OWN = tr("the base has its own instead of 1/255")
 _MIN_ROWS = 3  # cells of the lowest thumbnail that shows anything
 _SHORT = {"train": "train", "validation": "val", "test": "test", UNSPLIT: "images"}
 

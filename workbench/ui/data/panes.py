@@ -26,7 +26,7 @@ MAX_LINES = 2000  # the command lists them all
 COLORS = {"error": "$error", "warning": "$warning", "note": "$secondary"}
 _SEVERITY_CELLS = 16  # of a row, margins included
 SPLIT_KEYS = tuple(f"data.split.{part}" for part in SPLITS)
-_HINT = "tab leads to it, then type other shares"
+_HINT = tr("tab leads to it, then type other shares")
 
 
 class FindingTable(DataTable[Text]):

@@ -30,11 +30,11 @@ from workbench.ui.widgets.data_choice import DataChoice
 from workbench.ui.widgets.job_part import Job, JobPart
 
 POLL_SECONDS = 0.3
-SCAN_NOTE = (
-    "The scan is a process of its own: it keeps running when you leave or lose the connection. "
-    "x cancels; what was scanned is kept."
+SCAN_NOTE = tr(
+    "The scan is a process of its own: it keeps running when you leave "
+    "or lose the connection. x cancels; what was scanned is kept."
 )
-FETCH_NOTE = "x cancels; what was downloaded is kept."
+FETCH_NOTE = tr("x cancels; what was downloaded is kept.")
 _BAR = 30  # cells
 
 

@@ -27,12 +27,13 @@ from workbench.ui.explain.view import ExplanationView, ImageChoice
 from workbench.ui.widgets.data_choice import PathField
 
 STEPS, SEED = 40, 1  # of gradient ascent, as in the command
-PREDICTED = "the predicted one"  # the class of Grad-CAM until one is chosen
+PREDICTED = tr("the predicted one")  # the class of Grad-CAM until one is chosen
 MAX_CYCLED = 12  # with more classes the key opens a list instead of taking the next one
 NAME, FIELD = 24, 6  # cells of the table's columns
-HINT = (
-    "Choose a layer, then: enter for its activations, h for a heatmap of where the image supports "
-    "a class (Grad-CAM), F for the patterns that its filters respond to most."
+HINT = tr(
+    "Choose a layer, then: enter for its activations, h for a heatmap "
+    "of where the image supports a class (Grad-CAM), F for the patterns "
+    "that its filters respond to most."
 )
 
 

@@ -25,7 +25,7 @@ from workbench.text import plural, safe_text
 from workbench.ui.base import in_background, notify_error
 
 MARKED, UNMARKED = "[x]", "[ ]"
-KEYS = "space marks, enter trains, escape cancels. They keep running if this terminal closes."
+KEYS = tr("space marks, enter trains, escape cancels. They keep running if this terminal closes.")
 Specs = list[tuple[str, ExperimentSpec]]
 
 

@@ -35,11 +35,16 @@ from workbench.ui.layers.screen import LayersView
 from workbench.ui.layers.table import LayerTable
 
 WITHOUT_CHOICE = {
-    "dense": "A dense network has nothing pretrained to freeze: every layer trains.",
-    "convnet": "A convnet starts from random weights, so every layer trains. space removes or "
-    "restores the pooling of a layer's block: watch the parameters.",
-    "feature-extraction": "Feature extraction trains only the head. To unfreeze blocks of the "
-    "base, choose fine-tuning as the strategy.",
+    "dense": tr("A dense network has nothing pretrained to freeze: every layer trains."),
+    "convnet": tr(
+        "A convnet starts from random weights, so every layer trains. space "
+        "removes or restores the pooling of a layer's block: watch the "
+        "parameters."
+    ),
+    "feature-extraction": tr(
+        "Feature extraction trains only the head. To unfreeze blocks of the "
+        "base, choose fine-tuning as the strategy."
+    ),
 }
 Settings = tuple[str, ...]
 ADVICE_KEYS = "789"  # 1 to 6 are the steps of the rail

@@ -18,7 +18,7 @@ from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.data_choice import PathField
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart
 
-HINT = "The path of an image, or of a folder of images. Enter predicts, escape goes back."
+HINT = tr("The path of an image, or of a folder of images. Enter predicts, escape goes back.")
 MAX_ROWS = 1000  # a folder may hold a million images
 LABEL, PROBABILITY = 20, 11  # cells of the first two columns
 _MARGINS = 10  # cells: the screen's padding, that of three columns, and the scroll bar

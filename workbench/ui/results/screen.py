@@ -31,7 +31,7 @@ from workbench.ui.results.views import (
 )
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = "a: calibration, ROC; h: Grad-CAM, filters; e: report, ONNX, script"
+MORE = tr("a: calibration, ROC; h: Grad-CAM, filters; e: report, ONNX, script")
 GAP = 4  # cells between the matrix and the labels beside it
 
 

@@ -37,7 +37,7 @@ from workbench.text import plural
 from workbench.ui.tune.trial import TrialScreen, format_time
 from workbench.ui.widgets.lines import LinePlot
 
-TITLE = "loss over learning rate"
+TITLE = tr("loss over learning rate")
 STAGE = 1  # a later one continues with what the first has learned
 SEED = 1  # of the candidates
 

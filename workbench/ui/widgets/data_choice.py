@@ -26,12 +26,13 @@ from workbench.text import format_bytes, safe_text
 MAX_ENTRIES = 4000  # of a folder that are read; a folder of images may hold a million
 FILES = (".csv", ".npz")  # besides folders, what a data source can be
 WEIGHTS = (".h5", ".hdf5")  # of a base
-TREE_HELP = "space opens a folder, enter chooses it, backspace shows the one above"
+TREE_HELP = tr("space opens a folder, enter chooses it, backspace shows the one above")
 _COMPLETION_CELLS = 60
-HELP = (
-    "A folder with one folder for each class, or with names such as cat.0.jpg; with train, "
-    "validation and test above them if you made a split. Or a CSV file with path and label, "
-    "or an .npz file. Nothing in it is changed."
+HELP = tr(
+    "A folder with one folder for each class, or with names such as "
+    "cat.0.jpg; with train, validation and test above them if you made "
+    "a split. Or a CSV file with path and label, or an .npz file. "
+    "Nothing in it is changed."
 )
 
 

@@ -10,9 +10,10 @@ from textual.message import Message
 from textual.widget import Widget
 
 from workbench.app.jobs import JobEvent, JobHandle, report_progress, run_job
+from workbench.messages import tr
 from workbench.ui.base import T, notify_error
 
-STARTING = "Starting the framework: this takes a few seconds."
+STARTING = tr("Starting the framework: this takes a few seconds.")
 
 
 class Job(JobHandle):
