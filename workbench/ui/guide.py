@@ -172,6 +172,9 @@ def rail_heading(draft: Draft, current: str, utf8: bool = True) -> Text:
 class StepScreen(WorkbenchScreen):
     """A step of a new experiment: it shows the rail, and the number of a step leads there.
 
+    A step that is another screen, too, has that first among its bases: Textual styles a screen like
+    its first base.
+
     Attributes:
         STEP: its place on the rail, from 0.
         draft: the experiment.

@@ -104,7 +104,7 @@ def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str
     return tr("{name} has no weights to train.", name=name)
 
 
-class LayersStep(StepScreen, LayersView):
+class LayersStep(LayersView, StepScreen):
     """Choose the layers to train; the draft stores every change.
 
     Args:

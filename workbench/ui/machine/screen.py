@@ -259,10 +259,11 @@ class DetailsScreen(WorkbenchScreen):
             yield Static(format_details(self._report))
 
 
-class MachineStep(StepScreen, MachineScreen):
+class MachineStep(MachineScreen, StepScreen):
     """The machine check as the first step of a new experiment; it can be left at any time."""
 
     STEP = 0
+    heading = StepScreen.heading
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_step", tr("Next: data"), id="machine.next")
