@@ -39,10 +39,10 @@ def _step(epoch: int, step: int) -> Moment:
 MOMENTS = {
     # data
     "scan": Moment("workbench.datasets.scan:scan_image", call=13),
-    "pack": Moment("workbench.datasets.decoding:to_array", call=13),
+    "pack": Moment("workbench.datasets.pack:to_array", call=13),
     "pack is renamed": Moment("os:replace", pattern=r"/\.pack-"),
     "manifest": Moment("os:replace", call=2, pattern=r"/\.manifest\."),  # the run's own
-    "space": Moment("workbench.worker.training_setup:check_space"),  # before anything is trained
+    "space": Moment("workbench.worker.train:check_space"),  # before anything is trained
     # outputs of the frozen prefix
     "prefix": Moment("workbench.training.features:Prefix.__call__"),
     "view": Moment("workbench.training.features:Prefix.__call__", call=4),
