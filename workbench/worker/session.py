@@ -166,10 +166,9 @@ def _write_worker(folder: RunFolder, events: EventWriter) -> None:
     """Describe this process in worker.json and in the first event of its session."""
     process = {"pid": os.getpid(), "python": platform.python_version()}
     warm = "keras" in sys.modules
-    event = WorkerStarted.read({**process, **this_host(), **versions(), "warm": warm})
-    fields = {**event.as_dict(), "started": time.time()}
-    write_atomic(folder.worker_path, json.dumps(fields, indent=1))
-    events.write(event)
+    fields = {**process, **this_host(), **versions(), "warm": warm}
+    write_atomic(folder.worker_path, json.dumps({**fields, "started": time.time()}, indent=1))
+    events.write(WorkerStarted.read(fields))
 
 
 def restart_process(folder: Path, lock_fd: int, resume: bool) -> None:
