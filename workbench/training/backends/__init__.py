@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+# Steps that a call of a compiled loop takes at most; 512 of a few microseconds each leave little of
+# a call's own time.
+CALL_LENGTHS = (1, 8, 64, 512)
 MIN_TENSOR_CORES = (7, 0)  # compute capability from which float16 has matrix units of its own
 
 
@@ -54,6 +57,11 @@ class BackendInfo:
     cudnn: str = ""
 
 
+# A loop over steps, compiled: takes the `Arrays`, the `Steps` and their count; returns the loss and
+# accuracy of each step, float32 (longest call,), as tensors that may still be computed.
+CompiledSteps = Callable[[Any, Any, int], tuple[Any, Any]]
+
+
 class Backend(Protocol):
     """A module of this package."""
 
@@ -65,6 +73,16 @@ class Backend(Protocol):
 
     def describe(self) -> BackendInfo:
         """Return the versions of the backend."""
+
+    def place(self, array: Any) -> Any:
+        """Copy an array to the device that training uses; return it as a tensor."""
+
+    def compile_steps(self, network: Any, training: bool, jit: bool) -> CompiledSteps:
+        """Compile a loop over steps of a `StepNetwork` (see `training.fused_steps`).
+
+        A training loop updates the model's and the optimizer's variables in each step, until the
+        first loss that is not finite: from this step on nothing changes.
+        """
 
     def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
         """Return a function's value and gradient at a tensor, both as tensors."""
