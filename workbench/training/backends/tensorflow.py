@@ -130,14 +130,12 @@ def _branch(network: Any, gradients: list[Any], others: list[Any], finite: tf.Te
 
 def _select(network: Any, gradients: list[Any], others: list[Any], finite: tf.Tensor) -> None:
     """Do the same on a GPU, where a branch would wait in every step until the loss is known."""
-    optimizer = network.optimizer
-    variables = [*network.trainable, *optimizer.variables, *network.others]
-    trainable, state = optimizer.stateless_apply(
-        [variable.value for variable in optimizer.variables],
-        gradients,
-        [variable.value for variable in network.trainable],
-    )
-    for variable, value in zip(variables, [*trainable, *state, *others], strict=True):
+    variables = [*network.trainable, *network.optimizer.variables]
+    before = [tf.identity(variable.value) for variable in variables]
+    network.optimizer.apply(gradients, network.trainable)
+    for variable, old in zip(variables, before, strict=True):
+        variable.assign(tf.where(finite, variable.value, old))
+    for variable, value in zip(network.others, others, strict=True):
         if value is not None:
             variable.assign(tf.where(finite, value, variable.value))
 
