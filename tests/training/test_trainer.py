@@ -20,8 +20,9 @@ from workbench.runs.events import CheckpointSaved, Event
 from workbench.runs.fields import Position
 from workbench.training import pieces, stage_events, stage_trainer
 from workbench.training.data import TrainingData, epoch_order
-from workbench.training.fused_steps import FusedSteps
+from workbench.training.fused_steps import FusedSteps, StepResults
 from workbench.training.models import build_model
+from workbench.training.pieces import Piece
 from workbench.training.stage_checkpoints import collect, restore
 from workbench.training.trainer_state import Diverged, RunningMetrics, Stopped, has_exploded
 
@@ -196,9 +197,9 @@ def test_a_smaller_batch_resumes_at_the_same_image(
     trained: list[int] = []
     train = FusedSteps.train
 
-    def noted(steps: FusedSteps, x: Any, places: Any, rows: np.ndarray, *others: Any) -> Any:
-        trained.extend(rows.flatten().tolist())
-        return train(steps, x, places, rows, *others)
+    def noted(steps: FusedSteps, piece: Piece, *others: Any) -> StepResults:
+        trained.extend(piece.rows.flatten().tolist())
+        return train(steps, piece, *others)
 
     monkeypatch.setattr(FusedSteps, "train", noted)
     model = smaller.run(resume=True)

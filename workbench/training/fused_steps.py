@@ -20,7 +20,9 @@ from workbench.experiment.seeds import fold_seed
 from workbench.runs.fields import Position
 from workbench.training.backend import active_backend
 from workbench.training.backends import CALL_LENGTHS
+from workbench.training.device_augment import augment_images
 from workbench.training.models import loss_for, matches
+from workbench.training.pieces import Piece
 
 Tensor = Any
 CALL_SECONDS = 0.25  # of a call; a stop, a checkpoint and a progress event wait as long
@@ -48,12 +50,24 @@ class Steps(NamedTuple):
         rows: int32 (512, b), the same images as rows of the pack.
         rates: float32 (512,), learning rates.
         seeds: int32 (512, dropouts, 2), of each layer with dropout.
+        changes: float32 (512, b, 8), augmentation; none where images stay as they are.
     """
 
     places: np.ndarray
     rows: np.ndarray
     rates: np.ndarray
     seeds: np.ndarray
+    changes: Sequence[np.ndarray] = ()
+
+
+class Batch(NamedTuple):
+    """What one step computes on: rows of `Arrays`, and the step's own part of `Steps`."""
+
+    x: Tensor
+    y: Tensor
+    weights: Sequence[Tensor]
+    seeds: Sequence[Tensor]
+    changes: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,12 +98,14 @@ class StepNetwork:
             means of BatchNorm.
         seeds: states of the dropout layers' generators, in the order of `dropouts`.
         dropouts: numbers of the layers with dropout, in the model's order.
+        fill: behind an image that augmentation moves.
     """
 
-    def __init__(self, model: keras.Model, classes: int) -> None:
+    def __init__(self, model: keras.Model, classes: int, fill: str) -> None:
         self.model = model
         self.optimizer = model.optimizer
         self.classes = classes
+        self.fill = fill
         self.trainable = list(model.trainable_variables)
         self.others = [v for v in model.non_trainable_variables if "seed_generator" not in v.path]
         generators = [getattr(layer, "seed_generator", None) for layer in model.layers]
@@ -97,28 +113,31 @@ class StepNetwork:
         self.seeds = [generator.state for generator in generators if generator is not None]
         self._loss = loss_for(classes)
 
+    batch = Batch
+
     def forward(
         self,
         values: Iterable[tuple[keras.Variable, Tensor]],
-        batch: Arrays,
-        seeds: Sequence[Tensor],
+        batch: Batch,
         training: bool,
     ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """Compute a batch without changing a variable.
 
         Args:
             values: of variables, where they are not their own.
-            batch: of one step.
-            seeds: (2,) of each of `self.seeds`.
+            batch: of one step; `seeds` has one (2,) for each of `self.seeds`.
             training: whether dropout and BatchNorm behave as in training.
 
         Returns:
             The loss scaled for the gradient (as mixed precision needs it), mean loss, mean
             accuracy, and the new values of `others`, None where they stay.
         """
-        mapping = [*values, *zip(self.seeds, seeds, strict=True)]
+        x = batch.x
+        for changes in batch.changes:
+            x = augment_images(x, changes, self.fill)
+        mapping = [*values, *zip(self.seeds, batch.seeds, strict=True)]
         with keras.StatelessScope(mapping) as scope:
-            predicted = self.model(batch.x, training=training)
+            predicted = self.model(x, training=training)
             loss = self._loss(batch.y, predicted, *batch.weights)
             scaled = self.optimizer.scale_loss(loss)
         accuracy = keras.ops.mean(matches(batch.y, predicted, self.classes))
@@ -134,6 +153,7 @@ class FusedSteps:
         targets: of the loss, for each row of the pack; see `Arrays`.
         weights: sample weights of the rows while training; None for equal ones.
         jit: whether XLA compiles.
+        fill: behind an image that augmentation moves, "nearest" or "black".
     """
 
     def __init__(
@@ -143,37 +163,33 @@ class FusedSteps:
         targets: np.ndarray,
         weights: np.ndarray | None = None,
         jit: bool = False,
+        fill: str = "nearest",
     ) -> None:
-        self.network = StepNetwork(model, classes)
+        self.network = StepNetwork(model, classes, fill)
         self._backend = active_backend()
         self._targets = self._backend.place(targets)
         self._weights = [] if weights is None else [self._backend.place(weights)]
         self._train = self._backend.compile_steps(self.network, training=True, jit=jit)
         self._evaluate = self._backend.compile_steps(self.network, training=False, jit=jit)
 
-    def train(
-        self, x: Tensor, places: np.ndarray, rows: np.ndarray, rates: np.ndarray, seeds: np.ndarray
-    ) -> "StepResults":
+    def train(self, piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> StepResults:
         """Start steps of gradient descent; the results are read when they are needed.
 
         Args:
-            x: (n, ...), features or uint8 images, on the device or not.
-            places: int (steps, b), rows of `x` of each step.
-            rows: int (steps, b), the same images as rows of the pack.
+            piece: inputs of the steps.
             rates: float (steps,), learning rates.
             seeds: int (steps, dropouts, 2), see `dropout_seeds`.
         """
-        steps = Steps(_padded(places), _padded(rows), _padded(rates), _padded(seeds))
-        arrays = Arrays(x, self._targets, self._weights)
-        return StepResults(len(places), *self._train(arrays, steps, len(places)))
+        arrays = Arrays(piece.x, self._targets, self._weights)
+        steps = _padded_steps(piece, rates, seeds)
+        return StepResults(len(piece), *self._train(arrays, steps, len(piece)))
 
-    def evaluate(self, x: Tensor, places: np.ndarray, rows: np.ndarray) -> "StepResults":
-        """Start steps of an evaluation; arguments as of `train`."""
-        count, dropouts = len(places), len(self.network.dropouts)
-        unused = np.zeros(CALL_LENGTHS[-1], np.float32)
-        seeds = np.zeros((CALL_LENGTHS[-1], dropouts, 2), np.int32)
-        steps = Steps(_padded(places), _padded(rows), unused, seeds)
-        return StepResults(count, *self._evaluate(Arrays(x, self._targets), steps, count))
+    def evaluate(self, piece: Piece) -> StepResults:
+        """Start steps of an evaluation."""
+        seeds = np.zeros((1, len(self.network.dropouts), 2), np.int32)
+        steps = _padded_steps(piece, np.zeros(1), seeds)
+        arrays = Arrays(piece.x, self._targets)
+        return StepResults(len(piece), *self._evaluate(arrays, steps, len(piece)))
 
     def dropout_seeds(self, seed: int, positions: Sequence[Position]) -> np.ndarray:
         """Return int32 (steps, dropouts, 2): dropout is a function of seed and position."""
@@ -187,9 +203,14 @@ class FusedSteps:
         return halves.astype(np.int32)
 
 
+def _padded_steps(piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> Steps:
+    changes = [] if piece.changes is None else [_padded(piece.changes)]
+    places, rows = _padded(piece.places), _padded(piece.rows)
+    return Steps(places, rows, _padded(rates), _padded(seeds), changes)
+
+
 def _padded(values: np.ndarray) -> np.ndarray:
     """Return the values of steps as an array for the longest call, so that one program fits all."""
-    values = np.asarray(values)
     dtype = np.float32 if values.dtype.kind == "f" else np.int32
     padded = np.zeros((CALL_LENGTHS[-1], *values.shape[1:]), dtype)
     padded[: len(values)] = values

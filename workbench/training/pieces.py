@@ -29,11 +29,14 @@ class Piece:
         x: (n, ...), features or uint8 images, on the device or not.
         places: int (steps, b), rows of `x` of each step.
         rows: int (steps, b), the same images as rows of the pack.
+        changes: float32 (steps, b, 8), augmentation that the device applies to uint8 images (see
+            `device_augment`); None for none.
     """
 
     x: Any
     places: np.ndarray
     rows: np.ndarray
+    changes: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of steps."""

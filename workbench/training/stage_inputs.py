@@ -7,6 +7,7 @@ trains in every case, so cached and streamed features give the same bits.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any
@@ -15,24 +16,21 @@ import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage
-from workbench.experiment.sections import AugmentationSpec
 from workbench.messages import tr
 from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
-from workbench.training.backends import Device
 from workbench.training.context import TrainingContext
-from workbench.training.data import TrainingData, epoch_views
+from workbench.training.data import epoch_views
 from workbench.training.features import CHUNK, FeatureExtractor, FeatureStore, Prefix
 from workbench.training.inputs import Augmented, plain_batches, train_batches
-from workbench.training.pieces import Pieces, Take, from_batches, pieces, place_on_device
+from workbench.training.pieces import Piece, Pieces, Take, from_batches, pieces, place_on_device
 
 Rows = np.ndarray
 
 
 def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, "StageInputs"]:
     """Return the network that the stage trains, above the frozen prefix, and its inputs."""
-    model, spec = context.model, context.spec
-    images = PackInputs(context.data, stage, spec.augmentation, spec.training.seed, context.device)
+    model, images = context.model, PackInputs(context, stage)
     if stage.prefix is None:
         return model, images
     prefix = _make_prefix(context, stage.prefix)
@@ -90,24 +88,21 @@ class StageInputs(ABC):
 class PackInputs(StageInputs):
     """The images of the pack, augmented if the stage says so."""
 
-    def __init__(
-        self,
-        data: TrainingData,
-        stage: Stage,
-        augmentation: AugmentationSpec,
-        seed: int,
-        device: Device,
-    ) -> None:
-        self.data = data
+    def __init__(self, context: TrainingContext, stage: Stage) -> None:
+        self.data = context.data
         self.stage = stage
-        self.augmentation = augmentation
-        self.seed = seed
-        self.device = device
+        self.augmentation = context.spec.augmentation
+        self.seed = context.spec.training.seed
+        self.device = context.device
+        setting = context.spec.training.augment_on
+        self.on_device = setting == "device" or (setting == "auto" and self.device.kind == "gpu")
 
     def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> Pieces:
         """Return pieces; see `StageInputs`."""
         if not self.stage.augmented:
             return pieces(self._placed, order, order, batch_size, start_step)
+        if self.on_device:
+            return self._with_changes(epoch, order, batch_size, start_step)
         return self._augmented_pieces(epoch, order, batch_size, start_step)
 
     def validation(self, batch_size: int) -> Pieces:
@@ -118,11 +113,10 @@ class PackInputs(StageInputs):
     def batches(
         self, epoch: int, order: Rows, batch_size: int, start_step: int
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
-        """Return batches of uint8 images (b, h, w, c), augmented if the stage says so."""
-        views = epoch_views(len(self.data.rows["train"]), epoch, len(order))
-        augmentation = self.augmented(views) if self.stage.augmented else None
+        """Return batches of uint8 images (b, h, w, c), augmented on the host if the stage is."""
+        changes = self._changes(epoch, order) if self.stage.augmented else None
         return train_batches(
-            self.data.images, order, batch_size, start_step=start_step, augmentation=augmentation
+            self.data.images, order, batch_size, start_step=start_step, augmentation=changes
         )
 
     @contextmanager
@@ -131,6 +125,29 @@ class PackInputs(StageInputs):
     ) -> Iterator[Take]:
         with self.batches(epoch, order, batch_size, start_step) as batches:
             yield from_batches(batches, order, batch_size, start_step)
+
+    @contextmanager
+    def _with_changes(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> Iterator[Take]:
+        """Yield unchanged images and what the device is to change in them."""
+        changes, size = self._changes(epoch, order), self.data.images.shape[1:3]
+        first = start_step * batch_size
+        with pieces(self._placed, order, order, batch_size, start_step) as take:
+
+            def take_with_changes(limit: int) -> Piece | None:
+                nonlocal first
+                piece = take(limit)
+                if piece is None:
+                    return None
+                numbers = changes.numbers(piece.rows, first, size)
+                first += piece.rows.size
+                return replace(piece, changes=numbers)
+
+            yield take_with_changes
+
+    def _changes(self, epoch: int, order: Rows) -> Augmented:
+        return self.augmented(epoch_views(len(self.data.rows["train"]), epoch, len(order)))
 
     @cached_property
     def _placed(self) -> Any:

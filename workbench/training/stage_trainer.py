@@ -167,7 +167,7 @@ class StageTrainer:
             self.state.learning_rate(self.stage, at.epoch, at.step, self.steps) for at in positions
         ]
         seeds = self.fused.dropout_seeds(self.spec.seed, positions)
-        return self.fused.train(piece.x, piece.places, piece.rows, np.array(rates), seeds)
+        return self.fused.train(piece, np.array(rates), seeds)
 
     def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
         """Add a step's loss and accuracy to the epoch's; raise Diverged if training ends here."""
@@ -189,7 +189,7 @@ class StageTrainer:
             while piece := take(length.steps):
                 self._stop_or_save(Position(self.stage.index, epoch, self.steps))
                 with self.times.validation.steps(len(piece), length):
-                    logs = list(self.fused.evaluate(piece.x, piece.places, piece.rows))
+                    logs = list(self.fused.evaluate(piece))
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
                 step += len(piece)
@@ -214,7 +214,14 @@ class StageTrainer:
         # Keras would build it in the first step, but its state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
         targets = self.data.targets(np.arange(len(self.data.labels)))
-        self.fused = FusedSteps(self.model, self.data.classes, targets, self.image_weights, jit)
+        self.fused = FusedSteps(
+            self.model,
+            self.data.classes,
+            targets,
+            self.image_weights,
+            jit,
+            self.context.spec.augmentation.fill,
+        )
         return jit
 
     def restore_good(self) -> str:

@@ -85,9 +85,9 @@ def _loop(
     first, last = len(network.trainable), len(network.trainable) + len(network.others)
     rate_at = next(i for i, v in enumerate(optimizer.variables) if v is optimizer.learning_rate)
 
-    def loss_of(trainable: list[Any], rest: list[Any], batch: Any, seeds: Any) -> tuple[Any, Any]:
+    def loss_of(trainable: list[Any], rest: list[Any], batch: Any) -> tuple[Any, Any]:
         mapping = zip(variables, [*trainable, *rest], strict=True)
-        scaled, *results = network.forward(mapping, batch, list(seeds), training)
+        scaled, *results = network.forward(mapping, batch, training)
         return scaled, results
 
     def step(carried: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -95,21 +95,25 @@ def _loop(
         rows = steps.rows[at]
         # The barrier keeps the step the same program wherever its rows come from.
         x = jax.lax.optimization_barrier(arrays.x[steps.places[at]])
-        batch = type(arrays)(x, arrays.y[rows], [weights[rows] for weights in arrays.weights])
+        batch = network.batch(
+            x,
+            arrays.y[rows],
+            [weights[rows] for weights in arrays.weights],
+            list(steps.seeds[at]),
+            [changes[at] for changes in steps.changes],
+        )
         trainable, rest = values[:first], values[first:]
         if training:
             state = values[last:]
             state[rate_at] = steps.rates[at]
             gradient = jax.value_and_grad(loss_of, has_aux=True)
-            (_, (loss, accuracy, others)), gradients = gradient(
-                trainable, rest, batch, steps.seeds[at]
-            )
+            (_, (loss, accuracy, others)), gradients = gradient(trainable, rest, batch)
             trainable, state = optimizer.stateless_apply(state, gradients, trainable)
             finite = jnp.isfinite(loss)
             updated = [*trainable, *others, *state]
             values = [jnp.where(finite, *pair) for pair in zip(updated, values, strict=True)]
         else:
-            _, (loss, accuracy, _) = loss_of(trainable, rest, batch, steps.seeds[at])
+            _, (loss, accuracy, _) = loss_of(trainable, rest, batch)
         return at + 1, finite, values, losses.at[at].set(loss), accuracies.at[at].set(accuracy)
 
     empty = jnp.zeros(CALL_LENGTHS[-1], jnp.float32)

@@ -77,9 +77,10 @@ def _signature(arrays: Any, steps: Any) -> tuple[Any, Any, tf.TensorSpec]:
 
     of_steps = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), steps)
     batch = tf.TensorSpec((CALL_LENGTHS[-1], None), tf.int32)
+    changes = [tf.TensorSpec((*batch.shape, c.shape[-1]), tf.float32) for c in steps.changes]
     return (
         tf.nest.map_structure(rows, arrays),
-        of_steps._replace(places=batch, rows=batch),
+        of_steps._replace(places=batch, rows=batch, changes=changes),
         tf.TensorSpec((), tf.int32),
     )
 
@@ -92,14 +93,15 @@ def _loop(
 
     def step(at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
         rows = steps.rows[at]
-        batch = type(arrays)(
+        batch = network.batch(
             tf.gather(arrays.x, steps.places[at]),
             tf.gather(arrays.y, rows),
             [tf.gather(weights, rows) for weights in arrays.weights],
+            tf.unstack(steps.seeds[at], num=len(network.seeds)),
+            [changes[at] for changes in steps.changes],
         )
-        seeds = tf.unstack(steps.seeds[at], num=len(network.seeds))
         with tf.GradientTape() as tape:
-            scaled, loss, accuracy, others = network.forward((), batch, seeds, training)
+            scaled, loss, accuracy, others = network.forward((), batch, training)
         if training:
             network.optimizer.learning_rate.assign(steps.rates[at])
             gradients = tape.gradient(scaled, network.trainable)

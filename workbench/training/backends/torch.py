@@ -54,11 +54,15 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
         losses, accuracies = np.zeros((2, CALL_LENGTHS[-1]), np.float32)
         for at in range(count):
             places, rows = (torch.as_tensor(part[at]).long() for part in steps[:2])
-            weights = [weights[rows] for weights in arrays.weights]
-            batch = type(arrays)(x[places].to(_device()), arrays.y[rows], weights)
-            seeds = list(torch.as_tensor(steps.seeds[at]))
+            batch = network.batch(
+                x[places].to(_device()),
+                arrays.y[rows],
+                [weights[rows] for weights in arrays.weights],
+                list(torch.as_tensor(steps.seeds[at])),
+                [torch.as_tensor(changes[at], device=_device()) for changes in steps.changes],
+            )
             with torch.set_grad_enabled(training):
-                scaled, loss, accuracy, others = network.forward((), batch, seeds, training)
+                scaled, loss, accuracy, others = network.forward((), batch, training)
             losses[at], accuracies[at] = float(loss), float(accuracy)
             if not training:
                 continue
