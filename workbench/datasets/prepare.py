@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from shutil import disk_usage
 from statistics import median_low
 
 import numpy as np
@@ -24,6 +26,7 @@ from workbench.datasets.manifest import (
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, is_whole, pack_path
 from workbench.datasets.scan import scan
+from workbench.datasets.scan_pack import ScanPack
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
@@ -31,6 +34,7 @@ from workbench.datasets.store import building, dataset_folder, find_folder, sour
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree, recommend
 from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
@@ -105,7 +109,7 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     source = open_source(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, near, found = _scanned(source, folder, progress)
+        records, near, found = _scanned(source, folder, progress, data)
         fixed = _fix_labels(data, records)
         assignment = assign(fixed.records, data.split, near)
         rows = make_manifest_rows(fixed.records, assignment.splits)
@@ -140,7 +144,7 @@ def prepare_from_manifest(
     source = open_source(data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, _, found = _scanned(source, folder, progress)
+        records, _, found = _scanned(source, folder, progress, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
 
@@ -154,7 +158,7 @@ def inspect(source: str | Path, workspace: Workspace, progress: Progress = silen
     found = open_source(source, progress)
     folder = dataset_folder(workspace, found, progress)
     with _in_folder(folder, progress):
-        return _scanned(found, folder, progress)[-1]
+        return _scanned(found, folder, progress, _likely_data(found))[-1]
 
 
 def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
@@ -203,14 +207,37 @@ def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _scanned(
-    source: Source, folder: Path, progress: Progress
+    source: Source, folder: Path, progress: Progress, data: DataSpec | None
 ) -> tuple[list[ScanRecord], NearPairs, Audit]:
     """Scan and audit. The audit is written before any of its findings can end the preparation."""
-    records = scan(source, folder, progress)
+    packing = (
+        ScanPack(folder, data) if data and _packs_while_scanning(source, folder, data) else None
+    )
+    records = scan(source, folder, progress, packing)
     near = near_pairs([record for record in records if record.usable], progress)
     found = audit(source, records, near)
     write_audit(folder / AUDIT_NAME, found)
     return records, near, found
+
+
+def _packs_while_scanning(source: Source, folder: Path, data: DataSpec) -> bool:
+    """Return whether the scan makes rows: most images are wanted, and the disk has the room."""
+    wanted = len(source.items)
+    if not source.user_split:
+        share = data.split.parts
+        wanted = int(sum(share) * (len(source.labels) if data.split.counts else wanted))
+    room = prod(data.input_shape) * len(source.items) < disk_usage(folder).free
+    return room and 2 * wanted >= len(source.items)
+
+
+def _likely_data(source: Source) -> DataSpec | None:
+    """Return the settings of the preset that is recommended for a source; None without facts."""
+    try:
+        facts = source_facts(source)
+    except UserError:  # no image can be read; the audit names each
+        return None
+    tree = preset_tree(recommend(facts).preset, source.kind, facts)  # whose path may not be UTF-8
+    return DataSpec.model_validate(tree["data"], strict=False)
 
 
 def _fix_labels(data: DataSpec, records: list[ScanRecord]) -> FixedRecords:
