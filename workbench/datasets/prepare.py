@@ -30,7 +30,7 @@ from workbench.datasets.scan_pack import ScanPack
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
-from workbench.datasets.store import building, dataset_folder, find_folder, source_root
+from workbench.datasets.store import building, dataset_folder, find_folder, open_in, source_root
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
@@ -106,7 +106,7 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     Raises:
         UserError: The source, its label fixes, the split or the disk has a problem.
     """
-    source = open_source(data.source, progress)
+    source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
         records, near, found = _scanned(source, folder, progress, data)
@@ -114,8 +114,9 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
         assignment = assign(fixed.records, data.split, near)
         rows = make_manifest_rows(fixed.records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
+        notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
+        notes += _again_notes(folder, rows, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
     return _prepared(folder, source.root, rows, pack, found, notes)
 
 
@@ -141,7 +142,7 @@ def prepare_from_manifest(
     if folder and pack and is_whole(pack, shape) and (folder / AUDIT_NAME).exists():
         root = source_root(folder)
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
-    source = open_source(data.source, progress)
+    source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
         records, _, found = _scanned(source, folder, progress, data)
@@ -155,10 +156,22 @@ def inspect(source: str | Path, workspace: Workspace, progress: Progress = silen
     Raises:
         UserError: The layout is unknown, or the disk has a problem.
     """
-    found = open_source(source, progress)
-    folder = dataset_folder(workspace, found, progress)
+    return inspect_opened(open_in(workspace, source, progress), workspace, progress)[1]
+
+
+def inspect_opened(
+    source: Source, workspace: Workspace, progress: Progress = silent
+) -> tuple[Path, Audit]:
+    """Scan and audit an opened source; return its data folder and the audit.
+
+    The scan makes rows of a pack, as the recommended preset would need it.
+
+    Raises:
+        UserError: The disk has a problem.
+    """
+    folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        return _scanned(found, folder, progress, _likely_data(found))[-1]
+        return folder, _scanned(source, folder, progress, _likely_data(source))[-1]
 
 
 def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
@@ -266,6 +279,16 @@ def _levels_notes(records: Sequence[ScanRecord], rows: Sequence[ImageRecord]) ->
     return (
         f"{note}; {plural(beyond, 'other image')} beyond that clipped." if beyond else f"{note}.",
     )
+
+
+def _again_notes(folder: Path, rows: Sequence[ImageRecord], data: DataSpec) -> tuple[str, ...]:
+    """Return a note where a pack is made of images that the scan has packed otherwise, or not."""
+    missing = not is_whole(pack_path(folder, rows, data), (len(rows), *data.input_shape))
+    if not missing or read_scan_rows(folder, data) or manifest_levels(rows):
+        return ()
+    height, width = data.image_size
+    size = f"{height} x {width} pixels, {data.channels} x 8 bits, {data.resize}, {data.decode}"
+    return (tr("The images were decoded once more, to {size}: not so by the scan.", size=size),)
 
 
 def _prepared(

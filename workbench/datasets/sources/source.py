@@ -17,6 +17,7 @@ from workbench.datasets.image_files import ImageHeader, open_image
 from workbench.datasets.manifest import Stamp, file_stamp
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
+from workbench.datasets.sources.walk import PathStamp
 from workbench.files import nonblocking_opener
 from workbench.text import safe_text
 
@@ -70,6 +71,9 @@ class Source:
         notes: Sentences about skipped files.
         path: The path given by the user, absolute.
         warnings: What should be checked before training.
+        evidence: Stamps of what was listed, which show later changes, see `walk`; {} where they
+            would not.
+        kept: Whether it was listed by an earlier process, see `kept_listing`.
     """
 
     root: Path
@@ -78,6 +82,8 @@ class Source:
     notes: tuple[str, ...] = ()
     path: Path = Path()
     warnings: tuple[SourceWarning, ...] = ()
+    evidence: dict[str, PathStamp] = field(default_factory=dict, compare=False, repr=False)
+    kept: bool = field(default=False, compare=False)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
