@@ -101,7 +101,7 @@ def build_pack(
         progress("pack", len(rows), len(rows))
         return path
     needed = int(np.prod(shape)) + _HEADER
-    if made and needed > shutil.disk_usage(folder).free:
+    if made is None or needed > shutil.disk_usage(folder).free:
         made, places = None, [_NOT_MADE] * len(rows)
         remove_scan_rows(folder)
     _check_room(folder, needed)

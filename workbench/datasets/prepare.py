@@ -26,7 +26,7 @@ from workbench.datasets.manifest import (
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, is_whole, pack_path
 from workbench.datasets.scan import scan
-from workbench.datasets.scan_pack import ScanPack
+from workbench.datasets.scan_pack import ScanPack, read_scan_rows
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
@@ -282,13 +282,15 @@ def _levels_notes(records: Sequence[ScanRecord], rows: Sequence[ImageRecord]) ->
 
 
 def _again_notes(folder: Path, rows: Sequence[ImageRecord], data: DataSpec) -> tuple[str, ...]:
-    """Return a note where a pack is made of images that the scan has packed otherwise, or not."""
-    missing = not is_whole(pack_path(folder, rows, data), (len(rows), *data.input_shape))
-    if not missing or read_scan_rows(folder, data) or manifest_levels(rows):
+    """Return a note where all images are decoded again, since the scan made no rows like these."""
+    whole = is_whole(pack_path(folder, rows, data), (len(rows), *data.input_shape))
+    if whole or read_scan_rows(folder, data) or manifest_levels(rows):
         return ()
     height, width = data.image_size
-    size = f"{height} x {width} pixels, {data.channels} x 8 bits, {data.resize}, {data.decode}"
-    return (tr("The images were decoded once more, to {size}: not so by the scan.", size=size),)
+    size = f"{height} x {width} x {data.channels} ({data.resize}, {data.decode})"
+    return (
+        tr("The images were decoded again: the scan had not packed them at {size}.", size=size),
+    )
 
 
 def _prepared(

@@ -77,9 +77,8 @@ class ScanRows:
 
     def array(self) -> np.ndarray:
         """Return the rows, memory-mapped for reading: uint8, (rows, height, width, channels)."""
-        offset = len(pack_header(self.shape))
         shape = (len(self.keys), *self.shape)
-        return np.memmap(self.path, np.uint8, "r", offset, shape)
+        return np.memmap(self.path, np.uint8, "r", len(pack_header(shape)), shape)
 
     def become(self, target: Path, places: Sequence[int]) -> None:
         """Turn the file into a pack, in place: a pack may fill most of a disk.
@@ -136,7 +135,7 @@ def read_scan_rows(folder: Path, data: DataSpec) -> ScanRows | None:
         else:
             break  # torn
     shape = data.input_shape
-    whole = max(0, size - len(pack_header(shape))) // prod(shape)
+    whole = max(0, size - len(pack_header((0, *shape)))) // prod(shape)
     count = min(whole, len(keys) if boot and boot == _boot() else synced)
     return ScanRows(path, shape, tuple(keys[:count])) if count else None
 
@@ -235,7 +234,7 @@ class ScanPack:
         if found is None:
             remove_scan_rows(self._folder)
         rows, keys = self._folder / ROWS_NAME, self._folder / KEYS_NAME
-        start = len(pack_header(self._data.input_shape))
+        start = len(pack_header((0, *self._data.input_shape)))
         end = start + len(found.keys) * prod(found.shape) if found else start
         self._rows = rows.open("r+b" if found else "wb")
         self._rows.truncate(end)
