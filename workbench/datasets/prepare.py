@@ -234,13 +234,13 @@ def _scanned(
 
 
 def _packs_while_scanning(source: Source, folder: Path, data: DataSpec) -> bool:
-    """Return whether the scan makes rows: most images are wanted, and the disk has the room."""
+    """Return whether the scan makes rows: most images are wanted, and they leave half the room."""
     wanted = len(source.items)
     if not source.user_split:
         share = data.split.parts
         wanted = int(sum(share) * (len(source.labels) if data.split.counts else wanted))
-    room = prod(data.input_shape) * len(source.items) < disk_usage(folder).free
-    return room and 2 * wanted >= len(source.items)
+    needed = prod(data.input_shape) * len(source.items)
+    return 2 * wanted >= len(source.items) and 2 * needed <= disk_usage(folder).free
 
 
 def _likely_data(source: Source) -> DataSpec | None:
