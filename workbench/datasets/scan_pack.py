@@ -140,11 +140,6 @@ def read_scan_rows(folder: Path, data: DataSpec) -> ScanRows | None:
     return ScanRows(path, shape, tuple(keys[:count])) if count else None
 
 
-def has_other_rows(folder: Path, data: DataSpec) -> bool:
-    """Return whether a data folder has rows, of other settings."""
-    return (folder / KEYS_NAME).exists() and read_scan_rows(folder, data) is None
-
-
 def remove_scan_rows(folder: Path) -> None:
     """Remove the rows of a data folder, if there are any."""
     (folder / KEYS_NAME).unlink(missing_ok=True)
@@ -226,7 +221,9 @@ class ScanPack:
             self._give_up(error)
 
     def _row(self, image: Image.Image) -> np.ndarray:
-        return make_row(image, self._data)
+        # Copied by the thread that decoded it: what Pillow allocated is then freed there. Freed by
+        # the other one, between records that stay, it would leave holes of 10 kB an image.
+        return make_row(image, self._data).copy()
 
     def _open(self) -> None:
         """Go on after the rows that are there, or start."""
