@@ -39,8 +39,8 @@ def _step(epoch: int, step: int) -> Moment:
 MOMENTS = {
     # data
     "scan": Moment("workbench.datasets.scan:scan_image", call=13),
-    "pack": Moment("workbench.datasets.pack:to_array", call=13),
-    "pack is renamed": Moment("os:replace", pattern=r"/\.pack-"),
+    "pack": Moment("workbench.datasets.scan_pack:to_array", call=13),
+    "pack is renamed": Moment("os:replace", pattern=r"/pack-\w+\.npy"),
     "manifest": Moment("os:replace", call=2, pattern=r"/\.manifest\."),  # the run's own
     "space": Moment("workbench.worker.train:check_space"),  # before anything is trained
     # outputs of the frozen prefix
