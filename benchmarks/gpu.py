@@ -107,7 +107,7 @@ def stage_trainer(case: str, precision: str, images: int, device: Any, folder: P
     if base:
         tree["base"] = {"name": base, "weights": "random", **settings}
     else:
-        tree["model"]["strategy"] = "convnet"
+        tree["model"] = {"strategy": "convnet", "filters": [32, 64, 128, 128]}
         tree["augmentation"] = {"rotation": 40.0, "zoom": 0.2, "horizontal_flip": True}
     if settings:
         tree["model"]["strategy"] = "fine-tuning"
