@@ -96,6 +96,12 @@ def steps(name: str, error: str = "", jit_error: str = "") -> tuple[TrialStep, T
     )
 
 
+def half(**changes: Any) -> TrialStep:
+    """The trial in half precision on the GPU."""
+    worked = {"device": "gpu:0", "jit": False, "precision": "mixed_float16", "loss": 0.7}
+    return TrialStep(**{**worked, **changes})
+
+
 def framework(*gpus: FrameworkDevice, **changes: Any) -> Framework:
     """TensorFlow with these GPUs; every step worked."""
     devices = (device("cpu:0"), *gpus)

@@ -40,6 +40,7 @@ from machine_facts import (
     device,
     failing,
     framework,
+    half,
     healthy,
     libraries,
     no_nvml,
@@ -199,7 +200,6 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
             "pip install nvidia-cuda-nvcc-cu12",
         ),
         (failing("", NO_LIBDEVICE), "XLA_FLAGS=--xla_gpu_cuda_data_dir="),
-        (failing("", NO_LIBDEVICE), "--set training.jit=off"),
     ],
     "hidden-gpus": [
         (no_device(visible_devices=value), "unset CUDA_VISIBLE_DEVICES")
@@ -267,10 +267,20 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
         (stuck("gpu:0", "by signal SIGSEGV", steps("cpu:0")), "--gpu none"),
     ],
     "gpu-jit": [
-        (failing("", "INTERNAL: something else"), "--set training.jit=off"),
+        (failing("", "INTERNAL: something else"), "leave out --set training.jit=on"),
         (
             stuck("gpu:0 jit", "after 60 s", (*steps("cpu:0"), steps("gpu:0")[0])),
-            "--set training.jit=off",
+            "a newer TensorFlow may know this GPU",
+        ),
+    ],
+    "gpu-half": [
+        (
+            healthy(framework=framework(device(), steps=(*steps("gpu:0"), half(loss=None)))),
+            "leave out --set training.precision=mixed_float16",
+        ),
+        (
+            healthy(framework=framework(device(), steps=(*steps("gpu:0"), half(error="cuDNN")))),
+            "leave out --set training.precision=mixed_float16",
         ),
     ],
     # The CPU's own jit ended the process.

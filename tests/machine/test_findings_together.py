@@ -101,8 +101,9 @@ def test_libraries_from_elsewhere_are_no_fault_where_the_gpu_is_listed() -> None
 
 
 def test_jit_that_fails_beside_a_device_that_works_otherwise() -> None:
-    diagnosis = diagnose(failing("", "INTERNAL: something else"))
-    assert diagnosis.verdict == "GPU ready, with 1 warning: jit fails on gpu:0"
+    facts = failing("", "INTERNAL: something else")
+    assert top_findings(facts) == [("note", "gpu-jit")]
+    assert diagnose(facts).verdict == "GPU ready: NVIDIA H200"  # training does without
     cpu = framework(device(), steps=(*steps("cpu:0", jit_error="LLVM"), *steps("gpu:0")))
     assert top_findings(healthy(framework=cpu)) == [("note", "cpu-jit")]
 
@@ -132,8 +133,12 @@ def ended(current: str, message: str, stopped: str, status: str = "crashed") -> 
     """The process ended in a step and was started again for the rest."""
     name, _, how = current.partition(" ")
     done = (*steps("cpu:0"), *steps("gpu:0"))
-    failed = TrialStep(device=name, jit=how == "jit", error=message)
-    kept = tuple(s for s in done if how == "speed" or (s.device, s.jit) != (name, failed.jit))
+    precision = "mixed_float16" if how == "half" else "float32"
+    failed = TrialStep(
+        device=name, jit=how == "jit", precision=precision, error=message, ended=True
+    )
+    others = how in ("speed", "half")
+    kept = tuple(s for s in done if others or (s.device, s.jit) != (name, failed.jit))
     return healthy(
         framework=framework(device(), steps=(*kept, failed), current=current, stopped=stopped),
         outcomes=outcomes(framework=printed("", status, stopped)),
@@ -144,7 +149,8 @@ def ended(current: str, message: str, stopped: str, status: str = "crashed") -> 
     ("current", "expected", "verdict"),
     [
         ("gpu:0", ("warning", "gpu-compute"), "CPU only: the convolution failed on gpu:0"),
-        ("gpu:0 jit", ("warning", "gpu-jit"), "GPU ready, with 1 warning: jit fails on gpu:0"),
+        ("gpu:0 jit", ("note", "gpu-jit"), "GPU ready: NVIDIA H200"),
+        ("gpu:0 half", ("note", "gpu-half"), "GPU ready: NVIDIA H200"),
         (
             "gpu:0 speed",
             ("warning", "gpu-speed"),

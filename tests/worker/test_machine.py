@@ -80,9 +80,9 @@ def test_check_prints_json_with_exit_code(person: Person) -> None:
 
 def check_code(person: Person) -> int:
     """Return the exit code of the check on this machine: 0 with a GPU."""
-    from workbench.machine.check import query_nvml
+    from workbench.machine.driver import query_nvml
 
-    nvml = query_nvml()
+    nvml = query_nvml().nvml
     return 0 if nvml and nvml.gpus else 1
 
 

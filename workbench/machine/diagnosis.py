@@ -13,7 +13,14 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.facts import Facts, Gpu, Nvml
 from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
 from workbench.machine.host_facts import StorageFolder, System
-from workbench.machine.rules import driver, framework, gpus, host, training
+from workbench.machine.rules import driver, framework, gpus, host, training, xla
+from workbench.machine.trial import (
+    decide_jit,
+    decide_precision,
+    describe_auto,
+    has_tensor_cores,
+    trial_of,
+)
 from workbench.messages import tr
 from workbench.text import format_bytes, format_gib, format_seconds, plural, safe_text
 
@@ -38,7 +45,7 @@ RULES: tuple[Rule, ...] = (
     gpus.pascal_cudnn,
     gpus.blackwell,
     training.cudnn_old,
-    training.libdevice,
+    xla.libdevice,
     training.memory_taken,
     framework.keras_settings,
     framework.backend_missing,
@@ -46,6 +53,8 @@ RULES: tuple[Rule, ...] = (
     training.cpu_compute,
     training.framework_no_gpu,
     training.gpu_compute,
+    xla.xla,
+    xla.half_precision,
     host.silent_probes,
     host.writable,
     host.locks,
@@ -151,6 +160,8 @@ def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
         found.append(("cpu", _cpu(facts.system)))
     found += _gpus(facts.nvml)
     found.append(("framework", _framework(facts)))
+    found += [("tried", _tried(facts))]
+    found += [("auto", text) for text in _settings(facts)]
     found += [("speed", format_benchmark(one)) for one in benchmarks.values()]
     rates = (one.images_per_second for one in benchmarks.values() if one.images_per_second)
     if rate := next(rates, None):
@@ -230,6 +241,28 @@ def _framework(facts: Facts) -> str:
     tried = {step.device for step in framework.steps} - failed
     works = f", trains on {', '.join(sorted(tried))}" if tried else ""
     return f"{keras} {safe_text(framework.version, 20)}{works}{also}"
+
+
+def _tried(facts: Facts) -> str:
+    """Return when the framework was started for this, where that was in an earlier check."""
+    if not facts.tried:
+        return ""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(facts.tried))
+    return tr("{when}, nothing has changed since; again: workbench check --measure", when=when)
+
+
+def _settings(facts: Facts) -> list[str]:
+    """Return what "auto" means for XLA and precision on each kind of GPU, and why."""
+    if facts.framework is None:
+        return []
+    found: dict[str, str] = {}
+    for gpu in working_gpus(facts):
+        trial = trial_of(facts.framework.steps, gpu.id)
+        jit = decide_jit(facts.framework.backend, gpu.kind, False, trial)
+        precision = decide_precision(has_tensor_cores(gpu.compute_capability), trial)
+        name = safe_text(gpu.name, 40)
+        found.setdefault(name, f"{name}: {describe_auto(jit, precision)}")
+    return list(found.values())
 
 
 def _disk(places: tuple[StorageFolder, ...]) -> str:

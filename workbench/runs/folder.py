@@ -47,6 +47,7 @@ class RunFolder:
     worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
     log_path = _Path("worker.log")  # output of the workers
     control = _Path("control")  # requests to the worker, see `launch`
+    gpu_report_path = _Path("control/gpus.json")  # what the driver reported at the launch
     checkpoints = _Path("checkpoints")  # from which a resumed run continues
     reserve_path = _Path(".reserve")  # disk space for the worker's last events on a full disk
     model_path = _Path("model.keras")  # the finished model

@@ -19,7 +19,7 @@ from workbench.experiment.estimate import Forecast
 from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
-from workbench.machine.check import find_gpu
+from workbench.machine.driver import find_gpu
 from workbench.messages import tr
 from workbench.render.strategy import (
     describe_start,
