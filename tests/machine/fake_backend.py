@@ -46,9 +46,9 @@ def main() -> int:
     versions = {"backend": "tensorflow", "version": "2.21.0", "keras": "3.15.1", "cuda": "12.5.1"}
     report(framework={**versions, "devices": devices})
     for device in ("cpu:0", *gpus):
-        ways = {device: (False, "float32"), f"{device} jit": (True, "float32")}
+        ways = {device: (False, "float32")}
         if device != "cpu:0":
-            ways = {device: ways[device], f"{device} half": (False, "mixed_float16"), **ways}
+            ways |= {f"{device} half": (False, "mixed_float16"), f"{device} jit": (True, "float32")}
         for name, (jit, precision) in ways.items():
             if name in given.skip:
                 continue

@@ -266,6 +266,23 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
         (failing(NO_ALGORITHM), "--gpu none"),
         (stuck("gpu:0", "by signal SIGSEGV", steps("cpu:0")), "--gpu none"),
     ],
+    "gpu-untested": [(stuck("gpu", "after 60 s", steps("cpu:0")), "workbench check")],
+    "nvml-hung": [(silent("nvml", "hung", "after 10 s"), "run nvidia-smi")],
+    "nvml-crashed": [
+        (
+            silent(
+                "nvml",
+                "crashed",
+                "by signal SIGSEGV",
+                framework=framework(),
+                libraries=libraries(tuple(WHEELS)),
+            ),
+            "run nvidia-smi",
+        ),
+    ],
+}
+# Training does without what they name.
+NOTES: dict[str, list[tuple[Facts, str]]] = {
     "gpu-jit": [
         (failing("", "INTERNAL: something else"), "leave out --set training.jit=on"),
         (
@@ -281,21 +298,6 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
         (
             healthy(framework=framework(device(), steps=(*steps("gpu:0"), half(error="cuDNN")))),
             "leave out --set training.precision=mixed_float16",
-        ),
-    ],
-    # The CPU's own jit ended the process.
-    "gpu-untested": [(stuck("gpu", "after 60 s", steps("cpu:0")), "workbench check")],
-    "nvml-hung": [(silent("nvml", "hung", "after 10 s"), "run nvidia-smi")],
-    "nvml-crashed": [
-        (
-            silent(
-                "nvml",
-                "crashed",
-                "by signal SIGSEGV",
-                framework=framework(),
-                libraries=libraries(tuple(WHEELS)),
-            ),
-            "run nvidia-smi",
         ),
     ],
 }
@@ -365,5 +367,7 @@ BROKEN: dict[str, list[tuple[Facts, str]]] = {
     ],
 }
 ROWS = [
-    (cause, facts, remedy) for cause, rows in {**FAULTS, **BROKEN}.items() for facts, remedy in rows
+    (cause, facts, remedy)
+    for cause, rows in {**FAULTS, **NOTES, **BROKEN}.items()
+    for facts, remedy in rows
 ]

@@ -41,8 +41,8 @@ from workbench.machine.host_facts import Container, Slurm
 
 def test_a_wrong_variable_and_a_plain_install() -> None:
     facts = blind(NO_DEVICE, libraries=libraries(tuple(WHEELS)), visible_devices="-1")
-    assert top_findings(facts) == [("warning", "cpu-only-install"), ("warning", "hidden-gpus")]
-    assert consequences(facts, "cpu-only-install") == {"framework-no-gpu"}
+    assert top_findings(facts) == [("warning", "hidden-gpus"), ("warning", "cpu-only-install")]
+    assert consequences(facts, "hidden-gpus") == {"framework-no-gpu"}
     assert diagnose(facts).verdict == ("CPU only: TensorFlow is installed without GPU libraries")
 
 
@@ -104,8 +104,6 @@ def test_jit_that_fails_beside_a_device_that_works_otherwise() -> None:
     facts = failing("", "INTERNAL: something else")
     assert top_findings(facts) == [("note", "gpu-jit")]
     assert diagnose(facts).verdict == "GPU ready: NVIDIA H200"  # training does without
-    cpu = framework(device(), steps=(*steps("cpu:0", jit_error="LLVM"), *steps("gpu:0")))
-    assert top_findings(healthy(framework=cpu)) == [("note", "cpu-jit")]
 
 
 def test_jax_trains_only_with_jit() -> None:
@@ -122,11 +120,6 @@ def test_jit_without_its_compiler() -> None:
     printing = outcomes(framework=printed("Can't find libdevice directory ${CUDA_DIR}/nvvm"))
     assert not top_findings(healthy(outcomes=printing))
     assert top_findings(failing("", "INTERNAL", outcomes=printing)) == [("warning", "libdevice")]
-
-
-def test_an_end_in_the_jit_of_the_cpu_leaves_the_gpu_untried() -> None:
-    facts = stuck("cpu:0 jit", "by signal SIGABRT", steps("cpu:0")[:1])
-    assert top_findings(facts) == [("note", "cpu-jit"), ("warning", "gpu-untested")]
 
 
 def ended(current: str, message: str, stopped: str, status: str = "crashed") -> Facts:
@@ -157,7 +150,6 @@ def ended(current: str, message: str, stopped: str, status: str = "crashed") -> 
             "GPU ready, with 1 warning: larger networks fail on gpu:0",
         ),
         ("cpu:0", ("broken", "cpu-compute"), "Broken: TensorFlow does not work on the CPU"),
-        ("cpu:0 jit", ("note", "cpu-jit"), "GPU ready: NVIDIA H200"),
         (
             "cpu:0 speed",
             ("warning", "cpu-speed"),

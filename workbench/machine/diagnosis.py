@@ -13,7 +13,7 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.facts import Facts, Gpu, Nvml
 from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
 from workbench.machine.host_facts import StorageFolder, System
-from workbench.machine.rules import driver, framework, gpus, host, training, xla
+from workbench.machine.rules import cuda, driver, framework, gpus, host, training, xla
 from workbench.machine.trial import (
     decide_jit,
     decide_precision,
@@ -28,41 +28,16 @@ MachineState = Literal["usable", "degraded", "broken"]
 
 EXIT_CODES: dict[MachineState, int] = {"usable": 0, "degraded": 1, "broken": 2}
 
-# The most basic cause first: a finding is folded beneath an earlier one that explains it.
+# The files from the most basic subject on, and so the rules within each: a finding is folded
+# beneath one that explains it.
 RULES: tuple[Rule, ...] = (
-    driver.native_windows,
-    driver.wsl1,
-    driver.driver,
-    driver.driver_silent,
-    gpus.hardware,
-    driver.devices,
-    driver.driver_too_old,
-    framework.cpu_only_install,
-    framework.libraries,
-    gpus.hidden_gpus,
-    gpus.mig,
-    gpus.gpu_too_old,
-    gpus.pascal_cudnn,
-    gpus.blackwell,
-    training.cudnn_old,
-    xla.libdevice,
-    training.memory_taken,
-    framework.keras_settings,
-    framework.backend_missing,
-    framework.framework_silent,
-    training.cpu_compute,
-    training.framework_no_gpu,
-    training.gpu_compute,
-    xla.xla,
-    xla.half_precision,
-    host.silent_probes,
-    host.writable,
-    host.locks,
-    host.disk,
-    host.memory,
-    host.logout,
-    host.slurm,
-    host.terminal,
+    *driver.RULES,
+    *gpus.RULES,
+    *cuda.RULES,
+    *framework.RULES,
+    *training.RULES,
+    *xla.RULES,
+    *host.RULES,
 )
 Row = tuple[str, str]
 

@@ -104,7 +104,7 @@ class _FrameworkProbe:
         failed, self.merged["steps"] = self.merged["steps"], []
         for device in [device["id"] for device in self.merged["framework"]["devices"]]:
             variables = {**environment, VARIABLE: _visible_devices(device, environment)}
-            skip = [] if device == "cpu:0" else ["cpu:0", "cpu:0 jit"]
+            skip = [] if device == "cpu:0" else ["cpu:0"]
             result = self._start(variables, skip)
             reported: dict[str, Any] = {}
             if result is not None:

@@ -147,7 +147,9 @@ def _ways(device: ListedDevice) -> list[tuple[str, bool, str]]:
     ways = [(device.id, False, FLOAT32)]
     if device.as_device().tensor_cores:
         ways.append((f"{device.id} half", False, FLOAT16))
-    if keras.backend.backend() != "torch":
+    backend = keras.backend.backend()
+    # On a CPU only JAX trains with XLA (see `decide_jit`).
+    if backend == "jax" or (backend == "tensorflow" and device.kind == "gpu"):
         ways.append((f"{device.id} jit", True, FLOAT32))
     return ways
 

@@ -8,6 +8,7 @@ from workbench.machine.finding import (
     STEP_SYMPTOMS,
     Finding,
     Findings,
+    Rule,
     auto_gpu,
     backend,
     device_names,
@@ -185,14 +186,6 @@ def cpu_compute(facts: Facts) -> Findings:
                 short=tr("{title} does not work on the CPU", title=title),
             )
         return
-    if jit := [failure for failure in failed if failure.jit]:
-        yield Finding(
-            "cpu-jit",
-            severity="note",
-            what=tr("Steps with jit fail on the CPU: {message}.", message=quote(jit[0].message)),
-            why=tr("jit is off on the CPU by default."),
-            remedy=tr("leave jit off on the CPU: --set training.jit=off"),
-        )
     if speed := [failure for failure in failed if not failure.jit]:
         yield Finding(
             "cpu-speed",
@@ -285,3 +278,12 @@ def _reason(stderr: str) -> str:
             if reason.lower() in line.lower():
                 return quote(line.split("] ", 1)[-1])
     return ""
+
+
+RULES: tuple[Rule, ...] = (
+    cudnn_old,
+    memory_taken,
+    cpu_compute,
+    framework_no_gpu,
+    gpu_compute,
+)

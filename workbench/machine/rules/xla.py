@@ -6,6 +6,7 @@ from workbench.machine.finding import (
     STEP_SYMPTOMS,
     Finding,
     Findings,
+    Rule,
     StepFailure,
     backend,
     device_names,
@@ -103,3 +104,10 @@ def _ended(facts: Facts, failure: StepFailure) -> bool:
     """Return whether the process ended in this step."""
     steps = facts.framework.steps if facts.framework else ()
     return any(s.ended and (s.device, s.jit) == (failure.device, failure.jit) for s in steps)
+
+
+RULES: tuple[Rule, ...] = (
+    libdevice,
+    xla,
+    half_precision,
+)
