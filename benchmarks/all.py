@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from workbench.machine.host import cpu_name, instruction_set
+from workbench.machine.processor import cpu_name, instruction_set
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.json"

@@ -43,7 +43,7 @@ def test_a_wrong_variable_and_a_plain_install() -> None:
     facts = blind(NO_DEVICE, libraries=libraries(tuple(WHEELS)), visible_devices="-1")
     assert top_findings(facts) == [("warning", "hidden-gpus"), ("warning", "cpu-only-install")]
     assert consequences(facts, "hidden-gpus") == {"framework-no-gpu"}
-    assert diagnose(facts).verdict == ("CPU only: TensorFlow is installed without GPU libraries")
+    assert diagnose(facts).verdict == "CPU only: CUDA_VISIBLE_DEVICES hides the GPU"
 
 
 def test_without_a_driver_nothing_else_counts() -> None:

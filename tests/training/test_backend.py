@@ -1,11 +1,17 @@
 """What "auto" resolves to on each device, gradients, the benchmark, and the probe of the check."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
+from workbench.experiment.sections import TrainingSpec
+from workbench.machine.facts import TrialStep
+from workbench.machine.trial import Trial
 from workbench.training.backend import (
     describe,
+    describe_settings,
     list_devices,
     prepare_device,
     resolve_jit,
@@ -13,27 +19,52 @@ from workbench.training.backend import (
     value_and_gradient,
 )
 from workbench.training.backends import Device
-from workbench.training.probe import measure_device, run_probe_steps, train_one_step
+from workbench.training.device_benchmark import measure_device
+from workbench.training.probe import run_probe_steps, try_training
 
 CPU = Device("cpu", "CPU")
 OLD_GPU = Device("gpu", "GTX 1080", tensor_cores=False)
 NEW_GPU = Device("gpu", "H200", tensor_cores=True)
 
 
+def step(**changes: object) -> TrialStep:
+    return TrialStep.model_validate(
+        {"device": "gpu:0", "jit": False, "loss": 0.7, "pace": 2e-3, **changes}
+    )
+
+
+GOOD = Trial(plain=step(), xla=step(jit=True, pace=1e-3), half=step(precision="mixed_float16"))
+TRIED = replace(NEW_GPU, trial=GOOD)
+
+
 @pytest.mark.parametrize(
     ("device", "precision"),
-    [(CPU, "float32"), (OLD_GPU, "float32"), (NEW_GPU, "mixed_float16")],
+    [
+        (CPU, "float32"),
+        (replace(CPU, trial=GOOD), "float32"),
+        (replace(OLD_GPU, trial=GOOD), "float32"),
+        (NEW_GPU, "float32"),  # was not tried
+        (TRIED, "mixed_float16"),
+        (replace(TRIED, precision="float32"), "float32"),  # a run that continues in it
+        (replace(CPU, precision="mixed_float16"), "mixed_float16"),
+    ],
 )
-def test_half_precision_on_tensor_cores(device: Device, precision: str) -> None:
+def test_half_precision_where_it_was_tried(device: Device, precision: str) -> None:
     assert resolve_precision("auto", device) == precision
     assert resolve_precision("mixed_bfloat16", device) == "mixed_bfloat16"
 
 
 @pytest.mark.parametrize(
     ("device", "deterministic", "jit"),
-    [(CPU, False, False), (NEW_GPU, False, True), (NEW_GPU, True, False)],
+    [
+        (CPU, False, False),
+        (replace(CPU, trial=GOOD), False, False),
+        (NEW_GPU, False, False),
+        (TRIED, False, True),
+        (TRIED, True, False),
+    ],
 )
-def test_jit_on_a_gpu(device: Device, deterministic: bool, jit: bool) -> None:
+def test_xla_on_a_gpu_where_it_was_tried(device: Device, deterministic: bool, jit: bool) -> None:
     assert resolve_jit("auto", device, deterministic) is jit
     assert resolve_jit("on", device, deterministic) is True
     assert resolve_jit("off", device, deterministic) is False
@@ -42,6 +73,18 @@ def test_jit_on_a_gpu(device: Device, deterministic: bool, jit: bool) -> None:
 def test_jax_always_uses_jit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
     assert resolve_jit("auto", CPU, deterministic=False) is True
+
+
+def test_a_run_records_why_a_gpu_trains_as_it_does() -> None:
+    assert describe_settings(TrainingSpec(), CPU) == ""
+    assert describe_settings(TrainingSpec(), NEW_GPU) == (
+        "On H200: XLA off (it was not tried here), float32 (half precision was not tried here). "
+        "`workbench check --measure` tries it."
+    )
+    assert describe_settings(TrainingSpec(precision="float32"), TRIED) == (
+        "On H200: XLA on (a step takes 1 ms with it, 2 ms without)."
+    )
+    assert describe_settings(TrainingSpec(precision="float32", jit="off"), TRIED) == ""
 
 
 def test_this_machine_has_a_device() -> None:
@@ -86,24 +129,36 @@ def test_every_measurement_is_positive() -> None:
     assert keras.layers.Dense(1).name == "dense"  # Keras numbers names from the start again
 
 
-def test_one_step_with_and_without_xla() -> None:
-    train_one_step(jit=False)
-    train_one_step(jit=True)
+def test_a_trial_has_the_same_loss_in_every_way() -> None:
+    policy = keras.config.dtype_policy()
+    plain, xla = try_training(jit=False), try_training(jit=True)
+    half = try_training(jit=False, precision="mixed_float16")
+    assert try_training(jit=False)["loss"] == plain["loss"]
+    assert xla["loss"] == pytest.approx(plain["loss"], rel=1e-3)
+    assert half["loss"] == pytest.approx(plain["loss"], rel=1e-2)
+    assert min(one["pace"] for one in (plain, xla, half)) > 0
+    assert keras.config.dtype_policy() == policy
 
 
 def test_the_probe_writes_devices_then_steps_then_unknown_speeds() -> None:
     lines: list[dict[str, object]] = []
-    names = {device.name for device in list_devices()}
-    run_probe_steps(lines.append, skip=frozenset({"cpu:0"}), known=frozenset(names))
+    names = {f"{device.name}, float32, no XLA" for device in list_devices()}
+    run_probe_steps(lines.append, known=frozenset(names))
     framework = lines[0]["framework"]
     assert isinstance(framework, dict)
     assert framework["backend"] == describe().backend == keras.backend.backend()
     assert framework["devices"][0] == {
         "id": "cpu:0", "kind": "cpu", "name": "CPU", "compute_capability": None,
     }  # fmt: skip
-    assert {"begin": "cpu:0"} not in lines
-    assert lines[1] == {"begin": "cpu:0 jit"}
-    (step,) = [line["step"] for line in lines[2:3] if "step" in line]
-    assert isinstance(step, dict)
-    assert (step["device"], step["jit"], step["error"]) == ("cpu:0", True, "")
+    assert lines[1] == {"begin": "cpu:0"}
+    done = TrialStep.model_validate(lines[2]["step"])
+    assert (done.device, done.jit, done.precision, done.error) == ("cpu:0", False, "float32", "")
+    assert done.worked
+    assert {"begin": "cpu:0 jit"} not in lines  # no run on a CPU uses it
     assert not any("speed" in line for line in lines)
+
+
+def test_the_probe_skips_what_an_earlier_process_tried() -> None:
+    lines: list[dict[str, object]] = []
+    run_probe_steps(lines.append, skip=frozenset({"cpu:0", "cpu:0 speed"}))
+    assert [list(line) for line in lines] == [["framework"]]

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from workbench.experiment.estimate import ThroughputModel
 from workbench.machine.backends import chosen_backend, installed_version
-from workbench.machine.host import allowed_cores, cpu_name
 from workbench.machine.kept import keep, kept_path, load_kept
+from workbench.machine.processor import allowed_cores, cpu_name
 
 FORMAT = 1
 MAX_BUSY_SHARE = 0.25  # of the CPU used by other programs, beyond which a result is unreliable

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from workbench.machine.environment import GPU_DEVICE, list_folder, read_text
 from workbench.machine.facts import Nvml, NvmlReport
-from workbench.machine.gpus import AUTO, NONE, VARIABLE, GpuChoice, choose_gpu
+from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu
 from workbench.machine.probe import SMALL_PROBES, run_probe
 from workbench.runs.process import worker_command
 
@@ -56,6 +56,19 @@ def find_gpu(
         return choose_gpu(requested, None, environment)
     report = known if known and is_recent(known) else query_nvml(environment)
     return replace(choose_gpu(requested, report.nvml, environment), report=report)
+
+
+def expected_device(requested: int | str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the name of the device that a run would use, as benchmarks are kept for it.
+
+    The driver is not asked where there is no GPU to choose.
+
+    Raises:
+        UserError: the requested GPU does not exist.
+    """
+    if requested == AUTO and not has_gpu_device(environment):
+        return CPU
+    return find_gpu(requested, None, environment).device_name
 
 
 def is_recent(report: NvmlReport) -> bool:

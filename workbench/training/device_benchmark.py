@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers
 
 from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
-from workbench.machine.host import busy_share
+from workbench.machine.processor import busy_share
 from workbench.training.backend import resolve_jit, resolve_precision
 from workbench.training.backends import Device
 from workbench.training.features import places_matter

@@ -5,7 +5,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -148,7 +148,8 @@ class TrainJob:
         from workbench.training.backend import describe_settings
 
         if resume:
-            device = replace(device, precision=self._earlier_precision())
+            earlier = earlier_precision(read_events(self.folder.events_path))
+            device = replace(device, precision=earlier)
         if settings := describe_settings(spec.training, device):
             self._notice(settings)
         if self.choice.gpu and device.kind == "cpu":
@@ -160,11 +161,6 @@ class TrainJob:
                 )
             )
         return TrainingSetup(spec, prepared, data, weights, device, self._progress, self._notice)
-
-    def _earlier_precision(self) -> str:
-        """Return the precision of the newest stage in the log, "" before the first."""
-        events = read_events(self.folder.events_path)
-        return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")
 
     def _prepare_data(
         self, spec: ExperimentSpec, resume: bool, checkpoint: Checkpoint | None
@@ -303,3 +299,8 @@ class TrainJob:
             self.phase = phase
             self.events.write(event)
         self.status.update(event)
+
+
+def earlier_precision(events: Sequence[Event]) -> str:
+    """Return the precision of the newest stage of a log, "" before the first."""
+    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")
