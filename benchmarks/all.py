@@ -36,6 +36,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "reading": ("A pack that is not in memory", "--rounds", "2"),
     "jit": ("XLA on the CPU, off and on", "--rounds", "3"),
     "warm_start": ("From start to the first batch",),
+    "short_commands": ("Short commands", "--rounds", "3"),
     "first_paint": ("The app's first screen",),
     "live_screen": ("The app beside a run",),
     "many_events": ("Long runs",),

@@ -118,7 +118,7 @@ def check(
         with _probes(("libraries",), workspace, environment, limits) as more:
             framework, outcome = probe_framework(
                 limits["framework"],
-                [one.measured_as for one in stored.values() if one.reliable],
+                [one.measured_as for one in stored.values()],
                 environment,
                 framework_module,
             )
