@@ -8,7 +8,7 @@ from machine_facts import device, framework
 from workbench.machine import trial as module
 from workbench.machine.facts import TrialStep
 from workbench.machine.trial import (
-    Trial,
+    DeviceTrial,
     decide_jit,
     decide_precision,
     describe_auto,
@@ -35,33 +35,42 @@ def half(**changes: object) -> TrialStep:
     ("trial", "value", "why", "untried"),
     [
         (None, "off", "it was not tried here", True),
-        (Trial(plain=step()), "off", "it was not tried here", True),
-        (Trial(xla=xla()), "off", "it was not tried here", True),
-        (Trial(plain=step(), xla=xla()), "on", "a step takes 1 ms with it, 2 ms without", False),
+        (DeviceTrial(plain=step()), "off", "it was not tried here", True),
+        (DeviceTrial(xla=xla()), "off", "it was not tried here", True),
         (
-            Trial(plain=step(), xla=xla(pace=2.5e-3)),
+            DeviceTrial(plain=step(), xla=xla()),
+            "on", "a step takes 1 ms with it, 2 ms without", False,
+        ),
+        (
+            DeviceTrial(plain=step(), xla=xla(pace=2.5e-3)),
             "off", "a step takes 2.5 ms with it, 2 ms without", False,
         ),
         (
-            Trial(plain=step(), xla=xla(ended=True, error="the process was ended", loss=None)),
+            DeviceTrial(plain=step(), xla=xla(ended=True, error="ended", loss=None)),
             "off", "XLA ends the process on this GPU", False,
         ),
-        (Trial(plain=step(), xla=xla(error="no ptxas")), "off", "it fails: no ptxas", False),
-        (Trial(plain=step(), xla=xla(loss=None)), "off", "the loss is another one with it", False),
-        (Trial(plain=step(), xla=xla(loss=0.8)), "off", "the loss is another one with it", False),
+        (DeviceTrial(plain=step(), xla=xla(error="no ptxas")), "off", "it fails: no ptxas", False),
         (
-            Trial(plain=step(), xla=xla(loss=float("nan"))),
+            DeviceTrial(plain=step(), xla=xla(loss=None)),
             "off", "the loss is another one with it", False,
         ),
-        (Trial(plain=step(), xla=xla(loss=0.705)), "on", None, False),
         (
-            Trial(plain=step(), xla=xla(pace=None)),
+            DeviceTrial(plain=step(), xla=xla(loss=0.8)),
+            "off", "the loss is another one with it", False,
+        ),
+        (
+            DeviceTrial(plain=step(), xla=xla(loss=float("nan"))),
+            "off", "the loss is another one with it", False,
+        ),
+        (DeviceTrial(plain=step(), xla=xla(loss=0.705)), "on", None, False),
+        (
+            DeviceTrial(plain=step(), xla=xla(pace=None)),
             "off", "its speed was not measured here", True,
         ),
     ],
 )  # fmt: skip
 def test_xla_is_on_where_it_ran_agreed_and_was_faster(
-    trial: Trial | None, value: str, why: str | None, untried: bool
+    trial: DeviceTrial | None, value: str, why: str | None, untried: bool
 ) -> None:
     decision = decide_jit("tensorflow", "gpu", False, trial)
     assert (decision.value, decision.untried) == (value, untried)
@@ -82,25 +91,25 @@ def test_xla_is_on_where_it_ran_agreed_and_was_faster(
 def test_what_the_trial_does_not_decide(
     backend: str, kind: str, deterministic: bool, value: str
 ) -> None:
-    good = Trial(plain=step(), xla=xla())
+    good = DeviceTrial(plain=step(), xla=xla())
     assert decide_jit(backend, kind, deterministic, good).value == value
 
 
 @pytest.mark.parametrize(
     ("tensor_cores", "trial", "value", "untried"),
     [
-        (False, Trial(half=half()), "float32", False),
+        (False, DeviceTrial(half=half()), "float32", False),
         (True, None, "float32", True),
-        (True, Trial(plain=step(), xla=xla()), "float32", True),
-        (True, Trial(half=half()), "mixed_float16", False),
-        (True, Trial(half=half(loss=None)), "float32", False),
-        (True, Trial(half=half(loss=float("inf"))), "float32", False),
-        (True, Trial(half=half(error="cuDNN")), "float32", False),
-        (True, Trial(half=half(error="ended", ended=True)), "float32", False),
+        (True, DeviceTrial(plain=step(), xla=xla()), "float32", True),
+        (True, DeviceTrial(half=half()), "mixed_float16", False),
+        (True, DeviceTrial(half=half(loss=None)), "float32", False),
+        (True, DeviceTrial(half=half(loss=float("inf"))), "float32", False),
+        (True, DeviceTrial(half=half(error="cuDNN")), "float32", False),
+        (True, DeviceTrial(half=half(error="ended", ended=True)), "float32", False),
     ],
 )
 def test_half_precision_where_its_loss_was_finite(
-    tensor_cores: bool, trial: Trial | None, value: str, untried: bool
+    tensor_cores: bool, trial: DeviceTrial | None, value: str, untried: bool
 ) -> None:
     decision = decide_precision(tensor_cores, trial)
     assert (decision.value, decision.untried) == (value, untried)
@@ -119,7 +128,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
 
 
-def tried(**changes: object) -> Trial:
+def tried(**changes: object) -> DeviceTrial:
     return trial_of([step(), xla(**changes), half()], "gpu:0")
 
 
@@ -127,7 +136,7 @@ def test_a_trial_is_kept_for_the_device_it_was_made_on(environment: dict[str, st
     steps = (step("cpu:0"), step(), xla(), half())
     keep_trials(framework(device(), steps=steps), environment)
     assert load_trial("NVIDIA H200", environment) == tried()
-    assert load_trial("CPU", environment) == Trial(plain=step("cpu:0"))
+    assert load_trial("CPU", environment) == DeviceTrial(plain=step("cpu:0"))
     assert load_trial("NVIDIA B200", environment) is None
 
 
@@ -160,7 +169,7 @@ def test_of_two_gpus_the_one_that_failed_counts(environment: dict[str, str]) -> 
     failed = xla(device="gpu:1", error="the process was ended", ended=True)
     steps = (step(), xla(), half(), step("gpu:1"), failed)
     keep_trials(framework(device(), device("gpu:1"), steps=steps), environment)
-    assert load_trial("NVIDIA H200", environment) == Trial(plain=step("gpu:1"), xla=failed)
+    assert load_trial("NVIDIA H200", environment) == DeviceTrial(plain=step("gpu:1"), xla=failed)
 
 
 def test_a_device_that_was_not_reached_is_forgotten(environment: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.experiment.sections import TrainingSpec
 from workbench.machine.facts import TrialStep
-from workbench.machine.trial import Trial
+from workbench.machine.trial import DeviceTrial
 from workbench.training.backend import (
     describe,
     describe_settings,
@@ -33,7 +33,9 @@ def step(**changes: object) -> TrialStep:
     )
 
 
-GOOD = Trial(plain=step(), xla=step(jit=True, pace=1e-3), half=step(precision="mixed_float16"))
+GOOD = DeviceTrial(
+    plain=step(), xla=step(jit=True, pace=1e-3), half=step(precision="mixed_float16")
+)
 TRIED = replace(NEW_GPU, trial=GOOD)
 
 

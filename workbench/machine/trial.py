@@ -32,7 +32,7 @@ MIN_TENSOR_CORES = (7, 0)  # compute capability
 TOLERANCE = 0.02
 
 
-class Trial(BaseModel, frozen=True):
+class DeviceTrial(BaseModel, frozen=True):
     """What the trial of one device showed.
 
     Attributes:
@@ -70,18 +70,18 @@ class Decision(NamedTuple):
         return self.value == "on"
 
 
-def trial_of(steps: Iterable[TrialStep], device: str) -> Trial:
+def trial_of(steps: Iterable[TrialStep], device: str) -> DeviceTrial:
     """Return the trial of a device ("gpu:0") from the steps of all."""
     mine = [step for step in steps if step.device == device]
     full = [step for step in mine if step.precision == FLOAT32]
-    return Trial(
+    return DeviceTrial(
         plain=next((step for step in full if not step.jit), None),
         xla=next((step for step in full if step.jit), None),
         half=next((step for step in mine if step.precision == FLOAT16), None),
     )
 
 
-def decide_jit(backend: str, kind: str, deterministic: bool, trial: Trial | None) -> Decision:
+def decide_jit(backend: str, kind: str, deterministic: bool, trial: DeviceTrial | None) -> Decision:
     """Decide whether XLA compiles the steps of a run whose spec leaves it open.
 
     On a CPU, XLA slows down every kind of stage (benchmarks/jit.py: a whole convnet to 0.57, a head
@@ -119,7 +119,7 @@ def decide_jit(backend: str, kind: str, deterministic: bool, trial: Trial | None
     )
 
 
-def decide_precision(tensor_cores: bool, trial: Trial | None) -> Decision:
+def decide_precision(tensor_cores: bool, trial: DeviceTrial | None) -> Decision:
     """Decide in which precision a run trains whose spec leaves it open.
 
     Args:
@@ -154,9 +154,9 @@ def has_tensor_cores(capability: tuple[int, int] | None) -> bool:
     return (capability or (0, 0)) >= MIN_TENSOR_CORES
 
 
-def load_trial(device: str, environment: Mapping[str, str]) -> Trial | None:
+def load_trial(device: str, environment: Mapping[str, str]) -> DeviceTrial | None:
     """Return what was kept of a device by its name; None where it was not tried as it is now."""
-    return load_kept(_path(device, environment), Trial)
+    return load_kept(_path(device, environment), DeviceTrial)
 
 
 def keep_trials(framework: Framework, environment: Mapping[str, str]) -> None:
@@ -165,7 +165,7 @@ def keep_trials(framework: Framework, environment: Mapping[str, str]) -> None:
     Raises:
         OSError: the cache folder cannot be written.
     """
-    found: dict[str, Trial] = {}
+    found: dict[str, DeviceTrial] = {}
     for device in framework.devices:
         trial = trial_of(framework.steps, device.id)
         if device.name not in found or not trial.worked:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workbench.machine.trial import Trial, has_tensor_cores
+from workbench.machine.trial import DeviceTrial, has_tensor_cores
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Device:
     kind: str
     name: str
     tensor_cores: bool = False
-    trial: Trial | None = None
+    trial: DeviceTrial | None = None
     precision: str = ""
 
 
