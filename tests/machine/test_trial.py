@@ -165,11 +165,15 @@ def test_nothing_is_kept_for_another_driver(
     assert load_trial("NVIDIA H200", environment) is None
 
 
-def test_of_two_gpus_the_one_that_failed_counts(environment: dict[str, str]) -> None:
-    failed = xla(device="gpu:1", error="the process was ended", ended=True)
-    steps = (step(), xla(), half(), step("gpu:1"), failed)
-    keep_trials(framework(device(), device("gpu:1"), steps=steps), environment)
-    assert load_trial("NVIDIA H200", environment) == DeviceTrial(plain=step("gpu:1"), xla=failed)
+def test_of_several_gpus_of_a_kind_the_first_that_trains_counts(
+    environment: dict[str, str],
+) -> None:
+    full = step(error="RESOURCE_EXHAUSTED", loss=None)
+    other = (step("gpu:1"), xla(device="gpu:1"), half(device="gpu:1"))
+    devices = framework(*(device(f"gpu:{number}") for number in range(3)), steps=())
+    steps = (full, *other, step("gpu:2"))
+    keep_trials(devices.model_copy(update={"steps": steps}), environment)
+    assert load_trial("NVIDIA H200", environment) == trial_of(other, "gpu:1")
 
 
 def test_a_device_that_was_not_reached_is_forgotten(environment: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """What "auto" resolves to on each device, gradients, the benchmark, and the probe of the check."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from workbench.experiment.sections import TrainingSpec
 from workbench.machine.facts import TrialStep
 from workbench.machine.trial import DeviceTrial
+from workbench.training import probe
 from workbench.training.backend import (
     describe,
     describe_settings,
@@ -18,7 +20,7 @@ from workbench.training.backend import (
     resolve_precision,
     value_and_gradient,
 )
-from workbench.training.backends import Device
+from workbench.training.backends import Device, ListedDevice
 from workbench.training.device_benchmark import measure_device
 from workbench.training.probe import run_probe_steps, try_training
 
@@ -164,3 +166,42 @@ def test_the_probe_skips_what_an_earlier_process_tried() -> None:
     lines: list[dict[str, object]] = []
     run_probe_steps(lines.append, skip=frozenset({"cpu:0", "cpu:0 speed"}))
     assert [list(line) for line in lines] == [["framework"]]
+
+
+def test_one_gpu_of_a_kind_is_tried_in_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("H200", "H200", "GTX 1080", "H200")
+    capabilities = ((9, 0), (9, 0), (6, 1), (9, 0))
+    devices = [
+        ListedDevice(f"gpu:{n}", "gpu", name, capability)
+        for n, (name, capability) in enumerate(zip(names, capabilities, strict=True))
+    ]
+    monkeypatch.setattr(probe, "list_devices", lambda: devices)
+    monkeypatch.setattr(probe.keras, "device", lambda name: nullcontext())
+    monkeypatch.setattr(probe, "try_training", lambda *way: {"loss": 0.7, "pace": 1e-3})
+    lines: list[dict[str, object]] = []
+    skip = frozenset(f"gpu:{number} speed" for number in range(4))
+    # The first one failed in an earlier process.
+    run_probe_steps(lines.append, skip | {"gpu:0", "gpu:0 half", "gpu:0 jit"}, frozenset(), [
+        TrialStep(device="gpu:0", jit=False, error="ended", ended=True)
+    ])  # fmt: skip
+    assert [line["begin"] for line in lines if "begin" in line] == [
+        "gpu:1", "gpu:1 half", "gpu:1 jit", "gpu:2", "gpu:2 jit", "gpu:3",
+    ]  # fmt: skip
+
+
+def test_a_device_is_measured_as_runs_will_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = ListedDevice("gpu:0", "gpu", "H200", (9, 0))
+    ways: list[str] = []
+    monkeypatch.setattr(probe, "list_devices", lambda: [device])
+    monkeypatch.setattr(probe, "_measure", lambda name, found, write: ways.append(_way(found)))
+    earlier = [
+        step(), step(precision="mixed_float16"), step(jit=True, error="ended", ended=True)
+    ]  # fmt: skip
+    skip = frozenset({"gpu:0", "gpu:0 half", "gpu:0 jit"})
+    run_probe_steps(lambda line: None, skip, frozenset(), earlier)
+    run_probe_steps(lambda line: None, skip, frozenset({"H200, mixed_float16, no XLA"}), earlier)
+    assert ways == ["mixed_float16 False"]
+
+
+def _way(device: Device) -> str:
+    return f"{resolve_precision('auto', device)} {resolve_jit('auto', device, False)}"

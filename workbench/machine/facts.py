@@ -204,7 +204,7 @@ class TrialStep(BaseModel, frozen=True):
         jit: whether XLA compiled it.
         precision: the dtype policy: float32 or mixed_float16.
         error: "" if it worked.
-        ended: True if the process ended in it, or had to be ended.
+        ended: True if it ended the process.
         seconds: of all of it, with compiling.
         loss: after these steps; None where it is not finite or there is none.
         pace: seconds of a step once it is compiled.

@@ -177,7 +177,11 @@ def _fail(step: str, outcome: ProbeOutcome, merged: dict[str, Any]) -> None:
     error = f"the process {verb} {outcome.detail}"
     precision = FLOAT16 if how == "half" else FLOAT32
     failed = TrialStep(
-        device=device, jit=how == "jit", precision=precision, error=error, ended=True
+        device=device,
+        jit=how == "jit",
+        precision=precision,
+        error=error,
+        ended=outcome.status != "hung",
     )
     merged.setdefault("steps", []).append(failed.model_dump())
     merged.setdefault("current", step)

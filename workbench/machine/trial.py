@@ -45,11 +45,6 @@ class DeviceTrial(BaseModel, frozen=True):
     xla: TrialStep | None = None
     half: TrialStep | None = None
 
-    @property
-    def worked(self) -> bool:
-        """True if nothing that was tried failed."""
-        return all(step is None or step.worked for step in (self.plain, self.xla, self.half))
-
 
 class Decision(NamedTuple):
     """What "auto" resolves to on a device.
@@ -160,7 +155,7 @@ def load_trial(device: str, environment: Mapping[str, str]) -> DeviceTrial | Non
 
 
 def keep_trials(framework: Framework, environment: Mapping[str, str]) -> None:
-    """Keep the trial of each kind of device; of several GPUs of a kind one that failed counts.
+    """Keep the trial of each kind of device: of the first one of a kind that trains at all.
 
     Raises:
         OSError: the cache folder cannot be written.
@@ -168,7 +163,8 @@ def keep_trials(framework: Framework, environment: Mapping[str, str]) -> None:
     found: dict[str, DeviceTrial] = {}
     for device in framework.devices:
         trial = trial_of(framework.steps, device.id)
-        if device.name not in found or not trial.worked:
+        kept = found.setdefault(device.name, trial)
+        if not (kept.plain and kept.plain.worked):
             found[device.name] = trial
     for name, trial in found.items():
         path = _path(name, environment)

@@ -112,8 +112,12 @@ def run_probe_steps(
     prepare_device(deterministic=False)
     devices, steps = list_devices(), list(earlier or ())
     write({"framework": _framework(devices)})
+    tried: set[str] = set()
     for listed in devices:
-        steps += _try_steps(listed, write, skip)
+        steps += _try_steps(listed, write, skip, every_way=listed.name not in tried)
+        plain = trial_of(steps, listed.id).plain
+        if plain and plain.worked:
+            tried.add(listed.name)
     measured = set(known)
     for listed in devices:
         device = replace(listed.as_device(), trial=trial_of(steps, listed.id))
@@ -142,9 +146,11 @@ def _measured_as(device: Device) -> str:
     return measured_as(device.name, precision, jit)
 
 
-def _ways(device: ListedDevice) -> list[tuple[str, bool, str]]:
+def _ways(device: ListedDevice, every_way: bool) -> list[tuple[str, bool, str]]:
     """Return name, jit and precision of each way to try a device."""
     ways = [(device.id, False, FLOAT32)]
+    if not every_way:
+        return ways
     if device.as_device().tensor_cores:
         ways.append((f"{device.id} half", False, FLOAT16))
     backend = keras.backend.backend()
@@ -154,10 +160,19 @@ def _ways(device: ListedDevice) -> list[tuple[str, bool, str]]:
     return ways
 
 
-def _try_steps(device: ListedDevice, write: Write, skip: frozenset[str]) -> list[TrialStep]:
-    """Train on a device in each way; return the results."""
+def _try_steps(
+    device: ListedDevice, write: Write, skip: frozenset[str], every_way: bool
+) -> list[TrialStep]:
+    """Train on a device; return the results.
+
+    Args:
+        device: to train on.
+        write: takes each result.
+        skip: names of steps to leave out.
+        every_way: False for one more of a kind that works: compiling takes seconds on each.
+    """
     tried = []
-    for name, jit, precision in _ways(device):
+    for name, jit, precision in _ways(device, every_way):
         if name in skip:
             continue
         write({"begin": name})

@@ -234,7 +234,7 @@ def framework_silent(facts: Facts) -> Findings:
     end = stopped(facts)
     if not end or gpus_untried(facts) or failures(facts):  # these have rules of their own
         return
-    if any(step.ended for step in facts.framework.steps):  # so has half precision
+    if any(step.error for step in facts.framework.steps):  # so has half precision
         return
     if not facts.framework.steps:
         yield _not_started(facts, went or ProbeOutcome(status="failed", detail=end))
