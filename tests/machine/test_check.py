@@ -146,7 +146,7 @@ def test_what_the_framework_showed_is_kept(tmp_path: Path) -> None:
     assert findings(again) == findings(first)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(again.facts.tried))
     assert dict(rows(again.facts, again.benchmarks))["tried"] == (
-        f"{when}, nothing has changed since; again: workbench check --measure"
+        f"{when}, same versions; again: workbench check --measure"
     )
     assert "tried" not in dict(rows(first.facts, first.benchmarks))
 

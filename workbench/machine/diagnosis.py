@@ -223,7 +223,7 @@ def _tried(facts: Facts) -> str:
     if not facts.tried:
         return ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(facts.tried))
-    return tr("{when}, nothing has changed since; again: workbench check --measure", when=when)
+    return tr("{when}, same versions; again: workbench check --measure", when=when)
 
 
 def _settings(facts: Facts) -> list[str]:
