@@ -95,7 +95,7 @@ class _FrameworkProbe:
         devices = self.merged.get("framework", {}).get("devices", [])
         listed = any(isinstance(d, dict) and d.get("kind") == "gpu" for d in devices)
         return listed and any(
-            step.get("device") == "cpu:0" and not step.get("jit") and step.get("error")
+            step.get("device") == "cpu:0" and step.get("error")
             for step in self.merged.get("steps", [])
         )
 
@@ -104,7 +104,7 @@ class _FrameworkProbe:
         failed, self.merged["steps"] = self.merged["steps"], []
         for device in [device["id"] for device in self.merged["framework"]["devices"]]:
             variables = {**environment, VARIABLE: _visible_devices(device, environment)}
-            skip = [] if device == "cpu:0" else ["cpu:0"]
+            skip = [] if device == "cpu:0" else ["cpu:0", "cpu:0 jit"]
             result = self._start(variables, skip)
             reported: dict[str, Any] = {}
             if result is not None:

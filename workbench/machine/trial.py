@@ -38,12 +38,18 @@ class DeviceTrial(BaseModel, frozen=True):
     Attributes:
         plain: in float32 without XLA; None where it was not tried, as for the others.
         xla: in float32 with XLA.
-        half: in mixed_float16 without XLA.
+        half: in mixed_float16, compiled as the backend does it by itself.
     """
 
     plain: TrialStep | None = None
     xla: TrialStep | None = None
     half: TrialStep | None = None
+
+    @property
+    def trains(self) -> bool:
+        """True if the device trained in the backend's own way: JAX always compiles."""
+        first = self.plain or self.xla
+        return first is not None and first.worked
 
 
 class Decision(NamedTuple):
@@ -163,12 +169,11 @@ def keep_trials(framework: Framework, environment: Mapping[str, str]) -> None:
     found: dict[str, DeviceTrial] = {}
     for device in framework.devices:
         trial = trial_of(framework.steps, device.id)
-        kept = found.setdefault(device.name, trial)
-        if not (kept.plain and kept.plain.worked):
+        if not found.setdefault(device.name, trial).trains:
             found[device.name] = trial
     for name, trial in found.items():
         path = _path(name, environment)
-        forget(path) if trial.plain is None else keep(path, trial)
+        keep(path, trial) if trial.plain or trial.xla else forget(path)
 
 
 def _path(device: str, environment: Mapping[str, str]) -> Path:

@@ -115,8 +115,7 @@ def run_probe_steps(
     tried: set[str] = set()
     for listed in devices:
         steps += _try_steps(listed, write, skip, every_way=listed.name not in tried)
-        plain = trial_of(steps, listed.id).plain
-        if plain and plain.worked:
+        if trial_of(steps, listed.id).trains:
             tried.add(listed.name)
     measured = set(known)
     for listed in devices:
@@ -148,14 +147,13 @@ def _measured_as(device: Device) -> str:
 
 def _ways(device: ListedDevice, every_way: bool) -> list[tuple[str, bool, str]]:
     """Return name, jit and precision of each way to try a device."""
-    ways = [(device.id, False, FLOAT32)]
-    if not every_way:
-        return ways
-    if device.as_device().tensor_cores:
-        ways.append((f"{device.id} half", False, FLOAT16))
     backend = keras.backend.backend()
-    # On a CPU only JAX trains with XLA (see `decide_jit`).
-    if backend == "jax" or (backend == "tensorflow" and device.kind == "gpu"):
+    compiles = backend == "jax"  # always, and takes seconds for each operation without
+    ways = [(f"{device.id} jit" if compiles else device.id, compiles, FLOAT32)]
+    if every_way and device.as_device().tensor_cores:
+        ways.append((f"{device.id} half", compiles, FLOAT16))
+    # On a CPU it would only slow training down (see `decide_jit`).
+    if every_way and backend == "tensorflow" and device.kind == "gpu":
         ways.append((f"{device.id} jit", True, FLOAT32))
     return ways
 
