@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults lint pictures bench clean
+.PHONY: demo test faults lint pictures bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -32,6 +32,10 @@ pictures: $(INSTALLED)
 # A quarter of an hour on two cores; nothing else should run meanwhile.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/all.py
+
+# Six minutes on a machine with a GPU. JAX=1 measures JAX.
+gpu: $(INSTALLED)
+	$(BIN)/python benchmarks/gpu.py --backend $(if $(JAX),jax,tensorflow)
 
 $(INSTALLED): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

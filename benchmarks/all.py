@@ -8,47 +8,38 @@ What --only leaves out keeps its former results.
 """
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
-from workbench.machine.processor import cpu_name, instruction_set
+from results import save_result
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "RESULTS.json"
-PACKAGES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "nncf", "textual")
-
-# Scripts, with what they show and their options.
+# Scripts with their options.
 SCRIPTS: dict[str, tuple[str, ...]] = {
-    "frozen": ("A frozen base, images a second", "--rounds", "2"),
-    "on_a_base": ("Training on a frozen base",),
-    "convnet": ("The small convnet", "--rounds", "3"),
-    "input": ("Images from files to the network", "--rounds", "3"),
-    "reading": ("A pack that is not in memory", "--rounds", "2"),
-    "jit": ("XLA on the CPU, off and on", "--rounds", "3"),
-    "warm_start": ("From start to the first batch",),
-    "short_commands": ("Short commands", "--rounds", "3"),
-    "first_paint": ("The app's first screen",),
-    "live_screen": ("The app beside a run",),
-    "many_events": ("Long runs",),
-    "many_images": ("Large sets of images",),
-    "memory": ("The worker's largest memory, 2,000 images",),
+    "frozen": ("--rounds", "2"),
+    "on_a_base": (),
+    "steps": (),
+    "convnet": ("--rounds", "3"),
+    "input": ("--rounds", "3"),
+    "reading": ("--rounds", "2"),
+    "jit": ("--rounds", "3"),
+    "warm_start": (),
+    "short_commands": ("--rounds", "3"),
+    "first_paint": (),
+    "live_screen": (),
+    "many_events": (),
+    "many_images": (),
+    "memory": (),
 }
 TAKES_IMAGES, TAKES_WEIGHTS = {"frozen", "input"}, {"frozen"}
 
 
 def run(name: str, images: Path | None, weights: Path | None) -> str:
     """Run a script; return what it prints of its results."""
-    command = [sys.executable, str(HERE / f"{name}.py"), *SCRIPTS[name][1:]]
+    command = [sys.executable, str(HERE / f"{name}.py"), *SCRIPTS[name]]
     if images and name in TAKES_IMAGES:
         command += ["--images", str(images)]
     if weights and name in TAKES_WEIGHTS:
@@ -70,35 +61,6 @@ def results_of(output: str) -> str:
     return "\n".join(lines[first:])
 
 
-def machine() -> str:
-    """Describe the machine and the packages."""
-    memory = psutil.virtual_memory().total / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"{cpu_name()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, "
-        f"{instruction_set(os.environ)}, no GPU; Python "
-        f"{platform.python_version()}, {packages}."
-    )
-
-
-def written(results: dict[str, dict[str, str]]) -> str:
-    """Return the content of RESULTS.md."""
-    parts = [
-        "# Measured\n",
-        "Made by `make bench`. Two ways are measured in turns in one run: a ratio says more than "
-        'its two numbers. "Promised" is what prototypes of this design reached; "the book\'s way" '
-        'is the code of the convnet chapter of "Deep Learning with Python", as `book.py` has it.\n',
-    ]
-    for name, (title, *_) in SCRIPTS.items():
-        if found := results.get(name):
-            parts += [
-                f"## {title}\n",
-                f"`benchmarks/{name}.py`, {found['date']}; {found['machine']}\n",
-            ]
-            parts.append(found["output"] + "\n")
-    return "\n".join(parts)
-
-
 def main() -> None:
     """Run, and write after every script."""
     parser = argparse.ArgumentParser()
@@ -106,12 +68,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     given = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in given.only:
-        output = run(name, given.images, given.weights)
-        results[name] = {"date": str(date.today()), "machine": machine(), "output": output}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        (HERE / "RESULTS.md").write_text(written(results))
+        save_result(name, run(name, given.images, given.weights))
 
 
 if __name__ == "__main__":

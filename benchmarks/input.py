@@ -3,9 +3,11 @@
     python benchmarks/input.py [--images DIR] [--count 600] [--rounds 3] [--json FILE]
 
 JPEGs of 500 x 375 become batches of 150 x 150. The book's way is ImageDataGenerator (nearest
-resize); `image_dataset_from_directory` is the second edition's. Ours decodes every image into the
-pack once, after a scan that also looks for damage and copies; later epochs read the pack, with
-augmentation if that is asked for. Without --images, the JPEGs are made up.
+resize); `image_dataset_from_directory` is the second edition's. Ours decodes every image once, in a
+scan that looks for damage and copies and makes the pack as it goes; later epochs read the pack,
+with augmentation if that is asked for. That one pass is also set against two, a scan and then a
+pack, which another size later still takes. Without --images, the JPEGs are
+made up.
 """
 
 import os
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from side_by_side import Row, by_speed, in_turns, parser, seconds, show
+from side_by_side import Row, by_seconds, by_speed, in_turns, parser, seconds, show
 
 from workbench.worker.startup import prepare_environment
 
@@ -30,7 +32,8 @@ import keras  # noqa: E402
 from workbench.datasets.manifest import make_manifest_rows  # noqa: E402
 from workbench.datasets.pack import build_pack, open_pack  # noqa: E402
 from workbench.datasets.scan import scan  # noqa: E402
-from workbench.datasets.sources.opening import open_source  # noqa: E402
+from workbench.datasets.scan_pack import ScanPack  # noqa: E402
+from workbench.datasets.sources.opening import forget_source, open_source  # noqa: E402
 from workbench.experiment.sections import AugmentationSpec, DataSpec  # noqa: E402
 from workbench.training.inputs import Augmented, train_batches  # noqa: E402
 
@@ -42,6 +45,7 @@ CHANGES = AugmentationSpec(
 # From the prototypes, images/s: generator 462, then 579, augmented 154, then 150; dataset 766, then
 # 750; the pack 690 once (fast), then 60,000. Augmented: a Pillow thread costs training nothing.
 PROMISED = {"first": 690 / 462, "later": 60_000 / 579, "dataset": 60_000 / 750}
+ONE_PASS = 1.5  # times as fast as two
 
 
 def folder_of(images: Path | None, number: int, scratch: Path) -> Path:
@@ -91,6 +95,25 @@ class Ours:
         """Scan every image for the first time."""
         return scan(self.source, self._new_folder())
 
+    def two_passes(self, decode: str) -> Path:
+        """Scan every image, then decode it for the pack."""
+        folder = self._new_folder()
+        return self._packed(scan(self.source, folder), decode, folder)
+
+    def one_pass(self, decode: str) -> Path:
+        """Scan every image and make its row of the pack meanwhile."""
+        folder = self._new_folder()
+        records = scan(self.source, folder, packing=ScanPack(folder, DATA[decode]))
+        return self._packed(records, decode, folder)
+
+    def first_batch(self, passes: Callable[[str], Path], walks: int) -> None:
+        """Go from the folder to the first batch, listing the folder so many times."""
+        for _ in range(walks):
+            forget_source()
+            open_source(self.images)
+        with train_batches(open_pack(passes("exact")), self.order, book.BATCH) as batches:
+            next(iter(batches))
+
     def pack(self, decode: str) -> Path:
         """Decode every image, once."""
         return build_pack(
@@ -112,6 +135,10 @@ class Ours:
         """Do what bounds an epoch: numpy's indexing of the pack, batch by batch."""
         steps = range(0, len(self.order), book.BATCH)
         return sum(len(self.packs["exact"][self.order[k : k + book.BATCH]]) for k in steps)
+
+    def _packed(self, records, decode: str, folder: Path) -> Path:
+        rows = make_manifest_rows(records, {r.path: "train" for r in records})
+        return build_pack(self.images, rows, DATA[decode], folder, scanned=records)
 
     def _new_folder(self) -> Path:
         folder = self.scratch / f"data-{next(self.numbers)}"
@@ -153,6 +180,12 @@ def measure(images: Path, scratch: Path, rounds: int) -> list[Row]:
         "scan": ours.scan,
         "pack": lambda: ours.pack("exact"),
         "pack, fast": lambda: ours.pack("fast"),
+        "two passes": lambda: ours.two_passes("exact"),
+        "one pass": lambda: ours.one_pass("exact"),
+        "two passes, fast": lambda: ours.two_passes("fast"),
+        "one pass, fast": lambda: ours.one_pass("fast"),
+        "first batch, two passes": lambda: ours.first_batch(ours.two_passes, walks=3),
+        "first batch": lambda: ours.first_batch(ours.one_pass, walks=1),
         "bare": lambda: bare(files),
         "indexed": ours.indexed,
         "epoch": lambda: ours.epoch(augmented=False),
@@ -160,16 +193,23 @@ def measure(images: Path, scratch: Path, rounds: int) -> list[Row]:
     }
     taken = in_turns({name: lambda way=way: seconds(way) for name, way in ways.items()}, rounds)
     speed = {name: number / value for name, value in taken.items()}
-    both = number / (taken["scan"] + taken["pack"])
     return [
         by_speed("the pack, once (decode = fast)", speed["generator"], speed["pack, fast"],
                  wanted=PROMISED["first"],
                  note="Pillow's calls alone (draft, bilinear) in threads, nothing checked and "
                  f"nothing written: {speed['bare']:,.0f} images/s"),
         by_speed("the pack, once (decode = exact)", speed["generator"], speed["pack"]),
-        by_speed("scan and pack, once", speed["generator"], both,
+        by_speed("scan and pack, once", speed["generator"], speed["one pass"],
                  note="the scan alone, which finds damage and copies, goes through "
                  f"{speed['scan']:,.0f} images/s"),
+        by_speed("scan and pack, against two passes (decode = exact)", speed["two passes"],
+                 speed["one pass"], wanted=ONE_PASS),
+        by_speed("scan and pack, against two passes (decode = fast)", speed["two passes, fast"],
+                 speed["one pass, fast"], wanted=ONE_PASS,
+                 note="of large JPEGs the pack has the pixels of a decoding at reduced size, and "
+                 "the scan those of a full one: both stay necessary"),
+        by_seconds("from the folder to the first batch, against two passes and three walks",
+                   taken["first batch, two passes"], taken["first batch"]),
         by_speed("every epoch", speed["generator"], speed["epoch"], wanted=PROMISED["later"],
                  note="numpy's indexing of the pack alone, batch by batch: "
                  f"{speed['indexed']:,.0f} images/s"),

@@ -162,6 +162,8 @@ def test_scanning_shows_and_changes_nothing(types: Type, photos: Path, tmp_path:
     assert "photos" in types("data", "list").output
     shown = types("data", "show", "photos").output
     assert "22 images in 2 classes" in shown
+    assert "scan-pack.npy  30 kB  used by no run" in shown  # a training needs no second decoding
+    assert "removed photos/scan-pack.npy" in types("data", "clean").output
     assert "0 B freed" in types("data", "clean").output
 
 

@@ -333,7 +333,7 @@ def test_every_reader_sees_the_picture_upright(tmp_path: Path, ending: str, tag:
 
     with open_image(path) as (_, header):
         assert (header.width, header.height, header.orientation) == (WIDTH, HEIGHT, tag)
-    record = scan_image(FileImages(tmp_path), Item(path.name, "x"))
+    record = scan_image(FileImages(tmp_path), Item(path.name, "x"))[0]
     assert (record.width, record.height) == (WIDTH, HEIGHT)
     assert ("exif-rotated" in record.notes) == (tag != 1)
     for read in (decode, decode_for_display):

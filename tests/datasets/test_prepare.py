@@ -97,13 +97,16 @@ def test_what_is_refused_leaves_the_audit_to_read(tmp_path: Path, workspace: Wor
 
 def test_an_interruption_at_any_moment_is_made_good(tmp_path: Path, workspace: Workspace) -> None:
     root = class_folders(tmp_path / "pets", cats=6, dogs=6)
-    for phase in ("scan", "pack"):
-        for number in (1, 7, 12):
-            with pytest.raises(KeyboardInterrupt):
-                prepare(spec(root), workspace, stop_at(phase, number))
-            folder = workspace.data / "pets"
-            if phase == "scan" or number < 12:
-                assert list(folder.glob("*pack*")) == []
+    folder = workspace.data / "pets"
+    for number in (1, 7, 12):
+        with pytest.raises(KeyboardInterrupt):
+            prepare(spec(root), workspace, stop_at("scan", number))
+        assert list(folder.glob("pack-*")) == []
+    (folder / "scan-pack.keys").unlink()  # else there is nothing left to do for the pack
+    for number in (1, 7):
+        with pytest.raises(KeyboardInterrupt):
+            prepare(spec(root), workspace, stop_at("pack", number))
+        assert list(folder.glob("*pack*")) == []
     whole = prepare(spec(root), Workspace(tmp_path / "fresh"))
     done = prepare(spec(root), workspace)
     assert done.rows == whole.rows
@@ -118,7 +121,7 @@ from workbench.experiment.sections import DataSpec
 from workbench.paths import Workspace
 
 def progress(phase, done, total):
-    if phase == "pack" and done == 3:
+    if phase == sys.argv[3] and done == 3:
         print("here", flush=True)
         signal.pause()
 
@@ -127,10 +130,16 @@ prepare(data, Workspace(Path(sys.argv[2])), progress)
 """
 
 
-def test_a_killed_preparation_is_made_good(tmp_path: Path, workspace: Workspace) -> None:
+@pytest.mark.parametrize(("phase", "left"), [("scan", "scan-pack.npy"), ("pack", ".pack-*")])
+def test_a_killed_preparation_is_made_good(
+    phase: str, left: str, tmp_path: Path, workspace: Workspace
+) -> None:
     root = class_folders(tmp_path / "pets", cats=6, dogs=6)
+    folder = workspace.data / "pets"
+    if phase == "pack":  # of images that are scanned
+        prepare(spec(root, image_size=(8, 8)), workspace).pack.unlink()
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(root), str(workspace.root)],
+        [sys.executable, "-c", KILLED, str(root), str(workspace.root), phase],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -138,12 +147,13 @@ def test_a_killed_preparation_is_made_good(tmp_path: Path, workspace: Workspace)
     assert process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    folder = workspace.data / "pets"
-    assert len(list(folder.glob(".pack-*"))) == 1
+    assert len(list(folder.glob(left))) == 1
     done = prepare(spec(root), workspace)
     assert [p.name for p in folder.glob("*pack*")] + [p.name for p in folder.glob(".pack*")] == [
         done.pack.name
     ]
+    whole = prepare(spec(root), Workspace(tmp_path / "fresh"))
+    assert done.pack.read_bytes() == whole.pack.read_bytes()
 
 
 def test_a_run_keeps_its_manifest_whatever_happens_to_the_data(

@@ -3,7 +3,6 @@
 import os
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,19 +13,19 @@ from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.scan import CACHE_NAME, difference_hash, pixel_hash, scan
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage
 from workbench.datasets.sources.opening import open_source
-from workbench.datasets.sources.source import FileImages
+from workbench.datasets.sources.source import FileImages, StoredImage
 
 
 def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the files that are read from now on."""
     names: list[str] = []
-    original = FileImages.read
+    original = FileImages.stored
 
-    def read(images: FileImages, path: str) -> Any:
+    def stored(images: FileImages, path: str) -> StoredImage:
         names.append(Path(path).name)
         return original(images, path)
 
-    monkeypatch.setattr(FileImages, "read", read)
+    monkeypatch.setattr(FileImages, "stored", stored)
     return names
 
 

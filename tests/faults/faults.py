@@ -1,5 +1,6 @@
 """Faults in a worker at a moment, and damages to its files before the run is resumed."""
 
+import dataclasses
 import errno
 import os
 import signal
@@ -67,7 +68,8 @@ def _device_memory(folder: Path) -> Exception:
 
 
 def _no_number(proceed: Proceed, folder: Path) -> Any:
-    return {**proceed(), "loss": float("nan")}
+    results = proceed()
+    return dataclasses.replace(results, losses=results.losses * float("nan"))
 
 
 def _clock_back(proceed: Proceed, folder: Path) -> Any:

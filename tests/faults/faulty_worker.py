@@ -62,10 +62,16 @@ def arm_in_time(moment: Moment, strike: Callable[[Function], Any]) -> None:
 
     def start_and_arm(deterministic: bool) -> Any:
         device = start_keras(deterministic)
+        one_step_a_call()
         arm(moment, strike)
         return device
 
     workbench.worker.train.start_keras = start_and_arm
+
+
+def one_step_a_call() -> None:
+    """Let every step be a moment of its own, however fast the machine is."""
+    importlib.import_module("workbench.training.fused_steps").CALL_SECONDS = 0.0
 
 
 def _matches(pattern: str, args: tuple[Any, ...]) -> bool:

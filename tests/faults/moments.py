@@ -27,20 +27,20 @@ class Moment:
     @property
     def needs_keras(self) -> bool:
         """True if the module may only be imported after the environment of keras is prepared."""
-        modules = ("keras", "workbench.training.trainer", "workbench.training.features")
-        return self.function.startswith((*modules, "workbench.evaluation"))
+        modules = ("keras", "workbench.training.", "workbench.evaluation")
+        return self.function.startswith(modules)
 
 
 def _step(epoch: int, step: int) -> Moment:
     """Return the moment before a step of an epoch, both counted from 1 over all stages."""
-    return Moment("keras:Model.train_on_batch", (epoch - 1) * STEPS + step)
+    return Moment("workbench.training.fused_steps:FusedSteps.train", (epoch - 1) * STEPS + step)
 
 
 MOMENTS = {
     # data
     "scan": Moment("workbench.datasets.scan:scan_image", call=13),
-    "pack": Moment("workbench.datasets.pack:to_array", call=13),
-    "pack is renamed": Moment("os:replace", pattern=r"/\.pack-"),
+    "pack": Moment("workbench.datasets.scan_pack:to_array", call=13),
+    "pack is renamed": Moment("os:replace", pattern=r"/pack-\w+\.npy"),
     "manifest": Moment("os:replace", call=2, pattern=r"/\.manifest\."),  # the run's own
     "space": Moment("workbench.worker.train:check_space"),  # before anything is trained
     # outputs of the frozen prefix
@@ -52,7 +52,7 @@ MOMENTS = {
     "mid-epoch": _step(3, 2),
     "mid-epoch 2": _step(2, 2),
     "last step": _step(3, STEPS),
-    "validation": Moment("keras:Model.test_on_batch", call=4),
+    "validation": Moment("workbench.training.fused_steps:FusedSteps.evaluate", call=4),
     # checkpoints: one after each epoch
     "checkpoint": Moment("workbench.training.checkpoint:CheckpointFolder.save_last", call=2),
     "in checkpoint": Moment("numpy:savez", call=2, when="inside", pattern=r"/\.last\."),

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,11 +18,12 @@ from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import CheckpointSaved, Event
 from workbench.runs.fields import Position
-from workbench.training import stage_events, stage_trainer
+from workbench.training import pieces, stage_events, stage_trainer
 from workbench.training.data import TrainingData, epoch_order
+from workbench.training.fused_steps import FusedSteps, StepResults
 from workbench.training.models import build_model
+from workbench.training.pieces import Piece
 from workbench.training.stage_checkpoints import collect, restore
-from workbench.training.stage_trainer import StageTrainer
 from workbench.training.trainer_state import Diverged, RunningMetrics, Stopped, has_exploded
 
 HEAD = ("dense1", "output")
@@ -193,13 +195,13 @@ def test_a_smaller_batch_resumes_at_the_same_image(
     smaller = TinyRun(convnet_spec("training.epochs=1", "training.batch_size=4"), tmp_path)
     assert smaller.run_until(1, resume=True) == Position(0, 1, step)
     trained: list[int] = []
-    train_step = StageTrainer.train_step
+    train = FusedSteps.train
 
-    def noted(trainer: StageTrainer, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
-        trained.extend(rows.tolist())
-        train_step(trainer, x, rows, position)
+    def noted(steps: FusedSteps, piece: Piece, *others: Any) -> StepResults:
+        trained.extend(piece.rows.flatten().tolist())
+        return train(steps, piece, *others)
 
-    monkeypatch.setattr(StageTrainer, "train_step", noted)
+    monkeypatch.setattr(FusedSteps, "train", noted)
     model = smaller.run(resume=True)
     assert trained == epoch_order(36, 1, 0, 1, None, 8)[step * 4 :].tolist()
     assert int(model.optimizer.iterations) == min(check - 1, 5) + 9 - step
@@ -302,8 +304,10 @@ class Breaking(TinyRun):
      ("last", "the weights of the last checkpoint, epoch 2")],
 )  # fmt: skip
 def test_a_run_that_diverges_ends_with_its_last_good_weights(
-    tmp_path: Path, keep: str, restored: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, restored: str
 ) -> None:
+    monkeypatch.setitem(pieces.RESIDENT_BYTES, "cpu", 0)  # images are read in every epoch
+
     def data() -> TrainingData:
         return replace(bars(), images=bars().images.astype(np.float32))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from workbench.experiment.plan import Stage
+from workbench.training.fused_steps import CallLength
 from workbench.training.stage_events import StepTimes, compile_seconds
 from workbench.training.trainer_state import RunningMetrics, TrainerState
 
@@ -115,8 +116,7 @@ def test_compile_seconds(steps: list[float], compiling: float) -> None:
 def test_enough_steps(training: int, validation: int, enough: bool) -> None:
     times = StepTimes()
     for watch, count in ((times.training, training), (times.validation, validation)):
-        for _ in range(count):
-            with watch:
-                pass
+        with watch.steps(count, CallLength()):
+            pass
     assert times.has_enough_steps is enough
     assert len(times.training.seconds) == training

@@ -70,7 +70,7 @@ def start_run(
         UserError: the images, the weights or the GPU are not usable, the name is taken, or the
             disk cannot be written; nothing is left of the run.
     """
-    choice = check_before_start(spec, queue, progress, warn)
+    choice = check_before_start(spec, workspace, queue, progress, warn)
     if not queue:
         for note in _start_notes(workspace, spec, choice, queue_hint):
             notify(note)

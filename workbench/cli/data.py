@@ -42,7 +42,8 @@ def data() -> None:
 def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> None:
     """Scan every image: classes, sizes, damaged files, duplicates, unusual formats.
 
-    Nothing is changed. Files that cannot be used are listed, and training ignores them.
+    No image is changed. Files that cannot be used are listed, and training ignores them. What is
+    decoded is kept for a training in the recommended size, until `data clean`.
     """
     from workbench.cli.sources import resolve_source
     from workbench.datasets.prepare import inspect

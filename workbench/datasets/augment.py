@@ -97,6 +97,15 @@ def matrix(draw: Draw, height: int, width: int) -> np.ndarray:
     return moved.round(9)
 
 
+def as_numbers(draw: Draw, height: int, width: int) -> np.ndarray:
+    """Return the changes as a device applies them: float32 (8,).
+
+    The first two rows of the matrix, brightness, contrast.
+    """
+    moved = matrix(draw, height, width)[:2].flatten()
+    return np.array([*moved, draw.brightness, draw.contrast], np.float32)
+
+
 def augment(image: np.ndarray, spec: AugmentationSpec, draw: Draw) -> np.ndarray:
     """Return the changed image, resampled once (bilinear); without a change, `image` itself.
 

@@ -110,6 +110,17 @@ def decode_opened(
     return found if method is None else found.transpose(method)
 
 
+def has_other_pixels(header: ImageHeader, at_least: tuple[int, int]) -> bool:
+    """Return whether an image decoded for a size differs from one decoded in full.
+
+    Args:
+        header: Of the image.
+        at_least: (height, width) that suffice, see `decode`.
+    """
+    scale = min(header.height // at_least[0], header.width // at_least[1])
+    return header.format == "JPEG" and scale >= 2 * header.reduction
+
+
 def to_array(
     image: Image.Image, image_size: tuple[int, int], channels: int, resize: Resize = "stretch"
 ) -> np.ndarray:

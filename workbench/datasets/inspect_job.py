@@ -24,16 +24,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from workbench.datasets.audit import UNSPLIT, Audit
-from workbench.datasets.prepare import inspect, source_facts
-from workbench.datasets.sources.opening import open_images, open_source
+from workbench.datasets.prepare import inspect_opened, source_facts
+from workbench.datasets.sources.opening import open_images
 from workbench.datasets.sources.source import Source
-from workbench.datasets.store import find_folder
+from workbench.datasets.store import open_in
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
-from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress
-from workbench.text import safe_text
 
 MODULE = "workbench.datasets.inspect_job"
 PROGRESS_SECONDS = 0.2  # between two lines of progress
@@ -110,20 +108,12 @@ def inspect_source(
     Raises:
         UserError: The layout is unknown, no image can be read, or the disk has a problem.
     """
-    audit = inspect(source, workspace, progress)
-    found = open_source(source)
+    found = open_in(workspace, source, progress)
+    folder, audit = inspect_opened(found, workspace, progress)
     facts = source_facts(found)
     part = "train" if facts.user_split else UNSPLIT
     usable = tuple(by_split.get(part, 0) for by_split in audit.counts.values())
     facts = replace(facts, class_images=usable)
-    folder = find_folder(workspace, found.path)
-    if folder is None:
-        raise UserError(
-            tr(
-                "The data folder of {found_path} disappeared during the scan.",
-                found_path=safe_text(found.path),
-            )
-        )
     images = open_images(found.root)
     number = count()
     samples = {

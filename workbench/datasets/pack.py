@@ -1,18 +1,30 @@
-"""The pack: every image decoded once, in one immutable memory-mapped array."""
+"""The pack: every image decoded once, in one immutable memory-mapped array.
+
+On a first preparation the scan makes its rows as it goes (see `scan_pack`).
+"""
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from workbench.datasets.decoding import map_in_threads, to_array, with_progress
+from workbench.datasets.decoding import map_in_threads, with_progress
 from workbench.datasets.image_files import ImageError
 from workbench.datasets.manifest import ImageRecord, ScanRecord, Stamp, manifest_levels
 from workbench.datasets.scan import pixel_hash
+from workbench.datasets.scan_pack import (
+    ScanRows,
+    make_row,
+    pack_header,
+    read_scan_rows,
+    remove_scan_rows,
+    row_key,
+)
 from workbench.datasets.sixteen_bit import SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.opening import open_images
 from workbench.datasets.sources.source import SourceImages
@@ -26,6 +38,7 @@ from workbench.text import format_bytes, safe_text
 # Part of every fingerprint: raise it when the way from file to array changes.
 _FORMAT = 1
 _HEADER = 128  # bytes of a .npy file before the values, at least
+_NOT_MADE = -1  # in place of a row's place
 
 Load = Callable[[ImageRecord], np.ndarray]
 
@@ -53,10 +66,11 @@ def build_pack(
     progress: Progress = silent,
     scanned: Iterable[ScanRecord] = (),
 ) -> Path:
-    """Decode all images into a pack, unless it already exists.
+    """Make a pack of all images, unless it already exists.
 
-    It is written to a temporary file that is synced and renamed: interrupted at any moment, it
-    leaves no pack. The caller holds the lock of the folder.
+    Rows that the scan has made become the pack where they are; if some are missing or lie in
+    another order, the others are decoded now. The pack appears whole, under its name: interrupted
+    at any moment, it leaves none. The caller holds the lock of the folder.
 
     Args:
         root: Of the source: a folder, or an npz file.
@@ -78,15 +92,32 @@ def build_pack(
     shape = (len(rows), *data.input_shape)
     if path.exists() and is_whole(path, shape):
         return path
-    _check_room(folder, int(np.prod(shape)) + _HEADER)
     images = open_images(root)
-    load = _loader(images, data, scanned)
+    records = {record.path: record for record in scanned}
+    made = read_scan_rows(folder, data)
+    places = _places(made, rows, records, images)
+    if made and all(one < other for one, other in pairwise([-1, *places])):
+        made.become(path, places)
+        progress("pack", len(rows), len(rows))
+        return path
+    needed = int(np.prod(shape)) + _HEADER
+    if made is None or needed > shutil.disk_usage(folder).free:
+        made, places = None, [_NOT_MADE] * len(rows)
+        remove_scan_rows(folder)
+    _check_room(folder, needed)
+    decode = _loader(images, data, records if images.encoded else {})
+    before = made.array() if made else np.empty(0)
+
+    def load(placed: tuple[ImageRecord, int]) -> np.ndarray:
+        row, place = placed
+        return decode(row) if place == _NOT_MADE else before[place]
+
+    work = zip(rows, places, strict=True)
     # Without decoding, threads would only block each other.
-    arrays: Iterator[np.ndarray] = map_in_threads(load, rows) if images.encoded else map(load, rows)
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    arrays = map_in_threads(load, work) if images.encoded else map(load, work)
     try:
         with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
+            file.write(pack_header(shape))
             for array in with_progress(arrays, "pack", len(rows), progress):
                 file.write(array.data)
     except OSError as error:
@@ -99,6 +130,7 @@ def build_pack(
             ),
             _MAKE_ROOM,
         ) from error
+    remove_scan_rows(folder)
     return path
 
 
@@ -137,10 +169,27 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _loader(images: SourceImages, data: DataSpec, scanned: Iterable[ScanRecord]) -> Load:
+def _places(
+    made: ScanRows | None,
+    rows: Sequence[ImageRecord],
+    records: Mapping[str, ScanRecord],
+    images: SourceImages,
+) -> list[int]:
+    """Return where the scan put each row; _NOT_MADE where it did not, or the file has changed."""
+    if made is None:
+        return [_NOT_MADE] * len(rows)
+    places = made.places()
+    found = []
+    for row in rows:
+        record = records.get(row.path)
+        unchanged = record and _unchanged(record, row, images.stamp(row.path))
+        found.append(places.get(row_key(record), _NOT_MADE) if record and unchanged else _NOT_MADE)
+    return found
+
+
+def _loader(images: SourceImages, data: DataSpec, records: Mapping[str, ScanRecord]) -> Load:
     """Return a function that decodes a row's image, and refuses one that changed since the scan."""
     at_least = data.image_size if data.decode == "fast" else None
-    records = {record.path: record for record in scanned} if images.encoded else {}
 
     def load(row: ImageRecord) -> np.ndarray:
         try:
@@ -163,8 +212,7 @@ def _loader(images: SourceImages, data: DataSpec, scanned: Iterable[ScanRecord])
                     "image needs it back to continue."
                 ),
             ) from error
-        image = scale_to_8_bits(found, row.levels)
-        return to_array(image, data.image_size, data.channels, data.resize)
+        return make_row(scale_to_8_bits(found, row.levels), data)
 
     return load
 

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from shutil import disk_usage
 from statistics import median_low
 
 import numpy as np
@@ -24,13 +26,15 @@ from workbench.datasets.manifest import (
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack, is_whole, pack_path
 from workbench.datasets.scan import scan
+from workbench.datasets.scan_pack import ScanPack, read_scan_rows
 from workbench.datasets.sources.opening import open_images, open_source
 from workbench.datasets.sources.source import LABELS, LAYOUT, NOT_READ, Source
 from workbench.datasets.split import assign
-from workbench.datasets.store import building, dataset_folder, find_folder, source_root
+from workbench.datasets.store import building, dataset_folder, find_folder, open_in, source_root
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.presets import preset_tree, recommend
 from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
@@ -102,16 +106,17 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     Raises:
         UserError: The source, its label fixes, the split or the disk has a problem.
     """
-    source = open_source(data.source, progress)
+    source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, near, found = _scanned(source, folder, progress)
+        records, near, found = _scanned(source, folder, progress, data)
         fixed = _fix_labels(data, records)
         assignment = assign(fixed.records, data.split, near)
         rows = make_manifest_rows(fixed.records, assignment.splits)
         write_manifest(folder / MANIFEST_NAME, rows)
+        notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
+        notes += _again_notes(folder, rows, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
-    notes = fixed.notes + assignment.notes + _levels_notes(fixed.records, rows)
     return _prepared(folder, source.root, rows, pack, found, notes)
 
 
@@ -137,10 +142,10 @@ def prepare_from_manifest(
     if folder and pack and is_whole(pack, shape) and (folder / AUDIT_NAME).exists():
         root = source_root(folder)
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
-    source = open_source(data.source, progress)
+    source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        records, _, found = _scanned(source, folder, progress)
+        records, _, found = _scanned(source, folder, progress, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
 
@@ -151,10 +156,22 @@ def inspect(source: str | Path, workspace: Workspace, progress: Progress = silen
     Raises:
         UserError: The layout is unknown, or the disk has a problem.
     """
-    found = open_source(source, progress)
-    folder = dataset_folder(workspace, found, progress)
+    return inspect_opened(open_in(workspace, source, progress), workspace, progress)[1]
+
+
+def inspect_opened(
+    source: Source, workspace: Workspace, progress: Progress = silent
+) -> tuple[Path, Audit]:
+    """Scan and audit an opened source; return its data folder and the audit.
+
+    The scan makes rows of a pack, as the recommended preset would need it.
+
+    Raises:
+        UserError: The disk has a problem.
+    """
+    folder = dataset_folder(workspace, source, progress)
     with _in_folder(folder, progress):
-        return _scanned(found, folder, progress)[-1]
+        return folder, _scanned(source, folder, progress, _likely_data(source))[-1]
 
 
 def survey(source: str | Path, progress: Progress = silent) -> DataFacts:
@@ -203,14 +220,37 @@ def _in_folder(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _scanned(
-    source: Source, folder: Path, progress: Progress
+    source: Source, folder: Path, progress: Progress, data: DataSpec | None
 ) -> tuple[list[ScanRecord], NearPairs, Audit]:
     """Scan and audit. The audit is written before any of its findings can end the preparation."""
-    records = scan(source, folder, progress)
+    packing = (
+        ScanPack(folder, data) if data and _packs_while_scanning(source, folder, data) else None
+    )
+    records = scan(source, folder, progress, packing)
     near = near_pairs([record for record in records if record.usable], progress)
     found = audit(source, records, near)
     write_audit(folder / AUDIT_NAME, found)
     return records, near, found
+
+
+def _packs_while_scanning(source: Source, folder: Path, data: DataSpec) -> bool:
+    """Return whether the scan makes rows: most images are wanted, and they leave half the room."""
+    wanted = len(source.items)
+    if not source.user_split:
+        share = data.split.parts
+        wanted = int(sum(share) * (len(source.labels) if data.split.counts else wanted))
+    needed = prod(data.input_shape) * len(source.items)
+    return 2 * wanted >= len(source.items) and 2 * needed <= disk_usage(folder).free
+
+
+def _likely_data(source: Source) -> DataSpec | None:
+    """Return the settings of the preset that is recommended for a source; None without facts."""
+    try:
+        facts = source_facts(source)
+    except UserError:  # no image can be read; the audit names each
+        return None
+    tree = preset_tree(recommend(facts).preset, source.kind, facts)  # whose path may not be UTF-8
+    return DataSpec.model_validate(tree["data"], strict=False)
 
 
 def _fix_labels(data: DataSpec, records: list[ScanRecord]) -> FixedRecords:
@@ -238,6 +278,18 @@ def _levels_notes(records: Sequence[ScanRecord], rows: Sequence[ImageRecord]) ->
     )
     return (
         f"{note}; {plural(beyond, 'other image')} beyond that clipped." if beyond else f"{note}.",
+    )
+
+
+def _again_notes(folder: Path, rows: Sequence[ImageRecord], data: DataSpec) -> tuple[str, ...]:
+    """Return a note where all images are decoded again, since the scan made no rows like these."""
+    whole = is_whole(pack_path(folder, rows, data), (len(rows), *data.input_shape))
+    if whole or read_scan_rows(folder, data) or manifest_levels(rows):
+        return ()
+    height, width = data.image_size
+    size = f"{height} x {width} x {data.channels} ({data.resize}, {data.decode})"
+    return (
+        tr("The images were decoded again: the scan had not packed them at {size}.", size=size),
     )
 
 

@@ -11,8 +11,8 @@ Label and split are not kept: they belong to the source.
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from hashlib import blake2b
@@ -29,13 +29,18 @@ from workbench.datasets.image_files import (
     ImageHeader,
 )
 from workbench.datasets.manifest import ScanRecord
+from workbench.datasets.scan_pack import ScanPack
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.opening import open_images
-from workbench.datasets.sources.source import Item, Source, SourceImages
+from workbench.datasets.sources.source import Item, Source, SourceImages, StoredImage
 from workbench.files import write_atomic
 from workbench.progress import Progress, silent
 
 CACHE_NAME = "scan.jsonl"
+
+MakeRow = Callable[
+    [StoredImage, Image.Image | SixteenBitImage, ImageHeader], np.ndarray | None
+]  # see `ScanPack.row`
 
 TINY = 16  # pixels of the shorter side below which an image is called tiny
 # Perceptual hashes of small drawings are alike by chance: on MNIST they make 240,000 pairs.
@@ -67,7 +72,12 @@ _TYPES = {
 assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split"}
 
 
-def scan(source: Source, folder: Path, progress: Progress = silent) -> list[ScanRecord]:
+def scan(
+    source: Source,
+    folder: Path,
+    progress: Progress = silent,
+    packing: ScanPack | None = None,
+) -> list[ScanRecord]:
     """Return records of all items, in their order.
 
     Args:
@@ -76,15 +86,31 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Scan
             70,000 images of MNIST take about two seconds).
         progress: Reports "scan" with the number of images; before that "look for changes" where
             there was a scan before.
+        packing: Where given, takes the row in the pack of each image that is read.
 
     Raises:
         UserError: An npz file is damaged.
         OSError: scan.jsonl cannot be written.
     """
+    with packing.writing() if packing else nullcontext():
+        return _scan(source, folder, progress, packing)
+
+
+def _scan(
+    source: Source, folder: Path, progress: Progress, packing: ScanPack | None
+) -> list[ScanRecord]:
     images = open_images(source.root)
     total = len(source.items)
+    read_one = partial(scan_image, images, make_row=packing.row if packing else None)
+
+    def packed(read: Iterable[tuple[ScanRecord, np.ndarray | None]]) -> Iterator[ScanRecord]:
+        for record, row in read:
+            if packing and row is not None:
+                packing.append(record, row)
+            yield record
+
     if not images.encoded:
-        found = (scan_image(images, item) for item in source.items)
+        found = packed(map(read_one, source.items))
         return list(with_progress(found, "scan", total, progress))
     cache = folder / CACHE_NAME
     known = read_cache(cache)
@@ -92,10 +118,11 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Scan
     earlier = (_unchanged(images, item, known.get(item.path)) for item in source.items)
     kept = list(with_progress(earlier, "look for changes", total, progress) if known else earlier)
     unread = [item for item, record in zip(source.items, kept, strict=True) if not record]
-    read = map_in_threads(partial(scan_image, images), unread)
+    read = map_in_threads(read_one, unread)
     records: list[ScanRecord] = []
     with append_records(cache, known) as append, closing(read):
-        all_records = (record or next(read) for record in kept)
+        new = packed(read)
+        all_records = (record or next(new) for record in kept)
         reported = with_progress(all_records, "scan", total, progress)
         for before, record in zip(kept, reported, strict=True):
             if not before:
@@ -104,9 +131,12 @@ def scan(source: Source, folder: Path, progress: Progress = silent) -> list[Scan
     return records
 
 
-def scan_image(images: SourceImages, item: Item) -> ScanRecord:
-    """Return the record of one image."""
-    size, modified, changed, inode = images.stamp(item.path)
+def scan_image(
+    images: SourceImages, item: Item, make_row: MakeRow | None = None
+) -> tuple[ScanRecord, np.ndarray | None]:
+    """Return the record of one image, and what `make_row` returns of its pixels."""
+    stored = images.stored(item.path)
+    size, modified, changed, inode = stored.stamp
     blank = ScanRecord(
         item.path,
         item.label,
@@ -115,12 +145,14 @@ def scan_image(images: SourceImages, item: Item) -> ScanRecord:
         modified_ns=modified,
         changed_ns=changed,
         inode=inode,
-        ends=images.ends(item.path),
+        ends=stored.ends,
     )
     try:
-        return _described(blank, *images.read(item.path))
+        found, header = stored.read()
+        record = _described(blank, found, header)
     except ImageError as error:
-        return replace(blank, problem=error.reason)
+        return replace(blank, problem=error.reason), None
+    return record, make_row(stored, found, header) if make_row else None
 
 
 def pixel_hash(image: Image.Image | SixteenBitImage) -> str:
@@ -231,8 +263,8 @@ def append_records(
     with path.open("a", encoding="ascii", buffering=1) as file:
 
         def append(record: ScanRecord) -> None:
-            record = replace(record, label="", split=None)
-            if record != known.get(record.path):
+            before = known.get(record.path)
+            if before is None or before != replace(record, label="", split=None):
                 file.write(_to_line(record))
 
         yield append

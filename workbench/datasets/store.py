@@ -10,6 +10,9 @@ from pathlib import Path
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, read_audit
 from workbench.datasets.scan import CACHE_NAME
+from workbench.datasets.scan_pack import KEYS_NAME, ROWS_NAME
+from workbench.datasets.sources.kept_listing import read_listing, write_listing
+from workbench.datasets.sources.opening import forget_source, open_source, source_path
 from workbench.datasets.sources.source import Source
 from workbench.downloads.disk import locked
 from workbench.errors import UserError
@@ -39,7 +42,7 @@ class DatasetSummary:
         kind: How the source is laid out; "" as above.
         images: Images with a label; None before the first scan.
         classes: Likewise.
-        packs: Size of each pack in bytes, by file name.
+        packs: Size of each pack in bytes, by file name; rows that the scan made for one included.
         features: Size of each file of cached features in bytes, by file name.
         prepared: Seconds since 1970 of the last preparation; None before it.
     """
@@ -84,6 +87,7 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
                 folder = _free_folder(workspace, source.path)
                 folder.mkdir(exist_ok=True)
             _write_source(folder, source)
+            write_listing(folder, source)
             return folder
     except OSError as error:
         reason = safe_text(error.strerror or error)
@@ -95,6 +99,19 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
             ),
             tr("Choose another workspace with --workspace DIR."),
         ) from error
+
+
+def open_in(workspace: Workspace, source: str | Path, progress: Progress = silent) -> Source:
+    """Open a source as `open_source`, without listing it again where it has not changed.
+
+    Raises:
+        UserError: As `open_source`.
+    """
+    path = source_path(source)
+    folder = find_folder(workspace, path)
+    found = (folder and read_listing(folder, path)) or open_source(source, progress)
+    forget_source()  # the data folder keeps it
+    return found
 
 
 def find_folder(workspace: Workspace, path: Path) -> Path | None:
@@ -166,7 +183,9 @@ def clean(
             unneeded = [path for path in packs if path.name not in keep]
             if unneeded == packs:
                 unneeded += sorted(folder.glob("features-*"))  # and notes on parts
-            unneeded += _leftovers(folder)
+            unneeded += _leftovers(folder) + [
+                path for path in (folder / ROWS_NAME, folder / KEYS_NAME) if path.exists()
+            ]
             unneeded += [folder / CACHE_NAME] if scan and (folder / CACHE_NAME).exists() else []
             return _remove(folder, unneeded)
     except OSError as error:
@@ -273,7 +292,7 @@ def _summary(folder: Path) -> DatasetSummary:
         kind=values.get("kind", ""),
         images=images,
         classes=classes,
-        packs=_sizes(folder, _PACKS),
+        packs=_sizes(folder, _PACKS) | _sizes(folder, ROWS_NAME),
         features=_sizes(folder, _FEATURES),
         prepared=prepared,
     )

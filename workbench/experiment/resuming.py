@@ -25,6 +25,7 @@ CHANGEABLE_KEYS = (
     "training.head_learning_rate",
     "training.batch_size",
     "training.steps_per_epoch",
+    "training.augment_on",
     "training.out_of_memory",
     "training.gpu",
     "base.prefix",
@@ -95,7 +96,7 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
     tree = spec_tree(spec)
     for key in (*_NAMES, "evaluation"):
         tree.pop(key, None)
-    for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory"):
+    for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
         del tree["training"][key]
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)

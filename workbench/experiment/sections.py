@@ -316,6 +316,10 @@ class TrainingSpec(Section):
     jit: Literal["auto", "on", "off"] = Field(
         "auto", description="compile steps with XLA; auto: on a GPU where `check` saw it faster"
     )
+    augment_on: Literal["auto", "host", "device"] = Field(
+        "auto",
+        description="who augments where the whole network trains; auto: the GPU if there is one",
+    )
     out_of_memory: Literal["stop", "retry"] = Field(
         "stop", description="retry: continue with half the batch in a fresh process"
     )

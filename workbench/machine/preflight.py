@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench import pip_install
 from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
-from workbench.datasets.sources.opening import open_source
+from workbench.datasets.store import dataset_folder, open_in
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.spec import ExperimentSpec
@@ -18,6 +18,7 @@ from workbench.machine.gpus import AUTO, NONE, GpuChoice, describe_holders
 from workbench.machine.rules.framework import backend_missing, keras_settings
 from workbench.machine.trial import decide_jit, decide_precision, has_tensor_cores, load_trial
 from workbench.messages import tr
+from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.text import format_gib, safe_text
 
@@ -29,6 +30,7 @@ CERTAIN_SHARE = 0.6
 
 def check_before_start(
     spec: ExperimentSpec,
+    workspace: Workspace,
     queue: bool = False,
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda message: None,
@@ -39,6 +41,7 @@ def check_before_start(
 
     Args:
         spec: of the run.
+        workspace: of the run; the list of its images is kept there for the worker.
         queue: True for a run that waits: the GPU's memory may be free by then.
         progress: called while the images are listed.
         warn: called with what is doubtful about the layout of the images.
@@ -48,13 +51,14 @@ def check_before_start(
             free memory cannot hold the training.
     """
     check_before_training(spec)
-    found = open_source(spec.data.source, progress)
+    found = open_in(workspace, spec.data.source, progress)
     for doubt in found.warnings:
         warn(doubt.message)
-    if queue:  # its worker asks the driver when its turn comes
-        return _check_gpu(spec.training.gpu)
-    choice = find_gpu(spec.training.gpu)
-    require_gpu_memory(spec, len(found.labels), choice)
+    # The worker of a queued run asks the driver when its turn comes.
+    choice = _check_gpu(spec.training.gpu) if queue else find_gpu(spec.training.gpu)
+    if not queue:
+        require_gpu_memory(spec, len(found.labels), choice)
+    dataset_folder(workspace, found, progress)
     return choice
 
 

@@ -19,11 +19,10 @@ from threading import Event, Lock
 
 import numpy as np
 
-from workbench.datasets.augment import augment, draw
+from workbench.datasets.augment import as_numbers, augment, draw
 from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import WINDOW
 
-MAX_WORKERS = 4  # Python's lock is held for a sixth of an image's time
 MAX_BYTES = 128 << 20  # requested at a time, so that they are still in memory when needed
 
 
@@ -46,6 +45,24 @@ class Augmented:
         """Return the augmented image, uint8 (h, w, c), of a row of the pack at an index."""
         view, content = int(self.views[index]), int(self.contents[row])
         return augment(image, self.spec, draw(self.spec, self.seed, self.stage, view, content))
+
+    def numbers(self, rows: np.ndarray, first: int, size: tuple[int, int]) -> np.ndarray:
+        """Return the changes of rows of the pack as numbers, for a device to apply.
+
+        Args:
+            rows: int (...), rows of the pack.
+            first: index of the first of them in the order.
+            size: height and width of the images.
+
+        Returns:
+            float32 (..., 8), see `datasets.augment.as_numbers`.
+        """
+        views, contents = self.views[first : first + rows.size], self.contents[rows.flatten()]
+        drawn = [
+            as_numbers(draw(self.spec, self.seed, self.stage, int(view), int(content)), *size)
+            for view, content in zip(views, contents, strict=True)
+        ]
+        return np.stack(drawn).reshape(*rows.shape, -1)
 
 
 @contextmanager
@@ -71,14 +88,14 @@ def train_batches(
         batch_size: images a batch.
         start_step: the first batch; earlier ones are skipped at no cost.
         augmentation: None leaves images unchanged.
-        workers: threads; None: one for each core this process may use, at most 4.
+        workers: threads; None: one for each core this process may use.
         prefetch: batches prepared in advance, which bounds memory; None: one for each thread and
             one more.
 
     Yields:
         An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
-    workers = workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    workers = workers or len(os.sched_getaffinity(0))
     closing, ahead = Event(), ReadAhead(images, order)
 
     def make(step: int) -> np.ndarray:

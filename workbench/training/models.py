@@ -5,6 +5,7 @@ A file of weights is checked completely before any is set.
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -134,6 +135,13 @@ def accuracy_for(classes: int) -> keras.metrics.Metric:
     if classes == 2:
         return keras.metrics.BinaryAccuracy(name="accuracy")
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+
+def matches(targets: Any, predicted: Any, classes: int) -> Any:
+    """Return float32 (b,), 1 where a prediction is correct: what `accuracy_for` averages."""
+    if classes == 2:
+        return keras.metrics.binary_accuracy(targets, predicted)
+    return keras.metrics.sparse_categorical_accuracy(targets, predicted)
 
 
 def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 
@@ -11,6 +12,7 @@ from workbench.runs.events import EstimateChecked, PlannedLayer, StageStarted, S
 from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.training.backend import resolve_precision
 from workbench.training.context import Emit, TrainingContext
+from workbench.training.fused_steps import CallLength
 from workbench.training.trainer_state import RunningMetrics
 
 PROGRESS_SECONDS = 0.5  # between two progress events
@@ -97,22 +99,19 @@ class ProgressReporter:
 
 
 class Stopwatch:
-    """Seconds of each `with` block."""
+    """Seconds of each step."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self._started = 0.0
 
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.seconds.append(time.perf_counter() - self._started)
+    @contextmanager
+    def steps(self, count: int, length: CallLength) -> Iterator[None]:
+        """Time a call of some steps; the length of later calls follows from it."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        length.measured(count, seconds)
+        self.seconds += [seconds / max(count, 1)] * count
 
 
 class StepTimes:

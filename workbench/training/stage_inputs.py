@@ -7,29 +7,30 @@ trains in every case, so cached and streamed features give the same bits.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice
+from typing import Any
 
 import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage
-from workbench.experiment.sections import AugmentationSpec
 from workbench.messages import tr
 from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
 from workbench.training.context import TrainingContext
-from workbench.training.data import TrainingData, epoch_views
+from workbench.training.data import epoch_views
 from workbench.training.features import CHUNK, FeatureExtractor, FeatureStore, Prefix
 from workbench.training.inputs import Augmented, plain_batches, train_batches
+from workbench.training.pieces import Piece, Pieces, Take, from_batches, pieces, place_on_device
 
 Rows = np.ndarray
-TrainBatches = AbstractContextManager[Iterator[np.ndarray]]
 
 
 def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, "StageInputs"]:
     """Return the network that the stage trains, above the frozen prefix, and its inputs."""
-    model, spec = context.model, context.spec
-    images = PackInputs(context.data, stage, spec.augmentation, spec.training.seed)
+    model, images = context.model, PackInputs(context, stage)
     if stage.prefix is None:
         return model, images
     prefix = _make_prefix(context, stage.prefix)
@@ -76,36 +77,81 @@ class StageInputs(ABC):
         return False
 
     @abstractmethod
-    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
-        """Return batches of the rows in `order` from `start_step` on: features or uint8 images."""
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> Pieces:
+        """Return the features or uint8 images of the rows in `order` from `start_step` on."""
 
     @abstractmethod
-    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield batches of the validation images, never augmented, and their rows."""
+    def validation(self, batch_size: int) -> Pieces:
+        """Return the validation images, never augmented."""
 
 
 class PackInputs(StageInputs):
     """The images of the pack, augmented if the stage says so."""
 
-    def __init__(
-        self, data: TrainingData, stage: Stage, augmentation: AugmentationSpec, seed: int
-    ) -> None:
-        self.data = data
+    def __init__(self, context: TrainingContext, stage: Stage) -> None:
+        self.data = context.data
         self.stage = stage
-        self.augmentation = augmentation
-        self.seed = seed
+        self.augmentation = context.spec.augmentation
+        self.seed = context.spec.training.seed
+        self.device = context.device
+        setting = context.spec.training.augment_on
+        self.on_device = setting == "device" or (setting == "auto" and self.device.kind == "gpu")
 
-    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
-        """Return batches; see `StageInputs`."""
-        views = epoch_views(len(self.data.rows["train"]), epoch, len(order))
-        augmentation = self.augmented(views) if self.stage.augmented else None
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> Pieces:
+        """Return pieces; see `StageInputs`."""
+        if not self.stage.augmented:
+            return pieces(self._placed, order, order, batch_size, start_step)
+        if self.on_device:
+            return self._with_changes(epoch, order, batch_size, start_step)
+        return self._augmented_pieces(epoch, order, batch_size, start_step)
+
+    def validation(self, batch_size: int) -> Pieces:
+        """Return pieces; see `StageInputs`."""
+        rows = self.data.rows["validation"]
+        return pieces(self._placed, rows, rows, batch_size)
+
+    def batches(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> AbstractContextManager[Iterator[np.ndarray]]:
+        """Return batches of uint8 images (b, h, w, c), augmented on the host if the stage is."""
+        changes = self._changes(epoch, order) if self.stage.augmented else None
         return train_batches(
-            self.data.images, order, batch_size, start_step=start_step, augmentation=augmentation
+            self.data.images, order, batch_size, start_step=start_step, augmentation=changes
         )
 
-    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield batches; see `StageInputs`."""
-        return plain_batches(self.data.images, self.data.rows["validation"], batch_size)
+    @contextmanager
+    def _augmented_pieces(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> Iterator[Take]:
+        with self.batches(epoch, order, batch_size, start_step) as batches:
+            yield from_batches(batches, order, batch_size, start_step)
+
+    @contextmanager
+    def _with_changes(
+        self, epoch: int, order: Rows, batch_size: int, start_step: int
+    ) -> Iterator[Take]:
+        """Yield unchanged images and what the device is to change in them."""
+        changes, size = self._changes(epoch, order), self.data.images.shape[1:3]
+        first = start_step * batch_size
+        with pieces(self._placed, order, order, batch_size, start_step) as take:
+
+            def take_with_changes(limit: int) -> Piece | None:
+                nonlocal first
+                piece = take(limit)
+                if piece is None:
+                    return None
+                numbers = changes.numbers(piece.rows, first, size)
+                first += piece.rows.size
+                return replace(piece, changes=numbers)
+
+            yield take_with_changes
+
+    def _changes(self, epoch: int, order: Rows) -> Augmented:
+        return self.augmented(epoch_views(len(self.data.rows["train"]), epoch, len(order)))
+
+    @cached_property
+    def _placed(self) -> Any:
+        return place_on_device(self.data.images, self.device)
 
     def augmented(self, views: np.ndarray) -> Augmented:
         """Return the augmentation of an order, given the view of each of its images."""
@@ -118,22 +164,22 @@ class StreamedInputs(StageInputs):
     def __init__(self, images: PackInputs, prefix: FeatureExtractor) -> None:
         self.images = images
         self.prefix = prefix
+        self.rows = images.data.rows["validation"]
 
     @contextmanager
-    def train(
-        self, epoch: int, order: Rows, batch_size: int, start_step: int
-    ) -> Iterator[Iterator[np.ndarray]]:
-        """Return batches; see `StageInputs`."""
-        with self.images.train(epoch, order, batch_size, start_step) as batches:
-            yield extract_in_chunks(self.prefix, batches, batch_size)
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> Iterator[Take]:
+        """Return pieces; see `StageInputs`."""
+        with self.images.batches(epoch, order, batch_size, start_step) as batches:
+            features = extract_in_chunks(self.prefix, batches, batch_size)
+            yield from_batches(features, order, batch_size, start_step)
 
-    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield batches; see `StageInputs`."""
-        rows = self.images.data.rows["validation"]
-        batches = (batch for batch, _ in self.images.validation(batch_size))
+    @contextmanager
+    def validation(self, batch_size: int) -> Iterator[Take]:
+        """Return pieces; see `StageInputs`."""
+        data = self.images.data
+        batches = (batch for batch, _ in plain_batches(data.images, self.rows, batch_size))
         features = extract_in_chunks(self.prefix, batches, batch_size)
-        for start, batch in zip(range(0, len(rows), batch_size), features, strict=True):
-            yield batch, rows[start : start + batch_size]
+        yield from_batches(features, self.rows, batch_size)
 
 
 class CachedInputs(StageInputs):
@@ -152,6 +198,8 @@ class CachedInputs(StageInputs):
         self.validation_rows = rows["validation"]
         self.announced = False
         self.computing = False  # a view, in the epoch that was prepared last
+        self.placed_view = 0  # of the features that are on the device
+        self.placed: Any = None
 
     def prepare(self, epoch: int, whole: bool) -> bool:
         """Compute missing features; see `StageInputs`."""
@@ -163,35 +211,41 @@ class CachedInputs(StageInputs):
             self._validation_features()
         return self.computing
 
-    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> TrainBatches:
-        """Return batches; see `StageInputs`."""
+    def train(self, epoch: int, order: Rows, batch_size: int, start_step: int) -> Pieces:
+        """Return pieces; see `StageInputs`."""
         if self.computing:
             return self._compute_on_the_fly(epoch, order, batch_size)
+        view = self._view(epoch)
+        if self.placed_view != view:
+            self.placed = None  # before the next one: one view at a time is on the device
+            self.placed = place_on_device(self._train_features(epoch), self.images.device)
+            self.placed_view = view
         places = np.searchsorted(self.train_rows, order)
-        return train_batches(self._train_features(epoch), places, batch_size, start_step=start_step)
+        return pieces(self.placed, places, order, batch_size, start_step)
 
-    def validation(self, batch_size: int) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield batches; see `StageInputs`."""
+    def validation(self, batch_size: int) -> Pieces:
+        """Return pieces; see `StageInputs`."""
         rows = self.validation_rows
-        features = self._validation_features()
-        for batch, places in plain_batches(features, np.arange(len(rows)), batch_size):
-            yield batch, rows[places]
+        return pieces(self._placed_validation, np.arange(len(rows)), rows, batch_size)
 
     @contextmanager
-    def _compute_on_the_fly(
-        self, epoch: int, order: Rows, batch_size: int
-    ) -> Iterator[Iterator[np.ndarray]]:
+    def _compute_on_the_fly(self, epoch: int, order: Rows, batch_size: int) -> Iterator[Take]:
         places = np.searchsorted(self.train_rows, order)
         with (
             self.store.filling(self.prefix, self.train_rows, self._changes(epoch)) as record,
-            self.images.train(self._view(epoch), order, batch_size, 0) as batches,
+            self.images.batches(self._view(epoch), order, batch_size, 0) as batches,
         ):
             starts = range(0, len(order), batch_size)
             features = extract_in_chunks(self.prefix, batches, batch_size)
-            yield (
+            recorded = (
                 record(places[start : start + batch_size], batch)
                 for start, batch in zip(starts, features, strict=True)
             )
+            yield from_batches(recorded, order, batch_size)
+
+    @cached_property
+    def _placed_validation(self) -> Any:
+        return place_on_device(self._validation_features(), self.images.device)
 
     def _announce(self) -> None:
         if self.announced:
@@ -215,7 +269,7 @@ class CachedInputs(StageInputs):
 
     def _view(self, epoch: int) -> int:
         """Return the view that an epoch uses, from 1."""
-        return (epoch - 1) % self.images.stage.views + 1
+        return (epoch - 1) % max(self.images.stage.views, 1) + 1
 
     def _train_features(self, epoch: int) -> np.ndarray:
         images, changes = self.images.data.images, self._changes(epoch)

@@ -1,19 +1,19 @@
-"""Trains one stage of a plan, step by step.
+"""Trains one stage of a plan.
 
 It has its own loop of steps instead of `fit`, so that order, augmentation and dropout depend on the
-position alone. Every stage starts with a new
+position alone, and many steps go in one call (see `fused_steps`). Every stage starts with a new
 optimizer and a compile, because Keras ignores a change of `trainable` until then.
 """
 
 import math
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
-from workbench.experiment.seeds import fold_seed
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
 from workbench.runs.fields import Position
@@ -22,7 +22,9 @@ from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
+from workbench.training.fused_steps import CallLength, FusedSteps, StepResults
 from workbench.training.models import accuracy_for, loss_for
+from workbench.training.pieces import Piece
 from workbench.training.stage_checkpoints import StageCheckpoints
 from workbench.training.stage_events import (
     EstimateCheck,
@@ -45,7 +47,8 @@ class StageTrainer:
 
     Attributes:
         model: what the stage trains: the network, or the part above the frozen prefix.
-        inputs: batches for this model.
+        inputs: pieces of inputs for this model.
+        fused: takes the steps, once the model is compiled.
         steps: of an epoch.
         state: early stopping, best epoch and schedule, up to the last whole epoch.
         metrics: training metrics of the epoch so far.
@@ -62,6 +65,8 @@ class StageTrainer:
         )
         balanced = self.spec.class_weights == "balanced"
         self.image_weights = self.data.balanced_weights() if balanced else None
+        self.fused: FusedSteps
+        self.lengths = CallLength(), CallLength()  # of training and validation
         self.state = TrainerState()
         self.metrics = RunningMetrics()
         self.times = StepTimes()
@@ -136,49 +141,59 @@ class StageTrainer:
 
     def train_steps(self, position: Position) -> None:
         """Train from a position to the end of its epoch."""
-        index, epoch, batch_size = self.stage.index, position.epoch, self.spec.batch_size
+        epoch, length = position.epoch, self.lengths[0]
         order = self._order(epoch)
-        with self.inputs.train(epoch, order, batch_size, position.step) as batches:
-            started, done = time.monotonic(), 0
-            for step, x in enumerate(batches, start=position.step):
-                self._stop_or_save(Position(index, epoch, step))
-                rows = order[step * batch_size : (step + 1) * batch_size]
-                with self.times.training:
-                    self.train_step(x, rows, Position(index, epoch, step))
-                done += len(rows)
-                pace = done / (time.monotonic() - started)
-                self.report(epoch, step + 1, self.steps, self.metrics, pace)
+        with self.inputs.train(epoch, order, self.spec.batch_size, position.step) as take:
+            started, images = time.monotonic(), 0
+            piece = take(length.steps)
+            while piece:
+                self._stop_or_save(position)
+                with self.times.training.steps(len(piece), length):
+                    results = self._start_steps(piece, position)
+                    following = take(length.steps)  # while the device computes
+                    logs = list(results)
+                for log in logs:
+                    self.note_step(log, piece.rows.shape[1], position)
+                    position = replace(position, step=position.step + 1)
+                images += piece.rows.size
+                pace = images / (time.monotonic() - started)
+                self.report(epoch, position.step, self.steps, self.metrics, pace)
+                piece = following
 
-    def train_step(self, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
-        """Take one step of gradient descent on the images `x`, which are `rows` of the pack."""
-        model, stage = self.model, self.stage
-        rate = self.state.learning_rate(stage, position.epoch, position.step, self.steps)
-        model.optimizer.learning_rate.assign(rate)
-        _seed_dropout(model, self.spec.seed, position)
-        weights = None if self.image_weights is None else self.image_weights[rows]
-        logs = model.train_on_batch(
-            x, self.data.targets(rows), sample_weight=weights, return_dict=True
-        )
-        if not math.isfinite(logs["loss"]):
-            raise diverged(stage, position, tr("the loss is {loss}", loss=logs["loss"]))
-        self.metrics = self.metrics.plus(logs, len(rows))
+    def _start_steps(self, piece: Piece, first: Position) -> StepResults:
+        """Start steps of gradient descent from a position on."""
+        positions = [replace(first, step=first.step + i) for i in range(len(piece))]
+        rates = [
+            self.state.learning_rate(self.stage, at.epoch, at.step, self.steps) for at in positions
+        ]
+        seeds = self.fused.dropout_seeds(self.spec.seed, positions)
+        return self.fused.train(piece, np.array(rates), seeds)
+
+    def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
+        """Add a step's loss and accuracy to the epoch's; raise Diverged if training ends here."""
+        stage = self.stage
+        if not math.isfinite(log["loss"]):
+            raise diverged(stage, position, tr("the loss is {loss}", loss=log["loss"]))
+        self.metrics = self.metrics.plus(log, images)
         if has_exploded(self.metrics, position.step + 1, self.data.classes):
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """Return val_loss and val_accuracy; empty without validation images."""
-        count, batch_size = len(self.data.rows["validation"]), self.spec.batch_size
+        count, length = len(self.data.rows["validation"]), self.lengths[1]
         if not count:
             return {}
-        metrics = RunningMetrics()
-        steps = math.ceil(count / batch_size)
-        for step, (x, rows) in enumerate(self.inputs.validation(batch_size), start=1):
-            self._stop_or_save(Position(self.stage.index, epoch, self.steps))
-            with self.times.validation:
-                logs = self.model.test_on_batch(x, self.data.targets(rows), return_dict=True)
-            metrics = metrics.plus(logs, len(rows))
-            self.report(epoch, step, steps, metrics)
+        metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
+        with self.inputs.validation(self.spec.batch_size) as take:
+            while piece := take(length.steps):
+                self._stop_or_save(Position(self.stage.index, epoch, self.steps))
+                with self.times.validation.steps(len(piece), length):
+                    logs = list(self.fused.evaluate(piece))
+                for log in logs:
+                    metrics = metrics.plus(log, piece.rows.shape[1])
+                step += len(piece)
+                self.report(epoch, step, steps, metrics)
         return {f"val_{name}": value for name, value in metrics.means().items()}
 
     def compile(self) -> bool:
@@ -198,6 +213,15 @@ class StageTrainer:
         )
         # Keras would build it in the first step, but its state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
+        targets = self.data.targets(np.arange(len(self.data.labels)))
+        self.fused = FusedSteps(
+            self.model,
+            self.data.classes,
+            targets,
+            self.image_weights,
+            jit,
+            self.context.spec.augmentation.fill,
+        )
         return jit
 
     def restore_good(self) -> str:
@@ -248,13 +272,3 @@ class StageTrainer:
         if warning and not self.warned:
             self.warned = True
             self.context.emit(Notice(message=warning))
-
-
-def _seed_dropout(model: keras.Model, seed: int, position: Position) -> None:
-    """Make this step's dropout a function of seed and position."""
-    for number, layer in enumerate(model.layers):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            drawn = fold_seed(seed, position.stage, position.epoch, position.step, number)
-            # Two halves below 2**31 fit every backend's integer type.
-            generator.state.assign(np.array([drawn & 0x7FFFFFFF, (drawn >> 31) & 0x7FFFFFFF]))

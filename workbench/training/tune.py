@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from workbench.experiment.lr_find import has_diverged, learning_rate_at, smoothed_losses
 from workbench.experiment.plan import Stage, plan_stages
@@ -105,10 +104,10 @@ class RangeTest(StageTrainer):
             self.train_steps(Position(self.stage.index, 1))
         return self.losses
 
-    def train_step(self, x: np.ndarray, rows: np.ndarray, position: Position) -> None:
-        """Take a step and note its loss."""
+    def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
+        """Note a step's loss."""
         self.metrics = RunningMetrics()  # of this batch only
-        super().train_step(x, rows, position)
+        super().note_step(log, images, position)
         self.losses.append(self.metrics.means()["loss"])
         if has_diverged(smoothed_losses(self.losses)):
             raise _BlownUp

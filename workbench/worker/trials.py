@@ -15,6 +15,7 @@ from workbench.datasets.manifest import make_manifest_rows
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.pack import build_pack
 from workbench.datasets.scan import scan
+from workbench.datasets.scan_pack import ScanPack
 from workbench.datasets.sources.opening import open_source
 from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.split import assign
@@ -82,7 +83,7 @@ def part_of_source(data: DataSpec, scratch: Path, progress: Progress) -> Trainin
     """
     complete = open_source(data.source, progress)
     source = replace(complete, items=_spread(complete))
-    records = scan(source, scratch, progress)
+    records = scan(source, scratch, progress, ScanPack(scratch, data))
     rows = make_manifest_rows(records, assign(records, data.split).splits)
     labels = natural_sorted({row.label for row in rows})
     if all(row.split != "validation" for row in rows):

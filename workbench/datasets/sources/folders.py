@@ -46,6 +46,7 @@ from workbench.datasets.sources.source import (
     Source,
     SourceWarning,
 )
+from workbench.datasets.sources.walk import Walk
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import plural, safe_text
@@ -57,11 +58,11 @@ def read_folder(path: Path, skipped: SkippedFiles) -> Source:
     Raises:
         UserError: No layout fits, or a table of labels has a fault.
     """
-    here = list_folder(path)
-    filled = [name for name in here.folders if holds_images(path / name)]
-    table = _only_table(here)
-    parts = _split_parts(here, filled)
-    if parts and not (table and not _training_labels(here, parts)):
+    here = list_folder(path, skipped.walk)
+    filled = [name for name in here.folders if holds_images(path / name, skipped.walk)]
+    table = _only_table(here, skipped.walk)
+    parts = _split_parts(here, filled, skipped.walk)
+    if parts and not (table and not _training_labels(here, parts, skipped.walk)):
         return _split_folders(here, parts, filled, skipped)
     if len(filled) >= 2 and not parts:
         return _class_folders(here, filled, skipped)
@@ -75,11 +76,12 @@ def read_folder(path: Path, skipped: SkippedFiles) -> Source:
     if len(archives) == 1 and not filled:
         if not archives[0].is_file():
             raise not_regular(archives[0])
+        skipped.walk.note(archives[0])
         return read_npz(archives[0], skipped)
     real = [name for name in here.folders if not (path / name).is_symlink()]
     inner = filled or ([] if here.others else real)
     if len(inner) != 1:
-        raise nothing_fits(here)
+        raise nothing_fits(here, skipped.walk)
     if filled:
         _skip_others(here, set(inner), skipped)
     return _read_only_folder(path / inner[0], bool(filled), skipped)
@@ -87,8 +89,9 @@ def read_folder(path: Path, skipped: SkippedFiles) -> Source:
 
 def _read_only_folder(folder: Path, filled: bool, skipped: SkippedFiles) -> Source:
     """Return the images of a folder that is the only one in its parent."""
-    inner = list_folder(folder)
-    if filled and inner.images and not _labels_in_names(inner.images) and not _only_table(inner):
+    inner = list_folder(folder, skipped.walk)
+    labelled = _labels_in_names(inner.images) or _only_table(inner, skipped.walk)
+    if filled and inner.images and not labelled:
         raise single_folder(folder, len(inner.images), skipped)
     return read_folder(folder, skipped)
 
@@ -128,7 +131,7 @@ def _in_classes(folder: Folder, filled: list[str], skipped: SkippedFiles) -> lis
     ]
 
 
-def _split_parts(here: Folder, filled: list[str]) -> dict[str, str]:
+def _split_parts(here: Folder, filled: list[str], walk: Walk) -> dict[str, str]:
     """Return the split of each folder where the folders are splits, else {}.
 
     A class may be called "train" too, beside "bus": then it holds no labels of its own.
@@ -138,12 +141,13 @@ def _split_parts(here: Folder, filled: list[str]) -> dict[str, str]:
     if not certain:
         parts = common_splits(filled)
     clear = certain and len(parts) == len(filled)
-    return parts if parts and (clear or len(_training_labels(here, parts)) > 1) else {}
+    return parts if parts and (clear or len(_training_labels(here, parts, walk)) > 1) else {}
 
 
-def _training_labels(here: Folder, parts: dict[str, str]) -> set[str]:
+def _training_labels(here: Folder, parts: dict[str, str], walk: Walk) -> set[str]:
     training = [name for name, split in parts.items() if split == "train"]
-    found = [_labelled_part(list_folder(here.path / name), SkippedFiles()) for name in training]
+    uncounted = SkippedFiles(walk=walk)
+    found = [_labelled_part(list_folder(here.path / name, walk), uncounted) for name in training]
     return {item.label for part in found if part for item in part[1]}
 
 
@@ -153,9 +157,10 @@ def _split_folders(
     items: list[Item] = []
     named: dict[str, list[Item]] = {}
     for name, split in parts.items():
-        found = _labelled_part(list_folder(here.path / name, f"{name}/"), skipped)
+        found = _labelled_part(list_folder(here.path / name, skipped.walk, f"{name}/"), skipped)
         if found is None:
-            count = sum(1 for _ in images_below(here.path / name, f"{name}/", SkippedFiles()))
+            uncounted = SkippedFiles(walk=skipped.walk)
+            count = sum(1 for _ in images_below(here.path / name, f"{name}/", uncounted))
             skipped.notes.append(
                 tr(
                     "{name} holds {images} without labels; left out.",
@@ -206,11 +211,12 @@ def _labelled_part(folder: Folder, skipped: SkippedFiles) -> tuple[bool, list[It
     Returns:
         Whether the labels are names of folders, and the images.
     """
-    filled = [name for name in folder.folders if holds_images(folder.path / name)]
+    filled = [name for name in folder.folders if holds_images(folder.path / name, skipped.walk)]
     _skip_others(folder, set(filled), skipped)
     if len(filled) == 1 and not folder.images:
-        inner = list_folder(folder.path / filled[0], f"{folder.below(filled[0])}/")
-        wrapped = [name for name in inner.folders if holds_images(inner.path / name)]
+        walk = skipped.walk
+        inner = list_folder(folder.path / filled[0], walk, f"{folder.below(filled[0])}/")
+        wrapped = [name for name in inner.folders if holds_images(inner.path / name, walk)]
         flat = len(set(_labels_in_names(inner.images).values())) > 1
         if (wrapped and not inner.images) or flat or split_name(filled[0]):
             return _labelled_part(inner, skipped)
@@ -298,10 +304,13 @@ def _note_unnamed(folder: Folder, labels: dict[str, str], skipped: SkippedFiles)
 # Tables, and what is left
 
 
-def _only_table(here: Folder) -> Path | None:
+def _only_table(here: Folder, walk: Walk) -> Path | None:
     """Return the CSV of a folder, if it has exactly one, with the necessary columns."""
     tables = [here.path / name for name in here.others if name.lower().endswith(".csv")]
-    return tables[0] if len(tables) == 1 and has_known_columns(tables[0]) else None
+    if len(tables) != 1:
+        return None
+    walk.note(tables[0])
+    return tables[0] if has_known_columns(tables[0]) else None
 
 
 def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
@@ -309,9 +318,9 @@ def _skip_others(here: Folder, used: set[str], skipped: SkippedFiles) -> None:
     skipped.others += [here.below(name) for name in here.others]
     empty = []
     for name in here.folders:
-        if name in used or holds_images(here.path / name):
+        if name in used or holds_images(here.path / name, skipped.walk):
             continue
-        others = others_below(here.path / name, f"{here.below(name)}/")
+        others = others_below(here.path / name, skipped.walk, f"{here.below(name)}/")
         skipped.others += others
         if other_images(others) or any(not file_kind(path) for path in others):
             message = (

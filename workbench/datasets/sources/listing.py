@@ -13,6 +13,7 @@ from pathlib import Path
 from workbench.datasets.image_files import IMAGE_EXTENSIONS, how_to_read
 from workbench.datasets.names import format_examples, is_ignored
 from workbench.datasets.sources.source import NOT_READ, Item, SourceWarning
+from workbench.datasets.sources.walk import Walk
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.progress import Progress, silent
@@ -48,6 +49,7 @@ class SkippedFiles:
 
     Attributes:
         progress: Called from time to time with the number of files seen.
+        walk: Through the source's folders.
         seen: That number.
         others: Paths of files that are not images.
         unreadable: Paths of folders that could not be read.
@@ -56,6 +58,7 @@ class SkippedFiles:
     """
 
     progress: Progress = silent
+    walk: Walk = field(default_factory=Walk)
     seen: int = 0
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -152,34 +155,31 @@ class Folder:
         return f"{self.prefix}{name}"
 
 
-def list_folder(path: Path, prefix: str = "") -> Folder:
+def list_folder(path: Path, walk: Walk, prefix: str = "") -> Folder:
     """List one folder.
 
     Args:
         path: The folder.
+        walk: That it is part of.
         prefix: "" for the root, else the way from there to `path`, ending with /.
 
     Raises:
         UserError: It cannot be read.
     """
-    folders, images, others = [], [], []
+    folders: list[str] = []
+    images: list[str] = []
+    others: list[str] = []
     try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if is_ignored(entry.name):
-                    continue
-                if _is_folder(entry):
-                    folders.append(entry.name)
-                elif is_image(entry.name):
-                    images.append(entry.name)
-                else:
-                    others.append(entry.name)
+        entries = walk.entries(path)
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
             tr("The folder {path} cannot be read: {reason}.", path=safe_text(path), reason=reason)
         ) from error
-    return Folder(path, prefix, *(tuple(sorted(names)) for names in (folders, images, others)))
+    for name, is_folder in entries:
+        if not is_ignored(name):
+            (folders if is_folder else images if is_image(name) else others).append(name)
+    return Folder(path, prefix, tuple(folders), tuple(images), tuple(others))
 
 
 def is_image(name: str) -> bool:
@@ -206,33 +206,34 @@ def images_below(folder: Path, prefix: str, skipped: SkippedFiles) -> Iterator[s
             if identity in visited:
                 continue
             visited.add(identity)
-            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+            entries = skipped.walk.entries(path)
         except OSError:
+            skipped.walk.whole = False
             skipped.unreadable.append(prefix.rstrip("/"))
             continue
         folders = []
-        for entry in entries:
-            if is_ignored(entry.name):
+        for name, is_folder in entries:
+            if is_ignored(name):
                 continue
-            if _is_folder(entry):
-                folders.append((entry.path, f"{prefix}{entry.name}/"))
+            if is_folder:
+                folders.append((f"{path}/{name}", f"{prefix}{name}/"))
                 continue
             skipped.count()
-            if is_image(entry.name):
-                yield f"{prefix}{entry.name}"
+            if is_image(name):
+                yield f"{prefix}{name}"
             else:
-                skipped.others.append(f"{prefix}{entry.name}")
+                skipped.others.append(f"{prefix}{name}")
         ahead += reversed(folders)
 
 
-def holds_images(folder: Path) -> bool:
+def holds_images(folder: Path, walk: Walk) -> bool:
     """Return whether there is an image in the folder or below it; stops at the first."""
-    return next(images_below(folder, "", SkippedFiles()), None) is not None
+    return next(images_below(folder, "", SkippedFiles(walk=walk)), None) is not None
 
 
-def others_below(folder: Path, prefix: str = "") -> list[str]:
+def others_below(folder: Path, walk: Walk, prefix: str = "") -> list[str]:
     """Return the paths of all visible files in a folder and below it that are not images."""
-    skipped = SkippedFiles()
+    skipped = SkippedFiles(walk=walk)
     for _ in images_below(folder, prefix, skipped):
         pass
     return skipped.others
@@ -241,13 +242,6 @@ def others_below(folder: Path, prefix: str = "") -> list[str]:
 def _identity(path: str | Path) -> tuple[int, int]:
     status = Path(path).stat()
     return status.st_dev, status.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link into a folder that may not be entered, or one that leads in circles
-        return False
 
 
 def not_regular(path: Path) -> UserError:
@@ -285,7 +279,7 @@ def no_labels(here: Folder) -> UserError:
     )
 
 
-def nothing_fits(here: Folder) -> UserError:
+def nothing_fits(here: Folder, walk: Walk) -> UserError:
     """Return the error for a folder without images."""
     found = [
         plural(len(here.folders), "folder") + f" ({format_examples(here.folders)})"
@@ -297,7 +291,7 @@ def nothing_fits(here: Folder) -> UserError:
     ]
     contents = " and ".join(part for part in found if part)
     what = f"holds {contents}, but no images" if contents else "is empty"
-    if others := other_images(others_below(here.path)):
+    if others := other_images(others_below(here.path, walk)):
         what += f" that can be read: {format_kinds(others)}"
     return UserError(
         tr("The folder {here_path} {what}.", here_path=safe_text(here.path), what=what), ACCEPTED

@@ -24,6 +24,7 @@ from workbench.datasets.sources.source import (
     SourceImages,
     SourceWarning,
 )
+from workbench.datasets.sources.walk import is_unchanged
 from workbench.errors import UserError
 from workbench.files import cannot_read
 from workbench.messages import tr
@@ -31,9 +32,13 @@ from workbench.paths import parse_path
 from workbench.progress import Progress, silent
 from workbench.text import plural, safe_text
 
+_last: dict[Path, Source] = {}  # the source that was opened last, by its path
+
 
 def open_source(source: str | Path, progress: Progress = silent) -> Source:
     """Find the images, their labels and their split, whatever the layout.
+
+    What was opened last is not listed again, unless it has changed.
 
     Args:
         source: A folder, a CSV file or an npz file.
@@ -43,8 +48,28 @@ def open_source(source: str | Path, progress: Progress = silent) -> Source:
         UserError: The path does not exist, no layout fits, there is only one class, or a table of
             labels has a fault.
     """
-    path = Path(os.path.normpath(parse_path(source).absolute()))
-    skipped = SkippedFiles(progress)
+    path = source_path(source)
+    last = _last.get(path)
+    if last and is_unchanged(last.evidence):
+        return last
+    _last.clear()
+    found = _read_source(path, SkippedFiles(progress))
+    if found.evidence:
+        _last[path] = found
+    return found
+
+
+def source_path(source: str | Path) -> Path:
+    """Return the absolute path of a source."""
+    return Path(os.path.normpath(parse_path(source).absolute()))
+
+
+def forget_source() -> None:
+    """Let go of the source that was opened last: a large one needs much memory."""
+    _last.clear()
+
+
+def _read_source(path: Path, skipped: SkippedFiles) -> Source:
     try:
         exists = path.exists()
     except OSError as error:  # a name that is too long, a folder that may not be entered
@@ -56,7 +81,8 @@ def open_source(source: str | Path, progress: Progress = silent) -> Source:
     found = replace(found, path=path, items=tuple(sorted(items)), notes=skipped.all_notes())
     if groups := similar_labels(found.labels):
         skipped.warnings.append(SourceWarning(LABELS, _similar(groups)))
-    found = replace(found, warnings=skipped.all_warnings())
+    evidence = skipped.walk.evidence()
+    found = replace(found, warnings=skipped.all_warnings(), evidence=evidence)
     if len(found.labels) < 2:
         raise _one_class(found)
     return found
@@ -77,6 +103,7 @@ def open_images(root: Path) -> SourceImages:
 def _read_file(path: Path, skipped: SkippedFiles) -> Source:
     if not path.is_file():
         raise not_regular(path)
+    skipped.walk.note(path)
     if path.suffix.lower() == ".csv":
         return read_csv_table(path, skipped)
     if path.suffix.lower() == ".npz":

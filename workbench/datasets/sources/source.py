@@ -1,9 +1,12 @@
 """An opened data source: images, labels, splits, and access to the images by their paths."""
 
+import io
 import os
+import stat
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from workbench.datasets.image_files import ImageHeader, open_image
 from workbench.datasets.manifest import Stamp, file_stamp
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
+from workbench.datasets.sources.walk import PathStamp
 from workbench.files import nonblocking_opener
 from workbench.text import safe_text
 
@@ -22,6 +26,7 @@ LAYOUT = "layout"
 LABELS = "labels"
 NOT_READ = "not-read"
 _END_BYTES = 4096  # at the start and at the end of a file that are hashed
+_HELD_BYTES = 1 << 24  # of a file that a scan holds in memory; larger ones are read piece by piece
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -66,6 +71,9 @@ class Source:
         notes: Sentences about skipped files.
         path: The path given by the user, absolute.
         warnings: What should be checked before training.
+        evidence: Stamps of what was listed, which show later changes, see `walk`; {} where they
+            would not.
+        kept: Whether it was listed by an earlier process, see `kept_listing`.
     """
 
     root: Path
@@ -74,6 +82,8 @@ class Source:
     notes: tuple[str, ...] = ()
     path: Path = Path()
     warnings: tuple[SourceWarning, ...] = ()
+    evidence: dict[str, PathStamp] = field(default_factory=dict, compare=False, repr=False)
+    kept: bool = field(default=False, compare=False)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -84,6 +94,21 @@ class Source:
     def user_split(self) -> bool:
         """Whether the data comes with a split."""
         return any(item.split is not None for item in self.items)
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image as it is stored, for a scan: its file is read once, whatever is asked of it.
+
+    Attributes:
+        stamp: As `SourceImages.stamp`.
+        ends: As `SourceImages.ends`.
+        read: As `SourceImages.read`, of this image.
+    """
+
+    stamp: Stamp
+    ends: str
+    read: Callable[..., tuple[Image.Image | SixteenBitImage, ImageHeader]]
 
 
 class SourceImages(ABC):
@@ -134,6 +159,10 @@ class SourceImages(ABC):
     @abstractmethod
     def ends(self, path: str) -> str:
         """Return a hash of a file's first and last bytes, which shows most changes; "" for none."""
+
+    def stored(self, path: str) -> StoredImage:
+        """Return an image as it is stored; whether it can be used shows when it is read."""
+        return StoredImage(self.stamp(path), self.ends(path), partial(self.read, path))
 
     @abstractmethod
     def describe(self, path: str) -> str:
@@ -195,16 +224,38 @@ class FileImages(SourceImages):
     def ends(self, path: str) -> str:
         """See `SourceImages.ends`."""
         try:
-            with open(self.root / path, "rb", buffering=0, opener=nonblocking_opener) as file:
-                digest = blake2b(file.read(_END_BYTES) or b"", digest_size=8)
+            with self._open(path) as file:
+                start = file.read(_END_BYTES) or b""
                 size = os.fstat(file.fileno()).st_size
-                if size > _END_BYTES:
-                    file.seek(max(_END_BYTES, size - _END_BYTES))
-                    digest.update(file.read(_END_BYTES) or b"")
+                if size <= _END_BYTES:
+                    return _hash_ends(start, b"")
+                file.seek(max(_END_BYTES, size - _END_BYTES))
+                return _hash_ends(start, file.read(_END_BYTES) or b"")
         except OSError:
             return ""
-        return digest.hexdigest()
+
+    def stored(self, path: str) -> StoredImage:
+        """See `SourceImages.stored`."""
+        try:
+            with self._open(path) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) or status.st_size > _HELD_BYTES:
+                    return super().stored(path)
+                content = file.readall()
+        except OSError:
+            return super().stored(path)
+        ends = _hash_ends(
+            content[:_END_BYTES], content[max(_END_BYTES, len(content) - _END_BYTES) :]
+        )
+        return StoredImage(file_stamp(status), ends, partial(decode_full, content))
+
+    def _open(self, path: str) -> io.FileIO:
+        return open(self.root / path, "rb", buffering=0, opener=nonblocking_opener)
 
     def describe(self, path: str) -> str:
         """See `SourceImages.describe`."""
         return safe_text(self.root / path)
+
+
+def _hash_ends(start: bytes, end: bytes) -> str:
+    return blake2b(start + end, digest_size=8).hexdigest()

@@ -6,6 +6,10 @@ from typing import Any, Protocol
 
 from workbench.machine.trial import DeviceTrial, has_tensor_cores
 
+# Steps that a call of a compiled loop takes at most; 512 of a few microseconds each leave little of
+# a call's own time.
+CALL_LENGTHS = (1, 8, 64, 512)
+
 
 @dataclass(frozen=True)
 class Device:
@@ -64,6 +68,11 @@ class BackendInfo:
     cudnn: str = ""
 
 
+# A loop over steps, compiled: takes the `Arrays`, the `Steps` and their count; returns the loss and
+# accuracy of each step, float32 (longest call,), as tensors that may still be computed.
+CompiledSteps = Callable[[Any, Any, int], tuple[Any, Any]]
+
+
 class Backend(Protocol):
     """A module of this package."""
 
@@ -75,6 +84,16 @@ class Backend(Protocol):
 
     def describe(self) -> BackendInfo:
         """Return the versions of the backend."""
+
+    def place(self, array: Any) -> Any:
+        """Copy an array to the device that training uses; return it as a tensor."""
+
+    def compile_steps(self, network: Any, training: bool, jit: bool) -> CompiledSteps:
+        """Compile a loop over steps of a `StepNetwork` (see `training.fused_steps`).
+
+        A training loop updates the model's and the optimizer's variables in each step, until the
+        first loss that is not finite: from this step on nothing changes.
+        """
 
     def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
         """Return a function's value and gradient at a tensor, both as tensors."""

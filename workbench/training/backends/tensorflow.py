@@ -1,11 +1,21 @@
 """TensorFlow."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from workbench.training.backends import CPU, BackendInfo, Device, ListedDevice, first_gpu
+from workbench.training.backends import (
+    CALL_LENGTHS,
+    CPU,
+    BackendInfo,
+    CompiledSteps,
+    Device,
+    ListedDevice,
+    first_gpu,
+)
 
 
 def prepare(deterministic: bool) -> Device:
@@ -32,6 +42,104 @@ def describe() -> BackendInfo:
     build = tf.sysconfig.get_build_info()
     cuda, cudnn = str(build.get("cuda_version", "")), str(build.get("cudnn_version", ""))
     return BackendInfo("tensorflow", str(tf.__version__), cuda, cudnn)
+
+
+def place(array: Any) -> tf.Tensor:
+    """Copy an array to the device."""
+    return tf.convert_to_tensor(np.ascontiguousarray(array))
+
+
+def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
+    """Compile a loop over steps; it updates the variables in place."""
+    loops: dict[tf.DType, Any] = {}
+
+    def run(arrays: Any, steps: Any, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+        arrays = arrays._replace(x=tf.convert_to_tensor(arrays.x))
+        kind = arrays.x.dtype
+        if kind not in loops:
+            loops[kind] = tf.function(
+                partial(_loop, network, training),
+                input_signature=_signature(arrays, steps),
+                autograph=False,
+                jit_compile=jit,
+            )
+        losses, accuracies = loops[kind](arrays, steps, count)
+        return losses, accuracies
+
+    return run
+
+
+def _signature(arrays: Any, steps: Any) -> tuple[Any, Any, tf.TensorSpec]:
+    """Return types for any number of rows and any size of a batch, so that one trace is enough."""
+
+    def rows(array: tf.Tensor) -> tf.TensorSpec:
+        return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+
+    of_steps = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, array.dtype), steps)
+    batch = tf.TensorSpec((CALL_LENGTHS[-1], None), tf.int32)
+    changes = [tf.TensorSpec((*batch.shape, c.shape[-1]), tf.float32) for c in steps.changes]
+    return (
+        tf.nest.map_structure(rows, arrays),
+        of_steps._replace(places=batch, rows=batch, changes=changes),
+        tf.TensorSpec((), tf.int32),
+    )
+
+
+def _loop(
+    network: Any, training: bool, arrays: Any, steps: Any, count: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Take `count` steps; return their losses and accuracies."""
+    update = _select if tf.config.list_physical_devices("GPU") else _branch
+
+    def step(at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
+        rows = steps.rows[at]
+        batch = network.batch(
+            tf.gather(arrays.x, steps.places[at]),
+            tf.gather(arrays.y, rows),
+            [tf.gather(weights, rows) for weights in arrays.weights],
+            tf.unstack(steps.seeds[at], num=len(network.seeds)),
+            [changes[at] for changes in steps.changes],
+        )
+        with tf.GradientTape() as tape:
+            scaled, loss, accuracy, others = network.forward((), batch, training)
+        if training:
+            network.optimizer.learning_rate.assign(steps.rates[at])
+            gradients = tape.gradient(scaled, network.trainable)
+            finite = tf.math.is_finite(loss)
+            update(network, gradients, others, finite)
+        return at + 1, finite, losses.write(at, loss), accuracies.write(at, accuracy)
+
+    def more(at: tf.Tensor, finite: tf.Tensor, *_: Any) -> tf.Tensor:
+        return tf.logical_and(at < count, finite)
+
+    results = [tf.TensorArray(tf.float32, CALL_LENGTHS[-1], element_shape=()) for _ in range(2)]
+    _, _, losses, accuracies = tf.while_loop(more, step, (0, True, *results), parallel_iterations=1)
+    return losses.stack(), accuracies.stack()
+
+
+def _branch(network: Any, gradients: list[Any], others: list[Any], finite: tf.Tensor) -> None:
+    """Update the variables in place if the loss is finite."""
+
+    def update() -> tf.Tensor:
+        network.optimizer.apply(gradients, network.trainable)
+        for variable, value in zip(network.others, others, strict=True):
+            if value is not None:
+                variable.assign(value)
+        return finite
+
+    tf.cond(finite, update, lambda: finite)
+
+
+def _select(network: Any, gradients: list[Any], others: list[Any], finite: tf.Tensor) -> None:
+    """Do the same on a GPU, where a branch would wait in every step until the loss is known."""
+    variables = [*network.trainable, *network.optimizer.variables]
+    before = [tf.identity(variable.value) for variable in variables]
+    network.optimizer.apply(gradients, network.trainable)
+    for variable, old in zip(variables, before, strict=True):
+        variable.assign(tf.where(finite, variable.value, old))
+    for variable, value in zip(network.others, others, strict=True):
+        if value is not None:
+            variable.assign(tf.where(finite, value, variable.value))
 
 
 def value_and_gradient(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

@@ -1,11 +1,21 @@
 """PyTorch."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from workbench.training.backends import CPU, BackendInfo, Device, ListedDevice, first_gpu
+from workbench.training.backends import (
+    CALL_LENGTHS,
+    CPU,
+    BackendInfo,
+    CompiledSteps,
+    Device,
+    ListedDevice,
+    first_gpu,
+)
 
 
 def prepare(deterministic: bool) -> Device:
@@ -28,6 +38,50 @@ def list_devices() -> list[ListedDevice]:
 def describe() -> BackendInfo:
     """Return PyTorch's version, and that of CUDA it was built for."""
     return BackendInfo("torch", str(torch.__version__), torch.version.cuda or "")
+
+
+def place(array: Any) -> torch.Tensor:
+    """Copy an array to the device."""
+    return torch.as_tensor(np.ascontiguousarray(array), device=_device())
+
+
+def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
+    """Return a loop of one call a step, as PyTorch computes."""
+    optimizer = network.optimizer
+
+    def run(arrays: Any, steps: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+        x = torch.as_tensor(arrays.x)
+        losses, accuracies = np.zeros((2, CALL_LENGTHS[-1]), np.float32)
+        for at in range(count):
+            places, rows = (torch.as_tensor(part[at]).long() for part in steps[:2])
+            batch = network.batch(
+                x[places].to(_device()),
+                arrays.y[rows],
+                [weights[rows] for weights in arrays.weights],
+                list(torch.as_tensor(steps.seeds[at])),
+                [torch.as_tensor(changes[at], device=_device()) for changes in steps.changes],
+            )
+            with torch.set_grad_enabled(training):
+                scaled, loss, accuracy, others = network.forward((), batch, training)
+            losses[at], accuracies[at] = float(loss), float(accuracy)
+            if not training:
+                continue
+            if not math.isfinite(losses[at]):
+                break
+            optimizer.learning_rate.assign(steps.rates[at])
+            gradients = torch.autograd.grad(scaled, [v.value for v in network.trainable])
+            with torch.no_grad():
+                optimizer.apply(gradients, network.trainable)
+                for variable, value in zip(network.others, others, strict=True):
+                    if value is not None:
+                        variable.assign(value)
+        return losses, accuracies
+
+    return run
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def value_and_gradient(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

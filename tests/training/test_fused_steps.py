@@ -1,0 +1,236 @@
+"""Many steps in a call: where an epoch is cut into calls changes no bit of the result."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tiny_runs import (
+    FINE_TUNING,
+    NO_AUGMENTATION,
+    TinyRun,
+    base_spec,
+    convnet_spec,
+    run_on_base,
+    same_weights,
+)
+
+from workbench.training import fused_steps, pieces
+from workbench.training.backends import CALL_LENGTHS, tensorflow
+from workbench.training.fused_steps import CallLength, FusedSteps
+from workbench.training.models import loss_for
+from workbench.training.pieces import Piece
+
+OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
+
+
+class Lengths(CallLength):
+    """Takes calls of given lengths in turn."""
+
+    def __init__(self, lengths: Iterator[int]) -> None:
+        self.lengths = lengths
+
+    @property
+    def steps(self) -> int:
+        return next(self.lengths)
+
+    def measured(self, steps: int, seconds: float) -> None:
+        pass
+
+
+def cut_into_calls(monkeypatch: pytest.MonkeyPatch, *lengths: int) -> None:
+    """Let calls take so many steps in turn."""
+    made = "workbench.training.stage_trainer.CallLength"
+    monkeypatch.setattr(made, lambda: Lengths(cycle(lengths)))
+
+
+def tiny_run(kind: str, folder: Path) -> TinyRun:
+    """Return a run of each kind of stage that has steps of its own."""
+    if kind == "convnet":
+        return TinyRun(convnet_spec("training.epochs=2", "training.batch_size=5"), folder)
+    settings = {
+        "head": (),
+        "unbalanced head": ("training.class_weights=balanced",),
+        "fine-tuning": FINE_TUNING,
+        "block5": (
+            "base.name=vgg16", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
+            "training.head_epochs=1", "training.epochs=1", "training.keep=last",
+        ),
+    }[kind]  # fmt: skip
+    return run_on_base(base_spec("training.batch_size=5", *settings), folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "resident"),
+    [("head", True), ("head", False), ("unbalanced head", True), ("fine-tuning", True),
+     ("block5", True), ("convnet", True), ("convnet", False)],
+)  # fmt: skip
+def test_cuts_change_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, resident: bool
+) -> None:
+    """24 or 36 images in batches of 5: the last batch is smaller; pieces come in other sizes."""
+    if not resident:
+        monkeypatch.setitem(pieces.RESIDENT_BYTES, "cpu", 0)
+    whole = tiny_run(kind, tmp_path / "whole")
+    expected = whole.run()  # a call a step (see conftest)
+    for lengths in ((512,), (3, 1)):
+        cut_into_calls(monkeypatch, *lengths)
+        run = tiny_run(kind, tmp_path / str(lengths))
+        model = run.run()
+        assert run.history() == whole.history(), lengths
+        assert same_weights(expected, model), lengths
+
+
+@pytest.mark.parametrize("kind", ["head", "convnet"])
+def test_a_stop_between_calls_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    whole = tiny_run(kind, tmp_path / "whole")
+    expected = whole.run()
+    cut_into_calls(monkeypatch, 3)
+    for check in (2, 4):
+        parts = tiny_run(kind, tmp_path / str(check))
+        parts.run_until(check)
+        assert same_weights(expected, parts.run(resume=True))
+        assert parts.history() == whole.history()
+
+
+@pytest.mark.parametrize("select", [False, True])
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+def test_a_loss_that_is_not_finite_is_the_last_step(
+    monkeypatch: pytest.MonkeyPatch, select: bool, optimizer: str
+) -> None:
+    """The weights and the moving means are those before it; its number is in the losses."""
+    if select:
+        if keras.backend.backend() != "tensorflow":
+            pytest.skip("this backend has one way to update")
+        monkeypatch.setattr(tensorflow, "_branch", tensorflow._select)
+    images = np.random.default_rng(0).random((8, 4), np.float32)
+    images[5] = np.nan
+    places = np.arange(8).reshape(4, 2)  # the third step has the image that is not a number
+
+    def after(steps: int) -> tuple[keras.Model, list[dict[str, float]]]:
+        inputs = keras.Input((4,))
+        x = keras.layers.BatchNormalization()(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+        model.set_weights([np.full(w.shape, 0.5, np.float32) for w in model.get_weights()])
+        model.compile(getattr(keras.optimizers, OPTIMIZERS[optimizer])(0.1), loss_for(2))
+        model.optimizer.build(model.trainable_variables)
+        fused = FusedSteps(model, 2, np.arange(8, dtype=np.float32)[:, None] % 2)
+        seeds = np.zeros((steps, 0, 2), np.int32)
+        piece = Piece(images, places[:steps], places[:steps])
+        results = fused.train(piece, np.full(steps, 0.1), seeds)
+        return model, list(results)
+
+    before, two = after(2)
+    model, four = after(4)
+    assert same_weights(before, model)
+    assert int(model.optimizer.iterations) == 2
+    assert four[:2] == two
+    assert np.isnan(four[2]["loss"])
+
+
+def test_evaluation_goes_on_after_a_loss_that_is_not_finite() -> None:
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+    model.compile("sgd", loss_for(2))
+    model.optimizer.build(model.trainable_variables)
+    images = np.array([[np.nan], [1], [2]], np.float32)
+    places = np.arange(3)[:, None]
+    fused = FusedSteps(model, 2, np.ones((3, 1), np.float32))
+    losses = [log["loss"] for log in fused.evaluate(Piece(images, places, places))]
+    assert np.isnan(losses[0])
+    assert np.isfinite(losses[1:]).all()
+
+
+def test_mixed_precision_trains_in_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its optimizer scales the loss and skips steps whose gradients overflow."""
+    settings = ("training.precision=mixed_float16", "training.epochs=2", *NO_AUGMENTATION)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        whole = TinyRun(convnet_spec(*settings), tmp_path / "whole")
+        expected = whole.run()
+        cut_into_calls(monkeypatch, 4)
+        run = TinyRun(convnet_spec(*settings), tmp_path / "calls")
+        assert same_weights(expected, run.run())
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+# --- how long a call is -----------------------------------------------------------------------
+
+
+def test_the_length_of_a_call_follows_from_measured_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_steps, "CALL_SECONDS", 0.25)
+    length = CallLength()
+    assert length.steps == 1
+    length.measured(1, 2.0)  # it compiled
+    assert length.steps == 1
+    length.measured(1, 0.001)
+    assert length.steps == 8  # one after the other, though 64 would fit
+    length.measured(3, 9.0)  # the end of an epoch says nothing
+    assert length.steps == 8
+    length.measured(8, 0.008)
+    assert length.steps == 64
+    length.measured(64, 0.25 / 512 * 64)
+    assert length.steps == 512
+    length.measured(512, 0.26)
+    assert length.steps == 64
+    length.measured(64, 20.0)  # the machine is busy with something else
+    assert length.steps == 1
+
+
+def test_pieces_never_mix_sizes_of_a_batch() -> None:
+    rows = np.arange(100, 111)
+    for x in (np.arange(11), "on the device"):
+        with pieces.pieces(x, np.arange(11), rows, 4, start_step=1) as take:
+            first, last, end = take(8), take(8), take(8)
+        assert first is not None
+        assert last is not None
+        assert end is None
+        assert first.rows.tolist() == [[104, 105, 106, 107]]
+        assert last.rows.tolist() == [[108, 109, 110]]
+        if isinstance(first.x, np.ndarray):
+            assert first.x[first.places].tolist() == [[4, 5, 6, 7]]
+        else:
+            assert first.places.tolist() == [[4, 5, 6, 7]]
+
+
+def test_a_piece_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 3 * 16)
+    batches = iter(np.zeros((5, 2, 1), np.float64))
+    take = pieces.from_batches(batches, np.arange(10), 2)
+    sizes = []
+    while piece := take(CALL_LENGTHS[-1]):
+        sizes.append(len(piece))
+    assert sizes == [3, 2]
+
+
+# --- JAX --------------------------------------------------------------------------------------
+
+ON_JAX = "finite or between_calls or (cuts and not unbalanced and not fine)"
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
+def test_the_same_on_jax(tmp_path: Path) -> None:
+    """These tests, in a process of their own; what a former network compiled is used again."""
+    pytest.importorskip("jax")
+    environment = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", __file__, "-k", ON_JAX],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]

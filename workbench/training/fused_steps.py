@@ -1,0 +1,236 @@
+"""Many steps in one call of the framework: what a call takes, and what a step computes.
+
+On a CPU, a call for every step of a small head takes ten times as long as its arithmetic; on a GPU
+it leaves the device idle. So the coming steps go in together: which rows they train on, their
+learning rates and the seeds of their dropout; the loss and accuracy of each come out. The number of
+steps is an argument of the compiled loop, which is therefore the same program however many there
+are: no bit of a result depends on where an epoch was cut into calls.
+
+The loops themselves are in `training.backends`, one for each framework.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from workbench.experiment.seeds import fold_seed
+from workbench.runs.fields import Position
+from workbench.training.backend import active_backend
+from workbench.training.backends import CALL_LENGTHS
+from workbench.training.device_augment import augment_images
+from workbench.training.models import loss_for, matches
+from workbench.training.pieces import Piece
+
+Tensor = Any
+CALL_SECONDS = 0.25  # of a call; a stop, a checkpoint and a progress event wait as long
+
+
+class Arrays(NamedTuple):
+    """What steps take their rows from, on the device.
+
+    Attributes:
+        x: (n, ...), features or uint8 images.
+        y: (m,) or (m, 1), targets of the loss for each row of the pack.
+        weights: sample weights, float32 (m,); none for equal ones.
+    """
+
+    x: Tensor
+    y: Tensor
+    weights: Sequence[Tensor] = ()
+
+
+class Steps(NamedTuple):
+    """Steps to take in a call; the arrays have the length of the longest call, the rest is unused.
+
+    Attributes:
+        places: int32 (512, b), rows of `Arrays.x` of each step.
+        rows: int32 (512, b), the same images as rows of the pack.
+        rates: float32 (512,), learning rates.
+        seeds: int32 (512, dropouts, 2), of each layer with dropout.
+        changes: float32 (512, b, 8), augmentation; none where images stay as they are.
+    """
+
+    places: np.ndarray
+    rows: np.ndarray
+    rates: np.ndarray
+    seeds: np.ndarray
+    changes: Sequence[np.ndarray] = ()
+
+
+class Batch(NamedTuple):
+    """What one step computes on: rows of `Arrays`, and the step's own part of `Steps`."""
+
+    x: Tensor
+    y: Tensor
+    weights: Sequence[Tensor]
+    seeds: Sequence[Tensor]
+    changes: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class StepResults:
+    """Mean loss and accuracy of each of `count` steps, still being computed perhaps.
+
+    After a loss that is not finite nothing was updated: the weights are those before its step.
+    """
+
+    count: int
+    losses: Tensor
+    accuracies: Tensor
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        """Wait for the steps; yield the loss and accuracy of each."""
+        losses, accuracies = map(keras.ops.convert_to_numpy, (self.losses, self.accuracies))
+        pairs = zip(losses[: self.count].tolist(), accuracies[: self.count].tolist(), strict=True)
+        for loss, accuracy in pairs:
+            yield {"loss": loss, "accuracy": accuracy}
+
+
+class StepNetwork:
+    """A compiled model as the loops of the backends need it.
+
+    Attributes:
+        trainable: variables that a step updates by their gradients.
+        others: variables that a training step may update in its forward pass, such as the moving
+            means of BatchNorm.
+        seeds: states of the dropout layers' generators, in the order of `dropouts`.
+        dropouts: numbers of the layers with dropout, in the model's order.
+        fill: behind an image that augmentation moves.
+    """
+
+    def __init__(self, model: keras.Model, classes: int, fill: str) -> None:
+        self.model = model
+        self.optimizer = model.optimizer
+        self.classes = classes
+        self.fill = fill
+        self.trainable = list(model.trainable_variables)
+        self.others = [v for v in model.non_trainable_variables if "seed_generator" not in v.path]
+        generators = [getattr(layer, "seed_generator", None) for layer in model.layers]
+        self.dropouts = [i for i, generator in enumerate(generators) if generator is not None]
+        self.seeds = [generator.state for generator in generators if generator is not None]
+        self._loss = loss_for(classes)
+
+    batch = Batch
+
+    def forward(
+        self,
+        values: Iterable[tuple[keras.Variable, Tensor]],
+        batch: Batch,
+        training: bool,
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Compute a batch without changing a variable.
+
+        Args:
+            values: of variables, where they are not their own.
+            batch: of one step; `seeds` has one (2,) for each of `self.seeds`.
+            training: whether dropout and BatchNorm behave as in training.
+
+        Returns:
+            The loss scaled for the gradient (as mixed precision needs it), mean loss, mean
+            accuracy, and the new values of `others`, None where they stay.
+        """
+        x = batch.x
+        for changes in batch.changes:
+            x = augment_images(x, changes, self.fill)
+        mapping = [*values, *zip(self.seeds, batch.seeds, strict=True)]
+        with keras.StatelessScope(mapping) as scope:
+            predicted = self.model(x, training=training)
+            loss = self._loss(batch.y, predicted, *batch.weights)
+            scaled = self.optimizer.scale_loss(loss)
+        accuracy = keras.ops.mean(matches(batch.y, predicted, self.classes))
+        return scaled, loss, accuracy, [scope.get_current_value(v) for v in self.others]
+
+
+class FusedSteps:
+    """Takes steps of a compiled model, many in a call.
+
+    Args:
+        model: compiled, its optimizer built.
+        classes: number of labels.
+        targets: of the loss, for each row of the pack; see `Arrays`.
+        weights: sample weights of the rows while training; None for equal ones.
+        jit: whether XLA compiles.
+        fill: behind an image that augmentation moves, "nearest" or "black".
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        classes: int,
+        targets: np.ndarray,
+        weights: np.ndarray | None = None,
+        jit: bool = False,
+        fill: str = "nearest",
+    ) -> None:
+        self.network = StepNetwork(model, classes, fill)
+        self._backend = active_backend()
+        self._targets = self._backend.place(targets)
+        self._weights = [] if weights is None else [self._backend.place(weights)]
+        self._train = self._backend.compile_steps(self.network, training=True, jit=jit)
+        self._evaluate = self._backend.compile_steps(self.network, training=False, jit=jit)
+
+    def train(self, piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> StepResults:
+        """Start steps of gradient descent; the results are read when they are needed.
+
+        Args:
+            piece: inputs of the steps.
+            rates: float (steps,), learning rates.
+            seeds: int (steps, dropouts, 2), see `dropout_seeds`.
+        """
+        arrays = Arrays(piece.x, self._targets, self._weights)
+        steps = _padded_steps(piece, rates, seeds)
+        return StepResults(len(piece), *self._train(arrays, steps, len(piece)))
+
+    def evaluate(self, piece: Piece) -> StepResults:
+        """Start steps of an evaluation."""
+        seeds = np.zeros((1, len(self.network.dropouts), 2), np.int32)
+        steps = _padded_steps(piece, np.zeros(1), seeds)
+        arrays = Arrays(piece.x, self._targets)
+        return StepResults(len(piece), *self._evaluate(arrays, steps, len(piece)))
+
+    def dropout_seeds(self, seed: int, positions: Sequence[Position]) -> np.ndarray:
+        """Return int32 (steps, dropouts, 2): dropout is a function of seed and position."""
+        drawn = [
+            [fold_seed(seed, at.stage, at.epoch, at.step, i) for i in self.network.dropouts]
+            for at in positions
+        ]
+        seeds = np.array(drawn, np.uint64).reshape(len(positions), -1, 1)
+        # Two halves below 2**31 fit every backend's integer type.
+        halves = np.concatenate([seeds, seeds >> np.uint64(31)], axis=2) & np.uint64(0x7FFFFFFF)
+        return halves.astype(np.int32)
+
+
+def _padded_steps(piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> Steps:
+    changes = [] if piece.changes is None else [_padded(piece.changes)]
+    places, rows = _padded(piece.places), _padded(piece.rows)
+    return Steps(places, rows, _padded(rates), _padded(seeds), changes)
+
+
+def _padded(values: np.ndarray) -> np.ndarray:
+    """Return the values of steps as an array for the longest call, so that one program fits all."""
+    dtype = np.float32 if values.dtype.kind == "f" else np.int32
+    padded = np.zeros((CALL_LENGTHS[-1], *values.shape[1:]), dtype)
+    padded[: len(values)] = values
+    return padded
+
+
+class CallLength:
+    """Chooses how many steps the next call takes, from the time of the calls before.
+
+    Attributes:
+        steps: of the next call at most.
+    """
+
+    def __init__(self) -> None:
+        self.steps = CALL_LENGTHS[0]
+
+    def measured(self, steps: int, seconds: float) -> None:
+        """Note what a call took; lengths rise one after the other, as a first call compiles."""
+        if steps < self.steps:  # the last ones of an epoch
+            return
+        at = CALL_LENGTHS.index(self.steps)
+        fitting = [n for n in CALL_LENGTHS[: at + 2] if n * seconds / steps <= CALL_SECONDS]
+        self.steps = max(fitting, default=CALL_LENGTHS[0])
