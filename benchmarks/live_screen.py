@@ -4,7 +4,8 @@
 
 A made-up run writes events as a real one does, two a second and an epoch every five; the app shows
 its curves in a pseudo-terminal of 120 x 40. Prints the app's share of the machine, and the bytes
-that it drew, which is what an SSH line carries. For comparison: the same app on its home screen.
+that it drew, which is what an SSH line carries. For comparison: the same app on its home screen,
+and in a workspace of 100 finished runs, which it polls as well.
 """
 
 import argparse
@@ -18,18 +19,26 @@ from pseudo_terminal import PseudoTerminal, workbench
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter, StatusWriter
-from workbench.runs.events import DataReady, EpochFinished, Launched, StageStarted, StepProgress
+from workbench.runs.events import (
+    DataReady,
+    EpochFinished,
+    Launched,
+    RunFinished,
+    StageStarted,
+    StepProgress,
+)
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 
+IDLE_RUNS = 100
 SPEC = '[model]\nstrategy = "convnet"\n[data]\nsource = "photographs"\n'
 START_SECONDS = 5.0  # until the screen stands
 STEPS = 100
 
 
-def begun(workspace: Workspace) -> RunFolder:
+def begun(workspace: Workspace, name: str = "measured") -> RunFolder:
     """Return a run with forty finished epochs."""
-    folder = create_run(workspace, SPEC, "measured", "")
+    folder = create_run(workspace, SPEC, name, "")
     events = EventWriter(folder.events_path)
     events.write(Launched())
     events.write(DataReady(name="photographs", images={"train": 2000}, labels=("a", "b")))
@@ -61,6 +70,13 @@ def keep_writing(folder: RunFolder, ended: threading.Event) -> None:
             stage=0, phase="train", epoch=epoch, step=step, steps=STEPS,
             loss=0.2, accuracy=0.9, images_per_second=80.0,
         ))  # fmt: skip
+
+
+def fill(workspace: Workspace, runs: int) -> None:
+    """Make finished runs."""
+    for number in range(runs):
+        folder = begun(workspace, f"idle-{number}")
+        EventWriter(folder.events_path).write(RunFinished(seconds=200.0))
 
 
 def measure(workspace: Workspace, keys: str, seconds: float) -> tuple[float, float]:
@@ -100,6 +116,11 @@ def main() -> None:
             ended.set()
             writer.join()
             os.close(lock)
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace = Workspace(Path(scratch))
+        fill(workspace, IDLE_RUNS)
+        cpu, _ = measure(workspace, "", given.seconds)
+        print(f"home, {IDLE_RUNS} finished runs: {cpu:.2%} of one core")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from workbench.machine.check import find_gpu
+from workbench.machine.driver import find_gpu
 from workbench.machine.gpus import AUTO
-from workbench.machine.host import cpu_name, instruction_set
+from workbench.machine.processor import cpu_name, instruction_set
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.machine.check import query_nvml
+from workbench.machine.driver import query_nvml
 from workbench.machine.gpus import choose_gpu
 from workbench.machine.live import SECONDS, GpuGauge, Sampler
 from workbench.worker.startup import prepare_environment
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=500)
     given = parser.parse_args()
-    uuid = choose_gpu("auto", query_nvml()).uuid
+    uuid = choose_gpu("auto", query_nvml().nvml).uuid
     sample = seconds_per_sample(Path.cwd(), GpuGauge(uuid) if uuid else None, given.samples)
     step = step_seconds()
     gpu = "GPU" if uuid else "no GPU"

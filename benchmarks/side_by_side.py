@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from workbench.machine.host import instruction_set
+from workbench.machine.processor import instruction_set
 
 WAYS = ("the book's way", "workbench")
 

@@ -22,7 +22,6 @@ from textual.screen import Screen
 
 from workbench.machine import check as machine_check
 from workbench.machine import live
-from workbench.machine.gpus import GpuChoice
 from workbench.paths import Workspace
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
@@ -122,7 +121,7 @@ def simulated_machine() -> Iterator[None]:
     with (
         mock.patch.object(machine_check, "check", check),
         mock.patch.object(live, "gauges", example.gauges),
-        mock.patch.object(strategy, "find_gpu", lambda asked: GpuChoice(asked)),
+        mock.patch.object(strategy, "expected_device", return_value="CPU"),
         mock.patch.object(strategy.BenchmarkStore, "load", return_value=example.FIGURES),
     ):
         yield

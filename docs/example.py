@@ -317,7 +317,12 @@ def _framework() -> machine.Framework:
             id="gpu:0", kind="gpu", name="NVIDIA H200", compute_capability=(9, 0)
         ),
     )
-    steps = [machine.TrialStep(device=one.id, jit=jit) for one in devices for jit in (False, True)]
+    ways = ((False, "float32", 0.0041), (False, "mixed_float16", 0.0027), (True, "float32", 0.0032))
+    steps = [
+        machine.TrialStep(device=one.id, jit=jit, precision=precision, loss=0.69, pace=pace)
+        for one in devices
+        for jit, precision, pace in ways
+    ]
     return machine.Framework(
         backend="tensorflow", version="2.21.0", keras="3.15.1", cuda="12.5.1", cudnn="9",
         devices=devices, steps=tuple(steps),

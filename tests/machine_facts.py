@@ -91,9 +91,14 @@ def device(id_: str = "gpu:0", **changes: Any) -> FrameworkDevice:
 
 def steps(name: str, error: str = "", jit_error: str = "") -> tuple[TrialStep, TrialStep]:
     """Both trial steps on a device, without jit and with it."""
-    return TrialStep(device=name, jit=False, error=error), TrialStep(
-        device=name, jit=True, error=jit_error
-    )
+    plain = TrialStep(device=name, jit=False, error=error, loss=0.69, pace=4.1e-3)
+    return plain, TrialStep(device=name, jit=True, error=jit_error, loss=0.69, pace=3.2e-3)
+
+
+def half(**changes: Any) -> TrialStep:
+    """The trial in half precision on the GPU."""
+    worked = {"device": "gpu:0", "jit": False, "precision": "mixed_float16", "loss": 0.7}
+    return TrialStep(**{**worked, **changes})
 
 
 def framework(*gpus: FrameworkDevice, **changes: Any) -> Framework:
@@ -107,7 +112,10 @@ def framework(*gpus: FrameworkDevice, **changes: Any) -> Framework:
             "cuda": "12.5.1",
             "cudnn": "9",
             "devices": devices,
-            "steps": tuple(step for one in devices for step in steps(one.id)),
+            "steps": (
+                *(step for one in devices for step in steps(one.id)),
+                *(half(device=one.id) for one in gpus),
+            ),
             **changes,
         }
     )

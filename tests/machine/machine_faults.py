@@ -40,6 +40,7 @@ from machine_facts import (
     device,
     failing,
     framework,
+    half,
     healthy,
     libraries,
     no_nvml,
@@ -199,7 +200,6 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
             "pip install nvidia-cuda-nvcc-cu12",
         ),
         (failing("", NO_LIBDEVICE), "XLA_FLAGS=--xla_gpu_cuda_data_dir="),
-        (failing("", NO_LIBDEVICE), "--set training.jit=off"),
     ],
     "hidden-gpus": [
         (no_device(visible_devices=value), "unset CUDA_VISIBLE_DEVICES")
@@ -266,14 +266,6 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
         (failing(NO_ALGORITHM), "--gpu none"),
         (stuck("gpu:0", "by signal SIGSEGV", steps("cpu:0")), "--gpu none"),
     ],
-    "gpu-jit": [
-        (failing("", "INTERNAL: something else"), "--set training.jit=off"),
-        (
-            stuck("gpu:0 jit", "after 60 s", (*steps("cpu:0"), steps("gpu:0")[0])),
-            "--set training.jit=off",
-        ),
-    ],
-    # The CPU's own jit ended the process.
     "gpu-untested": [(stuck("gpu", "after 60 s", steps("cpu:0")), "workbench check")],
     "nvml-hung": [(silent("nvml", "hung", "after 10 s"), "run nvidia-smi")],
     "nvml-crashed": [
@@ -286,6 +278,26 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
                 libraries=libraries(tuple(WHEELS)),
             ),
             "run nvidia-smi",
+        ),
+    ],
+}
+# Training does without what they name.
+NOTES: dict[str, list[tuple[Facts, str]]] = {
+    "gpu-jit": [
+        (failing("", "INTERNAL: something else"), "leave out --set training.jit=on"),
+        (
+            stuck("gpu:0 jit", "after 60 s", (*steps("cpu:0"), steps("gpu:0")[0])),
+            "a newer TensorFlow may know this GPU",
+        ),
+    ],
+    "gpu-half": [
+        (
+            healthy(framework=framework(device(), steps=(*steps("gpu:0"), half(loss=None)))),
+            "leave out --set training.precision=mixed_float16",
+        ),
+        (
+            healthy(framework=framework(device(), steps=(*steps("gpu:0"), half(error="cuDNN")))),
+            "leave out --set training.precision=mixed_float16",
         ),
     ],
 }
@@ -355,5 +367,7 @@ BROKEN: dict[str, list[tuple[Facts, str]]] = {
     ],
 }
 ROWS = [
-    (cause, facts, remedy) for cause, rows in {**FAULTS, **BROKEN}.items() for facts, remedy in rows
+    (cause, facts, remedy)
+    for cause, rows in {**FAULTS, **NOTES, **BROKEN}.items()
+    for facts, remedy in rows
 ]

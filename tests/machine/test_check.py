@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,43 +12,55 @@ from waiting import GUARD
 
 from workbench.machine.benchmark_store import BenchmarkStore
 from workbench.machine.check import LIMITS, MachineReport, check
+from workbench.machine.diagnosis import rows
 from workbench.machine.gpus import CPU
+from workbench.machine.trial import load_trial
 from workbench.paths import Workspace
 
 HERE = Path(__file__).parent
 PATIENT = dict.fromkeys(LIMITS, GUARD)
 
 FAKE_PYNVML = """
+import os
+from types import SimpleNamespace
+
 class NVMLError(Exception):
     value = 3
 
 def nvmlInit(): {init}
 def nvmlShutdown(): pass
-def nvmlSystemGetDriverVersion(): return "550.54.14"
+def nvmlSystemGetDriverVersion(): return os.environ.get("FAKE_DRIVER", "550.54.14")
 def nvmlSystemGetCudaDriverVersion_v2(): return 12040
 def nvmlDeviceGetCount(): return 1
 def nvmlDeviceGetHandleByIndex(index): return index
 def nvmlDeviceGetName(handle): return "NVIDIA H200"
 def nvmlDeviceGetUUID(handle): return "GPU-aaaa"
 def nvmlDeviceGetCudaComputeCapability(handle): return (9, 0)
+def nvmlDeviceGetMemoryInfo(handle):
+    used = int(os.environ.get("FAKE_USED", "1")) << 30
+    return SimpleNamespace(total=140 << 30, used=used, free=(140 << 30) - used)
 """
 
 
+def environment_of(tmp_path: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(tmp_path), str(HERE), str(HERE.parents[1])])
+    own = {"PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"} | own
+
+
 def run(
-    tmp_path: Path, init: str = "pass", limits: Mapping[str, float] = PATIENT, **variables: str
+    tmp_path: Path,
+    init: str = "pass",
+    limits: Mapping[str, float] = PATIENT,
+    measure: bool = False,
+    **variables: str,
 ) -> MachineReport:
     """Checks with a fake NVML that begins with `init` and the fake backend."""
-    (tmp_path / "pynvml.py").write_text(FAKE_PYNVML.format(init=init))
-    path = os.pathsep.join([str(tmp_path), str(HERE), str(HERE.parents[1])])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": path,
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        **variables,
-    }
-    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    (tmp_path / "pynvml.py").write_text(FAKE_PYNVML.replace("{init}", init))
+    environment = {**environment_of(tmp_path), **variables}
     return check(
         Workspace(tmp_path),
+        measure=measure,
         environment=environment,
         limits=limits,
         framework_module="fake_backend",
@@ -100,13 +113,10 @@ def test_figures_are_kept_and_not_measured_twice(tmp_path: Path) -> None:
     first = run(tmp_path, FAKE_GPUS="1")
     assert set(first.benchmarks) == {CPU, "NVIDIA H200"}
     assert first.benchmarks["NVIDIA H200"].kind == "gpu"
-    again = run(tmp_path, FAKE_GPUS="1")
+    again = run(tmp_path, FAKE_GPUS="1", XLA_FLAGS="changed")
     assert again.facts.framework is not None
-    kept = {name for name, figures in first.benchmarks.items() if figures.reliable}
-    measured = {speed.device for speed in again.facts.framework.speeds}
-    assert ("cpu:0" in measured, "gpu:0" in measured) == (
-        CPU not in kept, "NVIDIA H200" not in kept
-    )  # fmt: skip
+    assert again.facts.tried == 0
+    assert again.facts.framework.speeds == ()
     assert set(again.benchmarks) == set(first.benchmarks)
 
 
@@ -118,6 +128,98 @@ def test_a_gpu_that_cannot_be_used_leaves_the_figures_of_the_cpu(tmp_path: Path)
     ).load()
     assert kept is not None
     assert (kept.device, kept.kind) == (CPU, "cpu")
+
+
+CANNOT_START = {"FAKE_BACKEND": "import"}  # what a check shows only if it starts the framework
+
+
+def test_what_the_framework_showed_is_kept(tmp_path: Path) -> None:
+    first = run(tmp_path, FAKE_GPUS="1")
+    assert first.facts.tried == 0
+    again = run(tmp_path, **CANNOT_START)
+    assert again.facts.framework == first.facts.framework.model_copy(update={"speeds": ()})
+    assert again.facts.libraries == first.facts.libraries
+    assert again.benchmarks == {
+        name: found.model_copy(update={"measured": again.benchmarks[name].measured})
+        for name, found in first.benchmarks.items()
+    }
+    assert findings(again) == findings(first)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(again.facts.tried))
+    assert dict(rows(again.facts, again.benchmarks))["tried"] == (
+        f"{when}, same versions; again: workbench check --measure"
+    )
+    assert "tried" not in dict(rows(first.facts, first.benchmarks))
+
+
+def test_what_changes_from_minute_to_minute_is_asked_each_time(tmp_path: Path) -> None:
+    assert "memory-taken" not in findings(run(tmp_path, FAKE_GPUS="1"))
+    later = run(tmp_path, FAKE_USED="130", **CANNOT_START)
+    assert later.facts.tried
+    assert "memory-taken" in findings(later)
+    assert set(later.facts.outcomes) == {"nvml", "system", "storage", "libraries", "framework"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"FAKE_DRIVER": "580.65.06"},
+        {"XLA_FLAGS": "--xla_dump_to=/tmp"},
+        {"CUDA_VISIBLE_DEVICES": "0"},
+        {"LD_LIBRARY_PATH": "/opt/cudnn"},
+    ],
+)
+def test_after_a_change_the_framework_is_tried_again(
+    changed: dict[str, str], tmp_path: Path
+) -> None:
+    run(tmp_path, FAKE_GPUS="1")
+    assert run(tmp_path, **changed, **CANNOT_START).facts.framework is None
+    assert run(tmp_path, **CANNOT_START).facts.framework is not None
+
+
+def test_on_request_the_framework_is_tried_again(tmp_path: Path) -> None:
+    run(tmp_path, FAKE_GPUS="1")
+    assert run(tmp_path, measure=True, **CANNOT_START).facts.framework is None
+    # And what it showed before counts no longer.
+    assert run(tmp_path, **CANNOT_START).facts.framework is None
+
+
+@pytest.mark.parametrize("trouble", ["crash gpu:0", "crash cpu:0", "no devices"])
+def test_what_failed_is_tried_again(trouble: str, tmp_path: Path) -> None:
+    run(tmp_path, FAKE_GPUS="0" if trouble == "no devices" else "1", FAKE_BACKEND=trouble)
+    assert run(tmp_path, FAKE_GPUS="1").facts.tried == 0
+
+
+def test_a_trial_that_hung_is_tried_again(tmp_path: Path, limit_after: Callable[..., None]) -> None:
+    limit_after(b'"begin": "gpu:0 jit"')
+    first = run(tmp_path, FAKE_GPUS="1", FAKE_BACKEND="hang gpu:0 jit")
+    assert first.facts.outcomes["framework"].status == "hung"
+    assert run(tmp_path, FAKE_GPUS="1").facts.tried == 0
+
+
+def test_xla_that_ends_the_process_is_not_tried_again(tmp_path: Path) -> None:
+    first = run(tmp_path, FAKE_GPUS="1", FAKE_BACKEND="crash gpu:0 jit")
+    again = run(tmp_path, **CANNOT_START)
+    for report in (first, again):
+        assert "gpu-jit" in findings(report)
+        (auto,) = [text for label, text in rows(report.facts, {}) if label == "auto"]
+        assert auto == (
+            "NVIDIA H200: XLA off (XLA ends the process on this GPU), "
+            "mixed_float16 (tensor cores, and the loss stayed finite)"
+        )
+    assert again.facts.tried
+    kept = load_trial("NVIDIA H200", environment_of(tmp_path))
+    assert kept is not None
+    assert kept.xla is not None
+    assert kept.xla.ended
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"tried": "no"}', b"\xff"])
+def test_a_damaged_file_is_no_check(content: bytes, tmp_path: Path) -> None:
+    run(tmp_path, FAKE_GPUS="1")
+    (path,) = (tmp_path / "cache" / "workbench").glob("check-*.json")
+    path.write_bytes(content)
+    assert run(tmp_path, FAKE_GPUS="1").facts.tried == 0
+    assert run(tmp_path, FAKE_GPUS="1").facts.tried > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the workbench runs on Linux")

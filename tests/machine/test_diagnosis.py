@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fault_facts import not_started
 from machine_facts import GIB, cpu_only_host, healthy, outcomes, place, printed, silent, system
-from machine_faults import BROKEN, ROWS
+from machine_faults import BROKEN, NOTES, ROWS
 
 from workbench.machine.diagnosis import Diagnosis, diagnose
 from workbench.machine.facts import Backends, Facts, Nvml
@@ -83,8 +83,9 @@ def test_each_fault_is_one_finding_with_its_remedy(cause: str, facts: Facts, rem
     assert "\n" not in finding.remedy
     assert all([finding.what, finding.why, finding.short])
     broken = cause in BROKEN
-    assert diagnosis.exit_code == (2 if broken else 1)
-    assert finding.severity == ("broken" if broken else "warning")
+    severity = "broken" if broken else "note" if cause in NOTES else "warning"
+    assert finding.severity == severity
+    assert diagnosis.exit_code == {"note": 0, "warning": 1, "broken": 2}[severity]
     # A cause is never milder than its consequences.
     assert broken or all(below.severity != "broken" for below in finding.consequences)
 

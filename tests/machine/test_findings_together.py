@@ -41,9 +41,9 @@ from workbench.machine.host_facts import Container, Slurm
 
 def test_a_wrong_variable_and_a_plain_install() -> None:
     facts = blind(NO_DEVICE, libraries=libraries(tuple(WHEELS)), visible_devices="-1")
-    assert top_findings(facts) == [("warning", "cpu-only-install"), ("warning", "hidden-gpus")]
-    assert consequences(facts, "cpu-only-install") == {"framework-no-gpu"}
-    assert diagnose(facts).verdict == ("CPU only: TensorFlow is installed without GPU libraries")
+    assert top_findings(facts) == [("warning", "hidden-gpus"), ("warning", "cpu-only-install")]
+    assert consequences(facts, "hidden-gpus") == {"framework-no-gpu"}
+    assert diagnose(facts).verdict == "CPU only: CUDA_VISIBLE_DEVICES hides the GPU"
 
 
 def test_without_a_driver_nothing_else_counts() -> None:
@@ -101,10 +101,9 @@ def test_libraries_from_elsewhere_are_no_fault_where_the_gpu_is_listed() -> None
 
 
 def test_jit_that_fails_beside_a_device_that_works_otherwise() -> None:
-    diagnosis = diagnose(failing("", "INTERNAL: something else"))
-    assert diagnosis.verdict == "GPU ready, with 1 warning: jit fails on gpu:0"
-    cpu = framework(device(), steps=(*steps("cpu:0", jit_error="LLVM"), *steps("gpu:0")))
-    assert top_findings(healthy(framework=cpu)) == [("note", "cpu-jit")]
+    facts = failing("", "INTERNAL: something else")
+    assert top_findings(facts) == [("note", "gpu-jit")]
+    assert diagnose(facts).verdict == "GPU ready: NVIDIA H200"  # training does without
 
 
 def test_jax_trains_only_with_jit() -> None:
@@ -123,17 +122,16 @@ def test_jit_without_its_compiler() -> None:
     assert top_findings(failing("", "INTERNAL", outcomes=printing)) == [("warning", "libdevice")]
 
 
-def test_an_end_in_the_jit_of_the_cpu_leaves_the_gpu_untried() -> None:
-    facts = stuck("cpu:0 jit", "by signal SIGABRT", steps("cpu:0")[:1])
-    assert top_findings(facts) == [("note", "cpu-jit"), ("warning", "gpu-untested")]
-
-
 def ended(current: str, message: str, stopped: str, status: str = "crashed") -> Facts:
     """The process ended in a step and was started again for the rest."""
     name, _, how = current.partition(" ")
     done = (*steps("cpu:0"), *steps("gpu:0"))
-    failed = TrialStep(device=name, jit=how == "jit", error=message)
-    kept = tuple(s for s in done if how == "speed" or (s.device, s.jit) != (name, failed.jit))
+    precision = "mixed_float16" if how == "half" else "float32"
+    failed = TrialStep(
+        device=name, jit=how == "jit", precision=precision, error=message, ended=True
+    )
+    others = how in ("speed", "half")
+    kept = tuple(s for s in done if others or (s.device, s.jit) != (name, failed.jit))
     return healthy(
         framework=framework(device(), steps=(*kept, failed), current=current, stopped=stopped),
         outcomes=outcomes(framework=printed("", status, stopped)),
@@ -144,14 +142,14 @@ def ended(current: str, message: str, stopped: str, status: str = "crashed") -> 
     ("current", "expected", "verdict"),
     [
         ("gpu:0", ("warning", "gpu-compute"), "CPU only: the convolution failed on gpu:0"),
-        ("gpu:0 jit", ("warning", "gpu-jit"), "GPU ready, with 1 warning: jit fails on gpu:0"),
+        ("gpu:0 jit", ("note", "gpu-jit"), "GPU ready: NVIDIA H200"),
+        ("gpu:0 half", ("note", "gpu-half"), "GPU ready: NVIDIA H200"),
         (
             "gpu:0 speed",
             ("warning", "gpu-speed"),
             "GPU ready, with 1 warning: larger networks fail on gpu:0",
         ),
         ("cpu:0", ("broken", "cpu-compute"), "Broken: TensorFlow does not work on the CPU"),
-        ("cpu:0 jit", ("note", "cpu-jit"), "GPU ready: NVIDIA H200"),
         (
             "cpu:0 speed",
             ("warning", "cpu-speed"),

@@ -13,10 +13,11 @@ from machine_facts import healthy, put
 from workbench.bases.architectures import BASES
 from workbench.errors import UserError
 from workbench.machine import host as module
-from workbench.machine.benchmark_store import cache_folder
 from workbench.machine.diagnosis import rows
-from workbench.machine.host import check_folder, instruction_set, read_storage, read_system
+from workbench.machine.host import check_folder, read_storage, read_system
 from workbench.machine.host_facts import LoginSession, Slurm, Storage, StorageFolder
+from workbench.machine.kept import cache_folder
+from workbench.machine.processor import instruction_set
 from workbench.paths import Workspace
 
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"

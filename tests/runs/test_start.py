@@ -14,6 +14,7 @@ from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec, read_spec
+from workbench.machine.facts import NvmlReport
 from workbench.paths import Workspace
 from workbench.runs import folder as folder_module
 from workbench.runs import launch as launch_module
@@ -62,7 +63,11 @@ def test_start_writes_the_spec_and_passes_variables(
     variables = {"WORKBENCH_ON_FINISH": "true"}
     folder = launch_new_run(workspace, spec, "pets", queue=True, environment=variables)
     assert read_spec(folder.spec_path) == spec
-    assert asked == [("pets-1", {"queue": True, "warm": None, "environment": variables})]
+    options = {"queue": True, "warm": None, "environment": variables, "gpu_report": None}
+    assert asked == [("pets-1", options)]
+    report = NvmlReport(nvml=None, asked=1.5)
+    launch_new_run(workspace, spec, "pets", report=report)
+    assert asked[1][1]["gpu_report"] == '{"nvml":null,"asked":1.5}'
 
 
 @pytest.mark.parametrize("stem", ["pets", "x" * 80])

@@ -33,6 +33,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture
 def measured_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Query no driver; the machine was measured."""
-    monkeypatch.setattr(strategy, "find_gpu", GpuChoice)
+    monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
     monkeypatch.setattr(preflight, "find_gpu", GpuChoice)
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: FIGURES)

@@ -16,7 +16,6 @@ from waiting import GUARD
 from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
-from workbench.machine.gpus import GpuChoice
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import ErrorDialog, Prompt
 from workbench.ui.strategy import screen as strategy
@@ -51,7 +50,7 @@ def trial_event(number: int, accuracy: float | None, units: list[int]) -> dict[s
 @pytest.fixture
 def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenTrial:
     """Open a trial screen over the strategy screen; the worker returns `answer`."""
-    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
     monkeypatch.setattr(strategy.BenchmarkStore, "load", lambda self: None)
 
     @asynccontextmanager
@@ -246,7 +245,7 @@ async def test_a_search_that_is_impossible_reports_why(
     why: str,
     is_long: bool,
 ) -> None:
-    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
 
     async with driven(tmp_path) as (app, pilot):
         draft = Draft(app.workspace)
@@ -270,7 +269,7 @@ async def test_a_search_that_is_impossible_reports_why(
 async def test_a_search_is_offered_where_there_is_a_head_on_a_frozen_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, offered: bool
 ) -> None:
-    monkeypatch.setattr(strategy, "find_gpu", lambda gpu: GpuChoice(gpu))
+    monkeypatch.setattr(strategy, "expected_device", lambda gpu: "CPU")
 
     async with driven(tmp_path) as (app, pilot):
         draft = Draft(app.workspace)

@@ -14,6 +14,8 @@ from workbench.runs.events import MachineSample
 pytestmark = pytest.mark.worker
 
 TWO_GPUS = """
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 GIB = 2**30
@@ -22,7 +24,10 @@ NVML_TEMPERATURE_GPU = 0
 class NVMLError(Exception):
     value = 3
 
-def nvmlInit(): pass
+def nvmlInit():
+    with Path(__file__).with_name("asked").open("a") as file:
+        file.write(f"{os.getpid()}\\n")
+
 def nvmlShutdown(): pass
 def nvmlSystemGetDriverVersion(): return "550.54.14"
 def nvmlSystemGetCudaDriverVersion_v2(): return 12040
@@ -80,9 +85,9 @@ def test_check_prints_json_with_exit_code(person: Person) -> None:
 
 def check_code(person: Person) -> int:
     """Return the exit code of the check on this machine: 0 with a GPU."""
-    from workbench.machine.check import query_nvml
+    from workbench.machine.driver import query_nvml
 
-    nvml = query_nvml()
+    nvml = query_nvml().nvml
     return 0 if nvml and nvml.gpus else 1
 
 
@@ -96,6 +101,39 @@ def test_run_chooses_the_gpu_with_most_free_memory(on_a_shared_machine: Person) 
     checks = events(person, "free", "estimate_checked")
     assert [check["epoch"] for check in checks] == [2]  # two steps do not show compiling
     assert all(check["ratio"] > 0 for check in checks)  # type: ignore[operator]
+
+
+def askers(person: Person, run: str) -> set[int]:
+    """Return the processes that asked the driver, without the run's worker."""
+    (worker,) = events(person, run, "worker_started")
+    asked = {int(line) for line in (person.workspace / "fakes" / "asked").read_text().split()}
+    assert worker["pid"] in asked  # for its gauges
+    return asked - {worker["pid"]}
+
+
+def test_one_process_asks_the_driver_before_the_first_batch(on_a_shared_machine: Person) -> None:
+    person = on_a_shared_machine
+    person.types(*PRESET, "--set", "training.epochs=1", "--name", "asked")
+    assert len(askers(person, "asked")) == 1
+
+
+def test_a_queued_run_asks_the_driver_when_its_turn_comes(on_a_shared_machine: Person) -> None:
+    person = on_a_shared_machine
+    person.types(*PRESET, "--set", "training.epochs=1", "--name", "later", "--queue")
+    assert len(askers(person, "later")) == 1
+    (chosen,) = events(person, "later", "gpu_chosen")
+    assert chosen["gpu"]["uuid"] == "GPU-1"  # type: ignore[index]
+
+
+def test_a_gpu_that_was_not_tried_trains_without_xla(on_a_shared_machine: Person) -> None:
+    person = on_a_shared_machine
+    printed = person.types(*PRESET, "--set", "training.epochs=1", "--name", "untried")
+    assert (
+        "Trains without XLA and half precision, not tried on this GPU yet: "
+        "workbench check --measure" in " ".join(printed.split())
+    )
+    (stage,) = events(person, "untried", "stage_started")
+    assert (stage["jit"], stage["precision"]) == (False, "float32")
 
 
 def test_full_gpu_is_refused_before_a_run_is_created(on_a_shared_machine: Person) -> None:

@@ -14,8 +14,10 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.paths import Workspace
 from workbench.progress import silent
+from workbench.runs.events import Launched, StageStarted
 from workbench.training.data import TrainingData
 from workbench.training.features import make_feature_store
+from workbench.worker.train import earlier_precision
 from workbench.worker.training_setup import data_warnings
 
 FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
@@ -118,3 +120,10 @@ def test_identity_of_random_weights_is_their_seed(person: Person) -> None:
 def test_no_store_without_a_base() -> None:
     spec = parse_spec({"data": {"source": "x"}, "model": {"strategy": "dense"}}, "test")
     assert make_feature_store(spec, Path(), None, silent, lambda message: None) is None
+
+
+def test_a_resumed_run_keeps_its_precision() -> None:
+    second = StageStarted(stage=1, precision="mixed_float16")
+    stages = [StageStarted(stage=0, precision="float32"), second]
+    assert earlier_precision([Launched(), *stages, Launched(resume=True)]) == "mixed_float16"
+    assert earlier_precision([Launched()]) == ""

@@ -12,6 +12,7 @@ from workbench.experiment.presets import preset_tree
 from workbench.experiment.resuming import check_change
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
+from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import GpuChoice
 from workbench.machine.preflight import check_before_resume, check_before_start, gpu_notes
 from workbench.machine.probe import LoadAdjustedClock
@@ -71,9 +72,9 @@ def start_run(
     """
     choice = check_before_start(spec, workspace, queue, progress, warn)
     if not queue:
-        for note in _start_notes(workspace, choice, queue_hint):
+        for note in _start_notes(workspace, spec, choice, queue_hint):
             notify(note)
-    return launch_new_run(workspace, spec, stem, queue, warm, environment=environment)
+    return launch_new_run(workspace, spec, stem, queue, warm, environment, choice.report)
 
 
 def launch_new_run(
@@ -83,6 +84,7 @@ def launch_new_run(
     queue: bool = False,
     warm: WarmWorker | None = None,
     environment: dict[str, str] | None = None,
+    report: NvmlReport | None = None,
 ) -> RunFolder:
     """Make the run's folder, named by the spec or else numbered, and start its worker, unchecked.
 
@@ -93,6 +95,7 @@ def launch_new_run(
         queue: True if it waits for runs that are running or queued.
         warm: a worker on standby.
         environment: variables of the worker in addition to those of this process.
+        report: what NVML just reported, for the worker.
 
     Raises:
         UserError: The name is taken, no process can be started, or the disk cannot be written.
@@ -113,11 +116,15 @@ def launch_new_run(
             tr("Make room or fix the permissions, or name another workspace with --workspace DIR."),
         ) from None
     try:
-        launch(folder, queue=queue, warm=warm, environment=environment)
+        launch(folder, queue=queue, warm=warm, environment=environment, gpu_report=_as_json(report))
     except NotWritable:
         shutil.rmtree(folder.path, ignore_errors=True)  # created above, by this process
         raise
     return folder
+
+
+def _as_json(report: NvmlReport | None) -> str | None:
+    return report.model_dump_json() if report else None
 
 
 def list_training_runs(workspace: Workspace) -> list[RunFolder]:
@@ -126,11 +133,13 @@ def list_training_runs(workspace: Workspace) -> list[RunFolder]:
     return [run for run in runs if is_locked(run.lock_path) and not is_waiting(run)]
 
 
-def _start_notes(workspace: Workspace, choice: GpuChoice, queue_hint: str) -> list[str]:
+def _start_notes(
+    workspace: Workspace, spec: ExperimentSpec, choice: GpuChoice, queue_hint: str
+) -> list[str]:
     """Return what is useful to know before a run starts and does not prevent it."""
     others = list_training_runs(workspace)
     slower = f"is training here too; both will be slower{queue_hint}."
-    return [*gpu_notes(choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
+    return [*gpu_notes(spec, choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
 
 
 def start_demo(workspace: Workspace, notify: Notify = ignore) -> list[RunFolder]:
@@ -181,9 +190,16 @@ def resume_run(
     """
     own = read_spec(folder.spec_path)
     spec = changed_spec(own, settings, half_batch) if settings or half_batch else own
-    check_before_resume(spec)
+    report = check_before_resume(spec)
     changed = None if spec == own else dump_spec(spec)
-    launch(folder, resume=True, queue=queue, environment=environment, spec=changed)
+    launch(
+        folder,
+        resume=True,
+        queue=queue,
+        environment=environment,
+        spec=changed,
+        gpu_report=_as_json(report),
+    )
 
 
 def changed_spec(

@@ -26,7 +26,7 @@ BAR = 20  # cells of a gauge
 
 @click.command()
 @click.option("--details", is_flag=True, help="Also consequences of findings, and each probe.")
-@click.option("--measure", is_flag=True, help="Measure the speed again.")
+@click.option("--measure", is_flag=True, help="Try the framework and measure again.")
 @click.option("--watch", "watching", is_flag=True, help="Show use, memory and processes live.")
 @json_option
 @in_workspace

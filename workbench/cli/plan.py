@@ -106,10 +106,10 @@ def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
         UserError: the requested GPU does not exist.
     """
     from workbench.machine.benchmark_store import BenchmarkStore
-    from workbench.machine.check import find_gpu
+    from workbench.machine.driver import expected_device
     from workbench.machine.gpus import NONE
 
-    found = BenchmarkStore(find_gpu(gpu).device_name).load()
+    found = BenchmarkStore(expected_device(gpu)).load()
     return None if found and gpu == NONE and found.kind != "cpu" else found
 
 

@@ -311,10 +311,10 @@ class TrainingSpec(Section):
         "none", description="balanced weighs images of rare classes more"
     )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
-        "auto", description="auto: mixed_float16 on a GPU with tensor cores, else float32"
+        "auto", description="auto: mixed_float16 where `check` saw it train on a GPU, else float32"
     )
     jit: Literal["auto", "on", "off"] = Field(
-        "auto", description="compile steps with XLA; auto: off on the CPU, on on a GPU"
+        "auto", description="compile steps with XLA; auto: on a GPU where `check` saw it faster"
     )
     augment_on: Literal["auto", "host", "device"] = Field(
         "auto",

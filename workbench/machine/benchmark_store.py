@@ -5,36 +5,22 @@ The device in the name is the one that training is expected to run on, as NVML n
 holds the one that was measured, which is the CPU for a GPU that cannot be used.
 """
 
-import json
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from workbench.experiment.estimate import ThroughputModel
-from workbench.files import write_atomic
 from workbench.machine.backends import chosen_backend, installed_version
-from workbench.machine.host import allowed_cores, cpu_name
+from workbench.machine.kept import keep, kept_path, load_kept
+from workbench.machine.processor import allowed_cores, cpu_name
 
 FORMAT = 1
 MAX_BUSY_SHARE = 0.25  # of the CPU used by other programs, beyond which a result is unreliable
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "nvidia-cudnn-cu12")
-
-
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it.
-
-    As the XDG specification requires, a value that is not an absolute path is ignored.
-    """
-    folder = environment.get("XDG_CACHE_HOME", "")
-    if folder.startswith("/"):
-        return Path(folder, "workbench")
-    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
-    return Path(home, ".cache", "workbench")
 
 
 class BenchmarkResult(BaseModel):
@@ -66,6 +52,16 @@ class BenchmarkResult(BaseModel):
         """False where other programs kept the CPU busy during the measurement."""
         return self.busy <= MAX_BUSY_SHARE
 
+    @property
+    def measured_as(self) -> str:
+        """The device and how it was used."""
+        return measured_as(self.device, self.precision, self.jit)
+
+
+def measured_as(device: str, precision: str, jit: bool) -> str:
+    """Return a device and how it is used, which decide about its speed."""
+    return f"{device}, {precision}, {'XLA' if jit else 'no XLA'}"
+
 
 @dataclass(frozen=True)
 class BenchmarkStore:
@@ -90,15 +86,11 @@ class BenchmarkStore:
             "backend": chosen_backend(self.environment),
             **{name: v for name in _PACKAGES if (v := installed_version(name)) is not None},
         }
-        fingerprint = blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=8)
-        return cache_folder(self.environment) / f"figures-{fingerprint.hexdigest()}.json"
+        return kept_path("figures", identity, self.environment)
 
     def load(self) -> BenchmarkResult | None:
         """Return the stored result; None where nothing can be read."""
-        try:
-            return BenchmarkResult.model_validate_json(self.path.read_bytes())
-        except (OSError, ValidationError):
-            return None
+        return load_kept(self.path, BenchmarkResult)
 
     def save(self, result: BenchmarkResult) -> None:
         """Store a result, unless a more reliable one, or one of a GPU, is stored.
@@ -116,5 +108,4 @@ class BenchmarkStore:
             result = result.model_copy(update={"images_per_second": rate})
         if not result.measured:
             result = result.model_copy(update={"measured": time.time()})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.path, result.model_dump_json(indent=1))
+        keep(self.path, result)

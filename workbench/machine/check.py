@@ -1,12 +1,17 @@
-"""The machine check: runs every probe, each within its time limit, and diagnoses the results."""
+"""The machine check: runs every probe, each within its time limit, and diagnoses the results.
+
+What changes from minute to minute is probed each time. The framework is imported only where
+something has changed that decides about its result (see `kept_check`), or on request.
+"""
 
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from workbench.machine.backends import read_backends
 from workbench.machine.benchmark_store import MAX_BUSY_SHARE, BenchmarkResult, BenchmarkStore
 from workbench.machine.diagnosis import Diagnosis, diagnose
+from workbench.machine.driver import NVML_SECONDS
 from workbench.machine.facts import (
     Decoding,
     Facts,
@@ -26,10 +32,13 @@ from workbench.machine.facts import (
 from workbench.machine.finding import gpu_behind
 from workbench.machine.framework import MODULE as FRAMEWORK
 from workbench.machine.framework import probe_framework
-from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu, visible_gpus
+from workbench.machine.gpus import CPU, VARIABLE, visible_gpus
 from workbench.machine.host_facts import Storage, System
+from workbench.machine.kept import forget, keep, load_kept
+from workbench.machine.kept_check import KeptCheck, check_path, worth_keeping
 from workbench.machine.probe import SMALL_PROBES, ProbeResult, run_probe
 from workbench.machine.terminal import inspect_terminal
+from workbench.machine.trial import keep_trials
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
 from workbench.runs.process import worker_command
@@ -37,14 +46,14 @@ from workbench.runs.process import worker_command
 # Seconds, as `run_probe` counts them. A probe of a healthy host takes a tenth of its limit; a
 # compiler on a new GPU needs more.
 LIMITS = {
-    "nvml": 10.0,
+    "nvml": NVML_SECONDS,
     "libraries": 15.0,
     "system": 10.0,
     "storage": 10.0,
     "decoding": 15.0,
     "framework": 90.0,
 }
-QUICK = ("nvml", "libraries", "system", "storage")  # run at the same time
+QUICK = ("nvml", "system", "storage")  # run at the same time, in every check
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -77,7 +86,7 @@ def check(
 
     Args:
         workspace: for its folders.
-        measure: measure again what was measured before.
+        measure: try and measure again what is known.
         progress: called with the probe that is running.
         environment: the variables of the probes.
         limits: seconds for each probe.
@@ -85,61 +94,66 @@ def check(
     """
     began = time.monotonic()
     progress("probe the machine", 0, 3)
-    results = _run_probes(QUICK, workspace, environment, limits)
-    nvml = _model(Nvml, results["nvml"])
+    with _probes(QUICK, workspace, environment, limits) as results:
+        pass
+    nvml, system = _model(Nvml, results["nvml"]), _model(System, results["system"])
     stores = {name: BenchmarkStore(name, environment) for name in _devices(nvml, environment)}
     stored = {} if measure else _stored(stores)
+    path = check_path(nvml, system, environment)
+    measured = not measure and all(store.load() for store in stores.values())
+    kept = load_kept(path, KeptCheck) if measured else None
     progress("read images", 1, 3)
     decoding = None
     if CPU not in stored or stored[CPU].images_per_second is None:
-        results.update(_run_probes(("decoding",), workspace, environment, limits))
+        with _probes(("decoding",), workspace, environment, limits) as more:
+            pass
+        results.update(more)
         decoding = _model(Decoding, results["decoding"])
     progress("start the framework and train a step", 2, 3)
-    framework, outcome = probe_framework(limits["framework"], stored, environment, framework_module)
-    outcomes = {name: result.outcome for name, result in results.items()}
+    framework: Framework | None
+    libraries: Libraries | None
+    if kept:
+        framework, libraries, outcomes = kept.framework, kept.libraries, kept.outcomes
+    else:
+        with _probes(("libraries",), workspace, environment, limits) as more:
+            framework, outcome = probe_framework(
+                limits["framework"],
+                [one.measured_as for one in stored.values()],
+                environment,
+                framework_module,
+            )
+        libraries = _model(Libraries, more["libraries"])
+        outcomes = {"libraries": more["libraries"].outcome, "framework": outcome}
     facts = Facts(
-        visible_devices=environment.get("CUDA_VISIBLE_DEVICES"),
+        visible_devices=environment.get(VARIABLE),
         backends=read_backends(environment),
         terminal=inspect_terminal(environment, sys.stdout),
         nvml=nvml,
-        libraries=_model(Libraries, results["libraries"]),
+        libraries=libraries,
         framework=framework,
-        system=_model(System, results["system"]),
+        system=system,
         storage=_model(Storage, results["storage"]),
         decoding=decoding,
-        outcomes={**outcomes, "framework": outcome},
+        outcomes={**{name: result.outcome for name, result in results.items()}, **outcomes},
+        tried=kept.tried if kept else 0.0,
     )
     benchmarks = _benchmarks(facts, stored)
-    _save(stores, benchmarks, facts)
+    if not kept:
+        _save(path, facts, environment)
+    if not kept or decoding:
+        _save_benchmarks(stores, benchmarks, facts)
     progress("start the framework and train a step", 3, 3)
     return MachineReport(facts, diagnose(facts), benchmarks, time.monotonic() - began)
 
 
-def query_nvml(environment: Mapping[str, str] = os.environ) -> Nvml | None:
-    """Return what NVML reports now; None where it does not respond."""
-    return _model(
-        Nvml, run_probe(worker_command(SMALL_PROBES, "nvml"), LIMITS["nvml"], environment)
-    )
-
-
-def find_gpu(requested: int | str = AUTO, environment: Mapping[str, str] = os.environ) -> GpuChoice:
-    """Return the device that a run would use now (see `choose_gpu`).
-
-    Raises:
-        UserError: the requested GPU does not exist.
-    """
-    # A run on the CPU need not wait for a driver that hangs.
-    nvml = None if requested == NONE else query_nvml(environment)
-    return choose_gpu(requested, nvml, environment)
-
-
-def _run_probes(
+@contextmanager
+def _probes(
     names: tuple[str, ...],
     workspace: Workspace,
     environment: Mapping[str, str],
     limits: Mapping[str, float],
-) -> dict[str, ProbeResult]:
-    """Run several small probes at the same time, each with its own limit."""
+) -> Iterator[dict[str, ProbeResult]]:
+    """Run small probes beside the block, each with its own limit; yield their results to be."""
     failed = ProbeResult(ProbeOutcome(status="failed", detail="before it was started"))
     results = dict.fromkeys(names, failed)
     cancelled = threading.Event()
@@ -152,11 +166,11 @@ def _run_probes(
     try:
         for thread in threads:
             thread.start()
+        yield results
         for thread in threads:
             thread.join()
     finally:  # Ctrl-C reaches only this thread
         cancelled.set()
-    return results
 
 
 def _model(model: type[Model], result: ProbeResult) -> Model | None:
@@ -175,9 +189,9 @@ def _devices(nvml: Nvml | None, environment: Mapping[str, str]) -> list[str]:
 
 
 def _stored(stores: Mapping[str, BenchmarkStore]) -> dict[str, BenchmarkResult]:
-    """Return reliable stored results of the devices themselves."""
+    """Return the stored results of the devices themselves."""
     found = {name: store.load() for name, store in stores.items()}
-    return {n: one for n, one in found.items() if one and one.device == n and one.reliable}
+    return {n: one for n, one in found.items() if one and one.device == n}
 
 
 def _benchmarks(facts: Facts, stored: Mapping[str, BenchmarkResult]) -> dict[str, BenchmarkResult]:
@@ -207,7 +221,16 @@ def _use(facts: Facts, device: FrameworkDevice) -> float:
     return (gpu.utilization or 0) / 100 if gpu else 0.0
 
 
-def _save(
+def _save(path: Path, facts: Facts, environment: Mapping[str, str]) -> None:
+    """Keep what the framework showed, for the next check and for runs."""
+    found = worth_keeping(facts, time.time())
+    with suppress(OSError):  # it is shown anyway, and tried again next time
+        keep(path, found) if found else forget(path)
+        if facts.framework:
+            keep_trials(facts.framework, environment)
+
+
+def _save_benchmarks(
     stores: Mapping[str, BenchmarkStore], benchmarks: Mapping[str, BenchmarkResult], facts: Facts
 ) -> None:
     """Store each device's own results; those of the CPU also for a GPU that cannot be used."""

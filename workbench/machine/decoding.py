@@ -10,7 +10,7 @@ from PIL import Image
 from workbench.datasets.decoding import load_array, map_in_threads
 from workbench.experiment.sections import DataSpec
 from workbench.machine.facts import Decoding
-from workbench.machine.host import busy_share
+from workbench.machine.processor import busy_share
 
 WIDTH, HEIGHT = 500, 375  # pixels, as most of Kaggle's cats and dogs
 MEASURE_SECONDS = 0.5

@@ -13,7 +13,14 @@ from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.facts import Facts, Gpu, Nvml
 from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
 from workbench.machine.host_facts import StorageFolder, System
-from workbench.machine.rules import driver, framework, gpus, host, training
+from workbench.machine.rules import cuda, driver, framework, gpus, host, training, xla
+from workbench.machine.trial import (
+    decide_jit,
+    decide_precision,
+    describe_auto,
+    has_tensor_cores,
+    trial_of,
+)
 from workbench.messages import tr
 from workbench.text import format_bytes, format_gib, format_seconds, plural, safe_text
 
@@ -21,39 +28,16 @@ MachineState = Literal["usable", "degraded", "broken"]
 
 EXIT_CODES: dict[MachineState, int] = {"usable": 0, "degraded": 1, "broken": 2}
 
-# The most basic cause first: a finding is folded beneath an earlier one that explains it.
+# The files from the most basic subject on, and so the rules within each: a finding is folded
+# beneath one that explains it.
 RULES: tuple[Rule, ...] = (
-    driver.native_windows,
-    driver.wsl1,
-    driver.driver,
-    driver.driver_silent,
-    gpus.hardware,
-    driver.devices,
-    driver.driver_too_old,
-    framework.cpu_only_install,
-    framework.libraries,
-    gpus.hidden_gpus,
-    gpus.mig,
-    gpus.gpu_too_old,
-    gpus.pascal_cudnn,
-    gpus.blackwell,
-    training.cudnn_old,
-    training.libdevice,
-    training.memory_taken,
-    framework.keras_settings,
-    framework.backend_missing,
-    framework.framework_silent,
-    training.cpu_compute,
-    training.framework_no_gpu,
-    training.gpu_compute,
-    host.silent_probes,
-    host.writable,
-    host.locks,
-    host.disk,
-    host.memory,
-    host.logout,
-    host.slurm,
-    host.terminal,
+    *driver.RULES,
+    *gpus.RULES,
+    *cuda.RULES,
+    *framework.RULES,
+    *training.RULES,
+    *xla.RULES,
+    *host.RULES,
 )
 Row = tuple[str, str]
 
@@ -151,6 +135,8 @@ def rows(facts: Facts, benchmarks: Mapping[str, BenchmarkResult]) -> list[Row]:
         found.append(("cpu", _cpu(facts.system)))
     found += _gpus(facts.nvml)
     found.append(("framework", _framework(facts)))
+    found += [("tried", _tried(facts))]
+    found += [("auto", text) for text in _settings(facts)]
     found += [("speed", format_benchmark(one)) for one in benchmarks.values()]
     rates = (one.images_per_second for one in benchmarks.values() if one.images_per_second)
     if rate := next(rates, None):
@@ -167,7 +153,7 @@ def format_benchmark(result: BenchmarkResult) -> str:
     """Return the measured speed: CPU 221 GFLOP/s in a VGG16-like convolution, ..."""
     device = safe_text(result.device, 40)
     forward, training = result.speed.forward_flops, result.speed.training_flops
-    noise = "" if result.reliable else " (other programs kept the CPU busy)"
+    noise = "" if result.reliable else tr(" (other programs kept the CPU busy; again: --measure)")
     return tr(
         "{device} {forward} in a convolution, {trained} trained{noise}",
         device=device,
@@ -230,6 +216,28 @@ def _framework(facts: Facts) -> str:
     tried = {step.device for step in framework.steps} - failed
     works = f", trains on {', '.join(sorted(tried))}" if tried else ""
     return f"{keras} {safe_text(framework.version, 20)}{works}{also}"
+
+
+def _tried(facts: Facts) -> str:
+    """Return when the framework was started for this, where that was in an earlier check."""
+    if not facts.tried:
+        return ""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(facts.tried))
+    return tr("{when}, same versions; again: workbench check --measure", when=when)
+
+
+def _settings(facts: Facts) -> list[str]:
+    """Return what "auto" means for XLA and precision on each kind of GPU, and why."""
+    if facts.framework is None:
+        return []
+    found: dict[str, str] = {}
+    for gpu in working_gpus(facts):
+        trial = trial_of(facts.framework.steps, gpu.id)
+        jit = decide_jit(facts.framework.backend, gpu.kind, False, trial)
+        precision = decide_precision(has_tensor_cores(gpu.compute_capability), trial)
+        name = safe_text(gpu.name, 40)
+        found.setdefault(name, f"{name}: {describe_auto(jit, precision)}")
+    return list(found.values())
 
 
 def _disk(places: tuple[StorageFolder, ...]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from workbench.machine.host_facts import Container, LoginSession
 
 _KINDS = {"docker", "podman", "lxc"}
-_GPU_DEVICE = re.compile(r"nvidia\d+|dxg")  # dxg: through Windows, in WSL2
+GPU_DEVICE = re.compile(r"nvidia\d+|dxg")  # dxg: through Windows, in WSL2
 _UNLIMITED = 2**60  # bytes; without a limit the old interface shows a number beyond it
 BUS_SECONDS = 2.0
 _SETTINGS = ("KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers")
@@ -43,7 +43,7 @@ def read_container(environment: Mapping[str, str], root: Path = Path("/")) -> Co
     if kind is None:
         return None
     names = [path.name for path in list_folder(root / "dev")]
-    return Container(kind=kind, gpu_device=any(map(_GPU_DEVICE.fullmatch, names)))
+    return Container(kind=kind, gpu_device=any(map(GPU_DEVICE.fullmatch, names)))
 
 
 def read_limits(root: Path = Path("/")) -> CgroupLimits:

@@ -4,6 +4,7 @@ Every report comes from another process and is validated here: unknown keys are 
 missing value has a default that stands for "not known".
 """
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel
@@ -132,6 +133,13 @@ class Nvml(BaseModel, frozen=True):
     gpus: tuple[Gpu, ...] = ()
 
 
+class NvmlReport(BaseModel, frozen=True):
+    """What NVML reported, None where it did not respond, and when: unix seconds."""
+
+    nvml: Nvml | None
+    asked: float
+
+
 # --- libraries ------------------------------------------------------------------------------
 
 
@@ -190,12 +198,31 @@ class FrameworkDevice(BaseModel, frozen=True):
 
 
 class TrialStep(BaseModel, frozen=True):
-    """A small convolution and a matrix product, trained one step; `error` is "" if it worked."""
+    """A small network, trained a few steps in one way.
+
+    Attributes:
+        jit: whether XLA compiled it.
+        precision: the dtype policy: float32 or mixed_float16.
+        error: "" if it worked.
+        ended: True if it ended the process.
+        seconds: of all of it, with compiling.
+        loss: after these steps; None where it is not finite or there is none.
+        pace: seconds of a step once it is compiled.
+    """
 
     device: str
     jit: bool
+    precision: str = "float32"
     error: str = ""
+    ended: bool = False
     seconds: float = 0.0
+    loss: float | None = None
+    pace: float | None = None
+
+    @property
+    def worked(self) -> bool:
+        """True if it trained, with a finite loss."""
+        return not self.error and self.loss is not None and math.isfinite(self.loss)
 
 
 class DeviceSpeed(BaseModel, frozen=True):
@@ -281,6 +308,7 @@ class Facts(BaseModel, frozen=True):
         visible_devices: CUDA_VISIBLE_DEVICES, None where it is not set.
         outcomes: how each probe ended: "nvml", "libraries", "framework", "system", "storage",
             "decoding".
+        tried: unix seconds at which libraries and framework were tried; 0 for just now.
     """
 
     visible_devices: str | None = None
@@ -293,3 +321,4 @@ class Facts(BaseModel, frozen=True):
     storage: Storage | None = None
     decoding: Decoding | None = None
     outcomes: dict[str, ProbeOutcome] = {}
+    tried: float = 0.0

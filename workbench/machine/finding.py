@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.machine.facts import Facts, FrameworkDevice, Gpu, ProbeOutcome
+from workbench.machine.facts import (
+    Facts,
+    Framework,
+    FrameworkDevice,
+    Gpu,
+    ProbeOutcome,
+    TrialStep,
+)
 from workbench.machine.gpus import AUTO, VARIABLE, choose_gpu, visible_gpus
 from workbench.machine.host_facts import System
+from workbench.machine.trial import FLOAT32
 from workbench.messages import tr
 from workbench.text import safe_text
 
@@ -110,6 +118,11 @@ class StepFailure:
     message: str
 
 
+def device_names(failed: Iterable[StepFailure]) -> str:
+    """Return the devices of failures, each once."""
+    return join_names([quote(name, 20) for name in dict.fromkeys(one.device for one in failed)])
+
+
 # --- probes ---------------------------------------------------------------------------------
 
 
@@ -173,11 +186,16 @@ def stopped(facts: Facts) -> str:
     return facts.framework.stopped or (went.detail or went.status if went and not went.ok else "")
 
 
+def full_precision(framework: Framework) -> tuple[TrialStep, ...]:
+    """Return the steps in float32; those in half precision have a rule of their own."""
+    return tuple(step for step in framework.steps if step.precision == FLOAT32)
+
+
 def failures(facts: Facts) -> tuple[StepFailure, ...]:
     """Return all steps that failed; last the one in which the process ended, if not reported."""
     if facts.framework is None:
         return ()
-    steps = facts.framework.steps
+    steps = full_precision(facts.framework)
     failed = [StepFailure(step.device, step.jit, step.error) for step in steps if step.error]
     last = _unfinished_step(facts)
     return (*failed, last) if last else tuple(failed)
@@ -190,7 +208,7 @@ def device_works(facts: Facts, device: str) -> bool:
     """
     if facts.framework is None:
         return False
-    tried = [(s.jit, not s.error) for s in facts.framework.steps if s.device == device]
+    tried = [(s.jit, not s.error) for s in full_precision(facts.framework) if s.device == device]
     tried += [(f.jit, False) for f in failures(facts)[-1:] if f.device == device]
     if not tried:
         return not stopped(facts)

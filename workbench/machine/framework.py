@@ -1,7 +1,8 @@
 """Probe the backend of Keras, and continue after a step that ended its process."""
 
+import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from workbench.machine.facts import DeviceSpeed, Framework, ProbeOutcome, TrialStep
 from workbench.machine.gpus import VARIABLE
 from workbench.machine.probe import ProbeResult, run_probe
+from workbench.machine.trial import FLOAT16, FLOAT32
 from workbench.runs.process import worker_command
 
 M = TypeVar("M", TrialStep, DeviceSpeed)
@@ -33,7 +35,7 @@ def probe_framework(
 
     Args:
         limit: seconds for all of it (see `run_probe`).
-        known: names of devices that need not be measured.
+        known: speeds that need not be measured (see `measured_as`).
         environment: the variables of the process.
         module: the child process; tests have their own.
 
@@ -78,7 +80,8 @@ class _FrameworkProbe:
         """Try everything; continue after a step that ended its process."""
         done: list[str] = []
         for _ in range(MAX_STARTS):
-            result = self._start(environment, done)
+            steps = self.merged.get("steps", [])
+            result = self._start(environment, done, steps)
             if result is None:
                 return
             ended_in = _merge(result, self.merged, done)
@@ -92,7 +95,7 @@ class _FrameworkProbe:
         devices = self.merged.get("framework", {}).get("devices", [])
         listed = any(isinstance(d, dict) and d.get("kind") == "gpu" for d in devices)
         return listed and any(
-            step.get("device") == "cpu:0" and not step.get("jit") and step.get("error")
+            step.get("device") == "cpu:0" and step.get("error")
             for step in self.merged.get("steps", [])
         )
 
@@ -116,13 +119,22 @@ class _FrameworkProbe:
             if not any(step.get("device") == device for step in self.merged["steps"]):
                 self.merged["steps"] += [step for step in failed if step.get("device") == device]
 
-    def _start(self, environment: Mapping[str, str], skip: list[str]) -> ProbeResult | None:
-        """Run one process; None where there is no time left for it."""
+    def _start(
+        self, environment: Mapping[str, str], skip: list[str], steps: Sequence[Any] = ()
+    ) -> ProbeResult | None:
+        """Run one process; None where there is no time left for it.
+
+        Args:
+            environment: its variables.
+            skip: names of steps to leave out.
+            steps: reports of those that earlier processes tried.
+        """
         if self.left <= 0:
             return None
         skipped = [word for step in skip for word in ("--skip", step)]
         known = [word for name in self.known for word in ("--known", name)]
-        command = worker_command(self.module, *skipped, *known)
+        tried = ["--steps", json.dumps(list(steps))] if steps else []
+        command = worker_command(self.module, *skipped, *known, *tried)
         result = run_probe(command, min(self.left, self.longest), environment)
         self.left -= result.counted
         self.outcomes.append(result.outcome)
@@ -163,8 +175,15 @@ def _fail(step: str, outcome: ProbeOutcome, merged: dict[str, Any]) -> None:
     killed = "was ended" if outcome.status in ("crashed", "flooded") else "ended"
     verb = "did not respond" if outcome.status == "hung" else killed
     error = f"the process {verb} {outcome.detail}"
-    failed = {"device": device, "jit": how == "jit", "error": error}
-    merged.setdefault("steps", []).append(failed)
+    precision = FLOAT16 if how == "half" else FLOAT32
+    failed = TrialStep(
+        device=device,
+        jit=how == "jit",
+        precision=precision,
+        error=error,
+        ended=outcome.status != "hung",
+    )
+    merged.setdefault("steps", []).append(failed.model_dump())
     merged.setdefault("current", step)
     merged.setdefault("stopped", outcome.detail)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workbench.errors import UserError
-from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml
+from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml, NvmlReport
 from workbench.messages import tr
 from workbench.text import format_choices, format_gib, safe_text
 
@@ -25,12 +25,14 @@ class GpuChoice:
         gpu: the GPU, None for the CPU or where NVML reports none.
         mig_slice: its slice, in MIG mode.
         environment: variables that show the worker only this device.
+        report: what NVML reported for the choice; None where it was not asked.
     """
 
     requested: int | str
     gpu: Gpu | None = None
     mig_slice: MigDevice | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    report: NvmlReport | None = None
 
     @property
     def _device(self) -> Gpu | MigDevice | None:

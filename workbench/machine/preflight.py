@@ -12,10 +12,11 @@ from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
-from workbench.machine.check import find_gpu
-from workbench.machine.facts import Facts, ProbeOutcome
+from workbench.machine.driver import find_gpu
+from workbench.machine.facts import Facts, NvmlReport, ProbeOutcome
 from workbench.machine.gpus import AUTO, NONE, GpuChoice, describe_holders
 from workbench.machine.rules.framework import backend_missing, keras_settings
+from workbench.machine.trial import decide_jit, decide_precision, has_tensor_cores, load_trial
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
@@ -34,7 +35,7 @@ def check_before_start(
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda message: None,
 ) -> GpuChoice:
-    """Check whether a run can start; return the device that it would use.
+    """Check whether a run can start; return the device that it would use now.
 
     Takes a second or more with many images or a slow driver.
 
@@ -53,21 +54,25 @@ def check_before_start(
     found = open_in(workspace, spec.data.source, progress)
     for doubt in found.warnings:
         warn(doubt.message)
-    choice = find_gpu(spec.training.gpu)
+    # The worker of a queued run asks the driver when its turn comes.
+    choice = _check_gpu(spec.training.gpu) if queue else find_gpu(spec.training.gpu)
     if not queue:
         require_gpu_memory(spec, len(found.labels), choice)
     dataset_folder(workspace, found, progress)
     return choice
 
 
-def check_before_resume(spec: ExperimentSpec) -> None:
+def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
     """Check whether a run can resume; its images may be gone, since it has a pack of them.
+
+    Returns:
+        What NVML reported; None where it was not asked.
 
     Raises:
         UserError: the weights, the backend or the GPU cannot be used.
     """
     check_before_training(spec)
-    _check_gpu(spec.training.gpu)
+    return _check_gpu(spec.training.gpu).report
 
 
 def check_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
@@ -172,13 +177,35 @@ def check_accelerator(mode: str, environment: Mapping[str, str] = os.environ) ->
         )
 
 
-def gpu_notes(choice: GpuChoice) -> list[str]:
-    """Return the GPU that a run uses, and who holds its memory; [] for the CPU."""
+def gpu_notes(
+    spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Return the GPU that a run uses, who holds its memory, what it was not tried with.
+
+    [] for the CPU.
+    """
     if choice.gpu is None:
         return []
     free = f"{format_gib(choice.memory_free)} of {format_gib(choice.memory_total)} free"
     found = [f"GPU {choice.gpu.index}, {safe_text(choice.device_name)}, {free}"]
-    return [*found, held] if (held := _held_by(choice)) else found
+    return [*found, *filter(None, (_held_by(choice), _untried(spec, choice, environment)))]
+
+
+def _untried(spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, str]) -> str:
+    """Return how to find out whether the GPU trains faster in other ways; "" where it is known."""
+    training, trial = spec.training, load_trial(choice.device_name, environment)
+    capability = choice.gpu.compute_capability if choice.gpu else None
+    jit = decide_jit(chosen_backend(environment), "gpu", training.deterministic, trial)
+    precision = decide_precision(has_tensor_cores(capability), trial)
+    names = ["XLA"] if training.jit == "auto" and jit.untried else []
+    if training.precision == "auto" and precision.untried:
+        names.append(tr("half precision"))
+    if not names:
+        return ""
+    return tr(
+        "Trains without {names}, not tried on this GPU yet: workbench check --measure",
+        names=" and ".join(names),
+    )
 
 
 def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) -> None:
@@ -206,10 +233,9 @@ def require_gpu_memory(spec: ExperimentSpec, classes: int, choice: GpuChoice) ->
     )
 
 
-def _check_gpu(requested: int | str) -> None:
+def _check_gpu(requested: int | str) -> GpuChoice:
     """Check that the requested GPU exists; without querying the driver where any will do."""
-    if requested not in (AUTO, NONE):
-        find_gpu(requested)
+    return GpuChoice(requested) if requested in (AUTO, NONE) else find_gpu(requested)
 
 
 def _held_by(choice: GpuChoice) -> str:

@@ -65,8 +65,8 @@ def _system(options: argparse.Namespace) -> Reports:
 
 
 def _storage(options: argparse.Namespace) -> Reports:
-    from workbench.machine.benchmark_store import cache_folder
     from workbench.machine.host import read_storage
+    from workbench.machine.kept import cache_folder
     from workbench.paths import Workspace
 
     workspace = Workspace(options.workspace)

@@ -2,13 +2,15 @@
 
 import contextlib
 import difflib
+import os
 import re
 import shutil
 import stat
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from workbench.errors import UserError
@@ -24,13 +26,18 @@ MAX_SUGGESTIONS = 3
 
 
 class _Path:
-    """A path below the folder of a run."""
+    """A path below the folder of a run, made once: every poll of a workspace needs several."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
+    def __set_name__(self, owner: object, attribute: str) -> None:
+        self._attribute = attribute
+
     def __get__(self, run: "RunFolder", owner: object = None) -> Path:
-        return run.path / self._name
+        path = run.path / self._name
+        run.__dict__[self._attribute] = path  # is found first from now on
+        return path
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class RunFolder:
     worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
     log_path = _Path("worker.log")  # output of the workers
     control = _Path("control")  # requests to the worker, see `launch`
+    gpu_report_path = _Path("control/gpus.json")  # what the driver reported at the launch
     checkpoints = _Path("checkpoints")  # from which a resumed run continues
     reserve_path = _Path(".reserve")  # disk space for the worker's last events on a full disk
     model_path = _Path("model.keras")  # the finished model
@@ -141,11 +149,24 @@ def check_name(name: str) -> None:
         )
 
 
-def list_runs(workspace: Workspace) -> list[RunFolder]:
-    """Return the runs, newest first by creation time; other folders are ignored."""
-    if not workspace.runs.is_dir():
+def list_runs(
+    workspace: Workspace, known: Mapping[str, RunFolder] = MappingProxyType({})
+) -> list[RunFolder]:
+    """Return the runs, newest first by creation time; other folders are ignored.
+
+    Args:
+        workspace: may have none yet.
+        known: runs by name from an earlier call, used again where they still exist.
+    """
+    try:
+        names = os.listdir(workspace.runs)  # noqa: PTH208 - names alone, to look them up
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    runs = [RunFolder(path) for path in workspace.runs.iterdir() if not path.name.startswith(".")]
+    runs = [
+        known.get(name) or RunFolder(workspace.runs / name)
+        for name in names
+        if not name.startswith(".")
+    ]
     created = [(time, run) for run in runs if (time := _creation_time(run)) is not None]
     return [run for _, run in sorted(created, key=_sort_key, reverse=True)]
 

@@ -64,6 +64,7 @@ def launch(
     module: str = WORKER_MODULE,
     warm: WarmWorker | None = None,
     spec: str | None = None,
+    gpu_report: str | None = None,
 ) -> int:
     """Start a worker in a session of its own, which outlives this process and its terminal.
 
@@ -79,6 +80,7 @@ def launch(
         module: Python module to run; tests have workers of their own.
         warm: a worker on standby, used if it is as a new one would be.
         spec: replaces the run's spec.toml, once no other worker can read it.
+        gpu_report: what the driver just reported, so that the worker need not ask it again.
 
     Returns:
         The worker's process id.
@@ -95,6 +97,9 @@ def launch(
             clear_requests(folder)
             if spec is not None:
                 write_atomic(folder.spec_path, spec)
+            if gpu_report is not None:
+                folder.control.mkdir(exist_ok=True)
+                write_atomic(folder.gpu_report_path, gpu_report)
             if queue:
                 draw_ticket(folder)
             command = train_command(module, folder.path, descriptor, resume)

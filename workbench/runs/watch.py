@@ -148,7 +148,8 @@ class RunFeed:
 
     def poll(self) -> bool:
         """Read what is new in every run; return True if anything changed."""
-        folders = {folder.name: folder for folder in list_runs(self._workspace)}
+        known = {name: watch.folder for name, watch in self._watches.items()}
+        folders = {folder.path.name: folder for folder in list_runs(self._workspace, known)}
         changed = False
         for gone in self._watches.keys() - folders.keys():
             del self._watches[gone]

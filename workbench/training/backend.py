@@ -7,6 +7,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from workbench.experiment.sections import TrainingSpec
+from workbench.machine.trial import Decision, decide_jit, decide_precision, describe_auto
+from workbench.messages import tr
+from workbench.text import safe_text
 from workbench.training.backends import Backend, BackendInfo, Device, ListedDevice
 
 
@@ -65,27 +69,46 @@ def value_and_gradient(function: Callable[[Any], Any], at: np.ndarray) -> tuple[
 
 
 def resolve_precision(setting: str, device: Device) -> str:
-    """Resolve "auto": mixed_float16 where the device has tensor cores, else float32."""
-    if setting != "auto":
-        return setting
-    return "mixed_float16" if device.tensor_cores else "float32"
+    """Resolve "auto" by what the machine check kept of the device (see `decide_precision`)."""
+    return setting if setting != "auto" else precision_decision(device).value
 
 
 def resolve_jit(setting: str, device: Device, deterministic: bool) -> bool:
-    """Resolve "auto": with TensorFlow on for a GPU and off for a CPU.
+    """Resolve "auto" by what the machine check kept of the device (see `decide_jit`)."""
+    return setting == "on" if setting != "auto" else jit_decision(device, deterministic).on
 
-    On a CPU, XLA slows down every kind of stage (benchmarks/jit.py: a whole convnet to 0.57, a head
-    to 0.2 to 0.3, block5 of VGG16 to 0.9, the top of MobileNetV2 to 0.2 of the speed without). With
-    determinism it is off, as in Keras: compiled kernels may differ between processes. JAX without
-    jit would run every operation by itself, so it is always on; with PyTorch it is off, as in
-    Keras.
+
+def jit_decision(device: Device, deterministic: bool) -> Decision:
+    """Return what "auto" means for XLA, and why."""
+    return decide_jit(keras.backend.backend(), device.kind, deterministic, device.trial)
+
+
+def precision_decision(device: Device) -> Decision:
+    """Return what "auto" means for the precision, and why.
+
+    A resumed run keeps its own: the state of the optimizer depends on it.
     """
-    if setting != "auto":
-        return setting == "on"
-    backend = keras.backend.backend()
-    if backend == "jax":
-        return True
-    return backend == "tensorflow" and device.kind == "gpu" and not deterministic
+    if device.precision:
+        return Decision(device.precision, tr("as in the earlier sessions"))
+    return decide_precision(device.tensor_cores, device.trial)
+
+
+def describe_settings(training: TrainingSpec, device: Device) -> str:
+    """Return what "auto" means on a GPU and why, as a notice of a run; "" where nothing is open.
+
+    On a CPU it always means the same.
+    """
+    jit = jit_decision(device, training.deterministic) if training.jit == "auto" else None
+    precision = precision_decision(device) if training.precision == "auto" else None
+    if device.kind != "gpu" or not (jit or precision):
+        return ""
+    untried = any(one.untried for one in (jit, precision) if one)
+    return tr(
+        "On {device}: {settings}.{hint}",
+        device=safe_text(device.name),
+        settings=describe_auto(jit, precision),
+        hint=tr(" `workbench check --measure` tries it.") if untried else "",
+    )
 
 
 def warm_up_backend() -> None:

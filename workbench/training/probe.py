@@ -6,26 +6,28 @@ It writes JSON lines, so that a crash loses no earlier result:
 
     {"framework": {...}}      versions and devices
     {"begin": "gpu:0 jit"}    a step begins; if the process ends here, it crashed in this step
-    {"step": {...}}           a convolution and a matrix product trained one step on a device
+    {"step": {...}}           a small network trained on a device in one way
     {"speed": {...}}          the measured throughput of a device
+
+What may end the process comes last: half precision, then XLA.
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
-from workbench.machine.host import busy_share
+from workbench.machine.benchmark_store import measured_as
+from workbench.machine.facts import TrialStep
+from workbench.machine.trial import FLOAT16, FLOAT32, trial_of
 from workbench.text import use_utf8
 from workbench.training.backend import (
     describe,
@@ -35,175 +37,42 @@ from workbench.training.backend import (
     resolve_precision,
 )
 from workbench.training.backends import Device, ListedDevice
-from workbench.training.features import places_matter
+from workbench.training.device_benchmark import (
+    GPU_BATCH,
+    convolution,
+    dtype_policy,
+    make_batch,
+    make_network,
+    measure_device,
+    step_seconds,
+)
 
-SECONDS = 0.12  # of steps for each measurement
-BUSY_SECONDS = 0.2  # to measure how busy other programs keep the CPU
-MIN_STEPS, MAX_STEPS = 3, 60
-CPU_BATCH, GPU_BATCH = 8, 128  # images a step; a GPU needs more of them to be busy
-SIDE, CHANNELS = 28, 256  # VGG16's third block at 112 x 112
-THIN_SIDE, THIN_FILTERS = 150, 32  # the first block of the book's convnet
-UNITS = 1024
-FLOAT = 4  # bytes
+TRIAL_SHAPE, TRIAL_STEPS, TRIAL_BATCH, SEED = (32, 32, 8), 3, 4, 1
 MAX_ERROR_LENGTH = 2000  # characters
 Write = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True)
-class DeviceBenchmark:
-    """The throughput of a device and how it was measured.
+def try_training(jit: bool, precision: str = FLOAT32, batch: int = TRIAL_BATCH) -> dict[str, float]:
+    """Train two convolutions and a matrix product for some steps on the current device.
 
-    Attributes:
-        busy: share of the CPU that other programs used just before, from 0 to 1.
+    Returns:
+        `loss` after the first steps, the same for the same weights and images; `pace`: seconds of
+        a later step.
+
+    Raises:
+        Exception: any error of the backend.
     """
+    keras.utils.set_random_seed(SEED)
+    with dtype_policy(precision):
+        body = [convolution(16), layers.MaxPooling2D(2), convolution(32), layers.MaxPooling2D(2)]
+        network = make_network(TRIAL_SHAPE, body, jit)
+        images, targets = make_batch(TRIAL_SHAPE, batch)
 
-    speed: ThroughputModel
-    precision: str
-    jit: bool
-    busy: float
+        def step() -> float:
+            return float(network.train_on_batch(images, targets, return_dict=True)["loss"])
 
-
-def measure_device(device: Device) -> DeviceBenchmark:
-    """Measure the device chosen with `keras.device`, with the default settings of training.
-
-    Afterwards Keras's state of names and seeds is cleared.
-    """
-    precision, jit = resolve_precision("auto", device), resolve_jit("auto", device, False)
-    busy = busy_share(BUSY_SECONDS)
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        speed = measure(jit, GPU_BATCH if device.kind == "gpu" else CPU_BATCH)
-        if device.kind == "cpu" and places_matter(_small_base()):
-            speed = speed.model_copy(update={"prefix_batch": PREFIX_BATCH_SINGLE})
-    finally:
-        keras.config.set_dtype_policy(policy)
-        keras.backend.clear_session()
-    return DeviceBenchmark(speed, precision, jit, busy)
-
-
-def measure(jit: bool, batch_size: int = CPU_BATCH) -> ThroughputModel:
-    """Measure the device chosen with `keras.device`, with the current dtype policy.
-
-    It takes a few seconds, most of them for compiling.
-
-    Args:
-        jit: whether XLA compiles.
-        batch_size: images a step.
-    """
-    # TINY_LAYERS of them, with the output.
-    tiny = _Timed((64,), [layers.Dropout(0.5, seed=0), layers.Dense(16)], batch_size, jit)
-    step, training_step = tiny.forward(), tiny.training()
-    wide = _Timed((UNITS,), [layers.Dense(UNITS), layers.Dense(UNITS)], batch_size, jit)
-    update = max(wide.training() - training_step, 0.0) / (2 * UNITS * (UNITS + 1))
-
-    half = CHANNELS // 2
-    deep = _Timed((SIDE, SIDE, half), [_convolution(CHANNELS) for _ in range(2)], batch_size, jit)
-    first, second = (SIDE**2 * CHANNELS * 9 * inputs * batch_size for inputs in (half, CHANNELS))
-    parameters = CHANNELS * (9 * half + 9 * CHANNELS + 2)
-    forward_flops = _rate(2 * (first + second), deep.forward() - step)
-    training_flops = _rate(
-        2 * (2 * first + 3 * second),  # the first layer's input needs no gradient
-        deep.training() - training_step - parameters * update,
-    )
-
-    layers_of_thin = [_convolution(THIN_FILTERS), layers.MaxPooling2D(2)]
-    thin = _Timed((THIN_SIDE, THIN_SIDE, 3), layers_of_thin, batch_size, jit)
-    operations = 2 * THIN_SIDE**2 * THIN_FILTERS * 9 * 3 * batch_size
-    written = FLOAT * THIN_FILTERS * (THIN_SIDE**2 + (THIN_SIDE // 2) ** 2) * batch_size
-    return ThroughputModel(
-        forward_flops=forward_flops,
-        training_flops=training_flops,
-        forward_bytes=_rate(written, thin.forward() - step - operations / forward_flops),
-        training_bytes=_rate(
-            written, thin.training() - training_step - 2 * operations / training_flops
-        ),
-        forward_step=step,
-        training_step=training_step,
-        update=update,
-    )
-
-
-def _small_base() -> keras.Model:
-    """Return a network of the kinds of layers in pretrained bases, for `places_matter`."""
-    image = keras.Input((32, 32, 3))
-    x = layers.Conv2D(16, 3, strides=2)(image)
-    x = layers.DepthwiseConv2D(3)(x)
-    return keras.Model(image, layers.Conv2D(48, 1)(x))
-
-
-def train_one_step(jit: bool) -> None:
-    """Train a convolution and a matrix product for one step; raise any error of the backend."""
-    network = _network((16, 16, 8), [_convolution(16), layers.MaxPooling2D(2)], jit)
-    images, targets = _batch((16, 16, 8), 4)
-    network.train_on_batch(images, targets)
-
-
-def _convolution(filters: int) -> keras.Layer:
-    return layers.Conv2D(filters, 3, padding="same", activation="relu")
-
-
-def _network(shape: tuple[int, ...], body: Sequence[keras.Layer], jit: bool) -> keras.Model:
-    x = inputs = keras.Input(shape)
-    for layer in body:
-        x = layer(x)
-    if len(shape) == 3:
-        x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(1, activation="sigmoid", dtype="float32")(x)
-    network = keras.Model(inputs, x)
-    # As in training: a metric is read after every step.
-    network.compile("adam", "binary_crossentropy", metrics=["accuracy"], jit_compile=jit)
-    return network
-
-
-def _batch(shape: tuple[int, ...], batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(1)
-    images = rng.random((batch_size, *shape), dtype=np.float32)
-    return images, rng.integers(0, 2, (batch_size, 1)).astype(np.float32)
-
-
-class _Timed:
-    """A network with timed steps."""
-
-    def __init__(
-        self, shape: tuple[int, ...], body: Sequence[keras.Layer], batch_size: int, jit: bool
-    ) -> None:
-        self.network = _network(shape, body, jit)
-        self.images, self.targets = _batch(shape, batch_size)
-
-    def forward(self) -> float:
-        """Return the seconds of a step without training."""
-        return _seconds(
-            lambda: self.network.test_on_batch(self.images, self.targets, return_dict=True)
-        )
-
-    def training(self) -> float:
-        """Return the seconds of a training step that sets learning rate and dropout seeds."""
-
-        def step() -> None:
-            self.network.optimizer.learning_rate.assign(1e-3)
-            for layer in self.network.layers:
-                if getattr(layer, "seed_generator", None) is not None:
-                    layer.seed_generator.state.assign(np.array([1, 2]))
-            self.network.train_on_batch(self.images, self.targets, return_dict=True)
-
-        return _seconds(step)
-
-
-def _seconds(step: Callable[[], object]) -> float:
-    """Return the seconds of a compiled step: median of the faster half, as noise only delays."""
-    step()
-    taken: list[float] = []
-    while len(taken) < MIN_STEPS or (sum(taken) < SECONDS and len(taken) < MAX_STEPS):
-        started = time.perf_counter()
-        step()
-        taken.append(time.perf_counter() - started)
-    return median(sorted(taken)[: (len(taken) + 1) // 2])
-
-
-def _rate(amount: float, seconds: float) -> float:
-    """Return an amount per second; a time within the overhead of a step counts as a microsecond."""
-    return amount / max(seconds, 1e-6)
+        loss = [step() for _ in range(TRIAL_STEPS)][-1]
+        return {"loss": loss, "pace": step_seconds(step)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -212,32 +81,50 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workbench.training.probe")
     parser.add_argument("--report-fd", type=int, required=True)
     parser.add_argument("--skip", action="append", default=[], help="a step to leave out")
-    parser.add_argument("--known", action="append", default=[], help="a device not to measure")
+    parser.add_argument("--known", action="append", default=[], help="a speed not to measure")
+    parser.add_argument("--steps", default="[]", help="those of earlier processes, as JSON")
     options = parser.parse_args(arguments)
+    steps = [TrialStep.model_validate(step) for step in json.loads(options.steps)]
     with os.fdopen(options.report_fd, "w", encoding="utf-8") as out:
 
         def write(line: dict[str, Any]) -> None:
             out.write(json.dumps(line) + "\n")
             out.flush()
 
-        run_probe_steps(write, frozenset(options.skip), frozenset(options.known))
+        run_probe_steps(write, frozenset(options.skip), frozenset(options.known), steps)
     return 0
 
 
-def run_probe_steps(write: Write, skip: frozenset[str], known: frozenset[str]) -> None:
-    """Write all results except those of steps to skip; do not measure devices named in `known`."""
+def run_probe_steps(
+    write: Write,
+    skip: frozenset[str] = frozenset(),
+    known: frozenset[str] = frozenset(),
+    earlier: list[TrialStep] | None = None,
+) -> None:
+    """Write all results except those of steps to skip.
+
+    Args:
+        write: takes each line.
+        skip: names of steps.
+        known: speeds that need not be measured (see `measured_as`).
+        earlier: steps of processes that ended early.
+    """
     prepare_device(deterministic=False)
-    devices = list_devices()
+    devices, steps = list_devices(), list(earlier or ())
     write({"framework": _framework(devices)})
-    for device in devices:
-        _try_steps(device, write, skip)
+    tried: set[str] = set()
+    for listed in devices:
+        steps += _try_steps(listed, write, skip, every_way=listed.name not in tried)
+        if trial_of(steps, listed.id).trains:
+            tried.add(listed.name)
     measured = set(known)
-    for device in devices:
-        name = f"{device.id} speed"
-        if name not in skip and device.name not in measured:
-            measured.add(device.name)
+    for listed in devices:
+        device = replace(listed.as_device(), trial=trial_of(steps, listed.id))
+        name, way = f"{listed.id} speed", _measured_as(device)
+        if name not in skip and way not in measured:
+            measured.add(way)
             write({"begin": name})
-            _measure(device, write)
+            _measure(listed.id, device, write)
 
 
 def _framework(devices: list[ListedDevice]) -> dict[str, Any]:
@@ -253,33 +140,69 @@ def _framework(devices: list[ListedDevice]) -> dict[str, Any]:
     return {**asdict(describe()), "keras": keras.__version__, "devices": listed}
 
 
-def _try_steps(device: ListedDevice, write: Write, skip: frozenset[str]) -> None:
-    """Train one step without jit and, unless the backend is PyTorch, one with it."""
-    modes = (False,) if keras.backend.backend() == "torch" else (False, True)
-    for jit in modes:
-        name = f"{device.id} jit" if jit else device.id
+def _measured_as(device: Device) -> str:
+    precision, jit = resolve_precision("auto", device), resolve_jit("auto", device, False)
+    return measured_as(device.name, precision, jit)
+
+
+def _ways(device: ListedDevice, every_way: bool) -> list[tuple[str, bool, str]]:
+    """Return name, jit and precision of each way to try a device."""
+    backend = keras.backend.backend()
+    compiles = backend == "jax"  # always, and takes seconds for each operation without
+    ways = [(f"{device.id} jit" if compiles else device.id, compiles, FLOAT32)]
+    if every_way and device.as_device().tensor_cores:
+        ways.append((f"{device.id} half", compiles, FLOAT16))
+    # On a CPU it would only slow training down (see `decide_jit`).
+    if every_way and backend == "tensorflow" and device.kind == "gpu":
+        ways.append((f"{device.id} jit", True, FLOAT32))
+    return ways
+
+
+def _try_steps(
+    device: ListedDevice, write: Write, skip: frozenset[str], every_way: bool
+) -> list[TrialStep]:
+    """Train on a device; return the results.
+
+    Args:
+        device: to train on.
+        write: takes each result.
+        skip: names of steps to leave out.
+        every_way: False for one more of a kind that works: compiling takes seconds on each.
+    """
+    tried = []
+    for name, jit, precision in _ways(device, every_way):
         if name in skip:
             continue
         write({"begin": name})
-        started, error = time.monotonic(), ""
+        started, error, result = time.monotonic(), "", {}
         try:
             with keras.device(device.id):
-                train_one_step(jit)
+                batch = GPU_BATCH if device.kind == "gpu" else TRIAL_BATCH
+                result = try_training(jit, precision, batch)
         except Exception as problem:  # any error is a result
             error = _describe_error(problem)
-        seconds = time.monotonic() - started
-        write({"step": {"device": device.id, "jit": jit, "error": error, "seconds": seconds}})
+        step = TrialStep(
+            device=device.id,
+            jit=jit,
+            precision=precision,
+            error=error,
+            seconds=time.monotonic() - started,
+            **{key: value for key, value in result.items() if math.isfinite(value)},
+        )
+        write({"step": step.model_dump()})
+        tried.append(step)
+    return tried
 
 
-def _measure(device: ListedDevice, write: Write) -> None:
+def _measure(device_id: str, device: Device, write: Write) -> None:
     try:
-        with keras.device(device.id):
-            found = measure_device(device.as_device())
+        with keras.device(device_id):
+            found = measure_device(device)
     except Exception as problem:  # reported as a failed step
-        write({"step": {"device": device.id, "jit": False, "error": _describe_error(problem)}})
+        write({"step": {"device": device_id, "jit": False, "error": _describe_error(problem)}})
         return
     settings = {"precision": found.precision, "jit": found.jit, "busy": found.busy}
-    write({"speed": {"device": device.id, **settings, "speed": found.speed.model_dump()}})
+    write({"speed": {"device": device_id, **settings, "speed": found.speed.model_dump()}})
 
 
 def _describe_error(problem: Exception) -> str:

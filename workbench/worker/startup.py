@@ -8,26 +8,32 @@ not choose. Without one it also takes a step of training, the first of which cos
 import importlib.metadata
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import DEFAULT, chosen_backend
-from workbench.machine.check import find_gpu
+from workbench.machine.driver import find_gpu, has_gpu_device
+from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import AUTO, NONE, GpuChoice
 from workbench.machine.preflight import check_backend
+from workbench.machine.trial import load_trial
 
 if TYPE_CHECKING:
     from workbench.training.backends import Device
 
 
-def claim_device(gpu: int | str = AUTO) -> GpuChoice:
+def claim_device(gpu: int | str = AUTO, known: NvmlReport | None = None) -> GpuChoice:
     """Choose the GPU and hide all others from this process; keras must not be imported yet.
+
+    Args:
+        gpu: "auto", "none" or an index.
+        known: an earlier report of NVML, used while it is recent.
 
     Raises:
         UserError: The requested GPU does not exist.
     """
-    choice = find_gpu(gpu)
+    choice = find_gpu(gpu, known)
     os.environ.update(choice.environment)
     return choice
 
@@ -49,17 +55,19 @@ def prepare_environment(deterministic: bool = False) -> None:
 
 
 def start_keras(deterministic: bool = False) -> "Device":
-    """Import keras with its environment prepared; return the device that it uses.
+    """Import keras with its environment prepared; return the device, and what is kept of it.
 
     The device must have been claimed before.
 
     Raises:
         UserError: Keras cannot be imported here.
     """
+    environment = dict(os.environ)  # as the machine check saw it
     prepare_environment(deterministic)
     from workbench.training.backend import prepare_device
 
-    return prepare_device(deterministic)
+    device = prepare_device(deterministic)
+    return replace(device, trial=load_trial(device.name, environment))
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def warm_up(step: bool = True) -> WarmState:
     Args:
         step: False for imports only.
     """
-    has_gpu = find_gpu(AUTO).gpu is not None
+    has_gpu = has_gpu_device(os.environ)
     if has_gpu and chosen_backend(os.environ) != DEFAULT:
         return WarmState()  # importing keras would start the driver there
     prepare_environment()

@@ -5,8 +5,8 @@ It writes its progress to the run's event log; `session` writes the last event.
 
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from workbench.datasets.manifest import manifest_levels, read_manifest, write_manifest
@@ -16,9 +16,11 @@ from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
-from workbench.machine.check import find_gpu
+from workbench.machine.driver import find_gpu
+from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
 from workbench.machine.host import available_memory
+from workbench.machine.kept import load_kept
 from workbench.machine.live import GpuGauge, Sample, Sampler
 from workbench.machine.preflight import check_before_training
 from workbench.messages import tr
@@ -36,6 +38,7 @@ from workbench.runs.events import (
     Notice,
     Preparing,
     Resumed,
+    StageStarted,
     StepProgress,
     newest_by_stage,
 )
@@ -70,7 +73,7 @@ class TrainJob:
         phase: of the preparation or evaluation that began last.
         progress: within the newest epoch.
         status: for what only matters while it is new.
-        choice: the GPU that it claimed.
+        choice: the GPU that it claimed, or would have at its start.
         trainer: once training has begun; its position then counts.
     """
 
@@ -96,7 +99,9 @@ class TrainJob:
             self.folder, self._progress, self.should_stop, is_next=lambda: warm_up_for(spec)
         )
         self.started = time.monotonic()
-        find_gpu(spec.training.gpu)  # reports a missing GPU before minutes of work
+        # A missing GPU is reported before minutes of work. Who started the run asked the driver.
+        report = load_kept(self.folder.gpu_report_path, NvmlReport)
+        self.choice = find_gpu(spec.training.gpu, report)
         check_before_training(spec)
         setup = self._set_up(spec, resume, checkpoint)
         self._train(setup, checkpoint)
@@ -140,6 +145,13 @@ class TrainJob:
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
         device = start_keras(spec.training.deterministic)
+        from workbench.training.backend import describe_settings
+
+        if resume:
+            earlier = earlier_precision(read_events(self.folder.events_path))
+            device = replace(device, precision=earlier)
+        if settings := describe_settings(spec.training, device):
+            self._notice(settings)
         if self.choice.gpu and device.kind == "cpu":
             self._notice(
                 tr(
@@ -178,7 +190,7 @@ class TrainJob:
     def _claim_device(self, spec: ExperimentSpec) -> None:
         """Take the GPU now that it will be used: another one may have more free memory by now."""
         gpu = spec.training.gpu
-        self.choice = claim_device(gpu)
+        self.choice = claim_device(gpu, self.choice.report)
         chosen = self.choice.as_event()
         self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
         if holders := describe_holders(self.choice):
@@ -287,3 +299,8 @@ class TrainJob:
             self.phase = phase
             self.events.write(event)
         self.status.update(event)
+
+
+def earlier_precision(events: Sequence[Event]) -> str:
+    """Return the precision of the newest stage of a log, "" before the first."""
+    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")

@@ -121,7 +121,7 @@ class TrainingSetup:
 
 
 def _measure(device: "Device") -> BenchmarkResult:
-    from workbench.training.probe import measure_device
+    from workbench.training.device_benchmark import measure_device
 
     benchmark = measure_device(device)
     name = device.name if device.kind == "gpu" else CPU

@@ -7,6 +7,7 @@ from workbench.machine.finding import (
     TITLES,
     Finding,
     Findings,
+    Rule,
     backend,
     describe_outcome,
     failures,
@@ -231,7 +232,9 @@ def framework_silent(facts: Facts) -> Findings:
             yield _not_started(facts, went)
         return
     end = stopped(facts)
-    if not end or failures(facts) or gpus_untried(facts):  # these have rules of their own
+    if not end or gpus_untried(facts) or failures(facts):  # these have rules of their own
+        return
+    if any(step.error for step in facts.framework.steps):  # so has half precision
         return
     if not facts.framework.steps:
         yield _not_started(facts, went or ProbeOutcome(status="failed", detail=end))
@@ -292,3 +295,12 @@ def _not_started(facts: Facts, went: ProbeOutcome) -> Finding:
         explains=frozenset({"gpu-untested"}),
         short=tr("{title} cannot be started", title=title),
     )
+
+
+RULES: tuple[Rule, ...] = (
+    cpu_only_install,
+    libraries,
+    keras_settings,
+    backend_missing,
+    framework_silent,
+)

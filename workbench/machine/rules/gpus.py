@@ -8,6 +8,7 @@ from workbench.machine.finding import (
     SLURM_GPU,
     Finding,
     Findings,
+    Rule,
     auto_gpu,
     backend,
     framework_stderr,
@@ -317,3 +318,13 @@ def _before(gpu: Gpu, capability: tuple[int, int]) -> bool:
 
 def _after(gpu: Gpu, capability: tuple[int, int]) -> bool:
     return gpu.compute_capability is not None and gpu.compute_capability > capability
+
+
+RULES: tuple[Rule, ...] = (
+    hardware,
+    hidden_gpus,
+    mig,
+    gpu_too_old,
+    pascal_cudnn,
+    blackwell,
+)

@@ -8,6 +8,7 @@ from workbench.machine.finding import (
     SLURM_GPU,
     Finding,
     Findings,
+    Rule,
     describe_outcome,
     join_names,
     nvml_gpus,
@@ -221,3 +222,15 @@ def _paths(folders: list[StorageFolder]) -> str:
         for folder in folders
     ]
     return join_names(list(dict.fromkeys(names)))
+
+
+RULES: tuple[Rule, ...] = (
+    silent_probes,
+    writable,
+    locks,
+    disk,
+    memory,
+    logout,
+    slurm,
+    terminal,
+)

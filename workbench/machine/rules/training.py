@@ -5,13 +5,13 @@ import re
 from workbench.machine.facts import Facts, Gpu, GpuProcess
 from workbench.machine.finding import (
     CUDNN,
-    NVCC,
     STEP_SYMPTOMS,
     Finding,
     Findings,
-    StepFailure,
+    Rule,
     auto_gpu,
     backend,
+    device_names,
     device_works,
     failures,
     framework_output,
@@ -23,7 +23,6 @@ from workbench.machine.finding import (
     gpu_label,
     gpus_untried,
     join_names,
-    missing_wheels,
     outcome,
     quote,
     seen_gpus,
@@ -41,12 +40,6 @@ MIN_CUDNN = (9, 3)
 CUDNN_VERSIONS = re.compile(
     r"Loaded runtime CuDNN library:?\s*([\d.]*)(?:.{0,40}source was compiled with:?\s*([\d.]*))?",
     re.IGNORECASE | re.DOTALL,
-)
-NO_LIBDEVICE = (
-    "libdevice not found",
-    "can't find libdevice",
-    "no ptx compilation provider",
-    "ptxas not found",
 )
 # Parts of the framework's output that explain why it uses no GPU, the most informative first.
 REASONS = (
@@ -94,36 +87,6 @@ def cudnn_old(facts: Facts) -> Findings:
         remedy=WITHOUT_PATH if misled else tr("pip install -U '{cudnn}>=9.3,<10'", cudnn=CUDNN),
         explains=STEP_SYMPTOMS,
         short=f"cuDNN {quote(loaded)} is too old".replace("  ", " "),
-    )
-
-
-def libdevice(facts: Facts) -> Findings:
-    """Find a missing GPU compiler, which the first step with jit needs."""
-    failed = gpu_failures(facts)
-    output = framework_output(facts).lower()
-    reported = any(text in output for text in NO_LIBDEVICE)
-    compiler = missing_wheels(facts) == [NVCC] and all(failure.jit for failure in failed)
-    if not failed or not (reported or compiler) or backend(facts) != "tensorflow":
-        return
-    flags = "set XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR, the folder that holds nvvm/libdevice"
-    jit_off = "train with --set training.jit=off"
-    install = f"pip install {NVCC}"
-    yield Finding(
-        "libdevice",
-        what=tr("TensorFlow cannot compile for the GPU: libdevice or ptxas is missing."),
-        why=tr("Training with jit, the default on a GPU, ends at its first step."),
-        remedy=tr(
-            "{flags}; or {jit_off}; or {install} --force-reinstall --no-deps",
-            flags=flags,
-            jit_off=jit_off,
-            install=install,
-        )
-        if wheel_version(facts, NVCC)
-        else tr(
-            "{install}; or {flags}; or {jit_off}", install=install, flags=flags, jit_off=jit_off
-        ),
-        explains=STEP_SYMPTOMS,
-        short=tr("libdevice or ptxas is missing"),
     )
 
 
@@ -223,14 +186,6 @@ def cpu_compute(facts: Facts) -> Findings:
                 short=tr("{title} does not work on the CPU", title=title),
             )
         return
-    if jit := [failure for failure in failed if failure.jit]:
-        yield Finding(
-            "cpu-jit",
-            severity="note",
-            what=tr("Steps with jit fail on the CPU: {message}.", message=quote(jit[0].message)),
-            why=tr("jit is off on the CPU by default."),
-            remedy=tr("leave jit off on the CPU: --set training.jit=off"),
-        )
     if speed := [failure for failure in failed if not failure.jit]:
         yield Finding(
             "cpu-speed",
@@ -265,11 +220,10 @@ def framework_no_gpu(facts: Facts) -> Findings:
 
 
 def gpu_compute(facts: Facts) -> Findings:
-    """Find trial steps that failed on a GPU, with jit or at all."""
+    """Find trial steps that failed on a GPU, at all or in larger networks."""
     gpus = facts.framework.gpus if facts.framework else ()
     dead = [gpu.id for gpu in gpus if not device_works(facts, gpu.id)]
     failed, title = gpu_failures(facts), framework_title(facts)
-    others = [failure for failure in failed if failure.device not in dead]
     if found := [failure for failure in failed if failure.device in dead]:
         working = working_gpus(facts)
         gpu = gpu_behind(facts, working[0].id) if working else None
@@ -280,7 +234,7 @@ def gpu_compute(facts: Facts) -> Findings:
             what=tr(
                 "{title} cannot train a small network on {devices}: {message}.",
                 title=title,
-                devices=_devices(found),
+                devices=device_names(found),
                 message=quote(found[0].message),
             ),
             why=tr("A run on it would end in the same way."),
@@ -288,31 +242,20 @@ def gpu_compute(facts: Facts) -> Findings:
             if number
             else tr("train on the CPU: --gpu none"),
             explains=frozenset({"gpu-jit", "gpu-speed"}),
-            short=tr("the convolution failed on {devices}", devices=_devices(found)),
+            short=tr("the convolution failed on {devices}", devices=device_names(found)),
         )
-    if found := [failure for failure in others if failure.jit]:
-        yield Finding(
-            "gpu-jit",
-            what=tr(
-                "Steps with jit fail on {devices}: {message}.",
-                devices=_devices(found),
-                message=quote(found[0].message),
-            ),
-            why=tr("Without jit they work, somewhat slower."),
-            remedy=tr("train with --set training.jit=off"),
-            short=tr("jit fails on {devices}", devices=_devices(found)),
-        )
+    others = [failure for failure in failed if failure.device not in dead]
     if found := [failure for failure in others if not failure.jit]:
         yield Finding(
             "gpu-speed",
             what=tr(
                 "A small network trains on {devices}, but larger ones fail: {message}.",
-                devices=_devices(found),
+                devices=device_names(found),
                 message=quote(found[0].message),
             ),
             why=tr("A run may end in the same way; how long one takes is not known."),
             remedy=tr("train with a smaller --set training.batch_size"),
-            short=tr("larger networks fail on {devices}", devices=_devices(found)),
+            short=tr("larger networks fail on {devices}", devices=device_names(found)),
         )
     if gpus_untried(facts):
         yield Finding(
@@ -328,11 +271,6 @@ def gpu_compute(facts: Facts) -> Findings:
         )
 
 
-def _devices(failed: list[StepFailure]) -> str:
-    """Return the devices of failures, each once."""
-    return join_names([quote(name, 20) for name in dict.fromkeys(one.device for one in failed)])
-
-
 def _reason(stderr: str) -> str:
     """Return the line that explains why there is no GPU, without the time and place before it."""
     for reason in REASONS:
@@ -340,3 +278,12 @@ def _reason(stderr: str) -> str:
             if reason.lower() in line.lower():
                 return quote(line.split("] ", 1)[-1])
     return ""
+
+
+RULES: tuple[Rule, ...] = (
+    cudnn_old,
+    memory_taken,
+    cpu_compute,
+    framework_no_gpu,
+    gpu_compute,
+)

@@ -4,19 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from workbench.machine.trial import DeviceTrial, has_tensor_cores
+
 # Steps that a call of a compiled loop takes at most; 512 of a few microseconds each leave little of
 # a call's own time.
 CALL_LENGTHS = (1, 8, 64, 512)
-MIN_TENSOR_CORES = (7, 0)  # compute capability from which float16 has matrix units of its own
 
 
 @dataclass(frozen=True)
 class Device:
-    """What the network runs on: "cpu" or "gpu", its name, and whether float16 pays off there."""
+    """What the network runs on.
+
+    Attributes:
+        kind: "cpu" or "gpu".
+        name: as the backend names it.
+        tensor_cores: whether float16 pays off there.
+        trial: what the machine check kept of it, which decides about XLA and precision.
+        precision: that of the earlier sessions of a resumed run; "" for none.
+    """
 
     kind: str
     name: str
     tensor_cores: bool = False
+    trial: DeviceTrial | None = None
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class ListedDevice:
 
     def as_device(self) -> Device:
         """Return the device as training knows it."""
-        tensor_cores = self.kind == "gpu" and (self.capability or (0, 0)) >= MIN_TENSOR_CORES
+        tensor_cores = self.kind == "gpu" and has_tensor_cores(self.capability)
         return Device(self.kind, self.name, tensor_cores)
 
 

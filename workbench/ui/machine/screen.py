@@ -76,7 +76,7 @@ class MachineScreen(WorkbenchScreen):
         Binding("y", "copy", "Copy", id="copy", tooltip=tr("the remedy, to the clipboard")),
         Binding("v", "details", "Details", id="details", tooltip=tr("each probe and its output")),
         Binding("r", "retry", "Retry", id="retry", tooltip=tr("check the machine again")),
-        Binding("w", "measure", "Measure", id="measure", tooltip=tr("how fast this machine is")),
+        Binding("w", "measure", "Measure", id="measure", tooltip=tr("try and time it all again")),
         Binding("pagedown", "page(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
     ]

@@ -19,7 +19,7 @@ from workbench.experiment.estimate import Forecast
 from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
-from workbench.machine.check import find_gpu
+from workbench.machine.driver import expected_device
 from workbench.messages import tr
 from workbench.render.strategy import (
     describe_start,
@@ -163,7 +163,7 @@ class StrategyScreen(StepScreen):
     def _load_benchmark(self, gpu: int | str) -> None:
         def load() -> BenchmarkResult | None:
             with suppress(UserError):  # no such GPU: starting a run reports it
-                return BenchmarkStore(find_gpu(gpu).device_name).load()
+                return BenchmarkStore(expected_device(gpu)).load()
             return None
 
         def show(benchmark: BenchmarkResult | None) -> None:
