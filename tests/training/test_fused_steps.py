@@ -211,9 +211,29 @@ def test_a_piece_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes == [3, 2]
 
 
+@pytest.mark.parametrize("kind", ["head", "convnet"])
+def test_one_compiled_loop_takes_the_same_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """JAX runs a loop on a GPU and single steps on a CPU; rounding alone may differ."""
+    if keras.backend.backend() != "jax":
+        pytest.skip("other backends have one loop")
+    from workbench.training.backends import jax
+
+    cut_into_calls(monkeypatch, 3)
+    steps = tiny_run(kind, tmp_path / "steps").run()
+    monkeypatch.setattr(jax, "_step_by_step", jax._in_one_loop)
+    whole = tiny_run(kind, tmp_path / "whole")
+    loop = whole.run()
+    for one, other in zip(steps.get_weights(), loop.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    cut_into_calls(monkeypatch, 1)
+    assert same_weights(loop, tiny_run(kind, tmp_path / "cut").run())
+
+
 # --- JAX --------------------------------------------------------------------------------------
 
-ON_JAX = "finite or between_calls or (cuts and not unbalanced and not fine)"
+ON_JAX = "finite or one_compiled or between_calls or (cuts and not unbalanced and not fine)"
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")

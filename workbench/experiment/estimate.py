@@ -39,8 +39,10 @@ class ThroughputModel(BaseModel):
         training_flops: the same while training, forward and backward counted.
         forward_bytes: output bytes a second of convolutions of few channels and poolings.
         training_bytes: the same while training.
-        forward_step: seconds of a step of a tiny network without training.
+        forward_step: seconds of a step of a tiny network without training, in a call of its own.
         training_step: the same while training.
+        forward_fused: seconds of such a step in a call of many; None: as `forward_step`.
+        training_fused: the same while training.
         update: seconds of the optimizer's update for each trained weight.
         prefix_batch: images that cost one step while a frozen prefix is computed.
     """
@@ -54,24 +56,39 @@ class ThroughputModel(BaseModel):
     forward_step: float
     training_step: float
     update: float
+    forward_fused: float | None = None
+    training_fused: float | None = None
     prefix_batch: int = PREFIX_BATCH
 
+    def prefix(self, work: ComputeCost, images: int) -> float:
+        """Return the seconds of a frozen prefix over images, each of its calls by itself."""
+        steps = images / self.prefix_batch
+        return self._passing(work, images) + steps * self.forward_step * (
+            1 + _more_layers(work, LAYER_FORWARD)
+        )
+
     def forward(self, work: ComputeCost, images: int, steps: float) -> float:
-        """Return the seconds of `steps` that pass `images` in total."""
-        written = work.heavy_bytes + LIGHT_FORWARD * work.light_bytes
-        one = work.flops / self.forward_flops + written / self.forward_bytes
-        return images * one + steps * self.forward_step * _layers(work, LAYER_FORWARD)
+        """Return the seconds of `steps` that pass `images` in total, many of them in a call."""
+        step = self.forward_step if self.forward_fused is None else self.forward_fused
+        layers = self.forward_step * _more_layers(work, LAYER_FORWARD)
+        return self._passing(work, images) + steps * (step + layers)
 
     def training(self, work: ComputeCost, images: int, steps: float) -> float:
         """Return the seconds of training `steps` on `images` in total, without the update."""
         written = work.heavy_bytes + LIGHT_TRAINING * work.light_bytes
         one = work.flops / self.training_flops + written / self.training_bytes
-        return images * one + steps * self.training_step * _layers(work, LAYER_TRAINING)
+        step = self.training_step if self.training_fused is None else self.training_fused
+        layers = self.training_step * _more_layers(work, LAYER_TRAINING)
+        return images * one + steps * (step + layers)
+
+    def _passing(self, work: ComputeCost, images: int) -> float:
+        written = work.heavy_bytes + LIGHT_FORWARD * work.light_bytes
+        return images * (work.flops / self.forward_flops + written / self.forward_bytes)
 
 
-def _layers(work: ComputeCost, share: float) -> float:
-    """Return the cost of a step, in steps of a tiny network."""
-    return 1 + share * max(work.layers - TINY_LAYERS, 0)
+def _more_layers(work: ComputeCost, share: float) -> float:
+    """Return what more layers than a tiny network's add to a step, in steps of that network."""
+    return share * max(work.layers - TINY_LAYERS, 0)
 
 
 @dataclass(frozen=True)
@@ -119,10 +136,10 @@ def stage_seconds(
     once = 0.0
     if stage.cached:
         passed = stage.images_passed(images)
-        once = speed.forward(cost.prefix, passed, passed / speed.prefix_batch)
+        once = speed.prefix(cost.prefix, passed)
     elif stage.prefix is not None:
         passed = trained + validated
-        epoch += speed.forward(cost.prefix, passed, passed / speed.prefix_batch)
+        epoch += speed.prefix(cost.prefix, passed)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
 
 

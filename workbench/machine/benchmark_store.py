@@ -18,7 +18,7 @@ from workbench.machine.backends import chosen_backend, installed_version
 from workbench.machine.kept import keep, kept_path, load_kept
 from workbench.machine.processor import allowed_cores, cpu_name
 
-FORMAT = 1
+FORMAT = 2  # 1: a call of the framework for every step
 MAX_BUSY_SHARE = 0.25  # of the CPU used by other programs, beyond which a result is unreliable
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "nvidia-cudnn-cu12")
 

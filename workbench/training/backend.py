@@ -5,7 +5,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
 
 from workbench.experiment.sections import TrainingSpec
 from workbench.machine.trial import Decision, decide_jit, decide_precision, describe_auto
@@ -109,29 +108,3 @@ def describe_settings(training: TrainingSpec, device: Device) -> str:
         settings=describe_auto(jit, precision),
         hint=tr(" `workbench check --measure` tries it.") if untried else "",
     )
-
-
-def warm_up_backend() -> None:
-    """Take one training and one validation step of a small network and leave nothing behind.
-
-    Later steps of the process need not wait for what the first one sets up. Do nothing if the
-    backend has a GPU after all that NVML did not report.
-    """
-    if prepare_device(deterministic=False).kind != "cpu":
-        return
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(2, activation="softmax"),
-        ]
-    )
-    model.compile("rmsprop", "categorical_crossentropy", metrics=["accuracy"])
-    images, targets = np.zeros((2, 8, 8, 3), np.uint8), np.eye(2, dtype=np.float32)
-    model.train_on_batch(images, targets)
-    model.test_on_batch(images, targets)
-    keras.utils.clear_session()  # counters of names too: a run's own must not depend on this

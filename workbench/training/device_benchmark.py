@@ -12,13 +12,16 @@ from keras import layers
 
 from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
 from workbench.machine.processor import busy_share
-from workbench.training.backend import resolve_jit, resolve_precision
+from workbench.training.backend import active_backend, resolve_jit, resolve_precision
 from workbench.training.backends import Device
 from workbench.training.features import places_matter
+from workbench.training.fused_steps import FusedSteps
+from workbench.training.pieces import Piece
 
 SECONDS = 0.12  # of steps for each measurement
 BUSY_SECONDS = 0.2  # to measure how busy other programs keep the CPU
 MIN_STEPS, MAX_STEPS = 3, 60
+FUSED_STEPS = 64  # of a call, where many are in one
 CPU_BATCH, GPU_BATCH = 8, 128  # images a step; a GPU needs more of them to be busy
 SIDE, CHANNELS = 28, 256  # VGG16's third block at 112 x 112
 THIN_SIDE, THIN_FILTERS = 150, 32  # the first block of the book's convnet
@@ -78,6 +81,7 @@ def measure(jit: bool, batch_size: int = CPU_BATCH) -> ThroughputModel:
     # TINY_LAYERS of them, with the output.
     tiny = _Timed((64,), [layers.Dropout(0.5, seed=0), layers.Dense(16)], batch_size, jit)
     step, training_step = tiny.forward(), tiny.training()
+    forward_fused, training_fused = tiny.fused()
     wide = _Timed((UNITS,), [layers.Dense(UNITS), layers.Dense(UNITS)], batch_size, jit)
     update = max(wide.training() - training_step, 0.0) / (2 * UNITS * (UNITS + 1))
 
@@ -105,6 +109,8 @@ def measure(jit: bool, batch_size: int = CPU_BATCH) -> ThroughputModel:
         forward_step=step,
         training_step=training_step,
         update=update,
+        forward_fused=forward_fused,
+        training_fused=training_fused,
     )
 
 
@@ -150,6 +156,18 @@ class _Timed:
     ) -> None:
         self.network = make_network(shape, body, jit)
         self.images, self.targets = make_batch(shape, batch_size)
+
+    def fused(self) -> tuple[float, float]:
+        """Return the seconds of a step in a call of many: evaluating, and training."""
+        self.network.optimizer.build(self.network.trainable_variables)
+        steps = FusedSteps(self.network, 2, self.targets)
+        rows = np.tile(np.arange(len(self.images)), (FUSED_STEPS, 1))
+        piece = Piece(active_backend().place(self.images), rows, rows)
+        rates = np.full(FUSED_STEPS, 1e-3)
+        seeds = np.ones((FUSED_STEPS, len(steps.network.dropouts), 2), np.int32)
+        evaluating = step_seconds(lambda: list(steps.evaluate(piece)))
+        training = step_seconds(lambda: list(steps.train(piece, rates, seeds)))
+        return evaluating / FUSED_STEPS, training / FUSED_STEPS
 
     def forward(self) -> float:
         """Return the seconds of a step without training."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.experiment.seeds import fold_seed
 from workbench.runs.fields import Position
-from workbench.training.backend import active_backend
+from workbench.training.backend import active_backend, prepare_device
 from workbench.training.backends import CALL_LENGTHS
 from workbench.training.device_augment import augment_images
 from workbench.training.models import loss_for, matches
@@ -215,6 +215,35 @@ def _padded(values: np.ndarray) -> np.ndarray:
     padded = np.zeros((CALL_LENGTHS[-1], *values.shape[1:]), dtype)
     padded[: len(values)] = values
     return padded
+
+
+def warm_up_steps() -> None:
+    """Take a training and a validation step of a small network and leave nothing behind.
+
+    Later steps of the process need not wait for what the first one sets up. Do nothing if the
+    backend has a GPU after all that NVML did not report.
+    """
+    if prepare_device(deterministic=False).kind != "cpu":
+        return
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile("rmsprop")
+    model.optimizer.build(model.trainable_variables)
+    steps = FusedSteps(model, 3, np.zeros(2, np.int64))
+    rows = np.arange(2)[None]
+    piece = Piece(np.zeros((2, 8, 8, 3), np.uint8), rows, rows)
+    list(steps.train(piece, np.zeros(1), steps.dropout_seeds(0, [Position(0, 1)])))
+    list(steps.evaluate(piece))
+    keras.utils.clear_session()  # counters of names too: a run's own must not depend on this
 
 
 class CallLength:

@@ -99,9 +99,9 @@ def warm_up(step: bool = True) -> WarmState:
     _import_all()
     if has_gpu or not step:
         return WarmState()
-    from workbench.training.backend import warm_up_backend
+    from workbench.training.fused_steps import warm_up_steps
 
-    warm_up_backend()
+    warm_up_steps()
     return WarmState(stepped=True)
 
 

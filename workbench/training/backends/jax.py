@@ -48,24 +48,24 @@ def place(array: Any) -> jax.Array:
 
 
 def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
-    """Compile a loop over steps; the variables' arrays go in and, updated, come out."""
+    """Compile steps; the variables' arrays go in and, updated, come out."""
     variables = [*network.trainable, *network.others, *network.optimizer.variables]
-    # Updated in place: the arrays that go in are given up.
-    loop = jax.jit(partial(_loop, network, training), donate_argnums=0 if training else ())
+    step = partial(_step, network, training)
+    take = _step_by_step(step) if jax.default_backend() == "cpu" else _in_one_loop(step)
 
     def run(arrays: Any, steps: Any, count: int) -> tuple[jax.Array, jax.Array]:
         arrays = arrays._replace(x=_full(arrays.x, steps))
+        # They are given up, so that they can be updated in place.
         values = [variable.value for variable in variables]
-        values, losses, accuracies = loop(values, arrays, steps, count)
-        if training:
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+        values, losses, accuracies = take(values, arrays, steps, count)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         return losses, accuracies
 
     return run
 
 
-def _full(x: Any, steps: Any) -> Any:
+def _full(x: Any, steps: Any) -> jax.Array:
     """Fill up inputs that come in pieces: every other number of rows would be compiled again."""
     if isinstance(x, jax.Array):
         return x
@@ -73,56 +73,95 @@ def _full(x: Any, steps: Any) -> Any:
     length = next(length for length in CALL_LENGTHS if length * batch >= len(x))
     full = np.zeros((length * batch, *x.shape[1:]), x.dtype)
     full[: len(x)] = x
-    return full
+    return jnp.asarray(full)
 
 
-def _loop(
-    network: Any, training: bool, values: list[jax.Array], arrays: Any, steps: Any, count: int
-) -> tuple[list[jax.Array], jax.Array, jax.Array]:
-    """Take `count` steps; return the variables' values, and losses and accuracies of the steps."""
+def _in_one_loop(step: Any) -> Any:
+    """Return a compiled loop over steps."""
+
+    @partial(jax.jit, donate_argnums=0)
+    def take(values: list[jax.Array], arrays: Any, steps: Any, count: int) -> Any:
+        def body(carried: tuple[Any, ...]) -> tuple[Any, ...]:
+            at, values, finite, losses, accuracies = carried
+            part = jax.tree.map(lambda array: array[at], steps)
+            values, finite, loss, accuracy = step(values, finite, arrays, part)
+            return at + 1, values, finite, losses.at[at].set(loss), accuracies.at[at].set(accuracy)
+
+        def more(carried: tuple[Any, ...]) -> Any:
+            return (carried[0] < count) & carried[2]
+
+        empty = jnp.zeros(CALL_LENGTHS[-1], jnp.float32)
+        found = jax.lax.while_loop(more, body, (0, values, jnp.array(True), empty, empty))
+        return found[1], *found[3:]
+
+    return take
+
+
+def _step_by_step(step: Any) -> Any:
+    """Return a loop of compiled steps, for a CPU.
+
+    There, XLA runs convolutions within a compiled loop twenty times as slowly as outside of one.
+    """
+    compiled = jax.jit(step, donate_argnums=0)
+
+    def take(values: list[jax.Array], arrays: Any, steps: Any, count: int) -> Any:
+        finite, losses, accuracies = jnp.array(True), [], []
+        for at in range(count):
+            part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
+            values, finite, loss, accuracy = compiled(values, finite, arrays, part)
+            losses.append(loss)
+            accuracies.append(accuracy)
+        return values, np.array(losses, np.float32), np.array(accuracies, np.float32)
+
+    return take
+
+
+def _step(
+    network: Any, training: bool, values: list[jax.Array], finite: Any, arrays: Any, part: Any
+) -> tuple[list[jax.Array], Any, Any, Any]:
+    """Take a step, unless an earlier one had a loss that is not finite.
+
+    Args:
+        network: a `StepNetwork`.
+        training: False evaluates only.
+        values: of the trainable variables, the others and the optimizer's.
+        finite: whether all losses so far were finite.
+        arrays: see `training.fused_steps`.
+        part: what the `Steps` have for this step.
+
+    Returns:
+        The new values, whether this loss was finite too, loss, accuracy.
+    """
     optimizer = network.optimizer
     variables = [*network.trainable, *network.others, *optimizer.variables]
     first, last = len(network.trainable), len(network.trainable) + len(network.others)
-    rate_at = next(i for i, v in enumerate(optimizer.variables) if v is optimizer.learning_rate)
+    # The barrier keeps a step the same program wherever its rows come from.
+    batch = network.batch(
+        jax.lax.optimization_barrier(arrays.x[part.places]),
+        arrays.y[part.rows],
+        [weights[part.rows] for weights in arrays.weights],
+        list(part.seeds),
+        part.changes,
+    )
 
-    def loss_of(trainable: list[Any], rest: list[Any], batch: Any) -> tuple[Any, Any]:
-        mapping = zip(variables, [*trainable, *rest], strict=True)
+    def loss_of(trainable: list[Any]) -> tuple[Any, Any]:
+        mapping = zip(variables, [*trainable, *values[first:]], strict=True)
         scaled, *results = network.forward(mapping, batch, training)
         return scaled, results
 
-    def step(carried: tuple[Any, ...]) -> tuple[Any, ...]:
-        at, finite, values, losses, accuracies = carried
-        rows = steps.rows[at]
-        # The barrier keeps the step the same program wherever its rows come from.
-        x = jax.lax.optimization_barrier(arrays.x[steps.places[at]])
-        batch = network.batch(
-            x,
-            arrays.y[rows],
-            [weights[rows] for weights in arrays.weights],
-            list(steps.seeds[at]),
-            [changes[at] for changes in steps.changes],
-        )
-        trainable, rest = values[:first], values[first:]
-        if training:
-            state = values[last:]
-            state[rate_at] = steps.rates[at]
-            gradient = jax.value_and_grad(loss_of, has_aux=True)
-            (_, (loss, accuracy, others)), gradients = gradient(trainable, rest, batch)
-            trainable, state = optimizer.stateless_apply(state, gradients, trainable)
-            finite = jnp.isfinite(loss)
-            updated = [*trainable, *others, *state]
-            values = [jnp.where(finite, *pair) for pair in zip(updated, values, strict=True)]
-        else:
-            _, (loss, accuracy, _) = loss_of(trainable, rest, batch)
-        return at + 1, finite, values, losses.at[at].set(loss), accuracies.at[at].set(accuracy)
-
-    empty = jnp.zeros(CALL_LENGTHS[-1], jnp.float32)
-    _, _, values, losses, accuracies = jax.lax.while_loop(
-        lambda carried: (carried[0] < count) & carried[1],
-        step,
-        (0, jnp.array(True), values, empty, empty),
-    )
-    return values, losses, accuracies
+    if not training:
+        _, (loss, accuracy, _) = loss_of(values[:first])
+        return values, finite, loss, accuracy
+    gradients, (loss, accuracy, others) = jax.grad(loss_of, has_aux=True)(values[:first])
+    state = [
+        part.rates if variable is optimizer.learning_rate else value
+        for variable, value in zip(optimizer.variables, values[last:], strict=True)
+    ]
+    trainable, state = optimizer.stateless_apply(state, gradients, values[:first])
+    finite = finite & jnp.isfinite(loss)
+    updated = [*trainable, *others, *state]
+    values = [jnp.where(finite, *pair) for pair in zip(updated, values, strict=True)]
+    return values, finite, loss, accuracy
 
 
 def value_and_gradient(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
