@@ -35,7 +35,9 @@ from workbench.training.trainer import Trainer  # noqa: E402
 
 BATCH = 32
 CASES = {  # the base, its side, the spec of the model, images
-    "head, averaged features": ("mobilenetv2-0.35", 160, {"head": "average"}, 2000),
+    "head, averaged features": (
+        "mobilenetv2-0.35", 160, {"head": "average", "dense_units": [128], "dropout": 0.5}, 2000,
+    ),
     "head, flattened features": (
         "vgg16", 150, {"head": "flatten", "dense_units": [256]}, 2000,
     ),
