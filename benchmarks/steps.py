@@ -4,9 +4,9 @@
 
 Steps only, without validation and files: the trainer's own loop; `fit` on the same arrays; a call
 of the framework a step, with the learning rate and the dropout seeds set before each; and a bare
-compiled loop over arrays in memory, which is the limit. Networks: the head of feature extraction on
-averaged features (2,000 x 1,280, from MobileNetV2), the book's head on VGG16's flattened features,
-and block5 of VGG16 with that head. All read the same made-up features in batches of 32.
+compiled loop over arrays in memory, which is the limit. Networks: the preset's head on averaged
+features (2,000 x 1,280, from MobileNetV2), a linear one on them, the book's head on VGG16's
+flattened features, and block5 of VGG16 with that head. All read the same features, 32 a step.
 """
 
 import tempfile
@@ -37,6 +37,9 @@ BATCH = 32
 CASES = {  # the base, its side, the spec of the model, images
     "head, averaged features": (
         "mobilenetv2-0.35", 160, {"head": "average", "dense_units": [128], "dropout": 0.5}, 2000,
+    ),
+    "linear head, averaged features": (
+        "mobilenetv2-0.35", 160, {"head": "average", "dense_units": []}, 2000,
     ),
     "head, flattened features": (
         "vgg16", 150, {"head": "flatten", "dense_units": [256]}, 2000,

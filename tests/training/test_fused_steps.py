@@ -67,8 +67,8 @@ def tiny_run(kind: str, folder: Path) -> TinyRun:
 
 @pytest.mark.parametrize(
     ("kind", "resident"),
-    [("head", True), ("head", False), ("unbalanced head", True), ("fine-tuning", True),
-     ("block5", True), ("convnet", True), ("convnet", False)],
+    [("head", False), ("unbalanced head", True), ("fine-tuning", True), ("block5", True),
+     ("convnet", True), ("convnet", False)],
 )  # fmt: skip
 def test_cuts_change_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, resident: bool
@@ -78,7 +78,7 @@ def test_cuts_change_no_bit(
         monkeypatch.setitem(pieces.RESIDENT_BYTES, "cpu", 0)
     whole = tiny_run(kind, tmp_path / "whole")
     expected = whole.run()  # a call a step (see conftest)
-    for lengths in ((512,), (3, 1)):
+    for lengths in ((512,), (3, 1)) if kind == "convnet" else ((3, 1),):
         cut_into_calls(monkeypatch, *lengths)
         run = tiny_run(kind, tmp_path / str(lengths))
         model = run.run()
@@ -86,14 +86,14 @@ def test_cuts_change_no_bit(
         assert same_weights(expected, model), lengths
 
 
-@pytest.mark.parametrize("kind", ["head", "convnet"])
+@pytest.mark.parametrize("kind", ["head", "block5", "convnet"])
 def test_a_stop_between_calls_changes_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     whole = tiny_run(kind, tmp_path / "whole")
     expected = whole.run()
     cut_into_calls(monkeypatch, 3)
-    for check in (2, 4):
+    for check in (2,) if kind == "block5" else (2, 4):
         parts = tiny_run(kind, tmp_path / str(check))
         parts.run_until(check)
         assert same_weights(expected, parts.run(resume=True))
@@ -233,7 +233,7 @@ def test_one_compiled_loop_takes_the_same_steps(
 
 # --- JAX --------------------------------------------------------------------------------------
 
-ON_JAX = "finite or one_compiled or between_calls or (cuts and not unbalanced and not fine)"
+ON_JAX = "(finite and adam) or (one_compiled and head) or between_calls"
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
