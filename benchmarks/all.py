@@ -26,6 +26,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "input": ("--rounds", "3"),
     "reading": ("--rounds", "2"),
     "jit": ("--rounds", "3"),
+    "folder_to_accuracy": (),
     "warm_start": (),
     "short_commands": ("--rounds", "3"),
     "first_paint": (),
@@ -34,7 +35,8 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "many_images": (),
     "memory": (),
 }
-TAKES_IMAGES, TAKES_WEIGHTS = {"frozen", "input"}, {"frozen"}
+TAKES_IMAGES = {"frozen", "input", "folder_to_accuracy"}
+TAKES_WEIGHTS = {"frozen", "folder_to_accuracy"}
 
 
 def run(name: str, images: Path | None, weights: Path | None) -> str:

@@ -49,13 +49,13 @@ print(((x[test] @ solution > 0) == labels[test]).mean())
 
 def photographs(folder: Path, images: Path | None) -> Path:
     """Return a folder of COUNT photographs of two classes: links to real ones, or made-up ones."""
-    if images is None:
+    classes = [one for one in sorted(images.iterdir()) if one.is_dir()][:2] if images else []
+    if len(classes) < 2:
         import book
 
         for name in ("one", "two"):
             book.as_folder(book.photographs(COUNT // 2), folder / name)
         return folder
-    classes = [one for one in sorted(images.iterdir()) if one.is_dir()][:2]
     for one in classes:
         (folder / one.name).mkdir(parents=True)
         for file in sorted(one.glob("*.jpg"))[: COUNT // len(classes)]:

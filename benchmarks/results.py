@@ -27,6 +27,7 @@ TITLES = {
     "input": "Images from files to the network",
     "reading": "A pack that is not in memory",
     "jit": "XLA on the CPU, off and on",
+    "folder_to_accuracy": "From a folder to an accuracy",
     "warm_start": "From start to the first batch",
     "short_commands": "Short commands",
     "first_paint": "The app's first screen",

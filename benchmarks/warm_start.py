@@ -29,7 +29,8 @@ def first_step(workspace: Workspace, warm: bool) -> float:
     """Return the seconds from the start until the first step."""
     source = fetch("digits", workspace)
     tree = preset_tree("convnet", str(source), survey(source))
-    tree["training"] = {**tree["training"], "epochs": 1}
+    # An epoch long enough for its progress to be seen while it lasts.
+    tree["training"] = {**tree["training"], "epochs": 1, "steps_per_epoch": 500}
     spec = parse_spec(tree, "convnet")
     if not warm:
         return _until_step(workspace, spec, None)

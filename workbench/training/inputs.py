@@ -23,6 +23,7 @@ from workbench.datasets.augment import as_numbers, augment, draw
 from workbench.experiment.sections import AugmentationSpec
 from workbench.training.data import WINDOW
 
+AHEAD_BYTES = 512 << 20  # of augmented batches prepared in advance
 MAX_BYTES = 128 << 20  # requested at a time, so that they are still in memory when needed
 
 
@@ -90,12 +91,14 @@ def train_batches(
         augmentation: None leaves images unchanged.
         workers: threads; None: one for each core this process may use.
         prefetch: batches prepared in advance, which bounds memory; None: one for each thread and
-            one more.
+            one more, but no more than AHEAD_BYTES, and two at least.
 
     Yields:
         An iterator over (b, h, w, c) of the images' type; the last batch may be smaller.
     """
     workers = workers or len(os.sched_getaffinity(0))
+    batch_bytes = max(batch_size * images.nbytes // max(len(images), 1), 1)
+    prefetch = prefetch or max(min(workers + 1, AHEAD_BYTES // batch_bytes), 2)
     closing, ahead = Event(), ReadAhead(images, order)
 
     def make(step: int) -> np.ndarray:
@@ -106,7 +109,7 @@ def train_batches(
     steps = range(start_step, -(-len(order) // batch_size))
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
         if augmentation:
-            batches = _ahead(threads, make, steps, prefetch or workers + 1)
+            batches = _ahead(threads, make, steps, prefetch)
         else:  # copying an image costs less than passing it between threads
             batches = (make(step) for step in steps)
         try:

@@ -8,6 +8,7 @@ optimizer and a compile, because Keras ignores a change of `trainable` until the
 import math
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,9 +23,9 @@ from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
-from workbench.training.fused_steps import CallLength, FusedSteps, StepResults
+from workbench.training.fused_steps import CallLength, FusedSteps
 from workbench.training.models import accuracy_for, loss_for
-from workbench.training.pieces import Piece
+from workbench.training.pieces import Piece, Take
 from workbench.training.stage_checkpoints import StageCheckpoints
 from workbench.training.stage_events import (
     EstimateCheck,
@@ -40,6 +41,15 @@ from workbench.training.trainer_state import (
     diverged,
     has_exploded,
 )
+
+
+class ComingSteps(NamedTuple):
+    """Steps of a call: their inputs, positions, learning rates and dropout seeds."""
+
+    piece: Piece
+    positions: list[Position]
+    rates: np.ndarray
+    seeds: np.ndarray
 
 
 class StageTrainer:
@@ -145,29 +155,32 @@ class StageTrainer:
         order = self._order(epoch)
         with self.inputs.train(epoch, order, self.spec.batch_size, position.step) as take:
             started, images = time.monotonic(), 0
-            piece = take(length.steps)
-            while piece:
+            coming = self._coming_steps(take, position)
+            while coming:
+                piece, positions = coming.piece, coming.positions
                 self._stop_or_save(position)
+                position = replace(position, step=position.step + len(piece))
                 with self.times.training.steps(len(piece), length):
-                    results = self._start_steps(piece, position)
-                    following = take(length.steps)  # while the device computes
+                    results = self.fused.train(piece, coming.rates, coming.seeds)
+                    # While the device computes:
+                    coming = self._coming_steps(take, position)
                     logs = list(results)
-                for log in logs:
-                    self.note_step(log, piece.rows.shape[1], position)
-                    position = replace(position, step=position.step + 1)
+                for log, at in zip(logs, positions, strict=True):
+                    self.note_step(log, piece.rows.shape[1], at)
                 images += piece.rows.size
                 pace = images / (time.monotonic() - started)
                 self.report(epoch, position.step, self.steps, self.metrics, pace)
-                piece = following
 
-    def _start_steps(self, piece: Piece, first: Position) -> StepResults:
-        """Start steps of gradient descent from a position on."""
+    def _coming_steps(self, take: Take, first: Position) -> ComingSteps | None:
+        """Return the steps of the next call with all that depends on their positions."""
+        piece = take(self.lengths[0].steps)
+        if piece is None:
+            return None
         positions = [replace(first, step=first.step + i) for i in range(len(piece))]
-        rates = [
-            self.state.learning_rate(self.stage, at.epoch, at.step, self.steps) for at in positions
-        ]
+        rate_of = self.state.learning_rate
+        rates = [rate_of(self.stage, at.epoch, at.step, self.steps) for at in positions]
         seeds = self.fused.dropout_seeds(self.spec.seed, positions)
-        return self.fused.train(piece, np.array(rates), seeds)
+        return ComingSteps(piece, positions, np.array(rates), seeds)
 
     def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
         """Add a step's loss and accuracy to the epoch's; raise Diverged if training ends here."""
