@@ -14,8 +14,8 @@ from ui_pilot import until
 
 from workbench.app.run_files import newest_note
 from workbench.paths import Workspace
-from workbench.render.curves import planned_epochs, training_curves
-from workbench.render.runs import format_time_left
+from workbench.render.curves import training_curves
+from workbench.render.runs import format_time_left, planned_epochs
 from workbench.runs.launch import stop_requested
 from workbench.runs.watch import RunFeed
 from workbench.ui.app import WorkbenchApp

@@ -1,11 +1,13 @@
-"""Start, resume and stop runs, with the checks before them."""
+"""Start, resume and stop runs, with the checks before them.
+
+The checks and the demo import numpy; they are imported where they are used, since the app opens
+Home with this module and without numpy.
+"""
 
 import shutil
 import time
 from collections.abc import Callable, Iterable
 
-from workbench.datasets.prepare import survey
-from workbench.datasets.sources.catalogue import fetch
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
 from workbench.experiment.presets import preset_tree
@@ -14,7 +16,6 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
 from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import GpuChoice
-from workbench.machine.preflight import check_before_resume, check_before_start, gpu_notes
 from workbench.machine.probe import LoadAdjustedClock
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -70,6 +71,8 @@ def start_run(
         UserError: the images, the weights or the GPU are not usable, the name is taken, or the
             disk cannot be written; nothing is left of the run.
     """
+    from workbench.machine.preflight import check_before_start
+
     choice = check_before_start(spec, workspace, queue, progress, warn)
     if not queue:
         for note in _start_notes(workspace, spec, choice, queue_hint):
@@ -137,6 +140,8 @@ def _start_notes(
     workspace: Workspace, spec: ExperimentSpec, choice: GpuChoice, queue_hint: str
 ) -> list[str]:
     """Return what is useful to know before a run starts and does not prevent it."""
+    from workbench.machine.preflight import gpu_notes
+
     others = list_training_runs(workspace)
     slower = f"is training here too; both will be slower{queue_hint}."
     return [*gpu_notes(spec, choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
@@ -163,6 +168,9 @@ def demo_spec(workspace: Workspace, preset: str, progress: Progress = silent) ->
     Raises:
         UserError: the digits cannot be written.
     """
+    from workbench.datasets.prepare import survey
+    from workbench.datasets.sources.catalogue import fetch
+
     source = fetch("digits", workspace, progress)
     tree = preset_tree(preset, str(source), survey(source, progress))
     return parse_spec({**tree, "evaluation": {"shift": DEMO_SHIFT}}, preset)
@@ -188,6 +196,8 @@ def resume_run(
         UserError: a setting is not allowed, or the run cannot be trained here.
         RunLocked: the run has a worker.
     """
+    from workbench.machine.preflight import check_before_resume
+
     own = read_spec(folder.spec_path)
     spec = changed_spec(own, settings, half_batch) if settings or half_batch else own
     report = check_before_resume(spec)

@@ -9,6 +9,7 @@ from rich.text import Text
 from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series, Values
+from workbench.render.runs import planned_epochs
 from workbench.runs.fields import whole
 from workbench.runs.history import History
 from workbench.runs.watch import RunView
@@ -51,18 +52,6 @@ class PlotStyle:
     factor: float = BOOK_FACTOR
     log: bool = False
     utf8: bool = True
-
-
-def planned_epochs(view: RunView) -> list[int]:
-    """Return the planned epochs of each stage, started or not."""
-    table = view.table("training")
-    plan = [whole(table.get("epochs")) or 0]
-    if view.summary.strategy == "fine-tuning":
-        plan.insert(0, whole(table.get("head_epochs")) or 0)
-    for index, stage in view.history.stages.items():
-        plan += [0] * (index + 1 - len(plan))
-        plan[index] = stage.epochs or plan[index]
-    return plan
 
 
 def stage_starts(history: History) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from workbench.messages import tr
-from workbench.render.curves import planned_epochs
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.events import EpochFinished
 from workbench.runs.fields import whole
@@ -281,3 +280,15 @@ def rough_time(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{round(seconds / 60)} min" if seconds < 3600 else format_seconds(seconds)
+
+
+def planned_epochs(view: RunView) -> list[int]:
+    """Return the planned epochs of each stage, started or not."""
+    table = view.table("training")
+    plan = [whole(table.get("epochs")) or 0]
+    if view.summary.strategy == "fine-tuning":
+        plan.insert(0, whole(table.get("head_epochs")) or 0)
+    for index, stage in view.history.stages.items():
+        plan += [0] * (index + 1 - len(plan))
+        plan[index] = stage.epochs or plan[index]
+    return plan

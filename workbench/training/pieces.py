@@ -18,7 +18,7 @@ from workbench.training.inputs import train_batches
 
 PIECE_BYTES = 64 << 20  # of a piece; three of them are in memory at a time
 # Of an array that lies on the device for a stage. On a CPU it is a second copy in memory.
-RESIDENT_BYTES = {"cpu": 256 << 20, "gpu": 1 << 30}
+RESIDENT_BYTES = {"cpu": 64 << 20, "gpu": 1 << 30}
 
 
 @dataclass(frozen=True)
