@@ -14,8 +14,8 @@ from terminal import APP, PROMPT, Terminal
 def test_opening_the_app_imports_no_training() -> None:
     script = (
         "import sys\n"
-        "import workbench.ui.app, workbench.cli.group\n"
-        "heavy = {'tensorflow', 'keras', 'sklearn', 'torch', 'jax', 'scipy', 'plotext'}\n"
+        "import workbench.ui.app, workbench.ui.home, workbench.cli.group\n"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'torch', 'jax', 'scipy', 'plotext', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
