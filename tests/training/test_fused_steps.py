@@ -135,6 +135,30 @@ def test_a_loss_that_is_not_finite_is_the_last_step(
     assert np.isnan(four[2]["loss"])
 
 
+def test_each_step_has_its_own_learning_rate() -> None:
+    """Plain SGD with a rate of zero moves nothing, twice the rate twice as much."""
+    images = np.ones((1, 2), np.float32)
+    places = np.zeros((3, 1), int)
+
+    def moved(*rates: float) -> np.ndarray:
+        inputs = keras.Input((2,))
+        dense = keras.layers.Dense(1, kernel_initializer="zeros", activation="sigmoid")
+        model = keras.Model(inputs, dense(inputs))
+        model.compile(keras.optimizers.SGD(9.0), loss_for(2))
+        model.optimizer.build(model.trainable_variables)
+        fused = FusedSteps(model, 2, np.ones((1, 1), np.float32))
+        count = len(rates)
+        piece = Piece(images, places[:count], places[:count])
+        list(fused.train(piece, np.array(rates), np.zeros((count, 0, 2), np.int32)))
+        kernel: np.ndarray = model.get_weights()[0]
+        return kernel
+
+    assert moved(0.0).tolist() == [[0.0], [0.0]]
+    assert moved(0.5).tolist() == [[0.25], [0.25]]  # half a gradient of sigmoid(0) - 1
+    assert moved(1.0, 0.0).tolist() == [[0.5], [0.5]]
+    assert moved(0.0, 0.0, 0.5).tolist() == moved(0.5).tolist()
+
+
 def test_evaluation_goes_on_after_a_loss_that_is_not_finite() -> None:
     inputs = keras.Input((1,))
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
@@ -233,7 +257,7 @@ def test_one_compiled_loop_takes_the_same_steps(
 
 # --- JAX --------------------------------------------------------------------------------------
 
-ON_JAX = "(finite and adam) or (one_compiled and head) or between_calls"
+ON_JAX = "learning_rate or (finite and adam) or (one_compiled and head) or between_calls"
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")

@@ -11,7 +11,6 @@ The loops themselves are in `training.backends`, one for each framework.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,55 +18,12 @@ import numpy as np
 from workbench.experiment.seeds import fold_seed
 from workbench.runs.fields import Position
 from workbench.training.backend import active_backend, prepare_device
-from workbench.training.backends import CALL_LENGTHS
+from workbench.training.backends import CALL_LENGTHS, Arrays, Batch, Steps, Tensor
 from workbench.training.device_augment import augment_images
 from workbench.training.models import loss_for, matches
 from workbench.training.pieces import Piece
 
-Tensor = Any
 CALL_SECONDS = 0.25  # of a call; a stop, a checkpoint and a progress event wait as long
-
-
-class Arrays(NamedTuple):
-    """What steps take their rows from, on the device.
-
-    Attributes:
-        x: (n, ...), features or uint8 images.
-        y: (m,) or (m, 1), targets of the loss for each row of the pack.
-        weights: sample weights, float32 (m,); none for equal ones.
-    """
-
-    x: Tensor
-    y: Tensor
-    weights: Sequence[Tensor] = ()
-
-
-class Steps(NamedTuple):
-    """Steps to take in a call; the arrays have the length of the longest call, the rest is unused.
-
-    Attributes:
-        places: int32 (512, b), rows of `Arrays.x` of each step.
-        rows: int32 (512, b), the same images as rows of the pack.
-        rates: float32 (512,), learning rates.
-        seeds: int32 (512, dropouts, 2), of each layer with dropout.
-        changes: float32 (512, b, 8), augmentation; none where images stay as they are.
-    """
-
-    places: np.ndarray
-    rows: np.ndarray
-    rates: np.ndarray
-    seeds: np.ndarray
-    changes: Sequence[np.ndarray] = ()
-
-
-class Batch(NamedTuple):
-    """What one step computes on: rows of `Arrays`, and the step's own part of `Steps`."""
-
-    x: Tensor
-    y: Tensor
-    weights: Sequence[Tensor]
-    seeds: Sequence[Tensor]
-    changes: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -112,8 +68,6 @@ class StepNetwork:
         self.dropouts = [i for i, generator in enumerate(generators) if generator is not None]
         self.seeds = [generator.state for generator in generators if generator is not None]
         self._loss = loss_for(classes)
-
-    batch = Batch
 
     def forward(
         self,

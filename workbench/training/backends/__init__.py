@@ -1,11 +1,14 @@
 """What training needs of a backend of Keras; the modules here import a framework by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from workbench.machine.trial import DeviceTrial, has_tensor_cores
 
+Tensor = Any  # of the framework
 # Steps that a call of a compiled loop takes at most; 512 of a few microseconds each leave little of
 # a call's own time.
 CALL_LENGTHS = (1, 8, 64, 512)
@@ -68,9 +71,51 @@ class BackendInfo:
     cudnn: str = ""
 
 
-# A loop over steps, compiled: takes the `Arrays`, the `Steps` and their count; returns the loss and
-# accuracy of each step, float32 (longest call,), as tensors that may still be computed.
-CompiledSteps = Callable[[Any, Any, int], tuple[Any, Any]]
+class Arrays(NamedTuple):
+    """What steps take their rows from, on the device.
+
+    Attributes:
+        x: (n, ...), features or uint8 images.
+        y: (m,) or (m, 1), targets of the loss for each row of the pack.
+        weights: sample weights, float32 (m,); none for equal ones.
+    """
+
+    x: Tensor
+    y: Tensor
+    weights: Sequence[Tensor] = ()
+
+
+class Steps(NamedTuple):
+    """Steps to take in a call; the arrays have the length of the longest call, the rest is unused.
+
+    Attributes:
+        places: int32 (512, b), rows of `Arrays.x` of each step.
+        rows: int32 (512, b), the same images as rows of the pack.
+        rates: float32 (512,), learning rates.
+        seeds: int32 (512, dropouts, 2), of each layer with dropout.
+        changes: float32 (512, b, 8), augmentation; none where images stay as they are.
+    """
+
+    places: np.ndarray
+    rows: np.ndarray
+    rates: np.ndarray
+    seeds: np.ndarray
+    changes: Sequence[np.ndarray] = ()
+
+
+class Batch(NamedTuple):
+    """What one step computes on: rows of `Arrays`, and the step's own part of `Steps`."""
+
+    x: Tensor
+    y: Tensor
+    weights: Sequence[Tensor]
+    seeds: Sequence[Tensor]
+    changes: Sequence[Tensor]
+
+
+# A loop over steps, compiled: takes their count too; returns the loss and accuracy of each step,
+# float32 (longest call,), as tensors that may still be computed.
+CompiledSteps = Callable[[Arrays, Steps, int], tuple[Tensor, Tensor]]
 
 
 class Backend(Protocol):

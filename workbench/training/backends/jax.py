@@ -12,10 +12,13 @@ import numpy as np
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
+    Arrays,
     BackendInfo,
+    Batch,
     CompiledSteps,
     Device,
     ListedDevice,
+    Steps,
 )
 
 
@@ -53,7 +56,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     step = partial(_step, network, training)
     take = _step_by_step(step) if jax.default_backend() == "cpu" else _in_one_loop(step)
 
-    def run(arrays: Any, steps: Any, count: int) -> tuple[jax.Array, jax.Array]:
+    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[jax.Array, jax.Array]:
         arrays = arrays._replace(x=_full(arrays.x, steps))
         # They are given up, so that they can be updated in place.
         values = [variable.value for variable in variables]
@@ -65,7 +68,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     return run
 
 
-def _full(x: Any, steps: Any) -> jax.Array:
+def _full(x: Any, steps: Steps) -> jax.Array:
     """Fill up inputs that come in pieces: every other number of rows would be compiled again."""
     if isinstance(x, jax.Array):
         return x
@@ -80,7 +83,7 @@ def _in_one_loop(step: Any) -> Any:
     """Return a compiled loop over steps."""
 
     @partial(jax.jit, donate_argnums=0)
-    def take(values: list[jax.Array], arrays: Any, steps: Any, count: int) -> Any:
+    def take(values: list[jax.Array], arrays: Arrays, steps: Steps, count: int) -> Any:
         def body(carried: tuple[Any, ...]) -> tuple[Any, ...]:
             at, values, finite, losses, accuracies = carried
             part = jax.tree.map(lambda array: array[at], steps)
@@ -104,7 +107,7 @@ def _step_by_step(step: Any) -> Any:
     """
     compiled = jax.jit(step, donate_argnums=0)
 
-    def take(values: list[jax.Array], arrays: Any, steps: Any, count: int) -> Any:
+    def take(values: list[jax.Array], arrays: Arrays, steps: Steps, count: int) -> Any:
         finite, losses, accuracies = jnp.array(True), [], []
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
@@ -117,7 +120,7 @@ def _step_by_step(step: Any) -> Any:
 
 
 def _step(
-    network: Any, training: bool, values: list[jax.Array], finite: Any, arrays: Any, part: Any
+    network: Any, training: bool, values: list[jax.Array], finite: Any, arrays: Arrays, part: Any
 ) -> tuple[list[jax.Array], Any, Any, Any]:
     """Take a step, unless an earlier one had a loss that is not finite.
 
@@ -136,7 +139,7 @@ def _step(
     variables = [*network.trainable, *network.others, *optimizer.variables]
     first, last = len(network.trainable), len(network.trainable) + len(network.others)
     # The barrier keeps a step the same program wherever its rows come from.
-    batch = network.batch(
+    batch = Batch(
         jax.lax.optimization_barrier(arrays.x[part.places]),
         arrays.y[part.rows],
         [weights[part.rows] for weights in arrays.weights],

@@ -10,10 +10,13 @@ import tensorflow as tf
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
+    Arrays,
     BackendInfo,
+    Batch,
     CompiledSteps,
     Device,
     ListedDevice,
+    Steps,
     first_gpu,
 )
 
@@ -53,7 +56,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Compile a loop over steps; it updates the variables in place."""
     loops: dict[tf.DType, Any] = {}
 
-    def run(arrays: Any, steps: Any, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[tf.Tensor, tf.Tensor]:
         arrays = arrays._replace(x=tf.convert_to_tensor(arrays.x))
         kind = arrays.x.dtype
         if kind not in loops:
@@ -69,7 +72,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     return run
 
 
-def _signature(arrays: Any, steps: Any) -> tuple[Any, Any, tf.TensorSpec]:
+def _signature(arrays: Arrays, steps: Steps) -> tuple[Any, Any, tf.TensorSpec]:
     """Return types for any number of rows and any size of a batch, so that one trace is enough."""
 
     def rows(array: tf.Tensor) -> tf.TensorSpec:
@@ -86,14 +89,14 @@ def _signature(arrays: Any, steps: Any) -> tuple[Any, Any, tf.TensorSpec]:
 
 
 def _loop(
-    network: Any, training: bool, arrays: Any, steps: Any, count: tf.Tensor
+    network: Any, training: bool, arrays: Arrays, steps: Steps, count: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Take `count` steps; return their losses and accuracies."""
     update = _select if tf.config.list_physical_devices("GPU") else _branch
 
     def step(at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
         rows = steps.rows[at]
-        batch = network.batch(
+        batch = Batch(
             tf.gather(arrays.x, steps.places[at]),
             tf.gather(arrays.y, rows),
             [tf.gather(weights, rows) for weights in arrays.weights],

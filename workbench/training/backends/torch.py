@@ -10,10 +10,13 @@ import torch
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
+    Arrays,
     BackendInfo,
+    Batch,
     CompiledSteps,
     Device,
     ListedDevice,
+    Steps,
     first_gpu,
 )
 
@@ -49,12 +52,12 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Return a loop of one call a step, as PyTorch computes."""
     optimizer = network.optimizer
 
-    def run(arrays: Any, steps: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[np.ndarray, np.ndarray]:
         x = torch.as_tensor(arrays.x)
         losses, accuracies = np.zeros((2, CALL_LENGTHS[-1]), np.float32)
         for at in range(count):
             places, rows = (torch.as_tensor(part[at]).long() for part in steps[:2])
-            batch = network.batch(
+            batch = Batch(
                 x[places].to(_device()),
                 arrays.y[rows],
                 [weights[rows] for weights in arrays.weights],
