@@ -41,7 +41,7 @@ TITLES = {
 
 
 def save_result(name: str, output: str) -> None:
-    """Keep a table, measured today on this machine, and write RESULTS.md anew."""
+    """Keep a table, measured today on this machine, and write RESULTS.md again."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results[name] = {"date": str(date.today()), "machine": machine(), "output": output}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -121,3 +121,11 @@ def cannot_read(path: Path, error: OSError) -> UserError:
             error_strerror=safe_text(error.strerror or error),
         )
     )
+
+
+def boot_id() -> str:
+    """Return what changes with every boot of the machine; "" where it is unknown."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

@@ -1,4 +1,4 @@
-"""What the driver reports is asked once and passed on; files tell whether there is a driver."""
+"""What the driver reports is asked once and passed on; device files show whether there is one."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.datasets.sources.source import StoredImage
 from workbench.errors import DISK_FULL
 from workbench.experiment.sections import DataSpec
-from workbench.files import fsync_folder, write_atomic
+from workbench.files import boot_id, fsync_folder, write_atomic
 
 ROWS_NAME, KEYS_NAME = "scan-pack.npy", "scan-pack.keys"
 
@@ -41,7 +41,6 @@ _SYNCED = "synced"
 _KEY_DIGITS = 32
 _SYNC_BYTES = 1 << 25  # after so many the disk begins to write: the last sync has less to wait for
 _MOVED_BYTES = 1 << 24  # at once, where rows move up
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def pack_header(shape: tuple[int, ...]) -> bytes:
@@ -136,7 +135,7 @@ def read_scan_rows(folder: Path, data: DataSpec) -> ScanRows | None:
             break  # torn
     shape = data.input_shape
     whole = max(0, size - len(pack_header((0, *shape)))) // prod(shape)
-    count = min(whole, len(keys) if boot and boot == _boot() else synced)
+    count = min(whole, len(keys) if boot and boot == boot_id() else synced)
     return ScanRows(path, shape, tuple(keys[:count])) if count else None
 
 
@@ -237,7 +236,7 @@ class ScanPack:
         self._rows.truncate(end)
         self._rows.seek(end)
         os.fdatasync(self._rows.fileno())
-        first = json.dumps(_settings(self._data) | {"boot": _boot()})
+        first = json.dumps(_settings(self._data) | {"boot": boot_id()})
         lines = [first, *(found.keys if found else ()), _SYNCED, ""]
         write_atomic(keys, "\n".join(lines), synced=False)
         self._keys = keys.open("a", encoding="ascii", buffering=1)
@@ -287,14 +286,6 @@ def _parsed(line: str) -> dict[str, object]:
         if isinstance(values, dict):
             return values
     return {}
-
-
-def _boot() -> str:
-    """Return what changes with every boot of the machine; "" where it is unknown."""
-    try:
-        return _BOOT.read_text("ascii").strip()
-    except OSError:
-        return ""
 
 
 def _move_up(file: BinaryIO, places: Sequence[int], start: int, size: int) -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from workbench import __version__
-from workbench.machine.environment import read_text
+from workbench.files import boot_id
 from workbench.machine.facts import Facts, Framework, Libraries, Nvml, ProbeOutcome
 from workbench.machine.finding import device_works, full_precision, seen_gpus, working_gpus
 from workbench.machine.host_facts import System
 from workbench.machine.kept import kept_path, software
 
 KEPT_PROBES = ("libraries", "framework")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class KeptCheck(BaseModel, frozen=True):
@@ -40,7 +39,7 @@ def check_path(
         "check",
         {
             "version": __version__,
-            "boot": read_text(_BOOT).strip(),
+            "boot": boot_id(),
             "driver": _devices(nvml),
             "system": machine.model_dump(
                 mode="json", include={"platform", "cpu", "cores_allowed", "uvm_device", "virtual",

@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 from workbench.errors import UserError
+from workbench.files import boot_id
 from workbench.messages import tr
 from workbench.runs.events import Session
 from workbench.text import safe_text
@@ -92,8 +93,7 @@ def this_host() -> dict[str, str]:
 
     Containers have names of their own, but share boot id and locks with their machine.
     """
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return {"host": socket.gethostname(), "boot_id": boot_id}
+    return {"host": socket.gethostname(), "boot_id": boot_id()}
 
 
 def on_another_host(worker: Session) -> bool:
