@@ -246,7 +246,7 @@ def test_one_compiled_loop_takes_the_same_steps(
 
     cut_into_calls(monkeypatch, 3)
     steps = tiny_run(kind, tmp_path / "steps").run()
-    monkeypatch.setattr(jax, "_step_by_step", jax._in_one_loop)
+    monkeypatch.setattr(jax.jax, "default_backend", lambda: "gpu")
     whole = tiny_run(kind, tmp_path / "whole")
     loop = whole.run()
     for one, other in zip(steps.get_weights(), loop.get_weights(), strict=True):
@@ -255,9 +255,23 @@ def test_one_compiled_loop_takes_the_same_steps(
     assert same_weights(loop, tiny_run(kind, tmp_path / "cut").run())
 
 
+def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
+    """Operation by operation; rounding alone may differ."""
+    if keras.backend.backend() != "jax":
+        pytest.skip("other backends take it from Keras")
+    settings = ("training.epochs=1", *NO_AUGMENTATION)
+    on = TinyRun(convnet_spec(*settings, "training.jit=on"), tmp_path / "on")
+    off = TinyRun(convnet_spec(*settings, "training.jit=off"), tmp_path / "off")
+    for one, other in zip(on.run().get_weights(), off.run().get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert [run.of_kind("stage_started")[0]["jit"] for run in (on, off)] == [True, False]
+
+
 # --- JAX --------------------------------------------------------------------------------------
 
-ON_JAX = "learning_rate or (finite and adam) or (one_compiled and head) or between_calls"
+ON_JAX = (
+    "learning_rate or without_jit or (finite and adam) or (one_compiled and head) or between_calls"
+)
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")

@@ -73,7 +73,12 @@ def resolve_precision(setting: str, device: Device) -> str:
 
 
 def resolve_jit(setting: str, device: Device, deterministic: bool) -> bool:
-    """Resolve "auto" by what the machine check kept of the device (see `decide_jit`)."""
+    """Resolve "auto" by what the machine check kept of the device (see `decide_jit`).
+
+    PyTorch is never compiled: XLA is not for it.
+    """
+    if keras.backend.backend() == "torch":
+        return False
     return setting == "on" if setting != "auto" else jit_decision(device, deterministic).on
 
 

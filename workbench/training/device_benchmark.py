@@ -154,13 +154,14 @@ class _Timed:
     def __init__(
         self, shape: tuple[int, ...], body: Sequence[keras.Layer], batch_size: int, jit: bool
     ) -> None:
+        self.jit = jit
         self.network = make_network(shape, body, jit)
         self.images, self.targets = make_batch(shape, batch_size)
 
     def fused(self) -> tuple[float, float]:
         """Return the seconds of a step in a call of many: evaluating, and training."""
         self.network.optimizer.build(self.network.trainable_variables)
-        steps = FusedSteps(self.network, 2, self.targets)
+        steps = FusedSteps(self.network, 2, self.targets, jit=self.jit)
         rows = np.tile(np.arange(len(self.images)), (FUSED_STEPS, 1))
         piece = Piece(active_backend().place(self.images), rows, rows)
         rates = np.full(FUSED_STEPS, 1e-3)

@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.experiment.seeds import fold_seed
 from workbench.runs.fields import Position
-from workbench.training.backend import active_backend, prepare_device
+from workbench.training.backend import active_backend, prepare_device, resolve_jit
 from workbench.training.backends import CALL_LENGTHS, Arrays, Batch, Steps, Tensor
 from workbench.training.device_augment import augment_images
 from workbench.training.models import loss_for, matches
@@ -177,7 +177,8 @@ def warm_up_steps() -> None:
     Later steps of the process need not wait for what the first one sets up. Do nothing if the
     backend has a GPU after all that NVML did not report.
     """
-    if prepare_device(deterministic=False).kind != "cpu":
+    device = prepare_device(deterministic=False)
+    if device.kind != "cpu":
         return
     model = keras.Sequential(
         [
@@ -192,7 +193,7 @@ def warm_up_steps() -> None:
     )
     model.compile("rmsprop")
     model.optimizer.build(model.trainable_variables)
-    steps = FusedSteps(model, 3, np.zeros(2, np.int64))
+    steps = FusedSteps(model, 3, np.zeros(2, np.int64), jit=resolve_jit("auto", device, False))
     rows = np.arange(2)[None]
     piece = Piece(np.zeros((2, 8, 8, 3), np.uint8), rows, rows)
     list(steps.train(piece, np.zeros(1), steps.dropout_seeds(0, [Position(0, 1)])))

@@ -54,7 +54,12 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Compile steps; the variables' arrays go in and, updated, come out."""
     variables = [*network.trainable, *network.others, *network.optimizer.variables]
     step = partial(_step, network, training)
-    take = _step_by_step(step) if jax.default_backend() == "cpu" else _in_one_loop(step)
+    if not jit:
+        take = _step_by_step(step)
+    elif jax.default_backend() == "cpu":
+        take = _step_by_step(jax.jit(step, donate_argnums=0))
+    else:
+        take = _in_one_loop(step)
 
     def run(arrays: Arrays, steps: Steps, count: int) -> tuple[jax.Array, jax.Array]:
         arrays = arrays._replace(x=_full(arrays.x, steps))
@@ -101,17 +106,16 @@ def _in_one_loop(step: Any) -> Any:
 
 
 def _step_by_step(step: Any) -> Any:
-    """Return a loop of compiled steps, for a CPU.
+    """Return a loop of single steps: not compiled, or on a CPU.
 
     There, XLA runs convolutions within a compiled loop twenty times as slowly as outside of one.
     """
-    compiled = jax.jit(step, donate_argnums=0)
 
     def take(values: list[jax.Array], arrays: Arrays, steps: Steps, count: int) -> Any:
         finite, losses, accuracies = jnp.array(True), [], []
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
-            values, finite, loss, accuracy = compiled(values, finite, arrays, part)
+            values, finite, loss, accuracy = step(values, finite, arrays, part)
             losses.append(loss)
             accuracies.append(accuracy)
         return values, np.array(losses, np.float32), np.array(accuracies, np.float32)
