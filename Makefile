@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults lint pictures bench gpu clean
+.PHONY: demo test faults lint pictures bases bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -28,6 +28,10 @@ lint: $(INSTALLED)
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py
+
+# After a line in workbench/bases/bases.toml, or a new Keras: the tables of the pretrained networks.
+bases: $(INSTALLED)
+	$(BIN)/python tools/base_tables.py
 
 # A quarter of an hour on two cores; nothing else should run meanwhile.
 bench: $(INSTALLED)

@@ -25,7 +25,7 @@ from workbench.bases.architectures import BASES, TABLES, BaseInfo
 from workbench.bases.table import IMAGE
 
 SIDE = 160  # pixels of the image that a network is built on; a table has no size in it
-# Sides for which Keras may publish weights of their own; the last is for every other size.
+# Sides for which Keras may publish weights of their own; the last stands for every other size.
 WEIGHTS_SIDES = (96, 128, 160, 192, 224)
 
 Row = tuple[str, str, dict[str, Any], list[str]]  # name, kind, configuration, inputs
@@ -257,13 +257,11 @@ def weights_files(base: BaseInfo) -> dict[str, dict[str, str]]:
             try:
                 build(base, side, weights="imagenet", input_tensor=None, input_shape=(side, side, 3))
             except _Requested:
-                continue
+                if asked[-1] == asked[0] and len(asked) > 1:  # one file for all sizes
+                    return {str(WEIGHTS_SIDES[-1]): asked[0]}
     finally:
         file_utils.get_file = real
-    found = dict(zip(map(str, WEIGHTS_SIDES), asked, strict=True))
-    if len({file["name"] for file in asked}) == 1:
-        return {"224": asked[-1]}
-    return found
+    return dict(zip(map(str, WEIGHTS_SIDES), asked, strict=True))
 
 
 if __name__ == "__main__":

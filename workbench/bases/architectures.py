@@ -59,6 +59,7 @@ class BaseInfo:
         family: its title, "ConvNeXt".
         top1: published accuracy on ImageNet, percent.
         source: of this figure.
+        bytes: of the published files of weights, by side of the image, where they are known.
         package: of the Python package index with the weights; "" where Keras publishes a file.
         file: of the package.
         sha256: of this file.
@@ -77,6 +78,7 @@ class BaseInfo:
     top1: float
     source: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
     package: str = ""
     file: str = ""
     sha256: str = ""
