@@ -35,14 +35,12 @@ def main(names: list[str]) -> None:
     """Write the tables of the bases of these names, of all without."""
     for name in names or BASES:
         path = TABLES / f"{name}.json"
-        path.write_text(format_table(make_table(BASES[name])), encoding="utf-8")
+        path.write_text(format_table(make_table(BASES[name], build(BASES[name], SIDE))), encoding="utf-8")
         print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
-def make_table(base: BaseInfo) -> dict[str, Any]:
-    """Return the content of a base's file."""
-    keras.backend.clear_session()  # names that Keras makes up count from the first again
-    model = build(base, SIDE)
+def make_table(base: BaseInfo, model: keras.Model) -> dict[str, Any]:
+    """Return the content of a base's file, read from its network."""
     blocks: dict[str, list[list[Any]]] = {}
     below, last = base.blocks[0][1], IMAGE
     for name, kind, config, inputs in rows(model):
@@ -72,6 +70,7 @@ def format_table(table: dict[str, Any]) -> str:
 
 def build(base: BaseInfo, side: int, **options: Any) -> keras.Model:
     """Build a base as Keras does, without weights and preprocessing."""
+    keras.backend.clear_session()  # names that Keras makes up count from the first again
     image = keras.Input((side, side, 3), name=IMAGE)
     make = getattr(keras.applications, base.keras, None) or getattr(efficientnet_lite, base.keras)
     arguments = {"include_top": False, "weights": None, "input_tensor": image}
