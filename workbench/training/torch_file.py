@@ -226,6 +226,9 @@ class _Machine:
                     raise IndexError("too few values")
                 del stack[-count:]
                 stack.append(parts)
+            case "APPEND":
+                value = stack.pop()
+                _of(list, stack[-1]).append(value)
             case "APPENDS":
                 values = list(self._marked())
                 _of(list, stack[-1]).extend(values)
