@@ -35,7 +35,9 @@ def main(names: list[str]) -> None:
     """Write the tables of the bases of these names, of all without."""
     for name in names or BASES:
         path = TABLES / f"{name}.json"
-        path.write_text(format_table(make_table(BASES[name], build(BASES[name], SIDE))), encoding="utf-8")
+        path.write_text(
+            format_table(make_table(BASES[name], build(BASES[name], SIDE))), encoding="utf-8"
+        )
         print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
@@ -56,16 +58,16 @@ def make_table(base: BaseInfo, model: keras.Model) -> dict[str, Any]:
 def format_table(table: dict[str, Any]) -> str:
     """Return a table as JSON, one line a layer."""
     blocks = [
-        f"  {json.dumps(block)}: [\n" + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
+        f"  {json.dumps(block)}: [\n"
+        + ",\n".join(f"   {json.dumps(row)}" for row in rows)
+        + "\n  ]"
         for block, rows in table["blocks"].items()
     ]
     weights = [
         f"  {json.dumps(side)}: {json.dumps(file)}" for side, file in table["weights"].items()
     ]
     files = "{\n" + ",\n".join(weights) + "\n }" if weights else "{}"
-    return (
-        "{\n" + f' "weights": {files},\n' + ' "blocks": {\n' + ",\n".join(blocks) + "\n }\n}\n"
-    )
+    return "{\n" + f' "weights": {files},\n' + ' "blocks": {\n' + ",\n".join(blocks) + "\n }\n}\n"
 
 
 def build(base: BaseInfo, side: int, **options: Any) -> keras.Model:
@@ -161,7 +163,9 @@ def _describe(operation: Any, inputs: list[str]) -> tuple[str, str, dict[str, An
         case layers.Activation():
             kind, config = "activation", {"function": _function(operation)}
         case layers.MaxPooling2D() | layers.AveragePooling2D():
-            kind = "max pooling" if isinstance(operation, layers.MaxPooling2D) else "average pooling"
+            kind = (
+                "max pooling" if isinstance(operation, layers.MaxPooling2D) else "average pooling"
+            )
             config = {
                 "window": _square(operation.pool_size),
                 "stride": _square(operation.strides),
@@ -254,7 +258,9 @@ def weights_files(base: BaseInfo) -> dict[str, dict[str, str]]:
     try:
         for side in WEIGHTS_SIDES:
             try:
-                build(base, side, weights="imagenet", input_tensor=None, input_shape=(side, side, 3))
+                build(
+                    base, side, weights="imagenet", input_tensor=None, input_shape=(side, side, 3)
+                )
             except _Requested:
                 if asked[-1] == asked[0] and len(asked) > 1:  # one file for all sizes
                     return {str(WEIGHTS_SIDES[-1]): asked[0]}

@@ -50,9 +50,9 @@ def efficientnet_lite(
     """
     assert not include_top
     assert weights is None
-    x = layers.Conv2D(
-        STEM_FILTERS, 3, strides=2, padding="same", use_bias=False, name="stem_conv"
-    )(input_tensor)
+    x = layers.Conv2D(STEM_FILTERS, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(
+        input_tensor
+    )
     x = _normalize(x, "stem_bn", "stem_activation")
     for number, stage in enumerate(STAGES, start=1):
         fixed = number in (1, len(STAGES))

@@ -6,7 +6,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ class _Storage:
 
 
 class _Pickler(pickle._Pickler):  # written in Python, so that names can be written freely
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, _Storage):
@@ -274,5 +274,5 @@ def test_numbers_that_are_not_finite_are_refused_when_they_are_read(path: Path) 
 
 def test_a_tensor_of_no_layer_is_refused(path: Path) -> None:
     values = named(bn__gamma=contiguous("1", np.ones(2, "<f4")))
-    with pytest.raises(ForeignFile, match="bn.gamma belongs to no layer"):
+    with pytest.raises(ForeignFile, match=r"bn\.gamma belongs to no layer"):
         stored_layers(read_tensors(write(path, values)))

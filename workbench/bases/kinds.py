@@ -1,4 +1,4 @@
-"""Kinds of layers in pretrained networks: their shapes, numbers and operations, in plain arithmetic.
+"""Kinds of layers in pretrained networks: shapes, numbers and operations, in plain arithmetic.
 
 A layer's configuration holds what differs from these defaults: stride 1, padding "valid", bias and
 no activation. A new kind takes a case in `measure`, one in `window` if it has any, and one in
@@ -13,7 +13,7 @@ from typing import Any
 Shape = tuple[int, ...]
 Config = Mapping[str, Any]
 
-BATCH_NORM = "batch normalization"
+BATCH_NORM, GLOBAL_POOL = "batch normalization", "global pooling"
 SQUARE_WINDOWS = ("convolution", "depthwise convolution", "separable convolution")
 POOLS = ("max pooling", "average pooling")
 # Kinds of which each position reads the same position of one map below.

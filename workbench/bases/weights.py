@@ -328,6 +328,4 @@ def _unverified_notes(file: WeightsFile, path: Path) -> tuple[str, ...]:
     checked = (
         tr("only its size was checked") if file.size else tr("nor a size, so it is unverified")
     )
-    return (
-        tr("No hash is published for {name}, {checked}.", name=file.name, checked=checked),
-    )
+    return (tr("No hash is published for {name}, {checked}.", name=file.name, checked=checked),)

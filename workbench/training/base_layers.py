@@ -103,9 +103,7 @@ def make_layer(layer: BaseLayer, shape: tuple[int, ...]) -> keras.Layer:
         case "reshape":
             return layers.Reshape(config["shape"], name=name)
         case "stochastic depth":  # leaves out the whole map of some images, only in training
-            return layers.Dropout(
-                config["rate"], noise_shape=(None, 1, 1, 1), seed=0, name=name
-            )
+            return layers.Dropout(config["rate"], noise_shape=(None, 1, 1, 1), seed=0, name=name)
         case "add" | "multiply" | "concatenate":
             return _MERGES[layer.kind](name=name)
     raise ValueError(f"unknown kind of layer: {layer.kind!r}")
