@@ -192,6 +192,7 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return put(folder / "models" / info.file, TORCH)
 
 
+@pytest.mark.packages
 def test_an_installed_package_comes_first(home: Home, package: Path) -> None:
     put(home.models / package.name, TORCH)
     found = home.find(LITE)
@@ -200,6 +201,7 @@ def test_an_installed_package_comes_first(home: Home, package: Path) -> None:
     assert home.web.ranges == []
 
 
+@pytest.mark.packages
 def test_no_code_of_the_package_runs(home: Home, package: Path) -> None:
     (package.parents[1] / "__init__.py").write_text("raise RuntimeError")
     assert home.path(LITE) == package
@@ -211,6 +213,7 @@ def test_without_the_package_its_file_may_lie_in_keras_s_folder(home: Home, pack
     assert home.path(LITE) == home.models / package.name
 
 
+@pytest.mark.packages
 def test_another_file_in_the_package_is_refused_with_both_hashes(home: Home, package: Path) -> None:
     package.write_bytes(TORCH + b"x")
     message = home.refusal(LITE)
@@ -227,6 +230,7 @@ def test_a_package_that_is_missing_is_named(home: Home, package: Path) -> None:
     assert home.web.ranges == []
 
 
+@pytest.mark.packages
 def test_where_weights_are_or_would_come_from(
     monkeypatch: pytest.MonkeyPatch, home: Home, package: Path
 ) -> None:

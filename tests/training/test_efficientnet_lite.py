@@ -18,9 +18,12 @@ EXPECTED = {
     "efficientnet-lite0": (0.124495, 0.430432, [3.850321, 4.525758, 5.860425]),
     "efficientnet-lite2": (0.171455, 0.445996, [3.800784, 4.165316, 5.372509]),
 }
-pytestmark = pytest.mark.skipif(
-    not all(map(installed_file, EXPECTED)), reason="the packages of weights are not installed"
-)
+pytestmark = [
+    pytest.mark.packages,
+    pytest.mark.skipif(
+        not all(map(installed_file, EXPECTED)), reason="the packages of weights are not installed"
+    ),
+]
 
 
 def network(name: str) -> keras.Model:

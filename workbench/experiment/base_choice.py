@@ -1,8 +1,9 @@
 """Which pretrained network a preset takes where none is named, and why."""
 
+from workbench.bases import weights as base_weights
 from workbench.bases.architectures import BASES
 from workbench.bases.published import file_bytes
-from workbench.bases.weights import IMAGENET, installed_file
+from workbench.bases.weights import IMAGENET
 from workbench.messages import tr
 from workbench.text import format_bytes
 
@@ -18,10 +19,9 @@ def default_base(preset: str, weights: str | None = None) -> str:
         preset: its name; the chapter's own keep VGG16.
         weights: "imagenet", "random" or a file; None for the preset's.
     """
-    chapter = preset.startswith("book-")
-    if chapter or weights not in (None, IMAGENET) or installed_file(INSTALLED_BASE) is None:
+    if preset.startswith("book-") or weights not in (None, IMAGENET):
         return BOOK_BASE
-    return INSTALLED_BASE
+    return INSTALLED_BASE if base_weights.installed_file(INSTALLED_BASE) else BOOK_BASE
 
 
 def explain_base(base: str, given: bool) -> str:
