@@ -16,9 +16,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-# Every fault at every moment, each with real workers: half an hour on two cores.
+# Every fault at every moment, each with real workers, and a tiny run on every base: most of an hour
+# on two cores.
 faults: $(INSTALLED)
-	FAULTS=all $(BIN)/python -m pytest tests/faults -n 2
+	FAULTS=all $(BIN)/python -m pytest tests/faults tests/training/test_every_base.py -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
