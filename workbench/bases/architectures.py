@@ -60,6 +60,7 @@ class BaseInfo:
         top1: published accuracy on ImageNet, percent.
         source: of this figure.
         bytes: of the published files of weights, by side of the image, where they are known.
+        licence: of the weights, where it was published with them.
         package: of the Python package index with the weights; "" where Keras publishes a file.
         file: of the package.
         sha256: of this file.
@@ -79,6 +80,7 @@ class BaseInfo:
     source: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    licence: str = ""
     package: str = ""
     file: str = ""
     sha256: str = ""
