@@ -71,11 +71,10 @@ def base_choices() -> list[str]:
 
 
 def about_bases() -> str:
-    """Return what the columns of `base_choices` are, and the sources of their accuracies."""
-    sources = dict.fromkeys(base.source for base in BASES.values())
+    """Return what the columns of `base_choices` are."""
     return tr(
-        "Parameters, operations of an image, file, published accuracy on ImageNet ({sources}).",
-        sources="; ".join(sources),
+        "Its parameters, operations of an image at its own size, file, published accuracy on "
+        "ImageNet. Sources: workbench bases"
     )
 
 

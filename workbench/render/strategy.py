@@ -185,9 +185,9 @@ def describe_key(key: str) -> str:
 
 
 def describe_value(key: str, value: Any) -> str:
-    """Return the description of a key, and of a value that is a name."""
+    """Return the description of a key, or of its value where that is a base."""
     about = describe_base(str(value)) if key == "base.name" else ""
-    return f"{describe_key(key)}: {about}" if about else describe_key(key)
+    return about or describe_key(key)
 
 
 def choice_lines(key: str) -> list[str]:
