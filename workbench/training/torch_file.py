@@ -46,7 +46,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Storage:
+class StoredNumbers:
     """Numbers of the file: their type, key and count."""
 
     dtype: str
@@ -58,7 +58,7 @@ class Storage:
 class Tensor:
     """A view of a storage: its first number, sides, and distances between neighbours in numbers."""
 
-    storage: Storage
+    storage: StoredNumbers
     offset: int
     sides: tuple[int, ...]
     strides: tuple[int, ...]
@@ -138,7 +138,7 @@ def _are_tensors(value: Any) -> bool:
     )
 
 
-def _read_numbers(file: BytesIO, storages: list[Storage]) -> dict[str, np.ndarray]:
+def _read_numbers(file: BytesIO, storages: list[StoredNumbers]) -> dict[str, np.ndarray]:
     """Return the numbers of each storage by its key; they end with the file."""
     content, at, found = file.getbuffer(), file.tell(), {}
     for storage in storages:
@@ -266,13 +266,13 @@ class _Machine:
         del self._stack[start:]
         return iter(values)
 
-    def _storage(self, value: Any) -> Storage:
+    def _storage(self, value: Any) -> StoredNumbers:
         kind, dtype, key, _, count, view = _of(tuple, value)
         if not self._storages or kind != _STORAGE or view is not None:
             raise ForeignFile(tr("it refers to something outside itself"))
         if _of(Named, dtype).what not in _DTYPES:
             raise ForeignFile(tr("it holds numbers of an unknown type"))
-        return Storage(dtype.what, _of(str, key), _count(count))
+        return StoredNumbers(dtype.what, _of(str, key), _count(count))
 
 
 # Instructions that put a value on the stack: a new one, or what stands in the file.
@@ -295,7 +295,7 @@ def _made(what: str, arguments: tuple[Any, ...]) -> Any:
         raise ForeignFile(tr("it calls {what}, which is not allowed", what=safe_text(what)))
     storage, offset, sides, strides, *_ = arguments
     tensor = Tensor(
-        _of(Storage, storage),
+        _of(StoredNumbers, storage),
         _count(offset),
         tuple(map(_count, _of(tuple, sides))),
         tuple(map(_count, _of(tuple, strides))),
