@@ -13,8 +13,10 @@ import pytest
 from tiny_runs import TinyRun, base_spec, same_weights
 
 from workbench.bases.architectures import BASES, base_table
+from workbench.evaluation.export import export_model, load_exported, predict_in_batches
 from workbench.evaluation.model_file import LoadedModel, load_model, save_model
 from workbench.experiment.plan import plan_stages
+from workbench.export.formats import FORMATS, MAX_DIFFERENCE
 from workbench.training.data import TrainingData
 from workbench.training.features import Prefix
 from workbench.training.models import build_model
@@ -78,6 +80,21 @@ def _check_saved(loaded: LoadedModel, pixels: np.ndarray, path: Path) -> None:
     keras.saving.get_custom_objects().clear()
     alone = keras.saving.load_model(path, safe_mode=True)
     assert np.allclose(alone.predict_on_batch(pixels.astype(np.float32)), expected, atol=1e-6)
+
+
+@pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="FAULTS=all exports every base")
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_base_in_every_format(name: str, file_format: str, tmp_path: Path) -> None:
+    for module in FORMATS[file_format].packages:
+        pytest.importorskip(module)
+    run = tiny_run(name, tmp_path)
+    loaded = LoadedModel(build_model(run.spec, 2), LABELS, run.spec)
+    expected = predict_in_batches(loaded.model.predict_on_batch, run.data.images)
+    export_model(file_format, loaded, tmp_path)
+    exported = load_exported(file_format, tmp_path / FORMATS[file_format].file)
+    found = predict_in_batches(exported, run.data.images)
+    assert np.abs(found - expected).max() <= MAX_DIFFERENCE
 
 
 @pytest.mark.parametrize("name", CUT)
