@@ -35,8 +35,8 @@ def explain_base(base: str, given: bool) -> str:
         return ""
     own, book = BASES[base], BASES[BOOK_BASE]
     return tr(
-        "{title} because its weights are installed: {top1:.0f} % right on ImageNet, where "
-        "{book} has {book_top1:.0f} %, for {share:.0%} of its operations.",
+        "The base is {title} because its weights are installed: {top1:.0f} % right on ImageNet, "
+        "where {book} has {book_top1:.0f} %, for {share:.0%} of its operations.",
         title=own.title,
         top1=own.top1,
         book=book.title,
