@@ -130,6 +130,17 @@ class BaseTable:
             reach = max(reach, highest_reader.get(layer.name, 0))
         return tuple(found)
 
+    def depths(self, count: int) -> tuple[BaseLayer, ...]:
+        """Return the base's outputs at up to `count` depths, the deepest last.
+
+        A depth is the highest cut of a block at one size of the map: what the network knows before
+        it looks at the image more coarsely. Such features are edges and textures below, parts and
+        objects above.
+        """
+        of_blocks = {self.layer(name).block: self.layer(name) for name in self.cuts}
+        of_sizes = {layer.output_shape[:2]: layer for layer in of_blocks.values()}
+        return tuple(of_sizes.values())[-count:]
+
     def deepest_cut(self, trainable: Set[str]) -> str | None:
         """Return the highest cut below everything trainable: layers below it are computed once.
 
