@@ -130,16 +130,21 @@ class BaseTable:
             reach = max(reach, highest_reader.get(layer.name, 0))
         return tuple(found)
 
-    def depths(self, count: int) -> tuple[BaseLayer, ...]:
-        """Return the base's outputs at up to `count` depths, the deepest last.
+    def widest(self, count: int) -> tuple[BaseLayer, ...]:
+        """Return the widest map of each of the last `count` blocks; of the last one its output.
 
-        A depth is the highest cut of a block at one size of the map: what the network knows before
-        it looks at the image more coarsely. Such features are edges and textures below, parts and
-        objects above.
+        Between the narrow outputs of their blocks, bases widen their maps: more channels tell
+        more. Those wider than twice the base's output are left out, as in ConvNeXt.
         """
-        of_blocks = {self.layer(name).block: self.layer(name) for name in self.cuts}
-        of_sizes = {layer.output_shape[:2]: layer for layer in of_blocks.values()}
-        return tuple(of_sizes.values())[-count:]
+        widths = [layer.output_shape[-1] for layer in self.layers]
+        limit = 2 * widths[-1]
+        found: dict[str, BaseLayer] = {}
+        for layer, width in zip(self.layers, widths, strict=True):
+            before = found.get(layer.block)
+            if width <= limit and (before is None or width >= before.output_shape[-1]):
+                found[layer.block] = layer
+        found[self.layers[-1].block] = self.layers[-1]
+        return tuple(found.values())[-count:]
 
     def deepest_cut(self, trainable: Set[str]) -> str | None:
         """Return the highest cut below everything trainable: layers below it are computed once.

@@ -165,8 +165,8 @@ def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
 def _head_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
     model = spec.model
     if model.strategy == "linear-probe":
-        depths = spec.base_table.depths(spec.probe.depths)
-        return probe_stack([layer.output_shape[-1] for layer in depths], classes)
+        maps = spec.base_table.widest(spec.probe.blocks)
+        return probe_stack([layer.output_shape[-1] for layer in maps], classes)
     return head_stack(
         spec.base_table.output_shape, model.head, model.dense_units, model.dropout, classes
     )

@@ -198,11 +198,11 @@ class ProbeSpec(Section):
         "ridge",
         description="ridge: least squares, solved at once; logistic: crossentropy, slower",
     )
-    depths: int = Field(
+    blocks: int = Field(
         4,
         ge=1,
-        le=8,
-        description="of the base, whose averages are the features; 1: its top alone",
+        le=32,
+        description="last ones of the base whose widest maps are features; 1: its output alone",
     )
     mirror: bool = Field(True, description="fit to every image and its mirror image")
     folds: int = Field(

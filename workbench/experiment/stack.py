@@ -116,7 +116,7 @@ def network_stack(
 
 
 AVERAGE = "average"  # a head that averages the map, and its first layer
-FEATURES = "features"  # the layer of a linear probe that joins the averages of several depths
+FEATURES = "features"  # the layer of a linear probe that joins the averages of several maps
 
 
 def head_stack(
@@ -143,10 +143,10 @@ def head_stack(
 
 
 def probe_stack(channels: Sequence[int], classes: int, block: str = "head") -> list[LayerRow]:
-    """Return the layers from maps at several depths of a base to a linear probe's output.
+    """Return the layers from maps of a base to a linear probe's output.
 
     Args:
-        channels: of the map at each depth.
+        channels: of each map.
         classes: number of labels.
         block: of the layers.
     """
@@ -161,9 +161,9 @@ def probe_stack(channels: Sequence[int], classes: int, block: str = "head") -> l
     return [*rows, _dense("output", joined, 1 if classes == 2 else classes, block)]
 
 
-def average_names(depths: int) -> tuple[str, ...]:
-    """Return the names of the layers that average the maps at so many depths."""
-    return (AVERAGE,) if depths == 1 else tuple(f"{AVERAGE}{i + 1}" for i in range(depths))
+def average_names(maps: int) -> tuple[str, ...]:
+    """Return the names of the layers that average so many maps."""
+    return (AVERAGE,) if maps == 1 else tuple(f"{AVERAGE}{i + 1}" for i in range(maps))
 
 
 def _dense(name: str, inputs: int, units: int, block: str) -> LayerRow:

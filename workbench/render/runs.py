@@ -174,6 +174,8 @@ def format_position(view: RunView) -> str:
     stage = newest_stage(history)
     if stage is None:
         return ""
+    if stage.started.is_solved:
+        return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)

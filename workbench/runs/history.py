@@ -177,6 +177,11 @@ class History:
         return kept or max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
 
     @property
+    def probe(self) -> CrossValidated | None:
+        """What cross-validation found, if the newest stage was solved."""
+        return self.cross_validated.get(max(self.stages, default=-1))
+
+    @property
     def epochs_planned(self) -> int | None:
         """Planned epochs of the stages that have begun; None before the first."""
         return sum(stage.epochs for stage in self.stages.values()) if self.stages else None
@@ -242,8 +247,8 @@ def describe_cross_validation(event: CrossValidated | None) -> str:
     if chosen is None or chosen.accuracy is None or chosen.value is None:
         return tr("solved")
     return tr(
-        "{solver} regression, regularization {value:.2g}, accuracy {accuracy:.3f} ± {error:.3f} in "
-        "cross-validation",
+        "{solver} regression, regularization {value:.2g}, accuracy {accuracy:.3f} +- {error:.3f} "
+        "in cross-validation",
         solver=safe_text(event.solver, 20),
         value=chosen.value,
         accuracy=chosen.accuracy,

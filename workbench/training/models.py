@@ -84,11 +84,11 @@ def _preprocess(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTe
 
 
 def _features(spec: ExperimentSpec, base: keras.Model) -> keras.KerasTensor:
-    """Return the averages of the base's maps at the depths of a linear probe, side by side."""
-    depths = spec.base_table.depths(spec.probe.depths)
+    """Return the averages of the maps that a linear probe reads, side by side."""
+    maps = spec.base_table.widest(spec.probe.blocks)
     averages = [
         layers.GlobalAveragePooling2D(name=name)(base.get_layer(layer.name).output)
-        for name, layer in zip(average_names(len(depths)), depths, strict=True)
+        for name, layer in zip(average_names(len(maps)), maps, strict=True)
     ]
     return layers.Concatenate(name=FEATURES)(averages) if len(averages) > 1 else averages[0]
 
