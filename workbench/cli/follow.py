@@ -286,7 +286,8 @@ class EventPrinter:
             how = f"{_grouped(event.trainable_parameters)} of them solved"
         self.line(
             f"stage  {event.name}: {_grouped(event.parameters)} parameters, {how}, "
-            f"{event.device}{_expected(event)}"
+            f"{event.device}"
+            f"{'' if event.is_solved else _expected(event)}"
         )
         if event.is_solved:
             return

@@ -84,10 +84,12 @@ class StageSolver:
 
     def _examples(self) -> Examples:
         data = self.context.data
-        stores = [self.store]
+        table, probe = self.context.spec.base_table, self.context.spec.probe
+        maps = [layer.name for layer in table.widest(probe.blocks)]
+        identity = {**self.store.identity, "maps": maps}
+        stores = [replace(self.store, identity=identity)]
         if self.stage.mirrored:
-            identity = {**self.store.identity, "mirrored": True}
-            stores.append(replace(self.store, identity=identity))
+            stores.append(replace(self.store, identity={**identity, "mirrored": True}))
         missing = sum(store.count_missing(self.prefix, self.rows) for store in stores)
         if missing:
             self.store.announce(self.prefix, missing, views=False)
