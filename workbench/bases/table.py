@@ -131,20 +131,26 @@ class BaseTable:
         return tuple(found)
 
     def widest(self, count: int) -> tuple[BaseLayer, ...]:
-        """Return the widest map of each of the last `count` blocks; of the last one its output.
+        """Return a map of each of the last `count` blocks, for a linear classifier to read.
 
-        Between the narrow outputs of their blocks, bases widen their maps: more channels tell
-        more. Those wider than twice the base's output are left out, as in ConvNeXt.
+        It is the block's output, or the first map within the block that has more channels: many
+        bases widen their maps between narrow outputs, and more channels tell more. Maps wider than
+        twice the base's output are left out, as those within the blocks of ConvNeXt.
         """
-        widths = [layer.output_shape[-1] for layer in self.layers]
-        limit = 2 * widths[-1]
-        found: dict[str, BaseLayer] = {}
-        for layer, width in zip(self.layers, widths, strict=True):
-            before = found.get(layer.block)
-            if width <= limit and (before is None or width >= before.output_shape[-1]):
-                found[layer.block] = layer
-        found[self.layers[-1].block] = self.layers[-1]
-        return tuple(found.values())[-count:]
+        return tuple(self._widest(block) for block in self.blocks[-count:])
+
+    def _widest(self, block: str) -> BaseLayer:
+        layers = self.block_layers(block)
+        output = ([layer for layer in layers if layer.name in self.cuts] or layers)[-1]
+        width, limit = output.output_shape[-1], 2 * self.output_shape[-1]
+        # A normalization and an activation belong to the convolution below them.
+        inner = [
+            layer
+            for layer, above in zip(layers, layers[1:], strict=False)
+            if above.kind not in ("batch normalization", "activation")
+            and width < layer.output_shape[-1] <= limit
+        ]
+        return max(inner, key=lambda layer: layer.output_shape[-1], default=output)
 
     def deepest_cut(self, trainable: Set[str]) -> str | None:
         """Return the highest cut below everything trainable: layers below it are computed once.
