@@ -1,5 +1,6 @@
 """A pretrained network as a table: its layers in order, and the cuts between them."""
 
+import itertools
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -146,7 +147,7 @@ class BaseTable:
         # A normalization and an activation belong to the convolution below them.
         inner = [
             layer
-            for layer, above in zip(layers, layers[1:], strict=False)
+            for layer, above in itertools.pairwise(layers)
             if above.kind not in ("batch normalization", "activation")
             and width < layer.output_shape[-1] <= limit
         ]

@@ -91,6 +91,7 @@ def planned_row(stage: Stage) -> StageRow:
         StageStarted(
             stage=stage.index,
             name=stage.name,
+            kind=stage.kind,
             epochs=stage.epochs,
             optimizer=stage.optimizer,
             learning_rate=stage.learning_rate,

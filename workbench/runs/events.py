@@ -268,10 +268,11 @@ class StageStarted(Event):
     Attributes:
         stage: number of the stage, from 0.
         name: of the stage.
+        kind: train, or solve for a linear probe, which takes no steps.
         epochs: at most.
         steps: of an epoch.
         batch_size: images a step.
-        optimizer: its name; "" for a stage that is solved at once.
+        optimizer: its name; "" without steps.
         learning_rate: at the beginning.
         parameters: of the whole network.
         trainable_parameters: of them.
@@ -291,6 +292,7 @@ class StageStarted(Event):
     event: Literal["stage_started"] = "stage_started"
     stage: Required
     name: Text = ""
+    kind: Text = "train"
     epochs: Count = 0
     steps: Count = 0
     batch_size: Whole = None
@@ -312,7 +314,7 @@ class StageStarted(Event):
     @property
     def is_solved(self) -> bool:
         """True for a stage without steps."""
-        return not self.optimizer
+        return self.kind == "solve"
 
 
 @dataclass(frozen=True, kw_only=True)

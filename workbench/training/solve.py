@@ -5,6 +5,7 @@ Features are standardized first, since those of a network differ by orders of ma
 penalty treats all alike; the result has this scaling folded in.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -186,7 +187,9 @@ def split_folds(labels: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndar
     if most < 2:
         return list(KFold(2, shuffle=True, random_state=seed).split(labels))
     splitter = StratifiedKFold(min(folds, most), shuffle=True, random_state=seed)
-    return list(splitter.split(labels, labels))
+    with warnings.catch_warnings():  # of labels with fewer images, which some folds then lack
+        warnings.simplefilter("ignore", UserWarning)
+        return list(splitter.split(labels, labels))
 
 
 class RidgePath:
