@@ -1,12 +1,14 @@
 """A linear probe as a stage: features once, one layer solved, nothing else moved."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from tiny_runs import TinyRun, halves, lively_model, run_on_base
+from tiny_runs import TinyRun, base_spec, halves, lively_model, run_on_base, same_weights
 
+from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
 from workbench.runs.fields import Position
@@ -19,6 +21,7 @@ PROBE = {
 }
 FITTED = 24 + 8  # training and validation images
 ALL_FITS = 3 * 13 + 1
+SOLVING = 5 * 13 + 1 + 1  # checks for a stop while a head is solved, in five folds
 
 
 def probe_spec(*settings: str) -> ExperimentSpec:
@@ -95,9 +98,7 @@ def test_stopped_and_begun_again_it_finds_the_same(tmp_path: Path, stop_at: int)
     assert run.run_until(stop_at) == Position(0, 1)
     kept = {file: file.stat().st_mtime_ns for file in run.folder.glob("features-*.npy")}
     model = run.run()
-    assert all(
-        np.array_equal(a, b) for a, b in zip(model.weights, expected.weights, strict=True)
-    )
+    assert all(np.array_equal(a, b) for a, b in zip(model.weights, expected.weights, strict=True))
     assert run.history()[-1] == whole.history()[-1]
     assert kept == {file: file.stat().st_mtime_ns for file in run.folder.glob("features-*.npy")}
 
@@ -121,3 +122,50 @@ def test_a_saved_model_is_an_ordinary_one(tmp_path: Path) -> None:
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     images = halves().images[:4]
     assert np.array_equal(loaded.predict_on_batch(images), model.predict_on_batch(images))
+
+
+# --- a head that begins solved ------------------------------------------------------------------
+
+SOLVED = ("training.head_start=solved", "model.dense_units=[]")
+TUNED = ("model.strategy=fine-tuning", 'base.trainable=["top"]', "training.epochs=2")
+
+
+def epochs_of(run: TinyRun, stage: int) -> list[dict[str, Any]]:
+    return [event for event in run.of_kind("epoch_finished") if event["stage"] == stage]
+
+
+@pytest.mark.parametrize("settings", [(), TUNED], ids=["head", "fine-tuning"])
+def test_a_solved_head_is_fitted_to_training_images_and_then_trained(
+    tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    """Validation images choose the best epoch, so the head must not have seen them."""
+    run = run_on_base(base_spec(*SOLVED, *settings), tmp_path)
+    run.run()
+    assert [event["kind"] for event in run.of_kind("stage_started")] == ["solve", "train"]
+    assert run.of_kind("cross_validated")[0]["images"] == 24
+    start, *rest = epochs_of(run, 1)
+    assert (start["epoch"], start["loss"], start["best"]) == (0, None, True)
+    assert [epoch["epoch"] for epoch in rest] == list(range(1, len(rest) + 1))
+
+
+def test_training_that_does_harm_ends_with_the_solved_head(tmp_path: Path) -> None:
+    spec = base_spec(*SOLVED, "training.learning_rate=10", "training.epochs=2")
+    run = run_on_base(spec, tmp_path / "harmed")
+    model = run.run()
+    assert run.of_kind("stage_finished")[-1]["kept_epoch"] == 0
+    probe = run_on_base(spec, tmp_path / "solved", stages=plan_stages(spec)[:1])
+    assert same_weights(model, probe.run())
+    losses = [epoch["val_loss"] for epoch in epochs_of(run, 1)]
+    assert losses[0] == min(losses)
+
+
+def test_a_solved_start_resumes_exactly(tmp_path: Path) -> None:
+    """Stopped while the head is solved, while its start is validated, and in an epoch."""
+    spec = base_spec(*SOLVED, *TUNED)
+    whole = run_on_base(spec, tmp_path / "whole")
+    expected = whole.run()
+    for stop_at in (ALL_FITS, SOLVING + 1, SOLVING + 4):
+        run = run_on_base(spec, tmp_path / str(stop_at))
+        run.run_until(stop_at)
+        assert same_weights(run.run(resume=True), expected)
+        assert run.history()[-2:] == whole.history()[-2:]

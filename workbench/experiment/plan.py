@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
@@ -34,6 +34,8 @@ class Stage:
         kind: "train" or "solve"; of one that is solved, the fields from `optimizer` to `keep` have
             no meaning.
         mirrored: True if mirror images pass a cached prefix too.
+        fits_validation: True if validation images are fitted too, since nothing is chosen by them.
+        rates_start: True if the weights at its start compete for the best epoch, as epoch 0.
         steps_per_epoch: None if an epoch is each image once.
         early_stopping: epochs without improvement after which the stage ends; 0 for never.
         keep: whose weights the stage ends with, "best" or "last" epoch.
@@ -56,6 +58,8 @@ class Stage:
     views: int = 0
     kind: str = TRAIN
     mirrored: bool = False
+    fits_validation: bool = False
+    rates_start: bool = False
 
     @property
     def views_made(self) -> int:
@@ -103,22 +107,29 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
         return (_stage(spec, 0, "train all", None, None, training.learning_rate, training.epochs),)
     head = head_layers(spec)
     if spec.model.strategy == "linear-probe":
-        return (_solve_stage(spec, head),)
+        cut = _head_rows(spec, classes=2)[-2].name
+        probe = _solve_stage(spec, "solve the linear probe", head, cut)
+        return (replace(probe, mirrored=spec.probe.mirror, fits_validation=True),)
     table = spec.base_table
     top = top_cut(spec)
+    solved: tuple[Stage, ...] = ()
+    if training.head_start == "solved":
+        solved = (_solve_stage(spec, "solve the head", head, top),)
     if spec.model.strategy == "feature-extraction":
         name = "head on the frozen base"
-        return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
+        rate, epochs = training.learning_rate, training.epochs
+        return (*solved, _stage(spec, len(solved), name, head, top, rate, epochs))
     trained = spec.base.trained_layers(table)
-    cut = table.deepest_cut(set(trained))
+    deepest = table.deepest_cut(set(trained))
+    rate, epochs = training.head_learning_rate, training.head_epochs
     return (
-        _stage(spec, 0, HEAD_FIRST, head, top, training.head_learning_rate, training.head_epochs),
+        *(solved or (_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs),)),
         _stage(
             spec,
             1,
             f"head and {', '.join(spec.base.trainable)}",
             trained + head,
-            cut,
+            deepest,
             training.learning_rate,
             training.epochs,
         ),
@@ -172,10 +183,10 @@ def _head_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
     )
 
 
-def _solve_stage(spec: ExperimentSpec, head: tuple[str, ...]) -> Stage:
+def _solve_stage(spec: ExperimentSpec, name: str, head: tuple[str, ...], cut: str) -> Stage:
     return Stage(
         index=0,
-        name="solve the linear probe",
+        name=name,
         trainable=head,
         augmented=False,
         optimizer="",
@@ -186,10 +197,10 @@ def _solve_stage(spec: ExperimentSpec, head: tuple[str, ...]) -> Stage:
         early_stopping=0,
         monitor="",
         keep="last",
-        prefix=_head_rows(spec, classes=2)[-2].name,
+        prefix=cut,
         cached=True,
         kind=SOLVE,
-        mirrored=spec.probe.mirror,
+        mirrored=True,
     )
 
 
@@ -222,4 +233,5 @@ def _stage(
         prefix=prefix,
         cached=cached,
         views=views if augmented else 0,
+        rates_start=training.head_start == "solved" and training.keep == "best",
     )

@@ -318,6 +318,9 @@ class TrainingSpec(Section):
     head_learning_rate: float = Field(
         1e-3, gt=0, le=10, description="fine-tuning: step size while only the head trains"
     )
+    head_start: Literal["random", "solved"] = Field(
+        "random", description="solved: a linear head begins as a linear probe of its features"
+    )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
     )

@@ -19,7 +19,7 @@ from workbench.experiment.sections import (
     Section,
     TrainingSpec,
 )
-from workbench.experiment.stack import StackError, convolution_stack
+from workbench.experiment.stack import AVERAGE, StackError, convolution_stack
 from workbench.text import format_choices
 
 
@@ -81,7 +81,7 @@ class ExperimentSpec(Section):
         if not self.model.pretrained:
             if self.base is not None:
                 raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
-            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+            self._refuse_idle("training", ("head_epochs", "head_learning_rate", "head_start"))
             return
         if self.base is None:
             raise ValueError(
@@ -109,6 +109,8 @@ class ExperimentSpec(Section):
             self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
         if strategy == "linear-probe":
             self._probe_fits()
+        if self.training.head_start == "solved":
+            self._solved_head_fits()
         if self.base.views and not self.augmentation.active:
             raise ValueError(
                 f"base.views is {self.base.views}, but augmentation is off: every view would be "
@@ -126,12 +128,22 @@ class ExperimentSpec(Section):
                 "mirror images"
             )
 
-    def _refuse_idle(self, table: str, names: tuple[str, ...]) -> None:
+    def _solved_head_fits(self) -> None:
+        """Check that the head is one linear layer above averages, which can be solved."""
+        self._refuse_idle("training", ("head_epochs", "head_learning_rate"), "a solved head")
+        wrong = [f"dense_units = {list(self.model.dense_units)}"] if self.model.dense_units else []
+        wrong += [f"head = {self.model.head}"] if self.model.head != AVERAGE else []
+        if wrong:
+            raise ValueError(
+                f"training.head_start = solved needs a linear head; received model.{wrong[0]}, "
+                f'allowed: dense_units = [] and head = "average"'
+            )
+
+    def _refuse_idle(self, table: str, names: tuple[str, ...], why: str = "") -> None:
         idle = [name for name in names if name in getattr(self, table).model_fields_set]
         if idle:
-            raise ValueError(
-                f"{table}.{idle[0]}: no effect with strategy {self.model.strategy!r}; leave out"
-            )
+            why = why or f"strategy {self.model.strategy!r}"
+            raise ValueError(f"{table}.{idle[0]}: no effect with {why}; leave out")
 
     def _refuse_needs_of_validation(self) -> None:
         training = self.training

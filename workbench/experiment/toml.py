@@ -129,9 +129,12 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             del tree["model"][key]
     if not spec.model.pretrained:
         del tree["model"]["head"]
-    if spec.model.strategy != "fine-tuning":
+    solved = spec.training.head_start == "solved"
+    if spec.model.strategy != "fine-tuning" or solved:
         for key in ("head_epochs", "head_learning_rate"):
             del tree["training"][key]
+    if not solved:  # as before there was a choice
+        del tree["training"]["head_start"]
     if spec.base and spec.model.strategy != "fine-tuning":
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]

@@ -288,7 +288,9 @@ def planned_epochs(view: RunView) -> list[int]:
     """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
-    if view.summary.strategy == "fine-tuning":
+    if table.get("head_start") == "solved":
+        plan.insert(0, 1)
+    elif view.summary.strategy == "fine-tuning":
         plan.insert(0, whole(table.get("head_epochs")) or 0)
     for index, stage in view.history.stages.items():
         plan += [0] * (index + 1 - len(plan))

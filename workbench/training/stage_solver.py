@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage
+from workbench.experiment.stack import FEATURES
 from workbench.runs.events import (
     CrossValidated,
     EpochFinished,
@@ -45,7 +46,8 @@ class StageSolver:
         self.stage = stage
         self.store = context.store
         rows = context.data.rows
-        self.rows = np.sort(np.concatenate([rows["train"], rows["validation"]]))
+        fitted = ("train", "validation") if stage.fits_validation else ("train",)
+        self.rows = np.sort(np.concatenate([rows[split] for split in fitted]))
         self.prefix = make_prefix(context, stage.prefix)
         features = context.model.get_layer(stage.prefix).output
         self.model = keras.Model(features, context.model.output, name="suffix")
@@ -85,8 +87,10 @@ class StageSolver:
     def _examples(self) -> Examples:
         data = self.context.data
         table, probe = self.context.spec.base_table, self.context.spec.probe
-        maps = [layer.name for layer in table.widest(probe.blocks)]
-        identity = {**self.store.identity, "maps": maps}
+        identity = self.store.identity
+        if self.prefix.cut == FEATURES:  # of which maps, the name does not say
+            maps = [layer.name for layer in table.widest(probe.blocks)]
+            identity = {**identity, "maps": maps}
         stores = [replace(self.store, identity=identity)]
         if self.stage.mirrored:
             stores.append(replace(self.store, identity={**identity, "mirrored": True}))
