@@ -108,7 +108,10 @@ class StageSeconds:
 
 
 def stage_seconds(
-    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel
+    cost: StageCost,
+    images: Mapping[str, int],
+    speed: ThroughputModel,
+    missing: int | None = None,
 ) -> StageSeconds:
     """Estimate a stage.
 
@@ -120,6 +123,7 @@ def stage_seconds(
         cost: of the stage.
         images: by "train" and "validation".
         speed: of the device.
+        missing: images of a cached prefix whose features are still to be computed; None: all.
     """
     stage = cost.stage
     validated = images["validation"]
@@ -136,11 +140,25 @@ def stage_seconds(
     once = 0.0
     if stage.cached:
         passed = stage.images_passed(images)
-        once = speed.prefix(cost.prefix, passed)
+        once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     elif stage.prefix is not None:
         passed = trained + validated
         epoch += speed.prefix(cost.prefix, passed)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
+
+
+def evaluation_seconds(cost: StageCost, images: int, passes: int, speed: ThroughputModel) -> float:
+    """Return the seconds of passing test images through the whole network, so many times.
+
+    Args:
+        cost: of any stage.
+        images: in one pass.
+        passes: over all of them.
+        speed: of the device.
+    """
+    steps = passes * math.ceil(images / PREFIX_BATCH)
+    above = speed.forward(cost.forward, passes * images, steps)
+    return above + (speed.prefix(cost.prefix, passes * images) if cost.stage.prefix else 0.0)
 
 
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:

@@ -28,6 +28,8 @@ CHANGEABLE_KEYS = (
     "training.augment_on",
     "training.out_of_memory",
     "training.gpu",
+    "training.time_budget",
+    "training.deadline",
     "base.prefix",
     "base.weights",
     "data.source",
@@ -98,6 +100,8 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree.pop(key, None)
     for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
         del tree["training"][key]
+    for key in ("time_budget", "deadline"):  # the epochs that are fitted to them do not count
+        tree["training"].pop(key, None)
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)
     if (

@@ -41,6 +41,12 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     return suffix, CachedInputs(images, prefix, context.store)
 
 
+def count_missing_features(context: TrainingContext, stage: Stage) -> int:
+    """Return how many images have to pass a stage's cached prefix, each view counted."""
+    inputs = split_network(context, stage)[1]
+    return inputs.count_missing() if isinstance(inputs, CachedInputs) else 0
+
+
 def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     """Return the network up to the cut, run by Keras unless the spec chooses an accelerator."""
     on_cpu = context.device.kind == "cpu"
@@ -247,16 +253,19 @@ class CachedInputs(StageInputs):
     def _placed_validation(self) -> Any:
         return place_on_device(self._validation_features(), self.images.device)
 
-    def _announce(self) -> None:
-        if self.announced:
-            return
-        self.announced = True
+    def count_missing(self) -> int:
+        """Return how many images have to pass the prefix, each view counted."""
         missing = sum(
             self.store.count_missing(self.prefix, self.train_rows, self._changes(view))
             for view in range(1, self.images.stage.views_made + 1)
         )
-        missing += self.store.count_missing(self.prefix, self.validation_rows)
-        if missing:
+        return missing + self.store.count_missing(self.prefix, self.validation_rows)
+
+    def _announce(self) -> None:
+        if self.announced:
+            return
+        self.announced = True
+        if missing := self.count_missing():
             self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
     def _is_cached(self, epoch: int) -> bool:

@@ -15,6 +15,7 @@ from workbench.experiment.resuming import (
     with_resume_settings,
 )
 from workbench.messages import tr
+from workbench.runs.events import OUT_OF_TIME, Notice
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
 from workbench.training.stage_trainer import StageTrainer
@@ -28,6 +29,8 @@ class Trainer(TrainingContext):
 
     def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
         """Train every stage; the model ends with the weights that the last stage keeps.
+
+        At the deadline the run ends with the stage that is in training.
 
         Raises:
             Stopped: after the checkpoint of a requested stop.
@@ -43,11 +46,14 @@ class Trainer(TrainingContext):
         for stage in stages[first:]:
             trainer = StageTrainer(self, stage)
             try:
-                trainer.run(resume_from if stage.index == first else None)
+                ended = trainer.run(resume_from if stage.index == first else None)
             except Diverged as error:
                 with suppress(UserError):  # the files of the good weights are lost
                     error.restored = trainer.restore_good()
                 raise
+            if ended == OUT_OF_TIME:
+                self.emit(Notice(message=_describe_early_end(stage, stages)))
+                return
 
     def _check(self, checkpoint: Checkpoint) -> None:
         """Check that the checkpoint's position means the same in this experiment."""
@@ -65,3 +71,13 @@ class Trainer(TrainingContext):
                 ),
             )
         check_change(spec_then, self.spec)
+
+
+def _describe_early_end(stage: Stage, stages: tuple[Stage, ...]) -> str:
+    """Describe what a run leaves out that has no time left."""
+    later = len(stages) - stage.index - 1
+    left_out = tr(" and stage {later} is left out", later=stage.index + 2) if later else ""
+    return tr(
+        "Time is up: training ends early{left_out}, and the best so far is evaluated.",
+        left_out=left_out,
+    )
