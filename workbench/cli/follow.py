@@ -35,7 +35,7 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import describe_batch_halved
+from workbench.runs.history import describe_batch_halved, describe_kept
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
 from workbench.runs.state import half_batch, hint_with_command, summarize
@@ -241,14 +241,7 @@ class EventPrinter:
             case EpochFinished():
                 self._epoch_finished(event)
             case StageFinished():
-                kept = event.kept_epoch
-                self.line(
-                    tr(
-                        "ended  {reason}; kept the weights of epoch {kept}",
-                        reason=event.reason,
-                        kept=kept,
-                    )
-                )
+                self.line(f"ended  {safe_text(event.reason)}; {describe_kept(event)}")
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():

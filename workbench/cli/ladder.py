@@ -276,6 +276,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
         *ladder_notes(rows),
         "runs: " + ", ".join(row.run for row in rows),
     ]
-    notes += [f"{row.run}: {row.detail}" for row in rows if row.state in ("failed", "interrupted")]
+    noted = ("failed", "interrupted", "finished")
+    notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]
     wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in notes]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +10,10 @@ import click
 from workbench.cli.group import command_line, in_workspace, note_running
 from workbench.cli.options import (
     ExperimentOptions,
+    by_option,
     complete_changes,
     complete_runs,
+    deadline_shortcut,
     examples,
     finish_environment,
     gpu_option,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "workbench train --preset convnet --data photos",
         "workbench train spec.toml --set training.batch_size=64 --set training.epochs=5",
+        "workbench train spec.toml --by 07:00",
         "workbench train spec.toml --name night --resume-on-start",
     )
 )
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     shell_complete=complete_runs,
     help="The experiment of a run again, with the label fixes of `relabel`.",
 )
+@by_option
 @on_finish_option
 @queue_option
 @in_workspace
@@ -66,10 +70,14 @@ def train(
     as_json: bool,
     detach: bool,
     resume_on_start: bool,
+    by: str | None,
     on_finish: str | None,
     queue: bool,
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
+
+    With --by, or training.time_budget, epochs are fitted to the time before the first step; if it
+    runs short all the same, training ends early and the best so far is evaluated.
 
     With --resume-on-start one command serves every start of a requeued SLURM job or of a systemd
     unit: it starts the run, resumes it, watches it, or reports that it is finished. On SIGTERM the
@@ -78,6 +86,7 @@ def train(
     from workbench.cli.follow import launch_run, watch
 
     environment = finish_environment(on_finish)
+    given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
         from workbench.cli.scheduled import start_or_resume
 
@@ -146,6 +155,7 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @set_option("Change a key that a resumed run allows, such as training.epochs.", complete_changes)
 @click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
 @oom_option
+@by_option
 @on_finish_option
 @click.option(
     "--anyway", is_flag=True, help="Do not ask whether a worker on another machine has ended."
@@ -161,12 +171,17 @@ def resume(
     settings: tuple[str, ...],
     half_batch: bool,
     oom: str | None,
+    by: str | None,
     on_finish: str | None,
     anyway: bool,
     gpu: str | None,
     queue: bool,
 ) -> None:
-    """Resume a stopped, failed or interrupted run at its last checkpoint."""
+    """Resume a stopped, failed or interrupted run at its last checkpoint.
+
+    Epochs that were fitted to a deadline stay as they are, also with a new one: training ends
+    early at the new one, or --set training.epochs=N changes them.
+    """
     from workbench.app.run_control import resume_run
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
@@ -174,7 +189,7 @@ def resume(
 
     folder = find_run(workspace, run)
     _check_state(workspace, folder, summarize(folder).state, anyway)
-    settings += shortcuts(gpu, oom)
+    settings += shortcuts(gpu, oom) + deadline_shortcut(by)
     resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
     note_running(workspace, folder)
     if detach:

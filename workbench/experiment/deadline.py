@@ -17,6 +17,7 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.text import safe_text
 
+BUDGET_KEY, DEADLINE_KEY = "training.time_budget", "training.deadline"
 NEVER = "never"  # removes a deadline
 MAX_SECONDS = 365 * 86400  # of a time budget
 MAX_DEADLINE = 10**11  # unix seconds; a date of four digits
@@ -83,8 +84,9 @@ def deadline_settings(text: str | None, now: float) -> tuple[str, ...]:
     if text is None:
         return ()
     at = parse_moment(text, now)
-    never = ("training.deadline=0", 'training.time_budget=""')
-    return never if at is None else (f"training.deadline={at}",)
+    if at is None:
+        return f"{DEADLINE_KEY}=0", f'{BUDGET_KEY}=""'
+    return (f"{DEADLINE_KEY}={at}",)
 
 
 def parse_moment(text: str, now: float) -> int | None:

@@ -78,6 +78,12 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
         )
 
 
+def without_deadline(spec: ExperimentSpec) -> ExperimentSpec:
+    """Return the experiment without the deadline of a run, which is of no use to another one."""
+    training = spec.training.model_copy(update={"deadline": None})
+    return spec.model_copy(update={"training": training})
+
+
 def resume_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """Return the changeable values that are part of the fingerprint; a checkpoint saves them."""
     return {key: getattr(spec.training, key) for key in _SETTINGS}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
 from workbench.datasets.store import dataset_folder, open_in
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
+from workbench.experiment.deadline import check_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
 from workbench.machine.driver import find_gpu
@@ -99,9 +101,10 @@ def check_before_training(
     """Check what a spec needs in any process that trains, without importing any of it.
 
     Raises:
-        UserError: a weights file is missing or invalid, an accelerator's packages are missing, or
+        UserError: its deadline is over, a weights file is missing or invalid, an accelerator's packages are missing, or
             Keras cannot be started.
     """
+    check_deadline(spec.training.deadline, time.time())
     check_backend(environment)
     check_weights(spec)
     if spec.base:

@@ -228,6 +228,13 @@ def describe_batch_halved(event: BatchHalved) -> str:
     )
 
 
+def describe_kept(event: StageFinished) -> str:
+    """Describe which weights a stage kept."""
+    if event.kept_epoch == 0:
+        return tr("kept the weights that it started with")
+    return tr("kept the weights of epoch {kept}", kept=event.kept_epoch)
+
+
 def _count_work(history: History, event: Event, time: float) -> None:
     """Record the time of an event and the seconds worked up to it.
 

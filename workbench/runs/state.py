@@ -14,7 +14,7 @@ from typing import Any
 from workbench.experiment.batch_size import half_batch_size
 from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
-from workbench.runs.events import Event, MachineSample
+from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
 from workbench.runs.fields import spec_table, whole
 from workbench.runs.folder import RunFolder, read_tables
 from workbench.runs.history import History, fold, with_status
@@ -42,6 +42,15 @@ def describe_end(history: History, now: float) -> str:
         return _join(FAILURES[history.failure], time, position)
     details = ", ".join(part for part in (time, position) if part)
     return _first_line(history.message) + (f" ({details})" if details else "")
+
+
+def describe_early_end(history: History) -> str:
+    """Describe the end of a finished run: "out of time after epoch 12 of 40"; "" if not early."""
+    stage = history.stages[max(history.stages)] if history.stages else None
+    if not stage or not stage.end or stage.end.reason != OUT_OF_TIME:
+        return ""
+    done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
+    return f"{OUT_OF_TIME} {_describe_epoch(history, stage.index, done, after=True)}"
 
 
 def describe_interruption(history: History, now: float) -> str:
@@ -239,7 +248,7 @@ def run_state(
     """
     now = time.time() if now is None else now
     if history.phase == "finished":
-        return RunState("finished", False, "")
+        return RunState("finished", False, describe_early_end(history))
     if history.phase in ENDED:
         resume = _describe_next(folder, spec, history)
         return RunState(history.phase, not locked, describe_end(history, now), resume)
@@ -325,8 +334,9 @@ def describe_resume(spec: dict[str, Any], history: History) -> str:
     if position is None:
         return tr("starts over")
     stage = history.stages.get(position.stage)
-    # Early stopping ends a stage before its last epoch.
-    if stage is None or not (stage.end or 0 < stage.epochs < position.epoch):
+    # Early stopping ends a stage before its last epoch; one without time may continue.
+    ended = stage and stage.end and stage.end.reason != OUT_OF_TIME
+    if stage is None or not (ended or 0 < stage.epochs < position.epoch):
         return tr("continues at {position}", position=position)
     stages = 2 if spec_table(spec, "model").get("strategy") == "fine-tuning" else 1
     following = position.stage + 1

@@ -19,6 +19,7 @@ from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
 from workbench.runs.history import History
 from workbench.runs.results import Results, WorstError, caveats, describe_reference
+from workbench.runs.state import describe_early_end
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
@@ -235,6 +236,8 @@ def summary_lines(
         if kept.accuracy is not None:
             line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
+    if early := describe_early_end(history):
+        lines.append(labelled_line("ended", early, warning))
     if reference := describe_reference(preset):
         lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
     if results.shifted:
