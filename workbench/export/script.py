@@ -26,7 +26,7 @@ from workbench.export.target import check_free
 from workbench.export.templating import literal, render
 from workbench.files import write_atomic
 from workbench.messages import tr
-from workbench.runs.state import describe_early_end
+from workbench.runs.history import describe_early_end
 from workbench.text import safe_text
 
 _APPLICATIONS = {

@@ -101,8 +101,8 @@ def check_before_training(
     """Check what a spec needs in any process that trains, without importing any of it.
 
     Raises:
-        UserError: its deadline is over, a weights file is missing or invalid, an accelerator's packages are missing, or
-            Keras cannot be started.
+        UserError: its deadline is over, a weights file is missing or invalid, an accelerator's
+            packages are missing, or Keras cannot be started.
     """
     check_deadline(spec.training.deadline, time.time())
     check_backend(environment)

@@ -17,9 +17,8 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
-from workbench.runs.history import History
+from workbench.runs.history import History, describe_early_end
 from workbench.runs.results import Results, WorstError, caveats, describe_reference
-from workbench.runs.state import describe_early_end
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
