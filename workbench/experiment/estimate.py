@@ -183,6 +183,7 @@ class Forecast:
         seconds: of each stage; empty without a benchmark.
         reading: seconds of reading the images; 0 if unknown.
         device: that was benchmarked, as text.
+        deadline: what a deadline changes, or that it leaves too little time; "" otherwise.
     """
 
     costs: tuple[StageCost, ...]
@@ -191,6 +192,7 @@ class Forecast:
     seconds: tuple[StageSeconds, ...] = ()
     reading: float = 0.0
     device: str = ""
+    deadline: str = ""
 
     @property
     def cached_bytes(self) -> int:

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from workbench.experiment.cost import StageCost, stage_costs
+from workbench.experiment.deadline import parse_budget
 from workbench.experiment.estimate import (
     StageSeconds,
     ThroughputModel,
     evaluation_seconds,
     stage_seconds,
 )
+from workbench.experiment.facts import DataFacts, expected_images
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import spec_tree
 from workbench.messages import tr
@@ -24,6 +26,7 @@ MARGIN = 1.25
 STAGE_SECONDS = 5.0  # to build and compile a stage's network
 END_SECONDS = 10.0  # to save the model and to load it again for its evaluation
 SHIFTS = 8  # more passes of the evaluation with `evaluation.shift`
+START_SECONDS = 10.0  # of a worker, before it reads images
 EPOCH_KEYS = ("head_epochs", "epochs")  # of [training], in the order of the stages
 
 
@@ -121,3 +124,61 @@ class PlanTime:
             )
         left = format_seconds(seconds)
         return tr("{parts}; {left} are left", parts=", ".join(parts), left=left)
+
+
+def plan_time(spec: ExperimentSpec, facts: DataFacts, speed: ThroughputModel) -> PlanTime:
+    """Return the time of an experiment before its images are read; all features are missing."""
+    return PlanTime(spec, expected_images(facts, spec.data.split), facts.classes, speed)
+
+
+def fit_beforehand(plan: PlanTime, reading: float, now: float) -> tuple[ExperimentSpec, str]:
+    """Return the experiment as its run is expected to fit it when it starts, and what changes.
+
+    Without a deadline or with enough time nothing does, and the text is "".
+
+    Args:
+        plan: of the experiment.
+        reading: seconds to read the images.
+        now: unix seconds.
+    """
+    training = plan.spec.training
+    if training.deadline is not None:
+        left = training.deadline - now
+    elif training.time_budget is not None:
+        left = float(parse_budget(training.time_budget))
+    else:
+        return plan.spec, ""
+    before = MARGIN * (START_SECONDS + reading)
+    fitted = plan.fit(left - before)
+    if fitted is None:
+        return plan.spec, tr(
+            "too little time: {left}, and one epoch, with all before and after it, takes {needed}",
+            left=format_seconds(max(left, 0.0)),
+            needed=format_seconds(before + plan.shortest.needed),
+        )
+    return fitted, "" if fitted == plan.spec else plan.describe_fit(fitted, left)
+
+
+def divide_time(plans: Sequence[PlanTime], now: float, at: int) -> list[int] | None:
+    """Return a deadline for each of several runs, one after the other, the last one's `at`.
+
+    Each has what its shortest form needs; the rest is divided in proportion to what more they
+    need. A run that ends early leaves its time to the next. None if there is too little.
+
+    Args:
+        plans: of the runs, in their order.
+        now: unix seconds.
+        at: unix seconds.
+    """
+    start = MARGIN * START_SECONDS
+    least = [start + plan.shortest.needed for plan in plans]
+    more = [start + plan.needed - short for plan, short in zip(plans, least, strict=True)]
+    rest = at - now - sum(least)
+    if rest < 0:
+        return None
+    share = rest / sum(more) if any(more) else 0.0
+    ends, end = [], now
+    for short, extra in zip(least, more, strict=True):
+        end += short + share * extra
+        ends.append(int(end))
+    return [*ends[:-1], at]
