@@ -12,7 +12,7 @@ from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
 from workbench.experiment.deadline import BUDGET_KEY, DEADLINE_KEY
 from workbench.experiment.presets import preset_tree
-from workbench.experiment.resuming import check_change, without_deadline
+from workbench.experiment.resuming import check_change, with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
 from workbench.machine.facts import NvmlReport
@@ -229,7 +229,7 @@ def changed_spec(
     changed = parse_spec(apply_settings(spec_tree(spec), settings), "--set")
     given = {setting.partition("=")[0].strip() for setting in settings}
     if BUDGET_KEY in given and DEADLINE_KEY not in given:  # counts from the next session's start
-        changed = without_deadline(changed)
+        changed = with_deadline(changed, None)
     size, before = changed.training.batch_size, spec.training.batch_size
     if half_batch and size != before:
         raise UserError(tr("Give either --half-batch or --set training.batch_size, not both."))

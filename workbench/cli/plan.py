@@ -75,7 +75,7 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     facts = survey(spec.data.source)
     measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
-        measured = _measured_speed(spec.training.gpu)
+        measured = measured_speed(spec.training.gpu)
     except UserError as error:  # a spec for another machine has the same costs here
         why_not = f"The duration is unknown here: {error.message}"
     expected = forecast(spec, facts, measured)
@@ -108,7 +108,7 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         echo(f"deadline {expected.deadline}")
 
 
-def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
+def measured_speed(gpu: int | str) -> "BenchmarkResult | None":
     """Return the benchmark of the device that a run would use; None if it was not measured.
 
     Raises:

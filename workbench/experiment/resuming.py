@@ -78,9 +78,9 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
         )
 
 
-def without_deadline(spec: ExperimentSpec) -> ExperimentSpec:
-    """Return the experiment without the deadline of a run, which is of no use to another one."""
-    training = spec.training.model_copy(update={"deadline": None})
+def with_deadline(spec: ExperimentSpec, at: int | None) -> ExperimentSpec:
+    """Return the experiment with another deadline, in unix seconds, or without one."""
+    training = spec.training.model_copy(update={"deadline": at})
     return spec.model_copy(update={"training": training})
 
 

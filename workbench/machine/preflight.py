@@ -81,16 +81,16 @@ def check_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
     """Check whether the strategies of a ladder can be trained, one after the other.
 
     Args:
-        specs: preset and spec of each strategy.
+        specs: preset, or name of the run, and spec of each strategy.
 
     Raises:
         UserError: as `check_before_resume`; the strategy is named.
     """
-    for preset, spec in specs:
+    for name, spec in specs:
         try:
             check_before_training(spec)
         except UserError as error:
-            raise UserError(f"strategy {preset}: {error.message}", error.hint) from None
+            raise UserError(f"strategy {name}: {error.message}", error.hint) from None
     for requested in dict.fromkeys(spec.training.gpu for _, spec in specs):
         _check_gpu(requested)
 
