@@ -15,6 +15,7 @@ from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.deadline import check_deadline
 from workbench.experiment.plan import plan_stages
+from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.machine.driver import find_gpu
@@ -257,7 +258,8 @@ class TrainJob:
 
         prepared = setup.prepared
         levels = manifest_levels(prepared.rows)
-        save_model(self.folder.model_path, trainer.model, setup.spec, prepared.labels, levels)
+        spec = with_deadline(setup.spec, None)  # of the run, not of the model
+        save_model(self.folder.model_path, trainer.model, spec, prepared.labels, levels)
 
     def _evaluate(self, setup: TrainingSetup) -> None:
         """Evaluate the saved model on test images, without them on validation images."""
