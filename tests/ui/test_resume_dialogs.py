@@ -50,10 +50,6 @@ def question(app: WorkbenchApp) -> str:
     return str(app.screen.query(Static).first().content)
 
 
-def shows(app: WorkbenchApp, text: str) -> bool:
-    return any(text in str(one.content) for one in app.screen.query(Static))
-
-
 async def ready(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: app.find_run("night"), "the run")
     await until(pilot, lambda: app.screen.query("#runs"), "home")
@@ -138,7 +134,9 @@ async def test_after_its_deadline_a_new_one_is_asked_for(
         field.value = typed
         await pilot.press("enter")
         if typed == "7":  # neither
-            await until(pilot, lambda: shows(app, "--by: received '7'; allowed: "), "the error")
+            await until(pilot, lambda: app._notifications, "the error")
+            (error,) = app._notifications
+            assert "--by: received '7'; allowed: 07:00, " in error.message
             assert asked == []
             return
         await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")

@@ -238,6 +238,8 @@ def describe_early_end(history: History) -> str:
     if stage is None or stage.end is None or stage.end.reason != OUT_OF_TIME:
         return ""
     done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
+    if not done:
+        return f"{OUT_OF_TIME} before the first epoch of stage {stage.index + 1}"
     where = f"stage {stage.index + 1}, " if len(history.stages) > 1 else ""
     return f"{OUT_OF_TIME} after {where}epoch {done} of {stage.epochs}"
 
