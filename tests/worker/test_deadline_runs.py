@@ -97,7 +97,7 @@ def test_without_time_for_one_epoch_it_says_so(person: Person) -> None:
     assert "Give more time with --by, or train less" in printed
     assert "stage_started" not in [event["event"] for event in person.events("night")]
     spec = (person.workspace / "saved_models" / "night" / "spec.toml").read_text()
-    assert "deadline" not in spec  # a resume counts the budget anew
+    assert "deadline" not in spec  # a resume starts the budget again
 
 
 def test_a_worker_whose_deadline_is_over_reads_no_image(person: Person) -> None:

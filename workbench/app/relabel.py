@@ -174,7 +174,7 @@ def corrected_spec(workspace: Workspace, folder: RunFolder) -> ExperimentSpec:
             tr("Merge them into one file, and name it in the spec as data.corrections."),
         )
     data = spec.data.model_copy(update={"corrections": str(path)})
-    # A deadline is of one run; its time budget counts anew.
+    # A deadline is of one run; its time budget starts again.
     return with_deadline(spec.model_copy(update={"name": None, "data": data}), None)
 
 
