@@ -49,9 +49,10 @@ def check_before_start(
         warn: called with what is doubtful about the layout of the images.
 
     Raises:
-        UserError: the images, the weights, the backend or the GPU cannot be used, or the GPU's
-            free memory cannot hold the training.
+        UserError: the deadline is over, the images, the weights, the backend or the GPU cannot be
+            used, or the GPU's free memory cannot hold the training.
     """
+    check_deadline(spec.training.deadline, time.time())
     check_before_training(spec)
     found = open_in(workspace, spec.data.source, progress)
     for doubt in found.warnings:
@@ -71,8 +72,9 @@ def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
         What NVML reported; None where it was not asked.
 
     Raises:
-        UserError: the weights, the backend or the GPU cannot be used.
+        UserError: the deadline is over, or the weights, the backend or the GPU cannot be used.
     """
+    check_deadline(spec.training.deadline, time.time())
     check_before_training(spec)
     return _check_gpu(spec.training.gpu).report
 
@@ -88,6 +90,7 @@ def check_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
     """
     for name, spec in specs:
         try:
+            check_deadline(spec.training.deadline, time.time())
             check_before_training(spec)
         except UserError as error:
             raise UserError(f"strategy {name}: {error.message}", error.hint) from None
@@ -101,10 +104,9 @@ def check_before_training(
     """Check what a spec needs in any process that trains, without importing any of it.
 
     Raises:
-        UserError: its deadline is over, a weights file is missing or invalid, an accelerator's
-            packages are missing, or Keras cannot be started.
+        UserError: a weights file is missing or invalid, an accelerator's packages are missing, or
+            Keras cannot be started.
     """
-    check_deadline(spec.training.deadline, time.time())
     check_backend(environment)
     check_weights(spec)
     if spec.base:
