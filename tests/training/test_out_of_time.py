@@ -183,7 +183,7 @@ def test_before_the_first_epoch_is_done_there_is_nothing_to_keep(
     whole = TinyRun(convnet(), tmp_path / "whole")
     expected = whole.run()
     run = TimedRun(convnet(), tmp_path / "timed", after=0, checks=checks)
-    with pytest.raises(UserError, match="Time ran out before the first epoch was done") as caught:
+    with pytest.raises(UserError, match="Time ran out before anything was learned") as caught:
         run.train()
     assert "workbench resume RUN --by 07:00" in caught.value.hint
     last = CheckpointFolder(run.checkpoints).load_last()[0]

@@ -28,6 +28,10 @@ PREFIX_BATCH_SINGLE = 6
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
 FREEZE_CHECK_SECONDS = 2e-9
+# Systems of equations that the ridge regression of a linear probe solves: 13 strengths of
+# regularization in 5 folds, and the result; by two cores of a server's processor.
+PROBE_SYSTEMS = 66
+PROBE_FLOPS = 1e10
 MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
@@ -126,6 +130,8 @@ def stage_seconds(
         missing: images of a cached prefix whose features are still to be computed; None: all.
     """
     stage = cost.stage
+    if stage.is_solved:
+        return _solving(cost, images, speed, missing)
     validated = images["validation"]
     steps = steps_per_epoch(images["train"], cost.batch_size, stage.steps_per_epoch)
     trained = images["train"] if stage.steps_per_epoch is None else steps * cost.batch_size
@@ -159,6 +165,21 @@ def evaluation_seconds(cost: StageCost, images: int, passes: int, speed: Through
     steps = passes * math.ceil(images / PREFIX_BATCH)
     above = speed.forward(cost.forward, passes * images, steps)
     return above + (speed.prefix(cost.prefix, passes * images) if cost.stage.prefix else 0.0)
+
+
+def _solving(
+    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel, missing: int | None
+) -> StageSeconds:
+    """Estimate a linear probe: its features, and the systems of equations of cross-validation."""
+    assert cost.prefix_shape is not None
+    images_fitted = images["train"] + images["validation"]
+    rows, width = images_fitted * (2 if cost.stage.mirrored else 1), cost.prefix_shape[-1]
+    smaller, larger = min(rows, width), max(rows, width)
+    operations = 2 * smaller**2 * larger + PROBE_SYSTEMS * smaller**3 / 3
+    seconds = operations / PROBE_FLOPS
+    passed = cost.stage.images_passed(images)
+    once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
+    return StageSeconds(seconds, once, once + seconds)
 
 
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:

@@ -85,7 +85,7 @@ class PlanTime:
 
         None if the shortest does not fit.
         """
-        low, high = 0, max(self.epochs.values())  # of the longest stage: low fits, above high not
+        low, high = 0, self._longest  # epochs of the longest stage: low fit, more than high do not
         while low < high:
             middle = (low + high + 1) // 2
             if self._in_proportion(middle).needed <= seconds:
@@ -100,10 +100,13 @@ class PlanTime:
         training = spec_tree(self.spec)["training"]
         return {key: training[key] for key in EPOCH_KEYS if key in training}
 
+    @property
+    def _longest(self) -> int:
+        return max(self.epochs.values(), default=1)  # a linear probe has none
+
     def _in_proportion(self, epochs: int) -> "PlanTime":
         """Return the same with so many epochs in the longest stage, as few in the others."""
-        longest = max(self.epochs.values())
-        fewer = {key: max(own * epochs // longest, 1) for key, own in self.epochs.items()}
+        fewer = {key: max(own * epochs // self._longest, 1) for key, own in self.epochs.items()}
         training = self.spec.training.model_copy(update=fewer)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
 

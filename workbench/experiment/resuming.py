@@ -105,7 +105,7 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
     for key in (*_NAMES, "evaluation"):
         tree.pop(key, None)
     for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
-        del tree["training"][key]
+        tree["training"].pop(key, None)
     for key in ("time_budget", "deadline"):  # the epochs that are fitted to them do not count
         tree["training"].pop(key, None)
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
@@ -114,7 +114,7 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree.get("base", {}).get("accelerator") == "none"
     ):  # added later: older fingerprints stay valid
         del tree["base"]["accelerator"]
-    if tree["training"]["shuffle"] == "images":  # likewise
+    if tree["training"].get("shuffle") == "images":  # likewise
         del tree["training"]["shuffle"]
     if not tree["data"]["corrections"]:  # likewise
         del tree["data"]["corrections"]

@@ -175,6 +175,8 @@ def format_position(view: RunView) -> str:
     stage = newest_stage(history)
     if stage is None:
         return ""
+    if stage.started.is_solved:
+        return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)
@@ -296,7 +298,9 @@ def planned_epochs(view: RunView) -> list[int]:
     """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
-    if view.summary.strategy == "fine-tuning":
+    if table.get("head_start") == "solved":
+        plan.insert(0, 1)
+    elif view.summary.strategy == "fine-tuning":
         plan.insert(0, whole(table.get("head_epochs")) or 0)
     for index, stage in view.history.stages.items():
         plan += [0] * (index + 1 - len(plan))

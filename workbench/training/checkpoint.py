@@ -87,8 +87,8 @@ class CheckpointFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the first stage saved its start, without which no step is ever trained."""
-        return self.start_path(0).exists()
+        """Whether a stage saved its start, without which no step is ever trained."""
+        return any(self.folder.glob("start-stage*.npz"))
 
     def save_start(self, checkpoint: Checkpoint) -> None:
         """Write the weights that a stage starts with; raises as `save_last`."""

@@ -33,7 +33,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     model, images = context.model, PackInputs(context, stage)
     if stage.prefix is None:
         return model, images
-    prefix = _make_prefix(context, stage.prefix)
+    prefix = make_prefix(context, stage.prefix)
     suffix = keras.Model(model.get_layer(stage.prefix).output, model.output, name="suffix")
     if not stage.cached:
         return suffix, StreamedInputs(images, prefix)
@@ -41,13 +41,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     return suffix, CachedInputs(images, prefix, context.store)
 
 
-def count_missing_features(context: TrainingContext, stage: Stage) -> int:
-    """Return how many images have to pass a stage's cached prefix, each view counted."""
-    inputs = split_network(context, stage)[1]
-    return inputs.count_missing() if isinstance(inputs, CachedInputs) else 0
-
-
-def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
+def make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     """Return the network up to the cut, run by Keras unless the spec chooses an accelerator."""
     on_cpu = context.device.kind == "cpu"
     prefix = Prefix(context.model, cut, on_cpu)

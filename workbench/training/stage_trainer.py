@@ -121,7 +121,7 @@ class StageTrainer:
                 stage=self.stage.index,
                 reason=reason,
                 best_epoch=self.state.best_epoch or None,
-                kept_epoch=kept_epoch or done,
+                kept_epoch=done if kept_epoch is None else kept_epoch,
                 seconds=time.monotonic() - started,
             )
         )
@@ -130,15 +130,35 @@ class StageTrainer:
     def _run_epochs(self, position: Position, freeze_check: FreezeCheck) -> tuple[Position, str]:
         """Train epoch after epoch; return the first position that was not reached, and why."""
         try:
+            if self.stage.rates_start and position == Position(self.stage.index, 1):
+                self._rate_start(position)
             while position.epoch <= self.stage.epochs:
                 if self.state.stops_early(self.stage):
                     return position, "early stopping"
                 position = self._run_epoch(position, freeze_check)
         except OutOfTime:
-            if self.stage.index == 0 and position.epoch == 1:
+            if self.stage.index == 0 and position.epoch == 1 and self.state.best_value is None:
                 raise nothing_learned() from None
             return position, OUT_OF_TIME
         return position, "all epochs"
+
+    def _rate_start(self, position: Position) -> None:
+        """Validate the weights at the start: an epoch has to be better than these to be kept."""
+        self.inputs.prepare(position.epoch, whole=False)
+        validation = self._validate(position)
+        value = validation.get(self.stage.monitor)
+        if value is None:
+            return
+        self.state = TrainerState(best_value=value)
+        self.context.emit(
+            EpochFinished(
+                stage=self.stage.index,
+                epoch=0,
+                val_loss=validation.get("val_loss"),
+                val_accuracy=validation.get("val_accuracy"),
+                best=True,
+            )
+        )
 
     def _run_epoch(self, position: Position, freeze_check: FreezeCheck) -> Position:
         """Train the rest of an epoch, validate, check the layers and save; return the next one."""
@@ -148,7 +168,7 @@ class StageTrainer:
         self.times = StepTimes()
         started = time.monotonic()
         self.train_steps(position)
-        validation = self._validate(epoch)
+        validation = self._validate(Position(stage.index, epoch, self.steps))
         learning_rate = self.state.learning_rate(stage, epoch, 0, self.steps)
         state = self.state.after_epoch(stage, epoch, validation.get(stage.monitor))
         is_best = state.best_epoch == epoch
@@ -221,21 +241,21 @@ class StageTrainer:
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
-    def _validate(self, epoch: int) -> dict[str, float]:
-        """Return val_loss and val_accuracy; empty without validation images."""
+    def _validate(self, position: Position) -> dict[str, float]:
+        """Return val_loss and val_accuracy at a position; empty without validation images."""
         count, length = len(self.data.rows["validation"]), self.lengths[1]
         if not count:
             return {}
         metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
         with self.inputs.validation(self.spec.batch_size) as take:
             while piece := take(length.steps):
-                self._stop_or_save(Position(self.stage.index, epoch, self.steps))
+                self._stop_or_save(position)
                 with self.times.validation.steps(len(piece), length):
                     logs = list(self.fused.evaluate(piece))
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
                 step += len(piece)
-                self.report(epoch, step, steps, metrics)
+                self.report(position.epoch, step, steps, metrics)
         return {f"val_{name}": value for name, value in metrics.means().items()}
 
     def compile(self) -> bool:

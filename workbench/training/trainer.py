@@ -18,8 +18,10 @@ from workbench.messages import tr
 from workbench.runs.events import OUT_OF_TIME, Notice
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
+from workbench.training.stage_inputs import CachedInputs, split_network
+from workbench.training.stage_solver import StageSolver
 from workbench.training.stage_trainer import StageTrainer
-from workbench.training.trainer_state import Diverged
+from workbench.training.trainer_state import Diverged, OutOfTime, nothing_learned
 
 __all__ = ["Emit", "Trainer"]
 
@@ -44,6 +46,12 @@ class Trainer(TrainingContext):
             first = resume_from.position.stage
             self.position = resume_from.position_for(self.spec.training.batch_size)
         for stage in stages[first:]:
+            if stage.is_solved:
+                try:
+                    StageSolver(self, stage).run()
+                except OutOfTime:  # it is the first stage
+                    raise nothing_learned() from None
+                continue
             trainer = StageTrainer(self, stage)
             try:
                 ended = trainer.run(resume_from if stage.index == first else None)
@@ -71,6 +79,14 @@ class Trainer(TrainingContext):
                 ),
             )
         check_change(spec_then, self.spec)
+
+
+def count_missing_features(context: TrainingContext, stage: Stage) -> int:
+    """Return how many images have to pass a stage's cached prefix, each view counted."""
+    if stage.is_solved:
+        return StageSolver(context, stage).count_missing()
+    inputs = split_network(context, stage)[1]
+    return inputs.count_missing() if isinstance(inputs, CachedInputs) else 0
 
 
 def _describe_early_end(stage: Stage, stages: tuple[Stage, ...]) -> str:

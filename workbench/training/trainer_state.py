@@ -60,7 +60,8 @@ class TrainerState:
 
     Attributes:
         best_value: the monitored metric of the best epoch so far, None before the first.
-        best_epoch: that epoch, from 1; 0 before the first.
+        best_epoch: that epoch, from 1; 0 before the first, or if no epoch was better than the
+            weights at the start, whose metric is `best_value` then.
         since_best: epochs without improvement.
         rate_scale: factor on the learning rate, from 1, which the plateau schedule lowers.
         since_drop: epochs without improvement since the learning rate last dropped.
@@ -145,11 +146,11 @@ def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
 
 
 def nothing_learned() -> UserError:
-    """Return the error of a run whose deadline came before the end of its first epoch."""
+    """Return the error of a run whose deadline came before it had learned anything."""
     return UserError(
         tr(
-            "Time ran out before the first epoch was done: there is nothing to evaluate. What "
-            "was trained is saved."
+            "Time ran out before anything was learned that could be evaluated. What was done so "
+            "far is saved."
         ),
         tr("Continue with a new deadline: workbench resume RUN --by 07:00"),
     )

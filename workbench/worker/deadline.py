@@ -85,13 +85,13 @@ def set_deadline(
 
 
 def _plan_time(trainer: "Trainer", spec: ExperimentSpec, speed: ThroughputModel) -> PlanTime:
-    from workbench.training.stage_inputs import count_missing_features
+    from workbench.training.trainer import count_missing_features
 
     images = {split: len(rows) for split, rows in trainer.data.rows.items()}
     missing = {
         stage.index: count_missing_features(trainer, stage)
         for stage in plan_stages(spec)
-        if stage.cached
+        if stage.cached or stage.is_solved
     }
     return PlanTime(spec, images, trainer.data.classes, speed, missing)
 
