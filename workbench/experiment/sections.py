@@ -376,6 +376,8 @@ _SOLVING = (
     "gpu",
     "seed",
     "deterministic",
+    "time_budget",
+    "deadline",
 )
 LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
 STREAMED = ("prefix", "views")  # the base runs over the images once
