@@ -116,6 +116,18 @@ def test_fewer_epochs_need_fewer_views() -> None:
     assert passes[0] / fewer[0] == pytest.approx((10 * 320 + 64) / (320 + 64))
 
 
+def test_a_linear_probe_has_no_epochs_to_reduce() -> None:
+    tree = {
+        "data": {"source": "photos", "image_size": [32, 32]},
+        "base": {"name": "mobilenetv2-0.35", "weights": "random"},
+        "model": {"strategy": "linear-probe"},
+        "training": {"time_budget": "1h"},
+    }
+    probe = plan(parse_spec(tree, "test"))
+    assert probe.fit(probe.needed) == probe.spec
+    assert probe.fit(probe.needed - 1) is None
+
+
 def test_the_evaluation_is_kept_in_reserve() -> None:
     assert plan(dense()).reserve == MARGIN * END_SECONDS
     slow = SPEED.model_copy(update={"forward_fused": 3.0})  # seconds a batch of 32
