@@ -49,7 +49,7 @@ class StrategyScreen(StepScreen):
     STEP = 2
     CONCEPTS = (
         "local-patterns", "transfer", "linear-probe", "feature-extraction", "overfitting",
-        "dropout", "learning-rate", "dense-top", "flatten",
+        "dropout", "learning-rate", "dense-top", "flatten", "deadline",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
