@@ -55,7 +55,10 @@ if TYPE_CHECKING:
 )
 @base_options[0]
 @base_options[1]
-@set_option("Change a key in every run; keys of [base] in those that have one.")
+@set_option(
+    "Change a key in every run; keys of [base] in those that have one, "
+    "of steps in those that take any."
+)
 @click.option("--detach", is_flag=True, help="With --data or --resume: return at once.")
 @click.option("--watch", "watching", is_flag=True, help="Watch a ladder again.")
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
@@ -143,12 +146,15 @@ def ladder_specs(
     """
     from workbench.cli.sources import preset_spec
     from workbench.experiment.presets import LADDER
+    from workbench.experiment.sections import NOT_IN_PROBE
 
     names = [name.strip() for name in presets.split(",")] if presets else list(LADDER)
     specs = []
     for preset in names:
         pretrained = _has_base(preset)
         fitting = [s for s in settings if pretrained or not s.startswith("base.")]
+        if preset == "linear-probe":  # which takes no steps
+            fitting = [s for s in fitting if s.partition("=")[0].strip() not in NOT_IN_PROBE]
         chosen = (base, weights) if pretrained else (None, None)
         try:
             spec = preset_spec(workspace, preset, source, tuple(fitting), None, *chosen)

@@ -382,6 +382,12 @@ _SOLVING = (
 LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
 STREAMED = ("prefix", "views")  # the base runs over the images once
 STEPS_ONLY = tuple(name for name in TrainingSpec.model_fields if name not in _SOLVING)
+NOT_IN_PROBE = {
+    *(f"model.{name}" for name in LAYERS),
+    *(f"base.{name}" for name in STREAMED),
+    *(f"training.{name}" for name in STEPS_ONLY),
+    *(f"augmentation.{name}" for name in AugmentationSpec.model_fields),
+}
 
 
 class EvaluationSpec(Section):
