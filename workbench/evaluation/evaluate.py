@@ -29,6 +29,7 @@ from workbench.progress import Progress, silent
 from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS, ClassMetrics
 from workbench.text import safe_text
 from workbench.training.inputs import plain_batches
+from workbench.training.models import as_probabilities
 
 WORST = 20  # errors listed by name
 BATCH = 64
@@ -52,8 +53,7 @@ class EvaluationResult:
 def predict_probabilities(model: keras.Model, batches: Iterator[np.ndarray]) -> np.ndarray:
     """Return probabilities (n, classes) of raw images; a sigmoid becomes two columns."""
     outputs = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
-    joined = np.concatenate(outputs).astype(np.float32)
-    return np.concatenate([1 - joined, joined], axis=1) if joined.shape[1] == 1 else joined
+    return as_probabilities(np.concatenate(outputs).astype(np.float32))
 
 
 def evaluate(

@@ -32,6 +32,7 @@ from workbench.runs.fields import (
     part,
     parts,
 )
+from workbench.runs.score import Score
 
 SCHEMA = 2
 # Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
@@ -352,6 +353,10 @@ class EpochFinished(Event):
         accuracy: likewise.
         val_loss: null without validation images.
         val_accuracy: null without validation images.
+        val_macro_f1: null unless the stage monitors it, likewise the next three.
+        val_balanced_accuracy: mean recall of the labels.
+        val_top5_accuracy: how often the label is among the five most probable.
+        val_auc: area under the ROC curve, of several labels the mean of each against the rest.
         learning_rate: of its first step.
         seconds: with validation.
         best: whether it is the best so far by the metric that the stage monitors.
@@ -364,6 +369,10 @@ class EpochFinished(Event):
     accuracy: Number = None
     val_loss: Number = None
     val_accuracy: Number = None
+    val_macro_f1: Number = None
+    val_balanced_accuracy: Number = None
+    val_top5_accuracy: Number = None
+    val_auc: Number = None
     learning_rate: Number = None
     seconds: Number = None
     best: Flag = False
@@ -526,6 +535,12 @@ class Evaluated(Event):
         accuracy: from 0 to 1.
         interval: 95 % interval of the accuracy, [low, high].
         images: number of images evaluated.
+        macro_f1: value and 95 % interval; null if undefined or not measured, likewise the next
+            three.
+        balanced_accuracy: mean recall of the labels.
+        top5_accuracy: how often the label is among the five most probable.
+        auc: area under the ROC curve, of several labels the mean of each against the rest.
+        mirrored: whether the probabilities of each image and its mirror image were averaged.
         shifted: accuracy on images moved by some pixels; null if not measured.
     """
 
@@ -535,7 +550,17 @@ class Evaluated(Event):
     accuracy: Number = None
     interval: Interval = None
     images: Count = 0
+    macro_f1: Annotated[Score | None, part(Score)] = None
+    balanced_accuracy: Annotated[Score | None, part(Score)] = None
+    top5_accuracy: Annotated[Score | None, part(Score)] = None
+    auc: Annotated[Score | None, part(Score)] = None
+    mirrored: Flag = False
     shifted: Annotated[Shifted | None, part(Shifted)] = None
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric of `experiment.metrics.METRICS`; None if it is unknown."""
+        found = getattr(self, name)
+        return found.value if isinstance(found, Score) else found
 
     @property
     def shifted_accuracy(self) -> float | None:

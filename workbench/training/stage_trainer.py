@@ -13,12 +13,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from workbench.analysis.scores import measure_score
+from workbench.experiment.metrics import VALIDATION, monitored_score
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
 from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
+from workbench.training.backends import CALL_LENGTHS
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
@@ -41,6 +44,8 @@ from workbench.training.trainer_state import (
     diverged,
     has_exploded,
 )
+
+PREDICTION_BYTES = 64 << 20  # of a call of validation steps
 
 
 class ComingSteps(NamedTuple):
@@ -135,11 +140,10 @@ class StageTrainer:
                 epoch=epoch,
                 loss=means["loss"],
                 accuracy=means["accuracy"],
-                val_loss=validation.get("val_loss"),
-                val_accuracy=validation.get("val_accuracy"),
                 learning_rate=learning_rate,
                 seconds=seconds,
                 best=is_best,
+                **validation,
             )
         )
         if from_start and not makes_features:
@@ -193,21 +197,42 @@ class StageTrainer:
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
     def _validate(self, epoch: int) -> dict[str, float]:
-        """Return val_loss and val_accuracy; empty without validation images."""
-        count, length = len(self.data.rows["validation"]), self.lengths[1]
-        if not count:
+        """Return val_loss, val_accuracy and the score that is monitored, if it is one.
+
+        Returns:
+            By their names in `EpochFinished`; empty without validation images. A score of
+            probabilities that are not finite is NaN.
+        """
+        rows, length = self.data.rows["validation"], self.lengths[1]
+        if not len(rows):
             return {}
-        metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
+        score = monitored_score(self.stage.monitor)
+        most = self._most_predicted_steps() if score else CALL_LENGTHS[-1]
+        metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / self.spec.batch_size)
+        predicted, labels = [], []
         with self.inputs.validation(self.spec.batch_size) as take:
-            while piece := take(length.steps):
+            while piece := take(min(length.steps, most)):
                 self._stop_or_save(Position(self.stage.index, epoch, self.steps))
                 with self.times.validation.steps(len(piece), length):
-                    logs = list(self.fused.evaluate(piece))
+                    results = self.fused.evaluate(piece, predict=bool(score))
+                    logs = list(results)
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
+                if score:
+                    predicted.append(results.probabilities)
+                    labels.append(self.data.labels[piece.rows.ravel()])
                 step += len(piece)
                 self.report(epoch, step, steps, metrics)
-        return {f"val_{name}": value for name, value in metrics.means().items()}
+        found = {f"{VALIDATION}{name}": value for name, value in metrics.means().items()}
+        if score:
+            value = measure_score(score, np.concatenate(labels), np.concatenate(predicted))
+            found[self.stage.monitor] = math.nan if value is None else value
+        return found
+
+    def _most_predicted_steps(self) -> int:
+        """Return the steps of a call whose predictions do not take much memory."""
+        outputs = self.spec.batch_size * self.data.classes
+        return max(PREDICTION_BYTES // (4 * outputs), 1)
 
     def compile(self) -> bool:
         """Set which layers train and compile; return whether XLA compiles."""
