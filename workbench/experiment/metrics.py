@@ -17,6 +17,14 @@ METRICS = {
     "top5_accuracy": tr("top-5 accuracy"),
     "auc": "AUC",
 }
+# In a column of a table, and beside a curve.
+SHORT_TITLES = {
+    ACCURACY: "acc",
+    "macro_f1": "F1",
+    "balanced_accuracy": "bal acc",
+    "top5_accuracy": "top-5",
+    "auc": "AUC",
+}
 SCORES = tuple(name for name in METRICS if name != ACCURACY)
 TOP = 5  # labels of the top-5 accuracy, which says nothing where there are no more
 VALIDATION = "val_"  # prefix of a metric on validation images

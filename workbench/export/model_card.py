@@ -21,6 +21,7 @@ from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
 from workbench.runs.history import StageRow
 from workbench.runs.results import caveats
+from workbench.runs.score import format_scores
 from workbench.text import format_shape, plural, safe_text
 
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
@@ -121,6 +122,8 @@ def _results(data: RunData) -> dict[str, object]:
         "accuracy": f"{results.accuracy:.4f}",
         "measured_on": plural(results.images, f"{results.split} image"),
         "interval": [f"{end:.4f}" for end in results.interval],
+        "scores": [f"{title} {score}" for title, score in format_scores(results.scores)],
+        "measured_mirrored": results.mirrored,
         "class_caption": caption,
         "class_rows": [(escape_markdown(label), *metrics) for label, *metrics in classes],
     }

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from workbench.experiment.metrics import SCORES, VALIDATION
 from workbench.runs.fields import (
     Count,
     Counts,
@@ -377,6 +378,12 @@ class EpochFinished(Event):
     seconds: Number = None
     best: Flag = False
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, f"{VALIDATION}{name}") for name in SCORES}
+        return {name: value for name, value in found.items() if value is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayersChecked(Event):
@@ -557,10 +564,11 @@ class Evaluated(Event):
     mirrored: Flag = False
     shifted: Annotated[Shifted | None, part(Shifted)] = None
 
-    def metric(self, name: str) -> float | None:
-        """Return a metric of `experiment.metrics.METRICS`; None if it is unknown."""
-        found = getattr(self, name)
-        return found.value if isinstance(found, Score) else found
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, name) for name in SCORES}
+        return {name: score for name, score in found.items() if score and score.value is not None}
 
     @property
     def shifted_accuracy(self) -> float | None:

@@ -8,7 +8,7 @@ optimizer and a compile, because Keras ignores a change of `trainable` until the
 import math
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -196,7 +196,7 @@ class StageTrainer:
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
-    def _validate(self, epoch: int) -> dict[str, float]:
+    def _validate(self, epoch: int) -> dict[str, Any]:
         """Return val_loss, val_accuracy and the score that is monitored, if it is one.
 
         Returns:

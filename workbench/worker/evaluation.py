@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `evaluate`.
 
-    Request: model, manifest, workspace, split, shift. Result: metrics.
+    Request: model, manifest, workspace, split, shift, mirror (None: as in the spec). Result:
+    metrics.
     """
     claim_device()
     start_keras()
@@ -50,17 +51,25 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
             tr("The run has no {split} images.", split=split),
             tr("Choose others: {others}", others=" or ".join(f"--split {name}" for name in others)),
         )
-    evaluation = evaluate_split(loaded, data, prepared, split, request["shift"], events)
+    shift, mirror = request["shift"], wants_mirror(request, loaded)
+    evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, events)
     with suppress(OSError):  # the metrics do not need a writable folder
         folder = RunFolder(Path(request["manifest"]).parent)
         write_confusion(folder, split, evaluation, data.labels[data.rows[split]])
     return {"split": split, **evaluation.metrics}
 
 
+def wants_mirror(request: Request, loaded: "LoadedModel") -> bool:
+    """Return whether mirror images are predicted too: as requested, else as the spec says."""
+    asked = request.get("mirror")
+    return loaded.spec.evaluation.mirror if asked is None else bool(asked)
+
+
 def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `predict`.
 
-    Request: model, paths. Result: labels, predictions, not_read {words, paths}.
+    Request: model, paths, mirror (None: as in the spec). Result: labels, mirrored, predictions,
+    not_read {words, paths}.
     """
     claim_device()
     start_keras()
@@ -70,9 +79,11 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     passed = SkippedFiles()
     paths = find_images(request["paths"], passed)
     loaded = load_model(Path(request["model"]))
-    predictions = predict(loaded, paths, events)
+    mirror = wants_mirror(request, loaded)
+    predictions = predict(loaded, paths, mirror, events)
     return {
         "labels": loaded.labels,
+        "mirrored": mirror,
         "predictions": [asdict(prediction) for prediction in predictions],
         "not_read": {
             "words": format_kinds(passed.others) if passed.others else "",
@@ -129,6 +140,7 @@ def evaluate_split(
     prepared: PreparedData,
     split: str,
     shift: int,
+    mirror: bool,
     progress: Progress,
 ) -> "EvaluationResult":
     """Evaluate a model on a split; of test images also count those that leaked into training."""
@@ -143,6 +155,7 @@ def evaluate_split(
         [prepared.rows[i].path for i in rows],
         loaded.labels,
         shift,
+        mirror,
         progress,
     )
     if split == "test":

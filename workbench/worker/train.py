@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.datasets.manifest import manifest_levels, read_manifest, write_manifest
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
@@ -254,8 +255,8 @@ class TrainJob:
             self._notice(tr("No test or validation images: nothing to measure."))
             return
         loaded = load_model(self.folder.model_path)
-        shift = spec.evaluation.shift
-        evaluation = evaluate_split(loaded, data, prepared, split, shift, self._progress)
+        shift, mirror = spec.evaluation.shift, spec.evaluation.mirror
+        evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, self._progress)
         metrics = evaluation.metrics
         # From the log: the earlier stages of a resumed run were trained in an earlier session.
         layers = newest_by_stage(read_events(self.folder.events_path), LayersChecked)
@@ -264,6 +265,7 @@ class TrainJob:
             metrics["weights"] = spec.base.weights
         paths = [prepared.rows[i].path for i in rows]
         write_results(self.folder, split, evaluation, paths, data.labels[rows])
+        scores: dict[str, Any] = {name: metrics.get(name) for name in SCORES}
         self.events.write(
             Evaluated(
                 split=split,
@@ -271,7 +273,9 @@ class TrainJob:
                 accuracy=metrics["accuracy"],
                 interval=metrics["interval"],
                 images=metrics["images"],
+                mirrored=mirror,
                 shifted=metrics.get("shifted"),
+                **scores,
             )
         )
 

@@ -212,7 +212,7 @@ class TrainScreen(WorkbenchScreen):
         self.query_one("#coach", TextLine).show(coach)
         log = self.query_one("#log", Tail)
         log.styles.height = lines
-        log.show(train_text.log_header(), train_text.log_lines(history, lines))
+        log.show(train_text.log_header(history), train_text.log_lines(history, lines))
 
     def _state_color(self, view: RunView) -> str:
         name = STATE_COLORS.get(view.summary.state.phase, "$foreground").removeprefix("$")
