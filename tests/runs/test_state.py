@@ -254,6 +254,8 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
         "test_accuracy": 0.7,
         "epochs_done": 3,
         "epochs_total": 5,
+        "val_scores": {},
+        "test_scores": {},
     }
 
 

@@ -24,6 +24,7 @@ from workbench.datasets.decoding import load_array, map_in_threads
 from workbench.datasets.image_files import IMAGE_EXTENSIONS, ImageError
 from workbench.datasets.sources.listing import SkippedFiles, format_kinds, images_below
 from workbench.errors import UserError
+from workbench.evaluation.mirror import predict_batch
 from workbench.evaluation.model_file import LoadedModel, image_bytes
 from workbench.messages import tr
 from workbench.progress import Progress, silent
@@ -56,18 +57,9 @@ def predict_probabilities(
 ) -> np.ndarray:
     """Return probabilities (n, classes) of raw images; a sigmoid becomes two columns.
 
-    With `mirror`, they are the mean of those of each image and its mirror image. Probabilities are
-    averaged, not what comes before the softmax: as in AlexNet (Krizhevsky et al. 2012, section 4.1)
-    and VGG (Simonyan and Zisserman 2015, section 3.2).
+    With `mirror`, they are the mean of those of each image and its mirror image.
     """
-
-    def outputs_of(batch: np.ndarray) -> np.ndarray:
-        outputs = np.asarray(model.predict_on_batch(batch))
-        if mirror:
-            outputs = (outputs + np.asarray(model.predict_on_batch(batch[:, :, ::-1]))) / 2
-        return outputs
-
-    outputs = list(map(outputs_of, batches))
+    outputs = [predict_batch(model, batch, mirror) for batch in batches]
     return as_probabilities(np.concatenate(outputs).astype(np.float32))
 
 

@@ -87,6 +87,7 @@ def model_card(
         levels=(f"{levels.low:,}", f"{levels.high:,}") if levels else (),
         exports=[_export(one) for one in exports],
         max_difference=f"{MAX_DIFFERENCE:g}",
+        mirrored=spec.evaluation.mirror,
         limits=_limits(data, spec),
         stages=_stages(data, spec),
         versions=[f"{escape_markdown(k)} {escape_markdown(v)}" for k, v in versions.items()],
@@ -137,6 +138,12 @@ def _limits(data: RunData, spec: ExperimentSpec) -> list[str]:
         found.append(tr("The base had random weights, as requested."))
     if results is None:
         found.append(tr("There is no test accuracy."))
+    elif results.mirrored != spec.evaluation.mirror:
+        found.append(
+            tr("Its test results are without mirror images, which it averages itself.")
+            if spec.evaluation.mirror
+            else tr("Its test results are averages with mirror images, which it does not make.")
+        )
     if state.phase != "finished":
         detail = f" ({escape_markdown(state.description, 1000)})" if state.description else ""
         found.append(
@@ -252,6 +259,7 @@ def preprocessing(
         "output": {
             "shape": [None, 1 if two else len(labels)],
             "meaning": "probability of the second label" if two else "a probability a label",
+            "mirrored": spec.evaluation.mirror,
         },
         "labels": list(labels),
     }

@@ -119,7 +119,7 @@ class HomeScreen(WorkbenchScreen):
     """All runs of the workspace; running ones on top."""
 
     AUTO_FOCUS = ""  # the table gets it with its first row; never the filter, which takes letters
-    CONCEPTS = ("workbench", "macro-f1", "auc")
+    CONCEPTS = ("workbench", "macro-f1", "auc", "top-5")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("All runs"), id="back"),
         Binding("n", "new", "New", id="new"),

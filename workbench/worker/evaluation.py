@@ -5,7 +5,8 @@ A run evaluates its own network at its end, and writes the files of the results,
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,16 +96,20 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
 def export(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `export`.
 
-    Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
-    probabilities of the images). Result: labels.
+    Request: model, folder, formats, mirror, images (.npy), answers (.npy, receives the original's
+    probabilities of the images, or the mean of those of their mirror images). Result: labels.
     """
     claim_device("none")  # the float32 of the CPU is the reference of every format
     start_keras()
     from workbench.evaluation.export import export_model, metadata_files, predict_in_batches
+    from workbench.evaluation.mirror import predict_batch
     from workbench.evaluation.model_file import load_model
 
     loaded = load_model(Path(request["model"]))
-    expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
+    mirror = wants_mirror(request, loaded)
+    loaded = replace(loaded, spec=loaded.spec.with_mirror(mirror))
+    predict = partial(predict_batch, loaded.model, mirror=mirror)
+    expected = predict_in_batches(predict, np.load(request["images"]))
     np.save(request["answers"], expected)
     folder = Path(request["folder"])
     for name in request["formats"]:
