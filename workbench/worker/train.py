@@ -55,6 +55,7 @@ from workbench.worker.startup import claim_device, start_keras, warm_up_for
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
+    check_monitor,
     check_space,
     data_warnings,
     training_data,
@@ -142,6 +143,7 @@ class TrainJob:
         )
         for message in data_warnings(spec, data, prepared.leaks(), available_memory()):
             self._notice(message)
+        check_monitor(spec, data)
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
