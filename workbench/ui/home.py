@@ -38,7 +38,8 @@ from workbench.ui.run_actions import (
     stop_run,
 )
 
-OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
+# Offered if possible.
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort")
 TRASH, FILTER = (
     tr("to the trash, from which u restores it"),
     tr("by a part of name, strategy or state"),
@@ -243,7 +244,7 @@ class HomeScreen(WorkbenchScreen):
         """Offer what can be done with the run under the cursor, and with the others."""
         if action == "undo":
             return bool(self._trash)
-        if action == "filter":
+        if action in ("filter", "settings", "sort"):
             return bool(self.workbench.runs)
         if action == "ladders":
             return bool(self.workbench.ladders)
