@@ -274,7 +274,7 @@ def find_images(paths: list[str], passed: SkippedFiles | None = None) -> list[st
 
 
 def predict(
-    loaded: LoadedModel, paths: list[str], mirror: bool = False, progress: Progress = silent
+    loaded: LoadedModel, paths: list[str], progress: Progress = silent, mirror: bool = False
 ) -> list[Prediction]:
     """Predict each file; one that cannot be read gets a `problem` instead.
 

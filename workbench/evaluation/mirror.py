@@ -25,4 +25,6 @@ def mirrored_model(model: keras.Model) -> keras.Model:
     image = keras.Input(model.input_shape[1:], name="image")
     both = keras.ops.concatenate([image, image[:, :, ::-1]], axis=0)
     pairs = keras.ops.reshape(model(both), (2, -1, model.output_shape[-1]))
-    return keras.Model(image, keras.ops.mean(pairs, axis=0), name="mirrored")
+    made = keras.Model(image, keras.ops.mean(pairs, axis=0), name="mirrored")
+    made(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras writes no ONNX before a call
+    return made

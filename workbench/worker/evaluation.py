@@ -81,7 +81,7 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     paths = find_images(request["paths"], passed)
     loaded = load_model(Path(request["model"]))
     mirror = wants_mirror(request, loaded)
-    predictions = predict(loaded, paths, mirror, events)
+    predictions = predict(loaded, paths, events, mirror)
     return {
         "labels": loaded.labels,
         "mirrored": mirror,
