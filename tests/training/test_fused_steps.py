@@ -172,10 +172,18 @@ def test_evaluation_goes_on_after_a_loss_that_is_not_finite() -> None:
     assert np.isfinite(losses[1:]).all()
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize(("jit", "on_gpu"), [(False, False), (True, False), (True, True)])
 @pytest.mark.parametrize("classes", [2, 7])
-def test_predictions_come_out_where_they_are_needed(jit: bool, classes: int) -> None:
+def test_predictions_come_out_where_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, jit: bool, on_gpu: bool, classes: int
+) -> None:
     """Of any number of steps, smaller batches too; what steps return stays the same."""
+    if on_gpu:  # where JAX runs one loop
+        if keras.backend.backend() != "jax":
+            pytest.skip("other backends have one loop")
+        from workbench.training.backends import jax
+
+        monkeypatch.setattr(jax.jax, "default_backend", lambda: "gpu")
     outputs, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(outputs, activation=activation)(inputs))
