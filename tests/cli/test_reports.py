@@ -13,8 +13,8 @@ from typist import Type
 
 from workbench.app.relabel import Relabeling
 from workbench.app.table_settings import TableSettings, read_settings, settings_path
+from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
 from workbench.cli.output import evaluation_report
-from workbench.cli.train import DemoResult, demo_conclusions, demo_table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run

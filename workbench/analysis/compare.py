@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.analysis.significance import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
+from workbench.experiment.deadline import DEADLINE_KEY
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.files import ENCODING
@@ -64,6 +65,7 @@ class StageMetrics:
     Attributes:
         stage: from 0.
         epochs: finished ones, of `planned`.
+        solved: True for a stage without steps.
         val_accuracy: of the best epoch.
     """
 
@@ -77,6 +79,7 @@ class StageMetrics:
     planned: int
     best_epoch: int | None
     val_accuracy: float | None
+    solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,11 +191,11 @@ def differences(
 
 
 def spec_differences(specs: Sequence[dict[str, Any]]) -> list[DifferenceRow]:
-    """Return the keys of specs that differ, without the runs' names.
+    """Return the keys of specs that differ, without what each run has of its own.
 
     If a run has no base, the default values of the others' bases are omitted.
     """
-    found = [row for row in differences(specs) if row.key != "name"]
+    found = [row for row in differences(specs) if row.key not in ("name", DEADLINE_KEY)]
     if all(BASE_NAME in spec for spec in specs):
         return found
     return [row for row in found if not _is_default_base(row)]
@@ -262,13 +265,14 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
         run=run.summary.name,
         stage=stage.index,
         name=stage.name,
-        optimizer=stage.started.optimizer,
+        optimizer=tr("solved") if stage.started.is_solved else stage.started.optimizer,
         learning_rate=stage.started.learning_rate,
         trainable_parameters=stage.started.trainable_parameters,
         epochs=len(rows),
         planned=stage.epochs,
         best_epoch=best.epoch if best else None,
         val_accuracy=best.val_accuracy if best else None,
+        solved=stage.started.is_solved,
     )
 
 

@@ -33,7 +33,7 @@ def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bo
     """List the runs, newest first."""
     from workbench.app.table_settings import read_settings
     from workbench.runs.folder import list_runs
-    from workbench.runs.state import summarize
+    from workbench.runs.state import ENDED, summarize
 
     metric = figure.replace("-", "_") if figure else read_settings(workspace).metric
     found = [summarize(folder) for folder in list_runs(workspace)]
@@ -62,7 +62,8 @@ def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bo
     headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started")
     echo(table(headers, rows, "lllrrrr"))
     for summary in found:
-        if summary.state.phase in ("stopped", "failed", "interrupted") or summary.state.other_host:
+        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
+        if ended and summary.state.detail:
             echo(f"{summary.name}: {summary.state.detail}")
 
 

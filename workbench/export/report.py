@@ -33,7 +33,12 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
-from workbench.runs.history import StageRow, monitored_scores
+from workbench.runs.history import (
+    StageRow,
+    describe_cross_validation,
+    describe_kept,
+    monitored_scores,
+)
 from workbench.runs.results import MIRRORED, caveats, describe_reference, suggest_next
 from workbench.runs.score import format_scores
 from workbench.text import (
@@ -208,6 +213,8 @@ def _stages(data: RunData) -> list[Values]:
 
 
 def _stage(data: RunData, stage: StageRow) -> str:
+    if stage.started.is_solved:
+        return describe_cross_validation(data.history.cross_validated.get(stage.index))
     done = sum(row.stage == stage.index for row in data.history.epochs)
     rate = stage.started.learning_rate
     parts = [
@@ -216,8 +223,7 @@ def _stage(data: RunData, stage: StageRow) -> str:
     ]
     if stage.end:
         parts.append(safe_text(stage.end.reason))
-        kept = stage.end.kept_epoch
-        parts += [] if kept is None else [f"kept the weights of epoch {kept}"]
+        parts += [] if stage.end.kept_epoch is None else [describe_kept(stage.end)]
     return ", ".join(part.strip() for part in parts if part.strip())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
@@ -175,6 +176,8 @@ def format_position(view: RunView) -> str:
     stage = newest_stage(history)
     if stage is None:
         return ""
+    if stage.started.is_solved:
+        return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)
@@ -197,7 +200,7 @@ def newest_stage(history: History) -> StageRow | None:
 def format_time_left(view: RunView) -> str:
     """Format the time left of the run, or of the stage if later ones have no estimate.
 
-    "at most" if the run may end early; "" if nothing is known yet or nothing is left.
+    "at most" if the run may end early; with its deadline; "" if nothing is known yet or left.
     """
     stage = newest_stage(view.history)
     if stage is None:
@@ -207,7 +210,16 @@ def format_time_left(view: RunView) -> str:
         return ""
     patience = whole(view.table("training").get("early_stopping"))
     where = f" in stage {stage.index + 1}" if later is None else ""
-    return f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    left = f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    return ", ".join(part for part in (left, format_deadline(view)) if part)
+
+
+def format_deadline(view: RunView) -> str:
+    """Format the deadline of a run, "by 07:00"; "" without one."""
+    at = whole(view.table("training").get("deadline"))
+    if not at or not 0 < at <= MAX_DEADLINE:
+        return ""
+    return tr("by {at}", at=format_moment(at, time.time()))
 
 
 def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
@@ -287,7 +299,9 @@ def planned_epochs(view: RunView) -> list[int]:
     """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
-    if view.summary.strategy == "fine-tuning":
+    if table.get("head_start") == "solved":
+        plan.insert(0, 1)
+    elif view.summary.strategy == "fine-tuning":
         plan.insert(0, whole(table.get("head_epochs")) or 0)
     for index, stage in view.history.stages.items():
         plan += [0] * (index + 1 - len(plan))

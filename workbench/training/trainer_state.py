@@ -29,6 +29,10 @@ class Stopped(Exception):  # noqa: N818 - an outcome, not an error
         self.position = position
 
 
+class OutOfTime(Exception):  # noqa: N818 - an outcome, not an error
+    """The deadline leaves no time for more training; what is needed to resume was saved."""
+
+
 @dataclass(frozen=True)
 class RunningMetrics:
     """Sums over the images of an epoch so far."""
@@ -57,7 +61,8 @@ class TrainerState:
 
     Attributes:
         best_value: the monitored metric of the best epoch so far, None before the first.
-        best_epoch: that epoch, from 1; 0 before the first.
+        best_epoch: that epoch, from 1; 0 before the first, or if no epoch was better than the
+            weights at the start, whose metric is `best_value` then.
         since_best: epochs without improvement.
         rate_scale: factor on the learning rate, from 1, which the plateau schedule lowers.
         since_drop: epochs without improvement since the learning rate last dropped.
@@ -139,6 +144,17 @@ def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
             key=key,
             learning_rate=stage.learning_rate / 10,
         ),
+    )
+
+
+def nothing_learned() -> UserError:
+    """Return the error of a run whose deadline came before it had learned anything."""
+    return UserError(
+        tr(
+            "Time ran out before anything was learned that could be evaluated. What was done so "
+            "far is saved."
+        ),
+        tr("Continue with a new deadline: workbench resume RUN --by 07:00"),
     )
 
 

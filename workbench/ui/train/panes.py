@@ -12,8 +12,17 @@ from textual.containers import Horizontal
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
-from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
-from workbench.runs.events import WAITING_PHASE
+from workbench.render.curves import (
+    CurveColors,
+    Metric,
+    PlotStyle,
+    plot_options,
+    plot_series,
+    probe_options,
+    probe_series,
+)
+from workbench.render.runs import format_deadline
+from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.history import monitored_scores
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
@@ -74,21 +83,28 @@ class CurvePlots(Horizontal):
             view: the run.
             other: a run whose validation curves are drawn behind them.
         """
-        colors, options = self._colors(), plot_options(view, self._plot_style, other)
+        colors, style, probe = self._colors(), self._plot_style, view.history.probe
+        options = probe_options(probe, style) if probe else plot_options(view, style, other)
         zoomed = ZOOMS[self._zoom]
         for metric in METRICS:
             plot = self.query_one(f"#{metric}", LinePlot)
             plot.display = metric in zoomed
             plot.set_class(len(zoomed) == 1, "-alone")
             if metric in zoomed:
-                series = plot_series(view, metric, self._plot_style, colors, other)
-                plot.show(self._title(metric), series, options)
+                series = (
+                    probe_series(probe, metric, colors)
+                    if probe
+                    else plot_series(view, metric, style, colors, other)
+                )
+                plot.show(self._title(metric, probe), series, options)
 
-    def _title(self, metric: Metric) -> Text:
+    def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
         text = Text.assemble((metric, "bold"))
+        if probe:
+            text.append(tr(" over regularization"), style="dim")
         if self._plot_style.log:
             text.append(tr("  log scale"), style="dim")
-        if self._plot_style.smoothing:
+        if self._plot_style.smoothing and not probe:
             text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
         return text
 
@@ -190,6 +206,8 @@ def _finished(view: RunView, color: str) -> Text:
     text = Text.assemble(("Finished. ", color))
     if evaluation is None or evaluation.accuracy is None:
         return text.append(tr("enter shows the results."))
+    if early := view.summary.state.description:
+        text.append(f"{early[:1].upper()}{early[1:]}. ")
     text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
     details = ""
     if evaluation.interval:
@@ -222,6 +240,8 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     if history.images:
         counts = [f"{count:,} {safe_text(split, 12)}" for split, count in history.images.items()]
         facts.append(("images", ", ".join(counts)))
+    if deadline := format_deadline(view):
+        facts.append((tr("ends"), deadline))
     text.append("\n")
     for label, value in facts:
         text.append(f"\n{label:<10}", style="dim").append(value)

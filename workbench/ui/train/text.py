@@ -11,7 +11,15 @@ from workbench.experiment.metrics import SHORT_TITLES
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
 from workbench.render.marks import state_symbol
 from workbench.render.runs import format_position, format_time_left
-from workbench.runs.events import ChosenGpu, EpochFinished, MachineSample, Notice, Work
+from workbench.runs.events import (
+    ChosenGpu,
+    CrossValidated,
+    EpochFinished,
+    MachineSample,
+    Notice,
+    TriedValue,
+    Work,
+)
 from workbench.runs.history import History, StageRow, monitored_scores
 from workbench.runs.watch import RunView
 from workbench.text import format_age, format_bytes, format_seconds, safe_text
@@ -143,7 +151,10 @@ def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
 
 
 def log_header(history: History) -> Text:
-    """Return the header of `log_lines`."""
+    """Return the header of `log_lines`, or of `probe_lines`."""
+    if history.probe:
+        columns = f"{'regularization':<18}{'loss':>10}{'val acc':>11}{'noise':>10}"
+        return labelled("log", Text(columns, style="dim"))
     cells = "".join(f"{title:>{width}}" for title, width in _log_columns(history).items())
     return labelled("log", Text(f"{'epoch':<9}{cells}", style="dim"))
 
@@ -169,23 +180,41 @@ def log_lines(history: History, count: int) -> Lines:
     return tuple(lines[-count:])
 
 
+def probe_lines(probe: CrossValidated, count: int) -> Lines:
+    """Return up to `count` lines of what cross-validation tried, around the chosen one."""
+    chosen = next((i for i, one in enumerate(probe.tried) if one.value == probe.chosen), 0)
+    first = max(min(chosen - count // 2, len(probe.tried) - count), 0)
+    return tuple(_tried_line(one, probe) for one in probe.tried[first : first + count])
+
+
+def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
+    is_chosen = one.value == probe.chosen
+    value = "-" if one.value is None else f"{one.value:.2g}"
+    cells = (
+        f"{value + (' chosen' if is_chosen else ''):<18}{_number(one.loss):>10}"
+        f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
+    )
+    return labelled("", Text(cells, style="bold" if is_chosen else ""))
+
+
+def _number(value: float | None, digits: str = ".3f") -> str:
+    return "-" if value is None else f"{value:{digits}}"
+
+
 def _stage_line(stage: StageRow) -> Text:
     name = safe_text(stage.name, 40)
     return labelled("", Text(f"stage {stage.index + 1}: {name}", style="dim"))
 
 
 def _epoch_line(row: EpochFinished, columns: Mapping[str, int], best: bool) -> Text:
-    def number(value: float | None, digits: str = ".3f") -> str:
-        return "-" if value is None else f"{value:{digits}}"
-
     values = {
-        "loss": number(row.loss),
-        "acc": number(row.accuracy),
-        "val loss": number(row.val_loss),
-        "val acc": number(row.val_accuracy),
-        "rate": number(row.learning_rate, ".1e"),
+        "loss": _number(row.loss),
+        "acc": _number(row.accuracy),
+        "val loss": _number(row.val_loss),
+        "val acc": _number(row.val_accuracy),
+        "rate": _number(row.learning_rate, ".1e"),
         "time": "-" if row.seconds is None else format_seconds(row.seconds),
-        **{SHORT_TITLES[name]: number(value) for name, value in row.scores.items()},
+        **{SHORT_TITLES[name]: _number(value) for name, value in row.scores.items()},
     }
     cells = "".join(f"{values.get(title, '-'):>{width}}" for title, width in columns.items())
     first = f"{row.epoch}{' best' if best else ''}"
