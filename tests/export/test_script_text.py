@@ -10,6 +10,7 @@ import pytest
 from recorded_run import recorded_run
 
 from workbench.errors import UserError
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.toml import parse_spec
 from workbench.export.run_data import read_run_data
 from workbench.export.script import ScriptInputs, script, write_script
@@ -54,6 +55,15 @@ SPECS: dict[str, dict[str, Any]] = {
         "base": {"name": "vgg16", "weights": "/a \"b'/\u202e.h5", "views": 3},
         "model": HEAD,
         "augmentation": MOVES,
+    },
+    **{
+        name: {
+            "data": DATA,
+            "model": CONVNET,
+            "training": {"monitor": f"val_{name}"},
+            "evaluation": {"mirror": True},
+        }
+        for name in SCORES
     },
     "rescaled": {
         "data": DATA,

@@ -1,6 +1,7 @@
 """Determine the state of a run from its events, its lock and its machine."""
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -268,6 +269,36 @@ def test_host_is_identified_by_name_or_boot_id() -> None:
     assert not may_run_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS)
 
 
+F1 = {"value": 0.6, "interval": [0.5, 0.7]}
+
+
+def test_a_summary_has_the_scores_that_were_measured(run: RunFolder, write: Write) -> None:
+    write("stage_started", stage=0, epochs=5)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5, val_auc=0.75, best=True)
+    write("epoch_finished", stage=0, epoch=2, val_accuracy=0.9, val_auc=0.5, best=False)
+    before = summarize(run)
+    assert (before.val_scores, before.test_scores) == ({"auc": 0.75}, {})
+    assert [before.rank(name) for name in ("accuracy", "auc")] == [-0.5, -0.75]
+    assert before.rank("macro_f1") == math.inf
+    write("evaluated", split="test", accuracy=0.7, macro_f1=F1, auc={"value": None})
+    after = summarize(run)
+    assert (after.val_scores, after.test_scores) == ({"auc": 0.75}, {"macro_f1": 0.6})
+    assert (after.on_test("macro_f1"), after.on_test("accuracy"), after.on_test("auc")) == (
+        0.6, 0.7, None,
+    )  # fmt: skip
+    assert [after.rank(name) for name in ("accuracy", "macro_f1", "auc")] == [-0.7, -0.6, -0.75]
+
+
+def test_without_test_images_the_scores_are_those_of_the_validation(
+    run: RunFolder, write: Write
+) -> None:
+    write("stage_started", stage=0, epochs=5)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5, best=True)
+    write("evaluated", split="validation", accuracy=0.7, macro_f1=F1)
+    found = summarize(run)
+    assert (found.val_scores, found.test_scores) == ({"macro_f1": 0.6}, {})
+
+
 def test_summary_as_dict(run: RunFolder, write: Write) -> None:
     write("worker_started", **this_host())
     write("data_ready", name="birds-of-may")
@@ -293,6 +324,8 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
         "test_accuracy": 0.7,
         "epochs_done": 3,
         "epochs_total": 5,
+        "val_scores": {},
+        "test_scores": {},
     }
 
 

@@ -3,8 +3,8 @@
 import contextlib
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
 from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
+from workbench.runs.score import Score
 from workbench.runs.state import RunSummary, summarize
 
 # Counts of images by (hash of their pixels, label).
@@ -88,6 +89,7 @@ class RunResult:
     Attributes:
         split: test, or validation if there are no test images.
         interval: the 95 % confidence interval of the accuracy.
+        scores: other metrics of the same images; {} in runs of an earlier version.
         seconds: of work, without waiting and the time between two sessions.
         best_epoch: of the last stage.
     """
@@ -102,6 +104,7 @@ class RunResult:
     seconds: float | None
     best_epoch: int | None
     random_weights: bool
+    scores: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def measured(self) -> bool:
@@ -251,6 +254,7 @@ def run_result(run: ComparedRun) -> RunResult:
         seconds=history.seconds_worked,
         best_epoch=stages[-1].best_epoch if stages else None,
         random_weights=run.summary.random_weights,
+        scores=evaluation.scores if evaluation else {},
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.significance import accuracy_interval
+from workbench.experiment.metrics import describe_monitor
 from workbench.messages import tr
 from workbench.runs.events import CrossValidated
 from workbench.text import plural
@@ -61,6 +62,7 @@ class TrainingCurves:
     Attributes:
         stage_starts: index of each stage's first epoch; the last is that of the newest stage.
         best: index of the newest stage's best epoch by `monitor`; None without validation.
+        val_score: the monitored metric if it is neither loss nor accuracy; else ().
         patience: epochs without improvement after which the stage ends; 0: never.
         classes: 0 if unknown.
         validation_images: 0 if unknown.
@@ -82,6 +84,7 @@ class TrainingCurves:
     pretrained: bool = False
     augmented: bool = False
     working: bool = True
+    val_score: Values = ()
 
     @property
     def start(self) -> int:
@@ -276,9 +279,8 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
     since = len(curves.loss) - 1 - curves.best
     if since < STALLED_EPOCHS:
         return None
-    name = "val accuracy" if curves.monitor == "val_accuracy" else "val loss"
-    values = curves.val_accuracy if curves.monitor == "val_accuracy" else curves.val_loss
-    best = values[curves.best]
+    known = {"val_loss": curves.val_loss, "val_accuracy": curves.val_accuracy}
+    best = known.get(curves.monitor, curves.val_score)[curves.best]
     value = "" if best is None else f"{best:.3f} at "
     left = curves.patience - since
     stops = ""
@@ -288,7 +290,7 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
         "stalled",
         tr(
             "{name}: no gain for {epochs} (best {value}epoch {number}){stops}.",
-            name=name,
+            name=describe_monitor(curves.monitor),
             epochs=plural(since, "epoch"),
             value=value,
             number=curves.number(curves.best),

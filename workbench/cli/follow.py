@@ -12,6 +12,7 @@ import click
 from workbench.cli.group import command_line, describe_detached, note_running
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
+from workbench.experiment.metrics import METRICS as METRIC_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
@@ -313,11 +314,14 @@ class EventPrinter:
             return
         metrics = (event.loss, event.accuracy, event.val_loss, event.val_accuracy)
         seconds = "" if event.seconds is None else format_seconds(event.seconds)
+        scores = "".join(
+            f"  {METRIC_TITLES[name]} {_number(v)}" for name, v in event.scores.items()
+        )
         self.line(
             _columns(
                 f"{event.epoch}/{self.epochs}",
                 [_number(value) for value in metrics],
-                seconds + ("  best" if event.best else ""),
+                seconds + scores + ("  best" if event.best else ""),
             )
         )
 

@@ -144,6 +144,11 @@ def examples(*lines: str) -> str:
 run_argument = click.argument("run", shell_complete=complete_runs)
 latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+mirror_option = click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Average the probabilities of each image and its mirror image. Default: as in the spec.",
+)
 base_options = (
     click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
     click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),

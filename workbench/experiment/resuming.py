@@ -34,6 +34,7 @@ CHANGEABLE_KEYS = (
     "base.weights",
     "data.source",
     "evaluation.shift",
+    "evaluation.mirror",
 )
 # Names without an effect on training.
 _NAMES = ("name", "preset")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from workbench.bases.architectures import BASES
 from workbench.bases.table import BaseTable
 from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
+from workbench.experiment.metrics import Monitor
 from workbench.experiment.stack import Convolutions
 from workbench.paths import parse_path
 from workbench.text import format_choices
@@ -332,9 +333,7 @@ class TrainingSpec(Section):
     early_stopping: int = Field(
         0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
     )
-    monitor: Literal["val_loss", "val_accuracy"] = Field(
-        "val_loss", description="what decides whether an epoch was better"
-    )
+    monitor: Monitor = Field("val_loss", description="what decides whether an epoch was better")
     keep: Literal["best", "last"] = Field("best", description="whose weights become the model")
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced weighs images of rare classes more"
@@ -395,4 +394,7 @@ class EvaluationSpec(Section):
 
     shift: int = Field(
         0, ge=0, le=64, description="also measure accuracy with images shifted by so many pixels"
+    )
+    mirror: bool = Field(
+        False, description="average the probabilities of an image and its mirror image"
     )

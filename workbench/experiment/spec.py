@@ -74,6 +74,11 @@ class ExperimentSpec(Section):
         assert self.base is not None
         return base_table(self.base.name, self.data.image_size)
 
+    def with_mirror(self, mirror: bool) -> Self:
+        """Return the spec with another `evaluation.mirror`."""
+        evaluation = self.evaluation.model_copy(update={"mirror": mirror})
+        return self.model_copy(update={"evaluation": evaluation})
+
     def _base_fits(self) -> None:
         strategy = self.model.strategy
         if strategy != "linear-probe":

@@ -21,6 +21,7 @@ from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
 from workbench.runs.history import StageRow, describe_cross_validation
 from workbench.runs.results import caveats
+from workbench.runs.score import format_scores
 from workbench.text import format_shape, plural, safe_text
 
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
@@ -87,6 +88,7 @@ def model_card(
         levels=(f"{levels.low:,}", f"{levels.high:,}") if levels else (),
         exports=[_export(one) for one in exports],
         max_difference=f"{MAX_DIFFERENCE:g}",
+        mirrored=spec.evaluation.mirror,
         limits=_limits(data, spec),
         stages=_stages(data, spec),
         versions=[f"{escape_markdown(k)} {escape_markdown(v)}" for k, v in versions.items()],
@@ -122,6 +124,8 @@ def _results(data: RunData) -> dict[str, object]:
         "accuracy": f"{results.accuracy:.4f}",
         "measured_on": plural(results.images, f"{results.split} image"),
         "interval": [f"{end:.4f}" for end in results.interval],
+        "scores": [f"{title} {score}" for title, score in format_scores(results.scores)],
+        "measured_mirrored": results.mirrored,
         "class_caption": caption,
         "class_rows": [(escape_markdown(label), *metrics) for label, *metrics in classes],
     }
@@ -135,6 +139,12 @@ def _limits(data: RunData, spec: ExperimentSpec) -> list[str]:
         found.append(tr("The base had random weights, as requested."))
     if results is None:
         found.append(tr("There is no test accuracy."))
+    elif results.mirrored != spec.evaluation.mirror:
+        found.append(
+            tr("Its test results are without mirror images, which it averages itself.")
+            if spec.evaluation.mirror
+            else tr("Its test results are averages with mirror images, which it does not make.")
+        )
     if state.phase != "finished":
         detail = f" ({escape_markdown(state.description, 1000)})" if state.description else ""
         found.append(
@@ -250,6 +260,7 @@ def preprocessing(
         "output": {
             "shape": [None, 1 if two else len(labels)],
             "meaning": "probability of the second label" if two else "a probability a label",
+            "mirrored": spec.evaluation.mirror,
         },
         "labels": list(labels),
     }

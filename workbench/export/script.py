@@ -18,6 +18,7 @@ from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.metrics import METRICS, higher_is_better, monitored_score
 from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
@@ -72,6 +73,10 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     expects a CSV of the same name with the columns path, label and split.
     """
     training, levels = spec.training, inputs.levels
+    plateau = training.schedule == "plateau"
+    stopping = _stopping(training.early_stopping, training.keep)
+    watches = inputs.images.get("validation") and (plateau or stopping)
+    score = monitored_score(training.monitor) if watches else None
     stages = plan_stages(spec)
     probe = stages[0].is_solved
     argument = ("FOLDER", "the folder that contains the paths of the CSV")
@@ -108,9 +113,11 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         optimizer=OPTIMIZERS[training.optimizer].keras_class,
         precision=inputs.precision,
         jit=inputs.jit,
-        plateau=training.schedule == "plateau",
-        stopping=_stopping(training.early_stopping, training.keep),
-        mode="max" if training.monitor == "val_accuracy" else "min",
+        plateau=plateau,
+        stopping=stopping,
+        mode="max" if higher_is_better(training.monitor) else "min",
+        score=score,
+        score_title=METRICS[score] if score else "",
     )
 
 

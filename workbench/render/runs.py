@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from workbench.experiment.deadline import MAX_DEADLINE, format_moment
+from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.events import EpochFinished
@@ -16,8 +17,9 @@ from workbench.runs.state import RunSummary
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, format_seconds, plural, safe_text
 
-# Columns and their minimum width in cells.
-COLUMNS = {"state": 13, "run": 17, "strategy": 8, "acc": 7, "curve": 5, "when": 6}
+# Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
+METRIC = "acc"
+COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
 STRATEGY = 14  # its cells beside names that do not fit
 PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
@@ -46,7 +48,11 @@ def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
 
 
 def run_cells(
-    view: RunView, widths: Mapping[str, int], utf8: bool, theme: Mapping[str, str]
+    view: RunView,
+    widths: Mapping[str, int],
+    utf8: bool,
+    theme: Mapping[str, str],
+    metric: str = ACCURACY,
 ) -> tuple[Text, ...]:
     """Return a run as a row.
 
@@ -55,36 +61,31 @@ def run_cells(
         widths: cells of each column.
         utf8: False for ASCII.
         theme: its variables, for the colours.
+        metric: of `experiment.metrics.METRICS`.
     """
     summary = view.summary
     word = summary.state.phase
     color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
-    accuracies = [row.val_accuracy for row in view.history.epochs]
+    measured = [
+        row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
+        for row in view.history.epochs
+    ]
     return (
         Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
         Text(safe_text(view.name, widths["run"])),
         Text(safe_text(summary.recipe, widths["strategy"])),
-        _accuracy_cell(summary),
-        Text(sparkline(accuracies, widths["curve"], utf8)),
+        _metric_cell(summary, metric),
+        Text(sparkline(measured, widths["curve"], utf8)),
         Text(_when(view)),
     )
 
 
-def accuracy_of(summary: RunSummary) -> float | None:
-    """Return the accuracy on test images if it was measured, else on validation images."""
-    if summary.test_accuracy is not None:
-        return summary.test_accuracy
-    return summary.best_val_accuracy
-
-
-def _accuracy_cell(summary: RunSummary) -> Text:
-    """Return the accuracy; one on validation images is marked."""
-    reached = accuracy_of(summary)
-    if reached is None:
-        return Text("-")
-    if summary.test_accuracy is None:
-        return Text(f"{reached:.3f} {VALIDATION}", style="dim")
-    return Text(f"{reached:.3f}")
+def _metric_cell(summary: RunSummary, metric: str) -> Text:
+    """Return the metric on test images, else on validation images, which is marked."""
+    reached, validation = summary.on_test(metric), summary.on_validation(metric)
+    if reached is not None:
+        return Text(f"{reached:.3f}")
+    return Text("-") if validation is None else Text(f"{validation:.3f} {VALIDATION}", style="dim")
 
 
 def describe_runs(runs: Runs) -> str:

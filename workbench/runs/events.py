@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from workbench.experiment.metrics import SCORES, VALIDATION
 from workbench.runs.fields import (
     Count,
     Counts,
@@ -32,6 +33,7 @@ from workbench.runs.fields import (
     part,
     parts,
 )
+from workbench.runs.score import Score
 
 SCHEMA = 2
 # Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
@@ -361,6 +363,10 @@ class EpochFinished(Event):
         accuracy: likewise.
         val_loss: null without validation images.
         val_accuracy: null without validation images.
+        val_macro_f1: null unless the stage monitors it, likewise the next three.
+        val_balanced_accuracy: mean recall of the labels.
+        val_top5_accuracy: how often the label is among the five most probable.
+        val_auc: area under the ROC curve, of several labels the mean of each against the rest.
         learning_rate: of its first step.
         seconds: with validation.
         best: whether it is the best so far by the metric that the stage monitors.
@@ -373,9 +379,19 @@ class EpochFinished(Event):
     accuracy: Number = None
     val_loss: Number = None
     val_accuracy: Number = None
+    val_macro_f1: Number = None
+    val_balanced_accuracy: Number = None
+    val_top5_accuracy: Number = None
+    val_auc: Number = None
     learning_rate: Number = None
     seconds: Number = None
     best: Flag = False
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, f"{VALIDATION}{name}") for name in SCORES}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -576,6 +592,12 @@ class Evaluated(Event):
         accuracy: from 0 to 1.
         interval: 95 % interval of the accuracy, [low, high].
         images: number of images evaluated.
+        macro_f1: value and 95 % interval; null if undefined or not measured, likewise the next
+            three.
+        balanced_accuracy: mean recall of the labels.
+        top5_accuracy: how often the label is among the five most probable.
+        auc: area under the ROC curve, of several labels the mean of each against the rest.
+        mirrored: whether the probabilities of each image and its mirror image were averaged.
         shifted: accuracy on images moved by some pixels; null if not measured.
     """
 
@@ -585,7 +607,18 @@ class Evaluated(Event):
     accuracy: Number = None
     interval: Interval = None
     images: Count = 0
+    macro_f1: Annotated[Score | None, part(Score)] = None
+    balanced_accuracy: Annotated[Score | None, part(Score)] = None
+    top5_accuracy: Annotated[Score | None, part(Score)] = None
+    auc: Annotated[Score | None, part(Score)] = None
+    mirrored: Flag = False
     shifted: Annotated[Shifted | None, part(Shifted)] = None
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, name) for name in SCORES}
+        return {name: score for name, score in found.items() if score and score.value is not None}
 
     @property
     def shifted_accuracy(self) -> float | None:

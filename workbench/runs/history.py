@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from workbench.experiment.metrics import SCORES
 from workbench.messages import tr
 from workbench.runs.events import (
     OUT_OF_TIME,
@@ -238,6 +239,12 @@ def describe_batch_halved(event: BatchHalved) -> str:
         before=before,
         after=after,
     )
+
+
+def monitored_scores(history: History) -> tuple[str, ...]:
+    """Return the scores that epochs have measured: those that a stage monitored."""
+    found = {name for row in history.epochs for name in row.scores}
+    return tuple(name for name in SCORES if name in found)
 
 
 def describe_early_end(history: History) -> str:

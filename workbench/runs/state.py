@@ -3,14 +3,16 @@
 A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
 from workbench.experiment.batch_size import half_batch_size
+from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
 from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
@@ -188,6 +190,9 @@ class RunSummary:
         data: name of the data set; marked if a person corrected its labels.
         best_val_accuracy: of the epoch that was kept; before the end of the best epoch so far,
             by the metric that the run monitors.
+        val_scores: other metrics of the same epoch, where they were measured: monitored ones, or
+            all if the final evaluation was on validation images.
+        test_scores: other metrics on test images.
     """
 
     name: str
@@ -202,6 +207,25 @@ class RunSummary:
     epochs_total: int | None
     started: float | None
     last_sign: float | None
+    val_scores: Mapping[str, float] = field(default_factory=dict)
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+
+    def on_test(self, metric: str) -> float | None:
+        """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
+        return self.test_accuracy if metric == ACCURACY else self.test_scores.get(metric)
+
+    def on_validation(self, metric: str) -> float | None:
+        """Return the same on validation images."""
+        return self.best_val_accuracy if metric == ACCURACY else self.val_scores.get(metric)
+
+    def rank(self, metric: str) -> float:
+        """Return the key that sorts runs by a metric, the best first and unknown ones last.
+
+        Test images count if they were measured, else validation images.
+        """
+        test, validation = self.on_test(metric), self.on_validation(metric)
+        found = validation if test is None else test
+        return math.inf if found is None else -found
 
     @property
     def recipe(self) -> str:
@@ -286,6 +310,10 @@ def make_summary(
 ) -> RunSummary:
     """Summarize a run whose events have been read."""
     kept, evaluation = history.kept, history.evaluation
+    on_test = evaluation is not None and evaluation.split == "test"
+    scores = {
+        name: one.value or 0.0 for name, one in (evaluation.scores if evaluation else {}).items()
+    }
     data = spec_table(spec, "data")
     name = str(history.data.name or PurePath(str(data.get("source", UNKNOWN))).name)
     return RunSummary(
@@ -296,11 +324,13 @@ def make_summary(
         strategy=str(spec_table(spec, "model").get("strategy", UNKNOWN)),
         data=f"{name} (corrected)" if data.get("corrections") else name,
         best_val_accuracy=kept.val_accuracy if kept else None,
-        test_accuracy=evaluation.accuracy if evaluation and evaluation.split == "test" else None,
+        test_accuracy=evaluation.accuracy if evaluation and on_test else None,
         epochs_done=len(history.epochs),
         epochs_total=history.epochs_planned or whole(spec_table(spec, "training").get("epochs")),
         started=history.started,
         last_sign=history.last_sign,
+        val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
+        test_scores=scores if on_test else {},
     )
 
 

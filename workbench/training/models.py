@@ -9,6 +9,7 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 from keras import layers
 
 from workbench.bases.architectures import BASES, base_table
@@ -156,6 +157,11 @@ def matches(targets: Any, predicted: Any, classes: int) -> Any:
     if classes == 2:
         return keras.metrics.binary_accuracy(targets, predicted)
     return keras.metrics.sparse_categorical_accuracy(targets, predicted)
+
+
+def as_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, classes) of a model's outputs: a sigmoid becomes two columns."""
+    return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
 
 
 def load_base_weights(model: keras.Model, table: BaseTable, path: Path) -> None:

@@ -8,11 +8,13 @@ optimizer and a compile, because Keras ignores a change of `trainable` until the
 import math
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from workbench.analysis.scores import measure_score
+from workbench.experiment.metrics import VALIDATION, monitored_score
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.messages import tr
@@ -25,6 +27,7 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
+from workbench.training.backends import CALL_LENGTHS
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
@@ -49,6 +52,8 @@ from workbench.training.trainer_state import (
     has_exploded,
     nothing_learned,
 )
+
+PREDICTION_BYTES = 64 << 20  # of a call of validation steps
 
 
 class ComingSteps(NamedTuple):
@@ -147,16 +152,15 @@ class StageTrainer:
         self.inputs.prepare(position.epoch, whole=False)
         validation = self._validate(position)
         value = validation.get(self.stage.monitor)
-        if value is None:
+        if value is None or not math.isfinite(value):
             return
         self.state = TrainerState(best_value=value)
         self.context.emit(
             EpochFinished(
                 stage=self.stage.index,
                 epoch=0,
-                val_loss=validation.get("val_loss"),
-                val_accuracy=validation.get("val_accuracy"),
                 best=True,
+                **validation,
             )
         )
 
@@ -183,11 +187,10 @@ class StageTrainer:
                 epoch=epoch,
                 loss=means["loss"],
                 accuracy=means["accuracy"],
-                val_loss=validation.get("val_loss"),
-                val_accuracy=validation.get("val_accuracy"),
                 learning_rate=learning_rate,
                 seconds=seconds,
                 best=is_best,
+                **validation,
             )
         )
         if from_start and not makes_features:
@@ -241,22 +244,43 @@ class StageTrainer:
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
-    def _validate(self, position: Position) -> dict[str, float]:
-        """Return val_loss and val_accuracy at a position; empty without validation images."""
-        count, length = len(self.data.rows["validation"]), self.lengths[1]
-        if not count:
+    def _validate(self, position: Position) -> dict[str, Any]:
+        """Return val_loss, val_accuracy and the monitored score, if it is one, at a position.
+
+        Returns:
+            By their names in `EpochFinished`; empty without validation images. A score of
+            probabilities that are not finite is NaN.
+        """
+        rows, length = self.data.rows["validation"], self.lengths[1]
+        if not len(rows):
             return {}
-        metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
+        score = monitored_score(self.stage.monitor)
+        most = self._most_predicted_steps() if score else CALL_LENGTHS[-1]
+        metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / self.spec.batch_size)
+        predicted, labels = [], []
         with self.inputs.validation(self.spec.batch_size) as take:
-            while piece := take(length.steps):
+            while piece := take(min(length.steps, most)):
                 self._stop_or_save(position)
                 with self.times.validation.steps(len(piece), length):
-                    logs = list(self.fused.evaluate(piece))
+                    results = self.fused.evaluate(piece, predict=bool(score))
+                    logs = list(results)
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
+                if score:
+                    predicted.append(results.probabilities)
+                    labels.append(self.data.labels[piece.rows.ravel()])
                 step += len(piece)
                 self.report(position.epoch, step, steps, metrics)
-        return {f"val_{name}": value for name, value in metrics.means().items()}
+        found = {f"{VALIDATION}{name}": value for name, value in metrics.means().items()}
+        if score:
+            value = measure_score(score, np.concatenate(labels), np.concatenate(predicted))
+            found[self.stage.monitor] = math.nan if value is None else value
+        return found
+
+    def _most_predicted_steps(self) -> int:
+        """Return the steps of a call whose predictions do not take much memory."""
+        outputs = self.spec.batch_size * self.data.classes
+        return max(PREDICTION_BYTES // (4 * outputs), 1)
 
     def compile(self) -> bool:
         """Set which layers train and compile; return whether XLA compiles."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from workbench.errors import UserError
+from workbench.experiment.metrics import higher_is_better
 from workbench.experiment.plan import HEAD_FIRST, Stage
 from workbench.messages import tr
 from workbench.runs.fields import Position
@@ -108,8 +109,9 @@ class TrainerState:
     def _improves(self, stage: Stage, value: float) -> bool:
         if self.best_value is None:
             return math.isfinite(value)
-        higher_is_better = stage.monitor == "val_accuracy"
-        return value > self.best_value if higher_is_better else value < self.best_value
+        if higher_is_better(stage.monitor):
+            return value > self.best_value
+        return value < self.best_value
 
 
 class Diverged(UserError):  # noqa: N818 - an outcome

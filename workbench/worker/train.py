@@ -7,13 +7,14 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.datasets.manifest import manifest_levels, read_manifest, write_manifest
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.deadline import check_deadline
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
@@ -58,6 +59,7 @@ from workbench.worker.startup import claim_device, start_keras, warm_up_for
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
+    check_monitor,
     check_space,
     data_warnings,
     training_data,
@@ -149,6 +151,7 @@ class TrainJob:
         )
         for message in data_warnings(spec, data, prepared.leaks(), available_memory()):
             self._notice(message)
+        check_monitor(spec, data)
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
@@ -272,8 +275,8 @@ class TrainJob:
             self._notice(tr("No test or validation images: nothing to measure."))
             return
         loaded = load_model(self.folder.model_path)
-        shift = spec.evaluation.shift
-        evaluation = evaluate_split(loaded, data, prepared, split, shift, self._progress)
+        shift, mirror = spec.evaluation.shift, spec.evaluation.mirror
+        evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, self._progress)
         metrics = evaluation.metrics
         # From the log: the earlier stages of a resumed run were trained in an earlier session.
         layers = newest_by_stage(read_events(self.folder.events_path), LayersChecked)
@@ -282,6 +285,7 @@ class TrainJob:
             metrics["weights"] = spec.base.weights
         paths = [prepared.rows[i].path for i in rows]
         write_results(self.folder, split, evaluation, paths, data.labels[rows])
+        scores: dict[str, Any] = {name: metrics.get(name) for name in SCORES}
         self.events.write(
             Evaluated(
                 split=split,
@@ -289,7 +293,9 @@ class TrainJob:
                 accuracy=metrics["accuracy"],
                 interval=metrics["interval"],
                 images=metrics["images"],
+                mirrored=mirror,
                 shifted=metrics.get("shifted"),
+                **scores,
             )
         )
 

@@ -10,6 +10,7 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
 from workbench.render.curves import (
     CurveColors,
@@ -22,6 +23,7 @@ from workbench.render.curves import (
 )
 from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
+from workbench.runs.history import monitored_scores
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
@@ -119,6 +121,7 @@ class CurvePlots(Horizontal):
             train_raw=mixed("primary", 0.6),
             validation_raw=mixed("warning", 0.6),
             other=mixed("foreground", 0.6),
+            score=mixed("success", 1.0),
         )
 
 
@@ -211,6 +214,9 @@ def _finished(view: RunView, color: str) -> Text:
         low, high = evaluation.interval
         details += f" ({low:.3f} to {high:.3f} with 95 % confidence)"
     details += f" on {plural(evaluation.images, evaluation.split + ' image')}."
+    for name in monitored_scores(view.history):
+        if score := evaluation.scores.get(name):
+            details += f" {TITLES[name][:1].upper()}{TITLES[name][1:]} {score.value:.3f}."
     if evaluation.shifted_accuracy is not None:
         details += f" On shifted images {evaluation.shifted_accuracy:.3f}."
     return text.append(details + tr(" enter shows the results."))

@@ -219,7 +219,7 @@ class TrainScreen(WorkbenchScreen):
             if history.probe
             else train_text.log_lines(history, lines)
         )
-        log.show(train_text.log_header(history.probe), rows)
+        log.show(train_text.log_header(history), rows)
 
     def _state_color(self, view: RunView) -> str:
         name = STATE_COLORS.get(view.summary.state.phase, "$foreground").removeprefix("$")
