@@ -23,6 +23,7 @@ TITLES = {
     "frozen": "A frozen base, images a second",
     "on_a_base": "Training on a frozen base",
     "steps": "What a step costs beside its arithmetic",
+    "scores": "What metrics for unequal classes cost",
     "convnet": "The small convnet",
     "input": "Images from files to the network",
     "reading": "A pack that is not in memory",

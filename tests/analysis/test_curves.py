@@ -124,6 +124,9 @@ def test_patience_is_counted_down() -> None:
     assert "stalled" not in advice_on(replace(overfit(), best=None))
     accuracy = advice_on(replace(overfit(), monitor="val_accuracy"))["stalled"].sentence
     assert accuracy.startswith("val accuracy: no gain for 3 epochs (best 0.850")
+    score = replace(overfit(), monitor="val_macro_f1", val_score=overfit().val_accuracy)
+    sentence = advice_on(score)["stalled"].sentence
+    assert sentence == accuracy.replace("val accuracy", "val macro F1")
 
 
 def test_low_and_constant_training_accuracy_is_underfitting() -> None:

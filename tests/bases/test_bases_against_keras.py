@@ -60,7 +60,8 @@ def test_what_is_built_from_a_table_computes_what_kerass_network_does(name: str)
     """With the same random weights; and no layer is of a class of its own."""
     size = (BASES[name].smallest_size + 1, BASES[name].smallest_size + 14)
     theirs, image = keras_network(name, size), keras.Input((*size, 3))
-    ours = keras.Model(image, apply_base(base_table(name, size), image))
+    table = base_table(name, size)
+    ours = keras.Model(image, apply_base(table, image)[table.layers[-1].name])
     for layer in base_table(name, size).layers:
         built = ours.get_layer(layer.name)
         assert getattr(keras.layers, type(built).__name__) is type(built)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
-from workbench.render.compare import describe_comparison, format_comparison
+from workbench.render.compare import comparison_grid, describe_comparison, format_comparison
+from workbench.runs.score import Score
 
 A = RunResult("a", "finished", "test", 0.9, (0.85, 0.94), 100, 1_000, 61.0, 3, False)
 B = RunResult("b", "finished", "test", 0.8, (0.75, 0.849), 100, 2_000, 5.0, None, True)
@@ -117,3 +118,16 @@ def test_differences_are_columns_a_run() -> None:
     assert ["block5_conv1", "to", "block5_conv2", "(2)", "trains", "frozen"] in rows
     assert ["1", "a", "3/4", "2", "0.7500", "7", "adam", "0.001", "head"] in rows
     assert ["1", "b", "0/4", "-", "-", "-", "-", "all"] in rows
+
+
+def test_other_metrics_are_below_the_results_where_a_run_has_them() -> None:
+    assert "other metrics" not in format_comparison(comparison(A, B))
+    scored = replace(A, scores={"macro_f1": Score(value=0.75, interval=(0.7, 0.8))})
+    lines = format_comparison(comparison(scored, B)).splitlines()
+    at = lines.index("other metrics")
+    assert [line.split() for line in lines[at + 1 : at + 3]] == [
+        ["a", "b"], ["macro", "F1", "0.7500", "(0.700", "to", "0.800)", "-"],
+    ]  # fmt: skip
+    grid = comparison_grid(comparison(scored, B), 100).plain.splitlines()
+    names = [line.split("  ")[0] for line in grid]
+    assert names[names.index("macro F1") - 1] == "95 % interval"

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from event_lines import LogWriter
 from fake_runs import fake_results
 from typist import Type
 
 from workbench.app.relabel import Relabeling
+from workbench.app.table_settings import TableSettings, read_settings, settings_path
+from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
 from workbench.cli.output import evaluation_report
-from workbench.cli.train import DemoResult, demo_conclusions, demo_table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
@@ -205,3 +207,63 @@ def test_what_was_seen_on_shifted_digits_is_reported() -> None:
     assert "the convnet gets 70% right, the dense network 50%" in line
     worse = replace(CONVNET, shifted=0.5)
     assert "was not better this time" in demo_conclusions(DENSE, worse, SHIFT)[1]
+
+
+def test_scores_are_below_the_accuracy_where_they_were_measured() -> None:
+    assert evaluation_report(metrics()).splitlines()[1] == ""
+    scored = metrics(
+        macro_f1={"value": 0.875, "interval": [0.8, 0.925]},
+        auc={"value": 0.9612, "interval": [0.93, 0.98]},
+        mirrored=True,
+    )
+    assert evaluation_report(scored).splitlines()[1:5] == [
+        "macro F1 0.8750 (0.800 to 0.925)",
+        "AUC 0.9612 (0.930 to 0.980)",
+        "Probabilities of each image and its mirror image were averaged.",
+        "",
+    ]
+
+
+def recorded(workspace: Workspace, name: str, accuracy: float, **scores: float) -> None:
+    folder = create_run(workspace, '[model]\nstrategy = "convnet"\n', name, "")
+    write = LogWriter(folder.events_path).write
+    write("stage_started", stage=0, epochs=2)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=accuracy, val_auc=0.5, best=True)
+    measured = {key: {"value": value, "interval": [0, 1]} for key, value in scores.items()}
+    write("evaluated", split="test", accuracy=accuracy, **measured)
+    write("finished", seconds=1)
+
+
+def test_runs_by_another_metric(types: Type, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    recorded(workspace, "first", 0.75, macro_f1=0.5)
+    recorded(workspace, "second", 0.5, macro_f1=0.625)
+    recorded(workspace, "third", 0.25)
+
+    def rows(*words: str) -> list[list[str]]:
+        return [line.split() for line in types("runs", *words).output.splitlines()]
+
+    assert {row[1]: row[4:6] for row in rows()[1:]} == {
+        "first": ["0.7500", "0.7500"], "second": ["0.5000", "0.5000"],
+        "third": ["0.2500", "0.2500"],
+    }  # fmt: skip
+    header, *found = rows("--figure", "macro-f1", "--best-first")
+    assert header == ["state", "run", "preset", "epochs", "best", "val", "F1", "test", "F1",
+                      "started"]  # fmt: skip
+    assert [(row[1], *row[4:6]) for row in found] == [
+        ("second", "-", "0.6250"), ("first", "-", "0.5000"), ("third", "-", "-"),
+    ]  # fmt: skip
+    assert [row[1] for row in rows("--best-first")[1:]] == ["first", "second", "third"]
+    kept = settings_path(workspace)
+    kept.write_text(TableSettings("auc").as_text())  # as the app keeps it
+    assert rows()[1][4:6] == ["0.5000", "-"]
+    assert types("runs", "--figure", "f1").exit_code == 2
+    for damaged in ("", "[]", '{"metric": 7, "best_first": "no"}', "{" * 100_000):
+        kept.write_text(damaged)
+        assert read_settings(workspace) == TableSettings()
+    status = types("status", "second").output
+    assert "macro F1 0.6250" in status
+    (values,) = [
+        one for one in json.loads(types("runs", "--json").output) if one["name"] == "second"
+    ]
+    assert (values["test_scores"], values["val_scores"]) == ({"macro_f1": 0.625}, {"auc": 0.5})

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 import workbench.ui
 from workbench.analysis.errors import PredictionTable
+from workbench.analysis.scores import measure_score, measure_scores
 from workbench.analysis.significance import BEYOND_CHANCE, accuracy_interval
 from workbench.analysis.thresholds import ranking, threshold_metrics
 from workbench.bases.architectures import base_table
@@ -103,6 +104,24 @@ def test_numbers_of_vgg16_are_those_of_its_table() -> None:
     assert f"{head + blocks['block5']:,}" in CONCEPTS["upper-layers"].text
     assert f"{head + vgg.parameters:,}" in CONCEPTS["freezing"].picture
     assert f"{vgg.multiply_adds / 1e9:.1f} billion" in CONCEPTS["machine"].text
+
+
+def test_numbers_of_unequal_classes_are_those_of_the_scores() -> None:
+    """95 dogs and 5 cats: no cat found, or four of them and six dogs called cat."""
+    labels = np.repeat([0, 1], [95, 5])
+    lines = CONCEPTS["macro-f1"].picture.split("\n")
+    for line, calls in ((lines[1], []), (lines[3], [*range(6), 95, 96, 97, 98])):
+        predicted = np.zeros(100, int)
+        predicted[calls] = 1
+        scores = measure_scores(labels, np.eye(2)[predicted])
+        expected = (
+            (predicted == labels).mean(),
+            *(scores[name].value for name in ("balanced_accuracy", "macro_f1")),
+        )
+        assert line.split()[-3:] == [f"{value:.3f}" for value in expected]
+    cats = np.array([0.9, 0.4, 0.1, 0.3, 0.6])
+    ranked = measure_score("auc", np.array([1, 1, 0, 0, 0]), np.stack([1 - cats, cats], axis=1))
+    assert f"AUC 5 of 6, {ranked:.2f}" in CONCEPTS["auc"].picture
 
 
 def test_sizes_of_vgg16_are_those_of_its_table() -> None:

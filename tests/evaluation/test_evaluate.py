@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.analysis.errors import confusion_cells
+from workbench.analysis.scores import measure_scores
 from workbench.evaluation.evaluate import (
     EvaluationResult,
     class_metrics,
@@ -15,9 +16,11 @@ from workbench.evaluation.evaluate import (
     confusion_matrix,
     evaluate,
     losses,
+    predict_probabilities,
     shifted,
     shifts,
 )
+from workbench.experiment.metrics import SCORES
 from workbench.runs.folder import RunFolder
 from workbench.runs.results import read_results
 from workbench.worker.evaluation import write_results
@@ -121,3 +124,59 @@ def test_the_matrix_of_sixty_labels_is_in_the_results(tmp_path: Path) -> None:
     matrix = json.loads(folder.results_path.read_text())["confusion"]
     assert (matrix[0][0], matrix[1][2], matrix[59][0], np.sum(matrix)) == (2, 2, 1, 5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.csv", "results.json"]
+
+
+class LeftHalf:
+    """Its probability of the second of two labels is the mean of an image's left half / 255."""
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        left = np.asarray(batch, np.float64)[:, :, : batch.shape[2] // 2]
+        return left.mean(axis=(1, 2, 3))[:, None] / 255
+
+
+def half_lit(*pairs: tuple[int, int]) -> np.ndarray:
+    """Images of 2x4 with a left and a right half of one grey each."""
+    rows = [[[left, left, right, right]] * 2 for left, right in pairs]
+    return np.array(rows, np.uint8)[..., None]
+
+
+def test_probabilities_of_an_image_and_its_mirror_image_are_averaged() -> None:
+    images = half_lit((255, 0), (51, 102), (0, 0))
+    model: Any = LeftHalf()
+    plain = predict_probabilities(model, iter([images]))
+    assert plain[:, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
+    mirrored = predict_probabilities(model, iter([images]), mirror=True)
+    assert mirrored[:, 1].tolist() == pytest.approx([0.5, 0.3, 0.0])
+    assert mirrored.sum(axis=1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_evaluation_with_mirror_images(tmp_path: Path) -> None:
+    images, labels = half_lit((255, 0), (102, 51), (255, 204), (0, 255)), np.array([0, 0, 1, 1])
+    paths, names, model = list("abcd"), ("dark", "light"), LeftHalf()
+    for mirror, accuracy in ((False, 0.5), (True, 0.75)):
+        given: Any = model, images, np.arange(4), labels, paths, names
+        evaluation = evaluate(*given, mirror=mirror)
+        write_results(RunFolder(tmp_path), "test", evaluation, paths, labels)
+        results = read_results(RunFolder(tmp_path).results_path)
+        assert (results.accuracy, results.mirrored) == (accuracy, mirror)
+
+
+def test_scores_are_in_the_results(tmp_path: Path) -> None:
+    evaluation, labels, paths = evaluated(7)
+    write_results(RunFolder(tmp_path), "test", evaluation, paths, labels)
+    written = json.loads(RunFolder(tmp_path).results_path.read_text())
+    expected = measure_scores(labels, evaluation.probabilities)
+    assert expected.keys() == set(SCORES)
+    for name, score in expected.items():
+        assert written[name] == {"value": score.value, "interval": list(score.interval or ())}
+    assert read_results(RunFolder(tmp_path).results_path).scores == expected
+
+
+def test_results_of_an_earlier_version_have_no_scores(tmp_path: Path) -> None:
+    evaluation, labels, paths = evaluated(7)
+    for name in SCORES:
+        del evaluation.metrics[name]
+    evaluation.metrics["auc"] = {"value": None, "interval": None}
+    write_results(RunFolder(tmp_path), "test", evaluation, paths, labels)
+    results = read_results(RunFolder(tmp_path).results_path)
+    assert (results.scores, results.mirrored) == ({}, False)

@@ -4,6 +4,8 @@ import importlib
 import io
 import json
 import zipfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from workbench.evaluation.evaluate import predict_probabilities
 from workbench.evaluation.export import (
     EXTRA,
     export_model,
@@ -19,6 +22,7 @@ from workbench.evaluation.export import (
     metadata_files,
     predict_in_batches,
 )
+from workbench.evaluation.mirror import predict_batch
 from workbench.evaluation.model_file import LoadedModel, load_model, save_model
 from workbench.experiment.toml import parse_spec
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
@@ -71,6 +75,35 @@ def test_each_format_gives_the_same_predictions(
     assert inside[LABELS_FILE] == "dark\ngrey\\n\nlight\n"
     preprocessing = json.loads(inside[PREPROCESSING])
     assert (preprocessing["labels"], preprocessing["resize"]) == (list(LABELS), "pad")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_mirrored_model_averages_by_itself(tmp_path: Path, name: str, classes: int) -> None:
+    for module in FORMATS[name].packages:
+        pytest.importorskip(module)
+    labels = LABELS[:classes]
+    loaded = LoadedModel(build_model(SPEC, classes), labels, SPEC.with_mirror(True))
+    expected = predict_in_batches(partial(predict_batch, loaded.model, mirror=True), IMAGES)
+    assert np.abs(expected - predictions(loaded)).max() > MAX_DIFFERENCE
+    export_model(name, loaded, tmp_path)
+    found = predict_in_batches(load_exported(name, tmp_path / FORMATS[name].file), IMAGES)
+    assert np.abs(found - expected).max() <= MAX_DIFFERENCE
+
+
+def test_a_mirrored_keras_file_is_one_of_ours(loaded: LoadedModel, tmp_path: Path) -> None:
+    """The network inside comes back with its weights; a prediction averages as the spec says."""
+    export_model("keras", replace(loaded, spec=SPEC.with_mirror(True)), tmp_path)
+    found = load_model(tmp_path / "model.keras")
+    assert found.spec == SPEC.with_mirror(True)
+    assert np.array_equal(predictions(found), predictions(loaded))
+    inside = load_exported("keras", tmp_path / "model.keras")(IMAGES.astype(np.float32))
+    outside = predict_probabilities(found.model, iter([IMAGES]), mirror=True)
+    assert np.allclose(inside, outside, atol=1e-6)
+    (tmp_path / "again").mkdir()
+    export_model("keras", found, tmp_path / "again")
+    again = load_exported("keras", tmp_path / "again" / "model.keras")
+    assert np.allclose(again(IMAGES.astype(np.float32)), inside, atol=1e-6)
 
 
 def _inside(name: str, path: Path) -> dict[str, str]:

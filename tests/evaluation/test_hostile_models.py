@@ -142,6 +142,11 @@ def test_a_network_too_wide_for_the_memory_is_not_built(
     assert "one image takes 512 B in its network, and 511 B of memory are free" in refusal(path)
 
 
+def test_a_network_that_is_said_to_be_inside_another_has_to_be_there(tmp_path: Path) -> None:
+    path = model(tmp_path / "m.keras", contract=contract(format=2, mirrored=True))
+    assert "layers/functional is missing" in refusal(path)
+
+
 def test_code_is_never_run(tmp_path: Path) -> None:
     """A Lambda layer, a custom object, a pickle and names outside the folder stay unread."""
     path = model(

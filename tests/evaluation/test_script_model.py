@@ -11,11 +11,13 @@ import pytest
 from image_files import png16
 from PIL import Image
 
+from workbench.analysis.scores import measure_score
 from workbench.bases.architectures import BASES
 from workbench.bases.weights import installed_file
 from workbench.datasets.augment import Draw, augment
 from workbench.datasets.decoding import load_array
 from workbench.datasets.sixteen_bit import Levels
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.export.script import ScriptInputs, script
@@ -145,6 +147,39 @@ def test_the_compile_is_the_same(tmp_path: Path, optimizer: str) -> None:
     assert model.optimizer.__class__.__name__.lower() == optimizer
     assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == 0.25
     assert isinstance(model.loss, keras.losses.BinaryCrossentropy)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), tuple("abcdefg")])
+@pytest.mark.parametrize("name", SCORES)
+def test_the_monitored_score_is_the_workbenchs(
+    tmp_path: Path, name: str, labels: tuple[str, ...]
+) -> None:
+    tree = {**MODELS["convnet"], "training": {"monitor": f"val_{name}"}}
+    module = script_module(tmp_path, parse_spec(tree, "test"), labels)
+    rng = np.random.default_rng(4)
+    probabilities = rng.random((50, len(labels))).round(1)  # some are equal
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    truth = rng.integers(0, len(labels) - 1, 50)  # none of the last label
+    if name == "top5_accuracy" and len(labels) == 2:
+        return  # the run refuses it
+    if len(labels) == 2:
+        truth = rng.integers(0, 2, 50)
+    found = module.score(truth, probabilities)
+    assert found == pytest.approx(measure_score(name, truth, probabilities))
+
+
+def test_the_monitored_score_is_seen_by_the_callbacks_after_it(tmp_path: Path) -> None:
+    """Keras passes the metrics of an epoch from one callback to the next."""
+    tree = {**MODELS["dense"], "training": {"monitor": "val_macro_f1", "early_stopping": 1}}
+    spec = parse_spec(tree, "test")
+    module = script_module(tmp_path, spec, ("a", "b"))
+    images = np.random.default_rng(5).integers(0, 256, (4, 32, 40, 3), dtype=np.uint8)
+    parts = {"train": images, "validation": images}
+    labels = np.array([[0], [1], [0], [1]], np.float32)
+    model = module.build_model()
+    module.score = lambda truth, probabilities: 0.25  # never better than in the first epoch
+    module.train(model, parts, {"train": labels, "validation": labels}, rate=0.001, epochs=9)
+    assert model.history.history["val_macro_f1"] == [0.25, 0.25]
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])

@@ -1,5 +1,6 @@
 """The model card: its content, and that strings from outside stay text."""
 
+import json
 import re
 from pathlib import Path
 
@@ -106,3 +107,26 @@ def test_hostile_labels_stay_in_their_places(workspace: Workspace, tmp_path: Pat
     assert "\n# c" not in card
     assert card.count("\n# ") == 0
     assert "| a\\|b\\\\n\\# c | 2 | 1 | 3 |" in card
+
+
+def test_scores_and_mirror_images_are_stated(workspace: Workspace) -> None:
+    run = recorded_run(workspace)
+    found = json.loads(run.results_path.read_text())
+    found["auc"] = {"value": 0.9612, "interval": [0.93, 0.98]}
+    run.results_path.write_text(json.dumps(found))
+    facts = read_run_data(run)
+    spec = checked_spec(facts)
+    plain = model_card(facts, spec, ("cat", "dog"), TRIED)
+    assert "with 95 % confidence.\n\n- AUC 0.9612 (0.930 to 0.980)\n\n" in plain
+    assert "mirror" not in plain
+    card = model_card(facts, spec.with_mirror(True), ("cat", "dog"), TRIED)
+    assert "The model averages the probabilities of each image and its mirror image" in card
+    assert "Its test results are without mirror images" in card
+    found["mirrored"] = True
+    run.results_path.write_text(json.dumps(found))
+    facts = read_run_data(run)
+    card = model_card(facts, spec.with_mirror(True), ("cat", "dog"), TRIED)
+    assert "Measured on the mean of the probabilities" in card
+    assert "Its test results" not in card
+    card = model_card(facts, spec, ("cat", "dog"), TRIED)
+    assert "Its test results are averages with mirror images, which it does not make." in card

@@ -1,5 +1,6 @@
 """The report: its sections, and its curves as SVG."""
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -217,3 +218,20 @@ def test_long_runs_stay_small() -> None:
     many = curve_figure(history(*[0.5] * 20_000), "loss")
     assert points(many) == []
     assert len(many) < 40_000
+
+
+def test_scores_are_shown_where_they_were_measured(workspace: Workspace) -> None:
+    run = recorded_run(workspace)
+    assert "macro F1" not in page_of(workspace, run).text
+    found = json.loads(run.results_path.read_text())
+    found |= {"macro_f1": {"value": 0.875, "interval": [0.8, 0.925]}, "mirrored": True}
+    run.results_path.write_text(json.dumps(found))
+    lines = run.events_path.read_text().replace('"val_macro_f1": null', '"val_macro_f1": 0.5')
+    run.events_path.write_text(lines)
+    page = write_report(workspace, run, workspace.root / "other.html").read_text("utf-8")
+    text = Page(page).text
+    for words in (
+        "0.8750 (0.800 to 0.925)", "Probabilities of each image and its mirror image",
+        "Macro F1 over 3 epochs: validation from 0.5000 to 0.5000", "val macro F1",
+    ):  # fmt: skip
+        assert words in text, words

@@ -10,6 +10,7 @@ import pytest
 from recorded_run import recorded_run
 
 from workbench.errors import UserError
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.toml import parse_spec
 from workbench.export.run_data import read_run_data
 from workbench.export.script import ScriptInputs, script, write_script
@@ -54,6 +55,15 @@ SPECS: dict[str, dict[str, Any]] = {
         "base": {"name": "vgg16", "weights": "/a \"b'/\u202e.h5", "views": 3},
         "model": HEAD,
         "augmentation": MOVES,
+    },
+    **{
+        name: {
+            "data": DATA,
+            "model": CONVNET,
+            "training": {"monitor": f"val_{name}"},
+            "evaluation": {"mirror": True},
+        }
+        for name in SCORES
     },
     "rescaled": {
         "data": DATA,
@@ -140,6 +150,16 @@ def test_it_needs_only_keras_numpy_and_pillow() -> None:
             assert found - STANDARD == {"keras", "numpy", "PIL"}
 
 
+def test_a_probe_on_convnext_is_refused() -> None:
+    tree = {
+        "data": {"source": "x"},
+        "base": {"name": "convnext-tiny"},
+        "model": {"strategy": "linear-probe"},
+    }
+    with pytest.raises(UserError, match="A linear probe on ConvNeXt Tiny cannot be written"):
+        script(parse_spec(tree, "test"), ScriptInputs(LABELS[0], IMAGES[0]))
+
+
 def test_labels_cannot_leave_their_literals() -> None:
     for labels in LABELS:
         tree = ast.parse(text_of("convnet", labels))
@@ -175,6 +195,8 @@ def test_only_actual_differences_are_listed() -> None:
     assert "run in every epoch" in text_of("fine")
     assert "for the disk" in text_of("book")
     assert "test accuracy 0.9" in text_of("fine", run_result="test accuracy 0.9")
+    early = "out of time after epoch 2 of 7"
+    assert f"The run ended early, {early}; here all epochs" in text_of("fine", early_end=early)
 
 
 def test_stages_follow_the_plan() -> None:

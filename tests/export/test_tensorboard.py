@@ -62,3 +62,13 @@ def test_a_run_without_epochs_is_rejected(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="no finished epoch"):
         write_scalars(run, workspace.root / "logs")
     assert not (workspace.root / "logs").exists()
+
+
+def test_a_monitored_score_is_a_curve_of_the_validation(workspace: Workspace) -> None:
+    run, folder = recorded_run(workspace), workspace.root / "logs"
+    lines = run.events_path.read_text().replace('"val_macro_f1": null', '"val_macro_f1": 0.5')
+    run.events_path.write_text(lines)
+    (validation,) = (write_scalars(run, folder) / "validation").iterdir()
+    assert validation.read_bytes().count(b"macro_f1") == 3
+    (train,) = (folder / "pets-1" / "train").iterdir()
+    assert b"macro_f1" not in train.read_bytes()

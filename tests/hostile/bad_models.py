@@ -190,7 +190,7 @@ CONTRACT_REFUSED: dict[str, tuple[bytes, str]] = {
     "tables 10,000 deep": (_deep(10_000), "is nested too deep"),
     "a spec 1,000 deep": (contract(spec=json.loads("[" * 900 + "]" * 900)), "more than 16 deep"),
     "a number of 5,000 digits": (b'{"format": ' + b"9" * 5000 + b"}", "digits"),
-    "a later format": (contract(format=2, workbench="\x1b[31m"), "newer workbench, \\e[31m"),
+    "a later format": (contract(format=3, workbench="\x1b[31m"), "newer workbench, \\e[31m"),
     "not a number for a format": (contract(format="1"), "workbench.json is missing or incomplete"),
     "labels in one word": (contract(labels="abc"), "labels are not a list"),
     "one label": (contract(labels=["a"]), "labels are not a list"),

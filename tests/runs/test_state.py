@@ -1,6 +1,7 @@
 """Determine the state of a run from its events, its lock and its machine."""
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,10 @@ import pytest
 from event_lines import LogWriter, event
 
 from workbench.paths import Workspace
-from workbench.runs.events import WorkerStarted
+from workbench.runs.events import StageFinished, WorkerStarted
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.history import fold
+from workbench.runs.history import describe_early_end, describe_kept, fold
 from workbench.runs.lock import SILENCE_SECONDS, may_run_elsewhere, take_lock, this_host
 from workbench.runs.state import RunState, describe_resume, run_state, summarize
 
@@ -154,6 +155,45 @@ def test_only_the_test_is_left_after_early_stopping(
     assert summarize(run).state.resume == TEST_LEFT
 
 
+def test_a_run_that_ran_out_of_time(run: RunFolder, write: Write, checkpoint: Path) -> None:
+    write("stage_started", stage=0, epochs=7)
+    for number in (1, 2):
+        write("epoch_finished", stage=0, epoch=number)
+    write("checkpoint_saved", stage=0, epoch=3, step=4)
+    write("stage_finished", stage=0, reason="out of time", kept_epoch=2)
+    write("stopped", stage=0, epoch=3, step=4)  # in the evaluation
+    assert summarize(run).state.resume == "continues at epoch 3, step 4"
+    write("finished")
+    state = summarize(run).state
+    assert (state.phase, state.detail) == ("finished", "out of time after epoch 2 of 7")
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (0, "out of time before the first epoch of stage 2"),
+        (3, "out of time after stage 2, epoch 3 of 9"),
+    ],
+)
+def test_out_of_time_in_a_later_stage(done: int, expected: str) -> None:
+    events = [event("stage_started", stage=index, epochs=9) for index in (0, 1)]
+    events += [event("epoch_finished", stage=1, epoch=n + 1) for n in range(done)]
+    ended = event("stage_finished", stage=1, reason="out of time")
+    assert describe_early_end(fold([*events, ended])) == expected
+    assert describe_early_end(fold(events)) == ""
+    assert describe_early_end(fold([])) == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [(4, "kept the weights of epoch 4"), (0, "kept the weights that it started with")],
+)
+def test_which_weights_were_kept(kept: int, text: str) -> None:
+    ended = event("stage_finished", stage=1, kept_epoch=kept)
+    assert isinstance(ended, StageFinished)
+    assert describe_kept(ended) == text
+
+
 def test_stage_of_unknown_length_continues() -> None:
     events = [event("stage_started", stage=0)]
     checkpoint = event("checkpoint_saved", stage=0, epoch=4)
@@ -229,6 +269,36 @@ def test_host_is_identified_by_name_or_boot_id() -> None:
     assert not may_run_elsewhere(far, 101.0, 101.0 - SILENCE_SECONDS)
 
 
+F1 = {"value": 0.6, "interval": [0.5, 0.7]}
+
+
+def test_a_summary_has_the_scores_that_were_measured(run: RunFolder, write: Write) -> None:
+    write("stage_started", stage=0, epochs=5)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5, val_auc=0.75, best=True)
+    write("epoch_finished", stage=0, epoch=2, val_accuracy=0.9, val_auc=0.5, best=False)
+    before = summarize(run)
+    assert (before.val_scores, before.test_scores) == ({"auc": 0.75}, {})
+    assert [before.rank(name) for name in ("accuracy", "auc")] == [-0.5, -0.75]
+    assert before.rank("macro_f1") == math.inf
+    write("evaluated", split="test", accuracy=0.7, macro_f1=F1, auc={"value": None})
+    after = summarize(run)
+    assert (after.val_scores, after.test_scores) == ({"auc": 0.75}, {"macro_f1": 0.6})
+    assert (after.on_test("macro_f1"), after.on_test("accuracy"), after.on_test("auc")) == (
+        0.6, 0.7, None,
+    )  # fmt: skip
+    assert [after.rank(name) for name in ("accuracy", "macro_f1", "auc")] == [-0.7, -0.6, -0.75]
+
+
+def test_without_test_images_the_scores_are_those_of_the_validation(
+    run: RunFolder, write: Write
+) -> None:
+    write("stage_started", stage=0, epochs=5)
+    write("epoch_finished", stage=0, epoch=1, val_accuracy=0.5, best=True)
+    write("evaluated", split="validation", accuracy=0.7, macro_f1=F1)
+    found = summarize(run)
+    assert (found.val_scores, found.test_scores) == ({"macro_f1": 0.6}, {})
+
+
 def test_summary_as_dict(run: RunFolder, write: Write) -> None:
     write("worker_started", **this_host())
     write("data_ready", name="birds-of-may")
@@ -254,6 +324,8 @@ def test_summary_as_dict(run: RunFolder, write: Write) -> None:
         "test_accuracy": 0.7,
         "epochs_done": 3,
         "epochs_total": 5,
+        "val_scores": {},
+        "test_scores": {},
     }
 
 

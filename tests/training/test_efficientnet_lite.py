@@ -29,7 +29,8 @@ pytestmark = [
 def network(name: str) -> keras.Model:
     base = BASES[name]
     image = keras.Input((*base.recommended_size, 3))
-    return keras.Model(image, apply_base(base.table, preprocess(base.preprocessing, image)))
+    outputs = apply_base(base.table, preprocess(base.preprocessing, image))
+    return keras.Model(image, outputs[base.table.layers[-1].name])
 
 
 def installed(name: str) -> Path:

@@ -172,6 +172,39 @@ def test_evaluation_goes_on_after_a_loss_that_is_not_finite() -> None:
     assert np.isfinite(losses[1:]).all()
 
 
+@pytest.mark.parametrize(("jit", "on_gpu"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("classes", [2, 7])
+def test_predictions_come_out_where_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, jit: bool, on_gpu: bool, classes: int
+) -> None:
+    """Of any number of steps, smaller batches too; what steps return stays the same."""
+    if on_gpu:  # where JAX runs one loop
+        if keras.backend.backend() != "jax":
+            pytest.skip("other backends have one loop")
+        from workbench.training.backends import jax
+
+        monkeypatch.setattr(jax.jax, "default_backend", lambda: "gpu")
+    outputs, activation = (1, "sigmoid") if classes == 2 else (classes, "softmax")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(outputs, activation=activation)(inputs))
+    model.compile("sgd", loss_for(classes))
+    model.optimizer.build(model.trainable_variables)
+    images = np.random.default_rng(0).random((29, 4), np.float32)
+    targets = np.arange(29) % classes
+    fused = FusedSteps(model, classes, targets[:, None] if classes == 2 else targets, jit=jit)
+    expected = model.predict_on_batch(images)
+    if classes == 2:
+        expected = np.concatenate([1 - expected, expected], axis=1)
+    for places in (np.arange(27).reshape(9, 3), np.arange(3)[None], np.array([[27, 28]])):
+        piece = Piece(images, places, places)
+        plain, results = fused.evaluate(piece), fused.evaluate(piece, predict=True)
+        np.testing.assert_allclose(
+            results.probabilities, expected[places.ravel()], rtol=1e-5, atol=1e-6
+        )
+        assert list(results) == list(plain)
+        assert plain.predictions is None
+
+
 def test_mixed_precision_trains_in_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its optimizer scales the loss and skips steps whose gradients overflow."""
     settings = ("training.precision=mixed_float16", "training.epochs=2", *NO_AUGMENTATION)
@@ -270,7 +303,8 @@ def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
 # --- JAX --------------------------------------------------------------------------------------
 
 ON_JAX = (
-    "learning_rate or without_jit or (finite and adam) or (one_compiled and head) or between_calls"
+    "learning_rate or without_jit or (finite and adam) or (one_compiled and head) or between_calls "
+    "or predictions"
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 from tiny_runs import NO_AUGMENTATION, TinyRun, bars, convnet_spec, same_weights
 
 from workbench.errors import UserError
@@ -21,7 +22,7 @@ from workbench.runs.fields import Position
 from workbench.training import pieces, stage_events, stage_trainer
 from workbench.training.data import TrainingData, epoch_order
 from workbench.training.fused_steps import FusedSteps, StepResults
-from workbench.training.models import build_model
+from workbench.training.models import as_probabilities, build_model
 from workbench.training.pieces import Piece
 from workbench.training.stage_checkpoints import collect, restore
 from workbench.training.trainer_state import Diverged, RunningMetrics, Stopped, has_exploded
@@ -141,6 +142,45 @@ def test_a_rate_that_dropped_on_a_plateau_stays_low_after_a_stop(tmp_path: Path)
     dropped = next(i for i, rate in enumerate(rates) if rate < 0.05)
     for epoch in (dropped - 1, dropped, dropped + 1):  # before, at and after the lower rate
         whole.assert_same_after_stop(7 * epoch + 3)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_monitored_score_is_that_of_the_validation_images(tmp_path: Path, classes: int) -> None:
+    """Of the epoch whose weights are kept, in batches of 8 with a smaller last one."""
+    spec = convnet_spec(
+        "training.epochs=3", "training.monitor=val_macro_f1", "training.keep=best", *WANDERING
+    )
+    run = TinyRun(spec, tmp_path, bars(classes))
+    model = run.run()
+    rows = run.data.rows["validation"]
+    assert len(rows) % 8
+    probabilities = as_probabilities(model.predict_on_batch(run.data.images[rows]))
+    expected = f1_score(run.data.labels[rows], probabilities.argmax(axis=1), average="macro")
+    history = run.history()
+    scores = [epoch["val_macro_f1"] for epoch in history]
+    assert max(scores) == pytest.approx(expected)
+    assert [epoch["best"] for epoch in history] == [
+        score > max(scores[:i], default=-1.0) for i, score in enumerate(scores)
+    ]
+    assert {epoch["val_auc"] for epoch in history} == {None}  # nobody asked for it
+
+
+def test_without_a_monitored_score_no_prediction_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(StepResults, "probabilities")
+    run = TinyRun(convnet_spec("training.epochs=1", "training.monitor=val_accuracy"), tmp_path)
+    run.run()
+    assert run.history()[0]["val_macro_f1"] is None
+
+
+def test_a_run_that_monitors_a_score_resumes_exactly(tmp_path: Path) -> None:
+    spec = convnet_spec(
+        "training.epochs=8", *WANDERING, "training.schedule=plateau", "training.monitor=val_auc"
+    )
+    whole = Whole(spec, tmp_path)
+    for check in (6, 7, 24):  # before either batch of the validation, and in a later epoch
+        whole.assert_same_after_stop(check)
 
 
 @pytest.mark.parametrize(("seconds", "saves"), [(0.0, True), (3600.0, False)])

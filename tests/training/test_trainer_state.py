@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from workbench.experiment.metrics import METRICS
 from workbench.experiment.plan import Stage
 from workbench.training.fused_steps import CallLength
 from workbench.training.stage_events import StepTimes, compile_seconds
@@ -37,9 +38,16 @@ def test_the_lowest_loss_is_best_and_an_equal_one_is_no_improvement() -> None:
     assert (state.best_epoch, state.best_value, state.since_best) == (2, 0.3, 1)
 
 
-def test_the_highest_accuracy_is_best() -> None:
-    accuracy = replace(STAGE, monitor="val_accuracy")
-    assert after(accuracy, 0.5, 0.7, 0.6).best_epoch == 2
+@pytest.mark.parametrize("name", METRICS)
+def test_of_every_other_metric_the_highest_is_best(name: str) -> None:
+    rising = replace(STAGE, monitor=f"val_{name}")
+    state = after(rising, 0.5, 0.7, 0.7, 0.6)
+    assert (state.best_epoch, state.best_value, state.since_best) == (2, 0.7, 2)
+    assert state.stops_early(rising)
+    plateau = replace(rising, schedule="plateau")
+    falling = after(plateau, 0.7, 0.6, 0.5, 0.4)
+    assert falling.learning_rate(plateau, 5, 0, 10) == 0.05
+    assert after(plateau, 0.4, 0.5, 0.6, 0.7).learning_rate(plateau, 5, 0, 10) == 0.1
 
 
 def test_nan_is_never_best() -> None:

@@ -12,13 +12,14 @@ from textual.widgets import DataTable, Static
 from ui_pilot import driven, notices, until
 from waiting import wait_until
 
+from workbench.app.table_settings import TableSettings, read_settings
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.lock import take_lock
 from workbench.runs.trash import move_to_trash
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.compare import CompareScreen
-from workbench.ui.dialogs import Confirm, Prompt
+from workbench.ui.dialogs import Confirm, PickName, Prompt
 from workbench.ui.home import HomeScreen, RunTable
 from workbench.ui.keys import KeyLine
 from workbench.ui.machine.screen import MachineStep
@@ -152,6 +153,39 @@ async def delete(app: WorkbenchApp, pilot: Pilot[Any], folder: RunFolder) -> Non
     await pilot.press("d", "y")
     await until(pilot, lambda: not app.find_run(folder.name), "deleted")
     await until(pilot, lambda: "undo" in offered(app), "it can be taken back")
+
+
+def scored_run(root: Path, name: str, accuracy: float, macro_f1: float | None) -> None:
+    folder = make_run(root, name, accuracy, end="")
+    events = LogWriter(folder.events_path)
+    score = {"value": macro_f1, "interval": [0.1, 0.9]}
+    events.write("evaluated", split="test", accuracy=accuracy, macro_f1=macro_f1 and score)
+    events.write("finished", seconds=1.0)
+
+
+async def test_another_metric_is_shown_and_kept(tmp_path: Path) -> None:
+    scored_run(tmp_path, "old", 0.9, None)  # evaluated by an earlier version
+    scored_run(tmp_path, "rare", 0.8, 0.75)
+    scored_run(tmp_path, "often", 0.95, 0.5)
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: names(app) == ["often", "rare", "old"], "newest first")
+        assert [row[3] for row in table(app)] == ["0.950", "0.800", "0.900"]
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the metrics")
+        await pilot.press("down", "enter")
+        await until(
+            pilot, lambda: [row[3] for row in table(app)] == ["0.500", "0.750", "-"], "macro F1"
+        )
+        labels = [column.label.plain for column in app.screen.query_one(RunTable).columns.values()]
+        assert labels == ["state", "run", "strategy", "F1", "curve", "when"]
+        await pilot.press("o")
+        await until(pilot, lambda: names(app) == ["rare", "often", "old"], "best first")
+        app.draft_writer.flush()
+    assert read_settings(Workspace(tmp_path)) == TableSettings("macro_f1", best_first=True)
+    async with driven(tmp_path) as (app, pilot):
+        await until(pilot, lambda: names(app) == ["rare", "often", "old"], "as before")
+        await pilot.press("o")
+        await until(pilot, lambda: names(app) == ["often", "rare", "old"], "newest first")
 
 
 async def test_deleting_asks_and_can_be_undone(tmp_path: Path) -> None:

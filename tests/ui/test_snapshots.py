@@ -154,7 +154,9 @@ def _measured(run: FakeRun) -> None:
     record = {
         "format": 1, "split": "test", "images": images, "loss": 0.3, "accuracy": right / images,
         "interval": [0.79, 0.90], "labels": LABELS, "confusion": CONFUSION, "classes": classes,
-        "worst": [],
+        "worst": [], "macro_f1": {"value": 0.8527, "interval": [0.787, 0.901]},
+        "balanced_accuracy": {"value": 0.8533, "interval": [0.788, 0.901]},
+        "auc": {"value": 0.9641, "interval": [0.935, 0.981]},
     }  # fmt: skip
     run.folder.results_path.write_text(json.dumps(record), encoding="ascii")
 

@@ -237,6 +237,23 @@ async def test_smoothing_scale_and_zoom(workspace: Workspace, run: FakeRun) -> N
         assert shown(screen, "loss")
 
 
+async def test_a_monitored_score_is_drawn_with_the_accuracy(workspace: Workspace) -> None:
+    run = FakeRun(workspace, "rare", CONVNET.format(epochs=30).replace("val_loss", "val_macro_f1"))
+    run.live()
+    run.data()
+    run.stage(0, "train all", 30)
+    run.epochs(0, 4, val_macro_f1=0.625)
+    async with watch(workspace, "rare") as (_, screen):
+        plot = screen.query_one("#accuracy", LinePlot)
+        assert "F1 0.625" in str(plot.render())
+        assert "F1 0.625" not in str(screen.query_one("#loss", LinePlot).render())
+        log = str(screen.query_one("#log", Tail).render()).splitlines()
+        assert log[0].split()[1:] == [
+            "epoch", "loss", "val", "loss", "val", "acc", "F1", "rate", "time",
+        ]  # fmt: skip
+        assert log[-1].split()[5 - ("best" not in log[-1])] == "0.625"
+
+
 async def test_another_run_is_drawn_behind(workspace: Workspace, run: FakeRun) -> None:
     finished(workspace)
     async with watch(workspace) as (pilot, screen):

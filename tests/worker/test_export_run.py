@@ -71,6 +71,52 @@ def test_run_is_exported(person: Person) -> None:
     assert "at a time" in person.types("export", "home", "--script", "--format", "onnx", expect=2)
 
 
+def test_a_score_is_monitored_and_mirror_images_are_averaged(person: Person) -> None:
+    """By the run, by the exported model itself, and by the script."""
+    person.types(
+        *TRAIN, "--set", "training.monitor=val_macro_f1", "--set", "evaluation.mirror=true"
+    )
+    results = json.loads((person.workspace / "saved_models/home/results.json").read_text())
+    assert results["mirrored"] is True
+    assert results["macro_f1"]["value"] == results["accuracy"] == 1.0
+    assert {"balanced_accuracy", "auc"} < results.keys()
+    assert "top5_accuracy" not in results
+    epochs = person.epochs("home")
+    assert all(epoch["val_macro_f1"] is not None for epoch in epochs)
+    (measured,) = [one for one in person.events("home") if one["event"] == "evaluated"]
+    assert (measured["mirrored"], measured["macro_f1"]["value"]) == (True, 1.0)
+    assert "macro F1 1.0000" in person.types("evaluate", "home")
+    plain = person.types("evaluate", "home", "--no-mirror", "--json")
+    assert "mirrored" not in json.loads(plain[plain.index("{") :])
+
+    printed = person.types("export", "home", "--json")
+    exported = json.loads(printed[printed.index("{") :])
+    assert exported["mirrored"] is True
+    assert exported["formats"][0]["difference"] <= 1e-4
+    card = (person.workspace / "home-export" / "README.md").read_text()
+    assert "averages the probabilities of each image and its mirror image" in card
+    image = str(next((person.workspace / "photos").rglob("*.png")))
+
+    def predicted(*words: str) -> list[float]:
+        printed = person.types("predict", image, "--json", *words)
+        found, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
+        values: list[float] = found["predictions"][0]["probabilities"]
+        return values
+
+    inside = predicted("--model", "home-export/model.keras")
+    assert inside == pytest.approx(predicted("--model", "home"), abs=1e-6)
+    assert inside != predicted("--model", "home", "--no-mirror")
+    person.types("export", "home", "--no-mirror", "--out", "plain")
+    card = (person.workspace / "plain" / "README.md").read_text()
+    assert "mirror" not in card.split("## Test results")[0]
+
+    person.types("export", "home", "--script")
+    output = run_script(person.workspace / "train_home.py", person.workspace / "photos")
+    assert output.count("val_macro_f1: ") == output.count("Epoch ")
+    assert output.splitlines()[-1].endswith("accuracy 1.0000")
+    assert "only have an effect" in person.types("export", "home", "--script", "--mirror", expect=2)
+
+
 def test_fine_tuning_script_trains_head_then_block(person: Person) -> None:
     """The base has random weights of the run's seed, so both begin with the same ones."""
     person.types(

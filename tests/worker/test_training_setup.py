@@ -8,6 +8,7 @@ import pytest
 from person import Person
 
 from workbench.datasets.prepare import prepare
+from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
@@ -18,7 +19,7 @@ from workbench.runs.events import Launched, StageStarted
 from workbench.training.data import TrainingData
 from workbench.training.features import make_feature_store
 from workbench.worker.train import earlier_precision
-from workbench.worker.training_setup import data_warnings
+from workbench.worker.training_setup import check_monitor, data_warnings
 
 FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)
 BYTES = 6 * 28 * 28
@@ -57,6 +58,28 @@ def test_requested_settings_give_no_warning() -> None:
     assert warnings("training.shuffle=blocks", memory=0) == []
     unvalidated = ("data.split.validation=0.0", "training.early_stopping=0", "training.keep=last")
     assert warnings(*unvalidated, validation=0) == []
+
+
+def monitored(monitor: str, classes: int, *validation: int) -> None:
+    settings = [f"training.monitor={monitor}"]
+    spec = parse_spec(apply_settings(preset_tree("dense", "x", FACTS), settings), "dense")
+    labels = np.array(validation, np.int64)
+    rows = {"train": np.arange(0), "validation": np.arange(len(labels)), "test": np.arange(0)}
+    zeros = np.zeros((len(labels), 28, 28, 1), np.uint8)
+    contents = np.zeros(len(labels), np.uint64)
+    check_monitor(spec, TrainingData(zeros, labels, contents, rows, classes))
+
+
+def test_a_metric_that_cannot_be_computed_is_not_monitored() -> None:
+    monitored("val_top5_accuracy", 6, 0, 1)
+    monitored("val_top5_accuracy", 5)  # nothing is monitored without validation images
+    with pytest.raises(UserError, match="but there are 5 labels: with 5 or fewer it is always 1"):
+        monitored("val_top5_accuracy", 5, 0, 1)
+    monitored("val_auc", 2, 0, 1)
+    monitored("val_auc", 2)
+    with pytest.raises(UserError, match="but all validation images have one label"):
+        monitored("val_auc", 2, 1, 1)
+    monitored("val_macro_f1", 2, 1, 1)
 
 
 def identity(person: Person, weights: Path | None, *settings: str) -> dict[str, Any]:

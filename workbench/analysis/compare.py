@@ -3,13 +3,14 @@
 import contextlib
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from workbench.analysis.significance import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
+from workbench.experiment.deadline import DEADLINE_KEY
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.files import ENCODING
@@ -18,6 +19,7 @@ from workbench.runs.events import Event, LayersChecked
 from workbench.runs.folder import RunFolder
 from workbench.runs.freeze_check import FROZEN, TRAINS
 from workbench.runs.history import History, StageRow, fold
+from workbench.runs.score import Score
 from workbench.runs.state import RunSummary, summarize
 
 # Counts of images by (hash of their pixels, label).
@@ -63,6 +65,7 @@ class StageMetrics:
     Attributes:
         stage: from 0.
         epochs: finished ones, of `planned`.
+        solved: True for a stage without steps.
         val_accuracy: of the best epoch.
     """
 
@@ -76,6 +79,7 @@ class StageMetrics:
     planned: int
     best_epoch: int | None
     val_accuracy: float | None
+    solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class RunResult:
     Attributes:
         split: test, or validation if there are no test images.
         interval: the 95 % confidence interval of the accuracy.
+        scores: other metrics of the same images; {} in runs of an earlier version.
         seconds: of work, without waiting and the time between two sessions.
         best_epoch: of the last stage.
     """
@@ -99,6 +104,7 @@ class RunResult:
     seconds: float | None
     best_epoch: int | None
     random_weights: bool
+    scores: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def measured(self) -> bool:
@@ -185,11 +191,11 @@ def differences(
 
 
 def spec_differences(specs: Sequence[dict[str, Any]]) -> list[DifferenceRow]:
-    """Return the keys of specs that differ, without the runs' names.
+    """Return the keys of specs that differ, without what each run has of its own.
 
     If a run has no base, the default values of the others' bases are omitted.
     """
-    found = [row for row in differences(specs) if row.key != "name"]
+    found = [row for row in differences(specs) if row.key not in ("name", DEADLINE_KEY)]
     if all(BASE_NAME in spec for spec in specs):
         return found
     return [row for row in found if not _is_default_base(row)]
@@ -248,6 +254,7 @@ def run_result(run: ComparedRun) -> RunResult:
         seconds=history.seconds_worked,
         best_epoch=stages[-1].best_epoch if stages else None,
         random_weights=run.summary.random_weights,
+        scores=evaluation.scores if evaluation else {},
     )
 
 
@@ -258,13 +265,14 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
         run=run.summary.name,
         stage=stage.index,
         name=stage.name,
-        optimizer=stage.started.optimizer,
+        optimizer=tr("solved") if stage.started.is_solved else stage.started.optimizer,
         learning_rate=stage.started.learning_rate,
         trainable_parameters=stage.started.trainable_parameters,
         epochs=len(rows),
         planned=stage.epochs,
         best_epoch=best.epoch if best else None,
         val_accuracy=best.val_accuracy if best else None,
+        solved=stage.started.is_solved,
     )
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from workbench.analysis.significance import accuracy_interval
+from workbench.experiment.metrics import describe_monitor
 from workbench.messages import tr
+from workbench.runs.events import CrossValidated
 from workbench.text import plural
 
 Values = tuple[float | None, ...]
@@ -60,6 +62,7 @@ class TrainingCurves:
     Attributes:
         stage_starts: index of each stage's first epoch; the last is that of the newest stage.
         best: index of the newest stage's best epoch by `monitor`; None without validation.
+        val_score: the monitored metric if it is neither loss nor accuracy; else ().
         patience: epochs without improvement after which the stage ends; 0: never.
         classes: 0 if unknown.
         validation_images: 0 if unknown.
@@ -81,6 +84,7 @@ class TrainingCurves:
     pretrained: bool = False
     augmented: bool = False
     working: bool = True
+    val_score: Values = ()
 
     @property
     def start(self) -> int:
@@ -108,6 +112,39 @@ def advise(curves: TrainingCurves) -> list[CurveAdvice]:
     found = [advice for rule in _RULES if (advice := rule(curves)) is not None]
     ids = {advice.id for advice in found}
     return [advice for advice in found if not _SILENCED_BY.get(advice.id, frozenset()) & ids]
+
+
+def advise_on_probe(probe: CrossValidated) -> list[CurveAdvice]:
+    """Return what a linear probe's cross-validation means."""
+    values = [one.value for one in probe.tried]
+    chosen = next((one for one in probe.tried if one.value == probe.chosen), None)
+    if chosen is None or chosen.accuracy is None:
+        return []
+    found = []
+    if len(values) > 1 and probe.chosen in (values[0], values[-1]):
+        which = tr("weakest") if probe.chosen == values[0] else tr("strongest")
+        found.append(
+            CurveAdvice(
+                "probe-edge",
+                tr(
+                    "the {which} regularization that was tried is the best, so the features hardly "
+                    "tell the labels apart or do so perfectly.",
+                    which=which,
+                ),
+            )
+        )
+    found.append(
+        CurveAdvice(
+            "probe",
+            tr(
+                "{accuracy:.3f} +- {error:.3f} on images left out is what the frozen base knows; "
+                "a difference within the noise is none. Later strategies have to beat it.",
+                accuracy=chosen.accuracy,
+                error=chosen.error or 0.0,
+            ),
+        )
+    )
+    return found
 
 
 def smooth(
@@ -242,9 +279,8 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
     since = len(curves.loss) - 1 - curves.best
     if since < STALLED_EPOCHS:
         return None
-    name = "val accuracy" if curves.monitor == "val_accuracy" else "val loss"
-    values = curves.val_accuracy if curves.monitor == "val_accuracy" else curves.val_loss
-    best = values[curves.best]
+    known = {"val_loss": curves.val_loss, "val_accuracy": curves.val_accuracy}
+    best = known.get(curves.monitor, curves.val_score)[curves.best]
     value = "" if best is None else f"{best:.3f} at "
     left = curves.patience - since
     stops = ""
@@ -254,7 +290,7 @@ def _stalled(curves: TrainingCurves) -> CurveAdvice | None:
         "stalled",
         tr(
             "{name}: no gain for {epochs} (best {value}epoch {number}){stops}.",
-            name=name,
+            name=describe_monitor(curves.monitor),
             epochs=plural(since, "epoch"),
             value=value,
             number=curves.number(curves.best),

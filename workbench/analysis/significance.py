@@ -17,8 +17,11 @@ BEYOND_CHANCE = 0.05
 _Z_95 = NormalDist().inv_cdf(0.975)  # 1.96
 
 
-def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of an accuracy (Wilson's score interval)."""
+def accuracy_interval(accuracy: float, images: float) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an accuracy (Wilson's score interval).
+
+    For another metric, `images` is the number that would make an accuracy as certain.
+    """
     scale = 1 + _Z_95**2 / images
     middle = (accuracy + _Z_95**2 / (2 * images)) / scale
     spread = accuracy * (1 - accuracy) / images + _Z_95**2 / (4 * images**2)

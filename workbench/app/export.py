@@ -37,10 +37,15 @@ Make = Callable[[Workspace, RunFolder, Path, Progress], str]
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What was written, and how each format compared with the original."""
+    """What was written, and how each format compared with the original.
+
+    Attributes:
+        mirrored: whether it averages the probabilities of an image and its mirror image.
+    """
 
     folder: Path
     tried: tuple[VerifiedExport, ...]
+    mirrored: bool = False
 
 
 def export_run(
@@ -51,6 +56,7 @@ def export_run(
     force: bool = False,
     progress: Progress = silent,
     do: RunJob = run_job,
+    mirror: bool | None = None,
 ) -> ExportedModel:
     """Export a run's model, and all that is needed to use it, to a new folder.
 
@@ -65,6 +71,8 @@ def export_run(
         force: True to replace an earlier export there; nothing else is ever replaced.
         progress: called while the worker runs.
         do: runs a job in a worker.
+        mirror: whether the exported model averages the probabilities of an image and its mirror
+            image; None: as in the spec.
 
     Raises:
         UserError: there is no model yet, a package is missing, the target exists, the disk cannot
@@ -74,6 +82,8 @@ def export_run(
     require_model(run)
     facts = read_run_data(run)
     spec = checked_spec(facts)
+    if mirror is not None:
+        spec = spec.with_mirror(mirror)
     target = target.absolute()
     check_target(target, force, OWN_FILES)
     with disk_errors(
@@ -82,7 +92,7 @@ def export_run(
         target.parent.mkdir(parents=True, exist_ok=True)
         with staged_folder(target) as folder:
             tried = _fill(workspace, facts, spec, formats, folder, progress, do)
-    return ExportedModel(target, tried)
+    return ExportedModel(target, tried, spec.evaluation.mirror)
 
 
 def _fill(
@@ -104,7 +114,8 @@ def _fill(
         shared = {"images": f"{scratch}/images.npy", "answers": f"{scratch}/answers.npy"}
         np.save(shared["images"], images)
         model = str(facts.folder.model_path.absolute())
-        request = {"model": model, "folder": str(folder), "formats": list(formats), **shared}
+        request = {"model": model, "folder": str(folder), "mirror": spec.evaluation.mirror}
+        request |= {"formats": list(formats), **shared}
         labels = tuple(do("export", request, on_event)["labels"])
         tried = []
         for name in formats:

@@ -1,11 +1,12 @@
 """A pretrained network as a table: its layers in order, and the cuts between them."""
 
+import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from workbench.bases.kinds import Shape
+from workbench.bases.kinds import BATCH_NORM, GLOBAL_POOL, Shape
 from workbench.messages import tr
 from workbench.text import safe_text
 
@@ -118,6 +119,15 @@ class BaseTable:
         return tuple(layer for layer in self.layers if layer.block == block)
 
     @cached_property
+    def gates(self) -> frozenset[str]:
+        """Layers that read only averages of whole maps, as those of squeeze-and-excite."""
+        found: set[str] = set()
+        for layer in self.layers:
+            if layer.kind == GLOBAL_POOL or set(layer.inputs) <= found:
+                found.add(layer.name)
+        return frozenset(found)
+
+    @cached_property
     def cuts(self) -> tuple[str, ...]:
         """Layers whose output cuts the network: everything above reads only that tensor.
 
@@ -131,6 +141,29 @@ class BaseTable:
                 found.append(layer.name)
             reach = max(reach, highest_reader.get(layer.name, 0))
         return tuple(found)
+
+    def widest(self, count: int) -> tuple[BaseLayer, ...]:
+        """Return a map of each of the last `count` blocks, for a linear classifier to read.
+
+        It is the block's output, or the first map within the block that has more channels: many
+        bases widen their maps between narrow outputs, and more channels tell more. Maps wider than
+        twice the base's output are left out, as those within the blocks of ConvNeXt.
+        """
+        return tuple(self._widest(block) for block in self.blocks[-count:])
+
+    def _widest(self, block: str) -> BaseLayer:
+        layers = self.block_layers(block)
+        output = ([layer for layer in layers if layer.name in self.cuts] or layers)[-1]
+        width, limit = output.output_shape[-1], 2 * self.output_shape[-1]
+        # A normalization and an activation belong to the convolution below them.
+        inner = [
+            layer
+            for layer, above in itertools.pairwise(layers)
+            if above.kind not in (BATCH_NORM, "layer normalization", "activation")
+            and layer.name not in self.gates
+            and width < layer.output_shape[-1] <= limit
+        ]
+        return max(inner, key=lambda layer: layer.output_shape[-1], default=output)
 
     def deepest_cut(self, trainable: Set[str]) -> str | None:
         """Return the highest cut below everything trainable: layers below it are computed once.

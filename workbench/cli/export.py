@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.options import PathArgument, json_option, latest_argument
+from workbench.cli.options import PathArgument, json_option, latest_argument, mirror_option
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.errors import UserError
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Of the model; may be given several times. Default: keras.",
 )
+@mirror_option
 @click.option("--script", is_flag=True, help="A plain Keras script of the same training.")
 @click.option(
     "--tensorboard",
@@ -53,6 +54,7 @@ def export(
     workspace: Workspace,
     run: str,
     formats: tuple[str, ...],
+    mirror: bool | None,
     script: bool,
     tensorboard: Path | None,
     out: Path | None,
@@ -62,12 +64,15 @@ def export(
     """Export a finished run: its model with labels, preprocessing and a model card.
 
     Each file is loaded again in a fresh process and must give the same predictions as the
-    original. --script writes a Keras script instead, --tensorboard the metrics of every epoch.
+    original. With --mirror it averages the probabilities of an image and its mirror image by
+    itself. --script writes a Keras script instead, --tensorboard the metrics of every epoch.
     """
     from workbench.runs.folder import find_run
 
     if script + (tensorboard is not None) + bool(formats) > 1:
         raise UserError(tr("Give one of --format, --script and --tensorboard at a time."))
+    if mirror is not None and (script or tensorboard):
+        raise UserError(tr("--mirror and --no-mirror only have an effect on an exported model."))
     if tensorboard and out:
         raise UserError(tr("--out has no effect with --tensorboard DIR."))
     folder = find_run(workspace, run)
@@ -76,13 +81,14 @@ def export(
     elif tensorboard:
         _scalars(folder, tensorboard, force, as_json)
     else:
-        _model(workspace, folder, formats or ("keras",), out, force, as_json)
+        _model(workspace, folder, formats or ("keras",), mirror, out, force, as_json)
 
 
 def _model(
     workspace: Workspace,
     run: "RunFolder",
     formats: tuple[str, ...],
+    mirror: bool | None,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -93,7 +99,7 @@ def _model(
     target = out or Path(f"{safe_stem(run.name)}-export")
     chosen = tuple(dict.fromkeys(formats))
     with exit_cleanly_on_signals(), progress_bar() as progress:
-        made = export_run(workspace, run, chosen, target, force, progress)
+        made = export_run(workspace, run, chosen, target, force, progress, mirror=mirror)
     if as_json:
         echo_json(_values(made))
     else:
@@ -115,6 +121,8 @@ def _print(made: "ExportedModel") -> None:
             max_difference=MAX_DIFFERENCE,
         )
     )
+    if made.mirrored:
+        echo(tr("It averages the probabilities of each image and its mirror image by itself."))
     echo(tr("{folder}: README.md shows how to load it.", folder=safe_text(made.folder, 1000)))
 
 
@@ -129,7 +137,7 @@ def _values(made: "ExportedModel") -> dict[str, object]:
         }
         for one in made.tried
     ]
-    return {"folder": str(made.folder), "formats": tried}
+    return {"folder": str(made.folder), "mirrored": made.mirrored, "formats": tried}
 
 
 def _script(

@@ -12,11 +12,13 @@ import click
 from workbench.cli.group import command_line, describe_detached, note_running
 from workbench.cli.output import echo, evaluation_report, progress_bar
 from workbench.errors import UserError
+from workbench.experiment.metrics import METRICS as METRIC_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
 from workbench.runs.events import (
     BatchHalved,
+    CrossValidated,
     DataReady,
     EpochFinished,
     Evaluated,
@@ -35,7 +37,11 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import describe_batch_halved
+from workbench.runs.history import (
+    describe_batch_halved,
+    describe_cross_validation,
+    describe_kept,
+)
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
 from workbench.runs.state import half_batch, hint_with_command, summarize
@@ -238,17 +244,13 @@ class EventPrinter:
                 self._resumed(event)
             case StepProgress():
                 self._progress(event)
+            case CrossValidated():
+                self.line(f"solved {describe_cross_validation(event)}")
             case EpochFinished():
                 self._epoch_finished(event)
             case StageFinished():
-                kept = event.kept_epoch
-                self.line(
-                    tr(
-                        "ended  {reason}; kept the weights of epoch {kept}",
-                        reason=event.reason,
-                        kept=kept,
-                    )
-                )
+                if self.epochs:
+                    self.line(f"ended  {safe_text(event.reason)}; {describe_kept(event)}")
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
@@ -272,13 +274,20 @@ class EventPrinter:
             self.line(f"note   {safe_text(note, 400)}")
 
     def _stage_started(self, event: StageStarted) -> None:
-        self.epochs = event.epochs
-        self.line(
-            f"stage  {event.name}: {_grouped(event.parameters)} parameters, "
+        self.epochs = 0 if event.is_solved else event.epochs
+        how = (
             f"{event.optimizer} {event.learning_rate}, "
-            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}, "
-            f"{event.device}{_expected(event)}"
+            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}"
         )
+        if event.is_solved:
+            how = f"{_grouped(event.trainable_parameters)} of them solved"
+        self.line(
+            f"stage  {event.name}: {_grouped(event.parameters)} parameters, {how}, "
+            f"{event.device}"
+            f"{'' if event.is_solved else _expected(event)}"
+        )
+        if event.is_solved:
+            return
         self.line(_columns("epoch", METRICS, "time"))
 
     def _resumed(self, event: Resumed) -> None:
@@ -301,13 +310,18 @@ class EventPrinter:
         )
 
     def _epoch_finished(self, event: EpochFinished) -> None:
+        if not self.epochs:  # of a stage that was solved, whose cross-validation was printed
+            return
         metrics = (event.loss, event.accuracy, event.val_loss, event.val_accuracy)
         seconds = "" if event.seconds is None else format_seconds(event.seconds)
+        scores = "".join(
+            f"  {METRIC_TITLES[name]} {_number(v)}" for name, v in event.scores.items()
+        )
         self.line(
             _columns(
                 f"{event.epoch}/{self.epochs}",
                 [_number(value) for value in metrics],
-                seconds + ("  best" if event.best else ""),
+                seconds + scores + ("  best" if event.best else ""),
             )
         )
 

@@ -1,6 +1,7 @@
 """Arguments and options of several commands, and how a shell completes them."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -150,6 +151,11 @@ def examples(*lines: str) -> str:
 run_argument = click.argument("run", shell_complete=complete_runs)
 latest_argument = click.argument("run", default="latest", shell_complete=complete_runs)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+mirror_option = click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Average the probabilities of each image and its mirror image. Default: as in the spec.",
+)
 base_options = (
     click.option(
         "--base",
@@ -186,6 +192,12 @@ oom_option = click.option(
     "--oom",
     type=click.Choice(["retry", "stop"]),
     help="Out of memory: retry continues with half the batch, stop ends the run.",
+)
+
+by_option = click.option(
+    "--by",
+    metavar="TIME",
+    help="Be finished by then, with fewer epochs if needed: 07:00, 2026-12-01T07:00, or never.",
 )
 
 on_finish_option = click.option(
@@ -279,6 +291,17 @@ def shortcuts(gpu: str | None, oom: str | None) -> tuple[str, ...]:
     """Return the settings that --gpu and --oom stand for."""
     values = {GPU_KEY: gpu, OOM_KEY: oom}
     return tuple(f"{key}={value}" for key, value in values.items() if value is not None)
+
+
+def deadline_shortcut(by: str | None) -> tuple[str, ...]:
+    """Return the settings that --by stands for, now.
+
+    Raises:
+        UserError: it is not a time in the future.
+    """
+    from workbench.experiment.deadline import deadline_settings
+
+    return deadline_settings(by, time.time())
 
 
 def finish_environment(command: str | None) -> dict[str, str]:

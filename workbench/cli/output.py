@@ -103,7 +103,8 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: a metric is missing or of another type.
     """
-    from workbench.runs.results import caveats, parse_results
+    from workbench.runs.results import MIRRORED, caveats, parse_results
+    from workbench.runs.score import format_scores
 
     results = parse_results(metrics)
     low, high = metrics["interval"]
@@ -112,6 +113,9 @@ def evaluation_report(metrics: dict[str, Any], folder: str = "") -> str:
         f"({low:.4f} to {high:.4f} with 95 % confidence), loss {metrics['loss']:.4f}, "
         f"{metrics['images']:,} images"
     ]
+    lines += [f"{title} {score}" for title, score in format_scores(results.scores)]
+    if results.mirrored:
+        lines.append(MIRRORED)
     lines += caveats(results)
     if shifted := metrics.get("shifted"):
         lines.append(

@@ -1,19 +1,22 @@
 """Commands on experiments: presets, bases, plan (what a run will do), layers (what it froze)."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
+    ExperimentOptions,
+    by_option,
     complete_presets,
     data_option,
+    deadline_shortcut,
     examples,
     json_option,
     latest_argument,
-    with_spec,
+    with_experiment,
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
@@ -24,7 +27,6 @@ from workbench.text import format_bytes, format_seconds, format_shape, plural, s
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
     from workbench.experiment.estimate import Forecast, StageSeconds
-    from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.benchmark_store import BenchmarkResult
     from workbench.runs.freeze_check import Layer, Verdict
 
@@ -90,11 +92,15 @@ def bases(as_json: bool) -> None:
 
 
 @click.command()
+@by_option
 @json_option
 @in_workspace
-@with_spec
-def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
-    """Show the stages of an experiment and their cost, before anything runs."""
+@with_experiment
+def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json: bool) -> None:
+    """Show the stages of an experiment and their cost, before anything runs.
+
+    With --by, or training.time_budget, the epochs are those that would fit now.
+    """
     from workbench.bases.weights import describe_weights
     from workbench.datasets.prepare import survey
     from workbench.experiment.base_choice import suggest_larger_base
@@ -102,11 +108,12 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
     from workbench.machine.preflight import check_weights
     from workbench.render.strategy import forecast
 
+    spec = replace(given, settings=given.settings + deadline_shortcut(by)).spec(workspace)
     check_weights(spec)
     facts = survey(spec.data.source)
     measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
-        measured = _measured_speed(spec.training.gpu)
+        measured = measured_speed(spec.training.gpu)
     except UserError as error:  # a spec for another machine has the same costs here
         why_not = f"The duration is unknown here: {error.message}"
     expected = forecast(spec, facts, measured)
@@ -139,12 +146,14 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
         )
     )
     echo(total_line(measured, expected) if measured else why_not)
+    if expected.deadline:
+        echo(f"deadline {expected.deadline}")
     kind = measured.kind if measured else ""
     if spec.base and (larger := suggest_larger_base(spec.base.name, kind)):
         echo(larger)
 
 
-def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
+def measured_speed(gpu: int | str) -> "BenchmarkResult | None":
     """Return the benchmark of the device that a run would use; None if it was not measured.
 
     Raises:
@@ -162,23 +171,28 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     """Describe a stage in a few lines; `disk` are bytes of features, `took` is None if unknown."""
     stage = cost.stage
     share = cost.trainable / cost.parameters
+    epochs = plural(stage.epochs, "epoch")
+    how = f"up to {epochs}, {stage.optimizer} at {stage.learning_rate:g}"
+    if stage.is_solved:
+        how = tr("at once")
     lines = [
-        f"stage {stage.index + 1}  {stage.name}: up to {plural(stage.epochs, 'epoch')}, "
-        f"{stage.optimizer} at {stage.learning_rate:g}",
+        f"stage {stage.index + 1}  {stage.name}: {how}",
         f"  trains   {cost.trainable:,} of {cost.parameters:,} parameters ({share:.0%})",
     ]
     if cost.prefix_shape:
         what = f"up to {stage.prefix} ({format_shape(cost.prefix_shape)})"
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
+            per_image = tr("twice per image") if stage.mirrored else tr("once per image")
             views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
             time = f", about {format_seconds(took.prefix)}" if took else ""
             size = format_bytes(disk)
             lines.append(
                 tr(
-                    "  prefix   {what}: {part}, once per image{views}{time}; {size} on disk",
+                    "  prefix   {what}: {part}, {per_image}{views}{time}; {size} on disk",
                     what=what,
                     part=part,
+                    per_image=per_image,
                     views=views,
                     time=time,
                     size=size,
@@ -192,13 +206,15 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             memory_bytes=format_bytes(cost.memory_bytes),
         )
     )
-    if took:
+    if took and stage.is_solved:
+        lines.append(tr("  time     about {seconds} to solve", seconds=format_seconds(took.epoch)))
+    elif took:
         lines.append(
             tr(
                 "  time     about {epoch} an epoch, {total} for {epochs}",
                 epoch=format_seconds(took.epoch),
                 total=format_seconds(took.total - took.prefix),
-                epochs=plural(stage.epochs, "epoch"),
+                epochs=epochs,
             )
         )
     return lines

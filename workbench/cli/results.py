@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.group import in_workspace
-from workbench.cli.options import complete_runs, json_option, latest_argument
+from workbench.cli.options import complete_runs, json_option, latest_argument, mirror_option
 from workbench.cli.output import echo, echo_json, evaluation_report, run_job
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
@@ -24,13 +24,20 @@ EXIT_SOME_UNREADABLE = 1
 @latest_argument
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test")
 @click.option("--shift", type=click.IntRange(0, 64), default=0, help="Also with shifted images.")
+@mirror_option
 @click.option("--again", is_flag=True, help="Measure again what was measured before.")
 @json_option
 @in_workspace
 def evaluate(
-    workspace: Workspace, run: str, split: str, shift: int, again: bool, as_json: bool
+    workspace: Workspace,
+    run: str,
+    split: str,
+    shift: int,
+    mirror: bool | None,
+    again: bool,
+    as_json: bool,
 ) -> None:
-    """Evaluate a finished run: accuracy, labels, confusions, worst errors by name.
+    """Evaluate a finished run: accuracy, other metrics, labels, confusions, worst errors by name.
 
     Test metrics are shown as they were measured at the end of the run; other splits, shifted
     images and --again are measured now.
@@ -41,12 +48,15 @@ def evaluate(
     folder = find_run(workspace, run)
     place = _shown_path(str(folder.path))
     metrics = _stored(folder) if split == "test" and not shift and not again else None
+    if metrics and mirror is not None and mirror != metrics.get("mirrored", False):
+        metrics = None
     metrics = metrics or run_job("evaluate", {
         "model": str(require_model(folder)),
         "manifest": str(folder.manifest_path),
         "workspace": str(workspace.root),
         "split": split,
         "shift": shift,
+        "mirror": mirror,
     })  # fmt: skip
     click.echo(json.dumps(metrics, indent=1) if as_json else evaluation_report(metrics, place))
 
@@ -60,11 +70,17 @@ def evaluate(
     metavar="RUN|FILE",
     help="A run, or a model.keras file; else the newest finished run.",
 )
+@mirror_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @in_workspace
 def predict(
-    workspace: Workspace, paths: tuple[str, ...], model: str, as_json: bool, as_csv: bool
+    workspace: Workspace,
+    paths: tuple[str, ...],
+    model: str,
+    mirror: bool | None,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Predict the labels of images: files, or folders of them.
 
@@ -75,9 +91,11 @@ def predict(
 
     file = str(find_model(workspace, model))
     absolute = [str(parse_path(path).absolute()) for path in paths]
-    result = {"model": file, **run_job("predict", {"model": file, "paths": absolute})}
+    request = {"model": file, "paths": absolute, "mirror": mirror}
+    result = {"model": file, **run_job("predict", request)}
     labels = safe_text(", ".join(result["labels"]))
-    echo(f"model {safe_text(_shown_path(file), 1000)} ({labels})", err=True)
+    mirrored = tr(", averaged with mirror images") if result["mirrored"] else ""
+    echo(f"model {safe_text(_shown_path(file), 1000)} ({labels}){mirrored}", err=True)
     if as_json:
         echo_json(result)
     elif as_csv:

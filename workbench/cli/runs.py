@@ -14,20 +14,31 @@ from workbench.cli.options import (
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
+from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import format_accuracy, format_age, format_seconds, safe_text, table
 
 
 @click.command()
+@click.option(
+    "--figure",
+    type=click.Choice([name.replace("_", "-") for name in METRICS]),
+    help="The metric to show. Default: as in the app, at first accuracy.",
+)
+@click.option("--best-first", is_flag=True, help="Sort by it, test before validation images.")
 @json_option
 @in_workspace
-def runs(workspace: Workspace, as_json: bool) -> None:
+def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bool) -> None:
     """List the runs, newest first."""
+    from workbench.app.table_settings import read_settings
     from workbench.runs.folder import list_runs
-    from workbench.runs.state import summarize
+    from workbench.runs.state import ENDED, summarize
 
+    metric = figure.replace("-", "_") if figure else read_settings(workspace).metric
     found = [summarize(folder) for folder in list_runs(workspace)]
+    if best_first:
+        found.sort(key=lambda summary: summary.rank(metric))
     if as_json:
         echo_json([summary.as_dict() for summary in found])
         return
@@ -41,16 +52,18 @@ def runs(workspace: Workspace, as_json: bool) -> None:
             (summary.preset or summary.strategy)
             + (" (random weights)" if summary.random_weights else ""),
             f"{summary.epochs_done}/{summary.epochs_total or '?'}",
-            format_accuracy(summary.best_val_accuracy),
-            format_accuracy(summary.test_accuracy),
+            format_accuracy(summary.on_validation(metric)),
+            format_accuracy(summary.on_test(metric)),
             _ago(summary.started),
         )
         for summary in found
     ]
-    headers = ("state", "run", "preset", "epochs", "best val", "test", "started")
+    named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
+    headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started")
     echo(table(headers, rows, "lllrrrr"))
     for summary in found:
-        if summary.state.phase in ("stopped", "failed", "interrupted") or summary.state.other_host:
+        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
+        if ended and summary.state.detail:
             echo(f"{summary.name}: {summary.state.detail}")
 
 
@@ -198,6 +211,8 @@ def _format(key: str, value: object) -> str:
         return "yes" if value else "no"
     if key in ("started", "last_sign") and isinstance(value, float):
         return _ago(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{METRICS[name]} {one:.4f}" for name, one in value.items()) or "-"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

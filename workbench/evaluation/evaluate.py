@@ -18,17 +18,20 @@ import keras
 import numpy as np
 
 from workbench.analysis.errors import confusion_cells, most_confused
+from workbench.analysis.scores import measure_scores
 from workbench.analysis.significance import accuracy_interval
 from workbench.datasets.decoding import load_array, map_in_threads
 from workbench.datasets.image_files import IMAGE_EXTENSIONS, ImageError
 from workbench.datasets.sources.listing import SkippedFiles, format_kinds, images_below
 from workbench.errors import UserError
+from workbench.evaluation.mirror import predict_batch
 from workbench.evaluation.model_file import LoadedModel, image_bytes
 from workbench.messages import tr
 from workbench.progress import Progress, silent
 from workbench.runs.confusion import MAX_MATRIX_LABELS, MAX_PAIRS, ClassMetrics
 from workbench.text import safe_text
 from workbench.training.inputs import plain_batches
+from workbench.training.models import as_probabilities
 
 WORST = 20  # errors listed by name
 BATCH = 64
@@ -49,11 +52,15 @@ class EvaluationResult:
     probabilities: np.ndarray
 
 
-def predict_probabilities(model: keras.Model, batches: Iterator[np.ndarray]) -> np.ndarray:
-    """Return probabilities (n, classes) of raw images; a sigmoid becomes two columns."""
-    outputs = [np.asarray(model.predict_on_batch(batch)) for batch in batches]
-    joined = np.concatenate(outputs).astype(np.float32)
-    return np.concatenate([1 - joined, joined], axis=1) if joined.shape[1] == 1 else joined
+def predict_probabilities(
+    model: keras.Model, batches: Iterator[np.ndarray], mirror: bool = False
+) -> np.ndarray:
+    """Return probabilities (n, classes) of raw images; a sigmoid becomes two columns.
+
+    With `mirror`, they are the mean of those of each image and its mirror image.
+    """
+    outputs = [predict_batch(model, batch, mirror) for batch in batches]
+    return as_probabilities(np.concatenate(outputs).astype(np.float32))
 
 
 def evaluate(
@@ -64,6 +71,7 @@ def evaluate(
     paths: list[str],
     names: tuple[str, ...],
     shift: int = 0,
+    mirror: bool = False,
     progress: Progress = silent,
 ) -> EvaluationResult:
     """Evaluate a model on rows of a pack.
@@ -77,6 +85,7 @@ def evaluate(
         names: the labels' names.
         shift: if above 0, accuracy is also measured with images shifted by so many pixels in eight
             directions.
+        mirror: whether predictions are those of `predict_probabilities` with mirror images.
         progress: called with "evaluate" and the number of batches.
     """
     passes = 1 + (8 if shift else 0)
@@ -90,7 +99,7 @@ def evaluate(
             done += 1
             progress("evaluate", done, total)
 
-    probabilities = predict_probabilities(model, batches())
+    probabilities = predict_probabilities(model, batches(), mirror)
     predicted = probabilities.argmax(axis=1)
     correct = int((predicted == labels).sum())
     image_losses = losses(probabilities, labels)
@@ -99,16 +108,17 @@ def evaluate(
         "loss": float(image_losses.mean()),
         "accuracy": correct / len(rows),
         "interval": accuracy_interval(correct / len(rows), len(rows)),
+        **{name: one.as_dict() for name, one in measure_scores(labels, probabilities).items()},
         "labels": list(names),
         **_confusion(labels, predicted, names),
         "classes": [asdict(each) for each in class_metrics(labels, predicted, names)],
         "worst": _worst(probabilities, labels, image_losses, paths, names),
     }
+    if mirror:
+        metrics["mirrored"] = True
     if shift:
-        accuracies = [
-            float((predict_probabilities(model, batches(*by)).argmax(axis=1) == labels).mean())
-            for by in shifts(shift)
-        ]
+        moved = (predict_probabilities(model, batches(*by), mirror) for by in shifts(shift))
+        accuracies = [float((found.argmax(axis=1) == labels).mean()) for found in moved]
         metrics["shifted"] = {"pixels": shift, "accuracy": float(np.mean(accuracies))}
     return EvaluationResult(metrics, probabilities)
 
@@ -263,8 +273,13 @@ def find_images(paths: list[str], passed: SkippedFiles | None = None) -> list[st
     return found
 
 
-def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) -> list[Prediction]:
-    """Predict each file; one that cannot be read gets a `problem` instead."""
+def predict(
+    loaded: LoadedModel, paths: list[str], progress: Progress = silent, mirror: bool = False
+) -> list[Prediction]:
+    """Predict each file; one that cannot be read gets a `problem` instead.
+
+    `mirror` is that of `predict_probabilities`.
+    """
 
     def read(path: str) -> np.ndarray | str:
         try:
@@ -277,19 +292,19 @@ def predict(loaded: LoadedModel, paths: list[str], progress: Progress = silent) 
     size = max(1, min(BATCH, _BATCH_BYTES // image_bytes(loaded.spec, len(loaded.labels))))
     for start in range(0, len(paths), size):
         batch = list(islice(images, size))
-        predictions += _predict_batch(loaded, paths[start : start + size], batch)
+        predictions += _predict_batch(loaded, paths[start : start + size], batch, mirror)
         progress("predict", len(predictions), len(paths))
     return predictions
 
 
 def _predict_batch(
-    loaded: LoadedModel, paths: list[str], images: list[np.ndarray | str]
+    loaded: LoadedModel, paths: list[str], images: list[np.ndarray | str], mirror: bool
 ) -> list[Prediction]:
     """Return predictions for images, and problems for strings in their place."""
     readable = [image for image in images if not isinstance(image, str)]
     rows: Iterator[np.ndarray] = iter(())
     if readable:
-        rows = iter(predict_probabilities(loaded.model, iter([np.stack(readable)])))
+        rows = iter(predict_probabilities(loaded.model, iter([np.stack(readable)]), mirror))
     return [
         Prediction(path, problem=image)
         if isinstance(image, str)

@@ -8,6 +8,7 @@ import importlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +39,8 @@ def metadata_files(loaded: "LoadedModel") -> Files:
 def export_model(name: str, loaded: "LoadedModel", folder: Path) -> None:
     """Write a model in one format.
 
-    Weights are float32 in each format, the optimizer's state is left out.
+    Weights are float32 in each format, the optimizer's state is left out. If the spec says so, the
+    model averages the probabilities of an image and its mirror image.
 
     Args:
         name: of `formats.FORMATS`; its packages are installed.
@@ -48,6 +50,10 @@ def export_model(name: str, loaded: "LoadedModel", folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    if loaded.spec.evaluation.mirror:
+        from workbench.evaluation.mirror import mirrored_model
+
+        loaded = replace(loaded, model=mirrored_model(loaded.model))
     _CODE[name].write(loaded, folder / FORMATS[name].file)
 
 
@@ -80,7 +86,8 @@ def _write_keras(loaded: "LoadedModel", path: Path) -> None:
     from workbench.evaluation.model_file import save_model
 
     # Labels and preprocessing are in its contract.
-    save_model(path, loaded.model, loaded.spec, loaded.labels, loaded.levels)
+    mirrored = loaded.spec.evaluation.mirror
+    save_model(path, loaded.model, loaded.spec, loaded.labels, loaded.levels, mirrored)
 
 
 def _load_keras(path: Path) -> Predict:

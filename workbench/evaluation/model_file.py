@@ -36,7 +36,9 @@ from workbench.training.models import build_model
 
 CONTRACT = "workbench.json"
 WEIGHTS = "model.weights.h5"  # as Keras names it
-FORMAT = 1
+FORMAT = 2
+PLAIN = 1  # format of a file that holds the network itself, and not a model around it
+_INNER = "layers/functional"  # where Keras stores the layers of a model inside another one
 MAX_CONTRACT_BYTES = 1 << 24
 
 _FLOAT = 4  # bytes
@@ -72,16 +74,23 @@ def save_model(
     spec: ExperimentSpec,
     labels: tuple[str, ...],
     levels: Levels | None = None,
+    mirrored: bool = False,
 ) -> None:
     """Write the model with its contract inside; replace an existing file only when complete.
 
-    `levels` are those of the manifest, see `LoadedModel`.
+    Args:
+        path: of the file.
+        model: the network, or with `mirrored` a `mirrored_model` around it.
+        spec: of the network.
+        labels: of its outputs.
+        levels: of the manifest, see `LoadedModel`.
+        mirrored: whether the model averages the predictions of mirror images by itself.
 
     Raises:
         OSError: it cannot be written.
     """
     contract = {
-        "format": FORMAT,
+        "format": FORMAT if mirrored else PLAIN,
         "workbench": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "input": "raw pixel values 0-255, RGB or grey as spec.data.channels says",
@@ -91,6 +100,8 @@ def save_model(
     }
     if levels:
         contract["levels"] = str(levels)
+    if mirrored:
+        contract["mirrored"] = True
     with atomic_file(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
@@ -104,17 +115,19 @@ def save_model(
 def load_model(path: Path) -> LoadedModel:
     """Build the network from the contract and read the weights.
 
+    Of a model that averages the predictions of mirror images by itself it is the network inside.
+
     Raises:
         UserError: there is no such file, or the workbench did not write it.
     """
-    labels, spec, levels = _read_contract(path)
+    labels, spec, levels, mirrored = _read_contract(path)
     _refuse_giant(path, image_bytes(spec, len(labels)))
     parameters = sum(row.parameters for row in layer_rows(spec, len(labels)))
     with _explain_damage(path):
         content = _read_weights(path, parameters)
     model = build_model(spec, len(labels))
     with _explain_damage(path), h5py.File(io.BytesIO(content), "r") as file:
-        _set_weights(model, file)
+        _set_weights(model, file, _INNER if mirrored else "")
     return LoadedModel(model, labels, spec, levels)
 
 
@@ -169,14 +182,16 @@ def _read_weights(path: Path, parameters: int) -> bytes:
         return archive.read(stored)
 
 
-def _set_weights(model: keras.Model, file: h5py.File) -> None:
+def _set_weights(model: keras.Model, file: h5py.File, inside: str) -> None:
     """Set the weights by layer name; check every shape before the first number is read.
+
+    `inside` is the group of the file that holds the network; "" for the file itself.
 
     Raises:
         ForeignFile: layers or shapes differ.
     """
     expected = {layer.name: layer.weights for layer in model.layers if layer.weights}
-    stored = {layer.name: layer for layer in stored_layers(file)}
+    stored = {layer.name: layer for layer in stored_layers(file, inside)}
     if expected.keys() != stored.keys():
         odd = min(expected.keys() ^ stored.keys())
         raise ForeignFile(
@@ -198,7 +213,8 @@ def _set_weights(model: keras.Model, file: h5py.File) -> None:
             variable.assign(value)
 
 
-def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels | None]:
+def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels | None, bool]:
+    """Return labels, spec, levels, and whether the model is around the network."""
     if not os.path.isfile(path):  # noqa: PTH113 - never raises
         raise UserError(tr("There is no model file {path}.", path=safe_text(path)))
     try:
@@ -211,7 +227,8 @@ def _read_contract(path: Path) -> tuple[tuple[str, ...], ExperimentSpec, Levels 
                 raise ValueError(f"it was written by a newer workbench, {contract['workbench']}")
         levels = Levels.parse(contract["levels"]) if contract.get("levels") else None
         spec = parse_spec(contract["spec"], f"{path.name}/{CONTRACT}")
-        return _check_labels(contract["labels"]), spec, levels
+        labels = _check_labels(contract["labels"])
+        return labels, spec, levels, contract.get("mirrored") is True
     except (KeyError, TypeError, AttributeError):
         raise _no_model(
             path, tr("its {contract} is missing or incomplete", contract=CONTRACT)

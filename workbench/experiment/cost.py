@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
-from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow
 
@@ -75,7 +74,7 @@ class StageCost:
     @property
     def checkpoint_bytes(self) -> int:
         """Bytes of a checkpoint: its weights, and the optimizer's state of those that train."""
-        return self.weights_bytes + 4 * self.trainable * OPTIMIZERS[self.stage.optimizer].slots
+        return self.weights_bytes + 4 * self.trainable * self.stage.optimizer_slots
 
     def kept_bytes(self, images: Mapping[str, int]) -> int:
         """Return the bytes of all cached outputs; `images` by "train" and "validation"."""
@@ -141,7 +140,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
     training = replace(forward, flops=training_flops(above, stage))
     trainable = _trainable(spec, stage, rows)
     parameters = sum(row.parameters for row in rows)
-    numbers = parameters + trainable * (1 + OPTIMIZERS[stage.optimizer].slots)
+    numbers = parameters + trainable * (1 + stage.optimizer_slots)
     batch = spec.training.batch_size
     float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
     outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)

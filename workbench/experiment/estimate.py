@@ -28,6 +28,10 @@ PREFIX_BATCH_SINGLE = 6
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
 FREEZE_CHECK_SECONDS = 2e-9
+# Systems of equations that the ridge regression of a linear probe solves: 13 strengths of
+# regularization in 5 folds, and the result; by two cores of a server's processor.
+PROBE_SYSTEMS = 66
+PROBE_FLOPS = 1e10
 MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
@@ -108,7 +112,10 @@ class StageSeconds:
 
 
 def stage_seconds(
-    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel
+    cost: StageCost,
+    images: Mapping[str, int],
+    speed: ThroughputModel,
+    missing: int | None = None,
 ) -> StageSeconds:
     """Estimate a stage.
 
@@ -120,8 +127,11 @@ def stage_seconds(
         cost: of the stage.
         images: by "train" and "validation".
         speed: of the device.
+        missing: images of a cached prefix whose features are still to be computed; None: all.
     """
     stage = cost.stage
+    if stage.is_solved:
+        return _solving(cost, images, speed, missing)
     validated = images["validation"]
     steps = steps_per_epoch(images["train"], cost.batch_size, stage.steps_per_epoch)
     trained = images["train"] if stage.steps_per_epoch is None else steps * cost.batch_size
@@ -136,11 +146,40 @@ def stage_seconds(
     once = 0.0
     if stage.cached:
         passed = stage.images_passed(images)
-        once = speed.prefix(cost.prefix, passed)
+        once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     elif stage.prefix is not None:
         passed = trained + validated
         epoch += speed.prefix(cost.prefix, passed)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
+
+
+def evaluation_seconds(cost: StageCost, images: int, passes: int, speed: ThroughputModel) -> float:
+    """Return the seconds of passing test images through the whole network, so many times.
+
+    Args:
+        cost: of any stage.
+        images: in one pass.
+        passes: over all of them.
+        speed: of the device.
+    """
+    steps = passes * math.ceil(images / PREFIX_BATCH)
+    above = speed.forward(cost.forward, passes * images, steps)
+    return above + (speed.prefix(cost.prefix, passes * images) if cost.stage.prefix else 0.0)
+
+
+def _solving(
+    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel, missing: int | None
+) -> StageSeconds:
+    """Estimate a linear probe: its features, and the systems of equations of cross-validation."""
+    assert cost.prefix_shape is not None
+    images_fitted = images["train"] + images["validation"]
+    rows, width = images_fitted * (2 if cost.stage.mirrored else 1), cost.prefix_shape[-1]
+    smaller, larger = min(rows, width), max(rows, width)
+    operations = 2 * smaller**2 * larger + PROBE_SYSTEMS * smaller**3 / 3
+    seconds = operations / PROBE_FLOPS
+    passed = cost.stage.images_passed(images)
+    once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
+    return StageSeconds(seconds, once, once + seconds)
 
 
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:
@@ -165,6 +204,7 @@ class Forecast:
         seconds: of each stage; empty without a benchmark.
         reading: seconds of reading the images; 0 if unknown.
         device: that was benchmarked, as text.
+        deadline: what a deadline changes, or that it leaves too little time; "" otherwise.
     """
 
     costs: tuple[StageCost, ...]
@@ -173,6 +213,7 @@ class Forecast:
     seconds: tuple[StageSeconds, ...] = ()
     reading: float = 0.0
     device: str = ""
+    deadline: str = ""
 
     @property
     def cached_bytes(self) -> int:

@@ -13,13 +13,19 @@ from workbench.bases.architectures import BASES, BaseInfo
 from workbench.experiment.base_choice import default_base
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.presets import filters_for, pooling_for
-from workbench.experiment.sections import AugmentationSpec, SplitSpec
+from workbench.experiment.sections import (
+    LAYERS,
+    STEPS_ONLY,
+    STREAMED,
+    AugmentationSpec,
+    SplitSpec,
+)
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
 
 Tree = dict[str, Any]
 Given = Collection[str]
 
-PRETRAINED = ("feature-extraction", "fine-tuning")
+PRETRAINED = ("linear-probe", "feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
 HEAD_KEYS = ("head_epochs", "head_learning_rate")
 DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in SPLITS}
@@ -68,6 +74,14 @@ def _strategy(tree: Tree, given: Given) -> None:
             tree["data"]["channels"] = 3
         if added:
             _image_size(tree, given)
+    if strategy == "linear-probe":
+        _drop(model, "model", LAYERS, given)
+        _drop(training, "training", STEPS_ONLY, given)
+        _drop(tree["base"], "base", STREAMED, given)
+        if not any(key.startswith("augmentation.") for key in given):
+            tree.pop("augmentation", None)
+    elif not any(key.startswith("probe.") for key in given):
+        tree.pop("probe", None)
     if strategy != "fine-tuning":
         _drop(training, "training", HEAD_KEYS, given)
         if isinstance(tree.get("base"), dict):
@@ -131,6 +145,8 @@ def _counted(split: Tree, parts: Iterable[str]) -> bool:
 
 def _without_validation(tree: Tree, given: Given) -> None:
     """Without validation images, disable early stopping and keep the last epoch."""
+    if tree["model"].get("strategy") == "linear-probe":
+        return
     split, training = tree["data"].get("split", {}), tree["training"]
     share = split.get("validation") if isinstance(split, dict) else None
     if not _is_number(share) or share != 0:

@@ -2,11 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import AVERAGE, LayerRow, head_stack, network_stack
+from workbench.experiment.stack import (
+    AVERAGE,
+    LayerRow,
+    head_stack,
+    network_stack,
+    probe_stack,
+)
 
+TRAIN, SOLVE = "train", "solve"  # kinds of stages: by steps, or a linear classifier at once
 HEAD_FIRST = "head first"  # the stage before blocks of the base train
 
 
@@ -23,6 +31,11 @@ class Stage:
             every epoch.
         augmented: True if training images are augmented.
         views: augmented and cached: number of augmented views of each image.
+        kind: "train" or "solve"; of one that is solved, the fields from `optimizer` to `keep` have
+            no meaning.
+        mirrored: True if mirror images pass a cached prefix too.
+        fits_validation: True if validation images are fitted too, since nothing is chosen by them.
+        rates_start: True if the weights at its start compete for the best epoch, as epoch 0.
         steps_per_epoch: None if an epoch is each image once.
         early_stopping: epochs without improvement after which the stage ends; 0 for never.
         keep: whose weights the stage ends with, "best" or "last" epoch.
@@ -43,6 +56,10 @@ class Stage:
     prefix: str | None = None
     cached: bool = False
     views: int = 0
+    kind: str = TRAIN
+    mirrored: bool = False
+    fits_validation: bool = False
+    rates_start: bool = False
 
     @property
     def views_made(self) -> int:
@@ -55,7 +72,18 @@ class Stage:
         Args:
             images: by "train" and "validation".
         """
-        return images["train"] * self.views_made + images["validation"]
+        passes = images["train"] * self.views_made + images["validation"]
+        return passes * (2 if self.mirrored else 1)
+
+    @property
+    def is_solved(self) -> bool:
+        """True if it takes no steps."""
+        return self.kind == SOLVE
+
+    @property
+    def optimizer_slots(self) -> int:
+        """Numbers that the optimizer keeps for each trained weight."""
+        return OPTIMIZERS[self.optimizer].slots if self.optimizer else 0
 
     def trains(self, layer: str) -> bool:
         """Return whether a layer's weights may move."""
@@ -70,29 +98,38 @@ def steps_per_epoch(count: int, batch_size: int, steps: int | None) -> int:
 def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
     """Return the stages of an experiment, in order.
 
-    dense, convnet: everything trains. feature extraction: the head trains on the frozen base.
-    fine-tuning: first only the head, then the head and the chosen blocks: an untrained head would
-    send large errors into what the base has learned.
+    dense, convnet: everything trains. linear probe: one layer is solved on the frozen base. feature
+    extraction: a head trains on the frozen base. fine-tuning: first only the head, then the head
+    and the chosen blocks: an untrained head would send large errors into what the base has learned.
     """
     training = spec.training
     if spec.base is None:
         return (_stage(spec, 0, "train all", None, None, training.learning_rate, training.epochs),)
     head = head_layers(spec)
+    if spec.model.strategy == "linear-probe":
+        cut = _head_rows(spec, classes=2)[-2].name
+        probe = _solve_stage(spec, "solve the linear probe", head, cut)
+        return (replace(probe, mirrored=spec.probe.mirror, fits_validation=True),)
     table = spec.base_table
     top = top_cut(spec)
+    solved: tuple[Stage, ...] = ()
+    if training.head_start == "solved":
+        solved = (_solve_stage(spec, "solve the head", head, top),)
     if spec.model.strategy == "feature-extraction":
         name = "head on the frozen base"
-        return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
+        rate, epochs = training.learning_rate, training.epochs
+        return (*solved, _stage(spec, len(solved), name, head, top, rate, epochs))
     trained = spec.base.trained_layers(table)
-    cut = table.deepest_cut(set(trained))
+    deepest = table.deepest_cut(set(trained))
+    rate, epochs = training.head_learning_rate, training.head_epochs
     return (
-        _stage(spec, 0, HEAD_FIRST, head, top, training.head_learning_rate, training.head_epochs),
+        *(solved or (_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs),)),
         _stage(
             spec,
             1,
             f"head and {', '.join(spec.base.trainable)}",
             trained + head,
-            cut,
+            deepest,
             training.learning_rate,
             training.epochs,
         ),
@@ -138,8 +175,32 @@ def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
 
 def _head_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
     model = spec.model
+    if model.strategy == "linear-probe":
+        maps = spec.base_table.widest(spec.probe.blocks)
+        return probe_stack([layer.output_shape[-1] for layer in maps], classes)
     return head_stack(
         spec.base_table.output_shape, model.head, model.dense_units, model.dropout, classes
+    )
+
+
+def _solve_stage(spec: ExperimentSpec, name: str, head: tuple[str, ...], cut: str) -> Stage:
+    return Stage(
+        index=0,
+        name=name,
+        trainable=head,
+        augmented=False,
+        optimizer="",
+        learning_rate=0.0,
+        schedule="",
+        epochs=1,
+        steps_per_epoch=None,
+        early_stopping=0,
+        monitor="",
+        keep="last",
+        prefix=cut,
+        cached=True,
+        kind=SOLVE,
+        mirrored=True,
     )
 
 
@@ -172,4 +233,5 @@ def _stage(
         prefix=prefix,
         cached=cached,
         views=views if augmented else 0,
+        rates_start=training.head_start == "solved" and training.keep == "best",
     )

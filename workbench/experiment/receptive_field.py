@@ -13,7 +13,7 @@ out of account: it scales channels and tells no positions apart.
 import math
 from dataclasses import dataclass
 
-from workbench.bases.kinds import GLOBAL_POOL, window, zero_padding
+from workbench.bases.kinds import window, zero_padding
 from workbench.bases.table import IMAGE
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
@@ -97,16 +97,15 @@ def receptive_fields(spec: ExperimentSpec, classes: int) -> list[LayerField]:
     fields: dict[str, ReceptiveField | None] = {IMAGE: ReceptiveField()}
     windows = _base_windows(spec) if spec.base else _own_windows(spec, rows)
     reads = {layer.name: layer.inputs for layer in spec.base_table.layers} if spec.base else {}
-    found, last, whole = [], IMAGE, set()
+    found, last = [], IMAGE
+    gates = spec.base_table.gates if spec.base else frozenset()
     for row in rows:
         inputs = reads.get(row.name, (last,))
-        maps = [name for name in inputs if name not in whole]
         # A unit reads the whole map; so does all that reads only such units.
-        if len(row.output_shape) < 3 or row.kind == GLOBAL_POOL or not maps:
-            whole.add(row.name)
+        if len(row.output_shape) < 3 or row.name in gates:
             found.append(LayerField(row, None, WHOLE_IMAGE))
             continue
-        below = [fields[name] for name in maps]
+        below = [fields[name] for name in inputs if name not in gates]
         field = _above(below, windows.get(row.name))
         fields[row.name], last = field, row.name
         why = "" if field else f"unknown: the window of a layer of kind {row.kind!r}"

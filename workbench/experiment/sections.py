@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from workbench.bases.architectures import BASES
 from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
+from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
+from workbench.experiment.metrics import Monitor
 from workbench.experiment.stack import Convolutions
 from workbench.paths import parse_path
 from workbench.text import format_choices
@@ -191,11 +193,30 @@ class BaseSpec(Section):
         return tuple(dict.fromkeys(found))
 
 
+class ProbeSpec(Section):
+    """A linear probe: a linear classifier, solved on features of the frozen base."""
+
+    solver: Literal["ridge", "logistic"] = Field(
+        "ridge",
+        description="ridge: least squares, solved at once; logistic: crossentropy, slower",
+    )
+    blocks: int = Field(
+        4,
+        ge=1,
+        le=32,
+        description="last ones of the base whose widest maps are features; 1: its output alone",
+    )
+    mirror: bool = Field(True, description="fit to every image and its mirror image")
+    folds: int = Field(
+        5, ge=2, le=20, description="parts of cross-validation, which finds the regularization"
+    )
+
+
 class ModelSpec(Section):
     """The network. Its final layer follows from the data: one sigmoid, or a softmax."""
 
-    strategy: Literal["dense", "convnet", "feature-extraction", "fine-tuning"] = Field(
-        description="what kind of network"
+    strategy: Literal["dense", "convnet", "linear-probe", "feature-extraction", "fine-tuning"] = (
+        Field(description="what kind of network")
     )
     head: Literal["average", "flatten"] = Field(
         "average", description="pretrained: how the base's map becomes the head's input"
@@ -219,7 +240,7 @@ class ModelSpec(Section):
     @property
     def pretrained(self) -> bool:
         """True for the strategies that build on a base."""
-        return self.strategy in ("feature-extraction", "fine-tuning")
+        return self.strategy in ("linear-probe", "feature-extraction", "fine-tuning")
 
     @property
     def convolutions(self) -> Convolutions:
@@ -241,6 +262,12 @@ class ModelSpec(Section):
             )
         if not self.pretrained and "head" in self.model_fields_set:
             raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
+        linear = [name for name in LAYERS if name in self.model_fields_set]
+        if self.strategy == "linear-probe" and linear:
+            raise ValueError(
+                f"{', '.join(linear)}: no effect in a linear probe, whose head is one dense layer; "
+                f"leave out"
+            )
         if self.strategy == "convnet" and not self.filters:
             raise ValueError(
                 "filters is missing: a convnet needs the filters of each block, "
@@ -293,6 +320,9 @@ class TrainingSpec(Section):
     head_learning_rate: float = Field(
         1e-3, gt=0, le=10, description="fine-tuning: step size while only the head trains"
     )
+    head_start: Literal["random", "solved"] = Field(
+        "random", description="solved: a linear head begins as a linear probe of its features"
+    )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
     )
@@ -303,9 +333,7 @@ class TrainingSpec(Section):
     early_stopping: int = Field(
         0, ge=0, le=10_000, description="stop after so many epochs without gain; 0: never"
     )
-    monitor: Literal["val_loss", "val_accuracy"] = Field(
-        "val_loss", description="what decides whether an epoch was better"
-    )
+    monitor: Monitor = Field("val_loss", description="what decides whether an epoch was better")
     keep: Literal["best", "last"] = Field("best", description="whose weights become the model")
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced weighs images of rare classes more"
@@ -328,6 +356,37 @@ class TrainingSpec(Section):
     )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")
+    time_budget: TimeBudget | None = Field(
+        None,
+        description='how long the run may take, "1h30m": fewer epochs if needed; left out: no end',
+        json_schema_extra={"allowed": BUDGETS},
+    )
+    deadline: UnixTime | None = Field(
+        None, description="unix seconds at which the run has to be finished; see --by; 0: none"
+    )
+
+
+# What a linear probe uses of training; it takes no steps, so the rest would have no effect.
+_SOLVING = (
+    "batch_size",
+    "class_weights",
+    "precision",
+    "out_of_memory",
+    "gpu",
+    "seed",
+    "deterministic",
+    "time_budget",
+    "deadline",
+)
+LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
+STREAMED = ("prefix", "views")  # the base runs over the images once
+STEPS_ONLY = tuple(name for name in TrainingSpec.model_fields if name not in _SOLVING)
+NOT_IN_PROBE = {
+    *(f"model.{name}" for name in LAYERS),
+    *(f"base.{name}" for name in STREAMED),
+    *(f"training.{name}" for name in STEPS_ONLY),
+    *(f"augmentation.{name}" for name in AugmentationSpec.model_fields),
+}
 
 
 class EvaluationSpec(Section):
@@ -335,4 +394,7 @@ class EvaluationSpec(Section):
 
     shift: int = Field(
         0, ge=0, le=64, description="also measure accuracy with images shifted by so many pixels"
+    )
+    mirror: bool = Field(
+        False, description="average the probabilities of an image and its mirror image"
     )

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
+from workbench.experiment.sections import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
 from workbench.messages import tr
@@ -128,12 +129,22 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             del tree["model"][key]
     if not spec.model.pretrained:
         del tree["model"]["head"]
-    if spec.model.strategy != "fine-tuning":
+    solved = spec.training.head_start == "solved"
+    if spec.model.strategy != "fine-tuning" or solved:
         for key in ("head_epochs", "head_learning_rate"):
             del tree["training"][key]
-    if spec.model.strategy == "feature-extraction":
+    if not solved:  # as before there was a choice
+        del tree["training"]["head_start"]
+    if spec.base and spec.model.strategy != "fine-tuning":
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]
+    if spec.model.strategy != "linear-probe":
+        del tree["probe"]
+    else:
+        del tree["augmentation"]
+        for table, names in (("model", LAYERS), ("base", STREAMED), ("training", STEPS_ONLY)):
+            for key in names:
+                tree[table].pop(key, None)
     return tree
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from workbench.experiment.metrics import METRICS
 from workbench.export.templating import render
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished
@@ -44,7 +45,7 @@ def curve_figure(history: History, metric: str) -> Markup:
 
     Args:
         history: of the run.
-        metric: "loss" or "accuracy".
+        metric: "loss", "accuracy" or a score, which has no curve of training.
     """
     rows = history.epochs
     curves = {"train": _values(rows, metric), "validation": _values(rows, f"val_{metric}")}
@@ -74,7 +75,7 @@ def curve_figure(history: History, metric: str) -> Markup:
 
 
 def _values(rows: Sequence[EpochFinished], name: str) -> Values:
-    return [getattr(row, name) for row in rows]
+    return [getattr(row, name, None) for row in rows]
 
 
 def _bounds(known: Sequence[float]) -> tuple[float, float, float]:
@@ -170,9 +171,10 @@ def _caption(curves: dict[str, Values], metric: str) -> str:
                     last=known[-1],
                 )
             )
+    title = METRICS.get(metric, metric)
     return tr(
         "{metric} over {curves_count} epochs: {parts}",
-        metric=metric.capitalize(),
+        metric=title[:1].upper() + title[1:],
         curves_count=len(curves["train"]),
         parts=", ".join(parts),
     )

@@ -21,8 +21,9 @@ from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
-from workbench.runs.history import StageRow
+from workbench.runs.history import StageRow, describe_cross_validation
 from workbench.runs.results import caveats
+from workbench.runs.score import format_scores
 from workbench.text import format_shape, plural, safe_text
 
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
@@ -32,6 +33,7 @@ _MAX_LABELS = 200  # listed one by one
 _STRATEGIES = {
     "dense": tr("dense layers only"),
     "convnet": tr("a convnet trained from scratch"),
+    "linear-probe": tr("a linear classifier of the frozen base {base}"),
     "feature-extraction": tr("a head trained on the frozen base {base}"),
     "fine-tuning": tr("the base {base}, its upper part fine-tuned after the head"),
 }
@@ -88,6 +90,7 @@ def model_card(
         levels=(f"{levels.low:,}", f"{levels.high:,}") if levels else (),
         exports=[_export(one) for one in exports],
         max_difference=f"{MAX_DIFFERENCE:g}",
+        mirrored=spec.evaluation.mirror,
         limits=_limits(data, spec),
         stages=_stages(data, spec),
         versions=[f"{escape_markdown(k)} {escape_markdown(v)}" for k, v in versions.items()],
@@ -123,6 +126,8 @@ def _results(data: RunData) -> dict[str, object]:
         "accuracy": f"{results.accuracy:.4f}",
         "measured_on": plural(results.images, f"{results.split} image"),
         "interval": [f"{end:.4f}" for end in results.interval],
+        "scores": [f"{title} {score}" for title, score in format_scores(results.scores)],
+        "measured_mirrored": results.mirrored,
         "class_caption": caption,
         "class_rows": [(escape_markdown(label), *metrics) for label, *metrics in classes],
     }
@@ -136,6 +141,12 @@ def _limits(data: RunData, spec: ExperimentSpec) -> list[str]:
         found.append(tr("The base had random weights, as requested."))
     if results is None:
         found.append(tr("There is no test accuracy."))
+    elif results.mirrored != spec.evaluation.mirror:
+        found.append(
+            tr("Its test results are without mirror images, which it averages itself.")
+            if spec.evaluation.mirror
+            else tr("Its test results are averages with mirror images, which it does not make.")
+        )
     if state.phase != "finished":
         detail = f" ({escape_markdown(state.description, 1000)})" if state.description else ""
         found.append(
@@ -196,10 +207,10 @@ def _stage(data: RunData, stage: StageRow) -> str:
     rate = stage.started.learning_rate
     optimizer = escape_markdown(stage.started.optimizer)
     optimizer = f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip()
-    line = (
-        f"{escape_markdown(stage.name)}: {plural(epochs, 'epoch')} of {stage.epochs} at most, "
-        f"{optimizer}"
-    )
+    how = f"{plural(epochs, 'epoch')} of {stage.epochs} at most, {optimizer}"
+    if stage.started.is_solved:
+        how = describe_cross_validation(data.history.cross_validated.get(stage.index))
+    line = f"{escape_markdown(stage.name)}: {how}"
     layers = layers_of_stage(stage.started, data.history.layers.get(stage.index))
     names: dict[bool, list[str]] = {True: [], False: []}
     for group in group_by_block(layers):
@@ -258,6 +269,7 @@ def preprocessing(
         "output": {
             "shape": [None, 1 if two else len(labels)],
             "meaning": "probability of the second label" if two else "a probability a label",
+            "mirrored": spec.evaluation.mirror,
         },
         "labels": list(labels),
     }

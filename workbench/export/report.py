@@ -15,6 +15,7 @@ from workbench import __version__
 from workbench.datasets.image_files import ImageError
 from workbench.downloads.disk import disk_errors
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.metrics import METRICS, VALIDATION
 from workbench.export.curves import curve_figure
 from workbench.export.run_data import RunData, RunImages, class_table, day, moment, read_run_data
 from workbench.export.target import check_free
@@ -32,8 +33,14 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
-from workbench.runs.history import StageRow
-from workbench.runs.results import caveats, describe_reference, suggest_next
+from workbench.runs.history import (
+    StageRow,
+    describe_cross_validation,
+    describe_kept,
+    monitored_scores,
+)
+from workbench.runs.results import MIRRORED, caveats, describe_reference, suggest_next
+from workbench.runs.score import format_scores
 from workbench.text import (
     format_accuracy,
     format_gib,
@@ -136,13 +143,16 @@ def _results(data: RunData) -> Values:
     caption, classes = class_table(results, _MAX_LABELS)
     details = [
         ("with 95 % confidence", f"{low:.4f} to {high:.4f}"),
+        *format_scores(results.scores),
         ("loss", format_accuracy(results.loss)),
         ("images", f"{results.images:,}"),
         ("with this preset", describe_reference(data.summary.preset)),
     ]
     if results.shifted:
         pixels, shifted = results.shifted
-        details.insert(3, (f"shifted by {pixels} pixels", f"{shifted:.4f}"))
+        details.insert(-1, (f"shifted by {pixels} pixels", f"{shifted:.4f}"))
+    if results.mirrored:
+        details.insert(-1, ("mirror images", MIRRORED))
     return {
         "split": results.split,
         "accuracy": f"{results.accuracy:.4f}",
@@ -156,21 +166,28 @@ def _results(data: RunData) -> Values:
 
 def _curves(data: RunData) -> Values:
     history = data.history
-    figures = [curve_figure(history, metric) for metric in ("loss", "accuracy")]
+    scores = monitored_scores(history)
+    figures = [curve_figure(history, metric) for metric in ("loss", "accuracy", *scores)]
     shown = history.epochs[:_MAX_EPOCHS]
     hidden = len(history.epochs) - len(shown)
     return {
         "figures": [figure for figure in figures if figure],
-        "epochs": [_epoch(row) for row in shown],
+        "headers": [
+            *("epoch", "stage", "loss", "accuracy", "val loss", "val accuracy"),
+            *(f"val {METRICS[name]}" for name in scores),
+            *("rate", "time"),
+        ],
+        "epochs": [_epoch(row, scores) for row in shown],
         "hidden": f"{hidden:,}" if hidden else "",
     }
 
 
-def _epoch(row: EpochFinished) -> Sequence[str]:
+def _epoch(row: EpochFinished, scores: Sequence[str]) -> Sequence[str]:
+    measured = [getattr(row, f"{VALIDATION}{name}") for name in scores]
     return (
         f"{row.epoch}{' best' if row.best else ''}",
         str(row.stage + 1),
-        *map(format_accuracy, (row.loss, row.accuracy, row.val_loss, row.val_accuracy)),
+        *map(format_accuracy, (row.loss, row.accuracy, row.val_loss, row.val_accuracy, *measured)),
         "-" if row.learning_rate is None else f"{row.learning_rate:.3g}",
         "-" if row.seconds is None else format_seconds(row.seconds),
     )
@@ -196,6 +213,8 @@ def _stages(data: RunData) -> list[Values]:
 
 
 def _stage(data: RunData, stage: StageRow) -> str:
+    if stage.started.is_solved:
+        return describe_cross_validation(data.history.cross_validated.get(stage.index))
     done = sum(row.stage == stage.index for row in data.history.epochs)
     rate = stage.started.learning_rate
     parts = [
@@ -204,8 +223,7 @@ def _stage(data: RunData, stage: StageRow) -> str:
     ]
     if stage.end:
         parts.append(safe_text(stage.end.reason))
-        kept = stage.end.kept_epoch
-        parts += [] if kept is None else [f"kept the weights of epoch {kept}"]
+        parts += [] if stage.end.kept_epoch is None else [describe_kept(stage.end)]
     return ", ".join(part.strip() for part in parts if part.strip())
 
 

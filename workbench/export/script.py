@@ -19,6 +19,7 @@ from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.metrics import METRICS, higher_is_better, monitored_score
 from workbench.experiment.plan import plan_stages, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
@@ -27,8 +28,10 @@ from workbench.export.target import check_free
 from workbench.export.templating import literal, render
 from workbench.files import write_atomic
 from workbench.messages import tr
+from workbench.runs.history import describe_early_end
 from workbench.text import safe_text
 
+_UNNAMED_SUMS = "ConvNeXt"  # the family whose sums are no layers in Keras
 _PRECISIONS = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -45,6 +48,7 @@ class ScriptInputs:
         jit: whether steps were compiled with XLA.
         levels: the values that became 0 and 255 of images with 16 bits; None without such.
         run_result: test accuracy of the run, in one line; "" without evaluation.
+        early_end: how a run ended that ran out of time; "" otherwise.
     """
 
     labels: tuple[str, ...]
@@ -55,6 +59,7 @@ class ScriptInputs:
     jit: bool = False
     levels: Levels | None = None
     run_result: str = ""
+    early_end: str = ""
 
 
 def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
@@ -62,8 +67,26 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
 
     It needs only Keras, numpy and Pillow, and is laid out as a formatter would. Beside it, it
     expects a CSV of the same name with the columns path, label and split.
+
+    Raises:
+        UserError: Keras's own network has no names for what the run's reads.
     """
     training, levels = spec.training, inputs.levels
+    plateau = training.schedule == "plateau"
+    stopping = _stopping(training.early_stopping, training.keep)
+    watches = inputs.images.get("validation") and (plateau or stopping)
+    score = monitored_score(training.monitor) if watches else None
+    stages = plan_stages(spec)
+    probe = stages[0].is_solved
+    if probe and spec.base and BASES[spec.base.name].family == _UNNAMED_SUMS:
+        raise UserError(
+            tr(
+                "A linear probe on {title} cannot be written as a script: it reads sums between "
+                "blocks, to which Keras gives no names.",
+                title=spec.base_table.title,
+            ),
+            tr("The model itself is plain Keras: workbench export"),
+        )
     argument = ("FOLDER", "the folder that contains the paths of the CSV")
     if inputs.npz:
         argument = ("FILE", "the .npz file of the images")
@@ -75,6 +98,7 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         argument=argument[0],
         argument_is=argument[1],
         run_result=inputs.run_result,
+        early_end=inputs.early_end,
         labels=inputs.labels,
         parts=[part for part in SPLITS if inputs.images.get(part)],
         npz=inputs.npz,
@@ -87,16 +111,21 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         ),
         stages=[
             {"trainable": stage.trainable, "rate": stage.learning_rate, "epochs": stage.epochs}
-            for stage in plan_stages(spec)
+            for stage in stages
         ],
+        probe=probe,
+        prefix=stages[0].prefix,
+        maps=[layer.name for layer in spec.base_table.widest(spec.probe.blocks)] if probe else [],
         base=_base(spec),
         pooling=spec.model.convolutions.pooling,
         optimizer=OPTIMIZERS[training.optimizer].keras_class,
         precision=inputs.precision,
         jit=inputs.jit,
-        plateau=training.schedule == "plateau",
-        stopping=_stopping(training.early_stopping, training.keep),
-        mode="max" if training.monitor == "val_accuracy" else "min",
+        plateau=plateau,
+        stopping=stopping,
+        mode="max" if higher_is_better(training.monitor) else "min",
+        score=score,
+        score_title=METRICS[score] if score else "",
     )
 
 
@@ -155,6 +184,7 @@ def script_facts(data: RunData, name: str) -> ScriptInputs:
         jit=started.jit if started else False,
         levels=manifest_levels(data.rows),
         run_result=_result(data),
+        early_end=describe_early_end(data.history),
     )
 
 
@@ -185,7 +215,7 @@ def _base(spec: ExperimentSpec) -> dict[str, Any]:
         "bgr": how.bgr,
         "scale": scales[0] if same else scales,
         "offset": offsets[0] if same else offsets,
-        "nested": info.family == "ConvNeXt",
+        "nested": info.family == _UNNAMED_SUMS,
         "width": info.arguments.get("width"),
         "depth": info.arguments.get("depth"),
         "load": bool(info.package) and weights != RANDOM,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
+from workbench.experiment import metrics
 from workbench.export.target import check_target, staged_folder
 from workbench.files import write_atomic
 from workbench.messages import tr
@@ -25,7 +26,9 @@ from workbench.text import safe_text
 TRAIN, VALIDATION = "train", "validation"
 _METRICS = {
     TRAIN: {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning_rate"},
-    VALIDATION: {"loss": "val_loss", "accuracy": "val_accuracy"},
+    VALIDATION: {
+        name: f"{metrics.VALIDATION}{name}" for name in ("loss", metrics.ACCURACY, *metrics.SCORES)
+    },
 }
 _VERSION = b"brain.Event:2"  # what a reader expects in the first event
 _POLYNOMIAL = 0x82F63B78  # CRC-32C (Castagnoli), bits reversed

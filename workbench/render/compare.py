@@ -10,7 +10,9 @@ from rich.text import Text
 
 from workbench.analysis.compare import Comparison, DifferenceRow, RunResult, StageMetrics
 from workbench.analysis.significance import PairedTest
+from workbench.experiment.metrics import METRICS, SCORES
 from workbench.messages import tr
+from workbench.runs.score import format_scores
 from workbench.text import (
     format_accuracy,
     format_interval,
@@ -32,7 +34,10 @@ def format_comparison(comparison: Comparison) -> str:
     """Return the whole comparison."""
     runs = comparison.runs
     lines = "\n".join(textwrap.fill(line, 79) for line in describe_comparison(comparison))
-    parts = ["results\n" + _results(comparison.results), lines]
+    parts = ["results\n" + _results(comparison.results)]
+    if scores := measured_scores(comparison):
+        parts.append(tr("other metrics\n") + _scores(comparison.results, scores))
+    parts.append(lines)
     if comparison.spec:
         parts.append(tr("settings that differ\n") + _differences("key", runs, comparison.spec))
     else:
@@ -147,7 +152,9 @@ def stage_cells(s: StageMetrics) -> tuple[str, ...]:
         _known(s.best_epoch),
         format_accuracy(s.val_accuracy),
         _known(s.trainable_parameters),
-        f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
+        s.optimizer
+        if s.solved
+        else f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
     )
 
 
@@ -157,6 +164,22 @@ def _results(results: list[RunResult]) -> str:
         for r in results
     ]
     return table(("run", *RESULT_COLUMNS), rows, "lrrrrr")
+
+
+def measured_scores(comparison: Comparison) -> list[str]:
+    """Return the names of the scores that at least one of the runs has."""
+    return [name for name in SCORES if any(name in r.scores for r in comparison.results)]
+
+
+def score_cells(r: RunResult, names: Sequence[str]) -> tuple[str, ...]:
+    """Return value and interval of each score; a dash for one that the run does not have."""
+    found = dict(zip(r.scores, format_scores(r.scores), strict=True))
+    return tuple(found[name][1] if name in found else "-" for name in names)
+
+
+def _scores(results: list[RunResult], names: Sequence[str]) -> str:
+    rows = [(METRICS[name], *(score_cells(r, [name])[0] for r in results)) for name in names]
+    return table(("", *(safe_text(r.run, VALUE_WIDTH) for r in results)), rows)
 
 
 def _stages(stages: list[StageMetrics]) -> str:
@@ -219,7 +242,8 @@ def comparison_grid(comparison: Comparison, room: int, color: str = "") -> Text:
 def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
     """Return titles and their rows."""
     settings = "settings that differ" if comparison.spec else "the settings are the same"
-    sections = [("results", _result_rows(comparison.results)), (settings, comparison.spec)]
+    results = _result_rows(comparison.results, measured_scores(comparison))
+    sections = [("results", results), (settings, comparison.spec)]
     if comparison.layers:
         sections.append((tr("layers not frozen alike"), group_layers(comparison.layers)))
     if comparison.stages:
@@ -227,9 +251,13 @@ def _sections(comparison: Comparison) -> list[tuple[str, list[DifferenceRow]]]:
     return sections
 
 
-def _result_rows(results: list[RunResult]) -> list[DifferenceRow]:
+def _result_rows(results: list[RunResult], scores: Sequence[str]) -> list[DifferenceRow]:
     columns = zip(*map(result_cells, results), strict=True)
     rows = [DifferenceRow(name, cells) for name, cells in zip(RESULT_COLUMNS, columns, strict=True)]
+    columns = zip(*(score_cells(r, scores) for r in results), strict=True)
+    rows[2:2] = [
+        DifferenceRow(METRICS[name], cells) for name, cells in zip(scores, columns, strict=True)
+    ]
     if any(r.random_weights for r in results):
         noted = tuple("random weights" if r.random_weights else None for r in results)
         rows.append(DifferenceRow("base", noted))

@@ -7,11 +7,13 @@ from typing import Literal
 from rich.text import Text
 
 from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
+from workbench.experiment.metrics import SHORT_TITLES, VALIDATION, monitored_score
 from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series, Values
 from workbench.render.runs import planned_epochs
+from workbench.runs.events import CrossValidated
 from workbench.runs.fields import whole
-from workbench.runs.history import History
+from workbench.runs.history import History, monitored_scores
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 
@@ -37,6 +39,7 @@ class CurveColors:
     train_raw: str
     validation_raw: str
     other: str
+    score: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def training_curves(view: RunView) -> TrainingCurves:
     newest = starts[-1] if starts else 0
     index = next((i for i in range(len(rows) - 1, -1, -1) if rows[i] is best), None)
     changes = view.table("augmentation")
+    monitor = str(table.get("monitor", "val_loss"))
+    score = monitored_score(monitor)
     return TrainingCurves(
         loss=tuple(row.loss for row in rows),
         accuracy=tuple(row.accuracy for row in rows),
@@ -103,7 +108,8 @@ def training_curves(view: RunView) -> TrainingCurves:
         val_accuracy=tuple(row.val_accuracy for row in rows),
         stage_starts=starts or (0,),
         best=index if index is not None and index >= newest else None,
-        monitor=str(table.get("monitor", "val_loss")),
+        monitor=monitor,
+        val_score=tuple(row.scores.get(score) for row in rows) if score else (),
         patience=whole(table.get("early_stopping")) or 0,
         classes=len(history.labels),
         validation_images=history.images.get("validation", 0),
@@ -120,7 +126,10 @@ def plot_series(
     colors: CurveColors,
     other: RunView | None = None,
 ) -> tuple[Series, ...]:
-    """Return the curves of a plot: another run's validation, training, and validation on top."""
+    """Return the curves of a plot: another run's validation, training, and validation on top.
+
+    A score that is monitored is drawn with the accuracy.
+    """
     history = view.history
     series = [
         _series(history, metric, style, Series("train", (), colors.train, marker="."),
@@ -128,6 +137,9 @@ def plot_series(
         _series(history, f"val_{metric}", style, Series("val", (), colors.validation, marker="o"),
                 colors.validation_raw),
     ]  # fmt: skip
+    for name in monitored_scores(history) if metric == "accuracy" else ():
+        score = Series(SHORT_TITLES[name], (), colors.score, marker="x")
+        series.append(_series(history, f"{VALIDATION}{name}", style, score, colors.validation_raw))
     if other is not None:
         behind = Series(OVERLAY, (), colors.other, marker="~")
         series.insert(0, replace(_series(other.history, f"val_{metric}", style, behind), raw=()))
@@ -173,6 +185,46 @@ def _series(
         return plain
     smoothed = smooth(plain.values, style.factor, stage_starts(history))
     return replace(plain, values=smoothed, raw=plain.values, raw_color=raw_color, last=plain.newest)
+
+
+def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> tuple[Series, ...]:
+    """Return a metric over the regularization that was tried; accuracy with its noise around it."""
+    if metric == "loss":
+        values = tuple(one.loss for one in probe.tried)
+        return (
+            Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o"),
+        )
+    values = tuple(one.accuracy for one in probe.tried)
+    noise = [
+        tuple(
+            None if one.accuracy is None or one.error is None else one.accuracy + sign * one.error
+            for one in probe.tried
+        )
+        for sign in (-1, 1)
+    ]
+    bounds = [Series("", bound, colors.validation_raw, marker="-") for bound in noise]
+    accuracy = Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o")
+    return (*bounds, accuracy)
+
+
+def probe_options(probe: CrossValidated, style: PlotStyle) -> PlotOptions:
+    """Return an axis from the weakest regularization to the strongest, the chosen one marked."""
+    values = [one.value for one in probe.tried if one.value is not None] or [0.0]
+    at = values.index(probe.chosen) if probe.chosen in values else None
+    return PlotOptions(
+        epochs=len(values),
+        borders=((1, f"{values[0]:g}"),),
+        best=None if at is None else at + 1,
+        best_name="" if at is None else f"chosen {values[at]:.2g}",
+        end_name=f"{values[-1]:g}",
+        log=style.log,
+        utf8=style.utf8,
+    )
+
+
+def _of_chosen(probe: CrossValidated, values: Values) -> float | None:
+    pairs = zip(probe.tried, values, strict=True)
+    return next((value for one, value in pairs if one.value == probe.chosen), None)
 
 
 def same_data(one: RunView, other: RunView) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from workbench.experiment.deadline import MAX_DEADLINE, format_moment
+from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.events import EpochFinished
@@ -15,8 +17,9 @@ from workbench.runs.state import RunSummary
 from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, format_seconds, plural, safe_text
 
-# Columns and their minimum width in cells.
-COLUMNS = {"state": 13, "run": 17, "strategy": 8, "acc": 7, "curve": 5, "when": 6}
+# Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
+METRIC = "acc"
+COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
 STRATEGY = 14  # its cells beside names that do not fit
 PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
@@ -45,7 +48,11 @@ def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
 
 
 def run_cells(
-    view: RunView, widths: Mapping[str, int], utf8: bool, theme: Mapping[str, str]
+    view: RunView,
+    widths: Mapping[str, int],
+    utf8: bool,
+    theme: Mapping[str, str],
+    metric: str = ACCURACY,
 ) -> tuple[Text, ...]:
     """Return a run as a row.
 
@@ -54,36 +61,31 @@ def run_cells(
         widths: cells of each column.
         utf8: False for ASCII.
         theme: its variables, for the colours.
+        metric: of `experiment.metrics.METRICS`.
     """
     summary = view.summary
     word = summary.state.phase
     color = theme.get(STATE_COLORS.get(word, "$foreground").removeprefix("$"), "")
-    accuracies = [row.val_accuracy for row in view.history.epochs]
+    measured = [
+        row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
+        for row in view.history.epochs
+    ]
     return (
         Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
         Text(safe_text(view.name, widths["run"])),
         Text(safe_text(summary.recipe, widths["strategy"])),
-        _accuracy_cell(summary),
-        Text(sparkline(accuracies, widths["curve"], utf8)),
+        _metric_cell(summary, metric),
+        Text(sparkline(measured, widths["curve"], utf8)),
         Text(_when(view)),
     )
 
 
-def accuracy_of(summary: RunSummary) -> float | None:
-    """Return the accuracy on test images if it was measured, else on validation images."""
-    if summary.test_accuracy is not None:
-        return summary.test_accuracy
-    return summary.best_val_accuracy
-
-
-def _accuracy_cell(summary: RunSummary) -> Text:
-    """Return the accuracy; one on validation images is marked."""
-    reached = accuracy_of(summary)
-    if reached is None:
-        return Text("-")
-    if summary.test_accuracy is None:
-        return Text(f"{reached:.3f} {VALIDATION}", style="dim")
-    return Text(f"{reached:.3f}")
+def _metric_cell(summary: RunSummary, metric: str) -> Text:
+    """Return the metric on test images, else on validation images, which is marked."""
+    reached, validation = summary.on_test(metric), summary.on_validation(metric)
+    if reached is not None:
+        return Text(f"{reached:.3f}")
+    return Text("-") if validation is None else Text(f"{validation:.3f} {VALIDATION}", style="dim")
 
 
 def describe_runs(runs: Runs) -> str:
@@ -174,6 +176,8 @@ def format_position(view: RunView) -> str:
     stage = newest_stage(history)
     if stage is None:
         return ""
+    if stage.started.is_solved:
+        return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)
@@ -196,7 +200,7 @@ def newest_stage(history: History) -> StageRow | None:
 def format_time_left(view: RunView) -> str:
     """Format the time left of the run, or of the stage if later ones have no estimate.
 
-    "at most" if the run may end early; "" if nothing is known yet or nothing is left.
+    "at most" if the run may end early; with its deadline; "" if nothing is known yet or left.
     """
     stage = newest_stage(view.history)
     if stage is None:
@@ -206,7 +210,16 @@ def format_time_left(view: RunView) -> str:
         return ""
     patience = whole(view.table("training").get("early_stopping"))
     where = f" in stage {stage.index + 1}" if later is None else ""
-    return f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    left = f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    return ", ".join(part for part in (left, format_deadline(view)) if part)
+
+
+def format_deadline(view: RunView) -> str:
+    """Format the deadline of a run, "by 07:00"; "" without one."""
+    at = whole(view.table("training").get("deadline"))
+    if not at or not 0 < at <= MAX_DEADLINE:
+        return ""
+    return tr("by {at}", at=format_moment(at, time.time()))
 
 
 def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:
@@ -286,7 +299,9 @@ def planned_epochs(view: RunView) -> list[int]:
     """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
-    if view.summary.strategy == "fine-tuning":
+    if table.get("head_start") == "solved":
+        plan.insert(0, 1)
+    elif view.summary.strategy == "fine-tuning":
         plan.insert(0, whole(table.get("head_epochs")) or 0)
     for index, stage in view.history.stages.items():
         plan += [0] * (index + 1 - len(plan))

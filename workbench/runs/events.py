@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from workbench.experiment.metrics import SCORES, VALIDATION
 from workbench.runs.fields import (
     Count,
     Counts,
@@ -32,11 +33,14 @@ from workbench.runs.fields import (
     part,
     parts,
 )
+from workbench.runs.score import Score
 
 SCHEMA = 2
 # Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
 # another process" that builds the same pack.
 WAITING_PHASE = "wait for "
+PREFIX_PHASE = "prefix"  # of `preparing`: features of a frozen base
+OUT_OF_TIME = "out of time"  # why a stage, and with it the run, ended before its epochs were done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,10 +272,11 @@ class StageStarted(Event):
     Attributes:
         stage: number of the stage, from 0.
         name: of the stage.
+        kind: train, or solve for a linear probe, which takes no steps.
         epochs: at most.
         steps: of an epoch.
         batch_size: images a step.
-        optimizer: its name.
+        optimizer: its name; "" without steps.
         learning_rate: at the beginning.
         parameters: of the whole network.
         trainable_parameters: of them.
@@ -291,6 +296,7 @@ class StageStarted(Event):
     event: Literal["stage_started"] = "stage_started"
     stage: Required
     name: Text = ""
+    kind: Text = "train"
     epochs: Count = 0
     steps: Count = 0
     batch_size: Whole = None
@@ -308,6 +314,11 @@ class StageStarted(Event):
     weights: TextOrNone = None
     estimated_seconds: Number = None
     estimates: Numbers = ()
+
+    @property
+    def is_solved(self) -> bool:
+        """True for a stage without steps."""
+        return self.kind == "solve"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,6 +363,10 @@ class EpochFinished(Event):
         accuracy: likewise.
         val_loss: null without validation images.
         val_accuracy: null without validation images.
+        val_macro_f1: null unless the stage monitors it, likewise the next three.
+        val_balanced_accuracy: mean recall of the labels.
+        val_top5_accuracy: how often the label is among the five most probable.
+        val_auc: area under the ROC curve, of several labels the mean of each against the rest.
         learning_rate: of its first step.
         seconds: with validation.
         best: whether it is the best so far by the metric that the stage monitors.
@@ -364,9 +379,19 @@ class EpochFinished(Event):
     accuracy: Number = None
     val_loss: Number = None
     val_accuracy: Number = None
+    val_macro_f1: Number = None
+    val_balanced_accuracy: Number = None
+    val_top5_accuracy: Number = None
+    val_auc: Number = None
     learning_rate: Number = None
     seconds: Number = None
     best: Flag = False
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, f"{VALIDATION}{name}") for name in SCORES}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,6 +408,47 @@ class LayersChecked(Event):
     stage: Required
     epoch: Whole = None
     layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedValue(Fields):
+    """A strength of regularization that cross-validation tried.
+
+    Attributes:
+        value: penalty for each row of the features.
+        accuracy: from 0 to 1, on images that were left out.
+        error: standard error of the accuracy over the folds.
+        loss: that is minimized.
+    """
+
+    value: Number = None
+    accuracy: Number = None
+    error: Number = None
+    loss: Number = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidated(Event):
+    """A linear probe has chosen its regularization.
+
+    Attributes:
+        stage: number of the stage, from 0.
+        solver: ridge (its loss is the mean squared error) or logistic (crossentropy).
+        folds: number of parts.
+        images: number of images, training and validation together.
+        features: numbers that describe an image.
+        chosen: the value with the lowest loss.
+        tried: value, accuracy, error and loss of each, the weakest first.
+    """
+
+    event: Literal["cross_validated"] = "cross_validated"
+    stage: Required
+    solver: Text = ""
+    folds: Count = 0
+    images: Count = 0
+    features: Count = 0
+    chosen: Number = None
+    tried: Annotated[tuple[TriedValue, ...], parts(TriedValue)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -494,9 +560,9 @@ class StageFinished(Event):
 
     Attributes:
         stage: number of the stage, from 0.
-        reason: "all epochs" or "early stopping".
+        reason: "all epochs", "early stopping", "solved" or "out of time".
         best_epoch: null without validation images.
-        kept_epoch: the epoch whose weights are kept.
+        kept_epoch: the epoch whose weights are kept; 0: those that the stage started with.
         seconds: of the stage in this session.
     """
 
@@ -526,6 +592,12 @@ class Evaluated(Event):
         accuracy: from 0 to 1.
         interval: 95 % interval of the accuracy, [low, high].
         images: number of images evaluated.
+        macro_f1: value and 95 % interval; null if undefined or not measured, likewise the next
+            three.
+        balanced_accuracy: mean recall of the labels.
+        top5_accuracy: how often the label is among the five most probable.
+        auc: area under the ROC curve, of several labels the mean of each against the rest.
+        mirrored: whether the probabilities of each image and its mirror image were averaged.
         shifted: accuracy on images moved by some pixels; null if not measured.
     """
 
@@ -535,7 +607,18 @@ class Evaluated(Event):
     accuracy: Number = None
     interval: Interval = None
     images: Count = 0
+    macro_f1: Annotated[Score | None, part(Score)] = None
+    balanced_accuracy: Annotated[Score | None, part(Score)] = None
+    top5_accuracy: Annotated[Score | None, part(Score)] = None
+    auc: Annotated[Score | None, part(Score)] = None
+    mirrored: Flag = False
     shifted: Annotated[Shifted | None, part(Shifted)] = None
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores that were measured, by their names in `experiment.metrics`."""
+        found = {name: getattr(self, name) for name in SCORES}
+        return {name: score for name, score in found.items() if score and score.value is not None}
 
     @property
     def shifted_accuracy(self) -> float | None:
@@ -619,6 +702,7 @@ Known = (
     | StepProgress
     | EpochFinished
     | LayersChecked
+    | CrossValidated
     | EstimateChecked
     | MachineSample
     | CheckpointSaved

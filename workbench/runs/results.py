@@ -3,22 +3,25 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
+from workbench.experiment.metrics import SCORES
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY, SMALL_PICTURES
 from workbench.messages import tr
 from workbench.runs.confusion import ClassMetrics, Confusion, parse_confusion
 from workbench.runs.fields import number, spec_table, text, whole
 from workbench.runs.history import History
+from workbench.runs.score import Score
 from workbench.text import format_shape, plural, safe_text
 
 OVERFITTING = 0.05  # training accuracy above validation accuracy, from which on it is mentioned
 LITTLE_LEFT = 0.99  # test accuracy from which on a higher strategy can gain hardly anything
 LOST_BY_SHIFT = 0.1  # accuracy, from which on positions and not objects were learned
+MIRRORED = tr("Probabilities of each image and its mirror image were averaged.")
 _ON_BASE = ("feature-extraction", "fine-tuning")  # presets of the book with a base: VGG16
 
 
@@ -41,6 +44,8 @@ class Results:
         leaked: number of images that are training images too.
         near_leaked: number of others that look nearly the same as a training image.
         shifted: (pixels, accuracy) with shifted images.
+        scores: other metrics by their names; {} in results of an earlier version.
+        mirrored: whether the probabilities of each image and its mirror image were averaged.
     """
 
     split: str
@@ -56,6 +61,8 @@ class Results:
     leaked: int = 0
     near_leaked: int = 0
     shifted: tuple[int, float] | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    mirrored: bool = False
 
     @property
     def wrong(self) -> int:
@@ -126,6 +133,8 @@ def parse_results(metrics: Mapping[str, Any]) -> Results:
         leaked=whole(metrics.get("leaked")) or 0,
         near_leaked=whole(metrics.get("near_leaked")) or 0,
         shifted=(_count(shifted["pixels"]), _finite(shifted["accuracy"])) if shifted else None,
+        scores=_parse_scores(metrics),
+        mirrored=metrics.get("mirrored") is True,
     )
 
 
@@ -223,6 +232,15 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
         )
     if strategy == "convnet":
         return _after_convnet(spec, history, few, reached)
+    if strategy == "linear-probe":
+        return _next_step(
+            "fine-tuning",
+            tr(
+                "{reached} is what the frozen base knows of your images; letting its upper blocks "
+                "adapt may raise it, above all on kinds of images that it does not know.",
+                reached=reached,
+            ),
+        )
     if strategy == "feature-extraction":
         return _next_step(
             "fine-tuning",
@@ -347,6 +365,11 @@ def _parse_error(row: Mapping[str, Any]) -> WorstError:
     return WorstError(
         str(row["path"]), str(row["label"]), str(row["predicted"]), _finite(row["probability"])
     )
+
+
+def _parse_scores(metrics: Mapping[str, Any]) -> dict[str, Score]:
+    found = {name: Score.read(metrics[name]) for name in SCORES if metrics.get(name)}
+    return {name: score for name, score in found.items() if score.value is not None}
 
 
 def _count(value: Any) -> int:

@@ -1,23 +1,24 @@
 """The state of a run: the phase in its events, corrected by whether its worker is alive.
 
-It includes how the run ended, in a line: what happened, when, and at which epoch. A spec is given
-as its TOML tables, unchecked (`read_tables`); times are unix seconds.
+A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
 from workbench.experiment.batch_size import half_batch_size
+from workbench.experiment.metrics import ACCURACY
 from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
-from workbench.runs.events import Event, MachineSample
+from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
 from workbench.runs.fields import spec_table, whole
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import History, fold, with_status
+from workbench.runs.history import History, describe_early_end, fold, with_status
 from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host, this_host
 from workbench.text import format_seconds, safe_text
 
@@ -85,10 +86,7 @@ def hint_with_command(hint: str, resume: str) -> str:
 
 
 def half_batch(spec: Mapping[str, Any]) -> int | None:
-    """Return the batch size to resume with after running out of memory; None if it is 1.
-
-    `experiment.batch_size` does the same for checked specs.
-    """
+    """Return the batch size to resume with after running out of memory; None if it is 1."""
     size = whole(spec_table(spec, "training").get("batch_size"))
     if size is None or size > MAX_BATCH_SIZE:
         return None
@@ -168,8 +166,8 @@ class RunState:
         resumable: True if `launch(folder, resume=True)` would continue it or start it over.
         description: what it does or how it ended, safe to print.
         resume: what a resume would do; "" if there is nothing to resume.
-        other_host: the other machine of the newest session, if that has no final event: no lock
-            here shows whether it has ended, so a person has to confirm it.
+        other_host: the machine of the newest session if that has no final event and no lock here
+            shows whether it has ended: a person has to confirm it.
     """
 
     phase: str
@@ -192,6 +190,9 @@ class RunSummary:
         data: name of the data set; marked if a person corrected its labels.
         best_val_accuracy: of the epoch that was kept; before the end of the best epoch so far,
             by the metric that the run monitors.
+        val_scores: other metrics of the same epoch, where they were measured: monitored ones, or
+            all if the final evaluation was on validation images.
+        test_scores: other metrics on test images.
     """
 
     name: str
@@ -206,6 +207,25 @@ class RunSummary:
     epochs_total: int | None
     started: float | None
     last_sign: float | None
+    val_scores: Mapping[str, float] = field(default_factory=dict)
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+
+    def on_test(self, metric: str) -> float | None:
+        """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
+        return self.test_accuracy if metric == ACCURACY else self.test_scores.get(metric)
+
+    def on_validation(self, metric: str) -> float | None:
+        """Return the same on validation images."""
+        return self.best_val_accuracy if metric == ACCURACY else self.val_scores.get(metric)
+
+    def rank(self, metric: str) -> float:
+        """Return the key that sorts runs by a metric, the best first and unknown ones last.
+
+        Test images count if they were measured, else validation images.
+        """
+        test, validation = self.on_test(metric), self.on_validation(metric)
+        found = validation if test is None else test
+        return math.inf if found is None else -found
 
     @property
     def recipe(self) -> str:
@@ -239,7 +259,7 @@ def run_state(
     """
     now = time.time() if now is None else now
     if history.phase == "finished":
-        return RunState("finished", False, "")
+        return RunState("finished", False, describe_early_end(history))
     if history.phase in ENDED:
         resume = _describe_next(folder, spec, history)
         return RunState(history.phase, not locked, describe_end(history, now), resume)
@@ -290,6 +310,10 @@ def make_summary(
 ) -> RunSummary:
     """Summarize a run whose events have been read."""
     kept, evaluation = history.kept, history.evaluation
+    on_test = evaluation is not None and evaluation.split == "test"
+    scores = {
+        name: one.value or 0.0 for name, one in (evaluation.scores if evaluation else {}).items()
+    }
     data = spec_table(spec, "data")
     name = str(history.data.name or PurePath(str(data.get("source", UNKNOWN))).name)
     return RunSummary(
@@ -300,11 +324,13 @@ def make_summary(
         strategy=str(spec_table(spec, "model").get("strategy", UNKNOWN)),
         data=f"{name} (corrected)" if data.get("corrections") else name,
         best_val_accuracy=kept.val_accuracy if kept else None,
-        test_accuracy=evaluation.accuracy if evaluation and evaluation.split == "test" else None,
+        test_accuracy=evaluation.accuracy if evaluation and on_test else None,
         epochs_done=len(history.epochs),
         epochs_total=history.epochs_planned or whole(spec_table(spec, "training").get("epochs")),
         started=history.started,
         last_sign=history.last_sign,
+        val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
+        test_scores=scores if on_test else {},
     )
 
 
@@ -325,8 +351,9 @@ def describe_resume(spec: dict[str, Any], history: History) -> str:
     if position is None:
         return tr("starts over")
     stage = history.stages.get(position.stage)
-    # Early stopping ends a stage before its last epoch.
-    if stage is None or not (stage.end or 0 < stage.epochs < position.epoch):
+    # Early stopping ends a stage before its last epoch; one without time may continue.
+    ended = stage and stage.end and stage.end.reason != OUT_OF_TIME
+    if not stage or not (ended or 0 < stage.epochs < position.epoch):
         return tr("continues at {position}", position=position)
     stages = 2 if spec_table(spec, "model").get("strategy") == "fine-tuning" else 1
     following = position.stage + 1

@@ -17,8 +17,8 @@ _MERGES = {"add": layers.Add, "multiply": layers.Multiply, "concatenate": layers
 _POOLS = {"max pooling": layers.MaxPooling2D, "average pooling": layers.AveragePooling2D}
 
 
-def apply_base(table: BaseTable, image: keras.KerasTensor) -> keras.KerasTensor:
-    """Append the layers of a base with fresh weights; return the output of the last.
+def apply_base(table: BaseTable, image: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
+    """Append the layers of a base with fresh weights; return their outputs by their names.
 
     Args:
         table: of the base, at the size of the image.
@@ -29,7 +29,7 @@ def apply_base(table: BaseTable, image: keras.KerasTensor) -> keras.KerasTensor:
         inputs = [outputs[name] for name in layer.inputs]
         made = make_layer(layer, inputs[0].shape[1:])
         outputs[layer.name] = made(inputs if layer.kind in _MERGES else inputs[0])
-    return outputs[table.layers[-1].name]
+    return outputs
 
 
 def preprocess(name: str, image: keras.KerasTensor) -> keras.KerasTensor:

@@ -4,7 +4,8 @@ On a CPU, a call for every step of a small head takes ten times as long as its a
 it leaves the device idle. So the coming steps go in together: which rows they train on, their
 learning rates and the seeds of their dropout; the loss and accuracy of each come out. The number of
 steps is an argument of the compiled loop, which is therefore the same program however many there
-are: no bit of a result depends on where an epoch was cut into calls.
+are: no bit of a result depends on where an epoch was cut into calls. Predictions come out of an
+evaluation where they are needed.
 
 The loops themselves are in `training.backends`, one for each framework.
 """
@@ -20,7 +21,7 @@ from workbench.runs.fields import Position
 from workbench.training.backend import active_backend, prepare_device, resolve_jit
 from workbench.training.backends import CALL_LENGTHS, Arrays, Batch, Steps, Tensor
 from workbench.training.device_augment import augment_images
-from workbench.training.models import loss_for, matches
+from workbench.training.models import as_probabilities, loss_for, matches
 from workbench.training.pieces import Piece
 
 CALL_SECONDS = 0.25  # of a call; a stop, a checkpoint and a progress event wait as long
@@ -31,11 +32,15 @@ class StepResults:
     """Mean loss and accuracy of each of `count` steps, still being computed perhaps.
 
     After a loss that is not finite nothing was updated: the weights are those before its step.
+
+    Attributes:
+        predictions: (`count` or more, b, outputs), of an evaluation that was asked for them.
     """
 
     count: int
     losses: Tensor
     accuracies: Tensor
+    predictions: Tensor = None
 
     def __iter__(self) -> Iterator[dict[str, float]]:
         """Wait for the steps; yield the loss and accuracy of each."""
@@ -43,6 +48,12 @@ class StepResults:
         pairs = zip(losses[: self.count].tolist(), accuracies[: self.count].tolist(), strict=True)
         for loss, accuracy in pairs:
             yield {"loss": loss, "accuracy": accuracy}
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Predictions of all steps, float32 (`count` x b, classes)."""
+        found = keras.ops.convert_to_numpy(self.predictions)[: self.count]
+        return as_probabilities(found.reshape(-1, found.shape[-1]))
 
 
 class StepNetwork:
@@ -74,7 +85,7 @@ class StepNetwork:
         values: Iterable[tuple[keras.Variable, Tensor]],
         batch: Batch,
         training: bool,
-    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
         """Compute a batch without changing a variable.
 
         Args:
@@ -84,7 +95,8 @@ class StepNetwork:
 
         Returns:
             The loss scaled for the gradient (as mixed precision needs it), mean loss, mean
-            accuracy, and the new values of `others`, None where they stay.
+            accuracy, the predictions (b, outputs), and the new values of `others`, None where they
+            stay.
         """
         x = batch.x
         for changes in batch.changes:
@@ -95,7 +107,7 @@ class StepNetwork:
             loss = self._loss(batch.y, predicted, *batch.weights)
             scaled = self.optimizer.scale_loss(loss)
         accuracy = keras.ops.mean(matches(batch.y, predicted, self.classes))
-        return scaled, loss, accuracy, [scope.get_current_value(v) for v in self.others]
+        return scaled, loss, accuracy, predicted, [scope.get_current_value(v) for v in self.others]
 
 
 class FusedSteps:
@@ -138,12 +150,17 @@ class FusedSteps:
         steps = _padded_steps(piece, rates, seeds)
         return StepResults(len(piece), *self._train(arrays, steps, len(piece)))
 
-    def evaluate(self, piece: Piece) -> StepResults:
-        """Start steps of an evaluation."""
+    def evaluate(self, piece: Piece, predict: bool = False) -> StepResults:
+        """Start steps of an evaluation, with their predictions if asked for."""
         seeds = np.zeros((1, len(self.network.dropouts), 2), np.int32)
         steps = _padded_steps(piece, np.zeros(1), seeds)
-        arrays = Arrays(piece.x, self._targets)
-        return StepResults(len(piece), *self._evaluate(arrays, steps, len(piece)))
+        arrays, count = Arrays(piece.x, self._targets), len(piece)
+        predictions = []
+        if predict:  # of few lengths, as each is a program of its own where XLA compiles
+            length = next(length for length in CALL_LENGTHS if length >= count)
+            shape = length, piece.rows.shape[1], self.network.model.output_shape[-1]
+            predictions.append(np.zeros(shape, np.float32))
+        return StepResults(count, *self._evaluate(arrays, steps, count, predictions))
 
     def dropout_seeds(self, seed: int, positions: Sequence[Position]) -> np.ndarray:
         """Return int32 (steps, dropouts, 2): dropout is a function of seed and position."""

@@ -28,14 +28,16 @@ DAMAGE = (
 )
 
 
-def stored_layers(file: h5py.File) -> list[StoredLayer]:
+def stored_layers(file: h5py.File, inside: str = "") -> list[StoredLayer]:
     """Return the layers with weights, in the file's order.
+
+    `inside` is the path of a model within the file's model.
 
     Raises:
         ForeignFile: the file has neither layout.
         one of DAMAGE: the file is damaged.
     """
-    root: h5py.Group = file
+    root: h5py.Group = _member(file, inside, h5py.Group) if inside else file
     if "layer_names" not in root.attrs and "model_weights" in root:  # a whole model of Keras 2
         root = _member(root, "model_weights", h5py.Group)
     names = list(_strings(root, "layer_names"))

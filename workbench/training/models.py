@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stack import FEATURES, average_names
 from workbench.training.backend import resolve_precision
 from workbench.training.backends import Device
 from workbench.training.base_layers import apply_base, preprocess
@@ -26,11 +28,14 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
         x = _convolutions(spec, layers.Rescaling(1 / 255, name="rescale")(inputs))
         x = layers.Flatten(name="flatten")(x)
     else:
-        x = _base(spec, inputs)
-        if spec.model.head == "average":
-            x = layers.GlobalAveragePooling2D(name="average")(x)
+        base = _base(spec, inputs)
+        output = base[spec.base_table.layers[-1].name]
+        if spec.model.strategy == "linear-probe":
+            x = _features(spec, base)
+        elif spec.model.head == "average":
+            x = layers.GlobalAveragePooling2D(name="average")(output)
         else:
-            x = layers.Flatten(name="flatten")(x)
+            x = layers.Flatten(name="flatten")(output)
     return keras.Model(inputs, _head(spec, x, classes), name="workbench")
 
 
@@ -55,16 +60,26 @@ def build_network(
     return model
 
 
-def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
+def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
     """Append preprocessing of raw 0-255 RGB and the base's layers with fresh weights.
 
-    Preprocessing is inside the model so that it cannot be forgotten.
+    Preprocessing is inside the model so that it cannot be forgotten. Returns the layers' outputs.
     """
     assert spec.base is not None
     table = spec.base_table
     if spec.base.preprocessing == "rescale":
         return apply_base(table, layers.Rescaling(1 / 255, name="rescale")(image))
     return apply_base(table, preprocess(table.preprocessing, image))
+
+
+def _features(spec: ExperimentSpec, base: dict[str, keras.KerasTensor]) -> keras.KerasTensor:
+    """Return the averages of the maps that a linear probe reads, side by side."""
+    maps = spec.base_table.widest(spec.probe.blocks)
+    averages = [
+        layers.GlobalAveragePooling2D(name=name)(base[layer.name])
+        for name, layer in zip(average_names(len(maps)), maps, strict=True)
+    ]
+    return layers.Concatenate(name=FEATURES)(averages) if len(averages) > 1 else averages[0]
 
 
 def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -87,10 +102,11 @@ def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTens
 
 def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     model = spec.model
+    dense_units = () if model.strategy == "linear-probe" else model.dense_units
     if model.dropout:
         # Its seed is set before every step (see `stage_trainer`).
         x = layers.Dropout(model.dropout, seed=0, name="dropout")(x)
-    for number, units in enumerate(model.dense_units, start=1):
+    for number, units in enumerate(dense_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
     if classes == 2:
         return layers.Dense(1, activation="sigmoid", dtype="float32", name="output")(x)
@@ -116,3 +132,8 @@ def matches(targets: Any, predicted: Any, classes: int) -> Any:
     if classes == 2:
         return keras.metrics.binary_accuracy(targets, predicted)
     return keras.metrics.sparse_categorical_accuracy(targets, predicted)
+
+
+def as_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, classes) of a model's outputs: a sigmoid becomes two columns."""
+    return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs

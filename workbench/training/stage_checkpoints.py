@@ -84,12 +84,22 @@ class StageCheckpoints:
             raise diverged(self.stage, position, str(error)) from None
 
     def restore_best(self, state: TrainerState) -> int | None:
-        """Restore the weights of the best epoch; return it, or None where the last one is kept."""
-        if self.stage.keep == "last" or not state.best_epoch:
+        """Restore the weights of the best epoch; return it, or None where the last one is kept.
+
+        Epoch 0 is the start of the stage.
+        """
+        if self.stage.keep == "last" or state.best_value is None:
             return None
+        if not state.best_epoch:
+            restore(self.model, self.files.load_start(self.stage.index), "model")
+            return 0
         best = self.files.load_best(self.stage.index, state.best_epoch)
         restore(self.model, best.arrays, "model")
         return state.best_epoch
+
+    def restore_start(self) -> None:
+        """Restore the weights that the stage started with."""
+        restore(self.model, self.files.load_start(self.stage.index), "model")
 
     def restore_good(self, state: TrainerState) -> str:
         """Restore the last good weights after training diverged.
@@ -98,13 +108,13 @@ class StageCheckpoints:
             Which these are, as text; "" if none of them have learned anything.
         """
         index = self.stage.index
-        if epoch := self.restore_best(state):
+        if (epoch := self.restore_best(state)) is not None:
             return tr("the weights of epoch {epoch}, the best so far", epoch=epoch)
         last, _ = self.files.load_last()
         if last and last.position.stage == index:
             restore(self.model, last.arrays, "model")
             return tr("the weights of the last checkpoint, {position}", position=last.position)
-        restore(self.model, self.files.load_start(index), "model")
+        self.restore_start()
         return tr("the weights of stage {index}, the one before", index=index) if index else ""
 
 

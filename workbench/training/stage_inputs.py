@@ -33,7 +33,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     model, images = context.model, PackInputs(context, stage)
     if stage.prefix is None:
         return model, images
-    prefix = _make_prefix(context, stage.prefix)
+    prefix = make_prefix(context, stage.prefix)
     suffix = keras.Model(model.get_layer(stage.prefix).output, model.output, name="suffix")
     if not stage.cached:
         return suffix, StreamedInputs(images, prefix)
@@ -41,7 +41,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     return suffix, CachedInputs(images, prefix, context.store)
 
 
-def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
+def make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     """Return the network up to the cut, run by Keras unless the spec chooses an accelerator."""
     on_cpu = context.device.kind == "cpu"
     prefix = Prefix(context.model, cut, on_cpu)
@@ -247,16 +247,19 @@ class CachedInputs(StageInputs):
     def _placed_validation(self) -> Any:
         return place_on_device(self._validation_features(), self.images.device)
 
-    def _announce(self) -> None:
-        if self.announced:
-            return
-        self.announced = True
+    def count_missing(self) -> int:
+        """Return how many images have to pass the prefix, each view counted."""
         missing = sum(
             self.store.count_missing(self.prefix, self.train_rows, self._changes(view))
             for view in range(1, self.images.stage.views_made + 1)
         )
-        missing += self.store.count_missing(self.prefix, self.validation_rows)
-        if missing:
+        return missing + self.store.count_missing(self.prefix, self.validation_rows)
+
+    def _announce(self) -> None:
+        if self.announced:
+            return
+        self.announced = True
+        if missing := self.count_missing():
             self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
     def _is_cached(self, epoch: int) -> bool:

@@ -8,17 +8,26 @@ optimizer and a compile, because Keras ignores a change of `trainable` until the
 import math
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from workbench.analysis.scores import measure_score
+from workbench.experiment.metrics import VALIDATION, monitored_score
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.experiment.sections import OPTIMIZERS
 from workbench.messages import tr
-from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
+from workbench.runs.events import (
+    OUT_OF_TIME,
+    EpochFinished,
+    LayersChecked,
+    Notice,
+    StageFinished,
+)
 from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
+from workbench.training.backends import CALL_LENGTHS
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
@@ -35,12 +44,16 @@ from workbench.training.stage_events import (
 )
 from workbench.training.stage_inputs import split_network
 from workbench.training.trainer_state import (
+    OutOfTime,
     RunningMetrics,
     Stopped,
     TrainerState,
     diverged,
     has_exploded,
+    nothing_learned,
 )
+
+PREDICTION_BYTES = 64 << 20  # of a call of validation steps
 
 
 class ComingSteps(NamedTuple):
@@ -62,6 +75,7 @@ class StageTrainer:
         steps: of an epoch.
         state: early stopping, best epoch and schedule, up to the last whole epoch.
         metrics: training metrics of the epoch so far.
+        epoch_seconds: of the last whole epoch, before it the estimate; 0 if unknown.
     """
 
     def __init__(self, context: TrainingContext, stage: Stage) -> None:
@@ -84,10 +98,14 @@ class StageTrainer:
         self.report = ProgressReporter(context.emit, stage)
         expected = context.expected_seconds.get(stage.index)
         self.check_estimate = EstimateCheck(context.emit, stage, expected)
+        self.epoch_seconds = expected or 0.0
         self.warned = False  # of layers that do not move
 
-    def run(self, checkpoint: Checkpoint | None = None) -> None:
+    def run(self, checkpoint: Checkpoint | None = None) -> str:
         """Train the stage from its start or from a checkpoint; keep the best or last weights.
+
+        Returns:
+            Why it ended, as of `StageFinished`.
 
         Raises:
             Stopped, Diverged, UserError: as `Trainer.run`.
@@ -98,17 +116,51 @@ class StageTrainer:
         start_weights = self.context.checkpoints.load_start(self.stage.index)
         freeze_check = FreezeCheck(self.context.model, self.model, self.stage, start_weights)
         self.context.emit(describe_stage(self.context, self.stage, self.model, self.steps, jit))
-        while position.epoch <= self.stage.epochs and not self.state.stops_early(self.stage):
-            position = self._run_epoch(position, freeze_check)
+        position, reason = self._run_epochs(position, freeze_check)
+        done = position.epoch - 1
+        if not done:
+            self.checkpoints.restore_start()
         kept_epoch = self.checkpoints.restore_best(self.state)
-        early = position.epoch <= self.stage.epochs
         self.context.emit(
             StageFinished(
                 stage=self.stage.index,
-                reason="early stopping" if early else "all epochs",
+                reason=reason,
                 best_epoch=self.state.best_epoch or None,
-                kept_epoch=kept_epoch or position.epoch - 1,
+                kept_epoch=done if kept_epoch is None else kept_epoch,
                 seconds=time.monotonic() - started,
+            )
+        )
+        return reason
+
+    def _run_epochs(self, position: Position, freeze_check: FreezeCheck) -> tuple[Position, str]:
+        """Train epoch after epoch; return the first position that was not reached, and why."""
+        try:
+            if self.stage.rates_start and position == Position(self.stage.index, 1):
+                self._rate_start(position)
+            while position.epoch <= self.stage.epochs:
+                if self.state.stops_early(self.stage):
+                    return position, "early stopping"
+                position = self._run_epoch(position, freeze_check)
+        except OutOfTime:
+            if self.stage.index == 0 and position.epoch == 1 and self.state.best_value is None:
+                raise nothing_learned() from None
+            return position, OUT_OF_TIME
+        return position, "all epochs"
+
+    def _rate_start(self, position: Position) -> None:
+        """Validate the weights at the start: an epoch has to be better than these to be kept."""
+        self.inputs.prepare(position.epoch, whole=False)
+        validation = self._validate(position)
+        value = validation.get(self.stage.monitor)
+        if value is None or not math.isfinite(value):
+            return
+        self.state = TrainerState(best_value=value)
+        self.context.emit(
+            EpochFinished(
+                stage=self.stage.index,
+                epoch=0,
+                best=True,
+                **validation,
             )
         )
 
@@ -120,7 +172,7 @@ class StageTrainer:
         self.times = StepTimes()
         started = time.monotonic()
         self.train_steps(position)
-        validation = self._validate(epoch)
+        validation = self._validate(Position(stage.index, epoch, self.steps))
         learning_rate = self.state.learning_rate(stage, epoch, 0, self.steps)
         state = self.state.after_epoch(stage, epoch, validation.get(stage.monitor))
         is_best = state.best_epoch == epoch
@@ -135,15 +187,15 @@ class StageTrainer:
                 epoch=epoch,
                 loss=means["loss"],
                 accuracy=means["accuracy"],
-                val_loss=validation.get("val_loss"),
-                val_accuracy=validation.get("val_accuracy"),
                 learning_rate=learning_rate,
                 seconds=seconds,
                 best=is_best,
+                **validation,
             )
         )
         if from_start and not makes_features:
             self.check_estimate(epoch, seconds, self.times)
+        self.epoch_seconds = seconds - self.times.compile_seconds
         self.metrics = RunningMetrics()
         following = Position(stage.index, epoch + 1)
         self._save(following)
@@ -192,22 +244,43 @@ class StageTrainer:
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
-    def _validate(self, epoch: int) -> dict[str, float]:
-        """Return val_loss and val_accuracy; empty without validation images."""
-        count, length = len(self.data.rows["validation"]), self.lengths[1]
-        if not count:
+    def _validate(self, position: Position) -> dict[str, Any]:
+        """Return val_loss, val_accuracy and the monitored score, if it is one, at a position.
+
+        Returns:
+            By their names in `EpochFinished`; empty without validation images. A score of
+            probabilities that are not finite is NaN.
+        """
+        rows, length = self.data.rows["validation"], self.lengths[1]
+        if not len(rows):
             return {}
-        metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
+        score = monitored_score(self.stage.monitor)
+        most = self._most_predicted_steps() if score else CALL_LENGTHS[-1]
+        metrics, step, steps = RunningMetrics(), 0, math.ceil(len(rows) / self.spec.batch_size)
+        predicted, labels = [], []
         with self.inputs.validation(self.spec.batch_size) as take:
-            while piece := take(length.steps):
-                self._stop_or_save(Position(self.stage.index, epoch, self.steps))
+            while piece := take(min(length.steps, most)):
+                self._stop_or_save(position)
                 with self.times.validation.steps(len(piece), length):
-                    logs = list(self.fused.evaluate(piece))
+                    results = self.fused.evaluate(piece, predict=bool(score))
+                    logs = list(results)
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
+                if score:
+                    predicted.append(results.probabilities)
+                    labels.append(self.data.labels[piece.rows.ravel()])
                 step += len(piece)
-                self.report(epoch, step, steps, metrics)
-        return {f"val_{name}": value for name, value in metrics.means().items()}
+                self.report(position.epoch, step, steps, metrics)
+        found = {f"{VALIDATION}{name}": value for name, value in metrics.means().items()}
+        if score:
+            value = measure_score(score, np.concatenate(labels), np.concatenate(predicted))
+            found[self.stage.monitor] = math.nan if value is None else value
+        return found
+
+    def _most_predicted_steps(self) -> int:
+        """Return the steps of a call whose predictions do not take much memory."""
+        outputs = self.spec.batch_size * self.data.classes
+        return max(PREDICTION_BYTES // (4 * outputs), 1)
 
     def compile(self) -> bool:
         """Set which layers train and compile; return whether XLA compiles."""
@@ -268,9 +341,14 @@ class StageTrainer:
         ]
 
     def _stop_or_save(self, position: Position) -> None:
+        """Stop on request or at the deadline, before which an epoch begins only if it fits."""
+        needed = self.epoch_seconds if position.step == 0 else 0.0
         if self.context.stop_requested():
             self._save(position)
             raise Stopped(position)
+        if self.context.deadline.is_over(needed):
+            self._save(position)
+            raise OutOfTime
         if self.checkpoints.is_due:
             self._save(position)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from workbench.errors import UserError
+from workbench.experiment.metrics import higher_is_better
 from workbench.experiment.plan import HEAD_FIRST, Stage
 from workbench.messages import tr
 from workbench.runs.fields import Position
@@ -26,6 +27,10 @@ class Stopped(Exception):  # noqa: N818 - an outcome, not an error
     def __init__(self, position: Position) -> None:
         super().__init__(f"stopped at {position}")
         self.position = position
+
+
+class OutOfTime(Exception):  # noqa: N818 - an outcome, not an error
+    """The deadline leaves no time for more training; what is needed to resume was saved."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class TrainerState:
 
     Attributes:
         best_value: the monitored metric of the best epoch so far, None before the first.
-        best_epoch: that epoch, from 1; 0 before the first.
+        best_epoch: that epoch, from 1; 0 before the first, or if no epoch was better than the
+            weights at the start, whose metric is `best_value` then.
         since_best: epochs without improvement.
         rate_scale: factor on the learning rate, from 1, which the plateau schedule lowers.
         since_drop: epochs without improvement since the learning rate last dropped.
@@ -103,8 +109,9 @@ class TrainerState:
     def _improves(self, stage: Stage, value: float) -> bool:
         if self.best_value is None:
             return math.isfinite(value)
-        higher_is_better = stage.monitor == "val_accuracy"
-        return value > self.best_value if higher_is_better else value < self.best_value
+        if higher_is_better(stage.monitor):
+            return value > self.best_value
+        return value < self.best_value
 
 
 class Diverged(UserError):  # noqa: N818 - an outcome
@@ -137,6 +144,17 @@ def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
             key=key,
             learning_rate=stage.learning_rate / 10,
         ),
+    )
+
+
+def nothing_learned() -> UserError:
+    """Return the error of a run whose deadline came before it had learned anything."""
+    return UserError(
+        tr(
+            "Time ran out before anything was learned that could be evaluated. What was done so "
+            "far is saved."
+        ),
+        tr("Continue with a new deadline: workbench resume RUN --by 07:00"),
     )
 
 

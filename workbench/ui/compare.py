@@ -38,7 +38,7 @@ class CompareScreen(WorkbenchScreen):
         names: of the runs, in the order of their columns.
     """
 
-    CONCEPTS = ("paired-test", "interval", "validation")
+    CONCEPTS = ("paired-test", "interval", "macro-f1", "auc", "validation")
     CSS = """
     CompareScreen #sheet { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     CompareScreen #comparison { width: auto; }

@@ -1,6 +1,7 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,9 +12,12 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
 from textual.widgets.data_table import ColumnKey
 
+from workbench.app.table_settings import TableSettings, read_settings, settings_path
+from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
 from workbench.messages import tr
 from workbench.render.runs import (
     COLUMNS,
+    METRIC,
     column_widths,
     describe_run,
     describe_runs,
@@ -34,7 +38,8 @@ from workbench.ui.run_actions import (
     stop_run,
 )
 
-OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders")  # if possible
+# Offered if possible.
+OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort")
 TRASH, FILTER = (
     tr("to the trash, from which u restores it"),
     tr("by a part of name, strategy or state"),
@@ -70,11 +75,21 @@ class RunTable(DataTable[Text]):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
-    def fill(self, runs: Sequence[RunView], utf8: bool) -> None:
-        """Show these runs: new rows if the runs are others, else only the cells that changed."""
+    def fill(self, runs: Sequence[RunView], utf8: bool, metric: str = ACCURACY) -> None:
+        """Show these runs: new rows if the runs are others, else only the cells that changed.
+
+        Args:
+            runs: a row each.
+            utf8: False for ASCII.
+            metric: that is shown.
+        """
+        column = self.columns[ColumnKey(METRIC)]
+        if column.label.plain != SHORT_TITLES[metric]:
+            column.label = Text(SHORT_TITLES[metric])
+            self.refresh(layout=True)
         widths, theme = column_widths(self.app.size.width, runs), self.app.theme_variables
         self._fit(widths)
-        rows = {view.name: run_cells(view, widths, utf8, theme) for view in runs}
+        rows = {view.name: run_cells(view, widths, utf8, theme, metric) for view in runs}
         names = list(rows)
         if names != self.names:
             row = names.index(self.chosen) if self.chosen in names else self.cursor_row
@@ -105,7 +120,7 @@ class HomeScreen(WorkbenchScreen):
     """All runs of the workspace; running ones on top."""
 
     AUTO_FOCUS = ""  # the table gets it with its first row; never the filter, which takes letters
-    CONCEPTS = ("workbench",)
+    CONCEPTS = ("workbench", "macro-f1", "auc", "top-5")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", tr("All runs"), id="back"),
         Binding("n", "new", "New", id="new"),
@@ -119,6 +134,8 @@ class HomeScreen(WorkbenchScreen):
         Binding("d,delete", "delete", "Delete", id="delete", tooltip=TRASH),
         Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip=FILTER),
         Binding("A", "ladders", "Ladders", key_display="A", id="ladders"),
+        Binding("s", "settings", "Metric", id="settings", tooltip=tr("which one the table shows")),
+        Binding("o", "sort", "Sort", id="sort", tooltip=tr("the newest or the best run first")),
         Binding(
             "u", "undo", "Undo", id="undo", tooltip=tr("restore the run that was deleted last")
         ),
@@ -129,6 +146,7 @@ class HomeScreen(WorkbenchScreen):
     _offered: Sequence[bool | None] = ()
     _names: frozenset[str] | None = None  # of all runs, when the trash was read
     _trash: Sequence[TrashedRun] = ()
+    _settings = TableSettings()
     _names_before: Sequence[str] = ()  # of the runs shown when another screen opened
 
     def compose_body(self) -> ComposeResult:
@@ -144,6 +162,8 @@ class HomeScreen(WorkbenchScreen):
         text = Text("workbench", style="bold")
         text.append(f"  {safe_text(self.workbench.workspace.root, 60)}", style="dim")
         text.append(f"   {describe_runs(runs)}")
+        if self._settings.best_first:
+            text.append(tr(", best {metric} first", metric=METRICS[self._settings.metric]))
         if ladders := self.workbench.ladders:
             text.append(f", {plural(len(ladders), 'ladder')} (A)")
         return text
@@ -152,6 +172,7 @@ class HomeScreen(WorkbenchScreen):
         """Show the runs."""
         self.query_one("#filter").display = False
         self.runs_changed(self.workbench.runs)
+        in_background(self, lambda: read_settings(self.workbench.workspace), self._apply)
 
     def on_screen_resume(self) -> None:
         """Show what changed behind the other screen; put the cursor on a run that started there."""
@@ -180,8 +201,10 @@ class HomeScreen(WorkbenchScreen):
             return
         wanted = self.query_one("#filter", Input).value
         shown = [view for view in runs if matches_filter(view, wanted)]
+        if self._settings.best_first:
+            shown.sort(key=lambda view: view.summary.rank(self._settings.metric))
         table = self.query_one(RunTable)
-        table.fill(shown, self.workbench.utf8)
+        table.fill(shown, self.workbench.utf8, self._settings.metric)
         table.display = bool(shown)
         if shown and not self.focused:  # it lost the focus when its last row went
             table.focus()
@@ -221,7 +244,7 @@ class HomeScreen(WorkbenchScreen):
         """Offer what can be done with the run under the cursor, and with the others."""
         if action == "undo":
             return bool(self._trash)
-        if action == "filter":
+        if action in ("filter", "settings", "sort"):
             return bool(self.workbench.runs)
         if action == "ladders":
             return bool(self.workbench.ladders)
@@ -304,6 +327,32 @@ class HomeScreen(WorkbenchScreen):
         self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
         self.query_one(RunTable).focus()
         self.refresh_bindings()
+
+    def _apply(self, settings: TableSettings) -> None:
+        self._settings = settings
+        self.runs_changed(self.workbench.runs)
+
+    def _keep(self, settings: TableSettings) -> None:
+        """Show the runs in another way from now on."""
+        self._apply(settings)
+        path = settings_path(self.workbench.workspace)
+        self.workbench.draft_writer.write(path, settings.as_text())
+
+    def action_settings(self) -> None:
+        """Ask which metric to show."""
+
+        def answered(title: str | None) -> None:
+            chosen = [name for name, one in METRICS.items() if one == title]
+            if chosen:
+                self._keep(replace(self._settings, metric=chosen[0]))
+
+        question = "Show which metric of the runs? ? explains them."
+        shown = METRICS[self._settings.metric]
+        self.app.push_screen(PickName(question, tuple(METRICS.values()), shown), answered)
+
+    def action_sort(self) -> None:
+        """Show the newest run first, or the one with the best metric."""
+        self._keep(replace(self._settings, best_first=not self._settings.best_first))
 
     def action_back(self) -> None:
         """Remove the filter; home has no screen before it."""

@@ -5,7 +5,8 @@ A run evaluates its own network at its end, and writes the files of the results,
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `evaluate`.
 
-    Request: model, manifest, workspace, split, shift. Result: metrics.
+    Request: model, manifest, workspace, split, shift, mirror (None: as in the spec). Result:
+    metrics.
     """
     claim_device()
     start_keras()
@@ -50,17 +52,25 @@ def evaluate_run(request: Request, events: JobEvents) -> dict[str, Any]:
             tr("The run has no {split} images.", split=split),
             tr("Choose others: {others}", others=" or ".join(f"--split {name}" for name in others)),
         )
-    evaluation = evaluate_split(loaded, data, prepared, split, request["shift"], events)
+    shift, mirror = request["shift"], wants_mirror(request, loaded)
+    evaluation = evaluate_split(loaded, data, prepared, split, shift, mirror, events)
     with suppress(OSError):  # the metrics do not need a writable folder
         folder = RunFolder(Path(request["manifest"]).parent)
         write_confusion(folder, split, evaluation, data.labels[data.rows[split]])
     return {"split": split, **evaluation.metrics}
 
 
+def wants_mirror(request: Request, loaded: "LoadedModel") -> bool:
+    """Return whether mirror images are predicted too: as requested, else as the spec says."""
+    asked = request.get("mirror")
+    return loaded.spec.evaluation.mirror if asked is None else bool(asked)
+
+
 def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `predict`.
 
-    Request: model, paths. Result: labels, predictions, not_read {words, paths}.
+    Request: model, paths, mirror (None: as in the spec). Result: labels, mirrored, predictions,
+    not_read {words, paths}.
     """
     claim_device()
     start_keras()
@@ -70,9 +80,11 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
     passed = SkippedFiles()
     paths = find_images(request["paths"], passed)
     loaded = load_model(Path(request["model"]))
-    predictions = predict(loaded, paths, events)
+    mirror = wants_mirror(request, loaded)
+    predictions = predict(loaded, paths, events, mirror)
     return {
         "labels": loaded.labels,
+        "mirrored": mirror,
         "predictions": [asdict(prediction) for prediction in predictions],
         "not_read": {
             "words": format_kinds(passed.others) if passed.others else "",
@@ -84,16 +96,20 @@ def predict_images(request: Request, events: JobEvents) -> dict[str, Any]:
 def export(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `export`.
 
-    Request: model, folder, formats, images (.npy), answers (.npy, receives the original's
-    probabilities of the images). Result: labels.
+    Request: model, folder, formats, mirror, images (.npy), answers (.npy, receives the original's
+    probabilities of the images, or the mean of those of their mirror images). Result: labels.
     """
     claim_device("none")  # the float32 of the CPU is the reference of every format
     start_keras()
     from workbench.evaluation.export import export_model, metadata_files, predict_in_batches
+    from workbench.evaluation.mirror import predict_batch
     from workbench.evaluation.model_file import load_model
 
     loaded = load_model(Path(request["model"]))
-    expected = predict_in_batches(loaded.model.predict_on_batch, np.load(request["images"]))
+    mirror = wants_mirror(request, loaded)
+    loaded = replace(loaded, spec=loaded.spec.with_mirror(mirror))
+    predict = partial(predict_batch, loaded.model, mirror=mirror)
+    expected = predict_in_batches(predict, np.load(request["images"]))
     np.save(request["answers"], expected)
     folder = Path(request["folder"])
     for name in request["formats"]:
@@ -129,6 +145,7 @@ def evaluate_split(
     prepared: PreparedData,
     split: str,
     shift: int,
+    mirror: bool,
     progress: Progress,
 ) -> "EvaluationResult":
     """Evaluate a model on a split; of test images also count those that leaked into training."""
@@ -143,6 +160,7 @@ def evaluate_split(
         [prepared.rows[i].path for i in rows],
         loaded.labels,
         shift,
+        mirror,
         progress,
     )
     if split == "test":

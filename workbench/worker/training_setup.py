@@ -16,10 +16,11 @@ from workbench.bases.weights import find_weights
 from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
-from workbench.errors import DiskFull
+from workbench.errors import DiskFull, UserError
 from workbench.experiment.cost import saved_bytes, stage_costs
-from workbench.experiment.estimate import stage_seconds
+from workbench.experiment.estimate import ThroughputModel, stage_seconds
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.metrics import TOP
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
@@ -98,8 +99,8 @@ class TrainingSetup:
             expected or {},
         )
 
-    def expected_seconds(self, choice: GpuChoice) -> dict[int, float]:
-        """Estimate the seconds of an epoch of each stage; {} if the device cannot be measured.
+    def measured_speed(self, choice: GpuChoice) -> ThroughputModel | None:
+        """Return the speed of the device; None if it cannot be measured.
 
         A device without benchmark is measured now, once.
         """
@@ -111,13 +112,17 @@ class TrainingSetup:
                 benchmark = _measure(self.device)
             except Exception as error:  # an estimate is no reason to end a training
                 self.notice(f"The machine could not be measured: {safe_text(error)}.")
-                return {}
+                return None
             if not self.spec.training.deterministic:  # which slows down some operations
                 with suppress(OSError):
                     store.save(benchmark)
+        return benchmark.speed
+
+    def expected_seconds(self, speed: ThroughputModel) -> dict[int, float]:
+        """Estimate the seconds of an epoch of each stage."""
         images = {split: len(rows) for split, rows in self.data.rows.items()}
         costs = stage_costs(self.spec, self.data.classes)
-        return {c.stage.index: stage_seconds(c, images, benchmark.speed).epoch for c in costs}
+        return {c.stage.index: stage_seconds(c, images, speed).epoch for c in costs}
 
 
 def _measure(device: "Device") -> BenchmarkResult:
@@ -139,6 +144,7 @@ def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSe
     weights = base_weights(spec, events, events.notice)
     prepared = prepare(spec.data, Workspace(Path(request["workspace"])), events)
     data = training_data(prepared.rows, prepared.labels, prepared.pack)
+    check_monitor(spec, data)
     claim_device(spec.training.gpu)
     events("start Keras", 0, 0)
     device = start_keras(spec.training.deterministic)
@@ -178,6 +184,36 @@ def training_data(rows: Sequence[ImageRecord], labels: Sequence[str], pack: Path
         },
         classes=len(labels),
     )
+
+
+def check_monitor(spec: ExperimentSpec, data: TrainingData) -> None:
+    """Check that what the run monitors can be computed on its validation images.
+
+    Raises:
+        UserError: It cannot; without validation images nothing is monitored.
+    """
+    labels, monitor = data.labels[data.rows["validation"]], spec.training.monitor
+    hint = tr("Monitor something else, such as: --set training.monitor=val_macro_f1")
+    if monitor == "val_top5_accuracy" and data.classes <= TOP and len(labels):
+        raise UserError(
+            tr(
+                "training.monitor is {monitor}, but there are {classes} labels: with {top} or "
+                "fewer it is always 1.",
+                monitor=monitor,
+                classes=data.classes,
+                top=TOP,
+            ),
+            hint,
+        )
+    if monitor == "val_auc" and len(set(labels.tolist())) == 1:
+        raise UserError(
+            tr(
+                "training.monitor is {monitor}, but all validation images have one label: it "
+                "needs images of two.",
+                monitor=monitor,
+            ),
+            hint,
+        )
 
 
 def check_space(folder: RunFolder, spec: ExperimentSpec, classes: int) -> None:

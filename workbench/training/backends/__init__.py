@@ -113,9 +113,25 @@ class Batch(NamedTuple):
     changes: Sequence[Tensor]
 
 
-# A loop over steps, compiled: takes their count too; returns the loss and accuracy of each step,
-# float32 (longest call,), as tensors that may still be computed.
-CompiledSteps = Callable[[Arrays, Steps, int], tuple[Tensor, Tensor]]
+class CompiledSteps(Protocol):
+    """A loop over steps, compiled."""
+
+    def __call__(
+        self, arrays: Arrays, steps: Steps, count: int, predictions: Sequence[np.ndarray] = ()
+    ) -> Sequence[Tensor]:
+        """Take `count` steps.
+
+        Args:
+            arrays: what the steps take their rows from.
+            steps: what each step takes.
+            count: number of steps.
+            predictions: zeros, float32 (`count` or more, b, outputs), for an evaluation whose
+                predictions are needed; else none.
+
+        Returns:
+            Loss and accuracy of each step, float32 (longest call,), and the predictions in the
+            place of the zeros, as tensors that may still be computed.
+        """
 
 
 class Backend(Protocol):

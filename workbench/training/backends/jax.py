@@ -1,7 +1,7 @@
 """JAX."""
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,14 +61,16 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     else:
         take = _in_one_loop(step)
 
-    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[jax.Array, jax.Array]:
+    def run(
+        arrays: Arrays, steps: Steps, count: int, predictions: Sequence[np.ndarray] = ()
+    ) -> Sequence[jax.Array]:
         arrays = arrays._replace(x=_full(arrays.x, steps))
         # They are given up, so that they can be updated in place.
         values = [variable.value for variable in variables]
-        values, losses, accuracies = take(values, arrays, steps, count)
+        values, *found = take(values, arrays, steps, count, list(predictions))
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return losses, accuracies
+        return found
 
     return run
 
@@ -88,18 +90,23 @@ def _in_one_loop(step: Any) -> Any:
     """Return a compiled loop over steps."""
 
     @partial(jax.jit, donate_argnums=0)
-    def take(values: list[jax.Array], arrays: Arrays, steps: Steps, count: int) -> Any:
+    def take(
+        values: list[jax.Array], arrays: Arrays, steps: Steps, count: int, predictions: list[Any]
+    ) -> Any:
         def body(carried: tuple[Any, ...]) -> tuple[Any, ...]:
-            at, values, finite, losses, accuracies = carried
+            at, values, finite, *series = carried
             part = jax.tree.map(lambda array: array[at], steps)
-            values, finite, loss, accuracy = step(values, finite, arrays, part)
-            return at + 1, values, finite, losses.at[at].set(loss), accuracies.at[at].set(accuracy)
+            values, finite, *found = step(values, finite, arrays, part)
+            # Predictions come last, and may not be needed.
+            series = [one.at[at].set(new) for one, new in zip(series, found, strict=False)]
+            return at + 1, values, finite, *series
 
         def more(carried: tuple[Any, ...]) -> Any:
             return (carried[0] < count) & carried[2]
 
         empty = jnp.zeros(CALL_LENGTHS[-1], jnp.float32)
-        found = jax.lax.while_loop(more, body, (0, values, jnp.array(True), empty, empty))
+        first = 0, values, jnp.array(True), empty, empty, *predictions
+        found = jax.lax.while_loop(more, body, first)
         return found[1], *found[3:]
 
     return take
@@ -111,21 +118,22 @@ def _step_by_step(step: Any) -> Any:
     There, XLA runs convolutions within a compiled loop twenty times as slowly as outside of one.
     """
 
-    def take(values: list[jax.Array], arrays: Arrays, steps: Steps, count: int) -> Any:
-        finite, losses, accuracies = jnp.array(True), [], []
+    def take(
+        values: list[jax.Array], arrays: Arrays, steps: Steps, count: int, predictions: list[Any]
+    ) -> Any:
+        finite, series = jnp.array(True), []
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
-            values, finite, loss, accuracy = step(values, finite, arrays, part)
-            losses.append(loss)
-            accuracies.append(accuracy)
-        return values, np.array(losses, np.float32), np.array(accuracies, np.float32)
+            values, finite, *found = step(values, finite, arrays, part)
+            series.append(found[: 2 + len(predictions)])
+        return values, *(np.array(one, np.float32) for one in zip(*series, strict=True))
 
     return take
 
 
 def _step(
     network: Any, training: bool, values: list[jax.Array], finite: Any, arrays: Arrays, part: Any
-) -> tuple[list[jax.Array], Any, Any, Any]:
+) -> tuple[Any, ...]:
     """Take a step, unless an earlier one had a loss that is not finite.
 
     Args:
@@ -137,7 +145,8 @@ def _step(
         part: what the `Steps` have for this step.
 
     Returns:
-        The new values, whether this loss was finite too, loss, accuracy.
+        The new values, whether this loss was finite too, loss, accuracy; of an evaluation the
+        predictions as well.
     """
     optimizer = network.optimizer
     variables = [*network.trainable, *network.others, *optimizer.variables]
@@ -157,9 +166,9 @@ def _step(
         return scaled, results
 
     if not training:
-        _, (loss, accuracy, _) = loss_of(values[:first])
-        return values, finite, loss, accuracy
-    gradients, (loss, accuracy, others) = jax.grad(loss_of, has_aux=True)(values[:first])
+        _, (loss, accuracy, predicted, _) = loss_of(values[:first])
+        return values, finite, loss, accuracy, predicted
+    gradients, (loss, accuracy, _, others) = jax.grad(loss_of, has_aux=True)(values[:first])
     state = [
         part.rates if variable is optimizer.learning_rate else value
         for variable, value in zip(optimizer.variables, values[last:], strict=True)

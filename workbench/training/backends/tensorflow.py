@@ -1,6 +1,6 @@
 """TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -54,25 +54,29 @@ def place(array: Any) -> tf.Tensor:
 
 def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Compile a loop over steps; it updates the variables in place."""
-    loops: dict[tf.DType, Any] = {}
+    loops: dict[tuple[tf.DType, int], Any] = {}
 
-    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def run(
+        arrays: Arrays, steps: Steps, count: int, predictions: Sequence[np.ndarray] = ()
+    ) -> Sequence[tf.Tensor]:
         arrays = arrays._replace(x=tf.convert_to_tensor(arrays.x))
-        kind = arrays.x.dtype
+        kind = arrays.x.dtype, len(predictions)
         if kind not in loops:
             loops[kind] = tf.function(
                 partial(_loop, network, training),
-                input_signature=_signature(arrays, steps),
+                input_signature=_signature(arrays, steps, predictions),
                 autograph=False,
                 jit_compile=jit,
             )
-        losses, accuracies = loops[kind](arrays, steps, count)
-        return losses, accuracies
+        found: Sequence[tf.Tensor] = loops[kind](arrays, steps, count, list(predictions))
+        return found
 
     return run
 
 
-def _signature(arrays: Arrays, steps: Steps) -> tuple[Any, Any, tf.TensorSpec]:
+def _signature(
+    arrays: Arrays, steps: Steps, predictions: Sequence[np.ndarray]
+) -> tuple[Any, Any, tf.TensorSpec, list[tf.TensorSpec]]:
     """Return types for any number of rows and any size of a batch, so that one trace is enough."""
 
     def rows(array: tf.Tensor) -> tf.TensorSpec:
@@ -85,16 +89,24 @@ def _signature(arrays: Arrays, steps: Steps) -> tuple[Any, Any, tf.TensorSpec]:
         tf.nest.map_structure(rows, arrays),
         of_steps._replace(places=batch, rows=batch, changes=changes),
         tf.TensorSpec((), tf.int32),
+        [tf.TensorSpec((None, None, one.shape[-1]), tf.float32) for one in predictions],
     )
 
 
 def _loop(
-    network: Any, training: bool, arrays: Arrays, steps: Steps, count: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Take `count` steps; return their losses and accuracies."""
+    network: Any,
+    training: bool,
+    arrays: Arrays,
+    steps: Steps,
+    count: tf.Tensor,
+    predictions: list[tf.Tensor],
+) -> tuple[tf.Tensor, ...]:
+    """Take `count` steps; return their losses and accuracies, and predictions if needed."""
     update = _select if tf.config.list_physical_devices("GPU") else _branch
 
-    def step(at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
+    def step(
+        at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any, *predictions: tf.Tensor
+    ) -> tuple[Any, ...]:
         rows = steps.rows[at]
         batch = Batch(
             tf.gather(arrays.x, steps.places[at]),
@@ -104,20 +116,25 @@ def _loop(
             [changes[at] for changes in steps.changes],
         )
         with tf.GradientTape() as tape:
-            scaled, loss, accuracy, others = network.forward((), batch, training)
+            scaled, loss, accuracy, predicted, others = network.forward((), batch, training)
         if training:
             network.optimizer.learning_rate.assign(steps.rates[at])
             gradients = tape.gradient(scaled, network.trainable)
             finite = tf.math.is_finite(loss)
             update(network, gradients, others, finite)
-        return at + 1, finite, losses.write(at, loss), accuracies.write(at, accuracy)
+        predictions = tuple(
+            tf.tensor_scatter_nd_update(one, [[at]], predicted[None]) for one in predictions
+        )
+        return at + 1, finite, losses.write(at, loss), accuracies.write(at, accuracy), *predictions
 
     def more(at: tf.Tensor, finite: tf.Tensor, *_: Any) -> tf.Tensor:
         return tf.logical_and(at < count, finite)
 
     results = [tf.TensorArray(tf.float32, CALL_LENGTHS[-1], element_shape=()) for _ in range(2)]
-    _, _, losses, accuracies = tf.while_loop(more, step, (0, True, *results), parallel_iterations=1)
-    return losses.stack(), accuracies.stack()
+    _, _, losses, accuracies, *predictions = tf.while_loop(
+        more, step, (0, True, *results, *predictions), parallel_iterations=1
+    )
+    return losses.stack(), accuracies.stack(), *predictions
 
 
 def _branch(network: Any, gradients: list[Any], others: list[Any], finite: tf.Tensor) -> None:

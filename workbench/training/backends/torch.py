@@ -1,7 +1,7 @@
 """PyTorch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,9 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Return a loop of one call a step, as PyTorch computes."""
     optimizer = network.optimizer
 
-    def run(arrays: Arrays, steps: Steps, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(
+        arrays: Arrays, steps: Steps, count: int, predictions: Sequence[np.ndarray] = ()
+    ) -> Sequence[np.ndarray]:
         x = torch.as_tensor(arrays.x)
         losses, accuracies = np.zeros((2, CALL_LENGTHS[-1]), np.float32)
         for at in range(count):
@@ -65,8 +67,10 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
                 [torch.as_tensor(changes[at], device=_device()) for changes in steps.changes],
             )
             with torch.set_grad_enabled(training):
-                scaled, loss, accuracy, others = network.forward((), batch, training)
+                scaled, loss, accuracy, predicted, others = network.forward((), batch, training)
             losses[at], accuracies[at] = float(loss), float(accuracy)
+            for one in predictions:
+                one[at] = predicted.cpu().numpy()
             if not training:
                 continue
             if not math.isfinite(losses[at]):
@@ -78,7 +82,7 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
                 for variable, value in zip(network.others, others, strict=True):
                     if value is not None:
                         variable.assign(value)
-        return losses, accuracies
+        return losses, accuracies, *predictions
 
     return run
 

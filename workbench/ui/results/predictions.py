@@ -75,6 +75,8 @@ class PredictionsView(Vertical, JobPart):
         result = job.run_worker("predict", {"model": str(model), "paths": [str(path)]})
         found = result.get("predictions", [])
         message = describe_predictions(found, MAX_ROWS)
+        if result.get("mirrored"):
+            message += tr(", averaged with mirror images")
         if others := result.get("not_read", {}).get("words"):
             message += f"; not read: {others}"
         return message, [prediction_cells(one, path) for one in found[:MAX_ROWS]]

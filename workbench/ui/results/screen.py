@@ -42,7 +42,7 @@ class ResultsScreen(WorkbenchScreen):
         run: name of the run.
     """
 
-    CONCEPTS = ("confusion-matrix", "interval", "validation", "overfitting", "calibration")
+    CONCEPTS = ("confusion-matrix", "macro-f1", "auc", "top-5", "interval", "mirror", "calibration")
     CSS = """
     ResultsScreen {
         #summary { height: auto; margin-bottom: 1; }

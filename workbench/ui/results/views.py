@@ -17,8 +17,15 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
-from workbench.runs.history import History
-from workbench.runs.results import Results, WorstError, caveats, describe_reference
+from workbench.runs.history import History, describe_early_end
+from workbench.runs.results import (
+    MIRRORED,
+    Results,
+    WorstError,
+    caveats,
+    describe_reference,
+)
+from workbench.runs.score import format_scores
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
@@ -222,6 +229,11 @@ def summary_lines(
     first = labelled_line(results.split, f"{results.accuracy:.4f}", "bold")
     first.append(tr("  ({low:.4f} to {high:.4f} with 95 % confidence)  ", low=low, high=high))
     lines = [first.append(f"{results.images:,} images", "dim")]
+    if results.scores:
+        scores = (f"{title} {score}" for title, score in format_scores(results.scores))
+        lines.append(labelled_line("also", ", ".join(scores)))
+    if results.mirrored:
+        lines.append(labelled_line("mirrored", MIRRORED, "dim"))
     kept = history.kept
     if kept and kept.val_accuracy is not None:
         line = labelled_line("validation", f"{kept.val_accuracy:.4f}")
@@ -235,6 +247,8 @@ def summary_lines(
         if kept.accuracy is not None:
             line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
+    if early := describe_early_end(history):
+        lines.append(labelled_line("ended", early, warning))
     if reference := describe_reference(preset):
         lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
     if results.shifted:

@@ -49,8 +49,8 @@ class StrategyScreen(StepScreen):
 
     STEP = 2
     CONCEPTS = (
-        "local-patterns", "transfer", "feature-extraction", "overfitting", "dropout",
-        "learning-rate", "dense-top", "flatten",
+        "local-patterns", "transfer", "linear-probe", "feature-extraction", "overfitting",
+        "dropout", "learning-rate", "dense-top", "flatten", "deadline",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(

@@ -10,9 +10,20 @@ from textual.color import Color
 from textual.containers import Horizontal
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
+from workbench.experiment.metrics import METRICS as TITLES
 from workbench.messages import tr
-from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
-from workbench.runs.events import WAITING_PHASE
+from workbench.render.curves import (
+    CurveColors,
+    Metric,
+    PlotStyle,
+    plot_options,
+    plot_series,
+    probe_options,
+    probe_series,
+)
+from workbench.render.runs import format_deadline
+from workbench.runs.events import WAITING_PHASE, CrossValidated
+from workbench.runs.history import monitored_scores
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
@@ -72,21 +83,28 @@ class CurvePlots(Horizontal):
             view: the run.
             other: a run whose validation curves are drawn behind them.
         """
-        colors, options = self._colors(), plot_options(view, self._plot_style, other)
+        colors, style, probe = self._colors(), self._plot_style, view.history.probe
+        options = probe_options(probe, style) if probe else plot_options(view, style, other)
         zoomed = ZOOMS[self._zoom]
         for metric in METRICS:
             plot = self.query_one(f"#{metric}", LinePlot)
             plot.display = metric in zoomed
             plot.set_class(len(zoomed) == 1, "-alone")
             if metric in zoomed:
-                series = plot_series(view, metric, self._plot_style, colors, other)
-                plot.show(self._title(metric), series, options)
+                series = (
+                    probe_series(probe, metric, colors)
+                    if probe
+                    else plot_series(view, metric, style, colors, other)
+                )
+                plot.show(self._title(metric, probe), series, options)
 
-    def _title(self, metric: Metric) -> Text:
+    def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
         text = Text.assemble((metric, "bold"))
+        if probe:
+            text.append(tr(" over regularization"), style="dim")
         if self._plot_style.log:
             text.append(tr("  log scale"), style="dim")
-        if self._plot_style.smoothing:
+        if self._plot_style.smoothing and not probe:
             text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
         return text
 
@@ -103,6 +121,7 @@ class CurvePlots(Horizontal):
             train_raw=mixed("primary", 0.6),
             validation_raw=mixed("warning", 0.6),
             other=mixed("foreground", 0.6),
+            score=mixed("success", 1.0),
         )
 
 
@@ -187,12 +206,17 @@ def _finished(view: RunView, color: str) -> Text:
     text = Text.assemble(("Finished. ", color))
     if evaluation is None or evaluation.accuracy is None:
         return text.append(tr("enter shows the results."))
+    if early := view.summary.state.description:
+        text.append(f"{early[:1].upper()}{early[1:]}. ")
     text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
     details = ""
     if evaluation.interval:
         low, high = evaluation.interval
         details += f" ({low:.3f} to {high:.3f} with 95 % confidence)"
     details += f" on {plural(evaluation.images, evaluation.split + ' image')}."
+    for name in monitored_scores(view.history):
+        if score := evaluation.scores.get(name):
+            details += f" {TITLES[name][:1].upper()}{TITLES[name][1:]} {score.value:.3f}."
     if evaluation.shifted_accuracy is not None:
         details += f" On shifted images {evaluation.shifted_accuracy:.3f}."
     return text.append(details + tr(" enter shows the results."))
@@ -216,6 +240,8 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     if history.images:
         counts = [f"{count:,} {safe_text(split, 12)}" for split, count in history.images.items()]
         facts.append(("images", ", ".join(counts)))
+    if deadline := format_deadline(view):
+        facts.append((tr("ends"), deadline))
     text.append("\n")
     for label, value in facts:
         text.append(f"\n{label:<10}", style="dim").append(value)

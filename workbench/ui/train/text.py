@@ -1,17 +1,26 @@
 """The lines of the Train screen as text. Pure: no widget, no clock, no disk."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from rich.text import Text
 
 from workbench.analysis.curves import CurveAdvice
+from workbench.experiment.metrics import SHORT_TITLES
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
 from workbench.render.marks import state_symbol
 from workbench.render.runs import format_position, format_time_left
-from workbench.runs.events import ChosenGpu, EpochFinished, MachineSample, Notice, Work
-from workbench.runs.history import History, StageRow
+from workbench.runs.events import (
+    ChosenGpu,
+    CrossValidated,
+    EpochFinished,
+    MachineSample,
+    Notice,
+    TriedValue,
+    Work,
+)
+from workbench.runs.history import History, StageRow, monitored_scores
 from workbench.runs.watch import RunView
 from workbench.text import format_age, format_bytes, format_seconds, safe_text
 from workbench.ui.base import WIDE_COLUMNS
@@ -141,25 +150,55 @@ def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
     return labelled("coach", ("\n" + " " * LABEL).join(shown))
 
 
-def log_header() -> Text:
-    """Return the header of `log_lines`."""
-    columns = (
-        f"{'epoch':<9}{'loss':>7}{'acc':>8}{'val loss':>11}{'val acc':>9}{'rate':>10}{'time':>12}"
-    )
-    return labelled("log", Text(columns, style="dim"))
+def log_header(history: History) -> Text:
+    """Return the header of `log_lines`, or of `probe_lines`."""
+    if history.probe:
+        columns = f"{'regularization':<18}{'loss':>10}{'val acc':>11}{'noise':>10}"
+        return labelled("log", Text(columns, style="dim"))
+    cells = "".join(f"{title:>{width}}" for title, width in _log_columns(history).items())
+    return labelled("log", Text(f"{'epoch':<9}{cells}", style="dim"))
+
+
+def _log_columns(history: History) -> dict[str, int]:
+    """Return titles and cells; a monitored score has the place of the training accuracy."""
+    for name in monitored_scores(history)[:1]:
+        before = {"loss": 7, "val loss": 11, "val acc": 9, SHORT_TITLES[name]: 8}
+        return {**before, "rate": 10, "time": 12}
+    return {"loss": 7, "acc": 8, "val loss": 11, "val acc": 9, "rate": 10, "time": 12}
 
 
 def log_lines(history: History, count: int) -> Lines:
     """Return the newest lines: finished epochs, and starts of stages if there are several."""
     lines: list[Text] = []
     several = len(history.stages) > 1
-    rows = history.epochs[-count:]
+    rows, columns = history.epochs[-count:], _log_columns(history)
     for number, row in enumerate(rows):
         starts = number == 0 or rows[number - 1].stage != row.stage
         if several and starts and row.epoch == 1 and row.stage in history.stages:
             lines.append(_stage_line(history.stages[row.stage]))
-        lines.append(_epoch_line(row, row is history.best))
+        lines.append(_epoch_line(row, columns, row is history.best))
     return tuple(lines[-count:])
+
+
+def probe_lines(probe: CrossValidated, count: int) -> Lines:
+    """Return up to `count` lines of what cross-validation tried, around the chosen one."""
+    chosen = next((i for i, one in enumerate(probe.tried) if one.value == probe.chosen), 0)
+    first = max(min(chosen - count // 2, len(probe.tried) - count), 0)
+    return tuple(_tried_line(one, probe) for one in probe.tried[first : first + count])
+
+
+def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
+    is_chosen = one.value == probe.chosen
+    value = "-" if one.value is None else f"{one.value:.2g}"
+    cells = (
+        f"{value + (' chosen' if is_chosen else ''):<18}{_number(one.loss):>10}"
+        f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
+    )
+    return labelled("", Text(cells, style="bold" if is_chosen else ""))
+
+
+def _number(value: float | None, digits: str = ".3f") -> str:
+    return "-" if value is None else f"{value:{digits}}"
 
 
 def _stage_line(stage: StageRow) -> Text:
@@ -167,17 +206,19 @@ def _stage_line(stage: StageRow) -> Text:
     return labelled("", Text(f"stage {stage.index + 1}: {name}", style="dim"))
 
 
-def _epoch_line(row: EpochFinished, best: bool) -> Text:
-    def number(value: float | None, digits: str = ".3f") -> str:
-        return "-" if value is None else f"{value:{digits}}"
-
-    seconds = "-" if row.seconds is None else format_seconds(row.seconds)
-    cells = (
-        f"{f'{row.epoch}' + (' best' if best else ''):<9}{number(row.loss):>7}"
-        f"{number(row.accuracy):>8}{number(row.val_loss):>11}{number(row.val_accuracy):>9}"
-        f"{number(row.learning_rate, '.1e'):>10}{seconds:>12}"
-    )
-    return labelled("", Text(cells, style="bold" if best else ""))
+def _epoch_line(row: EpochFinished, columns: Mapping[str, int], best: bool) -> Text:
+    values = {
+        "loss": _number(row.loss),
+        "acc": _number(row.accuracy),
+        "val loss": _number(row.val_loss),
+        "val acc": _number(row.val_accuracy),
+        "rate": _number(row.learning_rate, ".1e"),
+        "time": "-" if row.seconds is None else format_seconds(row.seconds),
+        **{SHORT_TITLES[name]: _number(value) for name, value in row.scores.items()},
+    }
+    cells = "".join(f"{values.get(title, '-'):>{width}}" for title, width in columns.items())
+    first = f"{row.epoch}{' best' if best else ''}"
+    return labelled("", Text(f"{first:<9}{cells}", style="bold" if best else ""))
 
 
 def notice_line(notices: Sequence[Notice], now: float, width: int, style: str) -> Text:
