@@ -262,8 +262,8 @@ def weights_files(base: BaseInfo) -> dict[str, dict[str, str]]:
                     base, side, weights="imagenet", input_tensor=None, input_shape=(side, side, 3)
                 )
             except _Requested:
-                if asked[-1] == asked[0] and len(asked) > 1:  # one file for all sizes
-                    return {str(WEIGHTS_SIDES[-1]): asked[0]}
+                if str(side) not in asked[-1]["name"]:  # one file for all sizes
+                    return {str(WEIGHTS_SIDES[-1]): asked[-1]}
     finally:
         file_utils.get_file = real
     return dict(zip(map(str, WEIGHTS_SIDES), asked, strict=True))
