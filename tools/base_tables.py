@@ -13,7 +13,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import efficientnet_lite
@@ -270,5 +269,4 @@ def weights_files(base: BaseInfo) -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     main(sys.argv[1:])
