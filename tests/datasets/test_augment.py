@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from workbench.datasets.augment import Draw, augment, draw, matrix
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 
 NEAREST = AugmentationSpec(fill="nearest")
 BLACK = AugmentationSpec(fill="black")

@@ -9,7 +9,7 @@ import pytest
 from tiny_runs import TinyRun, bars, convnet_spec, same_weights
 
 from workbench.datasets.augment import Draw, as_numbers, augment, draw
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training import pieces
 from workbench.training.device_augment import augment_images
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import DiskFull
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training import feature_file
 from workbench.training.feature_file import FeatureFile
 from workbench.training.features import CHUNK, FeatureStore

@@ -23,6 +23,9 @@ class Stage:
             every epoch.
         augmented: True if training images are augmented.
         views: augmented and cached: number of augmented views of each image.
+        warmup_epochs: in which the learning rate rises, at its start.
+        mixup: alpha of the Beta distribution that blends pairs of a batch; 0 for never.
+        cutmix: the same for pasting; 0 above a prefix, whose features are no images.
         steps_per_epoch: None if an epoch is each image once.
         early_stopping: epochs without improvement after which the stage ends; 0 for never.
         keep: whose weights the stage ends with, "best" or "last" epoch.
@@ -43,6 +46,9 @@ class Stage:
     prefix: str | None = None
     cached: bool = False
     views: int = 0
+    warmup_epochs: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     @property
     def views_made(self) -> int:
@@ -72,7 +78,8 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
 
     dense, convnet: everything trains. feature extraction: the head trains on the frozen base.
     fine-tuning: first only the head, then the head and the chosen blocks: an untrained head would
-    send large errors into what the base has learned.
+    send large errors into what the base has learned. Gradual: one stage more for each block of
+    these, from the top down (Howard and Ruder, arXiv 1801.06146); only the last has all `epochs`.
     """
     training = spec.training
     if spec.base is None:
@@ -83,20 +90,49 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
     if spec.model.strategy == "feature-extraction":
         name = "head on the frozen base"
         return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
+    rate, epochs = training.head_learning_rate, training.head_epochs
+    stages = [_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs)]
+    added = trained_blocks(spec) if training.unfreeze == "gradual" else ()
+    for count in range(1, len(added)):
+        layers = tuple(name for block in reversed(added[:count]) for name in block)
+        name = f"head and {table.layer(layers[0]).block} up"
+        cut, epochs = table.deepest_cut(set(layers)), training.unfreeze_epochs
+        stages.append(
+            _stage(spec, count, name, layers + head, cut, training.learning_rate, epochs)
+        )
     trained = spec.base.trained_layers(table)
-    cut = table.deepest_cut(set(trained))
-    return (
-        _stage(spec, 0, HEAD_FIRST, head, top, training.head_learning_rate, training.head_epochs),
-        _stage(
-            spec,
-            1,
-            f"head and {', '.join(spec.base.trainable)}",
-            trained + head,
-            cut,
-            training.learning_rate,
-            training.epochs,
-        ),
+    name, cut = f"head and {', '.join(spec.base.trainable)}", table.deepest_cut(set(trained))
+    last = len(stages), name, trained + head, cut, training.learning_rate, training.epochs
+    return (*stages, _stage(spec, *last))
+
+
+def trained_blocks(spec: ExperimentSpec) -> tuple[tuple[str, ...], ...]:
+    """Return the layers that fine-tuning trains, by block, from the top of the base down."""
+    assert spec.base is not None
+    table = spec.base_table
+    trained = set(spec.base.trained_layers(table))
+    blocks = (
+        tuple(layer.name for layer in table.block_layers(block) if layer.name in trained)
+        for block in reversed(table.blocks)
     )
+    return tuple(block for block in blocks if block)
+
+
+def rate_factors(spec: ExperimentSpec) -> dict[str, float]:
+    """Return the factors on the learning rate of the base's layers; those without have 1.
+
+    The uppermost block has `layer_decay`, each one below it the factor of the one above times
+    `layer_decay` (Howard and Ruder, arXiv 1801.06146, call it discriminative fine-tuning).
+    """
+    decay = spec.training.layer_decay
+    if spec.base is None or decay == 1:
+        return {}
+    table = spec.base_table
+    return {
+        layer.name: decay**depth
+        for depth, block in enumerate(reversed(table.blocks), start=1)
+        for layer in table.block_layers(block)
+    }
 
 
 def top_cut(spec: ExperimentSpec) -> str:
@@ -172,4 +208,7 @@ def _stage(
         prefix=prefix,
         cached=cached,
         views=views if augmented else 0,
+        warmup_epochs=training.warmup_epochs,
+        mixup=spec.augmentation.mixup,
+        cutmix=0.0 if prefix else spec.augmentation.cutmix,
     )

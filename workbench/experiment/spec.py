@@ -6,9 +6,10 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.bases.architectures import BASES, base_table
 from workbench.bases.table import BaseError, BaseTable
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.sections import (
-    AugmentationSpec,
+    FINE_TUNING_KEYS,
     BaseSpec,
     DataSpec,
     EvaluationSpec,
@@ -75,7 +76,7 @@ class ExperimentSpec(Section):
         if not self.model.pretrained:
             if self.base is not None:
                 raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
-            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+            self._refuse_idle("training", FINE_TUNING_KEYS)
             return
         if self.base is None:
             raise ValueError(
@@ -100,7 +101,14 @@ class ExperimentSpec(Section):
             )
         if strategy == "feature-extraction":
             self._refuse_idle("base", ("trainable", "batch_norm"))
-            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+            self._refuse_idle("training", FINE_TUNING_KEYS)
+        if self.augmentation.cutmix and table.deepest_cut(set(trained)) is not None:
+            raise ValueError(
+                f"augmentation.cutmix is {self.augmentation.cutmix:g}, but what trains reads "
+                f"features of the frozen part of {table.title}, and CutMix pastes parts of images; "
+                f"set it to 0 (mixup works on features too), or train from "
+                f"{table.blocks[0]} up"
+            )
         if self.base.views and not self.augmentation.active:
             raise ValueError(
                 f"base.views is {self.base.views}, but augmentation is off: every view would be "

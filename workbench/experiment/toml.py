@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
+from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
+from workbench.experiment.sections import FINE_TUNING_KEYS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
 from workbench.messages import tr
@@ -128,9 +130,15 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             del tree["model"][key]
     if not spec.model.pretrained:
         del tree["model"]["head"]
+    training = tree["training"]
     if spec.model.strategy != "fine-tuning":
-        for key in ("head_epochs", "head_learning_rate"):
-            del tree["training"][key]
+        for key in FINE_TUNING_KEYS:
+            del training[key]
+    elif spec.training.unfreeze == "at once":
+        del training["unfreeze_epochs"]
+    for key in OPTION_KEYS:
+        if key not in OPTIMIZERS[spec.training.optimizer].options:
+            del training[key]
     if spec.model.strategy == "feature-extraction":
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]

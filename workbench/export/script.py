@@ -18,8 +18,8 @@ from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import plan_stages, steps_per_epoch
-from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import Stage, steps_per_epoch
-from workbench.experiment.sections import OPTIMIZERS
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
 from workbench.runs.fields import Position

@@ -21,7 +21,8 @@ from workbench.datasets.decoding import decode_opened, to_array
 from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.scan import pixel_hash
 from workbench.datasets.sixteen_bit import SixteenBitImage
-from workbench.experiment.sections import AugmentationSpec, DataSpec
+from workbench.experiment.augmentation import AugmentationSpec
+from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import fit_half_blocks, missing_image_text
