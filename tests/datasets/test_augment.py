@@ -83,8 +83,8 @@ def test_draws_fill_their_ranges_evenly() -> None:
 
 def test_changes_are_drawn_independently() -> None:
     numeric = np.array(
-        [list(asdict(draw(EVERYTHING, 1, 0, 3, c)).values()) for c in range(2000)], np.float64
-    )
+        [list(asdict(draw(EVERYTHING, 1, 0, 3, c)).values())[:-4] for c in range(2000)], np.float64
+    )  # without a crop, whose sides depend on one another
     correlations = np.corrcoef(numeric.T) - np.eye(numeric.shape[1])
     assert np.abs(correlations).max() < 0.1
 

@@ -72,7 +72,7 @@ FOUR_BLOCKS = "model.filters=[32, 64, 128, 128]"
         (["training.epochs=true"], "training.epochs: received True; allowed: a whole number"),
         (["training.learning_rate=0"], "received 0; allowed: a number above 0 and at most 10."),
         (["training.learning_rate=nan"], "training.learning_rate: received nan"),
-        (["training.optimizer=lion"], "received 'lion'; allowed: 'rmsprop', 'adam', 'adamw' or 'sgd'."),
+        (["training.optimizer=lion"], "allowed: 'rmsprop', 'adam', 'adamw' or 'sgd'."),
         (["data.channels=2"], "data.channels: received 2; allowed: 1 or 3."),
         (["data.image_size=[4, 8]"], "received 4 (entry 1); allowed: a list of 2"),
         (["data.resize=squash"], "allowed: 'stretch', 'crop' or 'pad'."),

@@ -45,7 +45,7 @@ class AugmentationSpec(Section):
         return any(getattr(self, name) for name in IMAGE_CHANGES)
 
     def of_images(self) -> dict[str, Any]:
-        """Return what changes single images, for the name of a file; unused newer keys are left out."""
+        """Return what changes single images; an older name of a file knows no crop."""
         values = self.model_dump(mode="json", include={*IMAGE_CHANGES, "fill"})
         if not self.random_crop:
             del values["random_crop"]

@@ -97,9 +97,7 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
         layers = tuple(name for block in reversed(added[:count]) for name in block)
         name = f"head and {table.layer(layers[0]).block} up"
         cut, epochs = table.deepest_cut(set(layers)), training.unfreeze_epochs
-        stages.append(
-            _stage(spec, count, name, layers + head, cut, training.learning_rate, epochs)
-        )
+        stages.append(_stage(spec, count, name, layers + head, cut, training.learning_rate, epochs))
     trained = spec.base.trained_layers(table)
     name, cut = f"head and {', '.join(spec.base.trainable)}", table.deepest_cut(set(trained))
     last = len(stages), name, trained + head, cut, training.learning_rate, training.epochs

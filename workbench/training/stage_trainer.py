@@ -10,10 +10,8 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from workbench.experiment.optimizers import OPTIMIZERS
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.messages import tr
 from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
@@ -24,7 +22,9 @@ from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.fused_steps import CallLength, FusedSteps
+from workbench.training.mixing import draw_mixes
 from workbench.training.models import accuracy_for, loss_for
+from workbench.training.optimizers import build_optimizer
 from workbench.training.pieces import Piece, Take
 from workbench.training.stage_checkpoints import StageCheckpoints
 from workbench.training.stage_events import (
@@ -44,12 +44,13 @@ from workbench.training.trainer_state import (
 
 
 class ComingSteps(NamedTuple):
-    """Steps of a call: their inputs, positions, learning rates and dropout seeds."""
+    """Steps of a call: their inputs, positions, learning rates, dropout seeds and mixes."""
 
     piece: Piece
     positions: list[Position]
     rates: np.ndarray
     seeds: np.ndarray
+    mixes: list[np.ndarray]
 
 
 class StageTrainer:
@@ -161,7 +162,7 @@ class StageTrainer:
                 self._stop_or_save(position)
                 position = replace(position, step=position.step + len(piece))
                 with self.times.training.steps(len(piece), length):
-                    results = self.fused.train(piece, coming.rates, coming.seeds)
+                    results = self.fused.train(piece, *coming[2:])
                     # While the device computes:
                     coming = self._coming_steps(take, position)
                     logs = list(results)
@@ -180,7 +181,8 @@ class StageTrainer:
         rate_of = self.state.learning_rate
         rates = [rate_of(self.stage, at.epoch, at.step, self.steps) for at in positions]
         seeds = self.fused.dropout_seeds(self.spec.seed, positions)
-        return ComingSteps(piece, positions, np.array(rates), seeds)
+        mixes = draw_mixes(self.stage, self.spec.seed, positions, self.data.images.shape[1:3])
+        return ComingSteps(piece, positions, np.array(rates), seeds, mixes)
 
     def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
         """Add a step's loss and accuracy to the epoch's; raise Diverged if training ends here."""
@@ -214,12 +216,9 @@ class StageTrainer:
         stage, spec = self.stage, self.spec
         for layer in self.context.model.layers:
             layer.trainable = stage.trains(layer.name)
-        # Named: Keras numbers unnamed ones, and the number would be in the paths of their state.
-        optimizer_class = getattr(keras.optimizers, OPTIMIZERS[stage.optimizer].keras_class)
-        optimizer = optimizer_class(stage.learning_rate, name=stage.optimizer)
         jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
         self.model.compile(
-            optimizer=optimizer,
+            optimizer=build_optimizer(self.context.spec, stage, self.model),
             loss=loss_for(self.data.classes),
             metrics=[accuracy_for(self.data.classes)],
             jit_compile=jit,
@@ -234,6 +233,7 @@ class StageTrainer:
             self.image_weights,
             jit,
             self.context.spec.augmentation.fill,
+            spec.label_smoothing,
         )
         return jit
 
