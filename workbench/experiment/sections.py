@@ -340,10 +340,11 @@ class TrainingSpec(Section):
                 f"warmup_epochs is {self.warmup_epochs:g}, but schedule = 'plateau' lowers the "
                 f"rate by what it sees: set it to 0, or set schedule = 'constant' or 'cosine'"
             )
-        if self.unfreeze == "at once" and "unfreeze_epochs" in self.model_fields_set:
+        usual = type(self).model_fields["unfreeze_epochs"].default
+        if self.unfreeze == "at once" and self.unfreeze_epochs != usual:
             raise ValueError(
-                "unfreeze_epochs: no effect with unfreeze = 'at once'; leave out, or set "
-                "unfreeze = 'gradual'"
+                f"unfreeze_epochs is {self.unfreeze_epochs}: no effect with unfreeze = 'at once'; "
+                f"leave out, or set unfreeze = 'gradual'"
             )
         return self
 

@@ -60,7 +60,7 @@ class AugmentationScreen(WorkbenchScreen):
         settings: the current settings; None if the draft is invalid.
     """
 
-    CONCEPTS = ("augmentation", "overfitting", "batches")
+    CONCEPTS = ("augmentation", "mixing", "overfitting", "batches")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "plus,right,equals_sign", "step(1)", "Value", key_display="+/-", id="augmentation.more"
