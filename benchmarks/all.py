@@ -22,6 +22,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "frozen": ("--rounds", "2"),
     "on_a_base": (),
     "steps": (),
+    "recipe": (),
     "convnet": ("--rounds", "3"),
     "input": ("--rounds", "3"),
     "reading": ("--rounds", "2"),
