@@ -162,7 +162,7 @@ class StageTrainer:
                 self._stop_or_save(position)
                 position = replace(position, step=position.step + len(piece))
                 with self.times.training.steps(len(piece), length):
-                    results = self.fused.train(piece, *coming[2:])
+                    results = self.fused.train(piece, coming.rates, coming.seeds, coming.mixes)
                     # While the device computes:
                     coming = self._coming_steps(take, position)
                     logs = list(results)
