@@ -173,7 +173,7 @@ def test_the_whole_ladder_fits_a_terminal() -> None:
     ]  # fmt: skip
     lines = ladder_table(rows).splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[5].split()[-2:] == ["0.951", "0.90"]
+    assert lines[6].split()[-2:] == ["0.951", "0.90"]
 
 
 def test_the_table_ends_with_its_notes() -> None:

@@ -63,6 +63,7 @@ class StageMetrics:
     Attributes:
         stage: from 0.
         epochs: finished ones, of `planned`.
+        solved: True for a stage without steps.
         val_accuracy: of the best epoch.
     """
 
@@ -76,6 +77,7 @@ class StageMetrics:
     planned: int
     best_epoch: int | None
     val_accuracy: float | None
+    solved: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,13 +260,14 @@ def _stage_figures(run: ComparedRun, stage: StageRow) -> StageMetrics:
         run=run.summary.name,
         stage=stage.index,
         name=stage.name,
-        optimizer=stage.started.optimizer,
+        optimizer=tr("solved") if stage.started.is_solved else stage.started.optimizer,
         learning_rate=stage.started.learning_rate,
         trainable_parameters=stage.started.trainable_parameters,
         epochs=len(rows),
         planned=stage.epochs,
         best_epoch=best.epoch if best else None,
         val_accuracy=best.val_accuracy if best else None,
+        solved=stage.started.is_solved,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from workbench.analysis.significance import accuracy_interval
 from workbench.messages import tr
+from workbench.runs.events import CrossValidated
 from workbench.text import plural
 
 Values = tuple[float | None, ...]
@@ -108,6 +109,39 @@ def advise(curves: TrainingCurves) -> list[CurveAdvice]:
     found = [advice for rule in _RULES if (advice := rule(curves)) is not None]
     ids = {advice.id for advice in found}
     return [advice for advice in found if not _SILENCED_BY.get(advice.id, frozenset()) & ids]
+
+
+def advise_on_probe(probe: CrossValidated) -> list[CurveAdvice]:
+    """Return what a linear probe's cross-validation means."""
+    values = [one.value for one in probe.tried]
+    chosen = next((one for one in probe.tried if one.value == probe.chosen), None)
+    if chosen is None or chosen.accuracy is None:
+        return []
+    found = []
+    if len(values) > 1 and probe.chosen in (values[0], values[-1]):
+        which = tr("weakest") if probe.chosen == values[0] else tr("strongest")
+        found.append(
+            CurveAdvice(
+                "probe-edge",
+                tr(
+                    "the {which} regularization that was tried is the best, so the features hardly "
+                    "tell the labels apart or do so perfectly.",
+                    which=which,
+                ),
+            )
+        )
+    found.append(
+        CurveAdvice(
+            "probe",
+            tr(
+                "{accuracy:.3f} +- {error:.3f} on images left out is what the frozen base knows; "
+                "a difference within the noise is none. Later strategies have to beat it.",
+                accuracy=chosen.accuracy,
+                error=chosen.error or 0.0,
+            ),
+        )
+    )
+    return found
 
 
 def smooth(

@@ -1,5 +1,6 @@
 """A pretrained network as a table: its layers in order, and the cuts between them."""
 
+import itertools
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,6 +130,28 @@ class BaseTable:
                 found.append(layer.name)
             reach = max(reach, highest_reader.get(layer.name, 0))
         return tuple(found)
+
+    def widest(self, count: int) -> tuple[BaseLayer, ...]:
+        """Return a map of each of the last `count` blocks, for a linear classifier to read.
+
+        It is the block's output, or the first map within the block that has more channels: many
+        bases widen their maps between narrow outputs, and more channels tell more. Maps wider than
+        twice the base's output are left out, as those within the blocks of ConvNeXt.
+        """
+        return tuple(self._widest(block) for block in self.blocks[-count:])
+
+    def _widest(self, block: str) -> BaseLayer:
+        layers = self.block_layers(block)
+        output = ([layer for layer in layers if layer.name in self.cuts] or layers)[-1]
+        width, limit = output.output_shape[-1], 2 * self.output_shape[-1]
+        # A normalization and an activation belong to the convolution below them.
+        inner = [
+            layer
+            for layer, above in itertools.pairwise(layers)
+            if above.kind not in ("batch normalization", "activation")
+            and width < layer.output_shape[-1] <= limit
+        ]
+        return max(inner, key=lambda layer: layer.output_shape[-1], default=output)
 
     def deepest_cut(self, trainable: Set[str]) -> str | None:
         """Return the highest cut below everything trainable: layers below it are computed once.

@@ -17,6 +17,7 @@ from workbench.paths import Workspace
 from workbench.runs.event_log import event_line
 from workbench.runs.events import (
     BatchHalved,
+    CrossValidated,
     DataReady,
     EpochFinished,
     Evaluated,
@@ -35,7 +36,7 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import describe_batch_halved
+from workbench.runs.history import describe_batch_halved, describe_cross_validation
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
 from workbench.runs.state import half_batch, hint_with_command, summarize
@@ -238,10 +239,14 @@ class EventPrinter:
                 self._resumed(event)
             case StepProgress():
                 self._progress(event)
+            case CrossValidated():
+                self.line(f"solved {describe_cross_validation(event)}")
             case EpochFinished():
                 self._epoch_finished(event)
             case StageFinished():
                 kept = event.kept_epoch
+                if not self.epochs:
+                    return
                 self.line(
                     tr(
                         "ended  {reason}; kept the weights of epoch {kept}",
@@ -272,13 +277,20 @@ class EventPrinter:
             self.line(f"note   {safe_text(note, 400)}")
 
     def _stage_started(self, event: StageStarted) -> None:
-        self.epochs = event.epochs
-        self.line(
-            f"stage  {event.name}: {_grouped(event.parameters)} parameters, "
+        self.epochs = 0 if event.is_solved else event.epochs
+        how = (
             f"{event.optimizer} {event.learning_rate}, "
-            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}, "
-            f"{event.device}{_expected(event)}"
+            f"batch {event.batch_size}, {plural(event.epochs, 'epoch')}"
         )
+        if event.is_solved:
+            how = f"{_grouped(event.trainable_parameters)} of them solved"
+        self.line(
+            f"stage  {event.name}: {_grouped(event.parameters)} parameters, {how}, "
+            f"{event.device}"
+            f"{'' if event.is_solved else _expected(event)}"
+        )
+        if event.is_solved:
+            return
         self.line(_columns("epoch", METRICS, "time"))
 
     def _resumed(self, event: Resumed) -> None:
@@ -301,6 +313,8 @@ class EventPrinter:
         )
 
     def _epoch_finished(self, event: EpochFinished) -> None:
+        if not self.epochs:  # of a stage that was solved, whose cross-validation was printed
+            return
         metrics = (event.loss, event.accuracy, event.val_loss, event.val_accuracy)
         seconds = "" if event.seconds is None else format_seconds(event.seconds)
         self.line(

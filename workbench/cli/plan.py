@@ -117,23 +117,28 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
     """Describe a stage in a few lines; `disk` are bytes of features, `took` is None if unknown."""
     stage = cost.stage
     share = cost.trainable / cost.parameters
+    epochs = plural(stage.epochs, "epoch")
+    how = f"up to {epochs}, {stage.optimizer} at {stage.learning_rate:g}"
+    if stage.is_solved:
+        how = tr("at once")
     lines = [
-        f"stage {stage.index + 1}  {stage.name}: up to {plural(stage.epochs, 'epoch')}, "
-        f"{stage.optimizer} at {stage.learning_rate:g}",
+        f"stage {stage.index + 1}  {stage.name}: {how}",
         f"  trains   {cost.trainable:,} of {cost.parameters:,} parameters ({share:.0%})",
     ]
     if cost.prefix_shape:
         what = f"up to {stage.prefix} ({format_shape(cost.prefix_shape)})"
         part = f"{cost.prefix_share:.0%} of the base's operations"
         if stage.cached:
+            per_image = tr("twice per image") if stage.mirrored else tr("once per image")
             views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
             time = f", about {format_seconds(took.prefix)}" if took else ""
             size = format_bytes(disk)
             lines.append(
                 tr(
-                    "  prefix   {what}: {part}, once per image{views}{time}; {size} on disk",
+                    "  prefix   {what}: {part}, {per_image}{views}{time}; {size} on disk",
                     what=what,
                     part=part,
+                    per_image=per_image,
                     views=views,
                     time=time,
                     size=size,
@@ -147,13 +152,15 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             memory_bytes=format_bytes(cost.memory_bytes),
         )
     )
-    if took:
+    if took and stage.is_solved:
+        lines.append(tr("  time     about {seconds} to solve", seconds=format_seconds(took.epoch)))
+    elif took:
         lines.append(
             tr(
                 "  time     about {epoch} an epoch, {total} for {epochs}",
                 epoch=format_seconds(took.epoch),
                 total=format_seconds(took.total - took.prefix),
-                epochs=plural(stage.epochs, "epoch"),
+                epochs=epochs,
             )
         )
     return lines

@@ -44,7 +44,6 @@ class StageCost:
         prefix: one image through the frozen prefix.
         forward: one image through the layers above it.
         training: forward and backward through these.
-        slots: numbers that the optimizer keeps for each trained parameter.
         batch_size: images a step.
         memory_bytes: a lower bound for training: weights, gradients, the optimizer's state, and
             the outputs of a batch that the backward pass needs, in half precision unless the
@@ -61,7 +60,6 @@ class StageCost:
     prefix: ComputeCost
     forward: ComputeCost
     training: ComputeCost
-    slots: int
     batch_size: int
     memory_bytes: int
 
@@ -73,7 +71,7 @@ class StageCost:
     @property
     def checkpoint_bytes(self) -> int:
         """Bytes of a checkpoint: its weights, and the optimizer's state of those that train."""
-        return self.weights_bytes + 4 * self.trainable * self.slots
+        return self.weights_bytes + 4 * self.trainable * self.stage.optimizer_slots
 
     def kept_bytes(self, images: Mapping[str, int]) -> int:
         """Return the bytes of all cached outputs; `images` by "train" and "validation"."""
@@ -139,8 +137,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
     training = replace(forward, flops=training_flops(above, stage))
     trainable = _trainable(spec, stage, rows)
     parameters = sum(row.parameters for row in rows)
-    slots = spec.training.optimizer_slots
-    numbers = parameters + trainable * (1 + slots)
+    numbers = parameters + trainable * (1 + stage.optimizer_slots)
     batch = spec.training.batch_size
     float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
     outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)
@@ -156,7 +153,6 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
         prefix=forward_cost(below, spec.data.input_shape if below else ()),
         forward=forward,
         training=training,
-        slots=slots,
         batch_size=batch,
         memory_bytes=4 * numbers + outputs,
     )

@@ -28,6 +28,10 @@ PREFIX_BATCH_SINGLE = 6
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
 FREEZE_CHECK_SECONDS = 2e-9
+# Systems of equations that the ridge regression of a linear probe solves: 13 strengths of
+# regularization in 5 folds, and the result; by two cores of a server's processor.
+PROBE_SYSTEMS = 66
+PROBE_FLOPS = 1e10
 MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
@@ -122,6 +126,8 @@ def stage_seconds(
         speed: of the device.
     """
     stage = cost.stage
+    if stage.is_solved:
+        return _solving(cost, images, speed)
     validated = images["validation"]
     steps = steps_per_epoch(images["train"], cost.batch_size, stage.steps_per_epoch)
     trained = images["train"] if stage.steps_per_epoch is None else steps * cost.batch_size
@@ -141,6 +147,18 @@ def stage_seconds(
         passed = trained + validated
         epoch += speed.prefix(cost.prefix, passed)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
+
+
+def _solving(cost: StageCost, images: Mapping[str, int], speed: ThroughputModel) -> StageSeconds:
+    """Estimate a linear probe: its features, and the systems of equations of cross-validation."""
+    assert cost.prefix_shape is not None
+    images_fitted = images["train"] + images["validation"]
+    rows, width = images_fitted * (2 if cost.stage.mirrored else 1), cost.prefix_shape[-1]
+    smaller, larger = min(rows, width), max(rows, width)
+    operations = 2 * smaller**2 * larger + PROBE_SYSTEMS * smaller**3 / 3
+    seconds = operations / PROBE_FLOPS
+    once = speed.prefix(cost.prefix, cost.stage.images_passed(images))
+    return StageSeconds(seconds, once, once + seconds)
 
 
 def reading_seconds(facts: DataFacts, images_per_second: float) -> float:

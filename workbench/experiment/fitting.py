@@ -19,13 +19,19 @@ from workbench.experiment.presets import (
     filters_for,
     pooling_for,
 )
-from workbench.experiment.sections import FINE_TUNING_KEYS, SplitSpec
+from workbench.experiment.sections import (
+    FINE_TUNING_KEYS,
+    LAYERS,
+    STEPS_ONLY,
+    STREAMED,
+    SplitSpec,
+)
 from workbench.experiment.stack import Convolutions, StackError, convolution_stack
 
 Tree = dict[str, Any]
 Given = Collection[str]
 
-PRETRAINED = ("feature-extraction", "fine-tuning")
+PRETRAINED = ("linear-probe", "feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
 MIN_BASE_SIZE = 32  # pixels
 DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in SPLITS}
@@ -72,6 +78,14 @@ def _strategy(tree: Tree, given: Given) -> None:
             tree["data"]["channels"] = 3
         if "data.image_size" not in given and (_side(tree) or 0) < MIN_BASE_SIZE:
             tree["data"]["image_size"] = list(BASE_SIZE)
+    if strategy == "linear-probe":
+        _drop(model, "model", LAYERS, given)
+        _drop(training, "training", STEPS_ONLY, given)
+        _drop(tree["base"], "base", STREAMED, given)
+        if not any(key.startswith("augmentation.") for key in given):
+            tree.pop("augmentation", None)
+    elif not any(key.startswith("probe.") for key in given):
+        tree.pop("probe", None)
     if strategy != "fine-tuning":
         _drop(training, "training", FINE_TUNING_KEYS, given)
         if isinstance(tree.get("base"), dict):
@@ -122,6 +136,8 @@ def _counted(split: Tree, parts: Iterable[str]) -> bool:
 
 def _without_validation(tree: Tree, given: Given) -> None:
     """Without validation images, disable early stopping and keep the last epoch."""
+    if tree["model"].get("strategy") == "linear-probe":
+        return
     split, training = tree["data"].get("split", {}), tree["training"]
     share = split.get("validation") if isinstance(split, dict) else None
     if not _is_number(share) or share != 0:

@@ -2,11 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import AVERAGE, LayerRow, head_stack, network_stack
+from workbench.experiment.stack import (
+    AVERAGE,
+    LayerRow,
+    head_stack,
+    network_stack,
+    probe_stack,
+)
 
+TRAIN, SOLVE = "train", "solve"  # kinds of stages: by steps, or a linear classifier at once
 HEAD_FIRST = "head first"  # the stage before blocks of the base train
 
 
@@ -23,9 +30,15 @@ class Stage:
             every epoch.
         augmented: True if training images are augmented.
         views: augmented and cached: number of augmented views of each image.
+        optimizer_slots: numbers that the optimizer keeps for each trained weight.
         warmup_epochs: in which the learning rate rises, at its start.
         mixup: alpha of the Beta distribution that blends pairs of a batch; 0 for never.
         cutmix: the same for pasting; 0 above a prefix, whose features are no images.
+        kind: "train" or "solve"; of one that is solved, the fields from `optimizer` to `keep` have
+            no meaning.
+        mirrored: True if mirror images pass a cached prefix too.
+        fits_validation: True if validation images are fitted too, since nothing is chosen by them.
+        rates_start: True if the weights at its start compete for the best epoch, as epoch 0.
         steps_per_epoch: None if an epoch is each image once.
         early_stopping: epochs without improvement after which the stage ends; 0 for never.
         keep: whose weights the stage ends with, "best" or "last" epoch.
@@ -46,9 +59,14 @@ class Stage:
     prefix: str | None = None
     cached: bool = False
     views: int = 0
+    optimizer_slots: int = 0
     warmup_epochs: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    kind: str = TRAIN
+    mirrored: bool = False
+    fits_validation: bool = False
+    rates_start: bool = False
 
     @property
     def views_made(self) -> int:
@@ -61,7 +79,13 @@ class Stage:
         Args:
             images: by "train" and "validation".
         """
-        return images["train"] * self.views_made + images["validation"]
+        passes = images["train"] * self.views_made + images["validation"]
+        return passes * (2 if self.mirrored else 1)
+
+    @property
+    def is_solved(self) -> bool:
+        """True if it takes no steps."""
+        return self.kind == SOLVE
 
     def trains(self, layer: str) -> bool:
         """Return whether a layer's weights may move."""
@@ -76,32 +100,60 @@ def steps_per_epoch(count: int, batch_size: int, steps: int | None) -> int:
 def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
     """Return the stages of an experiment, in order.
 
-    dense, convnet: everything trains. feature extraction: the head trains on the frozen base.
-    fine-tuning: first only the head, then the head and the chosen blocks: an untrained head would
-    send large errors into what the base has learned. Gradual: one stage more for each block of
-    these, from the top down (Howard and Ruder, arXiv 1801.06146); only the last has all `epochs`.
+    dense, convnet: everything trains. linear probe: one layer is solved on the frozen base. feature
+    extraction: a head trains on the frozen base. fine-tuning: first only the head, then the head
+    and the chosen blocks: an untrained head would send large errors into what the base has learned.
+    Gradual: one stage more for each block of these, from the top down (Howard and Ruder, arXiv
+    1801.06146); only the last has all `epochs`.
     """
     training = spec.training
     if spec.base is None:
         return (_stage(spec, 0, "train all", None, None, training.learning_rate, training.epochs),)
     head = head_layers(spec)
-    table = spec.base_table
+    if spec.model.strategy == "linear-probe":
+        cut = _head_rows(spec, classes=2)[-2].name
+        probe = _solve_stage(spec, "solve the linear probe", head, cut)
+        return (replace(probe, mirrored=spec.probe.mirror, fits_validation=True),)
     top = top_cut(spec)
+    solved: tuple[Stage, ...] = ()
+    if training.head_start == "solved":
+        solved = (_solve_stage(spec, "solve the head", head, top),)
     if spec.model.strategy == "feature-extraction":
         name = "head on the frozen base"
-        return (_stage(spec, 0, name, head, top, training.learning_rate, training.epochs),)
+        rate, epochs = training.learning_rate, training.epochs
+        return (*solved, _stage(spec, len(solved), name, head, top, rate, epochs))
     rate, epochs = training.head_learning_rate, training.head_epochs
-    stages = [_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs)]
+    first = solved or (_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs),)
+    return first + _block_stages(spec, head)
+
+
+def _block_stages(spec: ExperimentSpec, head: tuple[str, ...]) -> tuple[Stage, ...]:
+    """Return the stages of fine-tuning, after that of the head, in which blocks of the base train.
+
+    The last one trains all of them; the others are there if they unfreeze gradually.
+    """
+    assert spec.base is not None
+    table, training = spec.base_table, spec.training
     added = trained_blocks(spec) if training.unfreeze == "gradual" else ()
+    steps = []
     for count in range(1, len(added)):
         layers = tuple(name for block in reversed(added[:count]) for name in block)
         name = f"head and {table.layer(layers[0]).block} up"
-        cut, epochs = table.deepest_cut(set(layers)), training.unfreeze_epochs
-        stages.append(_stage(spec, count, name, layers + head, cut, training.learning_rate, epochs))
-    trained = spec.base.trained_layers(table)
-    name, cut = f"head and {', '.join(spec.base.trainable)}", table.deepest_cut(set(trained))
-    last = len(stages), name, trained + head, cut, training.learning_rate, training.epochs
-    return (*stages, _stage(spec, *last))
+        steps.append((name, layers, training.unfreeze_epochs))
+    name = f"head and {', '.join(spec.base.trainable)}"
+    steps.append((name, spec.base.trained_layers(table), training.epochs))
+    return tuple(
+        _stage(
+            spec,
+            index,
+            name,
+            layers + head,
+            table.deepest_cut(set(layers)),
+            training.learning_rate,
+            epochs,
+        )
+        for index, (name, layers, epochs) in enumerate(steps, start=1)
+    )
 
 
 def trained_blocks(spec: ExperimentSpec) -> tuple[tuple[str, ...], ...]:
@@ -172,8 +224,32 @@ def layer_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
 
 def _head_rows(spec: ExperimentSpec, classes: int) -> list[LayerRow]:
     model = spec.model
+    if model.strategy == "linear-probe":
+        maps = spec.base_table.widest(spec.probe.blocks)
+        return probe_stack([layer.output_shape[-1] for layer in maps], classes)
     return head_stack(
         spec.base_table.output_shape, model.head, model.dense_units, model.dropout, classes
+    )
+
+
+def _solve_stage(spec: ExperimentSpec, name: str, head: tuple[str, ...], cut: str) -> Stage:
+    return Stage(
+        index=0,
+        name=name,
+        trainable=head,
+        augmented=False,
+        optimizer="",
+        learning_rate=0.0,
+        schedule="",
+        epochs=1,
+        steps_per_epoch=None,
+        early_stopping=0,
+        monitor="",
+        keep="last",
+        prefix=cut,
+        cached=True,
+        kind=SOLVE,
+        mirrored=True,
     )
 
 
@@ -206,7 +282,9 @@ def _stage(
         prefix=prefix,
         cached=cached,
         views=views if augmented else 0,
+        optimizer_slots=training.optimizer_slots,
         warmup_epochs=training.warmup_epochs,
         mixup=spec.augmentation.mixup,
         cutmix=0.0 if prefix else spec.augmentation.cutmix,
+        rates_start=training.head_start == "solved" and training.keep == "best",
     )

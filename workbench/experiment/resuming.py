@@ -115,7 +115,7 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
     for key in (*_NAMES, "evaluation"):
         tree.pop(key, None)
     for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
-        del tree["training"][key]
+        tree["training"].pop(key, None)
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)
     for key, without_effect in _ADDED_LATER.items():

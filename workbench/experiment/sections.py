@@ -166,11 +166,30 @@ class BaseSpec(Section):
         return tuple(dict.fromkeys(found))
 
 
+class ProbeSpec(Section):
+    """A linear probe: a linear classifier, solved on features of the frozen base."""
+
+    solver: Literal["ridge", "logistic"] = Field(
+        "ridge",
+        description="ridge: least squares, solved at once; logistic: crossentropy, slower",
+    )
+    blocks: int = Field(
+        4,
+        ge=1,
+        le=32,
+        description="last ones of the base whose widest maps are features; 1: its output alone",
+    )
+    mirror: bool = Field(True, description="fit to every image and its mirror image")
+    folds: int = Field(
+        5, ge=2, le=20, description="parts of cross-validation, which finds the regularization"
+    )
+
+
 class ModelSpec(Section):
     """The network. Its final layer follows from the data: one sigmoid, or a softmax."""
 
-    strategy: Literal["dense", "convnet", "feature-extraction", "fine-tuning"] = Field(
-        description="what kind of network"
+    strategy: Literal["dense", "convnet", "linear-probe", "feature-extraction", "fine-tuning"] = (
+        Field(description="what kind of network")
     )
     head: Literal["average", "flatten"] = Field(
         "average", description="pretrained: how the base's map becomes the head's input"
@@ -194,7 +213,7 @@ class ModelSpec(Section):
     @property
     def pretrained(self) -> bool:
         """True for the strategies that build on a base."""
-        return self.strategy in ("feature-extraction", "fine-tuning")
+        return self.strategy in ("linear-probe", "feature-extraction", "fine-tuning")
 
     @property
     def convolutions(self) -> Convolutions:
@@ -216,6 +235,12 @@ class ModelSpec(Section):
             )
         if not self.pretrained and "head" in self.model_fields_set:
             raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
+        linear = [name for name in LAYERS if name in self.model_fields_set]
+        if self.strategy == "linear-probe" and linear:
+            raise ValueError(
+                f"{', '.join(linear)}: no effect in a linear probe, whose head is one dense layer; "
+                f"leave out"
+            )
         if self.strategy == "convnet" and not self.filters:
             raise ValueError(
                 "filters is missing: a convnet needs the filters of each block, "
@@ -275,6 +300,9 @@ class TrainingSpec(Section):
     )
     head_learning_rate: float = Field(
         1e-3, gt=0, le=10, description="fine-tuning: step size while only the head trains"
+    )
+    head_start: Literal["random", "solved"] = Field(
+        "random", description="solved: a linear head begins as a linear probe of its features"
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="fine-tuning: factor on the rate for each block further down"
@@ -347,6 +375,21 @@ class TrainingSpec(Section):
                 f"leave out, or set unfreeze = 'gradual'"
             )
         return self
+
+
+# What a linear probe uses of training; it takes no steps, so the rest would have no effect.
+_SOLVING = (
+    "batch_size",
+    "class_weights",
+    "precision",
+    "out_of_memory",
+    "gpu",
+    "seed",
+    "deterministic",
+)
+LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
+STREAMED = ("prefix", "views")  # the base runs over the images once
+STEPS_ONLY = tuple(name for name in TrainingSpec.model_fields if name not in _SOLVING)
 
 
 class EvaluationSpec(Section):

@@ -10,14 +10,17 @@ from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.sections import (
     FINE_TUNING_KEYS,
+    STEPS_ONLY,
+    STREAMED,
     BaseSpec,
     DataSpec,
     EvaluationSpec,
     ModelSpec,
+    ProbeSpec,
     Section,
     TrainingSpec,
 )
-from workbench.experiment.stack import StackError, convolution_stack
+from workbench.experiment.stack import AVERAGE, StackError, convolution_stack
 from workbench.text import format_choices
 
 
@@ -38,6 +41,7 @@ class ExperimentSpec(Section):
     augmentation: AugmentationSpec = AugmentationSpec()
     model: ModelSpec
     base: BaseSpec | None = Field(None, description="the pretrained network to build on")
+    probe: ProbeSpec = ProbeSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
 
@@ -56,7 +60,7 @@ class ExperimentSpec(Section):
             convolution_stack(self.data.input_shape, self.model.convolutions)
         except StackError as error:
             raise ValueError(f"model.filters: {error}") from None
-        if not self.data.split.validation:
+        if not self.data.split.validation and self.model.strategy != "linear-probe":
             self._refuse_needs_of_validation()
         if self.evaluation.shift >= min(height, width):
             raise ValueError(
@@ -73,10 +77,12 @@ class ExperimentSpec(Section):
 
     def _base_fits(self) -> None:
         strategy = self.model.strategy
+        if strategy != "linear-probe":
+            self._refuse_idle("probe", tuple(ProbeSpec.model_fields))
         if not self.model.pretrained:
             if self.base is not None:
                 raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
-            self._refuse_idle("training", FINE_TUNING_KEYS)
+            self._refuse_idle("training", (*FINE_TUNING_KEYS, "head_start"))
             return
         if self.base is None:
             raise ValueError(
@@ -99,9 +105,13 @@ class ExperimentSpec(Section):
                 f'["{table.blocks[-1]}"]; the blocks of {table.title} are '
                 f"{', '.join(table.blocks)}"
             )
-        if strategy == "feature-extraction":
+        if strategy != "fine-tuning":
             self._refuse_idle("base", ("trainable", "batch_norm"))
             self._refuse_idle("training", FINE_TUNING_KEYS)
+        if strategy == "linear-probe":
+            self._probe_fits()
+        if self.training.head_start == "solved":
+            self._solved_head_fits()
         if self.augmentation.cutmix and table.deepest_cut(set(trained)) is not None:
             raise ValueError(
                 f"augmentation.cutmix is {self.augmentation.cutmix:g}, but what trains reads "
@@ -115,12 +125,33 @@ class ExperimentSpec(Section):
                 f"the same; switch a change on, or set views = 0"
             )
 
-    def _refuse_idle(self, table: str, names: tuple[str, ...]) -> None:
+    def _probe_fits(self) -> None:
+        """Refuse what describes training by steps: a linear probe is solved at once."""
+        self._refuse_idle("base", STREAMED)
+        self._refuse_idle("training", STEPS_ONLY)
+        if self.augmentation.active or self.augmentation.mixup or self.augmentation.cutmix:
+            raise ValueError(
+                "augmentation: no effect with strategy 'linear-probe', whose images are passed "
+                "through the base once; leave out, or use feature-extraction. probe.mirror adds "
+                "mirror images"
+            )
+
+    def _solved_head_fits(self) -> None:
+        """Check that the head is one linear layer above averages, which can be solved."""
+        self._refuse_idle("training", ("head_epochs", "head_learning_rate"), "a solved head")
+        wrong = [f"dense_units = {list(self.model.dense_units)}"] if self.model.dense_units else []
+        wrong += [f"head = {self.model.head}"] if self.model.head != AVERAGE else []
+        if wrong:
+            raise ValueError(
+                f"training.head_start = solved needs a linear head; received model.{wrong[0]}, "
+                f'allowed: dense_units = [] and head = "average"'
+            )
+
+    def _refuse_idle(self, table: str, names: tuple[str, ...], why: str = "") -> None:
         idle = [name for name in names if name in getattr(self, table).model_fields_set]
         if idle:
-            raise ValueError(
-                f"{table}.{idle[0]}: no effect with strategy {self.model.strategy!r}; leave out"
-            )
+            why = why or f"strategy {self.model.strategy!r}"
+            raise ValueError(f"{table}.{idle[0]}: no effect with {why}; leave out")
 
     def _refuse_needs_of_validation(self) -> None:
         training = self.training

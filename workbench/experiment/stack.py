@@ -4,6 +4,7 @@ A test compares them with Keras, so that they are known before anything is built
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.text import format_shape
@@ -115,6 +116,7 @@ def network_stack(
 
 
 AVERAGE = "average"  # a head that averages the map, and its first layer
+FEATURES = "features"  # the layer of a linear probe that joins the averages of several maps
 
 
 def head_stack(
@@ -138,6 +140,30 @@ def head_stack(
         before = units
     rows.append(_dense("output", before, 1 if classes == 2 else classes, block))
     return rows
+
+
+def probe_stack(channels: Sequence[int], classes: int, block: str = "head") -> list[LayerRow]:
+    """Return the layers from maps of a base to a linear probe's output.
+
+    Args:
+        channels: of each map.
+        classes: number of labels.
+        block: of the layers.
+    """
+    names = average_names(len(channels))
+    rows = [
+        LayerRow(name, "average pooling", (count,), 0, block)
+        for name, count in zip(names, channels, strict=True)
+    ]
+    joined = sum(channels)
+    if len(channels) > 1:
+        rows.append(LayerRow(FEATURES, "concatenate", (joined,), 0, block))
+    return [*rows, _dense("output", joined, 1 if classes == 2 else classes, block)]
+
+
+def average_names(maps: int) -> tuple[str, ...]:
+    """Return the names of the layers that average so many maps."""
+    return (AVERAGE,) if maps == 1 else tuple(f"{AVERAGE}{i + 1}" for i in range(maps))
 
 
 def _dense(name: str, inputs: int, units: int, block: str) -> LayerRow:

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
-from workbench.experiment.sections import FINE_TUNING_KEYS
+from workbench.experiment.sections import FINE_TUNING_KEYS, LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
 from workbench.messages import tr
@@ -130,19 +130,34 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             del tree["model"][key]
     if not spec.model.pretrained:
         del tree["model"]["head"]
-    training = tree["training"]
-    if spec.model.strategy != "fine-tuning":
-        for key in FINE_TUNING_KEYS:
-            del training[key]
-    elif spec.training.unfreeze == "at once":
-        del training["unfreeze_epochs"]
-    for key in OPTION_KEYS:
-        if key not in OPTIMIZERS[spec.training.optimizer].options:
-            del training[key]
-    if spec.model.strategy == "feature-extraction":
+    for key in _idle_training(spec):
+        del tree["training"][key]
+    if spec.base and spec.model.strategy != "fine-tuning":
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]
+    if spec.model.strategy != "linear-probe":
+        del tree["probe"]
+    else:
+        del tree["augmentation"]
+        for table, names in (("model", LAYERS), ("base", STREAMED), ("training", STEPS_ONLY)):
+            for key in names:
+                tree[table].pop(key, None)
     return tree
+
+
+def _idle_training(spec: ExperimentSpec) -> set[str]:
+    """Return the keys of `training` that have no effect in a spec."""
+    training = spec.training
+    idle = set(OPTION_KEYS) - set(OPTIMIZERS[training.optimizer].options)
+    if spec.model.strategy != "fine-tuning":
+        idle |= set(FINE_TUNING_KEYS)
+    if training.unfreeze == "at once":
+        idle.add("unfreeze_epochs")
+    if training.head_start == "solved":
+        idle |= {"head_epochs", "head_learning_rate"}
+    else:  # as before there was a choice
+        idle.add("head_start")
+    return idle
 
 
 def flat(tree: Tree, above: str = "") -> Tree:

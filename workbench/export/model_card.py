@@ -20,7 +20,7 @@ from workbench.export.run_data import RunData, class_table
 from workbench.export.templating import render
 from workbench.messages import tr
 from workbench.runs.freeze_check import FROZEN, group_by_block, layers_of_stage
-from workbench.runs.history import StageRow
+from workbench.runs.history import StageRow, describe_cross_validation
 from workbench.runs.results import caveats
 from workbench.text import format_shape, plural, safe_text
 
@@ -31,6 +31,7 @@ _MAX_LABELS = 200  # listed one by one
 _STRATEGIES = {
     "dense": tr("dense layers only"),
     "convnet": tr("a convnet trained from scratch"),
+    "linear-probe": tr("a linear classifier of the frozen base {base}"),
     "feature-extraction": tr("a head trained on the frozen base {base}"),
     "fine-tuning": tr("the base {base}, its upper part fine-tuned after the head"),
 }
@@ -214,10 +215,10 @@ def _stage(data: RunData, stage: StageRow) -> str:
     rate = stage.started.learning_rate
     optimizer = escape_markdown(stage.started.optimizer)
     optimizer = f"{optimizer} {'' if rate is None else f'{rate:g}'}".strip()
-    line = (
-        f"{escape_markdown(stage.name)}: {plural(epochs, 'epoch')} of {stage.epochs} at most, "
-        f"{optimizer}"
-    )
+    how = f"{plural(epochs, 'epoch')} of {stage.epochs} at most, {optimizer}"
+    if stage.started.is_solved:
+        how = describe_cross_validation(data.history.cross_validated.get(stage.index))
+    line = f"{escape_markdown(stage.name)}: {how}"
     layers = layers_of_stage(stage.started, data.history.layers.get(stage.index))
     names: dict[bool, list[str]] = {True: [], False: []}
     for group in group_by_block(layers):

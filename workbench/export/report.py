@@ -32,7 +32,7 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
-from workbench.runs.history import StageRow
+from workbench.runs.history import StageRow, describe_cross_validation
 from workbench.runs.results import caveats, describe_reference, suggest_next
 from workbench.text import (
     format_accuracy,
@@ -196,6 +196,8 @@ def _stages(data: RunData) -> list[Values]:
 
 
 def _stage(data: RunData, stage: StageRow) -> str:
+    if stage.started.is_solved:
+        return describe_cross_validation(data.history.cross_validated.get(stage.index))
     done = sum(row.stage == stage.index for row in data.history.epochs)
     rate = stage.started.learning_rate
     parts = [

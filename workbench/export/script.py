@@ -71,6 +71,8 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     """
     training, levels, changes = spec.training, inputs.levels, spec.augmentation
     mixed = bool(changes.mixup or changes.cutmix)
+    stages = plan_stages(spec)
+    probe = stages[0].is_solved
     argument = ("FOLDER", "the folder that contains the paths of the CSV")
     if inputs.npz:
         argument = ("FILE", "the .npz file of the images")
@@ -97,8 +99,11 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         ),
         stages=[
             {"trainable": stage.trainable, "rate": stage.learning_rate, "epochs": stage.epochs}
-            for stage in plan_stages(spec)
+            for stage in stages
         ],
+        probe=probe,
+        prefix=stages[0].prefix,
+        maps=[layer.name for layer in spec.base_table.widest(spec.probe.blocks)] if probe else [],
         base=_base(spec),
         pooling=spec.model.convolutions.pooling,
         optimizer=OPTIMIZERS[training.optimizer].keras_class,

@@ -147,7 +147,9 @@ def stage_cells(s: StageMetrics) -> tuple[str, ...]:
         _known(s.best_epoch),
         format_accuracy(s.val_accuracy),
         _known(s.trainable_parameters),
-        f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
+        s.optimizer
+        if s.solved
+        else f"{s.optimizer} {'-' if s.learning_rate is None else f'{s.learning_rate:g}'}",
     )
 
 

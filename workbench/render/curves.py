@@ -10,6 +10,7 @@ from workbench.analysis.curves import BOOK_FACTOR, TrainingCurves, smooth
 from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series, Values
 from workbench.render.runs import planned_epochs
+from workbench.runs.events import CrossValidated
 from workbench.runs.fields import whole
 from workbench.runs.history import History
 from workbench.runs.watch import RunView
@@ -173,6 +174,46 @@ def _series(
         return plain
     smoothed = smooth(plain.values, style.factor, stage_starts(history))
     return replace(plain, values=smoothed, raw=plain.values, raw_color=raw_color, last=plain.newest)
+
+
+def probe_series(probe: CrossValidated, metric: Metric, colors: CurveColors) -> tuple[Series, ...]:
+    """Return a metric over the regularization that was tried; accuracy with its noise around it."""
+    if metric == "loss":
+        values = tuple(one.loss for one in probe.tried)
+        return (
+            Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o"),
+        )
+    values = tuple(one.accuracy for one in probe.tried)
+    noise = [
+        tuple(
+            None if one.accuracy is None or one.error is None else one.accuracy + sign * one.error
+            for one in probe.tried
+        )
+        for sign in (-1, 1)
+    ]
+    bounds = [Series("", bound, colors.validation_raw, marker="-") for bound in noise]
+    accuracy = Series("val", values, colors.validation, last=_of_chosen(probe, values), marker="o")
+    return (*bounds, accuracy)
+
+
+def probe_options(probe: CrossValidated, style: PlotStyle) -> PlotOptions:
+    """Return an axis from the weakest regularization to the strongest, the chosen one marked."""
+    values = [one.value for one in probe.tried if one.value is not None] or [0.0]
+    at = values.index(probe.chosen) if probe.chosen in values else None
+    return PlotOptions(
+        epochs=len(values),
+        borders=((1, f"{values[0]:g}"),),
+        best=None if at is None else at + 1,
+        best_name="" if at is None else f"chosen {values[at]:.2g}",
+        end_name=f"{values[-1]:g}",
+        log=style.log,
+        utf8=style.utf8,
+    )
+
+
+def _of_chosen(probe: CrossValidated, values: Values) -> float | None:
+    pairs = zip(probe.tried, values, strict=True)
+    return next((value for one, value in pairs if one.value == probe.chosen), None)
 
 
 def same_data(one: RunView, other: RunView) -> bool:

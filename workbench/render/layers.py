@@ -91,6 +91,7 @@ def planned_row(stage: Stage) -> StageRow:
         StageStarted(
             stage=stage.index,
             name=stage.name,
+            kind=stage.kind,
             epochs=stage.epochs,
             optimizer=stage.optimizer,
             learning_rate=stage.learning_rate,
@@ -101,6 +102,8 @@ def planned_row(stage: Stage) -> StageRow:
 def describe_stage(stage: StageRow, history: History) -> str:
     """Return a stage of the plan, and its progress."""
     rate = stage.started.learning_rate
+    if stage.started.is_solved:
+        return tr("{name}: at once", name=safe_text(stage.name, 120))
     words = f"{safe_text(stage.name, 120)}: up to {plural(stage.epochs, 'epoch')}"
     if rate is not None:
         words += f", {safe_text(stage.started.optimizer, 12)} at {rate:g}"

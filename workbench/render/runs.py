@@ -177,6 +177,8 @@ def format_position(view: RunView) -> str:
     stage = newest_stage(history)
     if stage is None:
         return ""
+    if stage.started.is_solved:
+        return tr("solved") if _rows_of(history, stage) else tr("solving")
     if view.summary.state.phase in ("finished", "evaluating"):
         return plural(len(history.epochs), "epoch")
     done = _rows_of(history, stage)
@@ -301,7 +303,11 @@ def planned_epochs(view: RunView) -> list[int]:
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
     if view.summary.strategy == "fine-tuning":
-        plan = [whole(table.get("head_epochs")) or 0, *_gradual_epochs(view), *plan]
+        plan = [*_gradual_epochs(view), *plan]
+    if table.get("head_start") == "solved":
+        plan.insert(0, 1)
+    elif view.summary.strategy == "fine-tuning":
+        plan.insert(0, whole(table.get("head_epochs")) or 0)
     for index, stage in view.history.stages.items():
         plan += [0] * (index + 1 - len(plan))
         plan[index] = stage.epochs or plan[index]

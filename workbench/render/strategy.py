@@ -92,7 +92,8 @@ def _stage(cost: StageCost) -> Text:
     stage = cost.stage
     text = Text(f"{'stage' if stage.index == 0 else '':<{_LABEL}}", style="dim")
     text.append(f"{stage.index + 1} {safe_text(stage.name, 30)}", style="bold not dim")
-    text.append(f", {plural(stage.epochs, 'epoch')}\n{'':<{_LABEL}}", style="not dim")
+    epochs = tr("at once") if stage.is_solved else plural(stage.epochs, "epoch")
+    text.append(f", {epochs}\n{'':<{_LABEL}}", style="not dim")
     text.append(
         tr(
             "{trainable:,} of {short} train, ",
@@ -101,7 +102,8 @@ def _stage(cost: StageCost) -> Text:
         ),
         style="not dim",
     )
-    return text.append(f"{stage.optimizer} {stage.learning_rate:g}", style="not dim")
+    how = tr("solved") if stage.is_solved else f"{stage.optimizer} {stage.learning_rate:g}"
+    return text.append(how, style="not dim")
 
 
 def _short(count: int) -> str:

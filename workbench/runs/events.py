@@ -268,10 +268,11 @@ class StageStarted(Event):
     Attributes:
         stage: number of the stage, from 0.
         name: of the stage.
+        kind: train, or solve for a linear probe, which takes no steps.
         epochs: at most.
         steps: of an epoch.
         batch_size: images a step.
-        optimizer: its name.
+        optimizer: its name; "" without steps.
         learning_rate: at the beginning.
         parameters: of the whole network.
         trainable_parameters: of them.
@@ -291,6 +292,7 @@ class StageStarted(Event):
     event: Literal["stage_started"] = "stage_started"
     stage: Required
     name: Text = ""
+    kind: Text = "train"
     epochs: Count = 0
     steps: Count = 0
     batch_size: Whole = None
@@ -308,6 +310,11 @@ class StageStarted(Event):
     weights: TextOrNone = None
     estimated_seconds: Number = None
     estimates: Numbers = ()
+
+    @property
+    def is_solved(self) -> bool:
+        """True for a stage without steps."""
+        return self.kind == "solve"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,6 +390,47 @@ class LayersChecked(Event):
     stage: Required
     epoch: Whole = None
     layers: Annotated[tuple[CheckedLayer, ...], parts(CheckedLayer)] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedValue(Fields):
+    """A strength of regularization that cross-validation tried.
+
+    Attributes:
+        value: penalty for each row of the features.
+        accuracy: from 0 to 1, on images that were left out.
+        error: standard error of the accuracy over the folds.
+        loss: that is minimized.
+    """
+
+    value: Number = None
+    accuracy: Number = None
+    error: Number = None
+    loss: Number = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidated(Event):
+    """A linear probe has chosen its regularization.
+
+    Attributes:
+        stage: number of the stage, from 0.
+        solver: ridge (its loss is the mean squared error) or logistic (crossentropy).
+        folds: number of parts.
+        images: number of images, training and validation together.
+        features: numbers that describe an image.
+        chosen: the value with the lowest loss.
+        tried: value, accuracy, error and loss of each, the weakest first.
+    """
+
+    event: Literal["cross_validated"] = "cross_validated"
+    stage: Required
+    solver: Text = ""
+    folds: Count = 0
+    images: Count = 0
+    features: Count = 0
+    chosen: Number = None
+    tried: Annotated[tuple[TriedValue, ...], parts(TriedValue)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -494,7 +542,7 @@ class StageFinished(Event):
 
     Attributes:
         stage: number of the stage, from 0.
-        reason: "all epochs" or "early stopping".
+        reason: "all epochs", "early stopping" or "solved".
         best_epoch: null without validation images.
         kept_epoch: the epoch whose weights are kept.
         seconds: of the stage in this session.
@@ -619,6 +667,7 @@ Known = (
     | StepProgress
     | EpochFinished
     | LayersChecked
+    | CrossValidated
     | EstimateChecked
     | MachineSample
     | CheckpointSaved

@@ -9,6 +9,7 @@ from workbench.runs.events import (
     BatchHalved,
     CheckpointSaved,
     ChosenGpu,
+    CrossValidated,
     DataReady,
     End,
     EpochFinished,
@@ -34,6 +35,7 @@ from workbench.runs.events import (
     WorkerStarted,
 )
 from workbench.runs.fields import Position
+from workbench.text import safe_text
 
 PHASES = {
     "launched": "starting",
@@ -43,6 +45,7 @@ PHASES = {
     "resumed": "training",
     "stage_started": "training",
     "progress": "training",
+    "cross_validated": "training",
     "epoch_finished": "training",
     "stage_finished": "training",
     "evaluating": "evaluating",
@@ -99,6 +102,7 @@ class History:
         progress: the newest metrics within the current epoch.
         checkpoint: where a resume would continue.
         layers: the newest freeze check of each stage.
+        cross_validated: of each stage that is solved.
         gpu: the newest that was claimed.
         machine: the newest sample, None between sessions.
         last_position: where the newest session ended; None while it runs or if unknown.
@@ -124,6 +128,7 @@ class History:
     notices: list[Notice] = field(default_factory=list)
     evaluation: Evaluated | None = None
     layers: dict[int, LayersChecked] = field(default_factory=dict)
+    cross_validated: dict[int, CrossValidated] = field(default_factory=dict)
     gpu: ChosenGpu | None = None
     machine: MachineSample | None = None
     last_position: Position | None = None
@@ -172,6 +177,11 @@ class History:
         return kept or max(measured, key=lambda row: row.val_accuracy or 0.0, default=None)
 
     @property
+    def probe(self) -> CrossValidated | None:
+        """What cross-validation found, if the newest stage was solved."""
+        return self.cross_validated.get(max(self.stages, default=-1))
+
+    @property
     def epochs_planned(self) -> int | None:
         """Planned epochs of the stages that have begun; None before the first."""
         return sum(stage.epochs for stage in self.stages.values()) if self.stages else None
@@ -184,6 +194,7 @@ class History:
             epochs=list(self.epochs),
             notices=list(self.notices),
             layers=dict(self.layers),
+            cross_validated=dict(self.cross_validated),
         )
 
 
@@ -225,6 +236,23 @@ def describe_batch_halved(event: BatchHalved) -> str:
         "Out of memory with batches of {before}; the run continues with batches of {after}.",
         before=before,
         after=after,
+    )
+
+
+def describe_cross_validation(event: CrossValidated | None) -> str:
+    """Describe how a stage was solved; the regularization and its accuracy."""
+    if event is None:
+        return tr("to be solved")
+    chosen = next((one for one in event.tried if one.value == event.chosen), None)
+    if chosen is None or chosen.accuracy is None or chosen.value is None:
+        return tr("solved")
+    return tr(
+        "{solver} regression, regularization {value:.2g}, accuracy {accuracy:.3f} +- {error:.3f} "
+        "in cross-validation",
+        solver=safe_text(event.solver, 20),
+        value=chosen.value,
+        accuracy=chosen.accuracy,
+        error=chosen.error or 0.0,
     )
 
 
@@ -286,6 +314,8 @@ def _apply(history: History, event: Event) -> None:
             history.checkpoint = event.position or history.checkpoint
         case LayersChecked():
             history.layers[event.stage] = event
+        case CrossValidated():
+            history.cross_validated[event.stage] = event
         case StageFinished():
             history.progress = None
             if event.stage in history.stages:

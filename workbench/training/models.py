@@ -16,6 +16,7 @@ from workbench.bases.table import BaseTable
 from workbench.bases.weights import check_weights_file, weights_file
 from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stack import FEATURES, average_names
 from workbench.messages import tr
 from workbench.text import format_shape, safe_text
 from workbench.training.backend import resolve_precision
@@ -39,11 +40,13 @@ def build_model(spec: ExperimentSpec, classes: int) -> keras.Model:
         x = _convolutions(spec, layers.Rescaling(1 / 255, name="rescale")(inputs))
         x = layers.Flatten(name="flatten")(x)
     else:
-        x = _base(spec, _preprocess(spec, inputs))
-        if spec.model.head == "average":
-            x = layers.GlobalAveragePooling2D(name="average")(x)
+        base = _base(spec, _preprocess(spec, inputs))
+        if spec.model.strategy == "linear-probe":
+            x = _features(spec, base)
+        elif spec.model.head == "average":
+            x = layers.GlobalAveragePooling2D(name="average")(base.output)
         else:
-            x = layers.Flatten(name="flatten")(x)
+            x = layers.Flatten(name="flatten")(base.output)
     return keras.Model(inputs, _head(spec, x, classes), name="workbench")
 
 
@@ -80,7 +83,17 @@ def _preprocess(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTe
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
 
 
-def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
+def _features(spec: ExperimentSpec, base: keras.Model) -> keras.KerasTensor:
+    """Return the averages of the maps that a linear probe reads, side by side."""
+    maps = spec.base_table.widest(spec.probe.blocks)
+    averages = [
+        layers.GlobalAveragePooling2D(name=name)(base.get_layer(layer.name).output)
+        for name, layer in zip(average_names(len(maps)), maps, strict=True)
+    ]
+    return layers.Concatenate(name=FEATURES)(averages) if len(averages) > 1 else averages[0]
+
+
+def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.Model:
     """Append the base's layers with fresh weights, under Keras's own names."""
     assert spec.base is not None
     applications = keras.applications
@@ -90,7 +103,7 @@ def _base(spec: ExperimentSpec, image: keras.KerasTensor) -> keras.KerasTensor:
         "mobilenetv2-0.35": partial(applications.MobileNetV2, alpha=0.35),
         "mobilenetv2-1.0": partial(applications.MobileNetV2, alpha=1.0),
     }[spec.base.name]
-    return make(include_top=False, weights=None, input_tensor=image).output
+    return make(include_top=False, weights=None, input_tensor=image)
 
 
 def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -113,10 +126,11 @@ def _convolutions(spec: ExperimentSpec, x: keras.KerasTensor) -> keras.KerasTens
 
 def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     model = spec.model
+    dense_units = () if model.strategy == "linear-probe" else model.dense_units
     if model.dropout:
         # Its seed is set before every step (see `stage_trainer`).
         x = layers.Dropout(model.dropout, seed=0, name="dropout")(x)
-    for number, units in enumerate(model.dense_units, start=1):
+    for number, units in enumerate(dense_units, start=1):
         x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
     if classes == 2:
         return layers.Dense(1, activation="sigmoid", dtype="float32", name="output")(x)

@@ -87,11 +87,15 @@ class StageCheckpoints:
     def restore_best(self, state: TrainerState) -> int | None:
         """Restore the weights of the best epoch; return it, or None where the last one is kept.
 
-        Where averages of the weights are kept, they become the weights.
+        Epoch 0 is the start of the stage. Where averages of the weights are kept, they become the
+        weights.
         """
-        if self.stage.keep == "last" or not state.best_epoch:
+        if self.stage.keep == "last" or state.best_value is None:
             take_averages(self.model)
             return None
+        if not state.best_epoch:
+            restore(self.model, self.files.load_start(self.stage.index), "model")
+            return 0
         best = self.files.load_best(self.stage.index, state.best_epoch)
         restore(self.model, best.arrays, "model")
         return state.best_epoch
@@ -103,7 +107,7 @@ class StageCheckpoints:
             Which these are, as text; "" if none of them have learned anything.
         """
         index = self.stage.index
-        if epoch := self.restore_best(state):
+        if (epoch := self.restore_best(state)) is not None:
             return tr("the weights of epoch {epoch}, the best so far", epoch=epoch)
         last, _ = self.files.load_last()
         if last and last.position.stage == index:
@@ -137,7 +141,14 @@ def take_averages(model: keras.Model) -> None:
     """Let the averages of the weights become the weights, if there are any."""
     pairs = zip(model.trainable_variables, averages(model.optimizer), strict=False)
     for variable, average in pairs:
-        variable.assign(average)
+        variable.assign(keras.ops.copy(average))
+
+
+def begin_averages(model: keras.Model) -> None:
+    """Let the averages of the weights begin at the weights, so that a start can be validated."""
+    pairs = zip(model.trainable_variables, averages(model.optimizer), strict=False)
+    for variable, average in pairs:
+        average.assign(keras.ops.copy(variable))
 
 
 def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:

@@ -37,6 +37,7 @@ def describe_stage(
     return StageStarted(
         stage=stage.index,
         name=stage.name,
+        kind=stage.kind,
         epochs=stage.epochs,
         steps=steps,
         batch_size=spec.training.batch_size,

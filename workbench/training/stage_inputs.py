@@ -33,7 +33,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     model, images = context.model, PackInputs(context, stage)
     if stage.prefix is None:
         return model, images
-    prefix = _make_prefix(context, stage.prefix)
+    prefix = make_prefix(context, stage.prefix)
     suffix = keras.Model(model.get_layer(stage.prefix).output, model.output, name="suffix")
     if not stage.cached:
         return suffix, StreamedInputs(images, prefix)
@@ -41,7 +41,7 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     return suffix, CachedInputs(images, prefix, context.store)
 
 
-def _make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
+def make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
     """Return the network up to the cut, run by Keras unless the spec chooses an accelerator."""
     on_cpu = context.device.kind == "cpu"
     prefix = Prefix(context.model, cut, on_cpu)

@@ -26,7 +26,7 @@ from workbench.training.mixing import draw_mixes
 from workbench.training.models import accuracy_for, loss_for
 from workbench.training.optimizers import build_optimizer
 from workbench.training.pieces import Piece, Take
-from workbench.training.stage_checkpoints import StageCheckpoints
+from workbench.training.stage_checkpoints import StageCheckpoints, begin_averages
 from workbench.training.stage_events import (
     EstimateCheck,
     ProgressReporter,
@@ -99,6 +99,8 @@ class StageTrainer:
         start_weights = self.context.checkpoints.load_start(self.stage.index)
         freeze_check = FreezeCheck(self.context.model, self.model, self.stage, start_weights)
         self.context.emit(describe_stage(self.context, self.stage, self.model, self.steps, jit))
+        if self.stage.rates_start and position == Position(self.stage.index, 1):
+            self._rate_start(position)
         while position.epoch <= self.stage.epochs and not self.state.stops_early(self.stage):
             position = self._run_epoch(position, freeze_check)
         kept_epoch = self.checkpoints.restore_best(self.state)
@@ -108,8 +110,26 @@ class StageTrainer:
                 stage=self.stage.index,
                 reason="early stopping" if early else "all epochs",
                 best_epoch=self.state.best_epoch or None,
-                kept_epoch=kept_epoch or position.epoch - 1,
+                kept_epoch=position.epoch - 1 if kept_epoch is None else kept_epoch,
                 seconds=time.monotonic() - started,
+            )
+        )
+
+    def _rate_start(self, position: Position) -> None:
+        """Validate the weights at the start: an epoch has to be better than these to be kept."""
+        self.inputs.prepare(position.epoch, whole=False)
+        validation = self._validate(position)
+        value = validation.get(self.stage.monitor)
+        if value is None:
+            return
+        self.state = TrainerState(best_value=value)
+        self.context.emit(
+            EpochFinished(
+                stage=self.stage.index,
+                epoch=0,
+                val_loss=validation.get("val_loss"),
+                val_accuracy=validation.get("val_accuracy"),
+                best=True,
             )
         )
 
@@ -121,7 +141,7 @@ class StageTrainer:
         self.times = StepTimes()
         started = time.monotonic()
         self.train_steps(position)
-        validation = self._validate(epoch)
+        validation = self._validate(Position(stage.index, epoch, self.steps))
         learning_rate = self.state.learning_rate(stage, epoch, 0, self.steps)
         state = self.state.after_epoch(stage, epoch, validation.get(stage.monitor))
         is_best = state.best_epoch == epoch
@@ -194,21 +214,21 @@ class StageTrainer:
             mean = self.metrics.means()["loss"]
             raise diverged(stage, position, tr("the loss has exploded to {mean:.3g}", mean=mean))
 
-    def _validate(self, epoch: int) -> dict[str, float]:
-        """Return val_loss and val_accuracy; empty without validation images."""
+    def _validate(self, position: Position) -> dict[str, float]:
+        """Return val_loss and val_accuracy at a position; empty without validation images."""
         count, length = len(self.data.rows["validation"]), self.lengths[1]
         if not count:
             return {}
         metrics, step, steps = RunningMetrics(), 0, math.ceil(count / self.spec.batch_size)
         with self.inputs.validation(self.spec.batch_size) as take:
             while piece := take(length.steps):
-                self._stop_or_save(Position(self.stage.index, epoch, self.steps))
+                self._stop_or_save(position)
                 with self.times.validation.steps(len(piece), length):
                     logs = list(self.fused.evaluate(piece))
                 for log in logs:
                     metrics = metrics.plus(log, piece.rows.shape[1])
                 step += len(piece)
-                self.report(epoch, step, steps, metrics)
+                self.report(position.epoch, step, steps, metrics)
         return {f"val_{name}": value for name, value in metrics.means().items()}
 
     def compile(self) -> bool:
@@ -225,6 +245,7 @@ class StageTrainer:
         )
         # Keras would build it in the first step, but its state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
+        begin_averages(self.model)
         targets = self.data.targets(np.arange(len(self.data.labels)))
         self.fused = FusedSteps(
             self.model,

@@ -17,6 +17,7 @@ from workbench.experiment.resuming import (
 from workbench.messages import tr
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
+from workbench.training.stage_solver import StageSolver
 from workbench.training.stage_trainer import StageTrainer
 from workbench.training.trainer_state import Diverged
 
@@ -41,6 +42,9 @@ class Trainer(TrainingContext):
             first = resume_from.position.stage
             self.position = resume_from.position_for(self.spec.training.batch_size)
         for stage in stages[first:]:
+            if stage.is_solved:
+                StageSolver(self, stage).run()
+                continue
             trainer = StageTrainer(self, stage)
             try:
                 trainer.run(resume_from if stage.index == first else None)

@@ -56,7 +56,8 @@ class TrainerState:
 
     Attributes:
         best_value: the monitored metric of the best epoch so far, None before the first.
-        best_epoch: that epoch, from 1; 0 before the first.
+        best_epoch: that epoch, from 1; 0 before the first, or if no epoch was better than the
+            weights at the start, whose metric is `best_value` then.
         since_best: epochs without improvement.
         rate_scale: factor on the learning rate, from 1, which the plateau schedule lowers.
         since_drop: epochs without improvement since the learning rate last dropped.

@@ -11,8 +11,16 @@ from textual.containers import Horizontal
 
 from workbench.analysis.curves import FACTOR_STEP, HIGHEST_FACTOR
 from workbench.messages import tr
-from workbench.render.curves import CurveColors, Metric, PlotStyle, plot_options, plot_series
-from workbench.runs.events import WAITING_PHASE
+from workbench.render.curves import (
+    CurveColors,
+    Metric,
+    PlotStyle,
+    plot_options,
+    plot_series,
+    probe_options,
+    probe_series,
+)
+from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
@@ -72,21 +80,28 @@ class CurvePlots(Horizontal):
             view: the run.
             other: a run whose validation curves are drawn behind them.
         """
-        colors, options = self._colors(), plot_options(view, self._plot_style, other)
+        colors, style, probe = self._colors(), self._plot_style, view.history.probe
+        options = probe_options(probe, style) if probe else plot_options(view, style, other)
         zoomed = ZOOMS[self._zoom]
         for metric in METRICS:
             plot = self.query_one(f"#{metric}", LinePlot)
             plot.display = metric in zoomed
             plot.set_class(len(zoomed) == 1, "-alone")
             if metric in zoomed:
-                series = plot_series(view, metric, self._plot_style, colors, other)
-                plot.show(self._title(metric), series, options)
+                series = (
+                    probe_series(probe, metric, colors)
+                    if probe
+                    else plot_series(view, metric, style, colors, other)
+                )
+                plot.show(self._title(metric, probe), series, options)
 
-    def _title(self, metric: Metric) -> Text:
+    def _title(self, metric: Metric, probe: CrossValidated | None) -> Text:
         text = Text.assemble((metric, "bold"))
+        if probe:
+            text.append(tr(" over regularization"), style="dim")
         if self._plot_style.log:
             text.append(tr("  log scale"), style="dim")
-        if self._plot_style.smoothing:
+        if self._plot_style.smoothing and not probe:
             text.append(f"  smoothed {self._plot_style.factor:.2f}", style="dim")
         return text
 

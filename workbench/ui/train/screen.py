@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 
-from workbench.analysis.curves import CurveAdvice, advise
+from workbench.analysis.curves import CurveAdvice, advise, advise_on_probe
 from workbench.app.run_files import RunFiles, add_note, read_files
 from workbench.messages import tr
 from workbench.render.curves import training_curves
@@ -130,7 +130,9 @@ class TrainScreen(WorkbenchScreen):
         history = view.history
         key = (len(history.epochs), len(history.stages), view.running, tuple(history.epochs[-1:]))
         if self._advice[0] != key:
-            self._advice = (key, advise(training_curves(view)))
+            probe = history.probe
+            advice = advise_on_probe(probe) if probe else advise(training_curves(view))
+            self._advice = (key, advice)
         return self._advice[1]
 
     # Drawing
@@ -212,7 +214,12 @@ class TrainScreen(WorkbenchScreen):
         self.query_one("#coach", TextLine).show(coach)
         log = self.query_one("#log", Tail)
         log.styles.height = lines
-        log.show(train_text.log_header(), train_text.log_lines(history, lines))
+        rows = (
+            train_text.probe_lines(history.probe, lines - 1)
+            if history.probe
+            else train_text.log_lines(history, lines)
+        )
+        log.show(train_text.log_header(history.probe), rows)
 
     def _state_color(self, view: RunView) -> str:
         name = STATE_COLORS.get(view.summary.state.phase, "$foreground").removeprefix("$")

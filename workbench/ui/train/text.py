@@ -10,7 +10,15 @@ from workbench.analysis.curves import CurveAdvice
 from workbench.render.curves import OTHER_DATA, OVERLAY, same_data
 from workbench.render.marks import state_symbol
 from workbench.render.runs import format_position, format_time_left
-from workbench.runs.events import ChosenGpu, EpochFinished, MachineSample, Notice, Work
+from workbench.runs.events import (
+    ChosenGpu,
+    CrossValidated,
+    EpochFinished,
+    MachineSample,
+    Notice,
+    TriedValue,
+    Work,
+)
 from workbench.runs.history import History, StageRow
 from workbench.runs.watch import RunView
 from workbench.text import format_age, format_bytes, format_seconds, safe_text
@@ -141,8 +149,11 @@ def format_coach(advice: Sequence[CurveAdvice], width: int, lines: int) -> Text:
     return labelled("coach", ("\n" + " " * LABEL).join(shown))
 
 
-def log_header() -> Text:
-    """Return the header of `log_lines`."""
+def log_header(probe: CrossValidated | None = None) -> Text:
+    """Return the header of `log_lines`, or of `probe_lines`."""
+    if probe:
+        columns = f"{'regularization':<18}{'loss':>10}{'val acc':>11}{'noise':>10}"
+        return labelled("log", Text(columns, style="dim"))
     columns = (
         f"{'epoch':<9}{'loss':>7}{'acc':>8}{'val loss':>11}{'val acc':>9}{'rate':>10}{'time':>12}"
     )
@@ -162,20 +173,38 @@ def log_lines(history: History, count: int) -> Lines:
     return tuple(lines[-count:])
 
 
+def probe_lines(probe: CrossValidated, count: int) -> Lines:
+    """Return up to `count` lines of what cross-validation tried, around the chosen one."""
+    chosen = next((i for i, one in enumerate(probe.tried) if one.value == probe.chosen), 0)
+    first = max(min(chosen - count // 2, len(probe.tried) - count), 0)
+    return tuple(_tried_line(one, probe) for one in probe.tried[first : first + count])
+
+
+def _tried_line(one: TriedValue, probe: CrossValidated) -> Text:
+    is_chosen = one.value == probe.chosen
+    value = "-" if one.value is None else f"{one.value:.2g}"
+    cells = (
+        f"{value + (' chosen' if is_chosen else ''):<18}{_number(one.loss):>10}"
+        f"{_number(one.accuracy):>11}{f'+-{_number(one.error)}':>10}"
+    )
+    return labelled("", Text(cells, style="bold" if is_chosen else ""))
+
+
+def _number(value: float | None, digits: str = ".3f") -> str:
+    return "-" if value is None else f"{value:{digits}}"
+
+
 def _stage_line(stage: StageRow) -> Text:
     name = safe_text(stage.name, 40)
     return labelled("", Text(f"stage {stage.index + 1}: {name}", style="dim"))
 
 
 def _epoch_line(row: EpochFinished, best: bool) -> Text:
-    def number(value: float | None, digits: str = ".3f") -> str:
-        return "-" if value is None else f"{value:{digits}}"
-
     seconds = "-" if row.seconds is None else format_seconds(row.seconds)
     cells = (
-        f"{f'{row.epoch}' + (' best' if best else ''):<9}{number(row.loss):>7}"
-        f"{number(row.accuracy):>8}{number(row.val_loss):>11}{number(row.val_accuracy):>9}"
-        f"{number(row.learning_rate, '.1e'):>10}{seconds:>12}"
+        f"{f'{row.epoch}' + (' best' if best else ''):<9}{_number(row.loss):>7}"
+        f"{_number(row.accuracy):>8}{_number(row.val_loss):>11}{_number(row.val_accuracy):>9}"
+        f"{_number(row.learning_rate, '.1e'):>10}{seconds:>12}"
     )
     return labelled("", Text(cells, style="bold" if best else ""))
 
