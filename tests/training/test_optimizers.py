@@ -202,6 +202,19 @@ def test_a_run_ends_with_the_averages(tmp_path: Path, keep: str) -> None:
     assert not np.array_equal(raw, keras.ops.convert_to_numpy(model.trainable_variables[0]))
 
 
+def test_a_solved_start_is_rated_by_its_own_weights(tmp_path: Path) -> None:
+    """Averages begin there."""
+    settings = ("training.head_start=solved", "model.dense_units=[]", "training.epochs=1")
+    plain = run_on_base(base_spec(*settings), tmp_path / "plain")
+    averaged = run_on_base(base_spec(*settings, "training.ema=0.9"), tmp_path / "averaged")
+    starts = []
+    for run in (plain, averaged):
+        run.run()
+        starts += [e["val_loss"] for e in run.of_kind("epoch_finished") if e["epoch"] == 0]
+    assert len(starts) == 2
+    assert starts[0] == starts[1]
+
+
 def test_the_statistics_of_batch_norm_are_those_of_the_last_step(tmp_path: Path) -> None:
     """They are moving averages already; all that gradients train is averaged."""
     settings = (
