@@ -73,6 +73,14 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
             ),
             tr("Left out, the first is tested."),
         )
+    if stages[number - 1].is_solved:
+        raise UserError(
+            tr(
+                "{name}: this stage is solved at once and has no learning rate.",
+                name=stages[number - 1].name,
+            ),
+            tr("Test a strategy that trains by steps, such as --preset fine-tuning."),
+        )
     if number > 1:
         raise UserError(
             tr(

@@ -23,7 +23,7 @@ from workbench.text import format_bytes, format_seconds, plural, safe_text
 UNKNOWN_TIME = tr("not measured yet: press m on home")
 _LABEL = 6  # cells
 # Tables that people change most come first.
-ORDER = ("base", "model", "training", "augmentation", "data", "evaluation", "name")
+ORDER = ("base", "model", "probe", "training", "augmentation", "data", "evaluation", "name")
 CURVE_COLOR = "#5fafd7"  # of the losses over the learning rate
 _PLOT_ROOM = 1.3  # times the highest loss before the lowest: the top of the plot
 TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", "rate", "epoch")

@@ -223,6 +223,15 @@ def suggest_next(spec: Mapping[str, Any], history: History, results: Results) ->
         )
     if strategy == "convnet":
         return _after_convnet(spec, history, few, reached)
+    if strategy == "linear-probe":
+        return _next_step(
+            "fine-tuning",
+            tr(
+                "{reached} is what the frozen base knows of your images; letting its upper blocks "
+                "adapt may raise it, above all on kinds of images that it does not know.",
+                reached=reached,
+            ),
+        )
     if strategy == "feature-extraction":
         return _next_step(
             "fine-tuning",

@@ -40,6 +40,10 @@ WITHOUT_CHOICE = {
         "removes or restores the pooling of a layer's block: watch the "
         "parameters."
     ),
+    "linear-probe": tr(
+        "A linear probe solves one layer above the frozen base. To unfreeze "
+        "blocks of the base, choose fine-tuning as the strategy."
+    ),
     "feature-extraction": tr(
         "Feature extraction trains only the head. To unfreeze blocks of the "
         "base, choose fine-tuning as the strategy."

@@ -48,9 +48,9 @@ class StrategyScreen(StepScreen):
 
     STEP = 2
     CONCEPTS = (
-        "local-patterns", "transfer", "feature-extraction", "overfitting", "dropout",
-        "learning-rate", "optimizer", "warm-up", "averaged-weights", "label-smoothing", "mixing",
-        "layer-rates", "dense-top", "flatten",
+        "local-patterns", "transfer", "linear-probe", "feature-extraction", "overfitting",
+        "dropout", "learning-rate", "optimizer", "warm-up", "averaged-weights", "label-smoothing",
+        "mixing", "layer-rates", "dense-top", "flatten",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
