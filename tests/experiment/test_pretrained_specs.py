@@ -93,7 +93,7 @@ def test_gradual_unfreezing_adds_a_stage_for_each_block() -> None:
     stages = plan_stages(parse(*GRADUAL, preset="fine-tuning", base="vgg16"))
     assert [stage.index for stage in stages] == [0, 1, 2]
     assert [stage.name for stage in stages] == [
-        "head first", "head and block5 up", "head and block4, block5",
+        "head first", "head down to block5", "head and block4, block5",
     ]  # fmt: skip
     assert [stage.epochs for stage in stages] == [whole[0].epochs, 2, whole[1].epochs]
     assert [stage.prefix for stage in stages] == ["average", "block4_pool", "block3_pool"]

@@ -138,7 +138,7 @@ def _block_stages(spec: ExperimentSpec, head: tuple[str, ...]) -> tuple[Stage, .
     steps = []
     for count in range(1, len(added)):
         layers = tuple(name for block in reversed(added[:count]) for name in block)
-        name = f"head and {table.layer(layers[0]).block} up"
+        name = f"head down to {table.layer(layers[0]).block}"
         steps.append((name, layers, training.unfreeze_epochs))
     name = f"head and {', '.join(spec.base.trainable)}"
     steps.append((name, spec.base.trained_layers(table), training.epochs))
