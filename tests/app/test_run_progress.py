@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from event_lines import event
 
-from workbench.render.runs import format_position, format_time_left
+from workbench.render.runs import format_deadline, format_position, format_time_left
 from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold
@@ -66,6 +66,19 @@ def test_epochs_left_take_as_long_as_the_last_three() -> None:
     assert format_time_left(view(ONE_STAGE, stage(FIRST, 10), *done, validated)) == "10 s left"
     before = inside(FIRST, 4, 8)  # of an epoch that is finished already
     assert format_time_left(view(ONE_STAGE, stage(FIRST, 10), *done, before)) == "12 s left"
+
+
+def test_the_deadline_stands_beside_the_time_left(frozen_clock: float) -> None:
+    timed = {**ONE_STAGE, "training": {**ONE_STAGE["training"]}}
+    timed["training"]["deadline"] = int(frozen_clock) + 7200
+    one = epoch(FIRST, 1, 60.0)
+    assert format_time_left(view(timed, stage(FIRST, 10), one)) == "9 min left, by 12:00"
+    assert format_deadline(view(timed)) == "by 12:00"
+    timed["training"]["deadline"] += 86400
+    assert format_deadline(view(timed)) == "by 2026-03-03 12:00"
+    for odd in (-5, 10**400, "07:00", True, None):
+        timed["training"]["deadline"] = odd
+        assert format_deadline(view(timed)) == ""
 
 
 def test_epochs_that_make_a_view_take_longer_than_those_that_read_it() -> None:

@@ -101,6 +101,8 @@ def test_runs_and_ladders_are_completed_by_name(
         (("ladder", "none"), "There is no ladder 'none' in"),
         (("ladder", "none", "--stop", "--resume"), "Give one of --data, --watch, --stop"),
         (("ladder", "none", "--base", "vgg16"), "belong to a new ladder: --data."),
+        (("ladder", "none", "--by", "07:00"), "--by belongs to a new ladder, --data, or to"),
+        (("train", "--preset", "dense", "--data", "photos", "--by", "7"), "--by: received '7'"),
         (("ladder", "--data", "none"), "strategy dense: There is no file or folder none."),
         (("ladder", "--data", "photos", "--presets", "dense,vgg"), "strategy vgg: There is no"),
         (

@@ -11,8 +11,8 @@ from fake_runs import fake_results
 from typist import Type
 
 from workbench.app.relabel import Relabeling
+from workbench.cli.demo import DemoResult, demo_conclusions, demo_table
 from workbench.cli.output import evaluation_report
-from workbench.cli.train import DemoResult, demo_conclusions, demo_table
 from workbench.errors import UserError
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run

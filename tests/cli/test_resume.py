@@ -96,6 +96,20 @@ def test_a_spec_that_does_not_change_is_not_rewritten(typist: Typist) -> None:
     assert folder.spec_path.read_bytes() == own
 
 
+def test_after_its_deadline_a_run_needs_a_new_one(typist: Typist) -> None:
+    folder = typist.run("night", **this_host())
+    own = folder.spec_path.read_text()
+    folder.spec_path.write_text(own.replace("\nepochs = ", "\ndeadline = 5\nepochs = "))
+    refused = typist.types("resume", "night", expect=2)
+    assert "The deadline of this run, " in refused
+    assert "Give it a new one with --by 07:00, or none with --by never." in refused
+    assert "launched" not in kinds(folder)
+    assert "--by: received '7'; allowed: " in typist.types("resume", "night", "--by", "7", expect=2)
+    typist.types("resume", "night", "--by", "2100-01-01T00:00Z")
+    assert training(folder)["deadline"] == 4_102_444_800
+    assert kinds(folder)[1] == "launched"
+
+
 def test_a_worker_knows_what_to_run_at_its_end(typist: Typist) -> None:
     folder = typist.run("night", **this_host())
     typist.types("resume", "night", "--on-finish", "touch done", worker="variable")

@@ -188,6 +188,8 @@ def test_only_actual_differences_are_listed() -> None:
     assert "run in every epoch" in text_of("fine")
     assert "for the disk" in text_of("book")
     assert "test accuracy 0.9" in text_of("fine", run_result="test accuracy 0.9")
+    early = "out of time after epoch 2 of 7"
+    assert f"The run ended early, {early}; here all epochs" in text_of("fine", early_end=early)
 
 
 def test_stages_follow_the_plan() -> None:

@@ -57,6 +57,8 @@ CASES = (
     Case("kill", "manifest", RESUMED),
     Case("kill", "prefix", RESUMED, "full"),
     Case("kill", "view", RESUMED, "full"),
+    Case("kill", "before fitted spec", RESUMED, "timed"),
+    Case("kill", "after fitted spec", RESUMED, "timed", quick=True),
     Case("kill", "start weights", RESUMED),
     Case("kill", "first batch", RESUMED),
     Case("kill", "mid-epoch", RESUMED),

@@ -46,6 +46,9 @@ MOMENTS = {
     # outputs of the frozen prefix
     "prefix": Moment("workbench.training.features:Prefix.__call__"),
     "view": Moment("workbench.training.features:Prefix.__call__", call=4),
+    # the epochs that fit the deadline
+    "before fitted spec": Moment("workbench.worker.deadline:write_atomic"),
+    "after fitted spec": Moment("workbench.worker.deadline:write_atomic", when="after"),
     # training
     "start weights": Moment("workbench.training.checkpoint:CheckpointFolder.save_start"),
     "first batch": _step(1, 1),

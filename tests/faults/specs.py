@@ -85,7 +85,10 @@ gpu = "none"
 deterministic = true
 """
 
-SPECS = {"small": SMALL, "full": FULL}
+# The epochs are fitted before the first step, and written into the run's spec.
+TIMED = f'{SMALL}time_budget = "9d"\n'
+
+SPECS = {"small": SMALL, "full": FULL, "timed": TIMED}
 IMAGES_OF_A_CLASS = 14
 STEPS = 4  # of an epoch: 14 of 28 images, 4 at a time
 HEAD_EPOCHS = 2  # of the first stage of "full"

@@ -103,15 +103,21 @@ def test_unfinished_runs_are_queued(workspace: Workspace, monkeypatch: pytest.Mo
     EventWriter(far.events_path).write(old)  # it is unknown whether it has ended
     launched: list[Any] = []
 
-    def launch(folder: RunFolder, resume: bool, queue: bool, environment: dict[str, str]) -> None:
-        launched.append((folder.name, resume, queue, environment))
+    def launch(
+        folder: RunFolder,
+        resume: bool,
+        queue: bool,
+        environment: dict[str, str],
+        spec: str | None,
+    ) -> None:
+        launched.append((folder.name, resume, queue, environment, spec))
 
     monkeypatch.setattr(ladder_module, "launch", launch)
     variables = {"WORKBENCH_ON_FINISH": "true"}
     assert start(workspace, ladder, variables) == [new.name, failed.name]
     assert launched == [
-        (new.name, False, True, variables),
-        (failed.name, True, True, variables),
+        (new.name, False, True, variables, None),
+        (failed.name, True, True, variables, None),
     ]
     assert [entry.name for entry in runs_on_other_hosts(workspace, ladder)] == [far.name]
     os.close(lock)

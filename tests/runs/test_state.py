@@ -11,10 +11,10 @@ import pytest
 from event_lines import LogWriter, event
 
 from workbench.paths import Workspace
-from workbench.runs.events import WorkerStarted
+from workbench.runs.events import StageFinished, WorkerStarted
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, create_run
-from workbench.runs.history import fold
+from workbench.runs.history import describe_early_end, describe_kept, fold
 from workbench.runs.lock import SILENCE_SECONDS, may_run_elsewhere, take_lock, this_host
 from workbench.runs.state import RunState, describe_resume, run_state, summarize
 
@@ -152,6 +152,45 @@ def test_only_the_test_is_left_after_early_stopping(
     write("stage_finished", stage=0, reason="early stopping", kept_epoch=2)
     write("stopped", stage=0, epoch=5, step=0)
     assert summarize(run).state.resume == TEST_LEFT
+
+
+def test_a_run_that_ran_out_of_time(run: RunFolder, write: Write, checkpoint: Path) -> None:
+    write("stage_started", stage=0, epochs=7)
+    for number in (1, 2):
+        write("epoch_finished", stage=0, epoch=number)
+    write("checkpoint_saved", stage=0, epoch=3, step=4)
+    write("stage_finished", stage=0, reason="out of time", kept_epoch=2)
+    write("stopped", stage=0, epoch=3, step=4)  # in the evaluation
+    assert summarize(run).state.resume == "continues at epoch 3, step 4"
+    write("finished")
+    state = summarize(run).state
+    assert (state.phase, state.detail) == ("finished", "out of time after epoch 2 of 7")
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (0, "out of time before the first epoch of stage 2"),
+        (3, "out of time after stage 2, epoch 3 of 9"),
+    ],
+)
+def test_out_of_time_in_a_later_stage(done: int, expected: str) -> None:
+    events = [event("stage_started", stage=index, epochs=9) for index in (0, 1)]
+    events += [event("epoch_finished", stage=1, epoch=n + 1) for n in range(done)]
+    ended = event("stage_finished", stage=1, reason="out of time")
+    assert describe_early_end(fold([*events, ended])) == expected
+    assert describe_early_end(fold(events)) == ""
+    assert describe_early_end(fold([])) == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [(4, "kept the weights of epoch 4"), (0, "kept the weights that it started with")],
+)
+def test_which_weights_were_kept(kept: int, text: str) -> None:
+    ended = event("stage_finished", stage=1, kept_epoch=kept)
+    assert isinstance(ended, StageFinished)
+    assert describe_kept(ended) == text
 
 
 def test_stage_of_unknown_length_continues() -> None:

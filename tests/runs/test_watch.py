@@ -63,6 +63,17 @@ def test_long_log_is_read_in_one_poll(folder: RunFolder) -> None:
     assert (watch.state.phase, watch.more) == ("finished", False)
 
 
+def test_a_stage_may_begin_with_other_epochs(folder: RunFolder) -> None:
+    events = LogWriter(folder.events_path)
+    events.write("launched", job="train")
+    watch = RunWatch(folder)
+    watch.poll()
+    folder.spec_path.write_text(SPEC + "[training]\nepochs = 17\ndeadline = 99\n")
+    events.write("stage_started", stage=0, epochs=17)
+    assert watch.poll()
+    assert watch.spec["training"] == {"epochs": 17, "deadline": 99}
+
+
 def test_poll_is_bounded(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     line = '{"event":"notice","message":"%s"}\n'
     full = [line % (number * CHUNK_BYTES)[: CHUNK_BYTES - len(line % "")] for number in "1234"]

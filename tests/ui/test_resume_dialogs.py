@@ -111,6 +111,40 @@ async def test_a_batch_of_one_is_not_halved(tmp_path: Path, asked: Asked) -> Non
     assert asked == [None]
 
 
+@pytest.mark.parametrize(
+    ("typed", "deadline"), [("never", None), ("2100-01-01T00:00Z", 4_102_444_800), ("7", 0)]
+)
+async def test_after_its_deadline_a_new_one_is_asked_for(
+    tmp_path: Path, asked: Asked, typed: str, deadline: int | None
+) -> None:
+    run = a_run(tmp_path)
+    spec = run.folder.spec_path.read_text().replace("\nepochs = ", "\ndeadline = 5\nepochs = ")
+    run.folder.spec_path.write_text(spec)
+    run.emit("stopped", stage=0, epoch=1, step=0)
+
+    async with driven(tmp_path) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Prompt), "the question")
+        assert question(app) == (
+            "The deadline of night is over. A new one, 07:00, 2026-12-01T07:00 or never:"
+        )
+        field = app.screen.query_one(Input)
+        assert field.value == "never"
+        field.value = typed
+        await pilot.press("enter")
+        if typed == "7":  # neither
+            await until(pilot, lambda: app._notifications, "the error")
+            (error,) = app._notifications
+            assert "--by: received '7'; allowed: 07:00, " in error.message
+            assert asked == []
+            return
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen), "the run itself")
+    (training,) = asked
+    assert training is not None
+    assert training.get("deadline") == deadline
+
+
 async def test_after_divergence_a_tenth_of_the_rate_is_offered(
     tmp_path: Path, asked: Asked
 ) -> None:

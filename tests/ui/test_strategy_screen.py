@@ -310,6 +310,8 @@ async def test_a_new_one_discards_the_old_draft_and_starts_with_the_machine(draf
         ("training.epochs", "7", 7),
         ("training.learning_rate", "1e-4", 1e-4),
         ("training.steps_per_epoch", "", None),
+        ("training.time_budget", "1h30m", "1h30m"),
+        ("training.time_budget", "", None),
         ("training.gpu", "none", "none"),
         ("training.gpu", "1", 1),
         ("data.image_size", "160, 160", [160, 160]),

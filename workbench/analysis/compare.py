@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.analysis.significance import CorrectByImage, PairedTest, mcnemar
 from workbench.errors import UserError
+from workbench.experiment.deadline import DEADLINE_KEY
 from workbench.experiment.sections import BaseSpec
 from workbench.experiment.toml import flat, read_spec, spec_tree
 from workbench.files import ENCODING
@@ -187,11 +188,11 @@ def differences(
 
 
 def spec_differences(specs: Sequence[dict[str, Any]]) -> list[DifferenceRow]:
-    """Return the keys of specs that differ, without the runs' names.
+    """Return the keys of specs that differ, without what each run has of its own.
 
     If a run has no base, the default values of the others' bases are omitted.
     """
-    found = [row for row in differences(specs) if row.key != "name"]
+    found = [row for row in differences(specs) if row.key not in ("name", DEADLINE_KEY)]
     if all(BASE_NAME in spec for spec in specs):
         return found
     return [row for row in found if not _is_default_base(row)]

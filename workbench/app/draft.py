@@ -31,9 +31,9 @@ WHERE = "the experiment"  # its name in error messages
 # Keys that are chosen in another step, or by the preset.
 FIXED = ("preset", "data.source", "model.strategy")
 # Keys without a default.
-OPTIONAL = ("name", "training.steps_per_epoch")
+OPTIONAL = ("name", "training.steps_per_epoch", "training.time_budget")
 # Kept when another preset is chosen, beside the settings of the data.
-KEPT = ("name", "training.gpu", "training.seed", "training.precision")
+KEPT = ("name", "training.gpu", "training.seed", "training.precision", "training.time_budget")
 # Kept for every preset that has a base.
 BASE_KEYS = ("base.name", "base.weights")
 _ENDING = ".draft.json"

@@ -8,7 +8,11 @@ from workbench.analysis.significance import CorrectByImage, mcnemar
 from workbench.app.draft import BASE_KEYS, Draft, plain_message
 from workbench.app.run_files import read_correctness, read_test_images
 from workbench.errors import UserError
+from workbench.experiment.deadline import format_moment
+from workbench.experiment.facts import DataFacts
+from workbench.experiment.fit_epochs import divide_time, plan_time
 from workbench.experiment.presets import ABOUT_BOOK, ABOUT_READERS, REFERENCE_ACCURACY
+from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
@@ -79,6 +83,46 @@ def strategy_spec(draft: Draft, preset: str) -> ExperimentSpec:
     spec = preview.with_settings(settings)
     chosen = {key: draft.settings[key] for key in BASE_KEYS if key in draft.settings}
     return preview.with_settings({**settings, **chosen}) if spec.base and chosen else spec
+
+
+def specs_by(
+    specs: Sequence[tuple[str, ExperimentSpec]],
+    facts: DataFacts,
+    benchmark: BenchmarkResult | None,
+    at: int,
+    now: float,
+) -> list[tuple[str, ExperimentSpec]]:
+    """Divide the time until a deadline among the strategies, each a deadline of its own.
+
+    Args:
+        specs: preset and spec of each, in their order.
+        facts: of the images.
+        benchmark: of the device; None if it was not measured.
+        at: when the last one has to be finished, in unix seconds.
+        now: unix seconds.
+
+    Raises:
+        UserError: the device was not measured, or there is too little time.
+    """
+    if benchmark is None:
+        raise UserError(
+            tr("To divide the time among the strategies, the speed of this machine is needed."),
+            tr("Measure it once: workbench check"),
+        )
+    plans = [plan_time(spec, facts, benchmark.speed) for _, spec in specs]
+    ends = divide_time(plans, now, at)
+    if ends is None:
+        raise UserError(
+            tr(
+                "Until {at} there is too little time for {strategies}, even with one epoch each.",
+                at=format_moment(at, now),
+                strategies=plural(len(specs), "strategy", "strategies"),
+            ),
+            tr("Give more time with --by, or choose fewer strategies with --presets."),
+        )
+    return [
+        (preset, with_deadline(spec, end)) for (preset, spec), end in zip(specs, ends, strict=True)
+    ]
 
 
 def describe_ladder(data: str, planned: Sequence[PlannedRun]) -> str:

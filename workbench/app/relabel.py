@@ -16,6 +16,7 @@ from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.names import match_label, natural_sorted
 from workbench.datasets.store import source_root
 from workbench.errors import UserError
+from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.messages import tr
@@ -173,7 +174,8 @@ def corrected_spec(workspace: Workspace, folder: RunFolder) -> ExperimentSpec:
             tr("Merge them into one file, and name it in the spec as data.corrections."),
         )
     data = spec.data.model_copy(update={"corrections": str(path)})
-    return spec.model_copy(update={"name": None, "data": data})
+    # A deadline is of one run; its time budget starts again.
+    return with_deadline(spec.model_copy(update={"name": None, "data": data}), None)
 
 
 def describe_fixes(entries: Sequence[LabelFix]) -> str:

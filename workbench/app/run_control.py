@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
+from workbench.experiment.deadline import BUDGET_KEY, DEADLINE_KEY
 from workbench.experiment.presets import preset_tree
-from workbench.experiment.resuming import check_change
+from workbench.experiment.resuming import check_change, with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, dump_spec, parse_spec, read_spec, spec_tree
 from workbench.machine.facts import NvmlReport
@@ -226,6 +227,9 @@ def changed_spec(
         UserError: A setting is invalid or may not change, or the batch is one image already.
     """
     changed = parse_spec(apply_settings(spec_tree(spec), settings), "--set")
+    given = {setting.partition("=")[0].strip() for setting in settings}
+    if BUDGET_KEY in given and DEADLINE_KEY not in given:  # counts from the next session's start
+        changed = with_deadline(changed, None)
     size, before = changed.training.batch_size, spec.training.batch_size
     if half_batch and size != before:
         raise UserError(tr("Give either --half-batch or --set training.batch_size, not both."))

@@ -7,6 +7,7 @@ from workbench.cli.analyze import analyze, relabel
 from workbench.cli.app import completion, workbench
 from workbench.cli.check import check
 from workbench.cli.data import data
+from workbench.cli.demo import demo
 from workbench.cli.explain import explain
 from workbench.cli.export import export, report
 from workbench.cli.ladder import ladder
@@ -14,7 +15,7 @@ from workbench.cli.lessons import lessons
 from workbench.cli.plan import layers, plan, presets
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, compare, delete, restore, runs, status, stop
-from workbench.cli.train import demo, resume, train
+from workbench.cli.train import resume, train
 from workbench.cli.tune import lr_find, tune
 
 for _command in (

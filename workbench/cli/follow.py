@@ -36,7 +36,11 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import describe_batch_halved, describe_cross_validation
+from workbench.runs.history import (
+    describe_batch_halved,
+    describe_cross_validation,
+    describe_kept,
+)
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
 from workbench.runs.state import half_batch, hint_with_command, summarize
@@ -244,16 +248,8 @@ class EventPrinter:
             case EpochFinished():
                 self._epoch_finished(event)
             case StageFinished():
-                kept = event.kept_epoch
-                if not self.epochs:
-                    return
-                self.line(
-                    tr(
-                        "ended  {reason}; kept the weights of epoch {kept}",
-                        reason=event.reason,
-                        kept=kept,
-                    )
-                )
+                if self.epochs:
+                    self.line(f"ended  {safe_text(event.reason)}; {describe_kept(event)}")
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():

@@ -1,6 +1,7 @@
 """`workbench ladder`: a fixed sweep over the strategies, one run after the other."""
 
 import textwrap
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import (
     base_options,
+    by_option,
     complete_ladders,
     complete_preset_lists,
     data_option,
@@ -21,6 +23,7 @@ from workbench.cli.options import (
     set_option,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
+from workbench.cli.plan import measured_speed
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
@@ -31,10 +34,13 @@ if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.ladder import Ladder
 
+    NamedSpecs = Sequence[tuple[str, ExperimentSpec]]
+
 
 @click.command(
     epilog=examples(
         "workbench ladder --data photos",
+        "workbench ladder --data photos --by 07:00",
         "workbench ladder photos-ladder-1",
         "workbench ladder photos-ladder-1 --stop",
     )
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--watch", "watching", is_flag=True, help="Watch a ladder again.")
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
 @click.option("--resume", "resuming", is_flag=True, help="Queue again what is not finished.")
+@by_option
 @on_finish_option
 @json_option
 @in_workspace
@@ -69,12 +76,14 @@ def ladder(
     watching: bool,
     stopping: bool,
     resuming: bool,
+    by: str | None,
     on_finish: str | None,
     as_json: bool,
 ) -> None:
     """Train every strategy, from a dense network to fine-tuning, on your images.
 
     All runs are queued at once and outlive the terminal; with only a name, show the table so far.
+    With --by the time is divided among them by their estimates; training.time_budget is of each.
     """
     from workbench.app.ladder import describe_lead, read_rows
     from workbench.runs.ladder import find_ladder, list_ladders
@@ -85,6 +94,8 @@ def ladder(
         raise UserError(
             tr("--presets, --base, --weights and --set belong to a new ladder: --data.")
         )
+    if by is not None and source is None and not resuming:
+        raise UserError(tr("--by belongs to a new ladder, --data, or to --resume."))
     if source is None and name is None:
         known = ", ".join(list_ladders(workspace))
         raise UserError(
@@ -93,13 +104,13 @@ def ladder(
         )
     if source is not None:
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
-        chosen = _start_new(workspace, name, specs, on_finish)
+        chosen = _start_new(workspace, name, _specs_by(specs, by), on_finish)
     else:
         chosen = find_ladder(workspace, str(name))
     if stopping:
         _stop(workspace, chosen)
     elif resuming:
-        _resume(workspace, chosen, on_finish)
+        _resume(workspace, chosen, by, on_finish)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
     rows = read_rows(workspace, chosen)
@@ -153,10 +164,32 @@ def _has_base(preset: str) -> bool:
     return preset in PRESETS and "base" in PRESETS[preset].build(BOOK_FACTS)
 
 
+def _specs_by(specs: "NamedSpecs", by: str | None) -> "NamedSpecs":
+    """Return the specs with the deadlines that follow from --by.
+
+    Raises:
+        UserError: it is no time in the future, or too early for all of them.
+    """
+    from workbench.app.ladder import specs_by
+    from workbench.datasets.prepare import survey
+    from workbench.experiment.deadline import parse_moment
+    from workbench.experiment.resuming import with_deadline
+
+    if by is None or not specs:
+        return specs
+    now = time.time()
+    at = parse_moment(by, now)
+    if at is None:
+        return [(name, with_deadline(spec, None)) for name, spec in specs]
+    first = specs[0][1]
+    measured = measured_speed(first.training.gpu)
+    return specs_by(specs, survey(first.data.source), measured, at, now)
+
+
 def _start_new(
     workspace: Workspace,
     name: str | None,
-    specs: "list[tuple[str, ExperimentSpec]]",
+    specs: "NamedSpecs",
     on_finish: str | None,
 ) -> "Ladder":
     from workbench.app.draft import data_stem
@@ -179,12 +212,14 @@ def _start_new(
     return made
 
 
-def _resume(workspace: Workspace, chosen: "Ladder", on_finish: str | None) -> None:
+def _resume(workspace: Workspace, chosen: "Ladder", by: str | None, on_finish: str | None) -> None:
     from workbench.machine.preflight import check_before_ladder
     from workbench.runs.ladder import pending_specs, runs_on_other_hosts, start
 
-    check_before_ladder(pending_specs(workspace, chosen))
-    queued = start(workspace, chosen, finish_environment(on_finish))
+    specs = _specs_by(list(pending_specs(workspace, chosen).items()), by)
+    check_before_ladder(specs)
+    changed = dict(specs) if by is not None else {}
+    queued = start(workspace, chosen, finish_environment(on_finish), changed)
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
         again = command_line(workspace, "resume", run.name, "--queue")
@@ -276,6 +311,7 @@ def ladder_table(rows: "Sequence[LadderRow]", lead: str = "") -> str:
         *ladder_notes(rows),
         "runs: " + ", ".join(row.run for row in rows),
     ]
-    notes += [f"{row.run}: {row.detail}" for row in rows if row.state in ("failed", "interrupted")]
+    noted = ("failed", "interrupted", "finished")
+    notes += [f"{row.run}: {row.detail}" for row in rows if row.detail and row.state in noted]
     wrapped = [textwrap.fill(note, 79, break_on_hyphens=False) for note in notes]
     return "\n".join([table(headers, cells, "lrrrrr"), "", *wrapped])

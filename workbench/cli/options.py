@@ -1,6 +1,7 @@
 """Arguments and options of several commands, and how a shell completes them."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -176,6 +177,12 @@ oom_option = click.option(
     help="Out of memory: retry continues with half the batch, stop ends the run.",
 )
 
+by_option = click.option(
+    "--by",
+    metavar="TIME",
+    help="Be finished by then, with fewer epochs if needed: 07:00, 2026-12-01T07:00, or never.",
+)
+
 on_finish_option = click.option(
     "--on-finish",
     metavar="CMD",
@@ -267,6 +274,17 @@ def shortcuts(gpu: str | None, oom: str | None) -> tuple[str, ...]:
     """Return the settings that --gpu and --oom stand for."""
     values = {GPU_KEY: gpu, OOM_KEY: oom}
     return tuple(f"{key}={value}" for key, value in values.items() if value is not None)
+
+
+def deadline_shortcut(by: str | None) -> tuple[str, ...]:
+    """Return the settings that --by stands for, now.
+
+    Raises:
+        UserError: it is not a time in the future.
+    """
+    from workbench.experiment.deadline import deadline_settings
+
+    return deadline_settings(by, time.time())
 
 
 def finish_environment(command: str | None) -> dict[str, str]:

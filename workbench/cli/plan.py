@@ -1,19 +1,22 @@
 """Commands on experiments: presets, plan (what a run will do), layers (what it really froze)."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.group import in_workspace
 from workbench.cli.options import (
+    ExperimentOptions,
+    by_option,
     complete_presets,
     data_option,
+    deadline_shortcut,
     examples,
     json_option,
     latest_argument,
-    with_spec,
+    with_experiment,
 )
 from workbench.cli.output import echo, echo_json
 from workbench.errors import UserError
@@ -24,7 +27,6 @@ from workbench.text import format_bytes, format_seconds, format_shape, plural, s
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
     from workbench.experiment.estimate import Forecast, StageSeconds
-    from workbench.experiment.spec import ExperimentSpec
     from workbench.machine.benchmark_store import BenchmarkResult
     from workbench.runs.freeze_check import Layer, Verdict
 
@@ -54,21 +56,26 @@ def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
 
 
 @click.command()
+@by_option
 @json_option
 @in_workspace
-@with_spec
-def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
-    """Show the stages of an experiment and their cost, before anything runs."""
+@with_experiment
+def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json: bool) -> None:
+    """Show the stages of an experiment and their cost, before anything runs.
+
+    With --by, or training.time_budget, the epochs are those that would fit now.
+    """
     from workbench.datasets.prepare import survey
     from workbench.experiment.cost import saved_bytes
     from workbench.machine.preflight import check_weights
     from workbench.render.strategy import forecast
 
+    spec = replace(given, settings=given.settings + deadline_shortcut(by)).spec(workspace)
     check_weights(spec)
     facts = survey(spec.data.source)
     measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
-        measured = _measured_speed(spec.training.gpu)
+        measured = measured_speed(spec.training.gpu)
     except UserError as error:  # a spec for another machine has the same costs here
         why_not = f"The duration is unknown here: {error.message}"
     expected = forecast(spec, facts, measured)
@@ -97,9 +104,11 @@ def plan(workspace: Workspace, spec: "ExperimentSpec", as_json: bool) -> None:
         )
     )
     echo(total_line(measured, expected) if measured else why_not)
+    if expected.deadline:
+        echo(f"deadline {expected.deadline}")
 
 
-def _measured_speed(gpu: int | str) -> "BenchmarkResult | None":
+def measured_speed(gpu: int | str) -> "BenchmarkResult | None":
     """Return the benchmark of the device that a run would use; None if it was not measured.
 
     Raises:

@@ -25,7 +25,7 @@ from workbench.text import format_accuracy, format_age, format_seconds, safe_tex
 def runs(workspace: Workspace, as_json: bool) -> None:
     """List the runs, newest first."""
     from workbench.runs.folder import list_runs
-    from workbench.runs.state import summarize
+    from workbench.runs.state import ENDED, summarize
 
     found = [summarize(folder) for folder in list_runs(workspace)]
     if as_json:
@@ -50,7 +50,8 @@ def runs(workspace: Workspace, as_json: bool) -> None:
     headers = ("state", "run", "preset", "epochs", "best val", "test", "started")
     echo(table(headers, rows, "lllrrrr"))
     for summary in found:
-        if summary.state.phase in ("stopped", "failed", "interrupted") or summary.state.other_host:
+        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
+        if ended and summary.state.detail:
             echo(f"{summary.name}: {summary.state.detail}")
 
 

@@ -1,8 +1,7 @@
-"""Commands that train: train and resume (a run), demo (a dense baseline and a convnet)."""
+"""Commands that train a run: train and resume."""
 
 import sys
-import textwrap
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +9,10 @@ import click
 from workbench.cli.group import command_line, in_workspace, note_running
 from workbench.cli.options import (
     ExperimentOptions,
+    by_option,
     complete_changes,
     complete_runs,
+    deadline_shortcut,
     examples,
     finish_environment,
     gpu_option,
@@ -23,12 +24,11 @@ from workbench.cli.options import (
     shortcuts,
     with_experiment,
 )
-from workbench.cli.output import echo, progress_bar
+from workbench.cli.output import echo
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
-from workbench.text import format_interval, table
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "workbench train --preset convnet --data photos",
         "workbench train spec.toml --set training.batch_size=64 --set training.epochs=5",
+        "workbench train spec.toml --by 07:00",
         "workbench train spec.toml --name night --resume-on-start",
     )
 )
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     shell_complete=complete_runs,
     help="The experiment of a run again, with the label fixes of `relabel`.",
 )
+@by_option
 @on_finish_option
 @queue_option
 @in_workspace
@@ -66,10 +68,14 @@ def train(
     as_json: bool,
     detach: bool,
     resume_on_start: bool,
+    by: str | None,
     on_finish: str | None,
     queue: bool,
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
+
+    With --by, or training.time_budget, epochs are fitted to the time before the first step; if it
+    runs short all the same, training ends early and the best so far is evaluated.
 
     With --resume-on-start one command serves every start of a requeued SLURM job or of a systemd
     unit: it starts the run, resumes it, watches it, or reports that it is finished. On SIGTERM the
@@ -78,6 +84,7 @@ def train(
     from workbench.cli.follow import launch_run, watch
 
     environment = finish_environment(on_finish)
+    given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
         from workbench.cli.scheduled import start_or_resume
 
@@ -146,6 +153,7 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @set_option("Change a key that a resumed run allows, such as training.epochs.", complete_changes)
 @click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
 @oom_option
+@by_option
 @on_finish_option
 @click.option(
     "--anyway", is_flag=True, help="Do not ask whether a worker on another machine has ended."
@@ -161,12 +169,17 @@ def resume(
     settings: tuple[str, ...],
     half_batch: bool,
     oom: str | None,
+    by: str | None,
     on_finish: str | None,
     anyway: bool,
     gpu: str | None,
     queue: bool,
 ) -> None:
-    """Resume a stopped, failed or interrupted run at its last checkpoint."""
+    """Resume a stopped, failed or interrupted run at its last checkpoint.
+
+    Epochs that were fitted to a deadline stay as they are, also with a new one: training ends
+    early at the new one, or --set training.epochs=N changes them.
+    """
     from workbench.app.run_control import resume_run
     from workbench.cli.follow import watch
     from workbench.runs.folder import find_run
@@ -174,7 +187,7 @@ def resume(
 
     folder = find_run(workspace, run)
     _check_state(workspace, folder, summarize(folder).state, anyway)
-    settings += shortcuts(gpu, oom)
+    settings += shortcuts(gpu, oom) + deadline_shortcut(by)
     resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
     note_running(workspace, folder)
     if detach:
@@ -224,130 +237,4 @@ def _ask_whether_it_ended(workspace: Workspace, folder: RunFolder, state: "RunSt
             "If it has ended: {command}",
             command=command_line(workspace, "resume", folder.name, "--anyway"),
         ),
-    )
-
-
-@dataclass(frozen=True)
-class DemoResult:
-    """The result of one run of the demo.
-
-    Attributes:
-        interval: the 95 % confidence interval of the accuracy.
-        shifted: accuracy on shifted digits, mean of eight directions.
-        seconds: from the worker's start to its end.
-    """
-
-    strategy: str
-    run: str
-    accuracy: float
-    interval: tuple[float, float]
-    images: int
-    shifted: float
-    parameters: int
-    seconds: float
-
-
-@click.command()
-@in_workspace
-def demo(workspace: Workspace) -> None:
-    """Train a dense baseline and a convnet on small digits, and compare them.
-
-    Needs no network and no GPU; takes a minute or two on two cores.
-    """
-    from workbench.app.run_control import DEMO, DEMO_SHIFT
-
-    results = []
-    for strategy in DEMO:
-        result = _train_demo(workspace, strategy)
-        if result is None:  # detached or stopped
-            return
-        results.append(result)
-        echo("")
-    echo(demo_table(results, DEMO_SHIFT))
-    echo("")
-    for line in demo_conclusions(results[0], results[1], DEMO_SHIFT):
-        echo(textwrap.fill(line, 79))
-    echo(
-        tr(
-            "\n"
-            "Next: {list_runs}, {evaluate}, or your own images: workbench train "
-            "--preset convnet --data FOLDER",
-            list_runs=command_line(workspace, "runs"),
-            evaluate=command_line(workspace, "evaluate", results[-1].run),
-        )
-    )
-
-
-def demo_table(results: list[DemoResult], shift: int) -> str:
-    """Format the runs side by side."""
-    headers = ("", "test accuracy", "95 % interval", f"shifted by {shift} px", "parameters",
-               "seconds")  # fmt: skip
-    rows = [
-        (
-            one.strategy,
-            f"{one.accuracy:.4f}",
-            format_interval(one.interval),
-            f"{one.shifted:.4f}",
-            f"{one.parameters:,}",
-            f"{one.seconds:.0f}",
-        )
-        for one in results
-    ]
-    return table(headers, rows, "lrrrrr")
-
-
-def demo_conclusions(dense: DemoResult, convnet: DemoResult, shift: int) -> list[str]:
-    """Return conclusions that follow from the results."""
-    ahead, behind = sorted((dense, convnet), key=lambda one: one.accuracy, reverse=True)
-    if ahead.interval[0] <= behind.interval[1]:
-        plain = (
-            f"the two are too close to call on {dense.images} test images: their intervals overlap."
-        )
-    else:
-        plain = f"the {ahead.strategy} network is better, beyond chance."
-    if convnet.shifted > dense.shifted:
-        shifted = (
-            f"the convnet gets {convnet.shifted:.0%} right, the dense network "
-            f"{dense.shifted:.0%}. A convolution finds a stroke at any place; a dense layer "
-            f"has to learn it again for every place."
-        )
-    else:
-        shifted = (
-            f"the convnet was not better this time ({convnet.shifted:.0%} against "
-            f"{dense.shifted:.0%}), although convolutions are made for that."
-        )
-    return [f"On digits as they are, {plain}", f"On digits moved by {shift} pixels, {shifted}"]
-
-
-def _train_demo(workspace: Workspace, strategy: str) -> DemoResult | None:
-    from workbench.app.run_control import demo_spec
-    from workbench.cli.follow import launch_run, watch
-    from workbench.runs.event_log import read_events
-    from workbench.runs.history import fold
-    from workbench.runs.results import read_results
-
-    with progress_bar() as progress:
-        spec = demo_spec(workspace, strategy, progress)
-    folder = launch_run(workspace, spec, stem=f"demo-{strategy}")
-    echo(
-        tr(
-            "run    {folder_name}: the {strategy} network; Ctrl-C detaches, training continues",
-            folder_name=folder.name,
-            strategy=strategy,
-        )
-    )
-    if watch(workspace, folder, as_json=False, brief=True) != "finished":
-        return None
-    results = read_results(folder.results_path)
-    history = fold(read_events(folder.events_path))
-    stage = history.stages[max(history.stages)]
-    return DemoResult(
-        strategy,
-        folder.name,
-        results.accuracy,
-        results.interval,
-        results.images,
-        results.shifted[1] if results.shifted else 0.0,
-        stage.started.parameters or 0,
-        history.seconds_worked or 0.0,
     )

@@ -112,7 +112,10 @@ class StageSeconds:
 
 
 def stage_seconds(
-    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel
+    cost: StageCost,
+    images: Mapping[str, int],
+    speed: ThroughputModel,
+    missing: int | None = None,
 ) -> StageSeconds:
     """Estimate a stage.
 
@@ -124,10 +127,11 @@ def stage_seconds(
         cost: of the stage.
         images: by "train" and "validation".
         speed: of the device.
+        missing: images of a cached prefix whose features are still to be computed; None: all.
     """
     stage = cost.stage
     if stage.is_solved:
-        return _solving(cost, images, speed)
+        return _solving(cost, images, speed, missing)
     validated = images["validation"]
     steps = steps_per_epoch(images["train"], cost.batch_size, stage.steps_per_epoch)
     trained = images["train"] if stage.steps_per_epoch is None else steps * cost.batch_size
@@ -142,14 +146,30 @@ def stage_seconds(
     once = 0.0
     if stage.cached:
         passed = stage.images_passed(images)
-        once = speed.prefix(cost.prefix, passed)
+        once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     elif stage.prefix is not None:
         passed = trained + validated
         epoch += speed.prefix(cost.prefix, passed)
     return StageSeconds(epoch, once, once + stage.epochs * epoch)
 
 
-def _solving(cost: StageCost, images: Mapping[str, int], speed: ThroughputModel) -> StageSeconds:
+def evaluation_seconds(cost: StageCost, images: int, passes: int, speed: ThroughputModel) -> float:
+    """Return the seconds of passing test images through the whole network, so many times.
+
+    Args:
+        cost: of any stage.
+        images: in one pass.
+        passes: over all of them.
+        speed: of the device.
+    """
+    steps = passes * math.ceil(images / PREFIX_BATCH)
+    above = speed.forward(cost.forward, passes * images, steps)
+    return above + (speed.prefix(cost.prefix, passes * images) if cost.stage.prefix else 0.0)
+
+
+def _solving(
+    cost: StageCost, images: Mapping[str, int], speed: ThroughputModel, missing: int | None
+) -> StageSeconds:
     """Estimate a linear probe: its features, and the systems of equations of cross-validation."""
     assert cost.prefix_shape is not None
     images_fitted = images["train"] + images["validation"]
@@ -157,7 +177,8 @@ def _solving(cost: StageCost, images: Mapping[str, int], speed: ThroughputModel)
     smaller, larger = min(rows, width), max(rows, width)
     operations = 2 * smaller**2 * larger + PROBE_SYSTEMS * smaller**3 / 3
     seconds = operations / PROBE_FLOPS
-    once = speed.prefix(cost.prefix, cost.stage.images_passed(images))
+    passed = cost.stage.images_passed(images)
+    once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     return StageSeconds(seconds, once, once + seconds)
 
 
@@ -183,6 +204,7 @@ class Forecast:
         seconds: of each stage; empty without a benchmark.
         reading: seconds of reading the images; 0 if unknown.
         device: that was benchmarked, as text.
+        deadline: what a deadline changes, or that it leaves too little time; "" otherwise.
     """
 
     costs: tuple[StageCost, ...]
@@ -191,6 +213,7 @@ class Forecast:
     seconds: tuple[StageSeconds, ...] = ()
     reading: float = 0.0
     device: str = ""
+    deadline: str = ""
 
     @property
     def cached_bytes(self) -> int:

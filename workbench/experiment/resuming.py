@@ -28,6 +28,8 @@ CHANGEABLE_KEYS = (
     "training.augment_on",
     "training.out_of_memory",
     "training.gpu",
+    "training.time_budget",
+    "training.deadline",
     "base.prefix",
     "base.weights",
     "data.source",
@@ -94,6 +96,12 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
         )
 
 
+def with_deadline(spec: ExperimentSpec, at: int | None) -> ExperimentSpec:
+    """Return the experiment with another deadline, in unix seconds, or without one."""
+    training = spec.training.model_copy(update={"deadline": at})
+    return spec.model_copy(update={"training": training})
+
+
 def resume_settings(spec: ExperimentSpec) -> dict[str, Any]:
     """Return the changeable values that are part of the fingerprint; a checkpoint saves them."""
     return {key: getattr(spec.training, key) for key in _SETTINGS}
@@ -115,6 +123,8 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
     for key in (*_NAMES, "evaluation"):
         tree.pop(key, None)
     for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
+        tree["training"].pop(key, None)
+    for key in ("time_budget", "deadline"):  # the epochs that are fitted to them do not count
         tree["training"].pop(key, None)
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)

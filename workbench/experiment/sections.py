@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from workbench.bases.architectures import BASES
 from workbench.bases.table import BaseTable
+from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.stack import Convolutions
 from workbench.paths import parse_path
@@ -348,6 +349,14 @@ class TrainingSpec(Section):
     )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")
+    time_budget: TimeBudget | None = Field(
+        None,
+        description='how long the run may take, "1h30m": fewer epochs if needed; left out: no end',
+        json_schema_extra={"allowed": BUDGETS},
+    )
+    deadline: UnixTime | None = Field(
+        None, description="unix seconds at which the run has to be finished; see --by; 0: none"
+    )
 
     @property
     def optimizer_slots(self) -> int:
@@ -386,6 +395,8 @@ _SOLVING = (
     "gpu",
     "seed",
     "deterministic",
+    "time_budget",
+    "deadline",
 )
 LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
 STREAMED = ("prefix", "views")  # the base runs over the images once

@@ -32,7 +32,7 @@ from workbench.runs.freeze_check import (
     layers_of_stage,
     verdict,
 )
-from workbench.runs.history import StageRow, describe_cross_validation
+from workbench.runs.history import StageRow, describe_cross_validation, describe_kept
 from workbench.runs.results import caveats, describe_reference, suggest_next
 from workbench.text import (
     format_accuracy,
@@ -206,8 +206,7 @@ def _stage(data: RunData, stage: StageRow) -> str:
     ]
     if stage.end:
         parts.append(safe_text(stage.end.reason))
-        kept = stage.end.kept_epoch
-        parts += [] if kept is None else [f"kept the weights of epoch {kept}"]
+        parts += [] if stage.end.kept_epoch is None else [describe_kept(stage.end)]
     return ", ".join(part.strip() for part in parts if part.strip())
 
 

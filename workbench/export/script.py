@@ -27,6 +27,7 @@ from workbench.export.target import check_free
 from workbench.export.templating import literal, render
 from workbench.files import write_atomic
 from workbench.messages import tr
+from workbench.runs.history import describe_early_end
 from workbench.text import safe_text
 
 _APPLICATIONS = {
@@ -51,6 +52,7 @@ class ScriptInputs:
         jit: whether steps were compiled with XLA.
         levels: the values that became 0 and 255 of images with 16 bits; None without such.
         run_result: test accuracy of the run, in one line; "" without evaluation.
+        early_end: how a run ended that ran out of time; "" otherwise.
     """
 
     labels: tuple[str, ...]
@@ -61,6 +63,7 @@ class ScriptInputs:
     jit: bool = False
     levels: Levels | None = None
     run_result: str = ""
+    early_end: str = ""
 
 
 def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
@@ -84,6 +87,7 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         argument=argument[0],
         argument_is=argument[1],
         run_result=inputs.run_result,
+        early_end=inputs.early_end,
         labels=inputs.labels,
         parts=[part for part in SPLITS if inputs.images.get(part)],
         npz=inputs.npz,
@@ -172,6 +176,7 @@ def script_facts(data: RunData, name: str) -> ScriptInputs:
         jit=started.jit if started else False,
         levels=manifest_levels(data.rows),
         run_result=_result(data),
+        early_end=describe_early_end(data.history),
     )
 
 

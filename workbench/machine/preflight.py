@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
 from workbench.datasets.store import dataset_folder, open_in
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
+from workbench.experiment.deadline import check_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
 from workbench.machine.driver import find_gpu
@@ -47,9 +49,10 @@ def check_before_start(
         warn: called with what is doubtful about the layout of the images.
 
     Raises:
-        UserError: the images, the weights, the backend or the GPU cannot be used, or the GPU's
-            free memory cannot hold the training.
+        UserError: the deadline is over, the images, the weights, the backend or the GPU cannot be
+            used, or the GPU's free memory cannot hold the training.
     """
+    check_deadline(spec.training.deadline, time.time())
     check_before_training(spec)
     found = open_in(workspace, spec.data.source, progress)
     for doubt in found.warnings:
@@ -69,8 +72,9 @@ def check_before_resume(spec: ExperimentSpec) -> NvmlReport | None:
         What NVML reported; None where it was not asked.
 
     Raises:
-        UserError: the weights, the backend or the GPU cannot be used.
+        UserError: the deadline is over, or the weights, the backend or the GPU cannot be used.
     """
+    check_deadline(spec.training.deadline, time.time())
     check_before_training(spec)
     return _check_gpu(spec.training.gpu).report
 
@@ -79,16 +83,17 @@ def check_before_ladder(specs: Sequence[tuple[str, ExperimentSpec]]) -> None:
     """Check whether the strategies of a ladder can be trained, one after the other.
 
     Args:
-        specs: preset and spec of each strategy.
+        specs: preset, or name of the run, and spec of each strategy.
 
     Raises:
         UserError: as `check_before_resume`; the strategy is named.
     """
-    for preset, spec in specs:
+    for name, spec in specs:
         try:
+            check_deadline(spec.training.deadline, time.time())
             check_before_training(spec)
         except UserError as error:
-            raise UserError(f"strategy {preset}: {error.message}", error.hint) from None
+            raise UserError(f"strategy {name}: {error.message}", error.hint) from None
     for requested in dict.fromkeys(spec.training.gpu for _, spec in specs):
         _check_gpu(requested)
 

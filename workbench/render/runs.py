@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from workbench.errors import UserError
+from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
@@ -201,7 +202,7 @@ def newest_stage(history: History) -> StageRow | None:
 def format_time_left(view: RunView) -> str:
     """Format the time left of the run, or of the stage if later ones have no estimate.
 
-    "at most" if the run may end early; "" if nothing is known yet or nothing is left.
+    "at most" if the run may end early; with its deadline; "" if nothing is known yet or left.
     """
     stage = newest_stage(view.history)
     if stage is None:
@@ -211,7 +212,16 @@ def format_time_left(view: RunView) -> str:
         return ""
     patience = whole(view.table("training").get("early_stopping"))
     where = f" in stage {stage.index + 1}" if later is None else ""
-    return f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    left = f"{'at most ' if patience else ''}{rough_time(seconds + (later or 0.0))} left{where}"
+    return ", ".join(part for part in (left, format_deadline(view)) if part)
+
+
+def format_deadline(view: RunView) -> str:
+    """Format the deadline of a run, "by 07:00"; "" without one."""
+    at = whole(view.table("training").get("deadline"))
+    if not at or not 0 < at <= MAX_DEADLINE:
+        return ""
+    return tr("by {at}", at=format_moment(at, time.time()))
 
 
 def seconds_of_stage(view: RunView, stage: StageRow) -> float | None:

@@ -1,14 +1,17 @@
 """A strategy as text: its plan, its cost here, its reference accuracy, its settings and tuning."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.text import Text
 
 from workbench.bases.architectures import BASES
 from workbench.experiment.cost import StageCost
-from workbench.experiment.estimate import Forecast, make_forecast
+from workbench.experiment.estimate import Forecast, make_forecast, reading_seconds
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.fit_epochs import fit_beforehand, plan_time
 from workbench.experiment.lr_find import Suggestion, format_rate, learning_rate_at, smoothed_losses
 from workbench.experiment.presets import PRESETS, REFERENCE_ACCURACY
 from workbench.experiment.search_space import Trial
@@ -30,11 +33,18 @@ TRIAL_HEADERS = ("trial", "val accuracy", "val loss", "dense_units", "dropout", 
 
 
 def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult | None) -> Forecast:
-    """Return the cost of a spec's plan and, with a benchmark, its time."""
+    """Return the cost of a spec's plan and, with a benchmark, its time.
+
+    With a deadline the epochs are those that fit if the run starts now.
+    """
     if benchmark is None:
         return make_forecast(spec, facts, None)
+    speed, pace = benchmark.speed, benchmark.images_per_second
     device = "the CPU" if benchmark.kind == "cpu" else safe_text(benchmark.device, 24)
-    return make_forecast(spec, facts, benchmark.speed, benchmark.images_per_second, device)
+    reading = reading_seconds(facts, pace) if pace else 0.0
+    plan = plan_time(spec, facts, speed)
+    fitted, change = fit_beforehand(plan, reading, time.time())
+    return replace(make_forecast(fitted, facts, speed, pace, device), deadline=change)
 
 
 def strategy_details(
@@ -59,6 +69,9 @@ def strategy_details(
         if wide:
             text.append_text(_resources(cost))
         text.append("\n").append_text(_time(cost))
+        if cost.deadline:
+            text.append(f"\n{'until':<{_LABEL}}", style="dim")
+            text.append(cost.deadline, style="not dim")
     if reference := REFERENCE_ACCURACY.get(preset):
         text.append(f"\n{'book':<{_LABEL}}", style="dim")
         text.append("-" if reference.book is None else f"{reference.book:.3f}")
@@ -81,10 +94,11 @@ def describe_start(spec: ExperimentSpec, cost: Forecast | None) -> str:
     what = spec.preset or spec.model.strategy
     title = f" on {spec.base_table.title}" if spec.base else ""
     stages = plural(len(cost.costs), "stage") if cost else ""
-    time = ""
+    duration = ""
     if cost and cost.total is not None:
-        time = f", at most about {format_seconds(cost.total)} on {cost.device}"
-    return f"Train {what}{title}: {stages}{time}."
+        duration = f", at most about {format_seconds(cost.total)} on {cost.device}"
+    fitted = f"\nFor its deadline: {cost.deadline}." if cost and cost.deadline else ""
+    return f"Train {what}{title}: {stages}{duration}.{fitted}"
 
 
 def _stage(cost: StageCost) -> Text:

@@ -37,6 +37,8 @@ SCHEMA = 2
 # Beginning of the phases of `preparing` that are not work: "wait for RUN" in the queue, "wait for
 # another process" that builds the same pack.
 WAITING_PHASE = "wait for "
+PREFIX_PHASE = "prefix"  # of `preparing`: features of a frozen base
+OUT_OF_TIME = "out of time"  # why a stage, and with it the run, ended before its epochs were done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -542,9 +544,9 @@ class StageFinished(Event):
 
     Attributes:
         stage: number of the stage, from 0.
-        reason: "all epochs", "early stopping" or "solved".
+        reason: "all epochs", "early stopping", "solved" or "out of time".
         best_epoch: null without validation images.
-        kept_epoch: the epoch whose weights are kept.
+        kept_epoch: the epoch whose weights are kept; 0: those that the stage started with.
         seconds: of the stage in this session.
     """
 

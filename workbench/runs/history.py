@@ -6,6 +6,7 @@ from typing import Self
 
 from workbench.messages import tr
 from workbench.runs.events import (
+    OUT_OF_TIME,
     BatchHalved,
     CheckpointSaved,
     ChosenGpu,
@@ -237,6 +238,28 @@ def describe_batch_halved(event: BatchHalved) -> str:
         before=before,
         after=after,
     )
+
+
+def describe_early_end(history: History) -> str:
+    """Describe how a run ended that ran out of time: "out of time after epoch 12 of 40".
+
+    "" for any other.
+    """
+    stage = history.stages[max(history.stages)] if history.stages else None
+    if stage is None or stage.end is None or stage.end.reason != OUT_OF_TIME:
+        return ""
+    done = max((row.epoch for row in history.epochs if row.stage == stage.index), default=0)
+    if not done:
+        return f"{OUT_OF_TIME} before the first epoch of stage {stage.index + 1}"
+    where = f"stage {stage.index + 1}, " if len(history.stages) > 1 else ""
+    return f"{OUT_OF_TIME} after {where}epoch {done} of {stage.epochs}"
+
+
+def describe_kept(event: StageFinished) -> str:
+    """Describe which weights a stage kept."""
+    if event.kept_epoch == 0:
+        return tr("kept the weights that it started with")
+    return tr("kept the weights of epoch {kept}", kept=event.kept_epoch)
 
 
 def describe_cross_validation(event: CrossValidated | None) -> str:

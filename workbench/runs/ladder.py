@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -153,17 +153,27 @@ def run_folders(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
 
 
 def start(
-    workspace: Workspace, ladder: Ladder, environment: dict[str, str] | None = None
+    workspace: Workspace,
+    ladder: Ladder,
+    environment: dict[str, str] | None = None,
+    specs: Mapping[str, ExperimentSpec] | None = None,
 ) -> list[str]:
     """Queue every run that is neither finished nor running; return their names.
 
     Runs that may still be running on another machine are left out: see `runs_on_other_hosts`.
-    `environment` adds variables to those of this process.
+
+    Args:
+        workspace: of the ladder.
+        ladder: whose runs are queued.
+        environment: variables in addition to those of this process.
+        specs: by the run's name, of those that continue with another one.
     """
+    changed = {run: dump_spec(spec) for run, spec in (specs or {}).items()}
     started = []
     for folder in pending_runs(workspace, ladder):
         resume = folder.events_path.exists()
-        launch(folder, resume=resume, queue=True, environment=environment)
+        spec = changed.get(folder.name)
+        launch(folder, resume=resume, queue=True, environment=environment, spec=spec)
         started.append(folder.name)
     return started
 
@@ -174,13 +184,12 @@ def pending_runs(workspace: Workspace, ladder: Ladder) -> list[RunFolder]:
     return [folder for folder, state in states if state.resumable and not state.other_host]
 
 
-def pending_specs(workspace: Workspace, ladder: Ladder) -> list[tuple[str, ExperimentSpec]]:
-    """Return preset and spec of the runs that `start` would queue, without damaged specs."""
-    presets = {entry.run: entry.preset for entry in ladder.entries}
-    found = []
+def pending_specs(workspace: Workspace, ladder: Ladder) -> dict[str, ExperimentSpec]:
+    """Return the specs of the runs that `start` would queue, by name, without damaged ones."""
+    found = {}
     for folder in pending_runs(workspace, ladder):
         with suppress(UserError):  # reported by the worker of this run; the others continue
-            found.append((presets[folder.name], read_spec(folder.spec_path)))
+            found[folder.name] = read_spec(folder.spec_path)
     return found
 
 

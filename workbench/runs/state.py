@@ -1,7 +1,6 @@
 """The state of a run: the phase in its events, corrected by whether its worker is alive.
 
-It includes how the run ended, in a line: what happened, when, and at which epoch. A spec is given
-as its TOML tables, unchecked (`read_tables`); times are unix seconds.
+A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 """
 
 import time
@@ -14,10 +13,10 @@ from typing import Any
 from workbench.experiment.batch_size import half_batch_size
 from workbench.messages import tr
 from workbench.runs.event_log import EventReader, read_status
-from workbench.runs.events import Event, MachineSample
+from workbench.runs.events import OUT_OF_TIME, Event, MachineSample
 from workbench.runs.fields import spec_table, whole
 from workbench.runs.folder import RunFolder, read_tables
-from workbench.runs.history import History, fold, with_status
+from workbench.runs.history import History, describe_early_end, fold, with_status
 from workbench.runs.lock import is_locked, may_run_elsewhere, on_another_host, this_host
 from workbench.text import format_seconds, safe_text
 
@@ -85,10 +84,7 @@ def hint_with_command(hint: str, resume: str) -> str:
 
 
 def half_batch(spec: Mapping[str, Any]) -> int | None:
-    """Return the batch size to resume with after running out of memory; None if it is 1.
-
-    `experiment.batch_size` does the same for checked specs.
-    """
+    """Return the batch size to resume with after running out of memory; None if it is 1."""
     size = whole(spec_table(spec, "training").get("batch_size"))
     if size is None or size > MAX_BATCH_SIZE:
         return None
@@ -168,8 +164,8 @@ class RunState:
         resumable: True if `launch(folder, resume=True)` would continue it or start it over.
         description: what it does or how it ended, safe to print.
         resume: what a resume would do; "" if there is nothing to resume.
-        other_host: the other machine of the newest session, if that has no final event: no lock
-            here shows whether it has ended, so a person has to confirm it.
+        other_host: the machine of the newest session if that has no final event and no lock here
+            shows whether it has ended: a person has to confirm it.
     """
 
     phase: str
@@ -239,7 +235,7 @@ def run_state(
     """
     now = time.time() if now is None else now
     if history.phase == "finished":
-        return RunState("finished", False, "")
+        return RunState("finished", False, describe_early_end(history))
     if history.phase in ENDED:
         resume = _describe_next(folder, spec, history)
         return RunState(history.phase, not locked, describe_end(history, now), resume)
@@ -325,8 +321,9 @@ def describe_resume(spec: dict[str, Any], history: History) -> str:
     if position is None:
         return tr("starts over")
     stage = history.stages.get(position.stage)
-    # Early stopping ends a stage before its last epoch.
-    if stage is None or not (stage.end or 0 < stage.epochs < position.epoch):
+    # Early stopping ends a stage before its last epoch; one without time may continue.
+    ended = stage and stage.end and stage.end.reason != OUT_OF_TIME
+    if not stage or not (ended or 0 < stage.epochs < position.epoch):
         return tr("continues at {position}", position=position)
     stages = 2 if spec_table(spec, "model").get("strategy") == "fine-tuning" else 1
     following = position.stage + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.paths import Workspace
 from workbench.runs.event_log import CHUNK_BYTES, EventReader, read_status
-from workbench.runs.events import Session
+from workbench.runs.events import Session, StageStarted
 from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
@@ -93,8 +93,9 @@ class RunWatch:
             if self._reader.restarts != self._restarts:  # another file has replaced the log
                 self._restarts = self._reader.restarts
                 self._logged, self.spec = History(), read_tables(self.folder)
-            if any(isinstance(event, Session) for event in events):
-                self.spec = read_tables(self.folder)  # may change between two sessions
+            # It may change between two sessions, and before a stage for a deadline.
+            if any(isinstance(event, Session | StageStarted) for event in events):
+                self.spec = read_tables(self.folder)
             if events:
                 self._logged = fold(events, self._logged)
             if not self._reader.more:

@@ -85,6 +85,11 @@ class CheckpointFolder:
         """Return the file of the weights that a stage started with, for the freeze check."""
         return self.folder / f"start-stage{stage + 1}.npz"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a stage saved its start, without which no step is ever trained."""
+        return any(self.folder.glob("start-stage*.npz"))
+
     def save_start(self, checkpoint: Checkpoint) -> None:
         """Write the weights that a stage starts with; raises as `save_last`."""
         self.folder.mkdir(exist_ok=True)

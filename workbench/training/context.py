@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from workbench.experiment.deadline import Deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.events import Event
 from workbench.runs.fields import Position
@@ -27,6 +28,7 @@ class TrainingContext:
         store: where features of a frozen prefix are kept; only plans with a prefix need one.
         expected_seconds: estimated seconds of an epoch of each stage, by the stage's index.
         position: of the newest checkpoint.
+        deadline: when the run has to be finished.
     """
 
     spec: ExperimentSpec
@@ -39,3 +41,4 @@ class TrainingContext:
     store: FeatureStore | None = None
     expected_seconds: Mapping[int, float] = field(default_factory=dict)
     position: Position = START
+    deadline: Deadline = field(default_factory=Deadline)

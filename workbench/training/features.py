@@ -26,6 +26,7 @@ from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.progress import Progress
+from workbench.runs.events import PREFIX_PHASE
 from workbench.text import format_bytes, plural, safe_text
 from workbench.training.feature_file import FeatureFile, Record
 from workbench.training.inputs import Augmented, train_batches
@@ -296,7 +297,7 @@ class FeatureStore:
             for batch in batches:
                 append(prefix(batch))
                 done += len(batch)
-                self.progress("prefix", done, len(rows))
+                self.progress(PREFIX_PHASE, done, len(rows))
 
 
 def make_feature_store(

@@ -100,6 +100,10 @@ class StageCheckpoints:
         restore(self.model, best.arrays, "model")
         return state.best_epoch
 
+    def restore_start(self) -> None:
+        """Restore the weights that the stage started with."""
+        restore(self.model, self.files.load_start(self.stage.index), "model")
+
     def restore_good(self, state: TrainerState) -> str:
         """Restore the last good weights after training diverged.
 
@@ -114,7 +118,7 @@ class StageCheckpoints:
             restore(self.model, last.arrays, "model", "optimizer")
             take_averages(self.model)
             return tr("the weights of the last checkpoint, {position}", position=last.position)
-        restore(self.model, self.files.load_start(index), "model")
+        self.restore_start()
         return tr("the weights of stage {index}, the one before", index=index) if index else ""
 
 

@@ -247,16 +247,19 @@ class CachedInputs(StageInputs):
     def _placed_validation(self) -> Any:
         return place_on_device(self._validation_features(), self.images.device)
 
-    def _announce(self) -> None:
-        if self.announced:
-            return
-        self.announced = True
+    def count_missing(self) -> int:
+        """Return how many images have to pass the prefix, each view counted."""
         missing = sum(
             self.store.count_missing(self.prefix, self.train_rows, self._changes(view))
             for view in range(1, self.images.stage.views_made + 1)
         )
-        missing += self.store.count_missing(self.prefix, self.validation_rows)
-        if missing:
+        return missing + self.store.count_missing(self.prefix, self.validation_rows)
+
+    def _announce(self) -> None:
+        if self.announced:
+            return
+        self.announced = True
+        if missing := self.count_missing():
             self.store.announce(self.prefix, missing, self.images.stage.augmented)
 
     def _is_cached(self, epoch: int) -> bool:

@@ -23,6 +23,7 @@ from workbench.runs.events import (
 )
 from workbench.runs.fields import Position
 from workbench.training.context import TrainingContext
+from workbench.training.features import FeatureStore
 from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.solve import (
     Examples,
@@ -84,8 +85,12 @@ class StageSolver:
             )
         )
 
-    def _examples(self) -> Examples:
-        data = self.context.data
+    def count_missing(self) -> int:
+        """Return how many images have to pass the prefix, mirror images counted."""
+        return sum(store.count_missing(self.prefix, self.rows) for store in self._stores())
+
+    def _stores(self) -> list[FeatureStore]:
+        """Return the stores of the features of the images, and of their mirror images."""
         table, probe = self.context.spec.base_table, self.context.spec.probe
         identity = self.store.identity
         if self.prefix.cut == FEATURES:  # of which maps, the name does not say
@@ -94,8 +99,11 @@ class StageSolver:
         stores = [replace(self.store, identity=identity)]
         if self.stage.mirrored:
             stores.append(replace(self.store, identity={**identity, "mirrored": True}))
-        missing = sum(store.count_missing(self.prefix, self.rows) for store in stores)
-        if missing:
+        return stores
+
+    def _examples(self) -> Examples:
+        data, stores = self.context.data, self._stores()
+        if missing := self.count_missing():
             self.store.announce(self.prefix, missing, views=False)
         directions = (data.images, data.images[:, :, ::-1])
         views = [

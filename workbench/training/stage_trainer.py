@@ -14,7 +14,13 @@ import numpy as np
 
 from workbench.experiment.plan import Stage, steps_per_epoch
 from workbench.messages import tr
-from workbench.runs.events import EpochFinished, LayersChecked, Notice, StageFinished
+from workbench.runs.events import (
+    OUT_OF_TIME,
+    EpochFinished,
+    LayersChecked,
+    Notice,
+    StageFinished,
+)
 from workbench.runs.fields import Position
 from workbench.training.backend import resolve_jit
 from workbench.training.checkpoint import Checkpoint
@@ -35,11 +41,13 @@ from workbench.training.stage_events import (
 )
 from workbench.training.stage_inputs import split_network
 from workbench.training.trainer_state import (
+    OutOfTime,
     RunningMetrics,
     Stopped,
     TrainerState,
     diverged,
     has_exploded,
+    nothing_learned,
 )
 
 
@@ -63,6 +71,7 @@ class StageTrainer:
         steps: of an epoch.
         state: early stopping, best epoch and schedule, up to the last whole epoch.
         metrics: training metrics of the epoch so far.
+        epoch_seconds: of the last whole epoch, before it the estimate; 0 if unknown.
     """
 
     def __init__(self, context: TrainingContext, stage: Stage) -> None:
@@ -85,10 +94,14 @@ class StageTrainer:
         self.report = ProgressReporter(context.emit, stage)
         expected = context.expected_seconds.get(stage.index)
         self.check_estimate = EstimateCheck(context.emit, stage, expected)
+        self.epoch_seconds = expected or 0.0
         self.warned = False  # of layers that do not move
 
-    def run(self, checkpoint: Checkpoint | None = None) -> None:
+    def run(self, checkpoint: Checkpoint | None = None) -> str:
         """Train the stage from its start or from a checkpoint; keep the best or last weights.
+
+        Returns:
+            Why it ended, as of `StageFinished`.
 
         Raises:
             Stopped, Diverged, UserError: as `Trainer.run`.
@@ -99,21 +112,36 @@ class StageTrainer:
         start_weights = self.context.checkpoints.load_start(self.stage.index)
         freeze_check = FreezeCheck(self.context.model, self.model, self.stage, start_weights)
         self.context.emit(describe_stage(self.context, self.stage, self.model, self.steps, jit))
-        if self.stage.rates_start and position == Position(self.stage.index, 1):
-            self._rate_start(position)
-        while position.epoch <= self.stage.epochs and not self.state.stops_early(self.stage):
-            position = self._run_epoch(position, freeze_check)
+        position, reason = self._run_epochs(position, freeze_check)
+        done = position.epoch - 1
+        if not done:
+            self.checkpoints.restore_start()
         kept_epoch = self.checkpoints.restore_best(self.state)
-        early = position.epoch <= self.stage.epochs
         self.context.emit(
             StageFinished(
                 stage=self.stage.index,
-                reason="early stopping" if early else "all epochs",
+                reason=reason,
                 best_epoch=self.state.best_epoch or None,
-                kept_epoch=position.epoch - 1 if kept_epoch is None else kept_epoch,
+                kept_epoch=done if kept_epoch is None else kept_epoch,
                 seconds=time.monotonic() - started,
             )
         )
+        return reason
+
+    def _run_epochs(self, position: Position, freeze_check: FreezeCheck) -> tuple[Position, str]:
+        """Train epoch after epoch; return the first position that was not reached, and why."""
+        try:
+            if self.stage.rates_start and position == Position(self.stage.index, 1):
+                self._rate_start(position)
+            while position.epoch <= self.stage.epochs:
+                if self.state.stops_early(self.stage):
+                    return position, "early stopping"
+                position = self._run_epoch(position, freeze_check)
+        except OutOfTime:
+            if self.stage.index == 0 and position.epoch == 1 and self.state.best_value is None:
+                raise nothing_learned() from None
+            return position, OUT_OF_TIME
+        return position, "all epochs"
 
     def _rate_start(self, position: Position) -> None:
         """Validate the weights at the start: an epoch has to be better than these to be kept."""
@@ -165,6 +193,7 @@ class StageTrainer:
         )
         if from_start and not makes_features:
             self.check_estimate(epoch, seconds, self.times)
+        self.epoch_seconds = seconds - self.times.compile_seconds
         self.metrics = RunningMetrics()
         following = Position(stage.index, epoch + 1)
         self._save(following)
@@ -289,9 +318,14 @@ class StageTrainer:
         ]
 
     def _stop_or_save(self, position: Position) -> None:
+        """Stop on request or at the deadline, before which an epoch begins only if it fits."""
+        needed = self.epoch_seconds if position.step == 0 else 0.0
         if self.context.stop_requested():
             self._save(position)
             raise Stopped(position)
+        if self.context.deadline.is_over(needed):
+            self._save(position)
+            raise OutOfTime
         if self.checkpoints.is_due:
             self._save(position)
 

@@ -15,11 +15,13 @@ from workbench.experiment.resuming import (
     with_resume_settings,
 )
 from workbench.messages import tr
+from workbench.runs.events import OUT_OF_TIME, Notice
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import Emit, TrainingContext
+from workbench.training.stage_inputs import CachedInputs, split_network
 from workbench.training.stage_solver import StageSolver
 from workbench.training.stage_trainer import StageTrainer
-from workbench.training.trainer_state import Diverged
+from workbench.training.trainer_state import Diverged, OutOfTime, nothing_learned
 
 __all__ = ["Emit", "Trainer"]
 
@@ -29,6 +31,8 @@ class Trainer(TrainingContext):
 
     def run(self, stages: tuple[Stage, ...], resume_from: Checkpoint | None = None) -> None:
         """Train every stage; the model ends with the weights that the last stage keeps.
+
+        At the deadline the run ends with the stage that is in training.
 
         Raises:
             Stopped: after the checkpoint of a requested stop.
@@ -43,15 +47,21 @@ class Trainer(TrainingContext):
             self.position = resume_from.position_for(self.spec.training.batch_size)
         for stage in stages[first:]:
             if stage.is_solved:
-                StageSolver(self, stage).run()
+                try:
+                    StageSolver(self, stage).run()
+                except OutOfTime:  # it is the first stage
+                    raise nothing_learned() from None
                 continue
             trainer = StageTrainer(self, stage)
             try:
-                trainer.run(resume_from if stage.index == first else None)
+                ended = trainer.run(resume_from if stage.index == first else None)
             except Diverged as error:
                 with suppress(UserError):  # the files of the good weights are lost
                     error.restored = trainer.restore_good()
                 raise
+            if ended == OUT_OF_TIME:
+                self.emit(Notice(message=_describe_early_end(stage, stages)))
+                return
 
     def _check(self, checkpoint: Checkpoint) -> None:
         """Check that the checkpoint's position means the same in this experiment."""
@@ -69,3 +79,21 @@ class Trainer(TrainingContext):
                 ),
             )
         check_change(spec_then, self.spec)
+
+
+def count_missing_features(context: TrainingContext, stage: Stage) -> int:
+    """Return how many images have to pass a stage's cached prefix, each view counted."""
+    if stage.is_solved:
+        return StageSolver(context, stage).count_missing()
+    inputs = split_network(context, stage)[1]
+    return inputs.count_missing() if isinstance(inputs, CachedInputs) else 0
+
+
+def _describe_early_end(stage: Stage, stages: tuple[Stage, ...]) -> str:
+    """Describe what a run leaves out that has no time left."""
+    later = len(stages) - stage.index - 1
+    left_out = tr(" and stage {later} is left out", later=stage.index + 2) if later else ""
+    return tr(
+        "Time is up: training ends early{left_out}, and the best so far is evaluated.",
+        left_out=left_out,
+    )

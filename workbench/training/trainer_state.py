@@ -28,6 +28,10 @@ class Stopped(Exception):  # noqa: N818 - an outcome, not an error
         self.position = position
 
 
+class OutOfTime(Exception):  # noqa: N818 - an outcome, not an error
+    """The deadline leaves no time for more training; what is needed to resume was saved."""
+
+
 @dataclass(frozen=True)
 class RunningMetrics:
     """Sums over the images of an epoch so far."""
@@ -143,6 +147,17 @@ def diverged(stage: Stage, position: Position, reason: str) -> Diverged:
             key=key,
             learning_rate=stage.learning_rate / 10,
         ),
+    )
+
+
+def nothing_learned() -> UserError:
+    """Return the error of a run whose deadline came before it had learned anything."""
+    return UserError(
+        tr(
+            "Time ran out before anything was learned that could be evaluated. What was done so "
+            "far is saved."
+        ),
+        tr("Continue with a new deadline: workbench resume RUN --by 07:00"),
     )
 
 

@@ -1,13 +1,17 @@
 """Actions on a run: compare, stop, resume, restore; each asks what has to be decided."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from textual.screen import Screen
 
 from workbench.app import run_control
+from workbench.errors import UserError
+from workbench.experiment.deadline import MOMENTS, NEVER, deadline_settings
 from workbench.messages import tr
 from workbench.paths import Workspace
+from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import request_stop
 from workbench.runs.state import half_batch, lower_learning_rate
@@ -15,7 +19,7 @@ from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
 from workbench.ui.base import WorkbenchScreen, in_background
-from workbench.ui.dialogs import Choose, Confirm, Prompt
+from workbench.ui.dialogs import Choose, Confirm, Prompt, show_error
 
 
 def confirm_and_run(
@@ -72,8 +76,8 @@ def stop_run(
 def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None]) -> None:
     """Resume a run at its last checkpoint.
 
-    Ask first where its worker may still run on another machine, and after a failure that would
-    occur again: with half the batch, with a lower learning rate?
+    Ask first where its worker may still run on another machine, after its deadline for a new one,
+    and after a failure that would occur again: with half the batch, with a lower learning rate?
 
     Args:
         screen: in front.
@@ -81,10 +85,18 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
         then: called once there is a worker.
     """
     state, failure = view.summary.state, view.history.failure
+    deadline = whole(view.table("training").get("deadline"))
     smaller, lower = half_batch(view.spec), lower_learning_rate(view.spec, view.history)
 
     def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
         in_background(screen, lambda: run_control.resume_run(view.folder, settings, half), then)
+
+    def deadline_typed(answer: str | None) -> None:
+        if answer is not None:
+            try:
+                resume(deadline_settings(answer, time.time()))
+            except UserError as error:
+                show_error(screen, str(error))
 
     def ended(yes: bool | None) -> None:
         if yes:
@@ -104,6 +116,9 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
             "from here, and two workers would damage it. Has it ended?"
         )
         screen.app.push_screen(Confirm(question, tr("It has")), ended)
+    elif deadline and deadline <= time.time():
+        question = f"The deadline of {view.name} is over. A new one, {MOMENTS}:"
+        screen.app.push_screen(Prompt(question, NEVER), deadline_typed)
     elif failure == "memory" and smaller:
         answers = {"h": f"Half, {smaller}", "a": "As it is"}
         question = (

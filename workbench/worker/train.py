@@ -13,7 +13,9 @@ from workbench.datasets.manifest import manifest_levels, read_manifest, write_ma
 from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
+from workbench.experiment.deadline import check_deadline
 from workbench.experiment.plan import plan_stages
+from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.machine.driver import find_gpu
@@ -27,6 +29,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.event_log import EventWriter, StatusWriter, read_events
 from workbench.runs.events import (
+    PREFIX_PHASE,
     ChosenGpu,
     DataReady,
     Evaluated,
@@ -47,7 +50,8 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.launch import wait_for_turn
 from workbench.text import safe_text
 from workbench.training.checkpoint import Checkpoint, CheckpointFolder
-from workbench.training.trainer_state import START, Stopped
+from workbench.training.trainer_state import START, OutOfTime, Stopped
+from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
 from workbench.worker.startup import claim_device, start_keras, warm_up_for
@@ -70,6 +74,7 @@ class TrainJob:
     Attributes:
         position: where a stop at this moment would leave the run.
         started: when its turn came (monotonic seconds).
+        clock: returns unix seconds, for the deadline.
         phase: of the preparation or evaluation that began last.
         progress: within the newest epoch.
         status: for what only matters while it is new.
@@ -82,6 +87,7 @@ class TrainJob:
     should_stop: Callable[[], bool]
     position: Position = START
     started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.time
     phase: str = ""
     progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
@@ -99,12 +105,14 @@ class TrainJob:
             self.folder, self._progress, self.should_stop, is_next=lambda: warm_up_for(spec)
         )
         self.started = time.monotonic()
+        turn = self.clock()
+        check_deadline(spec.training.deadline, turn)
         # A missing GPU is reported before minutes of work. Who started the run asked the driver.
         report = load_kept(self.folder.gpu_report_path, NvmlReport)
         self.choice = find_gpu(spec.training.gpu, report)
         check_before_training(spec)
         setup = self._set_up(spec, resume, checkpoint)
-        self._train(setup, checkpoint)
+        setup = self._train(setup, checkpoint, turn)
         self._evaluate(setup)
 
     @property
@@ -197,14 +205,22 @@ class TrainJob:
             name = safe_text(self.choice.device_name)
             self._notice(tr("Memory of {name} is held by {holders}.", name=name, holders=holders))
 
-    def _train(self, setup: TrainingSetup, checkpoint: Checkpoint | None) -> None:
-        """Train all stages and save the model."""
+    def _train(
+        self, setup: TrainingSetup, checkpoint: Checkpoint | None, turn: float
+    ) -> TrainingSetup:
+        """Train all stages and save the model; return the setup with the epochs that were fitted.
+
+        `turn` is when the run's turn came, in unix seconds.
+        """
         from workbench.training.trainer_state import Diverged
 
-        expected = setup.expected_seconds(self.choice)
-        trainer = self.trainer = setup.make_trainer(
+        speed = setup.measured_speed(self.choice)
+        expected = setup.expected_seconds(speed) if speed else {}
+        trainer = setup.make_trainer(
             setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
         )
+        set_deadline(trainer, self.folder, speed, turn, self._notice, self.clock)
+        self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
         gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
         try:
             with Sampler(self._write_sample, self.folder.path, gauge):
@@ -216,6 +232,7 @@ class TrainJob:
             raise
         self.position = trainer.position
         self._save_model(setup, trainer)
+        return setup
 
     def _run_trainer(self, trainer: "Trainer", checkpoint: Checkpoint | None) -> None:
         """Train all stages.
@@ -241,7 +258,8 @@ class TrainJob:
 
         prepared = setup.prepared
         levels = manifest_levels(prepared.rows)
-        save_model(self.folder.model_path, trainer.model, setup.spec, prepared.labels, levels)
+        spec = with_deadline(setup.spec, None)  # of the run, not of the model
+        save_model(self.folder.model_path, trainer.model, spec, prepared.labels, levels)
 
     def _evaluate(self, setup: TrainingSetup) -> None:
         """Evaluate the saved model on test images, without them on validation images."""
@@ -290,9 +308,16 @@ class TrainJob:
         self.events.write(Notice(message=message))
 
     def _progress(self, phase: str, done: int, total: int) -> None:
-        """Write that a phase begins, and its progress; raise Stopped on a request."""
+        """Write that a phase begins, and its progress.
+
+        Raises:
+            Stopped: On a request.
+            OutOfTime: The features of a frozen base take until the deadline.
+        """
         if self.should_stop():
             raise Stopped(self.trainer.position if self.trainer else self.position)
+        if self.trainer and phase == PREFIX_PHASE and self.trainer.deadline.is_over():
+            raise OutOfTime
         kind = Evaluating if phase == "evaluate" else Preparing
         event = kind(phase=phase, done=done, total=total)
         if phase != self.phase:

@@ -18,7 +18,7 @@ from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
 from workbench.errors import DiskFull
 from workbench.experiment.cost import saved_bytes, stage_costs
-from workbench.experiment.estimate import stage_seconds
+from workbench.experiment.estimate import ThroughputModel, stage_seconds
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
@@ -98,8 +98,8 @@ class TrainingSetup:
             expected or {},
         )
 
-    def expected_seconds(self, choice: GpuChoice) -> dict[int, float]:
-        """Estimate the seconds of an epoch of each stage; {} if the device cannot be measured.
+    def measured_speed(self, choice: GpuChoice) -> ThroughputModel | None:
+        """Return the speed of the device; None if it cannot be measured.
 
         A device without benchmark is measured now, once.
         """
@@ -111,13 +111,17 @@ class TrainingSetup:
                 benchmark = _measure(self.device)
             except Exception as error:  # an estimate is no reason to end a training
                 self.notice(f"The machine could not be measured: {safe_text(error)}.")
-                return {}
+                return None
             if not self.spec.training.deterministic:  # which slows down some operations
                 with suppress(OSError):
                     store.save(benchmark)
+        return benchmark.speed
+
+    def expected_seconds(self, speed: ThroughputModel) -> dict[int, float]:
+        """Estimate the seconds of an epoch of each stage."""
         images = {split: len(rows) for split, rows in self.data.rows.items()}
         costs = stage_costs(self.spec, self.data.classes)
-        return {c.stage.index: stage_seconds(c, images, benchmark.speed).epoch for c in costs}
+        return {c.stage.index: stage_seconds(c, images, speed).epoch for c in costs}
 
 
 def _measure(device: "Device") -> BenchmarkResult:

@@ -259,5 +259,5 @@ def _queued(runs: int) -> str:
 
 def _resume(workspace: Workspace, ladder: Ladder) -> list[str]:
     """Check, then queue; called in a thread."""
-    check_before_ladder(pending_specs(workspace, ladder))
+    check_before_ladder(list(pending_specs(workspace, ladder).items()))
     return start(workspace, ladder)

@@ -17,7 +17,7 @@ from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.render.layers import labelled_line
 from workbench.runs.confusion import ClassMetrics, ConfusedPair, worst_classes
-from workbench.runs.history import History
+from workbench.runs.history import History, describe_early_end
 from workbench.runs.results import Results, WorstError, caveats, describe_reference
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
@@ -235,6 +235,8 @@ def summary_lines(
         if kept.accuracy is not None:
             line.append(f"; training {kept.accuracy:.4f}", "dim")
         lines.append(line)
+    if early := describe_early_end(history):
+        lines.append(labelled_line("ended", early, warning))
     if reference := describe_reference(preset):
         lines.append(labelled_line("compare", reference).append(tr("  same preset"), "dim"))
     if results.shifted:

@@ -50,7 +50,7 @@ class StrategyScreen(StepScreen):
     CONCEPTS = (
         "local-patterns", "transfer", "linear-probe", "feature-extraction", "overfitting",
         "dropout", "learning-rate", "optimizer", "warm-up", "averaged-weights", "label-smoothing",
-        "mixing", "layer-rates", "dense-top", "flatten",
+        "mixing", "layer-rates", "dense-top", "flatten", "deadline",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(

@@ -20,6 +20,7 @@ from workbench.render.curves import (
     probe_options,
     probe_series,
 )
+from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
@@ -202,6 +203,8 @@ def _finished(view: RunView, color: str) -> Text:
     text = Text.assemble(("Finished. ", color))
     if evaluation is None or evaluation.accuracy is None:
         return text.append(tr("enter shows the results."))
+    if early := view.summary.state.description:
+        text.append(f"{early[:1].upper()}{early[1:]}. ")
     text.append(f"Accuracy {evaluation.accuracy:.3f}", style="bold")
     details = ""
     if evaluation.interval:
@@ -231,6 +234,8 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     if history.images:
         counts = [f"{count:,} {safe_text(split, 12)}" for split, count in history.images.items()]
         facts.append(("images", ", ".join(counts)))
+    if deadline := format_deadline(view):
+        facts.append((tr("ends"), deadline))
     text.append("\n")
     for label, value in facts:
         text.append(f"\n{label:<10}", style="dim").append(value)

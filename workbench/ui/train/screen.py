@@ -41,7 +41,7 @@ class TrainScreen(WorkbenchScreen):
         run: its name.
     """
 
-    CONCEPTS = ("overfitting", "validation", "smoothing")
+    CONCEPTS = ("overfitting", "validation", "smoothing", "deadline")
     CSS_PATH = "train.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
