@@ -24,11 +24,13 @@ from workbench.experiment.sections import (
     FINE_TUNING_KEYS,
     SplitSpec,
 )
-from workbench.experiment.stack import Convolutions, StackError, convolution_stack
+from workbench.experiment.stack import AVERAGE, Convolutions, StackError, convolution_stack
 
 Tree = dict[str, Any]
 Given = Collection[str]
 
+HEAD_KEYS = ("head_epochs", "head_learning_rate")
+ON_BASE = ("feature-extraction", "fine-tuning")
 PRETRAINED = ("linear-probe", "feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
 MIN_BASE_SIZE = 32  # pixels
@@ -51,6 +53,7 @@ def fit_preset(preset: Tree, tree: Tree, given: Given) -> Tree:
     _split(tree, given, {**DEFAULT_SPLIT, **preset["data"].get("split", {})})
     _without_validation(tree, given)
     _convolutions(tree, given)
+    _head_start(tree, given)
     _optimizer(tree, given)
     _mixing(tree, given)
     _views(tree, given)
@@ -88,6 +91,23 @@ def _strategy(tree: Tree, given: Given) -> None:
         _drop(training, "training", FINE_TUNING_KEYS, given)
         if isinstance(tree.get("base"), dict):
             _drop(tree["base"], "base", ("trainable", "batch_norm"), given)
+
+
+def _head_start(tree: Tree, given: Given) -> None:
+    """Let a solved head be linear; a head that cannot be solved begins at random."""
+    model, training = tree["model"], tree["training"]
+    if training.get("head_start") != "solved":
+        return
+    other_head = model.get("dense_units") or model.get("head", AVERAGE) != AVERAGE
+    trained = any(f"training.{key}" in given for key in HEAD_KEYS)
+    if "training.head_start" in given:
+        if "model.dense_units" not in given:
+            model["dense_units"] = []
+        if "model.head" not in given:
+            model.pop("head", None)
+        _drop(training, "training", HEAD_KEYS, given)
+    elif model.get("strategy") not in ON_BASE or other_head or trained:
+        del training["head_start"]
 
 
 def _base(tree: Tree, given: Given) -> None:
