@@ -40,6 +40,7 @@ CHANGEABLE_KEYS = (
 _NAMES = ("name", "preset")
 # Keys that older specs lack, with the values that change nothing: older fingerprints stay valid.
 _ADDED_LATER = {
+    "training.head_start": "random",
     "base.accelerator": "none",
     "training.shuffle": "images",
     "data.corrections": "",

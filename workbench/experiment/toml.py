@@ -156,7 +156,7 @@ def _idle_training(spec: ExperimentSpec) -> set[str]:
         idle.add("unfreeze_epochs")
     if training.head_start == "solved":
         idle |= {"head_epochs", "head_learning_rate"}
-    else:  # as before there was a choice
+    if spec.model.strategy not in ("feature-extraction", "fine-tuning"):
         idle.add("head_start")
     return idle
 
