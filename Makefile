@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults lint pictures bench gpu clean
+.PHONY: demo test faults lint pictures bases bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -16,9 +16,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
-# Every fault at every moment, each with real workers: half an hour on two cores.
+# Every fault at every moment, each with real workers, and a tiny run on every base: most of an hour
+# on two cores.
 faults: $(INSTALLED)
-	FAULTS=all $(BIN)/python -m pytest tests/faults -n 2
+	FAULTS=all $(BIN)/python -m pytest tests/faults tests/training/test_every_base.py -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
@@ -28,6 +29,10 @@ lint: $(INSTALLED)
 
 pictures: $(INSTALLED)
 	$(BIN)/python docs/draw_screens.py
+
+# After a line in workbench/bases/bases.toml, or a new Keras: the tables of the pretrained networks.
+bases: $(INSTALLED)
+	$(BIN)/python tools/base_tables.py
 
 # A quarter of an hour on two cores; nothing else should run meanwhile.
 bench: $(INSTALLED)

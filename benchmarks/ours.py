@@ -11,10 +11,11 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.runs.event_log import EventWriter, StatusWriter
 from workbench.runs.events import EpochFinished, Event, StepProgress
 from workbench.training.backend import prepare_device
+from workbench.training.base_weights import load_base_weights
 from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
-from workbench.training.models import build_model, load_base_weights
+from workbench.training.models import build_model
 from workbench.training.trainer import Trainer
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from waiting import GUARD
 from web_server import WebServer, web_server
 
+from workbench.bases import weights
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.launch import request_stop
@@ -63,6 +64,15 @@ def _signals_arrive() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_packages_of_weights(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let presets take the base that they take where no weights are installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("packages"):
+            patch.setattr(weights, "installed_file", lambda base: None)
+        yield
 
 
 @pytest.fixture

@@ -1,142 +1,159 @@
-"""The tables match the networks of Keras, and the files are those that Keras downloads."""
+"""The tables match the networks of Keras: layers, figures, outputs, and the files of weights."""
 
-from typing import Any
-
+import base_tables
 import keras
 import numpy as np
 import pytest
-from keras import layers
-from keras.src.utils import file_utils
 
-from workbench.bases.architectures import base_table
-from workbench.bases.weights import weights_file
+from workbench.bases.architectures import BASES, PREPROCESSING, TABLES, BaseInfo, base_table
+from workbench.bases.published import weights_file
+from workbench.training.base_layers import apply_base, preprocess
 
-BUILD = {
-    "vgg16": keras.applications.VGG16,
-    "vgg19": keras.applications.VGG19,
-    "mobilenetv2-0.35": lambda **options: keras.applications.MobileNetV2(alpha=0.35, **options),
-    "mobilenetv2-1.0": lambda **options: keras.applications.MobileNetV2(alpha=1.0, **options),
+KERAS = [name for name, base in BASES.items() if not base.package]
+ONE_A_FAMILY = list({base.family: name for name, base in reversed(BASES.items())}.values())
+MODULES = {
+    "VGG": keras.applications.vgg16,
+    "ResNetV2": keras.applications.resnet_v2,
+    "MobileNetV2": keras.applications.mobilenet_v2,
+    "DenseNet": keras.applications.densenet,
+    "Xception": keras.applications.xception,
 }
-PREPROCESS = {
-    "vgg16": keras.applications.vgg16.preprocess_input,
-    "vgg19": keras.applications.vgg19.preprocess_input,
-    "mobilenetv2-0.35": keras.applications.mobilenet_v2.preprocess_input,
-    "mobilenetv2-1.0": keras.applications.mobilenet_v2.preprocess_input,
-}
-KINDS: dict[type, str] = {
-    layers.Conv2D: "convolution",
-    layers.DepthwiseConv2D: "depthwise convolution",
-    layers.BatchNormalization: "batch normalization",
-    layers.ReLU: "activation",
-    layers.MaxPooling2D: "max pooling",
-    layers.ZeroPadding2D: "zero padding",
-    layers.Add: "add",
+INSIDE = {  # their preprocessing is a part of Keras's network
+    "mobilenetv3-small": keras.applications.MobileNetV3Small,
+    "efficientnetv2-b0": keras.applications.EfficientNetV2B0,
+    "efficientnetv2-s": keras.applications.EfficientNetV2S,
+    "convnext-tiny": keras.applications.ConvNeXtTiny,
 }
 
 
-def numbers(variables: list[Any]) -> int:
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.filterwarnings("ignore:.*input_shape. is undefined:UserWarning")
+def test_a_table_is_what_is_read_from_keras(name: str) -> None:
+    """Names, order, kinds, blocks, addresses and hashes; `make bases` writes them anew."""
+    stored = (TABLES / f"{name}.json").read_text("utf-8")
+    size = (base_tables.SIDE, base_tables.SIDE)
+    network = keras_network(name, size)
+    has_the_figures_of(name, size, network)
+    assert base_tables.format_table(base_tables.make_table(BASES[name], network)) == stored
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_table_is_right_at_an_odd_size_that_is_not_square(name: str) -> None:
+    size = (BASES[name].smallest_size + 1, BASES[name].smallest_size + 14)
+    has_the_figures_of(name, size, keras_network(name, size))
+
+
+def has_the_figures_of(name: str, size: tuple[int, int], network: keras.Model) -> None:
+    table, built = base_table(name, size), {one.name: one for one in network.layers}
+    for layer in table.layers:
+        if layer.name in built:
+            assert layer.output_shape == tuple(built[layer.name].output.shape[1:]), layer.name
+            assert layer.parameters == numbers(built[layer.name].weights), layer.name
+            fixed = numbers(built[layer.name].non_trainable_weights)
+            assert layer.non_trainable == fixed, layer.name
+    assert table.parameters == network.count_params()
+    assert table.output_shape == tuple(network.output.shape[1:])
+
+
+@pytest.mark.parametrize("name", ONE_A_FAMILY)
+def test_what_is_built_from_a_table_computes_what_kerass_network_does(name: str) -> None:
+    """With the same random weights; and no layer is of a class of its own."""
+    size = (BASES[name].smallest_size + 1, BASES[name].smallest_size + 14)
+    theirs, image = keras_network(name, size), keras.Input((*size, 3))
+    table = base_table(name, size)
+    ours = keras.Model(image, apply_base(table, image)[table.layers[-1].name])
+    for layer in base_table(name, size).layers:
+        built = ours.get_layer(layer.name)
+        assert getattr(keras.layers, type(built).__name__) is type(built)
+        assert tuple(built.output.shape[1:]) == layer.output_shape, layer.name
+        assert numbers(built.weights) == layer.parameters, layer.name
+        assert numbers(built.non_trainable_weights) == layer.non_trainable, layer.name
+    rng = np.random.default_rng(0)
+    for their, our in zip(theirs.weights, ours.weights, strict=True):
+        values = rng.normal(1 if "variance" in their.path else 0, 0.1, their.shape)
+        their.assign(values)
+        our.assign(values.reshape(our.shape))
+    images = rng.normal(size=(1, *size, 3)).astype(np.float32)
+    expected, received = (np.asarray(one(images, training=False)) for one in (theirs, ours))
+    assert np.abs(received - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def keras_network(name: str, size: tuple[int, int]) -> keras.Model:
+    return base_tables.build(BASES[name], 0, input_tensor=keras.Input((*size, 3), name="image"))
+
+
+def numbers(variables: list[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
-def rows_of(model: keras.Model) -> list[tuple[Any, ...]]:
-    """Name, kind, shape, parameters and inputs of each layer, as Keras built it."""
-    first, *rest = model.layers
-    makers = {id(layer.output): layer.name for layer in rest} | {id(first.output): "image"}
-    rows = []
-    for layer in rest:
-        sources = layer.input if isinstance(layer.input, list) else [layer.input]
-        rows.append(
-            (
-                layer.name,
-                KINDS[type(layer)],
-                tuple(layer.output.shape[1:]),
-                numbers(layer.weights),
-                numbers(layer.non_trainable_weights),
-                tuple(makers[id(source)] for source in sources),
-            )
-        )
-    return rows
-
-
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("vgg16", (32, 32)),
-        ("vgg16", (150, 150)),
-        ("vgg16", (75, 101)),
-        ("vgg19", (49, 180)),
-        ("mobilenetv2-0.35", (32, 32)),
-        ("mobilenetv2-0.35", (33, 47)),
-        ("mobilenetv2-0.35", (160, 97)),
-        ("mobilenetv2-1.0", (224, 224)),
-        ("mobilenetv2-1.0", (75, 58)),
-    ],
-)
-def test_a_table_has_the_layers_that_keras_builds(name: str, size: tuple[int, int]) -> None:
-    model = BUILD[name](include_top=False, weights=None, input_shape=(*size, 3))
-    table = base_table(name, size)
-    assert [
-        (
-            layer.name,
-            layer.kind,
-            layer.output_shape,
-            layer.parameters,
-            layer.non_trainable,
-            layer.inputs,
-        )
-        for layer in table.layers
-    ] == rows_of(model)
-    assert table.output_shape == tuple(model.output.shape[1:])
-    assert table.parameters == model.count_params()
-    assert table.input_shape == tuple(model.input.shape[1:])
-
-
-@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize("name", KERAS)
 def test_keras_wants_the_same_smallest_size(name: str) -> None:
-    least = base_table(name).smallest_size
+    least = BASES[name].smallest_size
+    make = getattr(keras.applications, BASES[name].keras)
     with pytest.raises(ValueError, match=f"{least}"):
-        BUILD[name](include_top=False, weights=None, input_shape=(least - 1, least, 3))
+        make(include_top=False, weights=None, input_shape=(least - 1, least, 3))
 
 
-@pytest.mark.parametrize("name", BUILD)
-def test_preprocessing_is_the_one_keras_has_for_the_base(name: str) -> None:
-    image = np.arange(48, dtype=np.float32).reshape(1, 4, 4, 3) * 5
-    red, green, blue = np.moveaxis(image.copy(), -1, 0)
-    by_name = {
-        "caffe": np.stack([blue - 103.939, green - 116.779, red - 123.68], axis=-1),
-        "tf": image / 127.5 - 1,
-    }
-    expected = by_name[base_table(name).preprocessing]
-    assert np.allclose(PREPROCESS[name](image.copy()), expected, atol=1e-4)
+# --- preprocessing ----------------------------------------------------------------------------
+
+
+def image_of_every_value() -> np.ndarray:
+    values = np.arange(256, dtype=np.float32)
+    return np.stack([values, values[::-1], np.roll(values, 100)], axis=-1).reshape(1, 16, 16, 3)
+
+
+def preprocessed(base: BaseInfo) -> np.ndarray:
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, preprocess(base.preprocessing, image))
+    return np.asarray(model(image_of_every_value()))
+
+
+@pytest.mark.parametrize("name", [n for n in KERAS if BASES[n].family in MODULES])
+def test_preprocessing_is_that_of_kerass_module(name: str) -> None:
+    module = MODULES[BASES[name].family]
+    expected = module.preprocess_input(image_of_every_value())
+    assert np.allclose(preprocessed(BASES[name]), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_preprocessing_is_that_inside_kerass_network(name: str) -> None:
+    network = INSIDE[name](include_top=False, weights=None, input_shape=(32, 32, 3))
+    inside = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization)
+    ]
+    x = image_of_every_value()
+    for layer in inside:
+        x = layer(x)
+    assert inside
+    assert np.allclose(preprocessed(BASES[name]), np.asarray(x), atol=1e-4)
+
+
+def test_efficientnet_lite_centres_on_127() -> None:
+    expected = (image_of_every_value() - 127) / 128
+    assert np.allclose(preprocessed(BASES["efficientnet-lite0"]), expected, atol=1e-6)
+
+
+def test_every_kind_of_preprocessing_is_used() -> None:
+    assert {base.preprocessing for base in BASES.values()} == set(PREPROCESSING)
+
+
+# --- files ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "size"),
-    [
-        ("vgg16", (150, 150)),
-        ("vgg19", (224, 224)),
-        *(("mobilenetv2-0.35", (side, side)) for side in (96, 128, 160, 192, 224)),
-        ("mobilenetv2-1.0", (96, 96)),
-        ("mobilenetv2-1.0", (150, 150)),
-        ("mobilenetv2-1.0", (96, 128)),
-    ],
+    ("size", "side"),
+    [((96, 96), 96), ((192, 192), 192), ((95, 95), 224), ((96, 128), 224), ((300, 300), 224)],
 )
-@pytest.mark.filterwarnings("ignore:.*input_shape. is undefined:UserWarning")
-def test_the_file_is_the_one_that_keras_would_download(
-    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requested: dict[str, Any] = {}
+def test_mobilenetv2_has_a_file_for_five_square_sizes(size: tuple[int, int], side: int) -> None:
+    file = weights_file("mobilenetv2-0.35", size)
+    assert file.name.endswith(f"_0.35_{side}_no_top.h5")
+    assert (file.size, file.digest) == (None, None)
 
-    class RequestedError(Exception):
-        """Ends the construction once the request of Keras is known."""
 
-    def get_file(fname: str, origin: str, **options: Any) -> str:
-        requested.update(name=fname, url=origin, md5=options.get("file_hash"))
-        raise RequestedError
-
-    monkeypatch.setattr(file_utils, "get_file", get_file)
-    with pytest.raises(RequestedError):
-        BUILD[name](include_top=False, weights="imagenet", input_shape=(*size, 3))
-    file = weights_file(name, size)
-    digest = f"md5:{requested['md5']}" if requested["md5"] else None
-    assert (file.name, file.url, file.digest) == (requested["name"], requested["url"], digest)
+@pytest.mark.parametrize("name", KERAS)
+def test_only_mobilenetv2_is_published_without_a_hash(name: str) -> None:
+    file = weights_file(name, (224, 224))
+    assert file.url.endswith(f"/{file.name}")
+    assert (file.digest is None) == name.startswith("mobilenetv2")

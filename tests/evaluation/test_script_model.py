@@ -14,6 +14,8 @@ from image_files import png16
 from PIL import Image
 
 from workbench.analysis.scores import measure_score
+from workbench.bases.architectures import BASES
+from workbench.bases.weights import installed_file
 from workbench.datasets.augment import Draw, augment
 from workbench.datasets.decoding import load_array
 from workbench.datasets.sixteen_bit import Levels
@@ -22,9 +24,11 @@ from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.export.script import ScriptInputs, script
+from workbench.training.base_weights import load_base_weights
 from workbench.training.models import build_model
 from workbench.training.trainer_state import TrainerState
 
+ONE_A_FAMILY = list({base.family: name for name, base in reversed(BASES.items())}.values())
 DATA = {"source": "x", "image_size": [32, 40]}
 CONVNET = {"strategy": "convnet", "filters": [4, 6], "dense_units": [8, 5], "dropout": 0.5}
 MODELS: dict[str, dict[str, Any]] = {
@@ -84,6 +88,58 @@ def test_the_network_is_the_same(tmp_path: Path, name: str, labels: tuple[str, .
     built.load_weights(tmp_path / "own.weights.h5")
     found = built.predict_on_batch(images)
     assert np.allclose(found, own.predict_on_batch(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("base", ONE_A_FAMILY)
+def test_a_base_in_the_script_is_the_runs(tmp_path: Path, base: str) -> None:
+    """Its layers with weights have the same names, so that the script trains the same ones."""
+    side = max(BASES[base].smallest_size, 32)
+    tree = {
+        "data": {**DATA, "image_size": [side, side + 9]},
+        "base": {"name": base, "weights": "random"},
+        "model": {"strategy": "feature-extraction", "dense_units": [8]},
+    }
+    spec = parse_spec(tree, "test")
+    keras.backend.clear_session()  # as in a process of its own
+    built = script_module(tmp_path, spec, ("a", "b")).build_model()
+    own = build_model(spec, 2)
+    inner = [one for layer in built.layers for one in getattr(layer, "layers", [layer])]
+    assert [layer.name for layer in inner if layer.weights] == [
+        layer.name for layer in own.layers if layer.weights
+    ]
+    rng = np.random.default_rng(1)
+    for theirs, ours in zip(built.weights, own.weights, strict=True):
+        values = rng.normal(1 if "variance" in theirs.path else 0, 0.1, theirs.shape)
+        theirs.assign(values)
+        ours.assign(values.reshape(ours.shape))
+    images = rng.integers(0, 256, (2, *spec.data.input_shape)).astype(np.float32)
+    found, expected = (np.asarray(one(images, training=False)) for one in (built, own))
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.packages
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_the_script_reads_the_weights_of_the_package(tmp_path: Path, name: str) -> None:
+    path = installed_file(name)
+    if path is None:
+        pytest.skip("the packages of weights are not installed")
+    for weights in ("imagenet", str(path)):
+        tree = {
+            "data": DATA,
+            "base": {"name": name, "weights": weights},
+            "model": {"strategy": "feature-extraction"},
+        }
+        spec = parse_spec(tree, "test")
+        built = script_module(tmp_path, spec, ("a", "b")).build_model()
+        own = build_model(spec, 2)
+        load_base_weights(own, spec.base_table, path)
+        for layer in spec.base_table.layers:
+            pairs = zip(
+                built.get_layer(layer.name).weights,
+                own.get_layer(layer.name).weights,
+                strict=True,
+            )
+            assert all(np.array_equal(theirs, ours) for theirs, ours in pairs), layer.name
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])

@@ -8,10 +8,11 @@ from typing import Any, get_args
 import pytest
 
 from workbench.app.draft import Draft
+from workbench.bases.architectures import BASES
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.fitting import fit_preset
-from workbench.experiment.presets import BOOK_FACTS, PRESETS, TOP_BLOCKS, preset_tree
+from workbench.experiment.presets import BOOK_FACTS, PRESETS, preset_tree
 from workbench.experiment.sections import ModelSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, flat, parse_spec
@@ -127,10 +128,10 @@ def test_without_validation_images_nothing_needs_them(preset: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("preset", ["fine-tuning", "book-fine-tuning"])
-@pytest.mark.parametrize("base", TOP_BLOCKS)
+@pytest.mark.parametrize("base", BASES)
 def test_another_base_has_other_blocks(preset: str, base: str, tmp_path: Path) -> None:
     spec = by_command(preset, [f"base.name={base}"])
-    assert list(spec.base.trainable if spec.base else ()) == TOP_BLOCKS[base]
+    assert list(spec.base.trainable if spec.base else ()) == list(BASES[base].top)
     assert by_app(preset, [f"base.name={base}"], PHOTOS, tmp_path) == spec
 
 

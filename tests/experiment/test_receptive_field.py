@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from workbench.bases.architectures import BASES
+from workbench.bases.kinds import Config, window
 from workbench.experiment import receptive_field as receptive
 from workbench.experiment.receptive_field import WHOLE_IMAGE, ReceptiveField, receptive_fields
 from workbench.experiment.spec import ExperimentSpec
@@ -78,8 +80,8 @@ def test_mobilenet_adds_what_its_shortcuts_see() -> None:
     assert found["out_relu"].size == 491
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 40), (96, 97)])
-@pytest.mark.parametrize("name", ["vgg16", "vgg19", "mobilenetv2-0.35", "mobilenetv2-1.0"])
+@pytest.mark.parametrize("size", [(72, 72), (73, 80), (96, 97)])
+@pytest.mark.parametrize("name", BASES)
 def test_every_layer_of_every_base_is_known(name: str, size: tuple[int, int]) -> None:
     layers = receptive_fields(on_base(name, size), 3)
     assert all(layer.field or layer.why == WHOLE_IMAGE for layer in layers)
@@ -93,14 +95,35 @@ def test_a_dense_network_sees_everything() -> None:
 
 def test_unknown_windows_have_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulates a kind of layer with an unknown window."""
-    known = receptive._IN_PLACE - {"activation"}
-    monkeypatch.setattr(receptive, "_IN_PLACE", known)
+
+    def some(kind: str, config: Config) -> tuple[int, int, str] | None:
+        return None if kind == "activation" else window(kind, config)
+
+    monkeypatch.setattr(receptive, "window", some)
     layers = {s.row.name: s for s in receptive_fields(on_base("mobilenetv2-1.0", (64, 64)), 2)}
     assert layers["bn_Conv1"].field == ReceptiveField(3, 2, (0, 0))
     assert layers["Conv1_relu"].field is None
     assert layers["Conv1_relu"].why == "unknown: the window of a layer of kind 'activation'"
     assert layers["expanded_conv_depthwise"].why == "unknown, as that of a layer below"
     assert layers["output"].why == WHOLE_IMAGE
+
+
+def test_a_gate_sees_the_whole_image_and_what_it_scales_sees_what_it_did() -> None:
+    layers = {s.row.name: s for s in receptive_fields(on_base("mobilenetv3-small", (224, 224)), 2)}
+    squeezed = ("avg_pool", "conv", "relu", "conv_1")
+    for name in squeezed:
+        assert layers[f"expanded_conv_squeeze_excite_{name}"].why == WHOLE_IMAGE
+    scaled, before = layers["expanded_conv_squeeze_excite_mul"], layers["re_lu"]
+    assert scaled.field == before.field == ReceptiveField(7, 4, (0, 0))
+
+
+def test_resnet_and_xception_see_what_their_windows_do() -> None:
+    # 7 at stride 2, three zeros before; 3 at stride 2, one zero before: 7 + 2 * 2.
+    resnet = fields(on_base("resnet50v2", (224, 224)))
+    assert resnet["pool1_pool"] == ReceptiveField(11, 4, (-5, -5))
+    xception = fields(on_base("xception", (299, 299)))
+    assert xception["block1_conv2"] == ReceptiveField(7, 2, (0, 0))
+    assert xception["block2_sepconv2"] == ReceptiveField(15, 2, (-4, -4))
 
 
 def test_a_field_as_text() -> None:

@@ -14,7 +14,6 @@ from workbench.experiment.spec_advice import (
     describe_prefix,
     describe_prefix_cost,
     toggle_layers,
-    top_blocks,
     trainable_names,
 )
 from workbench.experiment.toml import apply_settings, parse_spec, spec_tree
@@ -149,7 +148,7 @@ def test_whole_blocks_are_named_as_blocks() -> None:
 def test_settings_are_toml() -> None:
     assert format_setting("base.trainable", ["a b", "c"]) == 'base.trainable=["a b", "c"]'
     assert format_setting("model.pooling", True) == "model.pooling=true"
-    assert top_blocks(base_table("vgg19", (150, 150))) == ["block5"]
+    assert base_table("vgg19", (150, 150)).top_blocks == ("block5",)
 
 
 def test_a_forecast_shows_the_savings_of_the_prefix() -> None:

@@ -102,7 +102,26 @@ SPECS: dict[str, dict[str, Any]] = {
         "base": {"name": "vgg19", "weights": "random", "preprocessing": "rescale"},
         "model": HEAD,
     },
+    "lite": {
+        "data": {"source": "x"}, "base": {"name": "efficientnet-lite2"}, "model": HEAD,
+    },
+    "lite file": {
+        "data": {"source": "x"},
+        "base": {"name": "efficientnet-lite0", "weights": "/w.pth"},
+        "model": HEAD,
+    },
+    "lite random": {
+        "data": {"source": "x"},
+        "base": {"name": "efficientnet-lite0", "weights": "random"},
+        "model": HEAD,
+    },
+    "convnext": {
+        "data": {"source": "x"},
+        "base": {"name": "convnext-tiny", "trainable": ["stage_3", "top"]},
+        "model": {"strategy": "fine-tuning"},
+    },
 }  # fmt: skip
+STANDARD = set(sys.stdlib_module_names) | {"importlib.util"}
 LABELS = [("dark", "light"), ("a", "b\"\n'''\u202e\udce9", "{x}", *(f"l{n}" for n in range(30)))]
 IMAGES = [{"train": 42, "validation": 10, "test": 8}, {"train": 3, "validation": 4}, {"train": 3}]
 
@@ -160,7 +179,17 @@ def test_it_needs_only_keras_numpy_and_pillow() -> None:
                     found |= {alias.name for alias in node.names}
                 if isinstance(node, ast.ImportFrom):
                     found.add(str(node.module))
-            assert found - {"csv", "math", "sys", "pathlib"} == {"keras", "numpy", "PIL"}
+            assert found - STANDARD == {"keras", "numpy", "PIL"}
+
+
+def test_a_probe_on_convnext_is_refused() -> None:
+    tree = {
+        "data": {"source": "x"},
+        "base": {"name": "convnext-tiny"},
+        "model": {"strategy": "linear-probe"},
+    }
+    with pytest.raises(UserError, match="A linear probe on ConvNeXt Tiny cannot be written"):
+        script(parse_spec(tree, "test"), ScriptInputs(LABELS[0], IMAGES[0]))
 
 
 def test_labels_cannot_leave_their_literals() -> None:

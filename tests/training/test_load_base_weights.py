@@ -12,7 +12,7 @@ import pytest
 from workbench.bases.architectures import base_table
 from workbench.bases.table import BaseTable
 from workbench.errors import UserError
-from workbench.training.models import load_base_weights
+from workbench.training.base_weights import load_base_weights
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 REAL = SHARED / "weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"

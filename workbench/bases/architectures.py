@@ -1,235 +1,131 @@
-"""The available bases by name, and their architectures as Keras builds them.
+"""The available bases by name, and their tables at any image size.
 
-VGG: Simonyan and Zisserman, arXiv 1409.1556. MobileNetV2: Sandler et al., arXiv 1801.04381.
+`bases.toml` lists them; `tables` holds the layers of each, generated from Keras's own networks
+(`make bases`). Adding one is a line in the list.
 """
 
-import math
-from collections.abc import Callable
-from functools import lru_cache, partial
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
 
+from workbench.bases.kinds import Shape, measure
 from workbench.bases.table import IMAGE, BaseError, BaseLayer, BaseTable
 from workbench.messages import tr
 from workbench.text import format_choices, format_shape, safe_text
 
-Shape = tuple[int, int, int]
-_VGG_FILTERS = (64, 128, 256, 512, 512)
-# Filters and stride of each block (table 2 of the MobileNetV2 paper).
-_MOBILENET_BLOCKS = (
-    (16, 1),
-    *((24, 2), (24, 1)),
-    *((32, 2), (32, 1), (32, 1)),
-    *((64, 2), (64, 1), (64, 1), (64, 1)),
-    *((96, 1), (96, 1), (96, 1)),
-    *((160, 2), (160, 1), (160, 1)),
-    (320, 1),
-)
-_EXPANSION = 6
-
-
-class TableBuilder:
-    """Collects layers; each reads the one before, except where noted.
-
-    Attributes:
-        layers: The layers so far.
-        block: The block of the next layers.
-        shape: (height, width, channels) of the last output.
-        last: The name of the last layer.
-    """
-
-    def __init__(self, input_shape: Shape) -> None:
-        self.layers: list[BaseLayer] = []
-        self.block = ""
-        self.shape = input_shape
-        self.last = IMAGE
-
-    def convolution(
-        self, name: str, filters: int, kernel: int, *, stride: int = 1, bias: bool = False
-    ) -> None:
-        """Add a Conv2D with padding "same": each side becomes ceil(side / stride)."""
-        height, width, channels = self.shape
-        shape = (math.ceil(height / stride), math.ceil(width / stride), filters)
-        inputs = kernel * kernel * channels
-        self._add(
-            name,
-            "convolution",
-            shape,
-            parameters=(inputs + bias) * filters,
-            multiply_adds=math.prod(shape) * inputs,
-        )
-
-    def depthwise_convolution(self, name: str, *, stride: int = 1) -> None:
-        """Add a DepthwiseConv2D, 3x3 without bias; "same" for stride 1, else "valid"."""
-        height, width, channels = self.shape
-        if stride > 1:
-            height, width = ((side - 3) // stride + 1 for side in (height, width))
-        shape = (height, width, channels)
-        self._add(
-            name,
-            "depthwise convolution",
-            shape,
-            parameters=9 * channels,
-            multiply_adds=math.prod(shape) * 9,
-        )
-
-    def batch_normalization(self, name: str) -> None:
-        """Add scale, offset and two statistics that no gradient changes, for each channel."""
-        channels = self.shape[2]
-        self._add(
-            name,
-            "batch normalization",
-            self.shape,
-            parameters=4 * channels,
-            non_trainable=2 * channels,
-        )
-
-    def activation(self, name: str) -> None:
-        """Add an activation as a separate layer."""
-        self._add(name, "activation", self.shape)
-
-    def max_pooling(self, name: str) -> None:
-        """Add a MaxPooling2D(2): each side is halved, rounded down."""
-        height, width, channels = self.shape
-        self._add(name, "max pooling", (height // 2, width // 2, channels))
-
-    def zero_padding(self, name: str) -> None:
-        """Add Keras's padding for a 3x3 window of stride 2: two pixels on odd sides, else one."""
-        height, width, channels = self.shape
-        self._add(name, "zero padding", (height + 1 + height % 2, width + 1 + width % 2, channels))
-
-    def add(self, name: str, other: str) -> None:
-        """Add the sum of the last output and that of the layer `other`."""
-        self._add(name, "add", self.shape, inputs=(other, self.last))
-
-    def _add(
-        self,
-        name: str,
-        kind: str,
-        shape: Shape,
-        *,
-        parameters: int = 0,
-        non_trainable: int = 0,
-        multiply_adds: int = 0,
-        inputs: tuple[str, ...] = (),
-    ) -> None:
-        self.layers.append(
-            BaseLayer(
-                name,
-                kind,
-                self.block,
-                shape,
-                parameters,
-                non_trainable,
-                multiply_adds,
-                inputs or (self.last,),
-            )
-        )
-        self.shape, self.last = shape, name
-
-
-def vgg_table(
-    name: str, title: str, convolutions: tuple[int, ...], size: tuple[int, int]
-) -> BaseTable:
-    """Return five blocks of 3x3 convolutions with a ReLU each, and a 2x2 max pooling at the end.
-
-    Args:
-        name: Of the base.
-        title: Its name for people.
-        convolutions: How many each block has.
-        size: (height, width), at least 32 each.
-    """
-    build = TableBuilder((*size, 3))
-    for number, (filters, count) in enumerate(
-        zip(_VGG_FILTERS, convolutions, strict=True), start=1
-    ):
-        build.block = f"block{number}"
-        for index in range(1, count + 1):
-            build.convolution(f"{build.block}_conv{index}", filters, 3, bias=True)
-        build.max_pooling(f"{build.block}_pool")
-    return BaseTable(
-        name,
-        title,
-        tuple(build.layers),
-        (*size, 3),
-        smallest_size=32,  # five halvings
-        preprocessing="caffe",
-    )
-
-
-def mobilenet_v2_table(name: str, title: str, alpha: float, size: tuple[int, int]) -> BaseTable:
-    """Return a stem, seventeen inverted residual blocks and a last 1x1 convolution.
-
-    Args:
-        name: Of the base.
-        title: Its name for people.
-        alpha: Width of the network, at most 1; the last convolution always has 1280 filters.
-        size: (height, width), at least 32 each.
-    """
-    build = TableBuilder((*size, 3))
-    build.block = "stem"
-    build.convolution("Conv1", _divisible(32 * alpha), 3, stride=2)
-    build.batch_normalization("bn_Conv1")
-    build.activation("Conv1_relu")
-    for number, (filters, stride) in enumerate(_MOBILENET_BLOCKS):
-        build.block = f"block_{number}"
-        _inverted_residual(build, number, _divisible(int(filters * alpha)), stride)
-    build.block = "top"
-    build.convolution("Conv_1", 1280, 1)
-    build.batch_normalization("Conv_1_bn")
-    build.activation("out_relu")
-    return BaseTable(
-        name, title, tuple(build.layers), (*size, 3), smallest_size=32, preprocessing="tf"
-    )
-
-
-def _inverted_residual(build: TableBuilder, number: int, filters: int, stride: int) -> None:
-    """Add a block: expand, filter each channel, project; a shortcut where the shapes allow it."""
-    start, channels = build.last, build.shape[2]
-    prefix = f"block_{number}" if number else "expanded_conv"  # as Keras names them
-    if number:
-        build.convolution(f"{prefix}_expand", _EXPANSION * channels, 1)
-        build.batch_normalization(f"{prefix}_expand_BN")
-        build.activation(f"{prefix}_expand_relu")
-    if stride == 2:
-        build.zero_padding(f"{prefix}_pad")
-    build.depthwise_convolution(f"{prefix}_depthwise", stride=stride)
-    build.batch_normalization(f"{prefix}_depthwise_BN")
-    build.activation(f"{prefix}_depthwise_relu")
-    build.convolution(f"{prefix}_project", filters, 1)
-    build.batch_normalization(f"{prefix}_project_BN")
-    if stride == 1 and channels == filters:
-        build.add(f"{prefix}_add", start)
-
-
-def _divisible(filters: float) -> int:
-    """Return the nearest multiple of 8, at least 8, that is no more than a tenth smaller."""
-    rounded = max(8, int(filters + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * filters else rounded
-
+TABLES = Path(__file__).parent / "tables"
+NATIVE_SIZE = (224, 224)  # where no image size is known yet
 
 Size = tuple[int, int]
 
-BASES: dict[str, Callable[[Size], BaseTable]] = {
-    "vgg16": partial(vgg_table, "vgg16", "VGG16", (2, 2, 3, 3, 3)),
-    "vgg19": partial(vgg_table, "vgg19", "VGG19", (2, 2, 4, 4, 4)),
-    "mobilenetv2-0.35": partial(
-        mobilenet_v2_table, "mobilenetv2-0.35", "MobileNetV2 (alpha 0.35)", 0.35
-    ),
-    "mobilenetv2-1.0": partial(
-        mobilenet_v2_table, "mobilenetv2-1.0", "MobileNetV2 (alpha 1.0)", 1.0
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a base's weights expect of an image of values 0 to 255: (image - mean) / spread.
+
+    Attributes:
+        means: of the channels, in their order.
+        spreads: likewise.
+        bgr: whether the order of the channels is blue, green, red.
+    """
+
+    means: tuple[float, float, float]
+    spreads: tuple[float, float, float]
+    bgr: bool = False
+
+
+PREPROCESSING = {
+    "caffe": Preprocessing((103.939, 116.779, 123.68), (1.0,) * 3, bgr=True),
+    "tf": Preprocessing((127.5,) * 3, (127.5,) * 3),
+    "centred": Preprocessing((128.0,) * 3, (128.0,) * 3),
+    "lite": Preprocessing((127.0,) * 3, (128.0,) * 3),
+    # ImageNet's mean and standard deviation.
+    "torch": Preprocessing(
+        (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)
     ),
 }
 
 
-@lru_cache(maxsize=64)
-def base_table(name: str, input_size: Size = (224, 224)) -> BaseTable:
-    """Return the table of a base at an image size.
+@dataclass(frozen=True)
+class BaseInfo:
+    """A line of `bases.toml`, completed by its family; see there.
 
-    Args:
-        name: A key of `BASES`.
-        input_size: (height, width); the default is the size the weights were trained with.
+    Attributes:
+        name: as in a spec.
+        family: its title, "ConvNeXt".
+        top1: published accuracy on ImageNet, percent.
+        source: of this figure.
+        bytes: of the published files of weights, by side of the image, where they are known.
+        licence: of the weights, where it was published with them.
+        package: of the Python package index with the weights; "" where Keras publishes a file.
+        file: of the package.
+        sha256: of this file.
+    """
+
+    name: str
+    family: str
+    title: str
+    paper: str
+    keras: str
+    preprocessing: str
+    image_size: int
+    smallest_size: int
+    blocks: tuple[tuple[str, str], ...]
+    top: tuple[str, ...]
+    top1: float
+    source: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    licence: str = ""
+    package: str = ""
+    file: str = ""
+    sha256: str = ""
+
+    @property
+    def recommended_size(self) -> Size:
+        """(height, width) that the recommended presets take."""
+        return self.image_size, self.image_size
+
+    @cached_property
+    def table(self) -> BaseTable:
+        """Its layers at the recommended size."""
+        return base_table(self.name, self.recommended_size)
+
+    @cached_property
+    def stored(self) -> dict[str, Any]:
+        """The content of its generated file: `weights` and `blocks`."""
+        content: dict[str, Any] = json.loads(
+            (TABLES / f"{self.name}.json").read_text(encoding="utf-8")
+        )
+        return content
+
+
+def _read_list() -> dict[str, BaseInfo]:
+    path = Path(__file__).with_name("bases.toml")
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = {}
+    for name, own in content["bases"].items():
+        family = content["families"][own["family"]]
+        values = family | own | {"family": family["title"]}
+        values["arguments"] = family.get("arguments", {}) | own.get("arguments", {})
+        values["blocks"] = tuple((pattern, block) for pattern, block in values["blocks"])
+        values["top"] = tuple(values["top"])
+        found[name] = BaseInfo(name=name, **values)
+    return found
+
+
+BASES: dict[str, BaseInfo] = _read_list()
+
+
+def base_info(name: str) -> BaseInfo:
+    """Return the line of a base.
 
     Raises:
-        BaseError: There is no such base, or the images are too small for it.
+        BaseError: There is no such base.
     """
     if name not in BASES:
         raise BaseError(
@@ -239,15 +135,61 @@ def base_table(name: str, input_size: Size = (224, 224)) -> BaseTable:
                 choices=format_choices([*BASES]),
             )
         )
-    table = BASES[name](input_size)
-    if min(input_size) < table.smallest_size:
-        least = table.smallest_size
+    return BASES[name]
+
+
+@lru_cache(maxsize=64)
+def base_table(name: str, input_size: Size = NATIVE_SIZE) -> BaseTable:
+    """Return the table of a base at an image size.
+
+    Args:
+        name: A key of `BASES`.
+        input_size: (height, width).
+
+    Raises:
+        BaseError: There is no such base, or the images are too small for it.
+    """
+    base = base_info(name)
+    if min(input_size) < base.smallest_size:
+        least = base.smallest_size
         raise BaseError(
             tr(
                 "{title} needs images of at least {least}x{least} pixels, received {input_size}",
-                title=table.title,
+                title=base.title,
                 least=least,
                 input_size=format_shape(input_size),
             )
         )
-    return table
+    image = (*input_size, 3)
+    return BaseTable(
+        name,
+        base.title,
+        tuple(_layers(base.stored["blocks"], image)),
+        image,
+        base.preprocessing,
+        base.top,
+    )
+
+
+def _layers(blocks: Mapping[str, list[list[Any]]], image: Shape) -> list[BaseLayer]:
+    shapes, last = {IMAGE: image}, IMAGE
+    found = []
+    for block, rows in blocks.items():
+        for name, kind, config, *others in rows:
+            inputs = tuple(others[0]) if others else (last,)
+            has = measure(kind, config, tuple(shapes[one] for one in inputs))
+            found.append(
+                BaseLayer(
+                    name,
+                    kind,
+                    block,
+                    has.shape,
+                    has.parameters,
+                    has.non_trainable,
+                    has.multiply_adds,
+                    inputs,
+                    config,
+                )
+            )
+            shapes[name], last = has.shape, name
+    return found

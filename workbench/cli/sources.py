@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from workbench.bases.weights import IMAGENET, RANDOM
-from workbench.cli.output import progress_bar
+from workbench.cli.output import echo, progress_bar
 from workbench.datasets.prepare import survey
 from workbench.datasets.sources.catalogue import CATALOGUE, fetch
 from workbench.errors import UserError
+from workbench.experiment.base_choice import explain_base
 from workbench.experiment.fitting import fit_preset
 from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
@@ -73,6 +74,9 @@ def preset_spec(
             )
         )
     spec = parse_spec(_named(tree, name), "--set" if settings else preset)
+    given = base is not None or "base.name" in flat(apply_settings({}, settings))
+    if spec.base and (why := explain_base(spec.base.name, given)):
+        echo(why, err=True)
     return _with_weights_at(spec, Path())
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from workbench.experiment.stack import window_output
+from workbench.bases.kinds import window_output
 from workbench.messages import tr
 from workbench.text import plural
 

@@ -72,7 +72,7 @@ def download(
     part = target.with_name(f"{target.name}.part")
     with disk_errors(target, _KEPT, elsewhere):
         if target.exists():
-            _check_present(url, target, size, digest, progress)
+            check_file(target, url, size=size, digest=digest, progress=progress)
             part.unlink(missing_ok=True)  # the file was copied here in the meantime
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,15 +105,32 @@ def manual_instructions(url: str, target: Path) -> str:
     )
 
 
-def _check_present(
-    url: str, target: Path, size: int | None, digest: str | None, progress: Progress
+def check_file(
+    path: Path,
+    source: str,
+    *,
+    size: int | None = None,
+    digest: str | None = None,
+    progress: Progress = silent,
 ) -> None:
-    if problem := _mismatch(target, size, digest, progress):
+    """Check an existing file against what was published; it is left as it is.
+
+    Args:
+        path: The file.
+        source: Where it was published, for the message.
+        size: As of `download`.
+        digest: As of `download`.
+        progress: Reports "check NAME", in bytes.
+
+    Raises:
+        UserError: Its size or hash is another.
+    """
+    if problem := _mismatch(path, size, digest, progress):
         raise UserError(
             tr(
                 "{target} is not the file published at {url}: {problem}",
-                target=safe_text(target, 2000),
-                url=safe_text(url, 2000),
+                target=safe_text(path, 2000),
+                url=safe_text(source, 2000),
                 problem=problem,
             ),
             tr("Move it elsewhere or remove it, then try again."),

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Where TensorFlow's SavedModel keeps additional files, which its own loader ignores.
 EXTRA = "assets.extra"
+_ONNX_FLOAT = 1  # ONNX's number of the type float32
 BATCH = 8  # small, since memory is not checked here
 
 Files = Mapping[str, str]  # contents by name
@@ -112,10 +113,27 @@ def _write_onnx(loaded: "LoadedModel", path: Path) -> None:
     onnx = importlib.import_module("onnx")
     loaded.model.export(path, format="onnx", verbose=False)
     model = onnx.load(path)
+    _write_erfc_plainly(onnx.helper, model.graph)
     for key, value in metadata_files(loaded).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     onnx.save(model, path)
+
+
+def _write_erfc_plainly(helper: Any, graph: Any) -> None:
+    """Replace TensorFlow's erfc, which ONNX has not, by 1 - erf: the activation gelu has it."""
+    one, nodes = "one_of_erfc", []
+    for node in graph.node:
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        inner = f"{node.output[0]}_erf"
+        nodes.append(helper.make_node("Erf", [node.input[0]], [inner]))
+        nodes.append(helper.make_node("Sub", [one, inner], [node.output[0]]))
+    if len(nodes) > len(graph.node):
+        graph.initializer.append(helper.make_tensor(one, _ONNX_FLOAT, [], [1.0]))
+        del graph.node[:]
+        graph.node.extend(nodes)
 
 
 def _load_onnx(path: Path) -> Predict:

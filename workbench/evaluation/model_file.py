@@ -209,7 +209,7 @@ def _set_weights(model: keras.Model, file: h5py.File, inside: str) -> None:
                 )
             )
     for name, variables in expected.items():
-        for variable, value in zip(variables, stored[name].values(), strict=True):
+        for variable, value in zip(variables, stored[name].read(), strict=True):
             variable.assign(value)
 
 

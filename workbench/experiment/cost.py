@@ -4,12 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.plan import Stage, layer_rows, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import LayerRow
 
 FLOAT_BYTES = {"float32": 4, "float16": 2}
-_NO_COPY = ("flatten", "dropout")  # a view of the input, or nothing outside training
+# A view of the input, or nothing outside training.
+_NO_COPY = ("flatten", "reshape", "dropout", "stochastic depth")
+_NORMALIZATIONS = (BATCH_NORM, "layer normalization")
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def forward_cost(rows: Sequence[LayerRow], input_shape: tuple[int, ...] = ()) ->
         input_shape: of the first layer's input; () to ignore it.
     """
     # Convolutions before a normalization leave bias and activation to other layers.
-    normalized = any(row.kind == "batch normalization" for row in rows)
+    normalized = any(row.kind in _NORMALIZATIONS for row in rows)
     read = math.prod(input_shape) * 4 if input_shape else 0
     sizes = {"heavy": read, "light": 0}
     for row in rows:

@@ -9,17 +9,13 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from workbench.bases.architectures import BASES, BaseInfo
 from workbench.experiment.augmentation import IMAGE_CHANGES
+from workbench.experiment.base_choice import default_base
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
-from workbench.experiment.presets import (
-    BASE_SIZE,
-    DEFAULT_BASE,
-    TOP_BLOCKS,
-    filters_for,
-    pooling_for,
-)
+from workbench.experiment.presets import filters_for, pooling_for
 from workbench.experiment.sections import (
     FINE_TUNING_KEYS,
     SplitSpec,
@@ -33,7 +29,6 @@ HEAD_KEYS = ("head_epochs", "head_learning_rate")
 ON_BASE = ("feature-extraction", "fine-tuning")
 PRETRAINED = ("linear-probe", "feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
-MIN_BASE_SIZE = 32  # pixels
 DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in SPLITS}
 
 
@@ -74,11 +69,15 @@ def _strategy(tree: Tree, given: Given) -> None:
         if not any(key.startswith("base.") for key in given):
             tree.pop("base", None)
     else:
-        tree.setdefault("base", {}).setdefault("name", DEFAULT_BASE)
+        base = tree.setdefault("base", {})
+        weights = base.get("weights")
+        weights = weights if isinstance(weights, str) else None
+        added = "name" not in base
+        base.setdefault("name", default_base(str(tree.get("preset")), weights))
         if "data.channels" not in given:
             tree["data"]["channels"] = 3
-        if "data.image_size" not in given and (_side(tree) or 0) < MIN_BASE_SIZE:
-            tree["data"]["image_size"] = list(BASE_SIZE)
+        if added:
+            _image_size(tree, given)
     if strategy == "linear-probe":
         _drop(model, "model", LAYERS, given)
         _drop(training, "training", STEPS_ONLY, given)
@@ -111,13 +110,26 @@ def _head_start(tree: Tree, given: Given) -> None:
 
 
 def _base(tree: Tree, given: Given) -> None:
-    """Let fine-tuning train the upper blocks of the chosen base."""
+    """Fit the size of the images, and the blocks that fine-tuning trains, to the chosen base."""
     base = tree.get("base")
-    if not isinstance(base, dict) or "base.trainable" in given:
+    if not isinstance(base, dict):
         return
+    if "base.name" in given and not str(tree.get("preset")).startswith("book-"):
+        _image_size(tree, given)
+    info = _info(base)
+    if info and "base.trainable" not in given and tree["model"].get("strategy") == "fine-tuning":
+        base["trainable"] = list(info.top)
+
+
+def _image_size(tree: Tree, given: Given) -> None:
+    """Give the images the size that the base is best at."""
+    if (info := _info(tree["base"])) and "data.image_size" not in given:
+        tree["data"]["image_size"] = list(info.recommended_size)
+
+
+def _info(base: Tree) -> BaseInfo | None:
     name = base.get("name")
-    if tree["model"].get("strategy") == "fine-tuning" and isinstance(name, str):
-        base["trainable"] = TOP_BLOCKS.get(name, base.get("trainable", []))
+    return BASES.get(name) if isinstance(name, str) else None
 
 
 def _split(tree: Tree, given: Given, usual: Tree) -> None:

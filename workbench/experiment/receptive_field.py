@@ -5,22 +5,24 @@ start + i * jump + size - 1. A window of k positions and stride s over such a la
 size + (k - 1) * jump pixels, and its positions are s * jump pixels apart; padding before the first
 position moves the start to the left (Araujo et al.,
 distill.pub/2019/computing-receptive-fields).
+
+A squeeze-and-excite gate, which multiplies a map by numbers computed from the whole image, is left
+out of account: it scales channels and tells no positions apart.
 """
 
 import math
 from dataclasses import dataclass
 
-from workbench.bases.architectures import base_table
-from workbench.bases.table import IMAGE, BaseLayer
+from workbench.bases.kinds import window, zero_padding
+from workbench.bases.table import IMAGE
 from workbench.experiment.plan import layer_rows
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import LayerRow, window_output
+from workbench.experiment.stack import LayerRow
 from workbench.messages import tr
 from workbench.text import format_shape
 
 WHOLE_IMAGE = "the whole image"
-# Kinds of layers of which each position reads the same position below.
-_IN_PLACE = frozenset({"batch normalization", "activation", "add"})
+_JOINED = ("add", "multiply", "concatenate")  # each position reads the same one of several maps
 _POOL = 2  # window and stride of every max pooling here
 
 
@@ -96,11 +98,14 @@ def receptive_fields(spec: ExperimentSpec, classes: int) -> list[LayerField]:
     windows = _base_windows(spec) if spec.base else _own_windows(spec, rows)
     reads = {layer.name: layer.inputs for layer in spec.base_table.layers} if spec.base else {}
     found, last = [], IMAGE
+    gates = spec.base_table.gates if spec.base else frozenset()
     for row in rows:
-        if len(row.output_shape) < 3:  # every unit reads the whole map
+        inputs = reads.get(row.name, (last,))
+        # A unit reads the whole map; so does all that reads only such units.
+        if len(row.output_shape) < 3 or row.name in gates:
             found.append(LayerField(row, None, WHOLE_IMAGE))
             continue
-        below = [fields[name] for name in reads.get(row.name, (last,))]
+        below = [fields[name] for name in inputs if name not in gates]
         field = _above(below, windows.get(row.name))
         fields[row.name], last = field, row.name
         why = "" if field else f"unknown: the window of a layer of kind {row.kind!r}"
@@ -150,61 +155,25 @@ def _own_windows(spec: ExperimentSpec, rows: list[LayerRow]) -> dict[str, Window
 
 
 def _base_windows(spec: ExperimentSpec) -> dict[str, Window]:
-    """Return the windows of a base, derived from its table: from shapes and multiply-adds."""
-    assert spec.base is not None
-    table, defaults = spec.base_table, base_table(spec.base.name)
+    """Return the windows of a base; a zero padding is one of 1 that starts before the image."""
+    table = spec.base_table
     shapes = {IMAGE: table.input_shape} | {one.name: one.output_shape for one in table.layers}
-    default_shapes = {IMAGE: defaults.input_shape} | {
-        one.name: one.output_shape for one in defaults.layers
-    }
     windows = {}
     for layer in table.layers:
-        if layer.kind in _IN_PLACE:
+        below = shapes[layer.inputs[0]]
+        if layer.kind == "zero padding":
+            (top, _), (left, _) = zero_padding(layer.config, below)
+            windows[layer.name] = Window(1, 1, (top, left))
+        elif layer.kind in _JOINED:
             windows[layer.name] = Window(1, 1)
-            continue
-        # At the default size maps are large enough that rounding cannot hide a stride.
-        stride = round(default_shapes[layer.inputs[0]][0] / default_shapes[layer.name][0])
-        window = _window(layer, shapes[layer.inputs[0]], stride)
-        if window:
-            windows[layer.name] = window
+        elif sizes := window(layer.kind, layer.config):
+            side, stride, padding = sizes
+            before = _same_padding(below[:2], side, stride) if padding == "same" else (0, 0)
+            windows[layer.name] = Window(side, stride, before)
     return windows
 
 
-def _window(layer: BaseLayer, below: tuple[int, int, int], stride: int) -> Window | None:
-    """Return the window of a base's layer; None if it cannot be derived.
-
-    A zero padding is a window of 1 that starts before the image.
-    """
-    height, width = below[:2]
-    if layer.kind == "zero padding":
-        # Before a window of stride 2 Keras pads odd sides on both ends, even ones only behind.
-        before = (height % 2, width % 2)
-        fits = layer.output_shape[:2] == (height + 1 + before[0], width + 1 + before[1])
-        return Window(1, 1, before) if fits else None
-    if layer.kind == "max pooling":
-        side, stride = _POOL, _POOL
-    elif layer.kind in ("convolution", "depthwise convolution"):
-        side = _kernel(layer, below[2])
-    else:
-        return None
-    for padding in ("valid", "same"):
-        if layer.output_shape[:2] == tuple(
-            window_output(n, side, stride, padding) for n in below[:2]
-        ):
-            same = padding == "same"
-            return Window(
-                side, stride, _same_padding((height, width), side, stride) if same else (0, 0)
-            )
-    return None
-
-
-def _kernel(layer: BaseLayer, channels: int) -> int:
-    """Return the side of a square window: an output takes side x side (x channels) products."""
-    products = layer.multiply_adds // math.prod(layer.output_shape)
-    return math.isqrt(products if layer.kind.startswith("depthwise") else products // channels)
-
-
-def _same_padding(size: tuple[int, int], side: int, stride: int) -> tuple[int, int]:
+def _same_padding(size: tuple[int, ...], side: int, stride: int) -> tuple[int, int]:
     """Return the padding "same" before a map; if the total is odd, one more comes behind."""
     totals = [max((math.ceil(n / stride) - 1) * stride + side - n, 0) for n in size]
     return totals[0] // 2, totals[1] // 2

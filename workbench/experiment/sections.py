@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from workbench.bases.architectures import BASES
+from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
 from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
 from workbench.experiment.metrics import Monitor
@@ -162,8 +163,7 @@ class BaseSpec(Section):
             found += [
                 layer.name
                 for layer in layers
-                if layer.parameters
-                and (self.batch_norm == "adapt" or layer.kind != "batch normalization")
+                if layer.parameters and (self.batch_norm == "adapt" or layer.kind != BATCH_NORM)
             ]
         return tuple(dict.fromkeys(found))
 

@@ -7,11 +7,11 @@ settings that would fix it, as `toml.apply_settings` takes them.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
 from workbench.experiment.advice import SpecAdvice, format_setting
 from workbench.experiment.estimate import Forecast, stage_seconds
 from workbench.experiment.plan import layer_rows, plan_stages
-from workbench.experiment.presets import TOP_BLOCKS
 from workbench.experiment.recipe_advice import advise_recipe
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
@@ -46,11 +46,6 @@ def advise(
     return tuple(advice for advice in [*found, *advise_recipe(spec, images["train"])] if advice)
 
 
-def top_blocks(table: BaseTable) -> list[str]:
-    """Return the blocks that fine-tuning trains first: the most specific part of a base."""
-    return list(TOP_BLOCKS.get(table.name, table.blocks[-1:]))
-
-
 def trainable_names(table: BaseTable, layers: set[str], batch_norm: str) -> list[str]:
     """Return a value for `base.trainable`: whole blocks by their names, else single layers.
 
@@ -72,7 +67,7 @@ def trainable_layers(table: BaseTable, block: str, batch_norm: str) -> list[str]
     return [
         layer.name
         for layer in table.block_layers(block)
-        if layer.parameters and (batch_norm == "adapt" or layer.kind != "batch normalization")
+        if layer.parameters and (batch_norm == "adapt" or layer.kind != BATCH_NORM)
     ]
 
 
@@ -209,7 +204,7 @@ def _all_unfrozen(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     able = {name for block in table.blocks for name in trainable_layers(table, block, batch_norm)}
     if train >= FEW_IMAGES or not able <= set(spec.base.trained_layers(table)):
         return None
-    blocks = top_blocks(table)
+    blocks = list(table.top_blocks)
     return SpecAdvice(
         "all-unfrozen",
         tr(

@@ -7,9 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.bases.kinds import Shape, window_output
 from workbench.text import format_shape
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,6 @@ class LayerRow:
 
 class StackError(ValueError):
     """The blocks do not fit the image; the message shows the sizes layer by layer."""
-
-
-def window_output(size: int, window: int, stride: int, padding: str) -> int:
-    """Return the output length of a window sliding over `size` pixels; 0 if it does not fit.
-
-    valid: floor((size - window) / stride) + 1; same: ceil(size / stride). These are the formulas
-    of Keras's documentation of Conv2D and MaxPooling2D.
-    """
-    if padding == "same":
-        return math.ceil(size / stride)
-    return (size - window) // stride + 1 if size >= window else 0
 
 
 def convolution_stack(input_shape: tuple[int, int, int], blocks: Convolutions) -> list[LayerRow]:

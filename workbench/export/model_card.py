@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench import __version__
-from workbench.bases.weights import RANDOM
+from workbench.bases.architectures import BASES
+from workbench.bases.published import weights_file
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.facts import SPLITS
@@ -200,7 +202,7 @@ _OPTIONS = (
 def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
     lines = [_stage(data, stage) for _, stage in sorted(data.history.stages.items())]
     if spec.base:
-        lines.append(tr("weights of the base: {weights}", weights=_weights(spec.base.weights)))
+        lines.append(tr("weights of the base: {weights}", weights=_weights(spec)))
         lines.append(
             tr("preprocessing of the base: {preprocessing}", preprocessing=spec.base.preprocessing)
         )
@@ -240,11 +242,18 @@ def _stage(data: RunData, stage: StageRow) -> str:
     return line
 
 
-def _weights(weights: str) -> str:
-    """Return the name of a file without its folder, which is private."""
-    if weights in ("imagenet", RANDOM):
+def _weights(spec: ExperimentSpec) -> str:
+    """Return the weights of the base: a published file, or one's own without its private folder."""
+    assert spec.base is not None
+    weights = spec.base.weights
+    if weights == RANDOM:
         return weights
-    return escape_markdown(weights.rpartition("/")[2])
+    if weights != IMAGENET:
+        return escape_markdown(weights.rpartition("/")[2])
+    file, info = weights_file(spec.base.name, spec.data.image_size), BASES[spec.base.name]
+    source = tr("package {name}", name=file.package) if file.package else "keras.applications"
+    text = f"{weights}, {escape_markdown(file.name)}, {source}"
+    return f"{text}, {info.licence}" if info.licence else text
 
 
 def preprocessing(

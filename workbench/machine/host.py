@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 
 from workbench.bases.architectures import BASES
-from workbench.bases.weights import weights_file, weights_folders
+from workbench.bases.published import weights_file
+from workbench.bases.weights import present_weights
 from workbench.errors import UserError
 from workbench.machine.environment import read_container, read_limits, read_session, read_text
 from workbench.machine.host_facts import Slurm, Storage, StorageFolder, System, WeightsLocation
@@ -22,7 +23,6 @@ from workbench.runs.lock import RunLocked, is_locked, take_lock
 _NVIDIA = "0x10de"  # PCI's number of the vendor
 _GRAPHICS = "0x03"  # prefix of PCI's class of display controllers
 IMAGE_SIZE = (160, 160)  # MobileNetV2 has a file for each of five sizes
-_ANY_SIZE = (224, 224)  # of the file used where that of the size is missing
 _MOUNTS = Path("/proc/self/mounts")
 
 
@@ -198,9 +198,8 @@ def _file_system(folder: Path, types: Mapping[Path, str]) -> str:
 
 def _weights(base: str, environment: Mapping[str, str]) -> WeightsLocation:
     """Find weights as `bases.weights.find_weights` does, without a download or a check."""
-    exact = weights_file(base, IMAGE_SIZE)
-    for file in (exact, weights_file(base, _ANY_SIZE)):
-        for folder in weights_folders(environment):
-            if os.path.isfile(folder / file.name):  # noqa: PTH113 - see above
-                return WeightsLocation(base=base, path=folder / file.name, size=file.size)
-    return WeightsLocation(base=base, size=exact.size)
+    if present := present_weights(base, IMAGE_SIZE, environment):
+        file, found = present
+        return WeightsLocation(base=base, path=found.path, size=file.size)
+    file = weights_file(base, IMAGE_SIZE)
+    return WeightsLocation(base=base, size=file.size, package=file.package)

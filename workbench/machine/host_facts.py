@@ -88,7 +88,8 @@ class WeightsLocation(BaseModel, frozen=True):
 
     base: str
     path: Path | None = None
-    size: int | None = None  # bytes, None for weights that are not published
+    size: int | None = None  # bytes, None where no size is published
+    package: str = ""  # that would bring them; "" for a download
 
 
 class Storage(BaseModel, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from workbench.bases.kinds import POOLS, SQUARE_WINDOWS
 from workbench.experiment.plan import Stage
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import Convolutions
@@ -28,10 +29,11 @@ def describe_shape_change(
         stack: windows, stride and padding of a convnet without a base.
     """
     after = layer.output_shape
-    if len(below) == len(after) == 3 and layer.kind in ("convolution", "max pooling"):
+    if len(below) == len(after) == 3 and layer.kind in (*SQUARE_WINDOWS, *POOLS):
         sizes = f"{format_shape(below[:2])} becomes {format_shape(after[:2])}"
         if layer.kind == "max pooling":
-            return tr("{sizes}: the strongest of each 2x2 is kept", sizes=sizes)
+            window = tr("each 2x2") if stack else tr("each window")
+            return tr("{sizes}: the strongest of {window} is kept", sizes=sizes, window=window)
         return _convolved(sizes, below, after, stack)
     if layer.kind == "flatten":
         return tr(

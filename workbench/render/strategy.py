@@ -19,6 +19,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, field_at
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
+from workbench.render.bases import base_choices, describe_base
 from workbench.render.plot import PlotOptions, Series
 from workbench.runs.results import reference_images
 from workbench.text import format_bytes, format_seconds, plural, safe_text
@@ -48,7 +49,12 @@ def forecast(spec: ExperimentSpec, facts: DataFacts, benchmark: BenchmarkResult 
 
 
 def strategy_details(
-    preset: str, cost: Forecast | None, error: str, color: str = "", wide: bool = False
+    preset: str,
+    cost: Forecast | None,
+    error: str,
+    color: str = "",
+    wide: bool = False,
+    base: Text | None = None,
 ) -> Text:
     """Return everything about a strategy.
 
@@ -58,9 +64,12 @@ def strategy_details(
         error: "" without.
         color: of errors.
         wide: True if there is room for disk and memory.
+        base: `bases.base_lines`; None without a base.
     """
     text = Text(PRESETS[preset].does)
     text.append(f"\n{PRESETS[preset].choose}", style="dim")
+    if base:
+        text.append_text(base)
     if error:
         text.append(f"\n\n! {safe_text(error, 300)}", style=color)
     if cost:
@@ -189,6 +198,17 @@ def key_schema(key: str) -> dict[str, Any]:
 def describe_key(key: str) -> str:
     """Return the description of a key, "" without one."""
     return str(key_schema(key).get("description", ""))
+
+
+def describe_value(key: str, value: Any) -> str:
+    """Return the description of a key, or of its value where that is a base."""
+    about = describe_base(str(value)) if key == "base.name" else ""
+    return about or describe_key(key)
+
+
+def choice_lines(key: str) -> list[str]:
+    """Return the choices of a key as they are listed."""
+    return base_choices() if key == "base.name" else list(map(format_key_value, key_choices(key)))
 
 
 def tuning_hint(key: str) -> str:

@@ -6,6 +6,7 @@ Pure functions from a run's events or from a spec to layers and blocks, and to t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from workbench.bases.kinds import BATCH_NORM
 from workbench.experiment.plan import Stage, layer_rows
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
@@ -13,7 +14,6 @@ from workbench.runs.events import CheckedLayer, LayersChecked, PlannedLayer, Sta
 
 TRAINS, FROZEN, PARTLY = "trains", "frozen", "partly"
 ERROR, WARNING, NOTE = "error", "warning", "note"
-BATCH_NORM = "batch normalization"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ Two layouts are supported: that of Keras's published bases (Keras 1 and 2: names
 `save_weights` of Keras 3. Links and values in other files are refused (CVE-2026-1669).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import h5py
@@ -13,8 +13,7 @@ import numpy as np
 
 from workbench.messages import tr
 from workbench.text import safe_text
-
-Shapes = tuple[tuple[int, ...], ...]
+from workbench.training.stored_layers import ForeignFile, StoredLayer
 
 # What h5py raises on damaged and forged files. The library below it can crash on them too, so they
 # are read in a worker's process only.
@@ -27,45 +26,6 @@ DAMAGE = (
     OverflowError,
     MemoryError,
 )
-
-
-class ForeignFile(Exception):  # noqa: N818 - a kind of file
-    """The file is not of the expected kind: why, as text, and perhaps a hint."""
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(problem)
-        self.problem, self.hint = problem, hint
-
-
-@dataclass(frozen=True)
-class StoredLayer:
-    """A layer with weights in the open file."""
-
-    name: str
-    datasets: tuple[h5py.Dataset, ...]
-
-    @property
-    def shapes(self) -> Shapes:
-        """Shapes of its weights, in Keras's order (kernel, bias; gamma, beta, mean, variance)."""
-        return tuple(dataset.shape for dataset in self.datasets)
-
-    @property
-    def parameters(self) -> int:
-        """Number of its parameters."""
-        return sum(dataset.size for dataset in self.datasets)
-
-    @property
-    def is_dense(self) -> bool:
-        """True for a dense layer: the bases have none, their tops have no other."""
-        return len(self.shapes[0]) == 2
-
-    def values(self) -> list[np.ndarray]:
-        """Return the weights.
-
-        Raises:
-            ForeignFile: they lie in another file, or are not finite floating-point numbers.
-        """
-        return [_read_values(dataset, self.name) for dataset in self.datasets]
 
 
 def stored_layers(file: h5py.File, inside: str = "") -> list[StoredLayer]:
@@ -85,28 +45,48 @@ def stored_layers(file: h5py.File, inside: str = "") -> list[StoredLayer]:
         layers = [_published_layer(root, name) for name in names]
     elif "layers" in root:
         group = _member(root, "layers", h5py.Group)
-        layers = [_saved_layer(_member(group, key, h5py.Group)) for key in group]
+        layers = list(_saved_layers(group))
     else:
         raise ForeignFile(tr("it has no layers as Keras stores them"))
-    return [layer for layer in layers if layer.datasets]
+    return [layer for layer in layers if layer.shapes]
+
+
+def is_in_order(file: h5py.File) -> bool:
+    """Return whether `stored_layers` are in the network's order; Keras 3 sorts by class instead."""
+    return "layers" not in file
+
+
+def _saved_layers(group: h5py.Group) -> Iterator[StoredLayer]:
+    """Yield the layers of Keras 3, those of networks inside the network too."""
+    for key in group:
+        layer = _member(group, key, h5py.Group)
+        yield _saved_layer(layer)
+        if "layers" in layer:
+            yield from _saved_layers(_member(layer, "layers", h5py.Group))
 
 
 def _published_layer(root: h5py.Group, name: str) -> StoredLayer:
     group = _member(root, name, h5py.Group)
-    return StoredLayer(
-        name,
-        tuple(_member(group, weight, h5py.Dataset) for weight in _strings(group, "weight_names")),
-    )
+    return _stored_layer(name, group, _strings(group, "weight_names"))
 
 
 def _saved_layer(group: h5py.Group) -> StoredLayer:
     """Return a layer of Keras 3, whose weights are numbered and whose name is an attribute."""
     if "vars" not in group:
-        return StoredLayer("", ())
+        return StoredLayer("", (), list)
     values = _member(group, "vars", h5py.Group)
     numbers = sorted(values, key=lambda key: (len(key), key))
-    name = str(values.attrs.get("name", group.name))
-    return StoredLayer(name, tuple(_member(values, key, h5py.Dataset) for key in numbers))
+    return _stored_layer(str(values.attrs.get("name", group.name)), values, numbers)
+
+
+def _stored_layer(name: str, group: h5py.Group, weights: Iterable[str]) -> StoredLayer:
+    datasets = [_member(group, weight, h5py.Dataset) for weight in weights]
+    shapes = tuple(dataset.shape for dataset in datasets)
+    return StoredLayer(name, shapes, partial(_read_all, datasets, name))
+
+
+def _read_all(datasets: list[h5py.Dataset], layer: str) -> list[np.ndarray]:
+    return [_read_values(dataset, layer) for dataset in datasets]
 
 
 def _strings(group: h5py.Group, key: str) -> Iterator[str]:

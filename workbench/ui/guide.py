@@ -15,8 +15,8 @@ from workbench.app.run_control import start_demo
 from workbench.app.run_files import data_source
 from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.errors import UserError
+from workbench.experiment.base_choice import default_base
 from workbench.experiment.facts import DataFacts
-from workbench.experiment.presets import DEFAULT_BASE
 from workbench.experiment.toml import flat
 from workbench.machine.benchmark_store import BenchmarkResult
 from workbench.messages import tr
@@ -68,7 +68,7 @@ def reuse_base(app: BaseApp, draft: Draft, source: Path) -> None:
     """Give an empty draft the base of the newest run on these images, with a notice."""
     if draft.base or draft.is_touched:
         return
-    default = {"base.name": DEFAULT_BASE, "base.weights": IMAGENET}
+    default = {"base.name": default_base(draft.chosen_preset), "base.weights": IMAGENET}
     for run in app.runs:
         if data_source(run) != str(source):
             continue

@@ -13,7 +13,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.messages import tr
+from workbench.render.bases import about_bases
 from workbench.render.strategy import (
+    choice_lines,
     describe_key,
     format_key_value,
     key_choices,
@@ -56,12 +58,13 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
             yield Static(Text(self._key, style="bold"))
             default = format_key_value(self._default) or "left out"
             reset = f"preset's value: {default}; ctrl+r restores it"
-            lines = (describe_key(self._key), tuning_hint(self._key), reset)
+            about = about_bases() if self._key == "base.name" else ""
+            lines = (describe_key(self._key), about, tuning_hint(self._key), reset)
             yield Static(Text("\n".join(line for line in lines if line)), classes="about")
             if self._choices:
                 yield OptionList(
-                    *(Option(Text(format_key_value(one)), id=str(i))
-                      for i, one in enumerate(self._choices))
+                    *(Option(Text(line), id=str(i))
+                      for i, line in enumerate(choice_lines(self._key)))
                 )  # fmt: skip
             elif self._key == "base.weights":
                 yield PathField(format_key_value(self._value), _WEIGHTS, WEIGHTS)

@@ -283,6 +283,7 @@ class TrainJob:
         metrics["layers"] = [event.as_dict()["layers"] for event in layers.values()]
         if spec.base is not None:
             metrics["weights"] = spec.base.weights
+            metrics["weights_file"] = setup.weights.name if setup.weights else ""
         paths = [prepared.rows[i].path for i in rows]
         write_results(self.folder, split, evaluation, paths, data.labels[rows])
         scores: dict[str, Any] = {name: metrics.get(name) for name in SCORES}

@@ -163,9 +163,12 @@ def base_weights(spec: ExperimentSpec, progress: Progress, notice: Notice) -> Pa
     if spec.base is None:
         return None
     found = find_weights(spec.base.name, spec.data.image_size, spec.base.weights, progress)
-    for message in found.notes if found else ("The base has random weights, as asked for.",):
+    if found is None:
+        notice(tr("The base has random weights, as asked for."))
+        return None
+    for message in (found.sentence, *found.notes):
         notice(message)
-    return found.path if found else None
+    return found.path
 
 
 def training_data(rows: Sequence[ImageRecord], labels: Sequence[str], pack: Path) -> TrainingData:

@@ -10,7 +10,8 @@ so on. Values in it that depend on the data:
 
 - "fitted" for `image_size`, `channels`, `filters` and `pooling`: chosen for the images;
 - `split = "book"`: the book's counts, or its proportions where there are fewer images;
-- `trainable = "top"`: the upper blocks of the base.
+- `trainable = "top"`: the upper blocks of the base;
+- `base.name` and, with it, `image_size`: of the base that is chosen, see `base_choice`.
 
 `[grey.augmentation]` and the like replace values where the images are grey.
 """
@@ -22,7 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.bases.architectures import BASES
 from workbench.errors import UserError
+from workbench.experiment.base_choice import default_base
 from workbench.experiment.facts import DataFacts
 from workbench.messages import tr
 from workbench.text import format_choices, plural, safe_text
@@ -36,16 +39,6 @@ BOOK_SPLIT: Tree = {"train": 1000, "validation": 500, "test": 500}
 BOOK_PROPORTIONS: Tree = {"train": 0.5, "validation": 0.25, "test": 0.25}
 # Pixels; images of one size between these keep it, larger or mixed ones get the book's 150 x 150.
 MIN_OWN_SIZE, MAX_OWN_SIZE = 16, 160
-
-DEFAULT_BASE = "vgg16"
-BASE_SIZE = (160, 160)
-# What fine-tuning trains first: the most specific part of each base.
-TOP_BLOCKS = {
-    "vgg16": ["block5"],
-    "vgg19": ["block5"],
-    "mobilenetv2-0.35": ["block_14", "block_15", "block_16", "top"],
-    "mobilenetv2-1.0": ["block_14", "block_15", "block_16", "top"],
-}
 
 SMALL_PICTURES = 64  # pixels of the longer side up to which pictures are drawings, not photographs
 FEW_A_CLASS = 1000  # images of the rarest class below which photographs are few
@@ -121,7 +114,8 @@ def preset_tree(
         name: of the preset.
         source: of the data.
         facts: of the data.
-        base: the pretrained network to use instead; ignored by presets without a base.
+        base: the pretrained network to use; None for `default_base`. Images get the size that
+            it is best at, except in the chapter's presets. Ignored by presets without a base.
         weights: "imagenet", "random" or a file; ignored likewise.
 
     Raises:
@@ -140,10 +134,13 @@ def preset_tree(
     tree = PRESETS[name].build(facts)
     tree["data"] = {"source": source, **tree["data"]}
     if "base" in tree:
-        chosen = {"name": base, "weights": weights}
+        chosen = {"name": base or default_base(name, weights), "weights": weights}
         tree["base"] |= {key: value for key, value in chosen.items() if value is not None}
+        info = BASES.get(tree["base"]["name"])
         if tree["base"].get("trainable") == TOP:
-            tree["base"]["trainable"] = TOP_BLOCKS.get(tree["base"]["name"], [])
+            tree["base"]["trainable"] = list(info.top) if info else []
+        if info and not name.startswith("book-"):
+            tree["data"]["image_size"] = list(info.recommended_size)
     return {"preset": name, **tree}
 
 

@@ -18,7 +18,6 @@ from workbench.experiment.spec_advice import (
     describe_cost,
     describe_prefix_cost,
     toggle_layers,
-    top_blocks,
     trainable_layers,
     trainable_names,
 )
@@ -82,7 +81,9 @@ def _toggle_pooling(spec: ExperimentSpec, block: int) -> Settings:
 
 def train_upper_blocks(spec: ExperimentSpec) -> Settings:
     """Train only the upper blocks of the base."""
-    return (format_setting("base.trainable", top_blocks(spec.base_table)),) if spec.base else ()
+    return (
+        (format_setting("base.trainable", list(spec.base_table.top_blocks)),) if spec.base else ()
+    )
 
 
 def toggle_error(spec: ExperimentSpec, layers: Sequence[Layer], key: str) -> str:

@@ -277,4 +277,7 @@ class LayerTable(DataTable[Text]):
         arrow = " " if row.opened is None else arrows[row.opened]
         indent = "  " * row.depth
         room = self._columns[0].width - len(mark) - len(indent) - 3
+        name = safe_text(row.name)
+        if len(name) > room and row.depth:  # layers of a block differ at the end
+            return f"{mark} {arrow} {indent}…{name[1 - room :]}"
         return f"{mark} {arrow} {indent}{safe_text(row.name, room)}"

@@ -21,6 +21,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.driver import expected_device
 from workbench.messages import tr
+from workbench.render.bases import base_lines
 from workbench.render.strategy import (
     describe_start,
     forecast,
@@ -124,7 +125,8 @@ class StrategyScreen(StepScreen):
         color = self.color("error")
         is_wide = self.app.size.width >= WIDE_COLUMNS
         preset = self._shown.chosen_preset
-        text = strategy_details(preset, self._forecast(spec), error, color, is_wide)
+        base = base_lines(spec, self._shown.settings, self._benchmark, is_wide)
+        text = strategy_details(preset, self._forecast(spec), error, color, is_wide, base)
         self.query_one("#strategy-details", Static).update(text)
         has_head = bool(spec and spec.model.strategy == "feature-extraction")
         if has_head != self._has_head:

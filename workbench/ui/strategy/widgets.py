@@ -1,7 +1,7 @@
 """The list of strategies, the table of an experiment's options, the question before its start."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -14,7 +14,13 @@ from textual.widgets.option_list import Option
 
 from workbench.app.draft import FIXED, Draft
 from workbench.messages import tr
-from workbench.render.strategy import describe_key, format_key_value, sort_keys, truncate
+from workbench.render.strategy import (
+    describe_key,
+    describe_value,
+    format_key_value,
+    sort_keys,
+    truncate,
+)
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS
 
@@ -60,12 +66,16 @@ class OptionTable(DataTable[Text]):
         super().__init__(cursor_type="row", id="options")
         self._utf8 = utf8
         self.keys: list[str] = []
+        self._values: dict[str, Any] = {}
         self._value_width = 0
 
     @property
     def description(self) -> str:
-        """The description of the selected key."""
-        return describe_key(self.keys[self.cursor_row]) if self.cursor_row < len(self.keys) else ""
+        """The description of the selected key, and of its value."""
+        if self.cursor_row >= len(self.keys):
+            return ""
+        key = self.keys[self.cursor_row]
+        return describe_value(key, self._values[key])
 
     @property
     def _is_wide(self) -> bool:
@@ -87,7 +97,7 @@ class OptionTable(DataTable[Text]):
     def show_options(self, draft: Draft) -> None:
         """Fill the table; the cursor stays on its key."""
         selected = self.keys[self.cursor_row] if self.cursor_row < len(self.keys) else ""
-        values = draft.values()
+        values = self._values = draft.values()
         self.keys = sort_keys(values, FIXED)
         self._fit_columns()
         for key in self.keys:

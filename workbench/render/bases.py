@@ -1,0 +1,107 @@
+"""Pretrained networks as text, so that a person can choose one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from workbench.bases.architectures import BASES, BaseInfo
+from workbench.bases.published import file_bytes
+from workbench.experiment.base_choice import explain_base, suggest_larger_base
+from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.benchmark_store import BenchmarkResult
+from workbench.messages import tr
+from workbench.text import format_bytes
+
+HEADERS = ("base", "family", "image", "parameters", "operations", "file", "ImageNet")
+ALIGN = "llrrrrr"
+
+
+def base_cells(base: BaseInfo) -> tuple[str, ...]:
+    """Return a row under `HEADERS`.
+
+    Operations are of an image at the size that presets take; a multiply-add is two.
+    """
+    table = base.table
+    return (
+        base.name,
+        base.family,
+        f"{base.image_size}",
+        f"{table.parameters / 1e6:.1f} M",
+        format_operations(base),
+        format_bytes(file_bytes(base.name)),
+        f"{base.top1:.1f} %",
+    )
+
+
+def format_operations(base: BaseInfo) -> str:
+    """Return the operations of an image at the size that presets take: 0.77 G."""
+    operations = 2 * base.table.multiply_adds / 1e9
+    return f"{operations:.2f} G" if operations < 10 else f"{operations:.0f} G"
+
+
+def describe_base(name: str) -> str:
+    """Return the figures of a base in one line; "" for an unknown one."""
+    base = BASES.get(name)
+    if base is None:
+        return ""
+    return tr(
+        "{parameters:.1f} M parameters, {operations} operations at {side}x{side}, file {size}, "
+        "{top1:.1f} % on ImageNet",
+        parameters=base.table.parameters / 1e6,
+        operations=format_operations(base),
+        side=base.image_size,
+        size=format_bytes(file_bytes(name)),
+        top1=base.top1,
+    )
+
+
+def base_choices() -> list[str]:
+    """Return a line for each base of `BASES`, in columns that fit a dialog of 70 cells."""
+    rows = [base_cells(base) for base in BASES.values()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADERS))]
+    kept = [HEADERS.index(name) for name in ("base", "parameters", "operations", "file")]
+    return [
+        "  ".join(
+            [f"{row[at]:<{widths[at]}}" if at == 0 else f"{row[at]:>{widths[at]}}" for at in kept]
+            + [row[-1]]
+        )
+        for row in rows
+    ]
+
+
+def about_bases() -> str:
+    """Return what the columns of `base_choices` are."""
+    return tr(
+        "Its parameters, operations of an image at its own size, file, published accuracy on "
+        "ImageNet. Sources: workbench bases"
+    )
+
+
+def base_lines(
+    spec: ExperimentSpec | None,
+    settings: Mapping[str, Any],
+    benchmark: BenchmarkResult | None,
+    wide: bool,
+) -> Text:
+    """Return the base of a strategy, and in a wide terminal why, and which larger one would pay.
+
+    Args:
+        spec: of the strategy; None, or one without a base, has no lines.
+        settings: that a person made.
+        benchmark: of the device; None if it was not measured.
+        wide: whether there is room for sentences.
+    """
+    if spec is None or spec.base is None:
+        return Text()
+    base = BASES[spec.base.name]
+    text = Text(f"\n{tr('on'):<6}", style="dim")
+    text.append(
+        tr("{title}, {top1:.1f} % on ImageNet", title=base.title, top1=base.top1), style="not dim"
+    )
+    why = explain_base(base.name, given="base.name" in settings)
+    larger = suggest_larger_base(base.name, benchmark.kind if benchmark else "")
+    for sentence in (why, larger):
+        if wide and sentence:
+            text.append(f"\n{sentence}", style="dim")
+    return text
