@@ -23,6 +23,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {
     "on_a_base": (),
     "steps": (),
     "scores": (),
+    "recipe": (),
     "convnet": ("--rounds", "3"),
     "input": ("--rounds", "3"),
     "reading": ("--rounds", "2"),

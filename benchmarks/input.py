@@ -34,7 +34,8 @@ from workbench.datasets.pack import build_pack, open_pack  # noqa: E402
 from workbench.datasets.scan import scan  # noqa: E402
 from workbench.datasets.scan_pack import ScanPack  # noqa: E402
 from workbench.datasets.sources.opening import forget_source, open_source  # noqa: E402
-from workbench.experiment.sections import AugmentationSpec, DataSpec  # noqa: E402
+from workbench.experiment.augmentation import AugmentationSpec  # noqa: E402
+from workbench.experiment.sections import DataSpec  # noqa: E402
 from workbench.training.inputs import Augmented, train_batches  # noqa: E402
 
 SETTINGS = {"source": "x", "image_size": (book.SIDE, book.SIDE)}

@@ -20,6 +20,7 @@ from workbench.analysis.thresholds import ranking, threshold_metrics
 from workbench.bases.architectures import base_table
 from workbench.content.concepts import CONCEPTS, PICTURE_COLUMNS, PICTURE_ROWS, Windows
 from workbench.experiment.facts import DataFacts
+from workbench.experiment.plan import plan_stages, rate_factors
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.receptive_field import receptive_fields
 from workbench.experiment.stack import (
@@ -273,6 +274,45 @@ def test_smoothed_values_are_eight_tenths_of_the_point_before() -> None:
     for value, shown in zip(measured, smooth, strict=True):
         point = 0.8 * point + 0.2 * value
         assert round(point, 2) == shown
+
+
+def test_averaged_weights_are_nine_tenths_of_the_average_before() -> None:
+    lines = CONCEPTS["averaged-weights"].picture.split("\n")[1:]
+    weights, averages = ([float(word) for word in line.split()[1:7]] for line in lines)
+    average = weights[0]
+    for weight, shown in zip(weights, averages, strict=True):
+        average = 0.9 * average + 0.1 * weight
+        assert round(average, 2) == shown
+
+
+def test_a_step_of_adamw_is_the_rate_and_the_decay() -> None:
+    lines = CONCEPTS["optimizer"].picture.split("\n")
+    _, rate, decay = numbers(lines[0])
+    shrunk = 1 - rate * decay
+    assert [numbers(line)[1] for line in lines[1:]] == pytest.approx(
+        [shrunk, shrunk - rate, shrunk - rate]
+    )
+
+
+def test_a_smoothed_label_spreads_its_share() -> None:
+    smoothed = numbers(CONCEPTS["label-smoothing"].picture.split("\n")[-1])[1:]
+    assert smoothed == [round(0.9 + 0.1 / 3, 3), round(0.1 / 3, 3), round(0.1 / 3, 3)]
+
+
+def test_rates_of_layers_are_those_of_the_plan() -> None:
+    tree = {
+        "data": {"source": "x", "image_size": [64, 64]},
+        "base": {"name": "vgg16", "trainable": ["block3", "block4", "block5"]},
+        "model": {"strategy": "fine-tuning"},
+        "training": {"learning_rate": 1e-4, "layer_decay": 0.5, "unfreeze": "gradual"},
+    }
+    spec = parse_spec(tree, "test")
+    factors, stages = rate_factors(spec), plan_stages(spec)
+    for line in CONCEPTS["layer-rates"].picture.split("\n")[2:]:
+        layer = f"{line.split()[0]}_conv1"
+        assert float(line.split()[1]) == pytest.approx(1e-4 * factors[layer])
+        shown = [line.split()[2].replace("frozen", "·").replace("trains", "✓"), *line.split()[3:]]
+        assert shown[1:] == ["✓" if stage.trains(layer) else "·" for stage in stages[1:]]
 
 
 @pytest.mark.parametrize(("size", "kernel", "padding", "stride"), CASES)

@@ -1,13 +1,14 @@
 """Drawing, composing and applying changes to training images."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from workbench.datasets.augment import Draw, augment, draw, matrix
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import IMAGE_CHANGES, AugmentationSpec
 
 NEAREST = AugmentationSpec(fill="nearest")
 BLACK = AugmentationSpec(fill="black")
@@ -50,7 +51,7 @@ def test_nothing_is_drawn_where_nothing_is_switched_on() -> None:
     assert draw(NEAREST, 1, 0, 3, 9) == Draw()
 
 
-@pytest.mark.parametrize("name", [n for n in AugmentationSpec.model_fields if n != "fill"])
+@pytest.mark.parametrize("name", [n for n in IMAGE_CHANGES if n != "random_crop"])
 def test_switching_a_change_off_leaves_the_others_as_they_were(name: str) -> None:
     off = EVERYTHING.model_copy(update={name: type(getattr(EVERYTHING, name))()})
     with_it = asdict(draw(EVERYTHING, 1, 0, 3, 9))
@@ -83,10 +84,36 @@ def test_draws_fill_their_ranges_evenly() -> None:
 
 def test_changes_are_drawn_independently() -> None:
     numeric = np.array(
-        [list(asdict(draw(EVERYTHING, 1, 0, 3, c)).values()) for c in range(2000)], np.float64
-    )
+        [list(asdict(draw(EVERYTHING, 1, 0, 3, c)).values())[:-4] for c in range(2000)], np.float64
+    )  # without a crop, whose sides depend on one another
     correlations = np.corrcoef(numeric.T) - np.eye(numeric.shape[1])
     assert np.abs(correlations).max() < 0.1
+
+
+def test_a_crop_is_a_part_of_the_area_inside_the_image() -> None:
+    spec = AugmentationSpec(random_crop=0.35)
+    found = [draw(spec, 1, 0, 3, content) for content in range(2000)]
+    top, left, height, width = (
+        np.array([getattr(one, name) for one in found])
+        for name in ("top", "left", "height", "width")
+    )
+    area, ratio = height * width, height / width
+    for values, low, high in ((area, 0.35, 1.0), (ratio, 3 / 4, 4 / 3)):
+        assert low - 1e-9 <= values.min() < low + 0.01
+        assert high - 0.01 < values.max() <= high + 1e-9
+    assert abs(area.mean() - 0.675) < 0.02
+    assert abs(np.log(ratio).mean()) < 0.02
+    for first, side in ((top, height), (left, width)):
+        assert first.min() >= 0
+        assert (first + side).max() <= 1 + 1e-9
+        assert abs((first / (1 - side + 1e-12)).mean() - 0.5) < 0.05
+    assert replace(found[0], top=0, left=0, height=1, width=1) == Draw()
+
+
+def test_a_crop_leaves_the_other_draws_as_they_were() -> None:
+    crop = EVERYTHING.model_copy(update={"random_crop": 0.5})
+    with_it, without = draw(crop, 1, 0, 3, 9), draw(EVERYTHING, 1, 0, 3, 9)
+    assert replace(with_it, top=0.0, left=0.0, height=1.0, width=1.0) == without
 
 
 # Composing
@@ -104,6 +131,24 @@ def test_changes_compose_as_rotation_shift_shear_zoom_about_the_centre() -> None
     )
     composed = matrix(Draw(30, 0.1, -0.2, 10, 0.8, 1.2), 40, 60)
     np.testing.assert_allclose(composed, expected, atol=1e-8)
+
+
+def test_a_crop_fills_the_image_with_a_part() -> None:
+    """Twice as large: each pixel of the part becomes four, as Pillow resizes a box."""
+    image = smooth(40, 60, 3)
+    found = augment(image, NEAREST, Draw(top=0.25, left=0.5, height=0.5, width=0.5))
+    box = (30, 10, 60, 30)
+    expected = np.asarray(Image.fromarray(image).resize((60, 40), Image.Resampling.BILINEAR, box))
+    inner = found[2:-2, 2:-2].astype(int) - expected[2:-2, 2:-2]
+    assert np.abs(inner).max() <= 1
+
+
+def test_other_changes_come_after_the_crop() -> None:
+    part = {"top": 0.1, "left": 0.3, "height": 0.6, "width": 0.5}
+    cropped, turned = matrix(Draw(**part), 40, 60), matrix(Draw(rotation=30), 40, 60)
+    np.testing.assert_allclose(
+        matrix(Draw(rotation=30, **part), 40, 60), cropped @ turned, atol=1e-7
+    )
 
 
 def test_flips_come_after_all_other_moves() -> None:

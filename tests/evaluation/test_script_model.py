@@ -1,5 +1,7 @@
 """The script's network and images equal the workbench's own, by layer and by pixel."""
 
+import math
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +20,13 @@ from workbench.datasets.augment import Draw, augment
 from workbench.datasets.decoding import load_array
 from workbench.datasets.sixteen_bit import Levels
 from workbench.experiment.metrics import SCORES
+from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import parse_spec
 from workbench.export.script import ScriptInputs, script
 from workbench.training.base_weights import load_base_weights
 from workbench.training.models import build_model
+from workbench.training.trainer_state import TrainerState
 
 ONE_A_FAMILY = list({base.family: name for name, base in reversed(BASES.items())}.values())
 DATA = {"source": "x", "image_size": [32, 40]}
@@ -182,6 +186,63 @@ def test_the_monitored_score_is_seen_by_the_callbacks_after_it(tmp_path: Path) -
     assert model.history.history["val_macro_f1"] == [0.25, 0.25]
 
 
+RECIPE = {
+    "optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_epochs": 1,
+    "clip_norm": 1.0, "ema": 0.9, "label_smoothing": 0.1, "class_weights": "balanced",
+    "batch_size": 4, "epochs": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c")])
+@pytest.mark.parametrize("base", [False, True])
+def test_the_recipe_trains(tmp_path: Path, labels: tuple[str, ...], base: bool) -> None:
+    """A script does what its run did: options of the optimizer, rates, averages, mixed labels."""
+    tree: dict[str, Any] = {**MODELS["convnet"], "training": RECIPE}
+    tree["augmentation"] = {"mixup": 0.4, "cutmix": 1.0, "random_crop": 0.5}
+    if base:
+        tree = {
+            "data": DATA,
+            "base": {"name": "mobilenetv2-0.35", "weights": "random", "trainable": ["top"]},
+            "model": {"strategy": "fine-tuning", "dense_units": [4]},
+            "augmentation": {"mixup": 0.4},
+            "training": {**RECIPE, "layer_decay": 0.5},
+        }
+    module = script_module(tmp_path, parse_spec(tree, "test"), labels)
+    model, rng = module.build_model(), np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 32, 40, 3), dtype=np.uint8)
+    numbers = np.arange(6) % len(labels)
+    targets = np.eye(3, dtype=np.float32)[numbers]
+    if len(labels) == 2:
+        targets = numbers[:, None].astype(np.float32)
+    parts = ({"train": images, "validation": images}, {"train": targets, "validation": targets})
+    trains = (["Conv_1", "dense1", "output"],) if base else ()
+    module.train(model, *parts, *trains, rate=0.01, epochs=2)
+    optimizer = model.optimizer
+    assert (optimizer.weight_decay, optimizer.global_clipnorm) == (0.1, 1.0)
+    assert (optimizer.use_ema, optimizer.ema_momentum) == (True, 0.9)
+    assert isinstance(optimizer, keras.optimizers.AdamW)
+    schedule = optimizer._learning_rate
+    assert (schedule.warmup_steps, schedule.decay_steps) == (1, 1)  # of one step an epoch
+    spared = {v.name for v in model.trainable_variables if not optimizer._use_weight_decay(v)}
+    assert spared == {"bias"}
+    if base:
+        assert optimizer.factors == (0.5, 1.0, 1.0, 1.0, 1.0)
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+
+
+def test_a_constant_rate_warms_up_as_in_the_run(tmp_path: Path) -> None:
+    tree = {**MODELS["convnet"], "training": {"warmup_epochs": 2.5, "batch_size": 1}}
+    module = script_module(tmp_path, parse_spec(tree, "test"), ("a", "b"))
+    model = module.build_model()
+    module.compile_model(model, 0.5, 10)  # epochs of 4 steps
+    schedule = model.optimizer._learning_rate
+    rates = [float(keras.ops.convert_to_numpy(schedule(step))) for step in range(12)]
+    (stage,) = plan_stages(parse_spec(tree, "test"))
+    state, stage = TrainerState(), replace(stage, learning_rate=0.5)
+    expected = [state.learning_rate(stage, 1 + step // 4, step % 4, 4) for step in range(12)]
+    assert rates == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("decode", ["exact", "fast"])
@@ -255,14 +316,17 @@ def test_changes_move_pixels_as_the_workbench_does(
     changes = {
         "rotation": 40.0, "height_shift": 0.2, "width_shift": 0.2, "shear": 12.0, "zoom": 0.2,
         "horizontal_flip": True, "vertical_flip": True, "brightness": 0.2, "contrast": 0.2,
-        "fill": fill,
+        "random_crop": 0.3, "fill": fill,
     }  # fmt: skip
     data = {**DATA, "channels": channels}
     spec = parse_spec({"data": data, "model": CONVNET, "augmentation": changes}, "test")
     module = script_module(tmp_path, spec, ("a", "b"))
     image = np.random.default_rng(3).integers(0, 256, (32, 40, channels), dtype=np.uint8)
-    draws = Draw(31.0, -0.15, 0.1, -9.0, 0.85, 1.1, True, False, 1.1, 0.9)
-    module.RANDOM = Fixed(1.1, 0.9, 31.0, -0.15, 0.1, -9.0, (0.85, 1.1), 0.6, 0.4)
+    part = (0.5 * 0.8) ** 0.5, (0.5 / 0.8) ** 0.5
+    corner = 0.3 * (1 - part[0]), 0.9 * (1 - part[1])
+    draws = Draw(31.0, -0.15, 0.1, -9.0, 0.85, 1.1, True, False, 1.1, 0.9, *corner, *part)
+    moves = (31.0, -0.15, 0.1, -9.0, (0.85, 1.1), 0.6, 0.4)
+    module.RANDOM = Fixed(1.1, 0.9, *moves, 0.5, math.log(0.8), (0.3, 0.9))
     found = module.change(image)
     assert module.RANDOM.values == []
     expected = augment(image, spec.augmentation, draws)

@@ -98,6 +98,18 @@ def test_stages_are_reduced_in_proportion_and_the_schedule_follows() -> None:
     assert (shortest.head_epochs, shortest.epochs) == (1, 1)
 
 
+def test_stages_that_each_add_a_block_are_reduced_too() -> None:
+    blocks = ('base.trainable=["block_16", "top"]', "training.unfreeze=gradual")
+    spec = tuned(*blocks, "training.unfreeze_epochs=6", "training.epochs=20")
+    whole = plan(spec)
+    fitted = whole.fit(whole.needed * 0.6)
+    assert fitted is not None
+    training = fitted.training
+    assert training.epochs < 20
+    assert training.unfreeze_epochs == max(6 * training.epochs // 20, 1)
+    assert plan(fitted).needed <= whole.needed * 0.6
+
+
 def test_features_that_are_missing_take_their_time() -> None:
     slow = SPEED.model_copy(update={"forward_step": 1.0, "forward_fused": 0.0})
     ready = plan(tuned(), slow, missing={0: 0, 1: 0}).needed

@@ -262,3 +262,15 @@ def test_the_app_reports_conflicts(tmp_path: Path) -> None:
     draft.update({"model.filters": [32, 64]})
     draft.update({"model.pooling": [True, True, False]})
     assert draft.error().startswith("model: pooling has 3 entries for 2 blocks of filters")
+
+
+def test_a_head_that_is_to_begin_solved_is_linear(tmp_path: Path) -> None:
+    settings = ["training.head_start=solved"]
+    spec = by_command("fine-tuning", settings)
+    assert spec.model.dense_units == ()
+    assert "head_epochs" not in spec.training.model_fields_set
+    assert by_app("fine-tuning", settings, PHOTOS, tmp_path) == spec
+    with pytest.raises(UserError, match="needs a linear head"):
+        by_command("fine-tuning", [*settings, "model.dense_units=[8]"])
+    with pytest.raises(UserError, match="head_epochs: no effect with a solved head"):
+        by_command("fine-tuning", [*settings, "training.head_epochs=3"])

@@ -162,6 +162,12 @@ def test_the_first_stage_becomes_one_epoch_at_rates_of_its_own() -> None:
     assert head.learning_rate == 0.002
 
 
+def test_images_are_not_mixed_while_a_rate_is_looked_for() -> None:
+    spec = make_spec("augmentation.mixup=0.2", "training.warmup_epochs=2")
+    stage = lr_find_stage(spec, 1, 40)
+    assert (stage.mixup, stage.cutmix, stage.warmup_epochs) == (0, 0, 0)
+
+
 def test_a_stage_that_needs_an_earlier_one_is_refused() -> None:
     with pytest.raises(UserError, match=r"--stage 2 \(head and top\) begins with the head"):
         lr_find_stage(make_spec(*FINE_TUNING), 2, 40)

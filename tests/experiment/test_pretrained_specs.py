@@ -1,5 +1,6 @@
 """Specs, plans and costs on a pretrained base, without keras."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from preset_specs import preset_spec
 
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
-from workbench.experiment.plan import head_layers, layer_rows, plan_stages
+from workbench.experiment.plan import head_layers, layer_rows, plan_stages, trained_blocks
 from workbench.experiment.presets import BOOK_FACTS, preset_tree
 from workbench.experiment.resuming import training_fingerprint
 from workbench.experiment.spec import ExperimentSpec
@@ -82,6 +83,45 @@ def test_single_layers_can_train() -> None:
     from_the_start = plan_stages(parse('base.trainable=["block1"]'))[1]
     assert from_the_start.prefix is None
     assert not from_the_start.cached
+
+
+GRADUAL = ('base.trainable=["block4", "block5"]', "training.unfreeze=gradual")
+
+
+def test_gradual_unfreezing_adds_a_stage_for_each_block() -> None:
+    whole = plan_stages(parse(GRADUAL[0], preset="fine-tuning", base="vgg16"))
+    stages = plan_stages(parse(*GRADUAL, preset="fine-tuning", base="vgg16"))
+    assert [stage.index for stage in stages] == [0, 1, 2]
+    assert [stage.name for stage in stages] == [
+        "head first", "head down to block5", "head and block4, block5",
+    ]  # fmt: skip
+    assert [stage.epochs for stage in stages] == [whole[0].epochs, 2, whole[1].epochs]
+    assert [stage.prefix for stage in stages] == ["average", "block4_pool", "block3_pool"]
+    assert not stages[1].trains("block4_conv3")
+    assert stages[1].trains("block5_conv1")
+    assert replace(stages[2], index=1) == whole[1]
+
+
+def test_layers_of_a_block_unfreeze_together() -> None:
+    layers = '["block5_conv3", "block4_conv3", "block5_conv1"]'
+    spec = parse(f"base.trainable={layers}", "training.unfreeze=gradual", base="vgg16")
+    assert trained_blocks(spec) == (("block5_conv1", "block5_conv3"), ("block4_conv3",))
+    assert [stage.prefix for stage in plan_stages(spec)[1:]] == ["block4_pool", "block4_conv2"]
+
+
+def test_cutmix_acts_where_images_are() -> None:
+    everything = 'base.trainable=["block1"]'
+    spec = parse(everything, "augmentation.cutmix=1.0", "augmentation.mixup=0.2")
+    assert [(s.mixup, s.cutmix) for s in plan_stages(spec)] == [(0.2, 0.0), (0.2, 1.0)]
+    with pytest.raises(UserError, match="CutMix pastes parts of images"):
+        parse("augmentation.cutmix=1.0")
+
+
+def test_mixing_leaves_features_cached() -> None:
+    (stage,) = plan_stages(parse("augmentation.mixup=0.2", preset="feature-extraction"))
+    assert (stage.cached, stage.augmented, stage.mixup) == (True, False, 0.2)
+    (stage,) = plan_stages(parse("augmentation.random_crop=0.4", preset="feature-extraction"))
+    assert (stage.cached, stage.augmented) == (False, True)
 
 
 def test_rows_go_from_the_image_to_the_output() -> None:

@@ -104,5 +104,13 @@ def test_a_newer_key_does_not_change_the_fingerprint_of_an_old_run() -> None:
     assert training_fingerprint(make()) == "a56fe4e2b2a09517"
 
 
+def test_an_older_spec_may_continue_where_newer_keys_change_nothing() -> None:
+    check_change(make(), make("training.ema=0", "augmentation.mixup=0.0", "training.clip_norm=0"))
+    for change in ("training.ema=0.9", "training.warmup_epochs=1", "augmentation.cutmix=1"):
+        with pytest.raises(UserError, match="cannot change once a run has started"):
+            check_change(make(), make(change))
+        assert training_fingerprint(make()) != training_fingerprint(make(change))
+
+
 def test_every_key_that_may_change_is_one() -> None:
     assert set(CHANGEABLE_KEYS) <= set(keys())

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from workbench.errors import UserError
-from workbench.experiment.sections import OPTIMIZERS, TrainingSpec
+from workbench.experiment.optimizers import OPTIMIZERS
+from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import (
     apply_settings,
@@ -71,7 +72,13 @@ FOUR_BLOCKS = "model.filters=[32, 64, 128, 128]"
         (["training.epochs=true"], "training.epochs: received True; allowed: a whole number"),
         (["training.learning_rate=0"], "received 0; allowed: a number above 0 and at most 10."),
         (["training.learning_rate=nan"], "training.learning_rate: received nan"),
-        (["training.optimizer=lion"], "received 'lion'; allowed: 'rmsprop', 'adam' or 'sgd'."),
+        (["training.optimizer=lion"], "allowed: 'rmsprop', 'adam', 'adamw' or 'sgd'."),
+        (["training.momentum=0.9"], "momentum is 0.9, but rmsprop has none: no effect"),
+        (["training.optimizer=adam", "training.weight_decay=0.1"], "set optimizer = adamw or sgd."),
+        (["training.schedule=plateau", "training.warmup_epochs=1"], "lowers the rate by what it"),
+        (["training.unfreeze=gradual"], "training.unfreeze: no effect with strategy"),
+        (["training.layer_decay=0.5"], "training.layer_decay: no effect with strategy"),
+        (["augmentation.random_crop=1.5"], "received 1.5; allowed: a number from 0 to 1."),
         (["data.channels=2"], "data.channels: received 2; allowed: 1 or 3."),
         (["data.image_size=[4, 8]"], "received 4 (entry 1); allowed: a list of 2"),
         (["data.resize=squash"], "allowed: 'stretch', 'crop' or 'pad'."),

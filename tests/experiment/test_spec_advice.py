@@ -4,6 +4,7 @@ import pytest
 from preset_specs import SPEED, preset_spec
 
 from workbench.bases.architectures import base_table
+from workbench.experiment.advice import format_setting
 from workbench.experiment.estimate import make_forecast
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.spec import ExperimentSpec
@@ -12,7 +13,6 @@ from workbench.experiment.spec_advice import (
     describe_cost,
     describe_prefix,
     describe_prefix_cost,
-    format_setting,
     toggle_layers,
     trainable_names,
 )
@@ -62,6 +62,34 @@ def test_presets_need_no_advice(preset: str, base: str | None) -> None:
 )
 def test_each_rule(changed: str, expected: str | None) -> None:
     assert ids(spec_of(changed)) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected", "preset"),
+    [
+        (("training.optimizer=adamw",), "weight-decay", "fine-tuning"),
+        (("training.optimizer=adamw", "training.weight_decay=0.1"), None, "fine-tuning"),
+        (("training.warmup_epochs=30", "training.head_epochs=20"), "warm-up", "fine-tuning"),
+        (("training.warmup_epochs=1.5",), None, "fine-tuning"),
+        (("training.unfreeze=gradual", 'base.trainable=["block5"]'), "gradual", "fine-tuning"),
+        (("training.unfreeze=gradual", 'base.trainable=["block4", "block5"]'), None, "fine-tuning"),
+        (("training.layer_decay=0.0001",), "layer-rates", "fine-tuning"),
+        (("training.layer_decay=0.7",), None, "fine-tuning"),
+        (("augmentation.mixup=0.2", "training.epochs=5"), "mixing", "convnet"),
+        (("augmentation.cutmix=0.2", "training.batch_size=1"), "mixing", "convnet"),
+        (("augmentation.mixup=0.2", "training.epochs=30"), None, "convnet"),
+        (("training.optimizer=sgd", "training.learning_rate=0.01"), None, "fine-tuning"),
+        (("training.learning_rate=0.0002", "training.layer_decay=0.5"), None, "fine-tuning"),
+    ],
+)
+def test_each_rule_of_the_recipe(
+    settings: tuple[str, ...], expected: str | None, preset: str
+) -> None:
+    spec = spec_of(*settings, preset=preset)
+    assert ids(spec) == ([expected] if expected else [])
+    for advice in advise(spec, FEW):
+        changed = parse_spec(apply_settings(spec_tree(spec), advice.fix), "fix")
+        assert ids(changed) == []
 
 
 def test_a_whole_base_needs_many_images() -> None:

@@ -60,12 +60,19 @@ def test_random_weights_and_augmentation_are_listed(workspace: Workspace) -> Non
         base={"name": "vgg16", "weights": "random"},
         model={"strategy": "feature-extraction"},
         data={"source": "/home/ann/pets", "image_size": [32, 32], "resize": "crop"},
-        augmentation={"rotation": 40.0, "horizontal_flip": True},
+        augmentation={
+            "rotation": 40.0,
+            "horizontal_flip": True,
+            "random_crop": 0.4,
+            "mixup": 0.2,
+        },
+        training={"optimizer": "adamw", "weight_decay": 0.05, "ema": 0.99},
     )
     card = card_of(recorded_run(workspace, tree=tree, measured=False))
     assert "a head trained on the frozen base VGG16" in card
     assert "The base had random weights" in card
-    assert "augmentation: rotation 40, horizontal flip" in card
+    assert "augmentation: rotation 40, horizontal flip, random crop 0.4, mixup 0.2" in card
+    assert "options: weight decay 0.05, ema 0.99" in card
     assert "# the run: crop" in card
 
 

@@ -65,6 +65,38 @@ SPECS: dict[str, dict[str, Any]] = {
         }
         for name in SCORES
     },
+    "recipe": {
+        "data": DATA,
+        "base": {"name": "vgg16", "trainable": ["block4", "block5"]},
+        "augmentation": {"random_crop": 0.35, "mixup": 0.2},
+        "model": {"strategy": "fine-tuning"},
+        "training": {
+            "optimizer": "adamw", "weight_decay": 0.05, "layer_decay": 0.7, "unfreeze": "gradual",
+            "schedule": "cosine", "warmup_epochs": 0.5, "clip_norm": 1.0, "ema": 0.99,
+            "label_smoothing": 0.1, "class_weights": "balanced", "early_stopping": 3,
+            "keep": "last",
+        },
+    },
+    "mixed": {
+        "data": DATA,
+        "augmentation": {"mixup": 0.2, "cutmix": 1.0, "random_crop": 0.5, "fill": "black"},
+        "model": CONVNET,
+        "training": {
+            "optimizer": "sgd", "momentum": 0.9, "warmup_epochs": 2.0, "label_smoothing": 0.1,
+        },
+    },
+    "pasted": {
+        "data": DATA,
+        "augmentation": {"cutmix": 1.0},
+        "model": CONVNET,
+        "training": {"ema": 0.9, "monitor": "val_accuracy"},
+    },
+    "slower below": {
+        "data": DATA,
+        "base": {"name": "vgg16", "trainable": ["block5"]},
+        "model": {"strategy": "fine-tuning"},
+        "training": {"layer_decay": 0.5, "momentum": 0.0},
+    },
     "rescaled": {
         "data": DATA,
         "base": {"name": "vgg19", "weights": "random", "preprocessing": "rescale"},

@@ -1,7 +1,8 @@
 """The two experiments of the fault cases, small enough for sessions of seconds."""
 
-# Dropout, augmentation, a schedule, early stopping and the best epoch are all in use: if a
-# resumed session lost any of their state, the last bits of the weights would differ.
+# Dropout, augmentation, a schedule, early stopping, averaged weights, mixed images and the best
+# epoch are all in use: if a resumed session lost any of their state, the last bits of the weights
+# would differ.
 SMALL = """
 [data]
 source = "{photos}"
@@ -17,6 +18,9 @@ test = 0.25
 rotation = 20.0
 width_shift = 0.1
 horizontal_flip = true
+random_crop = 0.8
+mixup = 0.1
+cutmix = 0.1
 
 [model]
 strategy = "convnet"
@@ -29,6 +33,7 @@ dropout = 0.3
 optimizer = "adam"
 learning_rate = 0.03
 schedule = "plateau"
+ema = 0.5
 batch_size = 4
 epochs = 8
 early_stopping = 4
@@ -65,9 +70,12 @@ dense_units = [8]
 dropout = 0.3
 
 [training]
-optimizer = "adam"
+optimizer = "adamw"
+weight_decay = 0.05
+layer_decay = 0.7
 learning_rate = 0.001
 schedule = "cosine"
+warmup_epochs = 0.5
 batch_size = 4
 head_epochs = 2
 epochs = 3

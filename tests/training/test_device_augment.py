@@ -9,13 +9,14 @@ import pytest
 from tiny_runs import TinyRun, bars, convnet_spec, same_weights
 
 from workbench.datasets.augment import Draw, as_numbers, augment, draw
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training import pieces
 from workbench.training.device_augment import augment_images
 
 EVERYTHING = {
     "rotation": 40.0, "width_shift": 0.2, "height_shift": 0.2, "shear": 20.0, "zoom": 0.3,
     "horizontal_flip": True, "vertical_flip": True, "brightness": 0.5, "contrast": 0.5,
+    "random_crop": 0.3,
 }  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def test_every_change_together(fill: str, channels: int) -> None:
         Draw(vertical_flip=True),
         Draw(rotation=90),
         Draw(height_shift=0.25),
+        Draw(top=0.25, left=0.5, height=0.5, width=0.5),
         Draw(brightness=1.3),
         Draw(contrast=0.6),
     ],

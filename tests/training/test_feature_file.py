@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import DiskFull
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training import feature_file
 from workbench.training.feature_file import FeatureFile
 from workbench.training.features import CHUNK, FeatureStore
@@ -184,3 +184,15 @@ def test_features_in_any_order_replace_a_part(tmp_path: Path) -> None:
         keep(places, expected[places])
     assert cache.names() == ["npy"]
     assert np.array_equal(cache.features(replace(Mean(), killed_before=0)), expected)
+
+
+def test_the_name_of_a_file_depends_on_what_changes_single_images() -> None:
+    """Files from before there were crops and mixing keep their names."""
+    older = [
+        "rotation", "width_shift", "height_shift", "shear", "zoom", "horizontal_flip",
+        "vertical_flip", "brightness", "contrast", "fill",
+    ]  # fmt: skip
+    spec = AugmentationSpec(rotation=90, mixup=0.2, cutmix=1.0)
+    assert list(spec.of_images()) == older
+    assert spec.of_images() == AugmentationSpec(rotation=90).of_images()
+    assert AugmentationSpec(random_crop=0.4).of_images()["random_crop"] == 0.4

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -26,7 +27,21 @@ from workbench.training.fused_steps import CallLength, FusedSteps
 from workbench.training.models import loss_for
 from workbench.training.pieces import Piece
 
-OPTIMIZERS = {"rmsprop": "RMSprop", "adam": "Adam", "sgd": "SGD"}
+OPTIMIZERS = {
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "sgd": keras.optimizers.SGD,
+    "averaged adamw": partial(keras.optimizers.AdamW, use_ema=True),
+}
+RECIPE = (
+    "training.optimizer=adamw", "training.weight_decay=0.1", "training.schedule=cosine",
+    "training.warmup_epochs=0.5", "training.clip_norm=0.5", "training.ema=0.9",
+    "training.label_smoothing=0.1", "augmentation.mixup=0.4",
+)  # fmt: skip
+GRADUAL = (
+    "training.layer_decay=0.5", "training.unfreeze=gradual", "training.unfreeze_epochs=1",
+    "training.head_epochs=1", "training.epochs=1",
+)  # fmt: skip
 
 
 class Lengths(CallLength):
@@ -51,12 +66,17 @@ def cut_into_calls(monkeypatch: pytest.MonkeyPatch, *lengths: int) -> None:
 
 def tiny_run(kind: str, folder: Path) -> TinyRun:
     """Return a run of each kind of stage that has steps of its own."""
+    few = ("training.epochs=2", "training.batch_size=5")
     if kind == "convnet":
-        return TinyRun(convnet_spec("training.epochs=2", "training.batch_size=5"), folder)
+        return TinyRun(convnet_spec(*few), folder)
+    if kind == "recipe":
+        own = ("augmentation.cutmix=1.0", "augmentation.random_crop=0.4")
+        return TinyRun(convnet_spec(*few, *RECIPE, *own), folder)
     settings = {
         "head": (),
         "unbalanced head": ("training.class_weights=balanced",),
         "fine-tuning": FINE_TUNING,
+        "recipe on a base": (*FINE_TUNING, *RECIPE, *GRADUAL),
         "block5": (
             "base.name=vgg16", "model.strategy=fine-tuning", 'base.trainable=["block5"]',
             "training.head_epochs=1", "training.epochs=1", "training.keep=last",
@@ -68,7 +88,7 @@ def tiny_run(kind: str, folder: Path) -> TinyRun:
 @pytest.mark.parametrize(
     ("kind", "resident"),
     [("head", False), ("unbalanced head", True), ("fine-tuning", True), ("block5", True),
-     ("convnet", True), ("convnet", False)],
+     ("convnet", True), ("convnet", False), ("recipe", True), ("recipe on a base", True)],
 )  # fmt: skip
 def test_cuts_change_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, resident: bool
@@ -86,14 +106,15 @@ def test_cuts_change_no_bit(
         assert same_weights(expected, model), lengths
 
 
-@pytest.mark.parametrize("kind", ["head", "block5", "convnet"])
+@pytest.mark.parametrize("kind", ["head", "block5", "convnet", "recipe", "recipe on a base"])
 def test_a_stop_between_calls_changes_no_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     whole = tiny_run(kind, tmp_path / "whole")
     expected = whole.run()
     cut_into_calls(monkeypatch, 3)
-    for check in (2,) if kind == "block5" else (2, 4):
+    checks = {"block5": (2,), "recipe on a base": (8,)}
+    for check in checks.get(kind, (2, 4)):
         parts = tiny_run(kind, tmp_path / str(check))
         parts.run_until(check)
         assert same_weights(expected, parts.run(resume=True))
@@ -101,7 +122,7 @@ def test_a_stop_between_calls_changes_no_bit(
 
 
 @pytest.mark.parametrize("select", [False, True])
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_loss_that_is_not_finite_is_the_last_step(
     monkeypatch: pytest.MonkeyPatch, select: bool, optimizer: str
 ) -> None:
@@ -119,7 +140,7 @@ def test_a_loss_that_is_not_finite_is_the_last_step(
         x = keras.layers.BatchNormalization()(inputs)
         model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
         model.set_weights([np.full(w.shape, 0.5, np.float32) for w in model.get_weights()])
-        model.compile(getattr(keras.optimizers, OPTIMIZERS[optimizer])(0.1), loss_for(2))
+        model.compile(OPTIMIZERS[optimizer](0.1), loss_for(2))
         model.optimizer.build(model.trainable_variables)
         fused = FusedSteps(model, 2, np.arange(8, dtype=np.float32)[:, None] % 2)
         seeds = np.zeros((steps, 0, 2), np.int32)
@@ -131,6 +152,10 @@ def test_a_loss_that_is_not_finite_is_the_last_step(
     model, four = after(4)
     assert same_weights(before, model)
     assert int(model.optimizer.iterations) == 2
+    state = [
+        [keras.ops.convert_to_numpy(v) for v in m.optimizer.variables] for m in (before, model)
+    ]
+    assert all(map(np.array_equal, *state))
     assert four[:2] == two
     assert np.isnan(four[2]["loss"])
 
@@ -303,14 +328,20 @@ def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
 # --- JAX --------------------------------------------------------------------------------------
 
 ON_JAX = (
-    "learning_rate or without_jit or (finite and adam) or (one_compiled and head) or between_calls "
-    "or predictions"
+    "own_learning_rate or without_jit or (finite and adam) or (one_compiled and head) "
+    "or (between_calls and not base) or predictions "
+    "or smaller_steps or shrinks or nesterov or clipped or average_begins or takes_the_averages "
+    "or by_their_shares or next_one"
 )
+OTHERS = ("test_optimizers.py", "test_mixing.py")
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the run on JAX")
 def test_the_same_on_jax(tmp_path: Path) -> None:
-    """These tests, in a process of their own; what a former network compiled is used again."""
+    """These tests, in a process of their own; what a former network compiled is used again.
+
+    What the options of optimizers and mixing do to a step is tried as well.
+    """
     pytest.importorskip("jax")
     environment = {
         "KERAS_BACKEND": "jax",
@@ -319,8 +350,9 @@ def test_the_same_on_jax(tmp_path: Path) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+    files = [__file__, *(str(Path(__file__).with_name(name)) for name in OTHERS)]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", __file__, "-k", ON_JAX],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", *files, "-k", ON_JAX],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

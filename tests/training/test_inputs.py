@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from workbench.datasets.augment import augment, draw
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training.data import WINDOW
 from workbench.training.inputs import (
     MAX_BYTES,

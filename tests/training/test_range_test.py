@@ -1,6 +1,7 @@
 """The range test with real steps of a tiny network."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ from workbench.training.tune import RangeTest
 STEPS = 30
 
 
-def range_test(folder: Path) -> RangeTest:
+def range_test(folder: Path, **training: Any) -> RangeTest:
     """On 24 images whose brightness depends on the label."""
     tree = {
         "data": {"source": "x", "image_size": [8, 8], "channels": 1},
         "model": {"strategy": "dense", "dense_units": [4]},
-        "training": {"batch_size": 24, "optimizer": "sgd"},
+        "training": {"batch_size": 24, "optimizer": "sgd", **training},
     }
     spec = parse_spec(tree, "test")
     rows = np.arange(24)
@@ -54,6 +55,25 @@ def test_the_rate_rises_at_every_step(tmp_path: Path, monkeypatch: pytest.Monkey
     assert losses[10] == pytest.approx(losses[0], rel=0.05)  # nothing moves at 1e-4
     assert losses[-1] < 0.9 * losses[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"momentum": 0.9, "weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.1, "ema": 0.9, "clip_norm": 1.0,
+         "warmup_epochs": 1, "label_smoothing": 0.1},
+    ],
+)  # fmt: skip
+def test_the_rate_rises_whatever_the_optimizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(tune, "has_diverged", lambda smoothed: False)
+    test = range_test(tmp_path, **training)
+    losses = test.measure()
+    assert len(losses) == STEPS
+    assert float(test.model.optimizer.learning_rate.numpy()) == pytest.approx(1.0)
+    assert min(losses) < 0.95 * losses[0]
 
 
 def test_it_ends_where_the_loss_blows_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

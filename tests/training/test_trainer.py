@@ -338,20 +338,25 @@ class Breaking(TinyRun):
             self.data.images[:] = np.inf
 
 
+@pytest.mark.parametrize("averaged", [(), ("training.ema=0.9",)])
 @pytest.mark.parametrize(
     ("keep", "restored"),
     [("best", "the weights of epoch 1, the best so far"),
      ("last", "the weights of the last checkpoint, epoch 2")],
 )  # fmt: skip
 def test_a_run_that_diverges_ends_with_its_last_good_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, restored: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keep: str,
+    restored: str,
+    averaged: tuple[str, ...],
 ) -> None:
     monkeypatch.setitem(pieces.RESIDENT_BYTES, "cpu", 0)  # images are read in every epoch
 
     def data() -> TrainingData:
         return replace(bars(), images=bars().images.astype(np.float32))
 
-    settings = ("training.schedule=constant", *NO_AUGMENTATION)
+    settings = ("training.schedule=constant", *NO_AUGMENTATION, *averaged)
     expected = TinyRun(convnet_spec(*settings, "training.epochs=1"), tmp_path / "1", data()).run()
     spec = convnet_spec(*settings, f"training.keep={keep}")
     model = build_model(spec, 2)

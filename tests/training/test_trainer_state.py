@@ -79,6 +79,27 @@ def test_cosine_falls_from_the_rate_to_zero() -> None:
     assert at(cosine, 10, 99, 100) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("warmup", [0.5, 1.0, 2.5])
+def test_the_rate_rises_by_the_same_amount_in_each_step(warmup: float) -> None:
+    at, steps = TrainerState().learning_rate, 8
+    for schedule in ("constant", "cosine"):
+        stage = replace(STAGE, schedule=schedule, warmup_epochs=warmup)
+        rates = [at(stage, 1 + n // steps, n % steps, steps) for n in range(10 * steps)]
+        risen = round(warmup * steps)
+        assert rates[:risen] == pytest.approx([0.1 * (n + 1) / risen for n in range(risen)])
+        assert rates[risen] == 0.1
+        assert rates[-1] == pytest.approx(0.1 if schedule == "constant" else 0, abs=1e-3)
+        half = risen + (10 * steps - risen) // 2
+        assert rates[half] == pytest.approx(0.1 if schedule == "constant" else 0.05)
+
+
+def test_a_warm_up_longer_than_the_stage_ends_with_it() -> None:
+    stage = replace(STAGE, epochs=2, warmup_epochs=9.0, schedule="cosine")
+    at = TrainerState().learning_rate
+    assert at(stage, 1, 0, 4) == pytest.approx(0.1 / 8)
+    assert at(stage, 2, 3, 4) == 0.1
+
+
 def test_plateau_halves_after_three_epochs_without_improvement() -> None:
     plateau = replace(STAGE, schedule="plateau", early_stopping=0)
     assert after(plateau, 0.3, 0.4, 0.4).learning_rate(plateau, 4, 0, 10) == 0.1

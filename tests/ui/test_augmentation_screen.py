@@ -20,9 +20,9 @@ from workbench.app.scan_job import ScanJob
 from workbench.datasets.augment import augment, draw
 from workbench.datasets.decoding import load_array
 from workbench.datasets.inspect_job import Inspection
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.presets import BOOK_AUGMENTATION
-from workbench.experiment.sections import AugmentationSpec
 from workbench.paths import Workspace
 from workbench.render.half_blocks import fit_half_blocks
 from workbench.ui.augmentation.preview import KEYS, VIEWS_SHOWN, load_sample, step_value

@@ -455,7 +455,7 @@ async def test_settings_survive_home_and_data(draft):
     async with driven(draft.workspace.root) as (app, pilot):
         await pilot.pause()
         await app.push_screen(StrategyScreen(newest_draft(app.workspace, app.draft_writer)))
-        app.screen.query_one(OptionList).highlighted = 3  # feature-extraction
+        app.screen.query_one(OptionList).highlighted = 4  # feature-extraction
         await until(pilot, lambda: "base.name" in app.screen.query_one(OptionTable).keys)
         app.screen._apply(settings)
         await pilot.press("escape", "n")

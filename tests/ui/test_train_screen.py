@@ -429,6 +429,10 @@ async def test_time_left_is_that_of_the_epochs_left(workspace: Workspace, run: F
         assert format_time_left(view) == "at most 12 min left"
         view.spec["training"]["early_stopping"] = 0
         assert format_time_left(view) == "12 min left"
+        view.spec["training"] |= {"unfreeze": "gradual", "unfreeze_epochs": 3}
+        view.spec["base"]["trainable"] = ["block3", "block4", "block5"]
+        view.history.stages.pop(1)
+        assert planned_epochs(view) == [10, 3, 3, 30]
 
 
 @pytest.mark.parametrize(

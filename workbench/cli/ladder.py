@@ -145,8 +145,8 @@ def ladder_specs(
             not allow.
     """
     from workbench.cli.sources import preset_spec
+    from workbench.experiment.linear_probe import NOT_IN_PROBE
     from workbench.experiment.presets import LADDER
-    from workbench.experiment.sections import NOT_IN_PROBE
 
     names = [name.strip() for name in presets.split(",")] if presets else list(LADDER)
     specs = []

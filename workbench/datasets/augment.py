@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.seeds import uniforms
 
 
@@ -30,6 +30,10 @@ class Draw:
         vertical_flip: Swap top and bottom, after all of the above.
         brightness: Factor on grey levels.
         contrast: Factor on the distance of grey levels to the image's mean.
+        top: Where the part that is kept begins, as a fraction of the height.
+        left: The same for the width.
+        height: Of the part, as a fraction of the height.
+        width: The same for the width.
     """
 
     rotation: float = 0.0
@@ -42,6 +46,10 @@ class Draw:
     vertical_flip: bool = False
     brightness: float = 1.0
     contrast: float = 1.0
+    top: float = 0.0
+    left: float = 0.0
+    height: float = 1.0
+    width: float = 1.0
 
 
 def draw(spec: AugmentationSpec, seed: int, stage: int, view: int, content: int) -> Draw:
@@ -57,11 +65,12 @@ def draw(spec: AugmentationSpec, seed: int, stage: int, view: int, content: int)
         view: Number of the view of the image, such as the epoch.
         content: Identifies the image, 0 to 2**64 - 1.
     """
-    u = uniforms(10, seed, stage, view, content).tolist()
+    u = uniforms(14, seed, stage, view, content).tolist()
 
     def around(middle: float, reach: float, number: int) -> float:
         return middle + reach * (2 * u[number] - 1)
 
+    part = _draw_part(spec.random_crop, *u[10:]) if spec.random_crop else ()
     return Draw(
         rotation=around(0, spec.rotation, 0),
         height_shift=around(0, spec.height_shift, 1),
@@ -73,14 +82,30 @@ def draw(spec: AugmentationSpec, seed: int, stage: int, view: int, content: int)
         vertical_flip=spec.vertical_flip and u[7] < 0.5,
         brightness=around(1, spec.brightness, 8),
         contrast=around(1, spec.contrast, 9),
+        **dict(zip(("top", "left", "height", "width"), part, strict=False)),
     )
+
+
+def _draw_part(
+    smallest: float, area: float, aspect: float, down: float, across: float
+) -> tuple[float, float, float, float]:
+    """Return top, left, height and width of a random part, as fractions.
+
+    The share of the area is uniform, the aspect ratio log-uniform from 3/4 to 4/3 as far as the
+    part stays inside (Szegedy et al., arXiv 1409.4842). The ratio is that to the image's own.
+    """
+    share = smallest + (1 - smallest) * area
+    flattest, tallest = max(3 / 4, share), min(4 / 3, 1 / share)
+    ratio = flattest * (tallest / flattest) ** aspect
+    height, width = min(math.sqrt(share * ratio), 1.0), min(math.sqrt(share / ratio), 1.0)
+    return down * (1 - height), across * (1 - width), height, width
 
 
 def matrix(draw: Draw, height: int, width: int) -> np.ndarray:
     """Return the source of each pixel of the new image: float64 (3, 3), on (row, column, 1).
 
-    rotation @ shift @ shear @ zoom @ flips, about the centre of the image; the centre of the first
-    pixel is at (0, 0).
+    rotation @ shift @ shear @ zoom @ flips, about the centre of the image, all of it after the
+    crop; the centre of the first pixel is at (0, 0).
     """
     turn, slant = math.radians(draw.rotation), math.radians(draw.shear)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -92,6 +117,10 @@ def matrix(draw: Draw, height: int, width: int) -> np.ndarray:
     moved = np.eye(3)
     moved[:2, :2] = (rotation @ shear) * (zoom * flips)
     moved[:2, 2] = rotation @ shift + centre - moved[:2, :2] @ centre
+    if (draw.height, draw.width) != (1, 1):
+        part, size = np.array([draw.height, draw.width]), np.array([height, width])
+        moved[:2] *= part[:, None]
+        moved[:2, 2] += np.array([draw.top, draw.left]) * size + (part - 1) / 2
     # Pillow rounds grey levels down, so that a source 1e-16 beside a pixel could darken it: quarter
     # turns and shifts by whole pixels have to be exact.
     return moved.round(9)

@@ -27,7 +27,8 @@ STAGE_SECONDS = 5.0  # to build and compile a stage's network
 END_SECONDS = 10.0  # to save the model and to load it again for its evaluation
 SHIFTS = 8  # more passes of the evaluation with `evaluation.shift`
 START_SECONDS = 10.0  # of a worker, before it reads images
-EPOCH_KEYS = ("head_epochs", "epochs")  # of [training], in the order of the stages
+# Of [training], in the order of the stages.
+EPOCH_KEYS = ("head_epochs", "unfreeze_epochs", "epochs")
 
 
 @dataclass(frozen=True)

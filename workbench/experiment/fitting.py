@@ -10,24 +10,25 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from workbench.bases.architectures import BASES, BaseInfo
+from workbench.experiment.augmentation import IMAGE_CHANGES
 from workbench.experiment.base_choice import default_base
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
+from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.presets import filters_for, pooling_for
 from workbench.experiment.sections import (
-    LAYERS,
-    STEPS_ONLY,
-    STREAMED,
-    AugmentationSpec,
+    FINE_TUNING_KEYS,
     SplitSpec,
 )
-from workbench.experiment.stack import Convolutions, StackError, convolution_stack
+from workbench.experiment.stack import AVERAGE, Convolutions, StackError, convolution_stack
 
 Tree = dict[str, Any]
 Given = Collection[str]
 
+HEAD_KEYS = ("head_epochs", "head_learning_rate")
+ON_BASE = ("feature-extraction", "fine-tuning")
 PRETRAINED = ("linear-probe", "feature-extraction", "fine-tuning")
 CONVNET_KEYS = ("filters", "kernel_size", "padding", "stride", "pooling")
-HEAD_KEYS = ("head_epochs", "head_learning_rate")
 DEFAULT_SPLIT = {part: SplitSpec.model_fields[part].default for part in SPLITS}
 
 
@@ -47,6 +48,9 @@ def fit_preset(preset: Tree, tree: Tree, given: Given) -> Tree:
     _split(tree, given, {**DEFAULT_SPLIT, **preset["data"].get("split", {})})
     _without_validation(tree, given)
     _convolutions(tree, given)
+    _head_start(tree, given)
+    _optimizer(tree, given)
+    _mixing(tree, given)
     _views(tree, given)
     return tree
 
@@ -83,9 +87,26 @@ def _strategy(tree: Tree, given: Given) -> None:
     elif not any(key.startswith("probe.") for key in given):
         tree.pop("probe", None)
     if strategy != "fine-tuning":
-        _drop(training, "training", HEAD_KEYS, given)
+        _drop(training, "training", FINE_TUNING_KEYS, given)
         if isinstance(tree.get("base"), dict):
             _drop(tree["base"], "base", ("trainable", "batch_norm"), given)
+
+
+def _head_start(tree: Tree, given: Given) -> None:
+    """Let a solved head be linear; a head that cannot be solved begins at random."""
+    model, training = tree["model"], tree["training"]
+    if training.get("head_start") != "solved":
+        return
+    other_head = model.get("dense_units") or model.get("head", AVERAGE) != AVERAGE
+    trained = any(f"training.{key}" in given for key in HEAD_KEYS)
+    if "training.head_start" in given:
+        if "model.dense_units" not in given:
+            model["dense_units"] = []
+        if "model.head" not in given:
+            model.pop("head", None)
+        _drop(training, "training", HEAD_KEYS, given)
+    elif model.get("strategy") not in ON_BASE or other_head or trained:
+        del training["head_start"]
 
 
 def _base(tree: Tree, given: Given) -> None:
@@ -186,12 +207,33 @@ def _convolutions(tree: Tree, given: Given) -> None:
         model["pooling"] = pooling
 
 
+def _optimizer(tree: Tree, given: Given) -> None:
+    """Remove what has no effect with the chosen optimizer, schedule and way to unfreeze."""
+    training = tree["training"]
+    info = OPTIMIZERS.get(str(training.get("optimizer", "rmsprop")))
+    if info and "training.optimizer" in given:
+        _drop(training, "training", set(OPTION_KEYS) - set(info.options), given)
+    if training.get("schedule") == "plateau":
+        _drop(training, "training", ("warmup_epochs",), given)
+    if training.get("unfreeze", "at once") == "at once":
+        _drop(training, "training", ("unfreeze_epochs",), given)
+
+
+def _mixing(tree: Tree, given: Given) -> None:
+    """Without CutMix where it would have no images: above the frozen part of a base."""
+    augmentation = tree.get("augmentation")
+    if not {"model.strategy", "base.name", "base.trainable"} & set(given):
+        return
+    if isinstance(augmentation, dict) and tree["model"].get("strategy") in PRETRAINED:
+        _drop(augmentation, "augmentation", ("cutmix",), given)
+
+
 def _views(tree: Tree, given: Given) -> None:
     """Without augmentation, drop the views: they would all be equal."""
     base, augmentation = tree.get("base"), tree.get("augmentation", {})
     if not isinstance(base, dict) or not isinstance(augmentation, dict):
         return
-    changes = [augmentation.get(key) for key in AugmentationSpec.model_fields if key != "fill"]
+    changes = [augmentation.get(key) for key in IMAGE_CHANGES]
     if "base.views" not in given and not any(changes):
         base.pop("views", None)
 
@@ -219,7 +261,7 @@ def _side(tree: Tree) -> int | None:
     return min(size) if _is_list(size, int) and len(size) == 2 else None
 
 
-def _drop(table: Tree, name: str, keys: tuple[str, ...], given: Given) -> None:
+def _drop(table: Tree, name: str, keys: Iterable[str], given: Given) -> None:
     for key in keys:
         if f"{name}.{key}" not in given:
             table.pop(key, None)

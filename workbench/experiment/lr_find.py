@@ -100,6 +100,9 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
         epochs=1,
         steps_per_epoch=steps,
         schedule="constant",
+        warmup_epochs=0.0,
+        mixup=0.0,  # mixed labels hide where the loss falls
+        cutmix=0.0,
         early_stopping=0,
         keep="last",
     )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from workbench.experiment.sections import OPTIMIZERS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import (
     AVERAGE,
@@ -31,6 +30,10 @@ class Stage:
             every epoch.
         augmented: True if training images are augmented.
         views: augmented and cached: number of augmented views of each image.
+        optimizer_slots: numbers that the optimizer keeps for each trained weight.
+        warmup_epochs: in which the learning rate rises, at its start.
+        mixup: alpha of the Beta distribution that blends pairs of a batch; 0 for never.
+        cutmix: the same for pasting; 0 above a prefix, whose features are no images.
         kind: "train" or "solve"; of one that is solved, the fields from `optimizer` to `keep` have
             no meaning.
         mirrored: True if mirror images pass a cached prefix too.
@@ -56,6 +59,10 @@ class Stage:
     prefix: str | None = None
     cached: bool = False
     views: int = 0
+    optimizer_slots: int = 0
+    warmup_epochs: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
     kind: str = TRAIN
     mirrored: bool = False
     fits_validation: bool = False
@@ -80,11 +87,6 @@ class Stage:
         """True if it takes no steps."""
         return self.kind == SOLVE
 
-    @property
-    def optimizer_slots(self) -> int:
-        """Numbers that the optimizer keeps for each trained weight."""
-        return OPTIMIZERS[self.optimizer].slots if self.optimizer else 0
-
     def trains(self, layer: str) -> bool:
         """Return whether a layer's weights may move."""
         return self.trainable is None or layer in self.trainable
@@ -101,6 +103,8 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
     dense, convnet: everything trains. linear probe: one layer is solved on the frozen base. feature
     extraction: a head trains on the frozen base. fine-tuning: first only the head, then the head
     and the chosen blocks: an untrained head would send large errors into what the base has learned.
+    Gradual: one stage more for each block of these, from the top down (Howard and Ruder, arXiv
+    1801.06146); only the last has all `epochs`.
     """
     training = spec.training
     if spec.base is None:
@@ -110,7 +114,6 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
         cut = _head_rows(spec, classes=2)[-2].name
         probe = _solve_stage(spec, "solve the linear probe", head, cut)
         return (replace(probe, mirrored=spec.probe.mirror, fits_validation=True),)
-    table = spec.base_table
     top = top_cut(spec)
     solved: tuple[Stage, ...] = ()
     if training.head_start == "solved":
@@ -119,21 +122,67 @@ def plan_stages(spec: ExperimentSpec) -> tuple[Stage, ...]:
         name = "head on the frozen base"
         rate, epochs = training.learning_rate, training.epochs
         return (*solved, _stage(spec, len(solved), name, head, top, rate, epochs))
-    trained = spec.base.trained_layers(table)
-    deepest = table.deepest_cut(set(trained))
     rate, epochs = training.head_learning_rate, training.head_epochs
-    return (
-        *(solved or (_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs),)),
+    first = solved or (_stage(spec, 0, HEAD_FIRST, head, top, rate, epochs),)
+    return first + _block_stages(spec, head)
+
+
+def _block_stages(spec: ExperimentSpec, head: tuple[str, ...]) -> tuple[Stage, ...]:
+    """Return the stages of fine-tuning, after that of the head, in which blocks of the base train.
+
+    The last one trains all of them; the others are there if they unfreeze gradually.
+    """
+    assert spec.base is not None
+    table, training = spec.base_table, spec.training
+    added = trained_blocks(spec) if training.unfreeze == "gradual" else ()
+    steps = []
+    for count in range(1, len(added)):
+        layers = tuple(name for block in reversed(added[:count]) for name in block)
+        name = f"head down to {table.layer(layers[0]).block}"
+        steps.append((name, layers, training.unfreeze_epochs))
+    name = f"head and {', '.join(spec.base.trainable)}"
+    steps.append((name, spec.base.trained_layers(table), training.epochs))
+    return tuple(
         _stage(
             spec,
-            1,
-            f"head and {', '.join(spec.base.trainable)}",
-            trained + head,
-            deepest,
+            index,
+            name,
+            layers + head,
+            table.deepest_cut(set(layers)),
             training.learning_rate,
-            training.epochs,
-        ),
+            epochs,
+        )
+        for index, (name, layers, epochs) in enumerate(steps, start=1)
     )
+
+
+def trained_blocks(spec: ExperimentSpec) -> tuple[tuple[str, ...], ...]:
+    """Return the layers that fine-tuning trains, by block, from the top of the base down."""
+    assert spec.base is not None
+    table = spec.base_table
+    trained = set(spec.base.trained_layers(table))
+    blocks = (
+        tuple(layer.name for layer in table.block_layers(block) if layer.name in trained)
+        for block in reversed(table.blocks)
+    )
+    return tuple(block for block in blocks if block)
+
+
+def rate_factors(spec: ExperimentSpec) -> dict[str, float]:
+    """Return the factors on the learning rate of the base's layers; those without have 1.
+
+    The uppermost block has `layer_decay`, each one below it the factor of the one above times
+    `layer_decay` (Howard and Ruder, arXiv 1801.06146, call it discriminative fine-tuning).
+    """
+    decay = spec.training.layer_decay
+    if spec.base is None or decay == 1:
+        return {}
+    table = spec.base_table
+    return {
+        layer.name: decay**depth
+        for depth, block in enumerate(reversed(table.blocks), start=1)
+        for layer in table.block_layers(block)
+    }
 
 
 def top_cut(spec: ExperimentSpec) -> str:
@@ -233,5 +282,9 @@ def _stage(
         prefix=prefix,
         cached=cached,
         views=views if augmented else 0,
+        optimizer_slots=training.optimizer_slots,
+        warmup_epochs=training.warmup_epochs,
+        mixup=spec.augmentation.mixup,
+        cutmix=0.0 if prefix else spec.augmentation.cutmix,
         rates_start=training.head_start == "solved" and training.keep == "best",
     )

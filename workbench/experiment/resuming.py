@@ -38,6 +38,24 @@ CHANGEABLE_KEYS = (
 )
 # Names without an effect on training.
 _NAMES = ("name", "preset")
+# Keys that older specs lack, with the values that change nothing: older fingerprints stay valid.
+_ADDED_LATER = {
+    "training.head_start": "random",
+    "base.accelerator": "none",
+    "training.shuffle": "images",
+    "data.corrections": "",
+    "training.momentum": 0.0,
+    "training.weight_decay": 0.0,
+    "training.warmup_epochs": 0.0,
+    "training.clip_norm": 0.0,
+    "training.ema": 0.0,
+    "training.label_smoothing": 0.0,
+    "training.layer_decay": 1.0,
+    "training.unfreeze": "at once",
+    "augmentation.random_crop": 0.0,
+    "augmentation.mixup": 0.0,
+    "augmentation.cutmix": 0.0,
+}
 # Saved with a checkpoint, which was made with these values.
 _SETTINGS = ("learning_rate", "head_learning_rate", "batch_size", "steps_per_epoch")
 
@@ -52,7 +70,8 @@ def check_change(old: ExperimentSpec, new: ExperimentSpec) -> None:
     wrong = [
         key
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in (*CHANGEABLE_KEYS, *_NAMES)
+        if before.get(key, _ADDED_LATER.get(key)) != after.get(key, _ADDED_LATER.get(key))
+        and key not in (*CHANGEABLE_KEYS, *_NAMES)
     ]
     if wrong:
         raise UserError(
@@ -111,13 +130,9 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree["training"].pop(key, None)
     for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)
-    if (
-        tree.get("base", {}).get("accelerator") == "none"
-    ):  # added later: older fingerprints stay valid
-        del tree["base"]["accelerator"]
-    if tree["training"].get("shuffle") == "images":  # likewise
-        del tree["training"]["shuffle"]
-    if not tree["data"]["corrections"]:  # likewise
-        del tree["data"]["corrections"]
+    for key, without_effect in _ADDED_LATER.items():
+        table, _, name = key.partition(".")
+        if tree.get(table, {}).get(name) == without_effect:
+            del tree[table][name]
     del tree["data"]["source"]  # a folder may move; the manifest identifies its images
     return hashlib.blake2b(json.dumps(tree, sort_keys=True).encode(), digest_size=8).hexdigest()

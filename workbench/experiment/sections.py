@@ -4,7 +4,7 @@ Every model is frozen and rejects unknown keys; `experiment/toml.py` formats pyd
 """
 
 import math
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
 from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
 from workbench.experiment.metrics import Monitor
+from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.stack import Convolutions
 from workbench.paths import parse_path
 from workbench.text import format_choices
@@ -107,32 +108,6 @@ class DataSpec(Section):
         return (*self.image_size, self.channels)
 
 
-class AugmentationSpec(Section):
-    """Random changes to training images, new in every epoch; all off by default.
-
-    Rotation, shifts, shear and zoom are composed in this order into one affine transform,
-    as Keras's ImageDataGenerator does.
-    """
-
-    rotation: float = Field(0.0, ge=0, le=180, description="up to this many degrees either way")
-    width_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the width")
-    height_shift: float = Field(0.0, ge=0, le=0.9, description="fraction of the height")
-    shear: float = Field(0.0, ge=0, le=60, description="degrees")
-    zoom: float = Field(0.0, ge=0, le=0.9, description="0.2 zooms each axis by 0.8 to 1.2")
-    horizontal_flip: bool = Field(False, description="mirror left and right half of the time")
-    vertical_flip: bool = Field(False, description="mirror up and down half of the time")
-    brightness: float = Field(0.0, ge=0, le=0.9, description="0.2 multiplies by 0.8 to 1.2")
-    contrast: float = Field(0.0, ge=0, le=0.9, description="0.2 scales around the mean by 0.8-1.2")
-    fill: Literal["nearest", "black"] = Field(
-        "nearest", description="what appears behind a moved image: its edge repeated, or black"
-    )
-
-    @property
-    def active(self) -> bool:
-        """True if at least one change is on."""
-        return any(getattr(self, name) for name in type(self).model_fields if name != "fill")
-
-
 class BaseSpec(Section):
     """A pretrained network below a head of our own."""
 
@@ -193,25 +168,6 @@ class BaseSpec(Section):
         return tuple(dict.fromkeys(found))
 
 
-class ProbeSpec(Section):
-    """A linear probe: a linear classifier, solved on features of the frozen base."""
-
-    solver: Literal["ridge", "logistic"] = Field(
-        "ridge",
-        description="ridge: least squares, solved at once; logistic: crossentropy, slower",
-    )
-    blocks: int = Field(
-        4,
-        ge=1,
-        le=32,
-        description="last ones of the base whose widest maps are features; 1: its output alone",
-    )
-    mirror: bool = Field(True, description="fit to every image and its mirror image")
-    folds: int = Field(
-        5, ge=2, le=20, description="parts of cross-validation, which finds the regularization"
-    )
-
-
 class ModelSpec(Section):
     """The network. Its final layer follows from the data: one sigmoid, or a softmax."""
 
@@ -262,12 +218,6 @@ class ModelSpec(Section):
             )
         if not self.pretrained and "head" in self.model_fields_set:
             raise ValueError(f"head: no effect in a {self.strategy}, which has no base; leave out")
-        linear = [name for name in LAYERS if name in self.model_fields_set]
-        if self.strategy == "linear-probe" and linear:
-            raise ValueError(
-                f"{', '.join(linear)}: no effect in a linear probe, whose head is one dense layer; "
-                f"leave out"
-            )
         if self.strategy == "convnet" and not self.filters:
             raise ValueError(
                 "filters is missing: a convnet needs the filters of each block, "
@@ -281,36 +231,44 @@ class ModelSpec(Section):
         return self
 
 
-class OptimizerInfo(NamedTuple):
-    """What has to be known of an optimizer.
-
-    Attributes:
-        keras_class: its name in `keras.optimizers`.
-        slots: numbers that it keeps for each trained weight.
-    """
-
-    keras_class: str
-    slots: int
-
-
-# A new optimizer takes a line here, and its name in `TrainingSpec.optimizer`.
-OPTIMIZERS = {
-    "rmsprop": OptimizerInfo("RMSprop", slots=1),
-    "adam": OptimizerInfo("Adam", slots=2),
-    "sgd": OptimizerInfo("SGD", slots=0),
-}
+# Keys of `training` that only fine-tuning has.
+FINE_TUNING_KEYS = (
+    "head_epochs",
+    "head_learning_rate",
+    "layer_decay",
+    "unfreeze",
+    "unfreeze_epochs",
+)
 
 
 class TrainingSpec(Section):
     """How the network is trained."""
 
-    optimizer: Literal["rmsprop", "adam", "sgd"] = Field(
-        "rmsprop", description="how gradients become steps; adam and rmsprop adapt their size"
+    optimizer: Literal["rmsprop", "adam", "adamw", "sgd"] = Field(
+        "rmsprop", description="how gradients become steps; all but sgd adapt their size"
     )
     learning_rate: float = Field(1e-3, gt=0, le=10, description="step size of the optimizer")
     schedule: Literal["constant", "cosine", "plateau"] = Field(
         "constant",
         description="cosine falls to 0 over all epochs; plateau halves after 3 epochs without gain",
+    )
+    warmup_epochs: float = Field(
+        0.0, ge=0, le=1000, description="epochs, or part of one, in which each stage's rate rises"
+    )
+    momentum: float = Field(
+        0.0, ge=0, lt=1, description="sgd: share of the last step that goes on, such as 0.9"
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, description="adamw, sgd: kernels shrink by rate x this in each step"
+    )
+    clip_norm: float = Field(
+        0.0, ge=0, le=1e6, description="longer gradients are shortened to this norm; 0: never"
+    )
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of averaged weights to evaluate and keep; 0: none"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, le=0.9, description="share of a label spread over all, in the training loss"
     )
     batch_size: int = Field(32, ge=1, le=65536, description="images a step")
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the images at most")
@@ -322,6 +280,15 @@ class TrainingSpec(Section):
     )
     head_start: Literal["random", "solved"] = Field(
         "random", description="solved: a linear head begins as a linear probe of its features"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="fine-tuning: factor on the rate for each block further down"
+    )
+    unfreeze: Literal["at once", "gradual"] = Field(
+        "at once", description="fine-tuning: gradual adds one block after the other from the top"
+    )
+    unfreeze_epochs: int = Field(
+        2, ge=1, le=100_000, description="gradual: epochs of each block before the next one"
     )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="steps that make an epoch; left out: each image once"
@@ -365,28 +332,32 @@ class TrainingSpec(Section):
         None, description="unix seconds at which the run has to be finished; see --by; 0: none"
     )
 
+    @property
+    def optimizer_slots(self) -> int:
+        """Numbers that the optimizer keeps for each trained weight."""
+        return OPTIMIZERS[self.optimizer].slots + bool(self.momentum) + bool(self.ema)
 
-# What a linear probe uses of training; it takes no steps, so the rest would have no effect.
-_SOLVING = (
-    "batch_size",
-    "class_weights",
-    "precision",
-    "out_of_memory",
-    "gpu",
-    "seed",
-    "deterministic",
-    "time_budget",
-    "deadline",
-)
-LAYERS = ("head", "dense_units", "dropout")  # of a head that is more than one linear layer
-STREAMED = ("prefix", "views")  # the base runs over the images once
-STEPS_ONLY = tuple(name for name in TrainingSpec.model_fields if name not in _SOLVING)
-NOT_IN_PROBE = {
-    *(f"model.{name}" for name in LAYERS),
-    *(f"base.{name}" for name in STREAMED),
-    *(f"training.{name}" for name in STEPS_ONLY),
-    *(f"augmentation.{name}" for name in AugmentationSpec.model_fields),
-}
+    @model_validator(mode="after")
+    def _recipe_has_an_effect(self) -> Self:
+        for key in OPTION_KEYS:
+            if (value := getattr(self, key)) and key not in OPTIMIZERS[self.optimizer].options:
+                able = [name for name, info in OPTIMIZERS.items() if key in info.options]
+                raise ValueError(
+                    f"{key} is {value:g}, but {self.optimizer} has none: no effect; set it to 0, "
+                    f"or set optimizer = {format_choices(able)}"
+                )
+        if self.warmup_epochs and self.schedule == "plateau":
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs:g}, but schedule = 'plateau' lowers the "
+                f"rate by what it sees: set it to 0, or set schedule = 'constant' or 'cosine'"
+            )
+        usual = type(self).model_fields["unfreeze_epochs"].default
+        if self.unfreeze == "at once" and self.unfreeze_epochs != usual:
+            raise ValueError(
+                f"unfreeze_epochs is {self.unfreeze_epochs}: no effect with unfreeze = 'at once'; "
+                f"leave out, or set unfreeze = 'gradual'"
+            )
+        return self
 
 
 class EvaluationSpec(Section):

@@ -6,16 +6,15 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.bases.architectures import BASES, base_table
 from workbench.bases.table import BaseError, BaseTable
+from workbench.experiment.augmentation import AugmentationSpec
+from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED, ProbeSpec
 from workbench.experiment.presets import PRESETS
 from workbench.experiment.sections import (
-    STEPS_ONLY,
-    STREAMED,
-    AugmentationSpec,
+    FINE_TUNING_KEYS,
     BaseSpec,
     DataSpec,
     EvaluationSpec,
     ModelSpec,
-    ProbeSpec,
     Section,
     TrainingSpec,
 )
@@ -86,7 +85,7 @@ class ExperimentSpec(Section):
         if not self.model.pretrained:
             if self.base is not None:
                 raise ValueError(f"[base]: no effect with strategy {strategy!r}; leave out")
-            self._refuse_idle("training", ("head_epochs", "head_learning_rate", "head_start"))
+            self._refuse_idle("training", (*FINE_TUNING_KEYS, "head_start"))
             return
         if self.base is None:
             raise ValueError(
@@ -111,11 +110,18 @@ class ExperimentSpec(Section):
             )
         if strategy != "fine-tuning":
             self._refuse_idle("base", ("trainable", "batch_norm"))
-            self._refuse_idle("training", ("head_epochs", "head_learning_rate"))
+            self._refuse_idle("training", FINE_TUNING_KEYS)
         if strategy == "linear-probe":
             self._probe_fits()
         if self.training.head_start == "solved":
             self._solved_head_fits()
+        if self.augmentation.cutmix and table.deepest_cut(set(trained)) is not None:
+            raise ValueError(
+                f"augmentation.cutmix is {self.augmentation.cutmix:g}, but what trains reads "
+                f"features of the frozen part of {table.title}, and CutMix pastes parts of images; "
+                f"set it to 0 (mixup works on features too), or train from "
+                f"{table.blocks[0]} up"
+            )
         if self.base.views and not self.augmentation.active:
             raise ValueError(
                 f"base.views is {self.base.views}, but augmentation is off: every view would be "
@@ -124,9 +130,10 @@ class ExperimentSpec(Section):
 
     def _probe_fits(self) -> None:
         """Refuse what describes training by steps: a linear probe is solved at once."""
+        self._refuse_idle("model", LAYERS)
         self._refuse_idle("base", STREAMED)
         self._refuse_idle("training", STEPS_ONLY)
-        if self.augmentation.active:
+        if self.augmentation.active or self.augmentation.mixup or self.augmentation.cutmix:
             raise ValueError(
                 "augmentation: no effect with strategy 'linear-probe', whose images are passed "
                 "through the base once; leave out, or use feature-extraction. probe.mirror adds "

@@ -4,14 +4,15 @@ Advice states what often goes wrong, why, and how to fix it. It never forbids: e
 settings that would fix it, as `toml.apply_settings` takes them.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
+from workbench.experiment.advice import SpecAdvice, format_setting
 from workbench.experiment.estimate import Forecast, stage_seconds
 from workbench.experiment.plan import layer_rows, plan_stages
+from workbench.experiment.recipe_advice import advise_recipe
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
 from workbench.messages import tr
@@ -24,24 +25,6 @@ FEW_IMAGES = 10_000  # to train a whole base on
 # lower than without augmentation, with 3 no higher, with 10 as high as with new views every epoch.
 FEW_VIEWS, ENOUGH_VIEWS = 5, 10
 LARGE_FLATTEN = 10_000_000  # parameters of the dense layer above an unpooled map
-
-
-@dataclass(frozen=True)
-class SpecAdvice:
-    """One piece of advice.
-
-    Attributes:
-        id: its subject: "head-first", "upper-layers", "all-unfrozen", "learning-rate", "views",
-            "pooling".
-        sentence: the problem, and why it matters.
-        fix: settings such as "training.learning_rate=1e-05".
-        offer: what these do, in a few words.
-    """
-
-    id: str
-    sentence: str
-    fix: tuple[str, ...]
-    offer: str
 
 
 def advise(
@@ -60,12 +43,7 @@ def advise(
         found = [*(rule(spec, images["train"]) for rule in _RULES), _views(spec)]
     else:
         found = [_views(spec)]
-    return tuple(advice for advice in found if advice)
-
-
-def format_setting(key: str, value: object) -> str:
-    """Return KEY=VALUE as `toml.apply_settings` reads it; a value may be a list."""
-    return f"{key}={json.dumps(value)}"
+    return tuple(advice for advice in [*found, *advise_recipe(spec, images["train"])] if advice)
 
 
 def trainable_names(table: BaseTable, layers: set[str], batch_norm: str) -> list[str]:
@@ -242,7 +220,9 @@ def _all_unfrozen(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
 
 def _learning_rate(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     rate = spec.training.learning_rate
-    if rate <= LOW_LEARNING_RATE:
+    # The uppermost block has layer_decay of it; plain gradients are small, so sgd needs more.
+    highest = rate * spec.training.layer_decay
+    if highest <= LOW_LEARNING_RATE or spec.training.optimizer == "sgd":
         return None
     return SpecAdvice(
         "learning-rate",

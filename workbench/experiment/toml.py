@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from workbench.errors import UserError
-from workbench.experiment.sections import LAYERS, STEPS_ONLY, STREAMED
+from workbench.experiment.linear_probe import LAYERS, STEPS_ONLY, STREAMED
+from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
+from workbench.experiment.sections import FINE_TUNING_KEYS
 from workbench.experiment.spec import ExperimentSpec
 from workbench.files import decode_text, nonblocking_opener
 from workbench.messages import tr
@@ -129,12 +131,8 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             del tree["model"][key]
     if not spec.model.pretrained:
         del tree["model"]["head"]
-    solved = spec.training.head_start == "solved"
-    if spec.model.strategy != "fine-tuning" or solved:
-        for key in ("head_epochs", "head_learning_rate"):
-            del tree["training"][key]
-    if not solved:  # as before there was a choice
-        del tree["training"]["head_start"]
+    for key in _idle_training(spec):
+        del tree["training"][key]
     if spec.base and spec.model.strategy != "fine-tuning":
         for key in ("trainable", "batch_norm"):
             del tree["base"][key]
@@ -146,6 +144,21 @@ def spec_tree(spec: ExperimentSpec) -> Tree:
             for key in names:
                 tree[table].pop(key, None)
     return tree
+
+
+def _idle_training(spec: ExperimentSpec) -> set[str]:
+    """Return the keys of `training` that have no effect in a spec."""
+    training = spec.training
+    idle = set(OPTION_KEYS) - set(OPTIMIZERS[training.optimizer].options)
+    if spec.model.strategy != "fine-tuning":
+        idle |= set(FINE_TUNING_KEYS)
+    if training.unfreeze == "at once":
+        idle.add("unfreeze_epochs")
+    if training.head_start == "solved":
+        idle |= {"head_epochs", "head_learning_rate"}
+    if spec.model.strategy not in ("feature-extraction", "fine-tuning"):
+        idle.add("head_start")
+    return idle
 
 
 def flat(tree: Tree, above: str = "") -> Tree:

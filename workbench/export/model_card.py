@@ -15,6 +15,7 @@ from workbench.bases.weights import IMAGENET, RANDOM
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import FULL, Levels
 from workbench.experiment.facts import SPLITS
+from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.formats import MAX_DIFFERENCE, ExportFormat
 from workbench.export.run_data import RunData, class_table
@@ -186,6 +187,18 @@ def _data(data: RunData, labels: Sequence[str]) -> dict[str, object]:
     return {"data": name, "data_headers": ("label", *used), "data_rows": rows}
 
 
+# Of the training, listed where they are on.
+_OPTIONS = (
+    "momentum",
+    "weight_decay",
+    "warmup_epochs",
+    "clip_norm",
+    "ema",
+    "label_smoothing",
+    "layer_decay",
+)
+
+
 def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
     lines = [_stage(data, stage) for _, stage in sorted(data.history.stages.items())]
     if spec.base:
@@ -198,6 +211,13 @@ def _stages(data: RunData, spec: ExperimentSpec) -> list[str]:
         for name, value in spec.augmentation
         if value and name != "fill"
     ]
+    options = [
+        f"{name} {getattr(spec.training, name):g}"
+        for name in _OPTIONS
+        if getattr(spec.training, name) != TrainingSpec.model_fields[name].default
+    ]
+    if options:
+        lines.append(f"options: {', '.join(options).replace('_', ' ')}")
     return [*lines, f"augmentation: {', '.join(changes).replace('_', ' ') or 'none'}"]
 
 

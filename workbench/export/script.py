@@ -20,8 +20,9 @@ from workbench.downloads.disk import disk_errors
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS
 from workbench.experiment.metrics import METRICS, higher_is_better, monitored_score
-from workbench.experiment.plan import plan_stages, steps_per_epoch
-from workbench.experiment.sections import OPTIMIZERS
+from workbench.experiment.optimizers import OPTIMIZERS
+from workbench.experiment.plan import plan_stages, rate_factors, steps_per_epoch
+from workbench.experiment.sections import TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.export.run_data import RunData, checked_spec
 from workbench.export.target import check_free
@@ -71,7 +72,8 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     Raises:
         UserError: Keras's own network has no names for what the run's reads.
     """
-    training, levels = spec.training, inputs.levels
+    training, levels, changes = spec.training, inputs.levels, spec.augmentation
+    mixed = bool(changes.mixup or changes.cutmix)
     plateau = training.schedule == "plateau"
     stopping = _stopping(training.early_stopping, training.keep)
     watches = inputs.images.get("validation") and (plateau or stopping)
@@ -103,9 +105,12 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         parts=[part for part in SPLITS if inputs.images.get(part)],
         npz=inputs.npz,
         levels=(levels.low, max(levels.high, levels.low + 1)) if levels else (),
-        augmented=spec.augmentation.active,
+        augmented=changes.active,
+        mixed=mixed,
+        # Labels between labels.
+        one_hot=len(inputs.labels) > 2 and bool(mixed or training.label_smoothing),
         # Batches come from a class of the script's own.
-        batches=spec.augmentation.active or training.steps_per_epoch is not None,
+        batches=changes.active or mixed or training.steps_per_epoch is not None,
         steps=steps_per_epoch(
             inputs.images.get("train", 0), training.batch_size, training.steps_per_epoch
         ),
@@ -119,6 +124,8 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
         base=_base(spec),
         pooling=spec.model.convolutions.pooling,
         optimizer=OPTIMIZERS[training.optimizer].keras_class,
+        options=_options(training),
+        factors=_factors(spec),
         precision=inputs.precision,
         jit=inputs.jit,
         plateau=plateau,
@@ -223,6 +230,30 @@ def _base(spec: ExperimentSpec) -> dict[str, Any]:
         "package": info.package.replace("-", "_"),
         "pip": info.package,
         "file": info.file,
+    }
+
+
+def _options(training: TrainingSpec) -> list[str]:
+    """Return the arguments of the optimizer beside its rate."""
+    options = []
+    if training.momentum:
+        options += [f"momentum={training.momentum}", "nesterov=True"]
+    if training.weight_decay or training.optimizer == "adamw":
+        options.append(f"weight_decay={training.weight_decay}")
+    if training.clip_norm:
+        options.append(f"global_clipnorm={training.clip_norm}")
+    if training.ema:
+        options += ["use_ema=True", f"ema_momentum={training.ema}"]
+    return options
+
+
+def _factors(spec: ExperimentSpec) -> dict[str, float]:
+    """Return the factor on the rate of each layer that trains, where it is not 1."""
+    last = plan_stages(spec)[-1]
+    return {
+        layer: float(f"{factor:.6g}")
+        for layer, factor in rate_factors(spec).items()
+        if last.trainable and layer in last.trainable
     }
 
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from workbench.errors import UserError
 from workbench.experiment.deadline import MAX_DEADLINE, format_moment
 from workbench.experiment.metrics import ACCURACY
+from workbench.experiment.plan import plan_stages
+from workbench.experiment.toml import parse_spec
 from workbench.messages import tr
 from workbench.render.marks import STATE_COLORS, sparkline, state_symbol
 from workbench.runs.events import EpochFinished
@@ -295,10 +298,23 @@ def rough_time(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 3600 else format_seconds(seconds)
 
 
+def _gradual_epochs(view: RunView) -> list[int]:
+    """Return the epochs of the stages that each add a block, before the last one."""
+    if view.table("training").get("unfreeze") != "gradual":
+        return []
+    try:
+        spec = parse_spec(dict(view.spec), view.name)
+    except UserError:  # of another version
+        return []
+    return [stage.epochs for stage in plan_stages(spec)[1:-1]]
+
+
 def planned_epochs(view: RunView) -> list[int]:
     """Return the planned epochs of each stage, started or not."""
     table = view.table("training")
     plan = [whole(table.get("epochs")) or 0]
+    if view.summary.strategy == "fine-tuning":
+        plan = [*_gradual_epochs(view), *plan]
     if table.get("head_start") == "solved":
         plan.insert(0, 1)
     elif view.summary.strategy == "fine-tuning":

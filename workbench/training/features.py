@@ -203,7 +203,7 @@ class FeatureStore:
         digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8)
         digest.update(rows.astype("<i8").tobytes())
         if changes is not None:
-            drawn = [changes.spec.model_dump(mode="json"), changes.seed, changes.stage]
+            drawn = [changes.spec.of_images(), changes.seed, changes.stage]
             digest.update(json.dumps(drawn).encode())
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"

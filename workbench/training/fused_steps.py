@@ -21,7 +21,9 @@ from workbench.runs.fields import Position
 from workbench.training.backend import active_backend, prepare_device, resolve_jit
 from workbench.training.backends import CALL_LENGTHS, Arrays, Batch, Steps, Tensor
 from workbench.training.device_augment import augment_images
+from workbench.training.mixing import mix_inputs, mix_values
 from workbench.training.models import as_probabilities, loss_for, matches
+from workbench.training.optimizers import averages
 from workbench.training.pieces import Piece
 
 CALL_SECONDS = 0.25  # of a call; a stop, a checkpoint and a progress event wait as long
@@ -65,10 +67,11 @@ class StepNetwork:
             means of BatchNorm.
         seeds: states of the dropout layers' generators, in the order of `dropouts`.
         dropouts: numbers of the layers with dropout, in the model's order.
+        averages: of the trainable variables, which an evaluation takes instead; [] for none.
         fill: behind an image that augmentation moves.
     """
 
-    def __init__(self, model: keras.Model, classes: int, fill: str) -> None:
+    def __init__(self, model: keras.Model, classes: int, fill: str, smoothing: float) -> None:
         self.model = model
         self.optimizer = model.optimizer
         self.classes = classes
@@ -78,7 +81,8 @@ class StepNetwork:
         generators = [getattr(layer, "seed_generator", None) for layer in model.layers]
         self.dropouts = [i for i, generator in enumerate(generators) if generator is not None]
         self.seeds = [generator.state for generator in generators if generator is not None]
-        self._loss = loss_for(classes)
+        self.averages = averages(model.optimizer)
+        self._losses = {False: loss_for(classes), True: loss_for(classes, smoothing)}
 
     def forward(
         self,
@@ -101,13 +105,27 @@ class StepNetwork:
         x = batch.x
         for changes in batch.changes:
             x = augment_images(x, changes, self.fill)
+        for mix in batch.mixes:
+            x = mix_inputs(x, mix)
         mapping = [*values, *zip(self.seeds, batch.seeds, strict=True)]
         with keras.StatelessScope(mapping) as scope:
             predicted = self.model(x, training=training)
-            loss = self._loss(batch.y, predicted, *batch.weights)
+            loss, accuracy = self._measure(batch.y, predicted, batch.weights, training)
+            for mix in batch.mixes:
+                y, *weights = (keras.ops.roll(one, -1, axis=0) for one in (batch.y, *batch.weights))
+                others = self._measure(y, predicted, weights, training)
+                loss, accuracy = (
+                    mix_values(*pair, mix) for pair in zip((loss, accuracy), others, strict=True)
+                )
             scaled = self.optimizer.scale_loss(loss)
-        accuracy = keras.ops.mean(matches(batch.y, predicted, self.classes))
         return scaled, loss, accuracy, predicted, [scope.get_current_value(v) for v in self.others]
+
+    def _measure(
+        self, y: Tensor, predicted: Tensor, weights: Sequence[Tensor], training: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean loss and accuracy of predictions."""
+        loss = self._losses[training](y, predicted, *weights)
+        return loss, keras.ops.mean(matches(y, predicted, self.classes))
 
 
 class FusedSteps:
@@ -120,6 +138,7 @@ class FusedSteps:
         weights: sample weights of the rows while training; None for equal ones.
         jit: whether XLA compiles.
         fill: behind an image that augmentation moves, "nearest" or "black".
+        smoothing: of the labels, in the training loss.
     """
 
     def __init__(
@@ -130,24 +149,32 @@ class FusedSteps:
         weights: np.ndarray | None = None,
         jit: bool = False,
         fill: str = "nearest",
+        smoothing: float = 0.0,
     ) -> None:
-        self.network = StepNetwork(model, classes, fill)
+        self.network = StepNetwork(model, classes, fill, smoothing)
         self._backend = active_backend()
         self._targets = self._backend.place(targets)
         self._weights = [] if weights is None else [self._backend.place(weights)]
         self._train = self._backend.compile_steps(self.network, training=True, jit=jit)
         self._evaluate = self._backend.compile_steps(self.network, training=False, jit=jit)
 
-    def train(self, piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> StepResults:
+    def train(
+        self,
+        piece: Piece,
+        rates: np.ndarray,
+        seeds: np.ndarray,
+        mixes: Sequence[np.ndarray] = (),
+    ) -> StepResults:
         """Start steps of gradient descent; the results are read when they are needed.
 
         Args:
             piece: inputs of the steps.
             rates: float (steps,), learning rates.
             seeds: int (steps, dropouts, 2), see `dropout_seeds`.
+            mixes: from `mixing.draw_mixes`.
         """
         arrays = Arrays(piece.x, self._targets, self._weights)
-        steps = _padded_steps(piece, rates, seeds)
+        steps = _padded_steps(piece, rates, seeds, mixes)
         return StepResults(len(piece), *self._train(arrays, steps, len(piece)))
 
     def evaluate(self, piece: Piece, predict: bool = False) -> StepResults:
@@ -174,10 +201,12 @@ class FusedSteps:
         return halves.astype(np.int32)
 
 
-def _padded_steps(piece: Piece, rates: np.ndarray, seeds: np.ndarray) -> Steps:
+def _padded_steps(
+    piece: Piece, rates: np.ndarray, seeds: np.ndarray, mixes: Sequence[np.ndarray] = ()
+) -> Steps:
     changes = [] if piece.changes is None else [_padded(piece.changes)]
     places, rows = _padded(piece.places), _padded(piece.rows)
-    return Steps(places, rows, _padded(rates), _padded(seeds), changes)
+    return Steps(places, rows, _padded(rates), _padded(seeds), changes, list(map(_padded, mixes)))
 
 
 def _padded(values: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from threading import Event, Lock
 import numpy as np
 
 from workbench.datasets.augment import as_numbers, augment, draw
-from workbench.experiment.sections import AugmentationSpec
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.training.data import WINDOW
 
 AHEAD_BYTES = 512 << 20  # of augmented batches prepared in advance

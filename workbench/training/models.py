@@ -113,11 +113,37 @@ def _head(spec: ExperimentSpec, x: keras.KerasTensor, classes: int) -> keras.Ker
     return layers.Dense(classes, activation="softmax", dtype="float32", name="output")(x)
 
 
-def loss_for(classes: int) -> keras.losses.Loss:
-    """Return crossentropy over integer labels: binary for a sigmoid, categorical for a softmax."""
+def loss_for(classes: int, smoothing: float = 0.0) -> keras.losses.Loss:
+    """Return crossentropy over integer labels: binary for a sigmoid, categorical for a softmax.
+
+    Args:
+        classes: number of labels.
+        smoothing: share of each label that is spread over all of them (Szegedy et al., arXiv
+            1512.00567), so that the network gains nothing by outputs without limit.
+    """
     if classes == 2:
-        return keras.losses.BinaryCrossentropy()
-    return keras.losses.SparseCategoricalCrossentropy()
+        return keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+    return (
+        SmoothedCrossentropy(classes, smoothing)
+        if smoothing
+        else keras.losses.SparseCategoricalCrossentropy()
+    )
+
+
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Categorical crossentropy over integer labels, smoothed."""
+
+    def __init__(self, classes: int, smoothing: float) -> None:
+        super().__init__(name="smoothed_crossentropy")
+        self.classes = classes
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return (b,), the loss of each image; `y_true` is int (b,)."""
+        targets = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), self.classes)
+        return keras.losses.categorical_crossentropy(
+            targets, y_pred, label_smoothing=self.smoothing
+        )
 
 
 def accuracy_for(classes: int) -> keras.metrics.Metric:

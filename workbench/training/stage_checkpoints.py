@@ -20,6 +20,7 @@ from workbench.runs.fields import Position
 from workbench.text import safe_text
 from workbench.training.checkpoint import Arrays, Checkpoint, NotFinite
 from workbench.training.context import TrainingContext
+from workbench.training.optimizers import averages
 from workbench.training.trainer_state import RunningMetrics, TrainerState, diverged
 
 CHECKPOINT_SECONDS = 600.0  # of training lost at most when a long epoch is cut off
@@ -79,16 +80,18 @@ class StageCheckpoints:
         if self.stage.keep != "best":
             return
         try:
-            self.files.save_best(Checkpoint(position, state, collect(self.model, "model")))
+            self.files.save_best(Checkpoint(position, state, collect_averaged(self.model)))
         except NotFinite as error:
             raise diverged(self.stage, position, str(error)) from None
 
     def restore_best(self, state: TrainerState) -> int | None:
         """Restore the weights of the best epoch; return it, or None where the last one is kept.
 
-        Epoch 0 is the start of the stage.
+        Epoch 0 is the start of the stage. Where averages of the weights are kept, they become the
+        weights.
         """
         if self.stage.keep == "last" or state.best_value is None:
+            take_averages(self.model)
             return None
         if not state.best_epoch:
             restore(self.model, self.files.load_start(self.stage.index), "model")
@@ -112,7 +115,8 @@ class StageCheckpoints:
             return tr("the weights of epoch {epoch}, the best so far", epoch=epoch)
         last, _ = self.files.load_last()
         if last and last.position.stage == index:
-            restore(self.model, last.arrays, "model")
+            restore(self.model, last.arrays, "model", "optimizer")
+            take_averages(self.model)
             return tr("the weights of the last checkpoint, {position}", position=last.position)
         self.restore_start()
         return tr("the weights of stage {index}, the one before", index=index) if index else ""
@@ -122,6 +126,33 @@ def collect(model: keras.Model, *groups: str) -> Arrays:
     """Return the state of a compiled model by path, of the groups "model" and "optimizer"."""
     variables = _variables(model, groups).items()
     return {key: keras.ops.convert_to_numpy(variable) for key, variable in variables}
+
+
+def collect_averaged(model: keras.Model) -> Arrays:
+    """Return the weights of a compiled model by path, with the averages in place of the trained.
+
+    BatchNorm's moving statistics are averages of their own and stay as they are.
+    """
+    found = collect(model, "model")
+    for variable, average in zip(
+        model.trainable_variables, averages(model.optimizer), strict=False
+    ):
+        found[f"model/{variable.path}"] = keras.ops.convert_to_numpy(average)
+    return found
+
+
+def take_averages(model: keras.Model) -> None:
+    """Let the averages of the weights become the weights, if there are any."""
+    pairs = zip(model.trainable_variables, averages(model.optimizer), strict=False)
+    for variable, average in pairs:
+        variable.assign(keras.ops.copy(average))
+
+
+def begin_averages(model: keras.Model) -> None:
+    """Let the averages of the weights begin at the weights, so that a start can be validated."""
+    pairs = zip(model.trainable_variables, averages(model.optimizer), strict=False)
+    for variable, average in pairs:
+        average.assign(keras.ops.copy(variable))
 
 
 def restore(model: keras.Model, arrays: Arrays, *groups: str) -> None:

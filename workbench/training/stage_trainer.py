@@ -10,13 +10,11 @@ import time
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from workbench.analysis.scores import measure_score
 from workbench.experiment.metrics import VALIDATION, monitored_score
 from workbench.experiment.plan import Stage, steps_per_epoch
-from workbench.experiment.sections import OPTIMIZERS
 from workbench.messages import tr
 from workbench.runs.events import (
     OUT_OF_TIME,
@@ -33,9 +31,11 @@ from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_order
 from workbench.training.freeze_check import FreezeCheck, check_layers
 from workbench.training.fused_steps import CallLength, FusedSteps
+from workbench.training.mixing import draw_mixes
 from workbench.training.models import accuracy_for, loss_for
+from workbench.training.optimizers import build_optimizer
 from workbench.training.pieces import Piece, Take
-from workbench.training.stage_checkpoints import StageCheckpoints
+from workbench.training.stage_checkpoints import StageCheckpoints, begin_averages
 from workbench.training.stage_events import (
     EstimateCheck,
     ProgressReporter,
@@ -57,12 +57,13 @@ PREDICTION_BYTES = 64 << 20  # of a call of validation steps
 
 
 class ComingSteps(NamedTuple):
-    """Steps of a call: their inputs, positions, learning rates and dropout seeds."""
+    """Steps of a call: their inputs, positions, learning rates, dropout seeds and mixes."""
 
     piece: Piece
     positions: list[Position]
     rates: np.ndarray
     seeds: np.ndarray
+    mixes: list[np.ndarray]
 
 
 class StageTrainer:
@@ -213,7 +214,7 @@ class StageTrainer:
                 self._stop_or_save(position)
                 position = replace(position, step=position.step + len(piece))
                 with self.times.training.steps(len(piece), length):
-                    results = self.fused.train(piece, coming.rates, coming.seeds)
+                    results = self.fused.train(piece, coming.rates, coming.seeds, coming.mixes)
                     # While the device computes:
                     coming = self._coming_steps(take, position)
                     logs = list(results)
@@ -232,7 +233,8 @@ class StageTrainer:
         rate_of = self.state.learning_rate
         rates = [rate_of(self.stage, at.epoch, at.step, self.steps) for at in positions]
         seeds = self.fused.dropout_seeds(self.spec.seed, positions)
-        return ComingSteps(piece, positions, np.array(rates), seeds)
+        mixes = draw_mixes(self.stage, self.spec.seed, positions, self.data.images.shape[1:3])
+        return ComingSteps(piece, positions, np.array(rates), seeds, mixes)
 
     def note_step(self, log: dict[str, float], images: int, position: Position) -> None:
         """Add a step's loss and accuracy to the epoch's; raise Diverged if training ends here."""
@@ -287,18 +289,16 @@ class StageTrainer:
         stage, spec = self.stage, self.spec
         for layer in self.context.model.layers:
             layer.trainable = stage.trains(layer.name)
-        # Named: Keras numbers unnamed ones, and the number would be in the paths of their state.
-        optimizer_class = getattr(keras.optimizers, OPTIMIZERS[stage.optimizer].keras_class)
-        optimizer = optimizer_class(stage.learning_rate, name=stage.optimizer)
         jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
         self.model.compile(
-            optimizer=optimizer,
+            optimizer=build_optimizer(self.context.spec, stage, self.model),
             loss=loss_for(self.data.classes),
             metrics=[accuracy_for(self.data.classes)],
             jit_compile=jit,
         )
         # Keras would build it in the first step, but its state must exist to be restored.
         self.model.optimizer.build(self.model.trainable_variables)
+        begin_averages(self.model)
         targets = self.data.targets(np.arange(len(self.data.labels)))
         self.fused = FusedSteps(
             self.model,
@@ -307,6 +307,7 @@ class StageTrainer:
             self.image_weights,
             jit,
             self.context.spec.augmentation.fill,
+            spec.label_smoothing,
         )
         return jit
 

@@ -99,10 +99,15 @@ class TrainerState:
         """Return the learning rate of a step: a function of position and, for plateau, this state.
 
         cosine: rate * (1 + cos(pi * t)) / 2, t from 0 to 1 over all epochs of the stage
-        (Loshchilov and Hutter, SGDR, 2017, without restarts).
+        (Loshchilov and Hutter, SGDR, 2017, without restarts). In a warm-up before it the rate rises
+        by the same amount in each step, up to the full rate.
         """
+        done = (epoch - 1) * steps + step
+        warmup = min(stage.warmup_epochs, stage.epochs) * steps
+        if done < warmup:
+            return stage.learning_rate * min((done + 1) / warmup, 1.0)
         if stage.schedule == "cosine":
-            progress = ((epoch - 1) * steps + step) / (stage.epochs * steps)
+            progress = (done - warmup) / (stage.epochs * steps - warmup)
             return stage.learning_rate * (1 + math.cos(math.pi * progress)) / 2
         return stage.learning_rate * self.rate_scale
 

@@ -94,6 +94,7 @@ class Steps(NamedTuple):
         rates: float32 (512,), learning rates.
         seeds: int32 (512, dropouts, 2), of each layer with dropout.
         changes: float32 (512, b, 8), augmentation; none where images stay as they are.
+        mixes: float32 (512, 6), how a batch is mixed (see `training.mixing`); none where it is not.
     """
 
     places: np.ndarray
@@ -101,6 +102,7 @@ class Steps(NamedTuple):
     rates: np.ndarray
     seeds: np.ndarray
     changes: Sequence[np.ndarray] = ()
+    mixes: Sequence[np.ndarray] = ()
 
 
 class Batch(NamedTuple):
@@ -111,6 +113,7 @@ class Batch(NamedTuple):
     weights: Sequence[Tensor]
     seeds: Sequence[Tensor]
     changes: Sequence[Tensor]
+    mixes: Sequence[Tensor]
 
 
 class CompiledSteps(Protocol):
@@ -153,7 +156,8 @@ class Backend(Protocol):
         """Compile a loop over steps of a `StepNetwork` (see `training.fused_steps`).
 
         A training loop updates the model's and the optimizer's variables in each step, until the
-        first loss that is not finite: from this step on nothing changes.
+        first loss that is not finite: from this step on nothing changes. An evaluation takes the
+        averages of the trained weights where there are some.
         """
 
     def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

@@ -158,6 +158,7 @@ def _step(
         [weights[part.rows] for weights in arrays.weights],
         list(part.seeds),
         part.changes,
+        part.mixes,
     )
 
     def loss_of(trainable: list[Any]) -> tuple[Any, Any]:
@@ -166,7 +167,9 @@ def _step(
         return scaled, results
 
     if not training:
-        _, (loss, accuracy, predicted, _) = loss_of(values[:first])
+        value_of = dict(zip(map(id, variables), values, strict=True))
+        averages = [value_of[id(variable)] for variable in network.averages]
+        _, (loss, accuracy, predicted, _) = loss_of(averages or values[:first])
         return values, finite, loss, accuracy, predicted
     gradients, (loss, accuracy, _, others) = jax.grad(loss_of, has_aux=True)(values[:first])
     state = [

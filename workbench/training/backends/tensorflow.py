@@ -114,9 +114,11 @@ def _loop(
             [tf.gather(weights, rows) for weights in arrays.weights],
             tf.unstack(steps.seeds[at], num=len(network.seeds)),
             [changes[at] for changes in steps.changes],
+            [mixes[at] for mixes in steps.mixes],
         )
+        averages = () if training else zip(network.trainable, network.averages, strict=False)
         with tf.GradientTape() as tape:
-            scaled, loss, accuracy, predicted, others = network.forward((), batch, training)
+            scaled, loss, accuracy, predicted, others = network.forward(averages, batch, training)
         if training:
             network.optimizer.learning_rate.assign(steps.rates[at])
             gradients = tape.gradient(scaled, network.trainable)

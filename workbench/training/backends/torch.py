@@ -65,9 +65,13 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
                 [weights[rows] for weights in arrays.weights],
                 list(torch.as_tensor(steps.seeds[at])),
                 [torch.as_tensor(changes[at], device=_device()) for changes in steps.changes],
+                [torch.as_tensor(mixes[at], device=_device()) for mixes in steps.mixes],
             )
+            averages = () if training else zip(network.trainable, network.averages, strict=False)
             with torch.set_grad_enabled(training):
-                scaled, loss, accuracy, predicted, others = network.forward((), batch, training)
+                scaled, loss, accuracy, predicted, others = network.forward(
+                    averages, batch, training
+                )
             losses[at], accuracies[at] = float(loss), float(accuracy)
             for one in predictions:
                 one[at] = predicted.cpu().numpy()

@@ -21,14 +21,15 @@ from workbench.datasets.decoding import decode_opened, to_array
 from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.scan import pixel_hash
 from workbench.datasets.sixteen_bit import SixteenBitImage
-from workbench.experiment.sections import AugmentationSpec, DataSpec
+from workbench.experiment.augmentation import IMAGE_CHANGES
+from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.render.half_blocks import fit_half_blocks, missing_image_text
 from workbench.render.strategy import describe_key, key_choices, key_schema
 
 TABLE = "augmentation."
-KEYS = tuple(AugmentationSpec.model_fields)
+KEYS = (*IMAGE_CHANGES, "fill")  # mixup and CutMix take more than one image
 STEPS = {
     "rotation": 5.0,
     "width_shift": 0.05,
@@ -37,6 +38,7 @@ STEPS = {
     "zoom": 0.05,
     "brightness": 0.05,
     "contrast": 0.05,
+    "random_crop": 0.05,
 }
 FIRST_STAGE = 0
 ACROSS, DOWN = 4, 2
@@ -62,7 +64,7 @@ def step_value(key: str, value: Any, direction: int) -> Any:
 
 def is_active(values: Mapping[str, Any]) -> bool:
     """Return True if at least one change is on."""
-    return any(value for key, value in values.items() if key != "fill")
+    return any(values.get(key) for key in IMAGE_CHANGES)
 
 
 def describe_setting(key: str) -> str:

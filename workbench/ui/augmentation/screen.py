@@ -16,8 +16,8 @@ from textual.widgets.option_list import Option
 from workbench.app.draft import Draft, plain_message
 from workbench.app.scan_job import ScanJob
 from workbench.errors import UserError
+from workbench.experiment.augmentation import AugmentationSpec
 from workbench.experiment.presets import BOOK_AUGMENTATION
-from workbench.experiment.sections import AugmentationSpec
 from workbench.messages import tr
 from workbench.render.strategy import format_key_value
 from workbench.text import format_shape, safe_text
@@ -60,7 +60,7 @@ class AugmentationScreen(WorkbenchScreen):
         settings: the current settings; None if the draft is invalid.
     """
 
-    CONCEPTS = ("augmentation", "overfitting", "batches")
+    CONCEPTS = ("augmentation", "mixing", "overfitting", "batches")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "plus,right,equals_sign", "step(1)", "Value", key_display="+/-", id="augmentation.more"

@@ -52,8 +52,8 @@ class LayersView(WorkbenchScreen):
     """
 
     CONCEPTS = (
-        "freezing", "recompiling", "head-first", "upper-layers", "batch-norm", "parameters",
-        "border-effect", "max-pooling",
+        "freezing", "recompiling", "head-first", "upper-layers", "layer-rates", "batch-norm",
+        "parameters", "border-effect", "max-pooling",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "next_stage", "Stage", id="layers.stage", tooltip=tr("show the next stage")),

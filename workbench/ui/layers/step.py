@@ -8,16 +8,15 @@ from textual.binding import Binding, BindingType
 
 from workbench.app.draft import Draft
 from workbench.errors import UserError
+from workbench.experiment.advice import SpecAdvice, format_setting
 from workbench.experiment.estimate import Forecast, make_forecast
 from workbench.experiment.facts import expected_images
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.spec_advice import (
-    SpecAdvice,
     advise,
     describe_cost,
     describe_prefix_cost,
-    format_setting,
     toggle_layers,
     trainable_layers,
     trainable_names,

@@ -50,7 +50,8 @@ class StrategyScreen(StepScreen):
     STEP = 2
     CONCEPTS = (
         "local-patterns", "transfer", "linear-probe", "feature-extraction", "overfitting",
-        "dropout", "learning-rate", "dense-top", "flatten", "deadline",
+        "dropout", "learning-rate", "optimizer", "warm-up", "averaged-weights", "label-smoothing",
+        "mixing", "layer-rates", "dense-top", "flatten", "deadline",
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
