@@ -37,8 +37,8 @@ def test_a_new_draft_has_no_spec_and_an_error(workspace):
 
 
 def test_it_starts_with_the_recommended_preset(draft):
-    assert draft.chosen_preset == "feature-extraction"
-    assert draft.spec().preset == "feature-extraction"
+    assert draft.chosen_preset == "linear-probe"
+    assert draft.spec().preset == "linear-probe"
     assert draft.spec().data.source == "/photos/pets"
 
 
@@ -70,6 +70,7 @@ def test_the_newest_is_returned(draft, workspace):
 
 
 def test_the_presets_own_value_is_no_setting(draft):
+    draft.set_preset("feature-extraction")
     epochs = draft.defaults()["training.epochs"]
     draft.update({"training.epochs": epochs + 1})
     assert draft.settings == {"training.epochs": epochs + 1}
@@ -131,7 +132,7 @@ def test_a_preset_that_excludes_data_settings_keeps_the_split(draft):
 def test_every_preset_fits_with_what_was_set_before(draft, preset):
     draft.update({"data.image_size": [64, 64], "name": "mine"})
     assert not draft.preview(preset).error()
-    assert draft.chosen_preset == "feature-extraction"
+    assert draft.chosen_preset == "linear-probe"
 
 
 def test_a_changed_spec_comes_back_as_settings(draft, workspace):

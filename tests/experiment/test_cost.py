@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from preset_specs import SPEED, preset_spec
+from preset_specs import SPEED, preset_spec, trained_head_spec
 
 from workbench.experiment.cost import ComputeCost, forward_cost, stage_costs
 from workbench.experiment.estimate import (
@@ -45,8 +45,8 @@ def test_training_pays_for_gradients_of_weights_and_of_inputs() -> None:
 
 def test_a_frozen_layer_passes_gradients_only_to_layers_that_train_below() -> None:
     settings = ('base.trainable=["block4"]', "base.weights=random")
-    _, both = stage_costs(preset_spec("fine-tuning", *settings), classes=2)
-    rows = {row.name: row for row in layer_rows(preset_spec("fine-tuning", *settings), 2)}
+    _, both = stage_costs(trained_head_spec("fine-tuning", *settings), classes=2)
+    rows = {row.name: row for row in layer_rows(trained_head_spec("fine-tuning", *settings), 2)}
     block4 = [rows[f"block4_conv{n}"].multiply_adds for n in (1, 2, 3)]
     block5 = sum(rows[f"block5_conv{n}"].multiply_adds for n in (1, 2, 3))
     head = [rows["dense1"].multiply_adds, rows["output"].multiply_adds]
@@ -65,7 +65,9 @@ def test_bytes_of_outputs() -> None:
 
 
 def test_convolutions_before_a_normalization_are_light() -> None:
-    spec = preset_spec("feature-extraction", "base.name=mobilenetv2-0.35", "base.weights=random")
+    spec = trained_head_spec(
+        "feature-extraction", "base.name=mobilenetv2-0.35", "base.weights=random"
+    )
     (cost,) = stage_costs(spec, classes=2)
     # The image, and the averages of the map.
     assert cost.prefix.heavy_bytes == 4 * (160 * 160 * 3 + 1280)
@@ -112,13 +114,16 @@ def test_steps_that_are_cut_count_as_they_are() -> None:
 
 def test_a_cached_prefix_is_paid_once_and_a_streamed_one_in_every_epoch() -> None:
     images = {"train": 100, "validation": 50}
-    (cached,) = stage_costs(preset_spec("feature-extraction", "base.weights=random"), classes=2)
+    (cached,) = stage_costs(
+        trained_head_spec("feature-extraction", "base.weights=random"), classes=2
+    )
     once = stage_seconds(cached, images, SPEED)
     prefix = SPEED.forward(cached.prefix, 150, 150 / PREFIX_BATCH)
     assert once.prefix == pytest.approx(prefix)
     assert once.total == pytest.approx(once.prefix + 40 * once.epoch)
     (streamed,) = stage_costs(
-        preset_spec("feature-extraction", "base.weights=random", "base.prefix=streamed"), classes=2
+        trained_head_spec("feature-extraction", "base.weights=random", "base.prefix=streamed"),
+        classes=2,
     )
     each = stage_seconds(streamed, images, SPEED)
     assert each.prefix == 0
@@ -126,7 +131,7 @@ def test_a_cached_prefix_is_paid_once_and_a_streamed_one_in_every_epoch() -> Non
 
 
 def test_images_that_go_one_by_one_cost_more_steps() -> None:
-    (cost,) = stage_costs(preset_spec("feature-extraction", "base.weights=random"), classes=2)
+    (cost,) = stage_costs(trained_head_spec("feature-extraction", "base.weights=random"), classes=2)
     alone = SPEED.model_copy(update={"prefix_batch": PREFIX_BATCH_SINGLE})
     took = stage_seconds(cost, {"train": 100, "validation": 50}, alone)
     assert took.prefix == pytest.approx(SPEED.forward(cost.prefix, 150, 150 / 6))
@@ -134,7 +139,7 @@ def test_images_that_go_one_by_one_cost_more_steps() -> None:
 
 def test_every_view_is_computed_once() -> None:
     (cost,) = stage_costs(
-        preset_spec("feature-extraction-augmented", "base.weights=random"), classes=2
+        trained_head_spec("feature-extraction-augmented", "base.weights=random"), classes=2
     )
     took = stage_seconds(cost, {"train": 100, "validation": 50}, SPEED)
     assert took.prefix == pytest.approx(SPEED.forward(cost.prefix, 1050, 1050 / PREFIX_BATCH))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from preset_specs import preset_spec
+from preset_specs import trained_head_spec
 
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
@@ -16,7 +16,7 @@ from workbench.experiment.toml import dump_spec, parse_spec, read_spec
 
 
 def parse(*settings: str, preset: str = "book-fine-tuning", **options: Any) -> ExperimentSpec:
-    return preset_spec(preset, *settings, **options)
+    return trained_head_spec(preset, *settings, **options)
 
 
 def refusal(*settings: str, **options: Any) -> str:

@@ -1,7 +1,7 @@
 """Advice on specs that helps when it is applied, and the cost of a draft."""
 
 import pytest
-from preset_specs import SPEED, preset_spec
+from preset_specs import SPEED, preset_spec, trained_head_spec
 
 from workbench.bases.architectures import base_table
 from workbench.experiment.advice import format_setting
@@ -26,7 +26,8 @@ ALL = 'base.trainable=["block1", "block2", "block3", "block4", "block5"]'
 
 
 def spec_of(*settings: str, preset: str = "fine-tuning", base: str | None = None) -> ExperimentSpec:
-    return preset_spec(preset, *settings, facts=FACTS, base=base)
+    spec = trained_head_spec if preset == "fine-tuning" else preset_spec
+    return spec(preset, *settings, facts=FACTS, base=base)
 
 
 def ids(spec: ExperimentSpec, images: dict[str, int] = FEW) -> list[str]:

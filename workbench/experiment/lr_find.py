@@ -62,7 +62,9 @@ def lr_find_stage(spec: ExperimentSpec, number: int, steps: int) -> Stage:
     Raises:
         UserError: there is no such stage, or it starts from weights that an earlier one trained.
     """
-    stages = plan_stages(spec)
+    # A test begins with fresh weights, which a solved head does not.
+    training = spec.training.model_copy(update={"head_start": "random"})
+    stages = plan_stages(spec.model_copy(update={"training": training}))
     if not 1 <= number <= len(stages):
         raise UserError(
             tr(

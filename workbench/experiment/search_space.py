@@ -143,7 +143,9 @@ def draw_candidates(spec: ExperimentSpec, trials: int, seed: int) -> tuple[Candi
 def with_candidate(spec: ExperimentSpec, candidate: Candidate) -> ExperimentSpec:
     """Return the spec with the candidate's values."""
     head = {"dense_units": candidate.dense_units, "dropout": candidate.dropout}
-    rate = {"learning_rate": candidate.learning_rate}
+    rate: dict[str, Any] = {"learning_rate": candidate.learning_rate}
+    if candidate.dense_units:  # only a linear head can begin solved
+        rate["head_start"] = "random"
     return spec.model_copy(
         update={
             "model": spec.model.model_copy(update=head),

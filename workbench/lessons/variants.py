@@ -22,6 +22,7 @@ LOWER_BLOCKS = ["stem", "block_0", "block_1", "block_2", "block_3"]
 UPPER_BLOCKS = ["block_14", "block_15", "block_16", "top"]
 SPLIT = {"train": 0.5, "validation": 0.2, "test": 0.3}
 MIN_PER_CLASS = 5
+HEAD: Tree = {"model": {"head": "average", "dense_units": [128], "dropout": 0.5}}
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def extraction(inputs: LessonInputs, *changes: Tree) -> ExperimentSpec:
         "base": {"name": BASE, "weights": inputs.weights},
         "training": _training(epochs=10),
     }
-    return _spec(inputs, "feature-extraction", base, *changes)
+    return _spec(inputs, "feature-extraction", HEAD, base, *changes)
 
 
 def fine_tuning(inputs: LessonInputs, blocks: list[str], training: Tree) -> ExperimentSpec:
@@ -108,7 +109,7 @@ def fine_tuning(inputs: LessonInputs, blocks: list[str], training: Tree) -> Expe
         "base": {"name": BASE, "weights": inputs.weights, "trainable": blocks},
         "training": {**_training(epochs=5), "batch_size": 16, **training},
     }
-    return _spec(inputs, "fine-tuning", base)
+    return _spec(inputs, "fine-tuning", HEAD, base)
 
 
 def _training(epochs: int) -> Tree:
@@ -124,6 +125,9 @@ def _training(epochs: int) -> Tree:
 
 def _spec(inputs: LessonInputs, preset: str, *changes: Tree) -> ExperimentSpec:
     tree = preset_tree(preset, inputs.source, inputs.facts)
+    if "base" in tree:  # the chapter's way: a head that is trained, on images as they are
+        tree["training"] = {}
+        tree.pop("augmentation", None)
     for change in ({"data": {"split": SPLIT}}, *changes):
         tree = _merged(tree, change)
     return parse_spec(tree, "lesson")

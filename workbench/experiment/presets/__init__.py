@@ -228,7 +228,7 @@ def recommend(facts: DataFacts) -> Recommendation:
         )
     much = "few" if facts.smallest_class < FEW_A_CLASS else "not many"
     return Recommendation(
-        "feature-extraction",
+        "linear-probe",
         tr(
             "The rarest class has {rarest}: {much} for a network trained from "
             "scratch, plenty for a pretrained one.",
