@@ -37,6 +37,7 @@ from side_by_side import markdown
 from sklearn.linear_model import LogisticRegression
 
 from workbench.datasets.prepare import survey
+from workbench.evaluation.mirror import predict_batch
 from workbench.experiment.fitting import fit_preset
 from workbench.experiment.plan import plan_stages, top_cut
 from workbench.experiment.presets import preset_tree
@@ -116,8 +117,9 @@ class Bench:
             trainer.run(plan_stages(spec))
         seconds = time.perf_counter() - started
         rows = setup.data.rows["test"]
+        mirror = spec.evaluation.mirror
         batches = plain_batches(setup.data.images, rows, 32)
-        outputs = np.concatenate([trainer.model.predict_on_batch(x) for x, _ in batches])
+        outputs = np.concatenate([predict_batch(trainer.model, x, mirror) for x, _ in batches])
         found = (outputs[:, 0] > 0.5) if setup.data.classes == 2 else outputs.argmax(axis=1)
         accuracy = float(np.mean(found == setup.data.labels[rows]))
         return accuracy, _validation(events, spec), seconds

@@ -34,6 +34,8 @@ def trained_head_spec(
     preset: str, *settings: str, facts: DataFacts = BOOK_FACTS, **options: Any
 ) -> ExperimentSpec:
     """Return a preset's spec with a head that is trained, on images as they are."""
+    if not preset.startswith(("feature-extraction", "fine-tuning")):
+        return preset_spec(preset, *settings, facts=facts, **options)
     tree = preset_tree(preset, "photos", facts, **options)
     tree["model"] |= TRAINED_HEAD["model"]
     tree["training"] = dict(TRAINED_HEAD["training"])
