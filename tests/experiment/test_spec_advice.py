@@ -46,7 +46,7 @@ def ids(spec: ExperimentSpec, images: dict[str, int] = FEW) -> list[str]:
     ],
 )
 def test_presets_need_no_advice(preset: str, base: str | None) -> None:
-    assert ids(spec_of(preset=preset, base=base)) == []
+    assert ids(preset_spec(preset, facts=FACTS, base=base)) == []
 
 
 @pytest.mark.parametrize(

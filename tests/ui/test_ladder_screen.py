@@ -134,17 +134,18 @@ async def test_from_the_strategy_step_to_the_ladder(
     async with driven(tmp_path) as (app, pilot):
         await ask(app, pilot, draft)
         assert text_of(app.screen, "#summary").startswith(
-            "Train 6 strategies on pets, one after the other: at most about "
+            "Train 7 strategies on pets, one after the other: at most about "
         )
         assert text_of(app.screen, "#summary").endswith(" in all on the CPU.")
         await pilot.press("down", "space")
-        assert "Train 5 strategies" in text_of(app.screen, "#summary")
+        assert "Train 6 strategies" in text_of(app.screen, "#summary")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         assert [type(one) for one in app.screen_stack[1:]] == [HomeScreen, LadderScreen]
-        await until(pilot, lambda: len(table(app)) == 5, "five rungs")
+        await until(pilot, lambda: len(table(app)) == 6, "six rungs")
         assert [row[0] for row in table(app)] == [
-            "dense", "convnet-augmented", "feature-extraction", "+ augmentation", "fine-tuning",
+            "dense", "convnet-augmented", "linear-probe", "feature-extraction", "+ augmentation",
+            "fine-tuning",
         ]  # fmt: skip
     chosen = [preset for preset in LADDER if preset != "convnet"]
     assert launched == [(f"pets-{preset}-1", False, True) for preset in chosen]
@@ -208,7 +209,7 @@ async def test_runs_that_cannot_be_started_are_shown_with_the_reason(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LadderScreen), "the ladder")
         await until(pilot, lambda: "No process could be started." in notices(app), "why not")
-        await until(pilot, lambda: len(table(app)) == 6 and "r" in keys(app), "a way to go on")
+        await until(pilot, lambda: len(table(app)) == 7 and "r" in keys(app), "a way to go on")
 
 
 async def test_the_lead_of_the_best_run_is_shown_once_there_are_two(
@@ -362,7 +363,8 @@ def test_every_strategy_has_the_chosen_base(draft: Draft) -> None:
              for preset, spec in rungs.items() if spec}  # fmt: skip
     chosen = ("mobilenetv2-1.0", "random")
     assert bases == {
-        "dense": None, "convnet": None, "convnet-augmented": None, "feature-extraction": chosen,
+        "dense": None, "convnet": None, "convnet-augmented": None, "linear-probe": chosen,
+        "feature-extraction": chosen,
         "feature-extraction-augmented": chosen, "fine-tuning": chosen,
     }  # fmt: skip
     assert {spec.training.seed for spec in rungs.values() if spec} == {7}

@@ -55,6 +55,7 @@ def draft(workspace, tmp_path):
             Image.fromarray(values).save(path)
     made = Draft(workspace)
     made.set_source(tmp_path / "pets", FEW)
+    made.set_preset("feature-extraction")
     made.complete_step("data")
     return made
 
@@ -99,10 +100,10 @@ async def open_option(pilot: Pilot, screen: StrategyScreen, key: str) -> OptionS
 
 async def test_it_starts_with_the_recommended_strategy_and_its_cost(draft):
     async with on_screen(draft) as (pilot, screen):
-        assert "begin with feature-extraction" in str(screen.query_one("#advice", Static).content)
+        assert "begin with linear-probe" in str(screen.query_one("#advice", Static).content)
         await until(pilot, lambda: "on the CPU" in details(screen))
         text = details(screen)
-        assert "65,793 of 14.8 M train" in text
+        assert "513 of 14.7 M train" in text
         assert "0.903 on cats and dogs; its readers 0.97" in text
 
 
@@ -118,7 +119,7 @@ async def test_the_cursor_shows_a_strategy_without_choosing_it(draft):
     async with on_screen(draft) as (pilot, screen):
         await pilot.press("down", "down")
         await until(pilot, lambda: "2 head and block5" in details(screen))
-        assert "training.head_epochs" in screen.query_one(OptionTable).keys
+        assert "training.weight_decay" in screen.query_one(OptionTable).keys
         assert draft.chosen_preset == "feature-extraction"
         await pilot.press("home")
         await until(pilot, lambda: "every unit" in details(screen))
@@ -168,7 +169,7 @@ async def test_another_base_is_chosen_from_a_list(draft):
         choices.highlighted = names.index("mobilenetv2-1.0")
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
-        assert "of 2.4 M train" in details(screen)
+        assert "of 2.3 M train" in details(screen)
     assert draft.settings == {"base.name": "mobilenetv2-1.0"}
     assert newest_draft(draft.workspace).settings == draft.settings
 
@@ -387,11 +388,11 @@ async def test_a_narrow_terminal_shows_the_selected_description(draft):
         table = screen.query_one(OptionTable)
         table.focus()
         meaning = screen.query_one("#meaning", Static)
-        for key in ("model.dropout", "training.head_epochs"):
+        for key in ("model.dropout", "training.warmup_epochs"):
             text = key_schema(key)["description"]
             table.move_cursor(row=table.keys.index(key))
             await until(pilot, lambda text=text: str(meaning.content) == text)
-        assert len(option(screen, "training.head_epochs")) <= 80
+        assert len(option(screen, "training.warmup_epochs")) <= 80
 
 
 async def test_an_option_that_can_be_tuned_names_the_key(draft):

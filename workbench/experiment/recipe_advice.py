@@ -37,7 +37,7 @@ def _weight_decay(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
 def _warm_up(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     """Warn of a stage that ends before its rate has risen."""
     warmup = spec.training.warmup_epochs
-    short = [stage for stage in plan_stages(spec) if stage.epochs <= warmup]
+    short = [stage for stage in plan_stages(spec) if not stage.is_solved and stage.epochs <= warmup]
     if not short:
         return None
     return SpecAdvice(

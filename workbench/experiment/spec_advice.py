@@ -20,6 +20,7 @@ from workbench.text import format_bytes, format_seconds, plural, safe_text
 
 ENOUGH_HEAD_EPOCHS = 3
 LOW_LEARNING_RATE = 1e-4  # above it, the base's own weights take large steps
+WARM_LEARNING_RATE = 3e-4  # the same after a warm-up, above a solved head
 FEW_IMAGES = 10_000  # to train a whole base on
 # benchmarks/views.py, feature extraction on two sets of photographs, test accuracy: with 1 view
 # lower than without augmentation, with 3 no higher, with 10 as high as with new views every epoch.
@@ -222,7 +223,11 @@ def _learning_rate(spec: ExperimentSpec, train: int) -> SpecAdvice | None:
     rate = spec.training.learning_rate
     # The uppermost block has layer_decay of it; plain gradients are small, so sgd needs more.
     highest = rate * spec.training.layer_decay
-    if highest <= LOW_LEARNING_RATE or spec.training.optimizer == "sgd":
+    gentle = spec.training.warmup_epochs and spec.training.head_start == "solved"
+    if (
+        highest <= (WARM_LEARNING_RATE if gentle else LOW_LEARNING_RATE)
+        or spec.training.optimizer == "sgd"
+    ):
         return None
     return SpecAdvice(
         "learning-rate",

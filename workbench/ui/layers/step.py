@@ -252,6 +252,8 @@ class LayersStep(LayersView, StepScreen):
         advice = self._advice()
         if not advice and self.spec.model.strategy == "fine-tuning":
             ok = f"ok: the head trains {plural(self.spec.training.head_epochs, 'epoch')} first"
+            if self.spec.training.head_start == "solved":
+                ok = tr("ok: the head is solved first")
             return [labelled_line("advice", ok, self.color("success"))]
         # A low terminal shows one at a time; after it is taken, the next one.
         is_high = self.app.size.height >= HIGH_ROWS
