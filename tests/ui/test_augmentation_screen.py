@@ -168,7 +168,7 @@ async def test_the_draft_keeps_them_where_the_app_ends_in_the_middle(tmp_path):
 
 
 async def test_the_choice_of_the_recommended_strategy_keeps_them(tmp_path):
-    draft = pets(tmp_path, "")
+    draft = pets(tmp_path, "feature-extraction")
     preset = draft.chosen_preset
 
     async with on_screen(draft) as (pilot, screen):

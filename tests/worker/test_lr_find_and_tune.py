@@ -13,6 +13,7 @@ HEAD = (
     "--preset", "feature-extraction", "--data", "photos",
     "--base", "mobilenetv2-0.35", "--weights", "random",
     "--set", "data.image_size=[32, 32]", "--set", "training.epochs=2",
+    "--set", "training.head_start=random",
 )  # fmt: skip
 CACHED = "runs once for"
 
