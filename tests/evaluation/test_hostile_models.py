@@ -199,7 +199,7 @@ def test_the_shared_hdf5_reader_refuses_them_too(tmp_path: Path, name: str) -> N
     change, message = H5_REFUSED[name]
     (tmp_path / "w.h5").write_bytes(weights(change))
     with h5py.File(tmp_path / "w.h5") as file, pytest.raises(ForeignFile) as refused:
-        [layer.values() for layer in stored_layers(file)]
+        [layer.read() for layer in stored_layers(file)]
     assert message in refused.value.problem
     assert_harmless(refused.value.problem)
 
