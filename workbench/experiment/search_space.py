@@ -100,7 +100,7 @@ def check_tunable(spec: ExperimentSpec) -> None:
                 "only, use `workbench lr-find`."
             ),
         )
-    if not plan_stages(spec)[0].cached:
+    if not plan_stages(spec)[-1].cached:
         fix = "base.prefix=cached"
         if spec.base and spec.base.prefix == "cached":
             fix = "base.views=4 (cached views of each image), or search without augmentation"

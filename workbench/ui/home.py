@@ -171,8 +171,8 @@ class HomeScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         """Show the runs."""
         self.query_one("#filter").display = False
+        self._settings = read_settings(self.workbench.workspace)  # one small file
         self.runs_changed(self.workbench.runs)
-        in_background(self, lambda: read_settings(self.workbench.workspace), self._apply)
 
     def on_screen_resume(self) -> None:
         """Show what changed behind the other screen; put the cursor on a run that started there."""
