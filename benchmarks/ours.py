@@ -16,6 +16,7 @@ from workbench.training.checkpoint import CheckpointFolder
 from workbench.training.data import TrainingData
 from workbench.training.features import FeatureStore
 from workbench.training.models import build_model
+from workbench.training.stage_trainer import StageTrainer
 from workbench.training.trainer import Trainer
 
 
@@ -86,6 +87,19 @@ class MadeUpFeatures(FeatureStore):
             made = np.lib.format.open_memmap(path, "w+", np.float32, shape)
             made[:] = np.random.default_rng(1).random(prefix.shape, np.float32)
         return np.load(path, mmap_mode="r")
+
+
+def last_stage(spec: ExperimentSpec, data: TrainingData, folder: Path) -> StageTrainer:
+    """Return the trainer of a plan's last stage, compiled and with its made-up features at hand."""
+    store = MadeUpFeatures(folder, {}, "float32", lambda *progress: None, lambda note: None)
+    context = Trainer(
+        spec, build_model(spec, 2), data, prepare_device(False), CheckpointFolder(folder),
+        lambda event: None, lambda: False, store,
+    )  # fmt: skip
+    trainer = StageTrainer(context, plan_stages(spec)[-1])
+    trainer.compile()
+    trainer.inputs.prepare(1, whole=True)
+    return trainer
 
 
 def epoch_seconds(events: list[Event]) -> float:

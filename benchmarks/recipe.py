@@ -21,14 +21,8 @@ prepare_environment()
 
 import ours  # noqa: E402
 
-from workbench.experiment.plan import plan_stages  # noqa: E402
 from workbench.experiment.toml import apply_settings, parse_spec  # noqa: E402
 from workbench.runs.fields import Position  # noqa: E402
-from workbench.training.backend import prepare_device  # noqa: E402
-from workbench.training.checkpoint import CheckpointFolder  # noqa: E402
-from workbench.training.models import build_model  # noqa: E402
-from workbench.training.stage_trainer import StageTrainer  # noqa: E402
-from workbench.training.trainer import Trainer  # noqa: E402
 
 IMAGES = {"features": 160, "images": 800}
 TRAINING = {"batch_size": 32, "epochs": 1000, "learning_rate": 1e-5, "optimizer": "adam"}
@@ -67,14 +61,7 @@ def epoch_of(kind: str, settings: tuple[str, ...], folder: Path) -> Any:
     if spec.base:
         images = images[:, :1, :1]  # features are made up
     data = ours.halves(images, len(images))
-    store = ours.MadeUpFeatures(folder, {}, "float32", lambda *p: None, lambda note: None)
-    context = Trainer(
-        spec, build_model(spec, 2), data, prepare_device(False), CheckpointFolder(folder),
-        lambda event: None, lambda: False, store,
-    )  # fmt: skip
-    trainer = StageTrainer(context, plan_stages(spec)[-1])
-    trainer.compile()
-    trainer.inputs.prepare(1, whole=True)
+    trainer = ours.last_stage(spec, data, folder)
 
     def epoch() -> None:
         trainer.train_steps(Position(trainer.stage.index, 1))

@@ -24,14 +24,10 @@ import keras  # noqa: E402
 import ours  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from workbench.experiment.plan import plan_stages  # noqa: E402
 from workbench.experiment.toml import parse_spec  # noqa: E402
 from workbench.runs.fields import Position  # noqa: E402
-from workbench.training.backend import prepare_device  # noqa: E402
-from workbench.training.checkpoint import CheckpointFolder  # noqa: E402
-from workbench.training.models import accuracy_for, build_model, loss_for  # noqa: E402
+from workbench.training.models import accuracy_for, loss_for  # noqa: E402
 from workbench.training.stage_trainer import StageTrainer  # noqa: E402
-from workbench.training.trainer import Trainer  # noqa: E402
 
 BATCH = 32
 CASES = {  # the base, its side, the spec of the model, images
@@ -64,15 +60,7 @@ def stage_trainer(name: str, folder: Path) -> StageTrainer:
         tree["training"]["head_epochs"] = 1
     spec = parse_spec(tree, name)
     data = ours.halves(np.zeros((images, 1, 1, 3), np.uint8), images)
-    store = ours.MadeUpFeatures(folder, {}, "float32", lambda *p: None, lambda note: None)
-    context = Trainer(
-        spec, build_model(spec, 2), data, prepare_device(False), CheckpointFolder(folder),
-        lambda event: None, lambda: False, store,
-    )  # fmt: skip
-    trainer = StageTrainer(context, plan_stages(spec)[-1])
-    trainer.compile()
-    trainer.inputs.prepare(1, whole=True)
-    return trainer
+    return ours.last_stage(spec, data, folder)
 
 
 def ways(trainer: StageTrainer, folder: Path) -> dict[str, Way]:

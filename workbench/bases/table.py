@@ -146,7 +146,7 @@ class BaseTable:
         """Return a map of each of the last `count` blocks, for a linear classifier to read.
 
         It is the block's output, or the first map within the block that has more channels: many
-        bases widen their maps between narrow outputs, and more channels tell more. Maps wider than
+        bases widen their maps between narrow outputs, and more channels hold more. Maps wider than
         twice the base's output are left out, as those within the blocks of ConvNeXt.
         """
         return tuple(self._widest(block) for block in self.blocks[-count:])
