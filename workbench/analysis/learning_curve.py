@@ -21,7 +21,7 @@ PERCENTILES = (2.5, 97.5)  # the 95 % interval
 WORTH_NOTHING = (
     0.003  # accuracy that more images of a class bring, below which they are not asked for
 )
-MORE_IMAGES = 50  # of a class, whose worth is told
+MORE_IMAGES = 50  # of a class, whose worth is shown
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.analysis.errors import PredictionTable, image_losses
+from workbench.analysis.errors import PredictionTable, image_losses, read_predictions
 from workbench.app.relabel import Relabeling
+from workbench.datasets.audit import AUDIT_NAME, read_audit
 from workbench.datasets.label_fixes import LabelFix, add_label_fixes, remove_label_fixes
 from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.review_log import REVIEW_NAME, Answer, ReviewLog, Verdict
@@ -20,6 +21,7 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 
 ReviewList = Literal["suspects", "errors", "copies"]
+MAX_ERRORS = 1000
 OPINIONS = 3  # labels that are shown, the most probable first
 
 
@@ -60,6 +62,11 @@ class Review:
         self.log = ReviewLog(self.relabeling.path.parent / REVIEW_NAME)
         self.rows = {row.path: row for row in self.relabeling.rows}
 
+    @property
+    def fixes(self) -> dict[str, str]:
+        """The new label of each fixed image by the hash of its pixels, "" if it is left out."""
+        return {one.pixel_hash: one.label for one in self.relabeling.entries()}
+
     def open_questions(self, asked: Sequence[Question]) -> list[Question]:
         """Return what was not answered yet, in order; what was put off comes last."""
         given = {answer.images: at for at, answer in enumerate(self.log.answers)}
@@ -86,8 +93,7 @@ class Review:
         row = question.images[of]
         before = None
         if verdict in ("relabel", "exclude"):
-            fixes = {one.pixel_hash: one.label for one in self.relabeling.entries()}
-            before = fixes.get(row.pixel_hash)
+            before = self.fixes.get(row.pixel_hash)
             self.relabeling.relabel([row], label if verdict == "relabel" else "")
         excluded = row.pixel_hash if verdict == "exclude" else ""
         self.log.add(
@@ -147,6 +153,24 @@ class Review:
         """Return a question about each pair of images that are both in the run."""
         rows = [(self.rows.get(one), self.rows.get(other)) for one, other in pairs]
         return [Question((one, other)) for one, other in rows if one and other]
+
+
+def read_review(
+    workspace: Workspace, folder: RunFolder
+) -> tuple[Review, dict[ReviewList, list[Question]]]:
+    """Read the images of a run and what there is to ask about them; call it in a thread.
+
+    Raises:
+        UserError: Predictions, manifest or label fixes cannot be read, or the images were never
+            prepared in this workspace.
+    """
+    review = Review(workspace, folder)
+    predictions = read_predictions(folder.predictions_path)
+    errors = review.ask_about(predictions, by_loss(predictions)[:MAX_ERRORS], {})
+    audit = review.relabeling.path.parent / AUDIT_NAME
+    pairs = read_audit(audit).near_pairs() if audit.exists() else []
+    copies = review.ask_about_copies(pairs)
+    return review, {"suspects": [], "errors": errors, "copies": copies}
 
 
 def opinion(predictions: PredictionTable, at: int) -> tuple[tuple[str, float], ...]:
