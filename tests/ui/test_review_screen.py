@@ -164,7 +164,7 @@ async def test_near_copies_are_side_by_side(tmp_path: Path, run: RunFolder) -> N
         await until_asked(pilot, screen, "cat/2.png")
         await until(pilot, lambda: "\u2580" in shown(app, "other"), "the picture at the right")
         assert shown(app, "of") == "cat/2.png  20x20   |   cat/3.png  20x20"
-        assert shown(app, "labels") == " 1 exclude the left one 2 exclude the right one"
+        assert shown(app, "labels") == " 1 exclude the left 2 exclude the right"
         await pilot.press("3", "2")
         await until_asked(pilot, screen, "dog/2.png")
         await pilot.press("enter")

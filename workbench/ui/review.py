@@ -33,7 +33,7 @@ LISTS: dict[ReviewList, str] = {
     "errors": tr("errors"),
     "copies": tr("near copies"),
 }
-COPIES = (tr("exclude the left one"), tr("exclude the right one"))
+COPIES = (tr("exclude the left"), tr("exclude the right"))
 DIGITS = 9  # labels that have a key of their own
 SIDE = 30  # columns beside the picture
 BAR = 10  # cells of a probability
