@@ -6,6 +6,7 @@ raises the chi-squared distance from equal shares least), and of equal ones to t
 Groups that hold the same are placed together, so the time is linear in the number of images.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,7 +67,7 @@ def _kinds(labels: np.ndarray, starts: np.ndarray) -> Iterator[_Kind]:
     found: dict[tuple[int, ...], list[int]] = {}
     values = labels.tolist()
     ends = starts.tolist()
-    for group, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
+    for group, (start, end) in enumerate(itertools.pairwise(ends)):
         found.setdefault(tuple(sorted(values[start:end])), []).append(group)
     for held, groups in sorted(found.items(), key=lambda kind: (-len(kind[0]), kind[0])):
         yield *np.unique(held, return_counts=True), np.array(groups)
