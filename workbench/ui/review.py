@@ -49,7 +49,7 @@ class ReviewScreen(RunScreen):
         run: an evaluated run.
     """
 
-    CONCEPTS = ("label-noise", "confusion-matrix", "calibration")
+    CONCEPTS = ("out-of-fold", "label-noise", "calibration")
     CSS = """
     ReviewScreen {
         #lists { height: 1; margin-bottom: 1; color: $secondary; }
