@@ -329,7 +329,7 @@ def test_jax_without_jit_takes_the_same_steps(tmp_path: Path) -> None:
 
 ON_JAX = (
     "own_learning_rate or without_jit or (finite and adam) or (one_compiled and head) "
-    "or (between_calls and not base) or predictions "
+    "or (between_calls and (head or convnet)) or predictions "
     "or smaller_steps or shrinks or nesterov or clipped or average_begins or takes_the_averages "
     "or by_their_shares or next_one"
 )

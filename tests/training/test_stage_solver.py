@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny_runs import TinyRun, base_spec, halves, lively_model, run_on_base, same_weights
+from tiny_runs import BASE, TinyRun, base_spec, halves, lively_model, run_on_base, same_weights
 
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.spec import ExperimentSpec
@@ -15,7 +15,7 @@ from workbench.runs.fields import Position
 
 PROBE = {
     "data": {"source": "x", "image_size": [32, 32]},
-    "base": {"name": "mobilenetv2-0.35", "weights": "random"},
+    "base": {"name": BASE, "weights": "random"},
     "model": {"strategy": "linear-probe"},
     "probe": {"blocks": 2, "folds": 3},
 }
@@ -58,7 +58,7 @@ def test_only_the_output_moves(tmp_path: Path) -> None:
     assert layers["output"]["moved"] > 0
     assert layers["output"]["requested"] == layers["output"]["compiled"] == "trains"
     frozen = [row for name, row in layers.items() if name != "output"]
-    assert len(frozen) > 100
+    assert len(frozen) == 34
     assert all(row["moved"] == 0 and row["compiled"] == "frozen" for row in frozen)
 
 
@@ -149,7 +149,9 @@ def test_a_solved_head_is_fitted_to_training_images_and_then_trained(
 
 
 def test_training_that_does_harm_ends_with_the_solved_head(tmp_path: Path) -> None:
-    spec = base_spec(*SOLVED, "training.learning_rate=10", "training.epochs=2")
+    spec = base_spec(
+        *SOLVED, "training.learning_rate=10", "training.optimizer=sgd", "training.epochs=2"
+    )
     run = run_on_base(spec, tmp_path / "harmed")
     model = run.run()
     assert run.of_kind("stage_finished")[-1]["kept_epoch"] == 0

@@ -1,7 +1,7 @@
 """Runs on tiny images, small enough to train in a test; their events are kept in memory."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from workbench.bases.architectures import BASES
 from workbench.experiment.plan import Stage, plan_stages
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, parse_spec
@@ -23,6 +24,23 @@ from workbench.training.trainer import Trainer
 from workbench.training.trainer_state import Stopped
 
 CPU = Device("cpu", "CPU")
+
+
+def short_mobilenet() -> str:
+    """Add MobileNetV2 without its middle to the bases; return its name.
+
+    A network of 65 layers instead of 154 is built and compiled in half the time.
+    """
+    whole, name = BASES["mobilenetv2-0.35"], "short"
+    blocks = whole.stored["blocks"]
+    kept = ("stem", "block_1", "block_13", "block_14", "block_15", "block_16", "top")
+    short = replace(whole, name=name)
+    short.__dict__["stored"] = {**whole.stored, "blocks": {one: blocks[one] for one in kept}}
+    BASES[name] = short
+    return name
+
+
+BASE = short_mobilenet()
 SIDE = 32  # of images for a base
 CONVNET = {
     "data": {"source": "x", "image_size": [8, 8], "channels": 1},
@@ -32,7 +50,7 @@ CONVNET = {
 }
 ON_BASE = {
     "data": {"source": "x", "image_size": [SIDE, SIDE]},
-    "base": {"name": "mobilenetv2-0.35", "weights": "random"},
+    "base": {"name": BASE, "weights": "random"},
     "model": {"strategy": "feature-extraction", "dense_units": [8], "dropout": 0.5},
     "training": {"batch_size": 8, "epochs": 3, "learning_rate": 0.01, "optimizer": "adam"},
 }

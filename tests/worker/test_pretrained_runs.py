@@ -1,7 +1,6 @@
 """Runs on a base with real workers: cached features, refused weights, real images if present."""
 
 import json
-from statistics import median
 
 import pytest
 from person import REPOSITORY, Person
@@ -82,16 +81,12 @@ def test_plan_is_printed_before_training(person: Person) -> None:
 
 @pytest.mark.skipif(not (IMAGES.is_dir() and WEIGHTS.is_file()), reason="no real images here")
 def test_feature_extraction_classifies_cats_and_dogs(person: Person) -> None:
-    """200/50/50 images a class: at least 90 % as the median of three seeds."""
-    for seed in (1, 2, 3):
-        person.types(
-            "train", "--preset", "feature-extraction", "--data", str(IMAGES),
-            "--base", "mobilenetv2-0.35", "--weights", str(WEIGHTS),
-            "--set", "data.split.train=200", "--set", "data.split.validation=50",
-            "--set", "data.split.test=50", "--set", f"training.seed={seed}",
-            "--name", f"seed-{seed}",
-        )  # fmt: skip
-    results = (
-        person.workspace / "saved_models" / f"seed-{seed}" / "results.json" for seed in (1, 2, 3)
-    )
-    assert median(json.loads(path.read_text())["accuracy"] for path in results) >= 0.90
+    """200/50/50 images a class: at least 90 %."""
+    person.types(
+        "train", "--preset", "feature-extraction", "--data", str(IMAGES),
+        "--base", "mobilenetv2-0.35", "--weights", str(WEIGHTS),
+        "--set", "data.split.train=200", "--set", "data.split.validation=50",
+        "--set", "data.split.test=50", "--name", "real",
+    )  # fmt: skip
+    results = person.workspace / "saved_models" / "real" / "results.json"
+    assert json.loads(results.read_text())["accuracy"] >= 0.90
