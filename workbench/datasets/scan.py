@@ -6,7 +6,7 @@ inode and a hash of its ends: exports give all files one time, and `mv` swaps th
 in size and time. In doubt it is read again.
 
 The file has a line that names the format, then a record a line; the last one of a path counts.
-Label and split are not kept: they belong to the source.
+Label, split and group are not kept: they belong to the source.
 """
 
 import json
@@ -69,7 +69,7 @@ _TYPES = {
     "dhash": int,
     "thumbnail": str,
 }
-assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split"}
+assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split", "group"}
 
 
 def scan(
@@ -141,6 +141,7 @@ def scan_image(
         item.path,
         item.label,
         item.split,
+        group=item.group,
         bytes=size,
         modified_ns=modified,
         changed_ns=changed,
@@ -190,7 +191,7 @@ def _unchanged(images: SourceImages, item: Item, before: ScanRecord | None) -> S
         return None
     if before.stamp != images.stamp(item.path) or before.ends != images.ends(item.path):
         return None
-    return replace(before, label=item.label, split=item.split)
+    return replace(before, label=item.label, split=item.split, group=item.group)
 
 
 def _described(
@@ -233,7 +234,7 @@ def _oddities(path: str, header: ImageHeader) -> Iterator[str]:
 
 
 def read_cache(path: Path) -> dict[str, ScanRecord]:
-    """Return the records of earlier scans by path, without label and split.
+    """Return the records of earlier scans by path, without label, split and group.
 
     Torn or foreign lines are dropped, and the file is then rewritten.
     """
@@ -264,7 +265,7 @@ def append_records(
 
         def append(record: ScanRecord) -> None:
             before = known.get(record.path)
-            if before is None or before != replace(record, label="", split=None):
+            if before is None or before != replace(record, label="", split=None, group=""):
                 file.write(_to_line(record))
 
         yield append
