@@ -7,6 +7,7 @@ from typing import Literal
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, exact_groups
 from workbench.datasets.group_names import suggest_groups
+from workbench.datasets.groups import NO_EFFECT
 from workbench.datasets.image_files import GREY_MODES, MAX_PIXELS
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
@@ -45,8 +46,8 @@ class AuditFinding:
 
     Attributes:
         code: unusable, conflicting-labels, duplicates-across, duplicates, near-across, near,
-            groups-across, likely-groups, imbalance, few-images, mixed-colours, passed-over, the
-            code of a SourceWarning, or an oddity of a ScanRecord.
+            groups, groups-across, likely-groups, imbalance, few-images, mixed-colours,
+            passed-over, the code of a SourceWarning, or an oddity of a ScanRecord.
         severity: "error" harms the result, "warning" may, "note" is good to know.
         message: One plain sentence.
         files: The paths concerned.
@@ -154,6 +155,8 @@ def _groups(usable: list[ScanRecord], user_split: bool) -> Iterator[AuditFinding
     for record in usable:
         if record.group:
             by_name[record.group].append(record)
+    if len(by_name) > 1 and all(len(group) == 1 for group in by_name.values()):
+        yield AuditFinding("groups", "warning", NO_EFFECT)
     if across := {name: g for name, g in by_name.items() if _differ(g, lambda r: r.split)}:
         paths = _paths_of(list(across.values()))
         message = (

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
+from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
@@ -16,6 +17,7 @@ from workbench.experiment.group_pattern import compile_group_pattern, find_group
 from workbench.messages import tr
 from workbench.text import plural, safe_text
 
+NO_EFFECT = tr("Every group has one image, so the groups change nothing.")
 _EXAMPLES = 3  # groups that a summary names, and images of each
 
 
@@ -59,8 +61,6 @@ class GroupSummary:
             match = tr("matches nothing and is a group of its own")
             matches = tr("match nothing and are groups of their own")
             lines.append(f"  {plural(self.alone, f'image {match}', f'images {matches}')}")
-        if self.largest == 1:
-            lines.append(tr("  every group has one image, so they change nothing"))
         return lines
 
 
@@ -80,6 +80,27 @@ def summarize_groups(images: Iterable[tuple[str, str]]) -> GroupSummary | None:
         for name in named[:_EXAMPLES]
     )
     return GroupSummary(len(sizes), sizes[0], median_low(sizes), sizes[-1], alone, examples)
+
+
+def number_groups(rows: Sequence[ImageRecord]) -> list[int]:
+    """Return a number for each image, the same for images of one group or with the same pixels.
+
+    Groups with an image of the same pixels have the same number too.
+    """
+    first: dict[tuple[str, str], int] = {}
+    parent = list(range(len(rows)))  # the first image of a set points to itself
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = at = parent[parent[at]]
+        return at
+
+    for at, row in enumerate(rows):
+        for key in (("pixels", row.pixel_hash), ("group", row.group)):
+            if key[1]:
+                one, other = root(at), root(first.setdefault(key, at))
+                parent[max(one, other)] = min(one, other)
+    return [root(at) for at in range(len(rows))]
 
 
 def match_groups(paths: Sequence[str], pattern: str) -> list[str]:
@@ -120,6 +141,18 @@ def match_groups(paths: Sequence[str], pattern: str) -> list[str]:
             hint,
         )
     return groups
+
+
+def preview_groups(source: Source, pattern: str) -> list[str]:
+    """Return what a pattern would find, in lines safe for a terminal: groups, or what is wrong."""
+    try:
+        groups = match_groups([item.path for item in source.items], pattern)
+    except UserError as error:
+        return [error.message, *filter(None, [error.hint])]
+    paths = (item.path for item in source.items)
+    summary = summarize_groups(zip(paths, groups, strict=True))
+    assert summary is not None  # a pattern without matches was refused
+    return [*summary.lines(), *([NO_EFFECT] if summary.largest == 1 else [])]
 
 
 def with_groups(source: Source, pattern: str) -> Source:
