@@ -66,6 +66,8 @@ class ScanRecord(ImageRecord):
             reduced.
         dhash: 64 bits that similar pictures share, where both sides have 64 pixels or more.
         thumbnail: 16 x 16 grey bytes, where there is a dhash.
+        camera: EXIF's make and model; "" where unknown.
+        taken: EXIF's time of the picture, as 2021-05-03 14:22:09; "" where unknown.
     """
 
     modified_ns: int = 0
@@ -78,6 +80,8 @@ class ScanRecord(ImageRecord):
     notes: tuple[str, ...] = ()
     dhash: int | None = None
     thumbnail: bytes = b""
+    camera: str = ""
+    taken: str = ""
 
     @property
     def stamp(self) -> Stamp:

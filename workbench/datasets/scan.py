@@ -47,7 +47,7 @@ TINY = 16  # pixels of the shorter side below which an image is called tiny
 NEAR_MIN_SIDE = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL_SIDE = 16  # pixels
 
-_FORMAT = 2  # another one is not read
+_FORMAT = 3  # another one is not read
 _HEADER = json.dumps({"scan": _FORMAT}) + "\n"
 _THUMBNAIL_BYTES = THUMBNAIL_SIDE**2
 
@@ -68,6 +68,8 @@ _TYPES = {
     "pixel_hash": str,
     "dhash": int,
     "thumbnail": str,
+    "camera": str,
+    "taken": str,
 }
 assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split", "group"}
 
@@ -213,6 +215,8 @@ def _described(
         pixel_hash=pixel_hash(found),
         dhash=difference_hash(grey) if compared else None,
         thumbnail=thumbnail(grey) if compared else b"",
+        camera=header.camera,
+        taken=header.taken,
     )
 
 
@@ -290,7 +294,7 @@ def _from_line(line: str) -> ScanRecord | None:
         return None
     if not all(name in _TYPES and type(v) is _TYPES[name] for name, v in values.items()):
         return None
-    for name in ("format", "mode"):  # one string for all images
+    for name in ("format", "mode", "camera"):  # one string for all images
         values[name] = sys.intern(values.get(name, ""))
     try:
         values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))
