@@ -13,7 +13,6 @@ from PIL import Image
 
 from workbench.datasets.audit import Audit, audit
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups
-from workbench.datasets.group_names import MIN_GROUPS, suggest_groups
 from workbench.datasets.groups import (
     NO_EFFECT,
     match_groups,
@@ -22,6 +21,7 @@ from workbench.datasets.groups import (
     summarize_groups,
 )
 from workbench.datasets.label_fixes import LabelFix, apply_label_fixes
+from workbench.datasets.likely_groups import MIN_GROUPS, find_bursts, suggest_groups
 from workbench.datasets.manifest import (
     ImageRecord,
     ScanRecord,
@@ -443,6 +443,37 @@ def test_a_split_in_the_data_that_keeps_the_groups_of_names_is_no_warning() -> N
     torn = named(*names[:-1], split="train") + named(*names[-1:], split="test")
     assert "likely-groups" not in findings(kept)
     assert "has 1 group on two sides" in findings(torn)["likely-groups"]
+
+
+def shot(path: str, taken: str, label: str = "a", camera: str = "One", **other: str) -> ScanRecord:
+    pixels = other.pop("pixels", path)
+    when = f"2024-05-01 {taken}"
+    return ScanRecord(path, label, **{"split": None, **other}, pixel_hash=pixels, camera=camera,
+                      taken=when)  # fmt: skip
+
+
+@pytest.mark.parametrize(("second", "found"), [(3, ["1", "2", "3"]), (4, ["2", "3"])])
+def test_images_of_one_camera_within_seconds_are_a_burst(second: int, found: list[str]) -> None:
+    records = [
+        shot("3", f"10:00:0{second + 3}"), shot("1", "10:00:00"), shot("2", f"10:00:0{second}"),
+        shot("4", "11:00:00"), shot("5", "11:00:00", camera="Two"), shot("6", "11:00:00", "b"),
+        shot("7", "12:00:00", camera=""), shot("8", "12:00:00", camera=""),
+        shot("9", "13:00:00", pixels="x"), shot("10", "13:00:00", pixels="x"),  # a copy
+        ScanRecord("11", "a", None, pixel_hash="11", camera="One"),
+    ]  # fmt: skip
+    assert [[one.path for one in burst] for burst in find_bursts(records)] == [found]
+    assert findings(records)["bursts"].startswith(
+        f"{len(found)} images are 1 burst: of one class, by one camera, at most 3 seconds apart"
+    )
+    declared = [replace(record, group=record.path) for record in records]
+    assert "bursts" not in findings(declared)
+
+
+def test_bursts_that_a_split_in_the_data_keeps_are_no_warning() -> None:
+    kept = [shot("1", "10:00:00", split="train"), shot("2", "10:00:01", split="train")]
+    assert find_bursts(kept) == []
+    torn = [kept[0], replace(kept[1], split="test")]
+    assert find_bursts(torn) == [torn]
 
 
 # From a folder to a run

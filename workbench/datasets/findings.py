@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, exact_groups
-from workbench.datasets.group_names import suggest_groups
 from workbench.datasets.groups import NO_EFFECT
 from workbench.datasets.image_files import GREY_MODES, MAX_PIXELS
+from workbench.datasets.likely_groups import MAX_PAUSE, find_bursts, suggest_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.scan import TINY
@@ -46,8 +46,8 @@ class AuditFinding:
 
     Attributes:
         code: unusable, conflicting-labels, duplicates-across, duplicates, near-across, near,
-            groups, groups-across, likely-groups, imbalance, few-images, mixed-colours,
-            passed-over, the code of a SourceWarning, or an oddity of a ScanRecord.
+            groups, groups-across, likely-groups, bursts, imbalance, few-images,
+            mixed-colours, passed-over, the code of a SourceWarning, or an oddity of a ScanRecord.
         severity: "error" harms the result, "warning" may, "note" is good to know.
         message: One plain sentence.
         files: The paths concerned.
@@ -150,6 +150,15 @@ def _groups(usable: list[ScanRecord], user_split: bool) -> Iterator[AuditFinding
     if not any(record.group for record in usable):
         if found := suggest_groups(usable):
             yield AuditFinding("likely-groups", "warning", found.message(user_split))
+        if bursts := find_bursts(usable):
+            paths = _paths_of(bursts)
+            message = (
+                f"{sum(map(len, paths)):,} images are {plural(len(paths), 'burst')}: of one class, "
+                f"by one camera, at most {MAX_PAUSE:g} seconds apart "
+                f"({format_examples(paths[0])}). A split has images of one burst on two sides; "
+                "a CSV file with a column group keeps them together."
+            )
+            yield AuditFinding("bursts", "warning", message, groups=paths)
         return
     by_name: dict[str, list[ScanRecord]] = defaultdict(list)
     for record in usable:

@@ -1,9 +1,10 @@
-"""Groups that the names of files suggest, where nobody has declared any."""
+"""Groups that file names and EXIF suggest, where nobody has declared any."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 
 from workbench.datasets.manifest import ScanRecord
@@ -29,6 +30,7 @@ _PATTERNS = (
 )
 # Cameras and telephones name all images by the date.
 _DATE = re.compile(r"(?<!\d)(19|20)\d\d[-_.]?[01]\d")
+MAX_PAUSE = 3.0  # seconds between two images of one burst
 _MAX_SHARD = 3  # characters of folders that only divide many files: ab/abcdef.jpg
 
 
@@ -75,6 +77,32 @@ def suggest_groups(usable: Sequence[ScanRecord]) -> SuggestedGroups | None:
     With a split in the data only groups on two of its sides count.
     """
     return next(filter(None, (_try(pattern, usable) for pattern in _PATTERNS)), None)
+
+
+def find_bursts(usable: Sequence[ScanRecord]) -> list[list[ScanRecord]]:
+    """Return bursts: images of one class by one camera, each soon after the one before.
+
+    Copies count once. With a split in the data only bursts on two of its sides count.
+    """
+    rolls: dict[tuple[str, str], list[tuple[datetime, ScanRecord]]] = defaultdict(list)
+    for record in {record.pixel_hash: record for record in usable}.values():
+        if record.camera and record.taken:
+            roll = rolls[record.label, record.camera]
+            roll.append((datetime.fromisoformat(record.taken), record))
+    bursts: list[list[ScanRecord]] = []
+    for roll in rolls.values():
+        before = datetime.min
+        for taken, record in sorted(roll, key=lambda shot: (shot[0], shot[1].path)):
+            if (taken - before).total_seconds() > MAX_PAUSE:
+                bursts.append([])
+            bursts[-1].append(record)
+            before = taken
+    user_split = any(record.split for record in usable)
+    return [
+        burst
+        for burst in bursts
+        if len({record.split for record in burst}) > 1 or (len(burst) > 1 and not user_split)
+    ]
 
 
 def _try(pattern: re.Pattern[str], usable: Sequence[ScanRecord]) -> SuggestedGroups | None:
