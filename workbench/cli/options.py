@@ -304,7 +304,9 @@ def with_spec(command: Callable[..., None]) -> Callable[..., None]:
 
 def shortcuts(gpu: str | None, oom: str | None, group: str | None = None) -> tuple[str, ...]:
     """Return the settings that --gpu, --oom and --group stand for."""
-    quoted = None if group is None else json.dumps(group)  # TOML might take it for something else
+    quoted = (
+        None if group is None else json.dumps(group, ensure_ascii=False)
+    )  # TOML might take it for something else
     values = {GPU_KEY: gpu, OOM_KEY: oom, GROUP_KEY: quoted}
     return tuple(f"{key}={value}" for key, value in values.items() if value is not None)
 

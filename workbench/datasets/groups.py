@@ -63,6 +63,10 @@ class GroupSummary:
             lines.append(f"  {plural(self.alone, f'image {match}', f'images {matches}')}")
         return lines
 
+    def warnings(self) -> list[str]:
+        """Return what is doubtful about the groups."""
+        return [NO_EFFECT] if self.largest == 1 else []
+
 
 def summarize_groups(images: Iterable[tuple[str, str]]) -> GroupSummary | None:
     """Return a summary of images, each with its path and group; None where none has a group."""
@@ -143,18 +147,6 @@ def match_groups(paths: Sequence[str], pattern: str) -> list[str]:
     return groups
 
 
-def preview_groups(source: Source, pattern: str) -> list[str]:
-    """Return what a pattern would find, in lines safe for a terminal: groups, or what is wrong."""
-    try:
-        groups = match_groups([item.path for item in source.items], pattern)
-    except UserError as error:
-        return [error.message, *filter(None, [error.hint])]
-    paths = (item.path for item in source.items)
-    summary = summarize_groups(zip(paths, groups, strict=True))
-    assert summary is not None  # a pattern without matches was refused
-    return [*summary.lines(), *([NO_EFFECT] if summary.largest == 1 else [])]
-
-
 def with_groups(source: Source, pattern: str) -> Source:
     """Return a source with the groups of a pattern, which replace those of the data.
 
@@ -170,3 +162,17 @@ def with_groups(source: Source, pattern: str) -> Source:
     groups = match_groups([item.path for item in source.items], pattern)
     items = zip(source.items, groups, strict=True)
     return replace(source, items=tuple(replace(item, group=group) for item, group in items))
+
+
+def source_groups(source: Source) -> GroupSummary | None:
+    """Return a summary of the groups of a source; None where it has none."""
+    return summarize_groups((item.path, item.group) for item in source.items)
+
+
+def preview_groups(source: Source, pattern: str) -> list[str]:
+    """Return what a pattern would find, in lines safe for a terminal: groups, or what is wrong."""
+    try:
+        summary = source_groups(with_groups(source, pattern))
+    except UserError as error:
+        return str(error).splitlines()
+    return [] if summary is None else [*summary.lines(), *summary.warnings()]
