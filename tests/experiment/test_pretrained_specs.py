@@ -145,6 +145,25 @@ def test_cached_bytes_are_known_before_they_are_written() -> None:
     assert cost.prefix_share == 1.0
 
 
+SOLVED = ("training.head_start=solved", "model.dense_units=[]")
+
+
+def test_features_that_a_stage_before_computed_cost_nothing() -> None:
+    images = {"train": 100, "validation": 20, "test": 20}
+    solve, train = stage_costs(parse(*SOLVED, preset="feature-extraction"), classes=2)
+    assert solve.passes == (("train", ""), ("train", "mirrored"))
+    assert train.passes == (("validation", ""),)
+    assert [cost.images_passed(images) for cost in (solve, train)] == [200, 20]
+    assert train.kept_bytes(images) == 20 * 512 * 4
+    (probe,) = stage_costs(parse(preset="linear-probe"), classes=2)
+    assert probe.images_passed(images) == 2 * (100 + 20)
+    solve, views = stage_costs(
+        parse(*SOLVED, "base.views=3", preset="feature-extraction-augmented"), classes=2
+    )
+    assert solve.images_passed(images) == 200
+    assert views.images_passed(images) == 3 * 100 + 20
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

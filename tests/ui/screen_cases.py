@@ -97,11 +97,11 @@ def tuning(name: str) -> Arguments:
 
 
 def _analyze(draft: Draft) -> tuple[Any, ...]:
-    _relabel(draft)
+    _review(draft)
     return (_view(draft, "pets-1"),)
 
 
-def _relabel(draft: Draft) -> tuple[Any, ...]:
+def _review(draft: Draft) -> tuple[Any, ...]:
     """A run that confuses the labels of all test images; one of them was given another label."""
     workspace, spec = draft.workspace, replace(draft, preset="convnet").spec()
     run = create_run(workspace, dump_spec(spec), "pets-1", "")
@@ -157,7 +157,7 @@ CASES = {
         "compare", ("strategy",), runs("cats-dogs-12", "cats-dogs-11", "cats-dogs-10"),
         "v", ("validation loss", "cats-dogs-10"),
     ),
-    "relabel": Case("relabel", ("1 label fix", "▀▀▀▀"), _relabel),
+    "review": Case("review", ("1 label fix", "▀▀▀▀"), _review),
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
     "export": Case("export", ("One HTML page",), _export),
     "lessons": Case("lessons", ("Seen here.", "enter runs translation"), _lessons, asks=1),

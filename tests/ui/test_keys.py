@@ -35,7 +35,7 @@ MEANINGS: dict[str, tuple[str, set[str]]] = {
     "q": ("quit or detach", {"quit", "detach", "back"}),
     "question_mark": ("explain", {"show_concepts", "back"}),  # back from the explanation
     "slash": ("filter", {"filter"}),
-    "n": ("new or next", {"new", "next", "next_step", "next_error"}),
+    "n": ("new or next", {"new", "next", "next_step", "next_error", "later"}),
     "x": ("stop or cancel", {"stop", "cancel"}),
     "r": ("resume or retry", {"resume", "retry", "rescan", "redraw", "restart"}),
     "c": ("compare", {"compare", "overlay"}),
@@ -49,7 +49,7 @@ MEANINGS: dict[str, tuple[str, set[str]]] = {
     "y": ("copy", {"copy"}),
     "space": ("toggle", {"toggle_row", "mark"}),
     "o": ("sort order", {"sort"}),
-    **{str(step): ("step of the rail", {"step"}) for step in range(1, 7)},
+    **{str(step): ("step of the rail", {"step", "choose"}) for step in range(1, 7)},
     # Move
     **{
         key: ("move", {"press", "choose", "move", "step", "field", "open", "close"})
@@ -69,9 +69,10 @@ MEANINGS: dict[str, tuple[str, set[str]]] = {
     "F": ("filters of a layer", {"explain"}),
     "h": ("explain the model", {"explain"}),
     "i": ("other images", {"image", "images"}),
-    "L": ("the next label", {"label"}),
+    "L": ("another label", {"label", "pick"}),
     "m": ("machine check", {"machine"}),
     "N": ("note", {"note"}),
+    "R": ("review", {"review"}),
     "t": ("train", {"train"}),
     "T": ("tune", {"tune"}),
     "U": ("train the upper blocks only", {"upper"}),
@@ -84,7 +85,7 @@ MEANINGS: dict[str, tuple[str, set[str]]] = {
     "equals_sign": ("more", {"step"}),  # the plus key without shift
     "minus": ("less", {"style", "step"}),
     "0": ("all off", {"off"}),
-    **{str(number): ("take a piece of advice", {"take_advice"}) for number in (7, 8, 9)},
+    **{str(number): ("take a piece of advice", {"take_advice", "choose"}) for number in (7, 8, 9)},
     "asterisk": ("expand or collapse all", {"all"}),
     "ctrl+t": ("folder tree", {"tree"}),
     "ctrl+p": ("palette", {"command_palette"}),

@@ -131,7 +131,7 @@ async def test_only_what_can_be_done_with_the_run_is_offered(tmp_path: Path) -> 
     make_plain_run(tmp_path, "over", 0.5)
 
     async with driven(tmp_path) as (app, pilot):
-        finished = {"results", "export", "explain", "predict", "results.relabel"}
+        finished = {"results", "export", "explain", "predict", "review"}
         await see(app, pilot, "over")
         assert {TITLES[name] for name in ("layers", *finished)} <= set(offers(app))
         assert offers(app)[TITLES["export"]] == "run over"

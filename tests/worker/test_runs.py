@@ -109,6 +109,15 @@ def test_from_a_folder_of_images_to_predictions(person: Person) -> None:
     (person.workspace / "saved_models" / "newer" / "spec.toml").write_text(spec)
     assert "newer has no model yet" in person.types("evaluate", "latest", expect=2)
     assert "light" in person.types("predict", "photos/light/light-1.png")
+    printed = person.types(
+        "predict", "photos/light", "--sort-into", "sorted", "--model", "photos-1"
+    )
+    assert "30 links in " in printed
+    links = sorted((person.workspace / "sorted" / "light").iterdir())
+    assert links[0].resolve() == (person.workspace / "photos/light/light-0.png").resolve()
+    assert "sorted is not empty" in person.types(
+        "predict", "photos", "--sort-into", "sorted", "--model", "photos-1", expect=2
+    )
 
     folder.results_path.unlink()
     assert "test accuracy 1.0000" in person.types("attach", "photos-1")

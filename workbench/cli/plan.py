@@ -190,6 +190,8 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
         if stage.cached:
             per_image = tr("twice per image") if stage.mirrored else tr("once per image")
             views = f" in each of {plural(stage.views_made, 'view')}" if stage.views else ""
+            if len(cost.passes) < len(stage.passes):
+                views += tr(", without those of stage {before}", before=stage.index)
             time = f", about {format_seconds(took.prefix)}" if took else ""
             size = format_bytes(disk)
             lines.append(

@@ -12,7 +12,7 @@ from workbench.cli.options import complete_runs, json_option, latest_argument, m
 from workbench.cli.output import echo, echo_json, evaluation_report, run_job
 from workbench.messages import tr
 from workbench.paths import Workspace, parse_path
-from workbench.text import safe_text, table
+from workbench.text import plural, safe_text, table
 
 if TYPE_CHECKING:
     from workbench.runs.folder import RunFolder
@@ -73,6 +73,11 @@ def evaluate(
 @mirror_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--sort-into",
+    metavar="DIR",
+    help="Also make a folder of links for each label in DIR, a new one. No image is moved.",
+)
 @in_workspace
 def predict(
     workspace: Workspace,
@@ -81,6 +86,7 @@ def predict(
     mirror: bool | None,
     as_json: bool,
     as_csv: bool,
+    sort_into: str | None,
 ) -> None:
     """Predict the labels of images: files, or folders of them.
 
@@ -88,8 +94,12 @@ def predict(
     folders by kind, and make the exit code 1; the others are predicted.
     """
     from workbench.app.run_files import find_model
+    from workbench.app.sorted_links import link_by_label, make_folder
 
     file = str(find_model(workspace, model))
+    folder = parse_path(sort_into).absolute() if sort_into else None
+    if folder:
+        make_folder(folder)
     absolute = [str(parse_path(path).absolute()) for path in paths]
     request = {"model": file, "paths": absolute, "mirror": mirror}
     result = {"model": file, **run_job("predict", request)}
@@ -103,6 +113,10 @@ def predict(
         _print_csv(_csv(result))
     else:
         click.echo(_table(result))
+    if folder:
+        read = [(p["path"], p["label"]) for p in result["predictions"] if not p["problem"]]
+        links = plural(link_by_label(folder, read), "link")
+        echo(tr("{links} in {folder}", links=links, folder=safe_text(folder, 1000)), err=True)
     unreadable = [p for p in result["predictions"] if p["problem"]]
     for prediction in unreadable:
         echo(f"{safe_text(prediction['path'], 1000)}: {prediction['problem']}", err=True)

@@ -1,6 +1,7 @@
 """What a plan costs, in operations, numbers and bytes, before anything runs."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -48,6 +49,8 @@ class StageCost:
         forward: one image through the layers above it.
         training: forward and backward through these.
         batch_size: images a step.
+        passes: splits and views of the images that pass a cached prefix, without those that passed
+            it in a stage before.
         memory_bytes: a lower bound for training: weights, gradients, the optimizer's state, and
             the outputs of a batch that the backward pass needs, in half precision unless the
             spec sets float32.
@@ -64,6 +67,7 @@ class StageCost:
     forward: ComputeCost
     training: ComputeCost
     batch_size: int
+    passes: tuple[tuple[str, str], ...]
     memory_bytes: int
 
     @property
@@ -76,15 +80,26 @@ class StageCost:
         """Bytes of a checkpoint: its weights, and the optimizer's state of those that train."""
         return self.weights_bytes + 4 * self.trainable * self.stage.optimizer_slots
 
+    def images_passed(self, images: Mapping[str, int]) -> int:
+        """Return how often an image passes a cached prefix; `images` by split."""
+        return sum(images[split] for split, _ in self.passes)
+
     def kept_bytes(self, images: Mapping[str, int]) -> int:
-        """Return the bytes of all cached outputs; `images` by "train" and "validation"."""
-        return self.prefix_bytes * self.stage.images_passed(images)
+        """Return the bytes of the outputs that this stage adds to the cache; `images` by split."""
+        return self.prefix_bytes * self.images_passed(images)
 
 
 def stage_costs(spec: ExperimentSpec, classes: int) -> list[StageCost]:
     """Return the cost of every stage of a plan for a number of classes."""
     rows = layer_rows(spec, classes)
-    return [_stage_cost(spec, stage, rows) for stage in plan_stages(spec)]
+    passed: dict[str | None, frozenset[tuple[str, str]]] = defaultdict(frozenset)
+    costs = []
+    for stage in plan_stages(spec):
+        passes = stage.passes if stage.cached else frozenset()
+        new = tuple(sorted(passes - passed[stage.prefix]))
+        costs.append(_stage_cost(spec, stage, rows, new))
+        passed[stage.prefix] |= passes
+    return costs
 
 
 def saved_bytes(costs: Sequence[StageCost]) -> int:
@@ -134,7 +149,12 @@ def training_flops(rows: Sequence[LayerRow], stage: Stage) -> int:
     return flops
 
 
-def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> StageCost:
+def _stage_cost(
+    spec: ExperimentSpec,
+    stage: Stage,
+    rows: list[LayerRow],
+    passes: tuple[tuple[str, str], ...],
+) -> StageCost:
     below, above = _split(rows, stage.prefix)
     forward = forward_cost(above, below[-1].output_shape if below else spec.data.input_shape)
     training = replace(forward, flops=training_flops(above, stage))
@@ -157,6 +177,7 @@ def _stage_cost(spec: ExperimentSpec, stage: Stage, rows: list[LayerRow]) -> Sta
         forward=forward,
         training=training,
         batch_size=batch,
+        passes=passes,
         memory_bytes=4 * numbers + outputs,
     )
 

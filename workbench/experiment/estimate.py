@@ -28,10 +28,10 @@ PREFIX_BATCH_SINGLE = 6
 EPOCH_SECONDS = 0.05
 SAVE_SECONDS = 1e-8
 FREEZE_CHECK_SECONDS = 2e-9
-# Systems of equations that the ridge regression of a linear probe solves: 13 strengths of
-# regularization in 5 folds, and the result; by two cores of a server's processor.
-PROBE_SYSTEMS = 66
-PROBE_FLOPS = 1e10
+# Strengths of regularization that cross-validation tries, each a system of equations a fold; and
+# operations a second of their solution on two cores of a server's processor.
+PROBE_VALUES = 13
+PROBE_FLOPS = 3e10
 MEASURED_PIXELS = 500 * 375  # of the JPEGs that `machine.decoding` reads
 
 
@@ -145,7 +145,7 @@ def stage_seconds(
     )
     once = 0.0
     if stage.cached:
-        passed = stage.images_passed(images)
+        passed = cost.images_passed(images)
         once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     elif stage.prefix is not None:
         passed = trained + validated
@@ -170,14 +170,15 @@ def evaluation_seconds(cost: StageCost, images: int, passes: int, speed: Through
 def _solving(
     cost: StageCost, images: Mapping[str, int], speed: ThroughputModel, missing: int | None
 ) -> StageSeconds:
-    """Estimate a linear probe: its features, and the systems of equations of cross-validation."""
+    """Estimate a solved stage: its features, and the systems of equations of cross-validation."""
     assert cost.prefix_shape is not None
-    images_fitted = images["train"] + images["validation"]
+    images_fitted = images["train"] + (images["validation"] if cost.stage.fits_validation else 0)
+    systems = PROBE_VALUES * cost.stage.folds + 1
     rows, width = images_fitted * (2 if cost.stage.mirrored else 1), cost.prefix_shape[-1]
     smaller, larger = min(rows, width), max(rows, width)
-    operations = 2 * smaller**2 * larger + PROBE_SYSTEMS * smaller**3 / 3
+    operations = 2 * smaller**2 * larger + systems * smaller**3 / 3
     seconds = operations / PROBE_FLOPS
-    passed = cost.stage.images_passed(images)
+    passed = cost.images_passed(images)
     once = speed.prefix(cost.prefix, passed if missing is None else min(passed, missing))
     return StageSeconds(seconds, once, once + seconds)
 

@@ -1,7 +1,6 @@
 """The plan: an experiment as a list of stages. One trainer runs any stage."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from workbench.experiment.spec import ExperimentSpec
@@ -38,6 +37,7 @@ class Stage:
             no meaning.
         mirrored: True if mirror images pass a cached prefix too.
         fits_validation: True if validation images are fitted too, since nothing is chosen by them.
+        folds: of cross-validation, where the stage is solved.
         rates_start: True if the weights at its start compete for the best epoch, as epoch 0.
         steps_per_epoch: None if an epoch is each image once.
         early_stopping: epochs without improvement after which the stage ends; 0 for never.
@@ -66,6 +66,7 @@ class Stage:
     kind: str = TRAIN
     mirrored: bool = False
     fits_validation: bool = False
+    folds: int = 0
     rates_start: bool = False
 
     @property
@@ -73,14 +74,16 @@ class Stage:
         """Passes of each training image through a cached prefix: views are made when needed."""
         return max(min(self.views, self.epochs), 1)
 
-    def images_passed(self, images: Mapping[str, int]) -> int:
-        """Return how many images pass a cached prefix, each view counted.
-
-        Args:
-            images: by "train" and "validation".
-        """
-        passes = images["train"] * self.views_made + images["validation"]
-        return passes * (2 if self.mirrored else 1)
+    @property
+    def passes(self) -> frozenset[tuple[str, str]]:
+        """What passes a cached prefix: splits, and in which view all images of each."""
+        views = range(1, self.views_made + 1) if self.views else ()
+        passed = {("train", f"view {number}") for number in views} or {("train", "")}
+        if self.fits_validation or not self.is_solved:
+            passed.add(("validation", ""))
+        if self.mirrored:
+            passed |= {(split, "mirrored") for split, _ in passed}
+        return frozenset(passed)
 
     @property
     def is_solved(self) -> bool:
@@ -250,6 +253,7 @@ def _solve_stage(spec: ExperimentSpec, name: str, head: tuple[str, ...], cut: st
         cached=True,
         kind=SOLVE,
         mirrored=True,
+        folds=spec.probe.folds,
     )
 
 

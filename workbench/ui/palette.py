@@ -36,7 +36,7 @@ TITLES = {
     "explain": tr("Explain the model: Grad-CAM, activations, filters"),
     "layers": tr("Layers: what to freeze, what was frozen, how far weights moved"),
     "predict": tr("Predict: classify other images"),
-    "results.relabel": tr("Relabel: images with the worst errors, given other labels or left out"),
+    "review": tr("Review: label suspects, errors and near copies, relabelled or left out"),
     "compare": tr("Compare: runs side by side"),
     "resume": tr("Resume: continue at the last checkpoint"),
     "stop": tr("Stop: save a checkpoint and end the training"),
@@ -208,7 +208,7 @@ RUN_ACTIONS = (
     _open_action("layers", "layers", lambda view, runs: True),
     RunAction("compare", lambda view, runs: len(runs) > 1, compare_run),
     RunAction("predict", _finished, _predict),
-    _open_action("results.relabel", "relabel"),
+    _open_action("review", "review"),
     RunAction("resume", lambda view, runs: view.summary.state.resumable, _resume),
     RunAction("stop", lambda view, runs: view.running, stop_run),
 )

@@ -57,7 +57,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding(
             "v", "next_view", "View", id="results.view", tooltip=tr("confusions, labels, errors")
         ),
-        Binding("enter", "relabel", "Relabel", id="results.relabel"),
+        Binding("R", "review", "Review", key_display="R", id="review"),
         Binding(
             "n", "next", "Next", id="results.next", tooltip=tr("the suggested next experiment")
         ),
@@ -200,10 +200,8 @@ class ResultsScreen(WorkbenchScreen):
         self.query_one("#view-title").display = bool(title)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer what the results allow; relabel in the view of errors."""
-        if action == "relabel":
-            return self._shown == "errors" and self._results is not None
-        if action in ("next_view", "analyze"):
+        """Offer what the results allow."""
+        if action in ("next_view", "analyze", "review"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
 
@@ -225,9 +223,9 @@ class ResultsScreen(WorkbenchScreen):
         """Open Grad-CAM, activations and filters."""
         self.workbench.open("explain", self.run)
 
-    def action_relabel(self) -> None:
-        """Open the images that may have wrong labels."""
-        self.workbench.open("relabel", self.run)
+    def action_review(self) -> None:
+        """Open the review of images that may have wrong labels."""
+        self.workbench.open("review", self.run)
 
     def action_predict(self) -> None:
         """Ask for the path of other images, and predict them."""

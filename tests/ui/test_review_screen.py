@@ -1,4 +1,4 @@
-"""Relabelling in the app, and the run that follows."""
+"""The review of images in the app, and the run that follows."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
-from textual.widgets import DataTable, OptionList, Static
+from textual.widgets import OptionList, Static
 from ui_pilot import driven, until
 
-from workbench.analysis.errors import TopLoss
 from workbench.datasets.label_fixes import read_label_fixes
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
@@ -19,12 +18,12 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
-from workbench.ui import relabel
+from workbench.ui import review
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import PickName
 from workbench.ui.keys import KeyLine
-from workbench.ui.relabel import COLUMNS, RelabelScreen, loss_cells
 from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.review import ReviewScreen
 
 
 @pytest.fixture
@@ -55,40 +54,37 @@ def run(tmp_path: Path) -> RunFolder:
     return folder
 
 
-def rows(app: WorkbenchApp) -> list[list[str]]:
-    table = app.screen.query_one("#losses", DataTable)
-    return [[cell.plain for cell in table.get_row_at(row)] for row in range(table.row_count)]
+def shown(app: WorkbenchApp, place: str) -> str:
+    return str(app.screen.query_one(f"#{place}", Static).render())
 
 
-def marks(app: WorkbenchApp) -> list[str]:
-    return [row[3] for row in rows(app)]
-
-
-async def open_relabel(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
+async def open_review(app: WorkbenchApp, pilot: Pilot[Any]) -> ReviewScreen:
     await until(pilot, lambda: app.find_run("pets-1"), "the run is seen")
-    await app.push_screen(RelabelScreen("pets-1"))
-    await until(pilot, lambda: rows(app), "the losses")
+    screen = ReviewScreen("pets-1")
+    await app.push_screen(screen)
+    await until(pilot, lambda: screen.question, "the first question")
+    return screen
+
+
+async def until_asked(pilot: Pilot[Any], screen: ReviewScreen, path: str) -> None:
+    await until(
+        pilot, lambda: screen.question and screen.question.images[0].path == path, f"asks {path}"
+    )
 
 
 @pytest.mark.usefixtures("run")
-async def test_errors_lead_to_relabel(tmp_path: Path) -> None:
+async def test_results_lead_to_the_review(tmp_path: Path) -> None:
     async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("pets-1"), "the run is seen")
         results = ResultsScreen("pets-1")
         await app.push_screen(results)
-        summary = results.query_one("#summary", Static)
-        await until(pilot, lambda: "test 0.0000" in " ".join(str(summary.render()).split()), "it")
         keys = results.query_one(KeyLine)
-        await pilot.press("enter")
-        assert app.screen is results
-        assert "Relabel" not in keys.keys.plain
-        await pilot.press("v", "v")
-        await until(pilot, lambda: "Relabel" in keys.keys.plain, "the key")
+        await until(pilot, lambda: "Review" in keys.keys.plain, "the key")
         assert keys.keys.cell_len <= 80
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, RelabelScreen), "the screen")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen), "the screen")
         assert app.screen.query_one(KeyLine).keys.cell_len <= 80
-        await until(pilot, lambda: rows(app), "the losses")
+        await until(pilot, lambda: app.screen.question, "the first question")
         await pilot.press("escape")
         assert app.screen is results
 
@@ -98,29 +94,82 @@ async def test_images_are_relabelled_excluded_and_restored(tmp_path: Path) -> No
     path = tmp_path / "data" / "pets" / "corrections.csv"
 
     async with driven(tmp_path) as (app, pilot):
-        await open_relabel(app, pilot)
-        assert rows(app) == [["2.30", "cat", "dog", ""], ["1.61", "dog", "cat", ""]]
-        picture, of = (app.screen.query_one(name, Static) for name in ("#picture", "#of"))
-        await until(pilot, lambda: "▀" in str(picture.render()), "the picture")
-        assert str(of.render()) == "cat/1.png"
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
-        assert app.screen.query_one(OptionList).highlighted == 1  # the prediction
-        await pilot.press("enter")
-        await until(pilot, lambda: rows(app)[0][3] == "dog", "the new label")
-        await pilot.press("down", "d")
-        await until(pilot, lambda: marks(app) == ["dog", "excluded"], "it is left out")
-        assert str(of.render()) == "dog/0.png"  # the cursor stays
+        screen = await open_review(app, pilot)
+        await until(pilot, lambda: "\u2580" in shown(app, "picture"), "the picture")
+        assert shown(app, "of") == "cat/1.png  20x20"
+        assert "errors 2 of 2" in shown(app, "lists")
+        assert shown(app, "facts").splitlines()[:2] == ["label  cat", "\u2588" * 9 + "  0.90 2 dog"]
+        assert shown(app, "labels") == " 1 cat 2 dog"
+        await pilot.press("2")
+        await until_asked(pilot, screen, "dog/0.png")
+        assert shown(app, "of") == "dog/0.png  20x20"
+        await pilot.press("d")
+        await until(pilot, lambda: screen.question is None, "the end of the list")
+        assert "Nothing is left" in shown(app, "facts")
         assert [(one.path, one.label) for one in read_label_fixes(path)] == [
             ("cat/1.png", "dog"),
             ("dog/0.png", ""),
         ]
-        await pilot.press("up", "u")
-        await until(pilot, lambda: marks(app) == ["", "excluded"], "the fix is removed")
-        await pilot.press("enter")
+        await pilot.press("u")
+        await until_asked(pilot, screen, "dog/0.png")
+        assert [one.path for one in read_label_fixes(path)] == ["cat/1.png"]
+        await pilot.press("u")
+        await until_asked(pilot, screen, "cat/1.png")
+        assert read_label_fixes(path) == []
+        await pilot.press("u")
+        assert "no answer to take back" in next(iter(app._notifications)).message
+
+
+@pytest.mark.usefixtures("run")
+async def test_a_label_is_chosen_from_the_list(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        screen = await open_review(app, pilot)
+        await pilot.press("L")
         await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
+        assert app.screen.query_one(OptionList).highlighted == 1  # the prediction
         await pilot.press("escape")
-        assert marks(app) == ["", "excluded"]
+        assert screen.question.images[0].path == "cat/1.png"
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, PickName), "the labels")
+        await pilot.press("enter")
+        await until_asked(pilot, screen, "dog/0.png")
+
+
+@pytest.mark.usefixtures("run")
+async def test_what_is_kept_or_its_own_label_changes_nothing(tmp_path: Path) -> None:
+    async with driven(tmp_path) as (app, pilot):
+        screen = await open_review(app, pilot)
+        await pilot.press("n")  # put off
+        await until_asked(pilot, screen, "dog/0.png")
+        await pilot.press("2")  # its own label
+        await until_asked(pilot, screen, "cat/1.png")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.question is None, "the end of the list")
+        verdicts = [answer.verdict for answer in screen._review.log.answers]
+        assert verdicts == ["later", "keep", "keep"]
+        assert not (tmp_path / "data" / "pets" / "corrections.csv").exists()
+
+
+async def test_near_copies_are_side_by_side(tmp_path: Path, run: RunFolder) -> None:
+    audit = tmp_path / "data" / "pets" / "audit.json"
+    tree = json.loads(audit.read_text())
+    tree["findings"].append(
+        {"code": "near", "severity": "note", "message": "m", "files": [],
+         "groups": [["cat/2.png", "cat/3.png"], ["dog/2.png", "dog/3.png"]]}
+    )  # fmt: skip
+    audit.write_text(json.dumps(tree))
+    async with driven(tmp_path) as (app, pilot):
+        screen = await open_review(app, pilot)
+        await pilot.press("v")
+        await until_asked(pilot, screen, "cat/2.png")
+        await until(pilot, lambda: "\u2580" in shown(app, "other"), "the picture at the right")
+        assert shown(app, "of") == "cat/2.png  20x20   |   cat/3.png  20x20"
+        assert shown(app, "labels") == " 1 exclude the left 2 exclude the right"
+        await pilot.press("3", "2")
+        await until_asked(pilot, screen, "dog/2.png")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.question is None, "the end of the list")
+        assert screen._review.relabeling.new_labels() == {"cat/3.png": ""}
 
 
 async def test_a_run_on_the_relabelled_data_starts(
@@ -134,18 +183,17 @@ async def test_a_run_on_the_relabelled_data_starts(
             raise UserError("The disk is full.")
         return create_run(workspace, dump_spec(spec), None, stem)
 
-    monkeypatch.setattr(relabel, "start_run", start)
+    monkeypatch.setattr(review, "start_run", start)
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     path = tmp_path / "data" / "pets" / "corrections.csv"
 
     async with driven(tmp_path) as (app, pilot):
-        await open_relabel(app, pilot)
-        screen = app.screen
+        screen = await open_review(app, pilot)
         await pilot.press("t")
         assert app.screen is screen  # there are no label fixes yet
         await pilot.press("d")
-        await until(pilot, lambda: marks(app)[0] == "excluded", "it is left out")
+        await until_asked(pilot, screen, "dog/0.png")
         await pilot.press("t")
         await until(pilot, lambda: app.screen is not screen, "the question")
         await pilot.press("n")
@@ -169,18 +217,8 @@ async def test_damaged_predictions_are_reported(tmp_path: Path, run: RunFolder) 
 
     async with driven(tmp_path) as (app, pilot):
         await until(pilot, lambda: app.find_run("pets-1"), "the run is seen")
-        await app.push_screen(RelabelScreen("pets-1"))
+        await app.push_screen(ReviewScreen("pets-1"))
         await until(pilot, lambda: app._notifications, "the error")
         assert "is damaged at line 1" in next(iter(app._notifications)).message
         await pilot.press("enter", "d", "u", "t")
-        assert isinstance(app.screen, RelabelScreen)
-
-
-def test_a_row_is_safe_and_fits() -> None:
-    odd = TopLoss("a.png", "\x1b[31m" + "x" * 50, "dog", 14.5086, 1.0)
-    cells = loss_cells(odd, {"a.png": ""})
-    assert cells[0] == "14.51"
-    assert "\x1b" not in "".join(cells)
-    assert all(len(cell) < width for cell, width in zip(cells, COLUMNS.values(), strict=True))
-    assert cells[3] == "excluded"
-    assert loss_cells(odd, {})[3] == ""
+        assert isinstance(app.screen, ReviewScreen)

@@ -1,0 +1,373 @@
+"""Review: one image after another, each answered with a key: is its label right?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from workbench.app.draft import Draft
+from workbench.app.relabel import TEST_SET_CHANGES, corrected_spec
+from workbench.app.review import Question, Review, ReviewList, read_review
+from workbench.app.run_control import start_run
+from workbench.app.run_files import data_source
+from workbench.datasets.manifest import ImageRecord
+from workbench.datasets.review_log import Verdict
+from workbench.errors import UserError
+from workbench.export.run_data import RunImages
+from workbench.messages import tr
+from workbench.render.half_blocks import load_thumbnail
+from workbench.render.marks import bar
+from workbench.runs.watch import RunView
+from workbench.text import plural, safe_text
+from workbench.ui.base import RunScreen, in_background, notify_error
+from workbench.ui.dialogs import Confirm, PickName
+
+LISTS: dict[ReviewList, str] = {
+    "suspects": tr("label suspects"),
+    "errors": tr("errors"),
+    "copies": tr("near copies"),
+}
+COPIES = (tr("exclude the left"), tr("exclude the right"))
+DIGITS = 9  # labels that have a key of their own
+SIDE = 30  # columns beside the picture
+BAR = 10  # cells of a probability
+NEIGHBOURS = 4
+SMALL = (14, 5)  # cells of a neighbour's picture
+KEPT_PICTURES = 64
+
+
+class ReviewScreen(RunScreen):
+    """Show an image large, the nearest labelled ones beside it, and what the model thinks.
+
+    Args:
+        run: an evaluated run.
+    """
+
+    CONCEPTS = ("out-of-fold", "label-noise", "calibration")
+    CSS = """
+    ReviewScreen {
+        #lists { height: 1; margin-bottom: 1; color: $secondary; }
+        #both { height: 1fr; }
+        .large { width: 1fr; height: 100%; }
+        #other { margin-left: 2; }
+        #side { width: 30; margin-left: 2; }
+        #facts { height: auto; }
+        .near { height: auto; }
+        .near Static { width: 1fr; height: 6; }
+        #labels { height: auto; max-height: 2; color: $secondary; }
+        #of { height: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "keep", "Keep", id="review.keep", tooltip=tr("the label is right")),
+        *(
+            Binding(str(digit), f"choose({digit - 1})", show=False, id=f"review.label-{digit}")
+            for digit in range(1, DIGITS + 1)
+        ),
+        Binding("L", "pick", "Label", key_display="L", id="review.pick"),
+        Binding("d", "exclude", "Exclude", id="review.exclude"),
+        Binding("n", "later", "Later", id="review.later", tooltip=tr("ask again at the end")),
+        Binding("u", "undo", "Undo", id="review.undo", tooltip=tr("the newest answer")),
+        Binding("v", "next_view", "List", id="review.list", tooltip=tr("suspects, errors, copies")),
+        Binding("t", "train", tr("Train again"), id="review.train"),
+    ]
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run)
+        self._review: Review | None = None
+        self._asked: Mapping[ReviewList, Sequence[Question]] = {}
+        self._open: list[Question] = []
+        self._list: ReviewList = "suspects"
+        self._images: RunImages | None = None
+        self._pictures: dict[tuple[str, tuple[int, int]], Text] = {}
+        self._starting = False
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
+        yield Static(id="lists")
+        with Horizontal(id="both"):
+            yield Static(id="picture", classes="large")
+            yield Static(id="other", classes="large")
+            with Vertical(id="side"):
+                yield Static(id="facts")
+                for pair in range(NEIGHBOURS // 2):
+                    with Horizontal(classes="near"):
+                        yield Static(id=f"near-{2 * pair}")
+                        yield Static(id=f"near-{2 * pair + 1}")
+        yield Static(id="labels")
+        yield Static(id="of")
+
+    def heading(self) -> Text:
+        """Return the run's name, how many label fixes there are, and how much is open."""
+        text = Text.assemble((safe_text(self.run, 40), "bold"), "  review")
+        if self._review:
+            fixes = plural(len(self._review.fixes), "label fix", "label fixes")
+            text.append(
+                tr("   {open:,} to review, {fixes}", open=len(self._open), fixes=fixes), "dim"
+            )
+        return text
+
+    def read_files(self, view: RunView) -> None:
+        """Read predictions, suspects, label fixes and the answers so far."""
+        workspace = self.workbench.workspace
+        self._images = RunImages(workspace, data_source(view))
+        in_background(self, lambda: read_review(workspace, view.folder), self._start_review)
+
+    def _start_review(self, found: tuple[Review, Mapping[ReviewList, Sequence[Question]]]) -> None:
+        self._review, self._asked = found
+        self._list = next((name for name in LISTS if self._asked[name]), self._list)
+        self._show()
+
+    @property
+    def question(self) -> Question | None:
+        """What is asked; None if nothing is left."""
+        return self._open[0] if self._open else None
+
+    def on_resize(self) -> None:
+        """Draw the pictures at their new size."""
+        super().on_resize()
+        if self._review:
+            self._draw()
+
+    def _show(self) -> None:
+        """Show the first open question of the list."""
+        if self._review is None:
+            return
+        self._open = self._review.open_questions(self._asked[self._list])
+        self._draw()
+
+    def _draw(self) -> None:
+        if (review := self._review) is None:
+            return
+        question = self.question
+        self.refresh_heading()
+        self.refresh_bindings()
+        self.query_one("#lists", Static).update(self._list_line())
+        pair = question is not None and len(question.images) == 2
+        self.query_one("#side").display = not pair
+        self.query_one("#other").display = pair
+        choices = COPIES if pair else review.relabeling.labels
+        self.query_one("#labels", Static).update(digit_line(choices) if question else "")
+        utf8 = self.workbench.utf8
+        self.query_one("#facts", Static).update(describe(question, review, utf8))
+        shown = "   |   ".join(describe_path(row) for row in question.images) if question else ""
+        self.query_one("#of", Static).update(Text(shown, no_wrap=True, overflow="ellipsis"))
+        self.call_after_refresh(self._draw_pictures)
+
+    def _list_line(self) -> Text:
+        text = Text()
+        for name, title in LISTS.items():
+            asked = self._asked[name]
+            open_now = len(self._review.open_questions(asked)) if self._review else 0
+            text.append(" ")
+            style = "bold reverse" if name == self._list else ""
+            text.append(f" {title} {open_now:,} of {len(asked):,} ", style)
+        return text
+
+    def _draw_pictures(self) -> None:
+        """Draw the question's pictures in the background, then read those of the next one."""
+        question = self.question
+        for at in range(NEIGHBOURS):
+            self.query_one(f"#near-{at}", Static).update("")
+        if question is None:
+            self.query_one("#picture", Static).update("")
+            return
+        size = self.query_one("#picture", Static).size
+        wanted = self._wanted(question, (size.width, size.height))
+        ahead = (
+            self._wanted(self._open[1], (size.width, size.height)) if len(self._open) > 1 else {}
+        )
+
+        def show(pictures: dict[str, Text]) -> None:
+            if question == self.question:  # not answered meanwhile
+                for place, picture in pictures.items():
+                    self.query_one(f"#{place}", Static).update(picture)
+
+        in_background(self, lambda: self._load(wanted), show)
+        in_background(self, lambda: self._load(ahead), lambda loaded: None)
+
+    def _wanted(
+        self, question: Question, box: tuple[int, int]
+    ) -> dict[str, tuple[str, tuple[int, int], str]]:
+        """Return path, cells and caption of each picture, by the widget that shows it."""
+        places = ("picture", "other")
+        wanted = {
+            place: (row.path, box, "") for place, row in zip(places, question.images, strict=False)
+        }
+        for at, row in enumerate(question.neighbours[:NEIGHBOURS]):
+            wanted[f"near-{at}"] = (row.path, SMALL, safe_text(row.label, SMALL[0]))
+        return wanted
+
+    def _load(self, wanted: Mapping[str, tuple[str, tuple[int, int], str]]) -> dict[str, Text]:
+        """Return the pictures, and keep them; call it in a thread."""
+        images, loaded = self._images, {}
+        for place, (path, box, caption) in wanted.items():
+            picture = self._pictures.get((path, box))
+            if picture is None and images is not None:
+                load = partial(images.picture, path)
+                picture = load_thumbnail(load, *box, self.workbench.utf8)
+                if len(self._pictures) >= KEPT_PICTURES:
+                    self._pictures.clear()
+                self._pictures[path, box] = picture
+            loaded[place] = Text.assemble(picture or "", f"\n{caption}" if caption else "")
+        return loaded
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what the question can be answered with."""
+        pair = self.question is not None and len(self.question.images) == 2
+        return action not in ("pick", "exclude") or not pair
+
+    def action_keep(self) -> None:
+        """Keep the image as it is: its label is right."""
+        self._answer("keep")
+
+    def action_choose(self, place: int) -> None:
+        """Give the image the label of a digit, or leave out this one of a pair."""
+        if self._review is None or self.question is None:
+            return
+        labels = self._review.relabeling.labels
+        if len(self.question.images) == 2:
+            if place < 2:
+                self._answer("exclude", of=place)
+        elif place < len(labels):
+            self._answer("relabel", labels[place])
+
+    def action_pick(self) -> None:
+        """Choose the label from a list."""
+        review, question = self._review, self.question
+        if review is None or question is None:
+            return
+
+        def picked(label: str | None) -> None:
+            if label is not None:
+                self._answer("relabel", label)
+
+        label = safe_text(question.images[0].label, 30)
+        likely = question.opinion[0][0] if question.opinion else None
+        text = tr("It is labelled {label}. What is it?", label=label)
+        self.app.push_screen(PickName(text, review.relabeling.labels, likely), picked)
+
+    def action_exclude(self) -> None:
+        """Leave the image out of the data of future runs."""
+        self._answer("exclude")
+
+    def action_later(self) -> None:
+        """Put the question off: it comes again at the end."""
+        self._answer("later")
+
+    def _answer(self, verdict: Verdict, label: str = "", of: int = 0) -> None:
+        review, question = self._review, self.question
+        if review is not None and question is not None:
+            if label == question.images[of].label:  # its own
+                verdict, label = "keep", ""
+            self._change(lambda: review.answer(question, verdict, label, of))
+
+    def action_undo(self) -> None:
+        """Take the newest answer back, and ask again."""
+        if (review := self._review) is None:
+            return
+        if not review.log.answers:
+            self.notify(tr("There is no answer to take back."), severity="warning")
+            return
+        taken = review.log.answers[-1].images
+
+        def ask_again() -> None:
+            review.undo()
+            for name, asked in self._asked.items():
+                if any(question.key == taken for question in asked):
+                    self._list = name
+                    return
+
+        self._change(ask_again)
+
+    def _change(self, change: Callable[[], object]) -> None:
+        """Write an answer at once, so that quick keys are answered in their order; ask the next."""
+        try:
+            change()
+        except (UserError, OSError) as error:
+            notify_error(self.app, error)
+        self._show()
+
+    def action_next_view(self) -> None:
+        """Show the next list."""
+        names = list(LISTS)
+        self._list = names[(names.index(self._list) + 1) % len(names)]
+        self._show()
+
+    def action_train(self) -> None:
+        """Ask, then train the same experiment on the relabelled data."""
+        if self._review is None or self._starting:
+            return
+        if not self._review.fixes:
+            message = tr("There are no label fixes yet: a digit sets a label, d excludes an image.")
+            self.notify(message, severity="warning")
+            return
+        caveat = TEST_SET_CHANGES.format(run=self.run)
+        question = tr("Train the same experiment on the relabelled data? {caveat}", caveat=caveat)
+        self.app.push_screen(Confirm(question, "Train"), self._start)
+
+    def _start(self, yes: bool | None) -> None:
+        view = self.view
+        if not yes or view is None:
+            return
+        self._starting = True
+        workspace, warm = self.workbench.workspace, self.workbench.warm
+
+        def work() -> tuple[str, list[str]]:
+            try:
+                notes: list[str] = []
+                spec = corrected_spec(workspace, view.folder)
+                stem = Draft(workspace, source=Path(spec.data.source)).stem
+                return start_run(workspace, spec, stem, notes.append, warm=warm).name, notes
+            finally:
+                self._starting = False
+
+        def started(result: tuple[str, list[str]]) -> None:
+            name, notes = result
+            for note in notes:
+                self.notify(safe_text(note, 300), markup=False)
+            self.workbench.open_instead("train", name)
+
+        self.notify(tr("Checking the images and the GPU, then the run starts."))
+        in_background(self, work, started)
+
+
+def describe(question: Question | None, review: Review, utf8: bool) -> Text:
+    """Return the label of an image, what the model thinks, and the heading of its neighbours."""
+    if question is None:
+        return Text(tr("Nothing is left to review in this list: v shows the next one."), "dim")
+    row = question.images[0]
+    label = review.fixes.get(row.pixel_hash, row.label)
+    text = Text.assemble((tr("label  "), "dim"), (safe_text(label, SIDE - 7) or "excluded", "bold"))
+    digits = {label: f"{at} " for at, label in enumerate(review.relabeling.labels[:DIGITS], 1)}
+    for name, probability in question.opinion:
+        text.append(f"\n{bar(probability, BAR, utf8)} {probability:.2f} ")
+        text.append(digits.get(name, ""), "bold")
+        text.append(safe_text(name, 12))
+    if question.neighbours:
+        text.append(tr("\n\nmost similar images"), "dim")
+    return text
+
+
+def describe_path(row: ImageRecord) -> str:
+    """Return an image's path with its label, unless that is the folder's name, and its size."""
+    path = safe_text(row.path, 100)
+    label = "" if row.path.startswith(f"{row.label}/") else f"  {safe_text(row.label, 30)}"
+    return f"{path}{label}  {row.width}x{row.height}"
+
+
+def digit_line(labels: Sequence[str]) -> Text:
+    """Return what each digit chooses."""
+    text = Text()
+    for digit, label in enumerate(labels[:DIGITS], start=1):
+        text.append(f" {digit} ", "bold")
+        text.append(safe_text(label, 20))
+    if len(labels) > DIGITS:
+        text.append(tr("   and {more:,} more: L", more=len(labels) - DIGITS))
+    return text
