@@ -64,7 +64,9 @@ def test_what_groups_nothing_is_refused_before_anything_starts(
     assert list_runs(Workspace(tmp_path)) == []
 
 
-@pytest.mark.parametrize("pattern", ["1", "true", "[1, 2]", "\u00e9\U0001f600", "'a'", "a=b", '"\\d', PATTERN])
+@pytest.mark.parametrize(
+    "pattern", ["1", "true", "[1, 2]", "\u00e9\U0001f600", "'a'", "a=b", '"\\d', PATTERN]
+)
 def test_a_pattern_is_text_whatever_toml_takes_it_for(pattern: str) -> None:
     tree = apply_settings({}, shortcuts(None, None, pattern))
     assert tree == {"data": {"group": pattern}}
