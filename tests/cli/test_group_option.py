@@ -18,7 +18,7 @@ PREVIEW = [
     "  /0, 2 images: a/0.png, b/0.png",
     "  /1, 2 images: a/1.png, b/1.png",
     "  /2, 2 images: a/2.png, b/2.png",
-    "  10 images match nothing and are groups of their own",
+    "  10 images in none: each is a group of its own",
 ]
 
 

@@ -312,7 +312,7 @@ def test_a_preview_lists_groups_sizes_and_what_matches_nothing() -> None:
         "  patient_1, 2 images: a/patient_1_0.png, a/patient_1_1.png",
         "  patient_2, 3 images: a/patient_2_0.png, a/patient_2_1.png, a/patient_2_2.png",
         "  patient_3, 4 images: a/patient_3_0.png, a/patient_3_1.png, a/patient_3_2.png",
-        "  2 images match nothing and are groups of their own",
+        "  2 images in none: each is a group of its own",
     ]
 
 

@@ -58,9 +58,11 @@ class GroupSummary:
             for name, size, paths in self.examples
         ]
         if self.alone:
-            match = tr("matches nothing and is a group of its own")
-            matches = tr("match nothing and are groups of their own")
-            lines.append(f"  {plural(self.alone, f'image {match}', f'images {matches}')}")
+            each = tr("it is") if self.alone == 1 else tr("each is")
+            images = plural(self.alone, "image")
+            lines.append(
+                tr("  {images} in none: {each} a group of its own", images=images, each=each)
+            )
         return lines
 
     def warnings(self) -> list[str]:
