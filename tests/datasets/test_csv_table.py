@@ -131,3 +131,26 @@ def test_faults_have_their_line(tmp_path: Path, lines: list[str], expected: str)
 def test_labels_in_any_bytes_survive(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label", "a.jpg,caf\udce9", 'b.jpg,"two\nlines"')
     assert set(open_source(path).labels) == {"caf\udce9", "two\nlines"}
+
+
+@pytest.mark.parametrize("name", ["group", "Patient", "subject"])
+def test_groups_may_be_given_and_missing(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path, f"path,label,{name}", "a.jpg,x, p 1 ", "b.jpg,y,")
+    found = open_source(path)
+    assert [(item.path, item.group) for item in found.items] == [("a.jpg", "p 1"), ("b.jpg", "")]
+    assert found.warnings == ()
+
+
+def test_one_group_for_all_images_is_not_used(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,label,group", "a.jpg,x,all\x1b", "b.jpg,y,all\x1b")
+    found = open_source(path)
+    assert [item.group for item in found.items] == ["", ""]
+    assert [warning.message for warning in found.warnings] == [
+        "All images have the same group, all\\e, so the column of groups is not used."
+    ]
+
+
+def test_an_image_has_one_group(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,label,group", "a.jpg,x,p", "b.jpg,y,q", "a.jpg,x,q")
+    with pytest.raises(UserError, match=r"line 4: a\.jpg was already given in line 2 with another"):
+        open_source(path)

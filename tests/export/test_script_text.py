@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from workbench.errors import UserError
 from workbench.experiment.metrics import SCORES
 from workbench.experiment.toml import parse_spec
 from workbench.export.run_data import read_run_data
-from workbench.export.script import ScriptInputs, script, write_script
+from workbench.export.script import (
+    ScriptInputs,
+    image_table,
+    script,
+    script_facts,
+    write_script,
+)
 from workbench.export.templating import listing, literal
 from workbench.paths import Workspace
 
@@ -121,6 +128,16 @@ SPECS: dict[str, dict[str, Any]] = {
         "model": {"strategy": "fine-tuning"},
     },
 }  # fmt: skip
+PROBES = {
+    solver: {
+        "data": DATA,
+        "base": {"name": "vgg16"},
+        "model": {"strategy": "linear-probe"},
+        "probe": {"solver": solver},
+        "training": {"class_weights": weights},
+    }
+    for solver, weights in (("ridge", "none"), ("logistic", "balanced"))
+}
 STANDARD = set(sys.stdlib_module_names) | {"importlib.util"}
 LABELS = [("dark", "light"), ("a", "b\"\n'''\u202e\udce9", "{x}", *(f"l{n}" for n in range(30)))]
 IMAGES = [{"train": 42, "validation": 10, "test": 8}, {"train": 3, "validation": 4}, {"train": 3}]
@@ -141,6 +158,13 @@ def test_every_kind_is_laid_out_and_clean(tmp_path: Path) -> None:
                     (tmp_path / f"{name}{count}.py").write_text(text, encoding="ascii")
                     count += 1
     assert count == len(SPECS) * 12
+    for name, probe in PROBES.items():
+        for labels in LABELS:
+            for grouped in (False, True):
+                inputs = ScriptInputs(labels, IMAGES[0], grouped=grouped)
+                text = script(parse_spec(probe, "test"), inputs)
+                (tmp_path / f"{name}{count}.py").write_text(text, encoding="ascii")
+                count += 1
     for words in (["format", "--check"], ["check"]):
         for config in ("--isolated", f"--config={REPOSITORY / 'pyproject.toml'}"):
             done = subprocess.run(
@@ -190,6 +214,24 @@ def test_a_probe_on_convnext_is_refused() -> None:
     }
     with pytest.raises(UserError, match="A linear probe on ConvNeXt Tiny cannot be written"):
         script(parse_spec(tree, "test"), ScriptInputs(LABELS[0], IMAGES[0]))
+
+
+def test_the_folds_of_a_probe_keep_groups_together(workspace: Workspace) -> None:
+    facts = replace(read_run_data(recorded_run(workspace)), spec=parse_spec(PROBES["ridge"], "a"))
+    rows = [replace(row, pixel_hash=f"{n:032x}") for n, row in enumerate(facts.rows)]
+    alone = replace(facts, rows=tuple(rows))
+    assert not script_facts(alone, "a.py").grouped
+    assert image_table(alone).splitlines()[0] == "path,label,split"
+    rows[1] = replace(rows[1], group="p")
+    rows[2] = replace(rows[2], group="p")
+    rows[4] = replace(rows[4], pixel_hash=rows[2].pixel_hash)
+    together = replace(facts, rows=tuple(rows))
+    assert script_facts(together, "a.py").grouped
+    table = image_table(together).splitlines()
+    assert table[0] == "path,label,split,group"
+    assert [line.split(",")[3] for line in table[1:7]] == ["0", "1", "1", "3", "1", "5"]
+    trained = replace(together, spec=parse_spec(SPECS["convnet"], "a"))
+    assert not script_facts(trained, "a.py").grouped
 
 
 def test_labels_cannot_leave_their_literals() -> None:

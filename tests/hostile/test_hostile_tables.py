@@ -205,7 +205,7 @@ def test_a_damaged_manifest_is_reported(
 @pytest.mark.parametrize("count", ["-1", "+1", "1_0", "٣", "9" * 19, "9" * 5000, "1.0", " 1", ""])
 def test_a_count_has_only_digits(tmp_path: Path, count: str) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_text(f"{','.join(COLUMNS[:-1])}\na,b,train,{count},2,3,{HASH}\n")
+    path.write_text(f"{','.join(COLUMNS[:-2])}\na,b,train,{count},2,3,{HASH}\n")
     with pytest.raises(UserError, match=r"is damaged at line 2: .* is not a count"):
         read_manifest(path)
 

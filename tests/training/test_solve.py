@@ -1,10 +1,13 @@
 """A linear classifier, solved: the same as scikit-learn's, with the scaling folded in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from workbench.errors import UserError
 from workbench.training.solve import (
     VALUES,
     Examples,
@@ -119,8 +122,8 @@ def test_progress_may_interrupt() -> None:
     ("labels", "folds", "expected"),
     [
         ([0] * 6 + [1] * 6, 5, 5),
-        ([0, 0, 0, 1], 5, 3),  # no label has more than three images
-        ([0, 1, 2], 5, 2),  # one image each
+        ([0, 0, 0, 1], 5, 4),  # as many as images
+        ([0, 1, 2], 5, 3),
     ],
 )
 def test_few_images_make_fewer_folds(labels: list[int], folds: int, expected: int) -> None:
@@ -129,6 +132,22 @@ def test_few_images_make_fewer_folds(labels: list[int], folds: int, expected: in
     assert sorted(np.concatenate([left_out for _, left_out in parts])) == list(range(len(labels)))
     for kept, left_out in parts:
         assert not set(kept) & set(left_out)
+
+
+def test_images_of_a_group_do_not_test_each_other() -> None:
+    """Of features and labels at random only the other half of a pair tells the label."""
+    draw = np.random.default_rng(0)
+    views = [np.repeat(draw.normal(size=(60, 200)), 2, axis=0).astype(np.float32)]
+    labels = np.repeat(draw.integers(0, 2, 60), 2)
+    alone = Examples(views, labels, 2, np.ones(120))
+    pairs = replace(alone, groups=np.repeat(np.arange(60), 2))
+    assert max(one.accuracy for one in solved(alone).tried) > 0.85
+    assert max(one.accuracy for one in solved(pairs).tried) < 0.65
+
+
+def test_images_of_one_group_cannot_be_divided() -> None:
+    with pytest.raises(UserError, match="two groups at least, not 1"):
+        split_folds(np.array([0, 1, 0]), 5, 1, np.array([7, 7, 7]))
 
 
 @pytest.mark.parametrize("solver", ["ridge", "logistic"])

@@ -1,5 +1,6 @@
 """A linear probe as a stage: features once, one layer solved, nothing else moved."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_stopped_and_begun_again_it_finds_the_same(tmp_path: Path, stop_at: int)
     assert all(np.array_equal(a, b) for a, b in zip(model.weights, expected.weights, strict=True))
     assert run.history()[-1] == whole.history()[-1]
     assert kept == {file: file.stat().st_mtime_ns for file in run.folder.glob("features-*.npy")}
+
+
+def test_groups_reach_the_folds(tmp_path: Path) -> None:
+    data = halves()
+    groups = np.arange(len(data.labels)) % 2  # two folds are all that they allow
+    run = TinyRun(probe_spec(), tmp_path, replace(data, groups=groups), lively_model)
+    run.run()
+    assert run.of_kind("cross_validated")[0]["folds"] == 2
 
 
 def test_rare_classes_can_count_more(tmp_path: Path) -> None:

@@ -158,6 +158,25 @@ async def test_an_option_is_checked_as_it_is_typed_and_kept(draft):
     assert draft.settings == {}
 
 
+async def test_a_pattern_for_groups_shows_what_it_finds(draft):
+    async with on_screen(draft) as (pilot, screen):
+        dialog = await open_option(pilot, screen, "data.group")
+        field, preview = dialog.query_one(Input), dialog.query_one("#preview", Static)
+        field.value = r"(?P<group>\d)\."
+        await until(pilot, lambda: "4 groups of 2 images" in str(preview.content))
+        assert "0, 2 images: cats/0.png, dogs/0.png" in str(preview.content)
+        field.value = "(?P<group>zzz)"
+        await until(pilot, lambda: "matches none of 8 images" in str(preview.content))
+        field.value = "("
+        await until(pilot, lambda: not str(preview.content))
+        assert "no regular expression" in str(dialog.query_one("#error", Static).content)
+        field.value = r"(?P<group>\d)\."
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+    assert draft.settings == {"data.group": r"(?P<group>\d)\."}
+    assert draft.spec().data.group == r"(?P<group>\d)\."
+
+
 async def test_another_base_is_chosen_from_a_list(draft):
     async with on_screen(draft) as (pilot, screen):
         dialog = await open_option(pilot, screen, "base.name")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.app.draft_writer import DraftWriter, write_file
+from workbench.datasets.groups import preview_groups
 from workbench.datasets.inspect_job import facts_from_dict, facts_to_dict
+from workbench.datasets.store import open_in
 from workbench.errors import UserError
 from workbench.experiment.facts import DataFacts
 from workbench.experiment.fitting import fit_preset
@@ -160,6 +162,13 @@ class Draft:
         other = replace(self, preset=preset)
         other.settings = other._kept()
         return other
+
+    def preview_groups(self, pattern: str) -> list[str]:
+        """Return what `data.group` would find among the images, in lines safe for a terminal."""
+        try:
+            return preview_groups(open_in(self.workspace, str(self.source)), pattern)
+        except UserError as error:
+            return [error.message]
 
     # Changes, each saved immediately
 

@@ -9,6 +9,7 @@ from workbench.cli.options import (
     complete_catalogue,
     complete_datasets,
     complete_sources,
+    group_option,
     json_option,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
@@ -37,10 +38,15 @@ def data() -> None:
 @click.option(
     "--all", "show_all", is_flag=True, help="Name every class, and every file of every finding."
 )
+@group_option
 @json_option
 @in_workspace
-def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> None:
+def scan(
+    workspace: Workspace, source: str, show_all: bool, group: str | None, as_json: bool
+) -> None:
     """Scan every image: classes, sizes, damaged files, duplicates, unusual formats.
+
+    With --group the groups are listed that a training with this pattern would keep together.
 
     No image is changed. Files that cannot be used are listed, and training ignores them. What is
     decoded is kept for a training in the recommended size, until `data clean`.
@@ -50,7 +56,7 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
 
     path = resolve_source(workspace, source)
     with progress_bar() as progress:
-        found = inspect(path, workspace, progress)
+        found = inspect(path, workspace, progress, group or "")
     if as_json:
         click.echo(found.to_json())
         return
@@ -61,8 +67,8 @@ def scan(workspace: Workspace, source: str, show_all: bool, as_json: bool) -> No
     elif show_all:
         for finding in found.findings:
             echo(f"\n{finding.severity}: {finding.message}")
-            for group in finding.groups or tuple((file,) for file in finding.files):
-                echo("  " + "   ".join(safe_text(file, 1000) for file in group))
+            for files in finding.groups or tuple((file,) for file in finding.files):
+                echo("  " + "   ".join(safe_text(file, 1000) for file in files))
     else:
         every = command_line(workspace, "data", "scan", source, "--all")
         echo(tr("All files: {every}", every=every))

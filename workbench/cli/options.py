@@ -1,6 +1,7 @@
 """Arguments and options of several commands, and how a shell completes them."""
 
 import functools
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
@@ -11,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from workbench.errors import UserError
+from workbench.experiment.group_pattern import EXAMPLE
 from workbench.messages import tr
 from workbench.paths import Workspace, find_workspace, parse_path
 from workbench.text import safe_text
@@ -24,6 +26,7 @@ Complete = Callable[[click.Context, click.Parameter, str], Items]
 
 GPU_KEY = "training.gpu"
 OOM_KEY = "training.out_of_memory"
+GROUP_KEY = "data.group"
 
 
 def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
@@ -194,6 +197,13 @@ oom_option = click.option(
     help="Out of memory: retry continues with half the batch, stop ends the run.",
 )
 
+group_option = click.option(
+    "--group",
+    metavar="PATTERN",
+    help="Keep images with the same group on one side of a split: a pattern over their paths, "
+    f"such as '{EXAMPLE}'.",
+)
+
 by_option = click.option(
     "--by",
     metavar="TIME",
@@ -217,6 +227,7 @@ _OPTIONS = (
     data_option("Images: a path or a catalogue set."),
     set_option("Change any key."),
     *base_options,
+    group_option,
     gpu_option,
     oom_option,
     click.option("--name", help="Name of the run's folder."),
@@ -264,11 +275,15 @@ def with_experiment(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_options(
-        workspace: Workspace, gpu: str | None, oom: str | None, **options: Any
+        workspace: Workspace,
+        group: str | None,
+        gpu: str | None,
+        oom: str | None,
+        **options: Any,
     ) -> None:
         values = {field.name: options.pop(field.name) for field in fields(ExperimentOptions)}
         given = ExperimentOptions(**values)
-        given = replace(given, settings=given.settings + shortcuts(gpu, oom))
+        given = replace(given, settings=given.settings + shortcuts(gpu, oom, group))
         command(workspace, given, **options)
 
     wrapped: Callable[..., None] = with_options
@@ -287,9 +302,12 @@ def with_spec(command: Callable[..., None]) -> Callable[..., None]:
     return with_experiment(with_options)
 
 
-def shortcuts(gpu: str | None, oom: str | None) -> tuple[str, ...]:
-    """Return the settings that --gpu and --oom stand for."""
-    values = {GPU_KEY: gpu, OOM_KEY: oom}
+def shortcuts(gpu: str | None, oom: str | None, group: str | None = None) -> tuple[str, ...]:
+    """Return the settings that --gpu, --oom and --group stand for."""
+    quoted = (
+        None if group is None else json.dumps(group, ensure_ascii=False)
+    )  # TOML might take it for something else
+    values = {GPU_KEY: gpu, OOM_KEY: oom, GROUP_KEY: quoted}
     return tuple(f"{key}={value}" for key, value in values.items() if value is not None)
 
 

@@ -102,7 +102,9 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     With --by, or training.time_budget, the epochs are those that would fit now.
     """
     from workbench.bases.weights import describe_weights
-    from workbench.datasets.prepare import survey
+    from workbench.datasets.groups import source_groups, with_groups
+    from workbench.datasets.prepare import source_facts
+    from workbench.datasets.sources.opening import open_source
     from workbench.experiment.base_choice import suggest_larger_base
     from workbench.experiment.cost import saved_bytes
     from workbench.machine.preflight import check_weights
@@ -110,7 +112,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
 
     spec = replace(given, settings=given.settings + deadline_shortcut(by)).spec(workspace)
     check_weights(spec)
-    facts = survey(spec.data.source)
+    source = with_groups(open_source(spec.data.source), spec.data.group)
+    facts, groups = source_facts(source), source_groups(source)
     measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
         measured = measured_speed(spec.training.gpu)
@@ -131,6 +134,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         f"{spec.model.strategy}: {title}{random} at {format_shape(spec.data.input_shape)}, "
         f"{plural(facts.images, 'image')}, {plural(facts.classes, 'class', 'classes')}"
     )
+    for line in groups.lines() if groups else ():
+        echo(line)
     if spec.base:
         base = spec.base
         weights = describe_weights(base.name, spec.data.image_size, base.weights)

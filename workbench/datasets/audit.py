@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.datasets.duplicates import NearPairs
 from workbench.datasets.findings import AuditFinding, find_problems
+from workbench.datasets.groups import GroupSummary, summarize_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
@@ -50,6 +51,7 @@ class Audit:
         sizes: None where no image is usable.
         formats: Usable images by file format.
         findings: The most severe first.
+        groups: Of the usable images; None where none is declared.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Audit:
     sizes: ImageSizes | None
     formats: dict[str, int]
     findings: tuple[AuditFinding, ...]
+    groups: GroupSummary | None = None
 
     def lines(self, every_class: bool = False) -> list[str]:
         """Return the audit as text, safe for a terminal; of very many classes the first ones."""
@@ -92,6 +95,7 @@ class Audit:
                     median_height=height[1],
                 )
             )
+        lines += self.groups.lines() if self.groups else []
         return lines + [f"{finding.severity}: {finding.message}" for finding in self.findings]
 
     def near_pairs(self) -> list[tuple[str, str]]:
@@ -126,7 +130,11 @@ class Audit:
         sizes = values.pop("sizes")
         if sizes:
             sizes = ImageSizes(tuple(sizes["width"]), tuple(sizes["height"]))
-        return cls(**values, sizes=sizes, findings=findings)
+        groups = values.pop("groups", None)  # older versions had none
+        if groups:
+            examples = tuple((name, size, tuple(p)) for name, size, p in groups.pop("examples"))
+            groups = GroupSummary(**groups, examples=examples)
+        return cls(**values, sizes=sizes, findings=findings, groups=groups)
 
 
 def audit(source: Source, records: Sequence[ScanRecord], near: NearPairs) -> Audit:
@@ -151,6 +159,7 @@ def audit(source: Source, records: Sequence[ScanRecord], near: NearPairs) -> Aud
         sizes=_sizes(usable),
         formats=dict(Counter(record.format for record in usable).most_common()),
         findings=find_problems(source, records, near, counts),
+        groups=summarize_groups((record.path, record.group) for record in usable),
     )
 
 

@@ -54,8 +54,9 @@ def exact_groups(records: Iterable[ScanRecord]) -> list[tuple[ScanRecord, ...]]:
 def joined_groups(records: Sequence[ScanRecord], near: NearPairs) -> list[list[ScanRecord]]:
     """Return the images that belong on one side of a split, each in one group.
 
-    Images with the same pixels always stay together. Near pairs join their groups,
-    the nearest first, as long as a group has at most `MAX_GROUP` images.
+    Images with the same pixels always stay together, and so do those with the same
+    `ScanRecord.group`. Near pairs join their groups, the nearest first, as long as a group has at
+    most `MAX_GROUP` images.
 
     Args:
         records: Usable ones; pairs of others are skipped.
@@ -64,14 +65,28 @@ def joined_groups(records: Sequence[ScanRecord], near: NearPairs) -> list[list[S
     groups = {group[0].pixel_hash: list(group) for group in exact_groups(records)}
     for record in sorted(records, key=_path):
         groups.setdefault(record.pixel_hash, [record])
+    pixels_of: dict[str, str] = {}  # of one image of each declared group
+    for record in sorted(records, key=_path):
+        if record.group:
+            known = pixels_of.setdefault(record.group, record.pixel_hash)
+            both = (groups[known], groups[record.pixel_hash])
+            _join(groups, *sorted(both, key=len, reverse=True))
     for pair in near.pairs:
         first, second = (groups.get(record.pixel_hash) for record in pair)
-        if first is None or second is None or first is second:
+        if first is None or second is None:
             continue
         if len(first) + len(second) <= MAX_GROUP:
-            first += second
-            groups.update((record.pixel_hash, first) for record in second)
+            _join(groups, first, second)
     return list({id(group): group for group in groups.values()}.values())
+
+
+def _join(
+    groups: dict[str, list[ScanRecord]], first: list[ScanRecord], second: list[ScanRecord]
+) -> None:
+    """Move the images of a second group to a first one, unless they are one already."""
+    if first is not second:
+        first += second
+        groups.update((record.pixel_hash, first) for record in second)
 
 
 def near_pairs(records: Sequence[ScanRecord], progress: Progress = silent) -> NearPairs:

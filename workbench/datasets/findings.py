@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, exact_groups
+from workbench.datasets.groups import NO_EFFECT
 from workbench.datasets.image_files import GREY_MODES, MAX_PIXELS
+from workbench.datasets.likely_groups import MAX_PAUSE, find_bursts, suggest_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.scan import TINY
@@ -44,12 +46,12 @@ class AuditFinding:
 
     Attributes:
         code: unusable, conflicting-labels, duplicates-across, duplicates, near-across, near,
-            imbalance, few-images, mixed-colours, passed-over, the code of a SourceWarning, or an
-            oddity of a ScanRecord.
+            groups, groups-across, likely-groups, bursts, imbalance, few-images,
+            mixed-colours, passed-over, the code of a SourceWarning, or an oddity of a ScanRecord.
         severity: "error" harms the result, "warning" may, "note" is good to know.
         message: One plain sentence.
         files: The paths concerned.
-        groups: For duplicates: the paths that belong together, two where they are near.
+        groups: For duplicates and groups: the paths that belong together, two where they are near.
     """
 
     code: str
@@ -79,6 +81,7 @@ def find_problems(
         *(AuditFinding(one.code, "warning", one.message, one.files) for one in source.warnings),
         *_exact_duplicates(usable),
         *_near_duplicates(near, source.user_split),
+        *_groups(usable, source.user_split),
         *_balance(counts),
         *_colours(usable),
         *_sixteen_bits(usable),
@@ -140,6 +143,36 @@ def _near_duplicates(near: NearPairs, user_split: bool) -> Iterator[AuditFinding
             if not user_split:
                 message += f" They are kept on one side of the split, up to {MAX_GROUP} together."
             yield AuditFinding(code, severity, message, groups=groups)
+
+
+def _groups(usable: list[ScanRecord], user_split: bool) -> Iterator[AuditFinding]:
+    """Report groups that the data's own split has on two sides, or that file names suggest."""
+    if not any(record.group for record in usable):
+        if found := suggest_groups(usable):
+            yield AuditFinding("likely-groups", "warning", found.message(user_split))
+        if bursts := find_bursts(usable):
+            paths = _paths_of(bursts)
+            message = (
+                f"{sum(map(len, paths)):,} images are {plural(len(paths), 'burst')}: of one class, "
+                f"by one camera, at most {MAX_PAUSE:g} seconds apart "
+                f"({format_examples(paths[0])}). A split has images of one burst on two sides; "
+                "a CSV file with a column group keeps them together."
+            )
+            yield AuditFinding("bursts", "warning", message, groups=paths)
+        return
+    by_name: dict[str, list[ScanRecord]] = defaultdict(list)
+    for record in usable:
+        if record.group:
+            by_name[record.group].append(record)
+    if len(by_name) > 1 and all(len(group) == 1 for group in by_name.values()):
+        yield AuditFinding("groups", "warning", NO_EFFECT)
+    if across := {name: g for name, g in by_name.items() if _differ(g, lambda r: r.split)}:
+        paths = _paths_of(list(across.values()))
+        message = (
+            f"{plural(len(across), 'group')} of images in more than one split, "
+            f"{sum(map(len, paths)):,} files in all ({format_examples(natural_sorted(across))})."
+        )
+        yield AuditFinding("groups-across", "error", message, groups=paths)
 
 
 def _balance(counts: dict[str, dict[str, int]]) -> Iterator[AuditFinding]:

@@ -6,8 +6,9 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,7 +77,12 @@ DAMAGED = tr("its image data is damaged")
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 FIRST_SIDEWAYS = 5  # orientations from here on swap width and height
-_ORIENTATION_TAG = 0x0112  # in EXIF; its values 1-8 as in the TIFF 6.0 specification
+# Tags as in the specifications of TIFF 6.0 and EXIF 2.32.
+_ORIENTATION_TAG = 0x0112  # values 1 to 8
+_MAKE_TAG, _MODEL_TAG, _CHANGED_TAG = 0x010F, 0x0110, 0x0132
+_EXIF_FOLDER, _TAKEN_TAG = 0x8769, 0x9003
+_EXIF_TIME = "%Y:%m:%d %H:%M:%S"
+MAX_CAMERA = 60  # characters of a camera's name that are kept
 _JPEG_FORMATS = ("JPEG", "MPO")  # a camera's JPEG may carry a second, smaller picture (Pillow: MPO)
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 
@@ -107,6 +113,8 @@ class ImageHeader:
         depth16: True where a channel has 16 bits.
         alpha: True where something may be transparent.
         reduction: 1, or the divisor of a JPEG's sides for decoding: 2, 4 or 8.
+        camera: EXIF's make and model, printable characters only; "" where unknown.
+        taken: When, by the camera's clock, as 2021-05-03 14:22:09; "" where unknown.
     """
 
     width: int
@@ -118,6 +126,8 @@ class ImageHeader:
     depth16: bool = False
     alpha: bool = False
     reduction: int = 1
+    camera: str = ""
+    taken: str = ""
 
     @property
     def grey(self) -> bool:
@@ -164,6 +174,32 @@ def exif_orientation(image: Image.Image, loaded: bool = False) -> int:
     return value if value in range(1, 9) else 1
 
 
+def _exif_origin(image: Image.Image) -> tuple[str, str]:
+    """Return camera and time of an opened image, see `ImageHeader`."""
+    try:
+        exif = Image.Image.getexif(image)  # not by the PNG's own method, as above
+        if not exif:
+            return "", ""
+        make, model = (_printable(exif.get(tag)) for tag in (_MAKE_TAG, _MODEL_TAG))
+    except Exception:  # as above
+        return "", ""
+    camera = model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
+    taken = exif.get(_CHANGED_TAG)  # often the only one; equal to the other in an untouched file
+    with suppress(Exception):
+        taken = exif.get_ifd(_EXIF_FOLDER).get(_TAKEN_TAG, taken)
+    try:
+        return camera[:MAX_CAMERA], str(datetime.strptime(_printable(taken), _EXIF_TIME))
+    except ValueError:  # 0000:00:00 from a camera whose clock was never set
+        return camera[:MAX_CAMERA], ""
+
+
+def _printable(value: object) -> str:
+    """Return a text of EXIF without control characters and repeated spaces; "" for no text."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value[:1000]).split())
+
+
 def _opened(file: BinaryIO) -> ImageFile.ImageFile:
     """Read the header of an image, whatever size it announces."""
     signature = file.read(len(_JPEG_SIGNATURE))
@@ -191,6 +227,7 @@ def _header(image: ImageFile.ImageFile) -> ImageHeader:
     width, height = image.size
     if orientation >= FIRST_SIDEWAYS and image.format != "TIFF":  # whose size is upright already
         width, height = height, width
+    camera, taken = _exif_origin(image)
     return ImageHeader(
         width=width,
         height=height,
@@ -201,6 +238,8 @@ def _header(image: ImageFile.ImageFile) -> ImageHeader:
         depth16=image.mode.startswith("I") or any(";16" in raw_mode(t) for t in image.tile),
         alpha=image.has_transparency_data,
         reduction=_reduction(image) if image.format in _JPEG_FORMATS else 1,
+        camera=camera,
+        taken=taken,
     )
 
 

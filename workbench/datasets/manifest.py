@@ -36,6 +36,7 @@ class ImageRecord:
         levels: Of an image with 16 bits a channel, else None. In a scan its own smallest and
             largest value; in a manifest the values that become 0 and 255, the same for all images
             of a data set, and None in manifests of older versions.
+        group: Of the images that have to stay on one side of a split; "" where none is given.
     """
 
     path: str
@@ -46,6 +47,7 @@ class ImageRecord:
     bytes: int = 0
     pixel_hash: str = ""
     levels: Levels | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class ScanRecord(ImageRecord):
             reduced.
         dhash: 64 bits that similar pictures share, where both sides have 64 pixels or more.
         thumbnail: 16 x 16 grey bytes, where there is a dhash.
+        camera: EXIF's make and model; "" where unknown.
+        taken: EXIF's time of the picture, as 2021-05-03 14:22:09; "" where unknown.
     """
 
     modified_ns: int = 0
@@ -76,6 +80,8 @@ class ScanRecord(ImageRecord):
     notes: tuple[str, ...] = ()
     dhash: int | None = None
     thumbnail: bytes = b""
+    camera: str = ""
+    taken: str = ""
 
     @property
     def stamp(self) -> Stamp:
@@ -107,7 +113,8 @@ def file_stamp(status: os.stat_result) -> Stamp:
 MANIFEST_NAME = "manifest.csv"
 _MAX_DIGITS = 18  # of a number
 COLUMNS = tuple(field.name for field in fields(ImageRecord))
-_COLUMNS_8_BIT = COLUMNS[:-1]  # where no image has more
+_OPTIONAL = ("levels", "group")  # left out where no image has them
+_ALWAYS = tuple(name for name in COLUMNS if name not in _OPTIONAL)
 
 
 def make_manifest_rows(
@@ -136,6 +143,7 @@ def make_manifest_rows(
             r.bytes,
             r.pixel_hash,
             levels if r.levels else None,
+            r.group,
         )
         for r in sorted(records, key=attrgetter("path"))
     )
@@ -149,7 +157,8 @@ def manifest_levels(rows: Iterable[ImageRecord]) -> Levels | None:
 def write_manifest(path: Path, rows: Iterable[ImageRecord]) -> None:
     """Write the rows, whole or not at all. Names that are not UTF-8 keep their bytes."""
     rows = list(rows)
-    columns = COLUMNS if manifest_levels(rows) else _COLUMNS_8_BIT
+    needed = {name for name in _OPTIONAL if any(getattr(row, name) for row in rows)}
+    columns = [name for name in COLUMNS if name in needed or name not in _OPTIONAL]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -168,12 +177,13 @@ def read_manifest(path: Path) -> list[ImageRecord]:
         with open_table(path) as file:
             reader = csv.reader(file, strict=True)
             columns = tuple(next(reader, ()))
-            if columns not in (COLUMNS, _COLUMNS_8_BIT):
-                raise ValueError(f"the columns are not {','.join(_COLUMNS_8_BIT)}")
+            optional = tuple(name for name in _OPTIONAL if name in columns)
+            if columns != (*_ALWAYS, *optional):
+                raise ValueError(f"the columns are not {','.join(_ALWAYS)}")
             rows = []
             for cells in reader:
                 number = reader.line_num
-                rows.append(_row(cells, len(columns)))
+                rows.append(_row(cells, optional))
     except OSError as error:
         raise cannot_read(path, error) from error
     except (ValueError, csv.Error) as error:
@@ -188,10 +198,13 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     return rows
 
 
-def _row(cells: list[str], columns: int) -> ImageRecord:
-    if len(cells) != columns:
-        raise ValueError(f"{len(cells)} columns, {columns} expected")
-    path, label, split, width, height, size, pixel_hash, levels = [*cells, ""][: len(COLUMNS)]
+def _row(cells: list[str], optional: tuple[str, ...]) -> ImageRecord:
+    count = len(_ALWAYS) + len(optional)
+    if len(cells) != count:
+        raise ValueError(f"{len(cells)} columns, {count} expected")
+    path, label, split, width, height, size, pixel_hash = cells[: len(_ALWAYS)]
+    rest = dict(zip(optional, cells[len(_ALWAYS) :], strict=True))
+    levels = rest.get("levels")
     if split not in SPLITS:
         raise ValueError(f"the split is {split!r}")
     check_pixel_hash(pixel_hash)
@@ -200,7 +213,8 @@ def _row(cells: list[str], columns: int) -> ImageRecord:
     label, split = sys.intern(label), sys.intern(split)  # one string for all images
     scale = Levels.parse(levels) if levels else None
     sizes = _count(width), _count(height), _count(size)
-    return ImageRecord(path, label, split, *sizes, pixel_hash, scale)
+    group = sys.intern(rest.get("group", ""))
+    return ImageRecord(path, label, split, *sizes, pixel_hash, scale, group)
 
 
 def _count(text: str) -> int:

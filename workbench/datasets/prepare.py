@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.datasets.audit import AUDIT_NAME, Audit, audit, read_audit, write_audit
 from workbench.datasets.duplicates import NearPairs, near_pairs
+from workbench.datasets.groups import with_groups
 from workbench.datasets.image_files import ImageError, ImageHeader
 from workbench.datasets.label_fixes import FixedRecords, apply_label_fixes, read_label_fixes
 from workbench.datasets.manifest import (
@@ -108,6 +109,7 @@ def prepare(data: DataSpec, workspace: Workspace, progress: Progress = silent) -
     """
     source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
+    source = with_groups(source, data.group)
     with _in_folder(folder, progress):
         records, near, found = _scanned(source, folder, progress, data)
         fixed = _fix_labels(data, records)
@@ -144,32 +146,43 @@ def prepare_from_manifest(
         return _prepared(folder, root, tuple(rows), pack, read_audit(folder / AUDIT_NAME), ())
     source = open_in(workspace, data.source, progress)
     folder = dataset_folder(workspace, source, progress)
+    source = with_groups(source, data.group)
     with _in_folder(folder, progress):
         records, _, found = _scanned(source, folder, progress, data)
         pack = build_pack(source.root, rows, data, folder, progress, records)
     return _prepared(folder, source.root, tuple(rows), pack, found, ())
 
 
-def inspect(source: str | Path, workspace: Workspace, progress: Progress = silent) -> Audit:
+def inspect(
+    source: str | Path, workspace: Workspace, progress: Progress = silent, group: str = ""
+) -> Audit:
     """Scan and audit a source without preparing it.
 
+    Args:
+        source: As given by the user.
+        workspace: Where the data folder is.
+        progress: As `prepare`.
+        group: As `DataSpec.group`.
+
     Raises:
-        UserError: The layout is unknown, or the disk has a problem.
+        UserError: The layout is unknown, the pattern cannot be used, or the disk has a problem.
     """
-    return inspect_opened(open_in(workspace, source, progress), workspace, progress)[1]
+    found = open_in(workspace, source, progress)
+    return inspect_opened(found, workspace, progress, group)[1]
 
 
 def inspect_opened(
-    source: Source, workspace: Workspace, progress: Progress = silent
+    source: Source, workspace: Workspace, progress: Progress = silent, group: str = ""
 ) -> tuple[Path, Audit]:
     """Scan and audit an opened source; return its data folder and the audit.
 
     The scan makes rows of a pack, as the recommended preset would need it.
 
     Raises:
-        UserError: The disk has a problem.
+        UserError: As `inspect`.
     """
     folder = dataset_folder(workspace, source, progress)
+    source = with_groups(source, group)
     with _in_folder(folder, progress):
         return folder, _scanned(source, folder, progress, _likely_data(source))[-1]
 

@@ -6,7 +6,7 @@ inode and a hash of its ends: exports give all files one time, and `mv` swaps th
 in size and time. In doubt it is read again.
 
 The file has a line that names the format, then a record a line; the last one of a path counts.
-Label and split are not kept: they belong to the source.
+Label, split and group are not kept: they belong to the source.
 """
 
 import json
@@ -47,7 +47,7 @@ TINY = 16  # pixels of the shorter side below which an image is called tiny
 NEAR_MIN_SIDE = 64  # pixels that both sides need for the near-duplicate check
 THUMBNAIL_SIDE = 16  # pixels
 
-_FORMAT = 2  # another one is not read
+_FORMAT = 3  # another one is not read
 _HEADER = json.dumps({"scan": _FORMAT}) + "\n"
 _THUMBNAIL_BYTES = THUMBNAIL_SIDE**2
 
@@ -68,8 +68,10 @@ _TYPES = {
     "pixel_hash": str,
     "dhash": int,
     "thumbnail": str,
+    "camera": str,
+    "taken": str,
 }
-assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split"}
+assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split", "group"}
 
 
 def scan(
@@ -141,6 +143,7 @@ def scan_image(
         item.path,
         item.label,
         item.split,
+        group=item.group,
         bytes=size,
         modified_ns=modified,
         changed_ns=changed,
@@ -190,7 +193,7 @@ def _unchanged(images: SourceImages, item: Item, before: ScanRecord | None) -> S
         return None
     if before.stamp != images.stamp(item.path) or before.ends != images.ends(item.path):
         return None
-    return replace(before, label=item.label, split=item.split)
+    return replace(before, label=item.label, split=item.split, group=item.group)
 
 
 def _described(
@@ -212,6 +215,8 @@ def _described(
         pixel_hash=pixel_hash(found),
         dhash=difference_hash(grey) if compared else None,
         thumbnail=thumbnail(grey) if compared else b"",
+        camera=header.camera,
+        taken=header.taken,
     )
 
 
@@ -233,7 +238,7 @@ def _oddities(path: str, header: ImageHeader) -> Iterator[str]:
 
 
 def read_cache(path: Path) -> dict[str, ScanRecord]:
-    """Return the records of earlier scans by path, without label and split.
+    """Return the records of earlier scans by path, without label, split and group.
 
     Torn or foreign lines are dropped, and the file is then rewritten.
     """
@@ -264,7 +269,7 @@ def append_records(
 
         def append(record: ScanRecord) -> None:
             before = known.get(record.path)
-            if before is None or before != replace(record, label="", split=None):
+            if before is None or before != replace(record, label="", split=None, group=""):
                 file.write(_to_line(record))
 
         yield append
@@ -289,7 +294,7 @@ def _from_line(line: str) -> ScanRecord | None:
         return None
     if not all(name in _TYPES and type(v) is _TYPES[name] for name, v in values.items()):
         return None
-    for name in ("format", "mode"):  # one string for all images
+    for name in ("format", "mode", "camera"):  # one string for all images
         values[name] = sys.intern(values.get(name, ""))
     try:
         values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))

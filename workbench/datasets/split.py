@@ -1,14 +1,14 @@
 """Divide images into training, validation and test."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 
 from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups, near_pairs
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
+from workbench.datasets.quotas import Fractions, Group, Quotas, fill
 from workbench.errors import UserError
 from workbench.experiment.facts import SPLITS, allocate
 from workbench.experiment.sections import SplitSpec
@@ -18,10 +18,7 @@ from workbench.text import plural, safe_text
 _BY_FRACTIONS = "--set data.split.train=0.7 --set data.split.validation=0.15 \
 --set data.split.test=0.15"
 
-Group = list[ScanRecord]  # records that have to stay together: the same pixels, or nearly
-# Training, validation and test as fractions or images per class. Training may be None: all that
-# the counts of the others leave.
-Fractions = tuple[float | int | None, float | int, float | int]
+_SHARE_TOLERANCE = 0.03  # of a part from its fraction, above which it is reported
 
 
 @dataclass(frozen=True)
@@ -42,10 +39,13 @@ def assign(
 ) -> SplitAssignment:
     """Divide usable images, deterministically for the same images and seed.
 
-    Each class is divided separately. Images with the same pixels stay together, and so do near
-    copies, in groups of bounded size; those with the same pixels and contradicting labels go to
-    training, as far as it has room: they would distort any evaluation. The order is drawn from
-    the seed and the pixels, so that names and other images do not matter.
+    Each class is divided separately. Images with the same pixels stay together, and so do those of
+    a declared group, and near copies, in groups of bounded size; those with the same pixels and
+    contradicting labels go to training, as far as it has room: they would distort any evaluation.
+    The order is drawn from the seed and the pixels, so that names and other images do not matter.
+
+    Declared groups are large and few: fractions are met as nearly as they allow, and each part
+    gets one of a class that has enough of them.
 
     A split in the data is kept. Only if it has no validation part, one is taken from its training
     part.
@@ -56,14 +56,16 @@ def assign(
         near: Near duplicates among the records, where they are known already.
 
     Raises:
-        UserError: A class has fewer images than the counts require, or none to train on.
+        UserError: A class has fewer images than the counts require, or none to train on; or the
+            groups leave a part without images.
     """
     usable = [record for record in records if record.usable]
     _refuse_empty_classes(records, usable)
     near = near_pairs(usable) if near is None else near
     if not any(record.split for record in usable):
         splits = _allocate(usable, spec.parts, spec.seed, near)
-        return SplitAssignment(splits, tuple(_near_notes(splits, near)))
+        notes = [*_group_notes(usable, splits, spec.parts), *_near_notes(splits, near)]
+        return SplitAssignment(splits, tuple(notes))
     splits = {record.path: record.split for record in usable}
     notes = ["The split in the data is kept as it is."]
     missing = [part for part in SPLITS if part not in splits.values()]
@@ -80,12 +82,13 @@ def assign(
         if unused := sum(1 for split in taken.values() if split is None):
             notes.append(
                 tr(
-                    "{training_images} with the same pixels as others, or nearly, not "
+                    "{training_images} with the same pixels as others, or nearly, {or_group}not "
                     "used, so that the two parts stay apart.",
                     training_images=plural(unused, "training image"),
+                    or_group=tr("or of the same group, ") if _is_grouped(training) else "",
                 )
             )
-        notes += _near_notes(taken, near)
+        notes += [*_group_notes(training, taken, fractions), *_near_notes(taken, near)]
     if "test" in missing:
         notes.append(tr("The data has no test part, so there are no test images."))
     return SplitAssignment(splits, tuple(notes))
@@ -94,6 +97,50 @@ def assign(
 def _rest(validation: float | int) -> float | int | None:
     """Return the training part beside a validation part; None stands for all others."""
     return None if isinstance(validation, int) else 1.0 - validation
+
+
+def _is_grouped(records: Iterable[ScanRecord]) -> bool:
+    return any(record.group for record in records)
+
+
+def _group_notes(
+    records: Sequence[ScanRecord], splits: dict[str, str | None], fractions: Fractions
+) -> Iterator[str]:
+    """Yield notes on declared groups, and on what they did to the parts."""
+    names = {record.group for record in records if record.group}
+    if not names:
+        return
+    yield tr(
+        "{groups} of images, each kept on one side of the split.",
+        groups=plural(len(names), "group"),
+    )
+    if _counted(fractions):
+        return
+    used = Counter(split for split in splits.values() if split)
+    wanted = [float(part or 0) for part in fractions]
+    shares = [used[split] / max(used.total(), 1) for split in SPLITS]
+    asked = [part / sum(wanted) for part in wanted]
+    if any(abs(got - part) > _SHARE_TOLERANCE for got, part in zip(shares, asked, strict=True)):
+        yield tr(
+            "Since groups are kept whole, training, validation and test have {shares} % of the "
+            "images instead of {asked} %.",
+            shares=_percents(shares),
+            asked=_percents(asked),
+        )
+    labels = natural_sorted({record.label for record in records})
+    there = {(record.label, splits[record.path]) for record in records}
+    for split, part in zip(SPLITS, wanted, strict=True):
+        if lacking := [label for label in labels if part and (label, split) not in there]:
+            yield tr(
+                "Too few groups: no {split} images of {classes} ({examples}).",
+                split=split,
+                classes=plural(len(lacking), "class", "classes"),
+                examples=format_examples(lacking),
+            )
+
+
+def _percents(shares: Iterable[float]) -> str:
+    return ", ".join(f"{100 * share:.0f}" for share in shares)
 
 
 def _near_notes(splits: dict[str, str | None], near: NearPairs) -> Iterator[str]:
@@ -123,109 +170,38 @@ def _allocate(
     """Return the split of each record by path; None for those that are not used."""
     labels = natural_sorted({record.label for record in records})
     images = Counter(record.label for record in records)
-    quotas = _Quotas(
+    quotas = Quotas(
         {label: _class_quotas(label, images[label], fractions) for label in labels},
         {record.path: None for record in records},
         exact=_counted(fractions),
     )
     groups: list[Group] = []
     for group in joined_groups(records, near):
-        if _contradicting(group):
+        if not _contradicting(group):
+            groups.append(group)
+        elif quotas.exact or not any(record.group for record in group):
             for record in group:
                 quotas.put_if_room(record, "train")
-        else:
-            groups.append(group)
+        else:  # most of a declared group may be without fault
+            quotas.put(group, "train")
     # The large ones first, those of one size in the order of their draw.
     groups.sort(key=lambda group: (-len(group), min(_draw(seed, record) for record in group)))
-    if not quotas.exact:
+    each_part = not quotas.exact and _is_grouped(records)
+    if not quotas.exact and not each_part:
         # The smallest group: if all were large, the others could leave training nothing.
         smallest = {record.label: group for group in groups for record in group}
         for label in labels:
             if label in smallest and not quotas.trains(label):
                 quotas.put(smallest[label], "train")
         groups = [group for group in groups if quotas.splits[group[0].path] is None]
-    _fill(groups, quotas)
+    fill(groups, quotas, each_part)
     if quotas.exact:
         for label in labels:
             if quotas.is_short(label, fractions):
-                raise _too_few_of_one_side(label, images[label], fractions)
+                raise _too_few_of_one_side(label, images[label], fractions, _is_grouped(records))
+    elif each_part:
+        _refuse_empty_parts(quotas, records)
     return quotas.splits
-
-
-class _Quotas:
-    """The open quotas of each label and split, and the splits of the images so far.
-
-    Attributes:
-        open: Images still wanted of a label, in the order of SPLITS.
-        splits: The split by path; None where an image is not used.
-        exact: True to leave images of a group unused rather than exceed a quota.
-    """
-
-    def __init__(
-        self, quotas: dict[str, list[int]], splits: dict[str, str | None], exact: bool
-    ) -> None:
-        self.open, self.splits, self.exact = quotas, splits, exact
-        self._trained: set[str] = set()
-
-    def put(self, group: Group, split: str) -> None:
-        """Put all of a group into a split; quotas may become negative."""
-        for record in group:
-            self.splits[record.path] = split
-            self.open[record.label][SPLITS.index(split)] -= 1
-            if split == "train":
-                self._trained.add(record.label)
-
-    def put_if_room(self, record: ScanRecord, split: str) -> None:
-        """Put one image into a split where its label's quota is open."""
-        if self.open[record.label][SPLITS.index(split)] > 0:
-            self.put([record], split)
-
-    def trains(self, label: str) -> bool:
-        """Return whether an image of the label is in the training part."""
-        return label in self._trained
-
-    def neediest(self, group: Group) -> str | None:
-        """Return the split that wants most of a group; None where none wants any of it."""
-        labels = Counter(record.label for record in group)
-        needs = [
-            sum(count * self.open[label][at] for label, count in labels.items())
-            for at in range(len(SPLITS))
-        ]
-        most = max(needs)
-        return SPLITS[needs.index(most)] if most > 0 else None
-
-    def is_short(self, label: str, fractions: Fractions) -> bool:
-        """Return whether a class misses a count, or training images, at the end."""
-        quotas = self.open[label]
-        if fractions[0] is not None:
-            return any(quota > 0 for quota in quotas)
-        return not self.trains(label) or any(quota > 0 for quota in quotas[1:])
-
-
-def _fill(groups: list[Group], quotas: _Quotas) -> None:
-    """Put groups of several where most is missing, then single images in one row.
-
-    The row starts with the training images and ends with the test images: where one image more or
-    less has the label, as after a label fix, all but a few others keep their split.
-
-    Args:
-        groups: The large ones first.
-        quotas: To fill.
-    """
-    singles: dict[str, list[ScanRecord]] = defaultdict(list)
-    for group in groups:
-        if len(group) == 1:
-            singles[group[0].label].append(group[0])
-        elif split := quotas.neediest(group):
-            if quotas.exact:
-                for record in group:
-                    quotas.put_if_room(record, split)
-            else:
-                quotas.put(group, split)
-    for label, records in singles.items():
-        row = iter(records)
-        for at, split in enumerate(SPLITS):
-            quotas.put(list(islice(row, max(quotas.open[label][at], 0))), split)
 
 
 def _contradicting(group: Group) -> bool:
@@ -299,13 +275,33 @@ def _too_few(label: str, images: int, fractions: Fractions) -> UserError:
     )
 
 
-def _too_few_of_one_side(label: str, images: int, fractions: Fractions) -> UserError:
+def _too_few_of_one_side(label: str, images: int, fractions: Fractions, grouped: bool) -> UserError:
     error = _too_few(label, images, fractions)
     return UserError(
         tr(
-            "{error_message} Many of them have the same pixels, or nearly, and "
+            "{error_message} Many of them have the same pixels, or nearly, {or_group}and "
             "have to stay together.",
             error_message=error.message,
+            or_group=tr("or are of one group, ") if grouped else "",
         ),
         error.hint,
     )
+
+
+def _refuse_empty_parts(quotas: Quotas, records: Sequence[ScanRecord]) -> None:
+    """Refuse groups that leave a part without images, where the images alone would not."""
+    for split in quotas.missing():
+        count = len({record.group or record.path for record in records})
+        raise UserError(
+            tr(
+                "The groups leave no {split} images: {images:,} images are {groups}, each kept on "
+                "one side of the split.",
+                split=split,
+                images=len(records),
+                groups=plural(count, "group"),
+            ),
+            tr(
+                "Use smaller groups, or no {split} part: --set data.split.{split}=0.0",
+                split=split,
+            ),
+        )

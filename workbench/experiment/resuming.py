@@ -44,6 +44,7 @@ _ADDED_LATER = {
     "base.accelerator": "none",
     "training.shuffle": "images",
     "data.corrections": "",
+    "data.group": "",
     "training.momentum": 0.0,
     "training.weight_decay": 0.0,
     "training.warmup_epochs": 0.0,

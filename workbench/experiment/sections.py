@@ -12,6 +12,7 @@ from workbench.bases.architectures import BASES
 from workbench.bases.kinds import BATCH_NORM
 from workbench.bases.table import BaseTable
 from workbench.experiment.deadline import BUDGETS, TimeBudget, UnixTime
+from workbench.experiment.group_pattern import compile_group_pattern
 from workbench.experiment.metrics import Monitor
 from workbench.experiment.optimizers import OPTIMIZERS, OPTION_KEYS
 from workbench.experiment.stack import Convolutions
@@ -89,7 +90,17 @@ class DataSpec(Section):
     corrections: str = Field(
         "", max_length=4096, description="file of corrected labels (see `workbench relabel`)"
     )
+    group: str = Field(
+        "", description="pattern over paths that names the images to keep on one side of a split"
+    )
     split: SplitSpec = SplitSpec()
+
+    @field_validator("group")
+    @classmethod
+    def _bounded_pattern(cls, group: str) -> str:
+        if group:
+            compile_group_pattern(group)
+        return group
 
     @field_validator("corrections")
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench.bases.architectures import BASES, PREPROCESSING
 from workbench.bases.weights import IMAGENET, RANDOM
+from workbench.datasets.groups import number_groups
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors
@@ -50,6 +51,7 @@ class ScriptInputs:
         levels: the values that became 0 and 255 of images with 16 bits; None without such.
         run_result: test accuracy of the run, in one line; "" without evaluation.
         early_end: how a run ended that ran out of time; "" otherwise.
+        grouped: whether some images stay together in the folds of cross-validation.
     """
 
     labels: tuple[str, ...]
@@ -61,13 +63,15 @@ class ScriptInputs:
     levels: Levels | None = None
     run_result: str = ""
     early_end: str = ""
+    grouped: bool = False
 
 
 def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
     """Return a script that trains the same network on the same images.
 
     It needs only Keras, numpy and Pillow, and is laid out as a formatter would. Beside it, it
-    expects a CSV of the same name with the columns path, label and split.
+    expects a CSV of the same name with the columns path, label, split and, for a linear probe on
+    images that stay together, the number of their group.
 
     Raises:
         UserError: Keras's own network has no names for what the run's reads.
@@ -119,6 +123,7 @@ def script(spec: ExperimentSpec, inputs: ScriptInputs) -> str:
             for stage in stages
         ],
         probe=probe,
+        grouped=inputs.grouped,
         prefix=stages[0].prefix,
         maps=[layer.name for layer in spec.base_table.widest(spec.probe.blocks)] if probe else [],
         base=_base(spec),
@@ -192,16 +197,31 @@ def script_facts(data: RunData, name: str) -> ScriptInputs:
         levels=manifest_levels(data.rows),
         run_result=_result(data),
         early_end=describe_early_end(data.history),
+        grouped=_is_grouped(data),
     )
 
 
 def image_table(data: RunData) -> str:
-    """Return path, label and split of each image as CSV."""
+    """Return path, label and split of each image as CSV, and its group where the script needs it.
+
+    Groups are numbers: images with the same pixels are of one group too.
+    """
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    writer.writerow(("path", "label", "split"))
-    writer.writerows((row.path, row.label, row.split) for row in data.rows)
+    rows = [(row.path, row.label, row.split) for row in data.rows]
+    if _is_grouped(data):
+        writer.writerow(("path", "label", "split", "group"))
+        writer.writerows((*row, n) for row, n in zip(rows, number_groups(data.rows), strict=True))
+    else:
+        writer.writerow(("path", "label", "split"))
+        writer.writerows(rows)
     return table.getvalue()
+
+
+def _is_grouped(data: RunData) -> bool:
+    """Return whether the script makes folds, and some images have to stay together in them."""
+    probe = plan_stages(checked_spec(data))[0].is_solved
+    return probe and len(set(number_groups(data.rows))) < len(data.rows)
 
 
 def _base(spec: ExperimentSpec) -> dict[str, Any]:

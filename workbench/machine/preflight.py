@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workbench import pip_install
 from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
+from workbench.datasets.groups import with_groups
 from workbench.datasets.store import dataset_folder, open_in
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
@@ -55,6 +56,7 @@ def check_before_start(
     check_deadline(spec.training.deadline, time.time())
     check_before_training(spec)
     found = open_in(workspace, spec.data.source, progress)
+    with_groups(found, spec.data.group)  # refuses a pattern that finds none
     for doubt in found.warnings:
         warn(doubt.message)
     # The worker of a queued run asks the driver when its turn comes.

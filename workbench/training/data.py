@@ -27,6 +27,8 @@ class TrainingData:
         contents: uint64 (N,), hash of an image's content; part of augmentation seeds.
         rows: positions in the pack, int64, for "train", "validation" and "test".
         classes: number of labels.
+        groups: int64 (N,): images with the same number show the same and stay together in
+            cross-validation; None: each is on its own.
     """
 
     images: np.ndarray
@@ -34,6 +36,7 @@ class TrainingData:
     contents: np.ndarray
     rows: Mapping[str, np.ndarray]
     classes: int
+    groups: np.ndarray | None = None
 
     def targets(self, rows: np.ndarray) -> np.ndarray:
         """Return targets for the loss: float (n, 1) for a sigmoid, else int (n,)."""

@@ -5,7 +5,6 @@ Features are standardized first, since those of a network differ by orders of ma
 penalty treats all alike; the result has this scaling folded in.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ import numpy as np
 from scipy.linalg import solve
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, StratifiedKFold
+
+from workbench.analysis.folds import stratified_folds
 
 # Penalties for each row of the features, half a decade apart: `Ridge(alpha=value * rows)` and
 # `LogisticRegression(C=1 / (value * rows))` of scikit-learn. The strongest, easiest to fit, first.
@@ -36,12 +36,15 @@ class Examples:
         labels: int (n,), from 0 to classes - 1.
         classes: number of labels.
         weights: of the images, float (n,).
+        groups: int (n,): images with the same number are in the same fold; None: each is on its
+            own.
     """
 
     views: Sequence[np.ndarray]
     labels: np.ndarray
     classes: int
     weights: np.ndarray
+    groups: np.ndarray | None = None
 
     @property
     def targets(self) -> np.ndarray:
@@ -133,7 +136,7 @@ def solve_classifier(
 ) -> Solution:
     """Return the classifier whose regularization has the lowest loss in cross-validation.
 
-    An image and its mirror image are always in the same fold.
+    An image and its mirror image are always in the same fold, and so are those of a group.
 
     Args:
         examples: two at least.
@@ -141,11 +144,14 @@ def solve_classifier(
         folds: of cross-validation.
         seed: decides about the folds.
         progress: called with the number of fits done and of all; may raise to interrupt.
+
+    Raises:
+        UserError: all images are of one group.
     """
     data = Standardized(examples)
     path = _PATHS[solver](data)
     count, outputs = data.targets.shape
-    parts = split_folds(examples.labels, folds, seed)
+    parts = split_folds(examples.labels, folds, seed, examples.groups)
     total, done = len(parts) * len(VALUES) + 1, 0
     scores = np.empty((len(VALUES), count, outputs), np.float32)
     for kept, left_out in parts:
@@ -175,21 +181,12 @@ def solve_classifier(
     )
 
 
-def split_folds(labels: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return for each fold the images to fit and those to test; labels in proportion.
-
-    Args:
-        labels: int (n,), two at least.
-        folds: fewer are made where no label has as many images.
-        seed: of the random order.
-    """
-    most = int(np.bincount(labels).max())
-    if most < 2:
-        return list(KFold(2, shuffle=True, random_state=seed).split(labels))
-    splitter = StratifiedKFold(min(folds, most), shuffle=True, random_state=seed)
-    with warnings.catch_warnings():  # of labels with fewer images, which some folds then lack
-        warnings.simplefilter("ignore", UserWarning)
-        return list(splitter.split(labels, labels))
+def split_folds(
+    labels: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each fold the images to fit and those to test, see `stratified_folds`."""
+    (parts,) = stratified_folds(labels, groups, folds, 1, seed)
+    return [(np.setdiff1d(np.arange(len(labels)), part), part) for part in parts]
 
 
 class RidgePath:

@@ -112,7 +112,8 @@ class StageSolver:
         ]
         balanced = self.context.spec.training.class_weights == "balanced"
         weights = data.balanced_weights()[self.rows] if balanced else np.ones(len(self.rows))
-        return Examples(views, data.labels[self.rows], data.classes, weights)
+        groups = None if data.groups is None else data.groups[self.rows]
+        return Examples(views, data.labels[self.rows], data.classes, weights, groups)
 
     def _solving(self, done: int, total: int) -> None:
         """Report progress; stop here if that was requested."""

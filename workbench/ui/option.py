@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
+from textual.worker import get_current_worker
 
 from workbench.messages import tr
 from workbench.render.bases import about_bases
@@ -26,6 +27,7 @@ from workbench.text import safe_text
 from workbench.ui.widgets.data_choice import WEIGHTS, PathField
 
 Check = Callable[[Any], str]
+Preview = Callable[[str], list[str]]
 _WEIGHTS = tr("imagenet, random, or a file; tab completes its path")
 
 
@@ -37,6 +39,7 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         value: the current one.
         default: the preset's.
         check: returns the error of a value, "" for none.
+        preview_groups: returns what a pattern for data.group finds; called in a thread.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,12 +47,20 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
         Binding("ctrl+r", "reset", tr("Preset's value")),
     ]
 
-    def __init__(self, key: str, value: Any, default: Any, check: Check) -> None:
+    def __init__(
+        self,
+        key: str,
+        value: Any,
+        default: Any,
+        check: Check,
+        preview_groups: Preview | None = None,
+    ) -> None:
         super().__init__()
         self._key = key
         self._value = value
         self._default = default
         self._check = check
+        self._preview = preview_groups if key == "data.group" else None
         self._choices = key_choices(key)
 
     def compose(self) -> ComposeResult:
@@ -71,6 +82,7 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
             else:
                 yield Input(format_key_value(self._value), compact=True)
             yield Static(id="error")
+            yield Static(id="preview")
 
     def on_mount(self) -> None:
         """Put the cursor on the current value."""
@@ -80,7 +92,11 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self._show_error(self._check(parse_typed_value(self._key, event.value)))
+        value = parse_typed_value(self._key, event.value)
+        error = self._check(value)
+        self._show_error(error)
+        if self._preview:
+            self._show_preview("" if error else value)
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -103,6 +119,14 @@ class OptionScreen(ModalScreen[tuple[Any] | None]):
             self._show_error(error)
         else:
             self.dismiss((value,))
+
+    @work(thread=True, exclusive=True)
+    def _show_preview(self, pattern: str) -> None:
+        """Show what the newest pattern finds."""
+        assert self._preview is not None
+        text = "\n".join(self._preview(pattern)) if pattern else ""
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self.query_one("#preview", Static).update, Text(text))
 
     def _show_error(self, error: str) -> None:
         self.query_one("#error", Static).update(Text(f"! {safe_text(error, 300)}" if error else ""))

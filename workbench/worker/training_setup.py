@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.bases.weights import find_weights
+from workbench.datasets.groups import number_groups
 from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
@@ -183,6 +184,7 @@ def training_data(rows: Sequence[ImageRecord], labels: Sequence[str], pack: Path
             for split in SPLITS
         },
         classes=len(labels),
+        groups=np.array(number_groups(rows), np.int64),
     )
 
 

@@ -1,14 +1,14 @@
-"""A CSV file with the label, and perhaps the split, of each image."""
+"""A CSV file with the label, and perhaps the split and the group, of each image."""
 
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.datasets.names import normalize_label, split_name
 from workbench.datasets.sources.listing import SkippedFiles
-from workbench.datasets.sources.source import Item, Source
+from workbench.datasets.sources.source import GROUPS, Item, Source, SourceWarning
 from workbench.errors import UserError
 from workbench.files import ENCODING, cannot_read, is_wide, open_table
 from workbench.messages import tr
@@ -18,11 +18,12 @@ _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
     "label": ("label", "class", "category"),
     "split": ("split",),
+    "group": ("group", "patient", "subject"),
 }
 _NEEDED = tr(
     "The first line names the columns: path (or file, filename, image), "
-    "label (or class, category) and, if wanted, split. Paths start at "
-    "the folder of the CSV file."
+    "label (or class, category) and, if wanted, split and group (or patient, "
+    "subject). Paths start at the folder of the CSV file."
 )
 _DELIMITERS = (",", ";", "\t")
 _SHOWN_MISSING = 3
@@ -32,7 +33,7 @@ _MAX_HEADER = 1 << 20  # characters of the first line
 @dataclass(frozen=True)
 class _Header:
     delimiter: str
-    columns: dict[str, int]  # "path", "label", "split" -> position
+    columns: dict[str, int]  # "path", "label", "split", "group" -> position
 
 
 def has_known_columns(path: Path) -> bool:
@@ -67,12 +68,13 @@ def read_csv_table(path: Path, skipped: SkippedFiles) -> Source:
     for number, item in _rows(path):
         skipped.count()
         before = items.setdefault(item.path, item)
-        if (before.label, before.split) != (item.label, item.split):
+        if (before.label, before.split, before.group) != (item.label, item.split, item.group):
             raise _fault(
                 path,
                 number,
                 tr(
-                    "{item_path} was already given in line {lines} with another label or split",
+                    "{item_path} was already given in line {lines} with another label, split "
+                    "or group",
                     item_path=safe_text(item.path),
                     lines=lines[item.path],
                 ),
@@ -95,7 +97,18 @@ def read_csv_table(path: Path, skipped: SkippedFiles) -> Source:
             tr("Paths start at the folder of the CSV file."),
         )
     _refuse_half_a_split(path, items, lines)
-    return Source(path.parent, "csv", tuple(items.values()))
+    found = tuple(items.values())
+    if len(found) > 1 and len({item.group for item in found}) == 1 and found[0].group:
+        skipped.warnings.append(SourceWarning(GROUPS, _one_group(found[0].group)))
+        found = tuple(replace(item, group="") for item in found)
+    return Source(path.parent, "csv", found)
+
+
+def _one_group(name: str) -> str:
+    return tr(
+        "All images have the same group, {name}, so the column of groups is not used.",
+        name=safe_text(name, 60),
+    )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Item]]:
@@ -132,7 +145,8 @@ def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> I
     for name in ("path", "label"):
         if not cells[name]:
             raise _fault(path, number, tr("the {name} is missing", name=name))
-        if "\0" in cells[name]:
+    for name, cell in cells.items():
+        if "\0" in cell:
             raise _fault(path, number, tr("the {name} holds a zero byte", name=name))
     split = cells.get("split", "")
     if split and split_name(split) is None:
@@ -144,7 +158,12 @@ def _item(path: Path, number: int, row: list[str], columns: dict[str, int]) -> I
                 split=safe_text(split),
             ),
         )
-    return Item(os.path.normpath(cells["path"]), normalize_label(cells["label"]), split_name(split))
+    return Item(
+        os.path.normpath(cells["path"]),
+        normalize_label(cells["label"]),
+        split_name(split),
+        cells.get("group", ""),
+    )
 
 
 def _header(line: str) -> _Header | None:

@@ -18,7 +18,7 @@ from workbench.datasets.sources.walk import is_unchanged
 from workbench.files import write_atomic
 
 LISTING_NAME = "listing.json"
-_FORMAT = 1  # raise it when folders are understood otherwise
+_FORMAT = 2  # raise it when folders are understood otherwise
 
 
 def write_listing(folder: Path, source: Source) -> None:
@@ -33,7 +33,7 @@ def write_listing(folder: Path, source: Source) -> None:
         "notes": source.notes,
         "warnings": [[w.code, w.message, w.files] for w in source.warnings],
         "evidence": source.evidence,
-        "items": [[item.path, item.label, item.split] for item in source.items],
+        "items": [[item.path, item.label, item.split, item.group] for item in source.items],
     }
     with suppress(OSError):  # it is listed again then
         write_atomic(folder / LISTING_NAME, json.dumps(values) + "\n", synced=False)
@@ -59,8 +59,8 @@ def _source(values: dict[str, Any]) -> Source:
         root=Path(values["root"]),
         kind=values["kind"],
         items=tuple(
-            Item(path, sys.intern(label), split and sys.intern(split))
-            for path, label, split in values["items"]
+            Item(path, sys.intern(label), split and sys.intern(split), sys.intern(group))
+            for path, label, split, group in values["items"]
         ),
         notes=tuple(values["notes"]),
         path=Path(values["path"]),

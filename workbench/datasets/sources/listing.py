@@ -27,7 +27,7 @@ ACCEPTED = tr(
     "  flat names        DIR/cat.0.jpg, DIR/dog.0.jpg, also inside "
     "train/validation/test folders\n"
     "  a CSV file        with the columns path, label and, if wanted, "
-    "split\n"
+    "split and group\n"
     "  a .npz file       with x_train, y_train, x_test, y_test, as "
     "mnist.npz has"
 )

@@ -24,6 +24,7 @@ from workbench.text import safe_text
 # Codes of warnings about a source.
 LAYOUT = "layout"
 LABELS = "labels"
+GROUPS = "groups"
 NOT_READ = "not-read"
 _END_BYTES = 4096  # at the start and at the end of a file that are hashed
 _HELD_BYTES = 1 << 24  # of a file that a scan holds in memory; larger ones are read piece by piece
@@ -37,11 +38,13 @@ class Item:
         path: From the source's root, with /; in an npz file the part and the number, train/00012.
         label: The name of the class.
         split: train, validation or test where the data has a split, else None.
+        group: Of the images that have to stay on one side of a split; "" where none is given.
     """
 
     path: str
     label: str
     split: str | None = field(default=None, compare=False)
+    group: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class SourceWarning:
     """Something that was probably not meant as it was read; shown with the audit.
 
     Attributes:
-        code: LAYOUT, LABELS or NOT_READ.
+        code: LAYOUT, LABELS, GROUPS or NOT_READ.
         message: A plain sentence or two, safe for a terminal.
         files: The paths concerned, from the source's root.
     """

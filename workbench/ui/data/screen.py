@@ -47,7 +47,7 @@ class DataScreen(StepScreen, JobPart):
         scan_module: module that scans; tests have their own.
     """
 
-    CONCEPTS = ("preprocessing", "validation", "augmentation", "batches")
+    CONCEPTS = ("preprocessing", "validation", "groups", "augmentation", "batches")
     STEP = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "continue", "Continue", id="data.continue"),

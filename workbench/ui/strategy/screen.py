@@ -201,7 +201,8 @@ class StrategyScreen(StepScreen):
             if answer is not None:
                 self._set(key, answer[0])
 
-        dialog = OptionScreen(key, shown.values().get(key), shown.defaults().get(key), check)
+        value, default = shown.values().get(key), shown.defaults().get(key)
+        dialog = OptionScreen(key, value, default, check, self.draft.preview_groups)
         self.app.push_screen(dialog, answered)
 
     def _set(self, key: str, value: Any) -> None:
