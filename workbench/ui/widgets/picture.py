@@ -1,0 +1,155 @@
+"""A picture in real pixels where the terminal can, else in half blocks."""
+
+from typing import cast
+
+import numpy as np
+from rich.color import Color
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from workbench.render.graphics import Encoded, encode_picture, kitty_delete, placeholders
+from workbench.render.half_blocks import fit_half_blocks
+from workbench.ui.base import BaseApp
+from workbench.ui.pixels import PixelLayer
+
+
+class Picture(Widget):
+    """An image as large as fits, at the top left of the room that the styles give it.
+
+    It is encoded when it is drawn, in a few milliseconds for as many pixels as the room has: give
+    it arrays that are not much larger, see `decode_for_display`.
+
+    Args:
+        picture: uint8, (h, w, 3) RGB or (h, w, 1) grey, or a text instead of an image.
+        id: of the widget.
+
+    Attributes:
+        picture: what is shown; None for nothing.
+        in_pixels: whether it is drawn in pixels now; set by `PixelLayer`.
+        sequence: that draws the picture at the cursor; "" if it is text.
+    """
+
+    picture: reactive[np.ndarray | Text | None] = reactive(None, always_update=True)
+    in_pixels: reactive[bool] = reactive(False)
+
+    def __init__(
+        self,
+        picture: np.ndarray | Text | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self.sequence = ""
+        self._strips: list[Strip] | None = None
+        self._colors: list[Color] = []  # of kitty: the one that is shown, the one before
+        self.set_reactive(Picture.picture, picture)
+
+    def on_mount(self) -> None:
+        """Be drawn in pixels from now on, if the terminal can."""
+        self._layer.add(self)
+
+    def on_unmount(self) -> None:
+        """Delete the picture in the terminal."""
+        self._layer.remove(self)
+        self.forget()
+
+    def forget(self) -> None:
+        """Delete the picture in the terminal; it is sent again when it is drawn again."""
+        for color in self._colors:
+            self._layer.write(kitty_delete(self._layer.image_id(color)))
+            self._layer.give_back(color)
+        self._colors.clear()
+
+    def on_resize(self) -> None:
+        """Draw at the new size."""
+        self.draw_again()
+
+    def notify_style_update(self) -> None:
+        """Draw in the new colors."""
+        super().notify_style_update()
+        self._strips = None
+
+    def watch_picture(self) -> None:
+        """Draw the new picture."""
+        self.draw_again()
+
+    def watch_in_pixels(self) -> None:
+        """Draw in the other way."""
+        self.draw_again()
+
+    def draw_again(self) -> None:
+        """Draw the picture as if nothing had been drawn before."""
+        self._strips = None
+        self.refresh()
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Return the room there is: a picture is as large as fits."""
+        return container.width
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line of cells."""
+        if self._strips is None:
+            self._strips = self._draw()
+        if y < len(self._strips):
+            return self._strips[y]
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _draw(self) -> list[Strip]:
+        self.sequence = ""
+        columns, rows = self.content_size
+        if self.picture is None or not columns or not rows:
+            return []
+        if isinstance(self.picture, Text):
+            return self._text(self.picture)
+        if self.in_pixels:
+            if self._layer.graphics.protocol != "kitty":
+                drawn = encode_picture(self._layer.graphics, self.picture, (columns, rows))
+                self.sequence = drawn.sequence
+                return []
+            if color := self._next_color():
+                return self._placed(self.picture, color)
+        return self._text(fit_half_blocks(self.picture, columns, rows, self._app.utf8))
+
+    def _placed(self, pixels: np.ndarray, color: Color) -> list[Strip]:
+        """Send a picture to kitty; return the cells that show it."""
+        graphics, number = self._layer.graphics, self._layer.image_id(color)
+        drawn: Encoded = encode_picture(
+            graphics, pixels, cast("tuple[int, int]", self.content_size), number
+        )
+        self._layer.write(drawn.sequence)
+        style = self.rich_style + Style(color=color)
+        return [
+            self._padded(Strip([Segment(placeholders(drawn.columns, row), style)], drawn.columns))
+            for row in range(drawn.rows)
+        ]
+
+    def _next_color(self) -> Color | None:
+        """Return the color for a new picture; the shown one stays until its cells are redrawn."""
+        if len(self._colors) < 2:
+            if color := self._layer.take_color():
+                self._colors.insert(0, color)
+            return color
+        self._colors.reverse()
+        return self._colors[0]
+
+    def _text(self, text: Text) -> list[Strip]:
+        console = Console(width=self.content_size.width, color_system="truecolor")
+        lines = console.render_lines(text, pad=False)
+        return [self._padded(Strip(line).apply_style(self.rich_style)) for line in lines]
+
+    def _padded(self, strip: Strip) -> Strip:
+        return strip.adjust_cell_length(self.content_size.width, self.rich_style)
+
+    @property
+    def _app(self) -> BaseApp:
+        return cast("BaseApp", self.app)
+
+    @property
+    def _layer(self) -> PixelLayer:
+        return self._app.pixels
