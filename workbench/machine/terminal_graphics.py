@@ -273,8 +273,10 @@ class TerminalProbe:
         if self._found is None:
             try:
                 self._mode = termios.tcgetattr(self._source)
-                quiet = [*self._mode[:3], self._mode[3] & ~(termios.ECHO | termios.ICANON)]
-                termios.tcsetattr(self._source, termios.TCSANOW, [*quiet, *self._mode[4:]])
+                quiet = list(self._mode)
+                quiet[0] &= ~termios.ICRNL  # enter stays what it is in the app
+                quiet[3] &= ~(termios.ECHO | termios.ICANON)
+                termios.tcsetattr(self._source, termios.TCSANOW, quiet)
                 self._asked_at = self._clock()
                 os.write(self._output, QUESTIONS)
             except (OSError, termios.error):
