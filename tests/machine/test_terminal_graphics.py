@@ -240,12 +240,13 @@ def test_a_slow_connection_is_not_asked(terminal: SimulatedTerminal) -> None:
 
 
 def test_what_is_no_terminal_is_not_asked() -> None:
-    read, write = os.pipe()
-    with open(read, "rb") as source, open(write, "wb") as output:
+    reads, writes = os.pipe()
+    ends = os.fdopen(reads, "rb"), os.fdopen(writes, "wb")
+    for source, output in (ends, (None, None)):
         with TerminalProbe(USUAL, source, output) as probe:
             assert probe.graphics() == Graphics(reason="not a terminal")
-    with TerminalProbe(USUAL, None, None) as probe:
-        assert probe.graphics() == Graphics(reason="not a terminal")
+    for end in ends:
+        end.close()
 
 
 def test_a_person_can_choose(terminal: SimulatedTerminal) -> None:

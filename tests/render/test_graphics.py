@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pixel_terminal import PixelTerminal, decode_png, decode_sixel
 from PIL import Image
+from pixel_terminal import PixelTerminal, decode_png, decode_sixel
 
 from workbench.machine.terminal_graphics import Graphics, Protocol, pass_through_tmux
 from workbench.render.graphics import (

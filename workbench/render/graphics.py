@@ -173,8 +173,8 @@ def sixel_image(image: Image.Image, colors: int = 256) -> str:
 
     Args:
         image: mode L or RGB.
-        colors: of the palette, which is the picture's own. An octree is 50 times as fast as a median
-            cut, and within 3 dB of it.
+        colors: of the palette, which is the picture's own. An octree is 50 times as fast as a
+            median cut, and within 3 dB of it.
     """
     reduced = image.convert("RGB").quantize(
         colors, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE

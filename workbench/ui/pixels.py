@@ -168,6 +168,6 @@ def image_colors() -> list[Color]:
                 color = Color.from_rgb(red, green, blue)
                 number = color.downgrade(ColorSystem.EIGHT_BIT).number or 0
                 index = 16 + 36 * _STEPS.index(red) + 6 * _STEPS.index(green) + _STEPS.index(blue)
-                if number == index:
+                if number == index and color.triplet != (0, 0, 0):  # no picture has number 0
                     found[number] = color
     return list(found.values())

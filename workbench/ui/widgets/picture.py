@@ -13,6 +13,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from workbench.machine.terminal_graphics import Graphics
 from workbench.render.graphics import Encoded, encode_picture, kitty_delete, placeholders
 from workbench.render.half_blocks import fit_half_blocks
 from workbench.ui.base import BaseApp
@@ -32,7 +33,6 @@ class Picture(Widget):
     Attributes:
         picture: what is shown; None for nothing.
         in_pixels: whether it is drawn in pixels now; set by `PixelLayer`.
-        sequence: that draws the picture at the cursor; "" if it is text.
     """
 
     picture: reactive[np.ndarray | Text | None] = reactive(None, always_update=True)
@@ -45,8 +45,9 @@ class Picture(Widget):
         id: str | None = None,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
-        self.sequence = ""
         self._strips: list[Strip] | None = None
+        self._encoded: Encoded | None = None
+        self._encoded_for: tuple[Size, Graphics] | None = None
         self._colors: list[Color] = []  # of kitty: the one that is shown, the one before
         self.set_reactive(Picture.picture, picture)
 
@@ -65,10 +66,17 @@ class Picture(Widget):
             self._layer.write(kitty_delete(self._layer.image_id(color)))
             self._layer.give_back(color)
         self._colors.clear()
+        self._encoded = None
+
+    @property
+    def sequence(self) -> str:
+        """What draws the picture at the cursor; "" while it is text."""
+        encoded = self._encoded if self.in_pixels else None
+        return encoded.sequence if encoded and self._layer.graphics.protocol != "kitty" else ""
 
     def on_resize(self) -> None:
         """Draw at the new size."""
-        self.draw_again()
+        self._redraw()
 
     def notify_style_update(self) -> None:
         """Draw in the new colors."""
@@ -81,10 +89,14 @@ class Picture(Widget):
 
     def watch_in_pixels(self) -> None:
         """Draw in the other way."""
-        self.draw_again()
+        self._redraw()
 
     def draw_again(self) -> None:
-        """Draw the picture as if nothing had been drawn before."""
+        """Encode and draw the picture as if the terminal had never had it."""
+        self._encoded = None
+        self._redraw()
+
+    def _redraw(self) -> None:
         self._strips = None
         self.refresh()
 
@@ -101,33 +113,32 @@ class Picture(Widget):
         return Strip.blank(self.size.width, self.rich_style)
 
     def _draw(self) -> list[Strip]:
-        self.sequence = ""
         columns, rows = self.content_size
         if self.picture is None or not columns or not rows:
             return []
         if isinstance(self.picture, Text):
             return self._text(self.picture)
-        if self.in_pixels:
-            if self._layer.graphics.protocol != "kitty":
-                drawn = encode_picture(self._layer.graphics, self.picture, (columns, rows))
-                self.sequence = drawn.sequence
-                return []
-            if color := self._next_color():
-                return self._placed(self.picture, color)
+        if self.in_pixels and (encoded := self._encode(self.picture)):
+            return self._cells(encoded)
         return self._text(fit_half_blocks(self.picture, columns, rows, self._app.utf8))
 
-    def _placed(self, pixels: np.ndarray, color: Color) -> list[Strip]:
-        """Send a picture to kitty; return the cells that show it."""
-        graphics, number = self._layer.graphics, self._layer.image_id(color)
-        drawn: Encoded = encode_picture(
-            graphics, pixels, cast("tuple[int, int]", self.content_size), number
-        )
-        self._layer.write(drawn.sequence)
-        style = self.rich_style + Style(color=color)
-        return [
-            self._padded(Strip([Segment(placeholders(drawn.columns, row), style)], drawn.columns))
-            for row in range(drawn.rows)
-        ]
+    def _encode(self, pixels: np.ndarray) -> Encoded | None:
+        """Return the picture for the terminal, sent if it is kitty; None if it has no room."""
+        graphics, size = self._layer.graphics, self.content_size
+        wanted = size, graphics
+        if self._encoded is not None and self._encoded_for == wanted:
+            return self._encoded
+        number = 0
+        if graphics.protocol == "kitty":
+            color = self._next_color()
+            if color is None:
+                return None
+            number = self._layer.image_id(color)
+        self._encoded = encode_picture(graphics, pixels, (size.width, size.height), number)
+        self._encoded_for = wanted
+        if number:
+            self._layer.write(self._encoded.sequence)
+        return self._encoded
 
     def _next_color(self) -> Color | None:
         """Return the color for a new picture; the shown one stays until its cells are redrawn."""
@@ -137,6 +148,16 @@ class Picture(Widget):
             return color
         self._colors.reverse()
         return self._colors[0]
+
+    def _cells(self, encoded: Encoded) -> list[Strip]:
+        """Return the cells that show a picture in kitty; sixel and iTerm2 draw over blanks."""
+        if not self._colors:
+            return []
+        style = self.rich_style + Style(color=self._colors[0])
+        return [
+            self._padded(Strip([Segment(placeholders(encoded.columns, row), style)]))
+            for row in range(encoded.rows)
+        ]
 
     def _text(self, text: Text) -> list[Strip]:
         console = Console(width=self.content_size.width, color_system="truecolor")
