@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pixel_terminal import BLANK, PixelTerminal
 from rich.color import ColorSystem
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -19,6 +20,7 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 from ui_pilot import until
+from waiting import GUARD
 
 from workbench.machine.terminal_graphics import Graphics, Protocol
 from workbench.paths import Workspace
@@ -241,7 +243,7 @@ def test_a_message_in_front_keeps_its_cells(tmp_path: Path, protocol: Protocol) 
     """Kitty's pictures are text, so only those cells are lost; others turn into half blocks."""
 
     async def scene(app: Shown, pilot: Pilot[Any], terminal: PixelTerminal) -> None:
-        app.notify("in front", timeout=900)
+        app.notify("in front", timeout=GUARD)
         await until(pilot, lambda: any("in front" in terminal.line(y) for y in range(7)))
         await settle(pilot)
         assert any("in front" in terminal.line(y) for y in range(7))
@@ -373,6 +375,8 @@ def test_through_tmux_kitty_has_the_same_pixels(tmp_path: Path) -> None:
 
 
 def test_with_256_colors_a_picture_has_another_number(tmp_path: Path) -> None:
+    Style._add.cache_clear()  # Rich keeps the codes of a style for its first console
+
     async def scene(app: Shown, pilot: Pilot[Any], terminal: PixelTerminal) -> None:
         assert np.array_equal(left(terminal), RED)
         assert all(16 <= number < 256 for number in terminal.stored)

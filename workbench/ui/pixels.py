@@ -46,6 +46,11 @@ class PixelLayer:
             return self._app.console.color_system in ("256", "truecolor")
         return self.graphics.protocol != "blocks"
 
+    def resolution(self, columns: int, rows: int) -> tuple[int, int]:
+        """Return (height, width) in pixels that so many cells show: more need not be decoded."""
+        across, down = self.graphics.cell if self.active else (1, 2)
+        return rows * down, columns * across
+
     def add(self, picture: "Picture") -> None:
         """Take a mounted picture."""
         self._pictures.append(picture)

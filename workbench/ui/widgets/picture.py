@@ -3,6 +3,7 @@
 from typing import cast
 
 import numpy as np
+from rich.cells import cell_len
 from rich.color import Color
 from rich.console import Console
 from rich.segment import Segment
@@ -86,6 +87,8 @@ class Picture(Widget):
     def watch_picture(self) -> None:
         """Draw the new picture."""
         self.draw_again()
+        if self.styles.auto_dimensions:
+            self.refresh(layout=True)
 
     def watch_in_pixels(self) -> None:
         """Draw in the other way."""
@@ -101,8 +104,13 @@ class Picture(Widget):
         self.refresh()
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """Return the room there is: a picture is as large as fits."""
-        return container.width
+        """Return the cells of a picture as high as its room; of a text, of its longest line."""
+        if self.picture is None:
+            return 0
+        if isinstance(self.picture, Text):
+            return max(map(cell_len, self.picture.plain.split("\n")))
+        height, width = self.picture.shape[:2]
+        return max(1, min(container.width, round(2 * container.height * width / height)))
 
     def render_line(self, y: int) -> Strip:
         """Return a line of cells."""
