@@ -27,7 +27,8 @@ from textual.containers import Grid, Horizontal
 from textual.screen import Screen
 from textual.widgets import Static
 
-from workbench.machine.terminal_graphics import SSH_BYTES, Graphics, TerminalProbe
+from workbench.machine.terminal_graphics import Graphics
+from workbench.machine.terminal_probe import SSH_BYTES, TerminalProbe
 from workbench.paths import Workspace
 from workbench.render.graphics import encode_picture
 from workbench.render.half_blocks import read_picture

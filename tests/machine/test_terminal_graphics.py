@@ -14,16 +14,14 @@ import pytest
 from waiting import GUARD, poll
 
 from workbench.errors import UserError
-from workbench.machine import terminal_graphics
-from workbench.machine.terminal_graphics import (
+from workbench.machine import terminal_probe
+from workbench.machine.terminal_graphics import Graphics, graphics_in_tmux, has_placeholders
+from workbench.machine.terminal_probe import (
     CHOICES,
     QUESTIONS,
     SSH_BYTES,
     VARIABLE,
-    Graphics,
     TerminalProbe,
-    graphics_in_tmux,
-    has_placeholders,
 )
 
 KITTY = "\x1b_Gi=31;OK\x1b\\"
@@ -77,7 +75,7 @@ class SimulatedTerminal:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedTerminal]:
-    monkeypatch.setattr(terminal_graphics, "_is_ours", os.isatty)  # the tests' own is another
+    monkeypatch.setattr(terminal_probe, "_is_ours", os.isatty)  # the tests' own is another
     master, slave = pty.openpty()
     yield SimulatedTerminal(master, slave)
     os.close(master)

@@ -1,8 +1,11 @@
 """Late answers of the terminal are no keys; keys that look like their beginning are."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from terminal import Terminal
 from textual.drivers import linux_driver
 from textual.events import Key
 
@@ -13,6 +16,7 @@ NAME = "\x1bP>|kitty(0.35.0)\x1b\\"
 CELL = "\x1b[6;20;10t"
 COLORS = "\x1b[?1;0;256S"
 ATTRIBUTES = "\x1b[?62;4;22c"
+WORKBENCH = [sys.executable, "-m", "workbench"]
 ALL = KITTY + NAME + CELL + COLORS + ATTRIBUTES
 
 
@@ -105,3 +109,22 @@ def test_textual_takes_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(parser, AnswerFilter)
     assert "XTermParser" in linux_driver.LinuxDriver.run_input_thread.__code__.co_names
     assert [message.key for message in parser.tick() if isinstance(message, Key)] == ["a"]
+
+
+def test_answers_after_the_limit_do_nothing_in_the_app(tmp_path: Path) -> None:
+    """As keys, their "?" would open the concepts and "c" the comparison."""
+    with Terminal(tmp_path, 80, 24, WORKBENCH, CI="", LC_ALL="C.UTF-8") as terminal:
+        terminal.until("No runs yet")
+        terminal.types(ALL)
+        for byte in ALL:
+            terminal.types(byte)
+        terminal.types("m")
+        drawn = terminal.until("Details")
+    assert "Scroll" not in drawn
+
+
+def test_keys_typed_while_the_app_starts_reach_it(tmp_path: Path) -> None:
+    with Terminal(tmp_path, 80, 24, WORKBENCH, CI="", LC_ALL="C.UTF-8") as terminal:
+        terminal.until("\x1b_Gi=31")  # the questions are sent, and so keys are no longer echoed
+        terminal.types("m" + ATTRIBUTES)
+        terminal.until("Details")

@@ -41,7 +41,7 @@ def check(
     Exit code: 0 the GPU trains; 1 training runs, but on the CPU or with a warning; 2 it cannot run.
     """
     from workbench.machine.check import check as check_machine
-    from workbench.machine.terminal_graphics import TerminalProbe
+    from workbench.machine.terminal_probe import TerminalProbe
 
     if watching:
         if details or measure or as_json:

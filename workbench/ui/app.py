@@ -27,6 +27,7 @@ from workbench.ui.keys import KeyBuffer
 from workbench.ui.pixels import PixelLayer
 from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
 from workbench.ui.terminal import THEMES, AsciiFilter, Suspension, themes_for
+from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
 LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
@@ -58,6 +59,8 @@ class WorkbenchApp(BaseApp):
     Args:
         low_bandwidth: poll and redraw less often, without animation.
         graphics: of the terminal; half blocks if not given.
+        unread: keys, and perhaps the beginning of an answer, that came before; None if nothing
+            did and no answer of the terminal can be late.
     """
 
     # The styles of all screens, so that none has to be parsed when a screen opens.
@@ -73,9 +76,15 @@ class WorkbenchApp(BaseApp):
     ]
 
     def __init__(
-        self, workspace: Workspace, low_bandwidth: bool = False, graphics: Graphics | None = None
+        self,
+        workspace: Workspace,
+        low_bandwidth: bool = False,
+        graphics: Graphics | None = None,
+        unread: str | None = None,
     ) -> None:
         super().__init__()
+        if unread is not None:
+            filter_answers(unread)
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
         self.utf8 = supports_utf8()

@@ -1,21 +1,44 @@
 """Pictures in pixels over a screen of cells: which may be drawn now, and drawing them again."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.color import Color, ColorSystem
 from rich.console import Console, RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
 from textual.geometry import Region
+from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
-from workbench.machine.terminal_graphics import Graphics, pass_through_tmux, read_cell
-
-if TYPE_CHECKING:  # it needs numpy, which the first screen does not
-    from workbench.ui.widgets.picture import Picture
+from workbench.machine.terminal_graphics import Graphics, pass_through_tmux
+from workbench.machine.terminal_probe import read_cell
 
 _STEPS = (0x00, 0x5F, 0x87, 0xAF, 0xD7, 0xFF)  # of the 6 x 6 x 6 colors of a palette of 256
+
+
+class PixelWidget(Widget):
+    """A widget with a picture, as the layer knows it.
+
+    Attributes:
+        in_pixels: whether it is drawn in pixels now; set by `PixelLayer`.
+    """
+
+    in_pixels: reactive[bool] = reactive(False)
+
+    @property
+    def sequence(self) -> str:
+        """What draws the picture at the cursor; "" while it is text."""
+        raise NotImplementedError
+
+    def draw_again(self) -> None:
+        """Encode and draw the picture as if the terminal had never had it."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Delete the picture in the terminal; it is sent again when it is drawn again."""
+        raise NotImplementedError
 
 
 class PixelLayer:
@@ -35,7 +58,7 @@ class PixelLayer:
     def __init__(self, app: App[Any], graphics: Graphics) -> None:
         self._app = app
         self.graphics = graphics
-        self._pictures: list[Picture] = []
+        self._pictures: list[PixelWidget] = []
         self._closed = False
         self._free = image_colors() if graphics.protocol == "kitty" else []
 
@@ -51,12 +74,12 @@ class PixelLayer:
         across, down = self.graphics.cell if self.active else (1, 2)
         return rows * down, columns * across
 
-    def add(self, picture: "Picture") -> None:
+    def add(self, picture: PixelWidget) -> None:
         """Take a mounted picture."""
         self._pictures.append(picture)
         picture.in_pixels = self.active and self._may_show(picture)
 
-    def remove(self, picture: "Picture") -> None:
+    def remove(self, picture: PixelWidget) -> None:
         """Drop a picture that is unmounted."""
         self._pictures.remove(picture)
 
@@ -124,7 +147,7 @@ class PixelLayer:
                 drawn.append(f"\x1b[{region.y + 1};{region.x + 1}H{picture.sequence}")
         return _WithPictures(update, "".join(drawn)) if drawn else update
 
-    def _may_show(self, picture: "Picture") -> bool:
+    def _may_show(self, picture: PixelWidget) -> bool:
         screen = self._app.screen
         if picture.screen is not screen:
             return False

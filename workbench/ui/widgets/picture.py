@@ -12,16 +12,15 @@ from rich.text import Text
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from workbench.machine.terminal_graphics import Graphics
 from workbench.render.graphics import Encoded, encode_picture, kitty_delete, placeholders
 from workbench.render.half_blocks import fit_half_blocks
 from workbench.ui.base import BaseApp
-from workbench.ui.pixels import PixelLayer
+from workbench.ui.pixels import PixelLayer, PixelWidget
 
 
-class Picture(Widget):
+class Picture(PixelWidget):
     """An image as large as fits, at the top left of the room that the styles give it.
 
     It is encoded when it is drawn, in a few milliseconds for as many pixels as the room has: give
@@ -33,11 +32,9 @@ class Picture(Widget):
 
     Attributes:
         picture: what is shown; None for nothing.
-        in_pixels: whether it is drawn in pixels now; set by `PixelLayer`.
     """
 
     picture: reactive[np.ndarray | Text | None] = reactive(None, always_update=True)
-    in_pixels: reactive[bool] = reactive(False)
 
     def __init__(
         self,
