@@ -384,8 +384,10 @@ def test_with_256_colors_a_picture_has_another_number(tmp_path: Path) -> None:
     play(tmp_path, "kitty", scene, colors=ColorSystem.EIGHT_BIT)
 
 
-def test_numbers_of_pictures_are_enough_for_a_screen() -> None:
-    colors = image_colors()
+@pytest.mark.parametrize("true_color", [True, False])
+def test_numbers_of_pictures_are_enough_for_a_screen(true_color: bool) -> None:
+    colors = image_colors(true_color, 1)
     assert len(colors) >= 100
     assert len({color.triplet for color in colors}) == len(colors)
-    assert all(color.triplet != (0, 0, 0) for color in colors)
+    assert all(color.triplet != (0, 0, 0) for color in colors)  # no picture has number 0
+    assert image_colors(true_color, 1) == colors != image_colors(true_color, 2)

@@ -1,6 +1,9 @@
 """Pictures in pixels over a screen of cells: which may be drawn now, and drawing them again."""
 
+import os
 from dataclasses import dataclass, replace
+from itertools import product
+from random import Random
 from typing import Any
 
 from rich.color import Color, ColorSystem
@@ -15,6 +18,7 @@ from textual.widget import Widget
 from workbench.machine.terminal_graphics import Graphics, pass_through_tmux
 from workbench.machine.terminal_probe import read_cell
 
+_MOST_PICTURES = 200  # in the terminal at once
 _STEPS = (0x00, 0x5F, 0x87, 0xAF, 0xD7, 0xFF)  # of the 6 x 6 x 6 colors of a palette of 256
 
 
@@ -60,7 +64,7 @@ class PixelLayer:
         self.graphics = graphics
         self._pictures: list[PixelWidget] = []
         self._closed = False
-        self._free = image_colors() if graphics.protocol == "kitty" else []
+        self._free: list[Color] | None = None
 
     @property
     def active(self) -> bool:
@@ -85,6 +89,8 @@ class PixelLayer:
 
     def take_color(self) -> Color | None:
         """Return the color of a picture's placeholders; None if all are in use."""
+        if self._free is None:
+            self._free = image_colors(self._app.console.color_system == "truecolor", os.getpid())
         return self._free.pop() if self._free else None
 
     def image_id(self, color: Color) -> int:
@@ -96,7 +102,8 @@ class PixelLayer:
 
     def give_back(self, color: Color) -> None:
         """Let a picture's color be used again, last of all."""
-        self._free.insert(0, color)
+        if self._free is not None:
+            self._free.insert(0, color)
 
     def write(self, sequence: str) -> None:
         """Send a sequence to the terminal, in order with what Textual sends."""
@@ -183,19 +190,22 @@ def _touches(update: CompositorUpdate, region: Region) -> bool:
     return not isinstance(update, LayoutUpdate) or update.region.overlaps(region)
 
 
-def image_colors() -> list[Color]:
-    """Return the colors that can be the number of a picture of kitty.
+def image_colors(true_color: bool, seed: int) -> list[Color]:
+    """Return colors that can be the number of a picture of kitty.
 
-    Each arrives as itself with 16 million colors and with 256: it is one of the 256, and Rich
-    finds it there.
+    Numbers are shared by all programs in a terminal, two panes of tmux for example, so they are
+    drawn by lot.
+
+    Args:
+        true_color: whether 16 million colors arrive; else each is one of 256 where Rich finds it.
+        seed: other numbers for another process.
     """
-    found: dict[int, Color] = {}
-    for red in _STEPS:
-        for green in _STEPS:
-            for blue in _STEPS:
-                color = Color.from_rgb(red, green, blue)
-                number = color.downgrade(ColorSystem.EIGHT_BIT).number or 0
-                index = 16 + 36 * _STEPS.index(red) + 6 * _STEPS.index(green) + _STEPS.index(blue)
-                if number == index and color.triplet != (0, 0, 0):  # no picture has number 0
-                    found[number] = color
-    return list(found.values())
+    random = Random(seed)
+    if true_color:
+        return [Color.from_rgb(*random.sample(range(256), 3)) for _ in range(_MOST_PICTURES)]
+    found = {}
+    for index, (red, green, blue) in enumerate(product(_STEPS, repeat=3), 16):
+        color = Color.from_rgb(red, green, blue)
+        if color.downgrade(ColorSystem.EIGHT_BIT).number == index > 16:  # black is no number
+            found[index] = color
+    return random.sample(list(found.values()), len(found))

@@ -5,7 +5,6 @@ from typing import cast
 import numpy as np
 from rich.cells import cell_len
 from rich.color import Color
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -165,8 +164,9 @@ class Picture(PixelWidget):
         ]
 
     def _text(self, text: Text) -> list[Strip]:
-        console = Console(width=self.content_size.width, color_system="truecolor")
-        lines = console.render_lines(text, pad=False)
+        console = self._app.console
+        options = console.options.update(width=self.content_size.width, height=None)
+        lines = console.render_lines(text, options, pad=False)
         return [self._padded(Strip(line).apply_style(self.rich_style)) for line in lines]
 
     def _padded(self, strip: Strip) -> Strip:
