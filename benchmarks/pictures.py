@@ -1,6 +1,6 @@
 """How long from a key to the next picture, and in how many bytes, with each kind of graphics?
 
-    python benchmarks/pictures.py FOLDER [--rounds 10] [--idle]
+    python benchmarks/pictures.py FOLDER [--rounds 10] [--idle] [--ssh]
 
 Shows images of a folder in a pseudo-terminal of 80 x 24 cells of 10 x 20 pixels, a large one beside
 eight small ones, while two processes keep two cores busy (not with --idle). Presses a key for the
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--idle", action="store_true")
+    parser.add_argument("--ssh", action="store_true", help="with the limit of bytes over SSH")
     parser.add_argument("--view", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.view:
@@ -153,7 +154,13 @@ def main() -> None:
         one.start()
     command = [sys.executable, __file__, str(given.folder), "--view"]
     terminals = {
-        kind: PseudoTerminal(command, cell=CELL, WORKBENCH_GRAPHICS=kind, COLORTERM="truecolor")
+        kind: PseudoTerminal(
+            command,
+            cell=CELL,
+            WORKBENCH_GRAPHICS=kind,
+            COLORTERM="truecolor",
+            SSH_TTY="/dev/pts/0" if given.ssh else "",
+        )
         for kind in KINDS
     }
     found: dict[str, list[tuple[float, int]]] = {kind: [] for kind in KINDS}

@@ -175,3 +175,11 @@ def test_bytes_stay_within_the_limit(protocol: Protocol, limit: int) -> None:
     assert len(free.sequence) > 256 * 1024
     assert len(bound.sequence) <= limit
     assert (bound.columns, bound.rows) == (free.columns, free.rows)
+
+
+@pytest.mark.parametrize("graphics", [KITTY, SIXEL, ITERM2], ids=["kitty", "sixel", "iterm2"])
+def test_nine_pictures_have_no_more_bytes_than_one(graphics: Graphics) -> None:
+    bound = replace(graphics, max_bytes=192_000)  # 100 for each of 80 x 24 cells
+    drawn = encode_picture(bound, noise(200, 200), (20, 10), 1)
+    assert len(drawn.sequence) <= 100 * 20 * 10
+    assert len(encode_picture(graphics, noise(200, 200), (20, 10), 1).sequence) > 20_000

@@ -43,7 +43,8 @@ class Graphics:
         reason: why, for a person.
         cell: width and height of a cell in pixels.
         colors: that a sixel picture may have.
-        max_bytes: of a picture as it is sent; 0 for no limit.
+        max_bytes: of pictures that fill 80 x 24 cells as they are sent, a smaller one has its
+            share; 0 for no limit.
         tmux: whether sequences must pass through tmux.
     """
 

@@ -29,7 +29,7 @@ from workbench.text import safe_text
 
 VARIABLE = "WORKBENCH_GRAPHICS"
 CHOICES = ("auto", "kitty", "sixel", "iterm2", "blocks")
-SSH_BYTES = 256 * 1024  # of a picture; about a second over 2 Mbit/s
+SSH_BYTES = 256 * 1024  # of pictures that fill a small terminal; about a second over 2 Mbit/s
 _MOST_READ = 1 << 16  # bytes; no terminal answers more
 # The questions: a picture of kitty that is not stored, name, size of a cell, sixel's colors, and
 # last the attributes, which every terminal answers. Then what one printed instead is erased.
@@ -143,7 +143,7 @@ class TerminalProbe:
 
     @property
     def _over_ssh(self) -> bool:
-        return "SSH_CONNECTION" in self._environment or "SSH_TTY" in self._environment
+        return any(self._environment.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
 
     def _read(self) -> str:
         content = b""

@@ -19,6 +19,8 @@ from workbench.machine.terminal_graphics import Graphics
 MAX_CELLS = 245  # columns and rows of a picture: as many as there are marks of kitty below
 _CHUNK = 4096  # base64 characters in a sequence of kitty
 _PLACEHOLDER = "\U0010eeee"
+_FULL = 80 * 24  # cells that may take all of the bytes; fewer have their share
+_LEAST = 4096  # bytes that each may have
 _SHRINK = 0.9  # of the sides, beyond what the excess in bytes suggests
 # First and last of each range of the combining marks that number rows and columns, see
 # https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders
@@ -64,7 +66,9 @@ def encode_picture(
         image_id: under which kitty keeps the picture; replaces an older one of this id.
     """
     width, height, columns, rows = _fit(pixels.shape, box, graphics.cell)
-    scale = 1.0
+    scale, limit = 1.0, graphics.max_bytes
+    if limit:
+        limit = max(_LEAST, limit * min(columns * rows, _FULL) // _FULL)
     if graphics.protocol != "sixel":
         scale = min(1.0, math.sqrt(pixels.shape[0] * pixels.shape[1] / (width * height)))
     while True:
@@ -78,10 +82,11 @@ def encode_picture(
             case _:
                 full = image.resize((width, height), Image.Resampling.NEAREST)
                 sequence = sixel_image(full, graphics.colors)
-        excess = len(sequence) / graphics.max_bytes if graphics.max_bytes else 0.0
+        excess = len(sequence) / limit if limit else 0.0
         if excess <= 1.0 or size == (1, 1):
             return Encoded(columns, rows, sequence)
-        scale *= _SHRINK / math.sqrt(excess)
+        # Bytes of a PNG are as its pixels, those of a sixel nearly as its side: runs get longer.
+        scale *= _SHRINK / (excess if graphics.protocol == "sixel" else math.sqrt(excess))
 
 
 def _fit(
