@@ -15,14 +15,31 @@ CHUNK = 65536  # bytes read at most in one call
 
 
 class PseudoTerminal:
-    """A program in a pseudo-terminal; leaving the block ends it."""
+    """A program in a pseudo-terminal; leaving the block ends it.
 
-    def __init__(self, command: list[str], rows: int = 24, columns: int = 80) -> None:
+    Args:
+        command: the program.
+        rows: of cells.
+        columns: of cells.
+        cell: width and height of a cell in pixels; 0 if the terminal does not say.
+        **environment: additional variables.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        rows: int = 24,
+        columns: int = 80,
+        cell: tuple[int, int] = (0, 0),
+        **environment: str,
+    ) -> None:
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        size = struct.pack("HHHH", rows, columns, columns * cell[0], rows * cell[1])
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
+            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8",
+                 **environment},
         )  # fmt: skip
         os.close(slave)
 

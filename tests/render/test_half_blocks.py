@@ -1,6 +1,7 @@
 """Images as characters: size, colours, ASCII, and invalid files."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from PIL import Image
 from rich.text import Text
 
-from workbench.render.half_blocks import fit_half_blocks, half_blocks, thumbnail
+from workbench.datasets.decoding import decode_for_display
+from workbench.render.half_blocks import fit_half_blocks, half_blocks, load_thumbnail, read_picture
 
 
 def size(text: Text) -> tuple[int, int]:
@@ -56,10 +58,14 @@ def test_a_picture_stays_in_its_box(height: int, width: int) -> None:
     assert cells == 16 or lines == 8
 
 
-def test_a_file_becomes_a_thumbnail(tmp_path: Path) -> None:
+def test_a_file_becomes_pixels_and_a_thumbnail(tmp_path: Path) -> None:
     path = tmp_path / "[b]oops\x1b[31m.jpg"
     Image.new("RGB", (64, 32), "white").save(path)
-    assert size(thumbnail(path, 16, 8)) == (16, 4)
+    pixels = read_picture(path, (8, 16))
+    assert isinstance(pixels, np.ndarray)
+    assert pixels.shape == (8, 16, 3)  # what is enough of it
+    text = load_thumbnail(partial(decode_for_display, path), 16, 8)
+    assert size(text) == (16, 4)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", None])
@@ -67,4 +73,6 @@ def test_unreadable_files_give_a_reason(tmp_path: Path, content: bytes | None) -
     path = tmp_path / os.fsdecode(b"caf\xe9\n.jpg")
     if content is not None:
         path.write_bytes(content)
-    assert thumbnail(path, 16, 8).plain.startswith("no picture: ")
+    assert str(read_picture(path, (8, 16))).startswith("no picture: ")
+    text = load_thumbnail(partial(decode_for_display, path), 16, 8)
+    assert text.plain.startswith("no picture: ")

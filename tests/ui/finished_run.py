@@ -15,6 +15,7 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.results.screen import ResultsScreen
+from workbench.ui.widgets.picture import Picture
 
 
 def results_json(**changes: Any) -> dict[str, Any]:
@@ -57,6 +58,8 @@ def is_shown(widget: Widget) -> bool:
 def shown(app: WorkbenchApp) -> str:
     """All visible text, with single spaces."""
     parts = [str(one.render()) for one in app.screen.query(Static) if is_shown(one)]
+    for picture in app.screen.query(Picture):
+        parts += [picture.render_line(y).text for y in range(picture.size.height)]
     for table in app.screen.query(DataTable):
         if is_shown(table):
             parts += [str(column.label) for column in table.columns.values()]

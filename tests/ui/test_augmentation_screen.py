@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from image_files import write_photo
 from screen_text import lines
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 from ui_pilot import driven, text_of, until
 
 from workbench.app.draft import Draft, newest_draft
@@ -30,6 +31,7 @@ from workbench.ui.augmentation.screen import AugmentationScreen
 from workbench.ui.data.found import DataFound
 from workbench.ui.data.screen import DataScreen
 from workbench.ui.option import OptionScreen
+from workbench.ui.widgets.picture import Picture
 
 picture = partial(write_photo, width=72, height=66)
 
@@ -72,9 +74,14 @@ async def on_screen(
 
 
 def views(screen: AugmentationScreen) -> list[object]:
-    """The contents of the eight boxes."""
-    boxes = [screen.query_one(f"#variant-{n}", Static) for n in range(1, VIEWS_SHOWN + 1)]
-    return [box.content for box in boxes]
+    """The contents of the eight boxes, an image as text."""
+    boxes = [screen.query_one(f"#variant-{n}", Picture) for n in range(1, VIEWS_SHOWN + 1)]
+    return [
+        fit_half_blocks(box.picture, *box.size, screen.workbench.utf8)
+        if isinstance(box.picture, np.ndarray)
+        else box.picture
+        for box in boxes
+    ]
 
 
 async def changed(pilot: Pilot[Any], screen: AugmentationScreen, *keys: str) -> list[object]:
@@ -256,7 +263,7 @@ async def test_a_missing_image_is_reported(tmp_path, fault):
         message = "the scan of the data is gone"
 
     async with on_screen(draft) as (pilot, screen):
-        await until(pilot, lambda: message in text_of(screen, "#variant-1"), message)
+        await until(pilot, lambda: message in str(views(screen)[0]), message)
         await pilot.press("b", "r", "i", "L")
         assert screen.settings.spec.augmentation.rotation == 40
 
@@ -265,7 +272,7 @@ async def test_a_missing_image_is_reported(tmp_path, fault):
 async def test_everything_has_room_in_plain_characters(tmp_path, size):
     async with on_screen(pets(tmp_path), size, utf8=False) as (pilot, screen):
         await changed(pilot, screen, "b")
-        box = screen.query_one("#variant-8", Static)
+        box = screen.query_one("#variant-8", Picture)
         assert box.size.width >= 14
         assert box.size.height >= 7
         assert box.region.right <= size[0]

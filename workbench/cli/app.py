@@ -54,10 +54,17 @@ def can_open() -> bool:
 
 def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
     """Open the app; return its exit code."""
-    from workbench.ui.app import WorkbenchApp
+    from workbench.machine.terminal_probe import TerminalProbe
 
+    with TerminalProbe(os.environ, sys.__stdin__, sys.__stderr__, low_bandwidth) as probe:
+        from workbench.ui.app import WorkbenchApp  # the answers arrive while Textual is imported
+
+        graphics = probe.graphics()
+    if graphics.protocol == "kitty":  # ssh does not carry this over; kitty and Ghostty have it
+        os.environ.setdefault("COLORTERM", "truecolor")
     use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
-    app = WorkbenchApp(workspace, low_bandwidth)
+    unread = probe.unread if probe.unread or probe.silent else None
+    app = WorkbenchApp(workspace, low_bandwidth, graphics, unread)
     app.run()
     return app.return_code or 0
 

@@ -1,7 +1,9 @@
 """`workbench check`: does training run on the GPU, how fast, and if not, what fixes it."""
 
+import os
 import sys
 import textwrap
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.machine.check import MachineReport
     from workbench.machine.finding import Finding
     from workbench.machine.live import Gauges
+    from workbench.machine.terminal_graphics import Graphics
 
 WIDTH = 79
 SIGNS = {"broken": "x", "warning": "!", "note": "-"}
@@ -38,18 +41,21 @@ def check(
     Exit code: 0 the GPU trains; 1 training runs, but on the CPU or with a warning; 2 it cannot run.
     """
     from workbench.machine.check import check as check_machine
+    from workbench.machine.terminal_probe import TerminalProbe
 
     if watching:
         if details or measure or as_json:
             raise UserError(tr("--watch cannot be combined with --details, --measure or --json."))
         watch_gauges()
         return
+    with TerminalProbe(os.environ, sys.stdin, sys.stderr) as probe:
+        graphics = probe.graphics()
     with progress_bar() as progress:
         report = check_machine(workspace, measure=measure, progress=progress)
     if as_json:
-        echo_json(as_tree(report))
+        echo_json(as_tree(report) | {"graphics": asdict(graphics)})
     else:
-        for line in [*summary_lines(report), *(detail_lines(report) if details else [])]:
+        for line in [*summary_lines(report, graphics), *(detail_lines(report) if details else [])]:
             echo(line)
         if not details:
             echo(tr("\nMore: workbench check --details      For scripts: --json"))
@@ -70,7 +76,7 @@ def as_tree(report: "MachineReport") -> dict[str, Any]:
     }
 
 
-def summary_lines(report: "MachineReport") -> list[str]:
+def summary_lines(report: "MachineReport", graphics: "Graphics | None" = None) -> list[str]:
     """Return verdict, findings and machine, on one screen of 80 x 24 if findings are few."""
     from workbench.machine.diagnosis import rows
 
@@ -78,6 +84,8 @@ def summary_lines(report: "MachineReport") -> list[str]:
     for finding in report.diagnosis.findings:
         lines += [*finding_lines(finding), ""]
     facts = rows(report.facts, report.benchmarks)
+    if graphics is not None:
+        facts.append((tr("pictures"), graphics.describe()))
     width = max(len(label) for label, _ in facts)
     for label, text in facts:
         lines += _hanging(f"{label:<{width}}  ", text)

@@ -26,7 +26,7 @@ def inspect_terminal(environment: Mapping[str, str], stream: Any) -> Terminal:
         columns=size[0],
         rows=size[1],
         colors=_colours(environment, descriptor),
-        utf8=_is_utf8(environment) and supports_unicode(stream),
+        utf8=is_utf8(environment) and supports_unicode(stream),
         multiplexer=_multiplexer(environment),
         ssh="SSH_CONNECTION" in environment or "SSH_TTY" in environment,
         name=environment.get("TERM", ""),
@@ -75,7 +75,7 @@ def _from_terminfo(name: str, descriptor: int | None) -> int | None:
         return None
 
 
-def _is_utf8(environment: Mapping[str, str]) -> bool:
+def is_utf8(environment: Mapping[str, str]) -> bool:
     """Return whether the first variable that is set names UTF-8, as the C library decides.
 
     Python itself sets LC_CTYPE at its start where they name no language, so that it counts here.

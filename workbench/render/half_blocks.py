@@ -44,9 +44,17 @@ def fit_half_blocks(pixels: np.ndarray, width: int, height: int, utf8: bool = Tr
     return _draw(_picture(pixels), cells, rows, utf8)
 
 
-def thumbnail(path: Path, width: int, height: int, utf8: bool = True) -> Text:
-    """Return an image file within a box of cells, or the reason why it cannot be read."""
-    return load_thumbnail(lambda at_least: decode_for_display(path, at_least), width, height, utf8)
+def read_picture(path: Path, at_least: tuple[int, int]) -> np.ndarray | Text:
+    """Return the pixels of an image file, or the reason why it cannot be read.
+
+    Args:
+        path: of the file.
+        at_least: (height, width) in pixels that suffice.
+    """
+    try:
+        return _pixels(decode_for_display(path, at_least))
+    except ImageError as error:
+        return missing_image_text(error.reason)
 
 
 def load_thumbnail(
@@ -63,9 +71,7 @@ def load_thumbnail(
     """
     try:
         # JPEGs are decoded at a fraction of their size if that suffices: many are shown at once.
-        image = load((2 * height, width))
-        channels = 1 if image.mode == "L" else 3
-        pixels = to_array(image, (image.height, image.width), channels)
+        pixels = _pixels(load((2 * height, width)))
     except ImageError as error:
         return missing_image_text(error.reason)
     return fit_half_blocks(pixels, width, height, utf8)
@@ -74,6 +80,10 @@ def load_thumbnail(
 def missing_image_text(reason: str) -> Text:
     """Return the text shown instead of an image."""
     return Text(tr("no picture: {reason}", reason=safe_text(reason, 120)), style="dim")
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    return to_array(image, (image.height, image.width), 1 if image.mode == "L" else 3)
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -16,14 +17,17 @@ from textual.theme import Theme
 from textual.worker import get_current_worker
 
 from workbench.app.draft_writer import DraftWriter
+from workbench.machine.terminal_graphics import Graphics
 from workbench.paths import Workspace
 from workbench.render.marks import ASCII_KEYS, supports_utf8
 from workbench.runs.ladder import list_ladders
 from workbench.runs.watch import POLL_SECONDS, RunFeed, Runs
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen, notify_error
 from workbench.ui.keys import KeyBuffer
+from workbench.ui.pixels import PixelLayer
 from workbench.ui.routes import COLLECT_SECONDS, IdleCollector, make_screen, preload_screens
 from workbench.ui.terminal import THEMES, AsciiFilter, Suspension, themes_for
+from workbench.ui.terminal_answers import filter_answers
 
 _BOTTOM = 2  # screens of the stack that stay: the app's own blank one, and home
 LOW_BANDWIDTH_SECONDS = 2.0  # between two polls, and so two redraws, over a slow line
@@ -54,6 +58,9 @@ class WorkbenchApp(BaseApp):
 
     Args:
         low_bandwidth: poll and redraw less often, without animation.
+        graphics: of the terminal; half blocks if not given.
+        unread: keys, and perhaps the beginning of an answer, that came before; None if nothing
+            did and no answer of the terminal can be late.
     """
 
     # The styles of all screens, so that none has to be parsed when a screen opens.
@@ -68,12 +75,21 @@ class WorkbenchApp(BaseApp):
         Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Menu", show=False, priority=True),
     ]
 
-    def __init__(self, workspace: Workspace, low_bandwidth: bool = False) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        low_bandwidth: bool = False,
+        graphics: Graphics | None = None,
+        unread: str | None = None,
+    ) -> None:
         super().__init__()
+        if unread is not None:
+            filter_answers(unread)
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
         self.utf8 = supports_utf8()
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
+        self.pixels = PixelLayer(self, graphics or Graphics())
         self.runs = ()
         self.ladders = ()
         self.warm = None
@@ -81,7 +97,7 @@ class WorkbenchApp(BaseApp):
         self.draft_writer = DraftWriter(self._show_write_error)
         self._collector = IdleCollector()
         self._key_buffer = KeyBuffer(self)
-        self._suspension = Suspension(self)
+        self._suspension = Suspension(self, self._redraw)
         self.poll_seconds = LOW_BANDWIDTH_SECONDS if low_bandwidth else POLL_SECONDS
         if low_bandwidth:
             self.animation_level = "none"
@@ -92,6 +108,7 @@ class WorkbenchApp(BaseApp):
             self.register_theme(theme)
         self.theme = self._dark_and_light[0].name
         self._handle_signals()
+        self.screen_change_signal.subscribe(self, self.pixels.screen_changed, immediate=True)
         self.open("home")
         self._watch_runs()
         if not self.is_headless:
@@ -110,6 +127,19 @@ class WorkbenchApp(BaseApp):
         """Close the warm worker and finish writing drafts."""
         self.cool_down()
         self.draft_writer.flush()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Measure the cells again."""
+        self.pixels.resized(event.pixel_size)
+
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """End the app; delete its pictures in the terminal first."""
+        self.pixels.close()
+        super().exit(*arguments, **options)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Draw cells, and pictures over them; Textual has no public hook after each update."""
+        super()._display(screen, self.pixels.over(screen, renderable))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Return the entries of the command palette."""
@@ -207,6 +237,11 @@ class WorkbenchApp(BaseApp):
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell until `fg`."""
         self._suspension.suspend()
+
+    def _redraw(self) -> None:
+        """Draw all again; the terminal has lost it."""
+        self.pixels.draw_again()
+        self.refresh(layout=True)
 
     def _handle_signals(self) -> None:
         """Suspend on SIGTSTP; exit on SIGHUP, else the app would run on without a terminal."""

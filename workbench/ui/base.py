@@ -20,6 +20,7 @@ from workbench.runs.process import WarmWorker
 from workbench.runs.watch import Runs, RunView
 from workbench.text import safe_lines
 from workbench.ui.keys import KeyLine
+from workbench.ui.pixels import PixelLayer
 
 if TYPE_CHECKING:  # it imports much that the first screen does not need
     from workbench.app.jobs import MachineCheck
@@ -63,6 +64,7 @@ class BaseApp(App[None]):
         utf8: whether the terminal shows more than ASCII.
         runs: all runs of the workspace, updated twice a second.
         ladders: names of all ladders, updated with the runs.
+        pixels: draws pictures in pixels where the terminal can.
         warm: a worker for the next run, started while a person sets up an experiment.
         draft_writer: writes drafts.
         lesson_input: images and weights of the last lesson; None before the first.
@@ -73,6 +75,7 @@ class BaseApp(App[None]):
     utf8: bool
     runs: Runs
     ladders: tuple[str, ...]
+    pixels: PixelLayer
     warm: WarmWorker | None
     draft_writer: DraftWriter
     lesson_input: "LessonInput | None"

@@ -126,10 +126,15 @@ class Suspension:
 
     Both signals are handled by the event loop: within a handler of Python's own the app may be in
     the middle of a write.
+
+    Args:
+        app: to suspend.
+        redraw: called when it has the terminal again.
     """
 
-    def __init__(self, app: App[Any]) -> None:
+    def __init__(self, app: App[Any], redraw: Callable[[], object]) -> None:
         self._app = app
+        self._redraw = redraw
         self._returned = False  # and the SIGCONT of the return was not handled yet
 
     def handle_signals(self) -> None:
@@ -178,7 +183,7 @@ class Suspension:
             writer = getattr(driver, "_writer_thread", None)
             if writer is None or writer.is_alive():  # else it was in the background
                 break
-        self._app.refresh(layout=True)
+        self._redraw()
 
 
 def has_no_shell() -> bool:

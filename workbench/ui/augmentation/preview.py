@@ -1,7 +1,7 @@
 """Eight augmented views of one image, and the settings while they are changed."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
@@ -25,8 +24,9 @@ from workbench.experiment.augmentation import IMAGE_CHANGES
 from workbench.experiment.sections import DataSpec
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
-from workbench.render.half_blocks import fit_half_blocks, missing_image_text
+from workbench.render.half_blocks import missing_image_text
 from workbench.render.strategy import describe_key, key_choices, key_schema
+from workbench.ui.widgets.picture import Picture
 
 TABLE = "augmentation."
 KEYS = (*IMAGE_CHANGES, "fill")  # mixup and CutMix take more than one image
@@ -182,88 +182,62 @@ def load_sample(path: Path, data: DataSpec) -> SampleImage:
         return SampleImage(path, None, reason=error.reason)
 
 
-def draw_views(
-    sample: SampleImage, spec: ExperimentSpec, views: range, box: tuple[int, int], utf8: bool
-) -> Iterator[Text]:
-    """Yield an image as training will see it in each of these views.
+def draw_views(sample: SampleImage, spec: ExperimentSpec, views: range) -> Iterator[np.ndarray]:
+    """Yield an image, uint8, as training will see it in each of these views.
 
     Args:
         sample: an image that could be read.
         spec: of the experiment.
         views: their numbers, from 1.
-        box: width and height of each picture in cells.
-        utf8: whether the terminal shows more than ASCII.
     """
     assert sample.array is not None
     augmentation, seed = spec.augmentation, spec.training.seed
     for view in views:
         changes = draw(augmentation, seed, FIRST_STAGE, view, sample.content)
-        yield fit_half_blocks(augment(sample.array, augmentation, changes), *box, utf8)
+        yield augment(sample.array, augmentation, changes)
 
 
 class AugmentationPreview(Vertical):
-    """Draws the views in a thread, and again when it is resized.
-
-    Args:
-        utf8: whether the terminal shows more than ASCII.
-    """
+    """Computes the views in a thread, and shows them."""
 
     DEFAULT_CSS = """
     AugmentationPreview { width: 1fr; height: 1fr; }
     AugmentationPreview Horizontal { height: 1fr; margin-bottom: 1; }
-    AugmentationPreview Static { width: 1fr; height: 1fr; margin-right: 1; }
-    AugmentationPreview Static:last-child { margin-right: 0; }
+    AugmentationPreview Picture { width: 1fr; height: 1fr; margin-right: 1; }
+    AugmentationPreview Picture:last-child { margin-right: 0; }
     """
 
     @dataclass
     class Drawn(Message):
-        """The views, in cells."""
+        """The views, uint8."""
 
-        pictures: list[Text]
-
-    def __init__(self, utf8: bool = True) -> None:
-        super().__init__()
-        self._utf8 = utf8
-        self._request: tuple[SampleImage, ExperimentSpec, int] | None = None
+        pictures: list[np.ndarray]
 
     def compose(self) -> ComposeResult:
         """Yield a box for each view."""
         for row in range(DOWN):
             with Horizontal():
                 for column in range(ACROSS):
-                    yield Static(id=f"variant-{row * ACROSS + column + 1}")
+                    yield Picture(id=f"variant-{row * ACROSS + column + 1}")
 
     def show(self, sample: SampleImage, spec: ExperimentSpec, first: int) -> None:
         """Draw the views of an image from number `first`, or show why it cannot be read."""
-        self._request = sample, spec, first
         if sample.array is None:
             self.show_message(missing_image_text(sample.reason))
         else:
-            self._redraw()
+            self._draw(sample, spec, first)
 
     def show_message(self, message: Text) -> None:
         """Show a message instead of the views."""
         self.workers.cancel_group(self, "draw")
-        self._fill([message, *[Text()] * (VIEWS_SHOWN - 1)])
-
-    def on_resize(self) -> None:
-        """Redraw at the new size."""
-        self.call_after_refresh(self._redraw)
-
-    def _redraw(self) -> None:
-        for first in self.query("#variant-1"):  # none once the screen is being closed
-            box = first.size
-            if self._request and self._request[0].array is not None and box.width and box.height:
-                self._draw(*self._request, (box.width, box.height))
+        self._fill([message, *[None] * (VIEWS_SHOWN - 1)])
 
     @work(thread=True, exclusive=True, group="draw", exit_on_error=False)
-    def _draw(
-        self, sample: SampleImage, spec: ExperimentSpec, first: int, box: tuple[int, int]
-    ) -> None:
+    def _draw(self, sample: SampleImage, spec: ExperimentSpec, first: int) -> None:
         worker = get_current_worker()
         pictures = []
         views = range(first, first + VIEWS_SHOWN)
-        for picture in draw_views(sample, spec, views, box, self._utf8):
+        for picture in draw_views(sample, spec, views):
             if worker.is_cancelled:
                 return
             pictures.append(picture)
@@ -274,6 +248,7 @@ class AugmentationPreview(Vertical):
         event.stop()
         self._fill(event.pictures)
 
-    def _fill(self, shown: list[Text]) -> None:
-        for number, text in enumerate(shown, 1):
-            self.query_one(f"#variant-{number}", Static).update(text, layout=False)
+    def _fill(self, shown: Sequence[np.ndarray | Text | None]) -> None:
+        # No boxes once the screen is being closed.
+        for box, picture in zip(self.query(Picture), shown, strict=False):
+            box.picture = picture

@@ -98,7 +98,7 @@ class AugmentationScreen(WorkbenchScreen):
         yield Static(id="image")
         with Horizontal(id="bench"):
             yield SettingList(*(Option("", id=key) for key in KEYS), Option("done", id=DONE))
-            yield AugmentationPreview(self.workbench.utf8)
+            yield AugmentationPreview()
         yield Static(id="meaning")
         yield Static(id="note")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from rich.text import Text
@@ -25,10 +25,12 @@ from workbench.datasets.sixteen_bit import SixteenBitImage
 from workbench.experiment.facts import SPLITS, DataFacts
 from workbench.experiment.sections import DataSpec
 from workbench.messages import tr
-from workbench.render.half_blocks import thumbnail
+from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
 from workbench.text import format_bytes, format_shape, plural, safe_text
+from workbench.ui.base import BaseApp
 from workbench.ui.data.panes import FindingList, SplitField
+from workbench.ui.widgets.picture import Picture
 
 _NAME, _RESULT = 8, 18  # cells of a step's name and result
 MAX_CLASS_ROWS = 500  # the rest is only counted
@@ -141,7 +143,7 @@ class DataFound(Vertical):
     DataFound #right { width: 1fr; height: 1fr; padding-left: 2; }
     DataFound #steps { height: auto; }
     DataFound #thumbs { height: 1fr; margin-top: 1; }
-    DataFound #thumbs Static { width: auto; margin-right: 1; }
+    DataFound #thumbs Picture { width: auto; height: 1fr; margin-right: 1; }
     """
 
     class Continue(Message):
@@ -153,7 +155,7 @@ class DataFound(Vertical):
 
         label: str
         steps: ImageSteps
-        thumbs: list[Text]
+        thumbs: list[np.ndarray | Text]
 
     def __init__(self, draft: Draft, utf8: bool = True) -> None:
         super().__init__()
@@ -174,7 +176,7 @@ class DataFound(Vertical):
                 yield Static(id="steps")
                 with Horizontal(id="thumbs"):
                     for number in range(THUMBS_ACROSS):
-                        yield Static(id=f"thumb-{number}")
+                        yield Picture(id=f"thumb-{number}")
         yield FindingList()
         yield SplitField(self._draft)
 
@@ -237,7 +239,12 @@ class DataFound(Vertical):
             return
         box = self.query_one("#thumbs").size
         self._drawn_for = (box.width, max(box.height, 0))
-        self._sample(label, paths[:THUMBS_ACROSS], *self._drawn_for)
+        across = max(1, min(THUMBS_ACROSS, box.width // 16))
+        each = max(box.width // across - 1, 1)
+        for picture in self.query(Picture):
+            picture.styles.max_width = each
+        resolution = cast(BaseApp, self.app).pixels.resolution(each, box.height)
+        self._sample(label, paths[:across], box.height, resolution)
 
     def on_resize(self) -> None:
         """Redraw the thumbnails at the new size."""
@@ -246,16 +253,16 @@ class DataFound(Vertical):
             self.call_after_refresh(self._show_samples, self._labels[table.cursor_row])
 
     @work(thread=True, exclusive=True, group="sample", exit_on_error=False)
-    def _sample(self, label: str, paths: tuple[Path, ...], width: int, rows: int) -> None:
+    def _sample(
+        self, label: str, paths: tuple[Path, ...], rows: int, at_least: tuple[int, int]
+    ) -> None:
         worker = get_current_worker()
         steps = image_steps(paths[0], self._draft.spec().data)
-        across = max(1, min(THUMBS_ACROSS, width // 16))
-        each = max(width // across - 1, 1)
-        thumbs: list[Text] = []
-        for path in paths[:across] if rows >= _MIN_ROWS else ():
+        thumbs: list[np.ndarray | Text] = []
+        for path in paths if rows >= _MIN_ROWS else ():
             if worker.is_cancelled:
                 return
-            thumbs.append(thumbnail(path, each, rows, self._utf8))
+            thumbs.append(read_picture(path, at_least))
         if not worker.is_cancelled:
             self.post_message(self.Sampled(label, steps, thumbs))
 
@@ -268,8 +275,8 @@ class DataFound(Vertical):
             text.append(f"\n{_OWN}", style="dim")
         self.query_one("#steps", Static).update(text)
         for number in range(THUMBS_ACROSS):
-            thumb = event.thumbs[number] if number < len(event.thumbs) else Text()
-            self.query_one(f"#thumb-{number}", Static).update(thumb)
+            thumb = event.thumbs[number] if number < len(event.thumbs) else None
+            self.query_one(f"#thumb-{number}", Picture).picture = thumb
         self.call_after_refresh(self._redraw_if_resized, event.label)
 
     def _redraw_if_resized(self, label: str) -> None:

@@ -111,7 +111,7 @@ class ExplainScreen(RunScreen):
         """Yield layers and explanation beside each other, image and class below."""
         with Horizontal(id="explanation"):
             yield ExplainedLayers(id="layers", cursor_type="row", cell_padding=0)
-            yield ExplanationView(self.workbench.workspace, self.workbench.utf8)
+            yield ExplanationView(self.workbench.workspace)
         yield Static(id="here")
         yield Static(id="of")
         path = PathField(id="image-path")

@@ -24,9 +24,9 @@ from workbench.datasets.sources.opening import open_images
 from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
-from workbench.render.half_blocks import fit_half_blocks
 from workbench.text import safe_lines, safe_text
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart
+from workbench.ui.widgets.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,15 @@ class ExplanationView(Vertical, JobPart):
     ExplanationView #explanation-picture { height: 1fr; }
     """
 
-    def __init__(self, workspace: Workspace, utf8: bool = True) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
-        self._utf8 = utf8
         self._pictures: tuple[np.ndarray, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Yield the description, then the picture."""
         yield Static(id="explanation-text")
-        yield Static(id="explanation-picture")
+        yield Picture(id="explanation-picture")
 
     def on_resize(self) -> None:
         """Redraw the picture at the new size."""
@@ -144,15 +143,10 @@ class ExplanationView(Vertical, JobPart):
         self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        for picture in self.query("#explanation-picture").results(Static):  # none once closed
+        for picture in self.query(Picture):  # none once closed
             box = picture.size
-            if self._pictures and box.width and box.height:
-                tiled = _tile(self._pictures, box.width / (2 * box.height))
-                picture.update(
-                    fit_half_blocks(tiled, box.width, box.height, self._utf8), layout=False
-                )
-            else:
-                picture.update(Text(), layout=False)
+            tiled = self._pictures and box.width and box.height
+            picture.picture = _tile(self._pictures, box.width / (2 * box.height)) if tiled else None
 
 
 def _decode(picture: Any) -> np.ndarray:
