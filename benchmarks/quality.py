@@ -11,9 +11,9 @@ For every folder of images, base, split and seed, on the same images:
 - presets, with whatever is given behind them: `fine-tuning:training.epochs=10`.
 
 Prints accuracy on test images with its 95 % interval over the splits, the paired difference to the
-better of the first two, and seconds. Nothing is chosen on test images: to choose between values of
-a preset, compare the column of validation accuracy. What is done is kept in a file, and a run
-that was interrupted goes on with it.
+better of the first two, and seconds; for each set, and for each base over all sets. Nothing is
+chosen on test images: to choose between values of a preset, compare the column of validation
+accuracy. What is done is kept in a file, and a run that was interrupted goes on with it.
 """
 
 import io
@@ -51,6 +51,7 @@ from workbench.worker.training_setup import TrainingSetup, make_training_setup
 
 LOGISTIC, BOOK = "logistic regression", "the book's head"
 SIMPLE = (LOGISTIC, BOOK)
+Split = tuple[str, int]  # the set of images, and the number of the split
 SPLIT = "data.split={{train=0.6, validation=0.15, test=0.25, seed={}}}"
 
 
@@ -190,12 +191,12 @@ def measure(given: Namespace, kept: Path) -> list[Measured]:
     return done
 
 
-def rows(done: Sequence[Measured], data: str, base: str) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table of one set and base."""
-    of_ways: dict[str, dict[int, list[Measured]]] = {}
+def rows(done: Sequence[Measured], base: str, sets: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table of a base, on one set of images or over several."""
+    of_ways: dict[str, dict[Split, list[Measured]]] = {}
     for one in done:
-        if (one.data, one.base) == (data, base):
-            of_ways.setdefault(one.way, {}).setdefault(one.split, []).append(one)
+        if one.base == base and one.data in sets:
+            of_ways.setdefault(one.way, {}).setdefault((one.data, one.split), []).append(one)
     means = {way: of_splits(splits) for way, splits in of_ways.items()}
     simple = [way for way in SIMPLE if way in means]
     better = max(simple, key=lambda way: mean(means[way].values()), default="")
@@ -216,7 +217,7 @@ def rows(done: Sequence[Measured], data: str, base: str) -> Iterator[tuple[str, 
         )
 
 
-def of_splits(splits: dict[int, list[Measured]]) -> dict[int, float]:
+def of_splits(splits: dict[Split, list[Measured]]) -> dict[Split, float]:
     """Return the mean accuracy over the seeds of each split."""
     return {split: mean(one.accuracy for one in many) for split, many in splits.items()}
 
@@ -245,10 +246,12 @@ def main() -> None:
     given.kept.touch()
     done = measure(given, given.kept)
     titles = ("", "test accuracy", "to the better simple way", "validation", "seconds")
-    for data, base in product(given.data, given.base):
+    sets = [data.name for data in given.data]
+    for base in given.base:
         name = base.partition("=")[0]
-        print(f"\n{data.name}, {name}\n")
-        print(markdown(titles, list(rows(done, data.name, name))))
+        for shown in [[one] for one in sets] + ([sets] if len(sets) > 1 else []):
+            print(f"\n{' and '.join(shown)}, {name}\n")
+            print(markdown(titles, list(rows(done, name, shown))))
 
 
 if __name__ == "__main__":
