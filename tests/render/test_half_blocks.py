@@ -61,7 +61,7 @@ def test_a_picture_stays_in_its_box(height: int, width: int) -> None:
 def test_a_file_becomes_pixels_and_a_thumbnail(tmp_path: Path) -> None:
     path = tmp_path / "[b]oops\x1b[31m.jpg"
     Image.new("RGB", (64, 32), "white").save(path)
-    pixels = read_picture(path, (8, 16))
+    pixels = read_picture(partial(decode_for_display, path), (8, 16))
     assert isinstance(pixels, np.ndarray)
     assert pixels.shape == (8, 16, 3)  # what is enough of it
     text = load_thumbnail(partial(decode_for_display, path), 16, 8)
@@ -73,6 +73,6 @@ def test_unreadable_files_give_a_reason(tmp_path: Path, content: bytes | None) -
     path = tmp_path / os.fsdecode(b"caf\xe9\n.jpg")
     if content is not None:
         path.write_bytes(content)
-    assert str(read_picture(path, (8, 16))).startswith("no picture: ")
+    assert str(read_picture(partial(decode_for_display, path), (8, 16))).startswith("no picture: ")
     text = load_thumbnail(partial(decode_for_display, path), 16, 8)
     assert text.plain.startswith("no picture: ")

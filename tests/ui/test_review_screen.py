@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
@@ -24,6 +25,7 @@ from workbench.ui.dialogs import PickName
 from workbench.ui.keys import KeyLine
 from workbench.ui.results.screen import ResultsScreen
 from workbench.ui.review import ReviewScreen
+from workbench.ui.widgets.picture import Picture
 
 
 @pytest.fixture
@@ -95,7 +97,8 @@ async def test_images_are_relabelled_excluded_and_restored(tmp_path: Path) -> No
 
     async with driven(tmp_path) as (app, pilot):
         screen = await open_review(app, pilot)
-        await until(pilot, lambda: "\u2580" in shown(app, "picture"), "the picture")
+        picture = app.screen.query_one("#picture", Picture)
+        await until(pilot, lambda: isinstance(picture.picture, np.ndarray), "the picture")
         assert shown(app, "of") == "cat/1.png  20x20"
         assert "errors 2 of 2" in shown(app, "lists")
         assert shown(app, "facts").splitlines()[:2] == ["label  cat", "\u2588" * 9 + "  0.90 2 dog"]
@@ -162,7 +165,10 @@ async def test_near_copies_are_side_by_side(tmp_path: Path, run: RunFolder) -> N
         screen = await open_review(app, pilot)
         await pilot.press("v")
         await until_asked(pilot, screen, "cat/2.png")
-        await until(pilot, lambda: "\u2580" in shown(app, "other"), "the picture at the right")
+        other = app.screen.query_one("#other", Picture)
+        await until(
+            pilot, lambda: isinstance(other.picture, np.ndarray), "the picture at the right"
+        )
         assert shown(app, "of") == "cat/2.png  20x20   |   cat/3.png  20x20"
         assert shown(app, "labels") == " 1 exclude the left 2 exclude the right"
         await pilot.press("3", "2")

@@ -1,7 +1,6 @@
 """Images as characters: two pixels a cell with half blocks, else an ASCII ramp."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -9,7 +8,7 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from workbench.datasets.decoding import decode_for_display, to_array
+from workbench.datasets.decoding import to_array
 from workbench.datasets.image_files import ImageError
 from workbench.messages import tr
 from workbench.text import safe_text
@@ -44,46 +43,40 @@ def fit_half_blocks(pixels: np.ndarray, width: int, height: int, utf8: bool = Tr
     return _draw(_picture(pixels), cells, rows, utf8)
 
 
-def read_picture(path: Path, at_least: tuple[int, int]) -> np.ndarray | Text:
-    """Return the pixels of an image file, or the reason why it cannot be read.
-
-    Args:
-        path: of the file.
-        at_least: (height, width) in pixels that suffice.
-    """
-    try:
-        return _pixels(decode_for_display(path, at_least))
-    except ImageError as error:
-        return missing_image_text(error.reason)
+Load = Callable[[tuple[int, int]], Image.Image]
 
 
-def load_thumbnail(
-    load: Callable[[tuple[int, int]], Image.Image], width: int, height: int, utf8: bool = True
-) -> Text:
-    """Return a loaded image within a box of cells, or the reason why it cannot be loaded.
+def read_picture(load: Load, at_least: tuple[int, int]) -> np.ndarray | Text:
+    """Return the pixels of an image, or the reason why it cannot be loaded.
 
     Args:
         load: returns the image, of mode L or RGB, of at least (height, width) pixels, or raises
             ImageError.
+        at_least: (height, width) that suffice: JPEGs are decoded at a fraction of their size.
+    """
+    try:
+        image = load(at_least)
+        return to_array(image, (image.height, image.width), 1 if image.mode == "L" else 3)
+    except ImageError as error:
+        return missing_image_text(error.reason)
+
+
+def load_thumbnail(load: Load, width: int, height: int, utf8: bool = True) -> Text:
+    """Return a loaded image within a box of cells, or the reason why it cannot be loaded.
+
+    Args:
+        load: see `read_picture`.
         width: cells of the box.
         height: cells of the box.
         utf8: False for ASCII.
     """
-    try:
-        # JPEGs are decoded at a fraction of their size if that suffices: many are shown at once.
-        pixels = _pixels(load((2 * height, width)))
-    except ImageError as error:
-        return missing_image_text(error.reason)
-    return fit_half_blocks(pixels, width, height, utf8)
+    found = read_picture(load, (2 * height, width))
+    return found if isinstance(found, Text) else fit_half_blocks(found, width, height, utf8)
 
 
 def missing_image_text(reason: str) -> Text:
     """Return the text shown instead of an image."""
     return Text(tr("no picture: {reason}", reason=safe_text(reason, 120)), style="dim")
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    return to_array(image, (image.height, image.width), 1 if image.mode == "L" else 3)
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

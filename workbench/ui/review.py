@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,12 +22,13 @@ from workbench.datasets.review_log import Verdict
 from workbench.errors import UserError
 from workbench.export.run_data import RunImages
 from workbench.messages import tr
-from workbench.render.half_blocks import load_thumbnail
+from workbench.render.half_blocks import read_picture
 from workbench.render.marks import bar
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
 from workbench.ui.base import RunScreen, in_background, notify_error
 from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.widgets.picture import Picture
 
 LISTS: dict[ReviewList, str] = {
     "suspects": tr("label suspects"),
@@ -38,8 +40,8 @@ DIGITS = 9  # labels that have a key of their own
 SIDE = 30  # columns beside the picture
 BAR = 10  # cells of a probability
 NEIGHBOURS = 4
-SMALL = (14, 5)  # cells of a neighbour's picture
 KEPT_PICTURES = 64
+Cells = tuple[int, int]  # columns and rows
 
 
 class ReviewScreen(RunScreen):
@@ -54,12 +56,13 @@ class ReviewScreen(RunScreen):
     ReviewScreen {
         #lists { height: 1; margin-bottom: 1; color: $secondary; }
         #both { height: 1fr; }
-        .large { width: 1fr; height: 100%; }
+        #picture, #other { width: 1fr; height: 100%; }
         #other { margin-left: 2; }
         #side { width: 30; margin-left: 2; }
         #facts { height: auto; }
-        .near { height: auto; }
-        .near Static { width: 1fr; height: 6; }
+        .near { height: 1fr; max-height: 12; }
+        .near Picture { width: 1fr; height: 1fr; }
+        .near Static { height: 1; }
         #labels { height: auto; max-height: 2; color: $secondary; }
         #of { height: 1; }
     }
@@ -85,21 +88,23 @@ class ReviewScreen(RunScreen):
         self._open: list[Question] = []
         self._list: ReviewList = "suspects"
         self._images: RunImages | None = None
-        self._pictures: dict[tuple[str, tuple[int, int]], Text] = {}
+        self._pictures: dict[tuple[str, Cells], np.ndarray | Text] = {}
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
         yield Static(id="lists")
         with Horizontal(id="both"):
-            yield Static(id="picture", classes="large")
-            yield Static(id="other", classes="large")
+            yield Picture(id="picture")
+            yield Picture(id="other")
             with Vertical(id="side"):
                 yield Static(id="facts")
-                for pair in range(NEIGHBOURS // 2):
+                for first in range(0, NEIGHBOURS, 2):
                     with Horizontal(classes="near"):
-                        yield Static(id=f"near-{2 * pair}")
-                        yield Static(id=f"near-{2 * pair + 1}")
+                        for at in (first, first + 1):
+                            with Vertical():
+                                yield Picture(id=f"near-{at}")
+                                yield Static(id=f"near-label-{at}")
         yield Static(id="labels")
         yield Static(id="of")
 
@@ -171,52 +176,52 @@ class ReviewScreen(RunScreen):
         return text
 
     def _draw_pictures(self) -> None:
-        """Draw the question's pictures in the background, then read those of the next one."""
+        """Show the question's pictures once they are read, then read those of the next one."""
         question = self.question
+        near = question.neighbours if question else ()
         for at in range(NEIGHBOURS):
-            self.query_one(f"#near-{at}", Static).update("")
+            label = safe_text(near[at].label, SIDE // 2 - 2) if at < len(near) else ""
+            self.query_one(f"#near-label-{at}", Static).update(label)
         if question is None:
-            self.query_one("#picture", Static).update("")
+            for picture in self.query(Picture):
+                picture.picture = None
             return
-        size = self.query_one("#picture", Static).size
-        wanted = self._wanted(question, (size.width, size.height))
-        ahead = (
-            self._wanted(self._open[1], (size.width, size.height)) if len(self._open) > 1 else {}
-        )
+        wanted, ahead = self._wanted(question), {}
+        if len(self._open) > 1:
+            ahead = self._wanted(self._open[1])
 
-        def show(pictures: dict[str, Text]) -> None:
+        def show(found: Mapping[str, np.ndarray | Text]) -> None:
             if question == self.question:  # not answered meanwhile
-                for place, picture in pictures.items():
-                    self.query_one(f"#{place}", Static).update(picture)
+                for picture in self.query(Picture):
+                    picture.picture = found.get(picture.id or "")
 
-        in_background(self, lambda: self._load(wanted), show)
-        in_background(self, lambda: self._load(ahead), lambda loaded: None)
+        in_background(self, lambda: self._read(wanted), show)
+        in_background(self, lambda: self._read(ahead), lambda found: None)
 
-    def _wanted(
-        self, question: Question, box: tuple[int, int]
-    ) -> dict[str, tuple[str, tuple[int, int], str]]:
-        """Return path, cells and caption of each picture, by the widget that shows it."""
-        places = ("picture", "other")
-        wanted = {
-            place: (row.path, box, "") for place, row in zip(places, question.images, strict=False)
+    def _wanted(self, question: Question) -> dict[str, tuple[str, Cells]]:
+        """Return the path of each picture, and its cells, by the widget that shows it."""
+        places = dict(zip(("picture", "other"), question.images, strict=False))
+        places |= {f"near-{at}": row for at, row in enumerate(question.neighbours[:NEIGHBOURS])}
+        return {
+            place: (row.path, (size.width, size.height))
+            for place, row in places.items()
+            if (size := self.query_one(f"#{place}").size)
         }
-        for at, row in enumerate(question.neighbours[:NEIGHBOURS]):
-            wanted[f"near-{at}"] = (row.path, SMALL, safe_text(row.label, SMALL[0]))
-        return wanted
 
-    def _load(self, wanted: Mapping[str, tuple[str, tuple[int, int], str]]) -> dict[str, Text]:
-        """Return the pictures, and keep them; call it in a thread."""
-        images, loaded = self._images, {}
-        for place, (path, box, caption) in wanted.items():
-            picture = self._pictures.get((path, box))
+    def _read(self, wanted: Mapping[str, tuple[str, Cells]]) -> dict[str, np.ndarray | Text]:
+        """Return the pixels of pictures, and keep them; call it in a thread."""
+        images, found = self._images, {}
+        for place, (path, cells) in wanted.items():
+            picture = self._pictures.get((path, cells))
             if picture is None and images is not None:
-                load = partial(images.picture, path)
-                picture = load_thumbnail(load, *box, self.workbench.utf8)
+                enough = self.workbench.pixels.resolution(*cells)
+                picture = read_picture(partial(images.picture, path), enough)
                 if len(self._pictures) >= KEPT_PICTURES:
                     self._pictures.clear()
-                self._pictures[path, box] = picture
-            loaded[place] = Text.assemble(picture or "", f"\n{caption}" if caption else "")
-        return loaded
+                self._pictures[path, cells] = picture
+            if picture is not None:
+                found[place] = picture
+        return found
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the question can be answered with."""

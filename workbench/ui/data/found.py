@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, cast
@@ -18,7 +19,7 @@ from textual.worker import get_current_worker
 
 from workbench.app.draft import Draft
 from workbench.datasets.audit import UNSPLIT, Audit
-from workbench.datasets.decoding import decode_opened, to_array
+from workbench.datasets.decoding import decode_for_display, decode_opened, to_array
 from workbench.datasets.image_files import ImageError, open_image
 from workbench.datasets.inspect_job import Inspection
 from workbench.datasets.sixteen_bit import SixteenBitImage
@@ -262,7 +263,7 @@ class DataFound(Vertical):
         for path in paths if rows >= _MIN_ROWS else ():
             if worker.is_cancelled:
                 return
-            thumbs.append(read_picture(path, at_least))
+            thumbs.append(read_picture(partial(decode_for_display, path), at_least))
         if not worker.is_cancelled:
             self.post_message(self.Sampled(label, steps, thumbs))
 
