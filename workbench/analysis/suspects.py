@@ -77,14 +77,13 @@ def confident_joint(labels: np.ndarray, probabilities: np.ndarray) -> ConfidentJ
     """Return the confident joint (equations 1 and 2 of the paper), and its calibration (3).
 
     An image that reaches the thresholds of several classes is of the most likely one; one that
-    reaches none is not counted. Labels without a counted image are taken to be right.
+    reaches none is not counted. Of every label one is: the largest of a mean reaches it.
 
     Args:
         labels: int (n,), as given.
         probabilities: float (n, k), by models that never saw the image.
     """
     classes = probabilities.shape[1]
-    every = np.arange(classes)
     images = np.bincount(labels, minlength=classes)
     own = probabilities[np.arange(len(labels)), labels]
     sums = np.bincount(labels, own, minlength=classes)
@@ -93,13 +92,9 @@ def confident_joint(labels: np.ndarray, probabilities: np.ndarray) -> ConfidentJ
     true = reached.argmax(axis=1)
     counted = reached.max(axis=1) >= 0
     cells, counts = np.unique(labels[counted] * classes + true[counted], return_counts=True)
-    unseen = every[(np.bincount(cells // classes, minlength=classes) == 0) & (images > 0)]
-    cells = np.append(cells, unseen * classes + unseen).astype(np.int64)
-    counts = np.append(counts, np.zeros(len(unseen), np.int64))
     given = cells // classes
     confident = np.bincount(given, counts, minlength=classes)[given]
-    shares = np.divide(counts, confident, out=np.ones(len(cells)), where=confident > 0)
-    return ConfidentJoint(given, cells % classes, counts, shares * images[given])
+    return ConfidentJoint(given, cells % classes, counts, counts / confident * images[given])
 
 
 def wrong_labels(names: Sequence[str], joint: ConfidentJoint) -> list[WrongLabels]:

@@ -1,4 +1,4 @@
-"""Label suspects of a run: all its images predicted out of fold by a worker, and what that found."""
+"""Label suspects of a run: a worker predicts all its images out of fold; what that found."""
 
 import json
 from collections.abc import Callable

@@ -72,7 +72,7 @@ def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
     data = training_data(prepared.rows, prepared.labels, prepared.pack)
     groups = group_numbers(prepared.rows, prepared.audit.near_pairs())
     repeats = stratified_folds(data.labels, groups, request["folds"], request["repeats"], SEED)
-    features = _features(spec, prepared, data, weights, events)
+    features = base_features(spec, prepared, data, weights, events)
     from workbench.evaluation.evaluate import predictions_csv
     from workbench.training.out_of_fold import predict_out_of_fold
     from workbench.training.solve import Examples
@@ -178,7 +178,7 @@ def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) 
     return np.unique(group, return_inverse=True)[1]
 
 
-def _features(
+def base_features(
     spec: ExperimentSpec,
     prepared: PreparedData,
     data: TrainingData,
