@@ -85,7 +85,7 @@ def _lines(workspace: Workspace, folder: "RunFolder", report: "SuspectReport") -
     lines.append(
         tr(
             "about {wrong:,.0f} of {images:,} labels are estimated to be wrong, or of images that "
-            "cannot be told apart",
+            "look like another class",
             wrong=wrong,
             images=images,
         )

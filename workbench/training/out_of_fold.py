@@ -1,9 +1,10 @@
 """Probabilities of every image by linear classifiers that were fitted without it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import solve
 
 from workbench.training.solve import (
     VALUES,
@@ -47,15 +48,23 @@ def predict_out_of_fold(
         progress: called with the number of folds done and of all; may raise to interrupt.
     """
     passed = sum(map(len, repeats))
-    first, penalty = _predict(examples, repeats, VALUES, lambda n: progress(n, 2 * passed))
-    own = first[np.arange(len(first)), examples.labels]
+    count, width = examples.views[0].shape
+    rows = Standardized(examples).rows(np.arange(count)) if count <= width else None
+    products = None if rows is None else rows @ rows.T
+    first, penalty = _predict(
+        examples, products, repeats, VALUES[::2], lambda n: progress(n, 2 * passed)
+    )
+    own = first[np.arange(count), examples.labels]
     doubted = replace(examples, weights=own / first.max(axis=1))
-    second, _ = _predict(doubted, repeats, (penalty,), lambda n: progress(passed + n, 2 * passed))
+    second, _ = _predict(
+        doubted, products, repeats, (penalty,), lambda n: progress(passed + n, 2 * passed)
+    )
     return OutOfFold(second, first, penalty)
 
 
 def _predict(
     examples: Examples,
+    products: np.ndarray | None,
     repeats: Sequence[Sequence[np.ndarray]],
     values: Sequence[float],
     report: Callable[[int], None],
@@ -66,24 +75,57 @@ def _predict(
     probabilities by one factor for each repeat (see `solve.sharpness`): a single number, chosen
     over all images.
     """
-    data = Standardized(examples)
-    path = RidgePath(data)
-    everything = np.arange(len(examples.labels))
-    found, done = [], 0
+    fit = _Path(examples) if products is None else _Products(examples, products)
+    targets, found, done = examples.targets, [], 0
     for folds in repeats:
-        scores = np.empty((len(values), *data.targets.shape))
+        scores = np.empty((len(values), *targets.shape))
         for left_out in folds:
-            rows = data.rows(left_out)
-            fits = path(np.setdiff1d(everything, left_out), values)
-            for at, (kernel, bias) in enumerate(fits):
-                scores[at, left_out] = rows @ kernel + bias
+            kept = np.setdiff1d(np.arange(len(targets)), left_out)
+            for at, of_value in enumerate(fit(kept, left_out, values)):
+                scores[at, left_out] = of_value
             done += 1
             report(done)
-        losses = np.square(scores - data.targets).mean(axis=2)
+        losses = np.square(scores - targets).mean(axis=2)
         best = int(np.argmin(np.average(losses, axis=1, weights=examples.weights)))
         values = values[best : best + 1]
         found.append(softmax(sharpness(scores[best], examples) * scores[best]))
     return np.mean(found, axis=0), values[0]
+
+
+class _Path:
+    """Ridge regression of many images: yields the scores of those left out, for each penalty."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.data = Standardized(examples)
+        self.path = RidgePath(self.data)
+
+    def __call__(
+        self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
+    ) -> Iterator[np.ndarray]:
+        rows = self.data.rows(left_out)
+        for kernel, bias in self.path(kept, values):
+            yield rows @ kernel + bias
+
+
+class _Products:
+    """The same of no more images than features, from their products alone (see `RidgePath`)."""
+
+    def __init__(self, examples: Examples, products: np.ndarray) -> None:
+        self.products, self.targets = products, examples.targets
+        self.offset = np.average(self.targets, axis=0, weights=examples.weights)
+        self.roots = np.sqrt(examples.weights)
+
+    def __call__(
+        self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
+    ) -> Iterator[np.ndarray]:
+        roots = self.roots[kept]
+        left = self.products[np.ix_(kept, kept)] * roots[:, None] * roots
+        right = roots[:, None] * (self.targets[kept] - self.offset)
+        across = self.products[np.ix_(left_out, kept)] * roots
+        for value in values:
+            penalized = left.astype(np.float64)
+            penalized[np.diag_indices_from(penalized)] += value * len(kept)
+            yield across @ solve(penalized, right, assume_a="pos", overwrite_a=True) + self.offset
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
