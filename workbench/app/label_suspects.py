@@ -23,7 +23,7 @@ from workbench.progress import Progress, silent
 from workbench.runs.folder import RunFolder
 from workbench.text import safe_text
 
-FOLDS, REPEATS = 5, 5  # more repeats were measured to find no more
+FOLDS, REPEATS = 5, 5  # five repeats find a little more wrong labels than one
 
 
 @dataclass(frozen=True)
