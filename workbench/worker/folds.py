@@ -162,19 +162,23 @@ def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) 
         rows: the images.
         near: paths of pairs that look alike; others are skipped.
     """
+    group = list(range(len(rows)))
+    members = [[image] for image in group]
+
+    def join(one: int, other: int, most: int) -> None:
+        a, b = sorted((group[one], group[other]), key=lambda at: -len(members[at]))
+        if a != b and len(members[a]) + len(members[b]) <= most:
+            for image in members[b]:
+                group[image] = a
+            members[a] += members[b]
+
     first: dict[str, int] = {}
-    group = [first.setdefault(row.pixel_hash, i) for i, row in enumerate(rows)]
-    members: dict[int, list[int]] = {}
-    for image, number in enumerate(group):
-        members.setdefault(number, []).append(image)
+    for image, row in enumerate(rows):
+        join(first.setdefault(row.pixel_hash, image), image, len(rows))
     place = {row.path: i for i, row in enumerate(rows)}
     for one, other in near:
         if one in place and other in place:
-            a, b = group[place[one]], group[place[other]]
-            if a != b and len(members[a]) + len(members[b]) <= MAX_GROUP:
-                for image in members[b]:
-                    group[image] = a
-                members[a] += members.pop(b)
+            join(place[one], place[other], MAX_GROUP)
     return np.unique(group, return_inverse=True)[1]
 
 
