@@ -34,20 +34,51 @@ PLOT = (60, 14)  # cells
     metavar="T",
     help="Two labels: predict the second from this probability on.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    metavar="N",
+    help="Question the labels of all images instead: predict each by classifiers on features, "
+    "fitted without it in N folds.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help="With --folds: how often, in other random orders. Default: 5.",
+)
 @json_option
 @in_workspace
-def analyze(workspace: Workspace, run: str, threshold: float | None, as_json: bool) -> None:
+def analyze(
+    workspace: Workspace,
+    run: str,
+    threshold: float | None,
+    folds: int | None,
+    repeats: int | None,
+    as_json: bool,
+) -> None:
     """Analyze the errors of a finished run: largest losses, confusions, calibration, thresholds.
 
-    On the images that it was evaluated on. With two labels, the second one is the positive one.
-    Wrong labels can be fixed: see `workbench relabel`.
+    On the images that it was evaluated on; with --folds on all of them, and the labels that are
+    probably wrong. With two labels, the second one is the positive one. Wrong labels can be fixed:
+    see `workbench relabel`.
     """
     from workbench.analysis.errors import read_predictions
     from workbench.analysis.thresholds import is_binary
     from workbench.runs.folder import find_run
     from workbench.runs.results import read_results
 
+    if repeats is not None and folds is None:
+        raise UserError(tr("--repeats needs --folds."), tr("Such as: --folds 5 --repeats 5"))
     folder = find_run(workspace, run)
+    if folds is not None:
+        from workbench.app.label_suspects import REPEATS
+        from workbench.cli.label_suspects import show_suspects
+
+        if threshold is not None:
+            raise UserError(tr("--threshold and --folds exclude each other."))
+        show_suspects(workspace, folder, folds, repeats or REPEATS, as_json)
+        return
     results = read_results(folder.results_path)
     predictions = read_predictions(folder.predictions_path)
     if len(predictions.paths) != results.images:

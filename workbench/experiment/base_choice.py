@@ -24,6 +24,18 @@ def default_base(preset: str, weights: str | None = None) -> str:
     return INSTALLED_BASE if base_weights.installed_file(INSTALLED_BASE) else BOOK_BASE
 
 
+def base_on_disk() -> str | None:
+    """Return a base whose weights need no download, the default before others; None for none."""
+    return next(
+        (
+            name
+            for name in (INSTALLED_BASE, *BASES)
+            if base_weights.present_weights(name, BASES[name].recommended_size)
+        ),
+        None,
+    )
+
+
 def explain_base(base: str, given: bool) -> str:
     """Return why a preset takes a base, in a sentence; "" where a person chose it.
 

