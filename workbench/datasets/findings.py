@@ -217,7 +217,8 @@ def _odd_images(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
         message = f"{count} {_ODD_IMAGES[code]} ({format_examples(paths)})"
         label, of_class = uneven_class(some, usable)
         if label:
-            message += f"; {of_class:,} of them are of the class {safe_text(label)}"
+            number = "all" if of_class == len(some) else f"{of_class:,}"
+            message += f"; {number} of them are of the class {safe_text(label)}"
         yield AuditFinding(code, "note", f"{message}.", paths)
 
 

@@ -1,7 +1,8 @@
 """Find images that are dark, overexposed, nearly empty, blurred or of an odd shape.
 
 The definitions and most limits are those of cleanvision (cleanlab, https://cleanvision.readthedocs.io
-and the scores of its image properties), applied to the measures of the scan.
+and the scores of its image properties), applied to the measures of the scan: green stands for
+brightness, and no mean of a colour may contradict it, as that of a red picture would.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ import numpy as np
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.measures import entropy, percentile, shares
 
-DARK = 82  # of 255: 99 % of the values do not exceed it (cleanvision: 0.32)
+DARK = 82  # of 255: 99 % of the values are below it (cleanvision: 0.32)
 OVEREXPOSED = 242  # 95 % of the values exceed it (cleanvision: 0.95)
 EMPTY = 3.0  # bits of entropy (cleanvision: 0.3, of ten)
 BLURRED = 34.0  # grey levels of sharpness (cleanvision: 0.29, which is 1 - exp(-34 / 100))
@@ -37,12 +38,15 @@ def find_odd_images(records: Sequence[ScanRecord]) -> dict[str, list[ScanRecord]
     if measured:
         values = shares([record.histogram for record in measured])
         sharpness = np.array([record.sharpness for record in measured], np.float64)
+        colours = np.array([record.colour for record in measured])
         empty = entropy(values) < EMPTY
         limit = min(BLURRED, BLURRED_SHARE * float(np.median(sharpness)))
         flags = {
             "nearly-empty": empty,
-            "dark": ~empty & (percentile(values, 99) < DARK),
-            "overexposed": ~empty & (percentile(values, 5) > OVEREXPOSED),
+            "dark": ~empty & (percentile(values, 99) < DARK) & (colours.max(axis=1) < DARK),
+            "overexposed": ~empty
+            & (percentile(values, 5) > OVEREXPOSED)
+            & (colours.min(axis=1) > OVEREXPOSED),
             "blurred": ~empty & (sharpness < limit),
         }
         for code, flag in flags.items():
