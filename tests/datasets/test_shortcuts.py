@@ -141,3 +141,9 @@ def test_scaled_brightness_is_found_by_its_traces_with_its_factor() -> None:
 @pytest.mark.parametrize("factor", [1.0, 1.1])
 def test_brightness_that_all_classes_share_is_no_shortcut(factor: float) -> None:
     assert find_shortcuts(pictured(dict.fromkeys(LABELS, factor))) == []
+
+
+def test_two_scaled_classes_are_both_named_and_no_other() -> None:
+    found = find_shortcuts(pictured({"ant": 1.0, "bee": 1.0, "cat": 1.0, "dog": 1.1, "eel": 1.2}))
+    scaled = {one.label: one.factor for one in found if one.name == BRIGHTNESS}
+    assert scaled == {"dog": pytest.approx(1.1, abs=0.01), "eel": pytest.approx(1.2, abs=0.01)}

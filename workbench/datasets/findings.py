@@ -230,7 +230,7 @@ def _shortcuts(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
     for one in found:
         groups["" if two_classes else one.label, one.name == BRIGHTNESS].append(one)
     for (_, brightness), (best, *others) in groups.items():
-        message = _scaled(best) if brightness else _told(best)
+        message = _describe_scaling(best) if brightness else _describe_shortcut(best)
         if others and not brightness:
             names = ", ".join(f"{one.name} ({one.accuracy:.0%})" for one in others)
             message += f" So do {names}."
@@ -242,7 +242,7 @@ _ALIKE = tr(
 )
 
 
-def _told(one: Shortcut) -> str:
+def _describe_shortcut(one: Shortcut) -> str:
     label = safe_text(one.label)
     return (
         f"{one.name[0].upper()}{one.name[1:]} alone tells {label} from the rest with "
@@ -251,7 +251,7 @@ def _told(one: Shortcut) -> str:
     )
 
 
-def _scaled(one: Shortcut) -> str:
+def _describe_scaling(one: Shortcut) -> str:
     label = safe_text(one.label)
     gap = one.factor / (one.factor - 1)
     return (

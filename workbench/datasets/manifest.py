@@ -67,8 +67,8 @@ class ScanRecord(ImageRecord):
         camera: EXIF's make and model; "" where unknown.
         taken: EXIF's time of the picture, as 2021-05-03 14:22:09; "" where unknown.
         compression: The sum of a JPEG's first quantization table; 0 for other formats.
-        histogram: See `measures.Measures`, as the two below; b"" for images with a shorter side
-            than `measures.MIN_MEASURED`.
+        histogram: See `measures.PixelMeasures`, as the two below; b"" for images with a shorter
+            side than `measures.MIN_MEASURED`.
         colour: Mean red, green and blue.
         sharpness: Of edges, grey levels.
     """

@@ -1,4 +1,4 @@
-"""Measures of an image's pixels that the scan keeps, taken on few of them: histogram, sharpness.
+"""Measures of an image that the scan keeps, taken on few pixels: histogram, colour, sharpness.
 
 The pixels are a sample, not averages: averages of neighbours have other values than the file, and
 would hide the gaps that scaled brightness leaves in a histogram (see `shortcuts`).
@@ -17,7 +17,7 @@ _SAMPLED_SIDE = 192  # pixels of the longer side of the sample
 _SCALE = 255  # a bin that holds all pixels
 
 
-class Measures(NamedTuple):
+class PixelMeasures(NamedTuple):
     """Measures of one image.
 
     Attributes:
@@ -39,7 +39,7 @@ def reduced(grey: Image.Image) -> Image.Image:
     return _fitted(grey, REDUCED_SIDE, Image.Resampling.BOX)
 
 
-def measure(image: Image.Image, small: Image.Image) -> Measures:
+def measure(image: Image.Image, small: Image.Image) -> PixelMeasures:
     """Measure a decoded image.
 
     Args:
@@ -53,7 +53,7 @@ def measure(image: Image.Image, small: Image.Image) -> Measures:
     counts = np.array(values.histogram(), np.float32)
     roots = np.sqrt(counts * (_SCALE**2 / (sample.width * sample.height)))
     histogram = (roots + 0.5).astype(np.uint8).tobytes()
-    return Measures(histogram, (red, green, blue), round(_sharpness(small), 1))
+    return PixelMeasures(histogram, (red, green, blue), round(_sharpness(small), 1))
 
 
 def _sharpness(small: Image.Image) -> float:

@@ -5,7 +5,7 @@ by that and fails on other pictures; see Geirhos et al., "Shortcut learning in d
 (2020), arXiv 2004.07780. Each property by itself classifies images that it was not fitted on:
 its values are sorted into bins, the leaves of a small decision tree, and in each bin the class is
 the one more frequent there than elsewhere. The accuracy is balanced, of one class against the rest:
-the mean of the shares of both that are told correctly, 0.5 for guessing however many there are.
+the mean of the shares of both that are recognised, 0.5 for guessing however many there are.
 
 What says how a picture was made (format, camera, size, compression, date) is a shortcut wherever it
 is clearly better than guessing. Brightness, colour or sharpness may be what a class is about:
@@ -238,28 +238,40 @@ def _scaled_brightness(
         return []
     classes, folds = classes[measured], folds[measured]
     waves = _spectra([record.histogram for record in records if record.histogram])
-    counts = np.bincount(classes, minlength=len(labels))[:, None]
-    sums = _sums(waves, classes, len(labels))
-    powers = _sums(np.abs(waves) ** 2, classes, len(labels))
-    rest = np.maximum(len(classes) - counts, 1)
-    mean, other = sums / np.maximum(counts, 1), (sums.sum(axis=0) - sums) / rest
-    spread = powers / np.maximum(counts, 1) - np.abs(mean) ** 2
-    spread_of_rest = (powers.sum(axis=0) - powers) / rest - np.abs(other) ** 2
-    variance = spread / np.maximum(counts, 1) + spread_of_rest / rest
+    found = []
+    while clearest := _clearest_wave(waves, classes, len(labels)):
+        label, wave = clearest
+        accuracy = _wave_accuracy(waves[:, wave], classes == label, folds)
+        found.append(Shortcut(BRIGHTNESS, labels[label], accuracy, factor=_factor(wave)))
+        others = classes != label  # which are then compared without it
+        waves, classes, folds = waves[others], classes[others], folds[others]
+    return found
+
+
+def _clearest_wave(waves: np.ndarray, classes: np.ndarray, labels: int) -> tuple[int, int] | None:
+    """Return the class that differs most from the rest by a wave of its own, and the wave."""
+    counts = np.bincount(classes, minlength=labels)[:, None]
+    rest = len(classes) - counts
+    enough = (counts >= MIN_IMAGES) & (rest >= MIN_IMAGES)
+    if not enough.any():
+        return None
+    sums, powers = (_sums(values, classes, labels) for values in (waves, np.abs(waves) ** 2))
+    some, others = np.maximum(counts, 1), np.maximum(rest, 1)
+    mean, other = sums / some, (sums.sum(axis=0) - sums) / others
+    variance = (powers / some - np.abs(mean) ** 2) / some
+    variance += ((powers.sum(axis=0) - powers) / others - np.abs(other) ** 2) / others
     difference = np.abs(mean - other)
     # Where all images have the wave, it differs with the content of a class, but not by much.
     own = difference >= _MIN_CONTRAST * np.maximum(np.abs(mean), np.abs(other))
-    own &= (np.abs(mean) > np.abs(other)) & (counts >= MIN_IMAGES) & (rest >= MIN_IMAGES)
+    own &= enough & (np.abs(mean) > np.abs(other))
     power = np.where(own, difference**2 / np.maximum(variance, 1e-12), 0)
-    # Of chance, 2 power has an F distribution of 2 and 2 (images - 1) degrees of freedom.
+    # Of chance, the power has an F distribution of 2 and 2 (images - 1) degrees of freedom.
     freedom = np.maximum(np.minimum(counts, rest) - 1, 1)
     clear = freedom * np.log1p(power / freedom) >= np.log(power.size / _CHANCE)
-    found = []
-    for label in np.flatnonzero(clear.any(axis=1)).tolist():
-        wave = _fundamental(np.where(clear[label], difference[label], 0))
-        accuracy = _wave_accuracy(waves[:, wave], classes == label, folds)
-        found.append(Shortcut(BRIGHTNESS, labels[label], accuracy, factor=_factor(wave)))
-    return found
+    if not clear.any():
+        return None
+    label = int(np.where(clear, power, 0).max(axis=1).argmax())
+    return label, _fundamental(np.where(clear[label], difference[label], 0))
 
 
 def _fundamental(strength: np.ndarray) -> int:
@@ -295,14 +307,14 @@ def _sums(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
 
 def _wave_accuracy(wave: np.ndarray, of_class: np.ndarray, folds: np.ndarray) -> float:
     """Return how well a wave tells a class: fitted are its phase and the limit between both."""
-    told = np.zeros(len(wave), bool)
+    recognised = np.zeros(len(wave), bool)
     for fold in range(FOLDS):
         fitted, tested = folds != fold, folds == fold
         mean = wave[fitted & of_class].mean()
         other = wave[fitted & ~of_class].mean()
         towards = np.conj(mean - other)
-        told[tested] = ((wave[tested] - (mean + other) / 2) * towards).real > 0
-    return float((told[of_class].mean() + 1 - told[~of_class].mean()) / 2)
+        recognised[tested] = ((wave[tested] - (mean + other) / 2) * towards).real > 0
+    return float((recognised[of_class].mean() + 1 - recognised[~of_class].mean()) / 2)
 
 
 def _factor(wave: int) -> float:
