@@ -1,8 +1,10 @@
 """The audit reports problems in plain sentences, and survives a round trip."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_duplicates import record
 
@@ -202,3 +204,62 @@ def test_warnings_of_the_source_are_findings() -> None:
         AuditFinding("layout", "warning", "Are these splits?"),
         AuditFinding("not-read", "warning", "A file.", ("a/x.heic",)),
     )
+
+
+_DARK_NIGHTS = ("night/3", "night/5", "night/7", "night/11", "night/12", "night/13", "night/14")
+
+
+def test_odd_images_are_listed_with_the_class_of_most() -> None:
+    dark = np.zeros(256, np.uint8)
+    dark[10:60] = 36
+    grey = np.zeros(256, np.uint8)
+    grey[10:250] = 16
+    measures = {"colour": (40, 40, 40), "sharpness": 40.0}
+    records = [
+        plain(
+            f"{label}/{n}",
+            label,
+            histogram=(dark if n in (3, 5, 7) else grey).tobytes(),
+            **measures,
+        )
+        for label in ("day", "night")
+        for n in range(20)
+        if label == "night" or n < 18
+    ]
+    found = finding(judge(*records), "dark")
+    assert found.severity == "note"
+    assert found.files == ("day/3", "day/5", "day/7", "night/3", "night/5", "night/7")
+    assert found.message == (
+        "6 images are dark: hardly a pixel is brighter than a third of white "
+        "(day/3, day/5, day/7 and 3 more)."
+    )
+    rest = [replace(r, histogram=grey.tobytes()) if r.label == "day" else r for r in records]
+    night = [replace(r, histogram=dark.tobytes()) if r.path in _DARK_NIGHTS else r for r in rest]
+    message = finding(judge(*night), "dark").message
+    assert message.endswith(" and 4 more); all of them are of the class night.")
+
+
+def test_a_shortcut_is_a_warning_with_its_accuracy() -> None:
+    records = [
+        plain(f"{label}/{n}", label, format="PNG" if label == "cat" else "JPEG", compression=n % 2)
+        for label in ("cat", "dog")
+        for n in range(40)
+    ]
+    one = finding(judge(*records), "shortcut")
+    assert one.severity == "warning"
+    assert one.message == (
+        "File format alone tells cat from the rest with 100% accuracy (guessing: 50%): 100% of the "
+        "images with file format PNG are cat. A model may learn this instead of what is shown; "
+        "save the images of all classes alike."
+    )
+
+
+def test_a_camera_from_outside_is_shown_harmless() -> None:
+    records = [
+        plain(f"{label}/{n}", label, camera="\x1b[31mred" if label == "cat\x1b" else "")
+        for label in ("cat\x1b", "dog")
+        for n in range(40)
+    ]
+    message = finding(judge(*records), "shortcut").message
+    assert "\x1b" not in message
+    assert "camera \\e[31mred are cat\\e" in message

@@ -1,4 +1,4 @@
-"""Check the records of a scan: unusable files, duplicates, imbalance, oddities."""
+"""Check the records of a scan: unusable files, duplicates, imbalance, oddities, shortcuts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,9 @@ from workbench.datasets.image_files import GREY_MODES, MAX_PIXELS
 from workbench.datasets.likely_groups import MAX_PAUSE, find_bursts, suggest_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.names import format_examples, natural_sorted
+from workbench.datasets.quality import find_odd_images, uneven_class
 from workbench.datasets.scan import TINY
+from workbench.datasets.shortcuts import BRIGHTNESS, Shortcut, find_shortcuts
 from workbench.datasets.sources.source import Source
 from workbench.messages import tr
 from workbench.text import plural, safe_text
@@ -37,6 +39,15 @@ _ODDITIES: dict[str, tuple[Severity, str]] = {
     "tiny": ("warning", f"smaller than {TINY} pixels on a side"),
 }
 
+# What `quality.find_odd_images` finds, after "12 images are".
+_ODD_IMAGES = {
+    "nearly-empty": tr("nearly empty: almost all pixels have few values"),
+    "dark": tr("dark: hardly a pixel is brighter than a third of white"),
+    "overexposed": tr("overexposed: nearly all pixels are white"),
+    "blurred": tr("blurred, compared with the others"),
+    "odd-shape": tr("very long or high; resizing may distort them"),
+}
+
 Group = Sequence[ScanRecord]
 
 
@@ -46,8 +57,9 @@ class AuditFinding:
 
     Attributes:
         code: unusable, conflicting-labels, duplicates-across, duplicates, near-across, near,
-            groups, groups-across, likely-groups, bursts, imbalance, few-images,
-            mixed-colours, passed-over, the code of a SourceWarning, or an oddity of a ScanRecord.
+            groups, groups-across, likely-groups, bursts, imbalance, few-images, mixed-colours,
+            shortcut, dark, overexposed, nearly-empty, blurred, odd-shape, passed-over, the code of
+            a SourceWarning, or an oddity of a ScanRecord.
         severity: "error" harms the result, "warning" may, "note" is good to know.
         message: One plain sentence.
         files: The paths concerned.
@@ -83,9 +95,11 @@ def find_problems(
         *_near_duplicates(near, source.user_split),
         *_groups(usable, source.user_split),
         *_balance(counts),
+        *_shortcuts(usable),
         *_colours(usable),
         *_sixteen_bits(usable),
         *_oddities(usable),
+        *_odd_images(usable),
         *(AuditFinding("passed-over", "note", note) for note in source.notes),
     ]
     return tuple(sorted(findings, key=lambda f: _SEVERITIES.index(f.severity)))
@@ -227,6 +241,58 @@ def _oddities(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
         if paths := _with_note(usable, code):
             count = plural(len(paths), "image is", "images are")
             yield AuditFinding(code, severity, f"{count} {what} ({format_examples(paths)}).", paths)
+
+
+def _odd_images(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
+    for code, some in find_odd_images(usable).items():
+        paths = tuple(record.path for record in some)
+        count = plural(len(paths), "image is", "images are")
+        message = f"{count} {_ODD_IMAGES[code]} ({format_examples(paths)})"
+        label, of_class = uneven_class(some, usable)
+        if label:
+            number = "all" if of_class == len(some) else f"{of_class:,}"
+            message += f"; {number} of them are of the class {safe_text(label)}"
+        yield AuditFinding(code, "note", f"{message}.", paths)
+
+
+def _shortcuts(usable: list[ScanRecord]) -> Iterator[AuditFinding]:
+    """Report the best property of each class, with the names of others; brightness for itself."""
+    found = find_shortcuts(usable)
+    two_classes = len({record.label for record in usable}) == 2
+    groups = defaultdict(list)
+    for one in found:
+        groups["" if two_classes else one.label, one.name == BRIGHTNESS].append(one)
+    for (_, brightness), (best, *others) in groups.items():
+        message = _describe_scaling(best) if brightness else _describe_shortcut(best)
+        if others and not brightness:
+            names = ", ".join(f"{one.name} ({one.accuracy:.0%})" for one in others)
+            message += f" So do {names}."
+        yield AuditFinding("shortcut", "warning", f"{message} {_ALIKE}")
+
+
+_ALIKE = tr(
+    "A model may learn this instead of what is shown; save the images of all classes alike."
+)
+
+
+def _describe_shortcut(one: Shortcut) -> str:
+    label = safe_text(one.label)
+    return (
+        f"{one.name[0].upper()}{one.name[1:]} alone tells {label} from the rest with "
+        f"{one.accuracy:.0%} accuracy (guessing: 50%): {one.share:.0%} of the images with "
+        f"{one.name} {safe_text(one.value)} are {label}."
+    )
+
+
+def _describe_scaling(one: Shortcut) -> str:
+    label = safe_text(one.label)
+    gap = one.factor / (one.factor - 1)
+    return (
+        f"The brightness of {label} was changed by computation: in its histograms one value in "
+        f"{gap:.0f} is rarer or more frequent than others, as brightness times {one.factor:.2g} or "
+        f"{1 / (2 - 1 / one.factor):.2g} leaves them; this alone tells {label} from the rest with "
+        f"{one.accuracy:.0%} accuracy (guessing: 50%)."
+    )
 
 
 def _with_note(usable: list[ScanRecord], note: str) -> tuple[str, ...]:

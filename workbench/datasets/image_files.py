@@ -115,6 +115,8 @@ class ImageHeader:
         reduction: 1, or the divisor of a JPEG's sides for decoding: 2, 4 or 8.
         camera: EXIF's make and model, printable characters only; "" where unknown.
         taken: When, by the camera's clock, as 2021-05-03 14:22:09; "" where unknown.
+        compression: The sum of a JPEG's first quantization table, the larger the coarser; 0 for
+            other formats.
     """
 
     width: int
@@ -128,6 +130,7 @@ class ImageHeader:
     reduction: int = 1
     camera: str = ""
     taken: str = ""
+    compression: int = 0
 
     @property
     def grey(self) -> bool:
@@ -240,6 +243,7 @@ def _header(image: ImageFile.ImageFile) -> ImageHeader:
         reduction=_reduction(image) if image.format in _JPEG_FORMATS else 1,
         camera=camera,
         taken=taken,
+        compression=sum(getattr(image, "quantization", {}).get(0, ())),
     )
 
 

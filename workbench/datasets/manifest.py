@@ -68,6 +68,11 @@ class ScanRecord(ImageRecord):
         thumbnail: 16 x 16 grey bytes, where there is a dhash.
         camera: EXIF's make and model; "" where unknown.
         taken: EXIF's time of the picture, as 2021-05-03 14:22:09; "" where unknown.
+        compression: The sum of a JPEG's first quantization table; 0 for other formats.
+        histogram: See `measures.PixelMeasures`, as the two below; b"" for images with a shorter
+            side than `measures.MIN_MEASURED`.
+        colour: Mean red, green and blue.
+        sharpness: Of edges, grey levels.
     """
 
     modified_ns: int = 0
@@ -82,6 +87,10 @@ class ScanRecord(ImageRecord):
     thumbnail: bytes = b""
     camera: str = ""
     taken: str = ""
+    compression: int = 0
+    histogram: bytes = b""
+    colour: tuple[int, int, int] | None = None
+    sharpness: float | None = None
 
     @property
     def stamp(self) -> Stamp:

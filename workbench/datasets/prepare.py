@@ -314,7 +314,7 @@ def _prepared(
     found: Audit,
     notes: tuple[str, ...],
 ) -> PreparedData:
-    shown = ("passed-over", LABELS, LAYOUT, NOT_READ)
+    shown = ("passed-over", "shortcut", LABELS, LAYOUT, NOT_READ)
     findings = [f for f in found.findings if f.severity == "error" or f.code in shown]
     labels = tuple(natural_sorted({row.label for row in rows}))
     return PreparedData(

@@ -29,6 +29,7 @@ from workbench.datasets.image_files import (
     ImageHeader,
 )
 from workbench.datasets.manifest import ScanRecord
+from workbench.datasets.measures import MIN_MEASURED, measure, reduced
 from workbench.datasets.scan_pack import ScanPack
 from workbench.datasets.sixteen_bit import Levels, SixteenBitImage, scale_to_8_bits
 from workbench.datasets.sources.opening import open_images
@@ -70,6 +71,10 @@ _TYPES = {
     "thumbnail": str,
     "camera": str,
     "taken": str,
+    "compression": int,
+    "histogram": str,
+    "colour": list,
+    "sharpness": float,
 }
 assert set(_TYPES) == {field.name for field in fields(ScanRecord)} - {"label", "split", "group"}
 
@@ -203,7 +208,9 @@ def _described(
     # Scaled by its own range: similarity does not depend on how dark it is among others.
     image = scale_to_8_bits(found, levels)
     compared = min(image.size) >= NEAR_MIN_SIDE
-    grey = image.convert("L") if compared else image
+    measured = min(image.size) >= MIN_MEASURED
+    small = reduced(image.convert("L")) if measured else image
+    measures = measure(image, small) if measured else None
     return replace(
         blank,
         width=image.width if header.reduction == 1 else header.width,
@@ -213,10 +220,14 @@ def _described(
         notes=tuple(_oddities(blank.path, header)),
         levels=levels,
         pixel_hash=pixel_hash(found),
-        dhash=difference_hash(grey) if compared else None,
-        thumbnail=thumbnail(grey) if compared else b"",
+        dhash=difference_hash(small) if compared else None,
+        thumbnail=thumbnail(small) if compared else b"",
         camera=header.camera,
         taken=header.taken,
+        compression=header.compression,
+        histogram=measures.histogram if measures else b"",
+        colour=measures.colour if measures else None,
+        sharpness=measures.sharpness if measures else None,
     )
 
 
@@ -278,6 +289,7 @@ def append_records(
 def _to_line(record: ScanRecord) -> str:
     values = {name: getattr(record, name) for name in _TYPES} | {
         "thumbnail": record.thumbnail.hex(),
+        "histogram": record.histogram.hex(),
         "levels": record.levels and str(record.levels),
     }
     # Empty values are left out.
@@ -297,18 +309,27 @@ def _from_line(line: str) -> ScanRecord | None:
     for name in ("format", "mode", "camera"):  # one string for all images
         values[name] = sys.intern(values.get(name, ""))
     try:
-        values["thumbnail"] = bytes.fromhex(values.get("thumbnail", ""))
+        for name in ("thumbnail", "histogram"):
+            values[name] = bytes.fromhex(values.get(name, ""))
         if "levels" in values:
             values["levels"] = Levels.parse(values["levels"])
     except ValueError:
         return None
     values["notes"] = tuple(values.get("notes", ()))
+    if "colour" in values:
+        values["colour"] = tuple(values["colour"])
     record = ScanRecord(label="", split=None, **values)
     return record if _is_possible(record) else None
 
 
 def _is_possible(record: ScanRecord) -> bool:
-    """Check the values that later steps compute with: hash and thumbnail."""
+    """Check the values that later steps compute with: hash, thumbnail and measures."""
+    if record.histogram:
+        level = all(type(mean) is int and 0 <= mean <= 255 for mean in record.colour or ())
+        if not (level and len(record.colour or ()) == 3 and len(record.histogram) == 256):
+            return False
+        if record.sharpness is None or not 0 <= record.sharpness <= 255:
+            return False
     if record.dhash is None:
         return not record.thumbnail
     return 0 <= record.dhash < 1 << 64 and len(record.thumbnail) == _THUMBNAIL_BYTES
