@@ -20,8 +20,8 @@ TRAINED = (
 )  # fmt: skip
 
 
-def row(path: str, pixels: str) -> ImageRecord:
-    return ImageRecord(path, "a", "train", pixel_hash=pixels)
+def row(path: str, pixels: str, group: str = "") -> ImageRecord:
+    return ImageRecord(path, "a", "train", pixel_hash=pixels, group=group)
 
 
 def test_copies_and_near_duplicates_are_one_group() -> None:
@@ -29,6 +29,11 @@ def test_copies_and_near_duplicates_are_one_group() -> None:
     near = [("c", "d"), ("gone", "e")]
     assert group_numbers(rows, near).tolist() == [0, 1, 0, 0, 2]
     assert group_numbers(rows, []).tolist() == [0, 1, 0, 2, 3]
+
+
+def test_a_declared_group_is_one_group_however_large() -> None:
+    rows = [row(f"{n:02}", f"{n}", "anna") for n in range(60)] + [row("x", "7"), row("y", "z")]
+    assert np.bincount(group_numbers(rows, [])).tolist() == [61, 1]
 
 
 def test_look_alikes_do_not_join_without_end() -> None:

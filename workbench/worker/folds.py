@@ -155,8 +155,8 @@ def probe_spec(spec: ExperimentSpec) -> ExperimentSpec:
 def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) -> np.ndarray:
     """Return the group of each image, int64 (n,): a copy in another fold would reveal its label.
 
-    Images with the same pixels are one group; those that look alike join theirs, the nearest
-    first, as long as a group has at most `MAX_GROUP` images (see `joined_groups`).
+    Images of one declared group, or with the same pixels, are one group; those that look alike join
+    theirs, the nearest first, as long as it has at most `MAX_GROUP` images (see `joined_groups`).
 
     Args:
         rows: the images.
@@ -172,9 +172,11 @@ def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) 
                 group[image] = a
             members[a] += members[b]
 
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for image, row in enumerate(rows):
-        join(first.setdefault(row.pixel_hash, image), image, len(rows))
+        join(first.setdefault(("pixels", row.pixel_hash), image), image, len(rows))
+        if row.group:
+            join(first.setdefault(("group", row.group), image), image, len(rows))
     place = {row.path: i for i, row in enumerate(rows)}
     for one, other in near:
         if one in place and other in place:
