@@ -1,6 +1,7 @@
 """The review of images in the app, and the run that follows."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 from ui_pilot import driven, until
+from waiting import GUARD
 
 from workbench.datasets.label_fixes import read_label_fixes
 from workbench.datasets.manifest import write_manifest
@@ -228,3 +230,54 @@ async def test_damaged_predictions_are_reported(tmp_path: Path, run: RunFolder) 
         assert "is damaged at line 1" in next(iter(app._notifications)).message
         await pilot.press("enter", "d", "u", "t")
         assert isinstance(app.screen, ReviewScreen)
+
+
+async def test_suspects_are_searched_for_and_asked_with_their_neighbours(
+    tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = threading.Event()
+
+    def find(workspace: Workspace, folder: RunFolder, progress: Any, handle: Any) -> None:
+        progress("folds", 3, 25)
+        assert allowed.wait(GUARD)
+        rows = ["path,label,predicted,cat,dog", "dog/5.png,dog,cat,0.97,0.03"]
+        rows += [f"{label}/{n}.png,{label},{label},{cat},{1 - cat}"
+                 for n in range(5) for label, cat in (("cat", 0.75), ("dog", 0.25))]  # fmt: skip
+        folder.folds_path.write_text("\n".join(rows))
+        near = [[f"cat/{n}.png", 0.9] for n in range(5)]
+        report = {
+            "format": 1, "folds": 5, "repeats": 5, "groups": 11, "base": "efficientnet-lite0",
+            "weights": "imagenet", "own_base": False, "features": 9, "penalty": 0.1,
+            "accuracy": 0.9, "seconds": 1.0, "neighbours": {"dog/5.png": near},
+        }  # fmt: skip
+        folder.folds_report_path.write_text(json.dumps(report))
+
+    monkeypatch.setattr(review, "find_suspects", find)
+    async with driven(tmp_path) as (app, pilot):
+        screen = await open_review(app, pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "folds 3 of 25" in shown(app, "lists"), "the progress")
+        await pilot.press("enter")  # the review continues meanwhile
+        await until_asked(pilot, screen, "dog/0.png")
+        allowed.set()
+        await until_asked(pilot, screen, "dog/5.png")
+        assert "label suspects 10 of 11" in shown(app, "lists")  # one was answered as an error
+        assert shown(app, "facts").splitlines()[0] == "label  dog"
+        assert shown(app, "near-label-3") == "cat"
+        near = app.screen.query_one("#near-3", Picture)
+        await until(pilot, lambda: isinstance(near.picture, np.ndarray), "the neighbour")
+
+
+async def test_a_search_that_fails_is_reported(
+    tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: Any, **__: Any) -> None:
+        raise UserError("The run has no pretrained base, and the weights of none are here.")
+
+    monkeypatch.setattr(review, "find_suspects", find)
+    async with driven(tmp_path) as (app, pilot):
+        screen = await open_review(app, pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: app._notifications or app.screen is not screen, "the error")
+        assert screen.job is None
+        assert screen.question.images[0].path == "cat/1.png"

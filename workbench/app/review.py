@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from workbench.analysis.errors import PredictionTable, image_losses, read_predictions
+from workbench.app.label_suspects import SuspectReport, read_suspects
 from workbench.app.relabel import Relabeling
 from workbench.datasets.audit import AUDIT_NAME, read_audit
 from workbench.datasets.label_fixes import LabelFix, add_label_fixes, remove_label_fixes
@@ -22,6 +23,7 @@ from workbench.runs.folder import RunFolder
 
 ReviewList = Literal["suspects", "errors", "copies"]
 MAX_ERRORS = 1000
+FEWEST_SUSPECTS = 20
 OPINIONS = 3  # labels that are shown, the most probable first
 
 
@@ -149,6 +151,17 @@ class Review:
             asked[row.pixel_hash] = Question((row,), opinion(predictions, at), tuple(near))
         return list(asked.values())
 
+    def ask_about_suspects(self, found: SuspectReport) -> list[Question]:
+        """Return a question about the first suspects: twice as many as labels seem to be wrong.
+
+        At least `FEWEST_SUSPECTS`: the estimate is one.
+        """
+        issues = sum(suspect.issue for suspect in found.suspects)
+        listed = found.suspects[: max(2 * issues, FEWEST_SUSPECTS)]
+        place = {path: at for at, path in enumerate(found.predictions.paths)}
+        near = {path: [one.path for one in others] for path, others in found.neighbours.items()}
+        return self.ask_about(found.predictions, [place[one.path] for one in listed], near)
+
     def ask_about_copies(self, pairs: Iterable[tuple[str, str]]) -> list[Question]:
         """Return a question about each pair of images that are both in the run."""
         rows = [(self.rows.get(one), self.rows.get(other)) for one, other in pairs]
@@ -170,7 +183,9 @@ def read_review(
     audit = review.relabeling.path.parent / AUDIT_NAME
     pairs = read_audit(audit).near_pairs() if audit.exists() else []
     copies = review.ask_about_copies(pairs)
-    return review, {"suspects": [], "errors": errors, "copies": copies}
+    found = read_suspects(folder) if folder.folds_report_path.exists() else None
+    suspects = review.ask_about_suspects(found) if found else []
+    return review, {"suspects": suspects, "errors": errors, "copies": copies}
 
 
 def opinion(predictions: PredictionTable, at: int) -> tuple[tuple[str, float], ...]:

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from workbench.app.draft import Draft
+from workbench.app.label_suspects import find_suspects
 from workbench.app.relabel import TEST_SET_CHANGES, corrected_spec
 from workbench.app.review import Question, Review, ReviewList, read_review
 from workbench.app.run_control import start_run
@@ -27,7 +28,8 @@ from workbench.render.marks import bar
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
 from workbench.ui.base import RunScreen, in_background, notify_error
-from workbench.ui.dialogs import Confirm, PickName
+from workbench.ui.dialogs import Confirm, PickName, show_error
+from workbench.ui.widgets.job_part import STARTING, Job, JobPart, format_progress
 from workbench.ui.widgets.picture import Picture
 
 LISTS: dict[ReviewList, str] = {
@@ -35,7 +37,12 @@ LISTS: dict[ReviewList, str] = {
     "errors": tr("errors"),
     "copies": tr("near copies"),
 }
+SEARCH = tr("search for wrong labels: every image predicted by heads that never saw it")
 COPIES = (tr("exclude the left"), tr("exclude the right"))
+NOTHING_LEFT = tr(
+    "Nothing is left to review in this list.\n\nv shows the next list; a searches for labels that "
+    "may be wrong among all images, not only those of the test part."
+)
 DIGITS = 9  # labels that have a key of their own
 SIDE = 30  # columns beside the picture
 BAR = 10  # cells of a probability
@@ -44,7 +51,7 @@ KEPT_PICTURES = 64
 Cells = tuple[int, int]  # columns and rows
 
 
-class ReviewScreen(RunScreen):
+class ReviewScreen(RunScreen, JobPart):
     """Show an image large, the nearest labelled ones beside it, and what the model thinks.
 
     Args:
@@ -59,8 +66,10 @@ class ReviewScreen(RunScreen):
         #picture, #other { width: 1fr; height: 100%; }
         #other { margin-left: 2; }
         #side { width: 30; margin-left: 2; }
+        &.-wide #side { width: 44; }
         #facts { height: auto; }
         .near { height: 1fr; max-height: 12; }
+        .near Vertical { margin-right: 1; }
         .near Picture { width: 1fr; height: 1fr; }
         .near Static { height: 1; }
         #labels { height: auto; max-height: 2; color: $secondary; }
@@ -77,6 +86,7 @@ class ReviewScreen(RunScreen):
         Binding("d", "exclude", "Exclude", id="review.exclude"),
         Binding("n", "later", "Later", id="review.later", tooltip=tr("ask again at the end")),
         Binding("u", "undo", "Undo", id="review.undo", tooltip=tr("the newest answer")),
+        Binding("a", "analyze", "Suspects", id="review.analyze", tooltip=SEARCH),
         Binding("v", "next_view", "List", id="review.list", tooltip=tr("suspects, errors, copies")),
         Binding("t", "train", tr("Train again"), id="review.train"),
     ]
@@ -90,6 +100,7 @@ class ReviewScreen(RunScreen):
         self._images: RunImages | None = None
         self._pictures: dict[tuple[str, Cells], np.ndarray | Text] = {}
         self._starting = False
+        self._progress = ""  # of the search for wrong labels
 
     def compose_body(self) -> ComposeResult:
         """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
@@ -103,8 +114,8 @@ class ReviewScreen(RunScreen):
                     with Horizontal(classes="near"):
                         for at in (first, first + 1):
                             with Vertical():
-                                yield Picture(id=f"near-{at}")
                                 yield Static(id=f"near-label-{at}")
+                                yield Picture(id=f"near-{at}")
         yield Static(id="labels")
         yield Static(id="of")
 
@@ -173,7 +184,7 @@ class ReviewScreen(RunScreen):
             text.append(" ")
             style = "bold reverse" if name == self._list else ""
             text.append(f" {title} {open_now:,} of {len(asked):,} ", style)
-        return text
+        return text.append(f"   {self._progress}", "dim") if self._progress else text
 
     def _draw_pictures(self) -> None:
         """Show the question's pictures once they are read, then read those of the next one."""
@@ -242,6 +253,36 @@ class ReviewScreen(RunScreen):
                 self._answer("exclude", of=place)
         elif place < len(labels):
             self._answer("relabel", labels[place])
+
+    def action_analyze(self) -> None:
+        """Predict all images out of fold, in the background; the suspects are listed then."""
+        view = self.view
+        if view is None or self._review is None or self.job:
+            return
+        workspace = self.workbench.workspace
+
+        def search(job: Job) -> tuple[Review, dict[ReviewList, list[Question]]]:
+            find_suspects(workspace, view.folder, progress=job.progress, handle=job)
+            return read_review(workspace, view.folder)
+
+        def found(result: tuple[Review, dict[ReviewList, list[Question]]]) -> None:
+            self._review, self._asked = result
+            self._list, self._progress = "suspects", ""
+            self._show()
+
+        def failed(problem: str) -> None:
+            self._progress = ""
+            self._show()
+            if problem:
+                show_error(self, problem)
+
+        self.start_job(search, found, failed)
+        self.show_progress(STARTING, 0, 0)
+
+    def show_progress(self, phase: str, done: int, total: int) -> None:
+        """Show how far the search for wrong labels is; the review continues meanwhile."""
+        self._progress = format_progress(phase, done, total)
+        self.query_one("#lists", Static).update(self._list_line())
 
     def action_pick(self) -> None:
         """Choose the label from a list."""
@@ -346,7 +387,7 @@ class ReviewScreen(RunScreen):
 def describe(question: Question | None, review: Review, utf8: bool) -> Text:
     """Return the label of an image, what the model thinks, and the heading of its neighbours."""
     if question is None:
-        return Text(tr("Nothing is left to review in this list: v shows the next one."), "dim")
+        return Text(NOTHING_LEFT, "dim")
     row = question.images[0]
     label = review.fixes.get(row.pixel_hash, row.label)
     text = Text.assemble((tr("label  "), "dim"), (safe_text(label, SIDE - 7) or "excluded", "bold"))
