@@ -75,7 +75,7 @@ def _predict(
     probabilities by one factor for each repeat (see `solve.sharpness`): a single number, chosen
     over all images.
     """
-    fit = _ManyImages(examples) if products is None else _FewImages(examples, products)
+    fit = ManyImages(examples) if products is None else FewImages(examples, products)
     targets, found, done = examples.targets, [], 0
     for folds in repeats:
         scores = np.empty((len(values), *targets.shape))
@@ -92,7 +92,7 @@ def _predict(
     return np.mean(found, axis=0), values[0]
 
 
-class _ManyImages:
+class ManyImages:
     """Ridge regression of many images: yields the scores of those left out, for each penalty."""
 
     def __init__(self, examples: Examples) -> None:
@@ -107,7 +107,7 @@ class _ManyImages:
             yield rows @ kernel + bias
 
 
-class _FewImages:
+class FewImages:
     """The same of no more images than features, from their products alone (see `RidgePath`)."""
 
     def __init__(self, examples: Examples, products: np.ndarray) -> None:
