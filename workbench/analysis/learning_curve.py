@@ -22,6 +22,7 @@ WORTH_NOTHING = (
     0.003  # accuracy that more images of a class bring, below which they are not asked for
 )
 MORE_IMAGES = 50  # of a class, whose worth is shown
+AHEAD = (2, 4)  # times as many images, for which the curve is followed
 
 
 @dataclass(frozen=True)
@@ -180,3 +181,39 @@ def class_worths(
         gain = fit_learning_curve(images, right, groups).gain(images[-1], images[-1] + more)
         worths.append(ClassWorth(label, images[-1], more, gain.accuracy, gain.low, gain.high))
     return tuple(sorted(worths, key=lambda one: (-one.is_worth_it, -one.gain, one.label)))
+
+
+@dataclass(frozen=True)
+class CurveReport:
+    """Accuracy over training images, by classifiers on features and images they never saw.
+
+    Attributes:
+        curve: Over the training images of a class, on average.
+        worths: Of some classes, the ones most worth it first.
+        images: Of the run; `used` of them were measured on.
+        classes: Labels that there are.
+        base: Name of the pretrained network.
+        random_weights: Whether its weights are random; such features say little.
+        own_base: Whether it is the run's own base.
+        seconds: That it took.
+    """
+
+    curve: LearningCurve
+    worths: tuple[ClassWorth, ...]
+    images: int
+    used: int
+    classes: int
+    base: str
+    random_weights: bool
+    own_base: bool
+    seconds: float
+
+    @property
+    def last(self) -> CurvePoint:
+        """The accuracy with all training images."""
+        return self.curve.points[-1]
+
+    @property
+    def ahead(self) -> tuple[CurvePoint, ...]:
+        """The accuracy that the curve has with `AHEAD` times as many."""
+        return tuple(self.curve.at(times * self.last.images) for times in AHEAD)

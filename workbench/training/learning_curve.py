@@ -58,7 +58,9 @@ def measure_learning_curve(
         [examples.views[0][kept]], examples.labels[kept], examples.classes, examples.weights[kept]
     )
     labels, count = part.labels, len(kept)
-    numbers = np.arange(count) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    numbers = (
+        np.arange(count) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    )
     repeated = int(np.clip(PREDICTED // count, 1, MAX_REPEATS))
     repeats = stratified_folds(labels, numbers, FOLDS, repeated, seed)
     totals = np.bincount(labels, minlength=part.classes)

@@ -93,7 +93,7 @@ def _predict(
 
 
 class ManyImages:
-    """Ridge regression of many images: yields the scores of those left out, for each penalty."""
+    """Ridge regression of many images."""
 
     def __init__(self, examples: Examples) -> None:
         self.data = Standardized(examples)
@@ -102,6 +102,7 @@ class ManyImages:
     def __call__(
         self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
     ) -> Iterator[np.ndarray]:
+        """Yield the scores, float (m, outputs), of the images left out, for each penalty."""
         rows = self.data.rows(left_out)
         for kernel, bias in self.path(kept, values):
             yield rows @ kernel + bias
@@ -118,6 +119,7 @@ class FewImages:
     def __call__(
         self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
     ) -> Iterator[np.ndarray]:
+        """Yield the scores, float (m, outputs), of the images left out, for each penalty."""
         roots = self.roots[kept]
         left = self.products[np.ix_(kept, kept)] * roots[:, None] * roots
         right = roots[:, None] * (self.targets[kept] - self.offset)
