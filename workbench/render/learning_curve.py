@@ -2,7 +2,12 @@
 
 import math
 
-from workbench.analysis.learning_curve import AHEAD, CurvePoint, CurveReport, format_points
+from workbench.analysis.learning_curve import (
+    AHEAD,
+    WORTH_NOTHING,
+    CurveReport,
+    format_points,
+)
 from workbench.bases.architectures import BASES
 from workbench.messages import tr
 from workbench.render.plot import PlotOptions, Series
@@ -76,7 +81,9 @@ def describe_curve(report: CurveReport) -> list[str]:
 
 
 def _describe_gain(report: CurveReport, images: float) -> str:
-    gain: CurvePoint = report.curve.gain(report.last.images, images)
+    gain = report.curve.gain(report.last.images, images)
+    if gain.low <= 0 or gain.accuracy < WORTH_NOTHING:
+        return tr("nothing that shows")
     return tr(
         "about {points} ({low} to {high})",
         points=format_points(gain.accuracy),

@@ -66,7 +66,7 @@ def measure_learning_curve(
     totals = np.bincount(labels, minlength=part.classes)
     present = np.flatnonzero(totals > 0)
     plans = len(SHARES) + (len(CLASS_SHARES) - 1) * min(len(present), MAX_CLASSES)
-    done, total = 0, (plans + 1) * sum(map(len, repeats))
+    done, total = 0, plans * sum(map(len, repeats))
     progress(0, total)
     penalty = predict_out_of_fold(part, repeats[:1], lambda done, of: progress(0, total)).penalty
     fits = _Fits(part, penalty)
@@ -77,11 +77,11 @@ def measure_learning_curve(
         for repeat, folds in enumerate(repeats):
             order = np.random.default_rng((seed, repeat)).permutation(count)
             for test in folds:
-                done += 1
-                progress(done, total)
                 train = _take(order, test, labels, shares)
                 taken += np.bincount(labels[train], minlength=len(shares)) / len(folds)
                 right[test] += fits.right(train, test)
+                done += 1
+                progress(done, total)
         return _OfShares(taken / len(repeats), right / len(repeats))
 
     every = np.ones(part.classes)
@@ -96,7 +96,6 @@ def measure_learning_curve(
         of_class = tuple(round(float(one.taken[label])) for one in measured)
         if len({*of_class}) == len(of_class):  # of very few images the parts are the same
             classes[label] = (of_class, np.array([one.right * balanced for one in measured]))
-    progress(total, total)
     distinct = {round(float(one.taken[present].mean()), 1): one for one in found}
     right = np.array([one.right for one in distinct.values()])
     return MeasuredCurve(tuple(distinct), right, classes, numbers)

@@ -109,7 +109,10 @@ class ManyImages:
 
 
 class FewImages:
-    """The same of no more images than features, from their products alone (see `RidgePath`)."""
+    """The same from the products of images alone, for no more images than features.
+
+    See `RidgePath`; of more images the result is equal, and slower.
+    """
 
     def __init__(self, examples: Examples, products: np.ndarray) -> None:
         self.products, self.targets = products, examples.targets
