@@ -11,7 +11,7 @@ from finished_run import is_shown, make_run, results_json, shown
 from made_curves import write_curve
 from textual.pilot import Pilot
 from ui_pilot import driven, keys_offered, notices, until
-from waiting import poll
+from waiting import wait_until
 
 from workbench.analysis.errors import read_predictions
 from workbench.analysis.learning_curve import CurveReport
@@ -183,20 +183,16 @@ class Worker:
 
     def __init__(self) -> None:
         self.end = threading.Event()
-        self.handle: JobHandle | None = None
 
     def __call__(
         self, workspace: Workspace, run: RunFolder, progress: Any, handle: JobHandle
     ) -> CurveReport:
-        self.handle = handle
         progress("learning curve", 3, 200)
-        for _ in poll():
-            if handle.cancelled:
-                raise UserError("Stopped.")
-            if self.end.wait(0.01):
-                write_curve(run)
-                return read_curve(run)
-        raise AssertionError("it was not ended")
+        wait_until(lambda: handle.cancelled or self.end.is_set(), "its end")
+        if handle.cancelled:
+            raise UserError("Stopped.")
+        write_curve(run)
+        return read_curve(run)
 
 
 async def test_it_is_measured_on_a_key_and_can_be_cancelled(

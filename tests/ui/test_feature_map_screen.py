@@ -10,7 +10,7 @@ from finished_run import make_run, open_results, results_json, shown
 from made_curves import write_folds
 from textual.pilot import Pilot
 from ui_pilot import driven, keys_offered, notices, text_of, until
-from waiting import poll
+from waiting import wait_until
 
 from workbench.app.jobs import JobHandle
 from workbench.app.label_suspects import SuspectReport, read_suspects
@@ -126,13 +126,11 @@ class Worker:
         self, workspace: Workspace, run: RunFolder, progress: Any, handle: JobHandle
     ) -> SuspectReport:
         progress("folds", 2, 50)
-        for _ in poll():
-            if handle.cancelled:
-                raise UserError("Stopped.")
-            if self.end.wait(0.01):
-                write_map(run)
-                return read_suspects(run)
-        raise AssertionError("it was not ended")
+        wait_until(lambda: handle.cancelled or self.end.is_set(), "its end")
+        if handle.cancelled:
+            raise UserError("Stopped.")
+        write_map(run)
+        return read_suspects(run)
 
 
 @pytest.mark.parametrize("before", ["nothing", "predictions without a map"])

@@ -81,10 +81,6 @@ class CurveView(JobPart):
         self.query_one("#measured").display = True
         self.screen.refresh_bindings()
 
-    def on_show(self) -> None:
-        """Let the arrows scroll the sentences."""
-        self.query_one("#sentences").focus()
-
     def measure(self) -> None:
         """Let a worker measure it."""
         if self.job:

@@ -37,6 +37,7 @@ class AnalyzeScreen(WorkbenchScreen):
         view: an evaluated run.
     """
 
+    AUTO_FOCUS = ""  # the arrows move the threshold
     CONCEPTS = ("calibration", "threshold", "interval")
     CSS = """
     AnalyzeScreen #learning-curve { display: none; }
@@ -134,6 +135,7 @@ class AnalyzeScreen(WorkbenchScreen):
         self._curve_shown = not self._curve_shown
         self.query_one("#calibration").display = not self._curve_shown
         self.curve.display = self._curve_shown
+        self.set_focus(self.query_one("#sentences") if self._curve_shown else None)
         self.refresh_heading()
         self.refresh_bindings()
 

@@ -31,7 +31,7 @@ from workbench.ui.results.views import (
 )
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = tr("a: calibration, learning curve; M: map of images; h: Grad-CAM; e: report, ONNX")
+MORE = tr("a: calibration, learning curve; M: map; h: Grad-CAM; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
