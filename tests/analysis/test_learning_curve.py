@@ -30,7 +30,7 @@ def test_a_curve_without_noise_is_found_exactly() -> None:
 def test_intervals_hold_the_truth_and_are_wider_further_away() -> None:
     held = 0
     for seed in range(20):
-        curve = fit_learning_curve(SIZES, accuracies(0.05, 1.0, 0.5, 0.01, seed), seed)
+        curve = fit_learning_curve(SIZES, accuracies(0.05, 1.0, 0.5, 0.01, seed), seed=seed)
         near, far = curve.at(800), curve.at(6400)
         assert far.high - far.low > near.high - near.low
         held += near.low <= 1 - 0.05 - 800**-0.5 <= near.high
@@ -44,6 +44,18 @@ def test_points_are_the_means_with_their_intervals() -> None:
     for point, of_size in zip(points, given, strict=True):
         assert point.accuracy == pytest.approx(of_size.mean())
         assert of_size.min() <= point.low <= point.accuracy <= point.high <= of_size.max()
+
+
+def test_images_of_a_group_are_drawn_together() -> None:
+    right = np.repeat(np.random.default_rng(0).random((2, 20)), 10, axis=1)
+    groups = np.repeat(np.arange(20), 10)
+    alone = fit_learning_curve((10, 20), right).points[1]
+    together = fit_learning_curve((10, 20), right, groups).points[1]
+    assert together.accuracy == alone.accuracy == pytest.approx(right[1].mean())
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+    # As of the groups alone.
+    few = fit_learning_curve((10, 20), right[:, ::10]).points[1]
+    assert (few.low, few.high) == pytest.approx((together.low, together.high))
 
 
 def test_a_level_curve_promises_nothing() -> None:

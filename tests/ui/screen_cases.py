@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import fake_lessons
+import numpy as np
+from made_curves import write_curve, write_folds
 from ui_pilot import FIGURES
 
 from workbench.app.draft import Draft
 from workbench.app.relabel import Relabeling
-from workbench.datasets.manifest import write_manifest
+from workbench.datasets.manifest import read_manifest, write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.experiment.toml import dump_spec
 from workbench.lessons.catalogue import save_results
-from workbench.runs.folder import create_run
+from workbench.runs.folder import RunFolder, create_run
 from workbench.runs.watch import RunFeed, RunView
 from workbench.ui.base import Route
 
@@ -118,6 +120,25 @@ def _review(draft: Draft) -> tuple[Any, ...]:
     return ("pets-1",)
 
 
+def _curve(draft: Draft) -> tuple[Any, ...]:
+    arguments = _analyze(draft)
+    write_curve(RunFolder(draft.workspace.runs / "pets-1"))
+    return arguments
+
+
+def _map(draft: Draft) -> tuple[Any, ...]:
+    """Two labels that lie apart, but for one image of each."""
+    _review(draft)
+    run = RunFolder(draft.workspace.runs / "pets-1")
+    rng, images, points = np.random.default_rng(3), [], []
+    for number, row in enumerate(read_manifest(run.manifest_path)):
+        dogs = (row.label == "dogs") != (number in (4, 15))
+        images.append((row.path, row.label, 0.9 - 0.01 * number if dogs else 0.01 * number))
+        points.append((*(4.0 * dogs + rng.random(2)).round(3),))
+    write_folds(run, images, ("cats", "dogs"), points)
+    return ("pets-1",)
+
+
 def _export(draft: Draft) -> tuple[Any, ...]:
     return _view(draft, "cats-dogs-11"), Path("/home/ada")
 
@@ -159,6 +180,8 @@ CASES = {
     ),
     "review": Case("review", ("1 label fix", "▀▀▀▀"), _review),
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
+    "analyze-curve": Case("analyze", ("threshold 0.5",), _curve, "v", ("Twice as many",)),
+    "map": Case("map", ("suspect 1 of", "▀▀▀▀"), _map),
     "export": Case("export", ("One HTML page",), _export),
     "lessons": Case("lessons", ("Seen here.", "enter runs translation"), _lessons, asks=1),
     "concepts": Case("concepts", ("place 1",), lambda draft: (("border-effect",),)),

@@ -1,5 +1,6 @@
 """Calibration, and the movable threshold; the expected numbers are counted by hand."""
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,13 +8,22 @@ from typing import Any
 
 import pytest
 from finished_run import is_shown, make_run, results_json, shown
+from made_curves import write_curve
 from textual.pilot import Pilot
 from ui_pilot import driven, keys_offered, notices, until
+from waiting import wait_until
 
 from workbench.analysis.errors import read_predictions
+from workbench.analysis.learning_curve import CurveReport
 from workbench.analysis.thresholds import threshold_metrics
+from workbench.app.jobs import JobHandle
+from workbench.app.learning_curve import read_curve
+from workbench.errors import UserError
+from workbench.paths import Workspace
 from workbench.render.calibration import calibration_report, format_calibration, threshold_curves
-from workbench.ui.analyze import AnalyzeScreen
+from workbench.runs.folder import RunFolder
+from workbench.ui.analyze import learning_curve
+from workbench.ui.analyze.screen import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
 
 # The label of each image, and the predicted probability of a dog.
@@ -134,3 +144,74 @@ async def test_damaged_predictions_are_reported(tmp_path: Path) -> None:
         assert view
         await app.push_screen(AnalyzeScreen(view))
         await until(pilot, lambda: "is damaged at line 1" in notices(app), "the error")
+
+
+CURVE = "Would more images help, and of which class?"
+
+
+async def test_the_learning_curve_is_a_second_view(tmp_path: Path) -> None:
+    async with on_screen(tmp_path) as (app, pilot):
+        assert "Measure" not in keys_offered(app)
+        await pilot.press("v")
+        assert "learning curve on all of its images" in shown(app)
+        assert CURVE in shown(app)
+        assert "calibration error" not in shown(app)
+        assert {"Measure", "View"} <= keys_offered(app)
+        assert keys_offered(app).isdisjoint({"Threshold lower", "Zoom"})
+        await pilot.press("v")
+        assert "calibration error" in shown(app)
+        assert CURVE not in shown(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_was_measured_before_is_shown(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with on_screen(tmp_path, size) as (app, pilot):
+        write_curve(RunFolder(tmp_path / "saved_models" / "birds"))
+        await pilot.press("escape")
+        await app.push_screen(AnalyzeScreen(app.find_run("birds")))  # type: ignore[arg-type]
+        await pilot.press("v")
+        await until(pilot, lambda: "Twice as many images of every class" in shown(app), "the text")
+        assert "all 96 0.800" in shown(app)
+        assert "50 more images of dog: nothing that shows" in shown(app)
+        plot = app.screen.query_one("#plot")
+        await until(pilot, lambda: plot.size.height >= 8, "its room")
+        assert "96 now" in str(plot.render())
+
+
+class Worker:
+    """Stands for the worker that measures: goes on until it is told how to end."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+
+    def __call__(
+        self, workspace: Workspace, run: RunFolder, progress: Any, handle: JobHandle
+    ) -> CurveReport:
+        progress("learning curve", 3, 200)
+        wait_until(lambda: handle.cancelled or self.end.is_set(), "its end")
+        if handle.cancelled:
+            raise UserError("Stopped.")
+        write_curve(run)
+        return read_curve(run)
+
+
+async def test_it_is_measured_on_a_key_and_can_be_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker()
+    monkeypatch.setattr(learning_curve, "measure_curve", worker)
+    async with on_screen(tmp_path) as (app, pilot):
+        screen = app.screen
+        await pilot.press("v", "w")
+        await until(pilot, lambda: "learning curve 3 of 200 esc cancels" in shown(app), "progress")
+        assert "Measure" not in keys_offered(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "Measure" in keys_offered(app), "the key again")
+        assert app.screen is screen
+        assert "3 of 200" not in shown(app)
+        assert notices(app) == ""
+        await pilot.press("w")
+        worker.end.set()
+        await until(pilot, lambda: "all 96 0.800" in shown(app), "the result")
+        await pilot.press("escape")
+        assert app.screen is not screen

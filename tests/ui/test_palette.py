@@ -17,7 +17,7 @@ from workbench.app.draft import Draft
 from workbench.content.concepts import CONCEPTS
 from workbench.paths import Workspace
 from workbench.runs.lock import take_lock
-from workbench.ui.analyze import AnalyzeScreen
+from workbench.ui.analyze.screen import AnalyzeScreen
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.concepts import ConceptsScreen
 from workbench.ui.dialogs import Confirm, Prompt

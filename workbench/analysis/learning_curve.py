@@ -2,9 +2,9 @@
 
 The error of a classifier falls with its training images as `floor + scale * n ** -power`, for the
 images that it was not fitted to (Hestness et al., "Deep Learning Scaling is Predictable,
-Empirically", arXiv 1712.00409). Three numbers from a few noisy measurements leave much open: each
-is measured several times on other images, and the curve is fitted again to random draws of these
-(the bootstrap, Efron 1979), so that what it says of larger numbers comes with an interval.
+Empirically", arXiv 1712.00409). Three numbers from a few noisy measurements leave much open: the
+curve is fitted again to random draws of the images (the bootstrap, Efron 1979), so that what it
+says of larger numbers comes with an interval. Every number of images is tested on the same ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ WORTH_NOTHING = (
     0.003  # accuracy that more images of a class bring, below which they are not asked for
 )
 MORE_IMAGES = 50  # of a class, whose worth is shown
+AHEAD = (2, 4)  # times as many images, for which the curve is followed
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,15 @@ class LearningCurve:
 
 
 def fit_learning_curve(
-    images: Sequence[float], accuracies: np.ndarray, seed: int = 0
+    images: Sequence[float], right: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
 ) -> LearningCurve:
-    """Fit a curve to accuracies that were measured on images not fitted.
+    """Fit a curve to how well images were predicted by classifiers not fitted to them.
 
     Args:
         images: s numbers of training images, rising.
-        accuracies: float (s, repeats), each number measured on other images.
+        right: float (s, n), how often each of n images was predicted rightly; the mean over them is
+            the accuracy.
+        groups: int (n,), from 0 on, images that are drawn together; None: each is on its own.
         seed: Of the bootstrap.
 
     Raises:
@@ -77,15 +80,18 @@ def fit_learning_curve(
     """
     if len(images) < 2:
         raise ValueError("a curve needs two numbers of images at least")
-    sizes, repeats = np.asarray(images, float), accuracies.shape[1]
-    draws = np.random.default_rng(seed).integers(0, repeats, (DRAWS, repeats))
-    errors = 1 - np.vstack([accuracies.mean(axis=1), accuracies[:, draws].mean(axis=2).T])
-    means = 1 - errors[1:]
+    sizes = np.asarray(images, float)
+    groups = np.arange(right.shape[1]) if groups is None else groups
+    count = int(groups.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), DRAWS)[:, groups].astype(float)
+    draws = drawn @ right.T / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
+    accuracies = right.mean(axis=1)
     points = tuple(
-        CurvePoint(size, float(mean), *map(float, np.percentile(of_draws, PERCENTILES)))
-        for size, mean, of_draws in zip(sizes, accuracies.mean(axis=1), means.T, strict=True)
+        CurvePoint(size, float(accuracy), *map(float, np.percentile(of_draws, PERCENTILES)))
+        for size, accuracy, of_draws in zip(sizes, accuracies, draws.T, strict=True)
     )
-    return LearningCurve(points, _fit(sizes, errors))
+    return LearningCurve(points, _fit(sizes, 1 - np.vstack([accuracies, draws])))
 
 
 def _fit(sizes: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -157,18 +163,57 @@ def format_points(gain: float) -> str:
 
 
 def class_worths(
-    measured: Mapping[str, tuple[Sequence[int], np.ndarray]], more: int = MORE_IMAGES
+    measured: Mapping[str, tuple[Sequence[int], np.ndarray]],
+    groups: np.ndarray | None = None,
+    more: int = MORE_IMAGES,
 ) -> tuple[ClassWorth, ...]:
     """Return what more images of each class would bring, the most first.
 
     Args:
-        measured: By label: numbers of its training images, rising to all that there are, and the
-            accuracy with them, float (s, repeats); of other classes all images were fitted.
+        measured: By label: numbers of its training images, rising to all that there are, and how
+            often each image was predicted rightly with them, float (s, n), as
+            `fit_learning_curve` takes it; of other classes all images were fitted.
+        groups: As `fit_learning_curve`.
         more: Images in addition.
     """
     worths = []
-    for label, (images, accuracies) in measured.items():
-        curve = fit_learning_curve(images, accuracies)
-        gain = curve.gain(images[-1], images[-1] + more)
+    for label, (images, right) in measured.items():
+        gain = fit_learning_curve(images, right, groups).gain(images[-1], images[-1] + more)
         worths.append(ClassWorth(label, images[-1], more, gain.accuracy, gain.low, gain.high))
     return tuple(sorted(worths, key=lambda one: (-one.is_worth_it, -one.gain, one.label)))
+
+
+@dataclass(frozen=True)
+class CurveReport:
+    """Accuracy over training images, by classifiers on features and images they never saw.
+
+    Attributes:
+        curve: Over the training images of a class, on average.
+        worths: Of some classes, the ones most worth it first.
+        images: Of the run; `used` of them were measured on.
+        classes: Labels that there are.
+        base: Name of the pretrained network.
+        random_weights: Whether its weights are random; such features say little.
+        own_base: Whether it is the run's own base.
+        seconds: That it took.
+    """
+
+    curve: LearningCurve
+    worths: tuple[ClassWorth, ...]
+    images: int
+    used: int
+    classes: int
+    base: str
+    random_weights: bool
+    own_base: bool
+    seconds: float
+
+    @property
+    def last(self) -> CurvePoint:
+        """The accuracy with all training images."""
+        return self.curve.points[-1]
+
+    @property
+    def ahead(self) -> tuple[CurvePoint, ...]:
+        """The accuracy that the curve has with `AHEAD` times as many."""
+        return tuple(self.curve.at(times * self.last.images) for times in AHEAD)

@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from workbench.analysis.errors import PredictionTable, read_predictions
 from workbench.analysis.significance import accuracy_interval
@@ -48,6 +51,7 @@ class SuspectReport:
         own_base: whether it is the run's own base.
         seconds: that it took.
         neighbours: of the first suspects, by path; the nearest first.
+        points: where each image lies on a map, float (n, 2); None in reports of earlier versions.
     """
 
     predictions: PredictionTable
@@ -60,6 +64,7 @@ class SuspectReport:
     own_base: bool
     seconds: float
     neighbours: dict[str, tuple[Neighbour, ...]]
+    points: np.ndarray | None = None
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -109,20 +114,32 @@ def find_suspects(
     Raises:
         UserError: the run has no images yet, or the worker failed.
     """
+    request = {"folds": folds, "repeats": repeats}
+    run_on_images("folds", workspace, run, request, progress, on_event, handle)
+    return read_suspects(run)
+
+
+def run_on_images(
+    job: str,
+    workspace: Workspace,
+    run: RunFolder,
+    request: dict[str, Any],
+    progress: Progress,
+    on_event: Callable[[JobEvent], None],
+    handle: JobHandle | None,
+) -> None:
+    """Run a job of a worker on all images of a run; it writes files into the run's folder.
+
+    The request needs neither run nor workspace; for other arguments and errors see `find_suspects`.
+    """
     if not run.manifest_path.exists():
         raise UserError(
             tr("{run} has no images yet: its data was not prepared.", run=safe_text(run.name)),
             tr("Continue it: workbench resume {run}", run=safe_text(run.name)),
         )
-    request = {
-        "run": str(run.path),
-        "workspace": str(workspace.root),
-        "folds": folds,
-        "repeats": repeats,
-    }
+    request = {"run": str(run.path), "workspace": str(workspace.root), **request}
     on_start = (handle or JobHandle()).attach
-    run_job("folds", request, report_progress(progress, on_event), on_start=on_start)
-    return read_suspects(run)
+    run_job(job, request, report_progress(progress, on_event), on_start=on_start)
 
 
 def read_suspects(run: RunFolder) -> SuspectReport:
@@ -152,7 +169,11 @@ def read_suspects(run: RunFolder) -> SuspectReport:
             bool(values["own_base"]),
             float(values["seconds"]),
             near,
+            np.array(values["points"], float) if "points" in values else None,
         )
+        points, images = report.points, len(report.predictions.paths)
+        if points is not None and (points.shape != (images, 2) or not np.isfinite(points).all()):
+            raise ValueError("the points")
         if not 0 <= report.accuracy <= 1:
             raise ValueError("the accuracy")
     except OSError:

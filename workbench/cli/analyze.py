@@ -47,6 +47,13 @@ PLOT = (60, 14)  # cells
     metavar="N",
     help="With --folds: how often, in other random orders. Default: 5.",
 )
+@click.option(
+    "--learning-curve",
+    "curve",
+    is_flag=True,
+    help="Would more images help, and of which class? Measure accuracy over training images, by "
+    "classifiers on features.",
+)
 @json_option
 @in_workspace
 def analyze(
@@ -55,13 +62,14 @@ def analyze(
     threshold: float | None,
     folds: int | None,
     repeats: int | None,
+    curve: bool,
     as_json: bool,
 ) -> None:
     """Analyze the errors of a finished run: largest losses, confusions, calibration, thresholds.
 
     On the images that it was evaluated on; with --folds on all of them, and the labels that are
-    probably wrong. With two labels, the second one is the positive one. Wrong labels can be fixed:
-    see `workbench relabel`.
+    probably wrong; with --learning-curve what more images would bring. With two labels, the second
+    one is the positive one. Wrong labels can be fixed: see `workbench relabel`.
     """
     from workbench.analysis.errors import read_predictions
     from workbench.analysis.thresholds import is_binary
@@ -71,6 +79,13 @@ def analyze(
     if repeats is not None and folds is None:
         raise UserError(tr("--repeats needs --folds."), tr("Such as: --folds 5 --repeats 5"))
     folder = find_run(workspace, run)
+    if curve:
+        from workbench.cli.learning_curve import show_curve
+
+        if threshold is not None or folds is not None:
+            raise UserError(tr("--learning-curve excludes --threshold and --folds."))
+        show_curve(workspace, folder, as_json)
+        return
     if folds is not None:
         from workbench.app.label_suspects import REPEATS
         from workbench.cli.label_suspects import show_suspects

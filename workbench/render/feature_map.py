@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from rich.text import Text
 
-COLORS = ("cyan", "yellow", "magenta", "green", "red", "blue", "bright_white", "bright_black")
+# The red and the magenta of many terminals are alike.
+COLORS = ("cyan", "yellow", "magenta", "green", "blue", "bright_white", "bright_black", "red")
 LETTERS = string.ascii_lowercase
 EDGE = 0.02  # of the points at each side that may lie on the border: single ones do not set a scale
 

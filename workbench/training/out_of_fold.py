@@ -75,7 +75,7 @@ def _predict(
     probabilities by one factor for each repeat (see `solve.sharpness`): a single number, chosen
     over all images.
     """
-    fit = _ManyImages(examples) if products is None else _FewImages(examples, products)
+    fit = ManyImages(examples) if products is None else FewImages(examples, products)
     targets, found, done = examples.targets, [], 0
     for folds in repeats:
         scores = np.empty((len(values), *targets.shape))
@@ -92,8 +92,8 @@ def _predict(
     return np.mean(found, axis=0), values[0]
 
 
-class _ManyImages:
-    """Ridge regression of many images: yields the scores of those left out, for each penalty."""
+class ManyImages:
+    """Ridge regression of many images."""
 
     def __init__(self, examples: Examples) -> None:
         self.data = Standardized(examples)
@@ -102,13 +102,17 @@ class _ManyImages:
     def __call__(
         self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
     ) -> Iterator[np.ndarray]:
+        """Yield the scores, float (m, outputs), of the images left out, for each penalty."""
         rows = self.data.rows(left_out)
         for kernel, bias in self.path(kept, values):
             yield rows @ kernel + bias
 
 
-class _FewImages:
-    """The same of no more images than features, from their products alone (see `RidgePath`)."""
+class FewImages:
+    """The same from the products of images alone, for no more images than features.
+
+    See `RidgePath`; of more images the result is equal, and slower.
+    """
 
     def __init__(self, examples: Examples, products: np.ndarray) -> None:
         self.products, self.targets = products, examples.targets
@@ -118,6 +122,7 @@ class _FewImages:
     def __call__(
         self, kept: np.ndarray, left_out: np.ndarray, values: Sequence[float]
     ) -> Iterator[np.ndarray]:
+        """Yield the scores, float (m, outputs), of the images left out, for each penalty."""
         roots = self.roots[kept]
         left = self.products[np.ix_(kept, kept)] * roots[:, None] * roots
         right = roots[:, None] * (self.targets[kept] - self.offset)

@@ -47,6 +47,7 @@ Route = Literal[
     "lr-find",
     "machine",
     "machine-step",
+    "map",
     "results",
     "review",
     "strategy",

@@ -32,11 +32,12 @@ HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 TITLES = {
     "results": tr("Results: accuracy, confusion matrix, worst errors"),
     "export": tr("Export: ONNX, LiteRT, Keras, SavedModel, TensorBoard, report"),
-    "analyze": tr("Calibration: reliability, ROC, precision and recall, threshold"),
+    "analyze": tr("Analyze: calibration, ROC, precision and recall, threshold, learning curve"),
     "explain": tr("Explain the model: Grad-CAM, activations, filters"),
     "layers": tr("Layers: what to freeze, what was frozen, how far weights moved"),
     "predict": tr("Predict: classify other images"),
     "review": tr("Review: label suspects, errors and near copies, relabelled or left out"),
+    "map": tr("Map: all images by their features, like beside like"),
     "compare": tr("Compare: runs side by side"),
     "resume": tr("Resume: continue at the last checkpoint"),
     "stop": tr("Stop: save a checkpoint and end the training"),
@@ -209,6 +210,7 @@ RUN_ACTIONS = (
     RunAction("compare", lambda view, runs: len(runs) > 1, compare_run),
     RunAction("predict", _finished, _predict),
     _open_action("review", "review"),
+    _open_action("map", "map"),
     RunAction("resume", lambda view, runs: view.summary.state.resumable, _resume),
     RunAction("stop", lambda view, runs: view.running, stop_run),
 )

@@ -18,7 +18,7 @@ IDLE_SECONDS = 1.0  # after a key: the screen that it opened is drawn
 LONGEST_PAUSE = 60.0  # seconds between two collections while nobody presses a key
 COLLECT_SECONDS = 0.2  # between two polls of the collector
 ROUTES: dict[Route, str] = {
-    "analyze": "workbench.ui.analyze:AnalyzeScreen",
+    "analyze": "workbench.ui.analyze.screen:AnalyzeScreen",
     "augmentation": "workbench.ui.augmentation.screen:AugmentationScreen",
     "compare": "workbench.ui.compare:CompareScreen",
     "concepts": "workbench.ui.concepts:ConceptsScreen",
@@ -34,6 +34,7 @@ ROUTES: dict[Route, str] = {
     "lr-find": "workbench.ui.tune.screens:LrFindScreen",
     "machine": "workbench.ui.machine.screen:MachineScreen",
     "machine-step": "workbench.ui.machine.screen:MachineStep",
+    "map": "workbench.ui.feature_map:FeatureMapScreen",
     "results": "workbench.ui.results.screen:ResultsScreen",
     "review": "workbench.ui.review:ReviewScreen",
     "strategy": "workbench.ui.strategy.screen:StrategyScreen",

@@ -1,4 +1,4 @@
-"""The job `folds`: probabilities of all images of a run, by classifiers fitted without them.
+"""The job `folds`: probabilities of all images of a run, by classifiers fitted without them, a map.
 
 Features of the run's pretrained base are computed once for all images and kept with the data; a
 linear classifier of them is solved for each fold. The weights of the base are those that it came
@@ -8,11 +8,13 @@ with: those of a fine-tuned run have seen the labels.
 import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.analysis.feature_plane import feature_plane
 from workbench.analysis.folds import stratified_folds
 from workbench.analysis.neighbours import nearest
 from workbench.analysis.suspects import rank_by_doubt
@@ -42,19 +44,49 @@ if TYPE_CHECKING:
 
 SUSPECTS = 200  # whose neighbours are looked up
 NEIGHBOURS = 5
-SEED = 1  # of the folds
+SEED = 1  # of the folds and of the map
+POINT_DECIMALS = 3  # of where an image lies on the map
 
 
-def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
-    """Run the job; it writes `folds.csv` and `folds.json` into the folder of the run.
+@dataclass(frozen=True)
+class RunFeatures:
+    """All images of a run with their features.
 
-    Request: run (its folder), workspace, folds, repeats. Result: empty, both files have it.
+    Attributes:
+        spec: a linear probe on the base.
+        own_base: whether it is the run's own base.
+        weights: of the base, as its spec names them.
+        prepared: the images.
+        data: their labels.
+        groups: int (n,), from 0 on, images that stay together.
+        features: float (n, d), may be memory-mapped.
+    """
+
+    spec: ExperimentSpec
+    own_base: bool
+    weights: str
+    prepared: PreparedData
+    data: TrainingData
+    groups: np.ndarray
+    features: np.ndarray
+
+    @property
+    def base(self) -> dict[str, object]:
+        """What reports say of the base."""
+        assert self.spec.base is not None
+        return {"base": self.spec.base.name, "weights": self.weights, "own_base": self.own_base}
+
+
+def run_features(request: Request, events: JobEvents) -> RunFeatures:
+    """Return the images of a run with their features; missing ones are computed.
+
+    Args:
+        request: has the folder of the run, and the workspace.
+        events: receive progress and notices.
 
     Raises:
-        UserError: the run has no images yet, they or the weights of a base are not available, or
-            all images are one group.
+        UserError: the run has no images yet, or they or the weights of a base are not available.
     """
-    started = time.monotonic()
     folder = RunFolder(Path(request["run"]))
     rows = read_manifest(folder.manifest_path)
     own = read_spec(folder.spec_path)
@@ -71,8 +103,26 @@ def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
     prepared = prepare_from_manifest(spec.data, rows, Workspace(Path(request["workspace"])), events)
     data = training_data(prepared.rows, prepared.labels, prepared.pack)
     groups = group_numbers(prepared.rows, prepared.audit.near_pairs())
-    repeats = stratified_folds(data.labels, groups, request["folds"], request["repeats"], SEED)
     features = base_features(spec, prepared, data, weights, events)
+    name = RANDOM if weights is None else spec.base.weights
+    return RunFeatures(spec, own.base is not None, name, prepared, data, groups, features)
+
+
+def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
+    """Run the job; it writes `folds.csv` and `folds.json` into the folder of the run.
+
+    Request: run (its folder), workspace, folds, repeats. Result: empty, both files have it.
+
+    Raises:
+        UserError: the run has no images yet, they or the weights of a base are not available, or
+            all images are one group.
+    """
+    started = time.monotonic()
+    folder = RunFolder(Path(request["run"]))
+    of_run = run_features(request, events)
+    data, groups, features = of_run.data, of_run.groups, of_run.features
+    prepared = of_run.prepared
+    repeats = stratified_folds(data.labels, groups, request["folds"], request["repeats"], SEED)
     from workbench.evaluation.evaluate import predictions_csv
     from workbench.training.out_of_fold import predict_out_of_fold
     from workbench.training.solve import Examples
@@ -83,14 +133,14 @@ def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
     suspects = rank_by_doubt(data.labels, found.probabilities)[:SUSPECTS]
     events("neighbours", 0, 0)
     near = nearest(features, suspects, NEIGHBOURS)
+    events("map", 0, 0)
+    points = feature_plane(features, SEED)
     report = {
         "format": 1,
         "folds": len(repeats[0]),
         "repeats": len(repeats),
         "groups": int(groups.max()) + 1,
-        "base": spec.base.name,
-        "weights": RANDOM if weights is None else spec.base.weights,
-        "own_base": own.base is not None,
+        **of_run.base,
         "features": int(features.shape[1]),
         "penalty": found.penalty,
         "accuracy": float((found.plain.argmax(axis=1) == data.labels).mean()),
@@ -104,6 +154,7 @@ def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
                 suspects.tolist(), near.indices.tolist(), near.similarities.tolist(), strict=True
             )
         },
+        "points": points.round(POINT_DECIMALS).tolist(),  # as `folds.csv` lists the images
     }
     table = predictions_csv(paths, [names[i] for i in data.labels], found.probabilities, names)
     folder.folds_report_path.unlink(missing_ok=True)  # both files are of one time

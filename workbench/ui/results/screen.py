@@ -31,7 +31,7 @@ from workbench.ui.results.views import (
 )
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
-MORE = tr("a: calibration, ROC; h: Grad-CAM, filters; e: report, ONNX, script")
+MORE = tr("a: calibration, learning curve; M: map; h: Grad-CAM; e: export")
 GAP = 4  # cells between the matrix and the labels beside it
 
 
@@ -66,6 +66,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("e", "export", "Export", id="export"),
         Binding("p", "predict", "Predict", id="predict"),
         Binding("l", "layers", "Layers", id="layers"),
+        Binding("M", "map", "Map", key_display="M", id="map"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -201,7 +202,7 @@ class ResultsScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the results allow."""
-        if action in ("next_view", "analyze", "review"):
+        if action in ("next_view", "analyze", "review", "map"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
 
@@ -226,6 +227,10 @@ class ResultsScreen(WorkbenchScreen):
     def action_review(self) -> None:
         """Open the review of images that may have wrong labels."""
         self.workbench.open("review", self.run)
+
+    def action_map(self) -> None:
+        """Open the map of all images."""
+        self.workbench.open("map", self.run)
 
     def action_predict(self) -> None:
         """Ask for the path of other images, and predict them."""

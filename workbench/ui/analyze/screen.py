@@ -1,11 +1,11 @@
-"""Error analysis of a run: calibration, and for two labels ROC, precision and a threshold."""
+"""Error analysis of a run: calibration, for two labels a threshold; would more images help."""
 
 from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from workbench.analysis.errors import read_predictions
@@ -22,6 +22,7 @@ from workbench.render.calibration import (
 )
 from workbench.runs.watch import RunView
 from workbench.text import safe_text
+from workbench.ui.analyze.learning_curve import CurveView
 from workbench.ui.base import WorkbenchScreen, in_background
 from workbench.ui.widgets.lines import LinePlot
 
@@ -30,14 +31,16 @@ NOT_BINARY = tr("Thresholds, ROC and precision over recall are for runs with two
 
 
 class AnalyzeScreen(WorkbenchScreen):
-    """Show calibration, and for two labels the curves and a movable threshold.
+    """Show calibration, for two labels the curves and a movable threshold; or a learning curve.
 
     Args:
         view: an evaluated run.
     """
 
+    AUTO_FOCUS = ""  # the arrows move the threshold
     CONCEPTS = ("calibration", "threshold", "interval")
     CSS = """
+    AnalyzeScreen #learning-curve { display: none; }
     AnalyzeScreen #confidence { height: auto; margin-bottom: 1; }
     AnalyzeScreen #threshold { height: auto; }
     AnalyzeScreen #curves { height: 1fr; margin-top: 1; }
@@ -54,6 +57,10 @@ class AnalyzeScreen(WorkbenchScreen):
         Binding(
             "z", "zoom", "Zoom", id="threshold.zoom", tooltip=tr("the curves or the histogram")
         ),
+        Binding("w", "measure", "Measure", id="curve.measure", tooltip=tr("the learning curve")),
+        Binding(
+            "v", "next_view", "View", id="analyze.view", tooltip=tr("calibration, learning curve")
+        ),
     ]
 
     def __init__(self, view: RunView) -> None:
@@ -62,23 +69,40 @@ class AnalyzeScreen(WorkbenchScreen):
         self.run = view.name
         self._report: CalibrationReport | None = None
         self._percent = round(100 * DEFAULT_THRESHOLD)
+        self._curve_shown = False
         self._zoomed = False  # low terminals: the curves instead of the histogram
 
     def compose_body(self) -> ComposeResult:
-        """Yield the histogram, then the threshold above its two curves."""
-        yield Static(tr("Reading the predictions."), id="confidence")
-        yield Static(id="threshold")
-        with Horizontal(id="curves"):
-            yield LinePlot(id="roc")
-            yield LinePlot(id="precision")
+        """Yield the histogram, the threshold above its two curves; and the learning curve."""
+        with Vertical(id="calibration"):
+            yield Static(tr("Reading the predictions."), id="confidence")
+            yield Static(id="threshold")
+            with Horizontal(id="curves"):
+                yield LinePlot(id="roc")
+                yield LinePlot(id="precision")
+        yield CurveView(self._view.folder, id="learning-curve")
+
+    @property
+    def curve(self) -> CurveView:
+        """The view of the learning curve."""
+        return self.query_one(CurveView)
 
     def heading(self) -> Text:
         """Return the run's name and what is analyzed."""
-        text = Text.assemble((safe_text(self._view.name, 40), "bold"), "  calibration")
-        return text.append(tr("   on the images it was evaluated on"), "dim")
+        text = Text.assemble((safe_text(self._view.name, 40), "bold"))
+        if self._curve_shown:
+            return text.append("  learning curve").append(tr("   on all of its images"), "dim")
+        return text.append("  calibration").append(
+            tr("   on the images it was evaluated on"), "dim"
+        )
+
+    def concepts(self) -> tuple[str, ...]:
+        """Return the names of the concepts of the view."""
+        return ("learning-curve", "overfitting", "interval") if self._curve_shown else self.CONCEPTS
 
     def on_mount(self) -> None:
         """Read the predictions in the background."""
+        super().on_mount()
         path = self._view.folder.predictions_path
         in_background(self, lambda: calibration_report(read_predictions(path)), self._show)
 
@@ -94,7 +118,9 @@ class AnalyzeScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the threshold for two labels, and the zoom where not all of it fits."""
-        binary = bool(self._report and self._report.ranking)
+        if action == "measure":
+            return self._curve_shown and not self.curve.job
+        binary = bool(self._report and self._report.ranking) and not self._curve_shown
         if action == "zoom":
             return binary and not self._is_tall
         return action != "move" or binary
@@ -103,6 +129,27 @@ class AnalyzeScreen(WorkbenchScreen):
         """Move the threshold, between 0.05 and 0.95."""
         self._percent = min(max(self._percent + percent, THRESHOLD_STEP), 100 - THRESHOLD_STEP)
         self._draw()
+
+    def action_next_view(self) -> None:
+        """Show the learning curve, or calibration again."""
+        self._curve_shown = not self._curve_shown
+        self.query_one("#calibration").display = not self._curve_shown
+        self.curve.display = self._curve_shown
+        self.set_focus(self.query_one("#sentences") if self._curve_shown else None)
+        self.refresh_heading()
+        self.refresh_bindings()
+
+    def action_measure(self) -> None:
+        """Measure the learning curve."""
+        self.curve.measure()
+        self.refresh_bindings()
+
+    def action_back(self) -> None:
+        """Cancel the measurement, or leave the screen."""
+        if self.curve.job:
+            self.curve.cancel_job()
+        else:
+            super().action_back()
 
     def action_zoom(self) -> None:
         """Switch between the curves and the histogram."""

@@ -1,0 +1,1 @@
+"""Error analysis of a run: calibration, the threshold, the learning curve."""
