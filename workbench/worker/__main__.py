@@ -18,6 +18,7 @@ JOBS = {  # name: module and function
     "predict": "evaluation:predict_images",
     "explain": "explain:explain",
     "folds": "folds:predict_folds",
+    "rank-unlabelled": "labelling:rank_unlabelled",
     "lessons": "trials:learn",
     "lr-find": "trials:find_learning_rate",
     "tune": "trials:tune",
