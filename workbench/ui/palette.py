@@ -24,7 +24,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
-from workbench.ui.run_actions import compare_run, restore_run, resume_run, stop_run
+from workbench.ui.run_actions import ask_to_label, compare_run, restore_run, resume_run, stop_run
 
 HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 # Titles by the binding's id, for descriptions that are too short here. Keys whose ids are not
@@ -37,6 +37,7 @@ TITLES = {
     "layers": tr("Layers: what to freeze, what was frozen, how far weights moved"),
     "predict": tr("Predict: classify other images"),
     "review": tr("Review: label suspects, errors and near copies, relabelled or left out"),
+    "label": tr("Label: a folder of other images, those that help most first"),
     "compare": tr("Compare: runs side by side"),
     "resume": tr("Resume: continue at the last checkpoint"),
     "stop": tr("Stop: save a checkpoint and end the training"),
@@ -209,6 +210,9 @@ RUN_ACTIONS = (
     RunAction("compare", lambda view, runs: len(runs) > 1, compare_run),
     RunAction("predict", _finished, _predict),
     _open_action("review", "review"),
+    RunAction(
+        "label", _finished, lambda screen, view: ask_to_label(screen, view.name), shows="label"
+    ),
     RunAction("resume", lambda view, runs: view.summary.state.resumable, _resume),
     RunAction("stop", lambda view, runs: view.running, stop_run),
 )

@@ -45,7 +45,7 @@ def rank_unlabelled(request: Request, events: JobEvents) -> dict[str, Any]:
     return), answers (labels by the hash of an image's pixels), excluded and later (hashes of
     images that were left out, and that were put off, in this order).
 
-    Result: as `app.labelling.Ranking`. Paths in "next" start at the folder; those of neighbours are
+    Result: as `app.ranking.RankedImages`. Paths in "next" start at the folder; those of neighbours are
     of the run's manifest, or absolute where the image was labelled since.
 
     Raises:

@@ -74,13 +74,8 @@ def open_unlabelled(folder: str | Path, progress: Progress = silent) -> Source:
     Raises:
         UserError: There is no such folder, or no image in it.
     """
-    path = source_path(folder)
+    path = folder_path(folder)
     skipped = SkippedFiles(progress)
-    if not os.path.isdir(path):  # noqa: PTH112 - never raises
-        raise UserError(
-            tr("There is no folder {path}.", path=safe_text(path)),
-            tr("Name a folder of images without labels; folders in it are looked through too."),
-        )
     items = [Item(image, UNLABELLED, "test") for image in images_below(path, "", skipped)]
     notes = (*skipped.all_notes(), *(warning.message for warning in skipped.all_warnings()))
     if not items:
@@ -91,6 +86,21 @@ def open_unlabelled(folder: str | Path, progress: Progress = silent) -> Source:
             tr("Image files end in {extensions}.", extensions=extensions),
         )
     return Source(path, UNLABELLED, tuple(sorted(items)), notes, path)
+
+
+def folder_path(folder: str | Path) -> Path:
+    """Return the absolute path of a folder.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    path = source_path(folder)
+    if not os.path.isdir(path):  # noqa: PTH112 - never raises
+        raise UserError(
+            tr("There is no folder {path}.", path=safe_text(path)),
+            tr("Name a folder of images without labels; folders in it are looked through too."),
+        )
+    return path
 
 
 def source_path(source: str | Path) -> Path:

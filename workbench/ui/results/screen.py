@@ -29,6 +29,7 @@ from workbench.ui.results.views import (
     summary_lines,
     view_titles,
 )
+from workbench.ui.run_actions import ask_to_label
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
 MORE = tr("a: calibration, ROC; h: Grad-CAM, filters; e: report, ONNX, script")
@@ -66,6 +67,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("e", "export", "Export", id="export"),
         Binding("p", "predict", "Predict", id="predict"),
         Binding("l", "layers", "Layers", id="layers"),
+        Binding("L", "label", "Label", key_display="L", id="label"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -201,7 +203,7 @@ class ResultsScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the results allow."""
-        if action in ("next_view", "analyze", "review"):
+        if action in ("next_view", "analyze", "review", "label"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
 
@@ -226,6 +228,10 @@ class ResultsScreen(WorkbenchScreen):
     def action_review(self) -> None:
         """Open the review of images that may have wrong labels."""
         self.workbench.open("review", self.run)
+
+    def action_label(self) -> None:
+        """Ask for a folder of images without labels, and label them."""
+        ask_to_label(self, self.run)
 
     def action_predict(self) -> None:
         """Ask for the path of other images, and predict them."""
