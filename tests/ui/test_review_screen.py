@@ -22,6 +22,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
+from workbench.ui import review
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import PickName
 from workbench.ui.keys import KeyLine

@@ -54,7 +54,7 @@ class LabelScreen(RunScreen, JobPart):
             Binding(str(digit), f"choose({digit - 1})", show=False, id=f"label.{digit}")
             for digit in range(1, DIGITS + 1)
         ),
-        Binding("enter", "accept", "Likeliest", id="label.accept", tooltip=tr("as the head says")),
+        Binding("enter", "accept", "Accept", id="label.accept", tooltip=tr("as the head says")),
         Binding("L", "pick", "Label", key_display="L", id="label.pick", tooltip=tr("or a new one")),
         Binding("d", "exclude", "Exclude", id="label.exclude"),
         Binding("n", "later", "Later", id="label.later", tooltip=tr("ask again at the end")),

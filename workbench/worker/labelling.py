@@ -45,8 +45,8 @@ def rank_unlabelled(request: Request, events: JobEvents) -> dict[str, Any]:
     return), answers (labels by the hash of an image's pixels), excluded and later (hashes of
     images that were left out, and that were put off, in this order).
 
-    Result: as `app.ranking.RankedImages`. Paths in "next" start at the folder; those of neighbours are
-    of the run's manifest, or absolute where the image was labelled since.
+    Result: as `app.ranking.RankedImages`. Paths in "next" start at the folder; those of neighbours
+    are of the run's manifest, or absolute where the image was labelled since.
 
     Raises:
         UserError: Images, or the weights of the base, are not available.
