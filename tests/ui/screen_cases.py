@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_lessons
+from image_files import write_photo
 from ui_pilot import FIGURES
 
 from workbench.app.draft import Draft
@@ -118,6 +119,15 @@ def _review(draft: Draft) -> tuple[Any, ...]:
     return ("pets-1",)
 
 
+def _label(draft: Draft) -> tuple[Any, ...]:
+    """Beside the run a folder of images without labels."""
+    _review(draft)
+    folder = draft.workspace.root.absolute() / "new"
+    for seed in range(13):
+        write_photo(folder / f"IMG_{seed + 4711}.png", 500 + seed, 80, 60)
+    return "pets-1", folder.relative_to(Path.cwd())
+
+
 def _export(draft: Draft) -> tuple[Any, ...]:
     return _view(draft, "cats-dogs-11"), Path("/home/ada")
 
@@ -158,6 +168,7 @@ CASES = {
         "v", ("validation loss", "cats-dogs-10"),
     ),
     "review": Case("review", ("1 label fix", "▀▀▀▀"), _review),
+    "label": Case("label", ("13 left", "▀▀▀▀", "most similar"), _label, asks=1),
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
     "export": Case("export", ("One HTML page",), _export),
     "lessons": Case("lessons", ("Seen here.", "enter runs translation"), _lessons, asks=1),
