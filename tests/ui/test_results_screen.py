@@ -338,8 +338,8 @@ def test_caveats_are_shown(changes: dict[str, Any], text: str) -> None:
     assert text in content
 
 
-def history(train: float, validation: float) -> History:
-    data = event("data_ready", images={"train": 2000}, labels=["a", "b"])
+def history(train: float, validation: float, images: int = 2000) -> History:
+    data = event("data_ready", images={"train": images}, labels=["a", "b"])
     epoch = event("epoch_finished", stage=0, epoch=1, accuracy=train, val_accuracy=validation)
     return fold([data, epoch])
 
@@ -363,6 +363,15 @@ def test_the_suggestion_has_a_reason(spec: dict[str, Any], begins: str) -> None:
     found = suggest_next(spec, history(0.99, 0.72), results(accuracy=0.72))
     assert (found.text if found else "").startswith(begins)
     assert found is None or found.preset in ("", *PRESETS)
+
+
+@pytest.mark.parametrize(("images", "preset"), [(999, ""), (1000, "fine-tuning")])
+def test_fine_tuning_after_a_probe_is_for_many_images(images: int, preset: str) -> None:
+    known = history(0.99, 0.72, images)
+    found = suggest_next({"model": {"strategy": "linear-probe"}}, known, results(accuracy=0.72))
+    assert found
+    assert found.preset == preset
+    assert ("it added 0.6 points (+- 1.2)" in found.text) == (not preset)
 
 
 @pytest.mark.parametrize(("size", "text"), [
