@@ -8,6 +8,7 @@ from typing import Any
 
 import fake_lessons
 import numpy as np
+from image_files import write_photo
 from made_curves import write_curve, write_folds
 from ui_pilot import FIGURES
 
@@ -139,6 +140,15 @@ def _map(draft: Draft) -> tuple[Any, ...]:
     return ("pets-1",)
 
 
+def _label(draft: Draft) -> tuple[Any, ...]:
+    """Beside the run a folder of images without labels."""
+    _review(draft)
+    folder = draft.workspace.root.absolute() / "new"
+    for seed in range(13):
+        write_photo(folder / f"IMG_{seed + 4711}.png", 500 + seed, 80, 60)
+    return "pets-1", folder.relative_to(Path.cwd())
+
+
 def _export(draft: Draft) -> tuple[Any, ...]:
     return _view(draft, "cats-dogs-11"), Path("/home/ada")
 
@@ -179,6 +189,7 @@ CASES = {
         "v", ("validation loss", "cats-dogs-10"),
     ),
     "review": Case("review", ("1 label fix", "▀▀▀▀"), _review),
+    "label": Case("label", ("13 left", "▀▀▀▀", "most similar"), _label, asks=1),
     "analyze": Case("analyze", ("threshold 0.5",), _analyze),
     "analyze-curve": Case("analyze", ("threshold 0.5",), _curve, "v", ("Twice as many",)),
     "map": Case("map", ("suspect 1 of", "▀▀▀▀"), _map),

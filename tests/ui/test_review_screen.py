@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from ui_pilot import driven, until
 from waiting import GUARD
 
+from workbench.app import run_control
 from workbench.datasets.label_fixes import read_label_fixes
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
@@ -191,7 +192,7 @@ async def test_a_run_on_the_relabelled_data_starts(
             raise UserError("The disk is full.")
         return create_run(workspace, dump_spec(spec), None, stem)
 
-    monkeypatch.setattr(review, "start_run", start)
+    monkeypatch.setattr(run_control, "start_run", start)
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     path = tmp_path / "data" / "pets" / "corrections.csv"

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_ranking import ranked
 from fake_runs import CONVNET, FINE_TUNING, FakeRun, finished, training
 from machine_facts import GIB, gpu, healthy, process
 from PIL import Image
@@ -30,7 +31,7 @@ from screen_text import lines, screen_text
 from textual.pilot import Pilot
 from waiting import poll
 
-from workbench.app import jobs
+from workbench.app import jobs, ranking
 from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets import inspect_job
@@ -98,6 +99,7 @@ def _fake_machine(monkeypatch: pytest.MonkeyPatch, measured_machine: None) -> No
     monkeypatch.setattr(machine_check, "check", lambda workspace, **options: report)
     monkeypatch.setattr(live, "gauges", still_gauges)
     monkeypatch.setattr(jobs, "run_job", tried)
+    monkeypatch.setattr(ranking, "run_job", ranked)
 
 
 def still_gauges(*, patience: float) -> Iterator[live.Gauges]:

@@ -22,7 +22,12 @@ class Neighbours:
     similarities: np.ndarray
 
 
-def nearest(features: np.ndarray, of: Sequence[int] | np.ndarray, count: int) -> Neighbours:
+def nearest(
+    features: np.ndarray,
+    of: Sequence[int] | np.ndarray,
+    count: int,
+    among: np.ndarray | None = None,
+) -> Neighbours:
     """Return the nearest other images; of equally near ones the first.
 
     Features are centred, since the mean that all share would make all cosines alike. Memory is
@@ -31,11 +36,14 @@ def nearest(features: np.ndarray, of: Sequence[int] | np.ndarray, count: int) ->
     Args:
         features: float (n, d), may be memory-mapped.
         of: rows whose neighbours are wanted.
-        count: neighbours of each; fewer than n are returned where there are not as many.
+        count: neighbours of each; fewer are returned where there are not as many.
+        among: features of the images that are returned, float (k, d), none of which is one of
+            `of`; None: the features themselves.
     """
-    of, total = np.asarray(of, np.int64), len(features)
-    count = min(count, total - 1)
-    mean = _mean(features)
+    others = features if among is None else among
+    of, total = np.asarray(of, np.int64), len(others)
+    count = min(count, total - (among is None))
+    mean = _mean(others)
     indices = np.zeros((len(of), count), np.int64)
     similarities = np.full((len(of), count), -np.inf, np.float32)
     for at in range(0, len(of), CHUNK):
@@ -43,10 +51,11 @@ def nearest(features: np.ndarray, of: Sequence[int] | np.ndarray, count: int) ->
         wanted = of[part]
         left = _unit(features[wanted], mean)
         for start in range(0, total, CHUNK):
-            right = _unit(features[start : start + CHUNK], mean)
+            right = _unit(others[start : start + CHUNK], mean)
             found = left @ right.T
             places = np.arange(start, start + len(right))
-            found[wanted[:, None] == places] = -np.inf
+            if among is None:
+                found[wanted[:, None] == places] = -np.inf
             joined = np.concatenate([similarities[part], found], axis=1)
             names = np.concatenate(
                 [indices[part], np.broadcast_to(places, (len(wanted), len(places)))], axis=1

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
@@ -52,8 +54,14 @@ def can_open() -> bool:
     return terminal and os.environ.get("TERM") != "dumb"
 
 
-def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
-    """Open the app; return its exit code."""
+def open_app(workspace: Workspace, low_bandwidth: bool, first: Sequence[Any] = ()) -> int:
+    """Open the app; return its exit code.
+
+    Args:
+        workspace: of its data and runs.
+        low_bandwidth: redraw less often.
+        first: the route of a screen to open over home, and the arguments of the screen.
+    """
     from workbench.machine.terminal_probe import TerminalProbe
 
     with TerminalProbe(os.environ, sys.__stdin__, sys.__stderr__, low_bandwidth) as probe:
@@ -65,6 +73,7 @@ def open_app(workspace: Workspace, low_bandwidth: bool) -> int:
     use_utf8(sys.__stderr__)  # in UTF-8; the app draws ASCII if the locale has no more
     unread = probe.unread if probe.unread or probe.silent else None
     app = WorkbenchApp(workspace, low_bandwidth, graphics, unread)
+    app.first = tuple(first)
     app.run()
     return app.return_code or 0
 

@@ -237,7 +237,7 @@ def _scanned(
 ) -> tuple[list[ScanRecord], NearPairs, Audit]:
     """Scan and audit. The audit is written before any of its findings can end the preparation."""
     packing = (
-        ScanPack(folder, data) if data and _packs_while_scanning(source, folder, data) else None
+        ScanPack(folder, data) if data and packs_while_scanning(source, folder, data) else None
     )
     records = scan(source, folder, progress, packing)
     near = near_pairs([record for record in records if record.usable], progress)
@@ -246,7 +246,7 @@ def _scanned(
     return records, near, found
 
 
-def _packs_while_scanning(source: Source, folder: Path, data: DataSpec) -> bool:
+def packs_while_scanning(source: Source, folder: Path, data: DataSpec) -> bool:
     """Return whether the scan makes rows: most images are wanted, and they leave half the room."""
     wanted = len(source.items)
     if not source.user_split:

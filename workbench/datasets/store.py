@@ -13,7 +13,7 @@ from workbench.datasets.scan import CACHE_NAME
 from workbench.datasets.scan_pack import KEYS_NAME, ROWS_NAME
 from workbench.datasets.sources.kept_listing import read_listing, write_listing
 from workbench.datasets.sources.opening import forget_source, open_source, source_path
-from workbench.datasets.sources.source import Source
+from workbench.datasets.sources.source import UNLABELLED, Source
 from workbench.downloads.disk import locked
 from workbench.errors import UserError
 from workbench.files import write_atomic
@@ -82,7 +82,7 @@ def dataset_folder(workspace: Workspace, source: Source, progress: Progress = si
     try:
         workspace.data.mkdir(parents=True, exist_ok=True)
         with _waiting(workspace.data / _LOCK_NAME, "naming a data set", progress):
-            folder = find_folder(workspace, source.path)
+            folder = find_folder(workspace, source.path, source.kind == UNLABELLED)
             if folder is None:
                 folder = _free_folder(workspace, source.path)
                 folder.mkdir(exist_ok=True)
@@ -114,11 +114,18 @@ def open_in(workspace: Workspace, source: str | Path, progress: Progress = silen
     return found
 
 
-def find_folder(workspace: Workspace, path: Path) -> Path | None:
-    """Return the folder of a source, or None where it was never prepared here."""
+def find_folder(workspace: Workspace, path: Path, unlabelled: bool = False) -> Path | None:
+    """Return the folder of a source, or None where it was never prepared here.
+
+    Args:
+        workspace: Where the data folders are.
+        path: Of the source.
+        unlabelled: Whether the folder of its images without their labels is meant.
+    """
     wanted = str(path.resolve())
     for folder in _folders(workspace):
-        if _read_source(folder).get("resolved") == wanted:
+        known = _read_source(folder)
+        if known.get("resolved") == wanted and (known.get("kind") == UNLABELLED) == unlabelled:
             return folder
     return None
 

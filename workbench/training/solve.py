@@ -84,6 +84,7 @@ class Solution:
         chosen: that with the lowest loss.
         folds: that there were.
         loss: crossentropy of the chosen one in cross-validation.
+        correct: bool (n,), the images that it classified correctly there.
     """
 
     kernel: np.ndarray
@@ -92,6 +93,7 @@ class Solution:
     chosen: Tried
     folds: int
     loss: float
+    correct: np.ndarray
 
 
 class Standardized:
@@ -178,6 +180,7 @@ def solve_classifier(
         tried[best],
         len(parts),
         loss,
+        predicted(scores[best]) == examples.labels,
     )
 
 

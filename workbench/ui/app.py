@@ -87,6 +87,7 @@ class WorkbenchApp(BaseApp):
             filter_answers(unread)
         self.workspace = workspace
         self.low_bandwidth = low_bandwidth
+        self.first: tuple[Any, ...] = ()  # route and arguments of a screen to open over home
         self.utf8 = supports_utf8()
         self._ascii = AsciiFilter()  # a single one: Textual caches drawn lines by their filters
         self.pixels = PixelLayer(self, graphics or Graphics())
@@ -110,6 +111,8 @@ class WorkbenchApp(BaseApp):
         self._handle_signals()
         self.screen_change_signal.subscribe(self, self.pixels.screen_changed, immediate=True)
         self.open("home")
+        if self.first:
+            self.open(*self.first)
         self._watch_runs()
         if not self.is_headless:
             self.call_after_refresh(self._preload)

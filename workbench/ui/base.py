@@ -39,6 +39,7 @@ Route = Literal[
     "explain",
     "export",
     "home",
+    "label",
     "ladder",
     "ladder-start",
     "layers",

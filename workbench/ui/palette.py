@@ -24,7 +24,7 @@ from workbench.runs.watch import Runs, RunView
 from workbench.text import format_age, safe_text
 from workbench.ui.base import BaseApp, Route, WorkbenchScreen
 from workbench.ui.guide import launch_demo, start_experiment
-from workbench.ui.run_actions import compare_run, restore_run, resume_run, stop_run
+from workbench.ui.run_actions import ask_to_label, compare_run, restore_run, resume_run, stop_run
 
 HELP_MARGIN = 8  # cells beside the help of a command, which has one line
 # Titles by the binding's id, for descriptions that are too short here. Keys whose ids are not
@@ -38,6 +38,7 @@ TITLES = {
     "predict": tr("Predict: classify other images"),
     "review": tr("Review: label suspects, errors and near copies, relabelled or left out"),
     "map": tr("Map: all images by their features, like beside like"),
+    "label": tr("Label: a folder of other images, those that help most first"),
     "compare": tr("Compare: runs side by side"),
     "resume": tr("Resume: continue at the last checkpoint"),
     "stop": tr("Stop: save a checkpoint and end the training"),
@@ -211,6 +212,9 @@ RUN_ACTIONS = (
     RunAction("predict", _finished, _predict),
     _open_action("review", "review"),
     _open_action("map", "map"),
+    RunAction(
+        "label", _finished, lambda screen, view: ask_to_label(screen, view.name), shows="label"
+    ),
     RunAction("resume", lambda view, runs: view.summary.state.resumable, _resume),
     RunAction("stop", lambda view, runs: view.running, stop_run),
 )

@@ -1,36 +1,35 @@
 """Review: one image after another, each answered with a key: is its label right?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from workbench.app.draft import Draft
 from workbench.app.label_suspects import find_suspects
 from workbench.app.relabel import TEST_SET_CHANGES, corrected_spec
 from workbench.app.review import Question, Review, ReviewList, read_review
-from workbench.app.run_control import start_run
 from workbench.app.run_files import data_source
-from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.review_log import Verdict
 from workbench.errors import UserError
 from workbench.export.run_data import RunImages
 from workbench.messages import tr
-from workbench.render.half_blocks import read_picture
-from workbench.render.marks import bar
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
 from workbench.ui.base import RunScreen, in_background, notify_error
 from workbench.ui.dialogs import Confirm, PickName, show_error
+from workbench.ui.run_actions import train_again
 from workbench.ui.widgets.job_part import STARTING, Job, JobPart, format_progress
-from workbench.ui.widgets.picture import Picture
+from workbench.ui.widgets.question import (
+    DIGITS,
+    SIDE,
+    QuestionPanes,
+    describe_path,
+    digit_line,
+    opinion_lines,
+)
 
 LISTS: dict[ReviewList, str] = {
     "suspects": tr("label suspects"),
@@ -43,12 +42,6 @@ NOTHING_LEFT = tr(
     "Nothing is left to review in this list.\n\nv shows the next list; a searches for labels that "
     "may be wrong among all images, not only those of the test part."
 )
-DIGITS = 9  # labels that have a key of their own
-SIDE = 30  # columns beside the picture
-BAR = 10  # cells of a probability
-NEIGHBOURS = 4
-KEPT_PICTURES = 64
-Cells = tuple[int, int]  # columns and rows
 
 
 class ReviewScreen(RunScreen, JobPart):
@@ -62,16 +55,6 @@ class ReviewScreen(RunScreen, JobPart):
     CSS = """
     ReviewScreen {
         #lists { height: 1; margin-bottom: 1; color: $secondary; }
-        #both { height: 1fr; }
-        #picture, #other { width: 1fr; height: 100%; }
-        #other { margin-left: 2; }
-        #side { width: 30; margin-left: 2; }
-        &.-wide #side { width: 44; }
-        #facts { height: auto; }
-        .near { height: 1fr; max-height: 12; }
-        .near Vertical { margin-right: 1; }
-        .near Picture { width: 1fr; height: 1fr; }
-        .near Static { height: 1; }
         #labels { height: auto; max-height: 2; color: $secondary; }
         #of { height: 1; }
     }
@@ -97,25 +80,13 @@ class ReviewScreen(RunScreen, JobPart):
         self._asked: Mapping[ReviewList, Sequence[Question]] = {}
         self._open: list[Question] = []
         self._list: ReviewList = "suspects"
-        self._images: RunImages | None = None
-        self._pictures: dict[tuple[str, Cells], np.ndarray | Text] = {}
         self._starting = False
         self._progress = ""  # of the search for wrong labels
 
     def compose_body(self) -> ComposeResult:
         """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
         yield Static(id="lists")
-        with Horizontal(id="both"):
-            yield Picture(id="picture")
-            yield Picture(id="other")
-            with Vertical(id="side"):
-                yield Static(id="facts")
-                for first in range(0, NEIGHBOURS, 2):
-                    with Horizontal(classes="near"):
-                        for at in (first, first + 1):
-                            with Vertical():
-                                yield Static(id=f"near-label-{at}")
-                                yield Picture(id=f"near-{at}")
+        yield QuestionPanes()
         yield Static(id="labels")
         yield Static(id="of")
 
@@ -132,7 +103,7 @@ class ReviewScreen(RunScreen, JobPart):
     def read_files(self, view: RunView) -> None:
         """Read predictions, suspects, label fixes and the answers so far."""
         workspace = self.workbench.workspace
-        self._images = RunImages(workspace, data_source(view))
+        self.query_one(QuestionPanes).read = RunImages(workspace, data_source(view)).picture
         in_background(self, lambda: read_review(workspace, view.folder), self._start_review)
 
     def _start_review(self, found: tuple[Review, Mapping[ReviewList, Sequence[Question]]]) -> None:
@@ -144,12 +115,6 @@ class ReviewScreen(RunScreen, JobPart):
     def question(self) -> Question | None:
         """What is asked; None if nothing is left."""
         return self._open[0] if self._open else None
-
-    def on_resize(self) -> None:
-        """Draw the pictures at their new size."""
-        super().on_resize()
-        if self._review:
-            self._draw()
 
     def _show(self) -> None:
         """Show the first open question of the list."""
@@ -166,15 +131,13 @@ class ReviewScreen(RunScreen, JobPart):
         self.refresh_bindings()
         self.query_one("#lists", Static).update(self._list_line())
         pair = question is not None and len(question.images) == 2
-        self.query_one("#side").display = not pair
-        self.query_one("#other").display = pair
         choices = COPIES if pair else review.relabeling.labels
         self.query_one("#labels", Static).update(digit_line(choices) if question else "")
-        utf8 = self.workbench.utf8
-        self.query_one("#facts", Static).update(describe(question, review, utf8))
+        facts = describe(question, review, self.workbench.utf8)
+        ahead = self._open[1] if len(self._open) > 1 else None
+        self.query_one(QuestionPanes).show(question, facts, ahead)
         shown = "   |   ".join(describe_path(row) for row in question.images) if question else ""
         self.query_one("#of", Static).update(Text(shown, no_wrap=True, overflow="ellipsis"))
-        self.call_after_refresh(self._draw_pictures)
 
     def _list_line(self) -> Text:
         text = Text()
@@ -185,54 +148,6 @@ class ReviewScreen(RunScreen, JobPart):
             style = "bold reverse" if name == self._list else ""
             text.append(f" {title} {open_now:,} of {len(asked):,} ", style)
         return text.append(f"   {self._progress}", "dim") if self._progress else text
-
-    def _draw_pictures(self) -> None:
-        """Show the question's pictures once they are read, then read those of the next one."""
-        question = self.question
-        near = question.neighbours if question else ()
-        for at in range(NEIGHBOURS):
-            label = safe_text(near[at].label, SIDE // 2 - 2) if at < len(near) else ""
-            self.query_one(f"#near-label-{at}", Static).update(label)
-        if question is None:
-            for picture in self.query(Picture):
-                picture.picture = None
-            return
-        wanted, ahead = self._wanted(question), {}
-        if len(self._open) > 1:
-            ahead = self._wanted(self._open[1])
-
-        def show(found: Mapping[str, np.ndarray | Text]) -> None:
-            if question == self.question:  # not answered meanwhile
-                for picture in self.query(Picture):
-                    picture.picture = found.get(picture.id or "")
-
-        in_background(self, lambda: self._read(wanted), show)
-        in_background(self, lambda: self._read(ahead), lambda found: None)
-
-    def _wanted(self, question: Question) -> dict[str, tuple[str, Cells]]:
-        """Return the path of each picture, and its cells, by the widget that shows it."""
-        places = dict(zip(("picture", "other"), question.images, strict=False))
-        places |= {f"near-{at}": row for at, row in enumerate(question.neighbours[:NEIGHBOURS])}
-        return {
-            place: (row.path, (size.width, size.height))
-            for place, row in places.items()
-            if (size := self.query_one(f"#{place}").size)
-        }
-
-    def _read(self, wanted: Mapping[str, tuple[str, Cells]]) -> dict[str, np.ndarray | Text]:
-        """Return the pixels of pictures, and keep them; call it in a thread."""
-        images, found = self._images, {}
-        for place, (path, cells) in wanted.items():
-            picture = self._pictures.get((path, cells))
-            if picture is None and images is not None:
-                enough = self.workbench.pixels.resolution(*cells)
-                picture = read_picture(partial(images.picture, path), enough)
-                if len(self._pictures) >= KEPT_PICTURES:
-                    self._pictures.clear()
-                self._pictures[path, cells] = picture
-            if picture is not None:
-                found[place] = picture
-        return found
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the question can be answered with."""
@@ -362,26 +277,13 @@ class ReviewScreen(RunScreen, JobPart):
         view = self.view
         if not yes or view is None:
             return
+        workspace = self.workbench.workspace
         self._starting = True
-        workspace, warm = self.workbench.workspace, self.workbench.warm
 
-        def work() -> tuple[str, list[str]]:
-            try:
-                notes: list[str] = []
-                spec = corrected_spec(workspace, view.folder)
-                stem = Draft(workspace, source=Path(spec.data.source)).stem
-                return start_run(workspace, spec, stem, notes.append, warm=warm).name, notes
-            finally:
-                self._starting = False
+        def ended() -> None:
+            self._starting = False
 
-        def started(result: tuple[str, list[str]]) -> None:
-            name, notes = result
-            for note in notes:
-                self.notify(safe_text(note, 300), markup=False)
-            self.workbench.open_instead("train", name)
-
-        self.notify(tr("Checking the images and the GPU, then the run starts."))
-        in_background(self, work, started)
+        train_again(self, lambda: corrected_spec(workspace, view.folder), ended)
 
 
 def describe(question: Question | None, review: Review, utf8: bool) -> Text:
@@ -391,29 +293,4 @@ def describe(question: Question | None, review: Review, utf8: bool) -> Text:
     row = question.images[0]
     label = review.fixes.get(row.pixel_hash, row.label)
     text = Text.assemble((tr("label  "), "dim"), (safe_text(label, SIDE - 7) or "excluded", "bold"))
-    digits = {label: f"{at} " for at, label in enumerate(review.relabeling.labels[:DIGITS], 1)}
-    for name, probability in question.opinion:
-        text.append(f"\n{bar(probability, BAR, utf8)} {probability:.2f} ")
-        text.append(digits.get(name, ""), "bold")
-        text.append(safe_text(name, 12))
-    if question.neighbours:
-        text.append(tr("\n\nmost similar images"), "dim")
-    return text
-
-
-def describe_path(row: ImageRecord) -> str:
-    """Return an image's path with its label, unless that is the folder's name, and its size."""
-    path = safe_text(row.path, 100)
-    label = "" if row.path.startswith(f"{row.label}/") else f"  {safe_text(row.label, 30)}"
-    return f"{path}{label}  {row.width}x{row.height}"
-
-
-def digit_line(labels: Sequence[str]) -> Text:
-    """Return what each digit chooses."""
-    text = Text()
-    for digit, label in enumerate(labels[:DIGITS], start=1):
-        text.append(f" {digit} ", "bold")
-        text.append(safe_text(label, 20))
-    if len(labels) > DIGITS:
-        text.append(tr("   and {more:,} more: L", more=len(labels) - DIGITS))
-    return text
+    return text.append_text(opinion_lines(question, review.relabeling.labels, utf8))

@@ -26,6 +26,7 @@ ROUTES: dict[Route, str] = {
     "explain": "workbench.ui.explain.screen:ExplainScreen",
     "export": "workbench.ui.export:ExportScreen",
     "home": "workbench.ui.home:HomeScreen",
+    "label": "workbench.ui.label:LabelScreen",
     "ladder": "workbench.ui.ladder.screen:LadderScreen",
     "ladder-start": "workbench.ui.ladder.start:LadderStart",
     "layers": "workbench.ui.layers.screen:LayersScreen",

@@ -19,6 +19,7 @@ JOBS = {  # name: module and function
     "explain": "explain:explain",
     "folds": "folds:predict_folds",
     "learning-curve": "learning_curve:measure_curve",
+    "rank-unlabelled": "labelling:rank_unlabelled",
     "lessons": "trials:learn",
     "lr-find": "trials:find_learning_rate",
     "tune": "trials:tune",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,19 +28,15 @@ from workbench.experiment.base_choice import base_on_disk
 from workbench.experiment.linear_probe import ProbeSpec
 from workbench.experiment.sections import BaseSpec, ModelSpec, TrainingSpec
 from workbench.experiment.spec import ExperimentSpec
-from workbench.experiment.stack import AVERAGE, FEATURES
 from workbench.experiment.toml import read_spec
 from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder
 from workbench.training.data import TrainingData
+from workbench.worker.base_features import Packed, features_of
 from workbench.worker.jobs import JobEvents, Request
-from workbench.worker.startup import claim_device, start_keras
 from workbench.worker.training_setup import base_weights, training_data
-
-if TYPE_CHECKING:
-    from workbench.training.features import FeatureStore
 
 SUSPECTS = 200  # whose neighbours are looked up
 NEIGHBOURS = 5
@@ -243,22 +239,5 @@ def base_features(
     events: JobEvents,
 ) -> np.ndarray:
     """Return the features of all images, float (n, d), memory-mapped; missing ones are computed."""
-    claim_device(spec.training.gpu)
-    events("start Keras", 0, 0)
-    device = start_keras(spec.training.deterministic)
-    from workbench.training.features import Prefix, make_feature_store
-    from workbench.training.models import build_network
-    from workbench.training.stage_solver import store_of_maps
-
-    model = build_network(spec, data.classes, device, weights)
-    cut = FEATURES if len(spec.base_table.widest(spec.probe.blocks)) > 1 else AVERAGE
-    prefix = Prefix(model, cut, device.kind == "cpu")
-    store: FeatureStore | None = make_feature_store(
-        spec, prepared.folder, weights, events, events.notice, pack=prepared.pack.name
-    )
-    assert store is not None
-    store = store_of_maps(store, spec, cut)
-    everything = np.arange(len(data.labels))
-    if missing := store.count_missing(prefix, everything):
-        store.announce(prefix, missing, views=False)
-    return store.features(prefix, data.images, everything)
+    packed = Packed(prepared.folder, prepared.pack)
+    return features_of(spec, [packed], data.classes, weights, events)[0]

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from workbench.datasets.image_files import IMAGE_EXTENSIONS
 from workbench.datasets.names import similar_labels
 from workbench.datasets.sources.csv_table import read_csv_table
 from workbench.datasets.sources.folders import read_folder
@@ -11,6 +12,7 @@ from workbench.datasets.sources.listing import (
     ACCEPTED,
     ONLY_SPELLING,
     SkippedFiles,
+    images_below,
     is_image,
     not_regular,
     on_lines,
@@ -18,6 +20,7 @@ from workbench.datasets.sources.listing import (
 from workbench.datasets.sources.npz import NpzImages, read_npz
 from workbench.datasets.sources.source import (
     LABELS,
+    UNLABELLED,
     FileImages,
     Item,
     Source,
@@ -57,6 +60,47 @@ def open_source(source: str | Path, progress: Progress = silent) -> Source:
     if found.evidence:
         _last[path] = found
     return found
+
+
+def open_unlabelled(folder: str | Path, progress: Progress = silent) -> Source:
+    """Find the images in a folder and below it, whatever they show.
+
+    Each is an item of the test part, with the label UNLABELLED.
+
+    Args:
+        folder: As given by the user.
+        progress: As `open_source`.
+
+    Raises:
+        UserError: There is no such folder, or no image in it.
+    """
+    path = folder_path(folder)
+    skipped = SkippedFiles(progress)
+    items = [Item(image, UNLABELLED, "test") for image in images_below(path, "", skipped)]
+    notes = (*skipped.all_notes(), *(warning.message for warning in skipped.all_warnings()))
+    if not items:
+        message = tr("There is no image in {path}.", path=safe_text(path))
+        extensions = ", ".join(sorted(IMAGE_EXTENSIONS))
+        raise UserError(
+            "\n".join((message, *notes)),
+            tr("Image files end in {extensions}.", extensions=extensions),
+        )
+    return Source(path, UNLABELLED, tuple(sorted(items)), notes, path)
+
+
+def folder_path(folder: str | Path) -> Path:
+    """Return the absolute path of a folder.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    path = source_path(folder)
+    if not os.path.isdir(path):  # noqa: PTH112 - never raises
+        raise UserError(
+            tr("There is no folder {path}.", path=safe_text(path)),
+            tr("Name a folder of images without labels; folders in it are looked through too."),
+        )
+    return path
 
 
 def source_path(source: str | Path) -> Path:

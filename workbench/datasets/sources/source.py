@@ -26,6 +26,7 @@ LAYOUT = "layout"
 LABELS = "labels"
 GROUPS = "groups"
 NOT_READ = "not-read"
+UNLABELLED = "unlabelled"  # kind of a source without labels, and what stands for them
 _END_BYTES = 4096  # at the start and at the end of a file that are hashed
 _HELD_BYTES = 1 << 24  # of a file that a scan holds in memory; larger ones are read piece by piece
 
@@ -68,8 +69,8 @@ class Source:
 
     Attributes:
         root: Where the paths of the items start: a folder, or the npz file itself. Absolute.
-        kind: "class folders", "split folders", "flat names", "csv" or "npz". For display only:
-            `open_images` gives access to the images of any kind.
+        kind: "class folders", "split folders", "flat names", "csv", "npz" or UNLABELLED. For
+            display only: `open_images` gives access to the images of any kind.
         items: Sorted by path.
         notes: Sentences about skipped files.
         path: The path given by the user, absolute.

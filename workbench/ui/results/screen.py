@@ -29,6 +29,7 @@ from workbench.ui.results.views import (
     summary_lines,
     view_titles,
 )
+from workbench.ui.run_actions import ask_to_label
 
 RESULT_VIEWS = ("matrix", "classes", "errors")
 MORE = tr("a: calibration, learning curve; M: map; h: Grad-CAM; e: export")
@@ -67,6 +68,7 @@ class ResultsScreen(WorkbenchScreen):
         Binding("p", "predict", "Predict", id="predict"),
         Binding("l", "layers", "Layers", id="layers"),
         Binding("M", "map", "Map", key_display="M", id="map"),
+        Binding("L", "label", "Label", key_display="L", id="label"),
     ]
 
     def __init__(self, run: str) -> None:
@@ -202,7 +204,7 @@ class ResultsScreen(WorkbenchScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the results allow."""
-        if action in ("next_view", "analyze", "review", "map"):
+        if action in ("next_view", "analyze", "review", "map", "label"):
             return self._results is not None
         return action != "next" or bool(self._suggestion and self._suggestion.preset)
 
@@ -231,6 +233,10 @@ class ResultsScreen(WorkbenchScreen):
     def action_map(self) -> None:
         """Open the map of all images."""
         self.workbench.open("map", self.run)
+
+    def action_label(self) -> None:
+        """Ask for a folder of images without labels, and label them."""
+        ask_to_label(self, self.run)
 
     def action_predict(self) -> None:
         """Ask for the path of other images, and predict them."""
