@@ -270,7 +270,7 @@ def test_cats_and_dogs_go_through_with_no_hand_work(workspace: Workspace) -> Non
         for label in ("cat", "dog")
         for split, count in (("train", 210), ("validation", 45), ("test", 45))
     }
-    assert [f.code for f in done.audit.findings] == ["near"]
+    assert [f.code for f in done.audit.findings] == ["blurred"]
 
 
 @needs_shared
@@ -279,7 +279,7 @@ def test_flowers_go_through_with_no_hand_work(workspace: Workspace) -> None:
     assert len(done.labels) == 5
     assert open_pack(done.pack).shape == (600, 64, 64, 3)
     codes = [f.code for f in done.audit.findings]
-    assert codes == ["duplicates", "near"]
+    assert codes == ["duplicates", "near", "blurred"]
     same = done.audit.findings[0].groups
     sides = {row.path: row.split for row in done.rows}
     assert all(len({sides[path] for path in group}) == 1 for group in same)

@@ -168,6 +168,10 @@ garbage = st.binary(max_size=20).map(lambda some: some + b"\n")
 SET_BACK = b"".join(
     [line("worker_started"), *(progress(1, START + seconds) for seconds in (5, 2, 9))]
 )
+DAMAGED = b"".join(
+    [line("worker_started", START), progress(1, START + 5).replace(b'"stage": 0', b'"stage": null'),
+     progress(1, START)]
+)  # fmt: skip
 TIMELESS = b'{"event":"a"}\n'
 logs = st.lists(written | written | written | foreign | timeless | torn | merged | garbage).map(
     b"".join
@@ -179,6 +183,7 @@ logs = logs | logs.map(lambda log: line("worker_started", START) + log)
 @given(content=logs, chunk=st.sampled_from([1, 50, 300, 2000]), begin=st.integers(0, 2000))
 @example(content=TIMELESS + progress(1) + progress(2, START + 1), chunk=2000, begin=0)
 @example(content=SET_BACK, chunk=2000, begin=0)
+@example(content=DAMAGED, chunk=300, begin=0)
 def test_history_is_the_same_without_superseded_events(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, chunk: int, begin: int
 ) -> None:

@@ -120,7 +120,7 @@ def _properties(
         "JPEG compression": lambda r: r.compression,
         "width": lambda r: r.width,
         "height": lambda r: r.height,
-        "aspect ratio": lambda r: r.width / r.height,
+        "aspect ratio": lambda r: r.width / max(r.height, 1),
         "date": lambda r: _days(r.taken),
     }
     for name, text in texts.items():

@@ -692,6 +692,7 @@ class Interrupted(Event):
 Session = Launched | WorkerStarted  # begins a session, which is one worker's work on the run
 End = RunStopped | RunFailed | RunFinished  # ends it
 LatestOnly = StepProgress | MachineSample  # each supersedes the one before it
+LATEST_ONLY = ("machine", "progress")  # their kinds
 Known = (
     Session
     | GpuChosen

@@ -7,6 +7,7 @@ from typing import Self
 from workbench.experiment.metrics import SCORES
 from workbench.messages import tr
 from workbench.runs.events import (
+    LATEST_ONLY,
     OUT_OF_TIME,
     BatchHalved,
     CheckpointSaved,
@@ -294,7 +295,7 @@ def _count_work(history: History, event: Event, time: float) -> None:
     """
     before = history.seconds_worked
     history.last_sign = time
-    if isinstance(event, LatestOnly):
+    if event.event in LATEST_ONLY:  # damaged ones too
         return
     seconds = before if isinstance(event, Session) else history.seconds_worked
     if seconds is not None:

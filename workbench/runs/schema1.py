@@ -10,12 +10,11 @@ those of a later schema among them.
 import re
 from collections.abc import Iterator
 
-from workbench.runs.events import Event, LatestOnly, parse_event
+from workbench.runs.events import LATEST_ONLY, Event, LatestOnly, parse_event
 
-_KINDS = ("machine", "progress")
 _LINE = (
     rb'\{"v": 1, "n": \d+, "t": \d{10}\.\d{1,3}, "event": "(?:%s)", .*\n'
-    % "|".join(_KINDS).encode()
+    % "|".join(LATEST_ONLY).encode()
 )
 _match_run = re.compile(rb"(?:%s)++" % _LINE).match
 
@@ -39,7 +38,7 @@ def parse_lines(lines: bytes) -> Iterator[Event | None]:
 def _newest_of_each_kind(run: bytes) -> list[Event | None]:
     """Return the newest event of each kind in lines that the writer wrote, in their order."""
     found: dict[int, Event | None] = {}  # by the position of the line
-    for kind in _KINDS:
+    for kind in LATEST_ONLY:
         mark, end = f'"event": "{kind}", '.encode(), len(run)
         while (at := run.rfind(mark, 0, end)) >= 0:
             end = run.rfind(b"\n", 0, at) + 1
