@@ -7,7 +7,7 @@ The curve of a random half of the images is followed to twice as many, and compa
 measured with all of them. Features are those of `workbench analyze --learning-curve`.
 
 --speed needs no images: seconds of the curve of 600, 2,000 and 5,000 images with made-up features,
-and of the map of 25,000 and 50,000, which should be twice as many.
+and of the map of 25,000 and 50,000: at most twice as many, as part of it is the same for both.
 """
 
 import argparse
