@@ -74,7 +74,9 @@ def report(given: argparse.Namespace) -> None:
             gain = found["asked"] - found["random"]
             error = gain.std(axis=0, ddof=1) / np.sqrt(len(gain))
             print(f"{'difference':>22}" + "".join(f"{value:+9.3f}" for value in gain.mean(axis=0)))
-            print(f"{'standard error':>22}" + "".join(f"{value:9.3f}" for value in error))
+            print(
+                f"{'standard error':>22}" + "".join(f"{value:9.3f}" for value in error), flush=True
+            )
 
 
 def speed() -> None:
