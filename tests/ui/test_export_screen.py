@@ -22,7 +22,7 @@ from workbench.ui.export import ExportScreen
 
 
 async def open_export(app: WorkbenchApp, pilot: Pilot[Any]) -> None:
-    await open_results(app, pilot, "e: report, ONNX, script")
+    await open_results(app, pilot, "e: export")
     await pilot.press("e")
     await until(pilot, lambda: isinstance(app.screen, ExportScreen), "the screen")
 

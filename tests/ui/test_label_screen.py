@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import driven, keys_offered, messages, until
 
-from workbench.app import ranking, run_control
+from workbench.app import ranking
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.datasets.sources.opening import open_source
@@ -21,6 +21,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
+from workbench.ui import train_again
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import PickName, Prompt
 from workbench.ui.label import LabelScreen
@@ -186,7 +187,7 @@ async def test_a_run_on_what_was_labelled_starts(
         started.append(spec)
         return create_run(workspace, dump_spec(spec), None, stem)
 
-    monkeypatch.setattr(run_control, "start_run", start)
+    monkeypatch.setattr(train_again, "start_run", start)
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     async with driven(tmp_path) as (app, pilot):

@@ -20,7 +20,7 @@ from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
 from workbench.ui.base import RunScreen, in_background, notify_error
 from workbench.ui.dialogs import Confirm, PickName, Prompt
-from workbench.ui.run_actions import train_again
+from workbench.ui.train_again import train_again
 from workbench.ui.widgets.job_part import JobPart, format_progress
 from workbench.ui.widgets.question import DIGITS, QuestionPanes, digit_line, opinion_lines
 

@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from textual.screen import Screen
 
 from workbench.app import run_control
-from workbench.app.draft import Draft
 from workbench.errors import UserError
 from workbench.experiment.deadline import MOMENTS, NEVER, deadline_settings
-from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import whole
@@ -166,37 +163,6 @@ def restore_run(screen: Screen[Any], workspace: Workspace, run: TrashedRun, name
             restore_run(screen, workspace, run, chosen.strip())
 
     in_background(screen, work, done)
-
-
-def train_again(
-    screen: WorkbenchScreen, make_spec: Callable[[], ExperimentSpec], ended: Callable[[], object]
-) -> None:
-    """Start a run in a thread, then show it instead of the steps that led to it.
-
-    Args:
-        screen: in front.
-        make_spec: returns the spec; called in the thread.
-        ended: called in the thread once it started, or failed.
-    """
-    workspace, warm = screen.workbench.workspace, screen.workbench.warm
-
-    def work() -> tuple[str, list[str]]:
-        try:
-            notes: list[str] = []
-            spec = make_spec()
-            stem = Draft(workspace, source=Path(spec.data.source)).stem
-            return run_control.start_run(workspace, spec, stem, notes.append, warm=warm).name, notes
-        finally:
-            ended()
-
-    def started(result: tuple[str, list[str]]) -> None:
-        name, notes = result
-        for note in notes:
-            screen.notify(safe_text(note, 300), markup=False)
-        screen.workbench.open_instead("train", name)
-
-    screen.notify(tr("Checking the images and the GPU, then the run starts."))
-    in_background(screen, work, started)
 
 
 def ask_to_label(screen: WorkbenchScreen, run: str) -> None:
