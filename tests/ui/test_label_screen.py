@@ -11,6 +11,7 @@ from image_files import class_folders, write_photo
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 from ui_pilot import driven, keys_offered, messages, until
+from waiting import GUARD
 
 from workbench.app import ranking
 from workbench.datasets.manifest import write_manifest
@@ -41,7 +42,7 @@ class Worker:
     def __call__(self, job: str, request: dict[str, Any], event: Any, **more: Any) -> Any:
         self.requests.append(request)
         event({"event": "progress", "phase": "solve the head", "done": 3, "total": 66})
-        assert self.may_end.wait(60)
+        assert self.may_end.wait(GUARD)
         if self.problem:
             raise UserError(self.problem)
         return ranked(job, request, event, **more)

@@ -30,6 +30,7 @@ from workbench.training.solve import (
     Examples,
     Solution,
     crossentropy,
+    on_one_thread,
     predicted,
     solve_classifier,
 )
@@ -76,9 +77,9 @@ class StageSolver:
         freeze_check = FreezeCheck(self.context.model, self.model, self.stage)
         examples = self._examples()
         probe = self.context.spec.probe
-        solution = solve_classifier(
-            examples, probe.solver, probe.folds, self.context.spec.training.seed, self._solving
-        )
+        seed = self.context.spec.training.seed
+        with on_one_thread(examples):
+            solution = solve_classifier(examples, probe.solver, probe.folds, seed, self._solving)
         self.context.model.get_layer("output").set_weights([solution.kernel, solution.bias])
         self._report(solution, examples, time.monotonic() - started)
         layers = tuple(freeze_check.compare())

@@ -121,10 +121,13 @@ def predict_folds(request: Request, events: JobEvents) -> dict[str, Any]:
     repeats = stratified_folds(data.labels, groups, request["folds"], request["repeats"], SEED)
     from workbench.evaluation.evaluate import predictions_csv
     from workbench.training.out_of_fold import predict_out_of_fold
-    from workbench.training.solve import Examples
+    from workbench.training.solve import Examples, on_one_thread
 
     examples = Examples([features], data.labels, data.classes, np.ones(len(data.labels)))
-    found = predict_out_of_fold(examples, repeats, lambda done, total: events("folds", done, total))
+    with on_one_thread(examples):
+        found = predict_out_of_fold(
+            examples, repeats, lambda done, total: events("folds", done, total)
+        )
     paths, names = [row.path for row in prepared.rows], list(prepared.labels)
     suspects = rank_by_doubt(data.labels, found.probabilities)[:SUSPECTS]
     events("neighbours", 0, 0)

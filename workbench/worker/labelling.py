@@ -24,7 +24,7 @@ from workbench.paths import Workspace
 from workbench.progress import Progress
 from workbench.runs.folder import RunFolder
 from workbench.training.out_of_fold import softmax
-from workbench.training.solve import Examples, solve_classifier
+from workbench.training.solve import Examples, on_one_thread, solve_classifier
 from workbench.worker.base_features import Packed, features_of
 from workbench.worker.folds import probe_spec
 from workbench.worker.jobs import JobEvents, Request
@@ -174,9 +174,10 @@ def solve_head(known: KnownImages, rows: Sequence[ImageRecord], progress: Progre
         np.ones(len(fitted)),
         np.array(groups),
     )
-    found = solve_classifier(
-        examples, "ridge", FOLDS, SEED, lambda done, total: progress("solve the head", done, total)
-    )
+    with on_one_thread(examples):
+        found = solve_classifier(
+            examples, "ridge", FOLDS, SEED, lambda done, of: progress("solve the head", done, of)
+        )
     accuracy = float(found.correct[: known.own].mean())
     return Head(found.kernel, found.bias, classes, len(fitted), accuracy)
 

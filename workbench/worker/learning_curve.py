@@ -31,14 +31,15 @@ def measure_curve(request: Request, events: JobEvents) -> dict[str, Any]:
     started = time.monotonic()
     of_run = run_features(request, events)
     from workbench.training.learning_curve import measure_learning_curve
-    from workbench.training.solve import Examples
+    from workbench.training.solve import Examples, on_one_thread
 
     data, names = of_run.data, of_run.prepared.labels
     everything = len(data.labels)
     examples = Examples([of_run.features], data.labels, data.classes, np.ones(everything))
-    found = measure_learning_curve(
-        examples, of_run.groups, SEED, lambda done, total: events("learning curve", done, total)
-    )
+    with on_one_thread(examples):
+        found = measure_learning_curve(
+            examples, of_run.groups, SEED, lambda done, total: events("learning curve", done, total)
+        )
     if len(found.images) < 2:
         raise UserError(
             tr("The labels have too few images for a learning curve."),
