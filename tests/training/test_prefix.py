@@ -56,16 +56,20 @@ def test_features_agree_with_the_network(prefix: Prefix) -> None:
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_other_processors_give_the_same_bits(processor: str) -> None:
-    """In its own process, since the instruction set is queried once."""
+    """In its own process, since the instruction set is queried once.
+
+    VGG16 takes a minute without AVX, so there one network has to do.
+    """
+    networks = {"SSE41": "mobilenetv2"}.get(processor, "")
     test = f"{__file__}::{test_an_image_has_the_same_bits_at_any_place_and_in_any_number.__name__}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", test],
+        [sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", test, "-k", networks],
         env={**os.environ, **PROCESSORS[processor]},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "2 passed" in done.stdout
+    assert ("1 passed" if networks else "2 passed") in done.stdout
 
 
 class Counted(layers.Layer):
