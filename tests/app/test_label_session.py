@@ -7,7 +7,7 @@ import pytest
 from fake_ranking import ranked
 from image_files import class_folders, write_photo
 
-from workbench.app import ranking
+from workbench.app import label_suspects
 from workbench.app.labelling import Labelling
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
@@ -41,7 +41,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append(request)
         return ranked(job, request, on_event, **options)
 
-    monkeypatch.setattr(ranking, "run_job", run)
+    monkeypatch.setattr(label_suspects, "run_job", run)
     return asked
 
 
@@ -183,7 +183,7 @@ def test_the_table_has_the_labelled_images_and_no_other(tmp_path: Path, run: Run
     expected |= {str(tmp_path / "new/0.png"): "dog", str(tmp_path / "new/3.png"): "otter"}
     assert labelled(table) == expected
     assert labelling.labels == ["cat", "dog", "otter"]
-    assert labelling.train_words(table) == ["train", "--data", str(table)]
+    assert labelling.train_arguments(table) == ["train", "--data", str(table)]
     spec = labelling.spec()
     assert (spec.data.source, spec.name) == (str(table), None)
     assert {p: p.read_bytes() for p in (tmp_path / "new").iterdir()} == before

@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from ui_pilot import driven, keys_offered, messages, until
 from waiting import GUARD
 
-from workbench.app import ranking
+from workbench.app import label_suspects
 from workbench.datasets.manifest import write_manifest
 from workbench.datasets.prepare import prepare
 from workbench.datasets.sources.opening import open_source
@@ -51,7 +51,7 @@ class Worker:
 @pytest.fixture(autouse=True)
 def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     made = Worker()
-    monkeypatch.setattr(ranking, "run_job", made)
+    monkeypatch.setattr(label_suspects, "run_job", made)
     return made
 
 

@@ -31,7 +31,7 @@ from screen_text import lines, screen_text
 from textual.pilot import Pilot
 from waiting import poll
 
-from workbench.app import jobs, ranking
+from workbench.app import jobs, label_suspects
 from workbench.app.draft import Draft
 from workbench.app.scan_job import ScanJob
 from workbench.datasets import inspect_job
@@ -99,7 +99,7 @@ def _fake_machine(monkeypatch: pytest.MonkeyPatch, measured_machine: None) -> No
     monkeypatch.setattr(machine_check, "check", lambda workspace, **options: report)
     monkeypatch.setattr(live, "gauges", still_gauges)
     monkeypatch.setattr(jobs, "run_job", tried)
-    monkeypatch.setattr(ranking, "run_job", ranked)
+    monkeypatch.setattr(label_suspects, "run_job", ranked)
 
 
 def still_gauges(*, patience: float) -> Iterator[live.Gauges]:

@@ -127,19 +127,28 @@ def run_on_images(
     progress: Progress,
     on_event: Callable[[JobEvent], None],
     handle: JobHandle | None,
-) -> None:
-    """Run a job of a worker on all images of a run; it writes files into the run's folder.
+) -> dict[str, Any]:
+    """Run a job of a worker on all images of a run; return its result.
 
     The request needs neither run nor workspace; for other arguments and errors see `find_suspects`.
+    """
+    require_images(run)
+    request = {"run": str(run.path), "workspace": str(workspace.root), **request}
+    on_start = (handle or JobHandle()).attach
+    return run_job(job, request, report_progress(progress, on_event), on_start=on_start)
+
+
+def require_images(run: RunFolder) -> None:
+    """Refuse a run without a manifest.
+
+    Raises:
+        UserError: its data was not prepared.
     """
     if not run.manifest_path.exists():
         raise UserError(
             tr("{run} has no images yet: its data was not prepared.", run=safe_text(run.name)),
             tr("Continue it: workbench resume {run}", run=safe_text(run.name)),
         )
-    request = {"run": str(run.path), "workspace": str(workspace.root), **request}
-    on_start = (handle or JobHandle()).attach
-    run_job(job, request, report_progress(progress, on_event), on_start=on_start)
 
 
 def read_suspects(run: RunFolder) -> SuspectReport:

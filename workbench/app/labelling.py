@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from workbench.app.jobs import JobEvent, JobHandle
+from workbench.app.label_suspects import require_images
 from workbench.app.ranking import RankedImages, rank_unlabelled, settled
 from workbench.app.review import Question
 from workbench.datasets.manifest import MANIFEST_NAME, ImageRecord, read_manifest
@@ -61,11 +62,7 @@ class Labelling:
     def __init__(
         self, workspace: Workspace, run: RunFolder, folder: str | Path, batch: int = BATCH
     ) -> None:
-        if not run.manifest_path.exists():
-            raise UserError(
-                tr("{run} has no images yet: its data was not prepared.", run=safe_text(run.name)),
-                tr("Continue it: workbench resume {run}", run=safe_text(run.name)),
-            )
+        require_images(run)
         self.workspace = workspace
         self.run = run
         self.batch = batch
@@ -315,14 +312,14 @@ class Labelling:
             left.append(tr("{count:,} that cannot be read", count=ranking.unreadable_count))
         return [*lines, ", ".join(left)]
 
-    def train_words(self, table: Path) -> list[str]:
-        """Return the words of the command that trains the run's experiment on a table."""
+    def train_arguments(self, table: Path) -> list[str]:
+        """Return the arguments of the command that trains the run's experiment on a table."""
         tree = read_tables(self.run)
         base = str(spec_table(tree, "base").get("name", ""))
         preset = tree.get("preset")
-        words = ["train", "--data", str(table)]
-        words += ["--preset", preset] if isinstance(preset, str) else []
-        return words + (["--base", base] if base else [])
+        arguments = ["train", "--data", str(table)]
+        arguments += ["--preset", preset] if isinstance(preset, str) else []
+        return arguments + (["--base", base] if base else [])
 
     def spec(self) -> ExperimentSpec:
         """Write the table, and return the run's spec on it, without a name.

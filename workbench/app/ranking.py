@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.app.jobs import JobEvent, JobHandle, report_progress, run_job
+from workbench.app.jobs import JobEvent, JobHandle
+from workbench.app.label_suspects import run_on_images
 from workbench.app.review import OPINIONS, Question
 from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.review_log import Answer
@@ -74,17 +75,13 @@ def rank_unlabelled(
     """
     given = {key: one.label for key, one in answers.items() if one.verdict == "relabel"}
     request = {
-        "run": str(run.path),
-        "workspace": str(workspace.root),
         "folder": str(folder),
         "batch": count,
         "answers": given,
         "excluded": [key for key, one in answers.items() if one.verdict == "exclude"],
         "later": [key for key, one in answers.items() if one.verdict == "later"],
     }
-    on_start = (handle or JobHandle()).attach
-    events = report_progress(progress, on_event)
-    result = run_job("rank-unlabelled", request, events, on_start=on_start)
+    result = run_on_images("rank-unlabelled", workspace, run, request, progress, on_event, handle)
     return _ranking(result, settled(answers))
 
 

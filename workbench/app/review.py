@@ -54,6 +54,8 @@ class Review:
     Attributes:
         relabeling: The label fixes.
         log: The answers.
+        rows: The run's images by path.
+        fixes: The new label of each fixed image by the hash of its pixels, "" if it is left out.
 
     Raises:
         UserError: As `Relabeling`.
@@ -63,11 +65,8 @@ class Review:
         self.relabeling = Relabeling(workspace, folder)
         self.log = ReviewLog(self.relabeling.path.parent / REVIEW_NAME)
         self.rows = {row.path: row for row in self.relabeling.rows}
-
-    @property
-    def fixes(self) -> dict[str, str]:
-        """The new label of each fixed image by the hash of its pixels, "" if it is left out."""
-        return {one.pixel_hash: one.label for one in self.relabeling.entries()}
+        self.fixes: dict[str, str] = {}
+        self._read_fixes()
 
     def open_questions(self, asked: Sequence[Question]) -> list[Question]:
         """Return what was not answered yet, in order; what was put off comes last."""
@@ -95,8 +94,10 @@ class Review:
         row = question.images[of]
         before = None
         if verdict in ("relabel", "exclude"):
+            self._read_fixes()  # `relabel` may have been used meanwhile
             before = self.fixes.get(row.pixel_hash)
             self.relabeling.relabel([row], label if verdict == "relabel" else "")
+            self._read_fixes()
         excluded = row.pixel_hash if verdict == "exclude" else ""
         self.log.add(
             Answer(
@@ -126,7 +127,11 @@ class Review:
                 )
                 fix = LabelFix(path, answer.changed, answer.before)
                 add_label_fixes(self.relabeling.path, [fix])
+            self._read_fixes()
         return answer
+
+    def _read_fixes(self) -> None:
+        self.fixes = {one.pixel_hash: one.label for one in self.relabeling.entries()}
 
     def ask_about(
         self,

@@ -1,14 +1,14 @@
 """`workbench label RUN FOLDER`: label a folder of images, the most informative first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.app import can_open, open_app
 from workbench.cli.group import command_line, in_workspace
 from workbench.cli.options import PathArgument, examples, run_argument
-from workbench.cli.output import echo, progress_bar
+from workbench.cli.output import echo, print_notice, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_text, table
@@ -80,12 +80,8 @@ def label(
 
 
 def _print_next(labelling: "Labelling") -> None:
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "notice":
-            echo(str(event["message"]), err=True)
-
     with progress_bar() as progress:
-        ranking = labelling.rank(progress, on_event)
+        ranking = labelling.rank(progress, print_notice)
     labelling.take(ranking)
     lines = [*labelling.summary(), ""]
     if labelling.queue:
@@ -117,5 +113,5 @@ def _write(labelling: "Labelling", file: Path | None) -> None:
             file=safe_text(written, 1000),
         )
     )
-    command = command_line(labelling.workspace, *labelling.train_words(written))
+    command = command_line(labelling.workspace, *labelling.train_arguments(written))
     echo(tr("Train on them: {command}", command=command))

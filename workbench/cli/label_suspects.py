@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.bases.architectures import BASES
 from workbench.cli.group import command_line
-from workbench.cli.output import echo, echo_json, progress_bar
+from workbench.cli.output import echo, echo_json, print_notice, progress_bar
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import plural, safe_text, table
@@ -28,12 +28,8 @@ def show_suspects(
     """
     from workbench.app.label_suspects import find_suspects
 
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "notice":
-            echo(str(event["message"]), err=True)
-
     with progress_bar() as progress:
-        report = find_suspects(workspace, folder, folds, repeats, progress, on_event)
+        report = find_suspects(workspace, folder, folds, repeats, progress, print_notice)
     if as_json:
         echo_json(_values(report))
     else:

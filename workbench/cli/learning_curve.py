@@ -4,7 +4,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from workbench.cli.output import echo, echo_json, progress_bar, terminal
+from workbench.cli.output import echo, echo_json, print_notice, progress_bar, terminal
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.text import safe_text
@@ -24,12 +24,8 @@ def show_curve(workspace: Workspace, folder: "RunFolder", as_json: bool) -> None
     """
     from workbench.app.learning_curve import measure_curve
 
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "notice":
-            echo(str(event["message"]), err=True)
-
     with progress_bar() as progress:
-        report = measure_curve(workspace, folder, progress, on_event)
+        report = measure_curve(workspace, folder, progress, print_notice)
     if as_json:
         echo_json(_values(report))
         return

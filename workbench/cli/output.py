@@ -16,6 +16,7 @@ from workbench.progress import Progress
 from workbench.text import format_accuracy, safe_lines, safe_text, table
 
 if TYPE_CHECKING:
+    from workbench.app.jobs import JobEvent
     from workbench.machine.host_facts import Terminal
     from workbench.runs.confusion import ConfusedPair
     from workbench.runs.results import Results
@@ -80,6 +81,12 @@ def _plain_progress() -> Progress:
             began.setdefault(phase, now)
 
     return show
+
+
+def print_notice(event: "JobEvent") -> None:
+    """Print a worker's notice; other events print nothing."""
+    if event["event"] == "notice":
+        echo(str(event["message"]), err=True)
 
 
 def run_job(job: str, request: dict[str, Any]) -> dict[str, Any]:
