@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.analysis.folds import stratified_folds
-from workbench.datasets.duplicates import NearPairs
-from workbench.datasets.groups import match_groups, number_groups
+from workbench.datasets.duplicates import NearPairs, number_groups
+from workbench.datasets.groups import match_groups
 from workbench.datasets.likely_groups import suggest_groups
 from workbench.datasets.manifest import ScanRecord
 from workbench.datasets.split import assign

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from workbench.datasets.audit import Audit, audit
-from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups
+from workbench.datasets.duplicates import MAX_GROUP, NearPairs, joined_groups, number_groups
 from workbench.datasets.groups import (
     NO_EFFECT,
     match_groups,
-    number_groups,
     preview_groups,
     summarize_groups,
 )
@@ -140,7 +139,7 @@ def test_counts_are_met_where_groups_allow_and_the_rest_is_unused() -> None:
 def test_a_declared_group_is_never_broken_and_near_copies_only_join_within_the_bound() -> None:
     film = grouped("a", [MAX_GROUP + 1, MAX_GROUP, 1, 1])
     near = NearPairs(((film[0], film[-1]), (film[-2], film[-1]), (film[-3], film[-2])))
-    sizes = sorted(len(group) for group in joined_groups(film, near))
+    sizes = sorted(len(group) for group in joined_groups(film, near.pairs))
     assert sizes == [2, MAX_GROUP, MAX_GROUP + 1]
 
 
@@ -152,7 +151,7 @@ def test_copies_join_their_groups() -> None:
         record("q1", "a", "q"),
         record("alone", "a", ""),
     ]
-    assert sorted(len(group) for group in joined_groups(records, NONE)) == [1, 6]
+    assert sorted(len(group) for group in joined_groups(records, NONE.pairs)) == [1, 6]
     assert len(set(number_groups(records))) == 2
 
 

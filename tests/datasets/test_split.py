@@ -315,7 +315,7 @@ def test_near_copies_are_on_one_side_whatever_their_labels(labels: str) -> None:
 def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int) -> None:
     film = images(a=count)
     others = images(prefix="o", a=40, b=40)
-    groups = joined_groups(film + others, chained(film))
+    groups = joined_groups(film + others, chained(film).pairs)
     assert max(map(len, groups)) == MAX_GROUP
     assert sum(len(group) > 1 for group in groups) == 1
     chosen = spec(train=0.5, validation=0.0, test=0.5)
@@ -329,15 +329,19 @@ def test_groups_are_bounded_and_what_is_beyond_is_counted(count: int, apart: int
 def test_the_nearest_pairs_are_joined_first() -> None:
     film = images(a=MAX_GROUP + 2)
     twins = near((film[-1], film[-2]), *itertools.pairwise(film))
-    groups = {record.path: id(group) for group in joined_groups(film, twins) for record in group}
+    groups = {
+        record.path: id(group) for group in joined_groups(film, twins.pairs) for record in group
+    }
     assert groups[film[-1].path] == groups[film[-2].path] != groups[film[0].path]
 
 
 def test_exact_copies_are_together_beyond_the_bound() -> None:
     records = same("a", "dup", MAX_GROUP + 1) + images(a=60)
-    (large,) = [g for g in joined_groups(records, near()) if len(g) > 1]
+    (large,) = [g for g in joined_groups(records, near().pairs) if len(g) > 1]
     assert len(large) == MAX_GROUP + 1
-    (large,) = [g for g in joined_groups(records, near((records[0], records[-1]))) if len(g) > 1]
+    (large,) = [
+        g for g in joined_groups(records, near((records[0], records[-1])).pairs) if len(g) > 1
+    ]
     assert len(large) == MAX_GROUP + 1  # it takes in nothing more
 
 
@@ -393,7 +397,7 @@ def test_no_group_within_the_bound_is_ever_on_two_sides(
         *((records[a], records[b]) for a, b in links if a != b and max(a, b) < len(labels))
     )
     splits = assign(records, spec(seed=seed), pairs).splits
-    for group in joined_groups(records, pairs):
+    for group in joined_groups(records, pairs.pairs):
         assert len(sides(splits, group)) == 1
     assert None not in splits.values()
     for label in set(labels):  # nothing is left without a class to learn

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from workbench.datasets.manifest import ScanRecord
+from workbench.datasets.manifest import ImageRecord, ScanRecord
 from workbench.datasets.scan import THUMBNAIL_SIDE
 from workbench.progress import Progress, silent
 
@@ -26,6 +27,9 @@ _BATCH = 4096  # candidate pairs verified at a time
 # Images kept together because they look alike. Similarity is not transitive: the frames of a film
 # would become one group, which no split could divide.
 MAX_GROUP = 50
+
+
+Record = TypeVar("Record", bound=ImageRecord)
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,29 @@ def exact_groups(records: Iterable[ScanRecord]) -> list[tuple[ScanRecord, ...]]:
     return sorted(groups, key=lambda group: group[0].path)
 
 
-def joined_groups(records: Sequence[ScanRecord], near: NearPairs) -> list[list[ScanRecord]]:
-    """Return the images that belong on one side of a split, each in one group.
+def joined_groups(
+    records: Sequence[Record], pairs: Iterable[tuple[Record, Record]]
+) -> list[list[Record]]:
+    """Return the images that belong on one side of a split or fold, each in one group.
 
     Images with the same pixels always stay together, and so do those with the same
-    `ScanRecord.group`. Near pairs join their groups, the nearest first, as long as a group has at
+    `ImageRecord.group`. Near pairs join their groups, the nearest first, as long as a group has at
     most `MAX_GROUP` images.
 
     Args:
         records: Usable ones; pairs of others are skipped.
-        near: Near duplicates.
+        pairs: Near duplicates, the nearest first.
     """
-    groups = {group[0].pixel_hash: list(group) for group in exact_groups(records)}
+    groups: dict[str, list[Record]] = {}
     for record in sorted(records, key=_path):
-        groups.setdefault(record.pixel_hash, [record])
+        groups.setdefault(record.pixel_hash, []).append(record)
     pixels_of: dict[str, str] = {}  # of one image of each declared group
     for record in sorted(records, key=_path):
         if record.group:
             known = pixels_of.setdefault(record.group, record.pixel_hash)
             both = (groups[known], groups[record.pixel_hash])
             _join(groups, *sorted(both, key=len, reverse=True))
-    for pair in near.pairs:
+    for pair in pairs:
         first, second = (groups.get(record.pixel_hash) for record in pair)
         if first is None or second is None:
             continue
@@ -80,9 +86,24 @@ def joined_groups(records: Sequence[ScanRecord], near: NearPairs) -> list[list[S
     return list({id(group): group for group in groups.values()}.values())
 
 
-def _join(
-    groups: dict[str, list[ScanRecord]], first: list[ScanRecord], second: list[ScanRecord]
-) -> None:
+def number_groups(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]] = ()) -> list[int]:
+    """Return a number for each image, the same for those of one of the `joined_groups`.
+
+    It is the place of the first image of the group.
+
+    Args:
+        rows: The images.
+        near: Paths of pairs that look alike, the nearest first; others are skipped.
+    """
+    by_path = {row.path: row for row in rows}
+    pairs = [(by_path[a], by_path[b]) for a, b in near if a in by_path and b in by_path]
+    joined = enumerate(joined_groups(rows, pairs))
+    group_of = {row.pixel_hash: number for number, group in joined for row in group}
+    first: dict[int, int] = {}
+    return [first.setdefault(group_of[row.pixel_hash], at) for at, row in enumerate(rows)]
+
+
+def _join(groups: dict[str, list[Record]], first: list[Record], second: list[Record]) -> None:
     """Move the images of a second group to a first one, unless they are one already."""
     if first is not second:
         first += second
@@ -153,5 +174,5 @@ def _verified(
     return found
 
 
-def _path(record: ScanRecord) -> str:
+def _path(record: ImageRecord) -> str:
     return record.path

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
-from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.names import format_examples, natural_sorted
 from workbench.datasets.sources.source import Source
 from workbench.errors import UserError
@@ -86,27 +85,6 @@ def summarize_groups(images: Iterable[tuple[str, str]]) -> GroupSummary | None:
         for name in named[:_EXAMPLES]
     )
     return GroupSummary(len(sizes), sizes[0], median_low(sizes), sizes[-1], alone, examples)
-
-
-def number_groups(rows: Sequence[ImageRecord]) -> list[int]:
-    """Return a number for each image, the same for images of one group or with the same pixels.
-
-    Groups with an image of the same pixels have the same number too.
-    """
-    first: dict[tuple[str, str], int] = {}
-    parent = list(range(len(rows)))  # the first image of a set points to itself
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = at = parent[parent[at]]
-        return at
-
-    for at, row in enumerate(rows):
-        for key in (("pixels", row.pixel_hash), ("group", row.group)):
-            if key[1]:
-                one, other = root(at), root(first.setdefault(key, at))
-                parent[max(one, other)] = min(one, other)
-    return [root(at) for at in range(len(rows))]
 
 
 def match_groups(paths: Sequence[str], pattern: str) -> list[str]:

@@ -176,7 +176,7 @@ def _allocate(
         exact=_counted(fractions),
     )
     groups: list[Group] = []
-    for group in joined_groups(records, near):
+    for group in joined_groups(records, near.pairs):
         if not _contradicting(group):
             groups.append(group)
         elif quotas.exact or not any(record.group for record in group):

@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.bases.architectures import BASES, PREPROCESSING
 from workbench.bases.weights import IMAGENET, RANDOM
-from workbench.datasets.groups import number_groups
+from workbench.datasets.duplicates import number_groups
 from workbench.datasets.manifest import manifest_levels
 from workbench.datasets.sixteen_bit import Levels
 from workbench.downloads.disk import disk_errors

@@ -20,7 +20,7 @@ from workbench.analysis.neighbours import nearest
 from workbench.analysis.suspects import rank_by_doubt
 from workbench.bases.architectures import BASES
 from workbench.bases.weights import RANDOM
-from workbench.datasets.duplicates import MAX_GROUP
+from workbench.datasets.duplicates import number_groups
 from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.prepare import PreparedData, prepare_from_manifest
 from workbench.errors import UserError
@@ -205,33 +205,11 @@ def probe_spec(spec: ExperimentSpec) -> ExperimentSpec:
 def group_numbers(rows: Sequence[ImageRecord], near: Iterable[tuple[str, str]]) -> np.ndarray:
     """Return the group of each image, int64 (n,): a copy in another fold would reveal its label.
 
-    Images of one declared group, or with the same pixels, are one group; those that look alike join
-    theirs, the nearest first, as long as it has at most `MAX_GROUP` images (see `joined_groups`).
-
     Args:
-        rows: the images.
+        rows: the images, see `joined_groups`.
         near: paths of pairs that look alike; others are skipped.
     """
-    group = list(range(len(rows)))
-    members = [[image] for image in group]
-
-    def join(one: int, other: int, most: int) -> None:
-        a, b = sorted((group[one], group[other]), key=lambda at: -len(members[at]))
-        if a != b and len(members[a]) + len(members[b]) <= most:
-            for image in members[b]:
-                group[image] = a
-            members[a] += members[b]
-
-    first: dict[tuple[str, str], int] = {}
-    for image, row in enumerate(rows):
-        join(first.setdefault(("pixels", row.pixel_hash), image), image, len(rows))
-        if row.group:
-            join(first.setdefault(("group", row.group), image), image, len(rows))
-    place = {row.path: i for i, row in enumerate(rows)}
-    for one, other in near:
-        if one in place and other in place:
-            join(place[one], place[other], MAX_GROUP)
-    return np.unique(group, return_inverse=True)[1]
+    return np.unique(number_groups(rows, near), return_inverse=True)[1]
 
 
 def base_features(

@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.analysis.labelling import CANDIDATES, choose_batch, informativeness
 from workbench.analysis.neighbours import nearest
-from workbench.datasets.groups import number_groups
+from workbench.datasets.duplicates import number_groups
 from workbench.datasets.manifest import ImageRecord, manifest_levels, read_manifest
 from workbench.datasets.names import natural_sorted
 from workbench.datasets.prepare import prepare_from_manifest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.bases.weights import find_weights
-from workbench.datasets.groups import number_groups
+from workbench.datasets.duplicates import number_groups
 from workbench.datasets.manifest import ImageRecord
 from workbench.datasets.pack import open_pack
 from workbench.datasets.prepare import PreparedData, prepare
