@@ -1,9 +1,11 @@
 """Label suspects of a run: a worker predicts all its images out of fold; what that found."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,6 +153,29 @@ def require_images(run: RunFolder) -> None:
         )
 
 
+@contextmanager
+def reading_report(path: Path, missing: str, remedy: str) -> Iterator[dict[str, Any]]:
+    """Give the values of a report; errors within become one for people.
+
+    Args:
+        path: of the JSON file.
+        missing: said if there is none.
+        remedy: how to make it.
+
+    Raises:
+        UserError: the file cannot be read, is of another format, or what is built of it fails.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != 1:
+            raise ValueError("another format")
+        yield values
+    except OSError:
+        raise UserError(missing, remedy) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(tr("{path} is damaged.", path=safe_text(path)), remedy) from error
+
+
 def read_suspects(run: RunFolder) -> SuspectReport:
     """Read what `find_suspects` found last.
 
@@ -159,10 +184,8 @@ def read_suspects(run: RunFolder) -> SuspectReport:
     """
     path = run.folds_report_path
     remedy = tr("Predict them: workbench analyze {run} --folds 5", run=safe_text(run.name))
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != 1:
-            raise ValueError("another format")
+    missing = tr("There are no out-of-fold predictions yet.")
+    with reading_report(path, missing, remedy) as values:
         near = {
             str(image): tuple(Neighbour(str(other), float(value)) for other, value in others)
             for image, others in values["neighbours"].items()
@@ -185,8 +208,4 @@ def read_suspects(run: RunFolder) -> SuspectReport:
             raise ValueError("the points")
         if not 0 <= report.accuracy <= 1:
             raise ValueError("the accuracy")
-    except OSError:
-        raise UserError(tr("There are no out-of-fold predictions yet."), remedy) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(tr("{path} is damaged.", path=safe_text(path)), remedy) from error
     return report

@@ -1,6 +1,5 @@
 """The learning curve of a run: a worker measures it on features; what that found."""
 
-import json
 import math
 from collections.abc import Callable
 
@@ -13,9 +12,8 @@ from workbench.analysis.learning_curve import (
     LearningCurve,
 )
 from workbench.app.jobs import JobEvent, JobHandle
-from workbench.app.label_suspects import run_on_images
+from workbench.app.label_suspects import reading_report, run_on_images
 from workbench.bases.weights import RANDOM
-from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
@@ -46,10 +44,8 @@ def read_curve(run: RunFolder) -> CurveReport:
     """
     path = run.learning_curve_path
     remedy = tr("Measure it: workbench analyze {run} --learning-curve", run=safe_text(run.name))
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != 1:
-            raise ValueError("another format")
+    missing = tr("The learning curve was not measured yet.")
+    with reading_report(path, missing, remedy) as values:
         points = tuple(
             CurvePoint(*(float(one[key]) for key in ("images", "accuracy", "low", "high")))
             for one in values["points"]
@@ -82,8 +78,4 @@ def read_curve(run: RunFolder) -> CurveReport:
             raise ValueError("the numbers of images")
         if sizes[0] <= 0 or not all(0 <= point.accuracy <= 1 for point in points):
             raise ValueError("the points")
-    except OSError:
-        raise UserError(tr("The learning curve was not measured yet."), remedy) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(tr("{path} is damaged.", path=safe_text(path)), remedy) from error
     return report
