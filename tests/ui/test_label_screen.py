@@ -22,7 +22,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import create_run
-from workbench.ui import train_again
+from workbench.ui import question_screen
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import PickName, Prompt
 from workbench.ui.label import LabelScreen
@@ -188,7 +188,7 @@ async def test_a_run_on_what_was_labelled_starts(
         started.append(spec)
         return create_run(workspace, dump_spec(spec), None, stem)
 
-    monkeypatch.setattr(train_again, "start_run", start)
+    monkeypatch.setattr(question_screen, "start_run", start)
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     async with driven(tmp_path) as (app, pilot):

@@ -21,7 +21,7 @@ from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import dump_spec, parse_spec
 from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, create_run
-from workbench.ui import review, train_again
+from workbench.ui import question_screen, review
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.dialogs import PickName
 from workbench.ui.keys import KeyLine
@@ -191,7 +191,7 @@ async def test_a_run_on_the_relabelled_data_starts(
             raise UserError("The disk is full.")
         return create_run(workspace, dump_spec(spec), None, stem)
 
-    monkeypatch.setattr(train_again, "start_run", start)
+    monkeypatch.setattr(question_screen, "start_run", start)
     opened: list[tuple[str, str]] = []
     monkeypatch.setattr(WorkbenchApp, "open_instead", lambda app, *route: opened.append(route))
     path = tmp_path / "data" / "pets" / "corrections.csv"

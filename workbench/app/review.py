@@ -52,6 +52,7 @@ class Review:
     """The answers about a run's images.
 
     Attributes:
+        run: Whose images they are.
         relabeling: The label fixes.
         log: The answers.
         rows: The run's images by path.
@@ -62,6 +63,7 @@ class Review:
     """
 
     def __init__(self, workspace: Workspace, folder: RunFolder) -> None:
+        self.run = folder
         self.relabeling = Relabeling(workspace, folder)
         self.log = ReviewLog(self.relabeling.path.parent / REVIEW_NAME)
         self.rows = {row.path: row for row in self.relabeling.rows}

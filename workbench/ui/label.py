@@ -1,6 +1,5 @@
 """Label: images without labels, one after another, those that help the model most first."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,10 +17,10 @@ from workbench.errors import UserError
 from workbench.messages import tr
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
-from workbench.ui.base import RunScreen, in_background, notify_error
-from workbench.ui.dialogs import Confirm, PickName, Prompt
-from workbench.ui.train_again import train_again
-from workbench.ui.widgets.job_part import JobPart, format_progress
+from workbench.ui.base import in_background, notify_error
+from workbench.ui.dialogs import PickName, Prompt
+from workbench.ui.question_screen import QuestionScreen
+from workbench.ui.widgets.job_part import format_progress
 from workbench.ui.widgets.question import DIGITS, QuestionPanes, digit_line, opinion_lines
 
 NEW_LABEL = tr("a new label ...")
@@ -32,7 +31,7 @@ RANKING = tr(
 DONE = tr("Every image has an answer.\n\ne writes the table; t trains on it.")
 
 
-class LabelScreen(RunScreen, JobPart):
+class LabelScreen(QuestionScreen):
     """Show an image large, the nearest labelled ones beside it, and what the head thinks.
 
     Args:
@@ -69,9 +68,7 @@ class LabelScreen(RunScreen, JobPart):
         self._folder = folder
         self._batch = batch
         self._labelling: Labelling | None = None
-        self._progress = ""  # of the ranking
         self._problem = ""  # that ended the newest one
-        self._starting = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the state, the pictures beside the facts, the labels by digit, and the path."""
@@ -101,7 +98,7 @@ class LabelScreen(RunScreen, JobPart):
                 self.query_one(QuestionPanes).read = found.picture
             else:
                 self._problem = str(found)
-            self._show()
+            self.show_next()
 
         in_background(self, read, start)
 
@@ -110,7 +107,7 @@ class LabelScreen(RunScreen, JobPart):
         """What is asked; None if nothing is."""
         return self._labelling.question if self._labelling else None
 
-    def _show(self) -> None:
+    def show_next(self) -> None:
         """Show the first question, and rank again if that is due."""
         labelling, question = self._labelling, self.question
         if labelling and labelling.is_due and not self.job and not self._problem:
@@ -159,13 +156,13 @@ class LabelScreen(RunScreen, JobPart):
         self._progress = ""
         if self._labelling:
             self._labelling.take(ranking)
-        self._show()
+        self.show_next()
 
     def _failed(self, problem: str) -> None:
         self._progress, self._problem = "", problem
         if problem:
             notify_error(self.app, problem)
-        self._show()
+        self.show_next()
 
     def show_progress(self, phase: str, done: int, total: int) -> None:
         """Show how far the ranking is; labelling continues meanwhile."""
@@ -223,7 +220,7 @@ class LabelScreen(RunScreen, JobPart):
 
     def _answer(self, verdict: Verdict, label: str = "") -> None:
         if (labelling := self._labelling) is not None:
-            self._change(lambda: labelling.answer(verdict, label))
+            self.change(lambda: labelling.answer(verdict, label))
 
     def action_undo(self) -> None:
         """Take the newest answer back, and ask again."""
@@ -233,20 +230,12 @@ class LabelScreen(RunScreen, JobPart):
             if labelling and not labelling.undo():
                 self.notify(tr("There is no answer to take back."), severity="warning")
 
-        self._change(undo)
-
-    def _change(self, change: Callable[[], object]) -> None:
-        """Write an answer at once, so that quick keys are answered in their order; ask the next."""
-        try:
-            change()
-        except (UserError, OSError) as error:
-            notify_error(self.app, error)
-        self._show()
+        self.change(undo)
 
     def action_retry(self) -> None:
         """Rank again after a problem."""
         self._problem = ""
-        self._show()
+        self.show_next()
 
     def action_export(self) -> None:
         """Write the table of the run's images and those labelled since."""
@@ -268,15 +257,4 @@ class LabelScreen(RunScreen, JobPart):
             images=images,
             caveat=caveat,
         )
-        self.app.push_screen(Confirm(question, "Train"), self._start)
-
-    def _start(self, yes: bool | None) -> None:
-        labelling = self._labelling
-        if not yes or labelling is None:
-            return
-        self._starting = True
-
-        def ended() -> None:
-            self._starting = False
-
-        train_again(self, labelling.spec, ended)
+        self.train(question, self._labelling.spec)

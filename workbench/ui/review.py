@@ -1,6 +1,6 @@
 """Review: one image after another, each answered with a key: is its label right?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,15 +13,14 @@ from workbench.app.relabel import TEST_SET_CHANGES, corrected_spec
 from workbench.app.review import Question, Review, ReviewList, read_review
 from workbench.app.run_files import data_source
 from workbench.datasets.review_log import Verdict
-from workbench.errors import UserError
 from workbench.export.run_data import RunImages
 from workbench.messages import tr
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_text
-from workbench.ui.base import RunScreen, in_background, notify_error
-from workbench.ui.dialogs import Confirm, PickName, show_error
-from workbench.ui.train_again import train_again
-from workbench.ui.widgets.job_part import STARTING, Job, JobPart, format_progress
+from workbench.ui.base import in_background
+from workbench.ui.dialogs import PickName, show_error
+from workbench.ui.question_screen import QuestionScreen
+from workbench.ui.widgets.job_part import STARTING, Job, format_progress
 from workbench.ui.widgets.question import (
     DIGITS,
     SIDE,
@@ -44,7 +43,7 @@ NOTHING_LEFT = tr(
 )
 
 
-class ReviewScreen(RunScreen, JobPart):
+class ReviewScreen(QuestionScreen):
     """Show an image large, the nearest labelled ones beside it, and what the model thinks.
 
     Args:
@@ -80,8 +79,6 @@ class ReviewScreen(RunScreen, JobPart):
         self._asked: Mapping[ReviewList, Sequence[Question]] = {}
         self._open: list[Question] = []
         self._list: ReviewList = "suspects"
-        self._starting = False
-        self._progress = ""  # of the search for wrong labels
 
     def compose_body(self) -> ComposeResult:
         """Yield the lists, the pictures beside the facts, the labels by digit, and the path."""
@@ -109,14 +106,14 @@ class ReviewScreen(RunScreen, JobPart):
     def _start_review(self, found: tuple[Review, Mapping[ReviewList, Sequence[Question]]]) -> None:
         self._review, self._asked = found
         self._list = next((name for name in LISTS if self._asked[name]), self._list)
-        self._show()
+        self.show_next()
 
     @property
     def question(self) -> Question | None:
         """What is asked; None if nothing is left."""
         return self._open[0] if self._open else None
 
-    def _show(self) -> None:
+    def show_next(self) -> None:
         """Show the first open question of the list."""
         if self._review is None:
             return
@@ -183,11 +180,11 @@ class ReviewScreen(RunScreen, JobPart):
         def found(result: tuple[Review, dict[ReviewList, list[Question]]]) -> None:
             self._review, self._asked = result
             self._list, self._progress = "suspects", ""
-            self._show()
+            self.show_next()
 
         def failed(problem: str) -> None:
             self._progress = ""
-            self._show()
+            self.show_next()
             if problem:
                 show_error(self, problem)
 
@@ -227,7 +224,7 @@ class ReviewScreen(RunScreen, JobPart):
         if review is not None and question is not None:
             if label == question.images[of].label:  # its own
                 verdict, label = "keep", ""
-            self._change(lambda: review.answer(question, verdict, label, of))
+            self.change(lambda: review.answer(question, verdict, label, of))
 
     def action_undo(self) -> None:
         """Take the newest answer back, and ask again."""
@@ -245,21 +242,13 @@ class ReviewScreen(RunScreen, JobPart):
                     self._list = name
                     return
 
-        self._change(ask_again)
-
-    def _change(self, change: Callable[[], object]) -> None:
-        """Write an answer at once, so that quick keys are answered in their order; ask the next."""
-        try:
-            change()
-        except (UserError, OSError) as error:
-            notify_error(self.app, error)
-        self._show()
+        self.change(ask_again)
 
     def action_next_view(self) -> None:
         """Show the next list."""
         names = list(LISTS)
         self._list = names[(names.index(self._list) + 1) % len(names)]
-        self._show()
+        self.show_next()
 
     def action_train(self) -> None:
         """Ask, then train the same experiment on the relabelled data."""
@@ -271,19 +260,8 @@ class ReviewScreen(RunScreen, JobPart):
             return
         caveat = TEST_SET_CHANGES.format(run=self.run)
         question = tr("Train the same experiment on the relabelled data? {caveat}", caveat=caveat)
-        self.app.push_screen(Confirm(question, "Train"), self._start)
-
-    def _start(self, yes: bool | None) -> None:
-        view = self.view
-        if not yes or view is None:
-            return
-        workspace = self.workbench.workspace
-        self._starting = True
-
-        def ended() -> None:
-            self._starting = False
-
-        train_again(self, lambda: corrected_spec(workspace, view.folder), ended)
+        workspace, folder = self.workbench.workspace, self._review.run
+        self.train(question, lambda: corrected_spec(workspace, folder))
 
 
 def describe(question: Question | None, review: Review, utf8: bool) -> Text:
