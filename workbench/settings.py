@@ -1,0 +1,121 @@
+"""A person's own settings, in ~/.config/workbench/settings.toml; XDG_CONFIG_HOME moves the folder.
+
+They belong to a person and a machine, as an experiment's spec does not: hosts, profiles of a
+scheduler. What is not valid is named and ignored, so that a typing error never keeps a command
+from working.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workbench.errors import UserError
+from workbench.files import decode_text, write_atomic
+from workbench.messages import tr
+from workbench.text import safe_text
+
+_MAX_BYTES = 1 << 16
+# A host as ssh takes it; never an option ("-o..."), never anything that a shell would read.
+HOST_PATTERN = r"^([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HostSettings(_Strict):
+    """A machine whose runs are listed beside those of this one.
+
+    Attributes:
+        address: host as ssh takes it: a name of ~/.ssh/config, or user@host.
+        workspace: folder of the workspace there, absolute or from the home folder.
+    """
+
+    address: str = Field(pattern=HOST_PATTERN, max_length=255)
+    workspace: str = Field(default=".", min_length=1, max_length=4096)
+
+
+class SlurmProfile(_Strict):
+    """What jobs ask SLURM for; "" leaves it to the cluster.
+
+    Attributes:
+        partition: as `sbatch --partition`.
+        gres: as `sbatch --gres`, such as "gpu:1".
+        time: limit as `sbatch --time`, such as "02:00:00".
+        lines: further #SBATCH lines without that word, such as "--account=vision"; a line without
+            dashes is a line of the script, before the worker, such as "module load cuda".
+    """
+
+    partition: str = Field(default="", pattern=r"^[\w.,-]*$", max_length=200)
+    gres: str = Field(default="", pattern=r"^[\w:.,()-]*$", max_length=200)
+    time: str = Field(default="", pattern=r"^[0-9:-]*$", max_length=40)
+    lines: tuple[str, ...] = Field(default=(), max_length=50)
+
+
+class Settings(_Strict):
+    """All settings.
+
+    Attributes:
+        hosts: other machines by the names they are shown under.
+        slurm: named profiles for --slurm; the one named "default" is used where none is named.
+    """
+
+    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    slurm: dict[str, SlurmProfile] = Field(default_factory=dict)
+
+
+def settings_path() -> Path:
+    """Return the file that holds the settings; it need not exist."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
+    return folder / "workbench" / "settings.toml"
+
+
+def read_settings() -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings, and a sentence on each that is not valid and therefore ignored."""
+    path = settings_path()
+    try:
+        with path.open("rb") as file:
+            tree = tomllib.loads(decode_text(file.read(_MAX_BYTES), path, "TOML"))
+    except FileNotFoundError:
+        return Settings(), ()
+    except (OSError, ValueError, RecursionError, UserError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return Settings(), (_ignored(path, safe_text(reason)),)
+    notes: list[str] = []
+    while True:
+        try:
+            return Settings.model_validate(tree), tuple(notes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            notes.append(_ignored(path, safe_text(f"{key}: {first['msg']}")))
+            _drop_entry(tree, *first["loc"])
+
+
+def write_settings(settings: Settings) -> None:
+    """Write the settings; comments that a person wrote into the file are lost.
+
+    Raises:
+        OSError: The file cannot be written; the old one is kept.
+    """
+    path = settings_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, tomli_w.dumps(settings.model_dump(exclude_defaults=True)))
+
+
+def _drop_entry(tree: dict[str, Any], table: int | str, *place: int | str) -> None:
+    """Remove a whole entry of a table: half a profile or host could mean something else."""
+    entries = tree[str(table)]
+    if place and isinstance(entries, dict):
+        del entries[str(place[0])]
+    else:
+        del tree[str(table)]
+
+
+def _ignored(path: Path, what: str) -> str:
+    return tr("Ignored in {path}: {what}.", path=safe_text(path), what=what.rstrip("."))
