@@ -12,6 +12,7 @@ from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import is_locked
+from workbench.runs.slurm_queue import job_state
 from workbench.runs.state import RunState, RunSummary, make_summary, run_state
 from workbench.text import safe_text
 
@@ -76,10 +77,11 @@ class RunWatch:
         try:
             # Queried before reading: everything a worker wrote before it released the lock is read.
             locked = is_locked(self.folder.lock_path)
+            job = None if locked or self.history.phase == "finished" else job_state(self.folder)
             if self._read_new_events() | self._has_new_status():
                 news = [] if self._reader.more else read_status(self.folder.status_path)
                 self.history = with_status(self._logged, news)
-            self.state = run_state(self.folder, self.spec, self.history, locked)
+            self.state = run_state(self.folder, self.spec, self.history, locked, job=job)
         except OSError as error:
             reason = f"cannot be read: {safe_text(error.strerror)}"
             self.state = RunState("interrupted", False, reason)
