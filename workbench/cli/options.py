@@ -99,6 +99,20 @@ def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: s
     return _matching(CATALOGUE, incomplete)
 
 
+def complete_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of SLURM profiles."""
+    from workbench.settings import read_settings
+
+    return _matching(read_settings()[0].slurm, incomplete)
+
+
+def complete_job_settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete keys of a SLURM profile, each with its equals sign."""
+    from workbench.app.slurm import KEYS
+
+    return _matching([f"{key}=" for key in KEYS], incomplete)
+
+
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete keys of the spec, each with its equals sign."""
     from workbench.experiment.toml import keys
@@ -235,6 +249,25 @@ _OPTIONS = (
 
 queue_option = click.option(
     "--queue", is_flag=True, help="Wait for the runs that are training or queued here."
+)
+
+
+slurm_options = (
+    click.option(
+        "--slurm",
+        metavar="[PROFILE]",
+        is_flag=False,
+        flag_value="",
+        shell_complete=complete_profiles,
+        help="Submit a job to SLURM; `workbench slurm` lists the profiles.",
+    ),
+    click.option(
+        "--slurm-set",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=complete_job_settings,
+        help="Of the job: partition, gres, time, command, or line for a further #SBATCH line.",
+    ),
 )
 
 

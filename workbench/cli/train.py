@@ -22,6 +22,7 @@ from workbench.cli.options import (
     run_argument,
     set_option,
     shortcuts,
+    slurm_options,
     with_experiment,
 )
 from workbench.cli.output import echo
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         "workbench train spec.toml --set training.batch_size=64 --set training.epochs=5",
         "workbench train spec.toml --by 07:00",
         "workbench train spec.toml --name night --resume-on-start",
+        "workbench train spec.toml --slurm --slurm-set gres=gpu:1 --slurm-set time=08:00:00",
     )
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
 @by_option
 @on_finish_option
 @queue_option
+@slurm_options[0]
+@slurm_options[1]
 @in_workspace
 @with_experiment
 def train(
@@ -71,6 +75,8 @@ def train(
     by: str | None,
     on_finish: str | None,
     queue: bool,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
 
@@ -83,6 +89,7 @@ def train(
     """
     from workbench.cli.follow import launch_run, watch
 
+    _check_slurm(slurm, slurm_set, queue or resume_on_start)
     environment = finish_environment(on_finish)
     given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
@@ -95,9 +102,14 @@ def train(
         start_or_resume(workspace, given, given.name, as_json, queue, environment)
         return
     spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
-    folder = launch_run(workspace, spec, queue=queue, environment=environment)
+    if slurm is not None:
+        from workbench.cli.slurm import submit_new
+
+        folder = submit_new(workspace, spec, slurm, slurm_set, environment)
+    else:
+        folder = launch_run(workspace, spec, queue=queue, environment=environment)
     if detach:
-        _show_detached(workspace, folder, queue)
+        _show_detached(workspace, folder, queue or slurm is not None)
         return
     if not as_json:
         echo(
@@ -160,6 +172,8 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 )
 @gpu_option
 @queue_option
+@slurm_options[0]
+@slurm_options[1]
 @in_workspace
 def resume(
     workspace: Workspace,
@@ -174,6 +188,8 @@ def resume(
     anyway: bool,
     gpu: str | None,
     queue: bool,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
 ) -> None:
     """Resume a stopped, failed or interrupted run at its last checkpoint.
 
@@ -185,15 +201,36 @@ def resume(
     from workbench.runs.folder import find_run
     from workbench.runs.state import summarize
 
+    _check_slurm(slurm, slurm_set, queue)
     folder = find_run(workspace, run)
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom) + deadline_shortcut(by)
-    resume_run(folder, settings, half_batch, queue, finish_environment(on_finish))
+    environment = finish_environment(on_finish)
+    if slurm is not None:
+        from workbench.cli.slurm import submit_again
+
+        submit_again(workspace, folder, slurm, slurm_set, settings, half_batch, environment)
+    else:
+        resume_run(folder, settings, half_batch, queue, environment)
     note_running(workspace, folder)
     if detach:
-        _show_detached(workspace, folder, queue)
+        _show_detached(workspace, folder, queue or slurm is not None)
         return
     watch(workspace, folder, as_json, launched=True)
+
+
+def _check_slurm(slurm: str | None, changes: tuple[str, ...], other: bool) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UserError: they do not.
+    """
+    if changes and slurm is None:
+        raise UserError(tr("--slurm-set goes with --slurm."))
+    if slurm is not None and other:
+        raise UserError(
+            tr("--slurm excludes --queue and --resume-on-start: SLURM queues and restarts the job.")
+        )
 
 
 def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:

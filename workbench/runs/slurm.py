@@ -135,8 +135,8 @@ def submit(
         folder=str(place),
     )
     for index, run in enumerate(runs):
-        task = {"id": f"{job.id}_{index}", "log": TASK_LOG.replace("%a", str(index))}
-        own = replace(job, **task) if is_array else job
+        log = TASK_LOG.replace("%a", str(index))
+        own = replace(job, id=f"{job.id}_{index}", log=log) if is_array else job
         write_atomic(run.job_path, json.dumps(asdict(own), indent=1) + "\n")
     return job
 

@@ -107,6 +107,12 @@ def job_state(folder: RunFolder) -> JobState | None:
         return state or JobState(job.id, "unknown")
 
 
+def is_open(folder: RunFolder) -> bool:
+    """Return whether a job of the run is pending or running."""
+    state = job_state(folder)
+    return state is not None and state.phase in ("pending", "running")
+
+
 def forget(folder: RunFolder) -> None:
     """Ask again at the next question: this process has changed a job."""
     if known := _workspaces.get(folder.path.parent):
