@@ -62,8 +62,9 @@ def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bo
     headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started")
     echo(table(headers, rows, "lllrrrr"))
     for summary in found:
-        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
-        if ended and summary.state.detail:
+        phases = (*ENDED, "interrupted", "waiting")
+        explained = summary.state.phase in phases or summary.state.other_host
+        if explained and summary.state.detail:
             echo(f"{summary.name}: {summary.state.detail}")
 
 

@@ -153,8 +153,9 @@ def _resume(
     if not (state.resumable or state.other_host):
         echo(f"run    {folder.name} is running: {state.phase}", err=True)
         return state.phase
+    begun = folder.events_path.exists()  # else only its folder was made, by `train --slurm`
     try:
-        launch(folder, resume=True, queue=queue, environment=environment)
+        launch(folder, resume=begun, queue=queue, environment=environment)
     except RunLocked:
         echo(
             tr(
@@ -164,6 +165,9 @@ def _resume(
         )
         return state.phase
     note_running(workspace, folder)
+    if not begun:
+        echo(f"run    {folder.name} started", err=True)
+        return state.phase
     was = (
         f"was {state.description}"
         if state.other_host

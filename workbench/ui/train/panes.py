@@ -226,6 +226,8 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     """Return the progress before the first epoch, and the facts of the experiment."""
     history, work = view.history, view.history.work
     phase = safe_text(work.phase if work else "start the worker", 60)
+    if view.summary.state.phase == "waiting":
+        phase = view.summary.state.description or phase
     if phase.startswith(WAITING_PHASE):
         phase = f"waiting for {phase.removeprefix(WAITING_PHASE)}"
     text = Text.assemble((f"{phase[:1].upper()}{phase[1:]}", "bold"))
