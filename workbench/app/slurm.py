@@ -57,7 +57,7 @@ def submit_run(
         profile_name: to record.
         environment: variables set for the worker.
         progress: called while the images are listed.
-        warn: called with doubts about the layout of the images, or about the installation.
+        warn: called with doubts about the layout of the images.
 
     Raises:
         UserError: the images or the weights are not usable, the name is taken, the disk cannot be
@@ -66,8 +66,6 @@ def submit_run(
     from workbench.machine.preflight import check_before_submit
 
     check_before_submit(spec, workspace, progress, warn)
-    if doubt := framework_doubt(profile):
-        warn(doubt)
     folder = make_folder(workspace, spec, stem)
     try:
         submit([folder], profile, profile_name, environment)

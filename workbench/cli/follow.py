@@ -44,6 +44,7 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
+from workbench.runs.slurm import resume_words
 from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.text import format_seconds, plural, safe_lines, safe_text
 
@@ -143,12 +144,12 @@ def watch(
 
 def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
     """Return what to do after a failure, with the command to type."""
-    again = command_line(workspace, "resume", folder.name)
+    again = command_line(workspace, *resume_words(folder))
     hint = hint_with_command(event.hint, again)
     if again in hint:
         return hint
     if event.kind == "memory" and half_batch(read_tables(folder)):
-        again = command_line(workspace, "resume", folder.name, "--half-batch")
+        again = command_line(workspace, *resume_words(folder), "--half-batch")
     return "\n".join(part for part in (hint, f"Resume: {again}") if part)
 
 
@@ -165,7 +166,7 @@ def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) ->
             log=log,
         )
         + "\n".join(event.log),
-        f"Resume: {command_line(workspace, 'resume', folder.name)}",
+        f"Resume: {command_line(workspace, *resume_words(folder))}",
     )
 
 
@@ -254,7 +255,7 @@ class EventPrinter:
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
-                again = command_line(self.workspace, "resume", self.folder.name)
+                again = command_line(self.workspace, *resume_words(self.folder))
                 self.line(tr("stopped; everything is saved. Resume: {again}", again=again))
             case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"

@@ -108,6 +108,7 @@ def stop(workspace: Workspace, run: str) -> None:
     from workbench.app.slurm import stop_run
     from workbench.runs.folder import find_run
     from workbench.runs.lock import is_locked
+    from workbench.runs.slurm import resume_words
     from workbench.runs.slurm_queue import is_open
     from workbench.runs.state import summarize
 
@@ -131,7 +132,7 @@ def stop(workspace: Workspace, run: str) -> None:
             )
         )
     state = summarize(folder).state
-    again = command_line(workspace, "resume", folder.name)
+    again = command_line(workspace, *resume_words(folder))
     echo(f"{folder.name} is {state.phase}." + (f" Resume: {again}" if state.resumable else ""))
 
 

@@ -16,6 +16,7 @@ from workbench.text import table
 
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
+    from workbench.settings import SlurmProfile
 
 
 @click.command(
@@ -63,11 +64,37 @@ def slurm(name: str | None, values: tuple[str, ...], remove: bool) -> None:
         echo(tr("sbatch was not found: jobs cannot be submitted from this machine."))
 
 
+def chosen_profile(
+    slurm: str, changes: tuple[str, ...], folder: RunFolder | None = None
+) -> tuple[str, "SlurmProfile"]:
+    """Return name and profile of --slurm and --slurm-set, with a warning if it could not train.
+
+    Args:
+        slurm: value of --slurm, "" for none.
+        changes: values of --slurm-set.
+        folder: of a run to resume; without a name it gets the profile of its last job.
+
+    Raises:
+        UserError: as `choose_profile`.
+    """
+    from workbench.app.slurm import choose_profile, framework_doubt
+    from workbench.runs.slurm import read_job
+
+    before = read_job(folder) if folder else None
+    notes: list[str] = []
+    name, profile = choose_profile(
+        slurm or (before.profile if before else ""), changes, notes.append
+    )
+    for note in [*notes, framework_doubt(profile)]:
+        if note:
+            echo(f"warning {note}", err=True)
+    return name, profile
+
+
 def submit_new(
     workspace: Workspace,
     spec: "ExperimentSpec",
-    slurm: str,
-    changes: tuple[str, ...],
+    job: tuple[str, "SlurmProfile"],
     environment: dict[str, str],
 ) -> RunFolder:
     """Submit a new run.
@@ -76,12 +103,12 @@ def submit_new(
         UserError: as `submit_run`.
     """
     from workbench.app.draft import data_stem
-    from workbench.app.slurm import choose_profile, submit_run
+    from workbench.app.slurm import submit_run
 
+    name, profile = job
     doubts: list[str] = []
+    stem = data_stem(workspace, Path(spec.data.source))
     try:
-        name, profile = choose_profile(slurm, changes, doubts.append)
-        stem = data_stem(workspace, Path(spec.data.source))
         with progress_bar() as progress:
             folder = submit_run(
                 workspace, spec, stem, profile, name, environment, progress, doubts.append
@@ -89,36 +116,12 @@ def submit_new(
     finally:  # below the bar, also after an error
         for doubt in doubts:
             echo(f"warning {doubt}", err=True)
-    _report(workspace, folder)
+    report_job(workspace, folder)
     return folder
 
 
-def submit_again(
-    workspace: Workspace,
-    folder: RunFolder,
-    slurm: str,
-    changes: tuple[str, ...],
-    settings: tuple[str, ...],
-    half_batch: bool,
-    environment: dict[str, str],
-) -> None:
-    """Submit a job that resumes a run; without a name, with the profile of its last job.
-
-    Raises:
-        UserError: as `resubmit_run`.
-    """
-    from workbench.app.slurm import choose_profile, framework_doubt, resubmit_run
-    from workbench.runs.slurm import read_job
-
-    before = read_job(folder)
-    name, profile = choose_profile(slurm or (before.profile if before else ""), changes)
-    if doubt := framework_doubt(profile):
-        echo(f"warning {doubt}", err=True)
-    resubmit_run(folder, profile, name, settings, half_batch, environment)
-    _report(workspace, folder)
-
-
-def _report(workspace: Workspace, folder: RunFolder) -> None:
+def report_job(workspace: Workspace, folder: RunFolder) -> None:
+    """Print the job of a run; from now on Ctrl-C only ends the command."""
     from workbench.runs.slurm import read_job
 
     job = read_job(folder)

@@ -34,6 +34,7 @@ from workbench.runs.folder import RunFolder
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.state import RunState
+    from workbench.settings import SlurmProfile
 
 
 @click.command(
@@ -89,7 +90,7 @@ def train(
     """
     from workbench.cli.follow import launch_run, watch
 
-    _check_slurm(slurm, slurm_set, queue or resume_on_start)
+    job = _job(slurm, slurm_set, queue or resume_on_start)
     environment = finish_environment(on_finish)
     given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
@@ -102,14 +103,14 @@ def train(
         start_or_resume(workspace, given, given.name, as_json, queue, environment)
         return
     spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
-    if slurm is not None:
+    if job:
         from workbench.cli.slurm import submit_new
 
-        folder = submit_new(workspace, spec, slurm, slurm_set, environment)
+        folder = submit_new(workspace, spec, job, environment)
     else:
         folder = launch_run(workspace, spec, queue=queue, environment=environment)
     if detach:
-        _show_detached(workspace, folder, queue or slurm is not None)
+        _show_detached(workspace, folder, queue or job is not None)
         return
     if not as_json:
         echo(
@@ -201,36 +202,46 @@ def resume(
     from workbench.runs.folder import find_run
     from workbench.runs.state import summarize
 
-    _check_slurm(slurm, slurm_set, queue)
     folder = find_run(workspace, run)
+    job = _job(slurm, slurm_set, queue, folder)
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom) + deadline_shortcut(by)
     environment = finish_environment(on_finish)
-    if slurm is not None:
-        from workbench.cli.slurm import submit_again
+    if job:
+        from workbench.app.slurm import resubmit_run
+        from workbench.cli.slurm import report_job
 
-        submit_again(workspace, folder, slurm, slurm_set, settings, half_batch, environment)
+        name, profile = job
+        resubmit_run(folder, profile, name, settings, half_batch, environment)
+        report_job(workspace, folder)
     else:
         resume_run(folder, settings, half_batch, queue, environment)
     note_running(workspace, folder)
     if detach:
-        _show_detached(workspace, folder, queue or slurm is not None)
+        _show_detached(workspace, folder, queue or job is not None)
         return
     watch(workspace, folder, as_json, launched=True)
 
 
-def _check_slurm(slurm: str | None, changes: tuple[str, ...], other: bool) -> None:
-    """Refuse options that do not go together.
+def _job(
+    slurm: str | None, changes: tuple[str, ...], other: bool, folder: RunFolder | None = None
+) -> "tuple[str, SlurmProfile] | None":
+    """Return name and profile of the job that --slurm asks for; None without it.
 
     Raises:
-        UserError: they do not.
+        UserError: there is no such profile, or options do not go together.
     """
-    if changes and slurm is None:
-        raise UserError(tr("--slurm-set goes with --slurm."))
-    if slurm is not None and other:
+    if slurm is None:
+        if changes:
+            raise UserError(tr("--slurm-set goes with --slurm."))
+        return None
+    if other:
         raise UserError(
             tr("--slurm excludes --queue and --resume-on-start: SLURM queues and restarts the job.")
         )
+    from workbench.cli.slurm import chosen_profile
+
+    return chosen_profile(slurm, changes, folder)
 
 
 def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:

@@ -83,6 +83,11 @@ def read_job(folder: RunFolder) -> SlurmJob | None:
     return job if is_job else None
 
 
+def resume_words(folder: RunFolder) -> tuple[str, ...]:
+    """Return the words of the command that resumes a run, where its job was if it had one."""
+    return ("resume", folder.name, *(["--slurm"] if folder.job_path.exists() else []))
+
+
 def this_job(environment: Mapping[str, str] = os.environ) -> str:
     """Return the id of the job that this process is part of; "" outside of SLURM."""
     task = environment.get("SLURM_ARRAY_TASK_ID")

@@ -88,8 +88,7 @@ def _fail(folder: RunFolder, job: str) -> None:
         job=safe_text(job, 40),
     )
     hint = tr(
-        "Give it more time: workbench resume RUN --slurm --slurm-set time=HH:MM:SS. What it "
-        "printed: {log}",
+        "Give it more time: workbench resume RUN --slurm-set time=HH:MM:SS. What it printed: {log}",
         log=safe_text(folder.log_path, 1000),
     )
     descriptor = take_lock(folder.lock_path)  # only its holder writes

@@ -41,8 +41,8 @@ def state_by_job(
         resume: what a resume would do.
         now: unix seconds.
     """
-    worker = history.worker
-    begun = worker is not None and (worker.t or 0.0) >= (submitted.submitted if submitted else 0.0)
+    newest = max(history.worker.t or 0.0 if history.worker else 0.0, history.ended or 0.0)
+    begun = newest > 0.0 and newest >= (submitted.submitted if submitted else 0.0)
     if job.phase == "pending":
         return RunState("waiting", False, describe_pending(job, now))
     if job.phase == "running":

@@ -13,7 +13,7 @@ from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
 from workbench.app.run_control import start_run
-from workbench.app.slurm import submit_run
+from workbench.app.slurm import framework_doubt, submit_run
 from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
 from workbench.experiment.estimate import Forecast
@@ -336,6 +336,7 @@ class StrategyScreen(StepScreen):
             try:
                 if job:
                     name, profile = job
+                    notes.extend(filter(None, [framework_doubt(profile)]))
                     return submit_run(app.workspace, spec, stem, profile, name, warn=notes.append)
                 return start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
             except UserError as error:
