@@ -547,7 +547,8 @@ def test_damaged_counts_begin_at_the_first(night: RunFolder, damage: str) -> Non
     ("event", "progress"),
     [
         ({"kind": "checkpoint_saved", "stage": 0, "epoch": 1, "step": 1}, True),
-        ({"kind": "checkpoint_saved", "stage": 0, "epoch": 1, "step": 0}, True),
+        ({"kind": "checkpoint_saved", "stage": 0, "epoch": 1, "step": 0}, False),
+        ({"kind": "resumed", "stage": 0, "epoch": 1, "step": 0}, False),
         ({"kind": "data_ready", "labels": ["a", "b"]}, True),
         ({"kind": "preparing", "phase": "scan"}, False),
         ({"kind": "stopped", "stage": 0, "epoch": 1, "step": 0}, False),

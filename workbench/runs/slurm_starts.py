@@ -16,6 +16,7 @@ from workbench.files import write_atomic
 from workbench.messages import tr
 from workbench.runs.event_log import EventReader, EventWriter, read_status
 from workbench.runs.events import Event, RunFailed, Work
+from workbench.runs.fields import Position
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import History, fold
 from workbench.runs.lock import take_lock
@@ -67,9 +68,15 @@ def record(history: History, status: Sequence[Event]) -> Record:
 
     The status counts also if its session has ended: a feature pass goes on where it stopped.
     """
-    saved, work = history.checkpoint, [one.done for one in status if isinstance(one, Work)]
-    position = (saved.stage, saved.epoch, saved.step) if saved else (-1, 0, 0)
-    return (*position, int(bool(history.data.labels)), max(work, default=0))
+    work = [one.done for one in status if isinstance(one, Work)]
+    saved = history.checkpoint or Position(0, 1)  # which is where a first session begins too
+    return (
+        saved.stage,
+        saved.epoch,
+        saved.step,
+        int(bool(history.data.labels)),
+        max(work, default=0),
+    )
 
 
 def _read(folder: RunFolder) -> Starts | None:
