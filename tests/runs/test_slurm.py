@@ -381,7 +381,10 @@ def test_a_job_that_ends_before_its_worker_shows_its_last_line(
     night: RunFolder, slurm: FakeSlurm
 ) -> None:
     slurm.queue(job("FAILED", exit_code=127 << 8))
-    (night.path / "job.log").write_text("module: \x1b[1mnot found\n\n")
+    printed = (
+        "a note\nmodule: \x1b[1mnot found\nsrun: error: n1: task 0: Exited with exit code 127\n"
+    )
+    (night.path / "job.log").write_text(printed)
     what = "SLURM job 7 ended with exit code 127 before its worker started: module: \\e[1mnot found"
     assert state_of(night) == ("interrupted", True, f"{what}; resume {START_OVER}")
 

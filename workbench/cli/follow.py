@@ -44,7 +44,8 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
-from workbench.runs.slurm import resume_words
+from workbench.runs.slurm import read_job, resume_words
+from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.text import format_seconds, plural, safe_lines, safe_text
 
@@ -156,7 +157,9 @@ def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) -> UserError:
     if not folder.path.exists():
         return UserError(tr("The folder of {folder_name} is gone.", folder_name=folder.name))
-    log = f"\nIts last output, in {folder.log_path}:\n" if event.log else ""
+    job = read_job(folder)
+    path = log_path(job) if job and not folder.log_path.exists() else folder.log_path
+    log = f"\nIts last output, in {path}:\n" if event.log else ""
     state = summarize(folder).state
     return UserError(
         tr(

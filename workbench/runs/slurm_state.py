@@ -63,7 +63,7 @@ def state_by_job(
         return RunState("interrupted", True, how, resume) if killed else None
     if job.word == "CANCELLED" or not (submitted and log_path(submitted).exists()):
         return RunState("stopped", True, how, resume)
-    last = "".join(last_lines(log_path(submitted))[-1:])
+    last = _last_line(log_path(submitted))
     how += tr(" before its worker started: {last}", last=safe_text(last, 200)) if last else ""
     return RunState("interrupted", True, how, resume)
 
@@ -85,6 +85,13 @@ def describe_end_of_job(job: JobState) -> str:
     else:
         how = tr("has left the queue")
     return tr("SLURM job {id} {how}", id=job.id, how=how)
+
+
+def _last_line(log: Path) -> str:
+    """Return the last error of a command, or else the last line, without SLURM's own."""
+    lines = [line for line in last_lines(log) if not line.startswith(("srun: ", "slurmstepd"))]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return "".join((errors or lines)[-1:]).removeprefix("error: ").rstrip(".")
 
 
 def log_path(job: SlurmJob) -> Path:
