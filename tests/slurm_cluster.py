@@ -97,12 +97,10 @@ def running_cluster() -> Iterator[Path]:
         subprocess.run(["scancel", f"--user={getpass.getuser()}"], env=environment, check=False)
         with suppress(AssertionError):
             wait_until(lambda: not _jobs(environment))
-        for name in ("slurmd.pid", "slurmctld.pid", "munge.pid"):
-            with suppress(OSError, ValueError):
-                os.kill(int((folder / name).read_text()), signal.SIGTERM)
-        wait_until(
-            lambda: not any(_is_alive(folder / name) for name in ("slurmd.pid", "munge.pid"))
-        )
+        pids = [_pid(folder / f"{name}.pid") for name in ("slurmd", "slurmctld", "munge")]
+        for pid in filter(None, pids):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not any(_is_alive(pid) for pid in pids if pid))
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -127,10 +125,18 @@ def _jobs(environment: dict[str, str]) -> str:
     return done.stdout.strip()
 
 
-def _is_alive(pid_file: Path) -> bool:
+def _pid(path: Path) -> int | None:
+    """Return the process of a pid file; None if it never started."""
+    with suppress(OSError, ValueError):
+        pid = int(path.read_text())
+        return pid if _is_alive(pid) else None
+    return None
+
+
+def _is_alive(pid: int) -> bool:
     try:
-        os.kill(int(pid_file.read_text()), 0)
-    except (OSError, ValueError):
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
     return True
 

@@ -57,8 +57,11 @@ class Cluster:
         return done.stdout.strip()
 
     def release(self, run: RunFolder) -> None:
-        """Start a requeued job now, not after SLURM's two minutes."""
-        self.call("scontrol", "update", f"JobId={id_of(run)}", "StartTime=now")
+        """Start a requeued job soon, not after SLURM's two minutes.
+
+        Not now: in the second in which its former start ended, SLURM refuses another.
+        """
+        self.call("scontrol", "update", f"JobId={id_of(run)}", "StartTime=now+2")
 
     def terminate(self, run: RunFolder) -> None:
         """Send the signal that SLURM sends before the time limit, and wait for the requeue."""
