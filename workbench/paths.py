@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,18 @@ class Workspace:
     def drafts(self) -> Path:
         """The folder for experiments that were not started yet."""
         return self.runs / ".drafts"
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it.
+
+    As the XDG specification requires, a value that is not an absolute path is ignored.
+    """
+    folder = environment.get("XDG_CACHE_HOME", "")
+    if folder.startswith("/"):
+        return Path(folder, "workbench")
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
+    return Path(home, ".cache", "workbench")
 
 
 def parse_path(given: str | Path, start: Path | None = None, new: bool = False) -> Path:

@@ -16,9 +16,8 @@ from workbench.machine import host as module
 from workbench.machine.diagnosis import rows
 from workbench.machine.host import check_folder, read_storage, read_system
 from workbench.machine.host_facts import LoginSession, Slurm, Storage, StorageFolder
-from workbench.machine.kept import cache_folder
 from workbench.machine.processor import instruction_set
-from workbench.paths import Workspace
+from workbench.paths import Workspace, cache_folder
 
 VGG16 = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 MOBILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{}_no_top.h5"
