@@ -18,7 +18,7 @@ from workbench.downloads.disk import disk_errors, locked
 from workbench.errors import UserError
 from workbench.files import fsync_folder
 from workbench.hosts.mirror import HostView, from_home
-from workbench.hosts.ssh import HostError, end, last_error, read_chunks, ssh_command, start
+from workbench.hosts.ssh import HostError, end, error_line, read_chunks, ssh_command, start
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.progress import Progress, silent
@@ -64,7 +64,9 @@ def find_on(view: HostView, name: str) -> RunView:
 
 def describe_problem(view: HostView) -> str:
     """Say in one line that a machine does not answer, and why."""
-    return tr("{name} does not answer: {why}.", name=safe_text(view.name), why=view.problem)
+    return tr(
+        "{name} does not answer: {why}.", name=safe_text(view.name), why=view.problem.rstrip(".")
+    )
 
 
 def free_name(workspace: Workspace, view: RunView) -> str:
@@ -105,13 +107,15 @@ def fetch_run(
     with disk_errors(target.path, KEPT):
         _check_free(target)
         part.mkdir(parents=True, exist_ok=True)
-        with locked(part.with_name(f".{into}.lock"), tr("fetching {into}", into=into)):
+        lock = part.with_name(f".{into}.lock")
+        with locked(lock, tr("fetching {into}", into=into)):
             source = f"{from_home(host.workspace)}/saved_models/{name}/"
             _transfer(host.address, source, part, name, checkpoints, progress, cancelled)
             _check_received(part, name)
             _check_free(target)  # another run may have taken the name meanwhile
             part.rename(target.path)
             fsync_folder(workspace.runs)
+            lock.unlink(missing_ok=True)  # who takes the next one finds the name taken
     return target
 
 
@@ -172,7 +176,9 @@ def _transfer(
                 tr("Install it there, or copy the folder of the run by another way."),
             )
         if code not in (0, _VANISHED):
-            raise _failure(name, address, last_error(errors) or f"rsync ended with {code}")
+            raise _failure(
+                name, address, error_line(errors, first=True) or f"rsync ended with {code}"
+            )
 
 
 def _check_free(target: RunFolder) -> None:

@@ -6,6 +6,7 @@ after its last use, over a socket in a private folder, so that a poll costs no n
 
 import hashlib
 import os
+import re
 import selectors
 import stat
 import subprocess
@@ -93,7 +94,7 @@ def run_script(
         finally:
             end(process)
         if not answer:
-            raise HostError(last_error(errors) or tr("it answered nothing"))
+            raise HostError(error_line(errors) or tr("it answered nothing"))
         return bytes(answer)
 
 
@@ -165,12 +166,16 @@ def read_chunks(
             limit = time.monotonic() + silence
 
 
-def last_error(errors: IO[bytes]) -> str:
-    """Return the last line that ssh or rsync printed, safe to print; "" without any."""
+def error_line(errors: IO[bytes], first: bool = False) -> str:
+    """Return the last line of errors, or the first that has letters, safe to print; "" if none.
+
+    ssh explains itself in its last line, rsync in its first.
+    """
     size = errors.seek(0, os.SEEK_END)
     errors.seek(max(size - _MAX_ERRORS, 0))
     lines = errors.read().decode("utf-8", "replace").split("\n")
-    return next((safe_text(line.strip()) for line in reversed(lines) if line.strip()), "")
+    lines = [line.strip() for line in lines if re.search("[A-Za-z]", line)]
+    return safe_text(lines[0 if first else -1]) if lines else ""
 
 
 def _socket(address: str) -> Path | None:
