@@ -47,18 +47,6 @@ class Workspace:
         return self.runs / ".drafts"
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it.
-
-    As the XDG specification requires, a value that is not an absolute path is ignored.
-    """
-    folder = environment.get("XDG_CACHE_HOME", "")
-    if folder.startswith("/"):
-        return Path(folder, "workbench")
-    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
-    return Path(home, ".cache", "workbench")
-
-
 def parse_path(given: str | Path, start: Path | None = None, new: bool = False) -> Path:
     """Return the path that a person typed, completed, pasted or dropped into a terminal.
 
@@ -143,3 +131,22 @@ def find_workspace(given: str | Path | None = None) -> Workspace:
     if root.exists() and not root.is_dir():
         raise UserError(tr("{source}: {root} is a file, not a folder.", source=source, root=root))
     return Workspace(root)
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return $XDG_CACHE_HOME/workbench, else ~/.cache/workbench, without making it."""
+    return _xdg_folder(environment, "XDG_CACHE_HOME", ".cache")
+
+
+def config_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return $XDG_CONFIG_HOME/workbench, else ~/.config/workbench, without making it."""
+    return _xdg_folder(environment, "XDG_CONFIG_HOME", ".config")
+
+
+def _xdg_folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
+    """Return the folder; the XDG specification ignores a value that is not an absolute path."""
+    folder = environment.get(variable, "")
+    if folder.startswith("/"):
+        return Path(folder, "workbench")
+    home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - never raises
+    return Path(home, usual, "workbench")

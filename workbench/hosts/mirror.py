@@ -94,7 +94,7 @@ class HostMirror:
         self.settings = settings
         place = f"{settings.address}\0{settings.workspace}".encode()
         stem = f"{safe_stem(settings.address)}-{hashlib.sha256(place).hexdigest()[:12]}"
-        self._root = cache_folder(os.environ) / "hosts" / stem
+        self._root = cache_folder() / "hosts" / stem
         self._workspace = Workspace(self._root)
         self._answer = self._read_answer()
         self._feed = RunFeed(self._workspace, here=self._observer())

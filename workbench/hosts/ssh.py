@@ -185,7 +185,7 @@ def _socket(address: str) -> Path | None:
     """
     name = hashlib.sha256(address.encode()).hexdigest()[:12]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(runtime) if Path(runtime).is_absolute() else cache_folder(os.environ)
+    folder = Path(runtime) if Path(runtime).is_absolute() else cache_folder()
     socket = folder / "workbench-ssh" / name
     try:
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
