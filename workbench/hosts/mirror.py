@@ -36,6 +36,7 @@ POLL_BYTES = 16 << 20  # of logs in one answer
 LOG_BYTES = 64 << 20  # of one log; what comes after is not read
 FILE_BYTES = 1 << 20  # of a spec or a status; larger ones are not read
 CACHE_BYTES = 1 << 30  # of a machine's logs in the cache
+MAX_ANSWERS = CACHE_BYTES // POLL_BYTES + 2  # in one poll, if logs are too long for one
 MAX_RUNS = 5000  # of a machine
 CLOCK_SECONDS = 2.0  # two clocks that differ by less are the same, as far as this can measure
 _HEAD_BYTES = 64  # that identify a log, as in `event_log`
@@ -107,8 +108,9 @@ class HostMirror:
             self._workspace.runs.mkdir(parents=True, exist_ok=True)
             with locked(self._root / "lock", tr("reading {name}", name=self.name)):
                 self._answer = self._read_answer()
-                while self._update(cancelled):  # as long as its logs are too long for one answer
-                    pass
+                for _ in range(MAX_ANSWERS):
+                    if not self._update(cancelled):
+                        break
         except HostError as error:
             problem = error.message
         except UserError as error:  # another process asks it: that answer is shown
@@ -144,8 +146,8 @@ class HostMirror:
             raise HostError(tr("its folder {folder} has no saved_models", folder=folder))
         if "end" not in kinds:
             raise HostError(tr("the connection ended before its answer was complete"))
-        self._apply(parts, (asked + received) / 2)
-        return "more" in kinds
+        fits = self._apply(parts, (asked + received) / 2)
+        return "more" in kinds or not fits
 
     def _script(self, token: str) -> str:
         """Return what is run there: what is known here, then `report.sh`."""
@@ -170,13 +172,16 @@ class HostMirror:
             + [files("workbench.hosts").joinpath("report.sh").read_text("ascii")]
         )
 
-    def _apply(self, parts: list[tuple[str, list[str], bytes]], moment: float) -> None:
-        """Bring the copies to the state of an answer that came at a moment of this clock."""
+    def _apply(self, parts: list[tuple[str, list[str], bytes]], moment: float) -> bool:
+        """Bring the copies to the state of an answer that came at a moment of this clock.
+
+        Return False if a log there is another one than its copy, which is to be read again.
+        """
         locks: dict[str, str] = {}
         listed: dict[str, set[str]] = {}  # files by run
         heads: dict[str, bytes] = {}
         identities = dict(self._answer.identities) if self._answer else {}
-        host = ["", "", ""]
+        host, fits = ["", "", ""], True
         for kind, words, content in parts:
             if kind == "host":
                 host = [*content.decode("utf-8", "replace").split("\n"), "", ""][:3]
@@ -197,7 +202,8 @@ class HostMirror:
             if self._write(path, start, content, heads.get(path)):
                 identities[path] = place["identity"]
             else:
-                identities.pop(path, None)  # the next poll brings all of it
+                fits = False
+                identities.pop(path, None)
         ahead = float(host[0]) - moment if re.fullmatch("[0-9]{1,12}", host[0]) else 0.0
         before = self._answer.ahead if self._answer else 0.0
         if abs(ahead - before) <= CLOCK_SECONDS:  # the same as before, within what can be measured
@@ -211,6 +217,7 @@ class HostMirror:
             identities=identities,
         )
         write_atomic(self._root / _ANSWER, self._answer.model_dump_json(), synced=False)
+        return fits
 
     def _remove_gone(self, listed: Mapping[str, set[str]], identities: dict[str, str]) -> None:
         """Make the folders of the runs that exist there; remove what is gone."""

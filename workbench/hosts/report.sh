@@ -60,10 +60,9 @@ changes() {
       length_now = size[run, "events.jsonl"]
       if (length_now > log_limit) length_now = log_limit
       from = identity[path] == inode[run, "events.jsonl"] ? bytes[path] : -1
-      if (from == length_now) return
+      if (from == length_now || budget <= 0) return
       if (from < 0 || from > length_now) from = 0
       if (length_now - from > budget) { length_now = from + budget; print "M" }
-      if (from && length_now <= from) return
       budget -= length_now - from
       printf "F %s %d %d %s\n", path, from, length_now - from, inode[run, "events.jsonl"]
     }

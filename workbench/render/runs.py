@@ -23,30 +23,49 @@ from workbench.text import format_age, format_seconds, plural, safe_text
 # Columns and their minimum width in cells; "acc" is that of the metric, whichever it is.
 METRIC = "acc"
 COLUMNS = {"state": 13, "run": 17, "strategy": 8, METRIC: 7, "curve": 5, "when": 6}
+MACHINE = "machine"  # a column before the curve, which it replaces in a narrow terminal
+MACHINE_CELLS = 13  # for a name and an age; five more in a wide terminal
+WIDE = 110  # cells, from which on there is room for machine and curve
 STRATEGY = 14  # its cells beside names that do not fit
+STALE_SECONDS = 60.0  # after which it is shown how old the answer of a machine is
 PADDING = 2  # cells around a column
 VALIDATION = "v"  # marks an accuracy on validation images
 RECENT_EPOCHS = 3  # whose mean predicts the next ones
 
 
-def column_widths(room: int, runs: Sequence[RunView]) -> dict[str, int]:
-    """Return the cells of each column in `room` cells: whole names if they fit."""
+def column_widths(room: int, runs: Sequence[RunView], several: bool = False) -> dict[str, int]:
+    """Return the cells of each column in `room` cells: whole names if they fit.
+
+    Args:
+        room: of the terminal.
+        runs: that are shown.
+        several: whether they may be of several machines.
+    """
     positions = (len(_epoch_count(view)) for view in runs if view.running)
     widths = {**COLUMNS, "when": max(COLUMNS["when"], *positions, 0)}
+    strategy = STRATEGY
+    if several:
+        curve, when = widths.pop("curve"), widths.pop("when")
+        wide = {"curve": curve} if room >= WIDE else {}
+        widths |= {MACHINE: MACHINE_CELLS + 5 * len(wide), **wide, "when": when}
+        strategy = STRATEGY if wide else STRATEGY - 4
     fixed = sum(widths[title] for title in widths if title not in ("run", "strategy"))
-    least = COLUMNS["run"] + STRATEGY  # in a terminal that is too small
+    least = COLUMNS["run"] + strategy  # in a terminal that is too small
     left = max(room - 2 - PADDING * len(widths) - fixed, least)
-    widths["run"], widths["strategy"] = name_widths(left, runs)
-    widths["curve"] += max(left - widths["run"] - widths["strategy"], 0)
+    widths["run"], widths["strategy"] = name_widths(left, runs, strategy)
+    spare = "curve" if "curve" in widths else MACHINE
+    widths[spare] += max(left - widths["run"] - widths["strategy"], 0)
     return widths
 
 
-def name_widths(room: int, runs: Sequence[RunView]) -> tuple[int, int]:
+def name_widths(
+    room: int, runs: Sequence[RunView], strategy_cells: int = STRATEGY
+) -> tuple[int, int]:
     """Return the cells for the names of runs, which have priority, and for their strategies."""
     names = [len(safe_text(view.name)) for view in runs]
     recipes = [len(safe_text(view.summary.recipe)) for view in runs]
     strategy = max([COLUMNS["strategy"], *recipes])
-    name = min(max([COLUMNS["run"], *names]), room - min(strategy, STRATEGY))
+    name = min(max([COLUMNS["run"], *names]), room - min(strategy, strategy_cells))
     return name, min(strategy, room - name)
 
 
@@ -61,7 +80,7 @@ def run_cells(
 
     Args:
         view: the run.
-        widths: cells of each column.
+        widths: cells of each column that is shown.
         utf8: False for ASCII.
         theme: its variables, for the colours.
         metric: of `experiment.metrics.METRICS`.
@@ -73,14 +92,33 @@ def run_cells(
         row.val_accuracy if metric == ACCURACY else row.scores.get(metric)
         for row in view.history.epochs
     ]
-    return (
-        Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
-        Text(safe_text(view.name, widths["run"])),
-        Text(safe_text(summary.recipe, widths["strategy"])),
-        _metric_cell(summary, metric),
-        Text(sparkline(measured, widths["curve"], utf8)),
-        Text(_when(view)),
-    )
+    cells = {
+        "state": Text.assemble(f"{word:<11}", " ", state_symbol(word, utf8), style=color),
+        "run": Text(safe_text(view.name, widths["run"])),
+        "strategy": Text(safe_text(summary.recipe, widths["strategy"])),
+        METRIC: _metric_cell(summary, metric),
+        "when": Text(_when(view)),
+    }
+    if "curve" in widths:
+        cells["curve"] = Text(sparkline(measured, widths["curve"], utf8))
+    if MACHINE in widths:
+        cells[MACHINE] = _machine_cell(view, widths[MACHINE])
+    return tuple(cells[title] for title in widths)
+
+
+def _machine_cell(view: RunView, width: int) -> Text:
+    """Return the machine of a run, dim with its age if what is known of it is not new."""
+    if not view.host:
+        return Text(tr("here"))
+    if age := stale_age(view):
+        return Text(f"{safe_text(view.host)[: width - len(age) - 1]} {age}", style="dim")
+    return Text(safe_text(view.host, width))
+
+
+def stale_age(view: RunView) -> str:
+    """Return how old what is known of another machine's run is, "12 min"; "" if it is new."""
+    age = time.time() - view.seen if view.seen is not None else 0.0
+    return format_age(age) if age > STALE_SECONDS else ""
 
 
 def _metric_cell(summary: RunSummary, metric: str) -> Text:
@@ -115,6 +153,10 @@ def describe_run(view: RunView) -> Text:
     if summary.test_accuracy is not None:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
+    if view.host:
+        age = stale_age(view)
+        where = tr("on {host}", host=safe_text(view.host, 40))
+        text.append(f", {where}" + (tr(", as it was {age} ago", age=age) if age else ""))
     if summary.state.detail:
         text.append(f"\n{summary.state.phase}: {summary.state.detail}", style="dim")
     return text
@@ -129,10 +171,10 @@ def _best_epoch_note(view: RunView) -> str:
 
 
 def matches_filter(view: RunView, wanted: str) -> bool:
-    """Return whether its name, preset, strategy, state or data contains the filter."""
+    """Return whether its name, preset, strategy, state, data or machine contains the filter."""
     summary = view.summary
-    parts = (view.name, summary.preset or "", summary.strategy, summary.state.phase, summary.data)
-    return wanted.lower() in " ".join(parts).lower()
+    parts = (summary.preset or "", summary.strategy, summary.state.phase, summary.data, view.host)
+    return wanted.lower() in " ".join((view.name, *parts)).lower()
 
 
 def empty_table_text(wanted: str, trash: bool) -> Text:
