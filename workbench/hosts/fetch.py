@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -109,13 +110,18 @@ def fetch_run(
         part.mkdir(parents=True, exist_ok=True)
         lock = part.with_name(f".{into}.lock")
         with locked(lock, tr("fetching {into}", into=into)):
-            source = f"{from_home(host.workspace)}/saved_models/{name}/"
-            _transfer(host.address, source, part, name, checkpoints, progress, cancelled)
-            _check_received(part, name)
-            _check_free(target)  # another run may have taken the name meanwhile
-            part.rename(target.path)
-            fsync_folder(workspace.runs)
-            lock.unlink(missing_ok=True)  # who takes the next one finds the name taken
+            try:
+                source = f"{from_home(host.workspace)}/saved_models/{name}/"
+                _transfer(host.address, source, part, name, checkpoints, progress, cancelled)
+                _check_received(part, name)
+                _check_free(target)  # another run may have taken the name meanwhile
+                part.rename(target.path)
+                fsync_folder(workspace.runs)
+            finally:
+                with suppress(OSError):
+                    part.rmdir()  # if nothing came
+                if not part.exists():
+                    lock.unlink(missing_ok=True)
     return target
 
 

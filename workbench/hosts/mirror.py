@@ -199,7 +199,7 @@ class HostMirror:
             if place is None or place["run"] not in listed:
                 continue
             path, start = place["path"], int(place["start"])
-            if self._write(path, start, content, heads.get(path)):
+            if self._write(path, start, content, heads.get(f"./{path}")):
                 identities[path] = place["identity"]
             else:
                 fits = False
