@@ -95,16 +95,17 @@ def _print_runs(
             format_accuracy(summary.on_validation(metric)),
             format_accuracy(summary.on_test(metric)),
             _ago(summary.started),
+            summary.device or "-",
         )
         for host, summary in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
     first = ("state", "machine", "run") if several else ("state", "run")
-    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started")
-    echo(table(headers, rows, "l" * len(first) + "lrrrr"))
+    headers = (*first, "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
+    echo(table(headers, rows, "l" * len(first) + "lrrrrl"))
     for host, summary in found:
-        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
-        if ended and summary.state.detail:
+        explained = summary.state.phase in (*ENDED, "interrupted", "waiting")
+        if (explained or summary.state.other_host) and summary.state.detail:
             where = tr("{name} on {host}", name=summary.name, host=host) if host else summary.name
             echo(f"{where}: {summary.state.detail}")
 

@@ -158,7 +158,8 @@ def describe_run(view: RunView) -> Text:
         where = tr("on {host}", host=safe_text(view.host, 40))
         text.append(f", {where}" + (tr(", as it was {age} ago", age=age) if age else ""))
     if summary.state.detail:
-        text.append(f"\n{summary.state.phase}: {summary.state.detail}", style="dim")
+        where = f" on {summary.device}" if view.running and summary.device else ""
+        text.append(f"\n{summary.state.phase}{where}: {summary.state.detail}", style="dim")
     return text
 
 
