@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from event_lines import event
 
-from workbench.render.runs import COLUMNS, column_widths, describe_run, describe_runs, run_cells
+from workbench.render.run_table import COLUMNS, column_widths, run_cells
+from workbench.render.runs import describe_run, describe_runs
 from workbench.runs.events import Event
 from workbench.runs.folder import RunFolder
 from workbench.runs.history import fold

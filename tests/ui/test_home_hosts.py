@@ -76,7 +76,7 @@ async def test_runs_of_all_machines_are_in_one_list(
             assert columns(app) == titles
             assert "3 runs, 1 running on 2 machines" in text_of(app.screen, "#heading")
             await pilot.press("home")
-            assert "on gpu-07\ntraining: epoch 17 of 30" in text_of(app.screen, "#detail")
+            assert "on gpu-07\ntraining on GPU 0: epoch 17 of 30" in text_of(app.screen, "#detail")
             assert not {"stop", "delete", "compare", "resume"} & offered(app)  # only read
             assert app.screen.run == ""
             await pilot.press("down", "down")

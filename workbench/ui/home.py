@@ -1,6 +1,6 @@
 """Home: the runs, newest first, and the way to all other screens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -11,20 +11,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Input, Static
-from textual.widgets.data_table import ColumnKey
 
 from workbench.app.table_settings import TableSettings, read_settings, settings_path
-from workbench.experiment.metrics import ACCURACY, METRICS, SHORT_TITLES
+from workbench.experiment.metrics import METRICS
 from workbench.hosts.fetch import describe_problem
 from workbench.messages import tr
 from workbench.render.runs import (
-    METRIC,
-    column_widths,
     describe_run,
     describe_runs,
     empty_table_text,
     matches_filter,
-    run_cells,
 )
 from workbench.runs.trash import TrashedRun, list_trash, move_to_trash
 from workbench.runs.watch import Runs, RunView, in_order
@@ -39,6 +35,7 @@ from workbench.ui.run_actions import (
     resume_run,
     stop_run,
 )
+from workbench.ui.run_table import RunTable
 
 # Offered if possible.
 OFFERED = ("compare", "stop", "resume", "delete", "undo", "filter", "ladders", "settings", "sort")
@@ -46,81 +43,6 @@ TRASH, FILTER = (
     tr("to the trash, from which u restores it"),
     tr("by a part of name, strategy or state"),
 )
-
-
-class RunTable(DataTable[Text]):
-    """A row for each run; columns as wide as the terminal allows."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Open", id="open"),
-        Binding("home", "scroll_top", tr("First run"), show=False),
-        Binding("end", "scroll_bottom", tr("Last run"), show=False),
-    ]
-
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
-        super().__init__(id=id, cursor_type="row")
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the runs, of those elsewhere with their machine, from the top."""
-        return [key.value or "" for key in self.rows]
-
-    @property
-    def chosen(self) -> str | None:
-        """The name of the run under the cursor."""
-        if not self.row_count:
-            return None
-        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
-
-    def fill(
-        self, runs: Sequence[RunView], utf8: bool, metric: str = ACCURACY, several: bool = False
-    ) -> None:
-        """Show these runs: new rows if the runs are others, else only the cells that changed.
-
-        Args:
-            runs: a row each.
-            utf8: False for ASCII.
-            metric: that is shown.
-            several: whether there is a column for machines.
-        """
-        chosen, row = self.chosen, self.cursor_row
-        widths = column_widths(self.app.size.width, runs, several)
-        theme = self.app.theme_variables
-        self._fit(widths)
-        column = self.columns[ColumnKey(METRIC)]
-        if column.label.plain != SHORT_TITLES[metric]:
-            column.label = Text(SHORT_TITLES[metric])
-            self.refresh(layout=True)
-        rows = {view.key: run_cells(view, widths, utf8, theme, metric) for view in runs}
-        names = list(rows)
-        if names != self.names:
-            row = names.index(chosen) if chosen in names else row
-            self.clear()
-            for name, cells in rows.items():
-                self.add_row(*cells, key=name)
-            self.move_cursor(row=row)  # if its run is gone, to the next one
-            return
-        for name, cells in rows.items():
-            for title, cell in zip(widths, cells, strict=True):
-                if self.get_cell(name, title) != cell:
-                    self.update_cell(name, title, cell)
-
-    def move_to(self, name: str) -> None:
-        """Move the cursor to a run that is shown."""
-        self.move_cursor(row=self.get_row_index(name))
-
-    def _fit(self, widths: Mapping[str, int]) -> None:
-        """Set the widths of the columns if they differ; other columns take their place."""
-        if [key.value for key in self.columns] != list(widths):
-            self.clear(columns=True)
-            for title, width in widths.items():
-                self.add_column(title, key=title, width=width)
-            return
-        columns = list(self.columns.values())
-        if [column.width for column in columns] != list(widths.values()):
-            for column, width in zip(columns, widths.values(), strict=True):
-                column.width = width
-            self.refresh(layout=True)
 
 
 class HomeScreen(WorkbenchScreen):
