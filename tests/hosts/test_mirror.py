@@ -12,6 +12,7 @@ from event_lines import LogWriter
 from fake_runs import FakeRun, finished, training
 from ssh_server import put_command
 
+from workbench.downloads.disk import locked
 from workbench.hosts import mirror as module
 from workbench.hosts.mirror import HostMirror, HostView, from_home
 from workbench.paths import Workspace, cache_folder
@@ -266,6 +267,30 @@ def test_no_workspace(there: Workspace) -> None:
     assert mirror(there).poll().problem == f"its folder {there.root} has no saved_models"
     there.runs.mkdir()
     assert mirror(there).poll().problem == ""
+
+
+def test_while_another_process_reads_a_machine_its_answer_is_shown(
+    there: Workspace, answers: Answers
+) -> None:
+    finished(there, "old")
+    first, second = mirror(there), mirror(there)
+    first.poll()
+    (lock,) = (cache_folder() / "hosts").rglob("lock")
+    with locked(lock, "reading gpu-07"):
+        assert second.poll() == first.view
+        lock.with_name("answer.json").unlink()
+        problem = "Another process is reading gpu-07 right now."
+        assert second.poll() == HostView("gpu-07", problem=problem)
+    assert answers.count == 1
+
+
+def test_without_its_tools_there_is_no_answer(
+    there: Workspace, commands: Path, answers: Answers
+) -> None:
+    finished(there, "old")
+    put_command(commands, "awk", "#!/bin/sh\nexit 127\n")
+    problem = "the connection ended before its answer was complete"
+    assert mirror(there).poll() == HostView("gpu-07", problem=problem)
 
 
 def test_a_damaged_cache_is_read_again(there: Workspace) -> None:

@@ -31,7 +31,8 @@ list_files() {
     -o -name status.json -o -name run.lock \) \) -exec ls -dlLin {} + 2>/dev/null
 }
 
-# Lines "R NAME LOCK FILES", "F PATH FROM COUNT IDENTITY" and "M" for the parts to print.
+# Lines for the parts to print: "R NAME LOCK FILES", "F PATH FROM COUNT IDENTITY", "M" for more is
+# left, "E" for the end.
 changes() {
   { known; list_files; } | awk -v held=" $held " -v budget="$budget" -v log_limit="$log_limit" \
     -v file_limit="$file_limit" '
@@ -74,6 +75,7 @@ changes() {
         small(run, "status.json", lock[run] == "held")
         log_of(run)
       }
+      print "E"
     }'
 }
 
@@ -87,14 +89,17 @@ report() {
   cat /proc/sys/kernel/random/boot_id 2>/dev/null
   if ! cd -- "$workspace" 2>/dev/null; then
     part missing
+    part end
   elif ! cd saved_models 2>/dev/null; then
     part empty
+    part end
   else
     held=$(held_locks)
     changes | while read -r kind path from count identity; do
       case $kind in
         R) part run "$path" "$from" "$count" ;;
         M) part more ;;
+        E) part end ;;
         F)
           if [ "$from" -gt 0 ]; then
             part head "$path"
@@ -106,6 +111,5 @@ report() {
       esac
     done
   fi
-  part end
 }
 report </dev/null 2>/dev/null
