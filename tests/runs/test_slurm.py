@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_a_job_asks_for_what_its_profile_says(tmp_path: Path, slurm: FakeSlurm) 
     run = make_run(tmp_path / "my pets")
     made = submit([run], PROFILE, "big", {"WORKBENCH_ON_FINISH": "echo 'done' it"})
     assert slurm.called() == [f"sbatch --parsable {run.path}/job.sh"]
-    assert read_job(run) == made
+    assert read_job(run) == replace(made, run=str(run.path))
     assert (made.id, made.cluster, made.profile) == ("7", "", "big")
     lines = (run.path / "job.sh").read_text().splitlines()
     options = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")]
@@ -171,7 +172,8 @@ def test_without_slurm_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run = make_run(tmp_path)
     with pytest.raises(UserError, match="SLURM's sbatch was not found on this machine"):
         submit([run], PROFILE)
-    run.job_path.write_text(json.dumps({"id": "7", "submitted": 1.0}))
+    record = {"id": "7", "submitted": 1.0, "run": str(run.path)}
+    run.job_path.write_text(json.dumps(record))
     assert job_state(run) == JobState("7", "unknown")
 
 
@@ -305,6 +307,16 @@ def test_all_jobs_of_a_workspace_are_asked_for_together_and_seldom(
     slurm_queue.forget(runs[0])
     job_state(runs[0])
     assert slurm.called("squeue")[1:] == ["squeue --json --states=all --jobs=7,8"]  # 9 has ended
+
+
+def test_a_copy_of_a_run_is_not_taken_for_the_job(tmp_path: Path, slurm: FakeSlurm) -> None:
+    run, copy = make_run(tmp_path), make_run(tmp_path, "copy")
+    submit([run], PROFILE)
+    copy.job_path.write_bytes(run.job_path.read_bytes())
+    slurm.queue(job("PENDING"))
+    assert job_state(copy) == JobState("7", "unknown")
+    assert slurm.called("squeue") == []
+    assert job_state(run) == JobState("7", "pending", "PENDING")
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,7 @@ from workbench.cli.options import (
     complete_runs,
     deadline_shortcut,
     examples,
-    finish_environment,
     gpu_option,
-    on_finish_option,
     oom_option,
     queue_option,
     run_argument,
@@ -24,6 +22,7 @@ from workbench.cli.options import (
     shortcuts,
     slurm_options,
     with_experiment,
+    with_worker,
 )
 from workbench.cli.output import echo
 from workbench.errors import UserError
@@ -60,11 +59,11 @@ if TYPE_CHECKING:
     help="The experiment of a run again, with the label fixes of `relabel`.",
 )
 @by_option
-@on_finish_option
 @queue_option
 @slurm_options[0]
 @slurm_options[1]
 @in_workspace
+@with_worker
 @with_experiment
 def train(
     workspace: Workspace,
@@ -74,10 +73,10 @@ def train(
     detach: bool,
     resume_on_start: bool,
     by: str | None,
-    on_finish: str | None,
     queue: bool,
     slurm: str | None,
     slurm_set: tuple[str, ...],
+    environment: dict[str, str],
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
 
@@ -91,7 +90,6 @@ def train(
     from workbench.cli.follow import launch_run, watch
 
     job = _job(slurm, slurm_set, queue or resume_on_start)
-    environment = finish_environment(on_finish)
     given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
         from workbench.cli.scheduled import start_or_resume
@@ -167,7 +165,6 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @click.option("--half-batch", is_flag=True, help="Continue with half the batch.")
 @oom_option
 @by_option
-@on_finish_option
 @click.option(
     "--anyway", is_flag=True, help="Do not ask whether a worker on another machine has ended."
 )
@@ -176,6 +173,7 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 @slurm_options[0]
 @slurm_options[1]
 @in_workspace
+@with_worker
 def resume(
     workspace: Workspace,
     run: str,
@@ -185,12 +183,12 @@ def resume(
     half_batch: bool,
     oom: str | None,
     by: str | None,
-    on_finish: str | None,
     anyway: bool,
     gpu: str | None,
     queue: bool,
     slurm: str | None,
     slurm_set: tuple[str, ...],
+    environment: dict[str, str],
 ) -> None:
     """Resume a stopped, failed or interrupted run at its last checkpoint.
 
@@ -206,7 +204,6 @@ def resume(
     job = _job(slurm, slurm_set, queue, folder)
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom) + deadline_shortcut(by)
-    environment = finish_environment(on_finish)
     if job:
         from workbench.app.slurm import resubmit_run
         from workbench.cli.slurm import report_job

@@ -50,6 +50,7 @@ class SlurmJob:
         cluster: where SLURM has several; "" for the only one.
         profile: name of the profile; "" for none.
         host: from which it was submitted.
+        run: folder of the run; a copy of it has another.
         folder: of job.sh and the job's output.
         log: name of the output there.
     """
@@ -59,6 +60,7 @@ class SlurmJob:
     cluster: str = ""
     profile: str = ""
     host: str = ""
+    run: str = ""
     folder: str = ""
     log: str = LOG
 
@@ -75,7 +77,7 @@ def read_job(folder: RunFolder) -> SlurmJob | None:
             given = json.loads(file.read(_MAX_BYTES))
         names = {field.name for field in fields(SlurmJob)} & given.keys()
         job = SlurmJob(**{name: given[name] for name in names})
-        texts = (job.id, job.cluster, job.profile, job.host, job.folder, job.log)
+        texts = (job.id, job.cluster, job.profile, job.host, job.run, job.folder, job.log)
         valid = all(isinstance(text, str) for text in texts) and isinstance(job.submitted, float)
         is_job = valid and _ID.fullmatch(job.id) and _CLUSTER.fullmatch(job.cluster)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
@@ -115,7 +117,7 @@ def submit(
         at_once: how many tasks of an array may run at a time; 0 for any number.
 
     Returns:
-        The job; of an array without the number of a task.
+        The job; of an array without the number of a task, and of no run.
 
     Raises:
         UserError: SLURM is missing, or refuses the job.
@@ -142,6 +144,7 @@ def submit(
     for index, run in enumerate(runs):
         log = TASK_LOG.replace("%a", str(index))
         own = replace(job, id=f"{job.id}_{index}", log=log) if is_array else job
+        own = replace(own, run=str(run.path.absolute()))
         write_atomic(run.job_path, json.dumps(asdict(own), indent=1) + "\n")
     return job
 

@@ -85,13 +85,15 @@ def find_job(folder: RunFolder) -> SlurmJob | None:
 
 
 def job_state(folder: RunFolder) -> JobState | None:
-    """Return the state of a run's newest job.
+    """Return the state of a run's newest job; unknown for the copy of a run of another machine.
 
     None if the run has no job, or if this process is part of it.
     """
     job = find_job(folder)
     if job is None or job.id == this_job():
         return None
+    if not _is_original(job, folder):
+        return JobState(job.id, "unknown")
     known = _workspaces.setdefault(folder.path.parent, _Known())
     with known.lock:
         state = known.states.get(job.id)
@@ -121,9 +123,18 @@ def forget(folder: RunFolder) -> None:
 
 def _open_jobs(runs: Path, known: _Known) -> list[SlurmJob]:
     """Return the jobs of a workspace that are not known to have ended."""
-    found = (find_job(folder) for folder in list_runs(Workspace(runs.parent)))
+    found = ((find_job(folder), folder) for folder in list_runs(Workspace(runs.parent)))
     ended = {one.id for one in known.states.values() if one.phase == "ended"}
-    return [job for job in found if job and job.id not in ended]
+    return [job for job, folder in found if job and job.id not in ended
+            and _is_original(job, folder)]  # fmt: skip
+
+
+def _is_original(job: SlurmJob, folder: RunFolder) -> bool:
+    """Return whether a job was submitted for this very folder, by whatever path."""
+    try:
+        return folder.path.samefile(job.run)
+    except (OSError, ValueError):
+        return False
 
 
 def ask(jobs: Iterable[SlurmJob]) -> dict[str, JobState]:
