@@ -1,5 +1,6 @@
 """The strategy screen: strategies, options, the start."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,8 +21,10 @@ from workbench.datasets.prepare import survey
 from workbench.errors import UserError
 from workbench.experiment.presets import BOOK_FACTS
 from workbench.experiment.toml import field_at, keys, read_spec
+from workbench.files import boot_id
 from workbench.paths import Workspace
 from workbench.render.strategy import format_key_value, key_schema, parse_typed_value, truncate
+from workbench.runs.lock import take_lock
 from workbench.ui import guide
 from workbench.ui.app import WorkbenchApp
 from workbench.ui.data.screen import DataScreen
@@ -233,6 +236,31 @@ async def test_t_starts_the_run_shows_it_and_discards_the_draft(draft, workspace
     assert newest_draft(workspace) is None
 
 
+async def test_while_a_run_trains_another_can_be_queued(draft, monkeypatch, tmp_path):
+    queued = []
+    monkeypatch.setattr(StrategyScreen, "_start", lambda self, *_, queue: queued.append(queue))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    async with on_screen(draft) as (pilot, _screen):
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+        await pilot.press("w")  # nobody is ahead
+        await pilot.press("escape")
+        assert queued == []
+        slot = tmp_path / "workbench" / "queue" / boot_id() / "slots" / "GPU-0.0"
+        slot.parent.mkdir(parents=True)
+        held = take_lock(slot)
+        try:
+            await pilot.press("t")
+            await until(pilot, lambda: isinstance(pilot.app.screen, StartScreen))
+            labels = [str(button.label) for button in pilot.app.screen.query("Button")]
+            assert labels[:2] == ["Train (enter)", "Queue (w)"]
+            await pilot.press("w")
+            await until(pilot, lambda: queued == [True])
+        finally:
+            os.close(held)
+
+
 async def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatch):
     def refuse(*arguments, **options):
         raise UserError("There is no GPU 3.", "Allowed: 0")
@@ -250,7 +278,7 @@ async def test_a_refused_start_keeps_the_draft_and_reports_why(draft, monkeypatc
 
 async def test_dense_has_no_layers_to_choose_and_asks_to_start(draft, monkeypatch):
     started = []
-    monkeypatch.setattr(StrategyScreen, "_start", lambda self, spec: started.append(spec))
+    monkeypatch.setattr(StrategyScreen, "_start", lambda self, spec, **_: started.append(spec))
 
     async with on_screen(draft) as (pilot, _screen):
         await pilot.press("home", "enter")

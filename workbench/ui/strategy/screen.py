@@ -31,6 +31,7 @@ from workbench.render.strategy import (
     strategy_details,
 )
 from workbench.runs.folder import RunFolder
+from workbench.runs.queue import devices_in_use
 from workbench.runs.slurm import has_slurm
 from workbench.settings import SlurmProfile
 from workbench.text import safe_text
@@ -309,10 +310,12 @@ class StrategyScreen(StepScreen):
             if where == StartScreen.SLURM:
                 ask_profile(self, lambda name, profile: self._start(spec, (name, profile)))
             elif where:
-                self._start(spec)
+                self._start(spec, queue=where == StartScreen.QUEUE)
 
         summary = describe_start(spec, self._forecast(spec))
-        self.app.push_screen(StartScreen(summary, has_slurm()), answered)
+        offered = {StartScreen.QUEUE: bool(devices_in_use()), StartScreen.SLURM: has_slurm()}
+        chosen = [way for way, possible in offered.items() if possible]
+        self.app.push_screen(StartScreen(summary, chosen), answered)
 
     def action_train(self) -> None:
         """Skip the layers; ask, then start the run."""
@@ -323,8 +326,13 @@ class StrategyScreen(StepScreen):
         """Train all strategies, one after the other."""
         open_ladder_dialog(self, self.draft, BOOK if self._book else LADDER, self._benchmark)
 
-    def _start(self, spec: ExperimentSpec, job: tuple[str, SlurmProfile] | None = None) -> None:
-        """Start the run here, or as a job with a profile."""
+    def _start(
+        self,
+        spec: ExperimentSpec,
+        job: tuple[str, SlurmProfile] | None = None,
+        queue: bool = False,
+    ) -> None:
+        """Start the run here, now or in the queue, or as a job with a profile."""
         if self._starting:
             return
         self._starting = True
@@ -338,7 +346,7 @@ class StrategyScreen(StepScreen):
                     name, profile = job
                     notes.extend(filter(None, [framework_doubt(profile)]))
                     return submit_run(app.workspace, spec, stem, profile, name, warn=notes.append)
-                return start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
+                return start_run(app.workspace, spec, stem, notes.append, queue, app.warm)
             except UserError as error:
                 return error
 

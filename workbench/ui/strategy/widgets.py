@@ -1,6 +1,6 @@
 """The list of strategies, the table of an experiment's options, the question before its start."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -119,33 +119,40 @@ class OptionTable(DataTable[Text]):
 
 
 class StartScreen(ModalScreen[str | None]):
-    """Ask whether a run shall start, HERE by enter or in a job of SLURM by s; None is not yet.
+    """Ask how a run shall start; None is not yet.
+
+    HERE starts it by enter. QUEUE by w lets it wait for a device that no run uses, SLURM by s makes
+    it a job: each only where it is offered.
 
     Args:
         summary: what starts.
-        has_slurm: True to offer SLURM.
+        offered: of QUEUE and SLURM.
     """
 
-    HERE, SLURM = "here", "slurm"
+    HERE, QUEUE, SLURM = "here", "queue", "slurm"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "dismiss(None)", tr("Not yet")),
-        Binding("s", "submit", "SLURM"),
+        Binding("w", "choose('queue')", tr("Queue")),
+        Binding("s", "choose('slurm')", "SLURM"),
     ]
 
-    def __init__(self, summary: str, has_slurm: bool = False) -> None:
+    def __init__(self, summary: str, offered: Collection[str] = ()) -> None:
         super().__init__()
         self._summary = summary
-        self._has_slurm = has_slurm
+        labels = {self.QUEUE: tr("Queue (w)"), self.SLURM: tr("SLURM (s)")}
+        self._labels = {name: label for name, label in labels.items() if name in offered}
 
     def compose(self) -> ComposeResult:
-        """Yield the summary above two buttons."""
+        """Yield the summary above the buttons."""
+        outlives = tr("It keeps running when this terminal is closed.")
+        waits = tr("Other runs are training: a queued one waits for a free GPU, or the CPU.")
         with Vertical(classes="dialog"):
             yield Static(Text(safe_text(self._summary, 400)))
-            yield Static(Text(tr("It keeps running when this terminal is closed."), style="dim"))
+            yield Static(Text(waits if self.QUEUE in self._labels else outlives, style="dim"))
             with Horizontal(classes="buttons"):
                 yield Button(tr("Train (enter)"), variant="primary", id=self.HERE)
-                if self._has_slurm:
-                    yield Button(tr("SLURM (s)"), id=self.SLURM)
+                for name, label in self._labels.items():
+                    yield Button(label, id=name)
                 yield Button(tr("Not yet (esc)"), id="no")
 
     def on_mount(self) -> None:
@@ -154,10 +161,9 @@ class StartScreen(ModalScreen[str | None]):
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
-        chosen = event.button.id
-        self.dismiss(chosen if chosen in (self.HERE, self.SLURM) else None)
+        self.dismiss(None if event.button.id == "no" else event.button.id)
 
-    def action_submit(self) -> None:
-        """Choose SLURM where there is one."""
-        if self._has_slurm:
-            self.dismiss(self.SLURM)
+    def action_choose(self, name: str) -> None:
+        """Choose another way to start, where it is offered."""
+        if name in self._labels:
+            self.dismiss(name)
