@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from workbench.errors import UserError
 from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml, NvmlReport
 from workbench.messages import tr
-from workbench.text import format_choices, format_gib, safe_text
+from workbench.text import format_choices, format_gib, plural, safe_text
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+# Parts of the CPU that take the place of GPUs where a run is to use several and there are none.
+LOGICAL_DEVICES = "WORKBENCH_LOGICAL_DEVICES"
 AUTO, NONE = "auto", "none"
 CPU = "CPU"  # the name under which backends list it
 OLDEST_CAPABILITY = (6, 0)  # compute capability of the oldest GPU that TensorFlow supports
@@ -141,6 +143,26 @@ def choose_gpu(
             tr("Choose another, or the CPU with --gpu none; `workbench check` shows more."),
         )
     return _candidate(requested, gpu, seen.slices)
+
+
+def logical_devices(environment: Mapping[str, str] = os.environ) -> int:
+    """Return into how many devices the CPU may be split, 0 without WORKBENCH_LOGICAL_DEVICES."""
+    value = environment.get(LOGICAL_DEVICES, "").strip()
+    return int(value) if value.isdecimal() and value.isascii() and len(value) < 4 else 0
+
+
+def not_enough_devices(count: int, gpus: int) -> UserError:
+    """Return the error for a run that is to use more devices than there are."""
+    there = plural(gpus, "GPU") if gpus else tr("no GPU")
+    fewer = gpus or 1
+    return UserError(
+        tr(
+            "training.devices is {count}, and there is {there} that a run could use with others.",
+            count=count,
+            there=there,
+        ),
+        tr("Set training.devices = {fewer}; `workbench check` shows the GPUs.", fewer=fewer),
+    )
 
 
 def describe_holders(choice: GpuChoice) -> str:
