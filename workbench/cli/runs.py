@@ -55,15 +55,16 @@ def runs(workspace: Workspace, figure: str | None, best_first: bool, as_json: bo
             format_accuracy(summary.on_validation(metric)),
             format_accuracy(summary.on_test(metric)),
             _ago(summary.started),
+            summary.device or "-",
         )
         for summary in found
     ]
     named = "" if metric == ACCURACY else f" {SHORT_TITLES[metric]}"
-    headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started")
-    echo(table(headers, rows, "lllrrrr"))
+    headers = ("state", "run", "preset", "epochs", f"best val{named}", f"test{named}", "started", "on")
+    echo(table(headers, rows, "lllrrrrl"))
     for summary in found:
-        ended = summary.state.phase in (*ENDED, "interrupted") or summary.state.other_host
-        if ended and summary.state.detail:
+        explained = summary.state.phase in (*ENDED, "interrupted", "waiting")
+        if (explained or summary.state.other_host) and summary.state.detail:
             echo(f"{summary.name}: {summary.state.detail}")
 
 

@@ -116,7 +116,8 @@ def describe_run(view: RunView) -> Text:
         parts.append(f"test {summary.test_accuracy:.4f}")
     text = Text(", ".join(parts))
     if summary.state.detail:
-        text.append(f"\n{summary.state.phase}: {summary.state.detail}", style="dim")
+        where = f" on {summary.device}" if view.running and summary.device else ""
+        text.append(f"\n{summary.state.phase}{where}: {summary.state.detail}", style="dim")
     return text
 
 

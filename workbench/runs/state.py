@@ -193,6 +193,7 @@ class RunSummary:
         val_scores: other metrics of the same epoch, where they were measured: monitored ones, or
             all if the final evaluation was on validation images.
         test_scores: other metrics on test images.
+        device: that it uses, or used last: "GPU 1"; "" for the CPU, or before it has one.
     """
 
     name: str
@@ -209,6 +210,7 @@ class RunSummary:
     last_sign: float | None
     val_scores: Mapping[str, float] = field(default_factory=dict)
     test_scores: Mapping[str, float] = field(default_factory=dict)
+    device: str = ""
 
     def on_test(self, metric: str) -> float | None:
         """Return a metric of `experiment.metrics.METRICS` on test images, if it was measured."""
@@ -331,6 +333,7 @@ def make_summary(
         last_sign=history.last_sign,
         val_scores={**({} if on_test else scores), **(kept.scores if kept else {})},
         test_scores=scores if on_test else {},
+        device=f"GPU {history.gpu.index}" if history.gpu and history.gpu.index is not None else "",
     )
 
 
