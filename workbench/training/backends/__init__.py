@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from workbench.machine.gpus import not_enough_devices
+from workbench.machine.device_group import not_enough_devices
 from workbench.machine.trial import DeviceTrial, has_tensor_cores
 
 Tensor = Any  # of the framework
@@ -70,7 +70,8 @@ def require_devices(count: int, there: int, kind: str) -> None:
 
     Args:
         count: requested.
-        there: of this kind, "gpu" or "cpu".
+        there: of the kind.
+        kind: "gpu" or "cpu".
 
     Raises:
         UserError: There are fewer.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from workbench.machine.gpus import logical_devices
+from workbench.machine.device_group import logical_devices
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
@@ -256,8 +256,7 @@ class _Everywhere:
     def first(self, values: Sequence[Any]) -> list[Any]:
         """Return what the first device has: the rest of the process uses this one alone."""
         return [
-            value.addressable_data(0) if isinstance(value, jax.Array) else value
-            for value in values
+            value.addressable_data(0) if isinstance(value, jax.Array) else value for value in values
         ]
 
 

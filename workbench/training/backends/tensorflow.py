@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from workbench.machine.gpus import logical_devices
+from workbench.machine.device_group import logical_devices
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
@@ -286,9 +286,7 @@ def _mirrored_loop(
         _select(network, gradients, [None] * len(network.others), finite)
         return finite, loss, accuracy
 
-    def step(
-        at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any
-    ) -> tuple[Any, ...]:
+    def step(at: tf.Tensor, finite: tf.Tensor, losses: Any, accuracies: Any) -> tuple[Any, ...]:
         def part(context: tf.distribute.experimental.ValueContext) -> Batch:
             number = context.replica_id_in_sync_group
             rows = steps.rows[at, number]

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.errors import UserError
-from workbench.messages import tr
+from workbench.machine.device_group import torch_trains_on_one
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
@@ -27,10 +26,7 @@ from workbench.training.backends import (
 def prepare(deterministic: bool, devices: int = 1) -> Device:
     """Switch determinism on if requested; a batch is never shared among devices."""
     if devices > 1:
-        raise UserError(
-            tr("training.devices is {devices}, and PyTorch trains on one here.", devices=devices),
-            tr("Set training.devices = 1, or use TensorFlow or JAX: KERAS_BACKEND=tensorflow"),
-        )
+        raise torch_trains_on_one(devices)
     if deterministic:
         torch.use_deterministic_algorithms(True)
     return first_gpu(list_devices())
