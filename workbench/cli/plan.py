@@ -239,7 +239,7 @@ def total_line(measured: "BenchmarkResult", expected: "Forecast") -> str:
     reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""
     device = "the CPU" if measured.kind == "cpu" else safe_text(measured.device, 40)
     if expected.costs[0].devices > 1:
-        device = tr("{device} alone", device=device)
+        device = tr("{device} as one device", device=device)
     total = format_seconds(expected.total or 0.0)
     return tr(
         "in all at most about {total} on {device}, as measured here{reading}",

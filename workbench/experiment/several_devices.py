@@ -99,7 +99,12 @@ def _describe_stage(cost: StageCost, forecast: Forecast) -> str:
         return tr("{added}; what it saves was not measured", added=added)
     alone, best = _epoch_seconds(cost, forecast)
     if 1 - best / alone < LITTLE:
-        return tr("steps take little time as it is: little to share; {several}", several=several)
+        return tr(
+            "at best an epoch takes {best} instead of {alone}: little to share; {several}",
+            best=format_seconds(best),
+            alone=format_seconds(alone),
+            several=several,
+        )
     return tr(
         "{added}; were that free, an epoch would take {best} instead of {alone}; it was not "
         "measured",

@@ -78,10 +78,13 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     mesh = _mesh if training else None
     step = partial(_step, network, training) if mesh is None else _shared_step(network, mesh)
     everywhere = mesh and _Everywhere(mesh)
+    start = jnp.array(True)
+    if _mesh:  # where the results of a step are: every other place would be compiled again
+        start = everywhere.put(start) if everywhere else jax.device_put(start, jax.devices()[0])
     if not jit:
-        take = _step_by_step(step)
+        take = _step_by_step(step, start)
     elif jax.default_backend() == "cpu":
-        take = _step_by_step(jax.jit(step, donate_argnums=0))
+        take = _step_by_step(jax.jit(step, donate_argnums=0), start)
     else:
         take = _in_one_loop(step)
 
@@ -141,16 +144,17 @@ def _in_one_loop(step: Any) -> Any:
     return take
 
 
-def _step_by_step(step: Any) -> Any:
+def _step_by_step(step: Any, start: jax.Array) -> Any:
     """Return a loop of single steps: not compiled, or on a CPU.
 
     There, XLA runs convolutions within a compiled loop twenty times as slowly as outside of one.
+    `start` is True.
     """
 
     def take(
         values: list[jax.Array], arrays: Arrays, steps: Steps, count: int, predictions: list[Any]
     ) -> Any:
-        finite, series = jnp.array(True), []
+        finite, series = start, []
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
             values, finite, *found = step(values, finite, arrays, part)
