@@ -241,7 +241,6 @@ def test_weights_that_are_here(tmp_path: Path) -> None:
     assert weights(tmp_path) == {**nothing, "vgg16": first, "mobilenetv2-1.0": exact}
 
 
-
 def test_weights_fit_into_two_lines_of_a_small_terminal(tmp_path: Path) -> None:
     put_weights(tmp_path / "home/.keras", VGG16)
     facts = healthy(storage=read(tmp_path, HOME=str(tmp_path / "home")))
