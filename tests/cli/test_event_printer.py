@@ -48,3 +48,14 @@ def test_a_smaller_batch_is_shown(tmp_path: Path) -> None:
     assert output.lines == [
         "note   Out of memory with batches of 32; the run continues with batches of 16."
     ]
+
+
+def test_all_gpus_of_a_run_are_shown(tmp_path: Path) -> None:
+    """Runs of earlier versions have one."""
+    output = Lines()
+    printer = EventPrinter(Workspace(tmp_path), RunFolder(tmp_path / "birds-1"), output)
+    first, second = ({"name": "H100", "index": index} for index in (2, 0))
+    printer.print_event(event("gpu_chosen", gpu=None))
+    printer.print_event(event("gpu_chosen", gpu=first))
+    printer.print_event(event("gpu_chosen", gpu=first, others=[second]))
+    assert output.lines == ["gpu    H100 (GPU 2)", "gpu    H100 (GPU 2)", "gpu    H100 (GPU 0)"]

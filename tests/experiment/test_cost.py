@@ -151,6 +151,9 @@ def test_memory_holds_weights_state_and_a_batch() -> None:
     assert cost.memory_bytes == 4 * 93_322 * 3 + outputs  # rmsprop keeps one number for each
     (half,) = stage_costs(preset_spec("book-mnist"), classes=10)
     assert half.memory_bytes == 4 * 93_322 * 3 + outputs // 2
+    shared = preset_spec("book-mnist", "training.precision=float32", "training.devices=3")
+    (of_each,) = stage_costs(shared, classes=10)
+    assert of_each.memory_bytes == 4 * 93_322 * 3 + cost.forward.heavy_bytes * 22
 
 
 FACTS = DataFacts((300, 400), False, 3, 2, images=1000, smallest_class=400, user_split=False)

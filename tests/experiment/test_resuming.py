@@ -54,7 +54,7 @@ def test_only_a_divisor_is_allowed(size: int) -> None:
     "change",
     [
         "training.epochs=99", "training.early_stopping=3", "training.keep=last",
-        "training.gpu=none",
+        "training.gpu=none", "training.devices=2",
         "training.learning_rate=0.5", "training.batch_size=12", "training.out_of_memory=retry",
         "data.source=elsewhere", "evaluation.shift=2", "name=other",
     ],
@@ -74,6 +74,10 @@ def test_what_may_not(change: str) -> None:
         check_change(make(), make(change))
     assert "training.learning_rate" in caught.value.hint
     assert training_fingerprint(make()) != training_fingerprint(make(change))
+
+
+def test_any_number_of_devices_goes_on() -> None:
+    assert training_fingerprint(make()) == training_fingerprint(make("training.devices=4"))
 
 
 def test_steps_of_an_epoch_follow_the_batch() -> None:

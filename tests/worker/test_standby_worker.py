@@ -90,6 +90,8 @@ def test_warm_up_changes_no_bit_of_a_deterministic_run(person: Person) -> None:
         (True, {"deterministic": False, "gpu": "none"}, True),
         (True, {"deterministic": True}, False),
         (True, {"gpu": 1}, False),
+        (True, {"devices": 2}, False),
+        (False, {"devices": 2}, True),
     ],
 )
 def test_warm_state_suits_a_run(

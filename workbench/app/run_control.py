@@ -7,7 +7,7 @@ Home with this module and without numpy.
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
@@ -78,11 +78,11 @@ def start_run(
     from workbench.machine.preflight import check_before_start
 
     variables = {**os.environ, **(environment or {})}
-    choice = check_before_start(spec, workspace, queue, progress, warn, variables)
+    choices = check_before_start(spec, workspace, queue, progress, warn, variables)
     if not queue:
-        for note in _start_notes(workspace, spec, choice, queue_hint):
+        for note in _start_notes(workspace, spec, choices, queue_hint):
             notify(note)
-    return launch_new_run(workspace, spec, stem, queue, warm, environment, choice.report)
+    return launch_new_run(workspace, spec, stem, queue, warm, environment, choices[0].report)
 
 
 def launch_new_run(
@@ -151,7 +151,7 @@ def list_training_runs(workspace: Workspace) -> list[RunFolder]:
 
 
 def _start_notes(
-    workspace: Workspace, spec: ExperimentSpec, choice: GpuChoice, queue_hint: str
+    workspace: Workspace, spec: ExperimentSpec, choices: Sequence[GpuChoice], queue_hint: str
 ) -> list[str]:
     """Return what is useful to know before a run starts and does not prevent it."""
     from workbench.machine.preflight import gpu_notes
@@ -159,10 +159,11 @@ def _start_notes(
     others = [
         run
         for run in list_training_runs(workspace)
-        if device_of(run, devices_in_use()) in (None, choice.key)
+        if device_of(run, devices_in_use()) in (None, *(choice.key for choice in choices))
     ]
     slower = f"is training here too; both will be slower{queue_hint}."
-    return [*gpu_notes(spec, choice), *(f"{safe_text(run.name)} {slower}" for run in others)]
+    gpus = [note for choice in choices for note in gpu_notes(spec, choice)]
+    return [*gpus, *(f"{safe_text(run.name)} {slower}" for run in others)]
 
 
 def start_demo(workspace: Workspace, notify: Notify = ignore) -> list[RunFolder]:

@@ -234,8 +234,8 @@ class EventPrinter:
             case Work():
                 self._work(event)
             case GpuChosen():
-                if event.gpu:
-                    self.line(f"gpu    {safe_text(event.gpu.name, 60)} (GPU {event.gpu.index})")
+                for gpu in [event.gpu, *event.others] if event.gpu else []:
+                    self.line(f"gpu    {safe_text(gpu.name, 60)} (GPU {gpu.index})")
             case DataReady():
                 self._data_ready(event)
             case Notice():

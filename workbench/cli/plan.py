@@ -1,5 +1,6 @@
 """Commands on experiments: presets, bases, plan (what a run will do), layers (what it froze)."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -107,6 +108,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     from workbench.datasets.sources.opening import open_source
     from workbench.experiment.base_choice import suggest_larger_base
     from workbench.experiment.cost import saved_bytes
+    from workbench.experiment.several_devices import describe_sharing
+    from workbench.machine.driver import count_gpu_devices
     from workbench.machine.preflight import check_weights
     from workbench.render.strategy import forecast
 
@@ -151,6 +154,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         )
     )
     echo(total_line(measured, expected) if measured else why_not)
+    for line in describe_sharing(expected, count_gpu_devices(os.environ)):
+        echo(line)
     if expected.deadline:
         echo(f"deadline {expected.deadline}")
     kind = measured.kind if measured else ""
@@ -209,8 +214,9 @@ def stage_lines(cost: "StageCost", disk: int, took: "StageSeconds | None" = None
             lines.append(tr("  prefix   {what}: {part}, in every epoch", what=what, part=part))
     lines.append(
         tr(
-            "  memory   {memory_bytes} for weights, state and a batch",
+            "  memory   {memory_bytes} for weights, state and a batch{on_each}",
             memory_bytes=format_bytes(cost.memory_bytes),
+            on_each=tr(" in parts, on each device") if cost.devices > 1 else "",
         )
     )
     if took and stage.is_solved:
@@ -232,6 +238,8 @@ def total_line(measured: "BenchmarkResult", expected: "Forecast") -> str:
     seconds = format_seconds(expected.reading)
     reading = f", reading the images ({seconds}) included" if measured.images_per_second else ""
     device = "the CPU" if measured.kind == "cpu" else safe_text(measured.device, 40)
+    if expected.costs[0].devices > 1:
+        device = tr("{device} as one device", device=device)
     total = format_seconds(expected.total or 0.0)
     return tr(
         "in all at most about {total} on {device}, as measured here{reading}",

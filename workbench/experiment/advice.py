@@ -10,7 +10,7 @@ class SpecAdvice:
 
     Attributes:
         id: its subject: "head-first", "upper-layers", "all-unfrozen", "learning-rate", "views",
-            "pooling", "gradual", "layer-rates", "weight-decay", "warm-up", "mixing".
+            "pooling", "gradual", "layer-rates", "weight-decay", "warm-up", "mixing", "devices".
         sentence: the problem, and why it matters.
         fix: settings such as "training.learning_rate=1e-05".
         offer: what these do, in a few words.

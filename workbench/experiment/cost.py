@@ -51,9 +51,10 @@ class StageCost:
         batch_size: images a step.
         passes: splits and views of the images that pass a cached prefix, without those that passed
             it in a stage before.
-        memory_bytes: a lower bound for training: weights, gradients, the optimizer's state, and
-            the outputs of a batch that the backward pass needs, in half precision unless the
-            spec sets float32.
+        memory_bytes: a lower bound for training, on each device: weights, gradients, the
+            optimizer's state, and the outputs of its part of a batch that the backward pass
+            needs, in half precision unless the spec sets float32.
+        devices: that share each batch.
     """
 
     stage: Stage
@@ -69,6 +70,17 @@ class StageCost:
     batch_size: int
     passes: tuple[tuple[str, str], ...]
     memory_bytes: int
+    devices: int = 1
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether several devices have more to do than the short steps above kept features."""
+        return not self.stage.is_solved and not self.stage.cached
+
+    @property
+    def part(self) -> int:
+        """Images of a batch on each device."""
+        return -(-self.batch_size // self.devices)
 
     @property
     def weights_bytes(self) -> int:
@@ -161,9 +173,11 @@ def _stage_cost(
     trainable = _trainable(spec, stage, rows)
     parameters = sum(row.parameters for row in rows)
     numbers = parameters + trainable * (1 + stage.optimizer_slots)
-    batch = spec.training.batch_size
+    batch, devices = spec.training.batch_size, spec.training.devices
     float_bytes = 1.0 if spec.training.precision == "float32" else 0.5  # of float32's size
-    outputs = round(batch * (forward.heavy_bytes + forward.light_bytes) * float_bytes)
+    outputs = round(
+        -(-batch // devices) * (forward.heavy_bytes + forward.light_bytes) * float_bytes
+    )
     shape, size, share = _prefix(spec, stage, below)
     return StageCost(
         stage=stage,
@@ -179,6 +193,7 @@ def _stage_cost(
         batch_size=batch,
         passes=passes,
         memory_bytes=4 * numbers + outputs,
+        devices=devices,
     )
 
 

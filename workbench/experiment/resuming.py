@@ -15,7 +15,7 @@ from workbench.experiment.toml import flat, spec_tree
 from workbench.messages import tr
 from workbench.text import format_choices
 
-# Training length, what is kept, the learning rate from here on, a smaller batch, the device, and
+# Training length, what is kept, the learning rate from here on, a smaller batch, the devices, and
 # where the same data comes from.
 CHANGEABLE_KEYS = (
     "training.epochs",
@@ -28,6 +28,7 @@ CHANGEABLE_KEYS = (
     "training.augment_on",
     "training.out_of_memory",
     "training.gpu",
+    "training.devices",
     "training.time_budget",
     "training.deadline",
     "base.prefix",
@@ -125,7 +126,9 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
     tree = spec_tree(spec)
     for key in (*_NAMES, "evaluation"):
         tree.pop(key, None)
-    for key in ("epochs", "early_stopping", "keep", "gpu", "out_of_memory", "augment_on"):
+    for key in ("epochs", "early_stopping", "keep", "out_of_memory"):
+        tree["training"].pop(key, None)
+    for key in ("gpu", "devices", "augment_on"):
         tree["training"].pop(key, None)
     for key in ("time_budget", "deadline"):  # the epochs that are fitted to them do not count
         tree["training"].pop(key, None)

@@ -332,6 +332,9 @@ class TrainingSpec(Section):
     gpu: Gpu = Field(
         "auto", description="auto: the freest; none: the CPU; or a number as nvidia-smi counts"
     )
+    devices: int = Field(
+        1, ge=1, le=64, description="GPUs that share each batch; batch_size is that of all together"
+    )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="of weights, order, dropout, augmentation")
     deterministic: bool = Field(False, description="bit-identical repeats, at some cost in speed")
     time_budget: TimeBudget | None = Field(
@@ -361,6 +364,11 @@ class TrainingSpec(Section):
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs:g}, but schedule = 'plateau' lowers the "
                 f"rate by what it sees: set it to 0, or set schedule = 'constant' or 'cosine'"
+            )
+        if self.devices > 1 and isinstance(self.gpu, int):
+            raise ValueError(
+                f"devices is {self.devices}, but gpu = {self.gpu} names one GPU: set gpu = 'auto', "
+                f"or set devices = 1"
             )
         usual = type(self).model_fields["unfreeze_epochs"].default
         if self.unfreeze == "at once" and self.unfreeze_epochs != usual:

@@ -122,6 +122,12 @@ class ExperimentSpec(Section):
                 f"set it to 0 (mixup works on features too), or train from "
                 f"{table.blocks[0]} up"
             )
+        if self.training.devices > 1 and self.base.batch_norm == "adapt":
+            raise ValueError(
+                f"training.devices is {self.training.devices}, but base.batch_norm = 'adapt' "
+                f"measures whole batches, of which each device has a part; set devices = 1, or "
+                f"set batch_norm = 'frozen'"
+            )
         if self.base.views and not self.augmentation.active:
             raise ValueError(
                 f"base.views is {self.base.views}, but augmentation is off: every view would be "

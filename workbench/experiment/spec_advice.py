@@ -13,6 +13,7 @@ from workbench.experiment.advice import SpecAdvice, format_setting
 from workbench.experiment.estimate import Forecast, stage_seconds
 from workbench.experiment.plan import layer_rows, plan_stages
 from workbench.experiment.recipe_advice import advise_recipe
+from workbench.experiment.several_devices import advise_devices
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import AVERAGE
 from workbench.messages import tr
@@ -44,7 +45,8 @@ def advise(
         found = [*(rule(spec, images["train"]) for rule in _RULES), _views(spec)]
     else:
         found = [_views(spec)]
-    return tuple(advice for advice in [*found, *advise_recipe(spec, images["train"])] if advice)
+    found += [*advise_recipe(spec, images["train"]), advise_devices(spec, classes)]
+    return tuple(advice for advice in found if advice)
 
 
 def trainable_names(table: BaseTable, layers: set[str], batch_norm: str) -> list[str]:
@@ -91,6 +93,7 @@ def describe_cost(forecast: Forecast, index: int) -> str:
     """Return time and memory of a stage, and the time of the whole plan."""
     cost = forecast.costs[index]
     memory = f"memory from {format_bytes(cost.memory_bytes)}"
+    memory += tr(" on each of {count} devices", count=cost.devices) if cost.devices > 1 else ""
     if forecast.speed is None:
         return tr(
             "{memory}; time is shown once the machine check has measured this machine",

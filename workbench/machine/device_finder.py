@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from workbench.errors import UserError
 from workbench.experiment.int_range import GPU_SHARE
 from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.device_group import can_share
 from workbench.machine.driver import is_recent, query_nvml
 from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import (
@@ -54,7 +55,7 @@ class RunDevices:
         report: NvmlReport | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        self.count = 1
+        self.count = spec.training.devices
         self.share = _read_share(environment)
         self.obstacle = ""
         self._requested = spec.training.gpu
@@ -79,7 +80,7 @@ class RunDevices:
         roomy = [one for one in choices if not one.memory_total or one.memory_free >= needed]
         self.obstacle = ""
         if len(roomy) < self.count:
-            self.obstacle = _describe_obstacle(choices)
+            self.obstacle = _describe_obstacle(choices[self.count - 1])
             if self._environment.get(WAIT_VARIABLE) == "no":
                 raise UserError(
                     tr(
@@ -108,12 +109,17 @@ class RunDevices:
 
     def _choices(self, age: float | None = None) -> tuple[GpuChoice, ...]:
         """Return what may be used, by a recent report or by one of at most `age` seconds."""
-        if self._requested == NONE:  # a run on the CPU need not wait for a driver that hangs
-            return usable_gpus(NONE, None, self._environment)
-        report = self._report
-        if not report or not is_recent(report) or (age and time.time() - report.asked > age):
-            self._report = report = query_nvml(self._environment)
-        return usable_gpus(self._requested, report.nvml, self._environment)
+        nvml = None
+        if self._requested != NONE:  # a run on the CPU need not wait for a driver that hangs
+            report = self._report
+            if not report or not is_recent(report) or (age and time.time() - report.asked > age):
+                self._report = report = query_nvml(self._environment)
+            nvml = report.nvml
+        usable = usable_gpus(self._requested, nvml, self._environment)
+        devices = self._spec.training.devices
+        found = can_share(usable, devices, self._environment)
+        self.count = devices if found[0].gpu else 1  # the CPU is one device, even in parts
+        return found
 
 
 def check_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[int, ...]:
@@ -165,10 +171,9 @@ def _read_share(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _describe_obstacle(choices: Sequence[GpuChoice]) -> str:
-    """Return the freest device and who holds its memory: "GPU 1, held by ana (PID 33) 20 GiB"."""
-    first = choices[0]
-    name = f"GPU {first.gpu.index}" if first.gpu else first.device_name
-    if held := describe_holders(first):
+def _describe_obstacle(needed: GpuChoice) -> str:
+    """Return a device and who holds its memory: "GPU 1, held by ana (PID 33) 20 GiB"."""
+    name = f"GPU {needed.gpu.index}" if needed.gpu else needed.device_name
+    if held := describe_holders(needed):
         return tr("{name}, held by {held}", name=name, held=held)
-    return tr("{name}, with {free} free", name=name, free=format_gib(first.memory_free))
+    return tr("{name}, with {free} free", name=name, free=format_gib(needed.memory_free))

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from workbench.machine.device_group import can_share, choose_gpus
 from workbench.machine.environment import GPU_DEVICE, list_folder, read_text
 from workbench.machine.facts import Nvml, NvmlReport
-from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, choose_gpu, usable_gpus
+from workbench.machine.gpus import AUTO, CPU, NONE, VARIABLE, GpuChoice, usable_gpus
 from workbench.machine.probe import SMALL_PROBES, run_probe
 from workbench.runs.process import worker_command
 from workbench.runs.queue import holders
@@ -43,23 +44,35 @@ def find_gpu(
     known: NvmlReport | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> GpuChoice:
-    """Return the device that a run would use now, with the report behind it.
+    """Return the device that a run for one would use now; see `find_gpus`."""
+    return find_gpus(requested, 1, known, environment)[0]
 
-    It is the freest of those that the fewest runs use (see `usable_gpus`).
+
+def find_gpus(
+    requested: int | str,
+    count: int,
+    known: NvmlReport | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[GpuChoice, ...]:
+    """Return the devices that a run would use now, with the report behind them.
+
+    They are the freest of those that the fewest runs use (see `usable_gpus`).
 
     Args:
         requested: "auto", "none" or an index as nvidia-smi counts.
+        count: GPUs that share each batch; the CPU is one device (see `can_share`).
         known: an earlier report, used while it is recent.
         environment: for CUDA_VISIBLE_DEVICES.
 
     Raises:
-        UserError: the requested GPU does not exist.
+        UserError: the requested GPU does not exist, or there are fewer.
     """
     if requested == NONE:  # a run on the CPU need not wait for a driver that hangs
-        return choose_gpu(requested, None, environment)
+        return choose_gpus(requested, None, count, environment)
     report = known if known and is_recent(known) else query_nvml(environment)
-    usable = usable_gpus(requested, report.nvml, environment)
-    return replace(min(usable, key=lambda one: len(holders(one.key))), report=report)
+    usable = can_share(usable_gpus(requested, report.nvml, environment), count, environment)
+    least_used = sorted(usable, key=lambda one: len(holders(one.key)))
+    return tuple(replace(one, report=report) for one in least_used[:count])
 
 
 def expected_device(requested: int | str, environment: Mapping[str, str] = os.environ) -> str:
@@ -82,9 +95,16 @@ def is_recent(report: NvmlReport) -> bool:
 
 def has_gpu_device(environment: Mapping[str, str], root: Path = Path("/")) -> bool:
     """Return whether programs could use a GPU, by its device file alone: nothing is asked."""
-    if environment.get(VARIABLE, "0").strip() in ("", "-1"):
-        return False
-    return any(GPU_DEVICE.fullmatch(path.name) for path in list_folder(root / "dev"))
+    return count_gpu_devices(environment, root) > 0
+
+
+def count_gpu_devices(environment: Mapping[str, str], root: Path = Path("/")) -> int:
+    """Return how many GPUs programs could use at most, by their device files alone."""
+    named = environment.get(VARIABLE)
+    if named is not None and named.strip() in ("", "-1"):
+        return 0
+    files = sum(1 for path in list_folder(root / "dev") if GPU_DEVICE.fullmatch(path.name))
+    return files if named is None else min(files, len(named.split(",")))
 
 
 def driver_version(root: Path = Path("/")) -> str:

@@ -16,7 +16,8 @@ from workbench.experiment.cost import stage_costs
 from workbench.experiment.deadline import check_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
-from workbench.machine.driver import find_gpu
+from workbench.machine.device_group import torch_trains_on_one
+from workbench.machine.driver import find_gpus
 from workbench.machine.facts import Facts, NvmlReport, ProbeOutcome
 from workbench.machine.gpus import AUTO, NONE, GpuChoice, describe_holders
 from workbench.machine.rules.framework import backend_missing, keras_settings
@@ -39,8 +40,8 @@ def check_before_start(
     progress: Progress = silent,
     warn: Callable[[str], None] = lambda message: None,
     environment: Mapping[str, str] = os.environ,
-) -> GpuChoice:
-    """Check whether a run can start; return the device that it would use now.
+) -> tuple[GpuChoice, ...]:
+    """Check whether a run can start; return the devices that it would use now.
 
     Takes a second or more with many images or a slow driver.
 
@@ -60,12 +61,14 @@ def check_before_start(
     check_before_training(spec, environment)
     found = _open_images(spec, workspace, progress, warn)
     # The worker of a queued run asks the driver when its turn comes.
-    gpu = spec.training.gpu
-    choice = _check_gpu(gpu, environment) if queue else find_gpu(gpu, None, environment)
-    if not queue:
-        require_gpu_memory(spec, len(found.labels), choice)
+    if queue:
+        choices = _check_gpus(spec, environment)
+    else:
+        choices = find_gpus(spec.training.gpu, spec.training.devices, None, environment)
+        for choice in choices:
+            require_gpu_memory(spec, len(found.labels), choice)
     dataset_folder(workspace, found, progress)
-    return choice
+    return choices
 
 
 def check_before_submit(
@@ -118,7 +121,7 @@ def check_before_resume(
     """
     check_deadline(spec.training.deadline, time.time())
     check_before_training(spec, environment)
-    return _check_gpu(spec.training.gpu, environment).report
+    return _check_gpus(spec, environment)[0].report
 
 
 def check_before_ladder(
@@ -139,8 +142,9 @@ def check_before_ladder(
             check_before_training(spec, environment)
         except UserError as error:
             raise UserError(f"strategy {name}: {error.message}", error.hint) from None
-    for requested in dict.fromkeys(spec.training.gpu for _, spec in specs):
-        _check_gpu(requested, environment)
+    wanted = {(spec.training.gpu, spec.training.devices): spec for _, spec in specs}
+    for spec in wanted.values():
+        _check_gpus(spec, environment)
 
 
 def check_before_training(
@@ -149,10 +153,12 @@ def check_before_training(
     """Check what a spec needs in any process that trains, without importing any of it.
 
     Raises:
-        UserError: a weights file is missing or invalid, an accelerator's packages are missing, or
-            Keras cannot be started.
+        UserError: a weights file is missing or invalid, an accelerator's packages are missing,
+            Keras cannot be started, or it cannot share batches among devices.
     """
     check_backend(environment)
+    if spec.training.devices > 1 and chosen_backend(environment) == "torch":
+        raise torch_trains_on_one(spec.training.devices)
     check_weights(spec)
     if spec.base:
         check_accelerator(spec.base.accelerator, environment)
@@ -288,11 +294,12 @@ def certain_memory(spec: ExperimentSpec, classes: int) -> int:
     return int(CERTAIN_SHARE * max(cost.memory_bytes for cost in stage_costs(spec, classes)))
 
 
-def _check_gpu(requested: int | str, environment: Mapping[str, str]) -> GpuChoice:
-    """Check that the requested GPU exists; without querying the driver where any will do."""
-    if requested in (AUTO, NONE):
-        return GpuChoice(requested)
-    return find_gpu(requested, None, environment)
+def _check_gpus(spec: ExperimentSpec, environment: Mapping[str, str]) -> tuple[GpuChoice, ...]:
+    """Check that the requested GPUs exist; without querying the driver where any one will do."""
+    requested, count = spec.training.gpu, spec.training.devices
+    if count == 1 and requested in (AUTO, NONE):
+        return (GpuChoice(requested),)
+    return find_gpus(requested, count, None, environment)
 
 
 def _held_by(choice: GpuChoice) -> str:

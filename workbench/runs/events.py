@@ -144,11 +144,13 @@ class GpuChosen(Event):
     Attributes:
         asked: auto, none or a number.
         gpu: index, uuid, name, memory_free and memory_total (bytes); null for the CPU.
+        others: the same of the GPUs that share each batch with it.
     """
 
     event: Literal["gpu_chosen"] = "gpu_chosen"
     asked: Text = ""
     gpu: Annotated[ChosenGpu | None, part(ChosenGpu)] = None
+    others: Annotated[tuple[ChosenGpu, ...], parts(ChosenGpu)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,16 +30,23 @@ def active_backend() -> Backend:
             return jax
 
 
-def prepare_device(deterministic: bool) -> Device:
+def prepare_device(deterministic: bool, devices: int = 1) -> Device:
     """Find the device, let GPU memory grow as needed, switch determinism on if requested.
 
     Call it once, before the first operation of the process: later the settings have no effect.
     The settings of a person's keras.json, made for other programs, are overruled.
+
+    Args:
+        deterministic: whether repeats are bit-identical.
+        devices: number of devices that share each batch of a training step.
+
+    Raises:
+        UserError: There are fewer devices, or the backend cannot share a batch.
     """
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
-    return active_backend().prepare(deterministic)
+    return active_backend().prepare(deterministic, devices)
 
 
 def list_devices() -> list[ListedDevice]:

@@ -110,10 +110,10 @@ class StepNetwork:
         mapping = [*values, *zip(self.seeds, batch.seeds, strict=True)]
         with keras.StatelessScope(mapping) as scope:
             predicted = self.model(x, training=training)
-            loss, accuracy = self._measure(batch.y, predicted, batch.weights, training)
+            loss, accuracy = self._measure(batch, batch.y, predicted, batch.weights, training)
             for mix in batch.mixes:
                 y, *weights = (keras.ops.roll(one, -1, axis=0) for one in (batch.y, *batch.weights))
-                others = self._measure(y, predicted, weights, training)
+                others = self._measure(batch, y, predicted, weights, training)
                 loss, accuracy = (
                     mix_values(*pair, mix) for pair in zip((loss, accuracy), others, strict=True)
                 )
@@ -121,11 +121,19 @@ class StepNetwork:
         return scaled, loss, accuracy, predicted, [scope.get_current_value(v) for v in self.others]
 
     def _measure(
-        self, y: Tensor, predicted: Tensor, weights: Sequence[Tensor], training: bool
+        self, batch: Batch, y: Tensor, predicted: Tensor, weights: Sequence[Tensor], training: bool
     ) -> tuple[Tensor, Tensor]:
-        """Return mean loss and accuracy of predictions."""
-        loss = self._losses[training](y, predicted, *weights)
-        return loss, keras.ops.mean(matches(y, predicted, self.classes))
+        """Return mean loss and accuracy of predictions; of a part, what it adds to the batch's."""
+        correct = matches(y, predicted, self.classes)
+        if not batch.shares:
+            loss = self._losses[training](y, predicted, *weights)
+            return loss, keras.ops.mean(correct)
+        # Keras's own mean would divide by the number of devices, with TensorFlow alone.
+        losses = self._losses[training].call(keras.ops.cast(y, "float32"), predicted)
+        for factor in (*weights, *batch.shares):
+            losses = losses * factor
+        correct = keras.ops.reshape(correct, (-1,)) * batch.shares[0]
+        return keras.ops.mean(losses), keras.ops.mean(correct)
 
 
 class FusedSteps:

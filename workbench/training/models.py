@@ -9,7 +9,7 @@ from keras import layers
 
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.stack import FEATURES, average_names
-from workbench.training.backend import resolve_precision
+from workbench.training.backend import active_backend, resolve_precision
 from workbench.training.backends import Device
 from workbench.training.base_layers import apply_base, preprocess
 from workbench.training.base_weights import load_base_weights
@@ -54,7 +54,8 @@ def build_network(
         UserError: as `load_base_weights`.
     """
     keras.config.set_dtype_policy(resolve_precision(spec.training.precision, device))
-    model = build_model(spec, classes)
+    with active_backend().scope():
+        model = build_model(spec, classes)
     if weights:
         load_base_weights(model, spec.base_table, weights)
     return model

@@ -24,7 +24,7 @@ from workbench.runs.events import (
     StageFinished,
 )
 from workbench.runs.fields import Position
-from workbench.training.backend import resolve_jit
+from workbench.training.backend import active_backend, resolve_jit
 from workbench.training.backends import CALL_LENGTHS
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.context import TrainingContext
@@ -290,14 +290,15 @@ class StageTrainer:
         for layer in self.context.model.layers:
             layer.trainable = stage.trains(layer.name)
         jit = resolve_jit(spec.jit, self.context.device, spec.deterministic)
-        self.model.compile(
-            optimizer=build_optimizer(self.context.spec, stage, self.model),
-            loss=loss_for(self.data.classes),
-            metrics=[accuracy_for(self.data.classes)],
-            jit_compile=jit,
-        )
-        # Keras would build it in the first step, but its state must exist to be restored.
-        self.model.optimizer.build(self.model.trainable_variables)
+        with active_backend().scope():
+            self.model.compile(
+                optimizer=build_optimizer(self.context.spec, stage, self.model),
+                loss=loss_for(self.data.classes),
+                metrics=[accuracy_for(self.data.classes)],
+                jit_compile=jit,
+            )
+            # Keras would build it in the first step, but its state must exist to be restored.
+            self.model.optimizer.build(self.model.trainable_variables)
         begin_averages(self.model)
         targets = self.data.targets(np.arange(len(self.data.labels)))
         self.fused = FusedSteps(

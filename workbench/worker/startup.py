@@ -52,19 +52,23 @@ def prepare_environment(deterministic: bool = False) -> None:
         os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 
-def start_keras(deterministic: bool = False) -> "Device":
+def start_keras(deterministic: bool = False, devices: int = 1) -> "Device":
     """Import keras with its environment prepared; return the device, and what is kept of it.
 
     The device must have been claimed before.
 
+    Args:
+        deterministic: whether repeats are bit-identical.
+        devices: number of devices that share each batch of a training step.
+
     Raises:
-        UserError: Keras cannot be imported here.
+        UserError: Keras cannot be imported here, or sees fewer devices.
     """
     environment = dict(os.environ)  # as the machine check saw it
     prepare_environment(deterministic)
     from workbench.training.backend import prepare_device
 
-    device = prepare_device(deterministic)
+    device = prepare_device(deterministic, devices)
     return replace(device, trial=load_trial(device.name, environment))
 
 
@@ -73,7 +77,8 @@ class WarmState:
     """What a process has done that cannot be undone.
 
     Attributes:
-        stepped: it has initialized its devices, and so cannot become deterministic.
+        stepped: it has initialized its devices, and so can neither become deterministic nor have
+            more of them.
     """
 
     stepped: bool = False
@@ -81,7 +86,8 @@ class WarmState:
     def suits(self, spec: ExperimentSpec) -> bool:
         """Return True if the run would be the same in a new process."""
         training = spec.training
-        return not self.stepped or (not training.deterministic and training.gpu in (AUTO, NONE))
+        plain = not training.deterministic and training.devices == 1
+        return not self.stepped or (plain and training.gpu in (AUTO, NONE))
 
 
 def warm_up(step: bool = True) -> WarmState:

@@ -22,6 +22,7 @@ from workbench.experiment.resuming import with_deadline
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import read_spec
 from workbench.machine.device_finder import RunDevices
+from workbench.machine.device_group import shared_variables
 from workbench.machine.facts import NvmlReport
 from workbench.machine.gpus import AUTO, GpuChoice, describe_holders
 from workbench.machine.host import available_memory
@@ -83,7 +84,7 @@ class TrainJob:
         progress: within the newest epoch.
         status: for what only matters while it is new.
         slots: of its devices, held until this process ends.
-        choice: its GPU.
+        choices: the devices that it claimed; those after the first share each batch with it.
         trainer: once training has begun; its position then counts.
     """
 
@@ -97,7 +98,7 @@ class TrainJob:
     progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
     slots: tuple[Slot, ...] = ()
-    choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
+    choices: tuple[GpuChoice, ...] = (GpuChoice(AUTO),)
     trainer: "Trainer | None" = None
 
     def __post_init__(self) -> None:
@@ -154,7 +155,7 @@ class TrainJob:
         check_space(self.folder, spec, data.classes)
         self._claim_device(spec)
         self._progress("start Keras", 0, 0)
-        device = start_keras(spec.training.deterministic)
+        device = start_keras(spec.training.deterministic, spec.training.devices)
         from workbench.training.backend import describe_settings
 
         if resume:
@@ -162,12 +163,12 @@ class TrainJob:
             device = replace(device, precision=earlier)
         if settings := describe_settings(spec.training, device):
             self._notice(settings)
-        if self.choice.gpu and device.kind == "cpu":
+        if (chosen := self.choices[0].gpu) and device.kind == "cpu":
             self._notice(
                 tr(
                     "{gpu_name} was chosen, but the framework sees no GPU: training on "
                     "the CPU. `workbench check` explains why.",
-                    gpu_name=safe_text(self.choice.gpu.name),
+                    gpu_name=safe_text(chosen.name),
                 )
             )
         return TrainingSetup(spec, prepared, data, weights, device, self._progress, self._notice)
@@ -213,18 +214,19 @@ class TrainJob:
             self.should_stop,
             is_next=lambda: warm_up_for(spec),
         )
-        (self.choice,) = devices.choices(self.slots)
+        self.choices = devices.choices(self.slots)
         share_cores(expected_runs(devices.permitted(), devices.share))
 
     def _claim_device(self, spec: ExperimentSpec) -> None:
         """Hide all other GPUs from this process; keras must not be imported yet."""
-        os.environ.update(self.choice.environment)
-        gpu = spec.training.gpu
-        chosen = self.choice.as_event()
-        self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
-        if holders := describe_holders(self.choice):
-            name = safe_text(self.choice.device_name)
-            self._notice(tr("Memory of {name} is held by {holders}.", name=name, holders=holders))
+        os.environ.update(shared_variables(self.choices))
+        chosen = [ChosenGpu.read(gpu) for one in self.choices if (gpu := one.as_event())]
+        first, others = (chosen[0], tuple(chosen[1:])) if chosen else (None, ())
+        self.events.write(GpuChosen(asked=str(spec.training.gpu), gpu=first, others=others))
+        for choice in self.choices:
+            if held := describe_holders(choice):
+                name = safe_text(choice.device_name)
+                self._notice(tr("Memory of {name} is held by {holders}.", name=name, holders=held))
 
     def _train(
         self, setup: TrainingSetup, checkpoint: Checkpoint | None, turn: float
@@ -235,14 +237,15 @@ class TrainJob:
         """
         from workbench.training.trainer_state import Diverged
 
-        speed = setup.measured_speed(self.choice)
+        speed = setup.measured_speed(self.choices[0])
         expected = setup.expected_seconds(speed) if speed else {}
         trainer = setup.make_trainer(
             setup.spec, self.folder.checkpoints, self._emit, self.should_stop, expected
         )
         set_deadline(trainer, self.folder, speed, turn, self._notice, self.clock)
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
-        gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
+        uuid = self.choices[0].uuid
+        gauge = GpuGauge(uuid) if uuid else None
         try:
             with Sampler(self._write_sample, self.folder.path, gauge):
                 self._run_trainer(trainer, checkpoint)

@@ -103,11 +103,13 @@ class TrainingSetup:
     def measured_speed(self, choice: GpuChoice) -> ThroughputModel | None:
         """Return the speed of the device; None if it cannot be measured.
 
-        A device without benchmark is measured now, once.
+        A device without benchmark is measured now, once; where several share a batch it is not.
         """
         store = BenchmarkStore(choice.device_name)
         benchmark = store.load()
         if benchmark is None or benchmark.kind != self.device.kind:
+            if self.device.count > 1:
+                return None
             self.progress("measure this machine, once", 0, 0)
             try:
                 benchmark = _measure(self.device)
@@ -120,7 +122,9 @@ class TrainingSetup:
         return benchmark.speed
 
     def expected_seconds(self, speed: ThroughputModel) -> dict[int, float]:
-        """Estimate the seconds of an epoch of each stage."""
+        """Estimate the seconds of an epoch of each stage; {} if it shares batches: not measured."""
+        if self.device.count > 1:
+            return {}
         images = {split: len(rows) for split, rows in self.data.rows.items()}
         costs = stage_costs(self.spec, self.data.classes)
         return {c.stage.index: stage_seconds(c, images, speed).epoch for c in costs}

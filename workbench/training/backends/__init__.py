@@ -1,11 +1,13 @@
 """What training needs of a backend of Keras; the modules here import a framework by name."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from workbench.machine.device_group import not_enough_devices
 from workbench.machine.trial import DeviceTrial, has_tensor_cores
 
 Tensor = Any  # of the framework
@@ -24,6 +26,7 @@ class Device:
         tensor_cores: whether float16 pays off there.
         trial: what the machine check kept of it, which decides about XLA and precision.
         precision: that of the earlier sessions of a resumed run; "" for none.
+        count: how many of the kind take part in each training step.
     """
 
     kind: str
@@ -31,6 +34,7 @@ class Device:
     tensor_cores: bool = False
     trial: DeviceTrial | None = None
     precision: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,21 @@ CPU = ListedDevice("cpu:0", "cpu", "CPU")
 def first_gpu(devices: list[ListedDevice]) -> Device:
     """Return the first GPU of a backend's list, else the CPU."""
     return next((one for one in devices if one.kind == "gpu"), CPU).as_device()
+
+
+def require_devices(count: int, there: int, kind: str) -> None:
+    """Check that a backend has as many devices as a run is to use.
+
+    Args:
+        count: requested.
+        there: of the kind.
+        kind: "gpu" or "cpu".
+
+    Raises:
+        UserError: There are fewer.
+    """
+    if there < count:
+        raise not_enough_devices(count, there if kind == "gpu" else 0)
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,8 @@ class Steps(NamedTuple):
         seeds: int32 (512, dropouts, 2), of each layer with dropout.
         changes: float32 (512, b, 8), augmentation; none where images stay as they are.
         mixes: float32 (512, 6), how a batch is mixed (see `training.mixing`); none where it is not.
+        shares: float32 (512, b), what each image counts in the mean of its part of a batch; none
+            where a batch stays whole (see `split_steps`).
     """
 
     places: np.ndarray
@@ -103,6 +124,37 @@ class Steps(NamedTuple):
     seeds: np.ndarray
     changes: Sequence[np.ndarray] = ()
     mixes: Sequence[np.ndarray] = ()
+    shares: Sequence[np.ndarray] = ()
+
+
+def split_steps(steps: Steps, parts: int, overlap: bool = False) -> Steps:
+    """Cut each batch of b images into parts of equal size, one for each device.
+
+    What is missing in the last parts is filled up with images that count nothing. The means of the
+    parts, weighed by `shares`, add up to the mean of the batch.
+
+    Args:
+        steps: of whole batches.
+        parts: number of devices, d.
+        overlap: whether a part ends with the first image of the next one, which counts nothing
+            there: what mixing needs.
+
+    Returns:
+        Steps with places, rows, changes and shares of (512, d, size of a part, ...).
+    """
+    batch = steps.places.shape[1]
+    size = -(-batch // parts)
+    within = np.arange(size + overlap)
+    index = size * np.arange(parts)[:, None] + within
+    counts = (within < size) & (index < batch)
+    shares = (counts * len(within) / batch).astype(np.float32)
+    index %= batch
+    return steps._replace(
+        places=steps.places[:, index],
+        rows=steps.rows[:, index],
+        changes=[changes[:, index] for changes in steps.changes],
+        shares=[np.broadcast_to(shares, (len(steps.places), *shares.shape))],
+    )
 
 
 class Batch(NamedTuple):
@@ -114,6 +166,7 @@ class Batch(NamedTuple):
     seeds: Sequence[Tensor]
     changes: Sequence[Tensor]
     mixes: Sequence[Tensor]
+    shares: Sequence[Tensor] = ()
 
 
 class CompiledSteps(Protocol):
@@ -140,8 +193,19 @@ class CompiledSteps(Protocol):
 class Backend(Protocol):
     """A module of this package."""
 
-    def prepare(self, deterministic: bool) -> Device:
-        """Configure GPU memory and determinism; return the device that training uses."""
+    def prepare(self, deterministic: bool, devices: int = 1) -> Device:
+        """Configure GPU memory and determinism; return the device that training uses.
+
+        Args:
+            deterministic: whether repeats are bit-identical.
+            devices: number of devices that share each batch of a training step.
+
+        Raises:
+            UserError: There are fewer devices.
+        """
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context in which the variables of a model and its optimizer are made."""
 
     def list_devices(self) -> list[ListedDevice]:
         """Return the devices that training could use, CPU first."""
@@ -158,6 +222,9 @@ class Backend(Protocol):
         A training loop updates the model's and the optimizer's variables in each step, until the
         first loss that is not finite: from this step on nothing changes. An evaluation takes the
         averages of the trained weights where there are some.
+
+        Where several devices were prepared, training shares each batch among them; an evaluation
+        runs on the first.
         """
 
     def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

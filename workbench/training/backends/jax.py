@@ -1,14 +1,19 @@
 """JAX."""
 
 import importlib.metadata
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from workbench.machine.device_group import logical_devices
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
@@ -19,13 +24,30 @@ from workbench.training.backends import (
     Device,
     ListedDevice,
     Steps,
+    require_devices,
+    split_steps,
 )
 
+_mesh: Mesh | None = None  # of the devices that share a batch; None for one device
 
-def prepare(deterministic: bool) -> Device:
+
+def prepare(deterministic: bool, devices: int = 1) -> Device:
     """Return the default device; environment variables configure JAX (see `environment`)."""
-    device = jax.devices()[0]
-    return CPU.as_device() if device.platform == "cpu" else _listed(0, device).as_device()
+    global _mesh
+    if devices > 1 and (parts := logical_devices(os.environ)):
+        jax.config.update("jax_num_cpu_devices", parts)
+    found = jax.devices()
+    device = CPU.as_device() if found[0].platform == "cpu" else _listed(0, found[0]).as_device()
+    _mesh = None
+    if devices > 1:
+        require_devices(devices, len(found), device.kind)
+        _mesh = Mesh(np.array(found[:devices]), ("batch",))
+    return replace(device, count=devices)
+
+
+def scope() -> AbstractContextManager[Any]:
+    """Return a context without effect: a step's results have a copy on each device."""
+    return nullcontext()
 
 
 def list_devices() -> list[ListedDevice]:
@@ -53,11 +75,16 @@ def place(array: Any) -> jax.Array:
 def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
     """Compile steps; the variables' arrays go in and, updated, come out."""
     variables = [*network.trainable, *network.others, *network.optimizer.variables]
-    step = partial(_step, network, training)
+    mesh = _mesh if training else None
+    step = partial(_step, network, training) if mesh is None else _shared_step(network, mesh)
+    everywhere = mesh and _Everywhere(mesh)
+    start = jnp.array(True)
+    if _mesh:  # where the results of a step are: every other place would be compiled again
+        start = everywhere.put(start) if everywhere else jax.device_put(start, jax.devices()[0])
     if not jit:
-        take = _step_by_step(step)
+        take = _step_by_step(step, start)
     elif jax.default_backend() == "cpu":
-        take = _step_by_step(jax.jit(step, donate_argnums=0))
+        take = _step_by_step(jax.jit(step, donate_argnums=0), start)
     else:
         take = _in_one_loop(step)
 
@@ -67,7 +94,12 @@ def compile_steps(network: Any, training: bool, jit: bool) -> CompiledSteps:
         arrays = arrays._replace(x=_full(arrays.x, steps))
         # They are given up, so that they can be updated in place.
         values = [variable.value for variable in variables]
+        if everywhere:
+            arrays, values = everywhere.copy(arrays), everywhere.put(values)
+            steps = _flat_parts(split_steps(steps, everywhere.devices))
         values, *found = take(values, arrays, steps, count, list(predictions))
+        if everywhere:
+            values, found = everywhere.first(values), everywhere.first(found)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return found
@@ -112,16 +144,17 @@ def _in_one_loop(step: Any) -> Any:
     return take
 
 
-def _step_by_step(step: Any) -> Any:
+def _step_by_step(step: Any, start: jax.Array) -> Any:
     """Return a loop of single steps: not compiled, or on a CPU.
 
     There, XLA runs convolutions within a compiled loop twenty times as slowly as outside of one.
+    `start` is True.
     """
 
     def take(
         values: list[jax.Array], arrays: Arrays, steps: Steps, count: int, predictions: list[Any]
     ) -> Any:
-        finite, series = jnp.array(True), []
+        finite, series = start, []
         for at in range(count):
             part = jax.tree.map(lambda array: array[at], steps)  # noqa: B023 - called at once
             values, finite, *found = step(values, finite, arrays, part)
@@ -159,6 +192,7 @@ def _step(
         list(part.seeds),
         part.changes,
         part.mixes,
+        part.shares,
     )
 
     def loss_of(trainable: list[Any]) -> tuple[Any, Any]:
@@ -181,6 +215,65 @@ def _step(
     updated = [*trainable, *others, *state]
     values = [jnp.where(finite, *pair) for pair in zip(updated, values, strict=True)]
     return values, finite, loss, accuracy
+
+
+def _shared_step(network: Any, mesh: Mesh) -> Any:
+    """Return `_step` for training with the images of a batch shared among the devices.
+
+    XLA adds up what they contribute. Dropout draws one mask for the whole batch, so each device has
+    its own part of it.
+    """
+    of_images = NamedSharding(mesh, PartitionSpec("batch"))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+
+    def step(values: list[jax.Array], finite: Any, arrays: Arrays, part: Steps) -> tuple[Any, ...]:
+        shared = {name: getattr(part, name) for name in ("places", "rows", "changes", "shares")}
+        part = part._replace(**jax.lax.with_sharding_constraint(shared, of_images))
+        found = _step(network, True, values, finite, arrays, part)
+        return tuple(jax.lax.with_sharding_constraint(found, everywhere))
+
+    return step
+
+
+class _Everywhere:
+    """Copies arrays to all devices of a mesh, those that stay the same only once."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.devices = mesh.size
+        self._sharding = NamedSharding(mesh, PartitionSpec())
+        self._copies: list[tuple[Any, Any]] = []  # of each array the copy, from the last call
+
+    def put(self, values: Any) -> Any:
+        """Return copies."""
+        return jax.device_put(values, self._sharding)
+
+    def copy(self, arrays: Arrays) -> Arrays:
+        """Return copies; of arrays that the last call had, the same ones."""
+        found, structure = jax.tree.flatten(arrays)
+        known = {id(array): copy for array, copy in self._copies}
+        self._copies = [(array, known.get(id(array))) for array in found]
+        self._copies = [
+            (array, self.put(array) if copy is None else copy) for array, copy in self._copies
+        ]
+        return jax.tree.unflatten(structure, [copy for _, copy in self._copies])
+
+    def first(self, values: Sequence[Any]) -> list[Any]:
+        """Return what the first device has: the rest of the process uses this one alone."""
+        return [
+            value.addressable_data(0) if isinstance(value, jax.Array) else value for value in values
+        ]
+
+
+def _flat_parts(steps: Steps) -> Steps:
+    """Return the parts of each batch as one batch again, filled up to equal parts."""
+
+    def flat(array: np.ndarray) -> np.ndarray:
+        return array.reshape(len(array), -1, *array.shape[3:])
+
+    devices = steps.places.shape[1]  # the mean of the whole is that of the parts' means
+    steps = steps._replace(shares=[shares * np.float32(devices) for shares in steps.shares])
+    names = ("places", "rows", "changes", "shares")
+    return steps._replace(**{name: jax.tree.map(flat, getattr(steps, name)) for name in names})
 
 
 def value_and_gradient(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
+from workbench.machine.device_group import torch_trains_on_one
 from workbench.training.backends import (
     CALL_LENGTHS,
     CPU,
@@ -21,11 +23,18 @@ from workbench.training.backends import (
 )
 
 
-def prepare(deterministic: bool) -> Device:
-    """Switch determinism on if requested."""
+def prepare(deterministic: bool, devices: int = 1) -> Device:
+    """Switch determinism on if requested; a batch is never shared among devices."""
+    if devices > 1:
+        raise torch_trains_on_one(devices)
     if deterministic:
         torch.use_deterministic_algorithms(True)
     return first_gpu(list_devices())
+
+
+def scope() -> AbstractContextManager[Any]:
+    """Return a context without effect."""
+    return nullcontext()
 
 
 def list_devices() -> list[ListedDevice]:
