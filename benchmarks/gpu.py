@@ -208,7 +208,8 @@ def feature_pass(
     import keras
 
     from workbench.experiment.toml import parse_spec
-    from workbench.training.features import CHUNK, Prefix
+    from workbench.training.feature_file import CHUNK
+    from workbench.training.prefix import Prefix
     from workbench.training.models import build_model
 
     base, side, _ = CASES[case]

@@ -11,7 +11,8 @@ import pytest
 from keras import layers
 from tiny_runs import SIDE, base_spec, lively_model
 
-from workbench.training.features import CHUNK, Prefix, places_matter
+from workbench.training.feature_file import CHUNK
+from workbench.training.prefix import Prefix, places_matter
 from workbench.training.stage_inputs import extract_in_chunks
 
 COUNT = CHUNK + 8  # more than one call holds

@@ -148,6 +148,12 @@ class BaseSpec(Section):
         "none",
         description="on a CPU, OpenVINO runs the prefix: exact, or fast and approximate (int8)",
     )
+    feature_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="that compute cached outputs together: one for each free GPU like the run's",
+    )
     views: int = Field(
         0,
         ge=0,

@@ -143,6 +143,28 @@ def choose_gpu(
     return _candidate(requested, gpu, seen.slices)
 
 
+def free_twins(
+    choice: GpuChoice, nvml: Nvml | None, environment: Mapping[str, str]
+) -> list[GpuChoice]:
+    """Return the other GPUs of the same name that nobody uses, the freest first.
+
+    Args:
+        choice: the device of a run.
+        nvml: NVML's report, None without one.
+        environment: for CUDA_VISIBLE_DEVICES, as it was before the choice.
+    """
+    if choice.gpu is None or nvml is None:
+        return []
+    seen = read_visibility(environment.get(VARIABLE), nvml.gpus)
+    twins = [
+        _candidate(choice.requested, gpu, ())
+        for gpu in seen.gpus
+        if gpu.name == choice.gpu.name and gpu.index != choice.gpu.index
+        if gpu.healthy and not gpu.error and not gpu.mig and not gpu.processes
+    ]
+    return sorted(twins, key=_freedom, reverse=True)
+
+
 def describe_holders(choice: GpuChoice) -> str:
     """Return who holds memory of the chosen GPU; "" where nobody does."""
     holders = []

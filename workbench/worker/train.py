@@ -3,9 +3,10 @@
 It writes its progress to the run's event log; `session` writes the last event.
 """
 
+import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.trainer_state import START, OutOfTime, Stopped
 from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
+from workbench.worker.feature_processes import helpers_of_run
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
 from workbench.worker.startup import claim_device, start_keras, warm_up_for
 from workbench.worker.training_setup import (
@@ -81,6 +83,7 @@ class TrainJob:
         progress: within the newest epoch.
         status: for what only matters while it is new.
         choice: the GPU that it claimed, or would have at its start.
+        environment: before a GPU was claimed.
         trainer: once training has begun; its position then counts.
     """
 
@@ -94,6 +97,7 @@ class TrainJob:
     progress: StepProgress | None = None
     status: StatusWriter = field(init=False)
     choice: GpuChoice = field(default_factory=lambda: GpuChoice(AUTO))
+    environment: Mapping[str, str] = field(default_factory=dict)
     trainer: "Trainer | None" = None
 
     def __post_init__(self) -> None:
@@ -201,6 +205,7 @@ class TrainJob:
     def _claim_device(self, spec: ExperimentSpec) -> None:
         """Take the GPU now that it will be used: another one may have more free memory by now."""
         gpu = spec.training.gpu
+        self.environment = dict(os.environ)
         self.choice = claim_device(gpu, self.choice.report)
         chosen = self.choice.as_event()
         self.events.write(GpuChosen(asked=str(gpu), gpu=ChosenGpu.read(chosen) if chosen else None))
@@ -225,8 +230,9 @@ class TrainJob:
         set_deadline(trainer, self.folder, speed, turn, self._notice, self.clock)
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
         gauge = GpuGauge(self.choice.uuid) if self.choice.uuid else None
+        helpers = helpers_of_run(self.folder, setup, trainer, self.choice, self.environment)
         try:
-            with Sampler(self._write_sample, self.folder.path, gauge):
+            with Sampler(self._write_sample, self.folder.path, gauge), helpers:
                 self._run_trainer(trainer, checkpoint)
         except Diverged as error:
             if error.restored:
