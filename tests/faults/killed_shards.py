@@ -49,13 +49,15 @@ def store_in(folder: Path, shard: Shard = WHOLE) -> FeatureStore:
     return FeatureStore(folder, {}, "float32", lambda *done: None, lambda note: None, shard)
 
 
-def start(work: Callable[[], None]) -> int:
-    """Run a function in a new process; return its id."""
+def start(store: FeatureStore, changes: Augmented | None, moment: int | None) -> int:
+    """Compute in a new process, which kills itself at a moment; return its id."""
     pid = os.fork()
     if pid:
         return pid
     try:
-        work()
+        if moment is not None:
+            die_at(moment)
+        store.compute(Sums(), IMAGES, ROWS, changes)
         os._exit(0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -87,38 +89,41 @@ def die_at(moment: int) -> None:
     Sums.__call__ = counted(Sums.__call__)
 
 
+def one_round(here: Path, drawn: random.Random, plain: dict[bool, bytes]) -> bool:
+    """Let four processes compute, of which one dies; return whether it died in time."""
+    together, augmented = drawn.random() < 0.5, drawn.random() < 0.5
+    victim, moment = drawn.randrange(PROCESSES), drawn.randrange(MOMENTS)
+    changes = VIEWS if augmented else None
+    shards = [WHOLE if together else Shard(one + 1, PROCESSES) for one in range(PROCESSES)]
+    processes = [
+        start(store_in(here, shard), changes, moment if one == victim else None)
+        for one, shard in enumerate(shards)
+    ]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in processes]
+    died = codes.pop(victim) == -signal.SIGKILL
+    what = f"{here.name}: {victim=}, {moment=}, {together=}, {augmented=}, {codes=}"
+    assert not any(codes), what
+    store = store_in(here)
+    if together:  # those that were left have done it all
+        assert store.count_missing(Sums(), ROWS, changes) == 0, what
+    found = np.array(store.features(Sums(), IMAGES, ROWS, changes))
+    assert found.tobytes() == plain[augmented], what
+    return died
+
+
 def main(folder: Path, seed: int, kills: int) -> None:
     drawn = random.Random(seed)
     feature_file.SYNC_SECONDS = 0.0
     features.POLL_SECONDS = 0.001
-    plain = [np.array(store_in(folder / "one pass").features(Sums(), IMAGES, ROWS, changes))
-             for changes in (None, VIEWS)]  # fmt: skip
+    store = store_in(folder / "one pass")
+    plain = {
+        augmented: store.features(Sums(), IMAGES, ROWS, VIEWS if augmented else None).tobytes()
+        for augmented in (False, True)
+    }
     killed = number = 0
     while killed < kills:
         number += 1
-        here, changes = folder / str(number), drawn.choice((None, VIEWS))
-        shards = [Shard(one, PROCESSES) for one in range(1, PROCESSES + 1)]
-        if together := drawn.random() < 0.5:  # else each is a task of an array
-            shards = [WHOLE] * PROCESSES
-        victim, moment = drawn.randrange(PROCESSES), drawn.randrange(MOMENTS)
-
-        def work(one: int) -> None:
-            if one == victim:
-                die_at(moment)
-            store_in(here, shards[one]).compute(Sums(), IMAGES, ROWS, changes)
-
-        store_in(here)
-        processes = [start(lambda one=one: work(one)) for one in range(PROCESSES)]
-        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in processes]
-        killed += codes[victim] == -signal.SIGKILL
-        codes[victim] = 0
-        what = f"round {number}: process {victim} before call {moment}, {together=}: {codes}"
-        assert codes == [0] * PROCESSES, what
-        store = store_in(here)
-        if together:  # those that were left have done it all
-            assert store.count_missing(Sums(), ROWS, changes) == 0, what
-        found = np.array(store.features(Sums(), IMAGES, ROWS, changes))
-        assert found.tobytes() == plain[changes is not None].tobytes(), what
+        killed += one_round(folder / f"round {number}", drawn, plain)
         assert number < 20 * kills, f"only {killed} of {number} died: MOMENTS is too large"
     print(f"{killed} killed in {number} rounds")
 

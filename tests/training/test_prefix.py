@@ -91,7 +91,7 @@ def test_the_network_sees_batches_of_one_shape(on_cpu: bool) -> None:
 
 
 def test_where_places_matter_each_image_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.training.features.places_matter", lambda network: True)
+    monkeypatch.setattr("workbench.training.prefix.places_matter", lambda network: True)
     assert shapes_seen(on_cpu=True) == {(1, 4, 4, 3)}
     assert shapes_seen(on_cpu=False) == {(CHUNK, 4, 4, 3)}
 

@@ -42,9 +42,19 @@ def features(
     that is started before all shares are done computes what is left.
     """
     from workbench.cli.tune import run_trial
+    from workbench.experiment.plan import plan_stages
 
     share = read_shard(shard) if shard else task_shard(os.environ)
-    found = run_trial(workspace, "features", given.spec(workspace), {"shard": share})
+    spec = given.spec(workspace)
+    if not any(stage.cached for stage in plan_stages(spec)):
+        raise UserError(
+            tr("This experiment keeps no features, so there is nothing to compute in advance."),
+            tr(
+                "They are kept of a frozen base with base.prefix = cached; with augmentation only "
+                "if base.views is the number of views of each image."
+            ),
+        )
+    found = run_trial(workspace, "features", spec, {"shard": share})
     if as_json:
         echo_json({**found, "shard": share})
         return

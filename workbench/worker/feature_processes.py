@@ -60,13 +60,10 @@ def compute_features(request: Request, events: JobEvents) -> dict[str, Any]:
 
     trainer = setup.make_trainer(setup.spec, scratch, emit)
     whole, shard = trainer.store, request["shard"]
-    if whole is None:
-        raise nothing_kept()
+    assert whole is not None  # the caller has looked at the plan
     trainer.store = replace(whole, shard=Shard(*shard) if shard else WHOLE)
     computed, stages = 0, plan_stages(setup.spec)
     found = [kept for stage in stages if (kept := features_of_stage(trainer, stage))]
-    if not found:
-        raise nothing_kept()
     for stage in found:
         computed += stage.count_missing()
         stage.compute_features()
@@ -74,17 +71,6 @@ def compute_features(request: Request, events: JobEvents) -> dict[str, Any]:
     again = [kept for stage in stages if (kept := features_of_stage(trainer, stage))]
     missing = sum(stage.count_missing() for stage in again)
     return {"computed": computed, "missing": missing, "name": setup.prepared.name}
-
-
-def nothing_kept() -> UserError:
-    """Return the error of a spec without features that could be computed in advance."""
-    return UserError(
-        tr("This experiment keeps no features, so there is nothing to compute in advance."),
-        tr(
-            "Features are kept of a frozen base, with base.prefix = cached; with augmentation "
-            "only if base.views says how many views of each image."
-        ),
-    )
 
 
 def helpers_of_run(
