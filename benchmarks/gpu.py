@@ -209,8 +209,8 @@ def feature_pass(
 
     from workbench.experiment.toml import parse_spec
     from workbench.training.feature_file import CHUNK
-    from workbench.training.prefix import Prefix
     from workbench.training.models import build_model
+    from workbench.training.prefix import Prefix
 
     base, side, _ = CASES[case]
     tree = {

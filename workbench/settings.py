@@ -5,7 +5,6 @@ scheduler. What is not valid is named and ignored, so that a typing error never 
 from working.
 """
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from workbench.errors import UserError
 from workbench.files import decode_text, write_atomic
 from workbench.messages import tr
+from workbench.paths import config_folder
 from workbench.text import safe_text
 
 _MAX_BYTES = 1 << 16
@@ -70,9 +70,7 @@ class Settings(_Strict):
 
 def settings_path() -> Path:
     """Return the file that holds the settings; it need not exist."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return folder / "workbench" / "settings.toml"
+    return config_folder() / "settings.toml"
 
 
 def read_settings() -> tuple[Settings, tuple[str, ...]]:

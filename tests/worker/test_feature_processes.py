@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
-from workbench.worker.feature_processes import FeatureHelpers
+from workbench.worker.feature_processes import FeatureHelpers, Place
 
-DEVICES = [{"CUDA_VISIBLE_DEVICES": "GPU-1aaa"}, {"CUDA_VISIBLE_DEVICES": "GPU-2aaa"}]
 NAMES = ["GPU-1aaa", "GPU-2aaa"]
 
 
@@ -19,7 +18,8 @@ def _stub_path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def helpers(folder: Path, do: str, notices: list[str]) -> FeatureHelpers:
     request = {"folder": str(folder), "do": do}
-    return FeatureHelpers(request, DEVICES, notices.append, module="feature_stub")
+    places = [Place({"CUDA_VISIBLE_DEVICES": name}) for name in NAMES]
+    return FeatureHelpers(request, places, notices.append, module="feature_stub")
 
 
 def pids(folder: Path) -> dict[str, str]:

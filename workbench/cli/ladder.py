@@ -1,5 +1,6 @@
 """`workbench ladder`: a fixed sweep over the strategies, one run after the other."""
 
+import os
 import textwrap
 import time
 from collections.abc import Sequence
@@ -17,10 +18,9 @@ from workbench.cli.options import (
     complete_preset_lists,
     data_option,
     examples,
-    finish_environment,
     json_option,
-    on_finish_option,
     set_option,
+    with_worker,
 )
 from workbench.cli.output import echo, echo_json, progress_bar
 from workbench.cli.plan import measured_speed
@@ -64,9 +64,9 @@ if TYPE_CHECKING:
 @click.option("--stop", "stopping", is_flag=True, help="Stop all of it.")
 @click.option("--resume", "resuming", is_flag=True, help="Queue again what is not finished.")
 @by_option
-@on_finish_option
 @json_option
 @in_workspace
+@with_worker
 def ladder(
     workspace: Workspace,
     name: str | None,
@@ -80,8 +80,8 @@ def ladder(
     stopping: bool,
     resuming: bool,
     by: str | None,
-    on_finish: str | None,
     as_json: bool,
+    environment: dict[str, str],
 ) -> None:
     """Train every strategy, from a dense network to fine-tuning, on your images.
 
@@ -107,13 +107,13 @@ def ladder(
         )
     if source is not None:
         specs = ladder_specs(workspace, source, presets, base, weights, settings)
-        chosen = _start_new(workspace, name, _specs_by(specs, by), on_finish)
+        chosen = _start_new(workspace, name, _specs_by(specs, by), environment)
     else:
         chosen = find_ladder(workspace, str(name))
     if stopping:
         _stop(workspace, chosen)
     elif resuming:
-        _resume(workspace, chosen, by, on_finish)
+        _resume(workspace, chosen, by, environment)
     if (source or resuming or watching) and not detach and not as_json:
         _watch(workspace, chosen)
     rows = read_rows(workspace, chosen)
@@ -196,17 +196,17 @@ def _start_new(
     workspace: Workspace,
     name: str | None,
     specs: "NamedSpecs",
-    on_finish: str | None,
+    environment: dict[str, str],
 ) -> "Ladder":
     from workbench.app.draft import data_stem
     from workbench.machine.preflight import check_before_ladder
     from workbench.runs.ladder import prepare_ladder, start
 
-    check_before_ladder(specs)
+    check_before_ladder(specs, {**os.environ, **environment})
     with progress_bar() as progress:
         data = data_stem(workspace, Path(specs[0][1].data.source))
         made = prepare_ladder(workspace, name, data, specs, progress)
-    start(workspace, made, finish_environment(on_finish))
+    start(workspace, made, environment)
     echo(
         tr(
             "ladder {made_name}: {runs} queued",
@@ -218,14 +218,16 @@ def _start_new(
     return made
 
 
-def _resume(workspace: Workspace, chosen: "Ladder", by: str | None, on_finish: str | None) -> None:
+def _resume(
+    workspace: Workspace, chosen: "Ladder", by: str | None, environment: dict[str, str]
+) -> None:
     from workbench.machine.preflight import check_before_ladder
     from workbench.runs.ladder import pending_specs, runs_on_other_hosts, start
 
     specs = _specs_by(list(pending_specs(workspace, chosen).items()), by)
-    check_before_ladder(specs)
+    check_before_ladder(specs, {**os.environ, **environment})
     changed = dict(specs) if by is not None else {}
-    queued = start(workspace, chosen, finish_environment(on_finish), changed)
+    queued = start(workspace, chosen, environment, changed)
     left = runs_on_other_hosts(workspace, chosen)
     for run in left:
         again = command_line(workspace, "resume", run.name, "--queue")

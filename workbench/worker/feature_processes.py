@@ -8,22 +8,24 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from workbench.errors import UserError
 from workbench.experiment.plan import plan_stages
 from workbench.experiment.toml import spec_tree
+from workbench.machine.driver import query_nvml
 from workbench.machine.gpus import AUTO, NONE, VARIABLE, GpuChoice, free_twins
 from workbench.messages import tr
 from workbench.runs.events import Event, Notice
 from workbench.runs.folder import RunFolder
 from workbench.runs.job import JobEvent, run_job
 from workbench.runs.process import WORKER_MODULE
-from workbench.text import plural
+from workbench.runs.queue import Slot, take_idle
 from workbench.worker.jobs import JobEvents, Request
 from workbench.worker.training_setup import TrainingSetup, make_training_setup
 
@@ -97,22 +99,19 @@ def helpers_of_run(
     found = (features_of_stage(trainer, stage) for stage in plan_stages(spec) if wanted)
     if not any(kept.count_missing() for kept in found if kept):
         return FeatureHelpers({}, [], setup.notice)
-    if device.kind == "cpu":
-        environments, gpu = [{VARIABLE: "-1"}] * wanted, NONE
-    else:
-        nvml = choice.report.nvml if choice.report else None
-        twins = free_twins(choice, nvml, environment)[:wanted]
-        environments, gpu = [dict(twin.environment) for twin in twins], AUTO
-    if len(environments) < wanted:
-        setup.notice(
-            tr(
-                "base.feature_processes is {asked}, and {free} beside the run's own: "
-                "{count} together compute the features.",
-                asked=wanted + 1,
-                free=plural(len(environments), "free GPU of its kind", "free GPUs of its kind"),
-                count=plural(len(environments) + 1, "process", "processes"),
+    places = [Place({VARIABLE: "-1"})] * wanted
+    if device.kind == "gpu":
+        places = list(islice(_free_places(folder, choice, environment), wanted))
+        if len(places) < wanted:
+            setup.notice(
+                tr(
+                    "base.feature_processes is {asked}, but beside the run's own GPU {count} of "
+                    "its kind are free.",
+                    asked=wanted + 1,
+                    count=len(places) or tr("none"),
+                )
             )
-        )
+    gpu = AUTO if device.kind == "gpu" else NONE
     training = spec.training.model_copy(update={"gpu": gpu})
     request = {
         "spec": spec_tree(spec.model_copy(update={"training": training})),
@@ -123,7 +122,29 @@ def helpers_of_run(
         "precision": resolve_precision(spec.training.precision, device),
         "shard": None,
     }
-    return FeatureHelpers(request, environments, setup.notice)
+    return FeatureHelpers(request, places, setup.notice)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a helper runs.
+
+    Attributes:
+        variables: that show it its device, in addition to those of this process.
+        slot: of that device, given back when the helper ends; None on the CPU.
+    """
+
+    variables: Mapping[str, str]
+    slot: Slot | None = None
+
+
+def _free_places(
+    folder: RunFolder, choice: GpuChoice, environment: Mapping[str, str]
+) -> Iterator[Place]:
+    """Yield GPUs like the run's own that nobody uses or waits for, taken for the run."""
+    for twin in free_twins(choice, query_nvml(environment).nvml, environment):
+        if slot := take_idle(twin.key, folder):
+            yield Place(twin.environment, slot)
 
 
 class FeatureHelpers:
@@ -133,7 +154,7 @@ class FeatureHelpers:
 
     Args:
         request: of the job.
-        environments: variables of each process in addition to those of this one.
+        places: one for each process.
         notice: receives messages for the user, from any thread.
         module: Python module to run; tests have workers of their own.
     """
@@ -141,7 +162,7 @@ class FeatureHelpers:
     def __init__(
         self,
         request: Request,
-        environments: Sequence[Mapping[str, str]],
+        places: Sequence[Place],
         notice: Callable[[str], None],
         module: str = WORKER_MODULE,
     ) -> None:
@@ -151,8 +172,7 @@ class FeatureHelpers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._ending = False
         self._threads = [
-            threading.Thread(target=self._run, args=({**os.environ, **own},), daemon=True)
-            for own in environments
+            threading.Thread(target=self._run, args=(place,), daemon=True) for place in places
         ]
 
     def __enter__(self) -> Self:
@@ -174,10 +194,11 @@ class FeatureHelpers:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, environment: Mapping[str, str]) -> None:
+    def _run(self, place: Place) -> None:
         def ignore(event: JobEvent) -> None:
             """The files of features show its progress."""
 
+        environment = {**os.environ, **place.variables}
         try:
             run_job(JOB, self._request, ignore, self._module, self._started, environment)
         except (UserError, OSError) as error:
@@ -189,6 +210,9 @@ class FeatureHelpers:
                         error=error,
                     )
                 )
+        finally:
+            if place.slot:
+                os.close(place.slot.descriptor)
 
     def _started(self, process: "subprocess.Popen[bytes]") -> None:
         self._processes.append(process)
