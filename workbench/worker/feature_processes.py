@@ -3,6 +3,7 @@
 They share nothing but the files of features, from which each takes what no other is working on.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     from workbench.training.trainer import Trainer
 
 JOB = "features"
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def compute_features(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `features`: compute and keep all features that the plan of a spec needs.
 
-    SIGTERM ends it, as does the end of the process that reads its events; what was computed is
-    kept.
+    SIGTERM ends it after the images that it is computing, the end of the process that started it at
+    once; what was computed is kept.
 
     Request: spec, workspace, scratch; shard: number and count, or null for all. Of a run's helper
     too: manifest, device ("cpu" or "gpu") and precision, without which it would compute features
@@ -47,6 +49,8 @@ def compute_features(request: Request, events: JobEvents) -> dict[str, Any]:
     data folder.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with suppress(AttributeError, OSError):  # not on Linux: it ends with its next event
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     setup, scratch = make_training_setup(request, events)
     from workbench.training.feature_file import WHOLE, Shard
     from workbench.training.trainer import features_of_stage
