@@ -42,6 +42,7 @@ _NAMES = ("name", "preset")
 # Keys that older specs lack, with the values that change nothing: older fingerprints stay valid.
 _ADDED_LATER = {
     "training.head_start": "random",
+    "training.backend": "auto",
     "base.accelerator": "none",
     "base.feature_processes": 1,
     "training.shuffle": "images",

@@ -325,6 +325,9 @@ class TrainingSpec(Section):
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed_float16 where `check` saw it train on a GPU, else float32"
     )
+    backend: Literal["auto", "tensorflow", "jax"] = Field(
+        "auto", description="framework that trains; auto: KERAS_BACKEND, keras.json, or TensorFlow"
+    )
     jit: Literal["auto", "on", "off"] = Field(
         "auto", description="compile steps with XLA; auto: on a GPU where `check` saw it faster"
     )
