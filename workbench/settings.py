@@ -7,10 +7,10 @@ from working.
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from workbench.errors import UserError
 from workbench.files import decode_text, write_atomic
@@ -25,6 +25,9 @@ HOST_PATTERN = r"^([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class HostSettings(_Strict):
@@ -64,7 +67,7 @@ class Settings(_Strict):
         slurm: named profiles for --slurm; the one named "default" is used where none is named.
     """
 
-    hosts: dict[str, HostSettings] = Field(default_factory=dict)
+    hosts: dict[HostName, HostSettings] = Field(default_factory=dict)
     slurm: dict[str, SlurmProfile] = Field(default_factory=dict)
 
 

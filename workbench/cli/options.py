@@ -44,6 +44,13 @@ def complete_trash(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return _in_workspace(ctx, incomplete, lambda where: [run.name for run in list_trash(where)])
 
 
+def complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Offer the machines of the settings."""
+    from workbench.settings import read_settings
+
+    return _matching(read_settings()[0].hosts, incomplete)
+
+
 def complete_ladders(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete names of ladders."""
     from workbench.runs.ladder import list_ladders
