@@ -244,7 +244,7 @@ class FeatureStore:
                     folder=safe_text(self.folder),
                 ),
                 tr(
-                    "Free some space and resume, or compute them in every epoch with "
+                    "Make room and resume, or compute them in every epoch with "
                     "--set base.prefix=streamed."
                 ),
             ) from None

@@ -8,7 +8,7 @@ not choose. Without one it also takes a step of training, the first of which cos
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from workbench.machine.driver import find_gpu, has_gpu_device
 from workbench.machine.gpus import AUTO, NONE, GpuChoice
 from workbench.machine.preflight import check_backend
 from workbench.machine.trial import load_trial
+from workbench.runs.events import Event, StageStarted
 from workbench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def backend_of_session(folder: RunFolder, resume: bool) -> str:
         begun = resume and any(folder.checkpoints.glob("*.npz"))
         return (begun and setting == AUTO_BACKEND and backend_of_run(folder)) or setting
     return AUTO_BACKEND
+
+
+def earlier_precision(events: Sequence[Event]) -> str:
+    """Return the precision of the newest stage of a log, "" before the first."""
+    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")
 
 
 def backend_of_request(request: Mapping[str, Any]) -> str:

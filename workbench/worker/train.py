@@ -6,7 +6,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,6 @@ from workbench.runs.events import (
     Notice,
     Preparing,
     Resumed,
-    StageStarted,
     StepProgress,
     newest_by_stage,
 )
@@ -58,7 +57,7 @@ from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
 from workbench.worker.feature_processes import helpers_of_run
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
-from workbench.worker.startup import start_keras, warm_up_for
+from workbench.worker.startup import earlier_precision, start_keras, warm_up_for
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
@@ -353,8 +352,3 @@ class TrainJob:
             self.phase = phase
             self.events.write(event)
         self.status.update(event)
-
-
-def earlier_precision(events: Sequence[Event]) -> str:
-    """Return the precision of the newest stage of a log, "" before the first."""
-    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")
