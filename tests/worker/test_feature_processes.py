@@ -43,7 +43,9 @@ def test_a_helper_that_fails_is_a_notice(tmp_path: Path, do: str, why: str) -> N
     notices: list[str] = []
     with helpers(tmp_path, do, notices):
         wait_until(lambda: len(notices) == 2)
-    assert all("helped to compute features has ended; the others go on." in one for one in notices)
+    assert all(
+        "helped to compute features has ended; the others continue." in one for one in notices
+    )
     assert all(why in one for one in notices)
 
 

@@ -176,7 +176,7 @@ class FeatureFile:
                         part = os.open(self.part_path, os.O_WRONLY | os.O_CLOEXEC)
                         unlock_range(done, self.chunks)
                         return part, done
-                    # Not repaired: whoever works on it would go on with files that are gone.
+                    # Not repaired: whoever works on it would write to files that are gone.
                     self.drop_part()
             except BaseException:
                 os.close(done)

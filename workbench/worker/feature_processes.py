@@ -209,7 +209,7 @@ class FeatureHelpers:
             if not self._ending:
                 self._notice(
                     tr(
-                        "A process that helped to compute features has ended; the others go on. "
+                        "A process that helped to compute features has ended; the others continue. "
                         "{error}",
                         error=error,
                     )
