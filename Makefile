@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test faults lint pictures bases bench gpu clean
+.PHONY: demo test faults slurm lint pictures bases login bench gpu clean
 
 demo: $(INSTALLED)
 	$(BIN)/workbench demo
@@ -21,6 +21,14 @@ test: $(INSTALLED)
 faults: $(INSTALLED)
 	FAULTS=all $(BIN)/python -m pytest tests/faults tests/bases tests/training/test_every_base.py \
 	  tests/runs/test_queue_kills.py -n 2
+
+# Jobs of a real SLURM on this machine, three minutes: apt install slurm-wlm munge
+slurm: $(INSTALLED)
+	SLURM=all $(BIN)/python -m pytest tests/slurm
+
+# After a dependency in pyproject.toml: what a login node of a cluster installs, without a framework.
+login: $(INSTALLED)
+	$(BIN)/python tools/login_requirements.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -19,6 +19,7 @@ from workbench.paths import config_folder
 from workbench.text import safe_text
 
 _MAX_BYTES = 1 << 16
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 # A host as ssh takes it; never an option ("-o..."), never anything that a shell would read.
 HOST_PATTERN = r"^([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -49,6 +50,8 @@ class SlurmProfile(_Strict):
         partition: as `sbatch --partition`.
         gres: as `sbatch --gres`, such as "gpu:1".
         time: limit as `sbatch --time`, such as "02:00:00".
+        command: how nodes call workbench, such as "/shared/venv/bin/workbench"; "" is this
+            installation.
         lines: further #SBATCH lines without that word, such as "--account=vision"; a line without
             dashes is a line of the script, before the worker, such as "module load cuda".
     """
@@ -56,7 +59,8 @@ class SlurmProfile(_Strict):
     partition: str = Field(default="", pattern=r"^[\w.,-]*$", max_length=200)
     gres: str = Field(default="", pattern=r"^[\w:.,()-]*$", max_length=200)
     time: str = Field(default="", pattern=r"^[0-9:-]*$", max_length=40)
-    lines: tuple[str, ...] = Field(default=(), max_length=50)
+    command: str = Field(default="", pattern=_ONE_LINE, max_length=4096)
+    lines: tuple[Annotated[str, Field(pattern=_ONE_LINE)], ...] = Field(default=(), max_length=50)
 
 
 class Settings(_Strict):

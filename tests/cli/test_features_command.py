@@ -47,7 +47,7 @@ def test_an_array_with_gaps_is_refused(task: str, step: str) -> None:
 
 
 def test_what_keeps_no_features_is_refused_before_anything_starts(types: Type, photos: Any) -> None:
-    refused = types(*HEAD, "--set", "base.prefix=streamed")
+    refused = types("features", "--preset", "convnet", "--data", "photos")
     assert refused.exit_code == 2
     assert "This experiment keeps no features" in refused.output
 

@@ -165,7 +165,7 @@ def test_the_app_refuses_the_same(types: Type, started: list[str], tmp_path: Pat
 def test_a_backend_that_is_not_there_is_refused_in_the_checks_words(
     command: str, types: Type, started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "_is_importable", lambda backend: backend == "tensorflow")
+    monkeypatch.setattr(preflight, "is_importable", lambda backend: backend == "tensorflow")
     settings = tmp_path / "keras.json"
     settings.write_text('{"backend": "torch"}')
     output = refused(types(*TRAINING[command], "--weights", "random"))
@@ -189,7 +189,7 @@ def test_a_backend_that_is_not_there_is_refused_in_the_checks_words(
 def test_a_backend_that_the_experiment_asks_for_has_to_be_there(
     command: str, types: Type, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "_is_importable", lambda backend: backend == "tensorflow")
+    monkeypatch.setattr(preflight, "is_importable", lambda backend: backend == "tensorflow")
     versions = {"tensorflow": "2.21.0", "keras": "3.15.1"}
     monkeypatch.setattr("workbench.machine.backends.installed_version", versions.get)
     on_jax = ("--weights", "random", "--set", "training.backend=jax")

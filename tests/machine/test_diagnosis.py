@@ -65,6 +65,31 @@ def test_a_missing_backend_and_what_names_it(chosen: str, place: str, what: str,
     assert (finding.what, finding.why) == (what, why)
 
 
+@pytest.mark.parametrize(
+    ("slurm", "installed", "cause", "severity"),
+    [
+        (Slurm(), {}, "framework-on-nodes", "warning"),
+        (Slurm(), {"tensorflow": "2.21.0"}, "framework-failed", "broken"),
+        (Slurm(job="7"), {}, "backend-missing", "broken"),
+        (None, {}, "backend-missing", "broken"),
+    ],
+)
+def test_a_login_node_without_a_framework_trains_by_jobs_only(
+    slurm: Slurm | None, installed: dict[str, str], cause: str, severity: str
+) -> None:
+    facts = not_started("ModuleNotFoundError: No module named 'keras'").model_copy(
+        update={
+            "system": system(slurm=slurm),
+            "backends": Backends(chosen="tensorflow", installed=installed),
+        }
+    )
+    found = {finding.id: finding for finding in diagnose(facts).findings}
+    assert (cause in found, found[cause].severity) == (True, severity)
+    if cause == "framework-on-nodes":
+        assert not [one for one in found.values() if one.severity == "broken"]
+        assert "workbench slurm NAME command=PATH" in found[cause].why
+
+
 def test_a_host_without_a_gpu_has_one_finding() -> None:
     diagnosis = diagnose(cpu_only_host())
     assert diagnosis.verdict == "CPU only: no NVIDIA driver and no NVIDIA GPU"

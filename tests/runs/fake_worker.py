@@ -40,6 +40,8 @@ def train(mode: str) -> None:
     folder = RunFolder(Path(sys.argv[2]))
     os.set_inheritable(_descriptor("--lock-fd"), False)
     events = LogWriter(folder.events_path)
+    if mode == "job":  # a scheduler sends the signal to all processes of a job
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
     print(f"printed in mode {mode}")
     events.write("worker_started", pid=os.getpid(), **this_host())
     if stopped_in_queue(folder, events):
@@ -48,8 +50,8 @@ def train(mode: str) -> None:
         events.write("resumed", stage=0, epoch=1, step=0)
     if mode == "fail":
         events.write("failed", kind="user", message="no images", hint="add some")
-    elif mode in ("wait", "work"):
-        if mode == "work":
+    elif mode in ("wait", "work", "job"):
+        if mode != "wait":
             events.write("notice", message="training")
         while not stop_requested(folder):
             time.sleep(0.01)

@@ -7,7 +7,7 @@ Home with this module and without numpy.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size, set_batch_size
@@ -27,6 +27,7 @@ from workbench.runs.launch import launch
 from workbench.runs.lock import is_locked
 from workbench.runs.process import WarmWorker
 from workbench.runs.queue import NotWritable, device_of, devices_in_use, is_waiting
+from workbench.runs.slurm_queue import is_open
 from workbench.text import safe_text
 
 STOP_SECONDS = 60.0  # for a worker to finish its step and save
@@ -108,10 +109,25 @@ def launch_new_run(
         UserError: The name is taken, no process can be started, or the disk cannot be written.
             Nothing of the run remains.
     """
+    folder = make_folder(workspace, spec, stem)
+    try:
+        launch(folder, queue=queue, warm=warm, environment=environment, gpu_report=_as_json(report))
+    except NotWritable:
+        shutil.rmtree(folder.path, ignore_errors=True)  # created above, by this process
+        raise
+    return folder
+
+
+def make_folder(workspace: Workspace, spec: ExperimentSpec, stem: str) -> RunFolder:
+    """Make the folder of a new run; arguments as of `launch_new_run`.
+
+    Raises:
+        UserError: The name is taken, or the disk cannot be written.
+    """
     if spec.data.corrections:
         stem = stem[: MAX_STEM_LENGTH - len(_CORRECTED)] + _CORRECTED
     try:
-        folder = create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
+        return create_run(workspace, dump_spec(spec), name=spec.name, stem=stem)
     except OSError as error:
         reason = safe_text(error.strerror or error)
         raise UserError(
@@ -122,12 +138,6 @@ def launch_new_run(
             ),
             tr("Make room or fix the permissions, or name another workspace with --workspace DIR."),
         ) from None
-    try:
-        launch(folder, queue=queue, warm=warm, environment=environment, gpu_report=_as_json(report))
-    except NotWritable:
-        shutil.rmtree(folder.path, ignore_errors=True)  # created above, by this process
-        raise
-    return folder
 
 
 def _as_json(report: NvmlReport | None) -> str | None:
@@ -206,10 +216,8 @@ def resume_run(
     """
     from workbench.machine.preflight import check_before_resume
 
-    own = read_spec(folder.spec_path)
-    spec = changed_spec(own, settings, half_batch) if settings or half_batch else own
+    spec, changed = spec_to_resume(folder, settings, half_batch)
     report = check_before_resume(spec, {**os.environ, **(environment or {})})
-    changed = None if spec == own else dump_spec(spec)
     launch(
         folder,
         resume=True,
@@ -218,6 +226,19 @@ def resume_run(
         spec=changed,
         gpu_report=_as_json(report),
     )
+
+
+def spec_to_resume(
+    folder: RunFolder, settings: tuple[str, ...], half_batch: bool
+) -> tuple[ExperimentSpec, str | None]:
+    """Return the spec with which to resume a run, and its text if it differs from the run's own.
+
+    Raises:
+        UserError: as `changed_spec`, or the run's own spec is invalid.
+    """
+    own = read_spec(folder.spec_path)
+    spec = changed_spec(own, settings, half_batch) if settings or half_batch else own
+    return spec, None if spec == own else dump_spec(spec)
 
 
 def changed_spec(
@@ -256,10 +277,12 @@ def changed_spec(
     return changed
 
 
-def wait_until_stopped(folders: Iterable[RunFolder]) -> list[str]:
+def wait_until_stopped(folders: Collection[RunFolder]) -> list[str]:
     """Wait for runs that were asked to stop; return those still running after STOP_SECONDS."""
     clock = LoadAdjustedClock()
-    while running := [folder.name for folder in folders if is_locked(folder.lock_path)]:
+    while running := [
+        folder.name for folder in folders if is_locked(folder.lock_path) or is_open(folder)
+    ]:
         if clock.read() > STOP_SECONDS:
             return running
         time.sleep(0.1)

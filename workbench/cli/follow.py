@@ -44,6 +44,8 @@ from workbench.runs.history import (
 )
 from workbench.runs.launch import follow
 from workbench.runs.lock import is_locked
+from workbench.runs.slurm import read_job, resume_words
+from workbench.runs.slurm_state import log_path
 from workbench.runs.state import half_batch, hint_with_command, summarize
 from workbench.text import format_seconds, plural, safe_lines, safe_text
 
@@ -143,19 +145,21 @@ def watch(
 
 def _hint(workspace: Workspace, folder: RunFolder, event: RunFailed) -> str:
     """Return what to do after a failure, with the command to type."""
-    again = command_line(workspace, "resume", folder.name)
+    again = command_line(workspace, *resume_words(folder))
     hint = hint_with_command(event.hint, again)
     if again in hint:
         return hint
     if event.kind == "memory" and half_batch(read_tables(folder)):
-        again = command_line(workspace, "resume", folder.name, "--half-batch")
+        again = command_line(workspace, *resume_words(folder), "--half-batch")
     return "\n".join(part for part in (hint, f"Resume: {again}") if part)
 
 
 def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) -> UserError:
     if not folder.path.exists():
         return UserError(tr("The folder of {folder_name} is gone.", folder_name=folder.name))
-    log = f"\nIts last output, in {folder.log_path}:\n" if event.log else ""
+    job = read_job(folder)
+    path = log_path(job) if job and not folder.log_path.exists() else folder.log_path
+    log = f"\nIts last output, in {path}:\n" if event.log else ""
     state = summarize(folder).state
     return UserError(
         tr(
@@ -165,7 +169,7 @@ def _interrupted(workspace: Workspace, folder: RunFolder, event: Interrupted) ->
             log=log,
         )
         + "\n".join(event.log),
-        f"Resume: {command_line(workspace, 'resume', folder.name)}",
+        f"Resume: {command_line(workspace, *resume_words(folder))}",
     )
 
 
@@ -254,7 +258,7 @@ class EventPrinter:
             case Evaluated():
                 self._evaluated(event)
             case RunStopped():
-                again = command_line(self.workspace, "resume", self.folder.name)
+                again = command_line(self.workspace, *resume_words(self.folder))
                 self.line(tr("stopped; everything is saved. Resume: {again}", again=again))
             case RunFinished():
                 took = "" if event.seconds is None else f" in {format_seconds(event.seconds)}"

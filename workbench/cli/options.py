@@ -107,6 +107,20 @@ def complete_catalogue(ctx: click.Context, param: click.Parameter, incomplete: s
     return _matching(CATALOGUE, incomplete)
 
 
+def complete_profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete names of SLURM profiles."""
+    from workbench.settings import read_settings
+
+    return _matching(read_settings()[0].slurm, incomplete)
+
+
+def complete_job_settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete keys of a SLURM profile, each with its equals sign."""
+    from workbench.app.slurm import KEYS
+
+    return _matching([f"{key}=" for key in KEYS], incomplete)
+
+
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Complete keys of the spec, each with its equals sign."""
     from workbench.experiment.toml import keys
@@ -257,6 +271,25 @@ _WORKER_OPTIONS = (
         "--on-finish",
         metavar="CMD",
         help="Shell command that the worker runs at the end of the run, finished or not.",
+    ),
+)
+
+
+slurm_options = (
+    click.option(
+        "--slurm",
+        metavar="[PROFILE]",
+        is_flag=False,
+        flag_value="",
+        shell_complete=complete_profiles,
+        help="Submit a job to SLURM; `workbench slurm` lists the profiles.",
+    ),
+    click.option(
+        "--slurm-set",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=complete_job_settings,
+        help="Of the job: partition, gres, time, command, or line for a further #SBATCH line.",
     ),
 )
 

@@ -22,10 +22,12 @@ from workbench.paths import Workspace
 from workbench.runs.folder import RunFolder, list_runs
 from workbench.runs.launch import POLL_SECONDS, launch, request_stop
 from workbench.runs.lock import RunLocked, is_locked, this_host
+from workbench.runs.slurm import EXIT_TERMINATED, this_job
+from workbench.runs.slurm_starts import check_progress
 from workbench.runs.state import summarize
 from workbench.text import safe_text
 
-EXIT_TERMINATED = 143  # as shells count SIGTERM
+EXIT_STOPPED = 130  # of a job whose run was stopped on request: neither finished nor to be requeued
 EXIT_SECONDS = 60.0  # for a worker to exit after its last event
 
 
@@ -71,11 +73,14 @@ def start_or_resume(
     does not start a job twice.
 
     Raises:
-        UserError: the run cannot be started, or failed.
-        Exit: with 143, if SIGTERM stopped it.
+        UserError: the run cannot be started, failed, or makes no progress in start after start.
+        Exit: with 143, if SIGTERM stopped it; in a job of SLURM with 130, if it was stopped on
+            request, since 0 says that the run is finished.
     """
-    term = StopOnTerm()
+    term, job = StopOnTerm(), this_job()
     folder = _find(workspace, name)
+    if folder is not None and job:
+        check_progress(folder, job, starts=True)
     if folder is None:
         folder = _start(workspace, given, name, queue, environment)
     elif _resume(workspace, folder, given, queue, environment) == "finished":
@@ -92,8 +97,10 @@ def start_or_resume(
     finally:
         if kind != "detached":
             _wait_for_exit(folder)
-    if term.received and summarize(folder).state.phase != "finished":
-        click.get_current_context().exit(EXIT_TERMINATED)
+    if (term.received or job) and summarize(folder).state.phase != "finished":
+        if term.received and job:
+            check_progress(folder, job)
+        click.get_current_context().exit(EXIT_TERMINATED if term.received else EXIT_STOPPED)
 
 
 def _find(workspace: Workspace, name: str) -> RunFolder | None:
@@ -146,8 +153,9 @@ def _resume(
     if not (state.resumable or state.other_host):
         echo(f"run    {folder.name} is running: {state.phase}", err=True)
         return state.phase
+    begun = folder.events_path.exists()  # else only its folder was made, by `train --slurm`
     try:
-        launch(folder, resume=True, queue=queue, environment=environment)
+        launch(folder, resume=begun, queue=queue, environment=environment)
     except RunLocked:
         echo(
             tr(
@@ -157,6 +165,9 @@ def _resume(
         )
         return state.phase
     note_running(workspace, folder)
+    if not begun:
+        echo(f"run    {folder.name} started", err=True)
+        return state.phase
     was = (
         f"was {state.description}"
         if state.other_host
@@ -191,6 +202,8 @@ def _wait_for_exit(folder: RunFolder) -> None:
 
 def _note_differences(workspace: Workspace, folder: RunFolder, given: ExperimentOptions) -> None:
     """Print which given keys differ from the run's own spec, which is used."""
+    if given.file is None and given.preset is None:  # as job.sh has it
+        return
     own = read_spec(folder.spec_path)
     try:
         other = given.spec(workspace)

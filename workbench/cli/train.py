@@ -20,6 +20,7 @@ from workbench.cli.options import (
     run_argument,
     set_option,
     shortcuts,
+    slurm_options,
     with_experiment,
     with_worker,
 )
@@ -32,6 +33,7 @@ from workbench.runs.folder import RunFolder
 if TYPE_CHECKING:
     from workbench.experiment.spec import ExperimentSpec
     from workbench.runs.state import RunState
+    from workbench.settings import SlurmProfile
 
 
 @click.command(
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         "workbench train spec.toml --set training.batch_size=64 --set training.epochs=5",
         "workbench train spec.toml --by 07:00",
         "workbench train spec.toml --name night --resume-on-start",
+        "workbench train spec.toml --slurm --slurm-set gres=gpu:1 --slurm-set time=08:00:00",
     )
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the events as they come.")
@@ -57,6 +60,8 @@ if TYPE_CHECKING:
 )
 @by_option
 @queue_option
+@slurm_options[0]
+@slurm_options[1]
 @in_workspace
 @with_worker
 @with_experiment
@@ -69,6 +74,8 @@ def train(
     resume_on_start: bool,
     by: str | None,
     queue: bool,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
     environment: dict[str, str],
 ) -> None:
     """Train in a process of its own and watch it; Ctrl-C only ends the watching.
@@ -82,6 +89,7 @@ def train(
     """
     from workbench.cli.follow import launch_run, watch
 
+    job = _job(slurm, slurm_set, queue or resume_on_start)
     given = replace(given, settings=given.settings + deadline_shortcut(by))
     if resume_on_start:
         from workbench.cli.scheduled import start_or_resume
@@ -93,9 +101,14 @@ def train(
         start_or_resume(workspace, given, given.name, as_json, queue, environment)
         return
     spec = given.spec(workspace) if corrected is None else _corrected(workspace, corrected, given)
-    folder = launch_run(workspace, spec, queue=queue, environment=environment)
+    if job:
+        from workbench.cli.slurm import submit_new
+
+        folder = submit_new(workspace, spec, job, environment)
+    else:
+        folder = launch_run(workspace, spec, queue=queue, environment=environment)
     if detach:
-        _show_detached(workspace, folder, queue)
+        _show_detached(workspace, folder, queue or job is not None)
         return
     if not as_json:
         echo(
@@ -157,6 +170,8 @@ def _corrected(workspace: Workspace, run: str, given: ExperimentOptions) -> "Exp
 )
 @gpu_option
 @queue_option
+@slurm_options[0]
+@slurm_options[1]
 @in_workspace
 @with_worker
 def resume(
@@ -171,6 +186,8 @@ def resume(
     anyway: bool,
     gpu: str | None,
     queue: bool,
+    slurm: str | None,
+    slurm_set: tuple[str, ...],
     environment: dict[str, str],
 ) -> None:
     """Resume a stopped, failed or interrupted run at its last checkpoint.
@@ -184,14 +201,44 @@ def resume(
     from workbench.runs.state import summarize
 
     folder = find_run(workspace, run)
+    job = _job(slurm, slurm_set, queue, folder)
     _check_state(workspace, folder, summarize(folder).state, anyway)
     settings += shortcuts(gpu, oom) + deadline_shortcut(by)
-    resume_run(folder, settings, half_batch, queue, environment)
+    if job:
+        from workbench.app.slurm import resubmit_run
+        from workbench.cli.slurm import report_job
+
+        name, profile = job
+        resubmit_run(folder, profile, name, settings, half_batch, environment)
+        report_job(workspace, folder)
+    else:
+        resume_run(folder, settings, half_batch, queue, environment)
     note_running(workspace, folder)
     if detach:
-        _show_detached(workspace, folder, queue)
+        _show_detached(workspace, folder, queue or job is not None)
         return
     watch(workspace, folder, as_json, launched=True)
+
+
+def _job(
+    slurm: str | None, changes: tuple[str, ...], other: bool, folder: RunFolder | None = None
+) -> "tuple[str, SlurmProfile] | None":
+    """Return name and profile of the job that --slurm asks for; None without it.
+
+    Raises:
+        UserError: there is no such profile, or options do not go together.
+    """
+    if slurm is None:
+        if changes:
+            raise UserError(tr("--slurm-set goes with --slurm."))
+        return None
+    if other:
+        raise UserError(
+            tr("--slurm excludes --queue and --resume-on-start: SLURM queues and restarts the job.")
+        )
+    from workbench.cli.slurm import chosen_profile
+
+    return chosen_profile(slurm, changes, folder)
 
 
 def _check_state(workspace: Workspace, folder: RunFolder, state: "RunState", anyway: bool) -> None:

@@ -40,7 +40,7 @@ MAX_ANSWERS = CACHE_BYTES // POLL_BYTES + 2  # in one poll, if logs are too long
 MAX_RUNS = 5000  # of a machine
 CLOCK_SECONDS = 2.0  # two clocks that differ by less are the same, as far as this can measure
 _HEAD_BYTES = 64  # that identify a log, as in `event_log`
-_SMALL = ("spec.toml", "status.json")
+_SMALL = ("spec.toml", "status.json", "job.json")
 _LOG = "events.jsonl"
 _ANSWER = "answer.json"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from workbench import pip_install
 from workbench.bases.weights import IMAGENET, RANDOM, check_weights_file
 from workbench.datasets.groups import with_groups
+from workbench.datasets.sources.source import Source
 from workbench.datasets.store import dataset_folder, open_in
 from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
@@ -64,10 +65,7 @@ def check_before_start(
     """
     check_deadline(spec.training.deadline, time.time())
     check_before_training(spec, environment)
-    found = open_in(workspace, spec.data.source, progress)
-    with_groups(found, spec.data.group)  # refuses a pattern that finds none
-    for doubt in found.warnings:
-        warn(doubt.message)
+    found = _open_images(spec, workspace, progress, warn)
     # The worker of a queued run asks the driver when its turn comes.
     gpu = spec.training.gpu
     choice = _check_gpu(gpu, environment) if queue else find_gpu(gpu, None, environment)
@@ -75,6 +73,41 @@ def check_before_start(
         require_gpu_memory(spec, len(found.labels), choice)
     dataset_folder(workspace, found, progress)
     return choice
+
+
+def check_before_submit(
+    spec: ExperimentSpec,
+    workspace: Workspace,
+    progress: Progress = silent,
+    warn: Callable[[str], None] = lambda message: None,
+) -> None:
+    """Check what a run on another machine needs of this one, where no framework may be installed.
+
+    Args:
+        spec: of the run.
+        workspace: of the run; the list of its images is kept there for the worker.
+        progress: called while the images are listed.
+        warn: called with what is doubtful about the layout of the images.
+
+    Raises:
+        UserError: the deadline is over, or the images or the weights cannot be used.
+    """
+    check_deadline(spec.training.deadline, time.time())
+    check_weights(spec)
+    dataset_folder(workspace, _open_images(spec, workspace, progress, warn), progress)
+
+
+def _open_images(
+    spec: ExperimentSpec,
+    workspace: Workspace,
+    progress: Progress,
+    warn: Callable[[str], None],
+) -> Source:
+    found = open_in(workspace, spec.data.source, progress)
+    with_groups(found, spec.data.group)  # refuses a pattern that finds none
+    for doubt in found.warnings:
+        warn(doubt.message)
+    return found
 
 
 def check_before_resume(
@@ -166,7 +199,7 @@ def check_backend(environment: Mapping[str, str] = os.environ, named_by: str = "
         backends = backends.model_copy(update={"named_by": named_by})
     facts = Facts(backends=backends, outcomes={"framework": failed})
     found = list(keras_settings(facts))
-    if not _is_importable(facts.backends.chosen):  # also as tensorflow-cpu, or by another name
+    if not is_importable(facts.backends.chosen):  # also as tensorflow-cpu, or by another name
         found += backend_missing(facts)
     for finding in found:
         if finding.severity == "broken":
@@ -284,7 +317,7 @@ def _held_by(choice: GpuChoice) -> str:
     return tr("Its memory is held by {holders}.", holders=holders) if holders else ""
 
 
-def _is_importable(backend: str) -> bool:
+def is_importable(backend: str) -> bool:
     """Return whether a module that can train could be imported."""
     found = importlib.util.find_spec(backend) if backend in TRAINABLE else None
     return found is not None and found.origin is not None

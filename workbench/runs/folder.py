@@ -53,6 +53,8 @@ class RunFolder:
     lock_path = _Path("run.lock")  # locked by the live worker, see `lock`
     worker_path = _Path("worker.json")  # the newest worker: pid, host, boot id, start, versions
     log_path = _Path("worker.log")  # output of the workers
+    job_path = _Path("job.json")  # its newest job of a scheduler, see `slurm`
+    starts_path = _Path("starts.json")  # of that job without progress, see `slurm_starts`
     control = _Path("control")  # requests to the worker, see `launch`
     gpu_report_path = _Path("control/gpus.json")  # what the driver reported at the launch
     checkpoints = _Path("checkpoints")  # from which a resumed run continues

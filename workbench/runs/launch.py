@@ -19,7 +19,9 @@ from workbench.runs.events import (
     Event,
     Interrupted,
     Launched,
+    Preparing,
     RunFailed,
+    RunStopped,
     Session,
 )
 from workbench.runs.folder import RunFolder
@@ -32,6 +34,8 @@ from workbench.runs.process import (
     train_command,
 )
 from workbench.runs.queue import NotWritable, draw_ticket
+from workbench.runs.slurm_queue import JobState, find_job, job_state
+from workbench.runs.slurm_state import describe_pending, log_path
 from workbench.text import safe_text
 
 POLL_SECONDS = 0.2  # between two polls of a run that is followed
@@ -135,7 +139,8 @@ def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
     """Yield a run's events from its beginning, as they come, until its newest worker ends.
 
     Those of its status come when they are new. If the worker died without a final event, the last
-    one yielded is Interrupted, which is in no log.
+    one yielded is Interrupted, which is in no log. A job that SLURM starts again is followed from
+    one worker to the next.
 
     Args:
         folder: of the run.
@@ -145,32 +150,59 @@ def follow(folder: RunFolder, poll: float = POLL_SECONDS) -> Iterator[Event]:
     log_start = 0
     worker: Session | None = None
     last_sign: float | None = None
-    ended = False
+    end: End | None = None
     shown: list[Event] = []  # of the status
+    waits = ""
     while True:
         # Queried before reading: everything a worker wrote before it released the lock is read.
         alive = is_locked(folder.lock_path)
+        job = None if alive else job_state(folder)
         quiet = True
         for event in reader.drain():
             quiet = False
             last_sign = event.t
             log_start = event.log_start if isinstance(event, Launched) else log_start
             worker = event if isinstance(event, Session) else worker
-            ended = isinstance(event, End) or (ended and not isinstance(event, Session))
+            end = event if isinstance(event, End) else None if isinstance(event, Session) else end
             yield event
-        if ended:
+        pending, job_runs = _what_follows(job, end)
+        if end and not (pending or job_runs):
             return
+        alive = alive or job_runs
+        if job and pending and waits != (waits := describe_pending(job, time.time())):
+            yield Preparing(t=time.time(), phase=waits)
         news = read_status(folder.status_path) if quiet else []
         for event in news:
             last_sign = max(event.t or 0.0, last_sign or 0.0)
             if alive and event not in shown:
                 yield event
         shown = news or shown
-        if quiet and not alive and not may_run_elsewhere(worker, last_sign, time.time()):
-            yield Interrupted(log=tuple(last_lines(folder.log_path, log_start)))
+        gone = job is not None and job.phase == "ended"
+        elsewhere = not gone and may_run_elsewhere(worker, last_sign, time.time())
+        if quiet and not (alive or pending or elsewhere):
+            yield Interrupted(log=tuple(_last_output(folder, worker, log_start)))
             return
         if quiet:
             time.sleep(poll)
+
+
+def _what_follows(job: JobState | None, end: End | None) -> tuple[bool, bool]:
+    """Return whether a run's job is pending, and whether a worker of it runs or will soon.
+
+    A worker that was stopped may be followed by another, when its job is requeued.
+    """
+    if job is None or job.phase != "running":
+        return job is not None and job.phase == "pending", False
+    earlier = end is not None and (end.t or 0.0) < (job.start or 0.0)
+    return False, end is None or earlier or isinstance(end, RunStopped)
+
+
+def _last_output(folder: RunFolder, worker: Session | None, log_start: int) -> list[str]:
+    """Return the last lines of the worker, or of a job that did not come to it."""
+    job = find_job(folder)
+    if job and (worker is None or (worker.t or 0.0) < job.submitted):
+        return last_lines(log_path(job))
+    return last_lines(folder.log_path, log_start)
 
 
 def _start(

@@ -6,7 +6,6 @@ A spec is its TOML tables, unchecked (`read_tables`); times are unix seconds.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
@@ -25,6 +24,9 @@ from workbench.runs.lock import (
     on_another_host,
     this_observer,
 )
+from workbench.runs.phase import RunState, describe_time
+from workbench.runs.slurm_queue import JobState, find_job, job_state
+from workbench.runs.slurm_state import state_by_job
 from workbench.text import format_seconds, safe_text
 
 ENDED = ("finished", "stopped", "failed")
@@ -124,21 +126,6 @@ def describe_position(history: History) -> str:
     return ""
 
 
-def describe_time(moment: float | None, now: float) -> str:
-    """Format a time: "at 03:12", of another day "on 2026-02-24 at 03:12"; "" if unknown."""
-    if moment is None:
-        return ""
-    try:
-        time, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now).date()
-    except (ValueError, OverflowError, OSError):  # outside of the calendar
-        return ""
-    return (
-        f"at {time:%H:%M}"
-        if time.date() == today
-        else tr("on {time:%Y-%m-%d} at {time:%H:%M}", time=time)
-    )
-
-
 def _describe_memory(machine: MachineSample | None) -> str:
     used, total = (machine.memory_used, machine.memory_total) if machine else (None, None)
     if not used or not total or used < MEMORY_SHARE * total:
@@ -159,32 +146,6 @@ def _describe_epoch(history: History, index: int, epoch: int, after: bool = Fals
 
 def _join(what: str, time: str, position: str) -> str:
     return " ".join(part for part in (what, time) if part) + (f", {position}" if position else "")
-
-
-@dataclass(frozen=True)
-class RunState:
-    """The state of a run.
-
-    Attributes:
-        phase: starting, waiting (for another run or process), preparing, training, evaluating,
-            finished, stopped, failed, or interrupted: the worker ended without a final event.
-        resumable: True if `launch(folder, resume=True)` would continue it or start it over.
-        description: what it does or how it ended, safe to print.
-        resume: what a resume would do; "" if there is nothing to resume.
-        other_host: the machine of the newest session if that has no final event and no lock here
-            shows whether it has ended: a person has to confirm it.
-    """
-
-    phase: str
-    resumable: bool
-    description: str
-    resume: str = ""
-    other_host: str = ""
-
-    @property
-    def detail(self) -> str:
-        """Both in one line: "killed or crashed at 03:12; resume continues at epoch 5"."""
-        return "; resume ".join(part for part in (self.description, self.resume) if part)
 
 
 @dataclass(frozen=True)
@@ -259,22 +220,30 @@ def run_state(
     locked: bool,
     now: float | None = None,
     here: Observer | None = None,
+    job: JobState | None = None,
 ) -> RunState:
     """Determine the state of a run from its history, now or at another time, here or elsewhere.
 
     `locked` is the result of `is_locked` BEFORE the events were read: a worker that had released
-    the lock by then has written all its events.
+    the lock by then has written all its events. `job` is what a scheduler says of the run's job,
+    asked before that as well.
     """
     here = here or this_observer()
     now = here.now() if now is None else now
     if history.phase == "finished":
         return RunState("finished", False, describe_early_end(history))
+    if job and not locked:
+        resume = _describe_next(folder, spec, history)
+        progress = _describe_progress(history)
+        if by_job := state_by_job(job, find_job(folder), history, progress, resume, now):
+            return by_job
     if history.phase in ENDED:
         resume = _describe_next(folder, spec, history)
         return RunState(history.phase, not locked, describe_end(history, now), resume)
     if locked:
         return RunState(history.phase, False, _describe_progress(history))
-    worker = history.worker
+    # Of a job that has ended SLURM knows that its worker has.
+    worker = None if job and job.phase == "ended" else history.worker
     other_host = safe_text(worker.host) if worker and on_another_host(worker, here) else ""
     if may_run_elsewhere(worker, history.last_sign, now, here):
         silence = describe_silence(history, now)
@@ -299,10 +268,11 @@ def summarize(
     spec = read_tables(folder)
     try:
         locked = is_locked(folder.lock_path)  # before the first event is read
+        job = None if locked else job_state(folder)
         events = EventReader(folder.events_path).drain()
         logged = fold(_each(events, keep))
         history = with_status(logged, read_status(folder.status_path))
-        state = run_state(folder, spec, history, locked, now)
+        state = run_state(folder, spec, history, locked, now, job=job)
     except OSError as error:
         history = History()
         state = RunState("interrupted", False, f"cannot be read: {safe_text(error.strerror)}")

@@ -12,6 +12,7 @@ from workbench.runs.fields import spec_table
 from workbench.runs.folder import RunFolder, list_runs, read_tables
 from workbench.runs.history import History, fold, with_status
 from workbench.runs.lock import Observer, this_observer
+from workbench.runs.slurm_queue import job_state
 from workbench.runs.state import RunState, RunSummary, make_summary, run_state
 from workbench.text import safe_text
 
@@ -95,10 +96,14 @@ class RunWatch:
         try:
             # Queried before reading: everything a worker wrote before it released the lock is read.
             locked = self.here.holds_lock(self.folder.lock_path)
+            done = locked or self.history.phase == "finished"
+            job = None if done else job_state(self.folder)
             if self._read_new_events() | self._has_new_status():
                 news = [] if self._reader.more else read_status(self.folder.status_path)
                 self.history = with_status(self._logged, news)
-            self.state = run_state(self.folder, self.spec, self.history, locked, here=self.here)
+            self.state = run_state(
+                self.folder, self.spec, self.history, locked, job=job, here=self.here
+            )
         except OSError as error:
             reason = f"cannot be read: {safe_text(error.strerror)}"
             self.state = RunState("interrupted", False, reason)

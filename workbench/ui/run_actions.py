@@ -6,14 +6,14 @@ from typing import Any
 
 from textual.screen import Screen
 
-from workbench.app import run_control
+from workbench.app import run_control, slurm
 from workbench.errors import UserError
 from workbench.experiment.deadline import MOMENTS, NEVER, deadline_settings
 from workbench.messages import tr
 from workbench.paths import Workspace
 from workbench.runs.fields import whole
 from workbench.runs.folder import RunFolder
-from workbench.runs.launch import request_stop
+from workbench.runs.slurm import has_slurm, read_job
 from workbench.runs.state import half_batch, lower_learning_rate
 from workbench.runs.trash import NameTaken, TrashedRun, restore
 from workbench.runs.watch import RunView
@@ -66,7 +66,8 @@ def stop_run(
     """Ask for confirmation, then request a stop; `then` as in `confirm_and_run`."""
 
     def stop() -> str:
-        request_stop(view.folder)
+        if slurm.stop_run(view.folder):
+            return tr("The job of {view_name} is cancelled.", view_name=safe_text(view.name))
         return tr("{view_name} saves a checkpoint and ends.", view_name=safe_text(view.name))
 
     question = f"Stop {view.name}? Everything is saved, and r resumes it."
@@ -78,6 +79,7 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
 
     Ask first where its worker may still run on another machine, after its deadline for a new one,
     and after a failure that would occur again: with half the batch, with a lower learning rate?
+    Ask at last whether a run that was a job of SLURM becomes one again.
 
     Args:
         screen: in front.
@@ -89,7 +91,26 @@ def resume_run(screen: Screen[Any], view: RunView, then: Callable[[object], None
     smaller, lower = half_batch(view.spec), lower_learning_rate(view.spec, view.history)
 
     def resume(settings: tuple[str, ...] = (), half: bool = False) -> None:
-        in_background(screen, lambda: run_control.resume_run(view.folder, settings, half), then)
+        job = read_job(view.folder) if has_slurm() else None
+
+        def here() -> object:
+            run_control.resume_run(view.folder, settings, half)
+            return None
+
+        def submit() -> object:
+            name, profile = slurm.choose_profile(job.profile if job else "")
+            return slurm.resubmit_run(view.folder, profile, name, settings, half)
+
+        def place_chosen(answer: str | None) -> None:
+            if answer is not None:
+                in_background(screen, submit if answer == "s" else here, then)
+
+        if job is None:
+            in_background(screen, here, then)
+            return
+        question = tr("{run} was a job of SLURM. Resume it there?", run=view.name)
+        places = {"s": "SLURM", "h": tr("Here")}
+        screen.app.push_screen(Choose(question, places), place_chosen)
 
     def deadline_typed(answer: str | None) -> None:
         if answer is not None:

@@ -23,6 +23,7 @@ from workbench.machine.finding import (
     quote,
     shell_safe,
     stopped,
+    system_of,
     wheel_version,
 )
 from workbench.messages import tr
@@ -196,8 +197,36 @@ def keras_settings(facts: Facts) -> Findings:
         )
 
 
+def _trains_elsewhere(facts: Facts) -> bool:
+    """Return whether this is a login node of SLURM where no framework is installed."""
+    slurm, went = system_of(facts).slurm, outcome(facts, "framework")
+    failed = facts.framework is None and went is not None and not went.ok
+    return failed and slurm is not None and not slurm.job and not facts.backends.installed
+
+
+def framework_on_nodes(facts: Facts) -> Findings:
+    """Find a login node that can prepare, submit and watch runs, but not train them."""
+    if not _trains_elsewhere(facts):
+        return
+    yield Finding(
+        "framework-on-nodes",
+        severity="warning",
+        what=tr("No framework is installed on this login node: runs train as jobs of SLURM only."),
+        why=tr(
+            "Preparing, submitting and watching work without one. The nodes need it, in this "
+            "installation or in another, which a profile names: workbench slurm NAME command=PATH"
+        ),
+        remedy=tr("workbench train --slurm; to train here too: {install}",
+                  install=INSTALL["tensorflow"]),
+        explains=NOT_STARTED,
+        short=tr("trains by --slurm only"),
+    )  # fmt: skip
+
+
 def backend_missing(facts: Facts) -> Findings:
     """Find a backend that is set for Keras but is not installed, or cannot train."""
+    if _trains_elsewhere(facts):
+        return
     chosen, went = facts.backends.chosen, outcome(facts, "framework")
     installed, place = facts.backends.installed, facts.backends.named_by
     failed = went is not None and not went.ok
@@ -310,6 +339,7 @@ RULES: tuple[Rule, ...] = (
     cpu_only_install,
     libraries,
     keras_settings,
+    framework_on_nodes,
     backend_missing,
     framework_silent,
 )

@@ -13,6 +13,7 @@ from textual.widgets import DataTable, OptionList, Static
 
 from workbench.app.draft import Draft, plain_message
 from workbench.app.run_control import start_run
+from workbench.app.slurm import framework_doubt, submit_run
 from workbench.bases.weights import parse_weights
 from workbench.errors import UserError
 from workbench.experiment.estimate import Forecast
@@ -31,11 +32,14 @@ from workbench.render.strategy import (
     strategy_details,
 )
 from workbench.runs.folder import RunFolder
+from workbench.runs.slurm import has_slurm
+from workbench.settings import SlurmProfile
 from workbench.text import safe_text
 from workbench.ui.base import WIDE_COLUMNS, Route, in_background
 from workbench.ui.dialogs import show_error
 from workbench.ui.guide import StepScreen, open_ladder_dialog
 from workbench.ui.option import OptionScreen
+from workbench.ui.slurm import ask_profile
 from workbench.ui.strategy.widgets import OptionTable, StartScreen, StrategyList
 
 BOOK = tuple(name for name in PRESETS if name.startswith("book-"))
@@ -303,11 +307,14 @@ class StrategyScreen(StepScreen):
         self._ask_to_start(spec)
 
     def _ask_to_start(self, spec: ExperimentSpec) -> None:
-        def answered(yes: bool | None) -> None:
-            if yes:
+        def answered(where: str | None) -> None:
+            if where == StartScreen.SLURM:
+                ask_profile(self, lambda name, profile: self._start(spec, (name, profile)))
+            elif where:
                 self._start(spec)
 
-        self.app.push_screen(StartScreen(describe_start(spec, self._forecast(spec))), answered)
+        summary = describe_start(spec, self._forecast(spec))
+        self.app.push_screen(StartScreen(summary, has_slurm()), answered)
 
     def action_train(self) -> None:
         """Skip the layers; ask, then start the run."""
@@ -318,15 +325,21 @@ class StrategyScreen(StepScreen):
         """Train all strategies, one after the other."""
         open_ladder_dialog(self, self.draft, BOOK if self._book else LADDER, self._benchmark)
 
-    def _start(self, spec: ExperimentSpec) -> None:
+    def _start(self, spec: ExperimentSpec, job: tuple[str, SlurmProfile] | None = None) -> None:
+        """Start the run here, or as a job with a profile."""
         if self._starting:
             return
         self._starting = True
-        self.notify(tr("Checking the images and the GPU, then the run starts."))
+        checking = tr("Checking the images and the GPU, then the run starts.")
+        self.notify(tr("Checking the images, then the job is submitted.") if job else checking)
         app, stem, notes = self.workbench, self.draft.stem, list[str]()
 
         def work() -> RunFolder | UserError:
             try:
+                if job:
+                    name, profile = job
+                    notes.extend(filter(None, [framework_doubt(profile)]))
+                    return submit_run(app.workspace, spec, stem, profile, name, warn=notes.append)
                 return start_run(app.workspace, spec, stem, notes.append, warm=app.warm)
             except UserError as error:
                 return error

@@ -118,18 +118,24 @@ class OptionTable(DataTable[Text]):
         return (*cells, Text(truncate(describe_key(key), room, self._utf8), style="dim"))
 
 
-class StartScreen(ModalScreen[bool]):
-    """Ask whether a run shall start; enter is yes.
+class StartScreen(ModalScreen[str | None]):
+    """Ask whether a run shall start, HERE by enter or in a job of SLURM by s; None is not yet.
 
     Args:
         summary: what starts.
+        has_slurm: True to offer SLURM.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,n", "dismiss(False)", tr("Not yet"))]
+    HERE, SLURM = "here", "slurm"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "dismiss(None)", tr("Not yet")),
+        Binding("s", "submit", "SLURM"),
+    ]
 
-    def __init__(self, summary: str) -> None:
+    def __init__(self, summary: str, has_slurm: bool = False) -> None:
         super().__init__()
         self._summary = summary
+        self._has_slurm = has_slurm
 
     def compose(self) -> ComposeResult:
         """Yield the summary above two buttons."""
@@ -137,13 +143,21 @@ class StartScreen(ModalScreen[bool]):
             yield Static(Text(safe_text(self._summary, 400)))
             yield Static(Text(tr("It keeps running when this terminal is closed."), style="dim"))
             with Horizontal(classes="buttons"):
-                yield Button(tr("Train (enter)"), variant="primary", id="yes")
+                yield Button(tr("Train (enter)"), variant="primary", id=self.HERE)
+                if self._has_slurm:
+                    yield Button(tr("SLURM (s)"), id=self.SLURM)
                 yield Button(tr("Not yet (esc)"), id="no")
 
     def on_mount(self) -> None:
         """Focus the button that starts."""
-        self.query_one("#yes", Button).focus()
+        self.query_one(f"#{self.HERE}", Button).focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
+        chosen = event.button.id
+        self.dismiss(chosen if chosen in (self.HERE, self.SLURM) else None)
+
+    def action_submit(self) -> None:
+        """Choose SLURM where there is one."""
+        if self._has_slurm:
+            self.dismiss(self.SLURM)

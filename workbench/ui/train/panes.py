@@ -24,6 +24,7 @@ from workbench.render.curves import (
 from workbench.render.runs import format_deadline
 from workbench.runs.events import WAITING_PHASE, CrossValidated
 from workbench.runs.history import monitored_scores
+from workbench.runs.slurm import resume_words
 from workbench.runs.state import hint_with_command
 from workbench.runs.watch import RunView
 from workbench.text import plural, safe_lines, safe_text
@@ -173,7 +174,8 @@ def _failed(view: RunView, color: str) -> Text:
     history = view.history
     text = Text.assemble(("Failed. ", color), safe_lines(history.message or "No reason is known."))
     if history.hint:
-        hint = hint_with_command(history.hint, f"workbench resume {view.name}")
+        command = " ".join(("workbench", *resume_words(view.folder)))
+        hint = hint_with_command(history.hint, command)
         text.append(f"\n{safe_lines(hint)}", style="bold")
     if view.summary.state.resumable:
         text.append(f"\n{_describe_resume(view)}", style="dim")
@@ -226,6 +228,8 @@ def _preparation(view: RunView, width: int, utf8: bool) -> Text:
     """Return the progress before the first epoch, and the facts of the experiment."""
     history, work = view.history, view.history.work
     phase = safe_text(work.phase if work else "start the worker", 60)
+    if view.summary.state.phase == "waiting":
+        phase = view.summary.state.description or phase
     if phase.startswith(WAITING_PHASE):
         phase = f"waiting for {phase.removeprefix(WAITING_PHASE)}"
     text = Text.assemble((f"{phase[:1].upper()}{phase[1:]}", "bold"))

@@ -94,6 +94,9 @@ def progress_line(view: RunView, width: int, utf8: bool, stopping: bool) -> Text
         return Text("")
     if stopping:
         return labelled("stop", Text("requested: saves a checkpoint and ends", style="bold"))
+    if view.summary.state.phase == "waiting" and not history.work:  # its job is pending
+        reason = view.summary.state.description
+        return labelled("waiting", Text(safe_text(reason, max(width - LABEL, 20))))
     if history.work:
         name = safe_text(history.work.phase, 30)
         return labelled(_phase_label(view), _bar_line(history.work, name, width, utf8))
