@@ -27,7 +27,7 @@ from workbench.training.accelerator import (  # noqa: E402
     convert,
     relative_error,
 )
-from workbench.training.features import Prefix  # noqa: E402
+from workbench.training.prefix import Prefix  # noqa: E402
 
 COUNT = 96
 # Measured for the prototypes, on two cores with VNNI.

@@ -208,8 +208,9 @@ def feature_pass(
     import keras
 
     from workbench.experiment.toml import parse_spec
-    from workbench.training.features import CHUNK, Prefix
+    from workbench.training.feature_file import CHUNK
     from workbench.training.models import build_model
+    from workbench.training.prefix import Prefix
 
     base, side, _ = CASES[case]
     tree = {

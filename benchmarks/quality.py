@@ -44,8 +44,8 @@ from workbench.experiment.presets import preset_tree
 from workbench.experiment.spec import ExperimentSpec
 from workbench.experiment.toml import apply_settings, flat, parse_spec, spec_tree
 from workbench.runs.events import CrossValidated, EpochFinished, Event
-from workbench.training.features import Prefix
 from workbench.training.inputs import plain_batches
+from workbench.training.prefix import Prefix
 from workbench.worker.jobs import JobEvents
 from workbench.worker.training_setup import TrainingSetup, make_training_setup
 

@@ -185,6 +185,24 @@ def test_a_backend_that_is_not_there_is_refused_in_the_checks_words(
     assert list_runs(Workspace(tmp_path)) == []
 
 
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_backend_that_the_experiment_asks_for_has_to_be_there(
+    command: str, types: Type, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "is_importable", lambda backend: backend == "tensorflow")
+    versions = {"tensorflow": "2.21.0", "keras": "3.15.1"}
+    monkeypatch.setattr("workbench.machine.backends.installed_version", versions.get)
+    on_jax = ("--weights", "random", "--set", "training.backend=jax")
+    output = refused(types(*TRAINING[command], *on_jax))
+    assert BACKEND.replace("torch", "JAX") in output
+    assert "The experiment asks for it: training.backend." in output
+    assert (
+        "pip install -U 'jax[cuda12]' (on a CPU: pip install 'convnet-workbench[jax]'); or --set "
+        "training.backend=auto" in output
+    )
+    assert started == []
+
+
 def test_the_app_refuses_it_too(
     types: Type, started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from image_files import class_folders
 from workbench.datasets.sources.opening import open_source
 from workbench.datasets.sources.source import Item, Source
 from workbench.datasets.store import (
+    adding_features,
     building,
     clean,
     dataset_folder,
@@ -246,6 +247,19 @@ def test_waiting_can_be_interrupted(held) -> None:  # type: ignore[no-untyped-de
 
     with pytest.raises(KeyboardInterrupt), building(held[0], progress):
         pass
+
+
+def test_what_features_are_added_to_is_not_cleaned(workspace: Workspace, tmp_path: Path) -> None:
+    """Many may add features, also while the images are prepared again."""
+    folder = filled(workspace, tmp_path)
+    with adding_features(folder), adding_features(folder), building(folder):
+        pass
+    with (
+        adding_features(folder),
+        pytest.raises(UserError, match="Another process is computing features of pets"),
+    ):
+        clean(workspace, "pets")
+    assert (folder / "pack-1.npy").exists()
 
 
 def test_what_is_being_prepared_is_not_cleaned(held, workspace: Workspace) -> None:  # type: ignore[no-untyped-def]

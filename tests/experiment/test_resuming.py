@@ -66,7 +66,8 @@ def test_what_may_change(change: str) -> None:
 @pytest.mark.parametrize(
     "change",
     ["training.optimizer=sgd", "training.seed=2", "data.image_size=[40,40]", "model.dropout=0.5",
-     "augmentation.rotation=5", "training.shuffle=blocks", "data.corrections=/c.csv"],
+     "augmentation.rotation=5", "training.shuffle=blocks", "data.corrections=/c.csv",
+     "training.backend=jax"],
 )  # fmt: skip
 def test_what_may_not(change: str) -> None:
     key = change.split("=")[0]
@@ -114,6 +115,18 @@ def test_an_older_spec_may_continue_where_newer_keys_change_nothing() -> None:
         with pytest.raises(UserError, match="cannot change once a run has started"):
             check_change(make(), make(change))
         assert training_fingerprint(make()) != training_fingerprint(make(change))
+
+
+def test_any_number_of_processes_may_compute_the_features() -> None:
+    tree = {
+        "data": {"source": "/photos"},
+        "base": {"name": "vgg16"},
+        "model": {"strategy": "feature-extraction"},
+    }
+    one = parse_spec(tree, "test")
+    four = parse_spec(apply_settings(tree, ("base.feature_processes=4",)), "test")
+    check_change(one, four)
+    assert training_fingerprint(one) == training_fingerprint(four)
 
 
 def test_every_key_that_may_change_is_one() -> None:

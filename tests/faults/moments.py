@@ -44,8 +44,8 @@ MOMENTS = {
     "manifest": Moment("os:replace", call=2, pattern=r"/\.manifest\."),  # the run's own
     "space": Moment("workbench.worker.train:check_space"),  # before anything is trained
     # outputs of the frozen prefix
-    "prefix": Moment("workbench.training.features:Prefix.__call__"),
-    "view": Moment("workbench.training.features:Prefix.__call__", call=4),
+    "prefix": Moment("workbench.training.prefix:Prefix.__call__"),
+    "view": Moment("workbench.training.prefix:Prefix.__call__", call=4),
     # the epochs that fit the deadline
     "before fitted spec": Moment("workbench.worker.deadline:write_atomic"),
     "after fitted spec": Moment("workbench.worker.deadline:write_atomic", when="after"),

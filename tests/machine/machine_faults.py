@@ -223,11 +223,12 @@ FAULTS: dict[str, list[tuple[Facts, str]]] = {
     "blackwell": [
         (
             failing("INTERNAL: CUDA_ERROR_INVALID_PTX", **generation((12, 0), "GeForce RTX 5090")),
-            "KERAS_BACKEND=torch or jax in an environment of its own, or a vendor container",
+            "pip install -U 'jax[cuda12]', then train with --set training.backend=jax; "
+            "or a vendor container",
         ),
         (
             stuck("gpu:0", "after 60 s", steps("cpu:0"), **generation((10, 0), "NVIDIA B200")),
-            "KERAS_BACKEND=torch",
+            "--set training.backend=jax",
         ),
     ],
     "memory-taken": [

@@ -5,7 +5,13 @@ from machine_facts import gpu, slices
 
 from workbench.errors import UserError
 from workbench.machine.facts import Gpu, GpuProcess, MigDevice, Nvml
-from workbench.machine.gpus import choose_gpu, describe_holders, read_visibility, visible_gpus
+from workbench.machine.gpus import (
+    choose_gpu,
+    describe_holders,
+    free_twins,
+    read_visibility,
+    visible_gpus,
+)
 
 GIB = 2**30
 GPUS = (
@@ -32,6 +38,27 @@ def chosen(
     environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
     choice = choose_gpu(requested, nvml, environment)
     return choice.gpu.index if choice.gpu else None
+
+
+def test_only_idle_gpus_of_the_same_name_that_the_variable_leaves_help_a_run() -> None:
+    other = GpuProcess(pid=7, memory=GIB)
+    host = Nvml(
+        gpus=(
+            gpu_with(0, 0),
+            gpu_with(1, 30),
+            gpu_with(2, 5),
+            gpu_with(3, 0, processes=(other,)),
+            gpu_with(4, 0, name="NVIDIA A100"),
+            gpu_with(5, 0, error="GPU is lost"),
+            gpu_with(6, 0, mig=True),
+            gpu_with(7, 0),
+        )
+    )
+    visible = {"CUDA_VISIBLE_DEVICES": "0,1,2,3,4,5,6"}
+    twins = free_twins(choose_gpu(0, host, visible), host, visible)
+    assert [twin.environment["CUDA_VISIBLE_DEVICES"] for twin in twins] == ["GPU-2aaa", "GPU-1aaa"]
+    assert free_twins(choose_gpu("none", host, visible), host, visible) == []
+    assert free_twins(choose_gpu(0, host, visible), None, visible) == []
 
 
 @pytest.mark.parametrize(

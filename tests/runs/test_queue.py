@@ -32,6 +32,7 @@ from workbench.runs.queue import (
     holders,
     is_waiting,
     take_devices,
+    take_idle,
     wait_for_devices,
 )
 from workbench.runs.state import RunState, summarize
@@ -284,6 +285,20 @@ def test_runs_share_a_device_if_all_of_them_agree(started: Start) -> None:
     free(three)
     assert take(alone, Devices(["gpu-0"])) == ["gpu-0"]
     assert take(started("late"), pair) == []
+
+
+def test_one_more_device_is_taken_only_where_nobody_waits_for_it(started: Start) -> None:
+    run, other = started("run"), started("other")
+    take(run, Devices(["gpu-0"]))
+    assert take_idle("gpu-1", run) is None  # the other one may want it
+    take(other, Devices(["gpu-0", "gpu-7"], full=["gpu-7"]))
+    assert take_idle("gpu-0", run) is None
+    slot = take_idle("gpu-1", run)
+    assert slot
+    assert [holder.folder for holder in holders("gpu-1")] == [run]
+    assert take_idle("gpu-1", run) is None
+    os.close(slot.descriptor)
+    assert holders("gpu-1") == []
 
 
 def test_who_uses_what(started: Start) -> None:

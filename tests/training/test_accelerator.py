@@ -21,7 +21,7 @@ from workbench.training.accelerator import (
     sample_images,
 )
 from workbench.training.backends import Device
-from workbench.training.features import Prefix
+from workbench.training.prefix import Prefix
 
 VGG = ("base.name=vgg16",)
 CUT = "block5_pool"

@@ -18,8 +18,8 @@ from workbench.evaluation.model_file import LoadedModel, load_model, save_model
 from workbench.experiment.plan import plan_stages
 from workbench.export.formats import FORMATS, MAX_DIFFERENCE
 from workbench.training.data import TrainingData
-from workbench.training.features import Prefix
 from workbench.training.models import build_model
+from workbench.training.prefix import Prefix
 
 CHOSEN = list(BASES) if os.environ.get("FAULTS") == "all" else ["efficientnet-lite0"]
 # Residual and dense connections, squeeze-and-excite, branches with poolings.

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import keras
@@ -11,7 +14,9 @@ import pytest
 from keras import layers
 from tiny_runs import SIDE, base_spec, lively_model
 
-from workbench.training.features import CHUNK, Prefix, places_matter
+from workbench.training.feature_file import CHUNK, WHOLE, Shard
+from workbench.training.features import FeatureStore
+from workbench.training.prefix import Prefix, places_matter
 from workbench.training.stage_inputs import extract_in_chunks
 
 COUNT = CHUNK + 8  # more than one call holds
@@ -22,6 +27,15 @@ PROCESSORS = {
     "AVX2": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     "SSE41": {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "SSE41"},
 }
+
+
+def store(folder: Path, shard: Shard = WHOLE) -> FeatureStore:
+    return FeatureStore(folder, {}, "float32", lambda *done: None, lambda note: None, shard)
+
+
+@pytest.fixture(scope="module")
+def short() -> Prefix:
+    return Prefix(lively_model(base_spec()), "average")
 
 
 @pytest.fixture(scope="module", params=["mobilenetv2-0.35", "vgg16"])
@@ -43,6 +57,37 @@ def test_an_image_has_the_same_bits_at_any_place_and_in_any_number(prefix: Prefi
             for at in range(0, COUNT, size):
                 some = order[at : at + size]
                 assert np.array_equal(prefix(IMAGES[some]), expected[some]), (seed, size, at)
+
+
+class OneAtATime:
+    """A prefix for several threads."""
+
+    def __init__(self, prefix: Prefix) -> None:
+        self.cut, self.shape, self.identity = prefix.cut, prefix.shape, prefix.identity
+        self._prefix, self._mutex = prefix, Lock()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        with self._mutex:
+            return self._prefix(images)
+
+
+@pytest.mark.parametrize("shards", [(WHOLE, WHOLE), (Shard(1, 2), Shard(2, 2))])
+def test_two_passes_at_once_have_the_bits_of_one(
+    tmp_path: Path, short: Prefix, shards: tuple[Shard, ...]
+) -> None:
+    """Both take from all chunks, or each has its half; one computes at a time, as JAX needs it."""
+    rows = np.random.default_rng(2).permutation(COUNT)
+    expected = short(IMAGES[rows])
+
+    one_at_a_time = OneAtATime(short)
+
+    def compute(shard: Shard) -> None:
+        store(tmp_path, shard).compute(one_at_a_time, IMAGES, rows)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(compute, shards))
+    found = store(tmp_path).features(short, IMAGES[:0], rows)  # none is computed
+    assert found.tobytes() == expected.tobytes()
 
 
 def test_bytes_and_the_same_numbers_as_floats_give_the_same_bits(prefix: Prefix) -> None:
@@ -90,7 +135,7 @@ def test_the_network_sees_batches_of_one_shape(on_cpu: bool) -> None:
 
 
 def test_where_places_matter_each_image_is_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.training.features.places_matter", lambda network: True)
+    monkeypatch.setattr("workbench.training.prefix.places_matter", lambda network: True)
     assert shapes_seen(on_cpu=True) == {(1, 4, 4, 3)}
     assert shapes_seen(on_cpu=False) == {(CHUNK, 4, 4, 3)}
 

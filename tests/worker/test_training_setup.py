@@ -18,7 +18,7 @@ from workbench.progress import silent
 from workbench.runs.events import Launched, StageStarted
 from workbench.training.data import TrainingData
 from workbench.training.features import make_feature_store
-from workbench.worker.train import earlier_precision
+from workbench.worker.startup import earlier_precision
 from workbench.worker.training_setup import check_monitor, data_warnings
 
 FACTS = DataFacts((28, 28), True, 1, 2, 100, 50, user_split=False)

@@ -120,7 +120,8 @@ def _fill(
         tried = []
         for name in formats:
             progress(f"try {name}", 0, 0)
-            request = {"format": name, "path": str(folder / FORMATS[name].file), **shared}
+            path = str(folder / FORMATS[name].file)
+            request = {"model": model, "format": name, "path": path, **shared}
             difference = do("check-export", request, on_event)["difference"]
             tried.append(
                 VerifiedExport(FORMATS[name], _accepted(name, difference), len(images), own)

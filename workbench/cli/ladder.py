@@ -188,7 +188,7 @@ def _specs_by(specs: "NamedSpecs", by: str | None) -> "NamedSpecs":
     if at is None:
         return [(name, with_deadline(spec, None)) for name, spec in specs]
     first = specs[0][1]
-    measured = measured_speed(first.training.gpu)
+    measured = measured_speed(first.training)
     return specs_by(specs, survey(first.data.source), measured, at, now)
 
 

@@ -28,6 +28,7 @@ from workbench.text import format_bytes, format_seconds, format_shape, plural, s
 if TYPE_CHECKING:
     from workbench.experiment.cost import StageCost
     from workbench.experiment.estimate import Forecast, StageSeconds
+    from workbench.experiment.sections import TrainingSpec
     from workbench.machine.benchmark_store import BenchmarkResult
     from workbench.runs.freeze_check import Layer, Verdict
 
@@ -119,7 +120,7 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
     facts, groups = source_facts(source), source_groups(source)
     measured, why_not = None, "How long? Measure this machine once: workbench check"
     try:
-        measured = measured_speed(spec.training.gpu)
+        measured = measured_speed(spec.training)
     except UserError as error:  # a spec for another machine has the same costs here
         why_not = f"The duration is unknown here: {error.message}"
     expected = forecast(spec, facts, measured)
@@ -143,6 +144,8 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         base = spec.base
         weights = describe_weights(base.name, spec.data.image_size, base.weights)
         echo(tr("weights  {weights}", weights=weights))
+    if spec.training.backend != "auto":
+        echo(tr("backend  {backend}", backend=spec.training.backend))
     for cost, took in zip(expected.costs, seconds, strict=True):
         disk = cost.kept_bytes(expected.images)
         for line in stage_lines(cost, disk, took):
@@ -163,17 +166,20 @@ def plan(workspace: Workspace, given: ExperimentOptions, by: str | None, as_json
         echo(larger)
 
 
-def measured_speed(gpu: int | str) -> "BenchmarkResult | None":
+def measured_speed(training: "TrainingSpec") -> "BenchmarkResult | None":
     """Return the benchmark of the device that a run would use; None if it was not measured.
 
     Raises:
         UserError: the requested GPU does not exist.
     """
+    from workbench.machine.backends import backend_environment
     from workbench.machine.benchmark_store import BenchmarkStore
     from workbench.machine.driver import expected_device
     from workbench.machine.gpus import NONE
 
-    found = BenchmarkStore(expected_device(gpu)).load()
+    gpu = training.gpu
+    store = BenchmarkStore(expected_device(gpu), backend_environment(training.backend))
+    found = store.load()
     return None if found and gpu == NONE and found.kind != "cpu" else found
 
 

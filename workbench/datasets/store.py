@@ -24,6 +24,7 @@ from workbench.text import format_choices, safe_text
 
 SOURCE_NAME = "source.json"
 _LOCK_NAME = ".prepare.lock"
+_FEATURES_LOCK = ".features.lock"  # shared by all that add features
 _PACKS = "pack-*.npy"
 _FEATURES = "features-*.npy"  # cached outputs of frozen prefixes, parts of them included
 _TEMPORARY = (".*.tmp", ".*.tmp.*")  # as files.atomic_file names them; left by a killed process
@@ -150,6 +151,17 @@ def building(folder: Path, progress: Progress = silent) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def adding_features(folder: Path, progress: Progress = silent) -> Iterator[None]:
+    """Keep others from cleaning a data folder while features are added; many may at a time.
+
+    Arguments are those of `building`.
+    """
+    doing = f"computing features of {safe_text(folder.name)}"
+    with _waiting(folder / _FEATURES_LOCK, doing, progress, shared=True):
+        yield
+
+
 def list_datasets(workspace: Workspace) -> list[DatasetSummary]:
     """Return all data folders of the workspace, by name."""
     return [_summary(folder) for folder in _folders(workspace)]
@@ -180,16 +192,19 @@ def clean(
         scan: True to remove the results of the scan, too; the next one reads all images again.
 
     Raises:
-        UserError: There is none of this name, it is being prepared right now, or a file cannot
-            be removed.
+        UserError: There is none of this name, it is being prepared right now or its features are
+            computed, or a file cannot be removed.
     """
     folder = _known(workspace, name)
     try:
-        with locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"):
+        with (
+            locked(folder / _LOCK_NAME, f"preparing {safe_text(name)}"),
+            locked(folder / _FEATURES_LOCK, f"computing features of {safe_text(name)}"),
+        ):
             packs = sorted(folder.glob(_PACKS))
             unneeded = [path for path in packs if path.name not in keep]
             if unneeded == packs:
-                unneeded += sorted(folder.glob("features-*"))  # and notes on parts
+                unneeded += sorted(folder.glob("features-*"))  # and what belongs to parts
             unneeded += _leftovers(folder) + [
                 path for path in (folder / ROWS_NAME, folder / KEYS_NAME) if path.exists()
             ]
@@ -203,11 +218,11 @@ def clean(
 
 
 @contextmanager
-def _waiting(file: Path, doing: str, progress: Progress) -> Iterator[None]:
+def _waiting(file: Path, doing: str, progress: Progress, shared: bool = False) -> Iterator[None]:
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(locked(file, doing))
+                stack.enter_context(locked(file, doing, shared))
                 break
             except UserError:  # held by another process
                 progress("wait for another process", 0, 0)

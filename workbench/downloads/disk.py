@@ -39,20 +39,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(file: Path, doing: str) -> Iterator[None]:
+def locked(file: Path, doing: str, shared: bool = False) -> Iterator[None]:
     """Hold a lock on `file` (created if necessary); the kernel releases it with the process.
 
     Args:
         file: To lock.
         doing: The activity of a process that holds the lock, for the message: "downloading
             mnist.npz".
+        shared: True to hold it beside others that share it.
 
     Raises:
         UserError: Another process holds it.
     """
     with file.open("ab") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
                 tr("Another process is {doing} right now.", doing=doing),

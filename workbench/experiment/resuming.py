@@ -32,6 +32,7 @@ CHANGEABLE_KEYS = (
     "training.time_budget",
     "training.deadline",
     "base.prefix",
+    "base.feature_processes",
     "base.weights",
     "data.source",
     "evaluation.shift",
@@ -42,7 +43,9 @@ _NAMES = ("name", "preset")
 # Keys that older specs lack, with the values that change nothing: older fingerprints stay valid.
 _ADDED_LATER = {
     "training.head_start": "random",
+    "training.backend": "auto",
     "base.accelerator": "none",
+    "base.feature_processes": 1,
     "training.shuffle": "images",
     "data.corrections": "",
     "data.group": "",
@@ -132,7 +135,11 @@ def training_fingerprint(spec: ExperimentSpec) -> str:
         tree["training"].pop(key, None)
     for key in ("time_budget", "deadline"):  # the epochs that are fitted to them do not count
         tree["training"].pop(key, None)
-    for key in ("prefix", "weights"):  # the fingerprint of the weights themselves counts
+    for key in (
+        "prefix",
+        "feature_processes",
+        "weights",
+    ):  # the fingerprint of the weights themselves counts
         tree.get("base", {}).pop(key, None)
     for key, without_effect in _ADDED_LATER.items():
         table, _, name = key.partition(".")

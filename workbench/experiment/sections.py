@@ -148,6 +148,12 @@ class BaseSpec(Section):
         "none",
         description="on a CPU, OpenVINO runs the prefix: exact, or fast and approximate (int8)",
     )
+    feature_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="that compute cached outputs together: one for each free GPU like the run's",
+    )
     views: int = Field(
         0,
         ge=0,
@@ -318,6 +324,9 @@ class TrainingSpec(Section):
     )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed_float16 where `check` saw it train on a GPU, else float32"
+    )
+    backend: Literal["auto", "tensorflow", "jax"] = Field(
+        "auto", description="framework that trains; auto: KERAS_BACKEND, keras.json, or TensorFlow"
     )
     jit: Literal["auto", "on", "off"] = Field(
         "auto", description="compile steps with XLA; auto: on a GPU where `check` saw it faster"

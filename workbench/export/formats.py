@@ -5,14 +5,12 @@ load it for comparison in `evaluation/export.py`.
 """
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workbench.errors import UserError
-from workbench.machine.backends import DEFAULT, named_backend
+from workbench.machine.backends import DEFAULT
 from workbench.messages import tr
-from workbench.text import safe_text
 
 # Largest difference of a probability between an exported model and the run's: all formats hold
 # float32, and only the order of additions differs.
@@ -99,27 +97,16 @@ def check_formats(names: Sequence[str]) -> None:
     """Check that formats can be written and read back here, without importing anything.
 
     Raises:
-        UserError: a package is missing, or the backend cannot write a format.
+        UserError: a package is missing.
     """
-    backend, named_by = named_backend(os.environ)
     for name in names:
         wanted = FORMATS[name]
-        if wanted.tensorflow and backend != DEFAULT:
-            is_set = f"{safe_text(named_by)} is {safe_text(backend, 40)}"
-            raise UserError(
-                tr(
-                    "{title} is written by Keras on TensorFlow; {is_set}.",
-                    title=wanted.title,
-                    is_set=is_set,
-                ),
-                tr(
-                    "Run the command with KERAS_BACKEND=tensorflow: a model of the "
-                    "workbench opens on each."
-                ),
-            )
+        packages = dict(wanted.packages)
+        if wanted.tensorflow:  # a model opens on each backend, so that of its run does not matter
+            packages[DEFAULT] = DEFAULT
         missing = [
             package
-            for module, package in wanted.packages.items()
+            for module, package in packages.items()
             if importlib.util.find_spec(module) is None
         ]
         if missing:
@@ -129,7 +116,7 @@ def check_formats(names: Sequence[str]) -> None:
                     "{title} needs {packages}, to write the model and to check its "
                     "predictions; {missing} {are} not installed.",
                     title=wanted.title,
-                    packages=", ".join(wanted.packages.values()),
+                    packages=", ".join(packages.values()),
                     missing=" and ".join(missing),
                     are=are,
                 ),

@@ -9,11 +9,13 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.messages import tr
+from workbench.runs.folder import RunFolder
 from workbench.runs.process import WORKING_FOLDER
 from workbench.text import format_choices, safe_text
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # facts take a tenth of a second to import, which `--help` do
     from workbench.machine.facts import Backends
 
 TRAINABLE = ("tensorflow", "jax", "torch")
+AUTO = "auto"  # of `training.backend`: whatever Keras chooses
+SETTING = "training.backend"
 DEFAULT, VARIABLE = "tensorflow", "KERAS_BACKEND"
 FLOATS = ("float16", "float32", "float64")
 CHANNEL_ORDERS = ("channels_last", "channels_first")
@@ -60,6 +64,21 @@ def read_backends(environment: Mapping[str, str]) -> "Backends":
         fault=settings.fault,
         ignored=settings.ignored,
     )
+
+
+def backend_environment(
+    setting: str, environment: Mapping[str, str] = os.environ
+) -> Mapping[str, str]:
+    """Return the environment in which Keras uses the backend of a spec, `training.backend`."""
+    return environment if setting == AUTO else {**environment, VARIABLE: setting}
+
+
+def backend_of_run(folder: RunFolder) -> str:
+    """Return the backend of a run's newest worker; "" if it had none, or if that is not known."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        backend = json.loads(folder.worker_path.read_text(encoding="utf-8"))["backend"]
+        return backend if backend in TRAINABLE else ""
+    return ""
 
 
 def chosen_backend(environment: Mapping[str, str]) -> str:

@@ -124,6 +124,26 @@ def usable_gpus(
     return tuple(sorted(usable, key=_freedom, reverse=True)) or (GpuChoice(requested),)
 
 
+def free_twins(
+    choice: GpuChoice, nvml: Nvml | None, environment: Mapping[str, str]
+) -> list[GpuChoice]:
+    """Return the other GPUs of the same name that nobody uses, the freest first.
+
+    Args:
+        choice: the device of a run.
+        nvml: NVML's report, None without one.
+        environment: for CUDA_VISIBLE_DEVICES, as it was before the choice.
+    """
+    if choice.gpu is None:
+        return []
+    return [
+        twin
+        for twin in usable_gpus(AUTO, nvml, environment)
+        if twin.gpu and twin.gpu.index != choice.gpu.index and twin.gpu.name == choice.gpu.name
+        if twin.gpu.healthy and not twin.gpu.mig and not twin.gpu.processes
+    ]
+
+
 def gpu_variables(numbers: Sequence[int]) -> dict[str, str]:
     """Return the variables that leave a process these GPUs, as nvidia-smi counts them."""
     return {VARIABLE: ",".join(map(str, numbers)), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}

@@ -15,7 +15,14 @@ from workbench.errors import UserError
 from workbench.experiment.cost import stage_costs
 from workbench.experiment.deadline import check_deadline
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.backends import TRAINABLE, chosen_backend, read_backends
+from workbench.machine.backends import AUTO as AUTO_BACKEND
+from workbench.machine.backends import (
+    SETTING,
+    TRAINABLE,
+    backend_environment,
+    chosen_backend,
+    read_backends,
+)
 from workbench.machine.device_group import torch_trains_on_one
 from workbench.machine.driver import find_gpus
 from workbench.machine.facts import Facts, NvmlReport, ProbeOutcome
@@ -156,7 +163,8 @@ def check_before_training(
         UserError: a weights file is missing or invalid, an accelerator's packages are missing,
             Keras cannot be started, or it cannot share batches among devices.
     """
-    check_backend(environment)
+    environment = backend_environment(spec.training.backend, environment)
+    check_backend(environment, "" if spec.training.backend == AUTO_BACKEND else SETTING)
     if spec.training.devices > 1 and chosen_backend(environment) == "torch":
         raise torch_trains_on_one(spec.training.devices)
     check_weights(spec)
@@ -180,15 +188,22 @@ def check_weights(spec: ExperimentSpec) -> None:
         check_weights_file(path)
 
 
-def check_backend(environment: Mapping[str, str] = os.environ) -> None:
+def check_backend(environment: Mapping[str, str] = os.environ, named_by: str = "") -> None:
     """Check whether Keras can be started, with the findings of the machine check.
+
+    Args:
+        environment: of the process.
+        named_by: what has put the backend there, if not the person who set the variable.
 
     Raises:
         UserError: its backend is not installed, or its settings file prevents its start.
     """
     # As the probe would fail, so that a missing installation is a fault too.
     failed = ProbeOutcome(status="failed")
-    facts = Facts(backends=read_backends(environment), outcomes={"framework": failed})
+    backends = read_backends(environment)
+    if named_by:
+        backends = backends.model_copy(update={"named_by": named_by})
+    facts = Facts(backends=backends, outcomes={"framework": failed})
     found = list(keras_settings(facts))
     if not is_importable(facts.backends.chosen):  # also as tensorflow-cpu, or by another name
         found += backend_missing(facts)
@@ -249,6 +264,7 @@ def gpu_notes(
 
 def _untried(spec: ExperimentSpec, choice: GpuChoice, environment: Mapping[str, str]) -> str:
     """Return how to find out whether the GPU trains faster in other ways; "" where it is known."""
+    environment = backend_environment(spec.training.backend, environment)
     training, trial = spec.training, load_trial(choice.device_name, environment)
     capability = choice.gpu.compute_capability if choice.gpu else None
     jit = decide_jit(chosen_backend(environment), "gpu", training.deterministic, trial)

@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,9 +143,40 @@ def may_run_elsewhere(
     return abs(now - last_sign) < SILENCE_SECONDS
 
 
-def _flock(kind: int) -> bytes:
-    """Return a lock on the whole file; an open file description lock requires pid 0."""
-    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
+def lock_range(descriptor: int, first: int, count: int = 1, wait: bool = False) -> bool:
+    """Lock bytes of a file, which need not exist, for an open descriptor of it.
+
+    A file system without locks refuses none.
+
+    Args:
+        descriptor: open for writing.
+        first: the first of the bytes.
+        count: how many.
+        wait: True to wait until no other descriptor has one of them.
+
+    Returns:
+        False if another descriptor has one of them.
+    """
+    command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+    try:
+        fcntl.fcntl(descriptor, command, _flock(fcntl.F_WRLCK, first, count))
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+def unlock_range(descriptor: int, first: int, count: int = 1) -> None:
+    """Release bytes that `lock_range` has locked."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, first, count))
+
+
+def _flock(kind: int, first: int = 0, count: int = 0) -> bytes:
+    """Return a lock, on the whole file by default; an open file description's has pid 0."""
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, first, count, 0)
 
 
 def _locked_error(path: Path) -> RunLocked:

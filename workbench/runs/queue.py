@@ -211,6 +211,15 @@ def take_devices(folder: RunFolder, finder: DeviceFinder) -> tuple[Slot, ...]:
     return slots
 
 
+def take_idle(device: str, folder: RunFolder) -> Slot | None:
+    """Take one more device for a run, unless a run uses it or waits for it; else None."""
+    with _mutex():
+        wanted = (ticket.devices for _, ticket in _tickets_before(None))
+        if holders(device) or any(devices is None or device in devices for devices in wanted):
+            return None
+        return _take_slot(device, folder, share=1)
+
+
 def holders(device: str) -> list[Holder]:
     """Return the runs that use a device."""
     return [holder for _, holder in _held(device)]

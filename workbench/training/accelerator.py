@@ -22,7 +22,7 @@ import numpy as np
 
 from workbench.machine.preflight import ACCELERATOR_PACKAGES
 from workbench.messages import tr
-from workbench.training.features import Prefix
+from workbench.training.prefix import Prefix
 
 # Largest relative error ||features - Keras's|| / ||Keras's||. float32 sums in another order stay
 # below 1e-5; a head does not notice one of 0.01, but does notice twenty times that.

@@ -14,9 +14,9 @@ from workbench.experiment.estimate import PREFIX_BATCH_SINGLE, ThroughputModel
 from workbench.machine.processor import busy_share
 from workbench.training.backend import active_backend, resolve_jit, resolve_precision
 from workbench.training.backends import Device
-from workbench.training.features import places_matter
 from workbench.training.fused_steps import FusedSteps
 from workbench.training.pieces import Piece
+from workbench.training.prefix import places_matter
 
 SECONDS = 0.12  # of steps for each measurement
 BUSY_SECONDS = 0.2  # to measure how busy other programs keep the CPU

@@ -1,123 +1,46 @@
-"""The frozen prefix: the network below everything that trains, run once for each image.
+"""Features: the outputs of a frozen prefix, computed once for each image and kept.
 
-Its outputs, the features, are kept as `features-<fingerprint>.npy` in the data folder and shared
+They are kept as `features-<fingerprint>.npy` in the data folder and shared
 between stages and runs. The fingerprint covers all that they depend on, so that no stale ones are
-ever read.
+ever read. Several processes may compute them together: of a run, or of an array of jobs.
 """
 
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from workbench.bases.weights import fingerprint
-from workbench.datasets.store import building
+from workbench.datasets.store import adding_features
 from workbench.errors import DISK_FULL, DiskFull
-from workbench.experiment.estimate import PREFIX_BATCH
 from workbench.experiment.spec import ExperimentSpec
 from workbench.messages import tr
 from workbench.progress import Progress
 from workbench.runs.events import PREFIX_PHASE
 from workbench.text import format_bytes, plural, safe_text
-from workbench.training.feature_file import FeatureFile, Record
+from workbench.training.feature_file import (
+    CHUNK,
+    WHOLE,
+    FeatureFile,
+    FeaturePart,
+    Record,
+    Shard,
+)
 from workbench.training.inputs import Augmented, train_batches
 
-CHUNK = PREFIX_BATCH  # images of one call
+if TYPE_CHECKING:
+    from workbench.training.prefix import FeatureExtractor
+
+POLL_SECONDS = 0.2  # while other processes have the chunks that are left
 _FORMAT = 2  # 1: outputs of batches whose shape, and with it their last bits, differed
-
-
-class Prefix:
-    """The network from the image to a cut; an image's features have the same bits in any batch.
-
-    The shape of a batch decides how sums are split into parts, so every batch has CHUNK images, the
-    last one filled up. If an image's place in the batch also decides about the last bits, as it can
-    on a CPU (see `places_matter`), each image is a batch of its own; training would amplify the
-    difference.
-
-    Args:
-        on_cpu: whether places are probed. On a GPU they never matter, and single images would take
-            many times as long.
-
-    Attributes:
-        cut: name of the last layer of the prefix.
-        network: from images (n, h, w, c) to features, for batches of any size.
-        shape: of one image's features, (height, width, channels).
-        identity: what decides about the last bits, besides the network and the kind of processor.
-    """
-
-    def __init__(self, model: keras.Model, cut: str, on_cpu: bool = True) -> None:
-        output = model.get_layer(cut).output
-        self.cut = cut
-        self.network = keras.Model(model.input, output, name="prefix")
-        self.shape = tuple(int(side) for side in output.shape[1:])
-        self.identity = "" if on_cpu else f"batches of {CHUNK}"
-        self._on_cpu = on_cpu
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return features float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
-        parts = [self._part(images[at : at + CHUNK]) for at in range(0, len(images), CHUNK)]
-        return np.concatenate(parts)
-
-    def _part(self, images: np.ndarray) -> np.ndarray:
-        """Return features of CHUNK images at most."""
-        batch = images
-        if self._run is self.network and len(images) < CHUNK:
-            batch = np.zeros((CHUNK, *images.shape[1:]), images.dtype)
-            batch[: len(images)] = images
-        return np.asarray(self._run.predict_on_batch(batch), np.float32)[: len(images)]
-
-    @cached_property
-    def _run(self) -> keras.Model:
-        one_by_one = self._on_cpu and places_matter(self.network)
-        return OneByOne(self.network) if one_by_one else self.network
-
-
-def places_matter(network: keras.Model) -> bool:
-    """Return whether an image's place in a batch of CHUNK decides about its features' last bits.
-
-    It does with TensorFlow without oneDNN on a processor with AVX2 only, in most networks. The
-    probe puts one image into all places: sums of many thousand numbers show any difference.
-    """
-    image = np.random.default_rng(0).integers(0, 256, (1, *network.input_shape[1:]))
-    outputs = network.predict_on_batch(np.repeat(image.astype(np.float32), CHUNK, axis=0))
-    outputs = np.asarray(outputs, np.float32)
-    return not all(np.array_equal(output, outputs[0]) for output in outputs)
-
-
-class OneByOne(keras.Model):
-    """Runs a network on batches of one image, several in parallel.
-
-    The loop is part of the compiled function: one call for each image would take up to twice as
-    long.
-    """
-
-    def __init__(self, network: keras.Model) -> None:
-        super().__init__(autocast=False, name="one_by_one")  # the network has a policy of its own
-        self.network = network
-
-    def call(self, images: Any) -> Any:
-        """Return features (n, ...) of images (n, h, w, c)."""
-        return keras.ops.map(lambda image: self.network(image[None], training=False)[0], images)
-
-
-class FeatureExtractor(Protocol):
-    """Runs the network up to a cut; attributes as of `Prefix`."""
-
-    cut: str
-    shape: tuple[int, ...]
-    identity: str
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return features float32 (n, *shape) of raw images (n, h, w, c), 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +54,7 @@ class FeatureStore:
         dtype: "float32" or "float16".
         progress: called with "prefix" and the number of images.
         notify: called with a sentence before anything is written.
+        shard: the share of each file that is computed here; `features` needs the whole.
     """
 
     folder: Path
@@ -138,10 +62,11 @@ class FeatureStore:
     dtype: str
     progress: Progress
     notify: Callable[[str], None]
+    shard: Shard = WHOLE
 
     def features(
         self,
-        prefix: FeatureExtractor,
+        prefix: "FeatureExtractor",
         images: np.ndarray,
         rows: np.ndarray,
         changes: Augmented | None = None,
@@ -159,23 +84,71 @@ class FeatureStore:
         Raises:
             DiskFull: the disk became full.
         """
+        self.compute(prefix, images, rows, changes)
+        return np.load(self._file(prefix, rows, changes).path, mmap_mode="r")
+
+    def compute(
+        self,
+        prefix: "FeatureExtractor",
+        images: np.ndarray,
+        rows: np.ndarray,
+        changes: Augmented | None = None,
+    ) -> None:
+        """Compute and keep what is missing of the store's shard of these features.
+
+        Other processes may do so at the same time: each takes chunks that no other has. Arguments
+        and errors are those of `features`.
+        """
         file = self._file(prefix, rows, changes)
-        if not file.is_whole:
-            with building(self.folder, self.progress):
-                if not file.is_whole:  # another run may have written it meanwhile
-                    self._compute(prefix, images, rows, changes, file)
-        return np.load(file.path, mmap_mode="r")
+        if file.is_done(self.shard):
+            return
+        with adding_features(self.folder, self.progress), self._explain_full_disk():
+            while not file.is_done(self.shard):
+                with file.part() as part:
+                    if file.is_whole:  # another process has just renamed its part
+                        file.drop_part()
+                    else:
+                        self._work(part, prefix, images, rows, changes)
+
+    def _work(
+        self,
+        part: FeaturePart,
+        prefix: "FeatureExtractor",
+        images: np.ndarray,
+        rows: np.ndarray,
+        changes: Augmented | None,
+    ) -> None:
+        """Run the prefix over the chunks of the shard until it is done or the part is gone."""
+        if done := part.done:
+            self.notify(
+                tr(
+                    "The prefix resumes: {done:,} of {count:,} images have passed it before.",
+                    done=done,
+                    count=len(rows),
+                )
+            )
+        while True:
+            steps = part.claim(self.shard)
+            with train_batches(images, rows, CHUNK, steps=steps, augmentation=changes) as batches:
+                for batch in batches:
+                    part.write(prefix(batch))
+                    self.progress(PREFIX_PHASE, part.done, len(rows))
+            part.sync()
+            if part.finish() or part.has_all_of(self.shard):
+                return
+            # The rest is in the works of others, and free again if one of them dies.
+            self.progress(PREFIX_PHASE, part.done, len(rows))
+            time.sleep(POLL_SECONDS)
 
     def count_missing(
-        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None = None
+        self, prefix: "FeatureExtractor", rows: np.ndarray, changes: Augmented | None = None
     ) -> int:
         """Return how many rows `features` would have to compute."""
-        file = self._file(prefix, rows, changes)
-        return 0 if file.is_whole else len(rows) - file.partial
+        return self._file(prefix, rows, changes).count_missing(self.shard)
 
     @contextmanager
     def filling(
-        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None = None
+        self, prefix: "FeatureExtractor", rows: np.ndarray, changes: Augmented | None = None
     ) -> Iterator[Record]:
         """Keep features that the caller computes in any order, once all were given.
 
@@ -186,17 +159,28 @@ class FeatureStore:
         Raises:
             DiskFull: the disk became full.
         """
+
+        def wait() -> None:
+            self.progress("wait for another process", 0, 0)
+            time.sleep(POLL_SECONDS)
+
         file = self._file(prefix, rows, changes)
-        with building(self.folder, self.progress), self._explain_full_disk(), file.fill() as record:
+        with (
+            adding_features(self.folder, self.progress),
+            self._explain_full_disk(),
+            file.fill(wait) as record,
+        ):
             yield record
 
     def _file(
-        self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None
+        self, prefix: "FeatureExtractor", rows: np.ndarray, changes: Augmented | None
     ) -> FeatureFile:
         path = self._path(prefix, rows, changes)
         return FeatureFile(path, self.dtype, len(rows), prefix.shape)
 
-    def _path(self, prefix: FeatureExtractor, rows: np.ndarray, changes: Augmented | None) -> Path:
+    def _path(
+        self, prefix: "FeatureExtractor", rows: np.ndarray, changes: Augmented | None
+    ) -> Path:
         parts = {"format": _FORMAT, "cut": prefix.cut, "dtype": self.dtype, **self.identity}
         if prefix.identity:
             parts["run"] = prefix.identity
@@ -208,7 +192,7 @@ class FeatureStore:
             digest.update(changes.views.astype("<i8").tobytes())
         return self.folder / f"features-{digest.hexdigest()}.npy"
 
-    def announce(self, prefix: FeatureExtractor, count: int, views: bool) -> None:
+    def announce(self, prefix: "FeatureExtractor", count: int, views: bool) -> None:
         """Report what is about to be computed and kept.
 
         Args:
@@ -260,44 +244,10 @@ class FeatureStore:
                     folder=safe_text(self.folder),
                 ),
                 tr(
-                    "Free some space and resume, or compute them in every epoch with "
+                    "Make room and resume, or compute them in every epoch with "
                     "--set base.prefix=streamed."
                 ),
             ) from None
-
-    def _compute(
-        self,
-        prefix: FeatureExtractor,
-        images: np.ndarray,
-        rows: np.ndarray,
-        changes: Augmented | None,
-        file: FeatureFile,
-    ) -> None:
-        """Run the prefix over all the rows, or resume where an interrupted pass stopped.
-
-        Batches count from the first image, so it resumes where a batch ends.
-        """
-        partial = file.partial
-        done = partial if partial == len(rows) else partial // CHUNK * CHUNK
-        if done:
-            self.notify(
-                tr(
-                    "The prefix resumes at image {done:,} of {rows_count:,}.",
-                    done=done + 1,
-                    rows_count=len(rows),
-                )
-            )
-        with (
-            self._explain_full_disk(),
-            file.append(done) as append,
-            train_batches(
-                images, rows, CHUNK, start_step=-(-done // CHUNK), augmentation=changes
-            ) as batches,
-        ):
-            for batch in batches:
-                append(prefix(batch))
-                done += len(batch)
-                self.progress(PREFIX_PHASE, done, len(rows))
 
 
 def make_feature_store(
@@ -320,6 +270,8 @@ def make_feature_store(
     """
     if spec.base is None:
         return None
+    import keras  # a process that only looks at features needs none
+
     identity = {
         "pack": pack,
         "base": spec.base.name,

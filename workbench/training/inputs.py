@@ -11,7 +11,7 @@ read one by one; requested in advance, the disk fetches many at once and in its 
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def train_batches(
     order: np.ndarray,
     batch_size: int,
     *,
-    start_step: int = 0,
+    steps: Iterable[int] | None = None,
     augmentation: Augmented | None = None,
     workers: int | None = None,
     prefetch: int | None = None,
@@ -81,14 +81,15 @@ def train_batches(
     """Iterate over an epoch's batches, prepared in the background if they are augmented.
 
     Batch k holds rows order[k * batch_size : (k + 1) * batch_size], in this order, for any
-    `workers` and `start_step`. An exception in a thread is raised where its batch is due. When the
+    `workers` and `steps`. An exception in a thread is raised where its batch is due. When the
     `with` block ends, the threads end: each stops after its current image.
 
     Args:
         images: (N, h, w, c) of any number type, uint8 where augmented; may be memory-mapped.
         order: int (n,), rows of `images` in the order of training.
         batch_size: images a batch.
-        start_step: the first batch; earlier ones are skipped at no cost.
+        steps: the batches, in this order; each is asked for a little before it is prepared. None:
+            all of them.
         augmentation: None leaves images unchanged.
         workers: threads; None: as many as `image_threads` returns.
         prefetch: batches prepared in advance, which bounds memory; None: one for each thread and
@@ -107,7 +108,7 @@ def train_batches(
         ahead.reached(first)
         return read_batch(images, order[first : first + batch_size], augmentation, first, closing)
 
-    steps = range(start_step, -(-len(order) // batch_size))
+    steps = range(-(-len(order) // batch_size)) if steps is None else steps
     with ThreadPoolExecutor(workers, thread_name_prefix="inputs") as threads:
         if augmentation:
             batches = _ahead(threads, make, steps, prefetch)
@@ -146,7 +147,10 @@ def plain_batches(
 
 
 def _ahead(
-    threads: ThreadPoolExecutor, make: Callable[[int], np.ndarray], steps: range, prefetch: int
+    threads: ThreadPoolExecutor,
+    make: Callable[[int], np.ndarray],
+    steps: Iterable[int],
+    prefetch: int,
 ) -> Generator[np.ndarray, None, None]:
     """Yield the results of `make` for all steps in order; `prefetch` more are submitted."""
     waiting: deque[Future[np.ndarray]] = deque()

@@ -67,7 +67,8 @@ def pieces(
         start_step: the first step; earlier ones are skipped at no cost.
     """
     if isinstance(x, np.ndarray):
-        with train_batches(x, places, batch_size, start_step=start_step) as batches:
+        steps = range(start_step, -(-len(places) // batch_size))
+        with train_batches(x, places, batch_size, steps=steps) as batches:
             yield from_batches(batches, rows, batch_size, start_step)
         return
     step = start_step

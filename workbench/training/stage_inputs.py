@@ -21,9 +21,11 @@ from workbench.runs.events import Notice
 from workbench.training.accelerator import AcceleratedPrefix, sample_images
 from workbench.training.context import TrainingContext
 from workbench.training.data import epoch_views
-from workbench.training.features import CHUNK, FeatureExtractor, FeatureStore, Prefix
+from workbench.training.feature_file import CHUNK
+from workbench.training.features import FeatureStore
 from workbench.training.inputs import Augmented, plain_batches, train_batches
 from workbench.training.pieces import Piece, Pieces, Take, from_batches, pieces, place_on_device
+from workbench.training.prefix import FeatureExtractor, Prefix
 
 Rows = np.ndarray
 
@@ -38,7 +40,10 @@ def split_network(context: TrainingContext, stage: Stage) -> tuple[keras.Model, 
     if not stage.cached:
         return suffix, StreamedInputs(images, prefix)
     assert context.store is not None
-    return suffix, CachedInputs(images, prefix, context.store)
+    base = context.spec.base
+    return suffix, CachedInputs(
+        images, prefix, context.store, alone=base is None or base.feature_processes == 1
+    )
 
 
 def make_prefix(context: TrainingContext, cut: str) -> FeatureExtractor:
@@ -115,9 +120,8 @@ class PackInputs(StageInputs):
     ) -> AbstractContextManager[Iterator[np.ndarray]]:
         """Return batches of uint8 images (b, h, w, c), augmented on the host if the stage is."""
         changes = self._changes(epoch, order) if self.stage.augmented else None
-        return train_batches(
-            self.data.images, order, batch_size, start_step=start_step, augmentation=changes
-        )
+        steps = range(start_step, -(-len(order) // batch_size))
+        return train_batches(self.data.images, order, batch_size, steps=steps, augmentation=changes)
 
     @contextmanager
     def _augmented_pieces(
@@ -187,12 +191,21 @@ class CachedInputs(StageInputs):
 
     Epoch e uses view (e - 1) mod K + 1, computed when first needed: while the epoch trains on it if
     that goes through all images from the start, else before.
+
+    Args:
+        images: of the stage.
+        prefix: computes the features.
+        store: keeps them.
+        alone: False if other processes help, which they cannot while an epoch trains on a view.
     """
 
-    def __init__(self, images: PackInputs, prefix: FeatureExtractor, store: FeatureStore) -> None:
+    def __init__(
+        self, images: PackInputs, prefix: FeatureExtractor, store: FeatureStore, alone: bool = True
+    ) -> None:
         self.images = images
         self.prefix = prefix
         self.store = store
+        self.alone = alone
         rows = images.data.rows
         self.train_rows = np.sort(rows["train"])
         self.validation_rows = rows["validation"]
@@ -204,7 +217,8 @@ class CachedInputs(StageInputs):
     def prepare(self, epoch: int, whole: bool) -> bool:
         """Compute missing features; see `StageInputs`."""
         self._announce()
-        self.computing = self.images.stage.augmented and whole and not self._is_cached(epoch)
+        on_the_fly = self.alone and self.images.stage.augmented and whole
+        self.computing = on_the_fly and not self._is_cached(epoch)
         if not self.computing:
             self._train_features(epoch)
         if len(self.validation_rows):
@@ -254,6 +268,17 @@ class CachedInputs(StageInputs):
             for view in range(1, self.images.stage.views_made + 1)
         )
         return missing + self.store.count_missing(self.prefix, self.validation_rows)
+
+    def compute_features(self) -> None:
+        """Compute what is missing of the store's shard of all views."""
+        self._announce()
+        for view in range(1, self.images.stage.views_made + 1):
+            self._compute(self.train_rows, self._changes(view))
+        if len(self.validation_rows):
+            self._compute(self.validation_rows)
+
+    def _compute(self, rows: Rows, changes: Augmented | None = None) -> None:
+        self.store.compute(self.prefix, self.images.data.images, rows, changes)
 
     def _announce(self) -> None:
         if self.announced:

@@ -6,6 +6,7 @@ it begins again, with the features that were computed before.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import keras
@@ -99,6 +100,18 @@ class StageSolver:
         """Return how many images have to pass the prefix, mirror images counted."""
         return sum(store.count_missing(self.prefix, self.rows) for store in self._stores())
 
+    def compute_features(self) -> None:
+        """Compute what is missing of the store's shard of the images and their mirror images."""
+        if missing := self.count_missing():
+            self.store.announce(self.prefix, missing, views=False)
+        for store, images in self._passes():
+            store.compute(self.prefix, images, self.rows)
+
+    def _passes(self) -> Iterator[tuple[FeatureStore, np.ndarray]]:
+        """Yield the images and their mirror images, each with the store of their features."""
+        images = self.context.data.images
+        return zip(self._stores(), (images, images[:, :, ::-1]), strict=False)
+
     def _stores(self) -> list[FeatureStore]:
         """Return the stores of the features of the images, and of their mirror images."""
         store = store_of_maps(self.store, self.context.spec, self.prefix.cut)
@@ -107,14 +120,9 @@ class StageSolver:
         return [store, replace(store, identity={**store.identity, "mirrored": True})]
 
     def _examples(self) -> Examples:
-        data, stores = self.context.data, self._stores()
-        if missing := self.count_missing():
-            self.store.announce(self.prefix, missing, views=False)
-        directions = (data.images, data.images[:, :, ::-1])
-        views = [
-            store.features(self.prefix, images, self.rows)
-            for store, images in zip(stores, directions, strict=False)
-        ]
+        data = self.context.data
+        self.compute_features()
+        views = [store.features(self.prefix, images, self.rows) for store, images in self._passes()]
         balanced = self.context.spec.training.class_weights == "balanced"
         weights = data.balanced_weights()[self.rows] if balanced else np.ones(len(self.rows))
         groups = None if data.groups is None else data.groups[self.rows]

@@ -81,12 +81,12 @@ class Trainer(TrainingContext):
         check_change(spec_then, self.spec)
 
 
-def count_missing_features(context: TrainingContext, stage: Stage) -> int:
-    """Return how many images have to pass a stage's cached prefix, each view counted."""
+def features_of_stage(context: TrainingContext, stage: Stage) -> StageSolver | CachedInputs | None:
+    """Return what counts and computes the features of a stage; None if it keeps none."""
     if stage.is_solved:
-        return StageSolver(context, stage).count_missing()
-    inputs = split_network(context, stage)[1]
-    return inputs.count_missing() if isinstance(inputs, CachedInputs) else 0
+        return StageSolver(context, stage)
+    inputs = split_network(context, stage)[1] if stage.cached else None
+    return inputs if isinstance(inputs, CachedInputs) else None
 
 
 def _describe_early_end(stage: Stage, stages: tuple[Stage, ...]) -> str:

@@ -18,6 +18,7 @@ JOBS = {  # name: module and function
     "evaluate": "evaluation:evaluate_run",
     "predict": "evaluation:predict_images",
     "explain": "explain:explain",
+    "features": "feature_processes:compute_features",
     "folds": "folds:predict_folds",
     "learning-curve": "learning_curve:measure_curve",
     "rank-unlabelled": "labelling:rank_unlabelled",

@@ -78,8 +78,9 @@ def _compute(
 ) -> list[np.memmap[Any, Any]]:
     events("start Keras", 0, 0)
     device = start_keras(spec.training.deterministic)
-    from workbench.training.features import Prefix, make_feature_store
+    from workbench.training.features import make_feature_store
     from workbench.training.models import build_network
+    from workbench.training.prefix import Prefix
     from workbench.training.stage_solver import store_of_maps
 
     model = build_network(spec, classes, device, weights)

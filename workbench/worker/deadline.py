@@ -85,13 +85,13 @@ def set_deadline(
 
 
 def _plan_time(trainer: "Trainer", spec: ExperimentSpec, speed: ThroughputModel) -> PlanTime:
-    from workbench.training.trainer import count_missing_features
+    from workbench.training.trainer import features_of_stage
 
     images = {split: len(rows) for split, rows in trainer.data.rows.items()}
     missing = {
-        stage.index: count_missing_features(trainer, stage)
+        stage.index: found.count_missing()
         for stage in plan_stages(spec)
-        if stage.cached or stage.is_solved
+        if (found := features_of_stage(trainer, stage))
     }
     return PlanTime(spec, images, trainer.data.classes, speed, missing)
 

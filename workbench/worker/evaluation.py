@@ -123,7 +123,7 @@ def export(request: Request, events: JobEvents) -> dict[str, Any]:
 def check_export(request: Request, events: JobEvents) -> dict[str, Any]:
     """Run the job `check-export`.
 
-    Request: format, path, images, answers. Result: difference, the largest between the
+    Request: model, format, path, images, answers. Result: difference, the largest between the
     probabilities of the file and those of the original; None if they cannot be compared.
     """
     claim_device("none")

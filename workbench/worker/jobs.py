@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from workbench.errors import DISK_FULL, UserError
 from workbench.messages import tr
 from workbench.text import describe_unencodable, safe_text
+from workbench.worker.startup import backend_of_request, use_backend
 
 PROGRESS_SECONDS = 0.2  # between two progress events
 
@@ -57,7 +58,9 @@ def serve(job: Job, events_fd: int) -> int:
     with os.fdopen(events_fd, "w", encoding="utf-8") as out:
         events = JobEvents(out)
         try:
-            result = job(json.load(sys.stdin), events)
+            request = json.load(sys.stdin)
+            use_backend(backend_of_request(request))
+            result = job(request, events)
         except UserError as error:
             events.send("failed", kind="user", message=error.message, hint=error.hint)
             return 2

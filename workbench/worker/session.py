@@ -20,8 +20,17 @@ from workbench.errors import UserError
 from workbench.experiment.batch_size import halve_batch_size
 from workbench.experiment.toml import dump_spec, read_spec
 from workbench.files import write_atomic
+from workbench.machine.backends import chosen_backend
+from workbench.messages import tr
 from workbench.runs.event_log import EventWriter
-from workbench.runs.events import BatchHalved, RunFailed, RunFinished, RunStopped, WorkerStarted
+from workbench.runs.events import (
+    BatchHalved,
+    Notice,
+    RunFailed,
+    RunFinished,
+    RunStopped,
+    WorkerStarted,
+)
 from workbench.runs.folder import RunFolder
 from workbench.runs.launch import stop_requested
 from workbench.runs.lock import this_host
@@ -29,7 +38,13 @@ from workbench.runs.process import MAX_ORDER_BYTES, ON_FINISH, WORKER_MODULE, tr
 from workbench.runs.queue import CPU, Slot, adopt_slot
 from workbench.training.trainer_state import Stopped
 from workbench.worker.jobs import OutOfMemory, failure_fields
-from workbench.worker.startup import WarmState, versions, warm_up
+from workbench.worker.startup import (
+    WarmState,
+    backend_of_session,
+    use_backend,
+    versions,
+    warm_up,
+)
 from workbench.worker.train import TrainJob
 
 POLL_SECONDS = 0.3  # between two polls of the control folder
@@ -133,7 +148,11 @@ def _run_job(job: TrainJob, resume: bool) -> tuple[str, int]:
     reserve = None
     try:
         reserve = Reserve(folder.reserve_path)
+        before = chosen_backend(os.environ)
+        use_backend(backend_of_session(folder, resume))
         _write_worker(folder, events)
+        if resume and (kept := chosen_backend(os.environ)) != before:
+            events.write(Notice(message=tr("The run continues on {kept}, its backend.", kept=kept)))
         job.run(resume)
         events.write(RunFinished(seconds=time.monotonic() - job.started))
         return "finished", 0
@@ -228,7 +247,7 @@ def wait_for_run(channel_fd: int) -> int:
     fields = json.loads(order)
     folder, resume = Path(fields["folder"]), bool(fields["resume"])
     name_process(folder.name)
-    if not _suits(state, folder):
+    if not _suits(state, folder, resume):
         restart_process(folder, lock, resume)
     return train_run(folder, lock, resume)
 
@@ -248,8 +267,11 @@ def _try_to_warm_up() -> WarmState | None:
         return None
 
 
-def _suits(state: WarmState | None, folder: Path) -> bool:
+def _suits(state: WarmState | None, folder: Path, resume: bool) -> bool:
+    run = RunFolder(folder)
     try:
-        return state is not None and state.suits(read_spec(RunFolder(folder).spec_path))
+        return state is not None and state.suits(
+            read_spec(run.spec_path), backend_of_session(run, resume)
+        )
     except (OSError, UserError):
         return False

@@ -6,17 +6,31 @@ not choose. Without one it also takes a step of training, the first of which cos
 """
 
 import importlib.metadata
+import importlib.util
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from workbench.errors import UserError
 from workbench.experiment.spec import ExperimentSpec
-from workbench.machine.backends import DEFAULT, chosen_backend
+from workbench.experiment.toml import read_spec
+from workbench.export.formats import FORMATS
+from workbench.machine.backends import AUTO as AUTO_BACKEND
+from workbench.machine.backends import (
+    DEFAULT,
+    backend_environment,
+    backend_of_run,
+    chosen_backend,
+)
 from workbench.machine.driver import find_gpu, has_gpu_device
 from workbench.machine.gpus import AUTO, NONE, GpuChoice
 from workbench.machine.preflight import check_backend
 from workbench.machine.trial import load_trial
+from workbench.runs.events import Event, StageStarted
+from workbench.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from workbench.training.backends import Device
@@ -34,6 +48,43 @@ def claim_device(gpu: int | str = AUTO) -> GpuChoice:
     choice = find_gpu(gpu)
     os.environ.update(choice.environment)
     return choice
+
+
+def backend_of_session(folder: RunFolder, resume: bool) -> str:
+    """Return the backend that a run's spec asks for or, once it has begun, that it began with.
+
+    "auto" for whatever Keras chooses.
+    """
+    with suppress(UserError):  # the run itself reports a spec that cannot be read
+        setting = read_spec(folder.spec_path).training.backend
+        begun = resume and any(folder.checkpoints.glob("*.npz"))
+        return (begun and setting == AUTO_BACKEND and backend_of_run(folder)) or setting
+    return AUTO_BACKEND
+
+
+def earlier_precision(events: Sequence[Event]) -> str:
+    """Return the precision of the newest stage of a log, "" before the first."""
+    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")
+
+
+def backend_of_request(request: Mapping[str, Any]) -> str:
+    """Return the backend for a job: of its spec, else of the run whose model it uses, if it can.
+
+    "auto" for whatever Keras chooses.
+    """
+    if "spec" in request:
+        return str(request["spec"].get("training", {}).get("backend", AUTO_BACKEND))
+    names = [*request.get("formats", ()), *filter(None, [request.get("format")])]
+    if any(FORMATS[name].tensorflow for name in names):
+        return DEFAULT
+    run = request.get("run") or (request.get("model") and Path(request["model"]).parent)
+    found = backend_of_run(RunFolder(Path(run))) if run else ""
+    return found if found and importlib.util.find_spec(found) else AUTO_BACKEND
+
+
+def use_backend(setting: str) -> None:
+    """Let Keras use a backend, "auto" for whatever it chooses; keras must not be imported yet."""
+    os.environ.update(backend_environment(setting))
 
 
 def prepare_environment(deterministic: bool = False) -> None:
@@ -83,9 +134,16 @@ class WarmState:
 
     stepped: bool = False
 
-    def suits(self, spec: ExperimentSpec) -> bool:
-        """Return True if the run would be the same in a new process."""
+    def suits(self, spec: ExperimentSpec, backend: str = AUTO_BACKEND) -> bool:
+        """Return True if the run would be the same in a new process.
+
+        Args:
+            spec: of the run.
+            backend: as `backend_of_session` returned it.
+        """
         training = spec.training
+        if chosen_backend(backend_environment(backend)) != chosen_backend(os.environ):
+            return False
         plain = not training.deterministic and training.devices == 1
         return not self.stepped or (plain and training.gpu in (AUTO, NONE))
 

@@ -6,7 +6,7 @@ It writes its progress to the run's event log; `session` writes the last event.
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,6 @@ from workbench.runs.events import (
     Notice,
     Preparing,
     Resumed,
-    StageStarted,
     StepProgress,
     newest_by_stage,
 )
@@ -57,8 +56,9 @@ from workbench.training.checkpoint import Checkpoint, CheckpointFolder
 from workbench.training.trainer_state import START, OutOfTime, Stopped
 from workbench.worker.deadline import set_deadline
 from workbench.worker.evaluation import evaluate_split, write_results
+from workbench.worker.feature_processes import helpers_of_run
 from workbench.worker.jobs import out_of_memory, ran_out_of_memory
-from workbench.worker.startup import start_keras, warm_up_for
+from workbench.worker.startup import earlier_precision, start_keras, warm_up_for
 from workbench.worker.training_setup import (
     TrainingSetup,
     base_weights,
@@ -85,6 +85,7 @@ class TrainJob:
         status: for what only matters while it is new.
         slots: of its devices, held until this process ends.
         choices: the devices that it claimed; those after the first share each batch with it.
+        environment: as it was before the other GPUs were hidden.
         trainer: once training has begun; its position then counts.
     """
 
@@ -99,6 +100,7 @@ class TrainJob:
     status: StatusWriter = field(init=False)
     slots: tuple[Slot, ...] = ()
     choices: tuple[GpuChoice, ...] = (GpuChoice(AUTO),)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     trainer: "Trainer | None" = None
 
     def __post_init__(self) -> None:
@@ -246,8 +248,9 @@ class TrainJob:
         self.trainer, setup = trainer, replace(setup, spec=trainer.spec)
         uuid = self.choices[0].uuid
         gauge = GpuGauge(uuid) if uuid else None
+        helpers = helpers_of_run(self.folder, setup, trainer, self.choices[0], self.environment)
         try:
-            with Sampler(self._write_sample, self.folder.path, gauge):
+            with Sampler(self._write_sample, self.folder.path, gauge), helpers:
                 self._run_trainer(trainer, checkpoint)
         except Diverged as error:
             if error.restored:
@@ -352,8 +355,3 @@ class TrainJob:
             self.phase = phase
             self.events.write(event)
         self.status.update(event)
-
-
-def earlier_precision(events: Sequence[Event]) -> str:
-    """Return the precision of the newest stage of a log, "" before the first."""
-    return next((e.precision for e in reversed(events) if isinstance(e, StageStarted)), "")

@@ -14,9 +14,9 @@ import numpy as np
 
 from workbench.bases.weights import find_weights
 from workbench.datasets.duplicates import number_groups
-from workbench.datasets.manifest import ImageRecord
+from workbench.datasets.manifest import ImageRecord, read_manifest
 from workbench.datasets.pack import open_pack
-from workbench.datasets.prepare import PreparedData, prepare
+from workbench.datasets.prepare import PreparedData, prepare, prepare_from_manifest
 from workbench.errors import DiskFull, UserError
 from workbench.experiment.cost import saved_bytes, stage_costs
 from workbench.experiment.estimate import ThroughputModel, stage_seconds
@@ -141,13 +141,20 @@ def _measure(device: "Device") -> BenchmarkResult:
 def make_training_setup(request: Request, events: JobEvents) -> tuple[TrainingSetup, Path]:
     """Prepare a request's spec (its tables) in its workspace; return its scratch folder, too.
 
+    With a `manifest`, the split is that of a run.
+
     Raises:
         UserError: Images, weights or the GPU are not available.
     """
     spec = parse_spec(request["spec"], "the request")
     check_before_training(spec)
     weights = base_weights(spec, events, events.notice)
-    prepared = prepare(spec.data, Workspace(Path(request["workspace"])), events)
+    workspace = Workspace(Path(request["workspace"]))
+    if manifest := request.get("manifest"):
+        rows = read_manifest(Path(manifest))
+        prepared = prepare_from_manifest(spec.data, rows, workspace, events)
+    else:
+        prepared = prepare(spec.data, workspace, events)
     data = training_data(prepared.rows, prepared.labels, prepared.pack)
     check_monitor(spec, data)
     claim_device(spec.training.gpu)

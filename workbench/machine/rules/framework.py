@@ -1,5 +1,7 @@
 """Why the framework cannot be started or uses no GPU: settings, packages, libraries."""
 
+from workbench import pip_install
+from workbench.machine.backends import SETTING, VARIABLE
 from workbench.machine.facts import Facts, Library, ProbeOutcome
 from workbench.machine.finding import (
     GPU_SYMPTOMS,
@@ -233,21 +235,14 @@ def backend_missing(facts: Facts) -> Findings:
     name = quote(TITLES.get(chosen, chosen), 40)
     others = [TITLES[other] for other in installed if other in TITLES]
     is_not = "is not installed" if chosen in INSTALL else "cannot train here"
-    by_file = place not in ("", "KERAS_BACKEND")
+    by_file = place not in ("", VARIABLE, SETTING)
     yield Finding(
         "backend-missing",
         severity="broken",
         what=tr("Keras is set to train with {name}, which {is_not}.", name=name, is_not=is_not),
         why=f"Installed: {join_names(others) or 'nothing that can train'}. "
-        + (
-            tr(
-                "It is named by the file {place}; KERAS_BACKEND would take precedence.",
-                place=quote(place, 200),
-            )
-            if by_file
-            else tr("KERAS_BACKEND sets which one trains, or else ~/.keras/keras.json.")
-        ),
-        remedy=_other_backend(facts, by_file),
+        + _describe_place(place, by_file),
+        remedy=_other_backend(facts, place, by_file),
         explains=NOT_STARTED,
         short=f"{name} {is_not}",
     )
@@ -286,9 +281,23 @@ def reinstall(facts: Facts) -> str:
     return f"pip install --force-reinstall tensorflow{f'=={version}' if version else ''}"
 
 
-def _other_backend(facts: Facts, by_file: bool) -> str:
+def _describe_place(place: str, by_file: bool) -> str:
+    if place == SETTING:
+        return tr("The experiment asks for it: training.backend.")
+    if by_file:
+        return tr(
+            "It is named by the file {place}; KERAS_BACKEND would take precedence.",
+            place=quote(place, 200),
+        )
+    return tr("KERAS_BACKEND sets which one trains, or else ~/.keras/keras.json.")
+
+
+def _other_backend(facts: Facts, place: str, by_file: bool) -> str:
     """Return lines that install the backend, or choose another one."""
     chosen = facts.backends.chosen
+    if place == SETTING:
+        on_cpu = f" (on a CPU: {pip_install('jax')})" if chosen == "jax" else ""
+        return f"{INSTALL[chosen]}{on_cpu}; or --set {SETTING}=auto"
     installed = [name for name in INSTALL if name in facts.backends.installed]
     ways = [INSTALL[chosen]] if chosen in INSTALL else []
     if "tensorflow" in installed:

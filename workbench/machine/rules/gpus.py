@@ -27,6 +27,7 @@ from workbench.machine.finding import (
     working_gpus,
 )
 from workbench.machine.gpus import OLDEST_CAPABILITY, read_visibility
+from workbench.machine.rules.framework import INSTALL_GPU
 from workbench.messages import tr
 from workbench.text import plural
 
@@ -296,7 +297,8 @@ def blackwell(facts: Facts) -> Findings:
                 "takes up to half an hour or fails."
             ),
             remedy=tr(
-                "KERAS_BACKEND=torch or jax in an environment of its own, or a vendor container"
+                "{install}, then train with --set training.backend=jax; or a vendor container",
+                install=INSTALL_GPU["jax"],
             ),
             explains=symptoms_on(facts, new) - {"framework-no-gpu"},
             short=tr("the GPU is newer than TensorFlow"),

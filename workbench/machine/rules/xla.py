@@ -73,7 +73,11 @@ def xla(facts: Facts) -> Findings:
             ),
             why=tr("Runs train without it here (training.jit = auto), which works."),
             remedy=tr(
-                "leave out --set training.jit=on; a newer {title} may know this GPU", title=title
+                "leave out --set training.jit=on; a newer {title} may know this GPU{others}",
+                title=title,
+                others=tr(", or JAX: --set training.backend=jax")
+                if backend(facts) == "tensorflow"
+                else "",
             ),
             short=tr("XLA fails on {devices}", devices=device_names(found)),
         )

@@ -19,6 +19,7 @@ from workbench.errors import UserError
 from workbench.experiment.estimate import Forecast
 from workbench.experiment.presets import LADDER, PRESETS, recommend
 from workbench.experiment.spec import ExperimentSpec
+from workbench.machine.backends import backend_environment
 from workbench.machine.benchmark_store import BenchmarkResult, BenchmarkStore
 from workbench.machine.driver import expected_device
 from workbench.messages import tr
@@ -93,7 +94,7 @@ class StrategyScreen(StepScreen):
         """Show the strategies; the benchmark of the machine follows."""
         self._fill_strategies()
         self.query_one(StrategyList).focus()
-        self._load_benchmark(self._requested_gpu)
+        self._load_benchmark()
 
     # The strategies
 
@@ -163,15 +164,16 @@ class StrategyScreen(StepScreen):
 
     # The benchmark of this machine
 
-    @property
-    def _requested_gpu(self) -> int | str:
-        gpu = self._shown.settings.get("training.gpu", "auto")
-        return gpu if isinstance(gpu, (int, str)) else "auto"
+    def _load_benchmark(self) -> None:
+        settings = self._shown.settings
+        gpu = settings.get("training.gpu", "auto")
+        requested = gpu if isinstance(gpu, (int, str)) else "auto"
+        backend = str(settings.get("training.backend", "auto"))
 
-    def _load_benchmark(self, gpu: int | str) -> None:
         def load() -> BenchmarkResult | None:
             with suppress(UserError):  # no such GPU: starting a run reports it
-                return BenchmarkStore(expected_device(gpu)).load()
+                device = expected_device(requested)
+                return BenchmarkStore(device, backend_environment(backend)).load()
             return None
 
         def show(benchmark: BenchmarkResult | None) -> None:
@@ -214,8 +216,8 @@ class StrategyScreen(StepScreen):
         if key == "base.weights":
             value = parse_weights(value)
         self._apply({key: value})
-        if key == "training.gpu":
-            self._load_benchmark(self._requested_gpu)
+        if key in ("training.gpu", "training.backend"):
+            self._load_benchmark()
 
     def _apply(self, settings: dict[str, Any]) -> None:
         """Store settings in the draft, with the strategy that is shown."""
